@@ -1,0 +1,1 @@
+"""Targets: each knows the IR and its own framework."""

@@ -1,0 +1,49 @@
+"""What a lowering of an operation may ask of the function that is being written, and the type of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ogive.backends.pytorch.code import Code
+from ogive.compiler.ir import Const, Node, Operand, Scalar
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import TensorType
+
+
+class Context(Protocol):
+    """The `forward` that is being written."""
+
+    def type(self, operand: Operand) -> TensorType | None:
+        """The type of a value; None for a literal or an absent input."""
+
+    def size(self, size: Size | int) -> Code:
+        """A size as an int expression: numbers, statics of the module, sizes read from shapes."""
+
+    def scalar(self, value: Scalar | Size | int | float) -> Code:
+        """A number as an expression (`math.sqrt(d // heads)`)."""
+
+    def condition(self, condition: Condition) -> Code:
+        """A condition on sizes as a bool expression."""
+
+    def literal(self, const: Const) -> Code:
+        """A literal operand as an expression."""
+
+    def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
+        """Arguments for view/reshape/expand: at most one of them may come out as -1, where that reads better."""
+
+    def anchor(self) -> Code:
+        """A tensor of this function from which constants take type and device."""
+
+    def once(self, code: Code, hint: str) -> Code:
+        """A name for the expression: binds a variable before this statement, unless it is a name already."""
+
+    def statement(self, line: str) -> None:
+        """Write a statement before this one."""
+
+    def torch_module(self, name: str) -> None:
+        """Import a module of the standard library (`math`) at the head of the file."""
+
+
+# one expression; for several outputs, an expression that is a tuple (`a.unbind(0)`, `torch.topk(...)`)
+Lowering = Callable[[Context, Node, Sequence[Code | None]], Code]

@@ -1,0 +1,1 @@
+"""The elaborator: syntax tree to checked IR."""

@@ -1,0 +1,251 @@
+"""The typed IR: definitions hold graphs, graphs hold frozen nodes, nodes hold regions or call definitions.
+
+A definition is one block at one choice of everything that is not a size. Its sizes stay symbolic: they are its own
+`Unknown`s, and a use binds them to sizes of the user (`Node.bindings`, `Instance.bindings`, `Model.bindings`). So a
+definition is checked, emitted and drawn once however often, and at however many widths, it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ogive.compiler.sizes import Condition, Size, Unknown
+from ogive.compiler.types import TensorType
+
+if TYPE_CHECKING:
+    from ogive.grammar.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number that is not a whole one and may depend on sizes: `sqrt(d // heads)`, `1 / n`, `0.5 * p`.
+
+    `fn` is an operator (`+ - * / ** neg`) or a function name (`sqrt log exp log2 ceil floor min max`); `fn == "static"`
+    names a float static of the definition that is not known (args are then its name alone).
+    """
+
+    fn: str
+    args: tuple[Any, ...]  # Size | int | float | Scalar | str
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A literal operand: its element type adapts to its neighbour tensor."""
+
+    value: int | float | bool | Size | Scalar
+
+
+Operand = str | Const | None  # the name of a value, a literal, or an optional input that is not given
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One result of a node, or an input of a graph. Names are unique within a definition, regions included."""
+
+    name: str
+    type: TensorType
+    hint: str = field(default="", compare=False)  # the name it has in the source, where it has one
+
+
+Bindings = tuple[tuple[Unknown, Size], ...]
+Attrs = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation.
+
+    Most are primitive operations of `compiler.ops` (then `attrs` are the statics after resolution). The others:
+
+    - `weight`: no inputs; `path` names a `Weight` of the definition (or of an instance in it: "wte.weight").
+    - `call`: applies `callee`; `path` names an `Instance` of the definition, or is "" for a block without weights;
+      `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None: absent);
+      `supplied` names weights given at the call: (weight path inside the callee, value name).
+    - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn` values
+      of this turn (slices along the first axis of an input), `number` (0 or 1) the turn's number as an int[] scalar, and
+      captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are the carried
+      values, then the yields; node outputs are the last carries, then the yields stacked on a new first axis.
+      `path` is the loop's path ("h", "h.*.inner").
+    - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
+    - `phase`: regions (training, deployed), same inputs and output types: `if training:`.
+    - `given`: regions (given, absent) on whether the graph input named by attrs["input"] was handed over.
+    - `update`: inputs (value,); path names a state; no outputs; acts in training only.
+    - `assume`: attrs["condition"], attrs["text"]; no outputs.
+    - `tap`: inputs (value,), attrs["name"]; no outputs.
+    - `over`, `each`: regions or callee lifted over `axis` (see compiler.ops.structure).
+    """
+
+    op: str
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Value, ...]
+    attrs: Attrs = ()
+    regions: tuple[Graph, ...] = ()
+    path: str = ""
+    callee: Definition | None = None
+    bindings: Bindings = ()
+    supplied: tuple[tuple[str, str], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    def attr(self, name: str, default: Any = None) -> Any:
+        """The attribute of that name."""
+        for key, value in self.attrs:
+            if key == name:
+                return value
+        return default
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The names of the values that the node reads, without literals and absent inputs."""
+        names = [x for x in self.inputs if isinstance(x, str)]
+        return (*names, *(name for _, name in self.supplied))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in an order in which they can run. A region sees its own inputs alone (captures are inputs)."""
+
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Operand, ...]
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """Inputs and results by name."""
+        found = {value.name: value for value in self.inputs}
+        for node in self.nodes:
+            found.update((value.name, value) for value in node.outputs)
+        return found
+
+    @cached_property
+    def producers(self) -> dict[str, Node]:
+        return {value.name: node for node in self.nodes for value in node.outputs}
+
+    @cached_property
+    def users(self) -> dict[str, tuple[Node, ...]]:
+        """The nodes that read a value, once for each reading; outputs of the graph are not among them."""
+        found: dict[str, list[Node]] = {name: [] for name in self.values}
+        for node in self.nodes:
+            for name in node.operands:
+                found[name].append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    def walk(self) -> Iterator[Node]:
+        """All nodes, those of regions after the node that holds them."""
+        for node in self.nodes:
+            yield node
+            for region in node.regions:
+                yield from region.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """How a weight starts: a named initializer with settings, or (name == "expression") a graph without inputs."""
+
+    name: str
+    attrs: Attrs = ()
+    graph: Graph | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that the definition owns. `path` is its place below the definition; turns of `repeat` are `*`."""
+
+    path: str
+    type: TensorType
+    kind: Literal["param", "state"]
+    init: Init
+    keep: Graph | None = None  # weight -> weight, applied at the start and after every step
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A block with weights of its own, at `path`: "c_attn", "h.*.attn", "stages.0.blocks.1.bottleneck".
+
+    `inits` overrides initializers below it: (path inside the instance, Init), the last one wins.
+    """
+
+    path: str
+    definition: Definition
+    bindings: Bindings
+    inits: tuple[tuple[str, Init], ...] = ()
+    lift: Size | None = None  # `each`: weights of all indices stacked on a new first axis of this size
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A `repeat`: what stands at `path + ".*."` exists `count` times."""
+
+    path: str
+    count: Size
+
+
+Member = Weight | Instance | Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A static of the definition. Sizes and nats have an `Unknown`; everything else a value that is part of its identity."""
+
+    name: str
+    kind: str
+    unknown: Unknown | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A block, checked. `block` is its qualified name ("std.nn.Linear", "Attention"); `name` is unique in a program.
+
+    `statics` come first in source order, then `sizes`: the unknowns that the inputs bind. `facts` are conditions that held
+    where choices were made at compile time (they are true of every use of this definition); `conditions` are those that a
+    use must meet.
+    """
+
+    name: str
+    block: str
+    statics: tuple[Static, ...]
+    sizes: tuple[Unknown, ...]
+    graph: Graph
+    output_names: tuple[str | None, ...]
+    optional: tuple[bool, ...]  # for each input, whether it may be absent
+    members: tuple[Member, ...]
+    conditions: tuple[Condition, ...]
+    facts: tuple[Condition, ...] = ()
+    doc: str = ""
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        return tuple(m for m in self.members if isinstance(m, Weight))
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(m for m in self.members if isinstance(m, Instance))
+
+    @property
+    def loops(self) -> dict[str, Loop]:
+        return {m.path: m for m in self.members if isinstance(m, Loop)}
+
+    @property
+    def stateless(self) -> bool:
+        """True where it owns no weight, directly or below."""
+        return not self.members or not any(
+            isinstance(m, Weight) or (isinstance(m, Instance) and not m.definition.stateless) for m in self.members
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An entry point: a definition with every static given. Sizes of inputs stay symbolic."""
+
+    name: str
+    definition: Definition
+    bindings: tuple[tuple[Unknown, int], ...]  # the statics' unknowns
+    conditions: tuple[Condition, ...]  # on run-time sizes, checked at the entry
+    inits: tuple[tuple[str, Init], ...] = ()
+    doc: str = ""

@@ -1,0 +1,103 @@
+"""What an operation declares: name, signature, statics, shape rule, facts. Backends hold one lowering for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import Axis, TensorType
+
+Kind = Literal["elementwise", "contraction", "reduction", "layout", "index", "kernel", "value", "random", "structure"]
+
+REQUIRED: Any = object()  # the default of a static that has none
+
+
+class ShapeError(Exception):
+    """An operation does not fit its operands: a fact about shapes. The checker finds the places.
+
+    `operand` is the operand at fault; `inside` the characters of a pattern string that are; `code` the diagnostic.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str = "E0301",
+        operand: int | None = None,
+        inside: tuple[int, int] | None = None,
+        static: str | None = None,
+        help: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.text, self.code, self.operand = text, code, operand
+        self.inside, self.static, self.help = inside, static, help
+
+
+class Checker(Protocol):
+    """What a shape rule may ask. Demands are collected and solved per block; a rule goes on as if they held."""
+
+    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
+        """Demand a == b, as E0301 where it is not proved. `text` says what meets: "contracts `d_ff` with `d`"."""
+
+    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        """Demand a condition (divisibility in a pattern), as E0301 where it is not proved."""
+
+    def inside(self, condition: Condition, text: str) -> None:
+        """Demand that a slice or an index lies inside (E0303 where it is not proved)."""
+
+    def positive(self, size: Size, text: str) -> None:
+        """A derived size must be at least 1: where not proved, the condition flows up to the user."""
+
+    def proves(self, condition: Condition) -> bool:
+        """Whether the condition is known to hold. Demands nothing."""
+
+    def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
+        """Two axes meet in one place: their sizes must be equal, and their labels must not show a transposed operand.
+
+        An unlabelled axis takes the other's label; of two different labels the left one stays.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSpec:
+    """A static of an operation. `kind`: size nat int float bool str list axis axes sizes pattern op elem block any."""
+
+    name: str
+    kind: str
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern string with what brackets gave beside it. `sizes` are the keywords of the pattern's own names."""
+
+    text: str
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+
+
+Rule = Callable[[Checker, Mapping[str, Any], Sequence[TensorType | None]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpSpec:
+    """One primitive operation.
+
+    `inputs` is its run-time signature: "x", "a, b", "x, w, b?", "*xs" (any number, at least one), "" (a value).
+    `rule(checker, statics, types)` gives the output types and the attributes of the node (axes as positions counted
+    from 0, a pack counting as one; sizes as Size; patterns as parsed `Recipe`s of compiler.ops.patterns).
+    `linear` holds the operands in which it is linear, all others fixed; `random` that it draws numbers.
+    `inline` operands that may be literals instead of tensors (element-wise operations) are told by `literals`.
+    """
+
+    name: str
+    inputs: str
+    statics: tuple[StaticSpec, ...]
+    rule: Rule
+    kind: Kind
+    formula: str
+    linear: tuple[int, ...] = ()
+    random: bool = False
+    literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
+    outputs: int = 1  # 0: as many as the pattern says

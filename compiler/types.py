@@ -1,0 +1,60 @@
+"""Tensor types: an element type and labelled axes with symbolic sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ogive.compiler.sizes import Size
+
+FLOATS = ("float", "f16", "bf16", "f32", "f64")
+INTS = ("int", "i32", "i64")
+ELEMENTS = (*FLOATS, *INTS, "bool", "complex")
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis; or, where `pack` is given, any number of axes (then `size` is their product, one atom).
+
+    The label is the name under which brackets may speak of the axis. It is not part of the type: it does not compare.
+    """
+
+    size: Size
+    label: str | None = field(default=None, compare=False)
+    pack: str | None = field(default=None, compare=False)
+
+    def labelled(self, label: str | None) -> Axis:
+        return replace(self, label=label)
+
+    def __str__(self) -> str:
+        return f"*{self.pack}" if self.pack is not None else str(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """`elem[axes]`."""
+
+    elem: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def rank(self) -> int | None:
+        """The number of axes, None where a pack leaves it open."""
+        return None if any(axis.pack is not None for axis in self.axes) else len(self.axes)
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def floating(self) -> bool:
+        return self.elem in FLOATS
+
+    def with_axes(self, *axes: Axis) -> TensorType:
+        return TensorType(self.elem, axes)
+
+    def with_elem(self, elem: str) -> TensorType:
+        return TensorType(elem, self.axes)
+
+    def __str__(self) -> str:
+        body = f"[{', '.join(map(str, self.axes))}]"
+        return body if self.elem == "float" else self.elem + body

@@ -1,0 +1,1 @@
+"""The library: `.arch` files by module name."""
