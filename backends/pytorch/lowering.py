@@ -44,6 +44,12 @@ class Context(Protocol):
     def torch_module(self, name: str) -> None:
         """Import a module of the standard library (`math`) at the head of the file."""
 
+    def helper(self, name: str) -> Code:
+        """The name of a function of `backends.pytorch.helpers`, whose text goes to the head of the file."""
+
+    def training(self) -> Code:
+        """Whether the model trains, as a bool expression (`self.training`)."""
+
 
 # one expression; for several outputs, an expression that is a tuple (`a.unbind(0)`, `torch.topk(...)`)
 Lowering = Callable[[Context, Node, Sequence[Code | None]], Code]
