@@ -1,0 +1,191 @@
+"""Element-wise operations in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.pytorch.code import UNARY, Code, binary, call, method
+from ogive.backends.pytorch.lowering import Context, Lowering
+from ogive.compiler.ir import Const, Node
+
+Args = Sequence[Code | None]
+
+
+def given(args: Args) -> list[Code]:
+    """The operands of an operation that has no optional ones."""
+    assert all(arg is not None for arg in args)
+    return [arg for arg in args if arg is not None]
+
+
+def operator(sign: str) -> Lowering:
+    """`a + b`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        left, right = given(args)
+        return binary(left, sign, right)
+
+    return lower
+
+
+def prefix(sign: str) -> Lowering:
+    """`-x`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        (x,) = given(args)
+        return Code(f"{sign}{x.at(UNARY)}", UNARY)
+
+    return lower
+
+
+def function(name: str, **fixed: str) -> Lowering:
+    """`F.gelu(x, approximate="tanh")`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        return call(name, *given(args), **fixed)
+
+    return lower
+
+
+def settings(name: str, defaults: dict[str, float], rename: dict[str, str] | None = None) -> Lowering:
+    """`F.elu(x, alpha=0.5)`: settings that equal torch's defaults are left out."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        named = {
+            (rename or {}).get(key, key): ctx.scalar(value)
+            for key, value in node.attrs
+            if not (isinstance(value, int | float) and value == defaults.get(key))
+        }
+        return call(name, *given(args), **named)
+
+    return lower
+
+
+def power(ctx: Context, node: Node, args: Args) -> Code:
+    """`x ** 2`, `x.sqrt()` for a half."""
+    base, exponent = given(args)
+    right = node.inputs[1]
+    if isinstance(right, Const) and right.value == 0.5:
+        return call("torch.sqrt", base)
+    return binary(base, "**", exponent)
+
+
+def bound(name: str) -> Lowering:
+    """`torch.minimum(a, b)`, with a number `x.clamp(max=c)`."""
+    side = "max" if name == "minimum" else "min"
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        a, b = given(args)
+        if isinstance(node.inputs[1], Const):
+            return method(a, "clamp", **{side: b})
+        if isinstance(node.inputs[0], Const):
+            return method(b, "clamp", **{side: a})
+        return call(f"torch.{name}", a, b)
+
+    return lower
+
+
+def clamp(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.clamp(lo, hi)`; an infinite bound is none."""
+    (x,) = given(args)
+    low, high = node.attr("lo"), node.attr("hi")
+    if low == float("-inf"):
+        return x if high == float("inf") else method(x, "clamp", max=ctx.scalar(high))
+    if high == float("inf"):
+        return method(x, "clamp", min=ctx.scalar(low))
+    return method(x, "clamp", ctx.scalar(low), ctx.scalar(high))
+
+
+def select(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.where(c, a, b)`; two numbers take the float type of the model, which torch would not."""
+    result = call("torch.where", *given(args))
+    if all(isinstance(operand, Const) for operand in node.inputs[1:]) and node.outputs[0].type.floating:
+        return method(result, "to", Code(f"{ctx.anchor()}.dtype"))
+    return result
+
+
+def lerp(ctx: Context, node: Node, args: Args) -> Code:
+    """`a + t * (b - a)`, which autocast may promote where torch.lerp refuses two types."""
+    a, b, t = given(args)
+    start = a if isinstance(node.inputs[0], Const) else ctx.once(a, "start")
+    return binary(start, "+", binary(t, "*", binary(b, "-", start)))
+
+
+CASTS = {
+    "int": "long", "i64": "long", "i32": "int", "bool": "bool",
+    "f16": "half", "bf16": "bfloat16", "f32": "float", "f64": "double",
+}  # fmt: skip
+
+
+def cast(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.long()`; the float type of the model is that of another tensor."""
+    (x,) = given(args)
+    target = node.attr("type")
+    source = ctx.type(node.inputs[0])
+    if source is not None and source.elem == target:
+        return x
+    if target == "float":
+        return method(x, "to", Code(f"{ctx.anchor()}.dtype"))
+    if target == "complex":
+        part = x if source is not None and source.floating else method(x, "to", Code(f"{ctx.anchor()}.dtype"))
+        part = ctx.once(part, "re")
+        return call("torch.complex", part, call("torch.zeros_like", part))
+    return method(x, CASTS[target])
+
+
+LOWER: dict[str, Lowering] = {
+    "add": operator("+"),
+    "sub": operator("-"),
+    "mul": operator("*"),
+    "div": operator("/"),
+    "floordiv": operator("//"),
+    "mod": operator("%"),
+    "pow": power,
+    "neg": prefix("-"),
+    "eq": operator("=="),
+    "ne": operator("!="),
+    "lt": operator("<"),
+    "le": operator("<="),
+    "gt": operator(">"),
+    "ge": operator(">="),
+    "minimum": bound("minimum"),
+    "maximum": bound("maximum"),
+    "select": select,
+    "lerp": lerp,
+    "logical_and": operator("&"),
+    "logical_or": operator("|"),
+    "logical_not": prefix("~"),
+    "exp": function("torch.exp"),
+    "expm1": function("torch.expm1"),
+    "log": function("torch.log"),
+    "log1p": function("torch.log1p"),
+    "sqrt": function("torch.sqrt"),
+    "rsqrt": function("torch.rsqrt"),
+    "sin": function("torch.sin"),
+    "cos": function("torch.cos"),
+    "tanh": function("torch.tanh"),
+    "asinh": function("torch.asinh"),
+    "atanh": function("torch.atanh"),
+    "erf": function("torch.erf"),
+    "lgamma": function("torch.lgamma"),
+    "digamma": function("torch.digamma"),
+    "abs": function("torch.abs"),
+    "sign": function("torch.sign"),
+    "floor": function("torch.floor"),
+    "round": function("torch.round"),
+    "isfinite": function("torch.isfinite"),
+    "clamp": clamp,
+    "cast": cast,
+    "relu": function("F.relu"),
+    "gelu": function("F.gelu"),
+    "gelu_tanh": function("F.gelu", approximate='"tanh"'),
+    "silu": function("F.silu"),
+    "sigmoid": function("torch.sigmoid"),
+    "softplus": settings("F.softplus", {"beta": 1.0}),
+    "elu": settings("F.elu", {"alpha": 1.0}),
+    "leaky_relu": settings("F.leaky_relu", {"slope": 0.01}, {"slope": "negative_slope"}),
+    "hardswish": function("F.hardswish"),
+    "hardsigmoid": function("F.hardsigmoid"),
+    "hardtanh": settings("F.hardtanh", {"lo": -1.0, "hi": 1.0}, {"lo": "min_val", "hi": "max_val"}),
+    "mish": function("F.mish"),
+    "relu6": function("F.relu6"),
+}

@@ -1,0 +1,196 @@
+"""Element-wise operations: operators, comparisons, logic, activations, casts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.ops.align import align, common_elem, require_elem
+from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.types import ELEMENTS, FLOATS, INTS, TensorType
+
+REAL = (*FLOATS, *INTS)
+NUMERIC = (*REAL, "complex")
+SMOOTH = (*FLOATS, "complex")
+
+Types = Sequence[Any]  # TensorType, Const or None for each operand
+Statics = Mapping[str, Any]
+Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
+
+
+def unary(
+    name: str,
+    formula: str,
+    *,
+    elems: Sequence[str] = FLOATS,
+    gives: Callable[[str], str] | None = None,
+    linear: bool = False,
+    **settings: Any,
+) -> OpSpec:
+    """An operation of one tensor with float settings; `gives` maps the element type where it changes."""
+
+    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
+        (x,) = types
+        require_elem(name, x, elems)
+        return (x.with_elem(gives(x.elem)) if gives else x,), {key: statics[key] for key in settings}
+
+    specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
+    return OpSpec(name, "x", specs, rule, "elementwise", formula, linear=(0,) if linear else ())
+
+
+def binary(
+    name: str,
+    formula: str,
+    verb: str,
+    *,
+    elems: Sequence[str] = NUMERIC,
+    gives: str | None = None,
+    linear: tuple[int, ...] = (),
+) -> OpSpec:
+    """An operation of two operands, of which one may be a literal; `verb` is what a message says of them."""
+
+    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
+        elem = common_elem(name, types)
+        for operand, type in enumerate(types):
+            require_elem(name, type, elems, operand)
+        return (TensorType(gives or elem, align(checker, types, verb)),), {}
+
+    return OpSpec(name, "a, b", (), rule, "elementwise", formula, linear=linear, literals=True)
+
+
+def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
+    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool")
+
+
+def _div(checker: Checker, statics: Statics, types: Types) -> Result:
+    elem = common_elem("/", types)
+    operand = next(i for i, type in enumerate(types) if isinstance(type, TensorType))
+    if elem in INTS:
+        text = f"`/` divides `{elem}` by `{elem}`: the quotient is not an integer"
+        raise ShapeError(text, code="E0501", operand=operand, help="cast[float](x), or `//` to round down")
+    require_elem("/", types[operand], SMOOTH, operand)
+    return (TensorType(elem, align(checker, types, "divides {a} by {b}")),), {}
+
+
+def _pow(checker: Checker, statics: Statics, types: Types) -> Result:
+    elem = common_elem("**", types)
+    for operand, type in enumerate(types):
+        require_elem("**", type, NUMERIC, operand)
+    return (TensorType(elem, align(checker, types, "raises {a} to the power {b}")),), {}
+
+
+def _select(checker: Checker, statics: Statics, types: Types) -> Result:
+    condition, *arms = types
+    require_elem("select", condition, ("bool",))
+    try:
+        elem = common_elem("select", arms)
+    except ShapeError as error:
+        raise ShapeError(
+            error.text, code=error.code, operand=None if error.operand is None else error.operand + 1, help=error.help
+        ) from None
+    return (TensorType(elem, align(checker, types, "selects {b} where {a}")),), {}
+
+
+def _lerp(checker: Checker, statics: Statics, types: Types) -> Result:
+    elem = common_elem("lerp", types)
+    for operand, type in enumerate(types):
+        require_elem("lerp", type, SMOOTH, operand)
+    return (TensorType(elem, align(checker, types, "interpolates {a} and {b}")),), {}
+
+
+def _cast(checker: Checker, statics: Statics, types: Types) -> Result:
+    (x,) = types
+    target = statics["type"]
+    if target not in ELEMENTS:
+        text = f"`{target}` is no element type; they are {', '.join(f'`{elem}`' for elem in ELEMENTS)}"
+        raise ShapeError(text, code="E0404", static="type")
+    if x.elem == "complex" and target != "complex":
+        raise ShapeError(
+            f"`cast` from `complex` to `{target}` drops a part", code="E0501", operand=0, help="real(x), or abs(x)"
+        )
+    return (x.with_elem(target),), {"type": target}
+
+
+def _clamp(checker: Checker, statics: Statics, types: Types) -> Result:
+    (x,) = types
+    require_elem("clamp", x, REAL)
+    low, high = statics["lo"], statics["hi"]
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise ShapeError(f"`clamp` from {low} up to {high} leaves nothing", code="E0404", static="hi")
+    return (x,), {"lo": low, "hi": high}
+
+
+def _magnitude(elem: str) -> str:
+    """The element type of |x|."""
+    return "float" if elem == "complex" else elem
+
+
+def _op(name: str, inputs: str, rule: Rule, formula: str, *statics: StaticSpec, **facts: Any) -> OpSpec:
+    return OpSpec(name, inputs, statics, rule, "elementwise", formula, **facts)
+
+
+OPERATORS = (
+    binary("add", "a + b", "adds {b} to {a}"),
+    binary("sub", "a - b", "subtracts {b} from {a}"),
+    binary("mul", "a b", "multiplies {a} by {b}", linear=(0, 1)),
+    _op("div", "a, b", _div, "a / b", linear=(0,), literals=True),
+    binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL),
+    binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL),
+    _op("pow", "a, b", _pow, "a^b", literals=True),
+    unary("neg", "-x", elems=NUMERIC, linear=True),
+    _compare("eq", "=", ELEMENTS),
+    _compare("ne", "≠", ELEMENTS),
+    _compare("lt", "<"),
+    _compare("le", "≤"),
+    _compare("gt", ">"),
+    _compare("ge", "≥"),
+    binary("minimum", "min(a, b)", "takes the minimum of {a} and {b}", elems=REAL),
+    binary("maximum", "max(a, b)", "takes the maximum of {a} and {b}", elems=REAL),
+    _op("select", "c, a, b", _select, "a where c, else b", literals=True),
+    _op("lerp", "a, b, t", _lerp, "a + t (b - a)", literals=True),
+    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",)),
+    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",)),
+    unary("logical_not", "¬x", elems=("bool",)),
+)
+
+FUNCTIONS = (
+    unary("exp", "e^x", elems=SMOOTH),
+    unary("expm1", "e^x - 1"),
+    unary("log", "ln x", elems=SMOOTH),
+    unary("log1p", "ln(1 + x)"),
+    unary("sqrt", "√x", elems=SMOOTH),
+    unary("rsqrt", "1 / √x", elems=SMOOTH),
+    unary("sin", "sin x", elems=SMOOTH),
+    unary("cos", "cos x", elems=SMOOTH),
+    unary("tanh", "tanh x", elems=SMOOTH),
+    unary("asinh", "arsinh x"),
+    unary("atanh", "artanh x"),
+    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt"),
+    unary("lgamma", "ln |Γ(x)|"),
+    unary("digamma", "Γ'(x) / Γ(x)"),
+    unary("abs", "|x|", elems=NUMERIC, gives=_magnitude),
+    unary("sign", "x / |x|, 0 at 0", elems=REAL),
+    unary("floor", "⌊x⌋", elems=REAL),
+    unary("round", "the nearest integer, halves to the even one", elems=REAL),
+    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool"),
+    _op("clamp", "x", _clamp, "min(max(x, lo), hi)", StaticSpec("lo", "float"), StaticSpec("hi", "float")),
+    _op("cast", "x", _cast, "x in another element type", StaticSpec("type", "elem", REQUIRED)),
+)
+
+ACTIVATIONS = (
+    unary("relu", "max(x, 0)", elems=REAL),
+    unary("gelu", "x Φ(x)"),
+    unary("gelu_tanh", "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2"),
+    unary("silu", "x σ(x)"),
+    unary("sigmoid", "σ(x) = 1 / (1 + e^(-x))"),
+    unary("softplus", "ln(1 + e^(beta x)) / beta", beta=1.0),
+    unary("elu", "x where x > 0, else alpha (e^x - 1)", alpha=1.0),
+    unary("leaky_relu", "x where x > 0, else slope x", slope=0.01),
+    unary("hardswish", "x relu6(x + 3) / 6"),
+    unary("hardsigmoid", "relu6(x + 3) / 6"),
+    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0),
+    unary("mish", "x tanh(ln(1 + e^x))"),
+    unary("relu6", "min(max(x, 0), 6)"),
+)
+
+OPS = (*OPERATORS, *FUNCTIONS, *ACTIVATIONS)
