@@ -1,0 +1,133 @@
+"""Text to syntax tree: `parse` cuts a file into declarations and reads each on its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ogive.grammar import tables
+from ogive.grammar.build import reducer
+from ogive.grammar.builder import Builder
+from ogive.grammar.chunks import cut, doc
+from ogive.grammar.depth import too_deep
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.engine import Engine, Stack
+from ogive.grammar.lexer import lex
+from ogive.grammar.mistakes import explain
+from ogive.grammar.source import Chunk, Span
+from ogive.grammar.syntax import Decl, File
+
+LIMIT = 10_000_000  # characters of one file
+MAX_ERRORS = 20  # of one declaration
+
+_DECLARED = re.compile(r"^(?:(?:extern[ \t]+)?block|const|model|recipe)[ \t]+([A-Za-z_][A-Za-z0-9_]*'*)", re.MULTILINE)
+_ITEM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*'*)[ \t\n]*(?:[,)]|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One declaration as it was read. `broken` are the names it would have declared, had it no errors."""
+
+    chunk: Chunk
+    declaration: Decl | None
+    diagnostics: tuple[Diagnostic, ...]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What an earlier parse of a file can lend to the next one: pieces whose text is still the same."""
+
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file as it was read.
+
+    A declaration with errors is not in `file`; its name is in `broken`, so that nobody reports it as unknown.
+    """
+
+    file: File
+    diagnostics: tuple[Diagnostic, ...]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The declarations' texts."""
+        return tuple(piece.chunk for piece in self.pieces)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Names whose declarations have syntax errors."""
+        return frozenset(name for piece in self.pieces for name in piece.broken)
+
+    @property
+    def reuse(self) -> Reuse:
+        """Hand this to the next `parse` of the same file."""
+        return Reuse(self.pieces)
+
+
+def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: int = LIMIT) -> Parsed:
+    """Read a file. Never raises: whatever is wrong is in `diagnostics`, in source order.
+
+    With `reuse`, a declaration whose text did not change keeps its `Chunk` and its tree, and is not read again; only
+    its `line` moves.
+    """
+    if len(text) > limit:
+        chunk = Chunk("", path)
+        message = f"the file has {len(text):,} characters; the limit is {limit:,}"
+        fault = Diagnostic("E0701", message, Span(chunk, 0, 0))
+        return Parsed(File(span=Span(chunk, 0, 0), declarations=()), (fault,), ())
+    kept: dict[str, list[Piece]] = {}
+    for piece in reversed(reuse.pieces if reuse else ()):
+        if piece.chunk.path == path:
+            kept.setdefault(piece.chunk.text, []).append(piece)
+    pieces = []
+    for part, line in cut(text):
+        if kept.get(part):
+            piece = kept[part].pop()
+            piece.chunk.line = line
+        else:
+            piece = _read(Chunk(part, path, line))
+        pieces.append(piece)
+    first = pieces[0].chunk if pieces else Chunk("", path)
+    declarations = tuple(piece.declaration for piece in pieces if piece.declaration is not None)
+    file = File(span=Span(first, 0, len(first.text)), declarations=declarations)
+    return Parsed(file, tuple(d for piece in pieces for d in piece.diagnostics), tuple(pieces))
+
+
+def _read(chunk: Chunk) -> Piece:
+    """Read one declaration, or nothing but comments."""
+    tokens = lex(chunk)
+    if len(tokens.items) == 1:
+        return Piece(chunk, None, tuple(tokens.layout), ())
+    builder = Builder(chunk, doc(chunk.text))
+
+    def fault(i: int, stack: Stack) -> None:
+        if len(builder.diagnostics) < MAX_ERRORS:
+            builder.report(explain(chunk, tokens, i, stack))
+
+    builder.diagnostics += tokens.layout
+    declaration = Engine(tables.load(), tokens.items, reducer(builder), fault).run()
+    if declaration is not None and (deep := too_deep(declaration, tokens.items)):
+        builder.report(deep)
+    if builder.diagnostics:
+        return Piece(chunk, None, _one_a_line(builder.diagnostics), _names(chunk.text))
+    return Piece(chunk, declaration, (), ())
+
+
+def _one_a_line(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """In source order; of several on one line the first, since the others may follow from it."""
+    found: dict[int, Diagnostic] = {}
+    for diagnostic in sorted(diagnostics, key=Diagnostic.order):
+        found.setdefault(diagnostic.span.begin()[0], diagnostic)
+    return tuple(found.values())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """What a broken declaration seems to declare."""
+    names = _DECLARED.findall(text)
+    if found := re.search(r"^use\b[^\n]*?(?:\((?P<items>[^)]*)\)?|\bas[ \t]+(?P<alias>\w+))", text, re.MULTILINE):
+        names += [found["alias"]] if found["alias"] else _ITEM.findall(found["items"] or "")
+    return tuple(names)

@@ -1,0 +1,49 @@
+"""The parse tables that generate.py made from arch.lark, read once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+# One kid of a rule: its index and whether its own kids join in its place; None is an optional part left out.
+Kid = tuple[int, bool] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One alternative. `action` is "" where the kids join their parent's, and "=" where the only kid is the value."""
+
+    origin: str
+    length: int
+    action: str
+    kids: tuple[Kid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """An LALR(1) automaton: for each state, where a terminal (a state, or ~rule) and a nonterminal lead."""
+
+    start: int
+    end: int
+    rules: tuple[Rule, ...]
+    actions: tuple[dict[str, int], ...]
+    gotos: tuple[dict[str, int], ...]
+
+
+@cache
+def load() -> Tables:
+    """The tables of the language."""
+    data = json.loads(Path(__file__).with_name("tables.json").read_text(encoding="utf-8"))
+    rules = (
+        Rule(origin, length, action, tuple(kid and (kid[0], kid[1]) for kid in kids))
+        for origin, length, action, kids in data["rules"]
+    )
+    return Tables(
+        data["start"],
+        data["end"],
+        tuple(rules),
+        tuple(data["rows"][row] for row, _ in data["states"]),
+        tuple(data["gotos"][row] for _, row in data["states"]),
+    )
