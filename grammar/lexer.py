@@ -33,7 +33,7 @@ MAX_DIGITS = 400
 
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(")]}")
-_OPERAND_END = frozenset(["NAME", "NUMBER", "STRING", "true", "false", "none", ")", "]", "}", "?"])
+_OPERAND_END = frozenset(["NAME", "NUMBER", "STRING", "true", "false", "none", ")", "]", "}", "?", "reverse"])
 _SCAN = re.compile(
     r"""[ \t\r\f\ufeff]*(?:
     (?P<NAME>[A-Za-z_][A-Za-z0-9_]*'*)
