@@ -1,3 +1,34 @@
 """Ogive: a small, typed language for neural architectures, and its compiler."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ogive.api import Block, Model, Program, load, source
+    from ogive.grammar.diagnostics import ArchError, Diagnostic
+
 __version__ = "0.1.0"
+__all__ = ["ArchError", "Block", "Diagnostic", "Model", "Program", "load", "source"]
+
+# looked up on first use: `import ogive` alone costs nothing and brings no framework
+_HOMES = {
+    "ArchError": "ogive.grammar.diagnostics",
+    "Block": "ogive.api",
+    "Diagnostic": "ogive.grammar.diagnostics",
+    "Model": "ogive.api",
+    "Program": "ogive.api",
+    "load": "ogive.api",
+    "source": "ogive.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ogive' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,9 +1,50 @@
-"""The command line."""
+"""The command line: each command is a module, imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
 
 import click
 
+# in the order of --help
+COMMANDS = ("check", "show", "build", "explain", "new")
+UNBUILT = ("draw", "deploy", "fmt", "lsp")
 
-@click.group()
+
+class Lazy(click.Group):
+    """A group that imports no command before it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            found: click.Command = import_module(f"ogive.cli.{cmd_name}").command
+            return found
+        if cmd_name in UNBUILT:
+            return _unbuilt(cmd_name)
+        return None
+
+
+def _unbuilt(name: str) -> click.Command:
+    def answer() -> None:
+        raise click.UsageError(f"E0702: `ogive {name}` is not built yet")
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=answer, context_settings=settings, hidden=True, add_help_option=False)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ogive")
 def cli() -> None:
-    """Check, show and build neural architectures written in Ogive."""
+    """Check, show and build neural architectures written in Ogive.
+
+    \b
+    A first model:
+      ogive new mlp                          writes mlp.arch
+      ogive check mlp.arch                   proves its shapes for all sizes
+      ogive show mlp.arch:MLP1               its weights and parameters
+      ogive build mlp.arch:MLP1 -o mlp.py    a PyTorch module
+
+    `ogive COMMAND --help` shows examples of each.
+    """

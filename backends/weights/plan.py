@@ -1,0 +1,132 @@
+"""Which tensor of a checkpoint becomes which weight: worked out, and checked whole, on shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ogive.backends.weights.maps import Part, Rule, WeightMap
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.source import Span
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One weight of ours and the tensors of theirs that make it: part `i` fills `sizes[i]` of `axis`."""
+
+    ours: str
+    parts: tuple[Part, ...]
+    axis: int
+    sizes: tuple[int, ...]
+
+
+def plan(mapping: WeightMap, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Move, ...]:
+    """The moves from a checkpoint. Raises `ArchError` naming every missing, extra and misshapen tensor."""
+    prefix = "" if any(name.startswith(mapping.optional_prefix) for name in theirs) else mapping.optional_prefix
+    moves, faults = [], _idle(mapping, ours)
+    used: set[str] = set()
+    for name, shape in ours.items():
+        rule, parts = _parts(mapping, name, prefix)
+        axis = rule.axis if rule else 0
+        used.update(part.name for part in parts)
+        problem = _misfit(name, shape, parts, axis, rule, theirs)
+        if problem:
+            faults.append(_fault(mapping, problem, rule))
+        else:
+            moves.append(Move(name, parts, axis, tuple(_turned(theirs[p.name], p)[axis] for p in parts if shape)))
+    for name in theirs.keys() - used:
+        if not mapping.ignores(prefix + name):
+            help_ = "" if mapping.chunk.text == "" else "name it under [ignore] to leave it out"
+            faults.append(_fault(mapping, f"no weight of the model takes `{name}` {_text(theirs[name])}", help_=help_))
+    _raise(faults)
+    return tuple(moves)
+
+
+def plan_back(mapping: WeightMap, ours: Mapping[str, Shape]) -> tuple[Move, ...]:
+    """The moves of a map, without a checkpoint to look at: joined parts are equal unless the map gives their sizes."""
+    moves, faults = [], _idle(mapping, ours)
+    for name, shape in ours.items():
+        rule, parts = _parts(mapping, name, "")
+        axis = rule.axis if rule else 0
+        if len(parts) == 1 and not shape:
+            moves.append(Move(name, parts, axis, ()))
+        elif axis >= len(shape) or (rule and rule.sizes is None and shape[axis] % len(parts)):
+            faults.append(_fault(mapping, f"`{name}` {_text(shape)} cannot be cut into {len(parts)} equal parts", rule))
+        elif rule and rule.sizes is not None and sum(rule.sizes) != shape[axis]:
+            faults.append(_fault(mapping, f"the sizes do not add up to axis {axis} of `{name}` {_text(shape)}", rule))
+        else:
+            equal = (shape[axis] // len(parts),) * len(parts)
+            moves.append(Move(name, parts, axis, rule.sizes if rule and rule.sizes else equal))
+    _raise(faults)
+    return tuple(moves)
+
+
+def _idle(mapping: WeightMap, ours: Mapping[str, Shape]) -> list[Diagnostic]:
+    """Lines that speak of no weight of the model."""
+    return [
+        _fault(mapping, f"the model has no weight `{rule.ours}`", rule)
+        for rule in mapping.rules
+        if all(rule.turns(name) is None for name in ours)
+    ]
+
+
+def _parts(mapping: WeightMap, name: str, prefix: str) -> tuple[Rule | None, tuple[Part, ...]]:
+    for rule in mapping.rules:
+        turns = rule.turns(name)
+        if turns is not None:
+            return rule, tuple(Part(p.name.removeprefix(prefix), p.transpose) for p in rule.at(turns))
+    return None, (Part(name),)
+
+
+def _misfit(
+    name: str, shape: Shape, parts: tuple[Part, ...], axis: int, rule: Rule | None, theirs: Mapping[str, Shape]
+) -> str:
+    """Why the parts do not make the weight, or nothing."""
+    missing = [f"`{part.name}`" for part in parts if part.name not in theirs]
+    if missing:
+        return f"the checkpoint has no {' and no '.join(missing)}, for `{name}` {_text(shape)}"
+    found = [_turned(theirs[part.name], part) for part in parts]
+    if (
+        rule
+        and rule.sizes is not None
+        and any(s[axis : axis + 1] != (n,) for s, n in zip(found, rule.sizes, strict=True))
+    ):
+        return f"the parts of `{name}` do not have the sizes that the map gives"
+    if len({len(s) for s in found}) > 1 or (len(parts) > 1 and any(axis >= len(s) for s in found)):
+        joined: Shape | None = None
+    elif len(parts) == 1:
+        joined = found[0]
+    else:
+        alike = len({s[:axis] + s[axis + 1 :] for s in found}) == 1
+        joined = (*found[0][:axis], sum(s[axis] for s in found), *found[0][axis + 1 :]) if alike else None
+    if joined == shape:
+        return ""
+    said = ", ".join(f"`{part.name}` {_text(theirs[part.name])}" for part in parts)
+    return f"`{name}` is {_text(shape)}, but the checkpoint has {said}" + _hint(shape, joined)
+
+
+def _hint(shape: Shape, joined: Shape | None) -> str:
+    return "; add or drop `| transpose`" if joined and len(shape) > 1 and _swapped(joined) == shape else ""
+
+
+def _turned(shape: Shape, part: Part) -> Shape:
+    return _swapped(shape) if part.transpose else shape
+
+
+def _swapped(shape: Shape) -> Shape:
+    return (*shape[:-2], *shape[:-3:-1])
+
+
+def _text(shape: Shape) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _fault(mapping: WeightMap, message: str, rule: Rule | None = None, help_: str = "") -> Diagnostic:
+    return Diagnostic("E0821", message, rule.span if rule else Span(mapping.chunk, 0, 0), help=help_)
+
+
+def _raise(faults: list[Diagnostic]) -> None:
+    if faults:
+        raise ArchError(tuple(sorted(faults, key=lambda fault: (fault.order(), fault.message))))

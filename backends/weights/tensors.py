@@ -1,0 +1,33 @@
+"""Moves carried out on torch tensors, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from ogive.backends.weights.plan import Move
+
+
+def forward(moves: Iterable[Move], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights from theirs."""
+    ours = {}
+    for move in moves:
+        parts = [theirs[p.name].transpose(-2, -1) if p.transpose else theirs[p.name] for p in move.parts]
+        ours[move.ours] = parts[0] if len(parts) == 1 else torch.cat(parts, move.axis)
+    return ours
+
+
+def backward(moves: Iterable[Move], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Their weights from ours: the inverse of `forward`. A tensor that several of ours share must be equal in all."""
+    theirs: dict[str, Tensor] = {}
+    for move in moves:
+        whole = ours[move.ours]
+        pieces = torch.split(whole, list(move.sizes), move.axis) if len(move.parts) > 1 else (whole,)
+        for part, piece in zip(move.parts, pieces, strict=True):
+            value = piece.transpose(-2, -1) if part.transpose else piece
+            if part.name in theirs and not torch.equal(theirs[part.name], value):
+                raise ValueError(f"`{part.name}` is one tensor there, but differs here from `{move.ours}`")
+            theirs.setdefault(part.name, value)
+    return theirs

@@ -1,0 +1,197 @@
+"""The front for Python: programs, blocks and models, read from text and lowered on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from ogive.backends.weights.maps import WeightMap, identity, read_map
+from ogive.backends.weights.paths import Slot, slots
+from ogive.backends.weights.plan import plan, plan_back
+from ogive.compiler.program import BlockReport, ModelReport, check_text
+from ogive.compiler.program import Program as Checked
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.render import render
+from ogive.reading import text_of
+from ogive.summary import summary
+
+if TYPE_CHECKING:
+    from torch import Tensor, device, nn
+
+AnyPath = str | PathLike[str]
+
+
+def load(path: AnyPath) -> Program:
+    """Read and check a file. Raises `ArchError` with the rendered diagnostics where it has errors."""
+    text, fault = text_of(path)
+    if fault is not None:
+        _refuse((fault,))
+    return source(text, fspath(path))
+
+
+def source(text: str, path: str = "<text>") -> Program:
+    """Check a text; what it imports from files beside it is looked up beside `path`."""
+    checked = check_text(text, path)
+    _refuse(checked.diagnostics)
+    return Program(checked)
+
+
+class Program:
+    """A checked file: `program["GPT2"]` is a model, `program["GPT"](vocab=256, ...)` makes one of a block."""
+
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Warnings and hints; a program with errors is never handed out."""
+        return tuple(self._checked.diagnostics)
+
+    @cached_property
+    def models(self) -> dict[str, Model]:
+        """The models that the file declares, by name."""
+        return {name: Model(report) for name, report in self._checked.models.items()}
+
+    @cached_property
+    def blocks(self) -> dict[str, Block]:
+        """The blocks that the file declares, by name."""
+        return {report.name: Block(report, self._checked) for report in self._checked.blocks}
+
+    def __getitem__(self, name: str) -> Model | Block:
+        found = self.models.get(name) or self.blocks.get(name)
+        if found is None:
+            raise KeyError(f"no model or block `{name}`; there are {', '.join([*self.models, *self.blocks]) or 'none'}")
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.models or name in self.blocks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.models, *self.blocks])
+
+    def __repr__(self) -> str:
+        return f"Program(models=[{', '.join(self.models)}], blocks=[{', '.join(self.blocks)}])"
+
+
+class Block:
+    """A block. Called with its statics, it becomes a model."""
+
+    def __init__(self, report: BlockReport, checked: Checked) -> None:
+        self.name = report.name
+        self.signature = report.signature
+        self.conditions = tuple(report.conditions)
+        self._checked = checked
+
+    def __call__(self, **statics: Any) -> Model:
+        """The model with these statics. Raises `ArchError` where they do not fit."""
+        try:
+            return Model(self._checked.instantiate(self.name, statics))
+        except ArchError as error:
+            _refuse(error.diagnostics)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<block {self.name} {self.signature}>"
+
+
+class Model:
+    """An entry point: every static is given, sizes of inputs stay symbolic."""
+
+    def __init__(self, report: ModelReport) -> None:
+        self.name = report.name
+        self.signature = report.signature
+        self.conditions = tuple(report.conditions)
+        self.ir = report.ir
+        self._parameters = report.parameters
+
+    @cached_property
+    def slots(self) -> dict[str, Slot]:
+        """For each path in the tree of weights: shape, element type, and whether it is learned."""
+        return slots(self.ir)
+
+    @property
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all weights and states by path, as in the state dict of the module."""
+        return {path: slot.shape for path, slot in self.slots.items()}
+
+    @property
+    def parameters(self) -> int:
+        """The number of learned numbers."""
+        if self._parameters is not None:
+            return self._parameters
+        return sum(slot.count for slot in self.slots.values() if slot.kind == "param")
+
+    def summary(self) -> str:
+        """A table of the weights, and how often each operation runs."""
+        return summary(self.name, self.signature, self.conditions, self.ir, self.slots)
+
+    def torch(self, device: str | device | None = None) -> nn.Module:
+        """A fresh module: the text of `torch_source`, executed."""
+        from ogive.backends.pytorch.module import build
+
+        return build(self.ir, device=device)
+
+    def torch_source(self) -> str:
+        """A Python module that needs torch alone."""
+        from ogive.backends.pytorch.emit import emit
+
+        return emit(self.ir)
+
+    def load_weights(
+        self, weights: AnyPath | Mapping[str, Tensor], map: AnyPath | WeightMap | None = None
+    ) -> dict[str, Tensor]:
+        """A state dict for the module, from safetensors or from tensors by name, renamed by a map.
+
+        Nothing may be missing, left over or misshapen: raises `ArchError`, which names every such tensor.
+        """
+        from ogive.backends.weights.files import read
+        from ogive.backends.weights.tensors import forward
+
+        mapping = _map(map)
+        tensors = dict(weights) if isinstance(weights, Mapping) else read(fspath(weights))
+        try:
+            moves = plan(mapping, self.weights, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        except ArchError as error:
+            _refuse(error.diagnostics)
+            raise
+        return forward(moves, tensors)
+
+    def unload_weights(
+        self, state: Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
+    ) -> dict[str, Tensor]:
+        """The inverse of `load_weights`: a checkpoint under the names of the map, of the weights of a module."""
+        from ogive.backends.weights.tensors import backward
+
+        tensors = state if isinstance(state, Mapping) else state.state_dict()
+        return backward(plan_back(_map(map), self.weights), tensors)
+
+    def save_weights(
+        self, path: AnyPath, state: Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
+    ) -> None:
+        """Write the weights of a module as safetensors, under our names or those of a map."""
+        from ogive.backends.weights.files import write
+
+        write(fspath(path), self.unload_weights(state, map))
+
+    def __repr__(self) -> str:
+        return f"<model {self.name} {self.signature}>"
+
+
+def _map(given: AnyPath | WeightMap | None) -> WeightMap:
+    if given is None:
+        return identity()
+    if isinstance(given, WeightMap):
+        return given
+    try:
+        return read_map(given)
+    except ArchError as error:
+        _refuse(error.diagnostics)
+        raise
+
+
+def _refuse(diagnostics: tuple[Diagnostic, ...]) -> None:
+    errors = tuple(found for found in diagnostics if found.severity == "error")
+    if errors:
+        raise ArchError(errors, render(errors)) from None

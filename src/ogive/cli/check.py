@@ -1,0 +1,78 @@
+"""`ogive check`: diagnostics, and the signature of every block with its conditions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ogive.cli.common import FILE, checked, colored, progress
+from ogive.compiler.program import Program
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.render import render, to_json
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check FILES and show what each block takes, gives and demands.
+
+    Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
+
+    \b
+    Examples:
+      ogive check gpt2.arch
+      ogive check models/*.arch
+      ogive check --json gpt2.arch
+    """
+    with progress("Checking"):
+        programs = [(path, checked(path)) for path in files]
+    diagnostics = [found for _, program in programs for found in program.diagnostics]
+    if as_json:
+        click.echo(json.dumps(_object(diagnostics, [program for _, program in programs]), indent=2))
+    else:
+        if diagnostics:
+            click.echo(render(diagnostics, color=colored()).rstrip("\n") + "\n")
+        for path, program in programs:
+            _listing(path, program)
+        click.echo(_verdict(diagnostics, len(files)))
+    sys.exit(any(found.severity == "error" for found in diagnostics))
+
+
+def _object(diagnostics: list[Diagnostic], programs: list[Program]) -> dict[str, object]:
+    return {
+        "diagnostics": [to_json(found) for found in diagnostics],
+        "blocks": [
+            {"name": block.name, "signature": block.signature, "conditions": list(block.conditions)}
+            for program in programs
+            for block in program.blocks
+        ],
+        "models": [
+            {"name": model.name, "signature": model.signature, "parameters": model.parameters}
+            for program in programs
+            for model in program.models.values()
+        ],
+    }
+
+
+def _listing(path: Path, program: Program) -> None:
+    rows = [("block", block.name, block.signature, block.conditions, "") for block in program.blocks]
+    for model in program.models.values():
+        size = "" if model.parameters is None else f"  # {model.parameters:,} parameters"
+        rows.append(("model", model.name, model.signature, model.conditions, size))
+    if not rows:
+        return
+    click.echo(f"{path}:")
+    for kind, name, signature, conditions, size in rows:
+        click.echo(f"  {click.style(kind, dim=True) if colored() else kind} {name} {signature}{size}")
+        for condition in conditions:
+            click.echo(f"      where {condition}")
+
+
+def _verdict(diagnostics: list[Diagnostic], files: int) -> str:
+    counts = {kind: sum(found.severity == kind for found in diagnostics) for kind in ("error", "warning", "hint")}
+    said = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items() if count] or ["no errors"]
+    return f"{files} file{'s' * (files > 1)} checked: {', '.join(said)}"

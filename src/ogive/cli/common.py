@@ -1,0 +1,84 @@
+"""What the commands share: reading files, targets FILE:NAME, settings NAME=VALUE, colour, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ogive.compiler.program import Program, check_text
+from ogive.grammar.diagnostics import ArchError
+from ogive.grammar.render import render
+from ogive.reading import text_of
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+def checked(path: Path) -> Program:
+    """The program of a file, with its diagnostics."""
+    text, fault = text_of(path)
+    return check_text(text, str(path)) if fault is None else Program(diagnostics=(fault,), blocks=(), models={})
+
+
+def colored() -> bool:
+    """True where standard output is a terminal that may be coloured."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def refuse(error: ArchError) -> None:
+    """Show the diagnostics and leave with status 1."""
+    click.echo(render(error.diagnostics, color=colored()))
+    sys.exit(1)
+
+
+def split_target(target: str) -> tuple[Path, str | None]:
+    """FILE:NAME or FILE."""
+    file, colon, name = target.rpartition(":")
+    path = Path(file) if colon and name.rstrip("'").isidentifier() else Path(target)
+    if not path.is_file():
+        raise click.UsageError(f"there is no file `{path}`")
+    return path, name if path == Path(file) and colon else None
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`d=768`, `bias=false`, `act=relu`, `widths=[64, 128]`: numbers, lists and truth values as in JSON, else text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.rstrip("'").isidentifier():
+        raise click.UsageError(f"`{text}` is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """A line on a terminal for what takes longer than two seconds."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    teller = threading.Thread(target=_tell, args=(doing, done), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
+def _tell(doing: str, done: threading.Event) -> None:
+    if done.wait(2):
+        return
+    # rich takes longer to import than most checks run
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{doing} ..."):
+        done.wait()

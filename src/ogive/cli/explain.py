@@ -1,0 +1,28 @@
+"""`ogive explain`: what a code of a diagnostic means, with an example."""
+
+from __future__ import annotations
+
+import click
+
+from ogive.codes import sections
+
+
+@click.command()
+@click.argument("code", required=False)
+def command(code: str | None) -> None:
+    """Explain the CODE of a diagnostic with an example; without one, list all codes.
+
+    \b
+    Examples:
+      ogive explain E0301
+      ogive explain
+    """
+    found = sections()
+    if code is None:
+        for name, section in found.items():
+            click.echo(f"{name}  {section.title}")
+        return
+    section = found.get(code.upper().strip("`[]"))
+    if section is None:
+        raise click.UsageError(f"no diagnostic has the code `{code}`; `ogive explain` lists them")
+    click.echo(f"{section.code}: {section.title}\n\n{section.text}")

@@ -1,0 +1,32 @@
+"""The codes of diagnostics, read from `codes.md`: a title, an explanation, an example that brings the code about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One code."""
+
+    code: str
+    title: str
+    text: str
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The programs in the explanation that bring the code about."""
+        return tuple(re.findall(r"(?ms)^```arch\n(.*?)^```$", self.text))
+
+
+def sections() -> dict[str, Section]:
+    """All codes in order."""
+    text = files("ogive").joinpath("codes.md").read_text(encoding="utf-8")
+    found = {}
+    for piece in text.split("\n## ")[1:]:
+        head, _, body = piece.partition("\n")
+        code, _, title = head.partition(" ")
+        found[code] = Section(code, title.strip(), body.strip())
+    return found

@@ -1,0 +1,80 @@
+"""A model as a table: weights, shapes, parameters, operations."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from ogive.backends.weights.paths import Slot
+from ogive.compiler.ir import Definition, Graph, Model
+from ogive.compiler.sizes import Unknown
+
+BOOKKEEPING = frozenset({"weight", "call", "repeat", "scan", "phase", "given", "update", "assume", "tap"})
+
+
+def summary(name: str, signature: str, conditions: tuple[str, ...], ir: Model, slots: Mapping[str, Slot]) -> str:
+    """The whole table as text."""
+    learned = sum(slot.count for slot in slots.values() if slot.kind == "param")
+    kept = sum(slot.count for slot in slots.values() if slot.kind == "state")
+    lines = [f"{name} {signature}", *(f"  where {condition}" for condition in conditions), ""]
+    lines += _table([(path, shape, f"{count:,}") for path, shape, count in _rows(slots)])
+    lines += ["", f"{learned:,} parameters" + (f", {kept:,} numbers of state" if kept else "")]
+    counts = operations(ir)
+    lines.append("operations: " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
+    return "\n".join(lines) + "\n"
+
+
+def operations(ir: Model) -> Counter[str]:
+    """How often each primitive operation runs in one forward pass; a `scan` counts its body once."""
+    return _definition(ir.definition, dict(ir.bindings))
+
+
+def _definition(definition: Definition, sizes: Mapping[Unknown, int]) -> Counter[str]:
+    return _graph(definition.graph, sizes)
+
+
+def _graph(graph: Graph, sizes: Mapping[Unknown, int]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for node in graph.nodes:
+        if node.op not in BOOKKEEPING:
+            total[node.op] += 1
+        inner: Counter[str] = Counter()
+        if node.callee is not None:
+            # sizes that the input alone decides stay open: no loop counts by them
+            inside = {unknown: size.at(sizes) for unknown, size in node.bindings if size.unknowns <= sizes.keys()}
+            inner += _definition(node.callee, inside)
+        for region in node.regions:
+            inner += _graph(region, sizes)
+        turns = node.attr("count").at(sizes) if node.op == "repeat" else 1
+        for op, count in inner.items():
+            total[op] += turns * count
+    return total
+
+
+def _rows(slots: Mapping[str, Slot]) -> list[tuple[str, str, int]]:
+    """One row for the weights that differ in turn numbers alone: `h.{0..11}.ln_1.weight`."""
+    groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for path, slot in slots.items():
+        groups.setdefault((re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path), slot.shape), []).append(path)
+    return [
+        (_spread(pattern, paths), f"[{', '.join(map(str, shape))}]", sum(slots[path].count for path in paths))
+        for (pattern, shape), paths in groups.items()
+    ]
+
+
+def _spread(pattern: str, paths: list[str]) -> str:
+    if len(paths) == 1:
+        return paths[0]
+    turns = zip(*(re.findall(r"(?<=\.)\d+(?=\.|$)", path) for path in paths), strict=True)
+    pieces = pattern.split("*")
+    text = pieces[0]
+    for numbers, piece in zip(turns, pieces[1:], strict=True):
+        seen = sorted({int(number) for number in numbers})
+        text += (f"{{{seen[0]}..{seen[-1]}}}" if len(seen) > 1 else str(seen[0])) + piece
+    return text
+
+
+def _table(rows: list[tuple[str, str, str]]) -> list[str]:
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return [f"  {path:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for path, shape, count in rows]
