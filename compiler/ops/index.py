@@ -1,0 +1,158 @@
+"""Operations that go by data or order: take gather put scatter_add one_hot topk sort argsort argmax cumsum tril triu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.ops.align import common_elem, require_elem
+from ogive.compiler.ops.axes import resolve
+from ogive.compiler.ops.elems import name_of, shown, tensors
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.sizes import ge, le, size
+from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
+
+Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
+ORDERED = (*FLOATS, *INTS)
+ADDED = (*FLOATS, *INTS, "complex")
+
+
+def take(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y[a, i, b] = x[a, index[i], b]: the axis gives way to those of the index."""
+    x, index = tensors(types)
+    require_elem("take", index, INTS, 1)
+    at = resolve(x, statics["axis"])
+    return (x.with_axes(*x.axes[:at], *index.axes, *x.axes[at + 1 :]),), {"axis": at}
+
+
+def gather(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y[a, i, b] = x[a, index[a, i, b], b]."""
+    x, index = tensors(types)
+    require_elem("gather", index, INTS, 1)
+    at = resolve(x, statics["axis"])
+    axes = _beside(checker, x, index, at, "gather", 1)
+    return (x.with_axes(*axes),), {"axis": at}
+
+
+def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, verb: str, operand: int) -> list[Axis]:
+    """The axes of `other`, which has those of `x` but for the one at `at`."""
+    if len(x.axes) != len(other.axes):
+        text = f"`{verb}` lays `{shown(other)}` beside `{shown(x)}`, of another number of axes"
+        raise ShapeError(text, code="E0303", operand=operand)
+    axes = []
+    for i, (a, b) in enumerate(zip(x.axes, other.axes, strict=True)):
+        text = f"`{verb}` lays `{name_of(b)}` beside `{name_of(a)}`"
+        if i == at:
+            axes.append(b if b.label is not None else b.labelled(a.label))
+        elif a.pack is not None or b.pack is not None:
+            if a.pack is None or b.pack is None or a.size != b.size:
+                raise ShapeError(f"{text}: a pack meets only itself", operand=operand)
+            axes.append(a)
+        else:
+            axes.append(checker.meet(a, b, text, operand))
+    return axes
+
+
+def put(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """x with y in the entries start, start + 1, ... of the axis; `at`, an int[], moves on from there at run time."""
+    given = tensors([type for type in types if type is not None])
+    x, y = given[0], given[1]
+    common_elem("put", [x, y])
+    axis = resolve(x, statics["axis"])
+    _beside(checker, x, y, axis, "put", 1)
+    start, length, room = size(statics["start"]), y.axes[axis].size, x.axes[axis].size
+    text = f"`put` writes `{length}` entries from `{start}` into `{room}`"
+    if not (start.is_number and start.number >= 0):
+        checker.inside(ge(start, size(0)), text)
+    checker.inside(le(start + length, room), text)
+    if len(given) == 3:
+        require_elem("put", given[2], INTS, 2)
+        if given[2].axes:
+            raise ShapeError(f"`put` starts at one place, not at `{shown(given[2])}`", code="E0303", operand=2)
+    return (x,), {"axis": axis, "start": start}
+
+
+def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y = x; y[a, index[a, i, b], b] += src[a, i, b]. An index with one axis serves all others: y[a, index[i], b]."""
+    x, index, src = tensors(types)
+    common_elem("scatter_add", [x, src])
+    require_elem("scatter_add", x, ADDED)
+    require_elem("scatter_add", index, INTS, 1)
+    at = resolve(x, statics["axis"])
+    _beside(checker, x, src, at, "scatter_add", 2)
+    along = len(index.axes) == 1 and len(x.axes) > 1
+    pairs = [(index.axes[0], src.axes[at])] if along else list(zip(index.axes, src.axes, strict=False))
+    if not along and len(index.axes) != len(src.axes):
+        text = f"`scatter_add` lays `{shown(index)}` beside `{shown(src)}`, of another number of axes"
+        raise ShapeError(text, code="E0303", operand=1)
+    for a, b in pairs:
+        if a.pack is None and b.pack is None:
+            checker.meet(b, a, f"`scatter_add` lays `{name_of(a)}` beside `{name_of(b)}`", 1)
+        elif a.size != b.size:
+            raise ShapeError(f"`scatter_add` lays `{name_of(a)}` beside `{name_of(b)}`", operand=1)
+    return (x,), {"axis": at, "along": along}
+
+
+def one_hot(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y[..., j] = 1 where j == index[...], else 0."""
+    index = tensors(types)[0]
+    require_elem("one_hot", index, INTS)
+    count = size(statics["n"])
+    return (TensorType("int", (*index.axes, Axis(count))),), {"n": count}
+
+
+def topk(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """The k largest along the axis, from the largest on, and where they are."""
+    x = tensors(types)[0]
+    require_elem("topk", x, ORDERED)
+    at, k = resolve(x, statics["axis"]), size(statics["k"])
+    axis = x.axes[at]
+    checker.inside(le(k, axis.size), f"`topk` takes `{k}` of `{name_of(axis)}`, which has `{axis.size}` entries")
+    values = x.with_axes(*x.axes[:at], Axis(k, axis.label), *x.axes[at + 1 :])
+    return (values, values.with_elem("int")), {"axis": at, "k": k}
+
+
+def along(name: str, elems: Sequence[str], result: str | None = None, *, drops: bool = False) -> Rule:
+    """The rule of an operation along one axis, which keeps the shape or drops the axis."""
+
+    def rule(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+        x = tensors(types)[0]
+        require_elem(name, x, elems)
+        at = resolve(x, statics["axis"])
+        axes = (*x.axes[:at], *x.axes[at + 1 :]) if drops else x.axes
+        settings = {key: value for key, value in statics.items() if key != "axis"}
+        return (TensorType(result or x.elem, axes),), {"axis": at, **settings}
+
+    return rule
+
+
+def triangle(name: str) -> Rule:
+    """The rule of tril and triu, over the last two axes."""
+
+    def rule(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+        x = tensors(types)[0]
+        if len(x.axes) < 2 or any(axis.pack is not None for axis in x.axes[-2:]):
+            raise ShapeError(f"`{name}` takes matrices, `{shown(x)}` is none", code="E0303", operand=0)
+        return (x,), {"diagonal": size(statics["diagonal"])}
+
+    return rule
+
+
+AXIS = StaticSpec("axis", "axis")
+DESCENDING = StaticSpec("descending", "bool", False)
+DIAGONAL = StaticSpec("diagonal", "int", 0)
+
+OPS = (
+    OpSpec("take", "x, i", (AXIS,), take, "index", "y[i] = x[index[i]]", linear=(0,)),
+    OpSpec("gather", "x, i", (AXIS,), gather, "index", "y[i, j] = x[index[i, j], j]", linear=(0,)),
+    OpSpec("put", "x, y, at?", (AXIS, StaticSpec("start", "int", 0)), put, "index", "x[start + i] ← y[i]"),
+    OpSpec("scatter_add", "x, i, src", (AXIS,), scatter_add, "index", "x[index[i]] += src[i]"),
+    OpSpec("one_hot", "i", (StaticSpec("n", "size"),), one_hot, "index", "y[i, j] = (j = index[i])"),
+    OpSpec("topk", "x", (AXIS, StaticSpec("k", "size")), topk, "index", "the k largest of x", outputs=2),
+    OpSpec("sort", "x", (AXIS, DESCENDING), along("sort", ORDERED), "index", "y = x in order"),
+    OpSpec("argsort", "x", (AXIS, DESCENDING), along("argsort", ORDERED, "int"), "index", "x[y] = x in order"),
+    OpSpec("argmax", "x", (AXIS,), along("argmax", ORDERED, "int", drops=True), "index", "x[y] = max x"),
+    OpSpec("cumsum", "x", (AXIS,), along("cumsum", ADDED), "index", "y[i] = Σ_{j ≤ i} x[j]", linear=(0,)),
+    OpSpec("tril", "x", (DIAGONAL,), triangle("tril"), "index", "y[i, j] = x[i, j] if j ≤ i + k else 0", linear=(0,)),
+    OpSpec("triu", "x", (DIAGONAL,), triangle("triu"), "index", "y[i, j] = x[i, j] if j ≥ i + k else 0", linear=(0,)),
+)

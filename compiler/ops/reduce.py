@@ -1,0 +1,102 @@
+"""Reductions: reduce by a pattern, and sum mean max min prod var std logsumexp any all norm over named axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.ops.align import require_elem
+from ogive.compiler.ops.axes import resolve_all
+from ogive.compiler.ops.elems import tensors
+from ogive.compiler.ops.patterns import misfit, solve
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.types import FLOATS, INTS, TensorType
+
+Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
+
+# what a reduction takes; its result has the same elements
+ELEMENTS = {
+    "sum": (*FLOATS, *INTS, "complex"),
+    "mean": (*FLOATS, "complex"),
+    "max": (*FLOATS, *INTS),
+    "min": (*FLOATS, *INTS),
+    "prod": (*FLOATS, *INTS, "complex"),
+    "var": FLOATS,
+    "std": FLOATS,
+    "logsumexp": FLOATS,
+    "any": ("bool",),
+    "all": ("bool",),
+    "norm": FLOATS,
+}
+FORMULAS = {
+    "sum": "y = Σ x",
+    "mean": "y = Σ x / n",
+    "max": "y = max x",
+    "min": "y = min x",
+    "prod": "y = Π x",
+    "var": "y = Σ (x - mean x)² / n",
+    "std": "y = √(var x)",
+    "logsumexp": "y = log Σ exp x",
+    "any": "y = ∃ x",
+    "all": "y = ∀ x",
+    "norm": "y = (Σ |x|^p)^(1/p)",
+}
+
+
+def reduce(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """Names that the right lacks are reduced away."""
+    operand = tensors(types)[0]
+    op = statics["op"]
+    if op not in ELEMENTS:
+        known = " ".join(ELEMENTS)
+        raise ShapeError(f"`{op}` is no reduction: one of {known}", code="E0404", static="op")
+    require_elem(op, operand, ELEMENTS[op])
+    solved = solve(checker, statics["pattern"], [operand])
+    for operands in (solved.parsed.inputs, solved.parsed.outputs):
+        if len(operands) > 1:
+            raise misfit("reduce takes one tensor to one tensor", operands[1].inside)
+        for term in operands[0].terms:
+            if term.kind == "sum":
+                raise misfit(f"`{term}`: axes are joined and cut by rearrange", term.inside)
+    known = {leaf.text for leaf in solved.parsed.inputs[0].leaves()}
+    for leaf in solved.parsed.outputs[0].leaves():
+        if leaf.text not in known and leaf.text != "1":
+            raise misfit(f"`{leaf}` stands on the right alone", leaf.inside, help="expand makes new axes")
+    return (operand.with_axes(*solved.outputs[0]),), {"recipe": solved.recipe, "op": op}
+
+
+def over_axes(name: str) -> Rule:
+    """The rule of a reduction over the axes in its brackets; over all axes where there are none."""
+
+    def rule(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+        operand = tensors(types)[0]
+        require_elem(name, operand, ELEMENTS[name])
+        axes = tuple(sorted(resolve_all(operand, statics["axes"]))) or tuple(range(len(operand.axes)))
+        kept = [axis for i, axis in enumerate(operand.axes) if i not in axes]
+        settings = {key: value for key, value in statics.items() if key != "axes"}
+        return (operand.with_axes(*kept),), {"axes": axes, **settings}
+
+    return rule
+
+
+AXES = StaticSpec("axes", "axes", ())
+SETTINGS = {
+    "var": (StaticSpec("unbiased", "bool", False),),
+    "std": (StaticSpec("unbiased", "bool", False),),
+    "norm": (StaticSpec("p", "float", 2),),
+}
+LINEAR = ("sum", "mean")
+
+
+def _over(name: str) -> OpSpec:
+    statics = (AXES, *SETTINGS.get(name, ()))
+    linear = (0,) if name in LINEAR else ()
+    return OpSpec(name, "x", statics, over_axes(name), "reduction", FORMULAS[name], linear=linear)
+
+
+REDUCE = (StaticSpec("pattern", "pattern"), StaticSpec("op", "op"))
+
+OPS = (
+    OpSpec("reduce", "x", REDUCE, reduce, "reduction", "y[i] = op_j x[i, j]"),
+    *(_over(name) for name in ELEMENTS),
+)
