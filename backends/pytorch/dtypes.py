@@ -1,0 +1,19 @@
+"""Element types as torch's."""
+
+from __future__ import annotations
+
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.lowering import Context
+
+EXACT = {
+    "int": "torch.long", "i64": "torch.long", "i32": "torch.int", "bool": "torch.bool",
+    "f16": "torch.half", "bf16": "torch.bfloat16", "f32": "torch.float", "f64": "torch.double",
+}  # fmt: skip
+
+
+def dtype(ctx: Context, elem: str) -> Code:
+    """`torch.long`; the model's float type is that of a tensor at hand: `x.dtype`."""
+    if elem in EXACT:
+        return Code(EXACT[elem])
+    found = f"{ctx.anchor()}.dtype"
+    return Code(f"{found}.to_complex()" if elem == "complex" else found)

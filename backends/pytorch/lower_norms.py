@@ -1,0 +1,80 @@
+"""Normalizations in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.pytorch.code import Code, call, method
+from ogive.backends.pytorch.dims import dims, tuple_of
+from ogive.backends.pytorch.lowering import Context, Lowering
+from ogive.compiler.ir import Node
+
+Args = Sequence[Code | None]
+
+
+def _eps(ctx: Context, node: Node) -> Code | None:
+    """The setting, None where it is torch's own default."""
+    value = node.attr("eps")
+    return None if value == 1e-5 else ctx.scalar(value)
+
+
+def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
+    """`F.layer_norm(x, (d,), weight, bias, eps)`; other axes than the last are moved there and back."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        x, *affine = args
+        type = node.outputs[0].type
+        axes: tuple[int, ...] = node.attr("axes")
+        count = len(type.axes)
+        trailing = tuple(range(count - len(axes), count))
+        assert x is not None
+        moved = x if axes == trailing else method(x, "movedim", dims(type, axes), _last(len(axes)))
+        shape = tuple_of([ctx.size(type.axes[axis].size) for axis in axes])
+        eps = None if node.attr("eps") == eps_default else ctx.scalar(node.attr("eps"))
+        y = call(name, moved, shape, *_given(affine), eps=eps)
+        return y if axes == trailing else method(y, "movedim", _last(len(axes)), dims(type, axes))
+
+    return lower
+
+
+def _last(count: int) -> Code:
+    """The last axes: -1, (-2, -1)."""
+    return Code("-1") if count == 1 else tuple_of(range(-count, 0))
+
+
+def _given(affine: Sequence[Code | None]) -> list[Code]:
+    """Weight and bias by position, trailing absent ones left out."""
+    found = [arg if arg is not None else Code("None") for arg in affine]
+    while found and found[-1].text == "None":
+        found.pop()
+    return found
+
+
+def batch_norm(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.batch_norm(x, mean, variance, weight, bias)`."""
+    x, mean, variance, *affine = args
+    eps = _eps(ctx, node)
+    return call("F.batch_norm", x, mean, variance, *_given(affine), eps=eps)
+
+
+def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
+    """`batch_norm_train(x, weight, bias, eps)`, a helper."""
+    x, *affine = args
+    weight, bias = (arg if arg is not None else Code("None") for arg in affine)
+    return call(str(ctx.helper("batch_norm_train")), x, weight, bias, ctx.scalar(node.attr("eps")))
+
+
+def group_norm(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.group_norm(x, groups, weight, bias)`."""
+    x, *affine = args
+    eps = _eps(ctx, node)
+    return call("F.group_norm", x, ctx.size(node.attr("groups")), *_given(affine), eps=eps)
+
+
+LOWER: dict[str, Lowering] = {
+    "layer_norm": _over_axes("F.layer_norm", eps_default=1e-5),
+    "rms_norm": _over_axes("F.rms_norm", eps_default=None),
+    "batch_norm": batch_norm,
+    "batch_norm_train": batch_norm_train,
+    "group_norm": group_norm,
+}

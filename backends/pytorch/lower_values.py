@@ -1,0 +1,135 @@
+"""Constants, grids and random values in torch: type and device are those of a tensor at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.backends.pytorch.code import Code, call, method
+from ogive.backends.pytorch.dims import tuple_of
+from ogive.backends.pytorch.dtypes import dtype
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.lowering import Context, Lowering
+from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.sizes import Size
+
+Args = Sequence[Code | None]
+
+
+def _sizes(ctx: Context, node: Node) -> list[Code]:
+    """The sizes of the result."""
+    axes = node.outputs[0].type.axes
+    for axis in axes:
+        if axis.pack is not None:
+            raise LoweringError(f"`{node.op}` makes `*{axis.pack}` axes, any number of them, which torch cannot say")
+    return [ctx.size(axis.size) for axis in axes]
+
+
+def _device(ctx: Context) -> Code:
+    return Code(f"{ctx.anchor()}.device")
+
+
+def _dtype(ctx: Context, node: Node) -> Code:
+    return dtype(ctx, node.outputs[0].type.elem)
+
+
+def _exact(ctx: Context, node: Node) -> Code | None:
+    """The type where it is not the float type of the anchor."""
+    return None if node.outputs[0].type.elem == "float" else _dtype(ctx, node)
+
+
+def filled(name: str) -> Lowering:
+    """`x.new_zeros(b, d)`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        sizes = _sizes(ctx, node) or [Code("()")]
+        return method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node))
+
+    return lower
+
+
+def full(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.new_full((b, d), v)`."""
+    return method(
+        ctx.anchor(), "new_full", tuple_of(_sizes(ctx, node)), ctx.scalar(node.attr("v")), dtype=_exact(ctx, node)
+    )
+
+
+def arange(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.arange(n, device=x.device)`."""
+    return call("torch.arange", *_sizes(ctx, node), device=_device(ctx))
+
+
+def linspace(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.linspace(lo, hi, n, dtype=x.dtype, device=x.device)`."""
+    ends = (ctx.scalar(node.attr("lo")), ctx.scalar(node.attr("hi")))
+    return call("torch.linspace", *ends, *_sizes(ctx, node), dtype=_dtype(ctx, node), device=_device(ctx))
+
+
+def eye(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.eye(n, dtype=x.dtype, device=x.device)`."""
+    return call("torch.eye", _sizes(ctx, node)[0], dtype=_dtype(ctx, node), device=_device(ctx))
+
+
+def _nested(ctx: Context, value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_nested(ctx, item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value)
+    return str(ctx.scalar(value))
+
+
+def constant(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.tensor([[1, 2], [3, 4]], device=x.device)`."""
+    values = Code(_nested(ctx, node.attr("list")))
+    kind = _dtype(ctx, node) if node.outputs[0].type.elem == "float" else None
+    return call("torch.tensor", values, dtype=kind, device=_device(ctx))
+
+
+def drawn(name: str) -> Lowering:
+    """`torch.randn(b, d, dtype=x.dtype, device=x.device)`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> Code:
+        sizes = _sizes(ctx, node) or [Code("()")]
+        return call(name, *sizes, dtype=_dtype(ctx, node), device=_device(ctx))
+
+    return lower
+
+
+def randint(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.randint(n, (b, d), device=x.device)`."""
+    return call("torch.randint", ctx.size(node.attr("n")), tuple_of(_sizes(ctx, node)), device=_device(ctx))
+
+
+def permutation(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.randperm(n, device=x.device)`."""
+    return call("torch.randperm", *_sizes(ctx, node), device=_device(ctx))
+
+
+def bernoulli(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.bernoulli(x.new_full((b, 1), p))`."""
+    p: float | Size | Scalar = node.attr("p")
+    return call("torch.bernoulli", method(ctx.anchor(), "new_full", tuple_of(_sizes(ctx, node)), ctx.scalar(p)))
+
+
+def dropout(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.dropout(x, p, self.training)`."""
+    (x,) = args
+    return call("F.dropout", x, ctx.scalar(node.attr("p")), ctx.training())
+
+
+LOWER: dict[str, Lowering] = {
+    "zeros": filled("new_zeros"),
+    "ones": filled("new_ones"),
+    "full": full,
+    "arange": arange,
+    "linspace": linspace,
+    "eye": eye,
+    "constant": constant,
+    "randn": drawn("torch.randn"),
+    "rand": drawn("torch.rand"),
+    "randint": randint,
+    "permutation": permutation,
+    "bernoulli": bernoulli,
+    "dropout": dropout,
+}

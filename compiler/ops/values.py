@@ -1,0 +1,97 @@
+"""Values without inputs: constants and grids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.ir import Scalar
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
+from ogive.compiler.sizes import Size, size
+from ogive.compiler.types import ELEMENTS, Axis, TensorType
+
+Types = Sequence[TensorType | None]
+Statics = Mapping[str, Any]
+Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
+
+
+def element(statics: Statics) -> str:
+    """The element type asked for."""
+    elem = str(statics["type"])
+    if elem not in ELEMENTS:
+        text = f"`{elem}` is no element type; they are {', '.join(f'`{known}`' for known in ELEMENTS)}"
+        raise ShapeError(text, code="E0404", static="type")
+    return elem
+
+
+def _filled(checker: Checker, statics: Statics, types: Types) -> Result:
+    return (TensorType(element(statics), tuple(statics["sizes"])),), {}
+
+
+def _full(checker: Checker, statics: Statics, types: Types) -> Result:
+    return (TensorType(element(statics), tuple(statics["sizes"])),), {"v": statics["v"]}
+
+
+def _arange(checker: Checker, statics: Statics, types: Types) -> Result:
+    return (TensorType("int", (Axis(size(statics["n"])),)),), {}
+
+
+def _linspace(checker: Checker, statics: Statics, types: Types) -> Result:
+    type = TensorType("float", (Axis(size(statics["n"])),))
+    return (type,), {"lo": statics["lo"], "hi": statics["hi"]}
+
+
+def _eye(checker: Checker, statics: Statics, types: Types) -> Result:
+    axis = Axis(size(statics["n"]))
+    return (TensorType("float", (axis, axis)),), {}
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of nested tuples; E0404 where they are ragged."""
+    if not isinstance(value, tuple | list):
+        return ()
+    shapes = {_shape(item) for item in value}
+    if len(shapes) > 1:
+        raise ShapeError("the lists in `constant` differ in length", code="E0404", static="list")
+    return (len(value), *(shapes.pop() if shapes else ()))
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, tuple | list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, tuple | list) else value
+
+
+def _constant(checker: Checker, statics: Statics, types: Types) -> Result:
+    shape, leaves = _shape(statics["list"]), _leaves(statics["list"])
+    wrong = [leaf for leaf in leaves if not isinstance(leaf, bool | int | float | Size | Scalar)]
+    if wrong:
+        raise ShapeError(f"`constant` holds numbers, not {wrong[0]}", code="E0404", static="list")
+    if leaves and all(isinstance(leaf, bool) for leaf in leaves):
+        elem = "bool"
+    else:
+        elem = "int" if leaves and all(isinstance(leaf, int | Size) for leaf in leaves) else "float"
+    type = TensorType(elem, tuple(Axis(size(count)) for count in shape))
+    return (type,), {"list": _frozen(statics["list"])}
+
+
+SIZES = StaticSpec("sizes", "sizes")
+TYPE = StaticSpec("type", "elem", "float")
+N = StaticSpec("n", "size")
+
+OPS = (
+    OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0"),
+    OpSpec("ones", "", (SIZES, TYPE), _filled, "value", "1"),
+    OpSpec("full", "", (SIZES, StaticSpec("v", "float"), TYPE), _full, "value", "v"),
+    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1"),
+    OpSpec(
+        "linspace", "", (StaticSpec("lo", "float"), StaticSpec("hi", "float"), N), _linspace, "value",
+        "n numbers from lo to hi, both included",
+    ),
+    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0"),
+    OpSpec("constant", "", (StaticSpec("list", "list"),), _constant, "value", "the numbers of a list"),
+)  # fmt: skip
