@@ -1,0 +1,56 @@
+"""The algebra of sizes: normal forms, conditions, what is known, and what must still be demanded."""
+
+from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.condition import (
+    FALSE,
+    TRUE,
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Member,
+    Not,
+    all_of,
+    any_of,
+    compare,
+    divides,
+    eq,
+    ge,
+    gt,
+    le,
+    lt,
+    member,
+    ne,
+)
+from ogive.compiler.sizes.facts import Answer, Facts
+from ogive.compiler.sizes.size import Size, ceil_div, maximum, minimum, size
+
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "AllOf",
+    "Answer",
+    "AnyOf",
+    "Compare",
+    "Condition",
+    "Facts",
+    "Member",
+    "Not",
+    "Size",
+    "Unknown",
+    "all_of",
+    "any_of",
+    "ceil_div",
+    "compare",
+    "divides",
+    "eq",
+    "ge",
+    "gt",
+    "le",
+    "lt",
+    "maximum",
+    "member",
+    "minimum",
+    "ne",
+    "size",
+]

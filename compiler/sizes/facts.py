@@ -1,0 +1,98 @@
+"""What is known of some sizes, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ogive.compiler.sizes.assume import assume
+from ogive.compiler.sizes.case import Case
+from ogive.compiler.sizes.condition import Compare, Condition
+from ogive.compiler.sizes.intervals import Range
+from ogive.compiler.sizes.prove import proves, split
+from ogive.compiler.sizes.sample import samples
+from ogive.compiler.sizes.size import Size, size
+
+
+class Answer(Enum):
+    """How a condition fares under some facts."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    SOMETIMES = "sometimes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Conditions that hold, ready for use. Immutable; `assume` gives new ones."""
+
+    conditions: tuple[Condition, ...] = ()
+    base: Case = field(default_factory=Case, compare=False, repr=False)
+    _cases: list[Case] = field(default_factory=list, compare=False, repr=False)
+
+    @staticmethod
+    def of(conditions: Iterable[Condition]) -> Facts:
+        """The facts that some conditions state together."""
+        facts = Facts()
+        for condition in conditions:
+            facts = facts.assume(condition)
+        return facts
+
+    def assume(self, condition: Condition) -> Facts:
+        """These facts and one more."""
+        return Facts((*self.conditions, condition), assume(self.base, condition))
+
+    @property
+    def cases(self) -> list[Case]:
+        """The facts with their disjunctions split; where there are too many, one case that leaves some unsplit."""
+        if not self._cases:
+            self._cases.extend(split(self.base))
+        return self._cases
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether no sizes can satisfy the facts, as far as substitution and intervals tell."""
+        return self.base.contradictory or not self.cases
+
+    def equal(self, a: Size | int, b: Size | int) -> bool:
+        """Whether two sizes are proved equal wherever the facts hold."""
+        a, b = size(a), size(b)
+        return a is b or self.holds(Compare("==", a, b))
+
+    def holds(self, condition: Condition) -> bool:
+        """Whether the condition is proved wherever the facts hold."""
+        return proves(self.base, condition) or (
+            bool(self.base.choices) and all(proves(case, condition) for case in self.cases)
+        )
+
+    def decide(self, condition: Condition) -> Answer:
+        """Whether the condition holds always, never or sometimes where the facts hold; unknown if that is open."""
+        if self.holds(condition):
+            return Answer.ALWAYS
+        if self.holds(condition.negate()):
+            return Answer.NEVER
+        found: set[bool] = set()
+        for values in samples(self.cases, self.conditions, condition.unknowns):
+            try:
+                found.add(condition.at(values))
+            except ZeroDivisionError:
+                continue
+            if len(found) == 2:
+                return Answer.SOMETIMES
+        return Answer.UNKNOWN
+
+    def reduce(self, of: Size) -> Size:
+        """The size after the facts' substitutions: in other unknowns, for deciding rather than for showing."""
+        return self.base.reduce(of)
+
+    def bounds(self, of: Size) -> Range:
+        """Lower and upper bound, as far as known."""
+        ranges = [case.range(case.reduce(of)) for case in self.cases]
+        lows = [low for low, _ in ranges if low is not None]
+        highs = [high for _, high in ranges if high is not None]
+        complete = len(ranges)
+        return (min(lows) if lows and len(lows) == complete else None), (
+            max(highs) if highs and len(highs) == complete else None
+        )

@@ -1,0 +1,178 @@
+"""Source text of sizes: the names' order of birth, remainders found again, no parentheses that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
+from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, degree, multiply, over, scaled
+
+SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a text binds
+Text = tuple[str, int]
+Term = tuple[int, Text, tuple[object, ...]]  # coefficient, text of the rest, sort key
+
+
+def size_text(terms: Mapping[Monomial, int]) -> str:
+    """The text of a polynomial."""
+    return _sum(dict(terms))[0]
+
+
+def _sum(terms: Terms) -> Text:
+    """The terms in order of birth, a positive one first where there is one, the number last."""
+    remainders, terms = _remainders(terms)
+    floors, terms = _folded(terms)
+    parts = remainders + floors + [(*_term(m, c), _key(m)) for m, c in terms.items()]
+    parts.sort(key=lambda part: part[2])
+    first = next((i for i, part in enumerate(parts) if part[0] > 0), 0)
+    if not parts:
+        return "0", ATOM
+    parts.insert(0, parts.pop(first))
+    if len(parts) == 1:
+        return _scaled(parts[0][0], parts[0][1])
+    text = ""
+    for coefficient, rest, _ in parts:
+        sign = (" - " if coefficient < 0 else " + ") if text else ("-" if coefficient < 0 else "")
+        text += sign + _scaled(abs(coefficient), rest)[0]
+    return text, SUM
+
+
+def _term(monomial: Monomial, coefficient: int) -> tuple[int, Text]:
+    """A coefficient that is a power of the base goes into the exponent: `2*2**depth` is `2**(depth + 1)`."""
+    for atom, exponent in monomial:
+        if not isinstance(atom, Power) or not atom.base.is_number or exponent != 1 or atom.base.number < 2:
+            continue
+        shift, left = 0, abs(coefficient)
+        while left % atom.base.number == 0:
+            left //= atom.base.number
+            shift += 1
+        if shift and left == 1:
+            others = _monomial(tuple(factor for factor in monomial if factor[0] is not atom))
+            power = f"{atom.base}**({_sum(add(dict(atom.exp.terms), {ONE: shift}))[0]})"
+            return coefficient // abs(coefficient), _joined([(power, POWER), others] if others[0] else [(power, POWER)])
+    return coefficient, _monomial(monomial)
+
+
+def _key(monomial: Monomial) -> tuple[object, ...]:
+    serials = sorted(u.serial for atom, _ in monomial for u in atom.unknowns)
+    return (not monomial, -degree(monomial) if monomial else 0, serials, _monomial(monomial)[0])
+
+
+def _scaled(coefficient: int, rest: Text) -> Text:
+    if not rest[0]:
+        return str(coefficient), ATOM if coefficient >= 0 else SUM
+    if coefficient == 1:
+        return rest
+    if coefficient == -1:
+        return "-" + _wrap(rest, PRODUCT if not _divides(rest[0]) else POWER), SUM
+    text = rest[0] if _plain_product(rest) else _wrap(rest, POWER)
+    return f"{coefficient}*{text}", PRODUCT if coefficient > 0 else SUM
+
+
+def _plain_product(rest: Text) -> bool:
+    """A product that may follow another factor as it stands: one that neither divides nor takes remainders."""
+    return rest[1] == PRODUCT and not _divides(rest[0])
+
+
+def _divides(text: str) -> bool:
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if not depth and (char == "%" or text.startswith("//", at)):
+            return True
+    return False
+
+
+def _wrap(text: Text, least: int) -> str:
+    return text[0] if text[1] >= least else f"({text[0]})"
+
+
+def _monomial(monomial: Monomial) -> Text:
+    """Factors in order of birth; a floor or another compound factor in parentheses where it needs them."""
+    factors = sorted((_factor(atom, exponent) for atom, exponent in monomial), key=lambda f: f[0])
+    return _joined([text for _, text in factors])
+
+
+def _joined(texts: list[Text]) -> Text:
+    if len(texts) <= 1:
+        return texts[0] if texts else ("", ATOM)
+    return "*".join(_wrap(text, POWER) for text in texts), PRODUCT
+
+
+def _factor(atom: Atom, exponent: int) -> tuple[tuple[object, ...], Text]:
+    text = _atom(atom)
+    key = (not isinstance(atom, Unknown), sorted(u.serial for u in atom.unknowns), text[0])
+    return key, text if exponent == 1 else (f"{_wrap(text, ATOM)}**{exponent}", POWER)
+
+
+def _atom(atom: Atom) -> Text:
+    if isinstance(atom, Unknown):
+        return atom.name, ATOM
+    if isinstance(atom, Floor):
+        return _quotient(atom.num.terms, atom.den.terms, "//")
+    if isinstance(atom, Power):
+        base, exponent = (_sum(part.terms) for part in atom.parts)
+        return f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER
+    name = "min" if isinstance(atom, Min) else "max"
+    return f"{name}({', '.join(str(part) for part in atom.parts)})", ATOM
+
+
+def _quotient(num: Terms, den: Terms, sign: str) -> Text:
+    """`num // den` or `num % den`; a product may stand on the left as it is."""
+    blank = " " if sign == "%" else ""
+    return f"{_wrap(_sum(num), PRODUCT)}{blank}{sign}{blank}{_wrap(_sum(den), POWER)}", PRODUCT
+
+
+def remainder_in(terms: Mapping[Monomial, int]) -> tuple[int, Floor, Terms, Terms] | None:
+    """`k*(p % m) + rest` hidden in `k*p - k*m*(p//m) + rest`: k, the floor, k*p and the rest."""
+    for monomial, floor in _floors(terms):
+        bottom = floor.den.terms
+        others = tuple(factor for factor in monomial if factor[0] is not floor)
+        if len(bottom) != 1:
+            continue
+        ((den, unit),) = bottom.items()
+        factor = over(others, den)
+        if factor is None or terms[monomial] % unit:
+            continue
+        scale = {factor: -terms[monomial] // unit}
+        whole = multiply(scale, dict(floor.num.terms))
+        rest = add({m: c for m, c in terms.items() if m != monomial}, whole, -1)
+        if factor == ONE and _count(rest) == _count(terms) - 1 - _count(whole):
+            return scale[ONE], floor, whole, rest
+    return None
+
+
+def _count(terms: Iterable[Monomial]) -> int:
+    return sum(1 for monomial in terms if monomial)
+
+
+def _floors(terms: Iterable[Monomial]) -> list[tuple[Monomial, Floor]]:
+    return [(m, atom) for m in terms for atom, exponent in m if isinstance(atom, Floor) and exponent == 1]
+
+
+def _remainders(terms: Terms) -> tuple[list[Term], Terms]:
+    found: list[Term] = []
+    while (hidden := remainder_in(terms)) is not None:
+        coefficient, floor, _, terms = hidden
+        text = _quotient(floor.num.terms, floor.den.terms, "%")
+        found.append((coefficient, text, _compound_key(floor, text[0])))
+    return found, terms
+
+
+def _folded(terms: Terms) -> tuple[list[Term], Terms]:
+    """`h + h//2` is `3*h//2`: whole parts of the same names go back into the numerator."""
+    found: list[Term] = []
+    for monomial, floor in _floors(terms):
+        if len(monomial) > 1 or abs(terms[monomial]) != 1 or not floor.den.is_number:
+            continue
+        sign = terms[monomial]
+        whole = {m: c * sign for m, c in terms.items() if m and m in floor.num.terms}
+        if not whole or min(whole.values()) < 0:
+            continue
+        text = _quotient(add(dict(floor.num.terms), scaled(whole, floor.den.number)), floor.den.terms, "//")
+        found.append((sign, text, _compound_key(floor, text[0])))
+        terms = {m: c for m, c in terms.items() if m != monomial and m not in whole}
+    return found, terms
+
+
+def _compound_key(atom: Compound, text: str) -> tuple[object, ...]:
+    return (False, -1, sorted(u.serial for u in atom.unknowns), text)

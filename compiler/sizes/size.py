@@ -1,0 +1,351 @@
+"""Sizes: integer polynomials over atoms in one normal form, hash-consed, so that equality is identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, reduce
+from types import MappingProxyType
+from weakref import WeakValueDictionary
+
+from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power, Unknown, interned
+from ogive.compiler.sizes.floors import reduce_floor
+from ogive.compiler.sizes.intervals import Range, compound_range, lower, term_range
+from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
+from ogive.compiler.sizes.show import size_text
+
+_interned: WeakValueDictionary[frozenset[tuple[Monomial, int]], Size] = WeakValueDictionary()
+CACHE = 1 << 15
+
+
+class Size:
+    """An integer, symbolic or not. Immutable; two sizes of one normal form are one object."""
+
+    __slots__ = ("__weakref__", "_powers", "_range", "_text", "is_number", "number", "terms", "unknowns")
+
+    terms: Terms  # never changed
+    is_number: bool
+    number: int
+    unknowns: frozenset[Unknown]
+    _range: Range | None
+    _text: str | None
+    _powers: bool
+
+    def __add__(self, other: Size | int) -> Size:
+        return _add(self, size(other), 1)
+
+    def __radd__(self, other: int) -> Size:
+        return _add(self, size(other), 1)
+
+    def __sub__(self, other: Size | int) -> Size:
+        return _add(self, size(other), -1)
+
+    def __rsub__(self, other: int) -> Size:
+        return _add(size(other), self, -1)
+
+    def __neg__(self) -> Size:
+        return _of(scaled(self.terms, -1))
+
+    def __mul__(self, other: Size | int) -> Size:
+        return _multiply(self, size(other))
+
+    def __rmul__(self, other: int) -> Size:
+        return _multiply(self, size(other))
+
+    def __floordiv__(self, other: Size | int) -> Size:
+        return _floor(self, size(other))
+
+    def __rfloordiv__(self, other: int) -> Size:
+        return _floor(size(other), self)
+
+    def __mod__(self, other: Size | int) -> Size:
+        return self - size(other) * (self // other)
+
+    def __rmod__(self, other: int) -> Size:
+        return size(other) % self
+
+    def __pow__(self, exponent: Size | int) -> Size:
+        return _power(self, size(exponent))
+
+    def __rpow__(self, base: int) -> Size:
+        return _power(size(base), self)
+
+    def __repr__(self) -> str:
+        return f"Size({self})"
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = size_text(self.terms)
+        return self._text
+
+    def __reduce__(self) -> str:
+        raise TypeError("a size belongs to the process that made its unknowns")
+
+    @property
+    def range(self) -> Range:
+        """The bounds that hold for all values of the unknowns."""
+        if self._range is None:
+            self._range = term_range(self.terms)
+        return self._range
+
+    def subs(self, mapping: Mapping[Unknown, Size]) -> Size:
+        """The size with sizes in place of unknowns, in normal form again."""
+        return _rebuilt(self, mapping, {}) if not self.unknowns.isdisjoint(mapping) else self
+
+    def at(self, values: Mapping[Unknown, int]) -> int:
+        """The number at these values. Raises KeyError where one lacks, ZeroDivisionError where there is no number."""
+        return _number(self, values, {})
+
+
+def _of(terms: Terms) -> Size:
+    """The one size with these terms, which are in normal form."""
+    key = frozenset(terms.items())
+    found = _interned.get(key)
+    if found is None:
+        found = _interned[key] = _new(terms)
+    return found
+
+
+def _new(terms: Terms) -> Size:
+    new = Size.__new__(Size)
+    new.terms = terms
+    new.is_number = not terms or (len(terms) == 1 and ONE in terms)
+    new.number = terms.get(ONE, 0) if new.is_number else 0
+    new._powers = any(isinstance(atom, Power) for monomial in terms for atom, _ in monomial)
+    new.unknowns = frozenset(u for monomial in terms for atom, _ in monomial for u in atom.unknowns)
+    new._range = new._text = None
+    return new
+
+
+@lru_cache(1024)
+def _constant(value: int) -> Size:
+    return _of({ONE: value} if value else {})
+
+
+def _atom(atom: Atom) -> Size:
+    return _of({((atom, 1),): 1})
+
+
+def size(value: int | Size | Atom) -> Size:
+    """The size of a number, of an unknown or another atom, or the size itself."""
+    if isinstance(value, Size):
+        return value
+    return _constant(value) if isinstance(value, int) else _atom(value)
+
+
+def _add(a: Size, b: Size, scale: int) -> Size:
+    if not b.terms:
+        return a
+    total = add(a.terms, b.terms, scale)
+    return _merged_powers(total) if a._powers or b._powers else _of(total)
+
+
+def _multiply(a: Size, b: Size) -> Size:
+    if a.is_number or b.is_number:
+        number, other = (a.number, b) if a.is_number else (b.number, a)
+        if number == 0:
+            return _constant(0)
+        product = scaled(other.terms, number)
+    else:
+        product = multiply(a.terms, b.terms)
+    return _merged_powers(product) if a._powers or b._powers else _of(product)
+
+
+@lru_cache(CACHE)
+def _floor(num: Size, den: Size) -> Size:
+    if den.is_number and den.number <= 0:
+        if den.number == 0:
+            raise ZeroDivisionError(f"{num} // 0")
+        return _floor(-num, -den)
+    if den._powers:
+        num, den = _whole_powers(num, den)
+    quotient, rest, bottom = reduce_floor(num.terms, den.terms)
+    if not rest:
+        return _merged_powers(quotient)
+    top, under = _merged_powers(rest), _merged_powers(bottom)
+    low, high = compound_range(Floor, [top.range, under.range])
+    return _merged_powers(quotient) + _atom(interned(Floor, (top, under), low, high))
+
+
+def ceil_div(a: Size | int, b: Size | int) -> Size:
+    """`a / b`, rounded up."""
+    return (size(a) + b - 1) // b
+
+
+def minimum(*sizes: Size | int) -> Size:
+    """The smallest of some sizes."""
+    return _extreme(Min, [size(s) for s in sizes])
+
+
+def maximum(*sizes: Size | int) -> Size:
+    """The largest of some sizes."""
+    return _extreme(Max, [size(s) for s in sizes])
+
+
+def _extreme(kind: type[Compound], sizes: list[Size]) -> Size:
+    flat: dict[Size, None] = {}
+    for part in sizes:
+        flat.update(dict.fromkeys(_parts_of(kind, part)))
+    kept = [part for part in flat if not any(_beats(kind, other, part) for other in flat if other is not part)]
+    parts = kept or [next(iter(flat))]
+    if len(parts) == 1:
+        return parts[0]
+    shared = {m: c for m, c in parts[0].terms.items() if all(p.terms.get(m) == c for p in parts)}
+    offset = _of(shared)
+    rests = [part - offset for part in parts]
+    factor = content(c for rest in rests for c in rest.terms.values())
+    rests = sorted((_of({m: c // factor for m, c in r.terms.items()}) for r in rests), key=_age)
+    low, high = compound_range(kind, [rest.range for rest in rests])
+    return offset + factor * _atom(interned(kind, tuple(rests), low, high))
+
+
+def _parts_of(kind: type[Compound], part: Size) -> tuple[Size, ...]:
+    if len(part.terms) == 1:
+        ((monomial, coefficient),) = part.terms.items()
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], kind):
+            return monomial[0][0].parts
+    return (part,)
+
+
+def _beats(kind: type[Compound], a: Size, b: Size) -> bool:
+    """Whether `a` makes `b` superfluous; of two that do so to each other there is but one, by normal form."""
+    gap = lower((b - a if kind is Min else a - b).terms)
+    return gap is not None and gap >= 0
+
+
+def _age(part: Size) -> tuple[bool, list[int], str]:
+    return part.is_number, sorted(u.serial for u in part.unknowns), str(part)
+
+
+def _power(base: Size, exp: Size) -> Size:
+    if not exp.is_number:
+        return _symbolic_power(base, exp)
+    if exp.number < 0:
+        raise ZeroDivisionError(f"{base} ** {exp.number}")
+    if base.is_number:
+        return size(base.number**exp.number)
+    return reduce(_multiply, [base] * exp.number, _constant(1))
+
+
+def _symbolic_power(base: Size, exp: Size) -> Size:
+    if base is _constant(1):
+        return base
+    low, high = compound_range(Power, [base.range, exp.range])
+    return _merged_powers({((interned(Power, (base, exp), low, high), 1),): 1})
+
+
+def _merged_powers(terms: Terms) -> Size:
+    """`b**e * b**f == b**(e + f)`, and whole factors `b` out of the exponent as far as that leaves a coefficient."""
+    if not any(isinstance(atom, Power) for monomial in terms for atom, _ in monomial):
+        return _of(terms)
+    total: Terms = {}
+    for monomial, coefficient in terms.items():
+        total = add(total, _merged_term(monomial, coefficient))
+    return _of(total) if total == terms else _merged_powers(total)
+
+
+def _merged_term(monomial: Monomial, coefficient: int) -> Terms:
+    exponents: dict[Size, Size] = {}
+    others: list[tuple[Atom, int]] = []
+    for atom, times in monomial:
+        if isinstance(atom, Power):
+            exponents[atom.base] = exponents.get(atom.base, _constant(0)) + atom.exp * times
+        else:
+            others.append((atom, times))
+    product: Terms = {ONE: 1}
+    for base, exponent in exponents.items():
+        shift = exponent.terms.get(ONE, 0)
+        free = exponent - shift
+        while shift < 0 and base.is_number and base.number > 1 and coefficient % base.number == 0:
+            coefficient //= base.number
+            shift += 1
+        product = multiply(product, _power_terms(base, free, shift))
+    return multiply(product, {tuple(others): coefficient})
+
+
+def _power_terms(base: Size, free: Size, shift: int) -> Terms:
+    """`base ** (free + shift)`; `free` has no constant part, and only a negative `shift` stays in the exponent."""
+    if free.is_number and shift < 0:
+        raise ZeroDivisionError(f"{base} ** {shift}")
+    whole = (base ** max(shift, 0)).terms
+    if free.is_number:
+        return whole
+    left = free + min(shift, 0)
+    low, high = compound_range(Power, [base.range, left.range])
+    return multiply(whole, {((interned(Power, (base, left), low, high), 1),): 1})
+
+
+def _whole_powers(num: Size, den: Size) -> tuple[Size, Size]:
+    """Numerator and denominator times `b**k` for each `b**(e - k)` in the denominator, so that they meet `b**e`."""
+    for monomial in den.terms:
+        for atom, _ in monomial:
+            shift = atom.exp.terms.get(ONE, 0) if isinstance(atom, Power) else 0
+            if shift < 0 and isinstance(atom, Power):
+                factor = atom.base ** -shift
+                return _whole_powers(num * factor, den * factor)
+    return num, den
+
+
+def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size]) -> Size:
+    def replaced(atom: Atom) -> Size:
+        if isinstance(atom, Unknown):
+            return size(mapping.get(atom, atom))
+        if atom.unknowns.isdisjoint(mapping):
+            return _atom(atom)
+        return BUILD[type(atom)](*(_rebuilt(part, mapping, done) for part in atom.parts))
+
+    return _with_atoms(old, replaced, done)
+
+
+def rebuild(old: Size, change: Callable[[Size, Compound], Size]) -> Size:
+    """The size with `change(rebuilt atom, atom)` for every compound atom, the innermost first."""
+    done: dict[Atom, Size] = {}
+
+    def replaced(atom: Atom) -> Size:
+        if isinstance(atom, Unknown):
+            return _atom(atom)
+        parts = [_with_atoms(part, replaced, done) for part in atom.parts]
+        return change(BUILD[type(atom)](*parts), atom)
+
+    return _with_atoms(old, replaced, done)
+
+
+def _with_atoms(old: Size, replaced: Callable[[Atom], Size], done: dict[Atom, Size]) -> Size:
+    total = _constant(old.terms.get(ONE, 0))
+    for monomial, coefficient in old.terms.items():
+        if not monomial:
+            continue
+        product = _constant(coefficient)
+        for atom, exponent in monomial:
+            new = done.get(atom)
+            if new is None:
+                new = done[atom] = replaced(atom)
+            product = product * (new if exponent == 1 else new**exponent)
+        total = total + product
+    return total
+
+
+BUILD: Mapping[type[Compound], Callable[..., Size]] = MappingProxyType(
+    {Floor: _floor, Min: minimum, Max: maximum, Power: _power}
+)
+
+
+def _number(of: Size, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:
+    total = 0
+    for monomial, coefficient in of.terms.items():
+        for atom, exponent in monomial:
+            if atom not in done:
+                done[atom] = values[atom] if isinstance(atom, Unknown) else _atom_number(atom, values, done)
+            coefficient *= done[atom] ** exponent
+        total += coefficient
+    return total
+
+
+def _atom_number(atom: Compound, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:
+    parts = [_number(part, values, done) for part in atom.parts]
+    if isinstance(atom, Floor):
+        return parts[0] // parts[1]
+    if isinstance(atom, Power):
+        if parts[1] < 0:
+            raise ZeroDivisionError(f"{parts[0]} ** {parts[1]}")
+        return int(parts[0] ** parts[1])
+    return min(parts) if isinstance(atom, Min) else max(parts)
