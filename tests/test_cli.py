@@ -1,0 +1,200 @@
+"""The command line: output, JSON, exit status, and any bytes as input."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ogive
+from ogive.cli import COMMANDS, UNBUILT, cli
+from ogive.cli.common import setting
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+GPT2 = str(EXAMPLES / "gpt2.arch")
+BAD = "block F(x: [b, n]) -> [b, n]:\n    return missing(x)\n"
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="ogive", catch_exceptions=False)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.arch"
+    path.write_text(BAD)
+    return path
+
+
+def test_check_shows_signatures_with_conditions() -> None:
+    result = run("check", GPT2)
+    assert result.exit_code == 0, result.output
+    assert "block Attention (x: [*b, n, d]) -> [*b, n, d]\n      where d % heads == 0\n" in result.output
+    assert "model GPT2 (ids: int[b, n]) -> [b, n, 50257]  # 124,439,808 parameters" in result.output
+    assert "\x1b" not in result.output
+
+
+def test_check_shows_errors_and_leaves_with_1(bad: Path) -> None:
+    result = run("check", bad, GPT2)
+    assert result.exit_code == 1
+    assert "error[E0201]" in result.output
+    assert f"{bad}:2:12" in result.output
+    assert "model GPT2 " in result.output
+    assert "2 files checked: 1 error\n" in result.output
+
+
+def test_json_has_the_documented_form(bad: Path) -> None:
+    result = run("check", "--json", bad, GPT2)
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report.keys() == {"diagnostics", "blocks", "models"}
+    (found,) = [found for found in report["diagnostics"] if found["severity"] == "error"]
+    assert found.keys() == {
+        "code", "severity", "message", "file", "line", "column", "end_line", "end_column", "help"
+    }  # fmt: skip
+    place = (found["code"], found["file"], found["line"], found["column"], found["end_line"], found["end_column"])
+    assert place == ("E0201", str(bad), 2, 12, 2, 19)
+    assert all(block.keys() == {"name", "signature", "conditions"} for block in report["blocks"])
+    assert {"name": "GPT2", "signature": "(ids: int[b, n]) -> [b, n, 50257]", "parameters": 124439808} in report[
+        "models"
+    ]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_bytes_end_in_diagnostics(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "any.arch"
+    path.write_bytes(data)
+    result = run("check", "--json", path)
+    errors = [found for found in json.loads(result.stdout)["diagnostics"] if found["severity"] == "error"]
+    assert result.exit_code == (1 if errors else 0)
+    run("check", path)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_damage_to_a_program_ends_in_diagnostics(tmp_path: Path, data: st.DataObject) -> None:
+    text = Path(GPT2).read_text()
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    path = tmp_path / "damaged.arch"
+    path.write_text(text[:start] + data.draw(st.text("()[]{}|>:,=*\n\t #\"'axd0?", max_size=4)) + text[end:])
+    assert run("check", path).exit_code in (0, 1)
+
+
+def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
+    path = tmp_path / "latin.arch"
+    path.write_bytes(b"# gr\xfc\xdfe\nconst a = 1\n")
+    result = run("check", "--json", path)
+    (found,) = json.loads(result.stdout)["diagnostics"]
+    assert (found["code"], found["line"], found["column"]) == ("E0101", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["check"], "Missing argument"),
+        (["check", "nothing.arch"], "does not exist"),
+        (["check", "--jsn", GPT2], "No such option"),
+        (["show", "nothing.arch:GPT2"], "there is no file"),
+        (["show", f"{GPT2}:GPT9"], "no model or block `GPT9`"),
+        (["show", GPT2, "-D", "d=3"], "-D needs the name of a block"),
+        (["show", f"{GPT2}:GPT2", "-D", "d=3"], "all its statics are given"),
+        (["show", f"{GPT2}:MLP", "-D", "d"], "is not NAME=VALUE"),
+        (["build", f"{GPT2}:Tiny", "-o", "x.onnx"], "E0702"),
+        (["build", f"{GPT2}:Tiny", "-o", "x.txt"], "expected OUT.py"),
+        (["build", GPT2, "-o", "x.py"], "name one: "),
+        (["build", f"{GPT2}:Tiny", "-o", "none/x.py"], "there is no folder"),
+        (["build", f"{GPT2}:Tiny", "-o", "x.py", "--map", GPT2], "give one with --weights"),
+        (["explain", "E9999"], "no diagnostic has the code"),
+        (["new", "a b"], "is no name"),
+        (["nothing"], "No such command"),
+        *[([name, "anything", "-o", "x"], "E0702") for name in UNBUILT],
+    ],
+)
+def test_mistakes_of_use_leave_with_2(args: list[str], said: str) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_help_lists_what_works_and_teaches_it() -> None:
+    listed = set(re.findall(r"(?m)^  (\w+) ", run("--help").output.split("Commands:")[1]))
+    assert listed == set(COMMANDS)
+    for name in COMMANDS:
+        assert f"ogive {name}" in run(name, "--help").output.split("Examples:")[1]
+
+
+def test_show_counts_parameters() -> None:
+    result = run("show", f"{GPT2}:GPT2")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"h\.\{0\.\.11\}\.attn\.c_attn\.weight +\[2304, 768\] +21,233,664\n", result.output)
+    assert "124,439,808 parameters" in result.output
+    shown = run("show", f"{GPT2}:MLP", "-D", "d=10")
+    assert "850 parameters" in shown.output
+
+
+def test_build_writes_a_module(tmp_path: Path) -> None:
+    out = tmp_path / "tiny.py"
+    result = run("build", f"{GPT2}:Tiny", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.py"]
+    code = "import torch, tiny; print(tuple(tiny.Tiny()(torch.zeros(1, 3, dtype=torch.long)).shape))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "(1, 3, 64)\n"
+
+
+def test_build_converts_weights_or_writes_nothing(tmp_path: Path) -> None:
+    model = ogive.load(GPT2).models["Tiny"]
+    net = model.torch()
+    checkpoint, out = tmp_path / "theirs.safetensors", tmp_path / "tiny.py"
+    model.save_weights(checkpoint, net, EXAMPLES / "gpt2.map.toml")
+    refused = run("build", f"{GPT2}:Tiny", "-o", out, "--weights", checkpoint)
+    assert refused.exit_code == 1
+    assert "`transformer.wte.weight`" in refused.output
+    assert not out.exists()
+    result = run("build", f"{GPT2}:Tiny", "-o", out, "--weights", checkpoint, "--map", EXAMPLES / "gpt2.map.toml")
+    assert result.exit_code == 0, result.output
+    converted = model.load_weights(tmp_path / "tiny.safetensors")
+    assert all(torch.equal(converted[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_build_of_a_file_with_errors(bad: Path, tmp_path: Path) -> None:
+    result = run("build", f"{bad}:F", "-o", tmp_path / "x.py")
+    assert result.exit_code == 1
+    assert "error[E0201]" in result.output
+
+
+def test_explain_every_code() -> None:
+    codes = re.findall(r"(?m)^([EWH]\d{4})  \S", run("explain").output)
+    assert len(codes) > 30
+    assert all(run("explain", code).output.startswith(f"{code}: ") for code in codes)
+
+
+@pytest.mark.parametrize("name", ["mlp", "my_net", "Layer", "x"])
+def test_new_checks_and_never_overwrites(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("new", name).exit_code == 0
+    result = run("check", f"{name}.arch")
+    assert result.exit_code == 0, result.output
+    assert "no errors" in result.output
+    assert run("show", f"{name}.arch").exit_code == 0
+    assert run("new", name).exit_code == 2
+
+
+@given(st.one_of(st.integers(), st.booleans(), st.lists(st.integers(1, 99)), st.floats(allow_nan=False)))
+def test_settings_are_read_back(value: object) -> None:
+    assert setting(f"d={json.dumps(value)}") == ("d", value)
+
+
+def test_settings_are_else_text() -> None:
+    assert setting("act=relu") == ("act", "relu")
+    assert setting("text=a=b") == ("text", "a=b")

@@ -1,0 +1,115 @@
+"""The documentation is run: commands with what they print, Python, programs, and the example of every code."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ogive.codes import sections
+from ogive.compiler.program import check_text
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+STATUS = re.compile(r"#\s*leaves with (\d+)$")
+
+
+def blocks(kind: str) -> list[tuple[Path, int, str]]:
+    """The fenced blocks of a kind, with page and line."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(rf"(?ms)^```{kind}\n(.*?)^```$", text):
+            found.append((page, text[: block.start()].count("\n") + 1, block[1]))
+    return found
+
+
+def named(found: list[tuple[Path, int, str]]) -> list[object]:
+    return [pytest.param(text, id=f"{page.relative_to(ROOT)}:{line}") for page, line, text in found]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder as a reader has it: the examples, and nothing else."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "NO_COLOR": "1", "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0"}
+
+
+def transcript(text: str) -> list[tuple[str, str]]:
+    """Commands (`$ ...`) and what they print; a line that ends in a backslash goes on in the next."""
+    found = []
+    for piece in re.split(r"(?m)^\$ ", text)[1:]:
+        lines = piece.split("\n")
+        last = next(number for number, line in enumerate(lines) if not line.endswith("\\"))
+        found.append(("\n".join(lines[: last + 1]), "\n".join(lines[last + 1 :])))
+    return found
+
+
+@pytest.mark.parametrize("text", named(blocks("console")))
+def test_commands_do_what_the_page_says(text: str, desk: Path) -> None:
+    same = doctest.OutputChecker().check_output
+    commands = transcript(text)
+    assert commands
+    for command, expected in commands:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=desk, env=environment(), capture_output=True, text=True, check=False
+        )
+        status = STATUS.search(command)
+        assert done.returncode == (int(status[1]) if status else 0), command + "\n" + done.stdout + done.stderr
+        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        assert not expected.strip() or same(expected, done.stdout + done.stderr, flags), (
+            f"{command}\n{done.stdout}{done.stderr}"
+        )
+
+
+@pytest.mark.parametrize("text", named(blocks("python")))
+def test_python_runs(text: str, desk: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=desk, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for expected in re.findall(r"print\(.*\)\s*#> (.*)", text):
+        assert expected in done.stdout
+
+
+@pytest.mark.parametrize("text", named(blocks("arch")))
+def test_programs_check(text: str) -> None:
+    found = [diagnostic.message for diagnostic in check_text(text, "<page>").diagnostics if diagnostic.code[0] == "E"]
+    assert found == []
+
+
+@pytest.mark.parametrize("code", sections())
+def test_the_example_of_a_code_brings_it_about(code: str) -> None:
+    section = sections()[code]
+    assert section.title
+    assert section.text
+    for example in section.examples:
+        assert code in {found.code for found in check_text(example, "<example>").diagnostics}
+
+
+def test_every_code_in_use_is_explained() -> None:
+    used = set()
+    for folder in ("grammar", "compiler", "backends", "src/ogive"):
+        for path in (ROOT / folder).rglob("*.py"):
+            used.update(re.findall(r"[\"'(`]([EWH]0\d{3})\b", path.read_text(encoding="utf-8")))
+    assert {"E0101", "E0301"} <= used
+    assert used <= sections().keys()
+
+
+def test_the_set_up_of_the_readme_is_that_of_ci() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    commands = re.findall(r"(?m)^(?:python3 -m venv|\.venv/bin/(?:pip|python)) .*$", script)
+    assert len(commands) == 3
+    assert all(command in readme for command in commands)

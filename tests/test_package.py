@@ -1,0 +1,90 @@
+"""What is shipped: every source file, the library and the grammar are in the wheel, and it works elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from setuptools import find_packages
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("grammar", "compiler", "backends", "stdlib")
+SHIPPED = (".py", ".arch", ".lark", ".json", ".md")
+
+
+def shipped() -> set[str]:
+    """The files of the package, as they stand in the tree."""
+    found = {"ogive/py.typed"}
+    for path in (ROOT / "src" / "ogive").rglob("*"):
+        if path.suffix in SHIPPED and not any(part in path.relative_to(ROOT).parts[2:-1] for part in FOLDERS):
+            found.add(path.relative_to(ROOT / "src").as_posix())
+    for folder in FOLDERS:
+        found |= {"ogive/" + p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*") if p.suffix in SHIPPED}
+    return found
+
+
+def test_the_links_show_the_four_folders() -> None:
+    for folder in FOLDERS:
+        link = ROOT / "src" / "ogive" / folder
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / folder
+
+
+def test_every_folder_with_sources_is_a_package() -> None:
+    packages = set(find_packages(str(ROOT / "src")))
+    assert {Path(name).parent.as_posix().replace("/", ".") for name in shipped() if name.endswith(".py")} <= packages
+
+
+def test_library_and_grammar_are_data_of_a_package() -> None:
+    found = shipped()
+    assert {"ogive/stdlib/nn.arch", "ogive/grammar/arch.lark", "ogive/codes.md"} <= found
+    packages = {name.replace(".", "/") for name in find_packages(str(ROOT / "src"))}
+    assert {Path(name).parent.as_posix() for name in found} <= packages
+
+
+@pytest.mark.slow
+def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        if (ROOT / name).exists():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
+    expected = {"ogive/" + name.removeprefix("src/ogive/") for name in tracked.decode().split("\0")
+                if name.startswith((*(f + "/" for f in FOLDERS), "src/ogive/")) and name.endswith(SHIPPED)}  # fmt: skip
+    build = "from setuptools.build_meta import *; import sys; print({}(sys.argv[1]))"
+    run = {"check": True, "capture_output": True, "text": True}
+    subprocess.run([sys.executable, "-c", build.format("build_sdist"), str(tmp_path)], cwd=tree, **run)  # type: ignore[call-overload]
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, tmp_path / "sdist")
+    (unpacked,) = (tmp_path / "sdist").iterdir()
+    subprocess.run([sys.executable, "-c", build.format("build_wheel"), str(tmp_path)], cwd=unpacked, **run)  # type: ignore[call-overload]
+    (wheel,) = tmp_path.glob("*.whl")
+    assert expected <= set(zipfile.ZipFile(wheel).namelist())
+    assert {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()} <= {
+        "ogive",
+        wheel.stem.split("-py3")[0] + ".dist-info",
+    }
+
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    pip = [str(home / "bin" / "pip"), "install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)]
+    subprocess.run(pip, cwd=tmp_path, **run)  # type: ignore[call-overload]
+    outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    (tmp_path / "work").mkdir()
+    ogive = str(home / "bin" / "ogive")
+    for command in ([ogive, "new", "net"], [ogive, "check", "net.arch"], [ogive, "show", "net.arch"]):
+        subprocess.run(command, cwd=tmp_path / "work", env=outside, **run)  # type: ignore[call-overload]
+    bare = subprocess.run(
+        [ogive, "build", "net.arch", "-o", "net.py", "--weights", "net.arch"],
+        cwd=tmp_path / "work", env=outside, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert bare.returncode == 1
+    assert "pip install 'ogive[torch]'" in bare.stderr
+    assert not (tmp_path / "work" / "net.py").exists()
