@@ -1,0 +1,45 @@
+"""The primitive operations by name: one visible table, made of the families' own."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from ogive.compiler.ops import (
+    algebra,
+    elementwise,
+    index,
+    kernels,
+    layout,
+    linear,
+    norms,
+    pools,
+    random,
+    reduce,
+    values,
+)
+from ogive.compiler.ops.spec import OpSpec
+
+FAMILIES: tuple[tuple[OpSpec, ...], ...] = (
+    layout.OPS,
+    linear.OPS,
+    reduce.OPS,
+    index.OPS,
+    elementwise.OPS,
+    kernels.OPS,
+    pools.OPS,
+    norms.OPS,
+    values.OPS,
+    random.OPS,
+    algebra.OPS,
+)
+
+
+def _by_name(families: tuple[tuple[OpSpec, ...], ...]) -> dict[str, OpSpec]:
+    found: dict[str, OpSpec] = {}
+    for spec in chain.from_iterable(families):
+        assert spec.name not in found, f"operation {spec.name} is declared twice"
+        found[spec.name] = spec
+    return found
+
+
+OPS: dict[str, OpSpec] = _by_name(FAMILIES)
