@@ -106,7 +106,7 @@ def _read(chunk: Chunk) -> Piece:
 
     def fault(i: int, stack: Stack) -> None:
         if len(builder.diagnostics) < MAX_ERRORS:
-            builder.report(explain(chunk, tokens, i, stack))
+            builder.report(explain(chunk, tokens, i, stack, tables.load()))
 
     builder.diagnostics += tokens.layout
     declaration = Engine(tables.load(), tokens.items, reducer(builder), fault).run()
