@@ -23,7 +23,9 @@ from ogive.compiler.sizes.condition import (
     ne,
 )
 from ogive.compiler.sizes.facts import Answer, Facts
+from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, ceil_div, maximum, minimum, size
+from ogive.compiler.sizes.solve import Solution, solve, solve_each
 
 __all__ = [
     "FALSE",
@@ -37,6 +39,7 @@ __all__ = [
     "Member",
     "Not",
     "Size",
+    "Solution",
     "Unknown",
     "all_of",
     "any_of",
@@ -52,5 +55,8 @@ __all__ = [
     "member",
     "minimum",
     "ne",
+    "simplify",
     "size",
+    "solve",
+    "solve_each",
 ]

@@ -181,7 +181,7 @@ def _without_common(case: Case, of: Size) -> Size:
 
 
 def residue_form(of: Size) -> tuple[Size, Size, int] | None:
-    """`(q, m, r)` where `of == 0` says that m divides q: `of` or its negative is `p - m*(p//m) - r`, and `q = p - r`."""
+    """`(q, m, r)` where `of == 0` says that m divides q: `of` or its negative is `p - m*(p//m) - r`, `q = p - r`."""
     for monomial, coefficient in of.terms.items():
         for floor, exponent in monomial:
             if not isinstance(floor, Floor) or exponent != 1 or len(floor.den.terms) != 1:

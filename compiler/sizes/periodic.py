@@ -135,7 +135,7 @@ def _atom_line(atom: Unknown | Compound) -> Line | None:
 
 
 def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None = None) -> PeriodicSet | None:
-    """The values from `low` to `high` at which the condition holds; None where it is not quasi-linear in the unknown."""
+    """The values from `low` to `high` at which the condition holds; None where it is not quasi-linear."""
     condition = _without_extremes(condition, MAX_SPLITS)
     period, zones = 1, []
     for of, least, most in _compared(condition):

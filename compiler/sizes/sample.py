@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case
-from ogive.compiler.sizes.condition import Condition
-from ogive.compiler.sizes.size import size
+from ogive.compiler.sizes.columns import Table
+from ogive.compiler.sizes.condition import AllOf, Condition
+from ogive.compiler.sizes.size import Size, size
 
-POINTS = 3000
-
+GRIDS = (200, 4000)  # how many points to look at, first and then
+WIDTHS = (12, 40)  # and how many values of one unknown
 
 Values = dict[Unknown, int]
 
 
 def samples(cases: Iterable[Case], facts: Iterable[Condition], unknowns: Iterable[Unknown]) -> Iterator[Values]:
     """Values of the unknowns, and of all that the facts tie them to, at which the facts hold; the smallest first."""
-    facts = list(facts)
-    for case in cases:
-        yield from _of_case(case, *_linked(facts, unknowns))
+    used, names = linked(list(facts), unknowns)
+    cases = list(cases)
+    for points, widest in zip(GRIDS, WIDTHS, strict=True):
+        found = [entry for case in cases for entry in _of_case(case, used, names, points, widest)]
+        found.sort(key=lambda row: (sum(map(abs, row)), row))
+        for row in found:
+            yield dict(zip(names, row, strict=True))
 
 
-def _linked(facts: list[Condition], unknowns: Iterable[Unknown]) -> tuple[list[Condition], list[Unknown]]:
+def linked(facts: list[Condition], unknowns: Iterable[Unknown]) -> tuple[list[Condition], list[Unknown]]:
     """The facts that bear on the unknowns, directly or through others, and all unknowns of those."""
     names = dict.fromkeys(sorted(unknowns, key=lambda u: u.serial))
     used: list[Condition] = []
@@ -36,38 +41,51 @@ def _linked(facts: list[Condition], unknowns: Iterable[Unknown]) -> tuple[list[C
             names.update(dict.fromkeys(sorted(fact.unknowns, key=lambda u: u.serial)))
 
 
-def _of_case(case: Case, facts: list[Condition], names: list[Unknown]) -> Iterator[Values]:
-    forms = {u: case.reduce(size(u)) for u in names}
-    free = sorted(frozenset[Unknown]().union(*(form.unknowns for form in forms.values())), key=lambda u: u.serial)
-    width = _width(len(free))
-    columns = [_values(case, u, width) for u in free]
-    found: list[tuple[int, list[int], Values]] = []
-    for row in product(*columns):
-        given = dict(zip(free, row, strict=True))
-        values = {u: form.at(given) for u, form in forms.items()}
-        if all(u.low is None or v >= u.low for u, v in values.items()) and _hold(facts, values):
-            order = [values[u] for u in names]
-            found.append((sum(map(abs, order)), order, values))
-    found.sort(key=lambda entry: entry[:2])
-    for _, _, values in found:
-        yield values
+def _of_case(
+    case: Case, facts: list[Condition], names: list[Unknown], points: int, widest: int
+) -> list[tuple[int, ...]]:
+    """Rows of values of the names: a grid over the unknowns that the case leaves, mapped back and filtered."""
+    forms = [case.reduce(size(u)) for u in names]
+    free = sorted(frozenset[Unknown]().union(*(form.unknowns for form in forms)), key=lambda u: u.serial)
+    width = next(w for w in range(widest, 0, -1) if w ** len(free) <= points or w == 1)
+    rows = list(product(*(_values(case, u, width) for u in free)))
+    try:
+        return _kept(free, rows, forms, facts, names)
+    except ZeroDivisionError:
+        return [kept for row in rows for kept in _kept_or_none(free, row, forms, facts, names)]
 
 
-def _width(count: int) -> int:
-    width = 40
-    while width > 2 and width**count > POINTS:
-        width -= 1
-    return width
+def _kept(
+    free: list[Unknown],
+    rows: Sequence[tuple[int, ...]],
+    forms: list[Size],
+    facts: list[Condition],
+    names: list[Unknown],
+) -> list[tuple[int, ...]]:
+    columns = dict(zip(free, zip(*rows, strict=True), strict=True)) if free else {}
+    table = Table(columns, len(rows))
+    values = [table.size(form) for form in forms]
+    mapped = Table(dict(zip(names, values, strict=True)), len(rows))
+    holds = mapped.condition(AllOf(tuple(facts))) if facts else [True] * len(rows)
+    lows = [u.low for u in names]
+    return [
+        row
+        for row, held in zip(zip(*values, strict=True), holds, strict=True)
+        if held and all(low is None or v >= low for v, low in zip(row, lows, strict=True))
+    ]
+
+
+def _kept_or_none(
+    free: list[Unknown], row: tuple[int, ...], forms: list[Size], facts: list[Condition], names: list[Unknown]
+) -> list[tuple[int, ...]]:
+    """One row alone, dropped where there is no number."""
+    try:
+        return _kept(free, [row], forms, facts, names)
+    except ZeroDivisionError:
+        return []
 
 
 def _values(case: Case, unknown: Unknown, width: int) -> range:
     low, high = case.ranges.get(unknown, (unknown.low, None))
     start = -(width // 2) if low is None and high is None else (low if low is not None else (high or 0) - width + 1)
     return range(start, start + width if high is None else min(high + 1, start + width))
-
-
-def _hold(facts: list[Condition], values: Values) -> bool:
-    try:
-        return all(fact.at(values) for fact in facts)
-    except ZeroDivisionError:
-        return False

@@ -1,0 +1,83 @@
+"""A condition in its plainest equivalent form: common factors gone, remainders named, each side in order of birth."""
+
+from __future__ import annotations
+
+from ogive.compiler.sizes.assume import residue_form
+from ogive.compiler.sizes.case import Case, constant_part, term
+from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
+from ogive.compiler.sizes.polynomial import common_factor, content
+from ogive.compiler.sizes.size import Size, size
+
+
+def canonical(case: Case, condition: Condition) -> Condition:
+    """The same condition, wherever the case holds, as a reader would write it."""
+    if isinstance(condition, AllOf):
+        return all_of(*(canonical(case, part) for part in condition.parts))
+    if isinstance(condition, AnyOf):
+        return any_of(*(canonical(case, part) for part in condition.parts))
+    if isinstance(condition, Not):
+        return canonical(case, condition.part.negate())
+    if not isinstance(condition, Compare):
+        return condition
+    gap = condition.left - condition.right
+    if condition.op in ("==", "!="):
+        return _equality(case, gap, condition.op)
+    return _inequality(case, condition, gap)
+
+
+def _plain(case: Case, gap: Size) -> Size:
+    """Without factors that are at least 1."""
+    factor = [(a, e) for a, e in common_factor(gap.terms) if (case.range(case.reduce(size(a)))[0] or 0) >= 1]
+    return gap // term(tuple(factor), 1) if factor else gap
+
+
+def _equality(case: Case, gap: Size, op: str) -> Condition:
+    gap = _plain(case, gap)
+    factor = content(c for m, c in gap.terms.items() if m)
+    if gap.is_number or constant_part(gap) % factor:
+        return Truth((op == "!=") != (gap.is_number and gap.number == 0))
+    gap = gap // factor
+    residue = residue_form(gap)
+    if residue is None:
+        left, right = _sides(gap)
+        return compare(op, left, right) if _birth(left) <= _birth(right) else compare(op, right, left)
+    q, m, r = residue
+    if not m.is_number:
+        return compare(op, (q + r) % m, r)
+    number = m.number
+    names = sum((term(mono, c % number) for mono, c in q.terms.items() if mono), size(0))
+    rest = -constant_part(q) % number
+    if all(2 * (c % number) > number for c in names.terms.values()):
+        names, rest = sum((term(mono, number - c) for mono, c in names.terms.items()), size(0)), -rest % number
+    return compare(op, names % number, rest) if not names.is_number else eq(names, rest)
+
+
+def _sides(gap: Size) -> tuple[Size, Size]:
+    """`left == right`, both without a leading minus, for `gap == 0`."""
+    left = sum((term(m, c) for m, c in gap.terms.items() if c > 0), size(0))
+    return left, left - gap
+
+
+def _birth(side: Size) -> tuple[bool, int]:
+    return not side.unknowns, min((u.serial for u in side.unknowns), default=0)
+
+
+def _youngest(side: Size) -> int:
+    return max((u.serial for u in side.unknowns), default=-1)
+
+
+def _inequality(case: Case, condition: Compare, gap: Size) -> Condition:
+    """As it was written where nothing can be taken away; else the youngest name stands on the left."""
+    least = gap if condition.op in (">=", ">") else -gap
+    least = least - 1 if condition.op in (">", "<") else least
+    least = _plain(case, least)
+    factor = content(c for m, c in least.terms.items() if m)
+    if least.is_number:
+        return Truth(least.number >= 0)
+    least = (least - constant_part(least) % factor) // factor
+    strict = constant_part(least) < 0 and len(least.unknowns) > 1
+    larger, smaller = _sides(least + 1 if strict else least)
+    above, below = (">", "<") if strict else (">=", "<=")
+    if _youngest(larger) >= _youngest(smaller) and not (larger, smaller) == (condition.right, condition.left):
+        return compare(above, larger, smaller)
+    return compare(below, smaller, larger)

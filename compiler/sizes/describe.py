@@ -1,0 +1,111 @@
+"""The shortest condition that says which values of one unknown are members of a periodic set."""
+
+from __future__ import annotations
+
+from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
+from ogive.compiler.sizes.periodic import PeriodicSet, Piece
+from ogive.compiler.sizes.size import Size, size
+
+FEW = 4  # so many exceptions are named one by one
+MANY = 64  # longer starts are not listed
+
+
+def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
+    """The condition, over values from `members.low` on."""
+    if members.empty:
+        return FALSE
+    of = size(unknown)
+    tail = _tail(members)
+    if tail is None:
+        return _finite(members, of)
+    period, residues = _least_period(tail)
+    start = _first_match(members, tail.start, period, residues)
+    rule = _remainder(of, period, residues)
+    if start <= members.low:
+        return rule
+    if start - members.low > MANY and any(piece.start < start and piece.period > 1 for piece in members.pieces):
+        return any_of(*(_piece(piece, of) for piece in members.pieces))
+    early = [v for v in _before(members, start)]
+    if not early:
+        return _from(members, of, start, rule)
+    missing = [v for v in range(members.low, start) if v not in members]
+    ruled = [v for v in missing if v % period in residues]
+    outside = [v for v in early if v % period not in residues]
+    if len(ruled) <= FEW and not outside:
+        return all_of(rule, *(ne(of, v) for v in ruled))
+    if not ruled:
+        return any_of(rule, _listed(outside, of, members.low))
+    first = ruled[-1] + 1
+    later = next(v for v in range(first, first + period + 1) if v % period in residues)
+    return any_of(all_of(rule, ge(of, later)), _listed([v for v in early if v < later], of, members.low))
+
+
+def _tail(members: PeriodicSet) -> Piece | None:
+    last = members.pieces[-1]
+    return last if last.stop is None else None
+
+
+def _before(members: PeriodicSet, start: int) -> list[int]:
+    found: list[int] = []
+    for value in members:
+        if value >= start:
+            break
+        found.append(value)
+    return found
+
+
+def _least_period(tail: Piece) -> tuple[int, frozenset[int]]:
+    """The smallest period of the residues."""
+    for period in range(1, tail.period + 1):
+        if tail.period % period == 0:
+            kept = frozenset(r % period for r in tail.residues)
+            if len(kept) * (tail.period // period) == len(tail.residues):
+                return period, kept
+    raise AssertionError(tail)
+
+
+def _first_match(members: PeriodicSet, start: int, period: int, residues: frozenset[int]) -> int:
+    """The first value from which on the rule holds."""
+    while start > members.low and (start - 1 in members) == ((start - 1) % period in residues):
+        start -= 1
+    return start
+
+
+def _remainder(of: Size, period: int, residues: frozenset[int]) -> Condition:
+    """`of % period in residues`; by its exceptions where these are fewer."""
+    if len(residues) == period:
+        return TRUE
+    missing = sorted(set(range(period)) - residues)
+    if len(residues) > 1 and len(missing) < min(len(residues), FEW):
+        return all_of(*(ne(of % period, r) for r in missing))
+    return member(of % period, residues)
+
+
+def _from(members: PeriodicSet, of: Size, start: int, rule: Condition) -> Condition:
+    first = next(iter(members))
+    if rule == TRUE and start - members.low == 1:
+        return ge(of, first) if members.low >= 0 else ne(of, members.low)
+    return all_of(rule, ge(of, first))
+
+
+def _listed(values: list[int], of: Size, low: int) -> Condition:
+    """Some numbers: as a range where they follow each other, else one by one."""
+    if len(values) > 2 and values[-1] - values[0] == len(values) - 1:
+        return all_of(ge(of, values[0]) if values[0] > low else TRUE, le(of, values[-1]))
+    return member(of, values)
+
+
+def _finite(members: PeriodicSet, of: Size) -> Condition:
+    if all(piece.stop is not None and piece.stop - piece.start <= MANY for piece in members.pieces):
+        values = list(members)
+        if len(values) <= MANY:
+            return _listed(values, of, members.low)
+    return any_of(*(_piece(piece, of) for piece in members.pieces))
+
+
+def _piece(piece: Piece, of: Size) -> Condition:
+    if piece.stop == piece.start + 1:
+        return eq(of, piece.start)
+    above = TRUE if piece.stop is None else le(of, piece.stop - 1)
+    return all_of(_remainder(of, *_least_period(piece)), ge(of, piece.start), above)

@@ -1,0 +1,79 @@
+"""The shortest list of conditions that says the same as some conditions do together, under what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.canonical import canonical
+from ogive.compiler.sizes.condition import FALSE, AllOf, Condition, all_of
+from ogive.compiler.sizes.describe import describe
+from ogive.compiler.sizes.facts import Facts
+from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
+
+
+def simplify(facts: Facts, conditions: Iterable[Condition]) -> list[Condition]:
+    """Conditions in the order of their first mention; `[FALSE]` where they cannot hold together."""
+    plain = [canonical(facts.base, part) for condition in conditions for part in _parts(condition)]
+    parts = list(dict.fromkeys(c for condition in plain for c in _parts(condition)))
+    parts = [part for part in parts if not facts.holds(part)]
+    if FALSE in parts or facts.assume(all_of(*parts)).contradictory:
+        return [FALSE]
+    joint = _joint(facts, parts)
+    return [FALSE] if FALSE in joint else _needed(facts, joint)
+
+
+def _parts(condition: Condition) -> Sequence[Condition]:
+    return condition.parts if isinstance(condition, AllOf) else (condition,)
+
+
+def _joint(facts: Facts, parts: list[Condition]) -> list[Condition]:
+    """For each unknown, what is said of it alone becomes one exact set, and that one condition or a few."""
+    alone: dict[Unknown, list[Condition]] = {}
+    for part in parts:
+        if len(part.unknowns) == 1:
+            alone.setdefault(next(iter(part.unknowns)), []).append(part)
+    joint: list[Condition] = []
+    for part in parts:
+        if len(part.unknowns) != 1:
+            joint.append(part)
+            continue
+        unknown = next(iter(part.unknowns))
+        together = alone.pop(unknown, [])
+        joint.extend(_exact(facts, unknown, together) or together)
+    return joint
+
+
+def known_of(facts: Facts, unknown: Unknown) -> list[Condition]:
+    """The facts that speak of this unknown and of nothing else."""
+    return [c for fact in facts.conditions for c in _parts(fact) if c.unknowns == {unknown}]
+
+
+def members_of(facts: Facts, unknown: Unknown, conditions: Iterable[Condition]) -> PeriodicSet | None:
+    """The values of the unknown that the facts about it alone and the conditions leave; None where that is open."""
+    if unknown.low is None:
+        return None
+    return truth_set(all_of(*known_of(facts, unknown), *conditions), unknown, unknown.low)
+
+
+def _exact(facts: Facts, unknown: Unknown, conditions: list[Condition]) -> list[Condition]:
+    members = members_of(facts, unknown, conditions)
+    if members is None:
+        return []
+    described = list(_parts(describe(members, unknown)))
+    for part in sorted(described, key=lambda c: -len(str(c))):
+        others = [c for c in described if c is not part]
+        wrong = members_of(facts, unknown, [*others, part.negate()])
+        if wrong is not None and wrong.empty:
+            described = others
+    return described
+
+
+def _needed(facts: Facts, conditions: list[Condition]) -> list[Condition]:
+    """Without those that the facts and the others imply; the longer ones go first."""
+    kept = list(conditions)
+    for condition in sorted(conditions, key=lambda c: (-len(str(c)), -conditions.index(c))):
+        others = [c for c in kept if c is not condition]
+        if facts.assume(all_of(*others)).holds(condition):
+            kept = others
+    return kept

@@ -1,0 +1,137 @@
+"""Demands on sizes: the exact set of sizes that satisfies them together, with examples on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ogive.compiler.sizes.atoms import Floor, Unknown
+from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Compare, Condition, Member, all_of, eq
+from ogive.compiler.sizes.facts import Answer, Facts
+from ogive.compiler.sizes.periodic import truth_set
+from ogive.compiler.sizes.sample import samples
+from ogive.compiler.sizes.simplify import members_of, simplify
+from ogive.compiler.sizes.size import Size, size
+
+Values = dict[Unknown, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """When demands hold: `where` is the condition to add, the exact one unless `exact` is false (then it suffices)."""
+
+    answer: Answer
+    where: Condition | None
+    exact: bool = True
+    counterexample: Values | None = None
+    witness: Values | None = None
+    _given: Condition = field(default=TRUE, repr=False)  # the facts and the demands together
+
+    def near(self, values: Mapping[Unknown, int]) -> dict[Unknown, list[int]]:
+        """For each unknown that could repair these values alone: the legal numbers next to it, below and above."""
+        found: dict[Unknown, list[int]] = {}
+        for unknown in sorted(self._given.unknowns & values.keys(), key=lambda u: u.serial):
+            others = {u: size(v) for u, v in values.items() if u is not unknown}
+            try:
+                given = self._given.subs(others)
+            except ZeroDivisionError:
+                continue
+            if given.unknowns != {unknown}:
+                continue
+            legal = truth_set(given, unknown, unknown.low if unknown.low is not None else values[unknown] - 4096)
+            if legal is not None:
+                sides = (legal.below(values[unknown]), legal.above(values[unknown]))
+                if any(side is not None for side in sides):
+                    found[unknown] = [side for side in sides if side is not None]
+        return found
+
+
+def solve(facts: Facts, demands: Sequence[Condition]) -> Solution:
+    """When the demands hold together, where the facts do."""
+    open_demands = [demand for demand in demands if not facts.holds(demand)]
+    if not open_demands:
+        return Solution(Answer.ALWAYS, TRUE)
+    wanted = all_of(*open_demands)
+    given = all_of(*facts.conditions, *open_demands)
+    where = all_of(*simplify(facts, open_demands))
+    witness, counterexample = _examples(facts, wanted)
+    if where == FALSE:
+        return Solution(Answer.NEVER, None, True, counterexample, None, given)
+    answer = Answer.SOMETIMES if witness is not None and counterexample is not None else Answer.UNKNOWN
+    exact = True
+    if not all(_plain(part) for part in (where.parts if isinstance(where, AllOf) else (where,))):
+        enough = _sufficient(facts, wanted)
+        if enough is not None:
+            where, exact = enough, False
+    return Solution(answer, where, exact, counterexample, witness, given)
+
+
+def solve_each(facts: Facts, demands: Sequence[Condition]) -> list[tuple[list[int], Solution]]:
+    """The demands in groups that share unknowns, each solved together; groups in the order of their first demand."""
+    groups: list[tuple[list[int], set[Unknown]]] = []
+    for index, demand in enumerate(demands):
+        indices, names = [index], set(demand.unknowns)
+        for group in [g for g in groups if not names.isdisjoint(g[1])]:
+            groups.remove(group)
+            indices, names = group[0] + indices, names | group[1]
+        groups.append((sorted(indices), names))
+    groups.sort(key=lambda group: group[0][0])
+    return [(indices, solve(facts, [demands[i] for i in indices])) for indices, _ in groups]
+
+
+def _examples(facts: Facts, wanted: Condition) -> tuple[Values | None, Values | None]:
+    """The smallest sizes found at which the demands hold, and at which they fail."""
+    if len(wanted.unknowns) == 1:
+        (unknown,) = wanted.unknowns
+        if not any(unknown in c.unknowns and len(c.unknowns) > 1 for c in facts.conditions):
+            good, bad = (members_of(facts, unknown, [c]) for c in (wanted, wanted.negate()))
+            if good is not None and bad is not None:
+                firsts = [next(iter(found), None) for found in (good, bad)]
+                return tuple(None if first is None else {unknown: first} for first in firsts)  # type: ignore[return-value]
+    witness: Values | None = None
+    counterexample: Values | None = None
+    for values in samples(facts.cases, facts.conditions, wanted.unknowns):
+        holds = _holds(wanted, values)
+        if holds and witness is None:
+            witness = values
+        elif not holds and counterexample is None:
+            counterexample = values
+        if witness is not None and counterexample is not None:
+            break
+    return witness, counterexample
+
+
+def _holds(wanted: Condition, values: Values) -> bool:
+    """Where there is no number, a demand fails."""
+    try:
+        return wanted.at(values)
+    except ZeroDivisionError:
+        return False
+
+
+def _plain(condition: Condition) -> bool:
+    """Whether a reader sees at once what the condition asks: a remainder, or sides without floors of several names."""
+    if isinstance(condition, Compare):
+        if condition.right.is_number and len(_floors(condition.left)) <= 1:
+            return True
+        return not _floors(condition.left) and not _floors(condition.right)
+    return isinstance(condition, Member) or len(condition.unknowns) == 1 or not isinstance(condition, AnyOf)
+
+
+def _floors(of: Size) -> list[Floor]:
+    return [atom for monomial in of.terms for atom, _ in monomial if isinstance(atom, Floor)]
+
+
+def _sufficient(facts: Facts, wanted: Condition) -> Condition | None:
+    """That every division is exact, where this is enough."""
+    found = simplify(facts, [eq(floor.num % floor.den, 0) for floor in dict.fromkeys(_all_floors(wanted))])
+    enough = all_of(*found)
+    return enough if enough != FALSE and facts.assume(enough).holds(wanted) else None
+
+
+def _all_floors(condition: Condition) -> list[Floor]:
+    if isinstance(condition, AllOf | AnyOf):
+        return [floor for part in condition.parts for floor in _all_floors(part)]
+    if isinstance(condition, Compare):
+        return _floors(condition.left) + _floors(condition.right)
+    return _floors(condition.of) if isinstance(condition, Member) else []
