@@ -1,0 +1,100 @@
+"""Published sizes of the example architectures, to the last parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ogive
+from ogive.api import Model
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+COUNTS = [
+    ("resnet", "ResNet18", 11_689_512),
+    ("resnet", "ResNet34", 21_797_672),
+    ("resnet", "ResNet50", 25_557_032),
+    ("resnet", "ResNet101", 44_549_160),
+    ("resnet", "ResNet152", 60_192_808),
+    ("mobilenet_v2", "MobileNetV2_1", 3_504_872),
+    ("vit", "ViTB16", 86_567_656),
+    ("vit", "ViTB32", 88_224_232),
+    ("vit", "ViTL16", 304_326_632),
+    ("convnext", "ConvNeXtT", 28_589_128),
+    ("convnext", "ConvNeXtS", 50_223_688),
+    ("convnext", "ConvNeXtB", 88_591_464),
+    ("swin", "SwinT", 28_288_354),
+    ("swin", "SwinS", 49_606_258),
+    ("swin", "SwinB", 87_768_224),
+    ("mixer", "MixerS32", 19_104_624),
+    ("mixer", "MixerS16", 18_528_264),
+    ("mixer", "MixerB16", 59_880_472),
+    ("mixer", "MixerL16", 208_196_168),
+    ("bert", "BERTBase", 109_482_240),
+    ("bert", "BERTLarge", 335_141_888),
+    ("llama", "Llama2_7B", 6_738_415_616),
+    ("llama", "Llama2_13B", 13_015_864_320),
+    ("llama", "Llama2_70B", 68_976_648_192),
+    ("llama", "Llama3_8B", 8_030_261_248),
+    ("unet", "UNet572", 31_030_658),
+]
+
+
+@cache
+def program(file: str) -> ogive.Program:
+    return ogive.load(EXAMPLES / f"{file}.arch")
+
+
+def model(file: str, name: str) -> Model:
+    found = program(file)[name]
+    assert isinstance(found, Model)
+    return found
+
+
+@pytest.mark.parametrize(("file", "name", "count"), COUNTS, ids=[name for _, name, _ in COUNTS])
+def test_the_published_count(file: str, name: str, count: int) -> None:
+    assert model(file, name).parameters == count
+
+
+def test_mobilenet_counts_its_buffers() -> None:
+    slots = model("mobilenet_v2", "MobileNetV2_1").slots.values()
+    assert sum(slot.count for slot in slots if slot.kind == "state") == 34_164
+
+
+def repvgg(stem: int, depths: list[int], widths: list[int]) -> int:
+    """Each block: 3 × 3 and 1 × 1 kernels with a norm each, and a norm alone where the identity fits."""
+    total, cin = 3 * stem * 10 + 4 * stem, stem
+    for depth, c in zip(depths, widths, strict=True):
+        total += cin * c * 10 + 4 * c + (depth - 1) * (c * c * 10 + 6 * c)
+        cin = c
+    return total + (cin + 1) * 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "depths", "widths"),
+    [
+        ("RepVGGA0", 48, [2, 4, 14, 1], [48, 96, 192, 1280]),
+        ("RepVGGA2", 64, [2, 4, 14, 1], [96, 192, 384, 1408]),
+        ("RepVGGB1", 64, [4, 6, 16, 1], [128, 256, 512, 2048]),
+    ],
+)
+def test_repvgg_has_the_count_of_its_formula(name: str, stem: int, depths: list[int], widths: list[int]) -> None:
+    assert model("repvgg", name).parameters == repvgg(stem, depths, widths)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("T5Small", {"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8}),
+        ("T5Base", {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}),
+        ("T5Large", {"d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_layers": 24, "num_heads": 16}),
+    ],
+)
+def test_t5_has_the_count_of_its_peer(name: str, sizes: dict[str, int], on_meta: Callable[[str, Any], Any]) -> None:
+    transformers = pytest.importorskip("transformers")
+    peer = on_meta("T5EncoderModel", transformers.T5Config(**sizes))
+    assert model("t5_encoder", name).parameters == sum(p.numel() for p in peer.parameters())
