@@ -1,0 +1,219 @@
+"""From one layout of axes to another in as few views as a person would write.
+
+A layout is a list of groups, one for each axis of the tensor; a group is the blocks merged into that axis, row-major,
+and a block the elementary axes that always stay together. A group without blocks is an axis of size 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ogive.backends.pytorch.code import ATOM, Code, method
+from ogive.backends.pytorch.dims import tuple_of
+from ogive.backends.pytorch.lowering import Context
+from ogive.compiler.ops.recipe import Atom, Part, Side, product
+from ogive.compiler.sizes import Size
+
+Block = Part
+Group = tuple[Block, ...]
+Layout = tuple[Group, ...]
+
+
+def groups(*sides: Side) -> tuple[Layout, ...]:
+    """The layouts of tensors without joined axes, in the coarsest blocks that fit them all."""
+    together: set[tuple[str, str]] = set().union(*map(_neighbours, sides))
+    for side in sides:
+        inside = {atom.name for place in side for atom in place.atoms}
+        here = _neighbours(side)
+        # two elementary axes that a side lacks altogether (reduced or summed away) may stay together
+        together = {pair for pair in together if pair in here or not (pair[0] in inside or pair[1] in inside)}
+    return tuple(tuple(_blocks(place.atoms, together) for place in side) for side in sides)
+
+
+def _neighbours(side: Side) -> set[tuple[str, str]]:
+    return {(a.name, b.name) for place in side for a, b in zip(place.atoms, place.atoms[1:], strict=False)}
+
+
+def _blocks(atoms: Part, together: set[tuple[str, str]]) -> Group:
+    blocks: list[list[Atom]] = []
+    for i, atom in enumerate(atoms):
+        if i and (atoms[i - 1].name, atom.name) in together:
+            blocks[-1].append(atom)
+        else:
+            blocks.append([atom])
+    return tuple(tuple(block) for block in blocks)
+
+
+def single(blocks: Sequence[Block]) -> Layout:
+    """The layout in which each block has an axis to itself."""
+    return tuple((block,) for block in blocks)
+
+
+def blocks_of(layout: Layout) -> list[Block]:
+    """All blocks, left to right."""
+    return [block for group in layout for block in group]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A tensor that is being written, and its layout."""
+
+    ctx: Context
+    code: Code
+    layout: Layout
+
+    def to(self, wanted: Layout) -> View:
+        """The same elements in another layout."""
+        if self.layout == wanted:
+            return self
+        have, want = blocks_of(self.layout), blocks_of(wanted)
+        if have == want:
+            return self._regroup(wanted)
+        return self._regroup(single(have))._permute(want)._regroup(wanted)
+
+    def dim(self, axis: int, *, last: bool = True) -> int:
+        """The axis as torch counts it: from the right where a pack stands before it, or (`last`) for the last one."""
+        pack = self.pack
+        if (pack is not None and axis > pack) or (last and axis == len(self.layout) - 1):
+            return axis - len(self.layout)
+        return axis
+
+    @property
+    def pack(self) -> int | None:
+        """The axis that stands for any number of axes."""
+        alone = (i for i, group in enumerate(self.layout) if len(group) == 1 and len(group[0]) == 1)
+        return next((i for i in alone if self.layout[i][0][0].pack is not None), None)
+
+    def _regroup(self, wanted: Layout) -> View:
+        """Other groups, in the same order of blocks."""
+        if self.layout == wanted:
+            return self
+        solid, target = [g for g in self.layout if g], [g for g in wanted if g]
+        if solid == target:
+            return self._squeeze()._unsqueeze(wanted)
+        units = len(solid) < len(self.layout) or len(target) < len(wanted)
+        runs = _runs(solid, target)
+        if not units and len(runs) == 1:
+            return self._one_run(wanted, *runs[0])
+        merges = any(len(old) > 1 for _, old, _ in runs)
+        if self.pack is not None and self.layout[self.pack] in target:
+            return self._squeeze()._each_run(runs)._unsqueeze(wanted)
+        return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
+
+    def _then(self, name: str, *args: Code | str, layout: Layout) -> View:
+        return replace(self, code=method(self.code, name, *args), layout=layout)
+
+    def _shape(self, wanted: Layout) -> list[Code]:
+        """The sizes of the axes; the one that swallows a pack is inferred."""
+        packed = [any(atom.pack is not None for block in group for atom in block) for group in wanted]
+        if True not in packed:
+            return self.ctx.shape([size_of(group) for group in wanted])
+        sizes = [self.ctx.size(size_of(group)) for group, pack in zip(wanted, packed, strict=True) if not pack]
+        sizes.insert(packed.index(True), Code("-1"))
+        return sizes
+
+    def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> View:
+        if len(new) == 1 and not any(block[0].pack for group in old for block in group):
+            return self._flatten(at, len(old), wanted)
+        if len(old) == 1:
+            return self._unflatten(at, new, wanted)
+        return self._then("reshape", *self._shape(wanted), layout=wanted)
+
+    def _each_run(self, runs: list[tuple[int, Layout, Layout]]) -> View:
+        """Beside a pack of unknown rank: one axis after the other, from the right, so that places stay."""
+        view = self
+        for at, old, new in reversed(runs):
+            middle = (*view.layout[:at], tuple(block for group in old for block in group), *view.layout[at + len(old) :])
+            view = view._flatten(at, len(old), middle) if len(old) > 1 else view
+            if len(new) > 1:
+                view = view._unflatten(at, new, (*middle[:at], *new, *middle[at + 1 :]))
+        return view
+
+    def _flatten(self, at: int, count: int, wanted: Layout) -> View:
+        end = at + count - 1
+        if end == len(self.layout) - 1:
+            args = [] if at == 0 else [Code(str(self.dim(at)))]
+        else:
+            args = [Code(str(self.dim(at))), Code(str(self.dim(end)))]
+        return self._then("flatten", *args, layout=wanted)
+
+    def _unflatten(self, at: int, new: Layout, wanted: Layout) -> View:
+        sizes = tuple_of(self.ctx.shape([size_of(group) for group in new]))
+        return self._then("unflatten", Code(str(self.dim(at))), sizes, layout=wanted)
+
+    def _squeeze(self) -> View:
+        """Without axes of size 1."""
+        units = [i for i, group in enumerate(self.layout) if not group]
+        if not units:
+            return self
+        dims = [self.dim(i) for i in units]
+        arg = Code(str(dims[0])) if len(dims) == 1 else tuple_of(dims)
+        return self._then("squeeze", arg, layout=tuple(group for group in self.layout if group))
+
+    def _unsqueeze(self, wanted: Layout) -> View:
+        """With new axes of size 1, where `wanted` has them."""
+        units = [i for i, group in enumerate(wanted) if not group]
+        if not units:
+            return self
+        grown = replace(self, layout=wanted)
+        if len(units) == 1:
+            return self._then("unsqueeze", Code(str(grown.dim(units[0]))), layout=wanted)
+        return replace(grown, code=Code(f"{self.code.at(ATOM)}[{', '.join(_indices(wanted, grown.pack))}]"))
+
+    def _permute(self, order: list[Block]) -> View:
+        """The axes in another order; each is one block."""
+        old, count = blocks_of(self.layout), len(order)
+        source = [old.index(block) for block in order]
+        wanted = single(order)
+        moved = [i for i, j in enumerate(source) if i != j]
+        if len(moved) == 2:
+            first, second = moved
+            pack = self.pack
+            if pack is None and second == count - 1 and first == count - 2:
+                return self._then("transpose", "-2", "-1", layout=wanted)
+            if pack is None or pack not in moved:
+                dims = (str(self.dim(axis, last=False)) for axis in moved)
+                return self._then("transpose", *dims, layout=wanted)
+        if self.pack is None:
+            return self._then("permute", *map(str, source), layout=wanted)
+        target = replace(self, layout=wanted)
+        stays = [i for i in range(count) if source[i] != self.pack]
+        pairs = [(self.dim(source[i]), target.dim(i)) for i in stays if self.dim(source[i]) != target.dim(i)]
+        froms, tos = tuple_of([a for a, _ in pairs]), tuple_of([b for _, b in pairs])
+        if len(pairs) == 1:
+            froms, tos = Code(str(pairs[0][0])), Code(str(pairs[0][1]))
+        return self._then("movedim", froms, tos, layout=wanted)
+
+
+def size_of(group: Group) -> Size:
+    """The size of an axis."""
+    return product(tuple(atom for block in group for atom in block))
+
+
+def _runs(old: list[Group], new: list[Group]) -> list[tuple[int, Layout, Layout]]:
+    """The shortest stretches of axes that hold the same blocks, grouped differently: (place in old, old, new)."""
+    found: list[tuple[int, Layout, Layout]] = []
+    i = j = 0
+    while i < len(old):
+        start, other = i, j
+        left, right = list(old[i]), list(new[j])
+        i, j = i + 1, j + 1
+        while len(left) != len(right):
+            if len(left) < len(right):
+                left += old[i]
+                i += 1
+            else:
+                right += new[j]
+                j += 1
+        if old[start:i] != new[other:j]:
+            found.append((start, tuple(old[start:i]), tuple(new[other:j])))
+    return found
+
+
+def _indices(wanted: Layout, pack: int | None) -> list[str]:
+    """The text of an index that makes axes of size 1: `:, None, :, None`."""
+    texts = ["None" if not group else "..." if i == pack else ":" for i, group in enumerate(wanted)]
+    while texts and texts[-1] == ":":
+        texts.pop()
+    return texts
