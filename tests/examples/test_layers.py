@@ -199,7 +199,7 @@ def test_windows_come_back() -> None:
 
 
 def test_a_sinusoid_turns_with_position() -> None:
-    net = build("x + SinusoidalPositions[n, 8]()", "x: [n, 8]", "[n, 8]").torch()
+    net = build("x + SinusoidalPositions[n, 8]", "x: [n, 8]", "[n, 8]").torch()
     table = net(torch.zeros(6, 8))
     for i in range(4):
         angle = torch.arange(6) / 10000 ** (2 * i / 8)
