@@ -98,7 +98,7 @@ def _matrix(name: str, elems: Sequence[str], keep: int) -> Rule:
 
 
 def _solve(checker: Checker, statics: Statics, types: Types) -> Result:
-    """b has one axis less than a (vectors), or at least as many (matrices of columns)."""
+    """A right side has one axis less than a (vectors), or at least as many (matrices of columns)."""
     a, b = types
     _systems("solve", types)
     side = _square(checker, "solve", a)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir import Const
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.types import ELEMENTS, FLOATS, INTS, TensorType
@@ -76,6 +77,10 @@ def _pow(checker: Checker, statics: Statics, types: Types) -> Result:
     elem = common_elem("**", types)
     for operand, type in enumerate(types):
         require_elem("**", type, NUMERIC, operand)
+    power = types[1].value if isinstance(types[1], Const) else 0
+    if elem in INTS and isinstance(power, int) and power < 0:
+        text = f"`{elem}` to the power {power} is not an integer"
+        raise ShapeError(text, code="E0501", operand=0, help="cast[float](x)")
     return (TensorType(elem, align(checker, types, "raises {a} to the power {b}")),), {}
 
 
