@@ -1,4 +1,4 @@
-"""`python -m bench.run [NAME ...]`: ours against a peer, and whether a goal is met. Run it from the root of the tree."""
+"""`python -m bench.run [NAME ...]` from the root of the tree: ours against peers, and whether goals are met."""
 
 from __future__ import annotations
 
