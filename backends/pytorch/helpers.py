@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-BATCH_NORM_TRAIN = '''
-def batch_norm_train(x, weight, bias, eps):
-    """Batch norm by the statistics of x itself, its mean and its unbiased variance by channel."""
-    y = F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
-    with torch.no_grad():
-        variance, mean = torch.var_mean(x, (0, *range(2, x.dim())))
-    return y, mean, variance
+BATCH_NORM = '''
+def batch_norm(x, mean, variance, weight, bias, eps):
+    """(x - mean) / sqrt(variance + eps) * weight + bias by channel, with gradients to the statistics."""
+    shape = (-1, *[1] * (x.dim() - 2))
+    scale = torch.rsqrt(variance + eps)
+    if weight is not None:
+        scale = scale * weight
+    y = (x - mean.view(shape)) * scale.view(shape)
+    return y if bias is None else y + bias.view(shape)
 '''
 
 LINEAR_SCAN = '''
@@ -33,6 +35,6 @@ def _prefix(a, b):
 '''
 
 HELPERS: dict[str, str] = {
-    "batch_norm_train": BATCH_NORM_TRAIN,
+    "batch_norm": BATCH_NORM,
     "linear_scan": LINEAR_SCAN,
 }

@@ -10,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ops.cases import Case, check, numbers
-from ops.harness import Collected, Names, function_of, infer, lowered, node_of, refused
+from ops.harness import Collected, Names, Single, function_of, infer, lowered, node_of, refused
 
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.lower import LOWER
 from ogive.compiler.ops import norms
 from ogive.compiler.sizes import size
 
@@ -27,13 +29,6 @@ def by_channel(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 def batch_norm(x: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, eps: float = 1e-5) -> torch.Tensor:
     return (x - by_channel(mean, x)) / (by_channel(variance, x) + eps).sqrt()
-
-
-def batch_norm_train(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    dims = (0, *range(2, x.dim()))
-    count = x.numel() // x.shape[1]
-    mean = x.mean(dims)
-    return normalized(x, dims), mean, ((x - by_channel(mean, x)) ** 2).sum(dims) / (count - 1)
 
 
 def group_norm(x: torch.Tensor, groups: int) -> torch.Tensor:
@@ -69,11 +64,6 @@ CASES = [
         "batch_norm", ("b c h w", "c", "c", "c", "c"),
         lambda x, m, v, w, b: batch_norm(x, m, v, 1e-3) * by_channel(w, x) + by_channel(b, x),
         {"eps": 1e-3}, prepare=variances,
-    ),
-    Case("batch_norm_train", ("b c", None, None), batch_norm_train, low=2),
-    Case(
-        "batch_norm_train", ("b c t", "c", "c"),
-        lambda x, w, b: (batch_norm_train(x)[0] * w[:, None] + b[:, None], *batch_norm_train(x)[1:]), low=2,
     ),
     Case(
         "group_norm", ("b c h w", "c", None), lambda x, w: group_norm(x, 2) * by_channel(w, x), {"groups": 2}, low=2
@@ -129,16 +119,24 @@ def test_packs_and_labels() -> None:
     ((result,), attrs) = infer("layer_norm", [names.type("*b d"), names.type("d"), None])
     assert str(result) == "[*b, d]"
     assert attrs["axes"] == (1,)
-    outputs, _ = infer("batch_norm_train", [names.type("b c *s"), None, None])
-    assert [str(type) for type in outputs] == ["[b, c, *s]", "[c]", "[c]"]
+    ((result,), _) = infer("batch_norm", [*map(names.type, ("b c *s", "c", "c")), None, None])
+    assert str(result) == "[b, c, *s]"
 
 
-def test_training_statistics_take_gradients() -> None:
+def test_computed_statistics_take_gradients() -> None:
     names = Names()
-    types = [names.type("b c"), None, None]
-    values = names.values({"b": 6, "c": 3})
-    op = function_of(node_of("batch_norm_train", types), types, values)
-    assert torch.autograd.gradcheck(lambda x: op(x)[0], torch.randn(6, 3, dtype=torch.double, requires_grad=True))
+    types = [*map(names.type, ("b c", "c", "c")), None, None]
+    op = function_of(node_of("batch_norm", types), types, names.values({"b": 6, "c": 3}))
+    x = torch.randn(6, 3, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: op(x, x.mean(0), x.var(0)), x)
+
+
+def test_kept_statistics_use_the_kernel() -> None:
+    names = Names()
+    types = [*map(names.type, ("b c", "c", "c")), None, None]
+    node, ctx = node_of("batch_norm", types), Single({}, {})
+    args = [Code("x"), Code("self.running_mean"), Code("self.running_var"), None, None]
+    assert str(LOWER["batch_norm"](ctx, node, args)) == "F.batch_norm(x, self.running_mean, self.running_var)"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +147,6 @@ def test_training_statistics_take_gradients() -> None:
         ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"),
         ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-06)"),
         ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "F.group_norm(x0, 3, None, x2)"),
-        ("batch_norm", ("b c", "c", "c", None, None), {}, "F.batch_norm(x0, x1, x2)"),
     ],
 )
 def test_source(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], text: str) -> None:
