@@ -70,7 +70,9 @@ class View:
         have, want = blocks_of(self.layout), blocks_of(wanted)
         if have == want:
             return self._regroup(wanted)
-        return self._regroup(single(have))._permute(want)._regroup(wanted)
+        pieces = _pieces(self.layout, wanted)
+        order = sorted(pieces, key=lambda piece: want.index(piece[0]))
+        return self._regroup(tuple(pieces))._permute(tuple(order))._regroup(wanted)
 
     def dim(self, axis: int, *, last: bool = True) -> int:
         """The axis as torch counts it: from the right where a pack stands before it, or (`last`) for the last one."""
@@ -161,20 +163,16 @@ class View:
             return self._then("unsqueeze", Code(str(grown.dim(units[0]))), layout=wanted)
         return replace(grown, code=Code(f"{self.code.at(ATOM)}[{', '.join(_indices(wanted, grown.pack))}]"))
 
-    def _permute(self, order: list[Block]) -> View:
-        """The axes in another order; each is one block."""
-        old, count = blocks_of(self.layout), len(order)
-        source = [old.index(block) for block in order]
-        wanted = single(order)
+    def _permute(self, wanted: Layout) -> View:
+        """The axes in another order."""
+        count = len(wanted)
+        source = [self.layout.index(group) for group in wanted]
         moved = [i for i, j in enumerate(source) if i != j]
-        if len(moved) == 2:
-            first, second = moved
-            pack = self.pack
-            if pack is None and second == count - 1 and first == count - 2:
-                return self._then("transpose", "-2", "-1", layout=wanted)
-            if pack is None or pack not in moved:
-                dims = (str(self.dim(axis, last=False)) for axis in moved)
-                return self._then("transpose", *dims, layout=wanted)
+        if not moved:
+            return self
+        if len(moved) == 2 and self.pack not in moved:
+            dims = (str(self.dim(axis, last=False)) for axis in moved)
+            return self._then("transpose", *dims, layout=wanted)
         if self.pack is None:
             return self._then("permute", *map(str, source), layout=wanted)
         target = replace(self, layout=wanted)
@@ -184,6 +182,40 @@ class View:
         if len(pairs) == 1:
             froms, tos = Code(str(pairs[0][0])), Code(str(pairs[0][1]))
         return self._then("movedim", froms, tos, layout=wanted)
+
+
+def _pieces(have: Layout, want: Layout) -> Layout:
+    """The axes that are permuted: blocks, and stretches of blocks that are, or shall be, one axis and move together.
+
+    Of the choices (open groups before or after, merge axes before or after) the one with the fewest views. Axes are
+    merged early only where that finishes the work: a merge may copy, and one that comes last copies once.
+    """
+    choices = []
+    for glue in ((have, want), (have,), (want,), ()):
+        pieces = _glued(have, want, glue)
+        order = sorted(pieces, key=lambda piece: blocks_of(want).index(piece[0]))
+        views = (pieces != have) + (tuple(order) != want)
+        early = any(not any(set(piece) <= set(group) for group in have) for piece in pieces)
+        choices.append((views, early and tuple(order) != want, len(pieces), pieces))
+    return min(choices, key=lambda choice: choice[:3])[3]
+
+
+def _glued(have: Layout, want: Layout, glue: Sequence[Layout]) -> Layout:
+    order = blocks_of(want)
+    pieces: list[list[Block]] = []
+    for i, block in enumerate(before := blocks_of(have)):
+        last = before[i - 1] if i else None
+        follows = last is not None and order.index(block) == order.index(last) + 1
+        packed = last is not None and any(atom.pack is not None for atom in (*block, *last))
+        if follows and not packed and any(_merged(last, block, layout) for layout in glue):
+            pieces[-1].append(block)
+        else:
+            pieces.append([block])
+    return tuple(map(tuple, pieces))
+
+
+def _merged(a: Block | None, b: Block, layout: Layout) -> bool:
+    return any(a in group and b in group for group in layout)
 
 
 def size_of(group: Group) -> Size:

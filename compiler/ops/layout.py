@@ -128,6 +128,7 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     elem = common_elem("concat", operands)
     at = resolve(operands[0], statics["axis"])
     axes = list(operands[0].axes)
+    along = name_of(axes[at])
     for i, other in enumerate(operands[1:], start=1):
         _same_rank(operands[0], other, i, "concat")
         for j, (a, b) in enumerate(zip(axes, other.axes, strict=True)):
@@ -136,7 +137,7 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
                     raise ShapeError(f"`{shown(other)}` is joined along `*{b.pack}`", code="E0303", operand=i)
                 axes[j] = Axis(a.size + b.size, a.label if a.label == b.label else None)
             else:
-                axes[j] = _meet(checker, a, b, f"joins `{a}` with `{b}` beside axis {name_of(operands[0].axes[at])}", i)
+                axes[j] = _meet(checker, a, b, f"`concat` along `{along}` lays `{name_of(b)}` beside `{name_of(a)}`", i)
     return (TensorType(elem, tuple(axes)),), {"axis": at}
 
 
@@ -199,6 +200,8 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
         if amount.is_number and amount.number < 0:
             text = f"`pad` takes {amount} entries {static} `{name_of(axis)}`: a slice crops"
             raise ShapeError(text, code="E0304", static=static)
+        if static == "after" and amount == before:
+            break
         if mode in ("reflect", "circular") and not (amount.is_number and amount.number == 0):
             limit = lt(amount, axis.size) if mode == "reflect" else le(amount, axis.size)
             checker.inside(limit, f'`pad` with mode "{mode}" takes `{amount}` entries from `{axis.size}`')

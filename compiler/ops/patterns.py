@@ -100,7 +100,7 @@ class _Solver:
         if term.kind == "name":
             self.bind(term, axis, operand)
         elif term.kind == "number":
-            self.checker.equal(axis.size, size(int(term.text)), f"`{term.text}` stands for `{name_of(axis)}`", operand)
+            self.checker.equal(axis.size, size(int(term.text)), f"`{term.text}` stands for `{axis.size}`", operand)
         else:
             self.groups.append((term, axis, operand))
 

@@ -96,4 +96,4 @@ def _plain(extent: Size) -> bool:
 
 def _not_negative(checker: Checker, bound: Size, text: str) -> None:
     if not (bound.is_number and bound.number >= 0):
-        checker.inside(ge(bound, size(0)), f"{text} starts before it")
+        checker.inside(ge(bound, size(0)), f"{text} reaches before its first entry")
