@@ -123,9 +123,17 @@ class Model:
             return self._parameters
         return sum(slot.count for slot in self.slots.values() if slot.kind == "param")
 
-    def summary(self) -> str:
-        """A table of the weights, and how often each operation runs."""
-        return summary(self.name, self.signature, self.conditions, self.ir, self.slots)
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The names of the sizes that the inputs bind."""
+        return tuple(unknown.name for unknown in self.ir.definition.sizes)
+
+    def summary(self, **sizes: int) -> str:
+        """A table of the weights, how often each operation runs, and the multiply-adds, also at these sizes."""
+        unknown = sizes.keys() - set(self.sizes)
+        if unknown:
+            raise ValueError(f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes)}")
+        return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
     def torch(self, device: str | device | None = None) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed."""

@@ -8,13 +8,21 @@ from collections.abc import Mapping
 
 from ogive.backends.weights.paths import Slot
 from ogive.compiler.ir import Definition, Graph, Model
-from ogive.compiler.sizes import Unknown
+from ogive.compiler.sizes import Unknown, size
+from ogive.cost import multiply_adds
 
 BOOKKEEPING = frozenset({"weight", "call", "repeat", "scan", "phase", "given", "update", "assume", "tap"})
 
 
-def summary(name: str, signature: str, conditions: tuple[str, ...], ir: Model, slots: Mapping[str, Slot]) -> str:
-    """The whole table as text."""
+def summary(
+    name: str,
+    signature: str,
+    conditions: tuple[str, ...],
+    ir: Model,
+    slots: Mapping[str, Slot],
+    sizes: Mapping[str, int],
+) -> str:
+    """The whole table as text, with the count of multiply-adds at these sizes of the inputs."""
     learned = sum(slot.count for slot in slots.values() if slot.kind == "param")
     kept = sum(slot.count for slot in slots.values() if slot.kind == "state")
     lines = [f"{name} {signature}", *(f"  where {condition}" for condition in conditions), ""]
@@ -22,7 +30,16 @@ def summary(name: str, signature: str, conditions: tuple[str, ...], ir: Model, s
     lines += ["", f"{learned:,} parameters" + (f", {kept:,} numbers of state" if kept else "")]
     counts = operations(ir)
     lines.append("operations: " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
+    lines.append(f"multiply-adds: {multiply_adds(ir)}")
+    if sizes:
+        lines.append(f"  at {', '.join(f'{name}={value}' for name, value in sizes.items())}: {_at(ir, sizes)}")
     return "\n".join(lines) + "\n"
+
+
+def _at(ir: Model, sizes: Mapping[str, int]) -> str:
+    given = {unknown: size(sizes[unknown.name]) for unknown in ir.definition.sizes if unknown.name in sizes}
+    count = multiply_adds(ir).subs(given)
+    return f"{count.number:,}" if count.is_number else str(count)
 
 
 def operations(ir: Model) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ogive.api import Model
 from ogive.cli.common import refuse, setting, split_target
 from ogive.cli.target import model_of
 from ogive.grammar.diagnostics import ArchError
@@ -11,19 +12,37 @@ from ogive.grammar.diagnostics import ArchError
 
 @click.command()
 @click.argument("target", metavar="FILE[:NAME]")
+@click.argument("more", nargs=-1, metavar="")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
-def command(target: str, statics: tuple[str, ...]) -> None:
+@click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER ...", help="Sizes of inputs, for the operation count.")
+def command(target: str, more: tuple[str, ...], statics: tuple[str, ...], sizes: tuple[str, ...]) -> None:
     """Show the weights of a model by path, with shapes and parameters, and the operations it runs.
 
     \b
     Examples:
       ogive show gpt2.arch:GPT2
       ogive show gpt2.arch                   every model of the file
+      ogive show gpt2.arch:GPT2 -s b=1 n=1024
       ogive show gpt2.arch:MLP -D d=768      a block, with its statics
     """
     path, name = split_target(target)
+    numbers = dict(map(_size, sizes + more))
     try:
         models = model_of(path, name, dict(map(setting, statics)))
-        click.echo("\n".join(model.summary() for model in models), nl=False)
+        click.echo("\n".join(_shown(model, numbers) for model in models), nl=False)
     except ArchError as error:
         refuse(error)
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, value = setting(text)
+    if type(value) is not int or value < 0:
+        raise click.UsageError(f"`{text}`: a size is a whole number")
+    return name, value
+
+
+def _shown(model: Model, sizes: dict[str, int]) -> str:
+    try:
+        return model.summary(**sizes)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
