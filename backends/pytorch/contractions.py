@@ -122,7 +122,7 @@ def _einsum(codes: Sequence[Code], orders: Sequence[Order], out: Order) -> Code:
 def _letter(block: Block, used: set[str]) -> str:
     """The first letter of the axis's name if it is free, else the first free one."""
     wanted = [letter for atom in block for letter in atom.name if letter in ascii_letters]
-    found = next((letter for letter in (*wanted, *ascii_letters) if letter not in used), None)
+    found: str | None = next((letter for letter in (*wanted, *ascii_letters) if letter not in used), None)
     if found is None:
         raise LoweringError(f"`einsum` with more than {len(ascii_letters)} axes has no form in torch")
     return found

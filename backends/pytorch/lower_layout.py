@@ -16,6 +16,7 @@ from ogive.compiler.ir import Node
 from ogive.compiler.ops.recipe import Component, Recipe, Side, components, product
 from ogive.compiler.sizes import Size
 
+
 def moved(ctx: Context, code: Code, left: Side, right: Side) -> Code:
     """One tensor in another layout."""
     have, want = groups(left, right)
@@ -23,7 +24,7 @@ def moved(ctx: Context, code: Code, left: Side, right: Side) -> Code:
 
 
 def rearrange(ctx: Context, node: Node, args: Args) -> Code:
-    """y = x in another layout."""
+    """The same elements in another layout; joined axes by `cat`, cut ones by `split`."""
     recipe: Recipe = node.attr("recipe")
     left, right = components(recipe.inputs), components(recipe.outputs)
     pieces = _cut(ctx, recipe, left, args)

@@ -126,7 +126,11 @@ class View:
         """Beside a pack of unknown rank: one axis after the other, from the right, so that places stay."""
         view = self
         for at, old, new in reversed(runs):
-            middle = (*view.layout[:at], tuple(block for group in old for block in group), *view.layout[at + len(old) :])
+            middle = (
+                *view.layout[:at],
+                tuple(block for group in old for block in group),
+                *view.layout[at + len(old) :],
+            )
             view = view._flatten(at, len(old), middle) if len(old) > 1 else view
             if len(new) > 1:
                 view = view._unflatten(at, new, (*middle[:at], *new, *middle[at + 1 :]))

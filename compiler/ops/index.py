@@ -1,4 +1,4 @@
-"""Operations that go by data or order: take gather put scatter_add one_hot topk sort argsort argmax cumsum tril triu."""
+"""Operations that go by data or by order, from `take` to `triu`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, verb: s
 
 
 def put(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
-    """x with y in the entries start, start + 1, ... of the axis; `at`, an int[], moves on from there at run time."""
+    """Write y into the entries start, start + 1, ... of x; `at`, an int[], moves on from there at run time."""
     given = tensors([type for type in types if type is not None])
     x, y = given[0], given[1]
     common_elem("put", [x, y])
@@ -73,7 +73,7 @@ def put(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
 
 
 def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
-    """y = x; y[a, index[a, i, b], b] += src[a, i, b]. An index with one axis serves all others: y[a, index[i], b]."""
+    """Add src[a, i, b] to x[a, index[a, i, b], b]; an index of one axis serves all others: x[a, index[i], b]."""
     x, index, src = tensors(types)
     common_elem("scatter_add", [x, src])
     require_elem("scatter_add", x, ADDED)

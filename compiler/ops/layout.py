@@ -117,7 +117,8 @@ def split(checker: Checker, statics: Mapping[str, Any], types: Sequence[object])
     count = solved.recipe.outputs[0][0].size
     if not count.is_number:
         first = result.terms[0]
-        raise misfit(f"`{first}` is unpacked, and its size `{count}` is not a number", first.inside, help=f"{first}=...")
+        text = f"`{first}` is unpacked, and its size `{count}` is not a number"
+        raise misfit(text, first.inside, help=f"{first}=...")
     rest = operand.with_axes(*solved.outputs[0][1:])
     return (rest,) * count.number, {"recipe": solved.recipe}
 
@@ -165,10 +166,10 @@ def stack(checker: Checker, statics: Mapping[str, Any], types: Sequence[object])
     if isinstance(statics["axis"], str):
         text = f"`stack` makes a new axis: `{statics['axis']}` is no position"
         raise ShapeError(text, code="E0305", static="axis")
-    # the place of the new axis among those of the result
-    grown = TensorType(elem, (*axes, Axis(size(1)))) if statics["axis"] < 0 else TensorType(elem, (Axis(size(1)), *axes))
-    at = resolve(grown, statics["axis"])
-    axes.insert(at, Axis(size(len(operands))))
+    place, new = size(statics["axis"]).number, Axis(size(len(operands)))
+    # the place counts among the axes of the result
+    at = resolve(TensorType(elem, (*axes, new) if place < 0 else (new, *axes)), place)
+    axes.insert(at, new)
     return (TensorType(elem, tuple(axes)),), {"axis": at}
 
 
@@ -238,4 +239,3 @@ OPS = (
     ),
     OpSpec("slice", "x", (StaticSpec("items", "any"),), slice_rule, "layout", "y[i] = x[start + step*i]", linear=(0,)),
 )
-

@@ -1,8 +1,8 @@
 """The text of a pattern in einops notation, parsed: operands, axes, groups, with their places in the text.
 
-    pattern = side "->" side          side = operand {"," operand}       operand = {term}
-    term    = name | number | "*" name | "..." | "(" {term} ")" | "(" part "+" part {"+" part} ")"
-    part    = name | number | "(" {term} ")"
+pattern = side "->" side; side = operand {"," operand}; operand = {term};
+term = name | number | "*" name | "..." | "(" {term} ")" | "(" part "+" part {"+" part} ")";
+part = name | number | "(" {term} ")".
 """
 
 from __future__ import annotations

@@ -241,9 +241,7 @@ class _Solver:
         if term.kind == "name":
             return (Atom(term.text, found),)
         name = "" if term.text == "..." else term.text
-        return tuple(
-            Atom(f"{name}.{i}", axis.size, axis.pack) for i, axis in enumerate(self.packs[term.text])
-        )
+        return tuple(Atom(f"{name}.{i}", axis.size, axis.pack) for i, axis in enumerate(self.packs[term.text]))
 
     def unbound(self, term: Term) -> ShapeError:
         if self.grows and term.kind == "name":
@@ -259,13 +257,10 @@ class _Solver:
             else:
                 labels.append(term.text if term.kind == "name" else None)
         packs = [None if place.joined or len(place.atoms) != 1 else place.atoms[0].pack for place in side]
-        return tuple(
-            Axis(place.size, label, pack) for place, label, pack in zip(side, labels, packs, strict=True)
-        )
+        return tuple(Axis(place.size, label, pack) for place, label, pack in zip(side, labels, packs, strict=True))
 
 
 def _spliced(value: object) -> tuple[Axis, ...]:
     """A pack given as a list of sizes."""
     assert isinstance(value, tuple), value
     return tuple(Axis(size(item)) for item in value)
-
