@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import ogive
 from ogive.api import Block, Model
@@ -92,6 +94,15 @@ def test_the_summary_counts_all_turns(program: ogive.Program) -> None:
     assert any(line.split()[:3] == ["h.{0..1}.attn.c_attn.weight", "[48,", "16]"] for line in lines)
     assert f"{model.parameters:,} parameters" in model.summary()
     assert "softmax 2" in lines[-1]
+
+
+@pytest.mark.parametrize(("b", "n"), [(1, 16), (3, 7)])
+def test_multiply_adds_are_those_that_torch_counts(program: ogive.Program, b: int, n: int) -> None:
+    model = program["Tiny"]
+    assert isinstance(model, Model)
+    with FlopCounterMode(display=False) as counter, torch.device("meta"):
+        model.torch(device="meta")(torch.zeros(b, n, dtype=torch.long))
+    assert f"at b={b}, n={n}: {counter.get_total_flops() // 2:,}\n" in model.summary(b=b, n=n)
 
 
 def test_the_hook_imports_programs(tmp_path: Path) -> None:

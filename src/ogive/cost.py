@@ -39,11 +39,12 @@ def _graph(graph: Graph, known: dict[int, Size]) -> Size:
 def _turns(node: Node, graph: Graph) -> Size:
     """How often the body of a node runs."""
     if node.op == "repeat":
-        return size(node.attr("count"))
+        count: Size = size(node.attr("count"))
+        return count
     if node.op == "scan":
-        sliced = node.inputs[node.attr("carry")]
+        sliced, axis = node.inputs[int(node.attr("carry"))], int(node.attr("axis"))
         assert isinstance(sliced, str), node
-        return graph.values[sliced].type.axes[node.attr("axis")].size
+        return graph.values[sliced].type.axes[axis].size
     return size(1)
 
 

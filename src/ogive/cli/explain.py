@@ -22,7 +22,8 @@ def command(code: str | None) -> None:
         for name, section in found.items():
             click.echo(f"{name}  {section.title}")
         return
-    section = found.get(code.upper().strip("`[]"))
-    if section is None:
+    name = code.upper().strip("`[]")
+    if name not in found:
         raise click.UsageError(f"no diagnostic has the code `{code}`; `ogive explain` lists them")
+    section = found[name]
     click.echo(f"{section.code}: {section.title}\n\n{section.text}")
