@@ -1,0 +1,165 @@
+"""One class: its docstring, its constructor, its forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ogive.backends.pytorch.code import Code, call
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.inits import allocation, init_line, overrides
+from ogive.backends.pytorch.layers import layer
+from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.names import fresh, plain
+from ogive.backends.pytorch.plan import Place, Unit
+from ogive.backends.pytorch.sizecode import scalar_code, size_code
+from ogive.backends.pytorch.written import File, Written
+from ogive.compiler.ir import Instance, Loop, Weight
+from ogive.compiler.sizes import Size, Unknown
+
+
+@dataclass(slots=True)
+class Constructor:
+    """The `__init__` that is being written, and the sizes that it asks for."""
+
+    unit: Unit
+    file: File
+    params: dict[Unknown, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)  # initializers, after all members
+    declared: list[str] = field(default_factory=list)  # attributes that the type checker must be told
+
+    def name(self, unknown: Unknown) -> str:
+        """The parameter of a size."""
+        if unknown not in self.params:
+            assert unknown in self.file.known[self.unit.definition.name], (self.unit.name, unknown)
+            self.params[unknown] = fresh(unknown.name, self.params.values())
+        return self.params[unknown]
+
+    def size(self, size: Size | int) -> Code:
+        """A size by the constructor's parameters."""
+        return size_code(size, self.name)
+
+    def number(self, value: object) -> Code:
+        """A number that may depend on sizes."""
+        return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
+
+    def write(self, written: Written) -> None:
+        """Store the sizes that forward needs, then make the members."""
+        for unknown, attribute in written.stored:
+            self.lines.append(f"self.{attribute} = {self.name(unknown)}")
+        for name, place in self.unit.place.children.items():
+            self._member(name, place)
+
+    def _member(self, name: str, place: Place) -> None:
+        member = place.member
+        target = f"self.{name}"
+        if isinstance(member, Weight):
+            self._weight(name, member)
+            return
+        value = self.value(place)
+        if value is None:
+            return
+        self.lines.append(f"{target} = {value}" if plain(name) else f'self._modules["{name}"] = {value}')
+        if place.children and not place.turned:
+            self.declared.append(f"{name}: Any")
+            self.file.imports.add("typing.Any")
+        self._overridden(place, target)
+
+    def _overridden(self, place: Place, target: str) -> None:
+        if isinstance(place.member, Instance):
+            self.later += overrides(place.member, target, self.number)
+        for name, child in place.children.items() if not place.turned else ():
+            self._overridden(child, f"{target}[{name}]" if name.isdigit() else f"{target}.{name}")
+
+    def _weight(self, name: str, weight: Weight) -> None:
+        tensor, filled = allocation(weight, self.size, self.number)
+        target = f"self.{name}"
+        if weight.kind == "state":
+            self.lines.append(f'self.register_buffer("{name}", {tensor})')
+            self.declared.append(f"{name}: Tensor")
+        elif plain(name):
+            self.lines.append(f"{target} = nn.Parameter({tensor})")
+        else:
+            target = f'self._parameters["{name}"]'
+            self.lines.append(f"{target} = nn.Parameter({tensor})")
+        if not filled:
+            self.later.append(init_line(target, weight.init, self.number))
+
+    def value(self, place: Place) -> Code | None:
+        """The expression that makes what stands at a place; None where nothing has to be made."""
+        if place.turned:
+            return self._turns(place)
+        if isinstance(place.member, Instance):
+            return self.instance(place.member)
+        if isinstance(place.member, Weight):
+            tensor, _ = allocation(place.member, self.size, self.number)
+            return call("nn.Parameter" if place.member.kind == "param" else "nn.Buffer", tensor)
+        if isinstance(place.member, Loop) or not place.children:
+            return None
+        made = {name: self.value(child) for name, child in place.children.items()}
+        parts = {name: value for name, value in made.items() if value is not None}
+        if not parts:
+            return None
+        if place.numbered:
+            return Code(f"nn.ModuleList([{', '.join(map(str, parts.values()))}])")
+        self.file.helpers.setdefault("Group")
+        return call("Group", **parts)
+
+    def _turns(self, place: Place) -> Code:
+        unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")
+        assert isinstance(place.member, Loop), place.path
+        return Code(f"nn.ModuleList({self.made(unit.name)} for _ in range({self.size(place.member.count)}))")
+
+    def _units(self, unit: Unit) -> Iterable[Unit]:
+        return unit.turns
+
+    def made(self, name: str) -> Code:
+        """A turn's class with the same sizes as this one's."""
+        return call(name, *(self.size_of(unknown) for unknown in self.file.makers[name]))
+
+    def size_of(self, unknown: Unknown) -> Code:
+        """The parameter of an unknown."""
+        return Code(self.name(unknown))
+
+    def instance(self, instance: Instance) -> Code | None:
+        """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
+        definition = instance.definition
+        if instance.lift is not None:
+            raise LoweringError("`each` with weights is not built yet")
+        bindings = dict(instance.bindings)
+        made = layer(definition, bindings, self.size)
+        if made is not None:
+            return made
+        if definition.stateless:
+            return None
+        name = self.file.units[definition.name].name
+        return call(name, *(self.size(bindings[unknown]) for unknown in self.file.makers[name]))
+
+
+def class_lines(unit: Unit, file: File, written: Written, doc: list[str]) -> list[str]:
+    """The text of a class."""
+    maker = Constructor(unit, file)
+    maker.write(written)
+    order = _order(unit, maker.params)
+    file.makers[unit.name] = order
+    lines = [f"class {unit.name}(nn.Module):", *doc, ""]
+    if maker.declared:
+        lines += [*(f"    {text}" for text in maker.declared), ""]
+    body = [line for text in (*maker.lines, *maker.later) for line in _placed(text, 8)]
+    if order or body:
+        params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
+        lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]
+    return [*lines, *written.head, *written.body]
+
+
+def _placed(text: str, indent: int) -> list[str]:
+    inner = len(text) - len(text.lstrip())
+    return statement(text.strip(), indent + inner)
+
+
+def _order(unit: Unit, params: dict[Unknown, str]) -> tuple[Unknown, ...]:
+    """Parameters in the order of the source: statics first."""
+    statics = [s.unknown for s in unit.definition.statics if s.unknown is not None]
+    order = [*statics, *(u for u in unit.definition.sizes if u not in statics)]
+    return tuple(unknown for unknown in order if unknown in params)

@@ -1,0 +1,188 @@
+"""A model as a Python file: one class for each block with weights, and a function that makes the model."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ogive.backends.pytorch.classes import class_lines
+from ogive.backends.pytorch.functions import output_class, write
+from ogive.backends.pytorch.helpers import HELPERS
+from ogive.backends.pytorch.inits import set_below
+from ogive.backends.pytorch.layers import is_layer
+from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
+from ogive.backends.pytorch.sizecode import scalar_code
+from ogive.backends.pytorch.written import File
+from ogive.compiler.ir import Definition, Model
+from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.sizes import Condition
+
+GROUP = '''
+class Group(nn.Module):
+    """Modules and parameters that stand under one name."""
+
+    def __init__(self, **members: nn.Module | nn.Parameter | nn.Buffer) -> None:
+        super().__init__()
+        for name, member in members.items():
+            setattr(self, name, member)
+'''
+WIDTH = 84  # of the text inside of docstrings
+
+
+def emit(model: Model) -> str:
+    """The text of the file. It needs torch alone."""
+    model = optimized(model, TORCH)
+    file = File(known_at_start(model), effectful())
+    file.names.add(model.name)
+    order = own_definitions(model)
+    for definition in order:
+        file.units[definition.name] = unit_of(definition, file.names)
+    sections: list[str] = []
+    for definition in order:
+        conditions = _guards(model) if definition is model.definition else ()
+        sections += _sections(file.units[definition.name], file, conditions)
+    sections.append(_factory(model, file))
+    return _assembled(model, file, sections)
+
+
+def own_definitions(model: Model) -> list[Definition]:
+    """The definitions that need text of their own, callees first: not those that are layers of torch."""
+    found: dict[str, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if definition.name in found:
+            return
+        for member in definition.instances:
+            if not is_layer(member.definition):
+                visit(member.definition)
+        for node in definition.graph.walk():
+            if node.callee is not None and not (node.path and is_layer(node.callee)):
+                visit(node.callee)
+        found[definition.name] = definition
+
+    visit(model.definition)
+    return list(found.values())
+
+
+def _guards(model: Model) -> tuple[Condition, ...]:
+    """The conditions that hang on sizes of the inputs of a model."""
+    bound = {unknown for unknown, _ in model.bindings}
+    return tuple(c for c in model.definition.conditions if not c.unknowns <= bound)
+
+
+def _sections(unit: Unit, file: File, conditions: tuple[Condition, ...]) -> list[str]:
+    """The classes of a unit's turns, then its own class or function."""
+    sections = [text for turn in unit.turns for text in _sections(turn, file, ())]
+    written = write(unit, file, conditions)
+    file.written[unit.name] = written
+    doc = _doc(unit)
+    if not unit.prefix and unit.definition.stateless:
+        lines = [*written.head, *(line[4:] for line in doc), *written.body]
+    else:
+        lines = class_lines(unit, file, written, doc)
+    output = output_class(unit)
+    if output is not None:
+        file.imports.add("typing.NamedTuple")
+        fields = [f"    {name}: Tensor" for name in unit.definition.output_names]
+        sections.append("\n".join([f"class {output}(NamedTuple):", *fields]))
+    return [*sections, "\n".join(lines)]
+
+
+def _doc(unit: Unit) -> list[str]:
+    """The docstring: the words of the source, then the shapes."""
+    shapes = _shapes(unit)
+    if unit.prefix:
+        label = unit.prefix.removesuffix(".*")
+        return _docstring([f"One turn of `{label}` in {unit.definition.name}."], shapes)
+    return _docstring(unit.definition.doc.strip().splitlines(), shapes)
+
+
+def _shapes(unit: Unit) -> str:
+    values = unit.graph.values
+    inputs = ", ".join(f"{v.hint or v.name}: {v.type}" for v in unit.graph.inputs)
+    outputs = ", ".join(str(values[x].type) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
+    return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
+
+
+def _docstring(words: list[str], shapes: str) -> list[str]:
+    text = [line for word in words for line in (textwrap.wrap(_quoted(word), WIDTH - 3) or [""])]
+    shape = textwrap.wrap(_quoted(shapes), WIDTH, subsequent_indent="    ", break_long_words=False)
+    if not text and len(shape) == 1:
+        return [f'    """{shape[0]}"""']
+    head = text or ["Shapes."]
+    lines = [f'"""{head[0]}', *head[1:], "", *shape, '"""']
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _quoted(text: str) -> str:
+    """Text that may stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''").rstrip('"').rstrip()
+
+
+def _factory(model: Model, file: File) -> str:
+    """`def GPT2() -> GPT: return GPT(vocab=50257, ...)`."""
+    unit = file.units[model.definition.name]
+    doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
+    doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
+    head = signature(
+        f"def {model.name}", [], f" -> {unit.name}:" if not unit.definition.stateless else " -> nn.Module:"
+    )
+    if unit.definition.stateless:
+        return "\n".join([*head, *doc, *_wrapped(unit, file)])
+    values = dict(model.bindings)
+    settings = ", ".join(f"{unknown.name}={values[unknown]}" for unknown in file.makers[unit.name])
+    made = f"{unit.name}({settings})"
+    lines: list[str] = []
+    for path, init in model.inits:
+        lines += set_below(
+            model.definition, "model", path, init, lambda v: scalar_code(v, lambda u: str(values[u]), lambda: None)
+        )
+    if not lines:
+        return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
+    body = [f"model = {made}", *lines, "return model"]
+    return "\n".join([*head, *doc, *(line for text in body for line in _indented(text))])
+
+
+def _indented(text: str) -> list[str]:
+    inner = len(text) - len(text.lstrip())
+    return statement(text.strip(), 4 + inner)
+
+
+def _wrapped(unit: Unit, file: File) -> list[str]:
+    """A model without weights is still a module."""
+    written = file.written[unit.name]
+    file.helpers.setdefault("Stateless")
+    return statement(f"return Stateless({unit.name}{', trains=True' if written.trains else ''})", 4)
+
+
+def _assembled(model: Model, file: File, sections: list[str]) -> str:
+    text = "\n\n\n".join(sections)
+    helpers = [HELPERS_TEXT.get(name) or HELPERS[name] for name in file.helpers]
+    text = "\n\n\n".join([*(helper.strip("\n") for helper in helpers), text])
+    head = [f'"""{model.name}, as a PyTorch module."""', ""]
+    modules = sorted(name for name in file.imports if "." not in name)
+    typing = sorted(name.split(".")[1] for name in file.imports if name.startswith("typing."))
+    head += [f"import {name}" for name in modules]
+    head += [f"from typing import {', '.join(typing)}"] if typing else []
+    head += [""] if modules or typing else []
+    head += ["import torch"] if "torch." in text else []
+    uses_f = "F." in text
+    head += ["import torch.nn.functional as F"] if uses_f else []
+    head += [f"from torch import {'Tensor, nn' if 'Tensor' in text else 'nn'}"]
+    return "\n".join(head) + "\n\n\n" + text + "\n"
+
+
+STATELESS = '''
+class Stateless(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[..., Any], trains: bool = False) -> None:
+        super().__init__()
+        self.function = function
+        self.trains = trains
+
+    def forward(self, *inputs: Tensor) -> Any:
+        settings = {"training": self.training} if self.trains else {}
+        return self.function(*inputs, **settings)
+'''
+HELPERS_TEXT = {"Group": GROUP, "Stateless": STATELESS}

@@ -1,0 +1,117 @@
+"""The signature and the body of one function: `forward` of a class, or a function of the file."""
+
+from __future__ import annotations
+
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.names import RESERVED, identifier
+from ogive.backends.pytorch.nodes import write_node
+from ogive.backends.pytorch.plan import Unit
+from ogive.backends.pytorch.scope import Scope
+from ogive.backends.pytorch.shapes import Shapes
+from ogive.backends.pytorch.writer import Writer
+from ogive.backends.pytorch.written import File, Written
+from ogive.compiler.ir import Operand, Value, Weight
+from ogive.compiler.sizes import Condition
+
+
+def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = ()) -> Written:
+    """Write the function of a unit, with guards for `conditions` at its head."""
+    function = not unit.prefix and unit.definition.stateless
+    writer = Writer(unit, file, Scope(indent=4 if function else 8), write_node, function)
+    scope = writer.scope
+    names = _parameters(unit, scope)
+    optional = unit.definition.optional if not unit.prefix else (False,) * len(names)
+    given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
+    known = frozenset() if function else file.known[unit.definition.name]
+    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim)
+    scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
+    scope.enter(unit.graph, function=True)
+    for name, value in zip(names, unit.graph.inputs, strict=True):
+        scope.hold(value.name, Code(name))
+    guards = [line for c in conditions for line in _guard(writer, c, scope.indent)]
+    writer.run(unit.graph)
+    _return(writer, unit)
+    head = [line for text in scope.shapes.header() for line in statement(text, scope.indent)]
+    body = (*head, *guards, *scope.lines)
+    sizes = tuple(scope.shapes.passed.items())
+    outside = tuple(writer.outside.items())
+    items = [] if function else ["self"]
+    items += _typed(names, unit.graph.inputs, optional)
+    items += [f"{name}: {_kind(unit, path)}" for path, name in outside]
+    items += [f"{name}: int" for _, name in sizes]
+    items += ["training: bool"] if function and writer.trains else []
+    def_ = f"def {unit.name if function else 'forward'}"
+    lines = signature(def_, items, f" -> {returned(unit)}:", 0 if function else 4)
+    stored = tuple(scope.shapes.stored.items())
+    return Written(tuple(names), outside, sizes, stored, function and writer.trains, tuple(lines), body)
+
+
+def _parameters(unit: Unit, scope: Scope) -> list[str]:
+    names: list[str] = []
+    for value in unit.graph.inputs:
+        base = identifier(value.hint or value.name)
+        name, number = base, 1
+        while name in scope.taken or name in RESERVED:
+            number += 1
+            name = f"{base}_{number}"
+        scope.taken.add(name)
+        names.append(name)
+    return names
+
+
+def _typed(names: list[str], inputs: tuple[Value, ...], optional: tuple[bool, ...]) -> list[str]:
+    """Parameters with their types; an optional one has a default where all after it have."""
+    found = []
+    for at, (name, is_optional) in enumerate(zip(names, optional, strict=True)):
+        default = " = None" if all(optional[at:]) else ""
+        found.append(f"{name}: Tensor | None{default}" if is_optional else f"{name}: Tensor")
+    return found
+
+
+def _kind(unit: Unit, path: str) -> str:
+    weights = {weight.path for weight in unit.definition.weights}
+    inside = any(path.startswith(i.path + ".") for i in unit.definition.instances)
+    return "Tensor" if path in weights or inside else "nn.Module"
+
+
+def output_class(unit: Unit) -> str | None:
+    """The name of the tuple of a definition whose outputs have names."""
+    names = unit.definition.output_names
+    return f"{unit.name}Output" if not unit.prefix and len(names) > 1 and all(names) else None
+
+
+def returned(unit: Unit) -> str:
+    """The type of what the function returns."""
+    outputs = unit.graph.outputs
+    kinds = ["Tensor" if output is not None else "None" for output in outputs]
+    if unit.prefix or len(kinds) != 1:
+        return output_class(unit) or (kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]")
+    return kinds[0]
+
+
+def _return(writer: Writer, unit: Unit) -> None:
+    scope = writer.scope
+
+    def text(output: Operand) -> str:
+        return str(scope.operand(output, writer._literal) or "None")
+
+    while True:
+        outputs = ", ".join(text(output) for output in unit.graph.outputs)
+        name = output_class(unit)
+        line = f"return {name}({outputs})" if name else f"return {outputs}"
+        waiting = [x for x in unit.graph.outputs if isinstance(x, str) and x in scope.waiting]
+        if len(waiting) < 2 or len(line) + scope.indent <= 88:
+            break
+        scope.flush(keep=[name for name in scope.waiting if name != waiting[0]])
+    scope.flush(keep=waiting)
+    scope.line(line)
+
+
+def _guard(writer: Writer, condition: Condition, indent: int) -> list[str]:
+    text = writer.condition(condition.negate())
+    message = f"expected {condition}"
+    return [*statement(f"if {text}:", indent), *statement(f'raise ValueError("{message}")', indent + 4)]
+
+
+__all__ = ["Weight", "output_class", "write"]

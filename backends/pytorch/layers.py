@@ -1,0 +1,106 @@
+"""Blocks of the library that are layers of torch: one row each, from qualified name to constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from ogive.backends.pytorch.code import Code, call
+from ogive.compiler.ir import Definition, Weight
+from ogive.compiler.sizes import Size, Unknown, size
+
+Sizes = Callable[[Size | int], Code]  # a size of the layer as an expression of the class that holds it
+
+
+class Settings:
+    """The statics of a layer, as expressions."""
+
+    def __init__(self, definition: Definition, bindings: dict[Unknown, Size], render: Sizes) -> None:
+        self.definition = definition
+        self.bindings = bindings
+        self.render = render
+        self.by_name = {static.name: static for static in definition.statics}
+
+    def size(self, name: str) -> Code:
+        """A static that is a size."""
+        static = self.by_name[name]
+        return self.number(self.bindings[static.unknown] if static.unknown is not None else static.value)
+
+    def number(self, value: object) -> Code:
+        """A size, or a list of sizes as a tuple."""
+        if isinstance(value, Size | int):
+            return self.render(value)
+        assert isinstance(value, tuple | list), value
+        parts = [str(self.number(item)) for item in value]
+        if parts and len(set(parts)) == 1:
+            return Code(parts[0])
+        return Code(f"({', '.join(parts)})")
+
+    def value(self, name: str) -> object:
+        """Any other static."""
+        return self.by_name[name].value
+
+    def unless(self, name: str, default: object) -> Code | None:
+        """A setting that is left out where it equals torch's default."""
+        static = self.by_name.get(name)
+        if static is None or (static.unknown is None and static.value == default):
+            return None
+        if static.unknown is not None or isinstance(static.value, Size | tuple | list):
+            code = self.size(name)
+            return None if code.text == str(default) else code
+        return Code(f'"{static.value}"' if isinstance(static.value, str) else repr(static.value))
+
+    def weight(self, name: str) -> Weight:
+        """A weight of the layer."""
+        return next(weight for weight in self.definition.weights if weight.path == name)
+
+
+def _linear(s: Settings) -> Code | None:
+    return call("nn.Linear", s.size("din"), s.size("dout"), bias=s.unless("bias", True))
+
+
+def _embedding(s: Settings) -> Code | None:
+    return call("nn.Embedding", s.size("n"), s.size("d"))
+
+
+def _layer_norm(s: Settings) -> Code | None:
+    return call("nn.LayerNorm", s.size("d"), eps=s.unless("eps", 1e-5), bias=s.unless("bias", True))
+
+
+def _rms_norm(s: Settings) -> Code | None:
+    return call("nn.RMSNorm", s.size("d"), eps=Code(repr(s.value("eps"))))
+
+
+def _group_norm(s: Settings) -> Code | None:
+    return call("nn.GroupNorm", s.size("groups"), s.size("c"), eps=s.unless("eps", 1e-5))
+
+
+def _dropout(s: Settings) -> Code | None:
+    return call("nn.Dropout", Code(repr(s.value("p"))))
+
+
+ROWS: MappingProxyType[str, Callable[[Settings], Code | None]] = MappingProxyType(
+    {
+        "std.nn.Linear": _linear,
+        "std.nn.Embedding": _embedding,
+        "std.nn.LayerNorm": _layer_norm,
+        "std.nn.RMSNorm": _rms_norm,
+        "std.nn.GroupNorm": _group_norm,
+        "std.nn.Dropout": _dropout,
+    }
+)
+
+
+def layer(definition: Definition, bindings: dict[Unknown, Size], render: Sizes) -> Code | None:
+    """The constructor of the layer of torch that equals this block, if there is one."""
+    row = ROWS.get(definition.block)
+    return row(Settings(definition, bindings, render)) if row is not None else None
+
+
+def is_layer(definition: Definition) -> bool:
+    """Whether the block is a layer of torch."""
+    return layer(definition, {u: size(1) for u in _unknowns(definition)}, lambda _: Code("1")) is not None
+
+
+def _unknowns(definition: Definition) -> tuple[Unknown, ...]:
+    return (*(s.unknown for s in definition.statics if s.unknown is not None), *definition.sizes)

@@ -1,0 +1,185 @@
+"""Which classes a model becomes: one for each block with weights, and one for each turn of a `repeat` with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ogive.backends.pytorch.names import class_name, fresh, plain, singular
+from ogive.compiler.ir import Definition, Graph, Member, Model, Node
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Unknown
+
+
+@dataclass(slots=True)
+class Place:
+    """A node of the tree of names below a class: a member, or a name that holds others."""
+
+    path: str
+    member: Member | None = None
+    children: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its children are the turns of an unrolled loop."""
+        return bool(self.children) and all(name.isdigit() for name in self.children)
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is a `repeat` whose turns have members."""
+        return "*" in self.children
+
+
+def places(definition: Definition) -> Place:
+    """The tree of names of a definition."""
+    root = Place("")
+    for member in definition.members:
+        place = root
+        for part in member.path.split("."):
+            path = f"{place.path}.{part}" if place.path else part
+            place = place.children.setdefault(part, Place(path))
+        place.member = member
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A class or function of the file. `prefix` is the path of its turn in the definition ("h.*"), or ""."""
+
+    name: str
+    definition: Definition
+    graph: Graph
+    place: Place
+    prefix: str = ""
+    turns: tuple[Unit, ...] = ()
+
+    def own(self, path: str) -> str | None:
+        """The path below this unit, or None for one that lies outside of its turn."""
+        if not self.prefix:
+            return path
+        return path[len(self.prefix) + 1 :] if path.startswith(self.prefix + ".") else None
+
+    def turn(self, path: str) -> Unit | None:
+        """The class of a turn of the loop at `path`, where the loop has members."""
+        return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
+
+
+def access(path: str, base: str = "self") -> str:
+    """The expression of a member: `self.blocks[0].conv`."""
+    for part in path.split("."):
+        if part.isdigit():
+            base += f"[{part}]"
+        else:
+            base += f".{part}" if plain(part) else f'._modules["{part}"]'
+    return base
+
+
+def unit_of(definition: Definition, names: set[str]) -> Unit:
+    """The unit of a definition with those of its loops; takes class names out of `names`."""
+    name = _claim(class_name(definition.name) if not definition.stateless else definition.name, names)
+    root = places(definition)
+    return Unit(name, definition, definition.graph, root, "", _turns(name, definition, definition.graph, root, names))
+
+
+def _claim(name: str, names: set[str]) -> str:
+    found = fresh(name, names)
+    names.add(found)
+    return found
+
+
+def _turns(owner: str, definition: Definition, graph: Graph, root: Place, names: set[str]) -> tuple[Unit, ...]:
+    found: list[Unit] = []
+    for node in loops(graph):
+        place = find(root, node.path)
+        if place is None or not place.turned:
+            found += _turns(owner, definition, node.regions[0], root, names)
+            continue
+        label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
+        name = _claim(owner + class_name(singular(label)), names)
+        body = node.regions[0]
+        inner = _turns(name, definition, body, root, names)
+        found.append(Unit(name, definition, body, place.children["*"], f"{node.path}.*", inner))
+    return tuple(found)
+
+
+def loops(graph: Graph) -> Iterator[Node]:
+    """The `repeat`s of a graph, those inside other regions too, but not those inside another `repeat`."""
+    for node in graph.nodes:
+        if node.op == "repeat":
+            yield node
+        else:
+            for region in node.regions:
+                yield from loops(region)
+
+
+def find(root: Place, path: str) -> Place | None:
+    """The place at a path."""
+    place: Place | None = root
+    for part in path.split("."):
+        place = place.children.get(part) if place and part else None
+    return place
+
+
+def definitions(model: Model) -> list[Definition]:
+    """All definitions that the model uses, callees before their users."""
+    found: dict[str, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if definition.name in found:
+            return
+        for callee in callees(definition):
+            visit(callee)
+        found[definition.name] = definition
+
+    visit(model.definition)
+    return list(found.values())
+
+
+def callees(definition: Definition) -> list[Definition]:
+    """The definitions that one uses directly."""
+    members = [member.definition for member in definition.instances]
+    return members + [node.callee for node in definition.graph.walk() if node.callee is not None]
+
+
+Known = dict[str, frozenset[Unknown]]
+
+
+def known_at_start(model: Model) -> Known:
+    """For each definition the unknowns that are numbers when a module is made, at every use of it."""
+    order = definitions(model)
+    known: Known = {model.definition.name: frozenset(unknown for unknown, _ in model.bindings)}
+    for definition in reversed(order):
+        mine = known[definition.name]
+        uses = [(m.definition, m.bindings) for m in definition.instances]
+        uses += [(n.callee, n.bindings) for n in definition.graph.walk() if n.callee is not None]
+        for callee, bindings in uses:
+            fixed = frozenset(unknown for unknown, value in bindings if value.unknowns <= mine)
+            known[callee.name] = known[callee.name] & fixed if callee.name in known else fixed
+    return known
+
+
+def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -> Callable[[Definition], bool]:
+    """A property of definitions that hangs on that of their callees, computed once for each."""
+    found: dict[str, bool] = {}
+
+    def ask(definition: Definition) -> bool:
+        if definition.name not in found:
+            found[definition.name] = function(definition, ask)
+        return found[definition.name]
+
+    return ask
+
+
+def effectful() -> Callable[[Definition], bool]:
+    """Whether a definition draws random numbers or changes a state, itself or below."""
+
+    def acts(definition: Definition, ask: Callable[[Definition], bool]) -> bool:
+        nodes = definition.graph.walk()
+        return any(acting(node, ask) for node in nodes)
+
+    def acting(node: Node, ask: Callable[[Definition], bool]) -> bool:
+        if node.op == "update" or (node.callee is not None and ask(node.callee)):
+            return True
+        return node.op in OPS and OPS[node.op].random
+
+    return memo(acts)

@@ -1,0 +1,116 @@
+"""Where a function finds its sizes: shapes of its inputs first, then what its module stored, then arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.names import plain
+from ogive.backends.pytorch.sizecode import size_code
+from ogive.compiler.ir import Value
+from ogive.compiler.sizes import Size, Unknown
+
+
+@dataclass(slots=True)
+class Shapes:
+    """The sizes that a function reads. Each is read once, at the head of the function."""
+
+    inputs: Sequence[tuple[str, Value]]  # names and values of the inputs that are always given
+    known: frozenset[Unknown]  # numbers when the module is made; empty for a plain function
+    members: frozenset[str]  # names of attributes that are taken
+    claim: Callable[[str], str]  # a variable that nothing else uses
+    read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
+    solved: list[tuple[str, str]] = field(default_factory=list)
+    stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
+    passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
+    found: dict[Unknown, str] = field(default_factory=dict)
+
+    def name(self, unknown: Unknown) -> str:
+        """The expression of an unknown."""
+        if unknown not in self.found:
+            self.found[unknown] = self._find(unknown)
+        return self.found[unknown]
+
+    def _find(self, unknown: Unknown) -> str:
+        lone = self._axis(lambda size: str(size) == unknown.name and size.unknowns == {unknown})
+        if lone is not None:
+            return self._read(*lone, unknown.name)
+        if unknown in self.known:
+            taken = unknown.name in self.members or not plain(unknown.name)
+            name = f"{unknown.name}_size" if taken else unknown.name
+            self.stored[unknown] = name
+            return f"self.{name}"
+        return self._solve(unknown) or self._pass(unknown)
+
+    def _axis(self, fits: Callable[[Size], bool]) -> tuple[int, int] | None:
+        for at, (_, value) in enumerate(self.inputs):
+            for axis, entry in enumerate(value.type.axes):
+                if fits(entry.size):
+                    return at, axis
+        return None
+
+    def _read(self, at: int, axis: int, hint: str) -> str:
+        axes = self.read.setdefault(at, {})
+        if axis not in axes:
+            axes[axis] = self.claim(hint)
+        return axes[axis]
+
+    def _solve(self, unknown: Unknown) -> str | None:
+        """Where an axis is `a*u + rest`, `u` is `(axis - rest) // a`."""
+        for at, (_, value) in enumerate(self.inputs):
+            for axis, entry in enumerate(value.type.axes):
+                split = linear(entry.size, unknown)
+                if split is None or not (split[1].unknowns <= self.found.keys() | self.known):
+                    continue
+                name = self.claim(unknown.name)
+                whole = self._read(at, axis, f"{name}_axis")
+                rest = size_code(split[1], self.name)
+                top = whole if split[1].is_number and not split[1].number else f"({whole} - ({rest}))"
+                self.solved.append((name, top if split[0] == 1 else f"{top} // {split[0]}"))
+                return name
+        return None
+
+    def _pass(self, unknown: Unknown) -> str:
+        self.passed[unknown] = self.claim(unknown.name)
+        return self.passed[unknown]
+
+    def code(self, size: Size | int) -> Code:
+        """A size; an axis of an input that is just that is read rather than computed again."""
+        return size_code(size, self.name)
+
+    def header(self) -> list[str]:
+        """The statements that read shapes."""
+        lines = []
+        for at, axes in sorted(self.read.items()):
+            name, value = self.inputs[at]
+            lines += _reads(name, value, axes)
+        return lines + [f"{name} = {text}" for name, text in self.solved]
+
+
+def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
+    entries = value.type.axes
+    pack = next((i for i, entry in enumerate(entries) if entry.pack is not None), None)
+    if pack in axes:
+        before, after = pack, len(entries) - pack - 1
+        bounds = f"{before or ''}:{-after if after else ''}"
+        rest = {axis: text for axis, text in axes.items() if axis != pack}
+        return [f"{axes[pack]} = {name}.shape[{bounds}].numel()", *(_reads(name, value, rest) if rest else [])]
+    if len(axes) == 1:
+        ((axis, text),) = axes.items()
+        last = axis == len(entries) - 1 or (pack is not None and axis > pack)
+        return [f"{text} = {name}.shape[{axis - len(entries) if last else axis}]"]
+    parts = ["*_" if i == pack else axes.get(i, "_") for i in range(len(entries))]
+    return [f"{', '.join(parts)} = {name}.shape"]
+
+
+def linear(size: Size, unknown: Unknown) -> tuple[int, Size] | None:
+    """(a, rest) where the size is a*unknown + rest and the rest does not hold the unknown."""
+    factor = ((unknown, 1),)
+    scale = size.terms.get(factor, 0)
+    if scale <= 0:
+        return None
+    from ogive.compiler.sizes import size as as_size
+
+    rest = size - scale * as_size(unknown)
+    return None if unknown in rest.unknowns else (scale, rest)

@@ -1,0 +1,201 @@
+"""Graphs to statements: the writer of one function, which is also what lowerings ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.names import identifier
+from ogive.backends.pytorch.plan import Unit, access
+from ogive.backends.pytorch.scope import ALIAS, Scope
+from ogive.backends.pytorch.sizecode import condition_code, number_code, scalar_code
+from ogive.backends.pytorch.written import File
+from ogive.compiler.ir import Const, Graph, Node, Operand, Scalar, Value
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import TensorType
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes the body of one function; keeps what it needs from outside."""
+
+    unit: Unit
+    file: File
+    scope: Scope
+    dispatch: Callable[[Writer, Node], None]  # writes one node
+    function: bool = False  # a function of the module, without `self`
+    outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
+    trains: bool = False
+
+    # what lowerings ask
+
+    def type(self, operand: Operand) -> TensorType | None:
+        """The type of a value; None for a literal or an absent input."""
+        return self.scope.types[operand] if isinstance(operand, str) else None
+
+    def size(self, size: Size | int) -> Code:
+        """A size as an int expression."""
+        return self.scope.shapes.code(size)
+
+    def scalar(self, value: Scalar | Size | int | float) -> Code:
+        """A number as an expression."""
+        return scalar_code(value, self.scope.shapes.name, lambda: self.torch_module("math"))
+
+    def condition(self, condition: Condition) -> Code:
+        """A condition on sizes as a bool expression."""
+        return condition_code(condition, self.scope.shapes.name)
+
+    def literal(self, const: Const) -> Code:
+        """A literal operand as an expression."""
+        return number_code(const.value) if isinstance(const.value, float) else self.scalar(const.value)
+
+    def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
+        """Arguments for view and reshape: the first size that must be computed comes out as -1."""
+        found: list[Code] = []
+        left = True
+        for size in sizes:
+            computed = (
+                isinstance(size, Size) and not size.is_number and str(size) not in {u.name for u in size.unknowns}
+            )
+            found.append(Code("-1") if computed and left else self.size(size))
+            left = left and not computed
+        return found
+
+    def anchor(self) -> Code:
+        """A tensor of this function from which constants take type and device."""
+        for frame in reversed(self.scope.frames):
+            for value in frame.graph.values.values():
+                if value.type.floating and value.name in self.scope.codes and self.scope.live_value(value.name):
+                    return self.scope.codes[value.name]
+        weight = self.file.anchor(self.unit)
+        if weight is not None and not self.function:
+            return self.path(weight)
+        inputs = [name for name, _ in self.scope.shapes.inputs]
+        if not inputs:
+            raise LoweringError("a block without inputs and weights has no tensor from which constants take their type")
+        return Code(inputs[0])
+
+    def once(self, code: Code, hint: str) -> Code:
+        """A name for the expression."""
+        if ALIAS.fullmatch(code.text):
+            return code
+        name = self.scope.claim(hint)
+        self.scope.line(f"{name} = {code}")
+        return Code(name)
+
+    def statement(self, line: str) -> None:
+        """Write a statement before this one."""
+        self.scope.line(line)
+
+    def torch_module(self, name: str) -> None:
+        """Import a module of the standard library at the head of the file."""
+        self.file.imports.add(name)
+
+    def helper(self, name: str) -> Code:
+        """The name of a helper function, whose text goes to the head of the file."""
+        self.file.helpers.setdefault(name)
+        return Code(name)
+
+    def training(self) -> Code:
+        """Whether the model trains, as a bool expression."""
+        self.trains = True
+        return Code("training" if self.function else "self.training")
+
+    # places of weights
+
+    def path(self, path: str) -> Code:
+        """The expression of a weight or an instance of the definition."""
+        own = self.unit.own(path)
+        if own is not None:
+            return Code(access(own))
+        if path not in self.outside:
+            name = identifier(path.replace(".*", "").replace(".", "_"))
+            self.outside[path] = self.scope.claim(name)
+        return Code(self.outside[path])
+
+    # graphs
+
+    def run(self, graph: Graph) -> None:
+        """Write the statements of a graph that has been entered."""
+        frame = self.scope.frames[-1]
+        for at, node in enumerate(graph.nodes):
+            frame.at, frame.now = at, True
+            self.dispatch(self, node)
+        frame.at = len(graph.nodes)
+
+    def args(self, node: Node) -> list[Code | None]:
+        """The expressions of a node's operands."""
+        return [self.scope.operand(x, self._literal) for x in node.inputs]
+
+    def _literal(self, operand: Operand) -> Code | None:
+        return self.literal(operand) if isinstance(operand, Const) else None
+
+    def express(self, node: Node, lower: Callable[[list[Code | None]], Code], *, acts: bool) -> None:
+        """Bind the node's expression, or let it wait; operands that make it too long for a line are bound first."""
+        scope = self.scope
+        while True:
+            mark = len(scope.lines)
+            code = lower(self.args(node))
+            waiting = [name for name in dict.fromkeys(node.operands) if name in scope.waiting]
+            longest = max(waiting, key=lambda name: len(scope.waiting[name].code.text), default=None)
+            if longest is None or len(code.text) <= scope.room():
+                break
+            del scope.lines[mark:]
+            scope.flush(keep=[name for name in scope.waiting if name != longest])
+        scope.consume(node)
+        if acts:
+            scope.flush(lambda other: other.acts)
+        scope.frames[-1].now = False
+        self._place(node, code, acts)
+
+    def _place(self, node: Node, code: Code, acts: bool) -> None:
+        scope = self.scope
+        if len(node.outputs) != 1:
+            self._unpack(node, code)
+            return
+        (value,) = node.outputs
+        uses = self._uses(value)
+        if not uses:
+            if acts:
+                scope.line(code.text)
+        elif ALIAS.fullmatch(code.text):
+            scope.hold(value.name, code)
+        elif uses == 1 and self._stands_inside(value):
+            scope.wait(value, code, acts)
+        else:
+            scope.bind(value, code, self.comment(node, value), self.hint(node))
+
+    def _uses(self, value: Value) -> int:
+        graph = self.scope.frames[-1].graph
+        return len(graph.users[value.name]) + graph.outputs.count(value.name)
+
+    def _stands_inside(self, value: Value) -> bool:
+        """Whether a value that is used once stands where it is used: it has no name in the source, or is returned."""
+        frame = self.scope.frames[-1]
+        returned = value.name in frame.graph.outputs
+        return frame.function if returned else not value.hint
+
+    def _unpack(self, node: Node, code: Code) -> None:
+        scope = self.scope
+        names = []
+        for value in node.outputs:
+            name = "_"
+            if self._uses(value):
+                name = scope.variable(value, "y")
+                scope.hold(value.name, Code(name))
+            names.append(name)
+        left = f"{names[0]}," if len(names) == 1 else ", ".join(names)
+        scope.line(f"{left} = {code}" if names else code.text, self.comment(node, node.outputs[0]) if names else "")
+
+    def hint(self, node: Node) -> str:
+        """A name for a value that has none in the source."""
+        return node.path.split(".")[-1] if node.op == "call" and node.path else "y"
+
+    def comment(self, node: Node, value: Value) -> str:
+        """The shape, where it is not that of the first operand."""
+        types = [t for t in map(self.type, node.operands) if t is not None]
+        if not value.type.axes or (types and types[0].axes == value.type.axes):
+            return ""
+        return f"[{', '.join(map(str, value.type.axes))}]"

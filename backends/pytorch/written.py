@@ -1,0 +1,67 @@
+"""What is known of a file while it is written: its classes, their signatures, its imports and helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ogive.backends.pytorch.plan import Known, Unit
+from ogive.compiler.ir import Definition, Instance, Node, Weight
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A function that has been written, as its callers see it."""
+
+    params: tuple[str, ...]  # the inputs
+    outside: tuple[tuple[str, str], ...]  # paths of weights that the caller hands over, and their names
+    sizes: tuple[tuple[Unknown, str], ...]  # sizes that the caller hands over, and their names
+    stored: tuple[tuple[Unknown, str], ...]  # sizes that the module keeps as attributes
+    trains: bool  # a plain function that must be told whether the model trains
+    head: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class File:
+    """The file that is being written."""
+
+    known: Known
+    acts: Callable[[Definition], bool]
+    units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
+    written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
+    makers: dict[str, tuple[Unknown, ...]] = field(default_factory=dict)  # by class, the constructor's parameters
+    imports: set[str] = field(default_factory=set)
+    helpers: dict[str, None] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    def acts_call(self, node: Node) -> bool:
+        """Whether a call draws random numbers or changes a state."""
+        return node.callee is not None and self.acts(node.callee)
+
+    def draws(self, node: Node) -> bool:
+        """Whether an operation draws random numbers."""
+        return node.op in OPS and OPS[node.op].random
+
+    def anchor(self, unit: Unit) -> str | None:
+        """The path of a floating-point weight of the unit."""
+        return _floating(unit.definition, unit)
+
+
+def _floating(definition: Definition, unit: Unit | None) -> str | None:
+    for member in definition.members:
+        if (unit is None and "*" in member.path) or (unit is not None and not _within(unit, member.path)):
+            continue
+        if isinstance(member, Weight) and member.type.floating:
+            return member.path
+        below = _floating(member.definition, None) if isinstance(member, Instance) and member.lift is None else None
+        if below is not None:
+            return f"{member.path}.{below}"
+    return None
+
+
+def _within(unit: Unit, path: str) -> bool:
+    own = unit.own(path)
+    return own is not None and "*" not in own

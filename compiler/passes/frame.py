@@ -1,0 +1,80 @@
+"""Passes over definitions: each is rewritten once, callees first; what does not change is the same object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ogive.compiler.ir import Definition, Graph, Instance, Member, Model, Node
+
+Pass = Callable[[Definition], Definition]
+GraphPass = Callable[[Graph], Graph]
+
+
+def optimized(model: Model, passes: Sequence[Pass], after: Callable[[Definition], None] = lambda _: None) -> Model:
+    """The model with every definition rewritten by the passes in turn; `after` sees each result (a verifier)."""
+    done: dict[str, Definition] = {}
+
+    def rewritten(definition: Definition) -> Definition:
+        if definition.name not in done:
+            result = with_callees(definition, rewritten)
+            for step in passes:
+                result = step(result)
+                after(result)
+            done[definition.name] = result
+        return done[definition.name]
+
+    found = rewritten(model.definition)
+    return model if found is model.definition else replace(model, definition=found)
+
+
+def with_callees(definition: Definition, rewritten: Pass) -> Definition:
+    """The definition with each definition that it uses replaced by the rewritten one."""
+    members = tuple(_member(member, rewritten) for member in definition.members)
+    graph = map_nodes(definition.graph, lambda node: _node(node, rewritten))
+    same = graph is definition.graph and all(a is b for a, b in zip(members, definition.members, strict=True))
+    return definition if same else replace(definition, members=members, graph=graph)
+
+
+def _member(member: Member, rewritten: Pass) -> Member:
+    if not isinstance(member, Instance):
+        return member
+    found = rewritten(member.definition)
+    return member if found is member.definition else replace(member, definition=found)
+
+
+def _node(node: Node, rewritten: Pass) -> Node:
+    found = rewritten(node.callee) if node.callee is not None else None
+    return node if found is node.callee else replace(node, callee=found)
+
+
+def map_nodes(graph: Graph, change: Callable[[Node], Node]) -> Graph:
+    """The graph with every node changed, those of regions first."""
+    nodes = tuple(change(_regions(node, change)) for node in graph.nodes)
+    same = all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
+    return graph if same else Graph(graph.inputs, nodes, graph.outputs)
+
+
+def _regions(node: Node, change: Callable[[Node], Node]) -> Node:
+    regions = tuple(map_nodes(region, change) for region in node.regions)
+    same = all(a is b for a, b in zip(regions, node.regions, strict=True))
+    return node if same else replace(node, regions=regions)
+
+
+def on_graphs(change: GraphPass) -> Pass:
+    """A pass that rewrites each graph by itself, regions before the graph that holds them."""
+
+    def whole(graph: Graph) -> Graph:
+        nodes = []
+        for node in graph.nodes:
+            regions = tuple(whole(region) for region in node.regions)
+            same = all(a is b for a, b in zip(regions, node.regions, strict=True))
+            nodes.append(node if same else replace(node, regions=regions))
+        same = all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
+        return change(graph if same else Graph(graph.inputs, tuple(nodes), graph.outputs))
+
+    def apply(definition: Definition) -> Definition:
+        graph = whole(definition.graph)
+        return definition if graph is definition.graph else replace(definition, graph=graph)
+
+    return apply
