@@ -8,7 +8,7 @@ from itertools import groupby
 from ogive.backends.pytorch.code import ATOM, Code, call, method
 from ogive.backends.pytorch.dims import dim, tuple_of
 from ogive.backends.pytorch.lowering import Context, Lowering
-from ogive.backends.pytorch.moves import Block, Group, Layout, View, blocks_of, groups, single, size_of
+from ogive.backends.pytorch.moves import MERGED, Block, Group, Layout, View, blocks_of, groups, single, size_of
 from ogive.backends.pytorch.operands import Args, operand, type_of
 from ogive.backends.pytorch.pads import pad
 from ogive.backends.pytorch.slices import sliced
@@ -73,7 +73,7 @@ def _parts(ctx: Context, code: Code, side: Side) -> Code:
 
 
 def _dim(side: Side, axis: int) -> int:
-    pack = next((i for i, p in enumerate(side) if not p.joined and len(p.atoms) == 1 and p.atoms[0].pack), None)
+    pack = next((i for i, place in enumerate(side) if place.pack), None)
     last = axis == len(side) - 1
     return axis - len(side) if last or (pack is not None and axis > pack) else axis
 
@@ -126,7 +126,7 @@ def expand(ctx: Context, node: Node, args: Args) -> Code:
     """y[i, j] = x[i]: a view with stride 0 along the new axes."""
     recipe: Recipe = node.attr("recipe")
     have, want = groups(recipe.inputs[0], recipe.outputs[0])
-    known = set(blocks_of(have))
+    known = {*blocks_of(have), MERGED}
     apart = tuple(axis for group in want for axis in _apart(group, known))
     fresh = [bool(group) and group[0] not in known for group in apart]
     if not any(fresh):

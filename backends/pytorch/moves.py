@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from ogive.backends.pytorch.code import ATOM, Code, method
 from ogive.backends.pytorch.dims import tuple_of
 from ogive.backends.pytorch.lowering import Context
-from ogive.compiler.ops.recipe import Atom, Part, Side, product
+from ogive.compiler.ops.recipe import Atom, Part, Place, Side, product
 from ogive.compiler.sizes import Size
 
 Block = Part
 Group = tuple[Block, ...]
 Layout = tuple[Group, ...]
+
+# beside a pack alone in its group: its axes are merged into one
+MERGED: Block = ()
 
 
 def groups(*sides: Side) -> tuple[Layout, ...]:
@@ -28,7 +31,16 @@ def groups(*sides: Side) -> tuple[Layout, ...]:
         here = _neighbours(side)
         # two elementary axes that a side lacks altogether (reduced or summed away) may stay together
         together = {pair for pair in together if pair in here or not (pair[0] in inside or pair[1] in inside)}
-    return tuple(tuple(_blocks(place.atoms, together) for place in side) for side in sides)
+    return tuple(tuple(_group(place, together) for place in side) for side in sides)
+
+
+def _group(place: Place, together: set[tuple[str, str]]) -> Group:
+    blocks = _blocks(place.atoms, together)
+    return (
+        (*blocks, MERGED)
+        if blocks and not place.pack and len(blocks) == len(blocks[0]) == 1 and blocks[0][0].pack
+        else blocks
+    )
 
 
 def _neighbours(side: Side) -> set[tuple[str, str]]:
@@ -52,7 +64,7 @@ def single(blocks: Sequence[Block]) -> Layout:
 
 def blocks_of(layout: Layout) -> list[Block]:
     """All blocks, left to right."""
-    return [block for group in layout for block in group]
+    return [block for group in layout for block in group if block]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +130,7 @@ class View:
     def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> View:
         if len(new) == 1 and not any(block[0].pack for group in old for block in group):
             return self._flatten(at, len(old), wanted)
-        if len(old) == 1:
+        if len(old) == 1 and len(new) > 1:
             return self._unflatten(at, new, wanted)
         return self._then("reshape", *self._shape(wanted), layout=wanted)
 
@@ -233,14 +245,14 @@ def _runs(old: list[Group], new: list[Group]) -> list[tuple[int, Layout, Layout]
     i = j = 0
     while i < len(old):
         start, other = i, j
-        left, right = list(old[i]), list(new[j])
+        left, right = blocks_of(old[i : i + 1]), blocks_of(new[j : j + 1])
         i, j = i + 1, j + 1
         while len(left) != len(right):
             if len(left) < len(right):
-                left += old[i]
+                left += blocks_of(old[i : i + 1])
                 i += 1
             else:
-                right += new[j]
+                right += blocks_of(new[j : j + 1])
                 j += 1
         if old[start:i] != new[other:j]:
             found.append((start, tuple(old[start:i]), tuple(new[other:j])))

@@ -21,8 +21,9 @@ def sliced(ctx: Context, node: Node, args: Args) -> Code:
     kept = sum(text == ":" for text in texts)
     if kept + (pack is not None) == len(texts):
         return operand(args)
-    while texts[-1] in (":", "..."):
-        texts.pop()
+    last = max(i for i, text in enumerate(texts) if text not in (":", "..."))
+    if pack is None or last < pack:  # behind dots, colons count
+        del texts[last + 1 :]
     lead = next(i for i, text in enumerate(texts) if text != ":")
     # past the third axis the dots read better than colons
     if pack is None and lead > 2 and len(texts) == len(items):

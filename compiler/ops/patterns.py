@@ -217,7 +217,7 @@ class _Solver:
         places: list[Place] = []
         for term in operand.terms:
             if term.kind == "pack":
-                places += [Place(((atom,),)) for atom in self.atoms(term)]
+                places += [Place(((atom,),), atom.pack is not None) for atom in self.atoms(term)]
             elif term.kind == "sum":
                 places.append(Place(tuple(self.part(item) for item in term.items)))
             else:
@@ -256,7 +256,7 @@ class _Solver:
                 labels += [axis.label for axis in self.packs[term.text]]
             else:
                 labels.append(term.text if term.kind == "name" else None)
-        packs = [None if place.joined or len(place.atoms) != 1 else place.atoms[0].pack for place in side]
+        packs = [place.atoms[0].pack if place.pack else None for place in side]
         return tuple(Axis(place.size, label, pack) for place, label, pack in zip(side, labels, packs, strict=True))
 
 

@@ -25,9 +25,13 @@ Part = tuple[Atom, ...]  # axes merged into one, row-major; none of them: an axi
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One axis of a tensor: a product of atoms, or several products laid end to end, `(q + k)`."""
+    """One axis of a tensor: a product of atoms, or several products laid end to end, `(q + k)`.
+
+    With `pack` it is the any number of axes that its one atom stands for; without, `(*b)`, they are merged into one.
+    """
 
     parts: tuple[Part, ...]
+    pack: bool = False
 
     @property
     def joined(self) -> bool:
@@ -51,7 +55,8 @@ class Place:
     def __str__(self) -> str:
         if self.joined:
             return f"({' + '.join(_shown(part) for part in self.parts)})"
-        return _shown(self.parts[0])
+        text = _shown(self.parts[0])
+        return f"({text})" if text.startswith("*") and not self.pack else text
 
 
 Side = tuple[Place, ...]  # the axes of one tensor
@@ -73,7 +78,9 @@ class Recipe:
         """The recipe at other sizes."""
 
         def at(side: Side) -> Side:
-            return tuple(Place(tuple(tuple(moved(atom) for atom in part) for part in place.parts)) for place in side)
+            return tuple(
+                Place(tuple(tuple(moved(atom) for atom in part) for part in place.parts), place.pack) for place in side
+            )
 
         def moved(atom: Atom) -> Atom:
             return Atom(atom.name, atom.size.subs(mapping), atom.pack)
