@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from hypothesis import assume
 from hypothesis import strategies as st
-from ops.harness import Collected, Names, assert_types, function_of, node_of, tensor
 
 from ogive.compiler.types import TensorType
+from ops.harness import Collected, Names, assert_types, function_of, node_of, tensor
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ogive.backends.pytorch.lower import LOWER
 from ogive.compiler.ir import Const, Node, Operand, Scalar, Value
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec, ShapeError
-from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge, size
+from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq, ge, size
 from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | Const | None]
@@ -72,7 +72,7 @@ class Collected:
         self.demand(ge(size, 1), text)
 
     def proves(self, condition: Condition) -> bool:
-        return condition in self.facts or (not condition.unknowns and condition.at({}))
+        return Facts.of(self.facts).decide(condition) is Answer.ALWAYS
 
     def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
         self.equal(a.size, b.size, text, operand)
@@ -111,7 +111,9 @@ def refused(name: str, types: Types, statics: Mapping[str, Any] | None = None) -
     raise AssertionError(f"{name} took {types} and gave {outputs}")
 
 
-def node_of(name: str, types: Types, statics: Mapping[str, Any] | None = None, checker: Collected | None = None) -> Node:
+def node_of(
+    name: str, types: Types, statics: Mapping[str, Any] | None = None, checker: Collected | None = None
+) -> Node:
     """The operation as a node over the values x0, x1, ..."""
     outputs, attrs = infer(name, types, statics, checker)
     hash(tuple(attrs.items()))

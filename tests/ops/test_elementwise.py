@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops.cases import Case, check, numbers
-from ops.harness import Collected, Names, infer, lowered, refused
 
 from ogive.compiler.ir import Const, Scalar
 from ogive.compiler.ops import elementwise
 from ogive.compiler.sizes import size
+from ops.cases import Case, check, numbers
+from ops.harness import Collected, Names, infer, lowered, refused
 
 
 def positive(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:

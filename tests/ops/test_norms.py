@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops.cases import Case, check, numbers
-from ops.harness import Collected, Names, Single, function_of, infer, lowered, node_of, refused
 
 from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.lower import LOWER
 from ogive.compiler.ops import norms
 from ogive.compiler.sizes import size
+from ops.cases import Case, check, numbers
+from ops.harness import Collected, Names, Single, function_of, infer, lowered, node_of, refused
 
 
 def normalized(x: torch.Tensor, dims: tuple[int, ...], eps: float = 1e-5) -> torch.Tensor:
@@ -139,12 +139,15 @@ def test_kept_statistics_use_the_kernel() -> None:
     assert str(LOWER["batch_norm"](ctx, node, args)) == "F.batch_norm(x, self.running_mean, self.running_var)"
 
 
+MOVED = "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"
+
+
 @pytest.mark.parametrize(
     ("op", "inputs", "statics", "text"),
     [
         ("layer_norm", ("b n d", "d", "d"), {}, "F.layer_norm(x0, (5,), x1, x2)"),
         ("layer_norm", ("*b d", "d", None), {"eps": 1e-6}, "F.layer_norm(x0, (5,), x1, eps=1e-06)"),
-        ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"),
+        ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, MOVED),
         ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-06)"),
         ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "F.group_norm(x0, 3, None, x2)"),
     ],
