@@ -50,6 +50,15 @@ def attribute(name: str) -> Lowering:
     return lower
 
 
+def solve(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.linalg.solve(a, b)`, which takes b for vectors only where its batch axes are exactly those of a."""
+    a, b = given(args)
+    types = [ctx.type(operand) for operand in node.inputs]
+    if not node.attr("vector") or (types[0] and types[1] and types[0].sizes[:-1] == types[1].sizes):
+        return call("torch.linalg.solve", a, b)
+    return method(call("torch.linalg.solve", a, method(b, "unsqueeze", Code("-1"))), "squeeze", Code("-1"))
+
+
 def solve_triangular(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.linalg.solve_triangular(a, b, upper=False)`."""
     unit = Code("True") if node.attr("unitriangular") else None
@@ -87,7 +96,7 @@ LOWER: dict[str, Lowering] = {
     "real": attribute("real"),
     "imag": attribute("imag"),
     "conj": function("torch.conj"),
-    "solve": function("torch.linalg.solve"),
+    "solve": solve,
     "solve_triangular": solve_triangular,
     "cholesky": function("torch.linalg.cholesky"),
     "inverse": function("torch.linalg.inv"),
