@@ -40,7 +40,7 @@ def definite(a: T) -> tuple[T, ...]:
 
 
 def by_steps(a: T, b: T, h: T | None = None, dim: int = 1) -> T:
-    a, b = torch.broadcast_tensors(a, b)
+    a = a.expand(b.shape)
     h = torch.zeros_like(b.select(dim, 0)) if h is None else h
     steps = []
     for t in range(b.shape[dim]):
@@ -50,7 +50,7 @@ def by_steps(a: T, b: T, h: T | None = None, dim: int = 1) -> T:
 
 
 def columns(a: T, b: T) -> T:
-    return torch.linalg.inv(a) @ b
+    return a.inverse() @ b
 
 
 CASES = [

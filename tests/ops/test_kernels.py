@@ -31,6 +31,10 @@ def attend(q: T, k: T, v: T, mask: T | None = None, scale: float | None = None, 
     return scores.softmax(-1).nan_to_num() @ v  # nothing where a query sees no key
 
 
+def causal(q: T, k: T, v: T, mask: T | None = None) -> T:
+    return attend(q, k, v, mask, causal=True)
+
+
 def unfolded(x: T, w: T, stride: int, pad: int, dilation: int) -> T:
     """A convolution by its sum."""
     x = F.pad(x, (pad, pad))
@@ -69,14 +73,14 @@ CASES = [
     Case("attention", (Q, K, V, "bool: b 1 1 m"), attend),
     Case("attention", (Q, K, V, "h n m"), attend),
     Case("attention", (Q, "h m e", "m f", "m"), attend),
-    Case("attention", ("b h n e", "b h n e", "b h n e", None), lambda *x: attend(*x, causal=True), {"causal": True}),
+    Case("attention", ("b h n e", "b h n e", "b h n e", None), causal, {"causal": True}),
     Case("attention", ("b h 1 e", K, V, None), attend, {"causal": True}),
     Case(
-        "attention", (Q, K, V, None), lambda *x: attend(*x, causal=True), {"causal": True},
+        "attention", (Q, K, V, None), causal, {"causal": True},
     ),
-    Case("attention", (Q, "b h n e", "b h n f", "1 m=n"), lambda *x: attend(*x, causal=True), {"causal": True}),
+    Case("attention", (Q, "b h n e", "b h n f", "1 m=n"), causal, {"causal": True}),
     Case(
-        "attention", (Q, K, V, "bool: n m"), lambda *x: attend(*x, causal=True), {"causal": True},
+        "attention", (Q, K, V, "bool: n m"), causal, {"causal": True},
     ),
     Case("conv", ("b c s", "o c k", None), lambda x, w: unfolded(x, w, 1, 0, 1)),
     Case("conv", ("b c s", "o c 3", "o"), lambda x, w, b: unfolded(x, w, 2, 1, 1) + b[:, None], HALF),
