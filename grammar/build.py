@@ -14,7 +14,7 @@ from ogive.grammar.diagnostics import Diagnostic
 EDITIONS = (1,)
 
 
-def edition(b: Builder, start: int, end: int, kids: Kids) -> s.Edition:
+def _edition(b: Builder, start: int, end: int, kids: Kids) -> s.Edition:
     (number,) = kids
     value = int(b.text(number)) if b.text(number).isdigit() else 0
     if value not in EDITIONS:
@@ -23,27 +23,31 @@ def edition(b: Builder, start: int, end: int, kids: Kids) -> s.Edition:
     return s.Edition(span=b.span(start, end), number=value)
 
 
-def use_names(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
+def _use_names(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
     module, *items = kids
-    return s.Use(span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=tuple(items), alias=None)
+    return s.Use(
+        span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=tuple(items), alias=None
+    )
 
 
-def use_module(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
+def _use_module(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
     module, alias = kids
-    return s.Use(span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=(), alias=b.text(alias))
+    return s.Use(
+        span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=(), alias=b.text(alias)
+    )
 
 
-def use_item(b: Builder, start: int, end: int, kids: Kids) -> s.UseItem:
+def _use_item(b: Builder, start: int, end: int, kids: Kids) -> s.UseItem:
     name, alias = kids
     return s.UseItem(span=b.span(start, end), name=b.text(name), alias=b.optional_text(alias))
 
 
-def const(b: Builder, start: int, end: int, kids: Kids) -> s.Const:
+def _const(b: Builder, start: int, end: int, kids: Kids) -> s.Const:
     name, value = kids
     return s.Const(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:
+def _block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:
     name, statics, inputs, outputs, where, body = kids
     return s.Block(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), statics=statics, inputs=inputs,
@@ -51,7 +55,7 @@ def block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:
     )  # fmt: skip
 
 
-def extern(b: Builder, start: int, end: int, kids: Kids) -> s.Extern:
+def _extern(b: Builder, start: int, end: int, kids: Kids) -> s.Extern:
     name, statics, inputs, outputs, where, target = kids
     return s.Extern(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), statics=statics, inputs=inputs,
@@ -59,132 +63,132 @@ def extern(b: Builder, start: int, end: int, kids: Kids) -> s.Extern:
     )  # fmt: skip
 
 
-def model(b: Builder, start: int, end: int, kids: Kids) -> s.Model:
+def _model(b: Builder, start: int, end: int, kids: Kids) -> s.Model:
     name, value, where = kids
     return s.Model(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), value=value, where=where or None, doc=b.doc
     )
 
 
-def recipe(b: Builder, start: int, end: int, kids: Kids) -> s.Recipe:
+def _recipe(b: Builder, start: int, end: int, kids: Kids) -> s.Recipe:
     name, of, passes = kids
     return s.Recipe(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), model=b.text(of), passes=passes, doc=b.doc
     )
 
 
-def static(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=(), type=None, default=default)
 
 
-def static_kinds(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static_kinds(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, kinds, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=kinds, type=None, default=default)
 
 
-def static_typed(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static_typed(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, type_, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=(), type=type_, default=default)
 
 
-def kind(b: Builder, start: int, end: int, kids: Kids) -> str:
+def _kind(b: Builder, start: int, end: int, kids: Kids) -> str:
     return b.text(kids[0])
 
 
-def block_type(b: Builder, start: int, end: int, kids: Kids) -> s.BlockType:
+def _block_type(b: Builder, start: int, end: int, kids: Kids) -> s.BlockType:
     inputs, outputs = kids
     return s.BlockType(span=b.span(start, end), inputs=inputs, outputs=outputs)
 
 
-def input_(b: Builder, start: int, end: int, kids: Kids) -> s.Input:
+def _input(b: Builder, start: int, end: int, kids: Kids) -> s.Input:
     name, type_ = kids
     return s.Input(span=b.span(start, end), name=b.text(name), type=type_)
 
 
-def output_single(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Output, ...]:
-    return (output_plain(b, start, end, kids),)
+def _output_single(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Output, ...]:
+    return (_output_plain(b, start, end, kids),)
 
 
-def output_plain(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
+def _output_plain(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
     return s.Output(span=b.span(start, end), name=None, type=kids[0])
 
 
-def output_named(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
+def _output_named(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
     name, type_ = kids
     return s.Output(span=b.span(start, end), name=b.text(name), type=type_)
 
 
-def wheres(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
+def _wheres(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
     return tuple(condition for where in kids for condition in where)
 
 
-def type_(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
-    return _type(b, start, end, kids, optional=False)
+def _type(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
+    return _typed(b, start, end, kids, optional=False)
 
 
-def type_optional(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
-    return _type(b, start, end, kids, optional=True)
+def _type_optional(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
+    return _typed(b, start, end, kids, optional=True)
 
 
-def _type(b: Builder, start: int, end: int, kids: Kids, optional: bool) -> s.TypeExpr:
+def _typed(b: Builder, start: int, end: int, kids: Kids, optional: bool) -> s.TypeExpr:
     elem, *dims = kids
     return s.TypeExpr(
         span=b.span(start, end), elem=b.text(elem) if elem else "float", dims=tuple(dims), optional=optional
     )
 
 
-def star_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
+def _star_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
     return s.StarDim(span=b.span(start, end), name=b.text(kids[0]))
 
 
-def ellipsis_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
+def _ellipsis_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
     return s.StarDim(span=b.span(start, end), name=None)
 
 
-def group(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
+def _group(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
     """A list that stands alone: statics, inputs, outputs, conditions."""
     return tuple(kids)
 
 
-def only(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _only(b: Builder, start: int, end: int, kids: Kids) -> Any:
     return kids[0]
 
 
 Action = Callable[[Builder, int, int, list[Any]], Any]
 
 DECLARATIONS: dict[str, Action] = {
-    "start": only,
-    "edition": edition,
-    "use_names": use_names,
-    "use_module": use_module,
-    "use_item": use_item,
-    "const": const,
-    "block": block,
-    "extern": extern,
-    "model": model,
-    "recipe": recipe,
-    "passes": group,
-    "statics": group,
-    "static": static,
-    "static_kinds": static_kinds,
-    "static_typed": static_typed,
-    "kinds": group,
-    "kind": kind,
-    "block_type": block_type,
-    "types": group,
-    "inputs": group,
-    "input": input_,
-    "output_single": output_single,
-    "outputs": group,
-    "output_named": output_named,
-    "output_plain": output_plain,
-    "wheres": wheres,
-    "where": group,
-    "type": type_,
-    "type_optional": type_optional,
-    "star_dim": star_dim,
-    "ellipsis_dim": ellipsis_dim,
+    "start": _only,
+    "edition": _edition,
+    "use_names": _use_names,
+    "use_module": _use_module,
+    "use_item": _use_item,
+    "const": _const,
+    "block": _block,
+    "extern": _extern,
+    "model": _model,
+    "recipe": _recipe,
+    "passes": _group,
+    "statics": _group,
+    "static": _static,
+    "static_kinds": _static_kinds,
+    "static_typed": _static_typed,
+    "kinds": _group,
+    "kind": _kind,
+    "block_type": _block_type,
+    "types": _group,
+    "inputs": _group,
+    "input": _input,
+    "output_single": _output_single,
+    "outputs": _group,
+    "output_named": _output_named,
+    "output_plain": _output_plain,
+    "wheres": _wheres,
+    "where": _group,
+    "type": _type,
+    "type_optional": _type_optional,
+    "star_dim": _star_dim,
+    "ellipsis_dim": _ellipsis_dim,
 }
 
 ACTIONS: dict[str, Action] = {**DECLARATIONS, **STATEMENTS, **EXPRESSIONS}

@@ -19,35 +19,35 @@ class _Else:
     body: tuple[s.Stmt, ...]
 
 
-def suite(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Stmt, ...]:
+def _suite(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Stmt, ...]:
     return tuple(stmt for stmt in kids if stmt is not BROKEN)
 
 
-def if_(b: Builder, start: int, end: int, kids: Kids) -> s.If:
+def _if(b: Builder, start: int, end: int, kids: Kids) -> s.If:
     condition, body, *rest = kids
     orelse = rest.pop().body if rest and isinstance(rest[-1], _Else) else None
     return s.If(span=b.span(start, end), branches=((condition, body), *rest), orelse=orelse)
 
 
-def elif_(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
+def _elif(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
     return tuple(kids)
 
 
-def else_(b: Builder, start: int, end: int, kids: Kids) -> _Else:
+def _else(b: Builder, start: int, end: int, kids: Kids) -> _Else:
     return _Else(kids[0])
 
 
-def for_(b: Builder, start: int, end: int, kids: Kids) -> s.For:
+def _for(b: Builder, start: int, end: int, kids: Kids) -> s.For:
     targets, iterable, label, body = kids
     return s.For(span=b.span(start, end), targets=targets, iterable=iterable, label=label, body=body)
 
 
-def repeat(b: Builder, start: int, end: int, kids: Kids) -> s.Repeat:
+def _repeat(b: Builder, start: int, end: int, kids: Kids) -> s.Repeat:
     count, label, *withs, body = kids
     return s.Repeat(span=b.span(start, end), count=count, label=label, withs=tuple(withs), body=body)
 
 
-def scan(b: Builder, start: int, end: int, kids: Kids) -> s.Scan:
+def _scan(b: Builder, start: int, end: int, kids: Kids) -> s.Scan:
     steps = tuple(kid for kid in kids if isinstance(kid, s.With))
     axis, reverse, *rest = kids[len(steps) :]
     *carries, label, body = rest
@@ -62,37 +62,37 @@ def scan(b: Builder, start: int, end: int, kids: Kids) -> s.Scan:
     )
 
 
-def names(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Target, ...]:
+def _names(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Target, ...]:
     return tuple(b.target(token) for token in kids)
 
 
-def label(b: Builder, start: int, end: int, kids: Kids) -> str | None:
+def _label(b: Builder, start: int, end: int, kids: Kids) -> str | None:
     return b.optional_text(kids[0])
 
 
-def step(b: Builder, start: int, end: int, kids: Kids) -> s.With:
+def _step(b: Builder, start: int, end: int, kids: Kids) -> s.With:
     name, iterable = kids
     return s.With(span=b.span(start, end), target=b.target(name), iterable=iterable)
 
 
-def carry(b: Builder, start: int, end: int, kids: Kids) -> s.Carry:
+def _carry(b: Builder, start: int, end: int, kids: Kids) -> s.Carry:
     name, type_, value = kids
     return s.Carry(span=b.span(start, end), target=b.target(name), type=type_, value=value)
 
 
-def reverse(b: Builder, start: int, end: int, kids: Kids) -> bool:
+def _reverse(b: Builder, start: int, end: int, kids: Kids) -> bool:
     return bool(kids)
 
 
-def values(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
+def _values(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
     return tuple(kids)
 
 
-def path(b: Builder, start: int, end: int, kids: Kids) -> tuple[tuple[str, ...], Any]:
+def _path(b: Builder, start: int, end: int, kids: Kids) -> tuple[tuple[str, ...], Any]:
     return tuple(b.text(token) for token in kids), b.span(start, end)
 
 
-def assign(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _assign(b: Builder, start: int, end: int, kids: Kids) -> Any:
     left, right = kids
     targets = _targets(b, left)
     if targets is None:
@@ -100,7 +100,7 @@ def assign(b: Builder, start: int, end: int, kids: Kids) -> Any:
     return s.Assign(span=b.span(start, end), targets=targets, type=None, value=_one(right))
 
 
-def assign_typed(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _assign_typed(b: Builder, start: int, end: int, kids: Kids) -> Any:
     left, type_, right = kids
     targets = _targets(b, (left,))
     if targets is None:
@@ -128,12 +128,12 @@ def _targets(b: Builder, left: tuple[s.Expr, ...]) -> tuple[s.Target, ...] | Non
     return tuple(found)
 
 
-def bare(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _bare(b: Builder, start: int, end: int, kids: Kids) -> Any:
     b.report(without_effect(kids[0], b.span(start, end)))
     return BROKEN
 
 
-def augmented(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _augmented(b: Builder, start: int, end: int, kids: Kids) -> Any:
     left, op, right = kids
     b.report(augmented_assignment(left, b.at(op), right))
     return BROKEN
@@ -142,19 +142,17 @@ def augmented(b: Builder, start: int, end: int, kids: Kids) -> Any:
 def _weight(kind: str) -> Callable[[Builder, int, int, Kids], s.ParamStmt]:
     def build(b: Builder, start: int, end: int, kids: Kids) -> s.ParamStmt:
         name, type_, init, keep = kids
-        return s.ParamStmt(
-            span=b.span(start, end), kind=kind, target=b.target(name), type=type_, init=init, keep=keep
-        )
+        return s.ParamStmt(span=b.span(start, end), kind=kind, target=b.target(name), type=type_, init=init, keep=keep)
 
     return build
 
 
-def update(b: Builder, start: int, end: int, kids: Kids) -> s.UpdateStmt:
+def _update(b: Builder, start: int, end: int, kids: Kids) -> s.UpdateStmt:
     name, value = kids
     return s.UpdateStmt(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def init(b: Builder, start: int, end: int, kids: Kids) -> s.InitStmt:
+def _init(b: Builder, start: int, end: int, kids: Kids) -> s.InitStmt:
     *paths, value = kids
     return s.InitStmt(
         span=b.span(start, end),
@@ -164,61 +162,61 @@ def init(b: Builder, start: int, end: int, kids: Kids) -> s.InitStmt:
     )
 
 
-def keep(b: Builder, start: int, end: int, kids: Kids) -> s.KeepStmt:
+def _keep(b: Builder, start: int, end: int, kids: Kids) -> s.KeepStmt:
     (names, span), value = kids
     return s.KeepStmt(span=b.span(start, end), target=names, target_span=span, value=value)
 
 
-def return_(b: Builder, start: int, end: int, kids: Kids) -> s.Return:
+def _return(b: Builder, start: int, end: int, kids: Kids) -> s.Return:
     return s.Return(span=b.span(start, end), values=kids[0])
 
 
-def yield_(b: Builder, start: int, end: int, kids: Kids) -> s.Yield:
+def _yield(b: Builder, start: int, end: int, kids: Kids) -> s.Yield:
     name, value = kids
     return s.Yield(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def tap(b: Builder, start: int, end: int, kids: Kids) -> s.Tap:
+def _tap(b: Builder, start: int, end: int, kids: Kids) -> s.Tap:
     name, value = kids
     return s.Tap(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def require(b: Builder, start: int, end: int, kids: Kids) -> s.Require:
+def _require(b: Builder, start: int, end: int, kids: Kids) -> s.Require:
     return s.Require(span=b.span(start, end), conditions=kids[0])
 
 
-def assume(b: Builder, start: int, end: int, kids: Kids) -> s.Assume:
+def _assume(b: Builder, start: int, end: int, kids: Kids) -> s.Assume:
     return s.Assume(span=b.span(start, end), conditions=kids[0])
 
 
 STATEMENTS: dict[str, Callable[[Builder, int, int, list[Any]], Any]] = {
-    "suite": suite,
-    "suite_inline": suite,
-    "if": if_,
-    "elif": elif_,
-    "else": else_,
-    "for": for_,
-    "repeat": repeat,
-    "scan": scan,
-    "names": names,
-    "label": label,
-    "step": step,
-    "carry": carry,
-    "reverse": reverse,
-    "values": values,
-    "path": path,
-    "assign": assign,
-    "assign_typed": assign_typed,
-    "bare": bare,
-    "augmented": augmented,
+    "suite": _suite,
+    "suite_inline": _suite,
+    "if": _if,
+    "elif": _elif,
+    "else": _else,
+    "for": _for,
+    "repeat": _repeat,
+    "scan": _scan,
+    "names": _names,
+    "label": _label,
+    "step": _step,
+    "carry": _carry,
+    "reverse": _reverse,
+    "values": _values,
+    "path": _path,
+    "assign": _assign,
+    "assign_typed": _assign_typed,
+    "bare": _bare,
+    "augmented": _augmented,
     "param": _weight("param"),
     "state": _weight("state"),
-    "update": update,
-    "init": init,
-    "keep": keep,
-    "return": return_,
-    "yield": yield_,
-    "tap": tap,
-    "require": require,
-    "assume": assume,
+    "update": _update,
+    "init": _init,
+    "keep": _keep,
+    "return": _return,
+    "yield": _yield,
+    "tap": _tap,
+    "require": _require,
+    "assume": _assume,
 }

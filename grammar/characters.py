@@ -77,10 +77,12 @@ def bad_number(span: Span) -> Diagnostic:
 
 def unfinished_string(span: Span) -> Diagnostic:
     """A quote that nothing closes on its line; `span` runs to the end of the line."""
-    text = span.text
+    text = span.text.rstrip()
     quote = text[0]
     if text.startswith(quote * 3):
+        found = Span(span.chunk, span.start, span.start + 3)
         help_ = "a declaration is documented by `## ...` lines above it; other comments begin with `#`"
-        return Diagnostic("E0103", f"there are no strings in {quote * 3}", Span(span.chunk, span.start, span.start + 3), help=help_)
+        return Diagnostic("E0103", f"there are no strings in {quote * 3}", found, help=help_)
+    found = Span(span.chunk, span.start, span.start + len(text))
     help_ = f"close it with {quote} on the same line; strings know no escapes"
-    return Diagnostic("E0103", "this string is not finished", Span(span.chunk, span.start, span.start + len(text.rstrip())), help=help_)
+    return Diagnostic("E0103", "this string is not finished", found, help=help_)

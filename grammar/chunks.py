@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 # A line in the first column that starts a declaration, or what someone new to the language takes for one.
 _START = re.compile(
@@ -28,7 +29,7 @@ def cut(text: str) -> list[tuple[str, int]]:
     borders.append(len(text))
     pieces: list[tuple[str, int]] = []
     line = 1
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         piece = text[start:end]
         if piece:
             pieces.append((piece, line))

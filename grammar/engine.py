@@ -104,8 +104,8 @@ class Engine:
     def resume(self, i: int, stack: Stack, quiet: bool) -> int | None:
         """Take the statement around token `i` as read; where to go on. None if no body holds it.
 
-        Where nothing was read since the last fault (`quiet`), the line at `i` belongs to the broken statement: an `else`,
-        or the body below it.
+        Where nothing was read since the last fault (`quiet`), the line at `i` belongs to the broken statement: an
+        `else`, or the body below it.
         """
         gotos = self.tables.gotos
         depth = len(stack.states) - 1

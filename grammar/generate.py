@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 KNOWN_CONFLICTS = 1
 
 
-class _NoLexer(Lexer):
+class _NoLexer(Lexer):  # type: ignore[misc]
     """Our lexer runs without lark; this one only keeps lark from building its own."""
 
     def __init__(self, conf: Any) -> None:
@@ -42,8 +42,8 @@ class _Conflicts(logging.Handler):
 def tables(grammar: str) -> dict[str, Any]:
     """The LALR(1) tables of a grammar, as plain data.
 
-    `rules` holds [origin, length, action, kids]: `action` is "" for a helper whose kids join their parent's, and "=" where
-    the only kid stands for the whole; `kids` holds [index, joined] pairs, or null for an optional part left out.
+    `rules` holds [origin, length, action, kids]: `action` is "" for a helper whose kids join their parent's, and "="
+    where the only kid stands for the whole; `kids` holds [index, joined] pairs, or null for an optional part left out.
     `rows` are distinct rows of actions (a state to shift to, or ~rule to reduce), `states` the row of each state.
     """
     conflicts = _Conflicts()
@@ -57,7 +57,7 @@ def tables(grammar: str) -> dict[str, Any]:
         logger.setLevel(level)
     if conflicts.count != KNOWN_CONFLICTS:
         raise ValueError(f"{conflicts.count} shift/reduce conflicts, expected {KNOWN_CONFLICTS}")
-    table = lark.parser.parser._parse_table  # type: ignore[attr-defined]
+    table = lark.parser.parser._parse_table
     text = {t.name: t.pattern.value for t in lark.terminals}
     number = {rule: i for i, rule in enumerate(lark.rules)}
     names = {rule.origin.name for rule in lark.rules}
@@ -110,7 +110,7 @@ def _rule(rule: Rule) -> list[Any]:
     empties = _empties(rule)
     for i, symbol in enumerate(rule.expansion):
         kids += [None] * empties[i]
-        if not (symbol.is_term and symbol.filter_out):  # type: ignore[attr-defined]
+        if not (symbol.is_term and symbol.filter_out):
             kids.append([i, not symbol.is_term and symbol.name.startswith("_")])
     kids += [None] * empties[-1]
     action = rule.alias or name

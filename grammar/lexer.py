@@ -52,7 +52,8 @@ _SCAN = re.compile(
 _NEXT_LINE = re.compile(r"(?:[ \t\r\f]*(?:#[^\n]*)?\n)*(?P<indent>[ \t\f]*)\r?(?P<end>#[^\n]*\Z|\Z)?")
 _CONTINUATION = re.compile(r"\|>|>>|->|where\b(?!')")
 _AFTER_LEADING = re.compile(r"[ \t]+[A-Za-z0-9_]")
-_AFTER_PARENTHESIS = re.compile(r"[ \t]*\(")
+# `require -n < 3`, `repeat (n):`: what follows is an expression, and one that starts otherwise than a binding goes on.
+_AFTER_EXPRESSION = re.compile(r"[ \t]*\(|[ \t]+[-\[\"'.]")
 _EDITION = re.compile(r"[ \t]+[0-9]")
 _MODULE = re.compile(r"[ \t]*((?:\.{1,2}/)+[\w./-]*|[A-Za-z_][\w.]*)", re.ASCII)
 # A line that starts a statement, whatever bracket is still open above it.
@@ -90,14 +91,16 @@ class _Lexer:
         self.open: list[tuple[str, int]] = []  # brackets
         self.indents = [0]
         self.lead = ""  # the keyword that leads the statement
+        self.stopped = False
 
     def run(self) -> Tokens:
         """Walk to the end."""
         items, text, match = self.out.items, self.text, _SCAN.match
         position = self.first_line()
-        while True:
+        while not self.stopped:
             found = match(text, position)
-            assert found is not None and found.lastgroup is not None
+            assert found is not None
+            assert found.lastgroup is not None
             kind, (start, position) = found.lastgroup, found.span(found.lastgroup)
             if kind == "OP":
                 kind = text[start:position]
@@ -118,6 +121,8 @@ class _Lexer:
                 position = self.bad(kind, start, position)
             else:
                 items.append((kind, start, position))
+        items.append(("$END", len(text), len(text)))
+        return self.out
 
     def first_line(self) -> int:
         """Skip what stands above the first token; a first line must not be indented."""
@@ -143,8 +148,8 @@ class _Lexer:
             return text
         previous = self.out.items[-1][0] if self.out.items else "_NEWLINE"
         if text in LEADING and (previous in ("_NEWLINE", "_INDENT", "_DEDENT") or (previous == ":" and not self.open)):
-            called = text in ("repeat", "require", "assume") and _AFTER_PARENTHESIS.match(self.text, end)
-            if called or _AFTER_LEADING.match(self.text, end):
+            other = text in ("repeat", "require", "assume") and _AFTER_EXPRESSION.match(self.text, end)
+            if other or _AFTER_LEADING.match(self.text, end):
                 self.lead = text
                 return text
         if self.lead in INNER.get(text, ()) and not self.open and previous in _OPERAND_END:
@@ -156,7 +161,7 @@ class _Lexer:
         if text in _OPENERS:
             self.open.append((text, start))
             if len(self.open) > MAX_BRACKETS:
-                return self.fault(start, Diagnostic("E0701", f"more than {MAX_BRACKETS} nested brackets", self.at(start)))
+                return self.stop(start, f"more than {MAX_BRACKETS} nested brackets")
         elif not self.open:
             return self.fault(start, Diagnostic("E0101", f"`{text}` closes nothing", self.at(start)))
         else:
@@ -215,8 +220,7 @@ class _Lexer:
             indents.append(width)
             kind = "_INDENT"
             if len(indents) > MAX_INDENTS:
-                message = f"more than {MAX_INDENTS} nested blocks"
-                kind = self.fault(start, Diagnostic("E0701", message, self.at(start)))
+                kind = self.stop(start, f"more than {MAX_INDENTS} nested blocks")
             items.append((kind, start, start))
             return
         while width < indents[-1]:
@@ -225,7 +229,8 @@ class _Lexer:
         if width > indents[-1]:
             line = self.text.rfind("\n", 0, start) + 1
             self.report_layout(line, start, "this indentation matches no line above")
-            indents[-1] = width
+            items.pop()  # the line goes with the block above it
+            indents.append(width)
 
     def bad(self, kind: str, start: int, end: int) -> int:
         """Text that is no token."""
@@ -235,7 +240,7 @@ class _Lexer:
             end = diagnostic.span.end
         elif kind == "BAD_STRING":
             diagnostic = unfinished_string(span)
-            if (quotes := span.text[:3]) in ("\"\"\"", "'''"):
+            if (quotes := span.text[:3]) in ('"""', "'''"):
                 close = self.text.find(quotes, start + 3)
                 end = close + 3 if close >= 0 else end
         else:
@@ -262,6 +267,11 @@ class _Lexer:
         """Note a fault; the parser reports it when it comes to its token."""
         self.out.faults.setdefault(offset, diagnostic)
         return "ERROR"
+
+    def stop(self, offset: int, message: str) -> str:
+        """A limit is reached: nothing behind it is read."""
+        self.stopped = True
+        return self.fault(offset, Diagnostic("E0701", message, self.at(offset)))
 
     def report_layout(self, start: int, end: int, message: str) -> None:
         """Note odd indentation, once: what follows would only follow from it."""

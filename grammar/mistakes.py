@@ -37,6 +37,7 @@ from ogive.grammar.mistakes_line import (
     else_if,
     foreign_word,
     input_without_type,
+    misplaced_word,
     named_single_output,
     nested_unpacking,
     no_declaration,
@@ -69,40 +70,89 @@ class Mistake:
 MISTAKES: tuple[Mistake, ...] = (
     Mistake(unclosed, (BODY + "y = relu(x\n          [1]\n    return y", BODY + "y = f(x,\n    z = 3\n    return y")),
     Mistake(lambda_block, (BODY + "f = lambda x: x", BODY + "y = over[b, lambda x, y: x](x)")),
-    Mistake(foreign_word, (
-        "def f(x):\n    return x", "class A(Module):\n    pass", "import torch", "from torch import nn", "@jit",
-        BODY + "while x > 0:\n        x = x - 1", BODY + "with no_grad():\n        y = x", BODY + "assert n > 3",
-        BODY + "try:\n        y = x\n", BODY + "del x", BODY + "def g(x):\n        return x\n    return g(x)",
-    )),
+    Mistake(
+        foreign_word,
+        (
+            "def f(x):\n    return x",
+            "class A(Module):\n    pass",
+            "import torch",
+            "from torch import nn",
+            "@jit",
+            BODY + "while x > 0:\n        x = x - 1",
+            BODY + "with no_grad():\n        y = x",
+            BODY + "assert n > 3",
+            BODY + "try:\n        y = x\n",
+            BODY + "del x",
+            BODY + "def g(x):\n        return x\n    return g(x)",
+        ),
+    ),
     Mistake(no_declaration, ("x = 3", "model = A[]", "return 3", "42")),
+    Mistake(
+        misplaced_word,
+        (
+            BODY + "use std.nn (Linear)",
+            BODY + "block B(x: [b]) -> [b]:\n        return x",
+            BODY + "if d > 1: if d > 2: y = x",
+        ),
+    ),
     Mistake(use_forms, ("use std.nn", "use std.nn import Linear", "use std.nn Linear", "use std.nn (*)")),
-    Mistake(outputs_missing, ("block A(x: [b, d]):\n    return x", "block A[d]:\n    return x", "block A(x: [d])\n    return x")),
+    Mistake(
+        outputs_missing,
+        ("block A(x: [b, d]):\n    return x", "block A[d]:\n    return x", "block A(x: [d])\n    return x"),
+    ),
     Mistake(several_outputs, ("block A(x: [b]) -> [b], [b]:\n    return x, x",)),
     Mistake(named_single_output, ("block A(x: [b]) -> y: [b]:\n    return x",)),
     Mistake(input_without_type, ("block A(x) -> [b]:\n    return x", "block A(self, x: [b]) -> [b]:\n    return x")),
-    Mistake(type_without_brackets, ("block A(x: Tensor) -> [b]:\n    return x", BODY + "y: int = x", BODY + "param w: d = zeros")),
+    Mistake(
+        type_without_brackets,
+        ("block A(x: Tensor) -> [b]:\n    return x", BODY + "y: int = x", BODY + "param w: d = zeros"),
+    ),
     Mistake(weight_without_type, (BODY + "param w = zeros", BODY + "state m = zeros[d]")),
     Mistake(typed_without_value, (BODY + "y: [b, d]\n    return y",)),
     Mistake(without_along, (BODY + "scan h in x:\n        y = h",)),
-    Mistake(colon_missing, (
-        "block A(x: [b, d]) -> [b, d]\n    return x", "block A(x: [b, d]) -> [b, d]\nwhere b > 2\n    return x",
-        BODY + "if b > 2\n        y = x", BODY + "repeat 3\n        x = x", BODY + "for c in cs as stages\n        x = x",
-    )),
-    Mistake(body_missing, (
-        "block A(x: [b, d]) -> [b, d]:", "block A(x: [b, d]) -> [b, d]:\nreturn x", BODY + "repeat 3:\n    x = f(x)\n    return x",
-    )),
+    Mistake(
+        colon_missing,
+        (
+            "block A(x: [b, d]) -> [b, d]\n    return x",
+            "block A(x: [b, d]) -> [b, d]\nwhere b > 2\n    return x",
+            BODY + "if b > 2\n        y = x",
+            BODY + "repeat 3\n        x = x",
+            BODY + "for c in cs as stages\n        x = x",
+        ),
+    ),
+    Mistake(
+        body_missing,
+        (
+            "block A(x: [b, d]) -> [b, d]:",
+            "block A(x: [b, d]) -> [b, d]:\nreturn x",
+            BODY + "repeat 3:\n    x = f(x)\n    return x",
+        ),
+    ),
     Mistake(odd_indent, (BODY + "y = x\n        return y",)),
     Mistake(else_if, (BODY + "if d > 1:\n        y = x\n    else if d > 2:\n        y = x",)),
     Mistake(else_alone, (BODY + "y = x\n    else:\n        y = x", BODY + "elif b > 2:\n        y = x")),
-    Mistake(nested_unpacking, (BODY + "for i, (a, b) in pairs:\n        x = a", BODY + "for (a, b) in pairs:\n        x = a")),
+    Mistake(
+        nested_unpacking,
+        (BODY + "for i, (a, b) in pairs:\n        x = a", BODY + "for (a, b) in pairs:\n        x = a"),
+    ),
     Mistake(return_nothing, (BODY + "return", BODY + "if d > 1:\n        return\n    return x")),
     Mistake(binding_words, (BODY + "yield x", BODY + "tap softmax(x)", BODY + "update m + 1")),
-    Mistake(compared_by_binding, (BODY + "if d = 3:\n        y = x", "model M = A[] where n = 3", BODY + "y = x if d = 3 else 2*x")),
+    Mistake(
+        compared_by_binding,
+        (BODY + "if d = 3:\n        y = x", "model M = A[] where n = 3", BODY + "y = x if d = 3 else 2*x"),
+    ),
     Mistake(chained_binding, (BODY + "a = b = x",)),
-    Mistake(mixed_pipe, (
-        BODY + "return x + x |> norm", BODY + "y = x |> norm + x", BODY + "y = F >> G |> H", BODY + "y = -x |> f",
-        BODY + "y = a if c else b |> f", BODY + "y = x |> F >> G",
-    )),
+    Mistake(
+        mixed_pipe,
+        (
+            BODY + "return x + x |> norm",
+            BODY + "y = x |> norm + x",
+            BODY + "y = F >> G |> H",
+            BODY + "y = -x |> f",
+            BODY + "y = a if c else b |> f",
+            BODY + "y = x |> F >> G",
+        ),
+    ),
     Mistake(chained_comparison, (BODY + "require 1 < b < 4", BODY + "if 1 <= d + 1 <= 4:\n        y = x")),
     Mistake(not_in, (BODY + "require d not in {1, 2}",)),
     Mistake(is_comparison, (BODY + "if x is none:\n        y = x",)),
@@ -115,10 +165,16 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(stray_as, (BODY + "y = Linear[d, d](x) as lin", BODY + "return f(x as y)")),
     Mistake(missing_else, (BODY + "y = x if d > 1",)),
     Mistake(empty_parentheses, (BODY + "y = ()",)),
-    Mistake(missing_operand, (BODY + "y = x +", BODY + "y = (x *)", BODY + "y =", "const a =", BODY + "y = x |>", BODY + "return x,")),
-    Mistake(keyword_as_name, (BODY + "in = x", BODY + "y = x.block", BODY + "y = F[for=3](x)", "block if(x: [b]) -> [b]:\n    return x")),
+    Mistake(
+        missing_operand,
+        (BODY + "y = x +", BODY + "y = (x *)", BODY + "y =", "const a =", BODY + "y = x |>", BODY + "return x,"),
+    ),
+    Mistake(
+        keyword_as_name,
+        (BODY + "in = x", BODY + "y = x.block", BODY + "y = F[for=3](x)", "block if(x: [b]) -> [b]:\n    return x"),
+    ),
     Mistake(adjacent, (BODY + "y = x y", BODY + "y = f(x y)", BODY + "y = 2 x", BODY + "y = 'a' 'b'")),
-)  # fmt: skip
+)
 
 
 def explain(chunk: Chunk, found: Tokens, i: int, stack: Stack, tables: Tables) -> Diagnostic:

@@ -140,7 +140,7 @@ def formatted_string(scene: Scene) -> Diagnostic | None:
     prefix = scene.text(scene.i - 1)
     if prefix.lower() not in ("f", "r", "b", "u", "rb", "br", "fr", "rf"):
         return None
-    help_ = "sizes reach a pattern by keyword: `rearrange[\"b (h e) -> b h e\", h=heads]`"
+    help_ = 'sizes reach a pattern by keyword: `rearrange["b (h e) -> b h e", h=heads]`'
     return scene.fault(f"strings have no prefix `{prefix}`", help_, span=scene.at(scene.i - 1).to(scene.at(scene.i)))
 
 
@@ -148,7 +148,9 @@ def stray_as(scene: Scene) -> Diagnostic | None:
     """`as` other than after a stage."""
     if scene.kind != "as":
         return None
-    return scene.fault("`as` names a stage of a pipeline", "write `x |> Block[...] as name`, or bind it: `name = Block[...]`")
+    return scene.fault(
+        "`as` names a stage of a pipeline", "write `x |> Block[...] as name`, or bind it: `name = Block[...]`"
+    )
 
 
 def missing_else(scene: Scene) -> Diagnostic | None:
@@ -181,7 +183,9 @@ def keyword_as_name(scene: Scene) -> Diagnostic | None:
     if scene.kind not in HARD or not scene.can("NAME"):
         return None
     word = scene.kind
-    return scene.fault(f"`{word}` is a word of the language", f"choose another name, such as `{word}_`", span=scene.at(scene.i))
+    return scene.fault(
+        f"`{word}` is a word of the language", f"choose another name, such as `{word}_`", span=scene.at(scene.i)
+    )
 
 
 def adjacent(scene: Scene) -> Diagnostic | None:
@@ -199,5 +203,3 @@ def adjacent(scene: Scene) -> Diagnostic | None:
     elif scene.previous == scene.kind == "STRING":
         help_ = "write one string"
     return scene.fault(message, help_)
-
-

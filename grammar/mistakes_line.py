@@ -1,4 +1,4 @@
-"""Mistakes of whole lines: headers, bodies, declarations. Each recognizer explains a place, or passes it on with None."""
+"""Mistakes of whole lines: headers, bodies, declarations. Each recognizer explains a place, or answers None."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ FOREIGN = {
     "elsif": "write `elif c:`",
 }
 _HEADERS = frozenset(["if", "elif", "else", "for", "repeat", "scan"])
+_DECLARING = frozenset(["use", "const", "block", "model", "extern", "recipe"])
 DECLARATIONS = "`use`, `const`, `block`, `model`, `extern block` or `recipe`"
 
 
@@ -52,7 +53,11 @@ def foreign_word(scene: Scene) -> Diagnostic | None:
     word = scene.lead
     if scene.tokens[line][0] == "@" and scene.i == line:
         return scene.fault("there are no decorators", "leave it out", span=scene.at(line))
-    if word not in FOREIGN or scene.tokens[line][0] != "NAME" or scene.i > line and scene.text(line + 1) in ("=", ","):
+    if (
+        word not in FOREIGN
+        or scene.tokens[line][0] != "NAME"
+        or (scene.i > line and scene.text(line + 1) in ("=", ","))
+    ):
         return None
     if word == "class" and scene.open_brackets():
         return None
@@ -100,7 +105,9 @@ def named_single_output(scene: Scene) -> Diagnostic | None:
     if scene.kind != ":" or scene.i < 2 or scene.tokens[scene.i - 2][0] != "->":
         return None
     name = scene.text(scene.i - 1)
-    return scene.fault("an output with a name stands in parentheses", f"write `-> ({name}: [...])`, or leave the name out")
+    return scene.fault(
+        "an output with a name stands in parentheses", f"write `-> ({name}: [...])`, or leave the name out"
+    )
 
 
 def input_without_type(scene: Scene) -> Diagnostic | None:
@@ -109,7 +116,9 @@ def input_without_type(scene: Scene) -> Diagnostic | None:
         return None
     name = scene.text(scene.i - 1)
     if name == "self":
-        return scene.fault("there is no `self`", "leave it out: weights are made in the body", span=scene.at(scene.i - 1))
+        return scene.fault(
+            "there is no `self`", "leave it out: weights are made in the body", span=scene.at(scene.i - 1)
+        )
     return scene.fault(f"the input `{name}` has no type", f"write `{name}: [b, n, d]`", span=scene.at(scene.i - 1))
 
 
@@ -153,7 +162,9 @@ def colon_missing(scene: Scene) -> Diagnostic | None:
     if scene.lead in _HEADERS:
         return scene.fault("a `:` is missing", f"write `:` at the end of the line of `{scene.lead}`")
     if scene.lead in ("block", "recipe"):
-        return scene.fault("a `:` is missing before the body", "write `:` behind the outputs, or behind the conditions of `where`")
+        return scene.fault(
+            "a `:` is missing before the body", "write `:` behind the outputs, or behind the conditions of `where`"
+        )
     return None
 
 
@@ -199,6 +210,17 @@ def nested_unpacking(scene: Scene) -> Diagnostic | None:
     if scene.kind not in ("(", "[") or scene.previous not in ("for", ",") or scene.expected != ["NAME"]:
         return None
     return scene.fault("names are unpacked one level at a time", "write `for i, pair in ...:`, then `a, b = pair`")
+
+
+def misplaced_word(scene: Scene) -> Diagnostic | None:
+    """A declaration in a body, or a loop behind another's colon."""
+    if scene.kind in _DECLARING and scene.line == scene.i:
+        message = f"`{scene.kind}` stands in the first column"
+        return scene.fault(message, "declarations do not nest: write it outside of the body", span=scene.at(scene.i))
+    if scene.kind in _HEADERS and scene.previous == ":":
+        help_ = f"write `{scene.kind}` on the line below, indented"
+        return scene.fault(f"`{scene.kind}` starts a line of its own", help_, span=scene.at(scene.i))
+    return None
 
 
 def return_nothing(scene: Scene) -> Diagnostic | None:

@@ -75,10 +75,8 @@ def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: in
     its `line` moves.
     """
     if len(text) > limit:
-        chunk = Chunk("", path)
-        message = f"the file has {len(text):,} characters; the limit is {limit:,}"
-        fault = Diagnostic("E0701", message, Span(chunk, 0, 0))
-        return Parsed(File(span=Span(chunk, 0, 0), declarations=()), (fault,), ())
+        fault = over_limit(path, len(text), limit)
+        return Parsed(File(span=fault.span, declarations=()), (fault,), ())
     kept: dict[str, list[Piece]] = {}
     for piece in reversed(reuse.pieces if reuse else ()):
         if piece.chunk.path == path:
@@ -95,6 +93,12 @@ def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: in
     declarations = tuple(piece.declaration for piece in pieces if piece.declaration is not None)
     file = File(span=Span(first, 0, len(first.text)), declarations=declarations)
     return Parsed(file, tuple(d for piece in pieces for d in piece.diagnostics), tuple(pieces))
+
+
+def over_limit(path: str, size: int, limit: int) -> Diagnostic:
+    """A file is too long."""
+    message = f"the file has {size:,} characters or more; the limit is {limit:,}"
+    return Diagnostic("E0701", message, Span(Chunk("", path), 0, 0))
 
 
 def _read(chunk: Chunk) -> Piece:

@@ -1,4 +1,4 @@
-"""Syntax trees as canonical text: `parse` of it is the tree again. Comments are not in the tree, and are not printed."""
+"""Syntax trees as canonical text: `parse` of it is the tree again. Comments are not in the tree."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ COMPARISONS = frozenset(["==", "!=", "<", "<=", ">", ">=", "in"])
 ARITHMETIC = frozenset(["+", "-", "*", "/", "//", "%", "@", "**"])
 OPERATORS = COMPARISONS | ARITHMETIC | {"and", "or", "not", "if", "else", "|>", ">>"}
 # Where an expression that stands at no bracket begins or ends.
-_BORDERS = LAYOUT | {"=", ",", ":", "AUGMENTED", "ERROR", "return", "yield", "where", "require", "assume", "elif", "as", "for"}
+_BORDERS = LAYOUT | set("= , : AUGMENTED ERROR return yield where require assume elif as for".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,13 @@ class Scene:
         return None
 
     def fault(
-        self, message: str, help_: str = "", *, span: Span | None = None, code: str = "E0101", labels: tuple[Label, ...] = ()
+        self,
+        message: str,
+        help_: str = "",
+        *,
+        span: Span | None = None,
+        code: str = "E0101",
+        labels: tuple[Label, ...] = (),
     ) -> Diagnostic:
         """A diagnostic at this place."""
         return Diagnostic(code, message, span or self.here(), labels=labels, help=help_)

@@ -25,6 +25,8 @@ class Expr(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Name(Expr):
+    """`x`: what it stands for, the elaborator finds out."""
+
     id: str
 
 
@@ -37,7 +39,7 @@ class Number(Expr):
 
 @dataclass(frozen=True, slots=True)
 class String(Expr):
-    """`value` is the text between the quotes. Its first character stands at span.start + 1 (no escapes in the language)."""
+    """`value` is the text between the quotes; there are no escapes, so its first character stands at span.start + 1."""
 
     value: str
 
@@ -51,6 +53,8 @@ class Constant(Expr):
 
 @dataclass(frozen=True, slots=True)
 class ListExpr(Expr):
+    """`[a, b]`, a compile-time list."""
+
     items: tuple[Expr, ...]
 
 
@@ -80,6 +84,8 @@ class TupleExpr(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Attribute(Expr):
+    """`base.name`."""
+
     base: Expr
     name: str
     name_span: Span = field(compare=False, repr=False)
@@ -181,6 +187,8 @@ class Stage(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Pipe(Expr):
+    """`head |> stage |> stage`."""
+
     head: Expr
     stages: tuple[Stage, ...]
 
@@ -230,6 +238,8 @@ class Stmt(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Target(Tree):
+    """A name that is bound here."""
+
     name: str
 
 
@@ -281,6 +291,8 @@ class KeepStmt(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class Return(Stmt):
+    """`return a, b`."""
+
     values: tuple[Expr, ...]
 
 
@@ -389,6 +401,8 @@ class Edition(Decl):
 
 @dataclass(frozen=True, slots=True)
 class UseItem(Tree):
+    """`Linear as L` in the parentheses of a `use`."""
+
     name: str
     alias: str | None
 
@@ -405,13 +419,15 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Const(Decl):
+    """`const width = 768`."""
+
     target: Target
     value: Expr
 
 
 @dataclass(frozen=True, slots=True)
 class StaticDecl(Tree):
-    """`d`, `depth: nat = 2`, `F: block`, `F: [*b, d] -> [*b, d]`, `kernel: size | list`. `kinds` is empty where none is written."""
+    """`d`, `depth: nat = 2`, `F: [*b, d] -> [*b, d]`, `kernel: size | list`. `kinds` is empty where none is written."""
 
     name: str
     kinds: tuple[str, ...]
@@ -421,6 +437,8 @@ class StaticDecl(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Input(Tree):
+    """`x: [b, n, d]`."""
+
     name: str
     type: TypeExpr
 

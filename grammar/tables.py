@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 # One kid of a rule: its index and whether its own kids join in its place; None is an optional part left out.
 Kid = tuple[int, bool] | None
@@ -35,7 +35,8 @@ class Tables:
 @cache
 def load() -> Tables:
     """The tables of the language."""
-    data = json.loads(Path(__file__).with_name("tables.json").read_text(encoding="utf-8"))
+    with open(os.path.join(os.path.dirname(__file__), "tables.json"), encoding="utf-8") as file:
+        data = json.load(file)
     rules = (
         Rule(origin, length, action, tuple(kid and (kid[0], kid[1]) for kid in kids))
         for origin, length, action, kids in data["rules"]

@@ -44,7 +44,10 @@ def without_effect(values: tuple[s.Expr, ...], span: Span) -> Diagnostic:
             message = "a list is not changed in place; this statement has no effect"
             help_ = f"write `{base.span.text} = {base.span.text} + {item.span.text}`"
         case s.Call(func=s.Name(id="print"), args=(item, *_)):
-            message, help_ = "nothing is printed", f"write `tap name = {item.span.text}`: a caller can ask for its value"
+            message, help_ = (
+                "nothing is printed",
+                f"write `tap name = {item.span.text}`: a caller can ask for its value",
+            )
         case s.Call(func=s.Name(id="assert")):
             message, help_ = "there is no `assert`", "write `require c` for sizes, `assume c` where no proof exists"
         case s.Compare(op="==", left=left, right=right) if len(values) == 1:
