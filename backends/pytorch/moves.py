@@ -262,6 +262,5 @@ def _runs(old: list[Group], new: list[Group]) -> list[tuple[int, Layout, Layout]
 def _indices(wanted: Layout, pack: int | None) -> list[str]:
     """The text of an index that makes axes of size 1: `:, None, :, None`."""
     texts = ["None" if not group else "..." if i == pack else ":" for i, group in enumerate(wanted)]
-    while texts and texts[-1] == ":":
-        texts.pop()
-    return texts
+    last = max(i for i, text in enumerate(texts) if text == "None")
+    return texts[: last + 1] if pack is None or last < pack else texts  # behind dots, colons count

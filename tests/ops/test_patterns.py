@@ -1,0 +1,224 @@
+"""Patterns: how they parse, what their names come to, and that any rearrangement is the one by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ogive.compiler.ops.pattern_parse import parse
+from ogive.compiler.ops.patterns import solve
+from ogive.compiler.ops.spec import Pattern, ShapeError
+from ogive.compiler.sizes import size
+from ogive.compiler.types import Axis, TensorType
+from ops.harness import Collected, Names, function_of, infer, node_of, refused
+
+Grouped = list[list[str]]
+
+
+@st.composite
+def grouped(draw: st.DrawFn, names: list[str]) -> Grouped:
+    """The names in this order, some merged into one axis, with axes of size 1 among them."""
+    axes: Grouped = []
+    for name in names:
+        if axes and axes[-1] and draw(st.booleans()):
+            axes[-1].append(name)
+        else:
+            axes.append([name])
+        if draw(st.integers(0, 5)) == 0:
+            axes.append([])
+    return axes
+
+
+def text_of(axes: Grouped) -> str:
+    return " ".join("1" if not axis else axis[0] if len(axis) == 1 else f"({' '.join(axis)})" for axis in axes)
+
+
+@dataclass(frozen=True)
+class Rearrangement:
+    """A pattern, the sizes of its names, and what has to be given of them."""
+
+    left: Grouped
+    right: Grouped
+    sizes: dict[str, int]
+
+    @property
+    def text(self) -> str:
+        return f"{text_of(self.left)} -> {text_of(self.right)}"
+
+    @property
+    def given(self) -> dict[str, int]:
+        """All but the last name of each group."""
+        return {name: self.sizes[name] for axis in self.left for name in axis[:-1]}
+
+
+@st.composite
+def rearrangements(draw: st.DrawFn) -> Rearrangement:
+    names = list("abcde")[: draw(st.integers(0, 5))]
+    sizes = {name: draw(st.integers(1, 3)) for name in names}
+    return Rearrangement(draw(grouped(names)), draw(grouped(draw(st.permutations(names)))), sizes)
+
+
+def by_hand(x: torch.Tensor, case: Rearrangement) -> torch.Tensor:
+    """All names apart, in the new order, merged."""
+    old, new = ([name for axis in side for name in axis] for side in (case.left, case.right))
+    apart = x.reshape([case.sizes[name] for name in old]).permute([old.index(name) for name in new])
+    return apart.reshape([prod(case.sizes[name] for name in axis) for axis in case.right])
+
+
+def tensor_of(case: Rearrangement) -> torch.Tensor:
+    shape = [prod(case.sizes[name] for name in axis) for axis in case.left]
+    return torch.arange(prod(shape)).reshape(shape)
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=rearrangements())
+def test_rearrange_is_the_one_by_hand(case: Rearrangement) -> None:
+    x = tensor_of(case)
+    type = TensorType("int", tuple(Axis(size(n)) for n in x.shape))
+    statics = {"pattern": Pattern(case.text, {name: size(n) for name, n in case.given.items()})}
+    checker = Collected()
+    node = node_of("rearrange", [type], statics, checker)
+    assert checker.holds({})
+    y = function_of(node, [type], {})(x)
+    assert torch.equal(y, by_hand(x, case))
+    assert tuple(axis.size.number for axis in node.outputs[0].type.axes) == y.shape
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=rearrangements(), data=st.data())
+def test_rearrange_with_a_pack_of_any_rank(case: Rearrangement, data: st.DataObject) -> None:
+    """One name that has an axis to itself on the left becomes a pack; the code is written before its rank is known."""
+    alone = [axis[0] for axis in case.left if len(axis) == 1]
+    if not alone:
+        return
+    chosen = data.draw(st.sampled_from(alone))
+    inner = data.draw(st.sampled_from([[], [case.sizes[chosen]], [1, case.sizes[chosen]], [case.sizes[chosen], 1]]))
+    case = Rearrangement(case.left, case.right, {**case.sizes, **({} if inner else {chosen: 1})})
+    names = Names()
+    x = tensor_of(case)
+    axes = [names.axis("*p") if axis == [chosen] else Axis(size(n)) for axis, n in zip(case.left, x.shape, strict=True)]
+    text = case.text.replace(chosen, f"*{chosen}")
+    statics = {"pattern": Pattern(text, {name: size(n) for name, n in case.given.items()})}
+    node = node_of("rearrange", [TensorType("int", tuple(axes))], statics)
+
+    def opened(side: Grouped, shape: tuple[int, ...]) -> list[int]:
+        return [m for axis, n in zip(side, shape, strict=True) for m in (inner if axis == [chosen] else [n])]
+
+    values = names.values({"*p": prod(inner)})
+    y = function_of(node, [TensorType("int", tuple(axes))], values)(x.reshape(opened(case.left, tuple(x.shape))))
+    # `(*p)` is an axis, `*p` as many as there are
+    expected = by_hand(x, case)
+    assert torch.equal(y, expected.reshape(opened(case.right, tuple(expected.shape))))
+
+
+def test_names_come_from_axes_keywords_and_division() -> None:
+    names, checker = Names(), Collected()
+    d, heads = names["d"], names["heads"]
+    pattern = Pattern("*b n (t h e) -> t *b h n e", {"t": size(3), "h": heads})
+    solved = solve(checker, pattern, [names.type("a b n d")])
+    assert solved.recipe.sizes["e"] == d // (3 * heads)
+    assert [str(condition) for condition, _, _ in checker.demands] == ["d % (3*heads) == 0"]
+    assert [axis.label for axis in solved.outputs[0]] == ["t", "a", "b", "h", "n", "e"]
+
+
+def test_an_exact_quotient_demands_nothing() -> None:
+    names, checker = Names(), Collected()
+    type = TensorType("float", (Axis(2 * names["h"]),))
+    solved = solve(checker, Pattern("(h two) -> h two", {"two": size(2)}), [type])
+    assert solved.recipe.sizes["h"] == names["h"]
+    assert checker.holds({})
+
+
+def test_two_groups_may_settle_each_other() -> None:
+    names, checker = Names(), Collected()
+    solved = solve(checker, Pattern("(a b), b (c a) -> a b c"), [names.type("n"), names.type("k m")])
+    assert solved.recipe.sizes == {
+        "a": names["n"] // names["k"],
+        "b": names["k"],
+        "c": names["m"] // (names["n"] // names["k"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a b -> b a",
+        "... (t d) -> t ... d",
+        "*b n -> (*b n)",
+        "b (q + k) -> b q, b k",
+        "b ((h w) + 1) -> b h w, b 1",
+        "-> 1",
+    ],
+)
+def test_a_parsed_pattern_prints_as_it_stands(text: str) -> None:
+    assert str(parse(text)).strip() == text
+    assert parse(str(parse(text))) is not None
+
+
+# the pattern, the tensors, and where inside the pattern the mistake is: the characters between the bars
+MISTAKES = [
+    ("b c h|| b c", "b c h"),
+    ("b |?| -> b", "b n"),
+    ("b |(|n d -> b", "b n"),
+    ("b n|)| -> b", "b n"),
+    ("b n -> b |->| n", "b n"),
+    ("|b c h| -> b c", "b c h w"),
+    ("b n -> b n |d|", "b n"),
+    ("b |n| d -> b d", "b n d"),
+    ("b |(h e)| -> b h e", "b d"),
+    ("b |b| -> b", "n n"),
+    ("b n -> n |n| b", "b n"),
+    ("*a |*b| n -> n", "b n"),
+    ("|b| n d -> d n b", "*b n d"),
+    ("b (|(h e)| d) -> b h e d", "b n"),
+    ("|b n, b m| -> b (n + m)", "b n"),
+    ("b (q + k) -> b q, |b q|", "b n"),
+    ("b n |*| -> b", "b n"),
+    ("b |0| -> b", "b n"),
+    ("b |(q +)| -> b q", "b n"),
+]
+
+
+@pytest.mark.parametrize(("marked", "tensor"), MISTAKES, ids=[marked for marked, _ in MISTAKES])
+def test_mistakes_have_a_place_in_the_pattern(marked: str, tensor: str) -> None:
+    start, end = marked.index("|"), marked.rindex("|") - 1
+    given = {"q": size(1)} if "q" in marked else {}
+    error = refused("rearrange", [Names().type(tensor)], {"pattern": Pattern(marked.replace("|", ""), given)})
+    assert error.code == "E0303"
+    assert error.inside is not None
+    if start != end:
+        assert error.inside == (start, end)
+
+
+def test_an_unknown_keyword() -> None:
+    error = refused("rearrange", [Names().type("b n")], {"pattern": Pattern("b n -> n b", {"k": size(2)})})
+    assert (error.code, error.static) == ("E0403", "k")
+
+
+def test_two_unknown_names_ask_for_one() -> None:
+    error = refused("rearrange", [Names().type("b d")], {"pattern": Pattern("b (h e) -> b h e")})
+    assert (error.text, error.help) == ("cannot determine `h` and `e` from `d`", "h=...")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(alphabet="ab1(,)+*->. \n_é", max_size=14))
+def test_any_text_parses_or_is_refused(text: str) -> None:
+    try:
+        parsed = parse(text)
+    except ShapeError as error:
+        assert error.inside is not None
+        assert 0 <= error.inside[0] <= error.inside[1] <= len(text)
+        return
+    again = parse(str(parsed))
+    assert (again.inputs, again.outputs) == (parsed.inputs, parsed.outputs)
+
+
+def test_names_that_meet_are_demanded_equal() -> None:
+    names, checker = Names(), Collected()
+    infer("einsum", [names.type("b n d"), names.type("v e")], {"pattern": Pattern("b n d, v d -> b n v")}, checker)
+    assert [(str(condition), operand) for condition, _, operand in checker.demands] == [("d == e", 1)]
