@@ -9,9 +9,13 @@ from math import gcd
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Member, Not, Truth
+from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.intervals import Range
+from ogive.compiler.sizes.periodic import truth_set
 from ogive.compiler.sizes.polynomial import common_factor, content, over
 from ogive.compiler.sizes.size import Size, size
+
+NEAR = 64  # ranges up to this length are described number by number
 
 
 def assume(case: Case, condition: Condition) -> Case:
@@ -56,7 +60,8 @@ def _assume_choice(case: Case, condition: Condition) -> Case:
         if len(kept) <= 1 or of.is_number:
             held = kept and (not of.is_number or of.number in kept)
             return assume_zero(case, of - kept[0]) if held else replace(case, contradictory=True)
-        case = assume_nonneg(assume_nonneg(case, of - min(kept)), max(kept) - of)
+        if len(of.unknowns) > 1 or _lone_unknown(of) is not None:
+            case = assume_nonneg(assume_nonneg(case, of - min(kept)), max(kept) - of)
         return replace(case, choices=(*case.choices, Member(of, frozenset(kept))))
     assert isinstance(condition, AnyOf), condition
     parts = [part for part in condition.parts if not assume(case, part).contradictory]
@@ -69,11 +74,25 @@ def _assume_distinct(case: Case, gap: Size) -> Case:
     low, high = case.range(gap)
     if gap.is_number or (low is not None and low > 0) or (high is not None and high < 0):
         return replace(case, contradictory=True) if gap.is_number and gap.number == 0 else case
+    plain = _alone(case, Compare("!=", gap, size(0)))
+    if plain is not None:
+        return _assume_plain(case, plain)
     if low == 0 or case.at_least_zero(gap):
         return assume_nonneg(case, gap - 1)
     if high == 0 or case.at_least_zero(-gap):
         return assume_nonneg(case, -gap - 1)
     return replace(case, distinct=(*case.distinct, gap))
+
+
+def _assume_plain(case: Case, plain: Condition) -> Case:
+    """A description of one unknown; its `!=` are final, since asking again would give the same description."""
+    if isinstance(plain, AllOf):
+        for part in plain.parts:
+            case = _assume_plain(case, part)
+        return case
+    if isinstance(plain, Compare) and plain.op == "!=" and _lone_unknown(plain.left) is None:
+        return replace(case, distinct=(*case.distinct, plain.left - plain.right))
+    return assume(case, plain)
 
 
 def assume_nonneg(case: Case, of: Size) -> Case:
@@ -92,11 +111,28 @@ def assume_nonneg(case: Case, of: Size) -> Case:
         return _assume_bound(case, *linear)
     if case.at_least_zero(of):
         return case
+    plain = _alone(case, Compare(">=", of, size(0)))
+    if plain is not None:
+        return _assume_plain(case, plain)
     if case.at_least_zero(-of):
         return assume_zero(case, of)
     if case.at_least_zero(-of - 1):
         return replace(case, contradictory=True)
     return _again(replace(case, nonneg=(*case.nonneg, of), _reduced={}), distinct=case.distinct)
+
+
+def _alone(case: Case, condition: Compare) -> Condition | None:
+    """What a condition with floors says of the only unknown in it: its exact set, in remainders and bounds."""
+    of = condition.left
+    if len(of.unknowns) != 1 or not any(isinstance(atom, Compound) for m in of.terms for atom, _ in m):
+        return None
+    (unknown,) = of.unknowns
+    low, high = case.ranges.get(unknown, (unknown.low, None))
+    if low is None:
+        return None
+    near = high if high is not None and high - low <= NEAR else None
+    members = truth_set(condition, unknown, low, near)
+    return None if members is None else describe(members, unknown)
 
 
 def _lone_unknown(of: Size) -> tuple[Unknown, int, int] | None:
@@ -171,7 +207,8 @@ def assume_zero(case: Case, of: Size) -> Case:
         q, m, r = residue
         case = assume_nonneg(case, m - 1 - r)
         return assume_multiple(case, case.reduce(q), case.reduce(m)) if not case.contradictory else case
-    return _assume_linear(case, of)
+    plain = _alone(case, Compare("==", of, size(0)))
+    return _assume_linear(case, of) if plain is None else _assume_plain(case, plain)
 
 
 def _without_common(case: Case, of: Size) -> Size:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ogive.compiler.sizes.assume import assume
+from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case
-from ogive.compiler.sizes.condition import Compare, Condition
+from ogive.compiler.sizes.condition import AllOf, Compare, Condition, all_of
 from ogive.compiler.sizes.intervals import Range
+from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
 from ogive.compiler.sizes.prove import proves, split
 from ogive.compiler.sizes.sample import samples
 from ogive.compiler.sizes.size import Size, size
@@ -73,6 +75,9 @@ class Facts:
             return Answer.ALWAYS
         if self.holds(condition.negate()):
             return Answer.NEVER
+        exact = self._decide_alone(condition)
+        if exact is not None:
+            return exact
         found: set[bool] = set()
         for values in samples(self.cases, self.conditions, condition.unknowns):
             try:
@@ -82,6 +87,32 @@ class Facts:
             if len(found) == 2:
                 return Answer.SOMETIMES
         return Answer.UNKNOWN
+
+    def _decide_alone(self, condition: Condition) -> Answer | None:
+        """The answer by the exact set of a single unknown, where no fact ties it to another."""
+        if len(condition.unknowns) != 1:
+            return None
+        (unknown,) = condition.unknowns
+        if not self.separate(unknown):
+            return None
+        good, bad = self.members(unknown, [condition]), self.members(unknown, [condition.negate()])
+        if good is None or bad is None:
+            return None
+        if good.empty or bad.empty:
+            return Answer.NEVER if good.empty else Answer.ALWAYS
+        return Answer.SOMETIMES
+
+    def separate(self, unknown: Unknown) -> bool:
+        """Whether each fact speaks either of this unknown alone or not of it."""
+        return not any(unknown in fact.unknowns and len(fact.unknowns) > 1 for fact in self.conditions)
+
+    def members(self, unknown: Unknown, conditions: Iterable[Condition] = ()) -> PeriodicSet | None:
+        """The values that the facts about this unknown alone and more conditions leave; None where that is open."""
+        if unknown.low is None:
+            return None
+        parts = [p for fact in self.conditions for p in (fact.parts if isinstance(fact, AllOf) else (fact,))]
+        known = [part for part in parts if part.unknowns == {unknown}]
+        return truth_set(all_of(*known, *conditions), unknown, unknown.low)
 
     def reduce(self, of: Size) -> Size:
         """The size after the facts' substitutions: in other unknowns, for deciding rather than for showing."""

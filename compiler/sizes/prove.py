@@ -92,8 +92,8 @@ def _proves_comparison(case: Case, condition: Compare, depth: int) -> bool:
     if _shown(case, condition.op, gap):
         return True
     extreme = find_extreme(gap) if depth else None
-    if extreme is not None:
-        return _proves_each(case, Compare(condition.op, gap, size(0)), extreme, depth)
+    if extreme is not None and _proves_each(case, Compare(condition.op, gap, size(0)), extreme, depth):
+        return True
     if condition.op != "==" and assume(case, Compare(condition.op, gap, size(0)).negate()).contradictory:
         return True
     return _always(case, Compare(condition.op, gap, size(0)))

@@ -31,8 +31,8 @@ def _sum(terms: Terms) -> Text:
         return _scaled(parts[0][0], parts[0][1])
     text = ""
     for coefficient, rest, _ in parts:
-        sign = (" - " if coefficient < 0 else " + ") if text else ("-" if coefficient < 0 else "")
-        text += sign + _scaled(abs(coefficient), rest)[0]
+        sign = " - " if coefficient < 0 else " + "
+        text += sign + _scaled(abs(coefficient), rest)[0] if text else _scaled(coefficient, rest)[0]
     return text, SUM
 
 

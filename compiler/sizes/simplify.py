@@ -9,7 +9,6 @@ from ogive.compiler.sizes.canonical import canonical
 from ogive.compiler.sizes.condition import FALSE, AllOf, Condition, all_of
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.facts import Facts
-from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
 
 
 def simplify(facts: Facts, conditions: Iterable[Condition]) -> list[Condition]:
@@ -44,26 +43,14 @@ def _joint(facts: Facts, parts: list[Condition]) -> list[Condition]:
     return joint
 
 
-def known_of(facts: Facts, unknown: Unknown) -> list[Condition]:
-    """The facts that speak of this unknown and of nothing else."""
-    return [c for fact in facts.conditions for c in _parts(fact) if c.unknowns == {unknown}]
-
-
-def members_of(facts: Facts, unknown: Unknown, conditions: Iterable[Condition]) -> PeriodicSet | None:
-    """The values of the unknown that the facts about it alone and the conditions leave; None where that is open."""
-    if unknown.low is None:
-        return None
-    return truth_set(all_of(*known_of(facts, unknown), *conditions), unknown, unknown.low)
-
-
 def _exact(facts: Facts, unknown: Unknown, conditions: list[Condition]) -> list[Condition]:
-    members = members_of(facts, unknown, conditions)
+    members = facts.members(unknown, conditions)
     if members is None:
         return []
     described = list(_parts(describe(members, unknown)))
     for part in sorted(described, key=lambda c: -len(str(c))):
         others = [c for c in described if c is not part]
-        wrong = members_of(facts, unknown, [*others, part.negate()])
+        wrong = facts.members(unknown, [*others, part.negate()])
         if wrong is not None and wrong.empty:
             described = others
     return described

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Compare, Condition, Member, all_of, eq
 from ogive.compiler.sizes.facts import Answer, Facts
-from ogive.compiler.sizes.periodic import truth_set
+from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
 from ogive.compiler.sizes.sample import samples
-from ogive.compiler.sizes.simplify import members_of, simplify
+from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, size
 
 Values = dict[Unknown, int]
@@ -83,11 +83,10 @@ def _examples(facts: Facts, wanted: Condition) -> tuple[Values | None, Values | 
     """The smallest sizes found at which the demands hold, and at which they fail."""
     if len(wanted.unknowns) == 1:
         (unknown,) = wanted.unknowns
-        if not any(unknown in c.unknowns and len(c.unknowns) > 1 for c in facts.conditions):
-            good, bad = (members_of(facts, unknown, [c]) for c in (wanted, wanted.negate()))
+        if facts.separate(unknown):
+            good, bad = (facts.members(unknown, [c]) for c in (wanted, wanted.negate()))
             if good is not None and bad is not None:
-                firsts = [next(iter(found), None) for found in (good, bad)]
-                return tuple(None if first is None else {unknown: first} for first in firsts)  # type: ignore[return-value]
+                return _first(unknown, good), _first(unknown, bad)
     witness: Values | None = None
     counterexample: Values | None = None
     for values in samples(facts.cases, facts.conditions, wanted.unknowns):
@@ -99,6 +98,11 @@ def _examples(facts: Facts, wanted: Condition) -> tuple[Values | None, Values | 
         if witness is not None and counterexample is not None:
             break
     return witness, counterexample
+
+
+def _first(unknown: Unknown, members: PeriodicSet) -> Values | None:
+    least = next(iter(members), None)
+    return None if least is None else {unknown: least}
 
 
 def _holds(wanted: Condition, values: Values) -> bool:
