@@ -62,7 +62,7 @@ def single(blocks: Sequence[Block]) -> Layout:
     return tuple((block,) for block in blocks)
 
 
-def blocks_of(layout: Layout) -> list[Block]:
+def blocks_of(layout: Sequence[Group]) -> list[Block]:
     """All blocks, left to right."""
     return [block for group in layout for block in group if block]
 

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops.cases import Case, check, numbers
-from ops.harness import Collected, Names, infer, lowered, refused
 
 from ogive.compiler.ops import layout
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import lt, size
+from ops.cases import Case, check, numbers
+from ops.harness import Collected, Names, infer, lowered, refused
 
 Statics = Callable[[Names], Mapping[str, Any]]
 
