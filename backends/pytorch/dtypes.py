@@ -13,7 +13,4 @@ EXACT = {
 
 def dtype(ctx: Context, elem: str) -> Code:
     """`torch.long`; the model's float type is that of a tensor at hand: `x.dtype`."""
-    if elem in EXACT:
-        return Code(EXACT[elem])
-    found = f"{ctx.anchor()}.dtype"
-    return Code(f"{found}.to_complex()" if elem == "complex" else found)
+    return Code(EXACT.get(elem) or f"{ctx.anchor()}.dtype")

@@ -34,8 +34,16 @@ def _dtype(ctx: Context, node: Node) -> Code:
 
 
 def _exact(ctx: Context, node: Node) -> Code | None:
-    """The type where it is not the float type of the anchor."""
-    return None if node.outputs[0].type.elem == "float" else _dtype(ctx, node)
+    """The type where it is not the float type of the anchor; complex values are made of float parts."""
+    return None if node.outputs[0].type.elem in ("float", "complex") else _dtype(ctx, node)
+
+
+def _as_complex(ctx: Context, node: Node, real: Code) -> Code:
+    """The tensor itself, or as the real part of a complex one: torch names complex types by their size alone."""
+    if node.outputs[0].type.elem != "complex":
+        return real
+    part = ctx.once(real, "re")
+    return call("torch.complex", part, call("torch.zeros_like", part))
 
 
 def filled(name: str) -> Lowering:
@@ -43,16 +51,15 @@ def filled(name: str) -> Lowering:
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         sizes = _sizes(ctx, node) or [Code("()")]
-        return method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node))
+        return _as_complex(ctx, node, method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node)))
 
     return lower
 
 
 def full(ctx: Context, node: Node, args: Args) -> Code:
     """`x.new_full((b, d), v)`."""
-    return method(
-        ctx.anchor(), "new_full", tuple_of(_sizes(ctx, node)), ctx.scalar(node.attr("v")), dtype=_exact(ctx, node)
-    )
+    sizes, value = tuple_of(_sizes(ctx, node)), ctx.scalar(node.attr("v"))
+    return _as_complex(ctx, node, method(ctx.anchor(), "new_full", sizes, value, dtype=_exact(ctx, node)))
 
 
 def arange(ctx: Context, node: Node, args: Args) -> Code:
