@@ -100,4 +100,4 @@ class OpSpec:
     linear: tuple[int, ...] = ()
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
-    outputs: int = 1  # 0: as many as the pattern says
+    outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple

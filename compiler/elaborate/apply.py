@@ -1,0 +1,377 @@
+"""Application: operations, templates, instances and compositions to tensors; pipelines; weights of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.compiler.elaborate.builtins import Misuse
+from ogive.compiler.elaborate.checker import absent, operand_of, operate
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.places import snake
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    Absent,
+    BlockRef,
+    Builtin,
+    Choice,
+    Composite,
+    Handed,
+    Instance,
+    OpTemplate,
+    PackValue,
+    Template,
+    Tensor,
+    TypedBlock,
+    Undecided,
+    UnknownStatic,
+    WeightRef,
+    is_number,
+    kind_of,
+)
+from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.ir import Weight
+from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import REQUIRED
+from ogive.compiler.types import TensorType
+from ogive.grammar import syntax
+from ogive.grammar.source import Span
+
+
+def call(frame: Frame, tree: syntax.Call) -> Any:
+    """`func(args)`."""
+    if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.variables:
+        return _given(frame, tree)
+    func = frame.evaluate(tree.func)
+    args, spans, supplied = _arguments(frame, tree)
+    return apply(frame, func, args, tree.span, node=tree.func, spans=spans, supplied=supplied)
+
+
+def pipe(frame: Frame, tree: syntax.Pipe) -> Any:
+    """`x |> f as name |> g`."""
+    value = frame.evaluate(tree.head)
+    spread = isinstance(tree.head, syntax.TupleExpr)
+    span = tree.head.span
+    for stage in tree.stages:
+        func = _stage_function(frame, stage)
+        args = value if spread and isinstance(value, tuple) else (value,)
+        spans = [span] * len(args)
+        span = tree.head.span.to(stage.span)
+        value = apply(frame, func, args, span, node=stage.func, name=stage.label, spans=spans)
+        spread = False
+    return value
+
+
+def _stage_function(frame: Frame, stage: syntax.Stage) -> Any:
+    """The function of a stage; brackets of a block are allocated under the stage's name."""
+    if isinstance(stage.func, syntax.Brackets) and stage.label is not None:
+        return frame.evaluate(stage.func, stage.label)
+    if isinstance(stage.func, syntax.Compose) and stage.label is not None:
+        return frame.evaluate(stage.func, stage.label)
+    return frame.evaluate(stage.func)
+
+
+def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span], dict[str, Any]]:
+    args: list[Any] = []
+    spans: list[Span] = []
+    supplied: dict[str, Any] = {}
+    for item in tree.args:
+        if isinstance(item, syntax.Keyword):
+            if item.name in supplied:
+                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+            supplied[item.name] = (frame.evaluate(item.value), item)
+        elif isinstance(item, syntax.Splice):
+            value = frame.evaluate(item.value)
+            if isinstance(value, UnknownStatic):
+                raise Undecided(value.name, item.span)
+            if not isinstance(value, (tuple, PackValue)):
+                raise frame.fail("E0404", f"`*` splices a list, this is {kind_of(value)}", item.span)
+            items = value.sizes if isinstance(value, PackValue) else value
+            args.extend(items)
+            spans.extend([item.span] * len(items))
+        else:
+            args.append(frame.evaluate(item))
+            spans.append(item.span)
+    return args, spans, supplied
+
+
+def _given(frame: Frame, tree: syntax.Call) -> Any:
+    """`given(mask)`: whether an optional input was handed over, or a name is bound on this path."""
+    if len(tree.args) != 1 or not isinstance(tree.args[0], syntax.Name):
+        raise frame.fail("E0405", "`given` asks for one name", tree.span)
+    value = frame.evaluate(tree.args[0])
+    match value:
+        case Absent():
+            return False
+        case Tensor(maybe=maybe) if maybe is not None:
+            return Choice("given", maybe)
+        case _ if value is BROKEN:
+            return BROKEN
+        case _:
+            return True
+
+
+def apply(
+    frame: Frame,
+    func: Any,
+    args: Sequence[Any],
+    span: Span,
+    *,
+    node: syntax.Expr,
+    name: str | None = None,
+    spans: Sequence[Span] = (),
+    supplied: dict[str, Any] | None = None,
+) -> Any:
+    """Apply a value to values."""
+    match func:
+        case _ if func is BROKEN:
+            return BROKEN
+        case OpTemplate():
+            return _operation(frame, func, args, span, spans, supplied or {})
+        case Builtin():
+            return _builtin(frame, func, args, span, spans)
+        case BlockRef() | Template():
+            _no_sizes(frame, func, args, node, spans)
+            instance = allocate(frame, func, node, span, name)
+            if not isinstance(instance, Instance):
+                return instance  # a block without inputs is its value
+            instance.used = True
+            return _instance(frame, instance, args, span, spans, supplied or {})
+        case Instance():
+            func.used = True
+            return _instance(frame, func, args, span, spans, supplied or {})
+        case Composite(parts=parts):
+            value: Any = tuple(args)
+            for part in parts:
+                inputs = value if isinstance(value, tuple) else (value,)
+                value = apply(frame, part, inputs, span, node=node, spans=spans if value == tuple(args) else ())
+            return value
+        case TypedBlock():
+            return frame.session.apply_typed(frame, func, args, span, spans)
+        case UnknownStatic():
+            raise Undecided(func.name, span)
+        case Tensor() if len(args) == 1 and isinstance(args[0], Tensor):
+            raise frame.fail("E0405", "a tensor is not a function", node.span,
+                             help="`a * b` multiplies, `x |> f` applies f")  # fmt: skip
+        case Absent():
+            raise absent(frame, func, node.span)
+        case _:
+            raise frame.fail("E0405", f"{kind_of(func)} cannot be applied", node.span)
+
+
+def applicable(value: Any) -> bool:
+    """Whether a value may stand where a function does."""
+    return isinstance(value, (Builtin, TypedBlock, UnknownStatic, Handed))
+
+
+def _no_sizes(frame: Frame, func: BlockRef | Template, args: Sequence[Any], node: syntax.Expr, spans: Sequence[Span]) -> None:
+    ref = func if isinstance(func, BlockRef) else func.block
+    if args and all(is_number(a) for a in args) and ref.tree.inputs:
+        texts = ", ".join(s.text for s in spans)
+        raise frame.fail(
+            "E0405", f"`{ref.name}` is given sizes in parentheses", node.span,
+            help=f"sizes and settings stand in brackets, tensors in parentheses: `{ref.name}[{texts}](x)`",
+        )  # fmt: skip
+
+
+def _builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> Any:
+    if any(arg is BROKEN for arg in args):
+        return BROKEN
+    if any(isinstance(arg, Tensor) for arg in args):
+        if func.name in OPS:
+            return _operation(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
+        raise frame.fail("E0404", f"`{func.name}` is a function of compile time: it takes no tensors", span)
+    if func.name in ("sum", "max", "min") and len(args) == 1 and _tensors(args[0]):
+        return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
+    for arg, place in zip(args, spans, strict=False):
+        if isinstance(arg, UnknownStatic):
+            raise Undecided(arg.name, place)
+        if isinstance(arg, Absent):
+            raise absent(frame, arg, place)
+    try:
+        return func.run(*args)
+    except Misuse as problem:
+        raise frame.fail("E0404", str(problem), span) from problem
+    except TypeError as problem:
+        raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
+
+
+def _tensors(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(v, Tensor) for v in value)
+
+
+def _fold(frame: Frame, op: str, items: Sequence[Tensor], span: Span) -> Any:
+    total: Any = items[0]
+    for item in items[1:]:
+        total = operate(frame, OPS[op], {}, (total, item), span) if total is not BROKEN else BROKEN
+    return total
+
+
+# --- operations -------------------------------------------------------------------------------------------------------
+
+
+def valueless(frame: Frame, func: OpTemplate, span: Span) -> Any:
+    """An operation with its brackets; one without inputs is a value at once (`zeros[b, d]`)."""
+    return func if func.spec.inputs else _operation(frame, func, (), span, (), {})
+
+
+def _operation(
+    frame: Frame, func: OpTemplate, args: Sequence[Any], span: Span, spans: Sequence[Span], supplied: dict[str, Any]
+) -> Any:
+    spec = func.spec
+    for name, (_, item) in supplied.items():
+        raise frame.fail("E0403", f"`{spec.name}` has no input `{name}` to be given by name", item.name_span,
+                         help=f"settings stand in brackets: `{spec.name}[{item.span.text}](x)`")  # fmt: skip
+    settings = {s.name: s.default for s in spec.statics} | dict(func.statics)
+    missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
+    if any(arg is BROKEN for arg in args):
+        return BROKEN
+    if missing:
+        raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span,
+                         help=f"`{spec.name}[{missing[0]}](...)`")  # fmt: skip
+    operands = _operands(frame, spec, args, span, spans)
+    if any(operand is BROKEN for operand in operands):
+        return BROKEN
+    return operate(frame, spec, settings, operands, span, spans=spans, pattern=func.pattern_span)
+
+
+def _operands(frame: Frame, spec: Any, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Any]:
+    slots = [slot.strip() for slot in spec.inputs.split(",") if slot.strip()]
+    variadic = bool(slots) and slots[-1].startswith("*")
+    least = sum(not s.endswith("?") and not s.startswith("*") for s in slots) + variadic
+    if len(args) < least or (len(args) > len(slots) and not variadic):
+        if any(isinstance(arg, str) for arg in args):
+            texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
+            raise frame.fail("E0405", f"`{spec.name}` takes its pattern in brackets", span,
+                             help=f"`{spec.name}[{texts}](x)`")  # fmt: skip
+        wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
+        extra = [a for a in args if is_number(a)]
+        help_ = f"settings stand in brackets: `{spec.name}[{', '.join(map(str, extra))}](x)`" if extra and spec.statics else ""
+        raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
+    found: list[Any] = []
+    for index, arg in enumerate(args):
+        slot = slots[min(index, len(slots) - 1)]
+        place = spans[index] if index < len(spans) else span
+        found.append(operand_of(frame, spec, arg, place, optional=slot.endswith("?")))
+    found.extend([None] * (len(slots) - len(found) if not variadic else 0))
+    return found
+
+
+# --- instances --------------------------------------------------------------------------------------------------------
+
+
+def allocate(
+    frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: Span, name: str | None = None
+) -> Any:
+    """Make an instance at a site. A block without inputs is applied at once."""
+    template = Template(func) if isinstance(func, BlockRef) else func
+    if frame.block is None:
+        raise frame.fail("E0404", "a block is not allocated here", span)
+    path = frame.path_for(node, snake(template.block.name), name, span)
+    instance = Instance(template.block, dict(template.statics), path, span)
+    instance.member = frame.add(None)
+    frame.instances.append(instance)
+    if not template.block.tree.inputs:
+        instance.used = True
+        return _instance(frame, instance, (), span, (), {})
+    return instance
+
+
+def _instance(
+    frame: Frame, instance: Instance, args: Sequence[Any], span: Span, spans: Sequence[Span], supplied: dict[str, Any]
+) -> Any:
+    tree = instance.block.tree
+    named = {each.name: each for each in tree.inputs}
+    values: list[Any] = list(args)
+    weights: list[tuple[str, Any, Any]] = []
+    for name, (value, item) in supplied.items():
+        if name in named:
+            index = list(named).index(name)
+            while len(values) <= index:
+                values.append(None)
+            values[index] = value
+        elif name == "weights":
+            raise frame.fail("E0702", "weights from one flat axis are not built yet", item.span)
+        else:
+            weights.append((name, value, item))
+    if any(v is BROKEN for v in values):
+        return BROKEN
+    if weights:
+        raise frame.fail("E0702", "weights that are supplied at the call are not built yet", weights[0][2].span)
+    least = sum(not each.type.optional for each in tree.inputs)
+    if not least <= len(values) <= len(tree.inputs):
+        raise frame.fail("E0405", f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}", span,
+                         help=_call_help(tree, values, spans))  # fmt: skip
+    operands = [_operand(frame, tree, i, v, spans[i] if i < len(spans) else span) for i, v in enumerate(values)]
+    operands += [None] * (len(tree.inputs) - len(operands))
+    return frame.session.use(frame, instance, operands, span, spans)
+
+
+def _inputs(tree: syntax.Block) -> str:
+    names = ", ".join(f"{e.name}{'?' if e.type.optional else ''}" for e in tree.inputs)
+    return f"{len(tree.inputs)} input{'' if len(tree.inputs) == 1 else 's'} ({names})"
+
+
+def _call_help(tree: syntax.Block, values: Sequence[Any], spans: Sequence[Span]) -> str:
+    if any(is_number(v) for v in values):
+        texts = ", ".join(s.text for s, v in zip(spans, values, strict=False) if is_number(v))
+        return f"sizes and settings stand in brackets: `{tree.name}[{texts}](x)`"
+    return ""
+
+
+def _operand(frame: Frame, tree: syntax.Block, index: int, value: Any, span: Span) -> Tensor | None:
+    each = tree.inputs[index]
+    match value:
+        case Tensor(maybe=maybe):
+            if maybe is not None and not each.type.optional:
+                raise absent(frame, Absent(maybe, value.born), span)
+            return value
+        case None | Absent() if each.type.optional:
+            return None
+        case Absent():
+            raise absent(frame, value, span)
+        case UnknownStatic():
+            raise Undecided(value.name, span)
+        case _ if is_number(value):
+            raise frame.fail(
+                "E0405", f"`{tree.name}` takes tensors in parentheses, this is {kind_of(value)}", span,
+                help=f"sizes and settings stand in brackets: `{tree.name}[{span.text}](x)`",
+            )  # fmt: skip
+        case _:
+            raise frame.fail("E0405", f"`{each.name}` of `{tree.name}` takes a tensor, this is {kind_of(value)}", span)
+
+
+# --- weights of instances ---------------------------------------------------------------------------------------------
+
+
+def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
+    """`wte.weight`: the weight as a tensor, or the reference where the path is not at a weight yet."""
+    instance = ref.instance
+    variant = frame.session.variant_of(frame, instance, span)
+    if variant is None:
+        return BROKEN
+    definition, bindings, path = variant.definition, variant.bindings, ".".join(ref.path)
+    trail = path
+    mapping = dict(bindings)
+    while definition is not None:
+        weight = next((w for w in definition.weights if w.path == trail), None)
+        if weight is not None:
+            axes = tuple(a.labelled(None) for a in weight.type.axes)
+            axes = tuple(type(a)(a.size.subs(mapping)) for a in axes)
+            instance.used = True
+            frame.read.add(f"{instance.path}.{path}")
+            kind = TensorType(weight.type.elem, axes)
+            return frame.builder.node("weight", (), (kind,), path=f"{instance.path}.{path}", span=span)[0]
+        below = next((m for m in definition.instances if trail == m.path or trail.startswith(m.path + ".")), None)
+        if below is None:
+            break
+        if trail == below.path:
+            return ref
+        trail = trail[len(below.path) + 1 :]
+        mapping = {unknown: size.subs(mapping) for unknown, size in below.bindings}
+        definition = below.definition
+    if any(m.path.startswith(path + ".") for m in variant.definition.members if isinstance(m, (Weight, InstanceMember))):
+        return ref
+    known = ", ".join(f"`{w.path}`" for w in variant.definition.weights)
+    raise frame.fail("E0201", f"`{instance.block.name}` has no weight `{path}`", span,
+                     help=f"its weights: {known}" if known else "it has no weights of its own")  # fmt: skip

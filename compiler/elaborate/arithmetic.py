@@ -1,0 +1,149 @@
+"""Arithmetic and comparisons: on numbers at compile time, on tensors in the graph."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from ogive.compiler.elaborate.checker import absent, operation
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    Absent,
+    PackValue,
+    Scalar,
+    Tensor,
+    Undecided,
+    UnknownStatic,
+    is_number,
+    kind_of,
+    whole,
+)
+from ogive.compiler.sizes import Condition, Size, eq, ge, gt, le, lt, ne, size
+from ogive.grammar.source import Span
+
+NAMES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul"}
+COMPARISONS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+_SIZE: dict[str, Callable[[Size, Size], Condition]] = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+_PLAIN: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "==": operator.eq, "!=": operator.ne, "<": operator.lt,
+    "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tuple[Span, Span]) -> Any:
+    """`left op right`."""
+    if left is BROKEN or right is BROKEN:
+        return BROKEN
+    left, right = _plain(left), _plain(right)
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return operation(frame, NAMES[op], (left, right), span, spans=spans, what=op)
+    for value, place in ((left, spans[0]), (right, spans[1])):
+        if isinstance(value, Absent):
+            raise absent(frame, value, place)
+        if isinstance(value, UnknownStatic):
+            raise Undecided(value.name, place)
+    if isinstance(left, tuple) or isinstance(right, tuple):
+        return _lists(frame, op, left, right, span)
+    if op == "+" and isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if not (is_number(left) and is_number(right)) or op == "@":
+        raise frame.fail("E0404", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span)
+    return numbers(frame, op, left, right, span)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PackValue):
+        return value.sizes
+    return size(int(value)) if isinstance(value, bool) else value
+
+
+def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
+    """Arithmetic on numbers: exact on sizes, floats where they are known, else a scalar for later."""
+    if isinstance(left, Size) and isinstance(right, Size) and op != "/":
+        return _sizes(frame, op, left, right, span)
+    known = [_known(left), _known(right)]
+    if None in known:
+        return Scalar(op, (left, right))
+    try:
+        return float(_PLAIN[op](known[0], known[1]))
+    except (ZeroDivisionError, OverflowError, TypeError) as problem:
+        raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
+
+
+def _known(value: Any) -> float | None:
+    if isinstance(value, float):
+        return value
+    number = whole(value)
+    return None if number is None else float(number)
+
+
+def _sizes(frame: Frame, op: str, left: Size, right: Size, span: Span) -> Any:
+    if op in ("//", "%"):
+        if right.is_number and right.number == 0:
+            raise frame.fail("E0404", "division by zero", span)
+        if right.is_number and right.number < 0:
+            raise frame.fail("E0404", f"`{op}` needs a positive divisor, this is {right}", span)
+    if op == "**":
+        exponent, base = whole(right), whole(left)
+        if exponent is not None and exponent < 0:
+            return numbers(frame, op, float(base), right, span) if base else Scalar(op, (left, right))
+        if exponent is not None and (exponent > 64 and base not in (0, 1, -1) or exponent > 4096):
+            raise frame.fail("E0701", f"the power {left}**{right} is too large", span)
+        if exponent is None and base is None:
+            return Scalar(op, (left, right))
+    return _PLAIN[op](left, right)
+
+
+def _lists(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
+    if op == "+" and isinstance(left, tuple) and isinstance(right, tuple):
+        return left + right
+    if op == "*":
+        items, count = (left, whole(right)) if isinstance(left, tuple) else (right, whole(left))
+        if count is not None and 0 <= count * len(items) <= 100_000:
+            return items * count
+    raise frame.fail("E0404", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span,
+                     help="`xs + [x]` makes a longer list" if op == "+" else "")  # fmt: skip
+
+
+def negative(frame: Frame, value: Any, span: Span) -> Any:
+    """`-value`."""
+    match value:
+        case _ if value is BROKEN:
+            return BROKEN
+        case Size() | float():
+            return -value
+        case Scalar():
+            return Scalar("neg", (value,))
+        case Tensor():
+            return operation(frame, "neg", (value,), span)
+        case Absent():
+            raise absent(frame, value, span)
+        case _:
+            raise frame.fail("E0404", f"`-` needs a number or a tensor, this is {kind_of(value)}", span)
+
+
+def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tuple[Span, Span]) -> Any:
+    """`left op right` as a bool, a condition on sizes, or a tensor of bools."""
+    if left is BROKEN or right is BROKEN:
+        return BROKEN
+    left, right = (v.sizes if isinstance(v, PackValue) else v for v in (left, right))
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return operation(frame, COMPARISONS[op], (left, right), span, spans=spans, what=op)
+    for value in (left, right):
+        if isinstance(value, UnknownStatic):
+            raise Undecided(value.name, span)
+    if isinstance(left, Size) and isinstance(right, Size):
+        if left.is_number and right.is_number:
+            return bool(_PLAIN[op](left.number, right.number))
+        return _SIZE[op](left, right)
+    if is_number(left) and is_number(right):
+        a, b = _known(left), _known(right)
+        if a is None or b is None:
+            raise Undecided(f"{left} {op} {right}", span)
+        return bool(_PLAIN[op](a, b))
+    if op in ("==", "!="):
+        return (left == right) is (op == "==")
+    raise frame.fail("E0404", f"`{op}` does not compare {kind_of(left)} with {kind_of(right)}", span)

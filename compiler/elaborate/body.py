@@ -1,0 +1,393 @@
+"""Statements of a body, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.compiler.elaborate import places, regions, weights
+from ogive.compiler.elaborate.checker import RuleChecker
+from ogive.compiler.elaborate.evaluate import evaluate, items_of, truth, unpack
+from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.typing import star_axes
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    Absent,
+    Choice,
+    Composite,
+    Fault,
+    Handed,
+    Instance,
+    Param,
+    Tensor,
+    kind_of,
+)
+from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+
+def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
+    """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
+    for statement in body:
+        if frame.returned is not None:
+            frame.report("E0601", "nothing after a `return` is reached", statement.span)
+            return
+        try:
+            _statement(frame, statement)
+        except Fault:
+            for name in regions.bound_in((statement,)):
+                if name not in frame.fixed:
+                    frame.variables[name] = BROKEN
+            if isinstance(statement, (syntax.Return, syntax.If, syntax.For)):
+                frame.lost = True
+            if isinstance(statement, syntax.Return):
+                frame.returned = ()
+
+
+def _statement(frame: Frame, tree: syntax.Stmt) -> None:
+    frame.session.count(frame, tree.span)
+    match tree:
+        case syntax.Assign():
+            _assign(frame, tree)
+        case syntax.ParamStmt():
+            weights.declare(frame, tree)
+        case syntax.UpdateStmt():
+            weights.update(frame, tree)
+        case syntax.InitStmt():
+            weights.override(frame, tree)
+        case syntax.KeepStmt():
+            raise frame.fail("E0702", "`keep` of a weight made elsewhere is not built yet", tree.span)
+        case syntax.Return():
+            _return(frame, tree)
+        case syntax.Yield():
+            _yield(frame, tree)
+        case syntax.Require():
+            _require(frame, tree)
+        case syntax.Assume():
+            _assume(frame, tree)
+        case syntax.Tap():
+            _tap(frame, tree)
+        case syntax.If():
+            _if(frame, tree)
+        case syntax.For():
+            _for(frame, tree)
+        case syntax.Repeat():
+            regions.repeat(frame, tree)
+        case syntax.Scan():
+            regions.scan(frame, tree)
+        case _:
+            raise AssertionError(tree)
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def _assign(frame: Frame, tree: syntax.Assign) -> None:
+    if len(tree.targets) > 1:
+        value = evaluate(frame, tree.value)
+        for target, item in zip(tree.targets, unpack(frame, value, len(tree.targets), tree.value.span), strict=True):
+            bind(frame, target, item)
+        return
+    target = tree.targets[0]
+    value = evaluate(frame, tree.value, target.name)
+    if tree.type is not None:
+        value = _asserted(frame, tree.type, value, tree)
+    if isinstance(value, tuple) and value and all(isinstance(v, Tensor) for v in value) and _is_call(tree.value):
+        pass  # several outputs under one name: a list of tensors
+    bind(frame, target, value)
+
+
+def _is_call(tree: syntax.Expr) -> bool:
+    return isinstance(tree, (syntax.Call, syntax.Pipe))
+
+
+def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
+    """Bind a name. Tensors, numbers and lists may be bound again; instances and weights may not."""
+    name = target.name
+    if name in frame.fixed:
+        raise frame.fail("E0204", f"`{name}` is defined twice", target.span,
+                         labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),))  # fmt: skip
+    before = frame.variables.get(name)
+    if isinstance(value, Handed):
+        value = BROKEN
+    if isinstance(value, (Instance, Composite)):
+        if name in frame.bound_at and before is not None:
+            raise frame.fail("E0204", f"`{name}` is defined twice", target.span,
+                             labels=(Label(frame.bound_at[name], "first here"),))  # fmt: skip
+        if isinstance(value, Instance):
+            frame.fixed[name] = target.span
+    if isinstance(value, Tensor):
+        if value.home is frame.builder:
+            frame.builder.rename(value, name)
+        if value.born is not target.span:
+            value = Tensor(value.name, value.type, value.home, target.span, value.maybe)
+    frame.variables[name] = value
+    frame.bound_at[name] = target.span
+
+
+def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax.Assign) -> Any:
+    """`y: [b, n] = e` asserts the type, relabels, and binds its unbound names to the sizes found."""
+    if value is BROKEN:
+        return BROKEN
+    if not isinstance(value, Tensor):
+        raise frame.fail("E0404", f"a type is given to {kind_of(value)}", tree.span)
+    type = declared_type(frame, tree, value.type, statement.value.span, f"`{statement.targets[0].name}`")
+    return BROKEN if type is None else Tensor(value.name, type, value.home, value.born, value.maybe)
+
+
+def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span: Span, what: str) -> TensorType | None:
+    """Meet a written type with what a body gives: names that nothing binds are bound to the sizes found."""
+    label = (Label(tree.span, "declared here"),)
+    if tree.elem != actual.elem:
+        raise frame.fail("E0501", f"{what} is declared {tree.elem}, this is {actual.elem}", span, labels=label,
+                         help=f"`cast[{tree.elem}](...)`")  # fmt: skip
+    slots: list[Any] = []
+    for dim in tree.dims:
+        if isinstance(dim, syntax.StarDim):
+            slots.extend(star_axes(frame, dim) or ())
+        else:
+            slots.append(dim)
+    if len(slots) != len(actual.axes):
+        raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}: "
+                                  f"{len(slots)} axes and {len(actual.axes)}", span, labels=label)  # fmt: skip
+    checker = RuleChecker(frame, "", span)
+    axes: list[Axis] = []
+    for slot, axis in zip(slots, actual.axes, strict=True):
+        if isinstance(slot, Axis):
+            if (slot.pack is None) != (axis.pack is None):
+                raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}", span, labels=label)
+            checker.equal(axis.size, slot.size, f"{what} is declared {tree.span.text}, this is {actual}")
+            axes.append(axis)
+            continue
+        if axis.pack is not None:
+            raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}", span, labels=label)
+        axes.append(_slot(frame, slot, axis, checker, f"{what} is declared {tree.span.text}, this is {actual}"))
+    return None if checker.failed else TensorType(actual.elem, tuple(axes))
+
+
+def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text: str) -> Axis:
+    if isinstance(dim, syntax.Name) and dim.id not in frame.variables and dim.id not in frame.module.scope:
+        frame.variables[dim.id] = axis.size
+        return axis.labelled(dim.id)
+    value = evaluate(frame, dim)
+    if isinstance(value, Size):
+        checker.equal(axis.size, value, text)
+        size = axis.size if not value.is_number else value
+        return Axis(size, dim.id if isinstance(dim, syntax.Name) else axis.label)
+    if value is not BROKEN:
+        raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
+    raise Fault
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def _return(frame: Frame, tree: syntax.Return) -> None:
+    if frame.loops:
+        raise frame.fail("E0601", "a `return` inside a loop: the loop would end at its first turn", tree.span,
+                         help="bind the value, and return it after the loop")  # fmt: skip
+    frame.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
+    frame.returned_at = tree.span
+
+
+def _yield(frame: Frame, tree: syntax.Yield) -> None:
+    value = evaluate(frame, tree.value)
+    if value is BROKEN:
+        raise Fault
+    if not isinstance(value, Tensor):
+        raise frame.fail("E0404", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
+    if frame.yields is None:
+        raise frame.fail("E0601", "`yield` stands in a `repeat` or a `scan`", tree.span)
+    frame.yields.append((tree, value))
+
+
+def _tap(frame: Frame, tree: syntax.Tap) -> None:
+    value = evaluate(frame, tree.value)
+    bind(frame, tree.target, value)
+    if isinstance(value, Tensor):
+        place = frame.place.prefix
+        path = f"{place}.{tree.target.name}" if place else tree.target.name
+        frame.builder.node("tap", (frame.builder.use(value),), (), attrs=(("name", tree.target.name),), path=path, span=tree.span)
+
+
+def _require(frame: Frame, tree: syntax.Require) -> None:
+    for condition in tree.conditions:
+        state(frame, condition, "require")
+
+
+def state(frame: Frame, tree: syntax.Expr, word: str) -> None:
+    """A stated condition: it is known from here on, and every use must meet it."""
+    value = evaluate(frame, tree)
+    match value:
+        case True:
+            return
+        case False:
+            raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds", tree.span)
+        case Condition():
+            frame.stated.append((value, tree.span))
+            frame.facts = frame.facts.assume(value)
+        case _ if value is BROKEN:
+            return
+        case Choice() | _:
+            raise frame.fail("E0404", f"`{word}` needs a condition on sizes, this is {kind_of(value)}", tree.span)
+
+
+def _assume(frame: Frame, tree: syntax.Assume) -> None:
+    for each in tree.conditions:
+        value = evaluate(frame, each)
+        if isinstance(value, Condition):
+            frame.facts = frame.facts.assume(value)
+            frame.builder.node("assume", (), (), attrs=(("condition", value), ("text", each.span.text)), span=tree.span)
+        elif value is not True and value is not BROKEN:
+            raise frame.fail("E0404", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
+
+
+# --- choices and loops ------------------------------------------------------------------------------------------------
+
+
+def _if(frame: Frame, tree: syntax.If) -> None:
+    for index, (condition, arm) in enumerate(tree.branches):
+        value = evaluate(frame, condition)
+        if value is BROKEN:
+            raise Fault
+        if isinstance(value, Choice):
+            rest = _rest(tree, index)
+            regions.branch(frame, value, tree, arm, rest, tree.span)
+            return
+        if truth(frame, value, condition.span):
+            _take(frame, tree, arm)
+            return
+    _take(frame, tree, tree.orelse or ())
+
+
+def _rest(tree: syntax.If, index: int) -> tuple[syntax.Stmt, ...]:
+    """The other arms as one body."""
+    left = tree.branches[index + 1 :]
+    if not left:
+        return tree.orelse or ()
+    return (syntax.If(branches=left, orelse=tree.orelse, span=tree.span),)
+
+
+def _take(frame: Frame, tree: syntax.If, taken: Sequence[syntax.Stmt]) -> None:
+    """Run one arm. What the others bind, and this path does not, is absent afterwards."""
+    others = [arm for _, arm in tree.branches if arm is not taken]
+    if tree.orelse is not None and tree.orelse is not taken:
+        others.append(tree.orelse)
+    execute(frame, taken)
+    here = set(regions.bound_in(taken))
+    for arm in others:
+        params = {s.target.name for s in arm if isinstance(s, syntax.ParamStmt)}
+        for name in regions.bound_in(arm):
+            if name in here:
+                continue
+            known = frame.variables.get(name)
+            if known is None or (name in params and not isinstance(known, (Param, Instance))):
+                frame.variables[name] = Absent(name, _bound_where(arm, name))
+
+
+def _bound_where(body: Sequence[syntax.Stmt], name: str) -> Span | None:
+    for statement in body:
+        match statement:
+            case syntax.Assign(targets=targets):
+                for target in targets:
+                    if target.name == name:
+                        return target.span
+            case syntax.ParamStmt(target=target) if target.name == name:
+                return target.span
+            case _:
+                pass
+    return None
+
+
+def _for(frame: Frame, tree: syntax.For) -> None:
+    """Unroll over a compile-time list: each turn is a place of its own, and types may change from turn to turn."""
+    items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
+    if items is None:
+        raise Fault
+    path = frame.path_for(tree, tree.label or "layers", None, tree.span)
+    names = places.plan(tree.body, frame.session.block_names(frame))
+    own = set(regions.bound_in(tree.body))
+    if not items:
+        for name in own:
+            frame.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
+    for index, item in enumerate(items):
+        for name in own & frame.fixed.keys():
+            del frame.fixed[name]  # what a turn allocates is new in the next one
+            frame.variables.pop(name, None)
+        values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
+        for target, value in zip(tree.targets, values, strict=True):
+            frame.variables[target.name] = value
+        count = sum(d.severity == "error" for d in frame.diagnostics)
+        with frame.inside(Place(f"{path}.{index}", names)):
+            execute(frame, tree.body)
+        if sum(d.severity == "error" for d in frame.diagnostics) > count:
+            raise Fault  # the other turns would only say it again
+
+
+def finish_inits(frame: Frame) -> None:
+    """Resolve `init` targets against what the body allocated: a path beats a block, a later one an earlier one."""
+    for target, (init, span) in sorted(frame.inits, key=lambda entry: _is_path(frame, entry[0])):
+        text = ".".join(target)
+        if not _apply_init(frame, target, init) and not frame.failed:
+            frame.report("E0201", f"`init {text}` matches no weight of this body", span,
+                         help="name a block and its weight (`Linear.weight`), or a path without turn numbers")  # fmt: skip
+
+
+def _is_path(frame: Frame, target: tuple[str, ...]) -> bool:
+    return not target[0][:1].isupper()
+
+
+def _apply_init(frame: Frame, target: tuple[str, ...], init: Any) -> bool:
+    found = False
+    for index, member in enumerate(frame.members):
+        if member is None:
+            continue
+        for path in _matches(member, target):
+            found = True
+            frame.members[index] = member = _overridden(member, path, init)
+    return found
+
+
+def _overridden(member: Any, path: str, init: Any) -> Any:
+    from dataclasses import replace
+
+    if isinstance(member, InstanceMember):
+        return replace(member, inits=(*member.inits, (path, init)))
+    return replace(member, init=init)
+
+
+def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
+    """The weights at or below a member that a target names, as paths below the member."""
+    if not isinstance(member, InstanceMember):
+        here = [part for part in getattr(member, "path", "").split(".") if part != "*" and not part.isdigit()]
+        return [""] if here == list(target) and hasattr(member, "init") else []
+    if _is_path_target(target):
+        return [path for path, _ in below(member.definition) if _plain(f"{member.path}.{path}") == ".".join(target)]
+    block, weight = target[0], ".".join(target[1:])
+    found = []
+    for path, owner in below(member.definition, member.definition.block):
+        name, _, last = path.rpartition(".")
+        if owner.rsplit(".", 1)[-1] == block and last == weight:
+            found.append(path)
+    return found
+
+
+def _is_path_target(target: tuple[str, ...]) -> bool:
+    return not target[0][:1].isupper()
+
+
+def _plain(path: str) -> str:
+    """A path without turn numbers."""
+    return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())
+
+
+def below(definition: Any, owner: str = "") -> list[tuple[str, str]]:
+    """Every weight at or below a definition: its path, and the block that owns it."""
+    found = [(w.path, owner or definition.block) for w in definition.weights]
+    for each in definition.instances:
+        found += [(f"{each.path}.{path}", block) for path, block in below(each.definition, each.definition.block)]
+    return found

@@ -1,0 +1,171 @@
+"""Functions of compile time: on sizes, numbers and lists."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ogive.compiler.elaborate.values import Builtin, PackValue, Scalar, is_number
+from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
+
+CONSTANTS: dict[str, Any] = {"pi": math.pi}
+
+
+class Misuse(Exception):
+    """The arguments do not fit; the text says how."""
+
+
+def _int(value: Any, what: str) -> int:
+    if isinstance(value, Size) and value.is_number:
+        return value.number
+    raise Misuse(f"{what} needs a known whole number")
+
+
+def _list(value: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(value, PackValue):
+        return value.sizes
+    if isinstance(value, tuple):
+        return value
+    raise Misuse(f"`{what}` needs a list")
+
+
+def _len(value: Any) -> Size:
+    return size(len(value) if isinstance(value, str) else len(_list(value, "len")))
+
+
+def _range(*bounds: Any) -> tuple[Size, ...]:
+    if not 1 <= len(bounds) <= 3:
+        raise Misuse("`range` takes one to three numbers")
+    numbers = range(*(_int(b, "`range`") for b in bounds))
+    if len(numbers) > 100_000:
+        raise Misuse("`range` is too long: at most 100,000")
+    return tuple(size(i) for i in numbers)
+
+
+def _enumerate(items: Any) -> tuple[tuple[Size, Any], ...]:
+    return tuple((size(i), item) for i, item in enumerate(_list(items, "enumerate")))
+
+
+def _zip(*lists: Any) -> tuple[tuple[Any, ...], ...]:
+    found = [_list(items, "zip") for items in lists]
+    if len({len(items) for items in found}) > 1:
+        raise Misuse("`zip` needs lists of one length, these have " + ", ".join(str(len(f)) for f in found))
+    return tuple(zip(*found, strict=True))
+
+
+def _reversed(items: Any) -> tuple[Any, ...]:
+    return tuple(reversed(_list(items, "reversed")))
+
+
+def _permutations(items: Any) -> tuple[tuple[Any, ...], ...]:
+    found = _list(items, "permutations")
+    if len(found) > 7:
+        raise Misuse("`permutations` takes at most 7 items")
+    return tuple(itertools.permutations(found))
+
+
+def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
+    number = _int(count, "`per_axis`")
+    if not isinstance(value, tuple):
+        return (value,) * number
+    if len(value) != number:
+        raise Misuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}")
+    return value
+
+
+def _fold(name: str, whole: Callable[..., Size], real: Callable[..., float]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        items = _list(args[0], name) if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+        if not items:
+            raise Misuse(f"`{name}` of nothing")
+        if all(isinstance(item, Size) for item in items):
+            return whole(*items)
+        return _real(name, real, items)
+
+    return run
+
+
+def _real(name: str, run: Callable[..., float], items: tuple[Any, ...]) -> Any:
+    """A number where all items are known, else a scalar to be computed when they are."""
+    if not all(is_number(item) for item in items):
+        raise Misuse(f"`{name}` needs numbers")
+    known = [float(i.number) if isinstance(i, Size) and i.is_number else i for i in items]
+    if all(isinstance(item, float) for item in known):
+        try:
+            return run(*known)
+        except (ValueError, OverflowError) as problem:
+            raise Misuse(f"`{name}`: {problem}") from problem
+    return Scalar(name, tuple(items))
+
+
+def _sum(*args: Any) -> Any:
+    items = _list(args[0], "sum") if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+    total: Any = size(0)
+    for item in items:
+        if isinstance(total, Size) and isinstance(item, Size):
+            total = total + item
+        else:
+            total = _real("+", lambda a, b: a + b, (total, item))
+    return total
+
+
+def _prod(*args: Any) -> Any:
+    items = _list(args[0], "prod") if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+    total: Any = size(1)
+    for item in items:
+        if isinstance(total, Size) and isinstance(item, Size):
+            total = total * item
+        else:
+            total = _real("*", lambda a, b: a * b, (total, item))
+    return total
+
+
+def _rounded(name: str, run: Callable[[float], int]) -> Callable[[Any], Any]:
+    def function(value: Any) -> Any:
+        if isinstance(value, Size):
+            return value
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise Misuse(f"`{name}` of {value}")
+            return size(run(value))
+        return _real(name, lambda x: float(run(x)), (value,))
+
+    return function
+
+
+def _function(name: str, run: Callable[[float], float]) -> Callable[[Any], Any]:
+    return lambda value: _real(name, run, (value,))
+
+
+def _ceil_div(a: Any, b: Any) -> Size:
+    if not (isinstance(a, Size) and isinstance(b, Size)):
+        raise Misuse("`ceil_div` takes two sizes")
+    if b.is_number and b.number <= 0:
+        raise Misuse("`ceil_div` needs a positive divisor")
+    return ceil_div(a, b)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "len": _len,
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "reversed": _reversed,
+    "permutations": _permutations,
+    "per_axis": _per_axis,
+    "min": _fold("min", minimum, min),
+    "max": _fold("max", maximum, max),
+    "sum": _sum,
+    "prod": _prod,
+    "ceil_div": _ceil_div,
+    "sqrt": _function("sqrt", math.sqrt),
+    "log": _function("log", math.log),
+    "exp": _function("exp", math.exp),
+    "log2": _function("log2", math.log2),
+    "ceil": _rounded("ceil", math.ceil),
+    "floor": _rounded("floor", math.floor),
+}
+
+BUILTINS = {name: Builtin(name, run) for name, run in _FUNCTIONS.items()}

@@ -1,0 +1,214 @@
+"""What shape rules may ask, answered by a frame; and operations put into the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler.elaborate.frame import Demand, Frame
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    Absent,
+    Fault,
+    Tensor,
+    Undecided,
+    UnknownStatic,
+    is_number,
+    kind_of,
+)
+from ogive.compiler.ir import Const, Operand
+from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import OpSpec, ShapeError
+from ogive.compiler.sizes import Answer, Condition, Size, Unknown, eq, ge
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+
+@dataclass
+class RuleChecker:
+    """The checker of one operation at one place."""
+
+    frame: Frame
+    what: str
+    span: Span
+    types: Sequence[Any] = ()
+    spans: Sequence[Span | None] = ()
+    failed: bool = field(default=False)
+
+    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
+        """Demand a == b."""
+        if a is not b:
+            self.demand(eq(a, b), text, operand)
+
+    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        """Demand a condition."""
+        if self.failed:
+            return
+        labels = (*self._operands(operand), *births(condition, self.span))
+        demand = Demand(condition, f"`{self.what}`: {text}" if self.what else text, self.span, labels)
+        self.failed = not self.frame.demand(demand)
+
+    def inside(self, condition: Condition, text: str) -> None:
+        """Demand that a slice or an index lies inside."""
+        if not self.failed:
+            demand = Demand(condition, text, self.span, births(condition, self.span), "E0303")
+            self.failed = not self.frame.demand(demand)
+
+    def positive(self, size: Size, text: str) -> None:
+        """A derived size must be at least 1."""
+        if not self.failed and not self.frame.flow(ge(size, 1), self.span, text):
+            self.failed = True
+            self.frame.report("E0303", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None))
+
+    def proves(self, condition: Condition) -> bool:
+        """Whether the condition is known to hold."""
+        return self.frame.facts.decide(condition) is Answer.ALWAYS
+
+    def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
+        """Two axes meet in one place."""
+        if a.label != b.label and a.label and b.label and not self.failed and self._transposed(a, b):
+            if self.frame.facts.equal(a.size, b.size):
+                self.failed = True
+                self.frame.report(
+                    "E0305", f"axis `{a.label}` meets axis `{b.label}`: an operand looks transposed", self.span,
+                    labels=self._operands(operand),
+                    help="bring the axes into one order with `rearrange`, or relabel on purpose: `y: [...] = e`",
+                )  # fmt: skip
+                return a
+        if (a.pack is None) != (b.pack is None):
+            self.failed = True
+            one, other = (a, b) if a.pack else (b, a)
+            self.frame.report("E0301", f"{text}: the pack `*{one.pack}` meets `{other.size}`", self.span,
+                              labels=self._operands(operand))  # fmt: skip
+            return a
+        self.equal(a.size, b.size, text, operand)
+        return a if a.label else a.labelled(b.label)
+
+    def _transposed(self, a: Axis, b: Axis) -> bool:
+        return self._elsewhere(a.label, b) or self._elsewhere(b.label, a)
+
+    def _elsewhere(self, label: str | None, axis: Axis) -> bool:
+        holders = [t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes)]
+        return any(x.label == label and x is not axis for t in holders for x in t.axes)
+
+    def _operands(self, operand: int | None) -> tuple[Label, ...]:
+        shown = range(len(self.types)) if operand is None else (operand,)
+        found = []
+        for index in shown:
+            span = self.spans[index] if index < len(self.spans) else None
+            if span is not None and index < len(self.types) and isinstance(self.types[index], TensorType):
+                found.append(Label(span, f"this is {self.types[index]}"))
+        return tuple(found) if len(found) < 5 else ()
+
+
+def births(condition: Condition, near: Span) -> tuple[Label, ...]:
+    """Where the sizes of a condition were born."""
+    found: dict[tuple[int, int], Label] = {}
+    for unknown in sorted(condition.unknowns, key=lambda u: u.serial):
+        if isinstance(unknown.born, Span) and unknown.born.chunk is near.chunk and unknown.kind == "size":
+            key = (unknown.born.start, unknown.born.end)
+            found.setdefault(key, Label(unknown.born, f"`{unknown.name}` is born here"))
+    return tuple(found.values())
+
+
+def operate(
+    frame: Frame,
+    spec: OpSpec,
+    statics: Mapping[str, Any],
+    operands: Sequence[Tensor | Const | None],
+    span: Span,
+    *,
+    spans: Sequence[Span | None] = (),
+    pattern: Span | None = None,
+    what: str | None = None,
+) -> Any:
+    """Run the shape rule of an operation, and put it into the graph: its result, a tuple of results, or BROKEN."""
+    types = [x.type if isinstance(x, Tensor) else x for x in operands]
+    checker = RuleChecker(frame, spec.name if what is None else what, span, types, spans)
+    try:
+        results, attrs = spec.rule(checker, statics, types)
+    except ShapeError as error:
+        report_shape_error(frame, error, checker, pattern)
+        return BROKEN
+    if checker.failed:
+        return BROKEN
+    inputs: list[Operand] = [frame.builder.use(x) if isinstance(x, Tensor) else x for x in operands]
+    made = frame.builder.node(spec.name, tuple(inputs), tuple(results), attrs=tuple(attrs.items()), span=span)
+    return made[0] if len(made) == 1 and spec.outputs >= 0 else made
+
+
+def operation(
+    frame: Frame,
+    name: str,
+    operands: Sequence[Any],
+    span: Span,
+    *,
+    statics: Mapping[str, Any] | None = None,
+    spans: Sequence[Span | None] = (),
+    what: str | None = None,
+) -> Any:
+    """Apply a primitive operation by name to values: tensors, numbers (where it takes them), absent optional inputs."""
+    spec = OPS[name]
+    if any(operand is BROKEN for operand in operands):
+        return BROKEN
+    ready = [operand_of(frame, spec, value, _at(spans, i) or span) for i, value in enumerate(operands)]
+    settings = {s.name: s.default for s in spec.statics} | dict(statics or {})
+    return operate(frame, spec, settings, ready, span, spans=spans, what=what)
+
+
+def _at(spans: Sequence[Span | None], index: int) -> Span | None:
+    return spans[index] if index < len(spans) else None
+
+
+def operand_of(frame: Frame, spec: OpSpec, value: Any, span: Span, optional: bool = False) -> Tensor | Const | None:
+    """A value as an operand of an operation."""
+    match value:
+        case Tensor(maybe=maybe):
+            if maybe is not None and not optional:
+                raise absent(frame, Absent(maybe, value.born), span)
+            return value
+        case None | Absent() if optional:
+            return None
+        case Absent():
+            raise absent(frame, value, span)
+        case UnknownStatic():
+            raise Undecided(value.name, span)
+        case bool() if spec.literals:
+            return Const(value)
+        case _ if is_number(value):
+            if not spec.literals:
+                raise frame.fail(
+                    "E0405", f"`{spec.name}` takes tensors in parentheses, this is {kind_of(value)}", span,
+                    help=f"sizes and settings stand in brackets: `{spec.name}[...](x)`",
+                )  # fmt: skip
+            return Const(value)
+        case _:
+            raise frame.fail("E0405", f"`{spec.name}` takes tensors, this is {kind_of(value)}", span)
+
+
+def absent(frame: Frame, value: Absent, span: Span) -> Fault:
+    """A name is used on a path on which it is not bound."""
+    labels = (Label(value.span, "bound here, on another path only"),) if value.span else ()
+    return frame.fail(
+        "E0502", f"`{value.name}` may be absent here", span, labels=labels,
+        help=f"ask with `if given({value.name}):`, bind it on every path, or hand it to an optional input",
+    )  # fmt: skip
+
+
+def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pattern: Span | None) -> None:
+    """Turn a fact about shapes into a finding with places."""
+    span = checker.span
+    if error.inside is not None and pattern is not None:
+        span = pattern.inner(1 + error.inside[0], 1 + max(error.inside[1], error.inside[0] + 1))
+    labels = checker._operands(error.operand)
+    frame.report(error.code, f"`{checker.what}`: {error.text}" if checker.what else error.text, span,
+                 labels=labels, help=error.help)  # fmt: skip
+
+
+def unknown_size(name: str, born: Span | None) -> Size:
+    """A size that nothing determines (what a broken or recursive part would give)."""
+    from ogive.compiler.sizes import size
+
+    return size(Unknown(name, 1, "size", born))

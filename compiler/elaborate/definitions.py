@@ -1,0 +1,208 @@
+"""One variant of a block: run the body, meet the declared outputs, solve what was demanded, make the definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogive.compiler.elaborate import demands, places
+from ogive.compiler.elaborate.apply import allocate
+from ogive.compiler.elaborate.body import declared_type, finish_inits, state
+from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.typing import tensor_type
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    Absent,
+    BlockRef,
+    Composite,
+    Fault,
+    Handed,
+    PackValue,
+    Template,
+    Tensor,
+    kind_of,
+)
+from ogive.compiler.elaborate.variants import (
+    Abstract,
+    Variant,
+    fill,
+    size_unknowns,
+    static_members,
+)
+from ogive.compiler.ir import Definition, Operand, Weight
+from ogive.compiler.sizes import size
+from ogive.compiler.types import TensorType
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+
+
+def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
+    """Elaborate a variant in its frame. Raises Undecided where a choice hangs on what nobody knows."""
+    ref, tree = variant.ref, variant.ref.tree
+    _running_outputs(frame, variant, found)
+    _bind_signature(frame, variant, found)
+    frame.places.append(Place("", places.plan(tree.body, frame.session.block_names(frame))))
+    for name, value in list(frame.variables.items()):
+        if isinstance(value, Handed):
+            _allocate_handed(frame, name, value, tree)
+    try:
+        for condition in tree.where:
+            state(frame, condition, "where")
+        inputs = _inputs(frame, tree, found)
+    except Fault:
+        inputs = None
+    if inputs is not None:
+        frame.execute(tree.body)
+        _finish(frame, variant, ref, found)
+    variant.diagnostics = frame.diagnostics
+    variant.uses = list(dict.fromkeys(frame.uses))
+    variant.ok = not frame.failed
+
+
+def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
+    own = [size(hole) for hole in variant.holes]
+    for name, value in found.values.items():
+        frame.variables[name] = fill(value, own)
+    for name, value in found.bound.items():
+        frame.variables[name] = fill(value, own)
+    for name, axes in found.packs.items():
+        frame.variables[name] = PackValue(name, fill(axes, own))
+
+
+def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
+    """What a recursive use sees: the declared outputs, where they are known."""
+    scratch = Frame(frame.session, frame.module, frame.block, frame.facts, frame.outer)
+    _bind_signature(scratch, variant, found)
+    try:
+        types = [tensor_type(scratch, each.type) for each in variant.ref.tree.outputs]
+    except Fault:
+        return
+    if all(t is not None for t in types):
+        variant.outputs = tuple(t for t in types if t is not None)
+
+
+def _allocate_handed(frame: Frame, name: str, value: Handed, tree: syntax.Block) -> None:
+    """An instance that was handed in as a static stands under the static's name."""
+    node = next(d for d in tree.statics if d.name == name)
+    anchor = syntax.Name(id=name, span=node.span)
+    match value.value:
+        case Template() as template:
+            frame.variables[name] = allocate(frame, template, anchor, node.span, name)
+        case Composite(parts=parts):
+            with frame.inside(Place(name, {})):
+                made = tuple(
+                    allocate(frame, part, syntax.Name(id=f"{name}{i}", span=node.span), node.span)
+                    if isinstance(part, (Template, BlockRef)) else part
+                    for i, part in enumerate(parts)
+                )  # fmt: skip
+            frame.variables[name] = Composite(made)
+        case other:
+            frame.variables[name] = other
+
+
+def _inputs(frame: Frame, tree: syntax.Block, found: Abstract) -> list[Any] | None:
+    presence = found.key[-1]
+    made: list[Any] = []
+    for each, present in zip(tree.inputs, presence, strict=True):
+        if each.name in frame.bound_at:
+            frame.report("E0204", f"`{each.name}` is defined twice", each.span)
+        frame.bound_at[each.name] = each.span
+        type = tensor_type(frame, each.type)
+        if type is None:
+            return None
+        if present is None:
+            frame.variables[each.name] = Absent(each.name, each.span)
+            frame.builder.input(each.name, type, each.span)
+            continue
+        maybe = each.name if present else None
+        frame.variables[each.name] = frame.builder.input(each.name, type, each.span, maybe)
+        made.append(frame.variables[each.name])
+    return made
+
+
+def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> None:
+    tree = ref.tree
+    results = _results(frame, tree)
+    finish_inits(frame)
+    conditions = demands.settle(frame, variant.holes)
+    _warn_unused(frame)
+    variant.conditions = tuple(conditions)
+    if results is None or frame.failed:
+        if results is None:
+            variant.outputs = None
+        return
+    variant.outputs = tuple(t for _, t in results if t is not None)
+    variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
+    outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
+    stated = [c for c, _ in frame.stated]
+    variant.definition = Definition(
+        name=ref.name,
+        block=ref.qualified,
+        statics=static_members(ref, found, variant.holes),
+        sizes=size_unknowns(ref, found, variant.holes),
+        graph=frame.builder.finish(outputs),
+        output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in variant.absent_outputs),
+        optional=tuple(e.type.optional for e in tree.inputs),
+        members=tuple(m for m in frame.members if m is not None),
+        conditions=tuple(dict.fromkeys((*stated, *conditions))),
+        facts=tuple(c if outcome else c.negate() for c, outcome in variant.decisions),
+        doc=tree.doc,
+        span=tree.name_span,
+    )
+
+
+def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | None]] | None:
+    """The returned values, met with the declared outputs."""
+    if frame.returned is None:
+        if not frame.lost and not frame.failed:
+            frame.report("E0601", f"`{tree.name}` does not return on every path", tree.name_span,
+                         help="end the body with `return ...`")  # fmt: skip
+        return None
+    if not frame.returned:
+        return None
+    values = _spread(frame, tree)
+    if len(values) != len(tree.outputs):
+        frame.report("E0301", f"`{tree.name}` declares {len(tree.outputs)} outputs, here are {len(values)}",
+                     frame.returned_at or tree.name_span, labels=(Label(tree.outputs[0].span, "declared here"),))  # fmt: skip
+        return None
+    found: list[tuple[Any, TensorType | None]] = []
+    broken = False
+    for each, (value, span) in zip(tree.outputs, values, strict=True):
+        try:
+            found.append(_result(frame, each, value, span))
+        except Fault:
+            broken = True
+        if found and found[-1][1] is None and found[-1][0] is BROKEN:
+            broken = True
+    return None if broken else found
+
+
+def _spread(frame: Frame, tree: syntax.Block) -> tuple[Any, ...]:
+    assert frame.returned is not None
+    if len(frame.returned) == 1 and len(tree.outputs) > 1 and isinstance(frame.returned[0][0], tuple):
+        value, span = frame.returned[0]
+        return tuple((v, span) for v in value)
+    return frame.returned
+
+
+def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[Any, TensorType | None]:
+    what = f"the output `{each.name}`" if each.name else "the output"
+    if value is BROKEN:
+        return BROKEN, None
+    if isinstance(value, Absent) and each.type.optional:
+        return value, None
+    if isinstance(value, Absent):
+        raise frame.fail("E0502", f"`{value.name}` may be absent here", span)
+    if not isinstance(value, Tensor):
+        raise frame.fail("E0404", f"{what} is a tensor, this is {kind_of(value)}", span)
+    type = declared_type(frame, each.type, value.type, span, what)
+    return (BROKEN, None) if type is None else (value, type)
+
+
+def _warn_unused(frame: Frame) -> None:
+    """W0901: weights that nothing reads; W0902: instances that are never applied."""
+    for member in frame.members:
+        if isinstance(member, Weight) and member.path not in frame.read and member.span is not None:
+            frame.report("W0901", f"the weight `{member.path}` is never used", member.span)
+    for instance in frame.instances:
+        if not instance.used:
+            frame.report("W0902", f"`{instance.path}` is never used", instance.span)

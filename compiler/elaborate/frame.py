@@ -1,0 +1,242 @@
+"""The state of one elaboration: a block at one choice of everything that is not a size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ogive.compiler.elaborate.builder import Builder, Names
+from ogive.compiler.elaborate.values import BlockRef, Fault, Instance, Undecided
+from ogive.compiler.ir import Member, Weight
+from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
+from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.elaborate.modules import Module
+    from ogive.compiler.elaborate.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an operation demands of sizes and the block must prove or state."""
+
+    condition: Condition
+    message: str
+    span: Span
+    labels: tuple[Label, ...] = ()
+    code: str = "E0301"
+
+
+@dataclass(frozen=True, slots=True)
+class Flowing:
+    """A condition that joins the block's own: of a used block, or that a derived size stays positive."""
+
+    condition: Condition
+    span: Span
+    text: str
+
+
+@dataclass
+class Place:
+    """A body or a loop's turn: the prefix of the paths of what it allocates, and the names planned in it."""
+
+    prefix: str
+    names: dict[int, tuple[str, bool]]
+
+
+@dataclass
+class Frame:
+    """Everything that elaborating one variant of a block collects."""
+
+    session: Session
+    module: Module
+    block: BlockRef | None  # None where a constant or a model of a module is evaluated
+    facts: Facts
+    outer: tuple[Frame, dict[Unknown, Size]] | None = None  # who asked, and its sizes for our unknowns
+    builder: Builder = field(default_factory=lambda: Builder(Names()))
+    variables: dict[str, Any] = field(default_factory=dict)
+    demands: list[Demand] = field(default_factory=list)
+    flowing: list[Flowing] = field(default_factory=list)
+    decisions: list[tuple[Condition, bool]] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    members: list[Member | None] = field(default_factory=list)
+    taken: dict[str, Span] = field(default_factory=dict)
+    fixed: dict[str, Span] = field(default_factory=dict)  # names of instances, params, states: may not be bound again
+    places: list[Place] = field(default_factory=list)
+    inits: list[tuple[tuple[str, ...], Any]] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
+    bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
+    yields: list[Any] | None = None  # what `yield` collects in the loop we are in
+    loops: int = 0  # how many `repeat`s and `scan`s we are in
+    stated: list[tuple[Condition, Span]] = field(default_factory=list)
+    returned: tuple[Any, ...] | None = None
+    returned_at: Span | None = None
+    uses: list[Any] = field(default_factory=list)  # the variants that this one uses
+    catches: bool = False  # reports a limit that is reached below it
+    lost: bool = False  # a fault took away a result: what is missing was not forgotten
+
+    def report(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        note: str = "",
+        labels: tuple[Label, ...] = (),
+        help: str = "",
+        details: tuple[str, ...] = (),
+        edits: tuple[Edit, ...] = (),
+    ) -> None:
+        """Add a finding."""
+        self.diagnostics.append(Diagnostic(code, message, span, note, labels, help, details, edits))
+
+    def fail(self, code: str, message: str, span: Span, **more: Any) -> Fault:
+        """Add a finding and return the exception that ends the statement: `raise frame.fail(...)`."""
+        self.report(code, message, span, **more)
+        return Fault()
+
+    def evaluate(self, tree: syntax.Expr, name: str | None = None) -> Any:
+        """The value of an expression here."""
+        return self.session.evaluate(self, tree, name)
+
+    def execute(self, body: tuple[syntax.Stmt, ...]) -> None:
+        """Run statements here."""
+        self.session.execute(self, body)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error was found, here or in a variant that is used here."""
+        return any(d.severity == "error" for d in self.diagnostics) or any(not v.ok and not v.running for v in self.uses)
+
+    # --- choices at compile time ----------------------------------------------------------------------------------
+
+    def decide(self, condition: Condition, span: Span | None = None) -> bool:
+        """Settle a condition: by what is known, or by asking who uses us, down to the numbers of a model.
+
+        A choice that was not proved is a fact from here on, and part of this variant's identity.
+        """
+        match self.facts.decide(condition):
+            case Answer.ALWAYS:
+                return True
+            case Answer.NEVER:
+                return False
+            case _:
+                pass
+        if self.outer is None:
+            raise Undecided(str(condition), span)
+        frame, mapping = self.outer
+        outcome = frame.decide(condition.subs(mapping), span)
+        self.decisions.append((condition, outcome))
+        self.facts = self.facts.assume(condition if outcome else condition.negate())
+        return outcome
+
+    def number(self, size: Size, span: Span | None = None) -> int:
+        """The number that a size is here; the choice becomes part of this variant."""
+        if size.is_number:
+            return size.number
+        reduced = self.facts.reduce(size)
+        if reduced.is_number:
+            return reduced.number
+        if self.outer is None:
+            raise Undecided(str(size), span)
+        frame, mapping = self.outer
+        value = frame.number(size.subs(mapping), span)
+        self.decisions.append((eq(size, value), True))
+        self.facts = self.facts.assume(eq(size, value))
+        return value
+
+    def peek(self, condition: Condition) -> bool | None:
+        """How a condition would be settled, without making it a choice of this variant; None where it is open."""
+        match self.facts.decide(condition):
+            case Answer.ALWAYS:
+                return True
+            case Answer.NEVER:
+                return False
+            case _:
+                if self.outer is None:
+                    return None
+                frame, mapping = self.outer
+                return frame.peek(condition.subs(mapping))
+
+    @property
+    def depth(self) -> int:
+        """How many uses this elaboration is nested in."""
+        return 0 if self.outer is None else self.outer[0].depth + 1
+
+    # --- demands --------------------------------------------------------------------------------------------------
+
+    def demand(self, demand: Demand) -> bool:
+        """Note a demand unless it is proved. False where it can never hold: then it is reported at once."""
+        answer = self.facts.decide(demand.condition)
+        if answer is Answer.NEVER:
+            self.report(demand.code, demand.message, demand.span, labels=demand.labels)
+            return False
+        if answer is not Answer.ALWAYS:
+            self.demands.append(demand)
+        return True
+
+    def flow(self, condition: Condition, span: Span, text: str) -> bool:
+        """A condition joins the block's own, unless it is known. False where it can never hold."""
+        answer = self.facts.decide(condition)
+        if answer is Answer.NEVER:
+            return False
+        if answer is not Answer.ALWAYS:
+            self.flowing.append(Flowing(condition, span, text))
+        return True
+
+    # --- places ---------------------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """Where we are in the tree of weights."""
+        return self.places[-1]
+
+    @contextmanager
+    def inside(self, place: Place) -> Iterator[None]:
+        """Elaborate inside a place."""
+        self.places.append(place)
+        try:
+            yield
+        finally:
+            self.places.pop()
+
+    def path_for(self, node: syntax.Tree, base: str, name: str | None, span: Span) -> str:
+        """The path of something allocated at a node: its own name, the one planned for it, or `base`, made unique."""
+        prefix = self.place.prefix
+        planned, ordered = self.place.names.get(id(node), (None, False))
+        chosen = name or planned or base
+        path = f"{prefix}.{chosen}" if prefix else chosen
+        if path in self.taken and name is not None and self.taken[path] != span:
+            raise self.fail("E0204", f"`{chosen}` is defined twice", span, labels=(Label(self.taken[path], "first here"),))
+        free, number = path, 1
+        while free in self.taken:
+            number += 1
+            free = f"{path}_{number}"
+        if ordered:
+            self.report("H0905", f"the path `{path}` hangs on source order", span, help="give it a name with `as`")
+        self.taken[free] = span
+        return free
+
+    def add(self, member: Member | None) -> int:
+        """Add a member and return its index."""
+        self.members.append(member)
+        return len(self.members) - 1
+
+    def weight(self, path: str) -> Weight | None:
+        """The weight of this body at a path."""
+        return next((m for m in self.members if isinstance(m, Weight) and m.path == path), None)
+
+    @contextmanager
+    def region(self) -> Iterator[Builder]:
+        """Build a region of the current graph; names bound inside do not leave it."""
+        saved, variables = self.builder, dict(self.variables)
+        self.builder = Builder(saved.names, saved)
+        try:
+            yield self.builder
+        finally:
+            self.builder, self.variables = saved, variables

@@ -1,0 +1,156 @@
+"""Modules and their names: what a file declares, what it takes from the library and from files beside it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ogive import stdlib
+from ogive.compiler.elaborate.values import BlockRef
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.parser import Parsed, parse
+from ogive.grammar.source import Span
+
+
+@dataclass(eq=False)
+class Module:
+    """A parsed file with its names. `name` is "std.nn" for the library, "" for the file that is checked."""
+
+    name: str
+    path: str
+    tree: syntax.File
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    scope: dict[str, Any] = field(default_factory=dict)  # BlockRef, syntax.Const, syntax.Model, Module, ...
+    consts: dict[str, Any] = field(default_factory=dict)  # values of constants, once known
+    broken: bool = False  # part of it could not be parsed: names may be missing
+
+    def blocks(self) -> tuple[BlockRef, ...]:
+        """The blocks that this file declares."""
+        return tuple(e for e in self.scope.values() if isinstance(e, BlockRef) and e.module is self)
+
+
+class Library:
+    """Modules by name, each read once."""
+
+    def __init__(self, allow_files: bool = True) -> None:
+        self._modules: dict[str, Module] = {}
+        self._loading: list[str] = []
+        self._allow_files = allow_files
+
+    def module(self, name: str, text: str, path: str) -> Module:
+        """The library module of that name, or a file's."""
+        if name not in self._modules:
+            self._loading.append(name)
+            self._modules[name] = build(parse(text, path), self, name=name, path=path)
+            self._loading.pop()
+        return self._modules[name]
+
+    def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
+        """The module that a `use` names, or what is wrong with it."""
+        if use.module.startswith("./"):
+            return self._beside(use, user)
+        if use.module not in stdlib.names():
+            close = difflib.get_close_matches(use.module, stdlib.names(), 1)
+            hint = f"did you mean `{close[0]}`?" if close else "the library has " + ", ".join(stdlib.names())
+            return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint)
+        if use.module in self._loading:
+            return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span)
+        return self.module(use.module, stdlib.source(use.module), f"<{use.module}>")
+
+    def _beside(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
+        folder = Path(user.path).resolve().parent
+        target = (folder / f"{use.module}.arch").resolve()
+        if not self._allow_files or not target.is_relative_to(folder):
+            return Diagnostic(
+                "E0202", f"`{use.module}` is outside the folder of this file", use.module_span,
+                help="a file may use files of its own folder and of folders below",
+            )  # fmt: skip
+        name = str(target)
+        if name in self._loading or target == Path(user.path).resolve():
+            return Diagnostic("E0203", f"`{use.module}` uses this file, which uses it", use.module_span)
+        try:
+            text = target.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+            return Diagnostic("E0202", f"cannot read `{target.name}`: {reason}", use.module_span)
+        module = self.module(name, text, str(target))
+        module.name = module.name if module.name != name else target.stem
+        return module
+
+
+def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
+    """Collect the names that a file declares and uses."""
+    module = Module(name, path, parsed.file, list(parsed.diagnostics))
+    module.broken = any(d.severity == "error" for d in parsed.diagnostics)
+    for declaration in parsed.file.declarations:
+        match declaration:
+            case syntax.Use():
+                _use(declaration, module, library)
+            case syntax.Block():
+                _declare(module, declaration.name, BlockRef(declaration, module), declaration.name_span)
+            case syntax.Const():
+                _declare(module, declaration.target.name, declaration, declaration.target.span)
+            case syntax.Model() | syntax.Extern():
+                _declare(module, declaration.name, declaration, declaration.name_span)
+            case _:
+                pass
+    return module
+
+
+def _use(use: syntax.Use, module: Module, library: Library) -> None:
+    found = library.find(use, module)
+    if isinstance(found, Diagnostic):
+        module.diagnostics.append(found)
+        for item in use.items:
+            module.scope[item.alias or item.name] = None  # known to be missing: nothing more is said of it
+        return
+    if not use.items:
+        alias = use.alias or use.module.rsplit(".", 1)[-1].rsplit("/", 1)[-1]
+        _declare(module, alias, found, use.module_span)
+    for item in use.items:
+        entry = found.scope.get(item.name)
+        if entry is None or (isinstance(entry, BlockRef) and entry.module is not found):
+            if not found.broken:
+                module.diagnostics.append(_unknown_import(item, use, found))
+            module.scope[item.alias or item.name] = None
+        else:
+            _declare(module, item.alias or item.name, entry, item.span)
+
+
+def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Diagnostic:
+    names = sorted(n for n, e in found.scope.items() if isinstance(e, BlockRef) and e.module is found)
+    close = difflib.get_close_matches(item.name, names, 1)
+    if close:
+        advice = f"did you mean `{close[0]}`?"
+    else:
+        advice = f"`{use.module}` has " + ", ".join(names) if names else ""
+    from ogive.compiler.ops import OPS
+
+    if item.name in OPS:
+        advice = f"`{item.name}` is a primitive operation: it needs no `use`"
+    return Diagnostic("E0202", f"`{use.module}` has no `{item.name}`", item.span, help=advice)
+
+
+def _declare(module: Module, name: str, entry: Any, span: Span) -> None:
+    before = module.scope.get(name)
+    if before is None:
+        module.scope[name] = entry
+        return
+    labels = (Label(place, "first here"),) if (place := place_of(before)) else ()
+    module.diagnostics.append(Diagnostic("E0204", f"`{name}` is defined twice", span, labels=labels))
+
+
+def place_of(entry: Any) -> Span | None:
+    """Where a name of a module is declared."""
+    match entry:
+        case BlockRef():
+            return entry.tree.name_span
+        case syntax.Const():
+            return entry.target.span
+        case syntax.Model() | syntax.Extern():
+            return entry.name_span
+        case _:
+            return None

@@ -1,0 +1,398 @@
+"""Statics: what stands in brackets, by the kinds that a block or an operation declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.elaborate import suggest
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    AxisRef,
+    BlockRef,
+    Builtin,
+    Composite,
+    Fault,
+    Handed,
+    Instance,
+    OpTemplate,
+    PackValue,
+    Scalar,
+    Template,
+    TypedBlock,
+    Undecided,
+    UnknownStatic,
+    kind_of,
+)
+from ogive.compiler.ops.spec import REQUIRED, OpSpec, Pattern, StaticSpec
+from ogive.compiler.sizes import Size
+from ogive.compiler.types import ELEMENTS, Axis
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+LOWEST = {"size": 1, "nat": 0}
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
+
+
+def kinds(decl: syntax.StaticDecl, block: syntax.Block | syntax.Extern) -> tuple[str, ...]:
+    """The kinds that a static takes: written, or shown by its default."""
+    if decl.kinds:
+        return decl.kinds
+    if decl.type is not None:
+        return ("block",)
+    match decl.default:
+        case None:
+            return ("size",)
+        case syntax.Number(value=float()):
+            return ("float",)
+        case syntax.Number(value=value):
+            return ("size",) if value >= 1 else ("nat",)
+        case syntax.Unary(op="-", operand=syntax.Number(value=float())):
+            return ("float",)
+        case syntax.Unary(op="-"):
+            return ("int",)
+        case syntax.Constant(value=bool()):
+            return ("bool",)
+        case syntax.String():
+            return ("str",)
+        case syntax.ListExpr() | syntax.Comprehension():
+            return ("list",)
+        case syntax.Name(id=id):
+            other = next((s for s in block.statics if s.name == id and s is not decl), None)
+            return kinds(other, block) if other is not None else ("block",)
+        case syntax.Brackets() | syntax.Compose():
+            return ("block",)
+        case syntax.Binary(op="/") | syntax.Call(func=syntax.Name(id="sqrt" | "log" | "exp" | "log2")):
+            return ("float",)
+        case _:
+            return ("size",)
+
+
+def fits(value: Any, wanted: Sequence[str]) -> bool:
+    """Whether a value is of one of the kinds."""
+    return any(_fits(value, kind) for kind in wanted)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    match kind:
+        case "size" | "nat" | "int":
+            lowest = LOWEST.get(kind)
+            return isinstance(value, Size) and (lowest is None or not value.is_number or value.number >= lowest)
+        case "float":
+            return isinstance(value, (float, Scalar, Size)) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case "bool":
+            return isinstance(value, bool) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case "str":
+            return isinstance(value, str) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case "list":
+            return isinstance(value, (tuple, PackValue)) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case "axis":
+            return isinstance(value, AxisRef) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case "block":
+            blocks = (BlockRef, Template, Handed, Instance, OpTemplate, Composite, TypedBlock, Builtin)
+            return isinstance(value, blocks) or (isinstance(value, UnknownStatic) and value.kind == kind)
+        case _:
+            return True
+
+
+def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span: Span) -> Any:
+    """The value, or a fault where it is of another kind."""
+    if value is BROKEN:
+        return BROKEN
+    if "list" not in wanted and wanted == ("float",) and isinstance(value, Size) and value.is_number:
+        return float(value.number)
+    if fits(value, wanted):
+        return value
+    shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
+    raise frame.fail("E0404", f"`{name}` takes {_words(wanted)}, this is {shown}", span)
+
+
+def _words(wanted: Sequence[str]) -> str:
+    words = {"size": "a size (1 or more)", "nat": "a number (0 or more)", "int": "a whole number", "float": "a number",
+             "bool": "true or false", "str": "a string", "list": "a list", "axis": "an axis", "block": "a block"}  # fmt: skip
+    return " or ".join(words.get(kind, kind) for kind in wanted)
+
+
+# --- brackets of blocks -----------------------------------------------------------------------------------------------
+
+
+def of_block(
+    frame: Frame, ref: BlockRef, before: Mapping[str, Any], items: Sequence[Any], span: Span
+) -> tuple[dict[str, Any], bool]:
+    """The statics that brackets give to a block, and whether they end in `...`."""
+    given = dict(before)
+    declared = {decl.name: decl for decl in ref.tree.statics}
+    order = [name for name in declared if name not in before]
+    places: dict[str, Span] = {}
+    opened, position = False, 0
+    for item in items:
+        if isinstance(item, syntax.Ellipsis_):
+            if item is not items[-1]:
+                raise frame.fail("E0404", "`...` stands last: it leaves the other statics open", item.span)
+            opened = True
+        elif isinstance(item, syntax.Keyword):
+            _keyword(frame, ref, item, given, places, declared)
+        elif isinstance(item, syntax.Splice | syntax.Slice):
+            raise frame.fail("E0404", f"`{ref.name}` takes statics here", item.span)
+        elif position >= len(order):
+            raise frame.fail("E0403", f"`{ref.name}` takes {_count(len(order), 'static')} in brackets", item.span,
+                             help=_signature(ref))  # fmt: skip
+        else:
+            name = order[position]
+            position += 1
+            places[name] = item.span
+            given[name] = static_value(frame, name, kinds(declared[name], ref.tree), item)
+    return given, opened
+
+
+def _keyword(
+    frame: Frame,
+    ref: BlockRef,
+    item: syntax.Keyword,
+    given: dict[str, Any],
+    places: dict[str, Span],
+    declared: Mapping[str, syntax.StaticDecl],
+) -> None:
+    if item.name in places:
+        frame.report("E0403", f"`{item.name}` is given twice", item.name_span,
+                     labels=(Label(places[item.name], "first here"),))  # fmt: skip
+        raise Fault
+    if item.name in declared:
+        wanted = kinds(declared[item.name], ref.tree)
+    elif item.name in input_sizes(ref.tree):
+        wanted = ("size",)
+    else:
+        raise frame.fail("E0403", f"`{ref.name}` has no static `{item.name}`", item.name_span,
+                         help=suggest.close(item.name, declared) or _signature(ref))  # fmt: skip
+    places[item.name] = item.span
+    given[item.name] = static_value(frame, item.name, wanted, item.value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _signature(ref: BlockRef) -> str:
+    names = [d.name if d.default is None else f"{d.name}={d.default.span.text}" for d in ref.tree.statics]
+    return f"its statics: {ref.name}[{', '.join(names)}]" if names else f"`{ref.name}` has no statics"
+
+
+def static_value(frame: Frame, name: str, wanted: Sequence[str], tree: syntax.Expr) -> Any:
+    """The value of a static, by its kinds."""
+    if "axis" in wanted:
+        value = axis_value(frame, tree)
+    elif "block" in wanted:
+        value = _handed(frame, tree)
+    else:
+        value = frame.evaluate(tree)
+    return check_kind(frame, name, value, wanted, tree.span)
+
+
+def _handed(frame: Frame, tree: syntax.Expr) -> Any:
+    """A block as a static: brackets and compositions are allocated by the block that takes them."""
+    match tree:
+        case syntax.Brackets():
+            value = frame.session.template(frame, tree)
+            closed = not (tree.items and isinstance(tree.items[-1], syntax.Ellipsis_))
+            return Handed(value) if isinstance(value, Template) and closed else value
+        case syntax.Compose(parts=parts):
+            return Handed(Composite(tuple(_part(_handed(frame, part)) for part in parts)))
+        case _:
+            return frame.evaluate(tree)
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, Handed):
+        return value.value
+    return Template(value) if isinstance(value, BlockRef) else value
+
+
+def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
+    """An axis: a bare name is a label (or a static of kind `axis`), a number a position."""
+    if isinstance(tree, syntax.Name):
+        known = frame.variables.get(tree.id)
+        return known if isinstance(known, (AxisRef, UnknownStatic)) else AxisRef(tree.id)
+    value = frame.evaluate(tree)
+    if isinstance(value, Size) and value.is_number:
+        return AxisRef(value.number)
+    if isinstance(value, AxisRef) or value is BROKEN:
+        return value
+    raise frame.fail("E0404", f"an axis is a label or a position, this is {kind_of(value)}", tree.span)
+
+
+def input_sizes(block: syntax.Block | syntax.Extern) -> tuple[str, ...]:
+    """The plain names in the types of the inputs that no static binds, in order."""
+    statics = {decl.name for decl in block.statics}
+    found: dict[str, None] = {}
+    for each in block.inputs:
+        for dim in each.type.dims:
+            if not isinstance(dim, syntax.StarDim):
+                for name in names_in(dim):
+                    if name not in statics:
+                        found[name] = None
+    return tuple(found)
+
+
+def names_in(tree: syntax.Tree) -> tuple[str, ...]:
+    """The names that an expression reads, functions of calls left out."""
+    match tree:
+        case syntax.Name(id=id):
+            return (id,)
+        case syntax.Call(args=args):
+            return tuple(n for arg in args for n in names_in(arg))
+        case _:
+            found: list[str] = []
+            for field in type(tree).__dataclass_fields__:
+                value = getattr(tree, field)
+                for item in value if isinstance(value, tuple) else (value,):
+                    if isinstance(item, syntax.Tree):
+                        found.extend(names_in(item))
+            return tuple(found)
+
+
+# --- brackets of operations -------------------------------------------------------------------------------------------
+
+
+def of_op(
+    frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span
+) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
+    """The statics that brackets give to an operation, and the place of its pattern."""
+    if any(s.kind == "pattern" for s in spec.statics):
+        return _pattern(frame, spec, items, span)
+    given: dict[str, Any] = {}
+    order = list(spec.statics)
+    for item in items:
+        if isinstance(item, syntax.Keyword):
+            static = next((s for s in spec.statics if s.name == item.name), None)
+            if static is None:
+                raise frame.fail("E0403", f"`{spec.name}` has no static `{item.name}`", item.name_span,
+                                 help=_op_signature(spec))  # fmt: skip
+            if item.name in given:
+                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+            given[item.name] = op_value(frame, spec, static, item.value)
+            continue
+        static = next((s for s in order if s.name not in given or s.kind in ("axes", "sizes")), None)
+        if static is None:
+            raise frame.fail("E0403", f"`{spec.name}` takes {_count(len(order), 'static')} in brackets", item.span,
+                             help=_op_signature(spec))  # fmt: skip
+        if static.kind == "sizes":
+            given[static.name] = (*given.get(static.name, ()), *_sizes(frame, spec, item))
+        elif isinstance(item, (syntax.Splice, syntax.Slice, syntax.Ellipsis_)):
+            raise frame.fail("E0404", f"`{spec.name}` takes statics here", item.span)
+        elif static.kind == "axes":
+            more = op_value(frame, spec, static, item)
+            given[static.name] = (*given.get(static.name, ()), *more)
+        else:
+            given[static.name] = op_value(frame, spec, static, item)
+    return tuple(given.items()), None
+
+
+def _op_signature(spec: OpSpec) -> str:
+    names = [s.name if s.default is REQUIRED else f"{s.name}={_shown(s.default)}" for s in spec.statics]
+    return f"its statics: {spec.name}[{', '.join(names)}]" if names else f"`{spec.name}` has no statics"
+
+
+def _shown(value: Any) -> str:
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _pattern(frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span) -> Any:
+    given: dict[str, Any] = {}
+    sizes: dict[str, Size] = {}
+    place: Span | None = None
+    order = list(spec.statics)
+    for item in items:
+        if isinstance(item, syntax.Keyword):
+            if item.name in sizes:
+                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+            value = frame.evaluate(item.value)
+            if value is not BROKEN and not isinstance(value, Size):
+                raise frame.fail("E0404", f"`{item.name}` needs a size, this is {kind_of(value)}", item.value.span)
+            sizes[item.name] = value
+        elif not order or not isinstance(item, syntax.Expr):
+            raise frame.fail("E0403", f"`{spec.name}` takes a pattern and sizes by name", item.span)
+        else:
+            static = order.pop(0)
+            if static.kind == "pattern":
+                if not isinstance(item, syntax.String):
+                    raise frame.fail("E0404", f"`{spec.name}` needs a pattern first: a string", item.span)
+                given[static.name], place = item.value, item.span
+            else:
+                given[static.name] = op_value(frame, spec, static, item)
+    if any(size is BROKEN for size in sizes.values()):
+        raise Fault
+    for static in spec.statics:
+        if static.kind == "pattern":
+            if static.name not in given:
+                raise frame.fail("E0404", f"`{spec.name}` needs a pattern in its brackets", span)
+            given[static.name] = Pattern(given[static.name], sizes)
+    return tuple(given.items()), place
+
+
+def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
+    """Sizes in brackets, as axes: a plain name is a label too."""
+    if isinstance(item, syntax.Splice):
+        value = frame.evaluate(item.value)
+        if isinstance(value, PackValue):
+            return value.axes
+        if isinstance(value, tuple) and all(isinstance(v, Size) for v in value):
+            return tuple(Axis(v) for v in value)
+        raise frame.fail("E0404", f"`*` splices a list of sizes, this is {kind_of(value)}", item.span)
+    if not isinstance(item, syntax.Expr):
+        raise frame.fail("E0404", f"`{spec.name}` takes sizes here", item.span)
+    value = frame.evaluate(item)
+    if value is BROKEN:
+        raise Fault
+    if not isinstance(value, Size):
+        raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span)
+    return (Axis(value, item.id if isinstance(item, syntax.Name) else None),)
+
+
+def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
+    """The value of an operation's static, by its kind."""
+    match static.kind:
+        case "axis":
+            value = axis_value(frame, tree)
+            return _axis(frame, value, tree.span)
+        case "axes":
+            many = tree.items if isinstance(tree, (syntax.ListExpr, syntax.TupleExpr)) else (tree,)
+            return tuple(_axis(frame, axis_value(frame, one), one.span) for one in many)
+        case "op":
+            if isinstance(tree, syntax.Name) and tree.id in REDUCTIONS:
+                return tree.id
+            raise frame.fail("E0404", f"`{spec.name}` needs a reduction: " + ", ".join(REDUCTIONS), tree.span)
+        case "elem":
+            if isinstance(tree, syntax.Name) and tree.id in ELEMENTS:
+                return tree.id
+            raise frame.fail("E0404", f"`{spec.name}` needs an element type: " + ", ".join(ELEMENTS), tree.span)
+        case _:
+            return _plain(frame, spec, static, tree)
+
+
+def _axis(frame: Frame, value: Any, span: Span) -> str | int:
+    if isinstance(value, UnknownStatic):
+        raise Undecided(value.name, span)
+    if not isinstance(value, AxisRef):
+        raise Fault
+    return value.where
+
+
+def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
+    value = frame.evaluate(tree)
+    if value is BROKEN:
+        raise Fault
+    if isinstance(value, PackValue):
+        value = value.sizes
+    if isinstance(value, UnknownStatic):
+        if static.kind == "float" and value.kind == "float":
+            return Scalar("static", (value.name,))
+        raise Undecided(value.name, tree.span)
+    allowed = {"per_axis": ("nat", "list", "str"), "any": ("any",), "block": ("block",)}.get(static.kind, (static.kind,))
+    if static.kind == "float" and isinstance(value, Size) and value.is_number:
+        return float(value.number)
+    if value is None or fits(value, allowed):
+        return value
+    raise frame.fail("E0404", f"`{static.name}` takes {_words(allowed)}, this is {kind_of(value)}", tree.span,
+                     help=_op_signature(spec))  # fmt: skip

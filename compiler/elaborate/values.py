@@ -1,0 +1,246 @@
+"""What an expression can stand for while a program is elaborated: numbers, tensors, blocks, instances, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ogive.compiler.ir import Scalar
+from ogive.compiler.ops.spec import OpSpec
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.elaborate.builder import Builder
+    from ogive.compiler.elaborate.modules import Module
+    from ogive.compiler.elaborate.variants import Use
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A value of the graph. `maybe` is the optional input that it came from, where it may still be absent."""
+
+    name: str
+    type: TensorType
+    home: Builder
+    born: Span | None = None
+    maybe: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Absent:
+    """A name that is bound on another path only, or an optional input that was not given."""
+
+    name: str
+    span: Span | None = None
+
+
+class Broken:
+    """A value whose making failed: the fault is reported, and nothing that follows from it is."""
+
+    __slots__ = ()
+
+
+BROKEN = Broken()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockRef:
+    """A block of a module. There is one for each declaration, so it compares by identity."""
+
+    tree: syntax.Block
+    module: Module
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
+        return self.tree.name
+
+    @property
+    def qualified(self) -> str:
+        """Its name with the module's in front; blocks of the user's own file stand bare."""
+        return f"{self.module.name}.{self.tree.name}" if self.module.name else self.tree.name
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A block with some statics set; applied, it allocates at that place."""
+
+    block: BlockRef
+    statics: tuple[tuple[str, Any], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An allocated block: one set of weights. Statics left open are inferred at the first application."""
+
+    block: BlockRef
+    statics: dict[str, Any]
+    path: str
+    span: Span
+    use: Use | None = None
+    bound: dict[str, Any] = field(default_factory=dict)  # all statics, once known
+    member: int = -1  # its place among the members of the frame
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Param:
+    """A weight of this body; read, it becomes a tensor of the graph that reads it."""
+
+    path: str
+    type: TensorType
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OpTemplate:
+    """A primitive operation, with its brackets where it has some."""
+
+    spec: OpSpec
+    statics: tuple[tuple[str, Any], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+    pattern_span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """`A >> f >> B`: templates, instances and operations, applied one after the other."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An instance (or a composition) that was written as a static: it is allocated in the block that takes it."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBlock:
+    """A static of a block's type whose block is not known: its type is all that is."""
+
+    name: str
+    type: syntax.BlockType
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A function on compile-time values."""
+
+    name: str
+    run: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRef:
+    """The value of a static of kind `axis`: a label or a position."""
+
+    where: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class PackValue:
+    """The axes that a pack stands for; as a number, the list of their sizes."""
+
+    name: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes of its axes. Raises Undecided where their number is open."""
+        if any(axis.pack is not None for axis in self.axes):
+            raise Undecided(f"the number of axes in *{self.name}")
+        return tuple(axis.size for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A condition that is settled later than compile time: `training`, or whether an optional input is given."""
+
+    kind: str  # "training" | "given"
+    name: str = ""
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStatic:
+    """A static whose value a proof for all values cannot look at (a bool, a string, a list, a block)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightRef:
+    """`wte.weight` before it is read: an instance and a path below it."""
+
+    instance: Instance
+    path: tuple[str, ...]
+
+
+class Undecided(Exception):
+    """A choice at compile time hangs on a value that is not known here."""
+
+    def __init__(self, what: str, span: Span | None = None) -> None:
+        super().__init__(what)
+        self.what, self.span = what, span
+
+
+class LimitReached(Exception):
+    """A limit that protects the user was reached."""
+
+
+class Fault(Exception):
+    """A mistake of the user's that has been reported; the statement it stands in ends here."""
+
+
+Number = Size | float | Scalar
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number at compile time, known or not."""
+    return isinstance(value, (Size, float, Scalar)) and not isinstance(value, bool)
+
+
+def whole(value: object) -> int | None:
+    """The integer it is, or None."""
+    return value.number if isinstance(value, Size) and value.is_number else None
+
+
+def kind_of(value: object) -> str:
+    """What it is, in a user's words."""
+    match value:
+        case Size():
+            return "a size"
+        case bool() | Condition() | Choice():
+            return "a condition"
+        case float() | Scalar():
+            return "a number"
+        case str():
+            return "a string"
+        case tuple():
+            return "a list"
+        case Tensor():
+            return f"a tensor {value.type}"
+        case Absent():
+            return f"absent here (`{value.name}`)"
+        case BlockRef() | Template() | TypedBlock() | Handed():
+            return "a block"
+        case Instance() | Composite():
+            return "an instance of a block"
+        case OpTemplate():
+            return "an operation"
+        case Builtin():
+            return "a compile-time function"
+        case AxisRef():
+            return "an axis"
+        case None:
+            return "none"
+        case _:
+            return "a value"

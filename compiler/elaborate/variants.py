@@ -1,0 +1,230 @@
+"""Variants: a block elaborated at one choice of everything that is not a size, and found again by its choices.
+
+Sizes and numbers of a use become unknowns of the variant's own. A choice at compile time that hangs on them is settled by
+the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler.elaborate import statics
+from ogive.compiler.elaborate.unify import Match
+from ogive.compiler.elaborate.values import (
+    BlockRef,
+    Composite,
+    Handed,
+    OpTemplate,
+    PackValue,
+    Scalar,
+    Template,
+)
+from ogive.compiler.ir import Bindings, Definition, Static
+from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic
+
+
+@dataclass(eq=False)
+class Variant:
+    """One elaboration of a block. `holes` are its unknowns, in the order in which a use binds them."""
+
+    ref: BlockRef
+    holes: tuple[Unknown, ...]
+    pinned: bool = False  # its sizes are known numbers: a recursive block, or one that no proof for all sizes covers
+    running: bool = True
+    ok: bool = False
+    decisions: list[tuple[Condition, bool]] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    uses: list[Variant] = field(default_factory=list)
+    definition: Definition | None = None
+    outputs: tuple[TensorType, ...] | None = None
+    absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A variant with the user's sizes behind its unknowns."""
+
+    variant: Variant
+    bindings: Bindings
+
+    @property
+    def definition(self) -> Definition:
+        """The checked block."""
+        assert self.variant.definition is not None
+        return self.variant.definition
+
+
+class _Hole:
+    """The place of a size in a value that has been made abstract."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hole) and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(("hole", self.index))
+
+
+@dataclass
+class Abstract:
+    """A use of a block with its sizes taken out: the key of its variants, and the sizes in order."""
+
+    key: tuple[Any, ...]
+    names: list[str]
+    lows: list[int | None]
+    sizes: list[Size]
+    values: dict[str, Any]
+    bound: dict[str, _Hole]
+    packs: dict[str, tuple[Any, ...]]
+
+
+@dataclass
+class _Taker:
+    names: list[str] = field(default_factory=list)
+    lows: list[int | None] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)
+
+    def hole(self, value: Size, name: str, low: int | None) -> _Hole:
+        self.names.append(name)
+        self.lows.append(low)
+        self.sizes.append(value)
+        return _Hole(len(self.sizes) - 1)
+
+    def take(self, value: Any, name: str) -> Any:
+        """The value with its symbolic sizes taken out; known numbers stay."""
+        match value:
+            case Size():
+                return value if value.is_number else self.hole(value, name, None)
+            case Scalar(fn=fn, args=args):
+                return Scalar(fn, tuple(self.take(a, name) for a in args))
+            case tuple():
+                return tuple(self.take(v, f"{name}_{i}") for i, v in enumerate(value))
+            case PackValue():
+                return tuple(self.take(v, f"{name}_{i}") for i, v in enumerate(value.sizes))
+            case Template(block=block, statics=given, span=span):
+                return Template(block, tuple((n, self.take(v, f"{name}_{n}")) for n, v in given), span)
+            case BlockRef():
+                return Template(value)
+            case OpTemplate(spec=spec, statics=given, span=span, pattern_span=place):
+                return OpTemplate(spec, tuple((n, self.take(v, f"{name}_{n}")) for n, v in given), span, place)
+            case Composite(parts=parts):
+                return Composite(tuple(self.take(p, name) for p in parts))
+            case Handed(value=inner):
+                return Handed(self.take(inner, name))
+            case Axis(size=inner, label=label, pack=pack):
+                return Axis(self.take(inner, name), label, pack)
+            case _:
+                return value
+
+
+def fill(value: Any, own: Sequence[Size]) -> Any:
+    """The value with a variant's own sizes in its holes."""
+    match value:
+        case _Hole(index=index):
+            return own[index]
+        case Scalar(fn=fn, args=args):
+            return Scalar(fn, tuple(fill(a, own) for a in args))
+        case tuple():
+            return tuple(fill(v, own) for v in value)
+        case Template(block=block, statics=given, span=span):
+            return Template(block, tuple((n, fill(v, own)) for n, v in given), span)
+        case OpTemplate(spec=spec, statics=given, span=span, pattern_span=place):
+            return OpTemplate(spec, tuple((n, fill(v, own)) for n, v in given), span, place)
+        case Composite(parts=parts):
+            return Composite(tuple(fill(p, own) for p in parts))
+        case Handed(value=inner):
+            return Handed(fill(inner, own))
+        case Axis(size=inner, label=label, pack=pack):
+            return Axis(fill(inner, own), label, pack)
+        case _:
+            return value
+
+
+def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> Abstract:
+    """Take the sizes out of a use of a block.
+
+    `presence` says for each input whether it is absent (None), given (False), or known when the model runs alone (True).
+    """
+    taker = _Taker()
+    empty = may_be_empty(ref.tree)
+    values: dict[str, Any] = {}
+    for decl in ref.tree.statics:
+        value = match.values[decl.name]
+        wanted = statics.kinds(decl, ref.tree)
+        if isinstance(value, Size) and wanted != ("float",):
+            lowest = [statics.LOWEST.get(k) for k in wanted if k in ("size", "nat", "int")]
+            low = min((v for v in lowest if v is not None), default=None) if None not in lowest else None
+            values[decl.name] = taker.hole(value, decl.name, 0 if decl.name in empty and low == 1 else low)
+        else:
+            values[decl.name] = taker.take(value, decl.name)
+    bound = {n: taker.hole(v, n, 0 if n in empty else 1) for n, v in match.sizes.items()}
+    packs: dict[str, tuple[Any, ...]] = {}
+    for name, axes in match.packs.items():
+        short = "s" if name == "..." else name
+        packs[name] = tuple(
+            Axis(
+                taker.hole(axis.size, short if len(axes) == 1 else f"{short}{i + 1}", 1),  # type: ignore[arg-type]
+                f"*{name}.{i}",
+                None if axis.pack is None else short,
+            )
+            for i, axis in enumerate(axes)
+        )
+    shape = tuple((n, tuple((a.size, a.pack is None) for a in axes)) for n, axes in packs.items())
+    key = (id(ref), tuple(values.items()), tuple(bound.items()), shape, presence)
+    return Abstract(key, taker.names, taker.lows, taker.sizes, values, bound, packs)
+
+
+def may_be_empty(block: syntax.Block) -> set[str]:
+    """The sizes that `where p >= 0` lets be 0."""
+    found = set()
+    for condition in block.where:
+        match condition:
+            case syntax.Compare(op=">=", left=syntax.Name(id=id), right=syntax.Number(value=0)):
+                found.add(id)
+            case _:
+                pass
+    return found
+
+
+def own_unknowns(found: Abstract, born: dict[str, Any]) -> tuple[Unknown, ...]:
+    """Fresh unknowns for the holes. A pack of open rank is an atom of its own kind."""
+    packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}  # type: ignore[attr-defined]
+    return tuple(
+        Unknown(name, low, "pack" if i in packs else "size", born.get(name))
+        for i, (name, low) in enumerate(zip(found.names, found.lows, strict=True))
+    )
+
+
+def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> tuple[Static, ...]:
+    """The statics of a definition, in source order."""
+    own = [size(h) for h in holes]
+    made = []
+    for decl in ref.tree.statics:
+        kind = " | ".join(statics.kinds(decl, ref.tree))
+        value = found.values[decl.name]
+        if isinstance(value, _Hole):
+            made.append(Static(decl.name, kind, holes[value.index]))
+        else:
+            made.append(Static(decl.name, kind, None, fill(value, own)))
+    return tuple(made)
+
+
+def size_unknowns(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, ...]:
+    """The unknowns that are not statics: bound by the inputs."""
+    taken = {v.index for v in found.values.values() if isinstance(v, _Hole)}
+    return tuple(h for i, h in enumerate(holes) if i not in taken)
+
+
+def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
+    """The unknowns of a variant with the user's sizes."""
+    return tuple(zip(holes, sizes, strict=True))

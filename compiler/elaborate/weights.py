@@ -1,0 +1,171 @@
+"""`param`, `state`, `init`, `keep`, `update`: weights of a body and how they start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogive.compiler.elaborate.apply import apply
+from ogive.compiler.elaborate.builder import Builder
+from ogive.compiler.elaborate.checker import operation
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.typing import tensor_type
+from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.ir import Attrs, Graph, Init, Value, Weight
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+
+# name -> its settings, in the order of the brackets
+INITIALIZERS: dict[str, tuple[tuple[str, float | None], ...]] = {
+    "zeros": (),
+    "ones": (),
+    "constant": (("v", None),),
+    "normal": (("mean", 0.0), ("std", 1.0)),
+    "trunc_normal": (("std", 1.0),),
+    "uniform": (("lo", 0.0), ("hi", 1.0)),
+    "kaiming_uniform": (("a", 0.0),),
+    "kaiming_normal": (("a", 0.0),),
+    "xavier_uniform": (("gain", 1.0),),
+    "xavier_normal": (("gain", 1.0),),
+    "orthogonal": (("gain", 1.0),),
+    "eye": (),
+}
+DEFAULT = Init("kaiming_uniform", (("a", 5**0.5),))
+
+
+def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
+    """`param w: [d] = init`, `state mean: [c] = zeros`."""
+    name = tree.target.name
+    if name in frame.fixed:
+        raise frame.fail("E0204", f"`{name}` is defined twice", tree.target.span,
+                         labels=(Label(frame.fixed[name], "first here"),))  # fmt: skip
+    type = tensor_type(frame, tree.type)
+    if type is None:
+        frame.variables[name] = BROKEN
+        return
+    if any(axis.pack is not None for axis in type.axes):
+        raise Undecided(f"the number of axes of `{name}`", tree.type.span)
+    path = frame.path_for(tree, name, name, tree.target.span)
+    init = initializer(frame, tree.init, type) if tree.init is not None else _default(tree, type)
+    keep = constraint(frame, tree.keep, type) if tree.keep is not None else None
+    frame.add(Weight(path, type, "state" if tree.kind == "state" else "param", init, keep, tree.span))
+    frame.fixed[name] = tree.target.span
+    frame.variables[name] = Param(path, type, tree.target.span)
+
+
+def _default(tree: syntax.ParamStmt, type: TensorType) -> Init:
+    return Init("zeros") if tree.kind == "state" or len(type.axes) < 2 else DEFAULT
+
+
+def initializer(frame: Frame, tree: syntax.Expr, type: TensorType) -> Init:
+    """An initializer: a named one with settings, or any expression without inputs."""
+    name, items = _named(tree)
+    if name in INITIALIZERS and name not in frame.variables:
+        return Init(name, _settings(frame, name, items, tree))
+    return Init("expression", (), _constant_graph(frame, tree, type))
+
+
+def _named(tree: syntax.Expr) -> tuple[str, tuple[Any, ...]]:
+    match tree:
+        case syntax.Name(id=id):
+            return id, ()
+        case syntax.Brackets(base=syntax.Name(id=id), items=items):
+            return id, items
+        case _:
+            return "", ()
+
+
+def _settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr) -> Attrs:
+    wanted = dict(INITIALIZERS[name])
+    order = list(wanted)
+    given: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, syntax.Keyword):
+            key, value_tree = item.name, item.value
+        elif index < len(order) and isinstance(item, syntax.Expr):
+            key, value_tree = order[index], item
+        else:
+            raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span)
+        if key not in wanted:
+            raise frame.fail("E0403", f"`{name}` has no setting `{key}`", item.span,
+                             help="its settings: " + ", ".join(order) if order else "")  # fmt: skip
+        value = frame.evaluate(value_tree)
+        given[key] = value
+        if not is_number(value):
+            raise frame.fail("E0404", f"`{key}` takes a number, this is {kind_of(value)}", value_tree.span)
+    for key, default in wanted.items():
+        if key not in given:
+            if default is None:
+                raise frame.fail("E0402", f"`{name}` needs `{key}`", tree.span, help=f"`{name}[{key}=...]`")
+            given[key] = default
+    return tuple((key, given[key]) for key in order)
+
+
+def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
+    """The graph of an initializer that is an expression; named initializers inside it take the weight's shape."""
+    saved, frame.builder = frame.builder, Builder(frame.builder.names)
+    try:
+        result = frame.evaluate(tree)
+        if is_number(result):
+            result = _filled(frame, result, type, tree)
+        if not isinstance(result, Tensor):
+            if result is BROKEN:
+                return Graph((), (), ())
+            raise frame.fail("E0404", f"an initializer is needed, this is {kind_of(result)}", tree.span,
+                             help="zeros, ones, normal[std=0.02], ... or an expression without inputs")  # fmt: skip
+        _same_shape(frame, result, type, tree)
+        return frame.builder.finish((frame.builder.use(result),))
+    finally:
+        frame.builder = saved
+
+
+def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> Any:
+    axes = tuple(Axis(a.size) for a in type.axes)
+    return operation(frame, "full", (), tree.span, statics={"sizes": axes, "v": value})
+
+
+def _same_shape(frame: Frame, result: Tensor, type: TensorType, tree: syntax.Expr) -> None:
+    same = len(result.type.axes) == len(type.axes) and all(
+        frame.facts.equal(a.size, b.size) for a, b in zip(result.type.axes, type.axes, strict=True)
+    )
+    if not same:
+        raise frame.fail("E0301", f"the weight is {type}, its initializer {result.type}", tree.span)
+
+
+def constraint(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
+    """A `keep`: a function of the weight alone, as a graph."""
+    saved, frame.builder = frame.builder, Builder(frame.builder.names)
+    try:
+        weight = frame.builder.input("weight", type, tree.span)
+        result = apply(frame, frame.evaluate(tree), (weight,), tree.span, node=tree, spans=(tree.span,))
+        if not isinstance(result, Tensor):
+            return Graph((Value(weight.name, type),), (), (weight.name,))
+        _same_shape(frame, result, type, tree)
+        return frame.builder.finish((frame.builder.use(result),))
+    finally:
+        frame.builder = saved
+
+
+def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
+    """`update mean = e`: writes a state at once, in training only."""
+    name = tree.target.name
+    held = frame.variables.get(name)
+    if not isinstance(held, Param) or not any(
+        isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.members
+    ):
+        raise frame.fail("E0404", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`")
+    value = frame.evaluate(tree.value)
+    if value is BROKEN:
+        return
+    if not isinstance(value, Tensor):
+        raise frame.fail("E0404", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
+    _same_shape(frame, value, held.type, tree.value)
+    frame.read.add(held.path)
+    frame.builder.node("update", (frame.builder.use(value),), (), path=held.path, span=tree.span)
+
+
+def override(frame: Frame, tree: syntax.InitStmt) -> None:
+    """`init Linear.weight, h.mlp.c_proj.weight = normal[std=0.02]`: noted, resolved when the body is done."""
+    init = initializer(frame, tree.value, TensorType("float", ()))
+    for target, span in zip(tree.targets, tree.target_spans, strict=True):
+        frame.inits.append((target, (init, span)))

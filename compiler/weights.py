@@ -1,0 +1,94 @@
+"""The weights of a model: paths, shapes and how many there are, without unrolling `repeat`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from ogive.compiler.ir import Definition, Init, Model, Weight
+from ogive.compiler.sizes import Size, Unknown, size
+
+
+@dataclass(frozen=True, slots=True)
+class WeightInfo:
+    """A weight of a model. Turns of `repeat` are `*` in `path`; `turns` are their counts, outermost first."""
+
+    path: str
+    shape: tuple[int, ...]
+    elem: str
+    kind: str
+    turns: tuple[int, ...]
+    weight: Weight
+    init: Init
+
+    @property
+    def count(self) -> int:
+        """How many tensors the path stands for."""
+        return prod(self.turns)
+
+    @property
+    def elements(self) -> int:
+        """How many numbers they hold together."""
+        return self.count * prod(self.shape)
+
+    def paths(self) -> Iterator[str]:
+        """The path of each tensor, turns filled in."""
+        yield from _expand(self.path, self.turns)
+
+
+def _expand(path: str, turns: tuple[int, ...]) -> Iterator[str]:
+    if not turns:
+        yield path
+        return
+    for number in range(turns[0]):
+        yield from _expand(path.replace("*", str(number), 1), turns[1:])
+
+
+def weights(model: Model) -> tuple[WeightInfo, ...]:
+    """All weights in source order. Raises KeyError with the path of one whose size is not a number."""
+    known = {unknown: size(number) for unknown, number in model.bindings}
+    return tuple(_below(model.definition, known, "", (), ()))
+
+
+def parameter_count(model: Model) -> int:
+    """The number of learned parameters. Raises KeyError with the path of a weight whose size is not a number."""
+    return sum(w.elements for w in weights(model) if w.kind == "param")
+
+
+def _below(
+    definition: Definition,
+    known: Mapping[Unknown, Size],
+    prefix: str,
+    turns: tuple[int, ...],
+    inits: tuple[tuple[str, Init], ...],
+) -> Iterator[WeightInfo]:
+    loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
+    for member in definition.members:
+        if isinstance(member, Weight):
+            path = prefix + member.path
+            here = (*turns, *_turns(member.path, loops, path))
+            shape = tuple(_number(axis.size.subs(known), path) for axis in member.type.axes)
+            init = next((i for p, i in reversed(inits) if p == member.path), member.init)
+            yield WeightInfo(path, shape, member.type.elem, member.kind, here, member, init)
+        elif hasattr(member, "definition"):
+            path = prefix + member.path
+            here = (*turns, *_turns(member.path, loops, path))
+            inner = {unknown: value.subs(known) for unknown, value in member.bindings}
+            outer = [(p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + ".")]
+            yield from _below(member.definition, inner, path + ".", here, (*member.inits, *outer))
+
+
+def _turns(path: str, loops: Mapping[str, Size], shown: str) -> tuple[int, ...]:
+    found = []
+    parts = path.split(".")
+    for index, part in enumerate(parts):
+        if part == "*":
+            found.append(_number(loops[".".join(parts[:index])], shown))
+    return tuple(found)
+
+
+def _number(value: Size, path: str) -> int:
+    if not value.is_number:
+        raise KeyError(path)
+    return value.number
