@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import Slot, slots
 from ogive.backends.weights.plan import plan, plan_back
-from ogive.compiler.program import BlockReport, ModelReport, check_text
 from ogive.compiler.program import Program as Checked
+from ogive.compiler.program import check_text
+from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.reading import text_of
@@ -86,11 +87,11 @@ class Block:
 
     def __call__(self, **statics: Any) -> Model:
         """The model with these statics. Raises `ArchError` where they do not fit."""
-        try:
-            return Model(self._checked.instantiate(self.name, statics))
-        except ArchError as error:
-            _refuse(error.diagnostics)
-            raise
+        found = self._checked.instantiate(self.name, statics)
+        if isinstance(found, tuple):
+            _refuse(found)
+            raise AssertionError(f"{self.name}: no model and no error")
+        return Model(found)
 
     def __repr__(self) -> str:
         return f"<block {self.name} {self.signature}>"

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 def checked(path: Path) -> Program:
     """The program of a file, with its diagnostics."""
     text, fault = text_of(path)
-    return check_text(text, str(path)) if fault is None else Program(diagnostics=(fault,), blocks=(), models={})
+    return check_text(text, str(path)) if fault is None else replace(check_text("", str(path)), diagnostics=(fault,))
 
 
 def colored() -> bool:
