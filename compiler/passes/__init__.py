@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.frame import Pass, optimized
+from ogive.compiler.passes.fuse import fuse
+from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.simplify import simplify
 
 # what runs before a PyTorch module is written, in this order
-TORCH: tuple[Pass, ...] = ()
+TORCH: tuple[Pass, ...] = (inline, simplify, fuse, simplify, dead)
 
 __all__ = ["TORCH", "Pass", "optimized"]

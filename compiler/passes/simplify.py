@@ -1,0 +1,84 @@
+"""Simplification: identities, common subexpressions, and rearrangements after one another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
+from ogive.compiler.ops import OPS
+from ogive.compiler.passes.compose import after, is_identity
+from ogive.compiler.passes.frame import on_graphs
+from ogive.compiler.passes.rewrite import producer, rules_pass
+from ogive.compiler.passes.substitute import Fresh, with_operands
+
+NEUTRAL: dict[tuple[str, int], float] = {("add", 0): 0, ("add", 1): 0, ("sub", 1): 0, ("mul", 0): 1, ("mul", 1): 1,
+                                         ("div", 1): 1, ("pow", 1): 1}  # fmt: skip
+
+
+def rearranged_twice(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
+    """rearrange(rearrange(x, p), q) = rearrange(x, q ∘ p), where nothing else reads the middle."""
+    if node.op not in ("rearrange", "split") or len(node.inputs) != 1 or len(node.attr("recipe").outputs) != 1:
+        return None
+    inner = producer(graph, node.inputs[0], "rearrange")
+    if inner is None or len(inner.inputs) != 1 or len(inner.outputs) != 1:
+        return None
+    recipe = after(inner.attr("recipe"), node.attr("recipe"))
+    return None if recipe is None else [replace(node, inputs=inner.inputs, attrs=(("recipe", recipe),))]
+
+
+RULES = (rearranged_twice,)
+
+
+def forward(graph: Graph) -> Graph:
+    """Readers of x + 0, x * 1 and of a rearrangement that changes nothing read x; equal nodes are one."""
+    names: dict[str, Operand] = {}
+    seen: dict[object, Node] = {}
+    nodes: list[Node] = []
+    for original in graph.nodes:
+        node = with_operands(original, names)
+        same = _same_value(node, graph)
+        if same is not None:
+            names[node.outputs[0].name] = same
+            continue
+        key = _key(node)
+        if key is not None and key in seen:
+            twin = seen[key]
+            names.update({a.name: b.name for a, b in zip(node.outputs, twin.outputs, strict=True)})
+            continue
+        if key is not None:
+            seen[key] = node
+        nodes.append(node)
+    if not names:
+        return graph
+    outputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
+    return Graph(graph.inputs, tuple(nodes), outputs)
+
+
+def _same_value(node: Node, graph: Graph) -> str | None:
+    """The operand that the node gives back unchanged."""
+    if node.op == "rearrange" and len(node.outputs) == 1 and is_identity(node.attr("recipe")):
+        return node.inputs[0] if isinstance(node.inputs[0], str) else None
+    for (op, at), neutral in NEUTRAL.items():
+        if node.op == op and len(node.inputs) == 2:
+            kept, other = node.inputs[1 - at], node.inputs[at]
+            if isinstance(kept, str) and _is_number(other, neutral) and kept in graph.values:
+                return kept if graph.values[kept].type == node.outputs[0].type else None
+    return None
+
+
+def _is_number(operand: Operand, number: float) -> bool:
+    return isinstance(operand, Const) and isinstance(operand.value, int | float) and operand.value == number
+
+
+def _key(node: Node) -> object | None:
+    """What equal nodes have in common; None for nodes that are never merged."""
+    if node.op == "weight":
+        return node.op, node.path
+    if node.op not in OPS or OPS[node.op].random or node.regions or node.callee is not None:
+        return None
+    return node.op, node.inputs, node.attrs, tuple(value.type for value in node.outputs)
+
+
+def simplify(definition: Definition) -> Definition:
+    """The rules of this file, until none applies."""
+    return on_graphs(forward)(rules_pass(RULES)(on_graphs(forward)(definition)))
