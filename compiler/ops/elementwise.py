@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -122,7 +123,19 @@ def _clamp(checker: Checker, statics: Statics, types: Types) -> Result:
     low, high = statics["lo"], statics["hi"]
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
         raise ShapeError(f"`clamp` from {low} up to {high} leaves nothing", code="E0404", static="hi")
+    if x.elem in INTS:
+        low, high = _whole(low, x.elem, "lo"), _whole(high, x.elem, "hi")
     return (x,), {"lo": low, "hi": high}
+
+
+def _whole(bound: Any, elem: str, static: str) -> Any:
+    """The bound as an integer, which keeps the type of the tensor."""
+    if not isinstance(bound, float) or math.isinf(bound):
+        return bound
+    if not bound.is_integer():
+        text = f"`clamp` bounds `{elem}` by {bound}"
+        raise ShapeError(text, code="E0501", operand=0, static=static, help="cast[float](x)")
+    return int(bound)
 
 
 def _magnitude(elem: str) -> str:

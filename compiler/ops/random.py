@@ -46,7 +46,7 @@ def _dropout(checker: Checker, statics: Statics, types: Types) -> Result:
     return (x,), {"p": _probability(statics)}
 
 
-SIZES = StaticSpec("sizes", "sizes")
+SIZES = StaticSpec("sizes", "sizes", ())
 N = StaticSpec("n", "size")
 P = StaticSpec("p", "float")
 

@@ -8,7 +8,7 @@ from typing import Any
 from ogive.compiler.ir import Scalar
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import ELEMENTS, Axis, TensorType
+from ogive.compiler.types import ELEMENTS, INTS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]
@@ -29,7 +29,12 @@ def _filled(checker: Checker, statics: Statics, types: Types) -> Result:
 
 
 def _full(checker: Checker, statics: Statics, types: Types) -> Result:
-    return (TensorType(element(statics), tuple(statics["sizes"])),), {"v": statics["v"]}
+    elem, value = element(statics), statics["v"]
+    if elem in INTS and isinstance(value, float):
+        if not value.is_integer():
+            raise ShapeError(f"`full` of `{elem}` holds no {value}", code="E0404", static="v")
+        value = int(value)
+    return (TensorType(elem, tuple(statics["sizes"])),), {"v": value}
 
 
 def _arange(checker: Checker, statics: Statics, types: Types) -> Result:
@@ -79,7 +84,7 @@ def _constant(checker: Checker, statics: Statics, types: Types) -> Result:
     return (type,), {"list": _frozen(statics["list"])}
 
 
-SIZES = StaticSpec("sizes", "sizes")
+SIZES = StaticSpec("sizes", "sizes", ())
 TYPE = StaticSpec("type", "elem", "float")
 N = StaticSpec("n", "size")
 

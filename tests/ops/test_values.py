@@ -34,6 +34,8 @@ CASES = [
     Case("ones", (), lambda: torch.tensor([1, 1]), axes("2", type="int")),
     Case("full", (), lambda: torch.tensor([[0.5], [0.5]]), axes("2 1", v=0.5)),
     Case("full", (), lambda: torch.tensor([0.25]), axes("1", v=Scalar("/", (1, 4)))),
+    Case("full", (), lambda: torch.tensor([3]), axes("1", v=3.0, type="int")),
+    Case("full", (), lambda: torch.tensor(0.5), {"v": 0.5}),
     Case("arange", (), None, sized("n")),
     Case("arange", (), lambda: torch.tensor([0, 1, 2]), {"n": 3}),
     Case("linspace", (), None, sized("n", lo=0.0, hi=1.0)),
@@ -99,6 +101,7 @@ REFUSED = [
     ("dropout", ("b d",), {"p": -0.1}, "E0404"),
     ("dropout", ("int: b",), {"p": 0.1}, "E0501"),
     ("zeros", (), {"sizes": (), "type": "f8"}, "E0404"),
+    ("full", (), {"v": 0.5, "type": "int"}, "E0404"),
 ]
 
 
