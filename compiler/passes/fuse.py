@@ -28,7 +28,7 @@ def einsum_as_linear(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] |
     fits = w[1] == x[-1] and w[0] == out[-1] and out[:-1] == x[:-1] and w[0] not in x
     if not fits or x[-1].pack or maker is None or maker.op != "weight" or len(set(x)) != len(x):
         return None
-    return [replace(node, op="linear", inputs=operands, attrs=())]
+    return [replace(node, op="linear", inputs=(*operands, None), attrs=())]
 
 
 def _is_matrix(side: tuple[Place, ...]) -> bool:

@@ -48,7 +48,7 @@ class Roles:
 
 
 def attention(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
-    """Attention: Σ_k softmax_k(scale · q·k + mask) v = attention(q, k, v), whatever the layout of heads.
+    """Attention: Σ_k softmax_k(scale · q·k + mask) v is one kernel, whatever the layout of heads.
 
     The scores, the softmax and what is between are read by nothing else; a mask is added or set to -∞ after scaling.
     """
@@ -232,7 +232,7 @@ def _fused(
     v = _moved(pv.b, graph, right, (*roles.batch, roles.key, values[0]), fresh, nodes, node)
     sizes = {name: axis for name, axis in _axes(graph, qk, pv, right).items()}
     attrs = _attrs(scores, [*scores.scales, *scales_q, *scales_k], sizes, roles, dropped)
-    inputs: tuple[Operand, ...] = (q, k, v) if scores.mask is None else (q, k, v, scores.mask)
+    inputs: tuple[Operand, ...] = (q, k, v, scores.mask)
     result = (*roles.batch, roles.query, values[0])
     (value,) = node.outputs
     if result == out:

@@ -10,7 +10,7 @@ from ogive.compiler.passes.substitute import Fresh
 
 
 def layer_norm(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
-    """Layer norm: (x - mean x) / sqrt(mean (x - mean x)² + eps) = layer_norm(x), over the last axis."""
+    """Layer norm: (x - mean x) / sqrt(mean (x - mean x)² + eps) over the last axis is one kernel."""
     found = _quotient(node, graph)
     if found is None:
         return None
@@ -27,7 +27,7 @@ def layer_norm(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
 
 
 def rms_norm(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
-    """RMS norm: x / sqrt(mean x² + eps) = rms_norm(x), over the last axis."""
+    """RMS norm: x / sqrt(mean x² + eps) over the last axis is one kernel."""
     found = _quotient(node, graph)
     if found is None:
         return None
@@ -38,7 +38,8 @@ def rms_norm(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
 
 def _norm(node: Node, graph: Graph, op: str, x: str, eps: float) -> Node:
     last = len(graph.values[x].type.axes) - 1
-    return replace(node, op=op, inputs=(x,), attrs=(("eps", eps), ("axes", (last,))))
+    absent = (None, None) if op == "layer_norm" else (None,)
+    return replace(node, op=op, inputs=(x, *absent), attrs=(("eps", eps), ("axes", (last,))))
 
 
 def _quotient(node: Node, graph: Graph) -> tuple[str, str] | None:
