@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ogive.compiler.sizes.assume import residue_form
+from ogive.compiler.sizes.atoms import Min, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
+from ogive.compiler.sizes.periodic import chosen, find_extreme
 from ogive.compiler.sizes.polynomial import common_factor, content
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.size import Size, rebuild, size
 
 
 def canonical(case: Case, condition: Condition) -> Condition:
@@ -20,9 +22,44 @@ def canonical(case: Case, condition: Condition) -> Condition:
     if not isinstance(condition, Compare):
         return condition
     gap = condition.left - condition.right
+    if condition.op == "==":
+        parts = _extreme_parts(gap) or _separate_parts(case, gap)
+        if parts:
+            return canonical(case, all_of(*parts))
     if condition.op in ("==", "!="):
         return _equality(case, gap, condition.op)
     return _inequality(case, condition, gap)
+
+
+def _extreme_parts(gap: Size) -> list[Condition]:
+    """`min(a, b) == a` says `a <= b`; likewise for more operands, and for max."""
+    extreme = find_extreme(gap)
+    if extreme is None or abs(gap.terms.get(((extreme, 1),), 0)) != 1:
+        return []
+    for part in extreme.parts:
+        if rebuild(gap, chosen(extreme, part)) is size(0):
+            others = [other for other in extreme.parts if other is not part]
+            return [compare("<=" if isinstance(extreme, Min) else ">=", part, other) for other in others]
+    return []
+
+
+def _separate_parts(case: Case, gap: Size) -> list[Condition]:
+    """A sum of parts without a common unknown, each at least its own bound: at the sum of the bounds, each is there."""
+    groups: list[tuple[frozenset[Unknown], Size]] = []
+    for monomial, coefficient in gap.terms.items():
+        part = term(monomial, coefficient)
+        for names, other in [g for g in groups if not g[0].isdisjoint(part.unknowns)] if monomial else []:
+            groups.remove((names, other))
+            part = part + other
+        groups.append((part.unknowns, part))
+    parts = [part for names, part in groups if names]
+    number = size(sum(part.number for names, part in groups if not names))
+    for sign in (1, -1):
+        lows = [case.range(case.reduce(part * sign))[0] for part in parts]
+        known = [low for low in lows if low is not None]
+        if len(parts) > 1 and len(known) == len(lows) and sum(known) + number.number * sign == 0:
+            return [eq(part * sign, low) for part, low in zip(parts, known, strict=True)]
+    return []
 
 
 def _plain(case: Case, gap: Size) -> Size:
@@ -45,6 +82,8 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
     if not m.is_number:
         return compare(op, (q + r) % m, r)
     number = m.number
+    if r >= number:
+        return Truth(op == "!=")
     names = sum((term(mono, c % number) for mono, c in q.terms.items() if mono), size(0))
     rest = -constant_part(q) % number
     if all(2 * (c % number) > number for c in names.terms.values()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ogive.compiler.sizes.atoms import Compound, Floor, Unknown
 from ogive.compiler.sizes.condition import Condition
 from ogive.compiler.sizes.intervals import Range, Ranges, lower, relaxed, term_range
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, over, scaled
+from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
 from ogive.compiler.sizes.size import Size, rebuild, size
 
 DEPTH = 4  # how many facts one linear implication may add up
@@ -58,8 +58,8 @@ class Case:
             times = divisor // floor.den
             if times * floor.den is not divisor or (times is size(1) and dividend is floor.num):
                 continue
-            share = floor.num // dividend
-            if len(share.terms) == 1 and not any(isinstance(a, Compound) for m in share.terms for a, _ in m):
+            share = total(divide(floor.num.terms, dividend.terms)[0])
+            if share.terms:
                 return share * times * (dividend // divisor) + (floor.num - share * dividend) // floor.den
         return new
 
@@ -133,6 +133,11 @@ def term(monomial: Monomial, coefficient: int) -> Size:
     for atom, exponent in monomial:
         product = product * size(atom) ** exponent
     return product
+
+
+def total(terms: Terms) -> Size:
+    """Some terms as a size."""
+    return sum((term(m, c) for m, c in terms.items()), size(0))
 
 
 def lone_floor(of: Size) -> Floor | None:

@@ -42,6 +42,8 @@ def _floor_range(num: Range, den: Range) -> Range:
     """A denominator is positive, so a numerator shrinks towards zero under the larger one."""
     smallest = max(den[0] or 1, 1)
     largest = den[1]
+    if largest is not None and largest < 1:
+        return None, None
     low = high = None
     if num[0] is not None:
         low = num[0] // smallest if num[0] < 0 else (0 if largest is None else num[0] // largest)

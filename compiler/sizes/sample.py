@@ -64,6 +64,8 @@ def _kept(
 ) -> list[tuple[int, ...]]:
     columns = dict(zip(free, zip(*rows, strict=True), strict=True)) if free else {}
     table = Table(columns, len(rows))
+    if not names:
+        return [()] if all(fact.at({}) for fact in facts) else []
     values = [table.size(form) for form in forms]
     mapped = Table(dict(zip(names, values, strict=True)), len(rows))
     holds = mapped.condition(AllOf(tuple(facts))) if facts else [True] * len(rows)

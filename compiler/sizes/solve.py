@@ -13,6 +13,8 @@ from ogive.compiler.sizes.sample import samples
 from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, size
 
+NEAR = 256  # how far to look for legal numbers where there is no exact set
+
 Values = dict[Unknown, int]
 
 
@@ -38,11 +40,9 @@ class Solution:
                 continue
             if given.unknowns != {unknown}:
                 continue
-            legal = truth_set(given, unknown, unknown.low if unknown.low is not None else values[unknown] - 4096)
-            if legal is not None:
-                sides = (legal.below(values[unknown]), legal.above(values[unknown]))
-                if any(side is not None for side in sides):
-                    found[unknown] = [side for side in sides if side is not None]
+            sides = _neighbours(given, unknown, values[unknown])
+            if sides:
+                found[unknown] = sides
         return found
 
 
@@ -62,7 +62,7 @@ def solve(facts: Facts, demands: Sequence[Condition]) -> Solution:
     if not all(_plain(part) for part in (where.parts if isinstance(where, AllOf) else (where,))):
         enough = _sufficient(facts, wanted)
         if enough is not None:
-            where, exact = enough, False
+            where, exact = enough, facts.assume(wanted).holds(enough)
     return Solution(answer, where, exact, counterexample, witness, given)
 
 
@@ -103,6 +103,18 @@ def _examples(facts: Facts, wanted: Condition) -> tuple[Values | None, Values | 
 def _first(unknown: Unknown, members: PeriodicSet) -> Values | None:
     least = next(iter(members), None)
     return None if least is None else {unknown: least}
+
+
+def _neighbours(given: Condition, unknown: Unknown, at: int) -> list[int]:
+    """The nearest numbers below and above at which a condition on one unknown holds."""
+    low = unknown.low if unknown.low is not None else at - NEAR
+    legal = truth_set(given, unknown, low)
+    if legal is not None:
+        sides = [legal.below(at), legal.above(at)]
+    else:
+        below, above = range(at - 1, max(low, at - NEAR) - 1, -1), range(at + 1, at + NEAR)
+        sides = [next((v for v in side if _holds(given, {unknown: v})), None) for side in (below, above)]
+    return [side for side in sides if side is not None]
 
 
 def _holds(wanted: Condition, values: Values) -> bool:
