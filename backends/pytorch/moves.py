@@ -111,7 +111,7 @@ class View:
         if not units and len(runs) == 1:
             return self._one_run(wanted, *runs[0])
         merges = any(len(old) > 1 for _, old, _ in runs)
-        if self.pack is not None and self.layout[self.pack] in target:
+        if self._keeps_pack(target):
             return self._squeeze()._each_run(runs)._unsqueeze(wanted)
         return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
 
@@ -128,11 +128,16 @@ class View:
         return sizes
 
     def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> View:
-        if len(new) == 1 and not any(block[0].pack for group in old for block in group):
+        if len(new) == 1 and not any(atom.pack for block in blocks_of(old) for atom in block):
             return self._flatten(at, len(old), wanted)
         if len(old) == 1 and len(new) > 1:
             return self._unflatten(at, new, wanted)
+        if self._keeps_pack(wanted):
+            return self._each_run([(at, old, new)])
         return self._then("reshape", *self._shape(wanted), layout=wanted)
+
+    def _keeps_pack(self, wanted: Sequence[Group]) -> bool:
+        return self.pack is not None and self.layout[self.pack] in wanted
 
     def _each_run(self, runs: list[tuple[int, Layout, Layout]]) -> View:
         """Beside a pack of unknown rank: one axis after the other, from the right, so that places stay."""

@@ -116,6 +116,33 @@ def test_rearrange_with_a_pack_of_any_rank(case: Rearrangement, data: st.DataObj
     assert torch.equal(y, expected.reshape(opened(case.right, tuple(expected.shape))))
 
 
+@settings(max_examples=200, deadline=None)
+@given(case=rearrangements(), data=st.data())
+def test_reduce_and_expand_undo_each_other(case: Rearrangement, data: st.DataObject) -> None:
+    """Sums over names that are dropped, and repeats along names that are new, are those by hand."""
+    dropped = data.draw(st.sets(st.sampled_from(sorted(case.sizes)))) if case.sizes else set()
+    fewer = [[name for name in axis if name not in dropped] for axis in case.right]
+    short = Rearrangement(case.left, fewer, case.sizes)
+    x = tensor_of(case)
+    type = TensorType("int", tuple(Axis(size(n)) for n in x.shape))
+    pattern = Pattern(short.text, {name: size(n) for name, n in case.given.items()})
+    node = node_of("reduce", [type], {"pattern": pattern, "op": "sum"})
+    y = function_of(node, [type], {})(x)
+    old, kept = ([name for axis in side for name in axis] for side in (case.left, fewer))
+    apart = x.reshape([case.sizes[name] for name in old])
+    summed = apart.sum([old.index(name) for name in dropped], keepdim=True) if dropped else apart
+    order = [*[old.index(name) for name in kept], *[old.index(name) for name in dropped]]
+    shape = [prod(case.sizes[name] for name in axis) for axis in fewer]
+    assert torch.equal(y, summed.permute(order).reshape(shape))
+
+    back = Pattern(f"{text_of(fewer)} -> {text_of(case.left)}", {name: size(n) for name, n in case.sizes.items()})
+    narrow = node.outputs[0].type
+    node = node_of("expand", [narrow], {"pattern": back})
+    z = function_of(node, [narrow], {})(y)
+    assert torch.equal(z, summed.expand_as(apart).reshape(x.shape))
+    assert tuple(axis.size.number for axis in node.outputs[0].type.axes) == z.shape
+
+
 def test_names_come_from_axes_keywords_and_division() -> None:
     names, checker = Names(), Collected()
     d, heads = names["d"], names["heads"]
