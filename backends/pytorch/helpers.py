@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 BATCH_NORM = '''
-def batch_norm(x, mean, variance, weight, bias, eps):
+def batch_norm(
+    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias by channel, with gradients to the statistics."""
     shape = (-1, *[1] * (x.dim() - 2))
     scale = torch.rsqrt(variance + eps)
@@ -14,7 +16,7 @@ def batch_norm(x, mean, variance, weight, bias, eps):
 '''
 
 LINEAR_SCAN = '''
-def linear_scan(a, b, dim, h0=None):
+def linear_scan(a: Tensor, b: Tensor, dim: int, h0: Tensor | None = None) -> Tensor:
     """h[t] = a[t] h[t-1] + b[t] along dim, in logarithmic depth (Blelloch 1990)."""
     a, b = (x.movedim(dim, 0) for x in torch.broadcast_tensors(a, b))
     if h0 is not None:
@@ -22,7 +24,7 @@ def linear_scan(a, b, dim, h0=None):
     return _prefix(a, b).movedim(0, dim)
 
 
-def _prefix(a, b):
+def _prefix(a: Tensor, b: Tensor) -> Tensor:
     """Composes neighbours, scans these pairs, and fills the steps between."""
     if b.shape[0] <= 1:
         return b
