@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +56,8 @@ class Program:
             raise KeyError(name)
         given = {key: from_python(value) for key, value in statics.items()}
         work = _Checked(self._session, self._module)
-        made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
+        with _deep_recursion():
+            made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
         return made if made is not None else tuple(work.diagnostics)
 
 
@@ -73,6 +76,24 @@ def check_text(
     text: str, path: str = "<text>", *, operations: int = OPERATIONS, nesting: int = NESTING, files: bool = True
 ) -> Program:
     """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
+    with _deep_recursion():
+        return _check(text, path, operations, nesting, files)
+
+
+RECURSION = 12_000  # nested instances and expressions are walked by recursion, which the limits above bound
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _check(text: str, path: str, operations: int, nesting: int, files: bool) -> Program:
     library = Library(allow_files=files)
     module = build(parse(text, path), library, name="", path=path)
     session = Session(library, operations, nesting)

@@ -32,6 +32,7 @@ class Engine:
     tokens: Sequence[Token]
     reduce: Reduce
     fault: Callable[[int, Stack], None]
+    trailing: bool = False  # whether a whole declaration was read, and then something else stood behind it
 
     def run(self) -> Any:
         """The value of the whole, or None where it cannot be had."""
@@ -46,6 +47,10 @@ class Engine:
             if code is None:
                 if not quiet:
                     self.fault(i, stack)
+                if "$END" in actions[states[-1]]:
+                    self.trailing = True
+                    tokens = [*tokens[:i], ("$END", end, end)]
+                    continue
                 next_i = self.resume(i, stack, quiet)
                 if next_i is None:
                     return None

@@ -62,6 +62,8 @@ _STATEMENT = re.compile(
     r"|(?:state|update|init|tap|scan|repeat|require|assume)[ \t]+[A-Za-z0-9_]"
     r"|[A-Za-z_][A-Za-z0-9_]*'*(?:[ \t]*,[ \t]*[A-Za-z_][A-Za-z0-9_]*'*)*[ \t]*=(?!=)"
 )
+# Behind an operand it cannot go on in brackets either.
+_OPERAND = re.compile(r"(?!(?:if|else|for|in|and|or|not|as)\b)[A-Za-z_0-9\"']")
 
 
 @dataclass(slots=True)
@@ -194,7 +196,10 @@ class _Lexer:
 
     def ends_brackets(self, start: int, indent: str) -> bool:
         """Whether the line at `start` cannot belong to the brackets open above it."""
-        if len(indent.expandtabs(4)) > self.indents[-1] or not _STATEMENT.match(self.text, start):
+        if len(indent.expandtabs(4)) > self.indents[-1]:
+            return False
+        beside = self.out.items[-1][0] in _OPERAND_END and _OPERAND.match(self.text, start)
+        if not beside and not _STATEMENT.match(self.text, start):
             return False
         self.close_all()
         return True

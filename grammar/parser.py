@@ -15,7 +15,7 @@ from ogive.grammar.engine import Engine, Stack
 from ogive.grammar.lexer import lex
 from ogive.grammar.mistakes import explain
 from ogive.grammar.source import Chunk, Span
-from ogive.grammar.syntax import Decl, File
+from ogive.grammar.syntax import Block, Decl, File
 
 LIMIT = 10_000_000  # characters of one file
 MAX_ERRORS = 20  # of one declaration
@@ -113,12 +113,16 @@ def _read(chunk: Chunk) -> Piece:
             builder.report(explain(chunk, tokens, i, stack, tables.load()))
 
     builder.diagnostics += tokens.layout
-    declaration = Engine(tables.load(), tokens.items, reducer(builder), fault).run()
+    engine = Engine(tables.load(), tokens.items, reducer(builder), fault)
+    declaration = engine.run()
     if declaration is not None and (deep := too_deep(declaration, tokens.items)):
         builder.report(deep)
-    if builder.diagnostics:
-        return Piece(chunk, None, _one_a_line(builder.diagnostics), _names(chunk.text))
-    return Piece(chunk, declaration, (), ())
+    if not builder.diagnostics:
+        return Piece(chunk, declaration, (), ())
+    diagnostics = _one_a_line(builder.diagnostics)
+    if engine.trailing and len(diagnostics) == 1 and not isinstance(declaration, Block):
+        return Piece(chunk, declaration, diagnostics, ())  # what stands behind a block may belong to its body
+    return Piece(chunk, None, diagnostics, _names(chunk.text))
 
 
 def _one_a_line(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:

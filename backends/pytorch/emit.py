@@ -77,7 +77,7 @@ def _sections(unit: Unit, file: File, conditions: tuple[Condition, ...]) -> list
     file.written[unit.name] = written
     doc = _doc(unit)
     if not unit.prefix and unit.definition.stateless:
-        lines = [*written.head, *(line[4:] for line in doc), *written.body]
+        lines = [*written.head, *doc, *written.body]
     else:
         lines = class_lines(unit, file, written, doc)
     output = output_class(unit)

@@ -18,6 +18,7 @@ from ogive.compiler.elaborate.values import (
     Fault,
     Handed,
     Instance,
+    PackValue,
     Param,
     Tensor,
     kind_of,
@@ -32,9 +33,10 @@ from ogive.grammar.source import Span
 
 def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
-    for statement in body:
+    for index, statement in enumerate(body):
         if frame.returned is not None:
-            frame.report("E0601", "nothing after a `return` is reached", statement.span)
+            if isinstance(body[index - 1], syntax.Return):
+                frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         try:
             _statement(frame, statement)
@@ -147,10 +149,15 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
                          help=f"`cast[{tree.elem}](...)`")  # fmt: skip
     slots: list[Any] = []
     for dim in tree.dims:
-        if isinstance(dim, syntax.StarDim):
-            slots.extend(star_axes(frame, dim) or ())
-        else:
+        if not isinstance(dim, syntax.StarDim):
             slots.append(dim)
+        elif (dim.name or "...") in frame.variables:
+            slots.extend(star_axes(frame, dim) or ())
+        else:  # a pack that nothing binds: the axes that the body gives
+            count = len(actual.axes) - len(tree.dims) + 1
+            axes = actual.axes[len(slots) : len(slots) + max(count, 0)]
+            frame.variables[dim.name or "..."] = PackValue(dim.name or "...", axes)
+            slots.extend(axes)
     if len(slots) != len(actual.axes):
         raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}: "
                                   f"{len(slots)} axes and {len(actual.axes)}", span, labels=label)  # fmt: skip

@@ -57,6 +57,7 @@ class Frame:
     block: BlockRef | None  # None where a constant or a model of a module is evaluated
     facts: Facts
     outer: tuple[Frame, dict[Unknown, Size]] | None = None  # who asked, and its sizes for our unknowns
+    depth: int = 0  # how many uses this elaboration is nested in
     builder: Builder = field(default_factory=lambda: Builder(Names()))
     variables: dict[str, Any] = field(default_factory=dict)
     demands: list[Demand] = field(default_factory=list)
@@ -162,11 +163,6 @@ class Frame:
                     return None
                 frame, mapping = self.outer
                 return frame.peek(condition.subs(mapping))
-
-    @property
-    def depth(self) -> int:
-        """How many uses this elaboration is nested in."""
-        return 0 if self.outer is None else self.outer[0].depth + 1
 
     # --- demands --------------------------------------------------------------------------------------------------
 

@@ -203,11 +203,11 @@ class Session:
         variants = self.variants.setdefault(found.key, [])
         pins = self._pins(frame, found) if self.recursive[ref] else None
         for variant in sorted(variants, key=lambda v: v.pinned):
+            if pins is not None and not variant.pinned:
+                continue  # a recursive block whose numbers are known is elaborated with them
             mapping = dict(zip(variant.holes, found.sizes, strict=True))
-            if variant.running and not variant.pinned and pins is None:
-                return variant
             if variant.running and not variant.pinned:
-                continue
+                return variant  # seen by itself through its declared signature
             choices = [(condition.subs(mapping), outcome) for condition, outcome in variant.decisions]
             if self._same_choices(frame, choices, span):
                 if variant.running:
@@ -265,7 +265,8 @@ class Session:
         variant = Variant(ref, holes, pinned=pins is not None)
         variants = self.variants.setdefault(found.key, [])
         variants.append(variant)
-        sub = Frame(self, ref.module, ref, Facts(), (frame, dict(zip(holes, found.sizes, strict=True))))
+        outer = (frame, dict(zip(holes, found.sizes, strict=True)))
+        sub = Frame(self, ref.module, ref, Facts(), outer, frame.depth + 1)
         for index, number in pins or ():
             pin = eq(size(holes[index]), number)
             sub.decisions.append((pin, True))

@@ -6,9 +6,9 @@ from ogive.compiler.sizes.assume import residue_form
 from ogive.compiler.sizes.atoms import Min, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
-from ogive.compiler.sizes.periodic import chosen, find_extreme
+from ogive.compiler.sizes.periodic import find_extreme
 from ogive.compiler.sizes.polynomial import common_factor, content
-from ogive.compiler.sizes.size import Size, rebuild, size
+from ogive.compiler.sizes.size import Size, size
 
 
 def canonical(case: Case, condition: Condition) -> Condition:
@@ -34,10 +34,11 @@ def canonical(case: Case, condition: Condition) -> Condition:
 def _extreme_parts(gap: Size) -> list[Condition]:
     """`min(a, b) == a` says `a <= b`; likewise for more operands, and for max."""
     extreme = find_extreme(gap)
-    if extreme is None or abs(gap.terms.get(((extreme, 1),), 0)) != 1:
+    sign = gap.terms.get(((extreme, 1),), 0) if extreme is not None else 0
+    if extreme is None or abs(sign) != 1:
         return []
     for part in extreme.parts:
-        if rebuild(gap, chosen(extreme, part)) is size(0):
+        if gap - sign * size(extreme) is -sign * part:
             others = [other for other in extreme.parts if other is not part]
             return [compare("<=" if isinstance(extreme, Min) else ">=", part, other) for other in others]
     return []
