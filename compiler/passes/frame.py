@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, count
 
 from ogive.compiler.ir import Definition, Graph, Instance, Member, Model, Node
 
@@ -13,6 +14,7 @@ GraphPass = Callable[[Graph], Graph]
 
 def optimized(model: Model, passes: Sequence[Pass], after: Callable[[Definition], None] = lambda _: None) -> Model:
     """The model with every definition rewritten by the passes in turn; `after` sees each result (a verifier)."""
+    model = named_apart(model)
     done: dict[str, Definition] = {}
 
     def rewritten(definition: Definition) -> Definition:
@@ -25,6 +27,29 @@ def optimized(model: Model, passes: Sequence[Pass], after: Callable[[Definition]
         return done[definition.name]
 
     found = rewritten(model.definition)
+    return model if found is model.definition else replace(model, definition=found)
+
+
+def named_apart(model: Model) -> Model:
+    """The model with a name of its own for each definition: `Linear`, `Linear_2` where it is used at another rank."""
+    done: dict[int, Definition] = {}
+    originals: list[Definition] = []  # keeps their identities taken
+    taken: set[str] = set()
+
+    def renamed(definition: Definition) -> Definition:
+        if id(definition) not in done:
+            originals.append(definition)
+            result = with_callees(definition, renamed)
+            name = free(definition.name)
+            taken.add(name)
+            done[id(definition)] = result if name == result.name else replace(result, name=name)
+        return done[id(definition)]
+
+    def free(name: str) -> str:
+        numbers = (f"_{number}" for number in count(2))
+        return next(name + ending for ending in chain(("",), numbers) if name + ending not in taken)
+
+    found = renamed(model.definition)
     return model if found is model.definition else replace(model, definition=found)
 
 
