@@ -36,6 +36,8 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
     bindings = dict(node.bindings)
     for unknown, name in written.sizes:
         found.append(Code(f"{name}={writer.size(bindings[unknown])}"))
+    if written.like:
+        found.append(Code(f"like={writer.anchor()}"))
     if written.trains:
         found.append(Code(f"training={writer.training()}"))
     return found

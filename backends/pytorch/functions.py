@@ -40,11 +40,12 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = ()) -> Wri
     items += _typed(names, unit.graph.inputs, optional)
     items += [f"{name}: {_kind(unit, path)}" for path, name in outside]
     items += [f"{name}: int" for _, name in sizes]
+    items += [f"{writer.like}: Tensor"] if writer.like else []
     items += ["training: bool"] if function and writer.trains else []
     def_ = f"def {unit.name if function else 'forward'}"
     lines = signature(def_, items, f" -> {returned(unit)}:", 0 if function else 4)
     stored = tuple(scope.shapes.stored.items())
-    return Written(tuple(names), outside, sizes, stored, function and writer.trains, tuple(lines), body)
+    return Written(tuple(names), outside, sizes, stored, bool(writer.like), function and writer.trains, tuple(lines), body)
 
 
 def _parameters(unit: Unit, scope: Scope) -> list[str]:

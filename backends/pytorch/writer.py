@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.names import identifier
 from ogive.backends.pytorch.plan import Unit, access
 from ogive.backends.pytorch.scope import ALIAS, Scope
@@ -28,6 +27,7 @@ class Writer:
     function: bool = False  # a function of the module, without `self`
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
+    like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask
 
@@ -73,9 +73,9 @@ class Writer:
         if weight is not None and not self.function:
             return self.path(weight)
         inputs = [name for name, _ in self.scope.shapes.inputs]
-        if not inputs:
-            raise LoweringError("a block without inputs and weights has no tensor from which constants take their type")
-        return Code(inputs[0])
+        if not inputs and not self.like:
+            self.like = self.scope.claim("like")
+        return Code(self.like or inputs[0])
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""
