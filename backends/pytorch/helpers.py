@@ -15,6 +15,16 @@ def batch_norm(
     return y if bias is None else y + bias.view(shape)
 '''
 
+BATCH_NORM_TRAIN = '''
+def batch_norm_train(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm by the statistics of x itself, then its mean and its unbiased variance by channel."""
+    y = F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+    variance, mean = torch.var_mean(x.detach(), (0, *range(2, x.dim())))
+    return y, mean, variance
+'''
+
 LINEAR_SCAN = '''
 def linear_scan(a: Tensor, b: Tensor, dim: int, h0: Tensor | None = None) -> Tensor:
     """h[t] = a[t] h[t-1] + b[t] along dim, in logarithmic depth (Blelloch 1990)."""
@@ -38,5 +48,6 @@ def _prefix(a: Tensor, b: Tensor) -> Tensor:
 
 HELPERS: dict[str, str] = {
     "batch_norm": BATCH_NORM,
+    "batch_norm_train": BATCH_NORM_TRAIN,
     "linear_scan": LINEAR_SCAN,
 }

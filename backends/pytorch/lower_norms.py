@@ -59,6 +59,13 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> Code:
     return call(str(ctx.helper("batch_norm")), x, mean, variance, weight, bias, ctx.scalar(node.attr("eps")))
 
 
+def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
+    """`batch_norm_train(x, weight, bias, eps)`, a helper."""
+    x, *affine = args
+    weight, bias = (arg if arg is not None else Code("None") for arg in affine)
+    return call(str(ctx.helper("batch_norm_train")), x, weight, bias, ctx.scalar(node.attr("eps")))
+
+
 def _kept(statistic: Code | None) -> bool:
     """Whether it is stored: torch's batch norm sends no gradient to the statistics that it is given."""
     return statistic is not None and statistic.text.startswith("self.")
@@ -75,5 +82,6 @@ LOWER: dict[str, Lowering] = {
     "layer_norm": _over_axes("F.layer_norm", eps_default=1e-5),
     "rms_norm": _over_axes("F.rms_norm", eps_default=None),
     "batch_norm": batch_norm,
+    "batch_norm_train": batch_norm_train,
     "group_norm": group_norm,
 }

@@ -94,6 +94,13 @@ def _batch_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     return (x,), {"eps": statics["eps"]}
 
 
+def _batch_norm_train(checker: Checker, statics: Statics, types: Types) -> Result:
+    x = _floats("batch_norm_train", types)
+    channels = _channels("batch_norm_train", x)
+    _by_channel(checker, channels, types, ("weight", "bias"))
+    return (x, x.with_axes(channels), x.with_axes(channels)), {"eps": statics["eps"]}
+
+
 def _group_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     x = _floats("group_norm", types)
     channels, groups = _channels("group_norm", x), size(statics["groups"])
@@ -117,6 +124,11 @@ OPS = (
     OpSpec(
         "batch_norm", "x, mean, variance, weight?, bias?", (EPS,), _batch_norm, "kernel",
         "(x - mean) / √(variance + eps) · weight + bias, by channel",
+    ),
+    OpSpec(
+        "batch_norm_train", "x, weight?, bias?", (EPS,), _batch_norm_train, "kernel",
+        "batch norm by the statistics of x itself; then its mean and unbiased variance by channel, without gradient",
+        outputs=3,
     ),
     OpSpec(
         "group_norm", "x, weight?, bias?", (StaticSpec("groups", "size"), EPS), _group_norm, "kernel",

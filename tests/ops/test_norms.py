@@ -31,6 +31,13 @@ def batch_norm(x: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, eps:
     return (x - by_channel(mean, x)) / (by_channel(variance, x) + eps).sqrt()
 
 
+def batch_norm_train(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    dims = (0, *range(2, x.dim()))
+    count = x.numel() // x.shape[1]
+    mean = x.mean(dims)
+    return normalized(x, dims), mean, ((x - by_channel(mean, x)) ** 2).sum(dims) / (count - 1)
+
+
 def group_norm(x: torch.Tensor, groups: int) -> torch.Tensor:
     b, c, h, w = x.shape
     return normalized(x.view(b, groups, c // groups, h, w), (2, 3, 4)).view(b, c, h, w)
@@ -64,6 +71,11 @@ CASES = [
         "batch_norm", ("b c h w", "c", "c", "c", "c"),
         lambda x, m, v, w, b: batch_norm(x, m, v, 1e-3) * by_channel(w, x) + by_channel(b, x),
         {"eps": 1e-3}, prepare=variances,
+    ),
+    Case("batch_norm_train", ("b c", None, None), batch_norm_train, low=2),
+    Case(
+        "batch_norm_train", ("b c t", "c", "c"),
+        lambda x, w, b: (batch_norm_train(x)[0] * w[:, None] + b[:, None], *batch_norm_train(x)[1:]), low=2,
     ),
     Case(
         "group_norm", ("b c h w", "c", None), lambda x, w: group_norm(x, 2) * by_channel(w, x), {"groups": 2}, low=2
@@ -119,6 +131,8 @@ def test_packs_and_labels() -> None:
     ((result,), attrs) = infer("layer_norm", [names.type("*b d"), names.type("d"), None])
     assert str(result) == "[*b, d]"
     assert attrs["axes"] == (1,)
+    outputs, _ = infer("batch_norm_train", [names.type("b c *s"), None, None])
+    assert [str(type) for type in outputs] == ["[b, c, *s]", "[c]", "[c]"]
     ((result,), _) = infer("batch_norm", [*map(names.type, ("b c *s", "c", "c")), None, None])
     assert str(result) == "[b, c, *s]"
 
