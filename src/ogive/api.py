@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import Slot, slots
 from ogive.backends.weights.plan import plan, plan_back
@@ -15,6 +17,7 @@ from ogive.compiler.program import check_text
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
+from ogive.grammar.source import Chunk, Span
 from ogive.reading import text_of
 from ogive.summary import summary
 
@@ -140,13 +143,24 @@ class Model:
         """A fresh module: the text of `torch_source`, executed."""
         from ogive.backends.pytorch.module import build
 
-        return build(self.ir, device=device)
+        with self._lowering():
+            return build(self.ir, device=device)
 
     def torch_source(self) -> str:
         """A Python module that needs torch alone."""
         from ogive.backends.pytorch.emit import emit
 
-        return emit(self.ir)
+        with self._lowering():
+            return emit(self.ir)
+
+    @contextmanager
+    def _lowering(self) -> Iterator[None]:
+        """What a backend cannot say becomes a diagnostic at the block of the model."""
+        try:
+            yield
+        except LoweringError as error:
+            span = self.ir.definition.span or Span(Chunk(""), 0, 0)
+            _refuse((Diagnostic(error.code, f"{self.name}: {error.text}", span),))
 
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor], map: AnyPath | WeightMap | None = None
