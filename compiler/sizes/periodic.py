@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil, floor, gcd, lcm
+from functools import lru_cache
+from math import gcd, lcm
 
 from ogive.compiler.sizes.atoms import Compound, Floor, Max, Min, Unknown
 from ogive.compiler.sizes.columns import Table
@@ -22,12 +22,12 @@ from ogive.compiler.sizes.condition import (
     le,
     lt,
 )
-from ogive.compiler.sizes.polynomial import ONE
 from ogive.compiler.sizes.size import Size, rebuild, size
 
 MAX_PERIOD = 4096
 MAX_POINTS = 20_000
 MAX_SPLITS = 64
+CACHE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,49 +89,49 @@ class PeriodicSet:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A quasi-linear size: between `slope*x + low` and `slope*x + high`, and `f(x + period) - f(x)` is constant."""
+    """A quasi-linear size f: `slope*x + low <= over*f(x) <= slope*x + high`, and `f(x + period) - f(x)` is constant."""
 
-    slope: Fraction
-    low: Fraction
-    high: Fraction
+    slope: int
+    low: int
+    high: int
+    over: int
     period: int
 
 
+@lru_cache(CACHE)
 def quasi_line(of: Size) -> Line | None:
     """The line that a size in one unknown follows; None where it has products, powers, minima or maxima."""
-    slope = low = high = Fraction(0)
-    period = 1
+    parts: list[tuple[int, Line]] = []
     for monomial, coefficient in of.terms.items():
-        if monomial == ONE:
-            low, high = low + coefficient, high + coefficient
-            continue
-        if len(monomial) != 1 or monomial[0][1] != 1:
+        if len(monomial) > 1 or (monomial and monomial[0][1] != 1):
             return None
-        part = _atom_line(monomial[0][0])
+        part = _atom_line(monomial[0][0]) if monomial else Line(0, 1, 1, 1, 1)
         if part is None:
             return None
-        edges = (coefficient * part.low, coefficient * part.high)
-        slope += coefficient * part.slope
-        low, high = low + min(edges), high + max(edges)
-        period = lcm(period, part.period)
-        if period > MAX_PERIOD:
-            return None
-    return Line(slope, low, high, period)
+        parts.append((coefficient, part))
+    over = lcm(*(part.over for _, part in parts))
+    period = lcm(*(part.period for _, part in parts))
+    slope = low = high = 0
+    for coefficient, part in parts:
+        scale = coefficient * (over // part.over)
+        edges = (scale * part.low, scale * part.high)
+        slope, low, high = slope + scale * part.slope, low + min(edges), high + max(edges)
+    return Line(slope, low, high, over, period) if period <= MAX_PERIOD else None
 
 
 def _atom_line(atom: Unknown | Compound) -> Line | None:
     if isinstance(atom, Unknown):
-        return Line(Fraction(1), Fraction(0), Fraction(0), 1)
+        return Line(1, 0, 0, 1, 1)
     if not isinstance(atom, Floor) or not atom.den.is_number:
         return None
     num = quasi_line(atom.num)
     if num is None:
         return None
     m = atom.den.number
-    step = num.slope * num.period
-    assert step.denominator == 1, atom
-    period = num.period * (m // gcd(m, step.numerator))
-    return Line(num.slope / m, (num.low - m + 1) / m, num.high / m, period)
+    step, rest = divmod(num.slope * num.period, num.over)
+    assert rest == 0, atom
+    period = num.period * (m // gcd(m, step))
+    return Line(num.slope, num.low + num.over * (1 - m), num.high, num.over * m, period)
 
 
 def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None = None) -> PeriodicSet | None:
@@ -144,8 +144,8 @@ def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None
         if line is None or period > MAX_PERIOD:
             return None
         if line.slope:
-            edges = sorted(((least - line.high) / line.slope, (most - line.low) / line.slope))
-            zones.append((floor(edges[0]), ceil(edges[1]) + 1))
+            edges = sorted((least * line.over - line.high, most * line.over - line.low), reverse=line.slope < 0)
+            zones.append((edges[0] // line.slope, 1 - (edges[1] // -line.slope)))
     spans = _spans(sorted(zones), period, low, None if high is None else high + 1)
     if sum(stop - start for start, stop, _ in spans) > MAX_POINTS:
         return None
