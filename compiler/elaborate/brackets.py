@@ -97,7 +97,7 @@ def _element(frame: Frame, base: Any, tree: syntax.Brackets) -> Any:
         raise frame.fail("E0404", "a list takes an index or a slice", item.span)
     index = _index(frame, item)
     if not -len(items) <= index < len(items):
-        raise frame.fail("E0303", f"index {index} of a list of {len(items)}", item.span)
+        raise frame.fail("E0304", f"index {index} of a list of {len(items)}", item.span)
     return items[index]
 
 

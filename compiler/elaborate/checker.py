@@ -53,14 +53,14 @@ class RuleChecker:
     def inside(self, condition: Condition, text: str) -> None:
         """Demand that a slice or an index lies inside."""
         if not self.failed:
-            demand = Demand(condition, text, self.span, births(condition, self.span), "E0303")
+            demand = Demand(condition, text, self.span, births(condition, self.span), "E0304")
             self.failed = not self.frame.demand(demand)
 
     def positive(self, size: Size, text: str) -> None:
         """A derived size must be at least 1."""
         if not self.failed and not self.frame.flow(ge(size, 1), self.span, text):
             self.failed = True
-            self.frame.report("E0303", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None))
+            self.frame.report("E0304", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None))
 
     def proves(self, condition: Condition) -> bool:
         """Whether the condition is known to hold."""

@@ -328,10 +328,7 @@ def births(ref: BlockRef) -> dict[str, Any]:
 
 def per_instance(variant: Variant, ref: BlockRef) -> bool:
     """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
-    untyped = any(
-        d.type is None and {"block", "list"} & set(kinds(d, ref.tree)) for d in ref.tree.statics
-    )
-    return bool(variant.decisions) or untyped
+    return bool(variant.decisions) or any({"block", "list"} & set(kinds(d, ref.tree)) for d in ref.tree.statics)
 
 
 def _kinds(decl: syntax.StaticDecl, block: syntax.Block) -> tuple[str, ...]:

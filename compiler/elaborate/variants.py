@@ -104,7 +104,11 @@ class _Taker:
         """The value with its symbolic sizes taken out; known numbers stay."""
         match value:
             case Size():
-                return value if value.is_number else self.hole(value, name, None)
+                if value.is_number:
+                    return value
+                if value in self.sizes:  # the same size of the user is the same unknown of ours
+                    return _Hole(self.sizes.index(value))
+                return self.hole(value, name, 1 if _positive(value) else None)
             case Scalar(fn=fn, args=args):
                 return Scalar(fn, tuple(self.take(a, name) for a in args))
             case tuple():
@@ -125,6 +129,11 @@ class _Taker:
                 return Axis(self.take(inner, name), label, pack)
             case _:
                 return value
+
+
+def _positive(value: Size) -> bool:
+    low = value.range[0]
+    return low is not None and low >= 1
 
 
 def fill(value: Any, own: Sequence[Size]) -> Any:
@@ -157,7 +166,8 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
     """
     taker = _Taker()
     empty = may_be_empty(ref.tree)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict.fromkeys(decl.name for decl in ref.tree.statics)
+    others: list[str] = []
     for decl in ref.tree.statics:
         value = match.values[decl.name]
         wanted = statics.kinds(decl, ref.tree)
@@ -166,8 +176,10 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
             low = min((v for v in lowest if v is not None), default=None) if None not in lowest else None
             values[decl.name] = taker.hole(value, decl.name, 0 if decl.name in empty and low == 1 else low)
         else:
-            values[decl.name] = taker.take(value, decl.name)
+            others.append(decl.name)
     bound = {n: taker.hole(v, n, 0 if n in empty else 1) for n, v in match.sizes.items()}
+    for name in others:
+        values[name] = taker.take(match.values[name], name)
     packs: dict[str, tuple[Any, ...]] = {}
     for name, axes in match.packs.items():
         short = "s" if name == "..." else name

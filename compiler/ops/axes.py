@@ -12,7 +12,7 @@ AxisName = str | int | Size
 
 
 def resolve(type: TensorType, axis: AxisName, *, operand: int = 0, static: str = "axis") -> int:
-    """The index of the axis; E0305 where a label is missing or stands twice, E0303 where a position is out of range."""
+    """The index of the axis; E0305 where a label is missing or stands twice, E0304 where a position is out of range."""
     if isinstance(axis, str):
         return _labelled(type, axis, operand, static)
     position = axis.number if isinstance(axis, Size) else int(axis)
@@ -23,10 +23,10 @@ def resolve(type: TensorType, axis: AxisName, *, operand: int = 0, static: str =
         if 0 <= index < count and (index < pack if position >= 0 else index > pack):
             return index
         text = f"position {position} of {type} counts across `*{type.axes[pack].pack}`, which may be any number of axes"
-        raise ShapeError(text, code="E0303", operand=operand, static=static)
+        raise ShapeError(text, code="E0304", operand=operand, static=static)
     if not 0 <= index < count:
         text = f"there is no axis {position} in {type}, which has {count}"
-        raise ShapeError(text, code="E0303", operand=operand, static=static)
+        raise ShapeError(text, code="E0304", operand=operand, static=static)
     return index
 
 
