@@ -132,9 +132,9 @@ def _wraps(checker: Checker, mode: str, axis: Axis, pad: Size, where: str) -> No
     if pad == size(0):
         return
     if mode == "reflect":
-        checker.inside(lt(pad, axis.size), f"reflects {pad} at {where}, which holds {axis.size}")
+        checker.inside(lt(pad, axis.size), f"`conv` reflects {pad} of {where}, which holds `{axis.size}`")
     elif mode == "circular":
-        checker.inside(le(pad, axis.size), f"wraps {pad} at {where}, which holds {axis.size}")
+        checker.inside(le(pad, axis.size), f"`conv` wraps {pad} of {where}, which holds `{axis.size}`")
 
 
 def _window(checker: Checker, name: str, axis: Axis, room: Size, stride: Size, where: str) -> Axis:
