@@ -218,8 +218,8 @@ OPS = (
     OpSpec("rearrange", "*xs", (PATTERN,), rearrange, "layout", "y[σ(i)] = x[i]", linear=(0,), outputs=0),
     OpSpec("expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", linear=(0,)),
     OpSpec("split", "x", (PATTERN,), split, "layout", "y_t[i] = x[t, i]", linear=(0,), outputs=-1),
-    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]", linear=(0,)),
-    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]", linear=(0,)),
+    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]"),
+    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]"),
     OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", linear=(0,)),
     OpSpec("roll", "x", (AXIS, StaticSpec("by", "int")), roll, "layout", "y[(i + by) % n] = x[i]", linear=(0,)),
     OpSpec(

@@ -32,9 +32,10 @@ def solve(checker: Checker, pattern: Pattern, types: Sequence[TensorType], *, gr
     parsed = parse(pattern.text)
     _check_operands(parsed, types)
     names = parsed.names
-    for name in pattern.sizes:
+    for name, given in pattern.sizes.items():
         if name not in names:
             raise ShapeError(f"`{name}` is not a name of the pattern", code="E0403", static=name)
+        _check_positive(checker, name, size(given))
     solver = _Solver(checker, dict(pattern.sizes), grows)
     for operand, type in enumerate(types):
         solver.match(parsed.inputs[operand], type, operand)
@@ -44,6 +45,14 @@ def solve(checker: Checker, pattern: Pattern, types: Sequence[TensorType], *, gr
     results = tuple(solver.side(operand) for operand in parsed.outputs)
     axes = tuple(solver.axes(operand, side) for operand, side in zip(parsed.outputs, results, strict=True))
     return Solved(parsed, Recipe(sides, results), axes)
+
+
+def _check_positive(checker: Checker, name: str, given: Size) -> None:
+    low = given.range[0]
+    if not given.is_number and (low is None or low < 1):
+        checker.positive(given, f"`{name}` of the pattern is `{given}`")
+    elif given.is_number and given.number < 1:
+        raise ShapeError(f"`{name}` of the pattern is {given}: an axis has at least size 1", code="E0404", static=name)
 
 
 def _check_operands(parsed: Parsed, types: Sequence[TensorType]) -> None:
@@ -143,7 +152,7 @@ class _Solver:
 
     def pack_size(self, term: Term) -> Size | None:
         if term.text in self.given and term.text not in self.packs:
-            self.packs[term.text] = _spliced(self.given[term.text])
+            self.packs[term.text] = (Axis(size(self.given[term.text])),)  # a pack of one axis
         if term.text not in self.packs:
             return None
         total = size(1)
@@ -258,9 +267,3 @@ class _Solver:
                 labels.append(term.text if term.kind == "name" else None)
         packs = [place.atoms[0].pack if place.pack else None for place in side]
         return tuple(Axis(place.size, label, pack) for place, label, pack in zip(side, labels, packs, strict=True))
-
-
-def _spliced(value: object) -> tuple[Axis, ...]:
-    """A pack given as a list of sizes."""
-    assert isinstance(value, tuple), value
-    return tuple(Axis(size(item)) for item in value)

@@ -227,6 +227,17 @@ def test_an_unknown_keyword() -> None:
     assert (error.code, error.static) == ("E0403", "k")
 
 
+def test_a_size_of_nothing() -> None:
+    error = refused("rearrange", [Names().type("b n")], {"pattern": Pattern("b (n p) -> b n p", {"p": size(0)})})
+    assert (error.code, error.static) == ("E0404", "p")
+
+
+def test_a_pack_may_be_given_as_one_axis() -> None:
+    names = Names()
+    (result,), _ = infer("expand", [names.type("d")], {"pattern": Pattern("d -> *b d", {"b": names["b"]})})
+    assert [axis.size for axis in result.axes] == [names["b"], names["d"]]
+
+
 def test_two_unknown_names_ask_for_one() -> None:
     error = refused("rearrange", [Names().type("b d")], {"pattern": Pattern("b (h e) -> b h e")})
     assert (error.text, error.help) == ("cannot determine `h` and `e` from `d`", "h=...")
