@@ -26,7 +26,7 @@ LINEAR = [
 
 @pytest.mark.parametrize(("case", "operand"), LINEAR, ids=lambda item: str(item)[:60])
 def test_linear_operands(case: Case, operand: int) -> None:
-    """f(x/4 + 3y/4) = f(x)/4 + 3f(y)/4, all other operands fixed: linear but for what a bias or a constant border adds."""
+    """f(x/4 + 3y/4) = f(x)/4 + 3f(y)/4, all other operands fixed: linear but for a bias or border."""
     torch.manual_seed(0)
     names = Names()
     types = [names.operand(item) for item in case.inputs]
