@@ -1,292 +1,109 @@
-"""A file, checked: diagnostics in source order, the signature of each block, the models."""
+"""Checks of files that change: what did not change is not checked again."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler import report
-from ogive.compiler.elaborate.frame import Frame
-from ogive.compiler.elaborate.generic import all_open, open_match, open_static
+from ogive.compiler.checked import Memo, Program, check_module
+from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import Library, Module, build
+from ogive.compiler.elaborate.recursion import names_of
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS, Session
-from ogive.compiler.elaborate.statics import names_in
-from ogive.compiler.elaborate.unify import Match
-from ogive.compiler.elaborate.values import (
-    BROKEN,
-    BlockRef,
-    Fault,
-    LimitReached,
-    Template,
-    Undecided,
-)
-from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
-from ogive.compiler.ir import Definition, Model
-from ogive.compiler.program_types import BlockReport, ModelReport
-from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
-from ogive.compiler.weights import parameter_count
+from ogive.compiler.elaborate.values import BlockRef
+from ogive.compiler.elaborate.variants import Variant
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic
-from ogive.grammar.parser import parse
+from ogive.grammar.parser import Parsed, parse
 
 
 @dataclass
-class Program:
-    """A checked file."""
-
-    path: str
-    diagnostics: tuple[Diagnostic, ...]
-    blocks: tuple[BlockReport, ...]
-    models: dict[str, ModelReport]
-    _module: Module = field(repr=False)
-    _session: Session = field(repr=False)
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error."""
-        return not any(d.severity == "error" for d in self.diagnostics)
-
-    def instantiate(self, name: str, statics: Mapping[str, Any]) -> ModelReport | tuple[Diagnostic, ...]:
-        """A block of the file with all its statics given, as a model; or what is wrong with that."""
-        entry = self._module.scope.get(name)
-        if not isinstance(entry, BlockRef):
-            raise KeyError(name)
-        given = {key: from_python(value) for key, value in statics.items()}
-        work = _Checked(self._session, self._module)
-        with _deep_recursion():
-            made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
-        return made if made is not None else tuple(work.diagnostics)
+class _Held:
+    parsed: Parsed
+    module: Module
+    session: Session
+    memo: Memo
 
 
-def from_python(value: Any) -> Any:
-    """A Python value as a static."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
-        return value
-    if isinstance(value, int):
-        return size(value)
-    if isinstance(value, (list, tuple)):
-        return tuple(from_python(v) for v in value)
-    raise TypeError(f"a static is a number, a string, a bool or a list, not {type(value).__name__}")
+@dataclass
+class Workspace:
+    """Keeps the library, and for each path the last check, so that an edit costs what it changes."""
+
+    standard: dict[str, Module] = field(default_factory=dict)
+    variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
+    _files: dict[str, _Held] = field(default_factory=dict)
+
+    def check(
+        self, text: str, path: str = "<text>", *, operations: int = OPERATIONS, nesting: int = NESTING, files: bool = True
+    ) -> Program:
+        """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
+        with deep_recursion():
+            before = self._files.get(path)
+            parsed = parse(text, path, before.parsed.reuse if before else None)
+            library = Library(files, self.standard)
+            module = build(parsed, library, name="", path=path)
+            session = Session(library, operations, nesting, standard=self.variants)
+            memo = Memo()
+            if before is not None:
+                _keep(before, module, session, memo)
+            program = check_module(session, module, memo)
+            self._files[path] = _Held(parsed, module, session, memo)
+            return program
+
+
+def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
+    """Take over the blocks whose text, and everything that they name, is the same."""
+    old = {id(ref.tree): ref for ref in before.module.blocks()}
+    same = {name: old[id(ref.tree)] for name, ref in _blocks(module).items() if id(ref.tree) in old}
+    used = {name: names_of(ref.tree) for name, ref in same.items()}
+    changed = True
+    while changed:
+        lost = [n for n in same if not all(_same(other, n, before.module, module, same) for other in used[n])]
+        for name in lost:
+            del same[name]
+        changed = bool(lost)
+    module.scope.update(same)
+    kept = set(same.values())
+    session.variants.update({key: v for key, v in before.session.variants.items() if key[0] in kept})
+    session.recursive.update({ref: v for ref, v in before.session.recursive.items() if ref in kept})
+    for ref in kept:
+        ref.module.scope.update({n: e for n, e in module.scope.items() if n in same})
+    _keep_reports(before, module, same, memo)
+
+
+def _blocks(module: Module) -> dict[str, BlockRef]:
+    return {n: e for n, e in module.scope.items() if isinstance(e, BlockRef) and e.module is module}
+
+
+def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockRef]) -> bool:
+    """Whether a name means in the new file what it meant in the old one."""
+    if name == user:
+        return True
+    before, after = old.scope.get(name), new.scope.get(name)
+    if isinstance(before, BlockRef) and before.module is old:
+        return name in same
+    if isinstance(before, syntax.Const):
+        return before is after and all(_same(n, name, old, new, same) for n in names_of(before.value))
+    return before is after
+
+
+def _keep_reports(before: _Held, module: Module, same: dict[str, BlockRef], memo: Memo) -> None:
+    kept = set(same.values())
+    for key, entry in before.memo.entries.items():
+        of = entry[0]
+        if isinstance(of, BlockRef):
+            if of in kept:
+                memo.entries[key] = entry
+        elif isinstance(of, syntax.Model) and any(of is tree for tree in module.tree.declarations):
+            names = names_of(of)
+            if all(_same(n, "", before.module, module, same) for n in names):
+                memo.entries[key] = entry
 
 
 def check_text(
     text: str, path: str = "<text>", *, operations: int = OPERATIONS, nesting: int = NESTING, files: bool = True
 ) -> Program:
-    """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
-    with _deep_recursion():
-        return _check(text, path, operations, nesting, files)
+    """Check a file once. For one that changes, keep a `Workspace`."""
+    return Workspace().check(text, path, operations=operations, nesting=nesting, files=files)
 
 
-RECURSION = 12_000  # nested instances and expressions are walked by recursion, which the limits above bound
-
-
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, RECURSION))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
-
-
-def _check(text: str, path: str, operations: int, nesting: int, files: bool) -> Program:
-    library = Library(allow_files=files)
-    module = build(parse(text, path), library, name="", path=path)
-    session = Session(library, operations, nesting)
-    work = _Checked(session, module)
-    blocks = tuple(work.block(ref) for ref in module.blocks())
-    models: dict[str, ModelReport] = {}
-    for tree in module.tree.declarations:
-        if isinstance(tree, syntax.Const):
-            session.constant(module, tree, tree.span)
-        elif isinstance(tree, syntax.Model) and tree.name not in models:
-            made = work.model(tree)
-            if made is not None:
-                models[tree.name] = made
-        elif isinstance(tree, syntax.Extern):
-            work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
-        elif isinstance(tree, syntax.Recipe):
-            work.add([Diagnostic("E0702", "recipes are not built yet", tree.name_span)])
-    work.add(module.diagnostics)
-    found = sorted(work.diagnostics, key=Diagnostic.order)
-    return Program(path, tuple(found), blocks, models, module, session)
-
-
-class _Checked:
-    """Blocks and models of a module, and what is found on the way."""
-
-    def __init__(self, session: Session, module: Module) -> None:
-        self.session, self.module = session, module
-        self.diagnostics: list[Diagnostic] = []
-        self._seen: set[tuple[str, int, int, str]] = set()
-
-    def add(self, diagnostics: list[Diagnostic]) -> None:
-        """Add findings, each once: a block that is elaborated twice says the same twice."""
-        for each in diagnostics:
-            key = (each.span.path, each.span.begin()[0] << 16, each.span.start << 16 | each.span.end - each.span.start, each.code)
-            if key not in self._seen:
-                self._seen.add(key)
-                self.diagnostics.append(each)
-
-    def _add_variant(self, variant: Variant, done: set[Variant]) -> None:
-        if variant in done:
-            return
-        done.add(variant)
-        self.add(variant.diagnostics)
-        for each in variant.uses:
-            self._add_variant(each, done)
-
-    def block(self, ref: BlockRef) -> BlockReport:
-        """Prove a block once, for all sizes, where its control flow does not hang on a static."""
-        root = Frame(self.session, self.module, None, Facts())
-        variant: Variant | None = None
-        self.session.steps = 0
-        try:
-            match = all_open(root, ref)
-            found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
-            variant = self.session.find(root, ref, found)
-            self._add_variant(variant, set())
-        except Undecided:
-            variant = None
-        except LimitReached as limit:
-            self.add([Diagnostic("E0701", str(limit), ref.tree.name_span)])
-        except Fault:
-            self.add(root.diagnostics)
-        definition = variant.definition if variant is not None else None
-        return report.block(ref, definition)
-
-    def model(self, tree: syntax.Model) -> ModelReport | None:
-        """`model Name = Block[...] where pins`."""
-        frame = Frame(self.session, self.module, None, Facts())
-        try:
-            if not isinstance(tree.value, syntax.Brackets):
-                value = self.session.evaluate(frame, tree.value)
-                value = Template(value) if isinstance(value, BlockRef) else value
-            else:
-                value = self.session.template(frame, tree.value)
-            if value is BROKEN:
-                return None
-            if not isinstance(value, Template):
-                raise frame.fail("E0404", "a model is a block with its statics: `model M = Block[...]`", tree.value.span)
-        except (Fault, Undecided, LimitReached):
-            self.add(frame.diagnostics)
-            return None
-        return self.instance(tree.name, value, tree, tree.where, tree.doc)
-
-    def instance(
-        self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
-    ) -> ModelReport | None:
-        """A block with all its statics, over open sizes of its inputs."""
-        root = Frame(self.session, self.module, None, Facts())
-        self.session.steps = 0
-        span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
-        try:
-            match = self._match(root, value, span)
-            if match is None:
-                return None
-            found = abstract(value.block, match, tuple(e.type.optional for e in value.block.tree.inputs))
-            variant = self.session.find(root, value.block, found, span)
-        except LimitReached as limit:
-            self.add([Diagnostic("E0701", str(limit), span)])
-            return None
-        except Undecided as open_:
-            what = open_.what
-            self.add([Diagnostic("E0602", f"a choice at compile time hangs on `{what}`, which is known at run time alone",
-                                 open_.span or span)])  # fmt: skip
-            return None
-        except Fault:
-            self.add(root.diagnostics)
-            return None
-        finally:
-            self.add(root.diagnostics)
-        self._add_variant(variant, set())
-        if variant.definition is None or not variant.ok:
-            return None
-        return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)
-
-    def _match(self, root: Frame, value: Template, span: Any) -> Match | None:
-        given = dict(value.statics)
-        for decl in value.block.tree.statics:  # a size that only the inputs determine is open at a model's entry
-            if decl.name not in given and decl.default is None and self._in_inputs(value.block, decl.name):
-                given[decl.name] = open_static(decl, value.block.tree)
-        match = open_match(root, value.block, given, span)
-        if match is None or not self._stated(root, value, match, span):
-            self.add(root.diagnostics)
-            return None
-        return match
-
-    def _in_inputs(self, ref: BlockRef, name: str) -> bool:
-        return any(
-            isinstance(dim, syntax.Expr) and name in names_in(dim) for e in ref.tree.inputs for dim in e.type.dims
-        )
-
-    def _stated(self, root: Frame, value: Template, match: Match, span: Any) -> bool:
-        assert match.env is not None
-        for tree in value.block.tree.where:
-            condition = match.env.evaluate(tree)
-            never = condition is False or (
-                isinstance(condition, Condition) and root.facts.decide(condition) is Answer.NEVER
-            )
-            if never:
-                root.report("E0401", f"`{value.block.name}` demands {tree.span.text}: it never holds here", span)
-                return False
-        return True
-
-    def _report(
-        self, name: str, variant: Variant, bindings: Any, pins: tuple[syntax.Expr, ...] | None, doc: str, span: Any
-    ) -> ModelReport | None:
-        definition = variant.definition
-        assert definition is not None
-        numbers = {u: s.number for u, s in bindings if s.is_number}
-        known = {u: size(n) for u, n in numbers.items()}
-        conditions = simplify(Facts(), [c.subs(known) for c in definition.conditions])
-        ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
-        if pins is not None and not self._pinned(definition, known, conditions, pins, span):
-            return None
-        count = self._weights_known(ir, span)
-        if count is None:
-            return None
-        texts = tuple(str(c) for c in conditions)
-        return ModelReport(name, report.signature(variant.ref.tree, definition, known), texts, count, ir)
-
-    def _weights_known(self, ir: Model, span: Any) -> int | None:
-        """The number of learned parameters; E0406 where a weight's size is not a number."""
-        try:
-            return parameter_count(ir)
-        except KeyError as problem:
-            self.add([Diagnostic("E0406", f"the size of the weight `{problem.args[0]}` is not known in this model", span,
-                                 help="give the static that it comes from")])  # fmt: skip
-            return None
-
-    def _pinned(
-        self, definition: Definition, known: dict[Unknown, Size], conditions: list[Condition],
-        pins: tuple[syntax.Expr, ...], span: Any,
-    ) -> bool:  # fmt: skip
-        """A pin must say exactly what was inferred."""
-        frame = Frame(self.session, self.module, None, Facts())
-        for unknown in (*definition.sizes, *(s.unknown for s in definition.statics if s.unknown)):
-            frame.variables[unknown.name] = known.get(unknown, size(unknown))
-        stated: list[Condition] = []
-        try:
-            for tree in pins:
-                value = frame.evaluate(tree)
-                if isinstance(value, Condition):
-                    stated.append(value)
-                elif value is not True:
-                    raise frame.fail("E0404", "a pin is a condition on sizes", tree.span)
-        except Fault:
-            self.add(frame.diagnostics)
-            return False
-        pinned, inferred = Facts.of(stated), Facts.of(conditions)
-        extra = [c for c in stated if inferred.decide(c) is not Answer.ALWAYS]
-        missing = [c for c in conditions if pinned.decide(c) is not Answer.ALWAYS]
-        if not extra and not missing:
-            return True
-        said = ", ".join(map(str, conditions)) or "no condition"
-        self.add([Diagnostic("E0401", f"the pin is not what was inferred: {said}", pins[0].span.to(pins[-1].span),
-                             help=f"where {said}" if conditions else "leave the `where` out")])  # fmt: skip
-        return False
+__all__ = ["Program", "Workspace", "check_text"]

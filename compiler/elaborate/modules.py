@@ -33,20 +33,22 @@ class Module:
 
 
 class Library:
-    """Modules by name, each read once."""
+    """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
-    def __init__(self, allow_files: bool = True) -> None:
-        self._modules: dict[str, Module] = {}
+    def __init__(self, allow_files: bool = True, standard: dict[str, Module] | None = None) -> None:
+        self._modules: dict[str, Module] = {} if standard is None else standard
+        self._files: dict[str, Module] = {}
         self._loading: list[str] = []
         self._allow_files = allow_files
 
     def module(self, name: str, text: str, path: str) -> Module:
         """The library module of that name, or a file's."""
-        if name not in self._modules:
+        held = self._modules if name.startswith(stdlib.PREFIX) else self._files
+        if name not in held:
             self._loading.append(name)
-            self._modules[name] = build(parse(text, path), self, name=name, path=path)
+            held[name] = build(parse(text, path), self, name=name, path=path)
             self._loading.pop()
-        return self._modules[name]
+        return held[name]
 
     def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         """The module that a `use` names, or what is wrong with it."""
@@ -84,7 +86,8 @@ class Library:
 def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
     """Collect the names that a file declares and uses."""
     module = Module(name, path, parsed.file, list(parsed.diagnostics))
-    module.broken = any(d.severity == "error" for d in parsed.diagnostics)
+    module.broken = any(d.severity == "error" for d in parsed.diagnostics) and not parsed.broken
+    module.scope.update(dict.fromkeys(parsed.broken))  # known to be broken: nothing more is said of them
     for declaration in parsed.file.declarations:
         match declaration:
             case syntax.Use():

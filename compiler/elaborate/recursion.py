@@ -22,6 +22,11 @@ def is_recursive(ref: BlockRef) -> bool:
     return False
 
 
+def names_of(tree: syntax.Tree) -> frozenset[str]:
+    """All names that a declaration mentions."""
+    return frozenset(_names(tree))
+
+
 def _uses(ref: BlockRef) -> Iterator[BlockRef]:
     for name in {name for statement in ref.tree.body for name in _names(statement)}:
         entry = ref.module.scope.get(name)

@@ -54,6 +54,7 @@ class Session:
     operations: int = OPERATIONS
     nesting: int = NESTING
     variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
+    standard: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)  # those of the library alone
     steps: int = 0
     recursive: dict[BlockRef, bool] = field(default_factory=dict)
     const_stack: list[syntax.Const] = field(default_factory=list)
@@ -196,11 +197,19 @@ class Session:
 
     # --- variants -------------------------------------------------------------------------------------------------
 
+    def held(self, found: Abstract) -> list[Variant]:
+        """The variants of a key. Those that hang on the library alone outlive a check."""
+        ref = found.key[0]
+        standard = ref.module.name.startswith("std.") and not any(
+            "block" in kinds(decl, ref.tree) for decl in ref.tree.statics
+        )
+        return (self.standard if standard else self.variants).setdefault(found.key, [])
+
     def find(self, frame: Frame, ref: BlockRef, found: Abstract, span: Span | None = None) -> Variant:
         """The variant for a use: one whose choices come out the same here, or a new one."""
         if ref not in self.recursive:
             self.recursive[ref] = is_recursive(ref)
-        variants = self.variants.setdefault(found.key, [])
+        variants = self.held(found)
         pins = self._pins(frame, found) if self.recursive[ref] else None
         for variant in sorted(variants, key=lambda v: v.pinned):
             if pins is not None and not variant.pinned:
@@ -251,7 +260,7 @@ class Session:
             return variant
         second = self._attempt(frame, ref, found, known)
         if second.ok:
-            self.variants[found.key].remove(variant)
+            self.held(found).remove(variant)
         return second
 
     def _number(self, frame: Frame, size: Size) -> int | None:
@@ -263,7 +272,7 @@ class Session:
     def _attempt(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
         holes = own_unknowns(found, births(ref))
         variant = Variant(ref, holes, pinned=pins is not None)
-        variants = self.variants.setdefault(found.key, [])
+        variants = self.held(found)
         variants.append(variant)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, Facts(), outer, frame.depth + 1)

@@ -192,7 +192,7 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
             for i, axis in enumerate(axes)
         )
     shape = tuple((n, tuple((a.size, a.pack is None) for a in axes)) for n, axes in packs.items())
-    key = (id(ref), tuple(values.items()), tuple(bound.items()), shape, presence)
+    key = (ref, tuple(values.items()), tuple(bound.items()), shape, presence)
     return Abstract(key, taker.names, taker.lows, taker.sizes, values, bound, packs)
 
 

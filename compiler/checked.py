@@ -1,0 +1,291 @@
+"""What a check finds: diagnostics in source order, the signature of each block, the models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler import report
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.generic import all_open, open_match, open_static
+from ogive.compiler.elaborate.limits import deep_recursion
+from ogive.compiler.elaborate.modules import Module
+from ogive.compiler.elaborate.session import Session
+from ogive.compiler.elaborate.statics import names_in
+from ogive.compiler.elaborate.unify import Match
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    BlockRef,
+    Fault,
+    LimitReached,
+    Template,
+    Undecided,
+)
+from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
+from ogive.compiler.ir import Definition, Model
+from ogive.compiler.program_types import BlockReport, ModelReport
+from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
+from ogive.compiler.weights import parameter_count
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic
+
+
+@dataclass
+class Program:
+    """A checked file."""
+
+    path: str
+    diagnostics: tuple[Diagnostic, ...]
+    blocks: tuple[BlockReport, ...]
+    models: dict[str, ModelReport]
+    _module: Module = field(repr=False)
+    _session: Session = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not any(d.severity == "error" for d in self.diagnostics)
+
+    def instantiate(self, name: str, statics: Mapping[str, Any]) -> ModelReport | tuple[Diagnostic, ...]:
+        """A block of the file with all its statics given, as a model; or what is wrong with that."""
+        entry = self._module.scope.get(name)
+        if not isinstance(entry, BlockRef):
+            raise KeyError(name)
+        given = {key: from_python(value) for key, value in statics.items()}
+        work = _Checked(self._session, self._module)
+        with deep_recursion():
+            made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
+        return made if made is not None else tuple(work.diagnostics)
+
+
+def from_python(value: Any) -> Any:
+    """A Python value as a static."""
+    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
+        return value
+    if isinstance(value, int):
+        return size(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(from_python(v) for v in value)
+    raise TypeError(f"a static is a number, a string, a bool or a list, not {type(value).__name__}")
+
+
+def check_module(session: Session, module: Module, memo: Memo | None = None) -> Program:
+    """Check a module whose names are collected. `memo` holds what an earlier check found of declarations that are the same."""
+    work = _Checked(session, module)
+    memo = Memo() if memo is None else memo
+    blocks = tuple(_remembered(work, memo, ref, lambda ref=ref: work.block(ref)) for ref in module.blocks())
+    models: dict[str, ModelReport] = {}
+    for tree in module.tree.declarations:
+        if isinstance(tree, syntax.Const):
+            session.constant(module, tree, tree.span)
+        elif isinstance(tree, syntax.Model) and tree.name not in models:
+            made = _remembered(work, memo, tree, lambda tree=tree: work.model(tree))
+            if made is not None:
+                models[tree.name] = made
+        elif isinstance(tree, syntax.Extern):
+            work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
+        elif isinstance(tree, syntax.Recipe):
+            work.add([Diagnostic("E0702", "recipes are not built yet", tree.name_span)])
+    work.add(module.diagnostics)
+    found = sorted(work.diagnostics, key=Diagnostic.order)
+    return Program(module.path, tuple(found), blocks, models, module, session)
+
+
+@dataclass
+class Memo:
+    """What a check found of each declaration: its report, and what was said of it."""
+
+    entries: dict[int, tuple[object, Any, list[Diagnostic]]] = field(default_factory=dict)
+
+
+def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) -> Any:
+    known = memo.entries.get(id(of))
+    if known is not None and known[0] is of:
+        work.add(known[2])
+        return known[1]
+    outer, work.said = work.said, []
+    try:
+        made = run()
+    finally:
+        said, work.said = work.said, outer
+    memo.entries[id(of)] = (of, made, said)
+    return made
+
+
+class _Checked:
+    """Blocks and models of a module, and what is found on the way."""
+
+    def __init__(self, session: Session, module: Module) -> None:
+        self.session, self.module = session, module
+        self.diagnostics: list[Diagnostic] = []
+        self.said: list[Diagnostic] = []  # what the declaration at hand has said, also where it was said before
+        self._seen: set[tuple[Any, ...]] = set()
+
+    def add(self, diagnostics: list[Diagnostic]) -> None:
+        """Add findings, each once: a block that is elaborated twice says the same twice."""
+        for each in diagnostics:
+            self.said.append(each)
+            key = (each.span.chunk, each.span.start, each.span.end, each.code)
+            if key not in self._seen:
+                self._seen.add(key)
+                self.diagnostics.append(each)
+
+    def _add_variant(self, variant: Variant, done: set[Variant]) -> None:
+        if variant in done:
+            return
+        done.add(variant)
+        self.add(variant.diagnostics)
+        for each in variant.uses:
+            self._add_variant(each, done)
+
+    def block(self, ref: BlockRef) -> BlockReport:
+        """Prove a block once, for all sizes, where its control flow does not hang on a static."""
+        root = Frame(self.session, self.module, None, Facts())
+        variant: Variant | None = None
+        self.session.steps = 0
+        try:
+            match = all_open(root, ref)
+            found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
+            variant = self.session.find(root, ref, found)
+            self._add_variant(variant, set())
+        except Undecided:
+            variant = None
+        except LimitReached as limit:
+            self.add([Diagnostic("E0701", str(limit), ref.tree.name_span)])
+        except Fault:
+            self.add(root.diagnostics)
+        definition = variant.definition if variant is not None else None
+        return report.block(ref, definition)
+
+    def model(self, tree: syntax.Model) -> ModelReport | None:
+        """`model Name = Block[...] where pins`."""
+        frame = Frame(self.session, self.module, None, Facts())
+        try:
+            if not isinstance(tree.value, syntax.Brackets):
+                value = self.session.evaluate(frame, tree.value)
+                value = Template(value) if isinstance(value, BlockRef) else value
+            else:
+                value = self.session.template(frame, tree.value)
+            if value is BROKEN:
+                return None
+            if not isinstance(value, Template):
+                raise frame.fail("E0404", "a model is a block with its statics: `model M = Block[...]`", tree.value.span)
+        except (Fault, Undecided, LimitReached):
+            self.add(frame.diagnostics)
+            return None
+        return self.instance(tree.name, value, tree, tree.where, tree.doc)
+
+    def instance(
+        self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
+    ) -> ModelReport | None:
+        """A block with all its statics, over open sizes of its inputs."""
+        root = Frame(self.session, self.module, None, Facts())
+        self.session.steps = 0
+        span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
+        try:
+            match = self._match(root, value, span)
+            if match is None:
+                return None
+            found = abstract(value.block, match, tuple(e.type.optional for e in value.block.tree.inputs))
+            variant = self.session.find(root, value.block, found, span)
+        except LimitReached as limit:
+            self.add([Diagnostic("E0701", str(limit), span)])
+            return None
+        except Undecided as open_:
+            what = open_.what
+            self.add([Diagnostic("E0602", f"a choice at compile time hangs on `{what}`, which is known at run time alone",
+                                 open_.span or span)])  # fmt: skip
+            return None
+        except Fault:
+            self.add(root.diagnostics)
+            return None
+        finally:
+            self.add(root.diagnostics)
+        self._add_variant(variant, set())
+        if variant.definition is None or not variant.ok:
+            return None
+        return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)
+
+    def _match(self, root: Frame, value: Template, span: Any) -> Match | None:
+        given = dict(value.statics)
+        for decl in value.block.tree.statics:  # a size that only the inputs determine is open at a model's entry
+            if decl.name not in given and decl.default is None and self._in_inputs(value.block, decl.name):
+                given[decl.name] = open_static(decl, value.block.tree)
+        match = open_match(root, value.block, given, span)
+        if match is None or not self._stated(root, value, match, span):
+            self.add(root.diagnostics)
+            return None
+        return match
+
+    def _in_inputs(self, ref: BlockRef, name: str) -> bool:
+        return any(
+            isinstance(dim, syntax.Expr) and name in names_in(dim) for e in ref.tree.inputs for dim in e.type.dims
+        )
+
+    def _stated(self, root: Frame, value: Template, match: Match, span: Any) -> bool:
+        assert match.env is not None
+        for tree in value.block.tree.where:
+            condition = match.env.evaluate(tree)
+            never = condition is False or (
+                isinstance(condition, Condition) and root.facts.decide(condition) is Answer.NEVER
+            )
+            if never:
+                root.report("E0401", f"`{value.block.name}` demands {tree.span.text}: it never holds here", span)
+                return False
+        return True
+
+    def _report(
+        self, name: str, variant: Variant, bindings: Any, pins: tuple[syntax.Expr, ...] | None, doc: str, span: Any
+    ) -> ModelReport | None:
+        definition = variant.definition
+        assert definition is not None
+        numbers = {u: s.number for u, s in bindings if s.is_number}
+        known = {u: size(n) for u, n in numbers.items()}
+        conditions = simplify(Facts(), [c.subs(known) for c in definition.conditions])
+        ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
+        if pins is not None and not self._pinned(definition, known, conditions, pins, span):
+            return None
+        count = self._weights_known(ir, span)
+        if count is None:
+            return None
+        texts = tuple(str(c) for c in conditions)
+        return ModelReport(name, report.signature(variant.ref.tree, definition, known), texts, count, ir)
+
+    def _weights_known(self, ir: Model, span: Any) -> int | None:
+        """The number of learned parameters; E0406 where a weight's size is not a number."""
+        try:
+            return parameter_count(ir)
+        except KeyError as problem:
+            self.add([Diagnostic("E0406", f"the size of the weight `{problem.args[0]}` is not known in this model", span,
+                                 help="give the static that it comes from")])  # fmt: skip
+            return None
+
+    def _pinned(
+        self, definition: Definition, known: dict[Unknown, Size], conditions: list[Condition],
+        pins: tuple[syntax.Expr, ...], span: Any,
+    ) -> bool:  # fmt: skip
+        """A pin must say exactly what was inferred."""
+        frame = Frame(self.session, self.module, None, Facts())
+        for unknown in (*definition.sizes, *(s.unknown for s in definition.statics if s.unknown)):
+            frame.variables[unknown.name] = known.get(unknown, size(unknown))
+        stated: list[Condition] = []
+        try:
+            for tree in pins:
+                value = frame.evaluate(tree)
+                if isinstance(value, Condition):
+                    stated.append(value)
+                elif value is not True:
+                    raise frame.fail("E0404", "a pin is a condition on sizes", tree.span)
+        except Fault:
+            self.add(frame.diagnostics)
+            return False
+        pinned, inferred = Facts.of(stated), Facts.of(conditions)
+        extra = [c for c in stated if inferred.decide(c) is not Answer.ALWAYS]
+        missing = [c for c in conditions if pinned.decide(c) is not Answer.ALWAYS]
+        if not extra and not missing:
+            return True
+        said = ", ".join(map(str, conditions)) or "no condition"
+        self.add([Diagnostic("E0401", f"the pin is not what was inferred: {said}", pins[0].span.to(pins[-1].span),
+                             help=f"where {said}" if conditions else "leave the `where` out")])  # fmt: skip
+        return False
