@@ -67,12 +67,13 @@ class Writer:
         """A tensor of this function from which constants take type and device."""
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
-                if value.type.floating and value.name in self.scope.codes and self.scope.live_value(value.name):
+                ours = value.type.elem == "float"  # an exact type is not the model's
+                if ours and value.name in self.scope.codes and self.scope.live_value(value.name):
                     return self.scope.codes[value.name]
         weight = self.file.anchor(self.unit)
         if weight is not None and not self.function:
             return self.path(weight)
-        inputs = [name for name, _ in self.scope.shapes.inputs]
+        inputs = [name for name, value in self.scope.shapes.inputs if value.type.elem == "float" or not self.function]
         if not inputs and not self.like:
             self.like = self.scope.claim("like")
         return Code(self.like or inputs[0])

@@ -55,7 +55,7 @@ def _floating(definition: Definition, unit: Unit | None) -> str | None:
     for member in definition.members:
         if (unit is None and "*" in member.path) or (unit is not None and not _within(unit, member.path)):
             continue
-        if isinstance(member, Weight) and member.type.floating:
+        if isinstance(member, Weight) and member.type.elem == "float":
             return member.path
         below = _floating(member.definition, None) if isinstance(member, Instance) and member.lift is None else None
         if below is not None:
