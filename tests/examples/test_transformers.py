@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +107,22 @@ PAIRS = [
 ]  # fmt: skip
 
 
+def rms_norm(module: nn.Module, x: Tensor) -> Tensor:
+    """As theirs, in the type of `x`: theirs falls to f32, which hides what f64 would show."""
+    assert isinstance(module.weight, Tensor)
+    eps = module.variance_epsilon
+    assert isinstance(eps, float)
+    return module.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
+
+
 def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
     """Both modules with the same random weights, away from their usual zeros and ones."""
     model = ogive.load(EXAMPLES / f"{pair.file}.arch")[pair.block](**pair.statics)  # type: ignore[operator]
     config = getattr(transformers, pair.config)(**pair.settings)
-    config._attn_implementation = "eager"
     theirs = getattr(transformers, pair.peer)(config).to(dtype)
+    for module in theirs.modules():
+        if type(module).__name__ in {"LlamaRMSNorm", "T5LayerNorm"}:
+            module.forward = partial(rms_norm, module)
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
             weight.normal_(std=0.3).add_(1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0)
