@@ -133,8 +133,10 @@ def expand(ctx: Context, node: Node, args: Args) -> Code:
         return View(ctx, operand(args), have).to(want).code
     # torch adds axes in front by itself; those further inside must be there, with size 1
     front = next((i for i, new in enumerate(fresh) if not new), len(fresh))
-    narrow = tuple(() if new else group for group, new in zip(apart, fresh, strict=True))[front:]
-    view = View(ctx, operand(args), have).to(narrow)
+    narrow = tuple(() if new else group for group, new in zip(apart, fresh, strict=True))
+    lead = next((i for i, group in enumerate(have) if group), len(have))
+    front -= min(front, lead)  # axes of size 1 that are there in front already
+    view = View(ctx, operand(args), have).to(narrow[front:])
     if view.pack is not None:
         view = replace(view, code=ctx.once(view.code, "x"))
     sizes = [

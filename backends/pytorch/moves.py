@@ -105,14 +105,14 @@ class View:
             return self
         solid, target = [g for g in self.layout if g], [g for g in wanted if g]
         if solid == target:
-            return self._squeeze()._unsqueeze(wanted)
+            return self._squeeze(_shared_units(self.layout, wanted))._unsqueeze(wanted)
         units = len(solid) < len(self.layout) or len(target) < len(wanted)
         runs = _runs(solid, target)
         if not units and len(runs) == 1:
             return self._one_run(wanted, *runs[0])
         merges = any(len(old) > 1 for _, old, _ in runs)
         if self._keeps_pack(target):
-            return self._squeeze()._each_run(runs)._unsqueeze(wanted)
+            return self._squeeze(tuple(solid))._each_run(runs)._unsqueeze(wanted)
         return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
 
     def _then(self, name: str, *args: Code | str, layout: Layout) -> View:
@@ -165,24 +165,24 @@ class View:
         sizes = tuple_of(self.ctx.shape([size_of(group) for group in new]))
         return self._then("unflatten", Code(str(self.dim(at))), sizes, layout=wanted)
 
-    def _squeeze(self) -> View:
-        """Without axes of size 1."""
-        units = [i for i, group in enumerate(self.layout) if not group]
+    def _squeeze(self, wanted: Layout) -> View:
+        """Without the axes of size 1 that `wanted` lacks."""
+        units = _missing(self.layout, wanted)
         if not units:
             return self
         dims = [self.dim(i) for i in units]
         arg = Code(str(dims[0])) if len(dims) == 1 else tuple_of(dims)
-        return self._then("squeeze", arg, layout=tuple(group for group in self.layout if group))
+        return self._then("squeeze", arg, layout=wanted)
 
     def _unsqueeze(self, wanted: Layout) -> View:
         """With new axes of size 1, where `wanted` has them."""
-        units = [i for i, group in enumerate(wanted) if not group]
+        units = _missing(wanted, self.layout)
         if not units:
             return self
         grown = replace(self, layout=wanted)
         if len(units) == 1:
             return self._then("unsqueeze", Code(str(grown.dim(units[0]))), layout=wanted)
-        return replace(grown, code=Code(f"{self.code.at(ATOM)}[{', '.join(_indices(wanted, grown.pack))}]"))
+        return replace(grown, code=Code(f"{self.code.at(ATOM)}[{', '.join(_indices(len(wanted), units, grown.pack))}]"))
 
     def _permute(self, wanted: Layout) -> View:
         """The axes in another order."""
@@ -264,8 +264,34 @@ def _runs(old: list[Group], new: list[Group]) -> list[tuple[int, Layout, Layout]
     return found
 
 
-def _indices(wanted: Layout, pack: int | None) -> list[str]:
+def _missing(whole: Layout, part: Layout) -> list[int]:
+    """The axes of size 1 in `whole` that `part` lacks; beside them both have the same axes."""
+    found, at = [], 0
+    for i, group in enumerate(whole):
+        if at < len(part) and part[at] == group:
+            at += 1
+        else:
+            found.append(i)
+    return found
+
+
+def _shared_units(have: Layout, want: Layout) -> Layout:
+    """The axes that both have in common, those of size 1 as often as the one with fewer of them has them there."""
+    found: list[Group] = []
+    at = 0
+    for group in have:
+        if not group and not (at < len(want) and not want[at]):
+            continue  # `want` has no axis of size 1 here
+        if group:
+            while not want[at]:
+                at += 1
+        found.append(group)
+        at += 1
+    return tuple(found)
+
+
+def _indices(count: int, units: Sequence[int], pack: int | None) -> list[str]:
     """The text of an index that makes axes of size 1: `:, None, :, None`."""
-    texts = ["None" if not group else "..." if i == pack else ":" for i, group in enumerate(wanted)]
+    texts = ["None" if i in units else "..." if i == pack else ":" for i in range(count)]
     last = max(i for i, text in enumerate(texts) if text == "None")
     return texts[: last + 1] if pack is None or last < pack else texts  # behind dots, colons count

@@ -148,7 +148,7 @@ def test_source_reads_as_written_by_hand(op: str, input: str, statics: Any, text
     ("op", "input", "statics", "code"),
     [
         ("sum", "b n", {"axes": ("d",)}, "E0305"),
-        ("sum", "b n", {"axes": (2,)}, "E0303"),
+        ("sum", "b n", {"axes": (2,)}, "E0304"),
         ("sum", "n n", {"axes": ("n",)}, "E0305"),
         ("sum", "b n", {"axes": (1, -1)}, "E0305"),
         ("sum", "bool: b n", {"axes": (1,)}, "E0501"),
