@@ -21,7 +21,7 @@ DTYPES = MappingProxyType(
 )  # fmt: skip
 
 # initializer -> function of nn.init, its settings in order with torch's defaults and names
-FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | None, str], ...]]] = MappingProxyType(
+FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None, str], ...]]] = MappingProxyType(
     {
         "zeros": ("zeros_", ()),
         "ones": ("ones_", ()),
@@ -30,8 +30,8 @@ FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | None, str],
         "normal": ("normal_", (("mean", 0.0, "mean"), ("std", 1.0, "std"))),
         "trunc_normal": ("trunc_normal_", (("mean", 0.0, "mean"), ("std", 1.0, "std"))),
         "uniform": ("uniform_", (("lo", None, ""), ("hi", None, ""))),
-        "kaiming_uniform": ("kaiming_uniform_", (("a", 0.0, "a"),)),
-        "kaiming_normal": ("kaiming_normal_", (("a", 0.0, "a"),)),
+        "kaiming_uniform": ("kaiming_uniform_", (("a", 0.0, "a"), ("mode", "fan_in", "mode"))),
+        "kaiming_normal": ("kaiming_normal_", (("a", 0.0, "a"), ("mode", "fan_in", "mode"))),
         "xavier_uniform": ("xavier_uniform_", (("gain", 1.0, "gain"),)),
         "xavier_normal": ("xavier_normal_", (("gain", 1.0, "gain"),)),
         "orthogonal": ("orthogonal_", (("gain", 1.0, "gain"),)),
@@ -64,7 +64,7 @@ def init_line(target: str, init: Init, number: Number) -> str:
         value = given.get(name, default)
         if value is None or (value == default and keyword):
             continue
-        text = str(number(_neat(value)))
+        text = f'"{value}"' if isinstance(value, str) else str(number(_neat(value)))
         args.append(f"{keyword}={text}" if keyword and default is not None else text)
     return f"nn.init.{function}({', '.join([target, *args])})"
 

@@ -16,21 +16,22 @@ from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 
 # name -> its settings, in the order of the brackets
-INITIALIZERS: dict[str, tuple[tuple[str, float | None], ...]] = {
+INITIALIZERS: dict[str, tuple[tuple[str, float | str | None], ...]] = {
     "zeros": (),
     "ones": (),
     "constant": (("v", None),),
     "normal": (("mean", 0.0), ("std", 1.0)),
     "trunc_normal": (("std", 1.0),),
     "uniform": (("lo", 0.0), ("hi", 1.0)),
-    "kaiming_uniform": (("a", 0.0),),
-    "kaiming_normal": (("a", 0.0),),
+    "kaiming_uniform": (("a", 0.0), ("mode", "fan_in")),
+    "kaiming_normal": (("a", 0.0), ("mode", "fan_in")),
     "xavier_uniform": (("gain", 1.0),),
     "xavier_normal": (("gain", 1.0),),
     "orthogonal": (("gain", 1.0),),
     "eye": (),
 }
-DEFAULT = Init("kaiming_uniform", (("a", 5**0.5),))
+DEFAULT = Init("kaiming_uniform", (("a", 5**0.5), ("mode", "fan_in")))
+MODES = ("fan_in", "fan_out")
 
 
 def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
@@ -91,7 +92,9 @@ def _settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr
                              help="its settings: " + ", ".join(order) if order else "")  # fmt: skip
         value = frame.evaluate(value_tree)
         given[key] = value
-        if not is_number(value):
+        if key == "mode" and value not in MODES:
+            raise frame.fail("E0404", f"`mode` is one of {', '.join(MODES)}", value_tree.span)
+        if key != "mode" and not is_number(value):
             raise frame.fail("E0404", f"`{key}` takes a number, this is {kind_of(value)}", value_tree.span)
     for key, default in wanted.items():
         if key not in given:
