@@ -14,6 +14,9 @@ Reduce = Callable[[str, int, int, list[Any]], Any]
 
 BROKEN = object()  # stands where a statement could not be read
 
+# What may stand behind a broken statement only because it belonged to it.
+_FOLLOWERS = frozenset(["elif", "else", "_INDENT", "_DEDENT", "$END"])
+
 
 @dataclass(slots=True)
 class Stack:
@@ -45,11 +48,11 @@ class Engine:
             token = tokens[i]
             code = actions[states[-1]].get(token[0])
             if code is None:
-                if not quiet:
+                if not (quiet and token[0] in _FOLLOWERS):
                     self.fault(i, stack)
-                if "$END" in actions[states[-1]]:
+                if actions[states[-1]].keys() == {"$END"}:
                     self.trailing = True
-                    tokens = [*tokens[:i], ("$END", end, end)]
+                    self.tokens = tokens = [*tokens[:i], ("$END", end, end)]
                     continue
                 next_i = self.resume(i, stack, quiet)
                 if next_i is None:

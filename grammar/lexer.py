@@ -73,22 +73,22 @@ class Tokens:
     items: list[Token] = field(default_factory=list)
     faults: dict[int, Diagnostic] = field(default_factory=dict)
     layout: list[Diagnostic] = field(default_factory=list)  # tabs, odd indentation: reported whatever else is
-    unclosed: bool = False
+    unclosed: frozenset[int] = frozenset()  # brackets that nothing closes, by offset
 
 
 def lex(chunk: Chunk) -> Tokens:
     """The tokens of a chunk, ending in `$END`."""
-    tokens = _Lexer(chunk, heal=False).run()
-    return _Lexer(chunk, heal=True).run() if tokens.unclosed else tokens
+    tokens = _Lexer(chunk).run()
+    return _Lexer(chunk, tokens.unclosed).run() if tokens.unclosed else tokens
 
 
 class _Lexer:
-    """One walk over a chunk. With `heal`, a line that must be a statement closes the brackets that are still open."""
+    """One walk over a chunk. A line that must be a statement closes the brackets above it that are `unclosed`."""
 
-    def __init__(self, chunk: Chunk, heal: bool) -> None:
+    def __init__(self, chunk: Chunk, unclosed: frozenset[int] = frozenset()) -> None:
         self.chunk = chunk
         self.text = chunk.text
-        self.heal = heal
+        self.unclosed = unclosed
         self.out = Tokens()
         self.open: list[tuple[str, int]] = []  # brackets
         self.indents = [0]
@@ -149,7 +149,8 @@ class _Lexer:
                 self.lead = text
             return text
         previous = self.out.items[-1][0] if self.out.items else "_NEWLINE"
-        if text in LEADING and (previous in ("_NEWLINE", "_INDENT", "_DEDENT") or (previous == ":" and not self.open)):
+        inline = previous == ":" and not self.open and self.lead != "recipe"
+        if text in LEADING and (previous in ("_NEWLINE", "_INDENT", "_DEDENT") or inline):
             other = text in ("repeat", "require", "assume") and _AFTER_EXPRESSION.match(self.text, end)
             if other or _AFTER_LEADING.match(self.text, end):
                 self.lead = text
@@ -185,7 +186,7 @@ class _Lexer:
         start = found.end("indent")
         if found["end"] is not None:
             return len(self.text)
-        if self.open and not (self.heal and self.ends_brackets(start, found["indent"])):
+        if self.open and not self.ends_brackets(start, found["indent"]):
             return start
         if "\t" in found["indent"]:
             self.report_layout(found.start("indent"), start, "a tab in the indentation")
@@ -196,7 +197,7 @@ class _Lexer:
 
     def ends_brackets(self, start: int, indent: str) -> bool:
         """Whether the line at `start` cannot belong to the brackets open above it."""
-        if len(indent.expandtabs(4)) > self.indents[-1]:
+        if len(indent.expandtabs(4)) > self.indents[-1] or not any(place in self.unclosed for _, place in self.open):
             return False
         beside = self.out.items[-1][0] in _OPERAND_END and _OPERAND.match(self.text, start)
         if not beside and not _STATEMENT.match(self.text, start):
@@ -258,7 +259,7 @@ class _Lexer:
         """Close what is open."""
         items = self.out.items
         if self.open:
-            self.out.unclosed = True
+            self.out.unclosed = frozenset(place for _, place in self.open)
             self.close_all()
         if items:
             self.end_line(end, 0)

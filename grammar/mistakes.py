@@ -68,7 +68,7 @@ class Mistake:
 
 
 MISTAKES: tuple[Mistake, ...] = (
-    Mistake(unclosed, (BODY + "y = relu(x\n    z.append(y)\n    return y", BODY + "y = [x, f(x\n    print(y)")),
+    Mistake(unclosed, (BODY + "y = relu(x\n        z.append(y)\n    return y", BODY + "y = [x, f(x\n        print(y)")),
     Mistake(lambda_block, (BODY + "f = lambda x: x", BODY + "y = over[b, lambda x, y: x](x)")),
     Mistake(
         foreign_word,

@@ -34,11 +34,14 @@ def mixed_pipe(scene: Scene) -> Diagnostic | None:
     if not left:
         op += " " * op.isalpha()
         inner, outer = f"{op}({middle} {rest})", f"({op}{middle}) {rest}"
+    if arrow < any(token[0] == "as" for token in scene.tokens[at : scene.i]):
+        inner = outer
     pipe, other = (kind, scene.text(at)) if arrow else (op, kind)
     other = "if ... else" if other in ("if", "else") else other
     message = f"`{pipe}` beside `{other}` can be read in two ways"
     short = max(len(inner), len(outer)) < _WIDE
-    help_ = f"write `{inner}` or `{outer}`" if short else f"put the part that belongs to `{pipe}` in parentheses"
+    help_ = f"write `{inner}` or `{outer}`" if inner != outer else f"write `{outer}`"
+    help_ = help_ if short else f"put the part that belongs to `{pipe}` in parentheses"
     return scene.fault(message, help_)
 
 

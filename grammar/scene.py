@@ -20,7 +20,7 @@ COMPARISONS = frozenset(["==", "!=", "<", "<=", ">", ">=", "in"])
 ARITHMETIC = frozenset(["+", "-", "*", "/", "//", "%", "@", "**"])
 OPERATORS = COMPARISONS | ARITHMETIC | {"and", "or", "not", "if", "else", "|>", ">>"}
 # Where an expression that stands at no bracket begins or ends.
-_BORDERS = LAYOUT | set("= , : AUGMENTED ERROR return yield where require assume elif as for".split())
+_BORDERS = LAYOUT | set("= , : AUGMENTED ERROR return yield where require assume elif for".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Scene:
         depth, stop = 0, self.i
         while stop < len(self.tokens):
             kind = self.tokens[stop][0]
-            if not depth and (kind in _BORDERS - {"as"} or kind in CLOSERS):
+            if not depth and (kind in _BORDERS or kind in CLOSERS):
                 break
             depth += (kind in OPENERS) - (kind in CLOSERS)
             stop += 1
