@@ -27,6 +27,9 @@ def einsum(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
         for term in side.terms:
             if term.kind == "sum":
                 raise misfit(f"`{term}`: axes are joined and cut by rearrange", term.inside)
+        for leaf in side.leaves():
+            if leaf.kind == "number" and leaf.text != "1":
+                raise misfit(f"`{leaf}` does not say which axes meet: a name does", leaf.inside)
     known = {leaf.text for operand in solved.parsed.inputs for leaf in operand.leaves()}
     for leaf in solved.parsed.outputs[0].leaves():
         if leaf.text not in known and leaf.text != "1":

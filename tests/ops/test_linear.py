@@ -175,6 +175,7 @@ def test_source_reads_as_written_by_hand(pattern: str, text: str) -> None:
         ("einsum", ("b n", "int: b n"), "b n, b n -> b", "E0501"),
         ("einsum", ("bool: b n", "bool: b n"), "b n, b n -> b", "E0501"),
         ("einsum", ("n n",), "n n -> n", "E0303"),
+        ("einsum", ("b 3", "3 d"), "b 3, 3 d -> b d", "E0303"),
         ("einsum", ("b n", "b n"), "b n -> b", "E0303"),
         ("einsum", ("b n", "b n"), "b n, b n -> b, n", "E0303"),
         ("einsum", ("b n", "b"), "..., ... -> ...", "E0303"),
