@@ -30,14 +30,16 @@ moduli = st.integers(1, 8)
 
 
 def sizes(*unknowns: Unknown, leaves: int = 6) -> st.SearchStrategy[Size]:
-    """Sizes over these unknowns, with floors by numbers, products, minima and maxima."""
+    """Sizes over these unknowns, with floors by numbers and by names, products, minima and maxima."""
     leaf = st.one_of(small.map(size), st.sampled_from([size(u) for u in unknowns]))
-    return st.recursive(leaf, _larger, max_leaves=leaves)
+    names = st.sampled_from([size(u) for u in unknowns])
+    return st.recursive(leaf, lambda part: _larger(part, names), max_leaves=leaves)
 
 
-def _larger(part: st.SearchStrategy[Size]) -> st.SearchStrategy[Size]:
+def _larger(part: st.SearchStrategy[Size], names: st.SearchStrategy[Size]) -> st.SearchStrategy[Size]:
     pairs = st.tuples(part, part)
     numbered = st.tuples(part, moduli)
+    divided = st.tuples(part, names)
     return st.one_of(
         pairs.map(lambda p: p[0] + p[1]),
         pairs.map(lambda p: p[0] - p[1]),
@@ -48,6 +50,8 @@ def _larger(part: st.SearchStrategy[Size]) -> st.SearchStrategy[Size]:
         numbered.map(lambda p: p[0] % p[1]),
         numbered.map(lambda p: p[0] * p[1]),
         numbered.map(lambda p: ceil_div(*p)),
+        divided.map(lambda p: p[0] // p[1]),
+        divided.map(lambda p: p[0] % p[1]),
     )
 
 
