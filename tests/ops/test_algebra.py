@@ -144,7 +144,7 @@ def test_gradients_by_hand() -> None:
 REFUSED = [
     ("rfft", ("complex: n",), {}, "E0501", 0),
     ("irfft", ("n",), {}, "E0501", 0),
-    ("fft", ("*b n",), {"axes": (0,)}, "E0303", 0),
+    ("fft", ("*b n",), {"axes": (0,)}, "E0304", 0),
     ("fft", ("n n",), {"axes": ("n",)}, "E0305", 0),
     ("fft", ("b n",), {"axes": (-1, 1)}, "E0305", 0),
     ("fft", ("b n",), {"norm": "unitary"}, "E0404", None),
