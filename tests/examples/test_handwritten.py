@@ -87,13 +87,13 @@ def unet(w: Weights, x: Tensor) -> Tensor:
     skips, x = [], double(w("stem"), x)
     for i in range(2):
         skips.append(x)
-        x = double(w("down", i, "double"), F.max_pool2d(x, 2))
+        x = double(w("down", i, "pair"), F.max_pool2d(x, 2))
     for i, skip in enumerate(reversed(skips)):
         g = w("up", i, "grow")
         x = F.conv_transpose2d(x, g["weight"], g["bias"], 2)
         top, left = (skip.shape[2] - x.shape[2]) // 2, (skip.shape[3] - x.shape[3]) // 2
         middle = skip[:, :, top : top + x.shape[2], left : left + x.shape[3]]
-        x = double(w("up", i, "double"), torch.cat([middle, x], 1))
+        x = double(w("up", i, "pair"), torch.cat([middle, x], 1))
     return w("head").conv(x)
 
 
