@@ -30,18 +30,18 @@ def gather(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     x, index = tensors(types)
     require_elem("gather", index, INTS, 1)
     at = resolve(x, statics["axis"])
-    axes = _beside(checker, x, index, at, "gather", 1)
+    axes = _beside(checker, x, index, at, 1)
     return (x.with_axes(*axes),), {"axis": at}
 
 
-def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, verb: str, operand: int) -> list[Axis]:
+def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, operand: int) -> list[Axis]:
     """The axes of `other`, which has those of `x` but for the one at `at`."""
     if len(x.axes) != len(other.axes):
-        text = f"`{verb}` lays `{shown(other)}` beside `{shown(x)}`, of another number of axes"
+        text = f"`{shown(other)}` has another number of axes than `{shown(x)}`"
         raise ShapeError(text, code="E0303", operand=operand)
     axes = []
     for i, (a, b) in enumerate(zip(x.axes, other.axes, strict=True)):
-        text = f"`{verb}` lays `{name_of(b)}` beside `{name_of(a)}`"
+        text = f"lays `{name_of(b)}` beside `{name_of(a)}`"
         if i == at:
             axes.append(b if b.label is not None else b.labelled(a.label))
         elif a.pack is not None or b.pack is not None:
@@ -59,16 +59,16 @@ def put(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     x, y = given[0], given[1]
     common_elem("put", [x, y])
     axis = resolve(x, statics["axis"])
-    _beside(checker, x, y, axis, "put", 1)
+    _beside(checker, x, y, axis, 1)
     start, length, room = size(statics["start"]), y.axes[axis].size, x.axes[axis].size
-    text = f"`put` writes `{length}` entries from `{start}` into `{room}`"
+    text = f"writes `{length}` entries from `{start}` into `{room}`"
     if not (start.is_number and start.number >= 0):
         checker.inside(ge(start, size(0)), text)
     checker.inside(le(start + length, room), text)
     if len(given) == 3:
         require_elem("put", given[2], INTS, 2)
         if given[2].axes:
-            raise ShapeError(f"`put` starts at one place, not at `{shown(given[2])}`", code="E0303", operand=2)
+            raise ShapeError(f"starts at one place, not at `{shown(given[2])}`", code="E0303", operand=2)
     return (x,), {"axis": axis, "start": start}
 
 
@@ -79,17 +79,17 @@ def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[ob
     require_elem("scatter_add", x, ADDED)
     require_elem("scatter_add", index, INTS, 1)
     at = resolve(x, statics["axis"])
-    _beside(checker, x, src, at, "scatter_add", 2)
+    _beside(checker, x, src, at, 2)
     along = len(index.axes) == 1 and len(x.axes) > 1
     pairs = [(index.axes[0], src.axes[at])] if along else list(zip(index.axes, src.axes, strict=False))
     if not along and len(index.axes) != len(src.axes):
-        text = f"`scatter_add` lays `{shown(index)}` beside `{shown(src)}`, of another number of axes"
+        text = f"`{shown(index)}` has another number of axes than `{shown(src)}`"
         raise ShapeError(text, code="E0303", operand=1)
     for a, b in pairs:
         if a.pack is None and b.pack is None:
-            checker.meet(b, a, f"`scatter_add` lays `{name_of(a)}` beside `{name_of(b)}`", 1)
+            checker.meet(b, a, f"lays `{name_of(a)}` beside `{name_of(b)}`", 1)
         elif a.size != b.size:
-            raise ShapeError(f"`scatter_add` lays `{name_of(a)}` beside `{name_of(b)}`", operand=1)
+            raise ShapeError(f"lays `{name_of(a)}` beside `{name_of(b)}`", operand=1)
     return (x,), {"axis": at, "along": along}
 
 
@@ -107,7 +107,7 @@ def topk(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) 
     require_elem("topk", x, ORDERED)
     at, k = resolve(x, statics["axis"]), size(statics["k"])
     axis = x.axes[at]
-    checker.inside(le(k, axis.size), f"`topk` takes `{k}` of `{name_of(axis)}`, which has `{axis.size}` entries")
+    checker.inside(le(k, axis.size), f"takes `{k}` of `{name_of(axis)}`, which has `{axis.size}` entries")
     values = x.with_axes(*x.axes[:at], Axis(k, axis.label), *x.axes[at + 1 :])
     return (values, values.with_elem("int")), {"axis": at, "k": k}
 
@@ -132,7 +132,7 @@ def triangle(name: str) -> Rule:
     def rule(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
         x = tensors(types)[0]
         if len(x.axes) < 2 or any(axis.pack is not None for axis in x.axes[-2:]):
-            raise ShapeError(f"`{name}` takes matrices, `{shown(x)}` is none", code="E0303", operand=0)
+            raise ShapeError(f"takes matrices, `{shown(x)}` is none", code="E0303", operand=0)
         return (x,), {"diagonal": size(statics["diagonal"])}
 
     return rule

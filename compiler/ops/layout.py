@@ -131,20 +131,20 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     axes = list(operands[0].axes)
     along = name_of(axes[at])
     for i, other in enumerate(operands[1:], start=1):
-        _same_rank(operands[0], other, i, "concat")
+        _same_rank(operands[0], other, i)
         for j, (a, b) in enumerate(zip(axes, other.axes, strict=True)):
             if j == at:
                 if b.pack is not None:
                     raise ShapeError(f"`{shown(other)}` is joined along `*{b.pack}`", code="E0303", operand=i)
                 axes[j] = Axis(a.size + b.size, a.label if a.label == b.label else None)
             else:
-                axes[j] = _meet(checker, a, b, f"`concat` along `{along}` lays `{name_of(b)}` beside `{name_of(a)}`", i)
+                axes[j] = _meet(checker, a, b, f"beside `{along}`, `{name_of(b)}` meets `{name_of(a)}`", i)
     return (TensorType(elem, tuple(axes)),), {"axis": at}
 
 
-def _same_rank(first: TensorType, other: TensorType, operand: int, verb: str) -> None:
+def _same_rank(first: TensorType, other: TensorType, operand: int) -> None:
     if len(first.axes) != len(other.axes):
-        text = f"`{verb}` joins `{shown(first)}` with `{shown(other)}`, of another number of axes"
+        text = f"`{shown(other)}` has another number of axes than `{shown(first)}`"
         raise ShapeError(text, code="E0301", operand=operand)
 
 
@@ -161,10 +161,10 @@ def stack(checker: Checker, statics: Mapping[str, Any], types: Sequence[object])
     elem = common_elem("stack", operands)
     axes = list(operands[0].axes)
     for i, other in enumerate(operands[1:], start=1):
-        _same_rank(operands[0], other, i, "stack")
+        _same_rank(operands[0], other, i)
         axes = [_meet(checker, a, b, f"stacks `{b}` on `{a}`", i) for a, b in zip(axes, other.axes, strict=True)]
     if isinstance(statics["axis"], str):
-        text = f"`stack` makes a new axis: `{statics['axis']}` is no position"
+        text = f"`{statics['axis']}` is no position for the new axis"
         raise ShapeError(text, code="E0305", static="axis")
     place, new = size(statics["axis"]).number, Axis(size(len(operands)))
     # the place counts among the axes of the result
@@ -199,13 +199,13 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     axis = operand.axes[at]
     for static, amount in (("before", before), ("after", after)):
         if amount.is_number and amount.number < 0:
-            text = f"`pad` takes {amount} entries {static} `{name_of(axis)}`: a slice crops"
+            text = f"{amount} entries {static} `{name_of(axis)}`: a slice crops"
             raise ShapeError(text, code="E0304", static=static)
         if static == "after" and amount == before:
             break
         if mode in ("reflect", "circular") and not (amount.is_number and amount.number == 0):
             limit = lt(amount, axis.size) if mode == "reflect" else le(amount, axis.size)
-            checker.inside(limit, f'`pad` with mode "{mode}" takes `{amount}` entries from `{axis.size}`')
+            checker.inside(limit, f'mode "{mode}" takes `{amount}` entries from `{axis.size}`')
     axes = (*operand.axes[:at], Axis(axis.size + before + after, axis.label), *operand.axes[at + 1 :])
     attrs = {"axis": at, "before": before, "after": after, "mode": mode, "value": statics["value"]}
     return (operand.with_axes(*axes),), attrs

@@ -82,13 +82,13 @@ def linear(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     elem = common_elem("linear", given)
     require_elem("linear", x, (*FLOATS, "complex"))
     if len(weight.axes) != 2 or not x.axes or x.axes[-1].pack is not None:
-        raise ShapeError(f"`linear` maps `{shown(x)}` by `{shown(weight)}`: no matrix fits", code="E0303", operand=1)
+        raise ShapeError(f"maps `{shown(x)}` by `{shown(weight)}`: no matrix fits", code="E0303", operand=1)
     out, inner = weight.axes
     checker.equal(x.axes[-1].size, inner.size, f"contracts `{name_of(x.axes[-1])}` with `{name_of(inner)}`", 1)
     if len(given) == 3:
         bias = given[2]
         if len(bias.axes) != 1:
-            raise ShapeError(f"the bias of `linear` has one axis, not `{shown(bias)}`", code="E0303", operand=2)
+            raise ShapeError(f"the bias has one axis, not `{shown(bias)}`", code="E0303", operand=2)
         checker.equal(out.size, bias.axes[0].size, f"adds `{name_of(bias.axes[0])}` to `{name_of(out)}`", 2)
     return (TensorType(elem, (*x.axes[:-1], Axis(out.size))),), {}
 
