@@ -15,6 +15,7 @@ Reduce = Callable[[str, int, int, list[Any]], Any]
 BROKEN = object()  # stands where a statement could not be read
 
 # What may stand behind a broken statement only because it belonged to it.
+_SUITE = ("_NEWLINE", "_INDENT", "stmt+", "_DEDENT")
 _FOLLOWERS = frozenset(["elif", "else", "_INDENT", "_DEDENT", "$END"])
 
 
@@ -117,6 +118,9 @@ class Engine:
         """
         gotos = self.tables.gotos
         depth = len(stack.states) - 1
+        last = stack.values[-1] if depth else None
+        if isinstance(last, tuple) and last[:1] == ("_DEDENT",):
+            depth -= len(_SUITE)  # a body that is closed, but not yet reduced
         while depth >= 0 and "stmt" not in gotos[stack.states[depth]]:
             depth -= 1
         if depth < 0:

@@ -68,7 +68,9 @@ def no_declaration(scene: Scene) -> Diagnostic | None:
     """Something else than a declaration in the first column."""
     if scene.i == 0:
         return scene.fault("a declaration must stand here", f"one begins with {DECLARATIONS}", span=scene.at(0))
-    if scene.expected == ["$END"]:
+    start = scene.tokens[scene.i][1]
+    first = scene.chunk.text[start - 1] == "\n" and scene.previous in ("_NEWLINE", "_DEDENT")
+    if scene.expected == ["$END"] or (first and scene.expected != ["_INDENT"] and scene.kind not in LAYOUT):
         help_ = f"indent what belongs to the body; a declaration begins with {DECLARATIONS}"
         return scene.fault("this belongs to no declaration", help_, span=scene.at(scene.i))
     return None
