@@ -28,7 +28,7 @@ from ogive.compiler.elaborate.variants import (
     size_unknowns,
     static_members,
 )
-from ogive.compiler.ir import Definition, Operand, Weight
+from ogive.compiler.ir import Definition, Instance, Operand, Weight
 from ogive.compiler.sizes import size
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
@@ -41,6 +41,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
     frame.places.append(Place("", places.plan(tree.body, frame.session.block_names(frame))))
+    frame.runtime = frozenset(size_unknowns(ref, found, variant.holes))
     for name, value in list(frame.variables.items()):
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
@@ -199,10 +200,15 @@ def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[A
 
 
 def _warn_unused(frame: Frame) -> None:
-    """W0901: weights that nothing reads; W0902: instances that are never applied."""
+    """W0901: weights that nothing reads; W0902: instances never applied; H0905: weights whose path is not steady."""
     for member in frame.members:
         if isinstance(member, Weight) and member.path not in frame.read and member.span is not None:
             frame.report("W0901", f"the weight `{member.path}` is never used", member.span)
     for instance in frame.instances:
         if not instance.used:
             frame.report("W0902", f"`{instance.path}` is never used", instance.span)
+    for member in frame.members:
+        named = isinstance(member, Instance) and not member.definition.stateless
+        if member is not None and member.path in frame.unsteady and (named or isinstance(member, Weight)):
+            frame.report("H0905", f"the path `{member.path}` hangs on source order", frame.unsteady[member.path],
+                         help="give it a name with `as`")  # fmt: skip

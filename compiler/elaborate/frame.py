@@ -67,6 +67,7 @@ class Frame:
     instances: list[Instance] = field(default_factory=list)
     members: list[Member | None] = field(default_factory=list)
     taken: dict[str, Span] = field(default_factory=dict)
+    unsteady: dict[str, Span] = field(default_factory=dict)  # paths that hang on source order
     fixed: dict[str, Span] = field(default_factory=dict)  # names of instances, params, states: may not be bound again
     places: list[Place] = field(default_factory=list)
     inits: list[tuple[tuple[str, ...], Any]] = field(default_factory=list)
@@ -74,10 +75,12 @@ class Frame:
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in
     loops: int = 0  # how many `repeat`s and `scan`s we are in
+    runtime: frozenset[Unknown] = frozenset()  # the sizes that the inputs bind
     stated: list[tuple[Condition, Span]] = field(default_factory=list)
     returned: tuple[Any, ...] | None = None
     returned_at: Span | None = None
     uses: list[Any] = field(default_factory=list)  # the variants that this one uses
+    applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
     catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten
 
@@ -214,7 +217,7 @@ class Frame:
             number += 1
             free = f"{path}_{number}"
         if ordered:
-            self.report("H0905", f"the path `{path}` hangs on source order", span, help="give it a name with `as`")
+            self.unsteady[free] = span
         self.taken[free] = span
         return free
 
