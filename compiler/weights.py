@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from ogive.compiler.ir import Definition, Init, Model, Weight
+from ogive.compiler.ir import Definition, Init, Loop, Model, Weight
 from ogive.compiler.sizes import Size, Unknown, size
 
 
@@ -53,7 +53,31 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
 
 def parameter_count(model: Model) -> int:
     """The number of learned parameters. Raises KeyError with the path of a weight whose size is not a number."""
-    return sum(w.elements for w in weights(model) if w.kind == "param")
+    known = {unknown: size(number) for unknown, number in model.bindings}
+    return _count(model.definition, known, "", {})
+
+
+def _count(
+    definition: Definition, known: Mapping[Unknown, Size], prefix: str, memo: dict[tuple[int, tuple[Size, ...]], int]
+) -> int:
+    """The parameters at and below a definition; each definition is counted once for each choice of its sizes."""
+    key = (id(definition), tuple(known.values()))
+    if key not in memo:
+        loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
+        total = 0
+        for member in definition.members:
+            if isinstance(member, Loop):
+                continue
+            path = prefix + member.path
+            turns = prod(_turns(member.path, loops, path))
+            if isinstance(member, Weight):
+                numbers = [_number(axis.size.subs(known), path) for axis in member.type.axes]
+                total += turns * prod(numbers) if member.kind == "param" else 0
+            else:
+                inner = {unknown: value.subs(known) for unknown, value in member.bindings}
+                total += turns * _count(member.definition, inner, path + ".", memo)
+        memo[key] = total
+    return memo[key]
 
 
 def _below(

@@ -16,6 +16,7 @@ from ogive.compiler.elaborate.values import (
     Builtin,
     Choice,
     Composite,
+    Fault,
     Handed,
     Instance,
     OpTemplate,
@@ -32,7 +33,8 @@ from ogive.compiler.elaborate.values import (
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.ir import Weight
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.spec import REQUIRED
+from ogive.compiler.ops.spec import REQUIRED, OpSpec
+from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -188,12 +190,29 @@ def _builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans
             raise Undecided(arg.name, place)
         if isinstance(arg, Absent):
             raise absent(frame, arg, place)
+    args = [_known(frame, func, arg, place) for arg, place in zip(args, spans, strict=True)] if func.counts else args
     try:
         return func.run(*args)
     except Misuse as problem:
         raise frame.fail("E0404", str(problem), span) from problem
     except TypeError as problem:
         raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
+
+
+def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
+    """A number that a list's length hangs on must be known."""
+    if not isinstance(value, Size) or value.is_number:
+        return value
+    try:
+        return size(frame.number(value, span))
+    except Undecided:
+        if value.unknowns and value.unknowns <= frame.runtime:
+            raise frame.fail(
+                "E0602", f"`{func.name}({span.text})`: `{span.text}` is known when the model runs alone", span,
+                help="`for` unrolls a compile-time list. `repeat n as layers:` runs a body n times, "
+                     "`scan x_t in x along n ...:` steps through an axis, and most operations take a whole axis at once",
+            ) from None  # fmt: skip
+        raise
 
 
 def _tensors(value: Any) -> bool:
@@ -226,6 +245,8 @@ def _operation(
     missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
     if any(arg is BROKEN for arg in args):
         return BROKEN
+    if missing and any(isinstance(arg, str) for arg in args):
+        raise _pattern_in_parentheses(frame, spec, span, spans)
     if missing:
         raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span,
                          help=f"`{spec.name}[{missing[0]}](...)`")  # fmt: skip
@@ -235,15 +256,13 @@ def _operation(
     return operate(frame, spec, settings, operands, span, spans=spans, pattern=func.pattern_span)
 
 
-def _operands(frame: Frame, spec: Any, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Any]:
+def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Any]:
     slots = [slot.strip() for slot in spec.inputs.split(",") if slot.strip()]
     variadic = bool(slots) and slots[-1].startswith("*")
     least = sum(not s.endswith("?") and not s.startswith("*") for s in slots) + variadic
     if len(args) < least or (len(args) > len(slots) and not variadic):
         if any(isinstance(arg, str) for arg in args):
-            texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
-            raise frame.fail("E0405", f"`{spec.name}` takes its pattern in brackets", span,
-                             help=f"`{spec.name}[{texts}](x)`")  # fmt: skip
+            raise _pattern_in_parentheses(frame, spec, span, spans)
         wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
         extra = [a for a in args if is_number(a)]
         help_ = f"settings stand in brackets: `{spec.name}[{', '.join(map(str, extra))}](x)`" if extra and spec.statics else ""
@@ -255,6 +274,13 @@ def _operands(frame: Frame, spec: Any, args: Sequence[Any], span: Span, spans: S
         found.append(operand_of(frame, spec, arg, place, optional=slot.endswith("?")))
     found.extend([None] * (len(slots) - len(found) if not variadic else 0))
     return found
+
+
+def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Sequence[Span]) -> Fault:
+    texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
+    others = ", ".join(s.text for s in spans if s.text[:1] not in "\"'")
+    return frame.fail("E0405", f"`{spec.name}` takes its pattern in brackets", span,
+                      help=f"`{spec.name}[{texts}]({others})`")  # fmt: skip
 
 
 # --- instances --------------------------------------------------------------------------------------------------------

@@ -168,4 +168,4 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "floor": _rounded("floor", math.floor),
 }
 
-BUILTINS = {name: Builtin(name, run) for name, run in _FUNCTIONS.items()}
+BUILTINS = {name: Builtin(name, run, name in ("range", "per_axis")) for name, run in _FUNCTIONS.items()}

@@ -10,7 +10,12 @@ from ogive.compiler.elaborate.frame import Demand, Frame
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
+    BlockRef,
+    Composite,
     Fault,
+    Instance,
+    OpTemplate,
+    Template,
     Tensor,
     Undecided,
     UnknownStatic,
@@ -153,7 +158,7 @@ def operation(
     spec = OPS[name]
     if any(operand is BROKEN for operand in operands):
         return BROKEN
-    ready = [operand_of(frame, spec, value, _at(spans, i) or span) for i, value in enumerate(operands)]
+    ready = [operand_of(frame, spec, value, _at(spans, i) or span, what=what) for i, value in enumerate(operands)]
     settings = {s.name: s.default for s in spec.statics} | dict(statics or {})
     return operate(frame, spec, settings, ready, span, spans=spans, what=what)
 
@@ -162,8 +167,11 @@ def _at(spans: Sequence[Span | None], index: int) -> Span | None:
     return spans[index] if index < len(spans) else None
 
 
-def operand_of(frame: Frame, spec: OpSpec, value: Any, span: Span, optional: bool = False) -> Tensor | Const | None:
+def operand_of(
+    frame: Frame, spec: OpSpec, value: Any, span: Span, optional: bool = False, what: str | None = None
+) -> Tensor | Const | None:
     """A value as an operand of an operation."""
+    name = what or spec.name
     match value:
         case Tensor(maybe=maybe):
             if maybe is not None and not optional:
@@ -185,7 +193,13 @@ def operand_of(frame: Frame, spec: OpSpec, value: Any, span: Span, optional: boo
                 )  # fmt: skip
             return Const(value)
         case _:
-            raise frame.fail("E0405", f"`{spec.name}` takes tensors, this is {kind_of(value)}", span)
+            help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""
+            raise frame.fail("E0405", f"`{name}` takes tensors, this is {kind_of(value)}", span, help=help_)
+
+
+def callable_kind(value: object) -> bool:
+    """Whether a value is applied to tensors rather than being one."""
+    return isinstance(value, (BlockRef, Template, Instance, Composite, OpTemplate))
 
 
 def absent(frame: Frame, value: Absent, span: Span) -> Fault:

@@ -111,6 +111,12 @@ class Session:
         """Apply an instance: its results as tensors of the frame's graph."""
         ref = instance.block
         given = instance.bound or instance.statics
+        key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
+        known = frame.applied.get(key)
+        if known is not None:
+            match, use, types = known
+            self._allocated(frame, instance, match, use)
+            return self._results(frame, instance, use, types, operands, span)
         match = unify.match_inputs(frame, ref, given, operands, span, spans)
         if match.failed:
             return BROKEN
@@ -129,7 +135,11 @@ class Session:
         self._allocated(frame, instance, match, Use(variant, bindings))
         if not self._flow(frame, variant, bindings, span) or variant.outputs is None:
             return BROKEN
-        return self._results(frame, instance, Use(variant, bindings), match, operands, span)
+        use = Use(variant, bindings)
+        types = types_of(use, match)
+        if not variant.running:
+            frame.applied[key] = (match, use, types)  # what it demanded is noted: the same use demands nothing new
+        return self._results(frame, instance, use, types, operands, span)
 
     def _stated(self, frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
         """What the block states must be possible here; what is not known flows up."""
@@ -172,15 +182,9 @@ class Session:
             frame.members[instance.member] = InstanceMember(instance.path, definition, use.bindings, span=instance.span)
 
     def _results(
-        self, frame: Frame, instance: Instance, use: Use, match: Match, operands: Sequence[Tensor | None], span: Span
-    ) -> Any:
-        mapping = dict(use.bindings)
-        assert use.variant.outputs is not None
-        packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
-        types = tuple(
-            TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes))
-            for t in use.variant.outputs
-        )
+        self, frame: Frame, instance: Instance, use: Use, types: tuple[TensorType, ...],
+        operands: Sequence[Tensor | None], span: Span,
+    ) -> Any:  # fmt: skip
         definition = use.variant.definition
         stateless = definition is None or definition.stateless
         made = frame.builder.node(
@@ -314,6 +318,21 @@ class Session:
     ) -> Any:
         """Apply a static of a block's type, of which the type is all that is known."""
         return typed_results(frame, func, args, span, spans)
+
+
+def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
+    """The types of the results in the user's sizes."""
+    mapping = dict(use.bindings)
+    assert use.variant.outputs is not None
+    packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
+    return tuple(
+        TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes)) for t in use.variant.outputs
+    )
+
+
+def signature_of(tensor: Tensor) -> tuple[Any, ...]:
+    """All of a tensor's type that a use can see: labels and presence too."""
+    return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.maybe is not None)
 
 
 def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: Match, packs: dict[Size, str]) -> Axis:

@@ -135,6 +135,7 @@ class Builtin:
 
     name: str
     run: Callable[..., Any]
+    counts: bool = False  # its numbers say how long a list is: they must be known
 
 
 @dataclass(frozen=True, slots=True)
