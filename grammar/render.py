@@ -49,13 +49,13 @@ class _Drawing:
     def text(self) -> str:
         """The whole of it."""
         d = self.diagnostic
-        head = self.paint(f"{d.severity}[{d.code}]", _COLORS[d.severity]) + self.paint(f": {d.message}", "1")
+        head = self.paint(f"{d.severity}[{d.code}]", _COLORS[d.severity]) + self.paint(f": {_visible(d.message)}", "1")
         lines = [head, *self.excerpts()]
         notes = [("help", d.help)] * bool(d.help) + [("note", detail) for detail in d.details]
         if notes:
             lines.append(self.bar(""))
         for word, note in notes:
-            first, *rest = note.split("\n")
+            first, *rest = map(_visible, note.split("\n"))
             lines.append(" " * self.gutter + self.paint(" = ", "34") + self.paint(word, "1") + f": {first}")
             lines += [" " * (self.gutter + 3 + len(word) + 2) + line for line in rest]
         return "\n".join(line.rstrip() for line in lines)
@@ -68,7 +68,7 @@ class _Drawing:
             marks = [mark for mark in self.marks if mark.span.path == path]
             line, column = marks[0].span.begin()
             arrow = "-->" if path == self.diagnostic.span.path else ":::"
-            lines.append(" " * self.gutter + self.paint(arrow, "34") + f" {path}:{line}:{column}")
+            lines.append(" " * self.gutter + self.paint(arrow, "34") + f" {_visible(path)}:{line}:{column}")
             lines.append(self.bar(""))
             lines += self.excerpt(marks)
         return lines
@@ -109,7 +109,7 @@ class _Drawing:
         before = _cells(text[cut:start])
         length = max(1, _cells(text[max(start, cut) : stop]))
         tint = _COLORS[self.diagnostic.severity] if primary else "34"
-        note = f" {mark.text}" if mark.text else ""
+        note = f" {_visible(mark.text)}" if mark.text else ""
         return " " * before + self.paint(("^" if primary else "-") * length + note, tint)
 
     def source(self, row: int, text: str) -> str:

@@ -32,33 +32,38 @@ def odd_target(target: s.Expr) -> Diagnostic:
 
 def without_effect(values: tuple[s.Expr, ...], span: Span) -> Diagnostic:
     """An expression stands alone on its line."""
-    message, text = "this statement has no effect", span.text
+    message, text = "this statement has no effect", _text(span)
     help_ = f"bind the value, `y = {text}`, or return it, `return {text}`" if len(text) < 40 else "bind or return it"
     match values[0]:
         case s.Name(id=word) if word in WORDS:
             message, help_ = f"there is no `{word}`", WORDS[word]
         case s.Call(func=s.Attribute(base=base, name="append"), args=(item,)):
             message = "a list is not changed in place; this statement has no effect"
-            help_ = f"write `{base.span.text} = {base.span.text} + [{item.span.text}]`"
+            help_ = f"write `{_text(base.span)} = {_text(base.span)} + [{_text(item.span)}]`"
         case s.Call(func=s.Attribute(base=base, name="extend"), args=(item,)):
             message = "a list is not changed in place; this statement has no effect"
-            help_ = f"write `{base.span.text} = {base.span.text} + {item.span.text}`"
+            help_ = f"write `{_text(base.span)} = {_text(base.span)} + {_text(item.span)}`"
         case s.Call(func=s.Name(id="print"), args=(item, *_)):
             message, help_ = (
                 "nothing is printed",
-                f"write `tap name = {item.span.text}`: a caller can ask for its value",
+                f"write `tap name = {_text(item.span)}`: a caller can ask for its value",
             )
         case s.Call(func=s.Name(id="assert")):
             message, help_ = "there is no `assert`", "write `require c` for sizes, `assume c` where no proof exists"
         case s.Compare(op="==", left=left, right=right) if len(values) == 1:
-            help_ = f"to bind a name, write `{left.span.text} = {right.span.text}`"
+            help_ = f"to bind a name, write `{_text(left.span)} = {_text(right.span)}`"
     return Diagnostic("E0101", message, span, help=help_)
 
 
 def augmented_assignment(left: tuple[s.Expr, ...], op: Span, right: tuple[s.Expr, ...]) -> Diagnostic:
     """`x += y`."""
-    name, sign = left[0].span.text, op.text[:-1]
-    value = right[0].span.text
+    name, sign = _text(left[0].span), op.text[:-1]
+    value = _text(right[0].span)
     if isinstance(right[0], s.Binary | s.Compare | s.Conditional | s.Pipe | s.Compose) and not value.startswith("("):
         value = f"({value})"
     return Diagnostic("E0101", f"there is no `{op.text}`", op, help=f"write `{name} = {name} {sign} {value}`")
+
+
+def _text(span: Span) -> str:
+    """What stands there, on one line."""
+    return " ".join(span.text.split())

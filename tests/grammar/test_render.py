@@ -90,3 +90,9 @@ def test_all_parts() -> None:
         "code": "W0901", "severity": "warning", "message": "sizes disagree", "file": "one.arch", "line": 3, "column": 5,
         "end_line": 3, "end_column": 6, "help": "write `b`",
     }  # fmt: skip
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    chunk = Chunk("relu('\x1b[31m')")
+    text = render([Diagnostic("E0101", "\x1b[2J", Span(chunk, 0, 4), note="\x07", help="\x1b[2J")])
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)

@@ -58,4 +58,8 @@ def parentheses(text: str) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_file_survives(path: Path) -> None:
-    same(parse(path.read_text(encoding="utf-8"), str(path)).file)
+    text = path.read_text(encoding="utf-8")
+    parsed = parse(text, str(path))
+    expected = [number for number, line in enumerate(text.split("\n"), 1) if "#! error E01" in line]
+    assert [d.span.begin()[0] for d in parsed.diagnostics] == expected
+    same(parsed.file)
