@@ -35,9 +35,13 @@ class Pair:
     ours: Callable[[Any], Tensor] = lambda y: y
     theirs: Callable[[Any], Tensor] = lambda y: y.logits
     rename: tuple[tuple[str, str], ...] = ()  # inputs of ours, by the names of theirs
+    map: str = ""  # where it is not the file's
 
-    def __str__(self) -> str:
-        return self.file
+    @property
+    def text(self) -> str:
+        """The example, and a model of the size of the pair."""
+        statics = ", ".join(f"{name}={value}" for name, value in self.statics.items())
+        return (EXAMPLES / f"{self.file}.arch").read_text() + f"\nmodel Pair = {self.block}[{statics}]\n"
 
 
 def ids(**more: Tensor) -> dict[str, Tensor]:
@@ -95,7 +99,7 @@ PAIRS = [
     Pair("resnet", "ResNet", {"F": "Basic", "growth": 1, "depths": [2, 1], "widths": [6, 12], "classes": 10},
          "ResNetForImageClassification", "ResNetConfig",
          {"embedding_size": 6, "hidden_sizes": [6, 12], "depths": [2, 1], "layer_type": "basic", "num_labels": 10},
-         lambda: image(33, 40)),
+         lambda: image(33, 40), map="resnet_basic"),
     Pair("convnext", "ConvNeXt", {"depths": [1, 2], "widths": [8, 12], "drop": 0.0, "classes": 10},
          "ConvNextForImageClassification", "ConvNextConfig",
          {"depths": [1, 2], "hidden_sizes": [8, 12], "num_stages": 2, "num_labels": 10, "layer_norm_eps": 1e-6,
@@ -117,7 +121,8 @@ def rms_norm(module: nn.Module, x: Tensor) -> Tensor:
 
 def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
     """Both modules with the same random weights, away from their usual zeros and ones."""
-    model = ogive.load(EXAMPLES / f"{pair.file}.arch")[pair.block](**pair.statics)  # type: ignore[operator]
+    model = ogive.source(pair.text, str(EXAMPLES / f"{pair.file}.arch"))["Pair"]
+    assert isinstance(model, Model)
     config = getattr(transformers, pair.config)(**pair.settings)
     theirs = getattr(transformers, pair.peer)(config).to(dtype)
     for module in theirs.modules():
@@ -130,7 +135,7 @@ def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
             if name.endswith(("running_mean", "running_var")):
                 state.uniform_(0.5, 1.5)
     ours = model.torch().to(dtype)
-    ours.load_state_dict(model.load_weights(theirs.state_dict(), EXAMPLES / f"{pair.file}.map.toml"))
+    ours.load_state_dict(model.load_weights(theirs.state_dict(), EXAMPLES / f"{pair.map or pair.file}.map.toml"))
     return model, ours.eval(), theirs.eval()
 
 
@@ -153,7 +158,7 @@ def twins(model: Model, ours: nn.Module, theirs: nn.Module, pair: Pair) -> list[
     for name, x in theirs.state_dict(keep_vars=True).items():  # tied names share one gradient
         if isinstance(x, nn.Parameter) and x.grad is not None:
             everything[name] = x.grad
-    renamed = model.load_weights(everything, EXAMPLES / f"{pair.file}.map.toml")
+    renamed = model.load_weights(everything, EXAMPLES / f"{pair.map or pair.file}.map.toml")
     return [(n, p.grad, renamed[n]) for n, p in ours.named_parameters() if p.grad is not None]
 
 
