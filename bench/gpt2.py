@@ -17,17 +17,19 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def results() -> Iterator[Result]:
     torch.manual_seed(0)
-    config = transformers.GPT2Config(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, use_cache=False)
+    # its default spells the same GELU out in many operations: the fused one is the fair peer
+    fast = {"activation_function": "gelu_pytorch_tanh", "use_cache": False}
+    config = transformers.GPT2Config(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0, **fast)
     peer = transformers.GPT2LMHeadModel(config).eval()
     model = ogive.load(EXAMPLES / "gpt2.arch").models["GPT2"]
     ours = model.torch()
     ours.load_state_dict(model.load_weights(peer.state_dict(), EXAMPLES / "gpt2.map.toml"))
     ours.eval()
-    for shape in ((1, 128), (2, 512)):
+    for shape in ((1, 128), (1, 512)):
         ids = torch.randint(50257, shape)
         torch.testing.assert_close(ours(ids), peer(ids).logits, rtol=1e-3, atol=1e-3)
         size = f"{shape[0]}x{shape[1]}"
-        yield best(f"gpt2 forward {size}", forward(ours, ids), forward(peer, ids))
+        yield best(f"gpt2 forward {size}", forward(ours, ids), forward(peer, ids), pairs=3)
         yield best(f"gpt2 forward+backward {size}", step(ours, ids), step(peer, ids), pairs=3)
 
 
