@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ogive.compiler import report
@@ -74,13 +75,13 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
     """Check a module whose names are collected. `memo` holds what an earlier check found of declarations that are the same."""
     work = _Checked(session, module)
     memo = Memo() if memo is None else memo
-    blocks = tuple(_remembered(work, memo, ref, lambda ref=ref: work.block(ref)) for ref in module.blocks())
+    blocks = tuple(_remembered(work, memo, ref, partial(work.block, ref)) for ref in module.blocks())
     models: dict[str, ModelReport] = {}
     for tree in module.tree.declarations:
         if isinstance(tree, syntax.Const):
             session.constant(module, tree, tree.span)
         elif isinstance(tree, syntax.Model) and tree.name not in models:
-            made = _remembered(work, memo, tree, lambda tree=tree: work.model(tree))
+            made = _remembered(work, memo, tree, partial(work.model, tree))
             if made is not None:
                 models[tree.name] = made
         elif isinstance(tree, syntax.Extern):
@@ -170,7 +171,9 @@ class _Checked:
             if value is BROKEN:
                 return None
             if not isinstance(value, Template):
-                raise frame.fail("E0404", "a model is a block with its statics: `model M = Block[...]`", tree.value.span)
+                raise frame.fail(
+                    "E0404", "a model is a block with its statics: `model M = Block[...]`", tree.value.span
+                )
         except (Fault, Undecided, LimitReached):
             self.add(frame.diagnostics)
             return None

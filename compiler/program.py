@@ -33,7 +33,13 @@ class Workspace:
     _files: dict[str, _Held] = field(default_factory=dict)
 
     def check(
-        self, text: str, path: str = "<text>", *, operations: int = OPERATIONS, nesting: int = NESTING, files: bool = True
+        self,
+        text: str,
+        path: str = "<text>",
+        *,
+        operations: int = OPERATIONS,
+        nesting: int = NESTING,
+        files: bool = True,
     ) -> Program:
         """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
         with deep_recursion():
@@ -78,7 +84,8 @@ def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockR
     """Whether a name means in the new file what it meant in the old one."""
     if name == user:
         return True
-    before, after = old.scope.get(name), new.scope.get(name)
+    before: Any = old.scope.get(name)
+    after: Any = new.scope.get(name)
     if isinstance(before, BlockRef) and before.module is old:
         return name in same
     if isinstance(before, syntax.Const):

@@ -95,7 +95,7 @@ def _below(
             shape = tuple(_number(axis.size.subs(known), path) for axis in member.type.axes)
             init = next((i for p, i in reversed(inits) if p == member.path), member.init)
             yield WeightInfo(path, shape, member.type.elem, member.kind, here, member, init)
-        elif hasattr(member, "definition"):
+        elif not isinstance(member, Loop):
             path = prefix + member.path
             here = (*turns, *_turns(member.path, loops, path))
             inner = {unknown: value.subs(known) for unknown, value in member.bindings}

@@ -166,7 +166,9 @@ def applicable(value: Any) -> bool:
     return isinstance(value, (Builtin, TypedBlock, UnknownStatic, Handed))
 
 
-def _no_sizes(frame: Frame, func: BlockRef | Template, args: Sequence[Any], node: syntax.Expr, spans: Sequence[Span]) -> None:
+def _no_sizes(
+    frame: Frame, func: BlockRef | Template, args: Sequence[Any], node: syntax.Expr, spans: Sequence[Span]
+) -> None:
     ref = func if isinstance(func, BlockRef) else func.block
     if args and all(is_number(a) for a in args) and ref.tree.inputs:
         texts = ", ".join(s.text for s in spans)
@@ -265,7 +267,11 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
             raise _pattern_in_parentheses(frame, spec, span, spans)
         wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
         extra = [a for a in args if is_number(a)]
-        help_ = f"settings stand in brackets: `{spec.name}[{', '.join(map(str, extra))}](x)`" if extra and spec.statics else ""
+        help_ = (
+            f"settings stand in brackets: `{spec.name}[{', '.join(map(str, extra))}](x)`"
+            if extra and spec.statics
+            else ""
+        )
         raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
     found: list[Any] = []
     for index, arg in enumerate(args):
@@ -286,9 +292,7 @@ def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Seque
 # --- instances --------------------------------------------------------------------------------------------------------
 
 
-def allocate(
-    frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: Span, name: str | None = None
-) -> Any:
+def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: Span, name: str | None = None) -> Any:
     """Make an instance at a site. A block without inputs is applied at once."""
     template = Template(func) if isinstance(func, BlockRef) else func
     if frame.block is None:
@@ -396,7 +400,9 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
         trail = trail[len(below.path) + 1 :]
         mapping = {unknown: size.subs(mapping) for unknown, size in below.bindings}
         definition = below.definition
-    if any(m.path.startswith(path + ".") for m in variant.definition.members if isinstance(m, (Weight, InstanceMember))):
+    if any(
+        m.path.startswith(path + ".") for m in variant.definition.members if isinstance(m, (Weight, InstanceMember))
+    ):
         return ref
     known = ", ".join(f"`{w.path}`" for w in variant.definition.weights)
     raise frame.fail("E0201", f"`{instance.block.name}` has no weight `{path}`", span,

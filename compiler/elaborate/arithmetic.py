@@ -12,7 +12,6 @@ from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     PackValue,
-    Scalar,
     Tensor,
     Undecided,
     UnknownStatic,
@@ -20,6 +19,7 @@ from ogive.compiler.elaborate.values import (
     kind_of,
     whole,
 )
+from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Condition, Size, eq, ge, gt, le, lt, ne, size
 from ogive.grammar.source import Span
 
@@ -90,7 +90,7 @@ def _sizes(frame: Frame, op: str, left: Size, right: Size, span: Span) -> Any:
         exponent, base = whole(right), whole(left)
         if exponent is not None and exponent < 0:
             return numbers(frame, op, float(base), right, span) if base else Scalar(op, (left, right))
-        if exponent is not None and (exponent > 64 and base not in (0, 1, -1) or exponent > 4096):
+        if exponent is not None and ((exponent > 64 and base not in (0, 1, -1)) or exponent > 4096):
             raise frame.fail("E0701", f"the power {left}**{right} is too large", span)
         if exponent is None and base is None:
             return Scalar(op, (left, right))

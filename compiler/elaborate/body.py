@@ -155,9 +155,9 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
             slots.extend(star_axes(frame, dim) or ())
         else:  # a pack that nothing binds: the axes that the body gives
             count = len(actual.axes) - len(tree.dims) + 1
-            axes = actual.axes[len(slots) : len(slots) + max(count, 0)]
-            frame.variables[dim.name or "..."] = PackValue(dim.name or "...", axes)
-            slots.extend(axes)
+            free = actual.axes[len(slots) : len(slots) + max(count, 0)]
+            frame.variables[dim.name or "..."] = PackValue(dim.name or "...", free)
+            slots.extend(free)
     if len(slots) != len(actual.axes):
         raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}: "
                                   f"{len(slots)} axes and {len(actual.axes)}", span, labels=label)  # fmt: skip
@@ -218,7 +218,9 @@ def _tap(frame: Frame, tree: syntax.Tap) -> None:
     if isinstance(value, Tensor):
         place = frame.place.prefix
         path = f"{place}.{tree.target.name}" if place else tree.target.name
-        frame.builder.node("tap", (frame.builder.use(value),), (), attrs=(("name", tree.target.name),), path=path, span=tree.span)
+        frame.builder.node(
+            "tap", (frame.builder.use(value),), (), attrs=(("name", tree.target.name),), path=path, span=tree.span
+        )
 
 
 def _require(frame: Frame, tree: syntax.Require) -> None:

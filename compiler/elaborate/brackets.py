@@ -52,7 +52,9 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             raise frame.fail("E0404", "an instance has its statics already", tree.span,
                              help="parentheses apply it: `f(x)`")  # fmt: skip
         case Builtin():
-            raise frame.fail("E0404", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span)
+            raise frame.fail(
+                "E0404", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span
+            )
         case _ if base is BROKEN:
             return BROKEN
         case _:
@@ -139,5 +141,3 @@ def _bound(frame: Frame, tree: syntax.Expr) -> Size:
         raise frame.fail("E0404", "a slice goes by sizes, this is a tensor", tree.span,
                          help="`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data")  # fmt: skip
     raise frame.fail("E0404", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)
-
-

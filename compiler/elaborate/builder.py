@@ -102,8 +102,6 @@ class Builder:
         return tuple(tensor for tensor, _ in self.captures.values())
 
 
-
-
 def attrs(**settings: Any) -> Attrs:
     """Attributes of a node from keywords."""
     return tuple(settings.items())

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ogive.compiler.elaborate.values import Builtin, PackValue, Scalar, is_number
+from ogive.compiler.elaborate.values import Builtin, PackValue, is_number
+from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
 
 CONSTANTS: dict[str, Any] = {"pi": math.pi}

@@ -65,7 +65,9 @@ class RuleChecker:
         """A derived size must be at least 1."""
         if not self.failed and not self.frame.flow(ge(size, 1), self.span, text):
             self.failed = True
-            self.frame.report("E0304", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None))
+            self.frame.report(
+                "E0304", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None)
+            )
 
     def proves(self, condition: Condition) -> bool:
         """Whether the condition is known to hold."""

@@ -65,7 +65,9 @@ def _diagnostic(demand: Demand, solution: Solution) -> Diagnostic:
         details.append("together with the other demands on these sizes, it never holds")
     elif not help_:
         help_ = "state what holds (`where ...`), or `assume` it where it cannot be proved"
-    return Diagnostic(demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details))
+    return Diagnostic(
+        demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details)
+    )
 
 
 def _ordered(values: dict[Unknown, int]) -> list[tuple[Unknown, int]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, arithmetic, brackets, regions, suggest
-from ogive.compiler.elaborate import places
+from ogive.compiler.elaborate import apply, arithmetic, brackets, places, regions, suggest
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
@@ -269,7 +268,9 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span,
                              help="nest two `if`s")  # fmt: skip
         case _:
-            raise frame.fail("E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span)
+            raise frame.fail(
+                "E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
+            )
 
 
 def _compare(frame: Frame, tree: syntax.Compare) -> Any:
@@ -289,7 +290,9 @@ def _member(frame: Frame, left: Any, tree: syntax.Compare) -> Any:
         return BROKEN
     numbers = [whole(option) for option in options]
     if hasattr(left, "unknowns") and None not in numbers:
-        return left.number in numbers if left.is_number else member(left, frozenset(n for n in numbers if n is not None))
+        return (
+            left.number in numbers if left.is_number else member(left, frozenset(n for n in numbers if n is not None))
+        )
     if isinstance(left, UnknownStatic):
         raise Undecided(left.name, tree.span)
     return any(arithmetic.compare(frame, "==", left, o, tree.span, (tree.span, tree.span)) is True for o in options)
@@ -344,4 +347,3 @@ def block_name(frame: Frame, tree: syntax.Expr) -> str | None:
             return entry.block.name
         case _:
             return None
-

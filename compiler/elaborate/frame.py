@@ -115,7 +115,9 @@ class Frame:
     @property
     def failed(self) -> bool:
         """Whether an error was found, here or in a variant that is used here."""
-        return any(d.severity == "error" for d in self.diagnostics) or any(not v.ok and not v.running for v in self.uses)
+        return any(d.severity == "error" for d in self.diagnostics) or any(
+            not v.ok and not v.running for v in self.uses
+        )
 
     # --- choices at compile time ----------------------------------------------------------------------------------
 
@@ -211,7 +213,9 @@ class Frame:
         chosen = name or planned or base
         path = f"{prefix}.{chosen}" if prefix else chosen
         if path in self.taken and name is not None and self.taken[path] != span:
-            raise self.fail("E0204", f"`{chosen}` is defined twice", span, labels=(Label(self.taken[path], "first here"),))
+            raise self.fail(
+                "E0204", f"`{chosen}` is defined twice", span, labels=(Label(self.taken[path], "first here"),)
+            )
         free, number = path, 1
         while free in self.taken:
             number += 1

@@ -13,11 +13,11 @@ from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
     PackValue,
-    Scalar,
     Tensor,
     TypedBlock,
     UnknownStatic,
 )
+from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis
 from ogive.grammar import syntax

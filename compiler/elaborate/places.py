@@ -7,7 +7,7 @@ within its place: the body or the loop it stands in. All arms of an `if` count, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ogive.grammar import syntax
 
@@ -37,7 +37,7 @@ def plan_members(parts: tuple[syntax.Expr, ...], block_name: BlockName) -> dict[
     return _number(sites, set())
 
 
-def _number(sites: list[tuple[object, str, bool]], taken: set[str]) -> dict[int, tuple[str, bool]]:
+def _number(sites: Sequence[tuple[object, str, bool]], taken: set[str]) -> dict[int, tuple[str, bool]]:
     names: dict[int, tuple[str, bool]] = {}
     for node, name, explicit in sites:
         if explicit:

@@ -142,7 +142,9 @@ def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
     if tree.type is not None and isinstance(value, Tensor):
         wanted = tensor_type(frame, tree.type)
         if wanted is not None and not _same(frame, wanted, value.type):
-            raise frame.fail("E0301", f"`{tree.target.name}` is declared {wanted}, this is {value.type}", tree.value.span)
+            raise frame.fail(
+                "E0301", f"`{tree.target.name}` is declared {wanted}, this is {value.type}", tree.value.span
+            )
     return tree.target.name, value
 
 
@@ -157,7 +159,9 @@ class _Loop:
         self.turns, self.number = turns, number
         bound = bound_in(self.body)
         known = {n for n, _ in carries}
-        outer = [(n, frame.variables[n]) for n in bound if isinstance(frame.variables.get(n), Tensor) and n not in known]
+        outer = [
+            (n, frame.variables[n]) for n in bound if isinstance(frame.variables.get(n), Tensor) and n not in known
+        ]
         self.carried: list[tuple[str, Tensor]] = [*carries, *outer]
         self.frozen = {n: frame.variables[n] for n in bound if n in frame.variables and n not in dict(self.carried)}
         self.graph: Graph | None = None
@@ -169,7 +173,9 @@ class _Loop:
         """Elaborate the body; afterwards `graph` is None where it is broken."""
         frame = self.frame
         failed = len(frame.diagnostics)
-        names = places.plan(self.body, frame.session.block_names(frame)) if self.prefix is not None else frame.place.names
+        names = (
+            places.plan(self.body, frame.session.block_names(frame)) if self.prefix is not None else frame.place.names
+        )
         place = Place(self.prefix if self.prefix is not None else frame.place.prefix, names)
         yields: list[tuple[syntax.Yield, Tensor]] = []
         saved = frame.yields
@@ -228,7 +234,12 @@ class _Loop:
             found.append(after)
         for name, before in self.frozen.items():
             after = frame.variables.get(name)
-            if after is not before and after is not BROKEN and not isinstance(before, (Absent, Tensor)) and after != before:
+            if (
+                after is not before
+                and after is not BROKEN
+                and not isinstance(before, (Absent, Tensor))
+                and after != before
+            ):
                 frame.report(
                     "E0302", f"`{name}` is {kind_of(before)}: it is not carried through a loop",
                     frame.bound_at.get(name, self.body[-1].span),
@@ -370,13 +381,14 @@ def _close_choice(frame: Frame, choice: Choice, arms: Sequence[_Arm], outputs: d
             arm.inner.use(pair[index])
     outer: dict[str, Tensor] = {}
     for arm in arms:
-        outer.update(arm.inner.captures and {n: t for n, (t, _) in arm.inner.captures.items()})
+        outer.update({n: t for n, (t, _) in arm.inner.captures.items()})
     for arm in arms:
         for tensor in outer.values():
             arm.inner.use(tensor)
         arm.inner.captures = {n: arm.inner.captures[n] for n in outer}
     graphs = tuple(
-        arm.inner.finish(tuple(arm.inner.use(pair[index]) for pair in outputs.values())) for index, arm in enumerate(arms)
+        arm.inner.finish(tuple(arm.inner.use(pair[index]) for pair in outputs.values()))
+        for index, arm in enumerate(arms)
     )
     if not outputs and not any(g.nodes for g in graphs):
         return

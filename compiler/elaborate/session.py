@@ -168,7 +168,9 @@ class Session:
         for condition in variant.conditions:
             here = condition.subs(mapping)
             if not frame.flow(here, span, f"`{variant.ref.name}` demands it"):
-                frame.report("E0401", f"`{variant.ref.name}` demands {condition}: here that is {here}, which never holds", span)
+                frame.report(
+                    "E0401", f"`{variant.ref.name}` demands {condition}: here that is {here}, which never holds", span
+                )
                 return False
         return True
 
@@ -253,7 +255,8 @@ class Session:
         self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None, span: Span | None
     ) -> Variant:
         """Elaborate a new variant; where its proof for all sizes fails and it may be proved at its instances, once more
-        with the numbers that are known here."""
+        with the numbers that are known here.
+        """
         if frame.depth >= self.nesting:
             raise LimitReached(f"instances are nested more than {self.nesting} deep")
         variant = self._attempt(frame, ref, found, pins)
@@ -310,7 +313,9 @@ class Session:
         use = Use(variant, bindings_of(variant.holes, shape.sizes))
         instance.use, instance.bound = use, values
         if frame.members[instance.member] is None and not variant.definition.stateless:
-            frame.members[instance.member] = InstanceMember(instance.path, variant.definition, use.bindings, span=instance.span)
+            frame.members[instance.member] = InstanceMember(
+                instance.path, variant.definition, use.bindings, span=instance.span
+            )
         return use
 
     def apply_typed(
@@ -326,7 +331,8 @@ def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
     assert use.variant.outputs is not None
     packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
     return tuple(
-        TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes)) for t in use.variant.outputs
+        TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes))
+        for t in use.variant.outputs
     )
 
 
@@ -357,15 +363,3 @@ def births(ref: BlockRef) -> dict[str, Any]:
 def per_instance(variant: Variant, ref: BlockRef) -> bool:
     """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
     return bool(variant.decisions) or any({"block", "list"} & set(kinds(d, ref.tree)) for d in ref.tree.statics)
-
-
-def _kinds(decl: syntax.StaticDecl, block: syntax.Block) -> tuple[str, ...]:
-    from ogive.compiler.elaborate.statics import kinds
-
-    return kinds(decl, block)
-
-
-def Facts() -> Any:
-    from ogive.compiler.sizes import Facts
-
-    return Facts()

@@ -18,13 +18,13 @@ from ogive.compiler.elaborate.values import (
     Instance,
     OpTemplate,
     PackValue,
-    Scalar,
     Template,
     TypedBlock,
     Undecided,
     UnknownStatic,
     kind_of,
 )
+from ogive.compiler.ir import Scalar
 from ogive.compiler.ops.spec import REQUIRED, OpSpec, Pattern, StaticSpec
 from ogive.compiler.sizes import Size
 from ogive.compiler.types import ELEMENTS, Axis
@@ -298,7 +298,9 @@ def _shown(value: Any) -> str:
     return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
-def _pattern(frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span) -> Any:
+def _pattern(
+    frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span
+) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
     given: dict[str, Any] = {}
     sizes: dict[str, Size] = {}
     place: Span | None = None
@@ -308,7 +310,9 @@ def _pattern(frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span) -> An
             if item.name in sizes:
                 raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
             value = frame.evaluate(item.value)
-            if value is not BROKEN and not isinstance(value, Size):
+            if value is BROKEN:
+                raise Fault
+            if not isinstance(value, Size):
                 raise frame.fail("E0404", f"`{item.name}` needs a size, this is {kind_of(value)}", item.value.span)
             sizes[item.name] = value
         elif not order or not isinstance(item, syntax.Expr):
@@ -321,8 +325,6 @@ def _pattern(frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span) -> An
                 given[static.name], place = item.value, item.span
             else:
                 given[static.name] = op_value(frame, spec, static, item)
-    if any(size is BROKEN for size in sizes.values()):
-        raise Fault
     for static in spec.statics:
         if static.kind == "pattern":
             if static.name not in given:
@@ -389,7 +391,9 @@ def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) ->
         if static.kind == "float" and value.kind == "float":
             return Scalar("static", (value.name,))
         raise Undecided(value.name, tree.span)
-    allowed = {"per_axis": ("nat", "list", "str"), "any": ("any",), "block": ("block",)}.get(static.kind, (static.kind,))
+    allowed = {"per_axis": ("nat", "list", "str"), "any": ("any",), "block": ("block",)}.get(
+        static.kind, (static.kind,)
+    )
     if static.kind == "float" and isinstance(value, Size) and value.is_number:
         return float(value.number)
     if value is None or fits(value, allowed):

@@ -42,7 +42,12 @@ class _Matcher:
 
 
 def match_inputs(
-    frame: Frame, ref: BlockRef, given: dict[str, Any], operands: Sequence[Tensor | None], span: Span, spans: Sequence[Span]
+    frame: Frame,
+    ref: BlockRef,
+    given: dict[str, Any],
+    operands: Sequence[Tensor | None],
+    span: Span,
+    spans: Sequence[Span],
 ) -> Match:
     """Bind the statics and sizes of a block from what is given and from the types of its arguments."""
     env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(given))
@@ -76,7 +81,7 @@ def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -
     dims = _spliced(work, declared.dims)
     stars = [i for i, dim in enumerate(dims) if isinstance(dim, syntax.StarDim)]
     text = declared.span.text
-    if not stars and len(dims) != len(actual.axes) or stars and len(actual.axes) < len(dims) - 1:
+    if (not stars and len(dims) != len(actual.axes)) or (stars and len(actual.axes) < len(dims) - 1):
         _refuse(work, index, f"`{each.name}` of `{work.ref.name}` is {text}: {_axes(len(dims), bool(stars))}, "
                              f"this is {actual}: {_axes(len(actual.axes), False)}")  # fmt: skip
         return

@@ -18,10 +18,9 @@ from ogive.compiler.elaborate.values import (
     Handed,
     OpTemplate,
     PackValue,
-    Scalar,
     Template,
 )
-from ogive.compiler.ir import Bindings, Definition, Static
+from ogive.compiler.ir import Bindings, Definition, Scalar, Static
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -210,7 +209,7 @@ def may_be_empty(block: syntax.Block) -> set[str]:
 
 def own_unknowns(found: Abstract, born: dict[str, Any]) -> tuple[Unknown, ...]:
     """Fresh unknowns for the holes. A pack of open rank is an atom of its own kind."""
-    packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}  # type: ignore[attr-defined]
+    packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}
     return tuple(
         Unknown(name, low, "pack" if i in packs else "size", born.get(name))
         for i, (name, low) in enumerate(zip(found.names, found.lows, strict=True))

@@ -156,7 +156,9 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
     if not isinstance(held, Param) or not any(
         isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.members
     ):
-        raise frame.fail("E0404", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`")
+        raise frame.fail(
+            "E0404", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`"
+        )
     value = frame.evaluate(tree.value)
     if value is BROKEN:
         return

@@ -77,7 +77,7 @@ class Pattern:
     sizes: Mapping[str, Size] = field(default_factory=dict)
 
 
-Rule = Callable[[Checker, Mapping[str, Any], Sequence[TensorType | None]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]
+Rule = Callable[[Checker, Mapping[str, Any], Sequence[Any]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ def _same_value(node: Node, graph: Graph) -> str | None:
     """The operand that the node gives back unchanged."""
     if node.op == "rearrange" and len(node.outputs) == 1 and is_identity(node.attr("recipe")):
         return node.inputs[0] if isinstance(node.inputs[0], str) else None
+    if node.op == "dropout" and node.attr("p") == 0:
+        return str(node.inputs[0])
     for (op, at), neutral in NEUTRAL.items():
         if node.op == op and len(node.inputs) == 2:
             kept, other = node.inputs[1 - at], node.inputs[at]

@@ -76,7 +76,7 @@ def _assume_distinct(case: Case, gap: Size) -> Case:
         return replace(case, contradictory=True) if gap.is_number and gap.number == 0 else case
     plain = _alone(case, Compare("!=", gap, size(0)))
     if plain is not None:
-        return _assume_plain(case, plain)
+        return plain
     if low == 0 or case.at_least_zero(gap):
         return assume_nonneg(case, gap - 1)
     if high == 0 or case.at_least_zero(-gap):
@@ -113,7 +113,7 @@ def assume_nonneg(case: Case, of: Size) -> Case:
         return case
     plain = _alone(case, Compare(">=", of, size(0)))
     if plain is not None:
-        return _assume_plain(case, plain)
+        return plain
     if case.at_least_zero(-of):
         return assume_zero(case, of)
     if case.at_least_zero(-of - 1):
@@ -121,18 +121,20 @@ def assume_nonneg(case: Case, of: Size) -> Case:
     return _again(replace(case, nonneg=(*case.nonneg, of), _reduced={}), distinct=case.distinct)
 
 
-def _alone(case: Case, condition: Compare) -> Condition | None:
-    """What a condition with floors says of the only unknown in it: its exact set, in remainders and bounds."""
+def _alone(case: Case, condition: Compare) -> Case | None:
+    """The case with what a condition with floors says of the only unknown in it: its exact set, in plain conditions."""
     of = condition.left
     if len(of.unknowns) != 1 or not any(isinstance(atom, Compound) for m in of.terms for atom, _ in m):
         return None
     (unknown,) = of.unknowns
     low, high = case.ranges.get(unknown, (unknown.low, None))
-    if low is None:
+    if low is None or condition in case.described:
         return None
     near = high if high is not None and high - low <= NEAR else None
     members = truth_set(condition, unknown, low, near)
-    return None if members is None else describe(members, unknown)
+    if members is None:
+        return None
+    return _assume_plain(replace(case, described=case.described | {condition}), describe(members, unknown))
 
 
 def _lone_unknown(of: Size) -> tuple[Unknown, int, int] | None:
@@ -176,7 +178,7 @@ def substitute(case: Case, unknown: Unknown, by: Size) -> Case:
     low, high = case.ranges.get(unknown, (unknown.low, None))
     mapping = {key: value.subs(step) for key, value in case.mapping.items()} | step
     ranges = {key: value for key, value in case.ranges.items() if key is not unknown}
-    new = Case(mapping, ranges)
+    new = Case(mapping, ranges, described=case.described)
     if low is not None:
         new = assume_nonneg(new, by - low)
     if high is not None:
@@ -208,7 +210,7 @@ def assume_zero(case: Case, of: Size) -> Case:
         case = assume_nonneg(case, m - 1 - r)
         return assume_multiple(case, case.reduce(q), case.reduce(m)) if not case.contradictory else case
     plain = _alone(case, Compare("==", of, size(0)))
-    return _assume_linear(case, of) if plain is None else _assume_plain(case, plain)
+    return _assume_linear(case, of) if plain is None else plain
 
 
 def _without_common(case: Case, of: Size) -> Size:

@@ -6,6 +6,7 @@ from ogive.compiler.sizes.assume import residue_form
 from ogive.compiler.sizes.atoms import Min, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
+from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.periodic import find_extreme
 from ogive.compiler.sizes.polynomial import common_factor, content
 from ogive.compiler.sizes.size import Size, size
@@ -76,6 +77,11 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
         return Truth((op == "!=") != (gap.is_number and gap.number == 0))
     gap = gap // factor
     residue = residue_form(gap)
+    if residue is None and worth_factoring(gap):
+        parts = [part for part in factors(gap) if not _never_zero(case, part)]
+        if parts != [gap] and len(factors(gap)) > 1:
+            zero = any_of(*(_equality(case, part, "==") for part in parts))
+            return zero if op == "==" else zero.negate()
     if residue is None:
         left, right = _sides(gap)
         return compare(op, left, right) if _birth(left) <= _birth(right) else compare(op, right, left)
@@ -90,6 +96,11 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
     if all(2 * (c % number) > number for c in names.terms.values()):
         names, rest = sum((term(mono, number - c) for mono, c in names.terms.items()), size(0)), -rest % number
     return compare(op, names % number, rest) if not names.is_number else eq(names, rest)
+
+
+def _never_zero(case: Case, of: Size) -> bool:
+    low, high = case.range(case.reduce(of))
+    return (low is not None and low > 0) or (high is not None and high < 0)
 
 
 def _sides(gap: Size) -> tuple[Size, Size]:

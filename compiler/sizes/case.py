@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ogive.compiler.sizes.atoms import Compound, Floor, Unknown
+from ogive.compiler.sizes.atoms import Compound, Floor, Max, Min, Unknown
 from ogive.compiler.sizes.condition import Condition
 from ogive.compiler.sizes.intervals import Range, Ranges, lower, relaxed, term_range
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
-from ogive.compiler.sizes.size import Size, rebuild, size
+from ogive.compiler.sizes.size import Size, maximum, minimum, rebuild, size
 
 DEPTH = 4  # how many facts one linear implication may add up
 
@@ -24,6 +24,7 @@ class Case:
     distinct: tuple[Size, ...] = ()  # sizes that are not 0
     choices: tuple[Condition, ...] = ()  # disjunctions, split when a question needs it
     contradictory: bool = False
+    described: frozenset[Condition] = frozenset()  # conditions on one unknown that were put in plainer words already
     _reduced: dict[Size, Size] = field(default_factory=dict, compare=False, repr=False)
 
     def reduce(self, of: Size) -> Size:
@@ -31,7 +32,7 @@ class Case:
         found = self._reduced.get(of)
         if found is None:
             found = of.subs(self.mapping)
-            if self.ranges or self.exact:
+            if self.ranges or self.exact or self.nonneg:
                 found = self._cancelled(rebuild(found, self._replaced))
             self._reduced[of] = found
         return found
@@ -47,7 +48,16 @@ class Case:
             return size(low)
         if isinstance(atom, Floor) and self.exact:
             return self._divided(new)
-        return new
+        return self._narrowed(new, atom) if isinstance(atom, Min | Max) and self.nonneg else new
+
+    def _narrowed(self, new: Size, atom: Compound) -> Size:
+        """A minimum or maximum without the operands that known inequalities make superfluous."""
+        sign = 1 if isinstance(atom, Min) else -1
+        kept = list(atom.parts)
+        for part in atom.parts:
+            if len(kept) > 1 and any(self.at_least_zero((part - o) * sign) for o in kept if o is not part):
+                kept.remove(part)
+        return new if len(kept) == len(atom.parts) else (minimum(*kept) if sign == 1 else maximum(*kept))
 
     def _divided(self, new: Size) -> Size:
         """`(q*e + r)//m == q*(e//m) + r//m` where m divides e, or a multiple of it does."""

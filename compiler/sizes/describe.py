@@ -79,7 +79,22 @@ def _remainder(of: Size, period: int, residues: frozenset[int]) -> Condition:
     missing = sorted(set(range(period)) - residues)
     if len(residues) > 1 and len(missing) < min(len(residues), FEW):
         return all_of(*(ne(of % period, r) for r in missing))
+    runs = _runs(sorted(residues))
+    if len(residues) > 2 * FEW and len(runs) <= 2:
+        return any_of(*(_run(of % period, period, *run) for run in runs))
     return member(of % period, residues)
+
+
+def _runs(values: list[int]) -> list[tuple[int, int]]:
+    """First and last of each stretch of numbers that follow each other."""
+    starts = [v for v in values if v - 1 not in values]
+    return [(v, next(w for w in values if w >= v and w + 1 not in values)) for v in starts]
+
+
+def _run(of: Size, period: int, first: int, last: int) -> Condition:
+    if first == last:
+        return eq(of, first)
+    return all_of(ge(of, first) if first > 0 else TRUE, le(of, last) if last < period - 1 else TRUE)
 
 
 def _from(members: PeriodicSet, of: Size, start: int, rule: Condition) -> Condition:

@@ -65,9 +65,13 @@ class Facts:
 
     def holds(self, condition: Condition) -> bool:
         """Whether the condition is proved wherever the facts hold."""
-        return proves(self.base, condition) or (
-            bool(self.base.choices) and all(proves(case, condition) for case in self.cases)
-        )
+        if proves(self.base, condition):
+            return True
+        if len(condition.unknowns) == 1:
+            failing = self.members(next(iter(condition.unknowns)), [condition.negate()])
+            if failing is not None:
+                return failing.empty
+        return bool(self.base.choices) and all(proves(case, condition) for case in self.cases)
 
     def decide(self, condition: Condition) -> Answer:
         """Whether the condition holds always, never or sometimes where the facts hold; unknown if that is open."""

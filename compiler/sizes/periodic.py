@@ -140,16 +140,34 @@ def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None
     period, zones = 1, []
     for of, least, most in _compared(condition):
         line = quasi_line(of)
-        period = lcm(period, line.period) if line is not None else MAX_PERIOD + 1
-        if line is None or period > MAX_PERIOD:
+        zone = _crossing(line, least, most) if line is not None else _root_bound(of, least, most)
+        period = lcm(period, line.period) if line is not None else period
+        if zone is None or period > MAX_PERIOD:
             return None
-        if line.slope:
-            edges = sorted((least * line.over - line.high, most * line.over - line.low), reverse=line.slope < 0)
-            zones.append((edges[0] // line.slope, 1 - (edges[1] // -line.slope)))
+        zones.append(zone)
     spans = _spans(sorted(zones), period, low, None if high is None else high + 1)
     if sum(stop - start for start, stop, _ in spans) > MAX_POINTS:
         return None
     return _evaluated(condition, unknown, low, spans, period)
+
+
+def _crossing(line: Line, least: int, most: int) -> tuple[int, int]:
+    """Where a quasi-linear size may lie between two numbers: from, and up to but not including."""
+    if line.slope == 0:
+        return 0, 0
+    edges = sorted((least * line.over - line.high, most * line.over - line.low), reverse=line.slope < 0)
+    return edges[0] // line.slope, 1 - (edges[1] // -line.slope)
+
+
+def _root_bound(of: Size, least: int, most: int) -> tuple[int, int] | None:
+    """The same for a polynomial: Cauchy's bound on its roots. None where it holds more than powers of one unknown."""
+    powers = {m[0][1] if m else 0: c for m, c in of.terms.items() if not m or isinstance(m[0][0], Unknown)}
+    if len(powers) < len(of.terms) or any(len(m) > 1 for m in of.terms):
+        return None
+    top = abs(powers[max(powers)])
+    rest = max((abs(c) for power, c in powers.items() if 0 < power < max(powers)), default=0)
+    bound = 2 + max(rest, *(abs(powers.get(0, 0) - edge) for edge in (least, most))) // top
+    return -bound, bound + 1
 
 
 def _spans(zones: list[tuple[int, int]], period: int, low: int, end: int | None) -> list[tuple[int, int, int | None]]:

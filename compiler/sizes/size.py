@@ -280,7 +280,7 @@ def _whole_powers(num: Size, den: Size) -> tuple[Size, Size]:
         for atom, _ in monomial:
             shift = atom.exp.terms.get(ONE, 0) if isinstance(atom, Power) else 0
             if shift < 0 and isinstance(atom, Power):
-                factor = atom.base ** -shift
+                factor = atom.base**-shift
                 return _whole_powers(num * factor, den * factor)
     return num, den
 
