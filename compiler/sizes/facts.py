@@ -69,8 +69,8 @@ class Facts:
             return True
         if len(condition.unknowns) == 1:
             failing = self.members(next(iter(condition.unknowns)), [condition.negate()])
-            if failing is not None:
-                return failing.empty
+            if failing is not None and failing.empty:
+                return True
         return bool(self.base.choices) and all(proves(case, condition) for case in self.cases)
 
     def decide(self, condition: Condition) -> Answer:

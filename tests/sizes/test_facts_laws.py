@@ -187,6 +187,18 @@ def test_a_power_becomes_a_number() -> None:
     assert Facts.of([depth_is(3)]).decide(divides(4, h)) is Answer.ALWAYS
 
 
+def test_reducing_uses_known_bounds() -> None:
+    assert Facts.of([le(h, w)]).reduce(minimum(h, w) + maximum(h, w, 2 * w)) is h + 2 * w
+    assert Facts.of([lt(h, 8)]).reduce(h // 8) is size(0)
+
+
+def test_integers_have_no_bound_of_their_own() -> None:
+    shift = size(Unknown("shift", low=None))
+    assert Facts().decide(ge(shift, 0)) is Answer.SOMETIMES
+    assert Facts.of([ge(shift, 0), eq(shift % 2, 0)]).decide(ge(shift // 2, 0)) is Answer.ALWAYS
+    assert Facts.of([eq(shift % 3, 1)]).decide(eq(shift % 3, 0)) is Answer.NEVER
+
+
 def test_a_pack_is_equal_only_to_itself() -> None:
     one, other = (size(Unknown(name, kind="pack")) for name in ("b", "c"))
     facts = Facts()

@@ -53,7 +53,9 @@ def built(tree: Tree, names: dict[str, Any], special: dict[str, Any], number: An
 
 
 def as_size(tree: Tree) -> Size:
-    return built(tree, BY_NAME, AS_SIZE, size)
+    of = built(tree, BY_NAME, AS_SIZE, size)
+    assert isinstance(of, Size)
+    return of
 
 
 @given(trees, values)

@@ -34,6 +34,7 @@ h, w, n = (size(u) for u in UNKNOWNS)
 depth = size(DEPTH)
 CONTEXT, D, HEADS, M = (Unknown(name) for name in ("context", "d", "heads", "m"))
 context, d, heads, m = (size(u) for u in (CONTEXT, D, HEADS, M))
+shift = size(Unknown("shift", low=None))
 later = size(Unknown("t"))
 
 
@@ -139,6 +140,13 @@ WHERE = {
     "not divisible": ([], [ne(h % 3, 0)], "h % 3 != 0"),
     "odd and large": ([], [eq(h % 2, 1), ge(h // 2, 1)], "h % 2 == 1 and h >= 3"),
     "halves of heads": ([divides(heads, d)], [divides(2, d // heads)], "d % (2*heads) == 0"),
+    "squares": ([], [eq(h * h, w * w)], "h == w"),
+    "a square": ([], [eq(h * h, 16)], "h == 4"),
+    "inside a square": ([], [le(h * h, 20)], "h <= 4"),
+    "one skip alone": ([], unet(5)[:1], "h % 32 == 0 or h % 32 >= 17"),
+    "differences": ([], [eq(h * n - n, w * n - n)], "h == w"),
+    "integers": ([], [eq(2 * shift, h)], "h == 2*shift"),
+    "bounds on integers": ([], [ge(shift, 0)], "shift >= 0"),
     "windows cover": ([], [eq(ceil_div(h, 7) * 7, h)], "h % 7 == 0"),
 }
 
