@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import Module
 from ogive.compiler.elaborate.session import Session
-from ogive.compiler.elaborate.statics import names_in
+from ogive.compiler.elaborate.statics import check_kind, input_sizes, kinds, names_in
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -30,6 +30,7 @@ from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simpli
 from ogive.compiler.weights import parameter_count
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Span
 
 
 @dataclass
@@ -53,8 +54,10 @@ class Program:
         entry = self._module.scope.get(name)
         if not isinstance(entry, BlockRef):
             raise KeyError(name)
-        given = {key: from_python(value) for key, value in statics.items()}
         work = _Checked(self._session, self._module)
+        given = work.from_python(entry, statics)
+        if given is None:
+            return tuple(work.diagnostics)
         with deep_recursion():
             made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
         return made if made is not None else tuple(work.diagnostics)
@@ -69,6 +72,10 @@ def from_python(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(from_python(v) for v in value)
     raise TypeError(f"a static is a number, a string, a bool or a list, not {type(value).__name__}")
+
+
+def _span_of(ref: BlockRef, name: str) -> Span:
+    return next((d.span for d in ref.tree.statics if d.name == name), ref.tree.name_span)
 
 
 def check_module(session: Session, module: Module, memo: Memo | None = None) -> Program:
@@ -139,6 +146,24 @@ class _Checked:
         self.add(variant.diagnostics)
         for each in variant.uses:
             self._add_variant(each, done)
+
+    def from_python(self, ref: BlockRef, statics: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Python values as statics of a block; None where one does not fit."""
+        frame = Frame(self.session, self.module, ref, Facts())
+        declared = {decl.name: decl for decl in ref.tree.statics}
+        given: dict[str, Any] = {}
+        for name, value in statics.items():
+            try:
+                if name not in declared and name not in input_sizes(ref.tree):
+                    raise frame.fail("E0403", f"`{ref.name}` has no static `{name}`", ref.tree.name_span)
+                wanted = kinds(declared[name], ref.tree) if name in declared else ("size",)
+                given[name] = check_kind(frame, name, from_python(value), wanted, _span_of(ref, name))
+            except TypeError as problem:
+                frame.report("E0404", f"`{name}`: {problem}", _span_of(ref, name))
+            except Fault:
+                pass
+        self.add(frame.diagnostics)
+        return None if frame.diagnostics else given
 
     def block(self, ref: BlockRef) -> BlockReport:
         """Prove a block once, for all sizes, where its control flow does not hang on a static."""
@@ -245,6 +270,13 @@ class _Checked:
         assert definition is not None
         numbers = {u: s.number for u, s in bindings if s.is_number}
         known = {u: size(n) for u, n in numbers.items()}
+        for condition in definition.conditions:
+            here = condition.subs(known)
+            if Facts().decide(here) is Answer.NEVER:
+                values = ", ".join(f"{u} = {n}" for u, n in numbers.items() if u in condition.unknowns)
+                text = f"`{variant.ref.name}` demands {condition}: with {values} it never holds"
+                self.add([Diagnostic("E0401", text, span)])
+                return None
         conditions = simplify(Facts(), [c.subs(known) for c in definition.conditions])
         ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
         if pins is not None and not self._pinned(definition, known, conditions, pins, span):
