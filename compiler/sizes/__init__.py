@@ -25,7 +25,7 @@ from ogive.compiler.sizes.condition import (
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, ceil_div, maximum, minimum, size
-from ogive.compiler.sizes.solve import Solution, solve, solve_each
+from ogive.compiler.sizes.solve import Solution, solve, solve_each, values_near
 
 __all__ = [
     "FALSE",
@@ -59,4 +59,5 @@ __all__ = [
     "size",
     "solve",
     "solve_each",
+    "values_near",
 ]

@@ -140,7 +140,7 @@ def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None
     period, zones = 1, []
     for of, least, most in _compared(condition):
         line = quasi_line(of)
-        zone = _crossing(line, least, most) if line is not None else _root_bound(of, least, most)
+        zone = crossing(line, least, most) if line is not None else _root_bound(of, least, most)
         period = lcm(period, line.period) if line is not None else period
         if zone is None or period > MAX_PERIOD:
             return None
@@ -151,7 +151,7 @@ def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None
     return _evaluated(condition, unknown, low, spans, period)
 
 
-def _crossing(line: Line, least: int, most: int) -> tuple[int, int]:
+def crossing(line: Line, least: int, most: int) -> tuple[int, int]:
     """Where a quasi-linear size may lie between two numbers: from, and up to but not including."""
     if line.slope == 0:
         return 0, 0

@@ -159,19 +159,27 @@ def _remainders(terms: Terms) -> tuple[list[Term], Terms]:
 
 
 def _folded(terms: Terms) -> tuple[list[Term], Terms]:
-    """`h + h//2` is `3*h//2`: whole parts of the same names go back into the numerator."""
+    """`h + h//2` is `3*h//2`: what shares its names goes back into the numerator, and a number if that is short."""
     found: list[Term] = []
     for monomial, floor in _floors(terms):
         if len(monomial) > 1 or abs(terms[monomial]) != 1 or not floor.den.is_number:
             continue
         sign = terms[monomial]
         whole = {m: c * sign for m, c in terms.items() if m and m in floor.num.terms}
-        if not whole or min(whole.values()) < 0:
+        if whole and min(whole.values()) < 0:
             continue
-        text = _quotient(add(dict(floor.num.terms), scaled(whole, floor.den.number)), floor.den.terms, "//")
-        found.append((sign, text, _compound_key(floor, text[0])))
-        terms = {m: c for m, c in terms.items() if m != monomial and m not in whole}
+        number = {ONE: terms[ONE] * sign} if ONE in terms else {}
+        text, longer = (_whole_quotient(floor, whole | more) for more in ({}, number))
+        if number and len(longer[0]) < len(f"{text[0]} + {abs(terms[ONE])}"):
+            text, whole = longer, whole | number
+        if whole:
+            found.append((sign, text, _compound_key(floor, text[0])))
+            terms = {m: c for m, c in terms.items() if m != monomial and m not in whole}
     return found, terms
+
+
+def _whole_quotient(floor: Floor, whole: Terms) -> Text:
+    return _quotient(add(dict(floor.num.terms), scaled(whole, floor.den.number)), floor.den.terms, "//")
 
 
 def _compound_key(atom: Compound, text: str) -> tuple[object, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Compare, Condition, Member, all_of, eq
 from ogive.compiler.sizes.facts import Answer, Facts
-from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
+from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, crossing, quasi_line, truth_set
 from ogive.compiler.sizes.sample import samples
 from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, size
@@ -115,6 +116,25 @@ def _neighbours(given: Condition, unknown: Unknown, at: int) -> list[int]:
         below, above = range(at - 1, max(low, at - NEAR) - 1, -1), range(at + 1, at + NEAR)
         sides = [next((v for v in side if _holds(given, {unknown: v})), None) for side in (below, above)]
     return [side for side in sides if side is not None]
+
+
+def values_near(facts: Facts, of: Size, target: int) -> list[int]:
+    """The nearest values below and above a number that a size in one unknown takes: `4*h` takes 80 and 84 around 81."""
+    if len(of.unknowns) != 1:
+        return []
+    (unknown,) = of.unknowns
+    line = quasi_line(of)
+    members = facts.members(unknown)
+    if line is None or members is None:
+        return []
+    first, stop = crossing(line, target, target)
+    period = lcm(line.period, *(piece.period for piece in members.pieces))
+    places = range(max(first - period, members.low), max(stop, members.low) + period + 1)
+    if len(places) > MAX_PERIOD * 4:
+        return []
+    values = {of.at({unknown: place}) for place in places if place in members}
+    below, above = [v for v in values if v < target], [v for v in values if v > target]
+    return ([max(below)] if below else []) + ([min(above)] if above else [])
 
 
 def _holds(wanted: Condition, values: Values) -> bool:

@@ -10,6 +10,7 @@ from ogive.compiler.sizes import (
     Answer,
     Condition,
     Facts,
+    Size,
     Unknown,
     all_of,
     ceil_div,
@@ -26,6 +27,7 @@ from ogive.compiler.sizes import (
     size,
     solve,
     solve_each,
+    values_near,
 )
 from sizes.strategies import DEPTH, UNKNOWNS, conditions, grid, quasi_linear, sizes
 
@@ -184,6 +186,22 @@ def test_counterexample_and_neighbours() -> None:
     assert solve(Facts(), unet(5, whole=True)).near({H: 33}) == {H: [32, 64]}
     heads_of = solve(Facts(), [divides(heads, d)])
     assert heads_of.near({D: 10, HEADS: 3}) == {D: [9, 12], HEADS: [2, 5]}
+
+
+def test_values_near_a_number() -> None:
+    assert values_near(Facts(), 4 * h, 81) == [80, 84]
+    assert values_near(Facts(), (h - 1) // 2 + 1, 1) == [2]
+    assert values_near(Facts.of([divides(4, h)]), h // 2, 5) == [4, 6]
+    assert values_near(Facts(), 4 * h + w, 81) == []
+
+
+@given(quasi_linear(H), st.integers(-5, 40))
+@settings(max_examples=100, deadline=None)
+def test_values_near_are_nearest(of: Size, target: int) -> None:
+    found = values_near(Facts(), of, target)
+    taken = {of.at({H: v}) for v in range(1, 300)}
+    assert all(value in taken or abs(value) > 30 for value in found)
+    assert not [v for v in taken for f in found if target < v < f or f < v < target]
 
 
 def test_merely_sufficient_help_says_so() -> None:
