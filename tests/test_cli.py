@@ -90,6 +90,12 @@ def test_any_damage_to_a_program_ends_in_diagnostics(tmp_path: Path, data: st.Da
     assert run("check", path).exit_code in (0, 1)
 
 
+def test_limits_have_flags() -> None:
+    assert "E0701" in run("check", GPT2, "--operations", "3").output
+    assert "E0701" in run("check", GPT2, "--nesting", "1").output
+    assert run("check", GPT2, "--nesting", "100000").exit_code == 0
+
+
 def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
     path = tmp_path / "latin.arch"
     path.write_bytes(b"# gr\xfc\xdfe\nconst a = 1\n")

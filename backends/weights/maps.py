@@ -20,10 +20,10 @@ import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.files import read_source
 from ogive.grammar.source import Chunk, Span
 
 
@@ -76,12 +76,10 @@ def identity(path: str = "<weights>") -> WeightMap:
 
 def read_map(path: str | PathLike[str]) -> WeightMap:
     """Read the map of a file."""
-    name, data = fspath(path), Path(path).read_bytes()
-    try:
-        return parse_map(data.decode("utf-8-sig"), name)
-    except UnicodeDecodeError as error:
-        fault = _fault(Chunk(data.decode("utf-8", errors="replace"), name), f"not UTF-8 text: {error.reason}")
-        raise ArchError((fault,)) from None
+    text = read_source(path)
+    if isinstance(text, Diagnostic):
+        raise ArchError((text,))
+    return parse_map(text, fspath(path))
 
 
 def parse_map(text: str, path: str = "<map>") -> WeightMap:

@@ -16,9 +16,9 @@ from ogive.compiler.program import Program as Checked
 from ogive.compiler.program import check_text
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.files import read_source
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
-from ogive.reading import text_of
 from ogive.summary import summary
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ AnyPath = str | PathLike[str]
 
 def load(path: AnyPath) -> Program:
     """Read and check a file. Raises `ArchError` with the rendered diagnostics where it has errors."""
-    text, fault = text_of(path)
-    if fault is not None:
-        _refuse((fault,))
+    text = read_source(path)
+    if isinstance(text, Diagnostic):
+        raise ArchError((text,), render((text,)))
     return source(text, fspath(path))
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from ogive.cli.common import FILE, checked, colored, progress
-from ogive.compiler.program import Program
+from ogive.cli.common import FILE, colored, progress
+from ogive.compiler.elaborate.session import NESTING, OPERATIONS
+from ogive.compiler.program import Program, Workspace
 from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.files import read_source
 from ogive.grammar.render import render, to_json
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-def command(files: tuple[Path, ...], as_json: bool) -> None:
+@click.option("--operations", default=OPERATIONS, show_default=True, help="Limit of operations after unrolling.")
+@click.option("--nesting", default=NESTING, show_default=True, help="Limit of instances inside of instances.")
+def command(files: tuple[Path, ...], as_json: bool, operations: int, nesting: int) -> None:
     """Check FILES and show what each block takes, gives and demands.
 
     Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
@@ -29,7 +34,8 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
       ogive check --json gpt2.arch
     """
     with progress("Checking"):
-        programs = [(path, checked(path)) for path in files]
+        workspace = Workspace()
+        programs = [(path, _checked(workspace, path, operations, nesting)) for path in files]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
     if as_json:
         click.echo(json.dumps(_object(diagnostics, [program for _, program in programs]), indent=2))
@@ -40,6 +46,13 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
             _listing(path, program)
         click.echo(_verdict(diagnostics, len(files)))
     sys.exit(any(found.severity == "error" for found in diagnostics))
+
+
+def _checked(workspace: Workspace, path: Path, operations: int, nesting: int) -> Program:
+    text = read_source(path)
+    if isinstance(text, Diagnostic):
+        return replace(workspace.check("", str(path)), diagnostics=(text,))
+    return workspace.check(text, str(path), operations=operations, nesting=nesting)
 
 
 def _object(diagnostics: list[Diagnostic], programs: list[Program]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the commands share: reading files, targets FILE:NAME, settings NAME=VALUE, colour, progress."""
+"""What the commands share: targets FILE:NAME, settings NAME=VALUE, colour, progress."""
 
 from __future__ import annotations
 
@@ -8,24 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ogive.compiler.program import Program, check_text
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.render import render
-from ogive.reading import text_of
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-
-def checked(path: Path) -> Program:
-    """The program of a file, with its diagnostics."""
-    text, fault = text_of(path)
-    return check_text(text, str(path)) if fault is None else replace(check_text("", str(path)), diagnostics=(fault,))
 
 
 def colored() -> bool:
