@@ -46,7 +46,7 @@ def _expand(path: str, turns: tuple[int, ...]) -> Iterator[str]:
 
 
 def weights(model: Model) -> tuple[WeightInfo, ...]:
-    """All weights in source order. Raises KeyError with the path of one whose size is not a number."""
+    """All weights in source order; those of `each` are stacked on first axes. Raises KeyError with the path of one whose size is not a number."""
     known = {unknown: size(number) for unknown, number in model.bindings}
     return tuple(_below(model.definition, known, "", (), ()))
 
@@ -75,7 +75,8 @@ def _count(
                 total += turns * prod(numbers) if member.kind == "param" else 0
             else:
                 inner = {unknown: value.subs(known) for unknown, value in member.bindings}
-                total += turns * _count(member.definition, inner, path + ".", memo)
+                many = 1 if member.lift is None else _number(member.lift.subs(known), path)
+                total += turns * many * _count(member.definition, inner, path + ".", memo)
         memo[key] = total
     return memo[key]
 
@@ -86,13 +87,14 @@ def _below(
     prefix: str,
     turns: tuple[int, ...],
     inits: tuple[tuple[str, Init], ...],
+    lifted: tuple[int, ...] = (),
 ) -> Iterator[WeightInfo]:
     loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
     for member in definition.members:
         if isinstance(member, Weight):
             path = prefix + member.path
             here = (*turns, *_turns(member.path, loops, path))
-            shape = tuple(_number(axis.size.subs(known), path) for axis in member.type.axes)
+            shape = (*lifted, *(_number(axis.size.subs(known), path) for axis in member.type.axes))
             init = next((i for p, i in reversed(inits) if p == member.path), member.init)
             yield WeightInfo(path, shape, member.type.elem, member.kind, here, member, init)
         elif not isinstance(member, Loop):
@@ -100,7 +102,8 @@ def _below(
             here = (*turns, *_turns(member.path, loops, path))
             inner = {unknown: value.subs(known) for unknown, value in member.bindings}
             outer = [(p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + ".")]
-            yield from _below(member.definition, inner, path + ".", here, (*member.inits, *outer))
+            more = () if member.lift is None else (_number(member.lift.subs(known), path),)
+            yield from _below(member.definition, inner, path + ".", here, (*member.inits, *outer), (*lifted, *more))
 
 
 def _turns(path: str, loops: Mapping[str, Size], shown: str) -> tuple[int, ...]:

@@ -17,8 +17,10 @@ from ogive.compiler.elaborate.values import (
     Choice,
     Composite,
     Fault,
+    Gradient,
     Handed,
     Instance,
+    Lifted,
     OpTemplate,
     PackValue,
     Template,
@@ -148,6 +150,10 @@ def apply(
                 inputs = value if isinstance(value, tuple) else (value,)
                 value = apply(frame, part, inputs, span, node=node, spans=spans if value == tuple(args) else ())
             return value
+        case Lifted():
+            return frame.session.lift(frame, func, args, span, node, name, spans)
+        case Gradient():
+            return frame.session.gradient(frame, func, args, span, node, spans)
         case TypedBlock():
             return frame.session.apply_typed(frame, func, args, span, spans)
         case UnknownStatic():
@@ -163,7 +169,7 @@ def apply(
 
 def applicable(value: Any) -> bool:
     """Whether a value may stand where a function does."""
-    return isinstance(value, (Builtin, TypedBlock, UnknownStatic, Handed))
+    return isinstance(value, (Lifted, Gradient, Builtin, TypedBlock, UnknownStatic, Handed))
 
 
 def _no_sizes(
@@ -300,6 +306,7 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     path = frame.path_for(node, snake(template.block.name), name, span)
     instance = Instance(template.block, dict(template.statics), path, span)
     instance.member = frame.add(None)
+    instance.lift = frame.lift
     frame.instances.append(instance)
     if not template.block.tree.inputs:
         instance.used = True

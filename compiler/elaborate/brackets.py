@@ -28,8 +28,13 @@ from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 
 
+FUNCTIONS_OF = ("over", "each", "grad", "custom_grad")
+
+
 def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
     """The value of `base[items]`. Brackets of a block allocate, unless they end in `...`."""
+    if isinstance(tree.base, syntax.Name) and tree.base.id in FUNCTIONS_OF and not _known(frame, tree.base.id):
+        return frame.session.function_of(frame, tree.base.id, tree)
     base = _base(frame, tree)
     match base:
         case BlockRef() | Template():
@@ -67,6 +72,10 @@ def template(frame: Frame, tree: syntax.Brackets) -> Any:
     if isinstance(base, (BlockRef, Template)):
         return with_statics(frame, base, tree)[0]
     return brackets(frame, tree, None)
+
+
+def _known(frame: Frame, name: str) -> bool:
+    return name in frame.variables or name in frame.module.scope
 
 
 def _base(frame: Frame, tree: syntax.Brackets) -> Any:

@@ -32,10 +32,6 @@ from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 LATER = {
-    "over": "lifting a block over an axis",
-    "each": "one set of weights for each index",
-    "grad": "derivatives of a block",
-    "custom_grad": "derivatives given by a block",
     "count": "the number of a block's weights",
     "poset_pool": "order-polytope pooling",
 }

@@ -80,6 +80,7 @@ class Frame:
     returned: tuple[Any, ...] | None = None
     returned_at: Span | None = None
     uses: list[Any] = field(default_factory=list)  # the variants that this one uses
+    lift: Size | None = None  # `each`: what is allocated here has one set of weights for each of so many
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
     catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate import brackets, evaluate, unify
+from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, unify
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
@@ -21,7 +21,10 @@ from ogive.compiler.elaborate.values import (
     Absent,
     BlockRef,
     Fault,
+    Gradient,
+    Handed,
     Instance,
+    Lifted,
     LimitReached,
     Tensor,
     TypedBlock,
@@ -72,6 +75,34 @@ class Session:
     def template(self, frame: Frame, tree: syntax.Brackets) -> Any:
         """Brackets of a block as a template."""
         return brackets.template(frame, tree)
+
+    def handed(self, frame: Frame, tree: syntax.Expr) -> Any:
+        """A block as a template, whatever its brackets: the one who takes it allocates."""
+        value = statics.handed(frame, tree)
+        return value.value if isinstance(value, Handed) else value
+
+    def lift(
+        self,
+        frame: Frame,
+        func: Lifted,
+        args: Sequence[Any],
+        span: Span,
+        node: syntax.Expr,
+        name: str | None,
+        spans: Sequence[Span],
+    ) -> Any:
+        """Apply a block at every index of an axis."""
+        return lifting.lift(frame, func, args, span, node, name, spans)
+
+    def gradient(
+        self, frame: Frame, func: Gradient, args: Sequence[Any], span: Span, node: syntax.Expr, spans: Sequence[Span]
+    ) -> Any:
+        """Apply the derivative of a block."""
+        return lifting.gradient(frame, func, args, span, node, spans)
+
+    def function_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
+        """`over[...]` and its like."""
+        return lifting.make(frame, name, tree)
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
@@ -181,7 +212,9 @@ class Session:
         instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
         definition = use.variant.definition
         if definition is not None and not definition.stateless and frame.members[instance.member] is None:
-            frame.members[instance.member] = InstanceMember(instance.path, definition, use.bindings, span=instance.span)
+            frame.members[instance.member] = InstanceMember(
+                instance.path, definition, use.bindings, lift=instance.lift, span=instance.span
+            )
 
     def _results(
         self, frame: Frame, instance: Instance, use: Use, types: tuple[TensorType, ...],
@@ -314,7 +347,7 @@ class Session:
         instance.use, instance.bound = use, values
         if frame.members[instance.member] is None and not variant.definition.stateless:
             frame.members[instance.member] = InstanceMember(
-                instance.path, variant.definition, use.bindings, span=instance.span
+                instance.path, variant.definition, use.bindings, lift=instance.lift, span=instance.span
             )
         return use
 

@@ -184,21 +184,21 @@ def static_value(frame: Frame, name: str, wanted: Sequence[str], tree: syntax.Ex
     if "axis" in wanted:
         value = axis_value(frame, tree)
     elif "block" in wanted:
-        value = _handed(frame, tree)
+        value = handed(frame, tree)
     else:
         value = frame.evaluate(tree)
     return check_kind(frame, name, value, wanted, tree.span)
 
 
-def _handed(frame: Frame, tree: syntax.Expr) -> Any:
-    """A block as a static: brackets and compositions are allocated by the block that takes them."""
+def handed(frame: Frame, tree: syntax.Expr) -> Any:
+    """A block that is handed over: brackets and compositions are allocated by the block that takes them."""
     match tree:
         case syntax.Brackets():
             value = frame.session.template(frame, tree)
             closed = not (tree.items and isinstance(tree.items[-1], syntax.Ellipsis_))
             return Handed(value) if isinstance(value, Template) and closed else value
         case syntax.Compose(parts=parts):
-            return Handed(Composite(tuple(_part(_handed(frame, part)) for part in parts)))
+            return Handed(Composite(tuple(_part(handed(frame, part)) for part in parts)))
         case _:
             return frame.evaluate(tree)
 

@@ -86,6 +86,7 @@ class Instance:
     bound: dict[str, Any] = field(default_factory=dict)  # all statics, once known
     member: int = -1  # its place among the members of the frame
     used: bool = False
+    lift: Size | None = None  # `each`: so many sets of weights, stacked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +128,25 @@ class TypedBlock:
 
     name: str
     type: syntax.BlockType
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """`over[axis, f]` or `each[axis, F]` before it is applied."""
+
+    kind: str
+    axis: str | int
+    func: Any
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """`grad[f]` or `custom_grad[f, b]` before it is applied."""
+
+    func: Any
+    backward: Any
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +253,8 @@ def kind_of(value: object) -> str:
             return f"absent here (`{value.name}`)"
         case BlockRef() | Template() | TypedBlock() | Handed():
             return "a block"
+        case Lifted() | Gradient():
+            return "a function of a block"
         case Instance() | Composite():
             return "an instance of a block"
         case OpTemplate():
