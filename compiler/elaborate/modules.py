@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ogive import stdlib
-from ogive.compiler.elaborate.values import BlockRef
+from ogive.compiler.elaborate.values import BlockRef, OpTemplate
+from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.parser import Parsed, parse
@@ -114,13 +115,20 @@ def _use(use: syntax.Use, module: Module, library: Library) -> None:
         alias = use.alias or use.module.rsplit(".", 1)[-1].rsplit("/", 1)[-1]
         _declare(module, alias, found, use.module_span)
     for item in use.items:
-        entry = found.scope.get(item.name)
+        entry = found.scope.get(item.name) or _activation(item.name, use.module)
         if entry is None or (isinstance(entry, BlockRef) and entry.module is not found):
             if not found.broken:
                 module.diagnostics.append(_unknown_import(item, use, found))
             module.scope[item.alias or item.name] = None
         else:
             _declare(module, item.alias or item.name, entry, item.span)
+
+
+def _activation(name: str, module: str) -> OpTemplate | None:
+    """`std.nn` holds every activation, also those that are operations and need no `use`."""
+    spec = OPS.get(name)
+    here = spec is not None and module == "std.nn" and spec.kind == "elementwise" and spec.inputs == "x"
+    return OpTemplate(spec) if spec is not None and here else None
 
 
 def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Diagnostic:
@@ -130,8 +138,6 @@ def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Dia
         advice = f"did you mean `{close[0]}`?"
     else:
         advice = f"`{use.module}` has " + ", ".join(names) if names else ""
-    from ogive.compiler.ops import OPS
-
     if item.name in OPS:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
     return Diagnostic("E0202", f"`{use.module}` has no `{item.name}`", item.span, help=advice)

@@ -14,7 +14,7 @@ from ogive.api import Model
 
 USES = """
 use std.nn (DropPath, Linear, Embedding, LayerNorm, RMSNorm, BatchNorm, GroupNorm, InstanceNorm, Dropout, PReLU,
-            Residual, selu, celu, softsign, tanhshrink, hardshrink, softshrink, log_sigmoid, glu, identity)
+            Residual, LayerScale, selu, celu, softsign, tanhshrink, hardshrink, softshrink, log_sigmoid, glu, identity)
 use std.vision (Conv, ConvTranspose, ConvNormAct, pixel_shuffle, window_partition, window_merge, SqueezeExcite)
 use std.attention (MultiHeadAttention, Rope, Alibi, SinusoidalPositions, causal_mask)
 """
@@ -166,6 +166,55 @@ def test_a_masked_key_does_not_count() -> None:
     changed = torch.cat([x[:, :5], torch.randn(2, 2, 24)], dim=1)
     torch.testing.assert_close(net(x, mask)[:, :5], net(changed, mask)[:, :5])
     assert not torch.allclose(net(x, torch.ones_like(mask))[:, :5], net(x, mask)[:, :5])
+
+
+def test_residual_adds_and_layer_scale_starts_small() -> None:
+    net = piped("Residual[Linear[6, 6, ...]]", "x: [b, 6]", "[b, 6]").torch()
+    x = torch.randn(3, 6)
+    (weight, bias) = net.state_dict().values()
+    torch.testing.assert_close(net(x), x + torch.nn.functional.linear(x, weight, bias))
+    net = piped("LayerScale[init=0.5]", "x: [b, 6]", "[b, 6]").torch()
+    torch.testing.assert_close(net(x), x / 2)
+    assert list(net.state_dict()) == ["layer_scale.gamma"]
+
+
+class SqueezeExcite(nn.Module):
+    """As in the papers of mobile networks, by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Conv2d(8, 2, 1), nn.Conv2d(2, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled: Tensor = self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(pooled)
+
+
+def test_squeeze_excite_weighs_channels() -> None:
+    ours = piped("SqueezeExcite[reduction=4]", "x: [b, 8, h, w]", "[b, 8, h, w]").torch()
+    theirs = SqueezeExcite()
+    theirs.load_state_dict(named(ours))
+    compare(ours, theirs, torch.randn(2, 8, 5, 4))
+
+
+@pytest.mark.parametrize("act", [None, "relu6", "silu"])
+def test_conv_norm_act_is_its_three_layers(act: str | None) -> None:
+    settings = f", act={act}" if act else ""
+    ours = piped(f"ConvNormAct[6, 8, 5, stride=2, dilation=2, groups=2{settings}]", IMAGE, MAP).torch()
+    last = {None: nn.ReLU(), "relu6": nn.ReLU6(), "silu": nn.SiLU()}[act]
+    theirs = nn.Sequential(nn.Conv2d(6, 8, 5, 2, 4, 2, 2, bias=False), nn.BatchNorm2d(8), last)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    x = torch.randn(2, 6, 9, 8)
+    for mode in (True, False):
+        torch.testing.assert_close(ours.train(mode)(x), theirs.train(mode)(x), rtol=1e-5, atol=1e-5)
+
+
+def test_rope_goes_on_from_given_positions() -> None:
+    text = "Rope(x, positions)"
+    shifted = build(text, "x: [b, n, 16], positions: int[n]", "[b, n, 16]").torch()
+    x = torch.randn(2, 9, 16)
+    whole = piped("Rope", "x: [b, n, 16]", "[b, n, 16]").torch()(x)
+    torch.testing.assert_close(shifted(x[:, 4:], torch.arange(4, 9)), whole[:, 4:])
 
 
 def test_rope_keeps_lengths_and_sees_distances_alone() -> None:
