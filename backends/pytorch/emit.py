@@ -39,8 +39,8 @@ def emit(model: Model) -> str:
         file.units[definition.name] = unit_of(definition, file.names)
     sections: list[str] = []
     for definition in order:
-        conditions = _guards(model) if definition is model.definition else ()
-        sections += _sections(file.units[definition.name], file, conditions)
+        guards = _guards(model) if definition is model.definition else None
+        sections += _sections(file.units[definition.name], file, guards)
     sections.append(_factory(model, file))
     return _assembled(model, file, sections)
 
@@ -70,10 +70,10 @@ def _guards(model: Model) -> tuple[Condition, ...]:
     return tuple(c for c in model.definition.conditions if not c.unknowns <= bound)
 
 
-def _sections(unit: Unit, file: File, conditions: tuple[Condition, ...]) -> list[str]:
-    """The classes of a unit's turns, then its own class or function."""
-    sections = [text for turn in unit.turns for text in _sections(turn, file, ())]
-    written = write(unit, file, conditions)
+def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = None) -> list[str]:
+    """The classes of a unit's turns, then its own class or function; the root has guards."""
+    sections = [text for turn in unit.turns for text in _sections(turn, file)]
+    written = write(unit, file, guards or (), root=guards is not None)
     file.written[unit.name] = written
     doc = _doc(unit)
     if not unit.prefix and unit.definition.stateless:

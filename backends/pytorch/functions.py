@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.layout import signature, statement
-from ogive.backends.pytorch.names import RESERVED, identifier
+from ogive.backends.pytorch.names import RESERVED, class_name, identifier
 from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.scope import Scope
@@ -15,10 +15,10 @@ from ogive.compiler.ir import Operand, Value, Weight
 from ogive.compiler.sizes import Condition
 
 
-def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = ()) -> Written:
+def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, root: bool = False) -> Written:
     """Write the function of a unit, with guards for `conditions` at its head."""
     function = not unit.prefix and unit.definition.stateless
-    writer = Writer(unit, file, Scope(indent=4 if function else 8), write_node, function)
+    writer = Writer(unit, file, Scope(indent=4 if function else 8), write_node, function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = unit.definition.optional if not unit.prefix else (False,) * len(names)
@@ -45,7 +45,9 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = ()) -> Wri
     def_ = f"def {unit.name if function else 'forward'}"
     lines = signature(def_, items, f" -> {returned(unit)}:", 0 if function else 4)
     stored = tuple(scope.shapes.stored.items())
-    return Written(tuple(names), outside, sizes, stored, bool(writer.like), function and writer.trains, tuple(lines), body)
+    return Written(
+        tuple(names), outside, sizes, stored, bool(writer.like), function and writer.trains, tuple(lines), body
+    )
 
 
 def _parameters(unit: Unit, scope: Scope) -> list[str]:
@@ -79,7 +81,7 @@ def _kind(unit: Unit, path: str) -> str:
 def output_class(unit: Unit) -> str | None:
     """The name of the tuple of a definition whose outputs have names."""
     names = unit.definition.output_names
-    return f"{unit.name}Output" if not unit.prefix and len(names) > 1 and all(names) else None
+    return f"{class_name(unit.name)}Output" if not unit.prefix and len(names) > 1 and all(names) else None
 
 
 def returned(unit: Unit) -> str:

@@ -75,6 +75,43 @@ def _group_norm(s: Settings) -> Code | None:
     return call("nn.GroupNorm", s.size("groups"), s.size("c"), eps=s.unless("eps", 1e-5))
 
 
+def _spatial(s: Settings) -> int | None:
+    """How many axes the input has after its first two, where torch has a layer for so many."""
+    type = s.definition.graph.inputs[0].type
+    count = type.rank - 2 if type.rank is not None else 0
+    return count if 1 <= count <= 3 else None
+
+
+def _conv(s: Settings) -> Code | None:
+    count = _spatial(s)
+    if count is None:
+        return None
+    return call(
+        f"nn.Conv{count}d", s.size("cin"), s.size("cout"), s.size("kernel"),
+        stride=s.unless("stride", 1), padding=s.unless("pad", 0), dilation=s.unless("dilation", 1),
+        groups=s.unless("groups", 1), bias=s.unless("bias", True), padding_mode=s.unless("pad_mode", "zeros"),
+    )  # fmt: skip
+
+
+def _conv_transpose(s: Settings) -> Code | None:
+    count = _spatial(s)
+    if count is None:
+        return None
+    return call(
+        f"nn.ConvTranspose{count}d", s.size("cin"), s.size("cout"), s.size("kernel"),
+        stride=s.unless("stride", 1), padding=s.unless("pad", 0), output_padding=s.unless("out_pad", 0),
+        groups=s.unless("groups", 1), bias=s.unless("bias", True), dilation=s.unless("dilation", 1),
+    )  # fmt: skip
+
+
+def _batch_norm(s: Settings) -> Code | None:
+    rank = s.definition.graph.inputs[0].type.rank
+    if rank is None or not 2 <= rank <= 5:
+        return None
+    name = f"nn.BatchNorm{max(1, rank - 2)}d"
+    return call(name, s.size("c"), eps=s.unless("eps", 1e-5), momentum=s.unless("momentum", 0.1))
+
+
 def _dropout(s: Settings) -> Code | None:
     return call("nn.Dropout", Code(repr(s.value("p"))))
 
@@ -87,6 +124,9 @@ ROWS: MappingProxyType[str, Callable[[Settings], Code | None]] = MappingProxyTyp
         "std.nn.RMSNorm": _rms_norm,
         "std.nn.GroupNorm": _group_norm,
         "std.nn.Dropout": _dropout,
+        "std.nn.BatchNorm": _batch_norm,
+        "std.vision.Conv": _conv,
+        "std.vision.ConvTranspose": _conv_transpose,
     }
 )
 

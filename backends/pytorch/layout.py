@@ -15,6 +15,7 @@ from ogive.backends.pytorch.pretty import (
     NOT,
     OR,
     TERNARY,
+    UNARY,
     arguments,
     flat,
     item,
@@ -171,17 +172,33 @@ def _comprehension(node: ast.expr, indent: int) -> list[str]:
 
 
 def _last_operand(node: ast.expr, before: str, after: str, indent: int) -> list[str] | None:
-    """`x + f(...)` broken inside the brackets of its last operand, where there is one operator alone."""
+    """`x + f(...)` broken inside the brackets of its last operand, where the loosest operator stands alone."""
     match node:
-        case ast.BinOp(left=left, right=right, op=op) if level(left) > level(node) and _owns_brackets(right):
-            sign, tight = BINARY[type(op)]
-            head = f"{before}{flat(left, tight)} {sign} "
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if _owns_brackets(right):
-            head = f"{before}{flat(left, BITOR)} {COMPARISONS[type(op)]} "
+        case ast.BinOp(left=left) if level(left) > level(node):
+            head, last, least = _spine(node)
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            head, last, least = f"{flat(left, BITOR)} {COMPARISONS[type(op)]} ", right, BITOR
         case _:
             return None
-    lines = _broken(right, head, after, indent)
+    if level(last) < least:
+        lines = [" " * indent + before + head + "(", *_split(last, indent + STEP), " " * indent + ")" + after]
+    elif _owns_brackets(last):
+        lines = _broken(last, before + head, after, indent)
+    else:
+        return None
     return lines if all(len(line) <= LINE for line in lines) else None
+
+
+def _spine(node: ast.BinOp) -> tuple[str, ast.expr, int]:
+    """The text before the rightmost operand, that operand, and how tightly it must bind."""
+    sign, tight = BINARY[type(node.op)]
+    least = UNARY if sign == "**" else tight + 1
+    space = " " if sign != "**" or f" {sign} " in flat(node) else ""
+    head = f"{flat(node.left, ATOM if sign == '**' else tight)}{space}{sign}{space}"
+    if isinstance(node.right, ast.BinOp) and level(node.right) >= least:
+        inner, last, bound = _spine(node.right)
+        return head + inner, last, bound
+    return head, node.right, least
 
 
 def _split(node: ast.expr, indent: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.pytorch.code import Code, binary, call, method
+from ogive.backends.pytorch.code import TERNARY, Code, binary, call, method
 from ogive.backends.pytorch.dims import dim, tuple_of
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.lowering import Context, Lowering
@@ -35,7 +35,10 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
         q = ctx.once(q, "q")
         mask, causal = _causal(ctx, node, q, mask), False
     is_causal = Code("True") if causal else None
-    return call("F.scaled_dot_product_attention", q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale)
+    p = node.attr("dropout")
+    dropout = None if p is None else Code(f"{ctx.scalar(p)} if {ctx.training()} else 0.0", TERNARY)
+    name = "F.scaled_dot_product_attention"
+    return call(name, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
 
 
 def _type(ctx: Context, node: Node, operand: int) -> TensorType:
@@ -47,9 +50,7 @@ def _type(ctx: Context, node: Node, operand: int) -> TensorType:
 def _causal(ctx: Context, node: Node, q: Code, mask: Code | None) -> Code:
     """True where a query sees a key, the last query seeing all; joined with another mask."""
     queries, keys = _type(ctx, node, 0).axes[-2].size, _type(ctx, node, 1).axes[-2].size
-    ones = call(
-        "torch.ones", ctx.size(queries), ctx.size(keys), dtype=Code("torch.bool"), device=Code(f"{q}.device")
-    )
+    ones = call("torch.ones", ctx.size(queries), ctx.size(keys), dtype=Code("torch.bool"), device=Code(f"{q}.device"))
     shift = keys - queries
     causal = method(ones, "tril", None if shift == size(0) else ctx.size(shift))
     if mask is None:

@@ -180,6 +180,6 @@ def effectful() -> Callable[[Definition], bool]:
     def acting(node: Node, ask: Callable[[Definition], bool]) -> bool:
         if node.op == "update" or (node.callee is not None and ask(node.callee)):
             return True
-        return node.op in OPS and OPS[node.op].random
+        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
 
     return memo(acts)

@@ -140,6 +140,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     inputs = [*args, *(str(code) for code in codes)]
     inputs += [str(writer.path(path)) for path, _ in written.outside]
     inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
+    inputs += [f"like={writer.anchor()}"] if written.like else []
     carried = args[:carry]
     yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]
     targets = [*carried, *yields]

@@ -11,6 +11,8 @@ from ogive.backends.pytorch.sizecode import size_code
 from ogive.compiler.ir import Value
 from ogive.compiler.sizes import Size, Unknown
 
+LONG = 28  # characters of a size that is worth a name
+
 
 @dataclass(slots=True)
 class Shapes:
@@ -25,6 +27,7 @@ class Shapes:
     stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
     found: dict[Unknown, str] = field(default_factory=dict)
+    long: dict[Size, str] = field(default_factory=dict)
 
     def name(self, unknown: Unknown) -> str:
         """The expression of an unknown."""
@@ -76,8 +79,15 @@ class Shapes:
         return self.passed[unknown]
 
     def code(self, size: Size | int) -> Code:
-        """A size; an axis of an input that is just that is read rather than computed again."""
-        return size_code(size, self.name)
+        """A size as an expression; a long one is computed once, at the head of the function."""
+        code = size_code(size, self.name)
+        if isinstance(size, int) or len(code.text) <= LONG:
+            return code
+        if size not in self.long:
+            first = min(size.unknowns, key=lambda unknown: unknown.serial)
+            self.long[size] = self.claim(first.name)
+            self.solved.append((self.long[size], code.text))
+        return Code(self.long[size])
 
     def header(self) -> list[str]:
         """The statements that read shapes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.names import identifier
 from ogive.backends.pytorch.plan import Unit, access
 from ogive.backends.pytorch.scope import ALIAS, Scope
@@ -25,6 +25,7 @@ class Writer:
     scope: Scope
     dispatch: Callable[[Writer, Node], None]  # writes one node
     function: bool = False  # a function of the module, without `self`
+    root: bool = False  # nothing calls it but the user
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
@@ -64,19 +65,20 @@ class Writer:
         return found
 
     def anchor(self) -> Code:
-        """A tensor of this function from which constants take type and device."""
+        """A tensor of the model's float type, from which constants take type and device."""
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
-                ours = value.type.elem == "float"  # an exact type is not the model's
-                if ours and value.name in self.scope.codes and self.scope.live_value(value.name):
+                if value.type.elem == "float" and value.name in self.scope.codes and self.scope.live_value(value.name):
                     return self.scope.codes[value.name]
         weight = self.file.anchor(self.unit)
         if weight is not None and not self.function:
             return self.path(weight)
-        inputs = [name for name, value in self.scope.shapes.inputs if value.type.elem == "float" or not self.function]
-        if not inputs and not self.like:
+        if self.root:
+            inputs = [name for name, _ in self.scope.shapes.inputs]
+            return call("torch.empty", Code("0"), device=Code(f"{inputs[0]}.device") if inputs else None)
+        if not self.like:
             self.like = self.scope.claim("like")
-        return Code(self.like or inputs[0])
+        return Code(self.like)
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""

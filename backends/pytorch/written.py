@@ -44,7 +44,7 @@ class File:
 
     def draws(self, node: Node) -> bool:
         """Whether an operation draws random numbers."""
-        return node.op in OPS and OPS[node.op].random
+        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
 
     def anchor(self, unit: Unit) -> str | None:
         """The path of a floating-point weight of the unit."""
