@@ -54,7 +54,13 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
 def parameter_count(model: Model) -> int:
     """The number of learned parameters. Raises KeyError with the path of a weight whose size is not a number."""
     known = {unknown: size(number) for unknown, number in model.bindings}
+    if _omits(model.definition):
+        return sum(w.elements for w in weights(model) if w.kind == "param")
     return _count(model.definition, known, "", {})
+
+
+def _omits(definition: Definition) -> bool:
+    return any(i.omitted or _omits(i.definition) for i in definition.instances)
 
 
 def _count(
@@ -88,9 +94,12 @@ def _below(
     turns: tuple[int, ...],
     inits: tuple[tuple[str, Init], ...],
     lifted: tuple[int, ...] = (),
+    omitted: tuple[str, ...] = (),
 ) -> Iterator[WeightInfo]:
     loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
     for member in definition.members:
+        if member.path in omitted:
+            continue
         if isinstance(member, Weight):
             path = prefix + member.path
             here = (*turns, *_turns(member.path, loops, path))
@@ -103,7 +112,10 @@ def _below(
             inner = {unknown: value.subs(known) for unknown, value in member.bindings}
             outer = [(p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + ".")]
             more = () if member.lift is None else (_number(member.lift.subs(known), path),)
-            yield from _below(member.definition, inner, path + ".", here, (*member.inits, *outer), (*lifted, *more))
+            gone = (*member.omitted, *(p[len(member.path) + 1 :] for p in omitted if p.startswith(member.path + ".")))
+            yield from _below(
+                member.definition, inner, path + ".", here, (*member.inits, *outer), (*lifted, *more), gone
+            )
 
 
 def _turns(path: str, loops: Mapping[str, Size], shown: str) -> tuple[int, ...]:

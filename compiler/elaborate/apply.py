@@ -327,21 +327,17 @@ def _instance(
             while len(values) <= index:
                 values.append(None)
             values[index] = value
-        elif name == "weights":
-            raise frame.fail("E0702", "weights from one flat axis are not built yet", item.span)
         else:
             weights.append((name, value, item))
     if any(v is BROKEN for v in values):
         return BROKEN
-    if weights:
-        raise frame.fail("E0702", "weights that are supplied at the call are not built yet", weights[0][2].span)
     least = sum(not each.type.optional for each in tree.inputs)
     if not least <= len(values) <= len(tree.inputs):
         raise frame.fail("E0405", f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}", span,
                          help=_call_help(tree, values, spans))  # fmt: skip
     operands = [_operand(frame, tree, i, v, spans[i] if i < len(spans) else span) for i, v in enumerate(values)]
     operands += [None] * (len(tree.inputs) - len(operands))
-    return frame.session.use(frame, instance, operands, span, spans)
+    return frame.session.use(frame, instance, operands, span, spans, tuple(weights))
 
 
 def _inputs(tree: syntax.Block) -> str:
@@ -397,6 +393,7 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
             axes = tuple(type(a)(a.size.subs(mapping)) for a in axes)
             instance.used = True
             frame.read.add(f"{instance.path}.{path}")
+            instance.stored.add(path)
             kind = TensorType(weight.type.elem, axes)
             return frame.builder.node("weight", (), (kind,), path=f"{instance.path}.{path}", span=span)[0]
         below = next((m for m in definition.instances if trail == m.path or trail.startswith(m.path + ".")), None)

@@ -27,7 +27,6 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 
-
 FUNCTIONS_OF = ("over", "each", "grad", "custom_grad")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import demands, places
@@ -67,6 +68,7 @@ def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
         frame.variables[name] = fill(value, own)
     for name, axes in found.packs.items():
         frame.variables[name] = PackValue(name, fill(axes, own))
+    frame.header = dict(frame.variables)
 
 
 def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
@@ -131,6 +133,11 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         if results is None:
             variant.outputs = None
         return
+    for instance in frame.instances:
+        member = frame.members[instance.member]
+        gone = (instance.supplied or set()) - instance.stored
+        if isinstance(member, Instance) and gone:
+            frame.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
     variant.outputs = tuple(t for _, t in results if t is not None)
     variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.compiler.elaborate.contracts import where_edit, where_text
 from ogive.compiler.elaborate.frame import Demand, Frame
 from ogive.compiler.sizes import Answer, Condition, Solution, Unknown, simplify, solve_each
 from ogive.grammar.diagnostics import Diagnostic
@@ -32,42 +33,54 @@ def _where(frame: Frame, span: object) -> bool:
 
 
 def _report_demands(frame: Frame) -> None:
-    """Demands that share unknowns are solved together; the first in source order speaks for them."""
+    """Demands that share unknowns are solved together; the first in source order speaks for them, and for all that are
+    made by its operation: one diagnostic for an operation.
+    """
     pending = [d for d in frame.demands if frame.facts.decide(d.condition) is not Answer.ALWAYS]
     if not pending:
         return
-    found: list[tuple[int, Diagnostic]] = []
-    spoken: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}
     for indices, solution in solve_each(frame.facts, [d.condition for d in pending]):
-        first = min(indices)
-        demand = pending[first]
-        place = (demand.span.start, demand.span.end)
-        if place in spoken:
-            continue  # one diagnostic for an operation
-        spoken.add(place)
-        found.append((first, _diagnostic(demand, solution)))
-    frame.diagnostics.extend(d for _, d in sorted(found, key=lambda pair: pair[0]))
+        span = pending[min(indices)].span
+        found.setdefault((span.start, span.end), []).append((min(indices), solution))
+    for group in sorted(found.values(), key=lambda group: group[0][0]):
+        frame.diagnostics.append(_diagnostic(frame, pending[group[0][0]], [solution for _, solution in group]))
 
 
-def _diagnostic(demand: Demand, solution: Solution) -> Diagnostic:
-    help_, details = "", []
-    if solution.where is not None and solution.answer is not Answer.NEVER:
-        help_ = f"where {solution.where}"
-        if not solution.exact:
+def _diagnostic(frame: Frame, demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
+    never = [s for s in solutions if s.answer is Answer.NEVER]
+    solutions = never[:1] or sorted(solutions, key=_birth)
+    wanted = [s.where for s in solutions if s.where is not None]
+    help_, details, edits = "", [], ()
+    if not never and len(wanted) == len(solutions):
+        help_ = f"where {where_text(wanted)}"
+        edits = where_edit(frame, wanted)
+        if not all(s.exact for s in solutions):
             help_ += "  (sufficient, not necessary)"
-    if solution.counterexample:
-        sizes = ", ".join(f"{u} = {n}" for u, n in _ordered(solution.counterexample))
-        details.append(f"smallest counterexample: {sizes}")
-        near = solution.near(solution.counterexample)
-        if near:
-            details.append("sizes nearby that fit: " + "; ".join(_legal(u, numbers) for u, numbers in near.items()))
-    if solution.answer is Answer.NEVER:
+    for solution in solutions:
+        details += _examples(solution)
+    if never:
         details.append("together with the other demands on these sizes, it never holds")
     elif not help_:
         help_ = "state what holds (`where ...`), or `assume` it where it cannot be proved"
     return Diagnostic(
-        demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details)
+        demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details), edits=edits
     )
+
+
+def _birth(solution: Solution) -> int:
+    return min((u.serial for u in solution.where.unknowns), default=0) if solution.where is not None else 0
+
+
+def _examples(solution: Solution) -> list[str]:
+    if not solution.counterexample:
+        return []
+    sizes = ", ".join(f"{u} = {n}" for u, n in _ordered(solution.counterexample))
+    near = solution.near(solution.counterexample)
+    found = [f"smallest counterexample: {sizes}"]
+    if near:
+        found.append("sizes nearby that fit: " + "; ".join(_legal(u, numbers) for u, numbers in near.items()))
+    return found
 
 
 def _ordered(values: dict[Unknown, int]) -> list[tuple[Unknown, int]]:

@@ -60,6 +60,7 @@ class Frame:
     depth: int = 0  # how many uses this elaboration is nested in
     builder: Builder = field(default_factory=lambda: Builder(Names()))
     variables: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=dict)  # what the names of the block's header stand for
     demands: list[Demand] = field(default_factory=list)
     flowing: list[Flowing] = field(default_factory=list)
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, unify
+from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, uses
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
@@ -15,10 +15,9 @@ from ogive.compiler.elaborate.modules import Library, Module
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds, names_in
-from ogive.compiler.elaborate.unify import Match
+from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.values import (
     BROKEN,
-    Absent,
     BlockRef,
     Fault,
     Gradient,
@@ -40,9 +39,8 @@ from ogive.compiler.elaborate.variants import (
 )
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Size, eq, size
-from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
 
 NESTING = 64
@@ -137,102 +135,16 @@ class Session:
     # --- uses of blocks -------------------------------------------------------------------------------------------
 
     def use(
-        self, frame: Frame, instance: Instance, operands: Sequence[Tensor | None], span: Span, spans: Sequence[Span]
+        self,
+        frame: Frame,
+        instance: Instance,
+        operands: Sequence[Tensor | None],
+        span: Span,
+        spans: Sequence[Span],
+        given: Sequence[Given] = (),
     ) -> Any:
         """Apply an instance: its results as tensors of the frame's graph."""
-        ref = instance.block
-        given = instance.bound or instance.statics
-        key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
-        known = frame.applied.get(key)
-        if known is not None:
-            match, use, types = known
-            self._allocated(frame, instance, match, use)
-            return self._results(frame, instance, use, types, operands, span)
-        match = unify.match_inputs(frame, ref, given, operands, span, spans)
-        if match.failed:
-            return BROKEN
-        if not self._stated(frame, ref, match, span):
-            return BROKEN
-        presence = tuple(None if t is None else t.maybe is not None for t in operands)
-        found = abstract(ref, match, presence)
-        try:
-            variant = self.find(frame, ref, found, span)
-        except LimitReached as limit:
-            if not frame.catches:
-                raise
-            frame.report("E0701", f"{limit}", span, note="asked for here")
-            return BROKEN
-        bindings = bindings_of(variant.holes, found.sizes)
-        self._allocated(frame, instance, match, Use(variant, bindings))
-        if not self._flow(frame, variant, bindings, span) or variant.outputs is None:
-            return BROKEN
-        use = Use(variant, bindings)
-        types = types_of(use, match)
-        if not variant.running:
-            frame.applied[key] = (match, use, types)  # what it demanded is noted: the same use demands nothing new
-        return self._results(frame, instance, use, types, operands, span)
-
-    def _stated(self, frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
-        """What the block states must be possible here; what is not known flows up."""
-        assert match.env is not None
-        fine = True
-        for tree in ref.tree.where:
-            value = match.env.evaluate(tree)
-            if value is True or value is BROKEN:
-                continue
-            condition = value if isinstance(value, Condition) else None
-            if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands it"):
-                values = ", ".join(f"{n} = {v}" for n, v in self._behind(tree, match) if str(v) != n)
-                labels = () if ref.module.name.startswith("std.") else (Label(tree.span, "stated here"),)
-                shown = f"`{ref.name}` demands {tree.span.text}"
-                frame.report("E0401", f"{shown}: it never holds here" + (f", with {values}" if values else ""), span,
-                             labels=labels)  # fmt: skip
-                fine = False
-        return fine
-
-    def _behind(self, tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
-        known = {**match.values, **match.sizes}
-        return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
-
-    def _flow(self, frame: Frame, variant: Variant, bindings: Any, span: Span) -> bool:
-        mapping = dict(bindings)
-        for condition in variant.conditions:
-            here = condition.subs(mapping)
-            if not frame.flow(here, span, f"`{variant.ref.name}` demands it"):
-                frame.report(
-                    "E0401", f"`{variant.ref.name}` demands {condition}: here that is {here}, which never holds", span
-                )
-                return False
-        return True
-
-    def _allocated(self, frame: Frame, instance: Instance, match: Match, use: Use) -> None:
-        """Note what the first application says of the instance."""
-        if instance.use is None or instance.use.variant.running:
-            instance.use = use
-        instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
-        definition = use.variant.definition
-        if definition is not None and not definition.stateless and frame.members[instance.member] is None:
-            frame.members[instance.member] = InstanceMember(
-                instance.path, definition, use.bindings, lift=instance.lift, span=instance.span
-            )
-
-    def _results(
-        self, frame: Frame, instance: Instance, use: Use, types: tuple[TensorType, ...],
-        operands: Sequence[Tensor | None], span: Span,
-    ) -> Any:  # fmt: skip
-        definition = use.variant.definition
-        stateless = definition is None or definition.stateless
-        made = frame.builder.node(
-            "call", tuple(None if t is None else frame.builder.use(t) for t in operands), types,
-            path="" if stateless else instance.path, callee=definition, bindings=use.bindings, span=span,
-        )  # fmt: skip
-        if not stateless:
-            frame.read.add(instance.path)
-        names = use.variant.absent_outputs
-        values: list[Any] = list(made)
-        for index in names:
-            values.insert(index, Absent(instance.block.tree.outputs[index].name or "output", span))
-        return values[0] if len(instance.block.tree.outputs) == 1 else tuple(values)
+        return uses.use(frame, instance, operands, span, spans, given)
 
     # --- variants -------------------------------------------------------------------------------------------------
 
@@ -356,28 +268,6 @@ class Session:
     ) -> Any:
         """Apply a static of a block's type, of which the type is all that is known."""
         return typed_results(frame, func, args, span, spans)
-
-
-def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
-    """The types of the results in the user's sizes."""
-    mapping = dict(use.bindings)
-    assert use.variant.outputs is not None
-    packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
-    return tuple(
-        TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes))
-        for t in use.variant.outputs
-    )
-
-
-def signature_of(tensor: Tensor) -> tuple[Any, ...]:
-    """All of a tensor's type that a use can see: labels and presence too."""
-    return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.maybe is not None)
-
-
-def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: Match, packs: dict[Size, str]) -> Axis:
-    """An axis of a result in the user's sizes, with the label of the input axis that bound its name."""
-    size = axis.size.subs(mapping)
-    return Axis(size, match.labels.get(axis.label or ""), packs.get(size, axis.pack) if axis.pack else None)
 
 
 def births(ref: BlockRef) -> dict[str, Any]:

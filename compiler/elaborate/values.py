@@ -86,6 +86,8 @@ class Instance:
     bound: dict[str, Any] = field(default_factory=dict)  # all statics, once known
     member: int = -1  # its place among the members of the frame
     used: bool = False
+    stored: set[str] = field(default_factory=set)  # the weights that are read by name
+    supplied: set[str] | None = None  # the weights that every call so far supplies
     lift: Size | None = None  # `each`: so many sets of weights, stacked
 
 

@@ -1,0 +1,140 @@
+"""Weights that are supplied at a call: `f(x, weight = e)`, `f(x, weights = theta)`, and how many there are: `count[F]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ogive.compiler.elaborate.checker import RuleChecker, operation
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.values import BROKEN, Instance, Tensor, kind_of
+from ogive.compiler.ir import Definition, Weight
+from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.ops.spec import Pattern
+from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.elaborate.variants import Use
+
+Given = tuple[str, Any, syntax.Keyword]  # the name at the call, the value, its place
+
+
+def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], span: Span) -> dict[str, Tensor] | None:
+    """The supplied weights by path below the instance; None where one does not fit."""
+    found: dict[str, Tensor] = {}
+    for name, value, item in given:
+        if value is BROKEN:
+            return None
+        if not isinstance(value, Tensor):
+            raise frame.fail("E0404", f"`{name}` is supplied by a tensor, this is {kind_of(value)}", item.value.span)
+        if name == "weights":
+            found.update(_flat(frame, instance, use, value, item))
+            continue
+        kind = _weight_type(use.definition, dict(use.bindings), name)
+        if kind is None:
+            known = ", ".join(f"`{w.path}`" for w in use.definition.weights) or "none"
+            raise frame.fail("E0403", f"`{instance.block.name}` has no input or weight `{name}`", item.name_span,
+                             help=f"its weights: {known}")  # fmt: skip
+        if not _fits(frame, kind, value, f"the weight `{name}` of `{instance.block.name}`", item.value.span):
+            return None
+        found[name] = value
+    del span
+    return found
+
+
+def _fits(frame: Frame, kind: TensorType, value: Tensor, what: str, span: Span) -> bool:
+    if kind.elem != value.type.elem:
+        raise frame.fail("E0501", f"{what} is {kind.elem}, this is {value.type.elem}", span)
+    if len(kind.axes) != len(value.type.axes) or any(a.pack for a in value.type.axes):
+        raise frame.fail("E0301", f"{what} is {kind}, this is {value.type}", span)
+    checker = RuleChecker(frame, "", span)
+    for a, b in zip(kind.axes, value.type.axes, strict=True):
+        checker.equal(a.size, b.size, f"{what} is {kind}, this is {value.type}")
+    return not checker.failed
+
+
+def _weight_type(definition: Definition, mapping: Mapping[Unknown, Size], path: str) -> TensorType | None:
+    return next((t for p, t in all_weights(definition, mapping) if p == path), None)
+
+
+def all_weights(definition: Definition, mapping: Mapping[Unknown, Size]) -> list[tuple[str, TensorType]]:
+    """Every learned weight at or below a definition, in path order, in the user's sizes."""
+    found: list[tuple[str, TensorType]] = []
+    for member in definition.members:
+        if isinstance(member, Weight) and member.kind == "param":
+            axes = tuple(Axis(a.size.subs(mapping)) for a in member.type.axes)
+            found.append((member.path, TensorType(member.type.elem, axes)))
+        elif isinstance(member, InstanceMember):
+            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
+            lift = () if member.lift is None else (Axis(member.lift.subs(mapping)),)
+            for path, kind in all_weights(member.definition, inner):
+                found.append((f"{member.path}.{path}", TensorType(kind.elem, (*lift, *kind.axes))))
+    return sorted(found, key=lambda entry: entry[0].split("."))
+
+
+def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:
+    """How many learned numbers a definition holds."""
+    total = size(0)
+    loops = {path: loop.count.subs(mapping) for path, loop in definition.loops.items()}
+    for member in definition.members:
+        if isinstance(member, Weight) and member.kind == "param":
+            number = size(1)
+            for axis in member.type.axes:
+                number = number * axis.size.subs(mapping)
+        elif isinstance(member, InstanceMember):
+            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
+            number = elements(member.definition, inner)
+            if member.lift is not None:
+                number = number * member.lift.subs(mapping)
+        else:
+            continue
+        parts = member.path.split(".")
+        for index, part in enumerate(parts):
+            if part == "*":
+                number = number * loops[".".join(parts[:index])]
+        total = total + number
+    return total
+
+
+def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:
+    """All weights from one flat axis, in path order."""
+    span = item.value.span
+    if any("*" in m.path for m in use.definition.members):
+        raise frame.fail("E0702", "weights from one flat axis for a block with `repeat` are not built yet", span)
+    if len(theta.type.axes) != 1:
+        raise frame.fail("E0301", f"`weights` is one flat axis of size count[{instance.block.name}], this is {theta.type}",
+                         span, help="`over[b, F](x, weights=theta)` takes one set for each example")  # fmt: skip
+    known = all_weights(use.definition, dict(use.bindings))
+    total = size(0)
+    for _, kind in known:
+        total = total + _product(kind)
+    text = f"`{instance.block.name}` holds {total} numbers, `weights` has {theta.type.axes[0].size}"
+    RuleChecker(frame, "", span).equal(total, theta.type.axes[0].size, text)
+    found: dict[str, Tensor] = {}
+    start = size(0)
+    for path, kind in known:
+        stop = start + _product(kind)
+        part = operation(frame, "slice", (theta,), span, statics={"items": (("slice", start, stop, None),)}, what="")
+        found[path] = _shaped(frame, part, kind, span)
+        start = stop
+    return found
+
+
+def _product(kind: TensorType) -> Size:
+    number = size(1)
+    for axis in kind.axes:
+        number = number * axis.size
+    return number
+
+
+def _shaped(frame: Frame, flat: Any, kind: TensorType, span: Span) -> Any:
+    if flat is BROKEN or len(kind.axes) == 1:
+        return flat
+    names = [f"i{i}" for i in range(len(kind.axes))]
+    text = f"({' '.join(names)}) -> {' '.join(names)}"
+    sizes = {name: axis.size for name, axis in zip(names[1:], kind.axes[1:], strict=True)}
+    sizes[names[0]] = kind.axes[0].size
+    return operation(frame, "rearrange", (flat,), span, statics={"pattern": Pattern(text, sizes)}, what="")

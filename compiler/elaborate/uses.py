@@ -1,0 +1,160 @@
+"""Uses of blocks: arguments meet inputs, what the block demands flows up, results come back in the user's sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.compiler.elaborate import supplied as weights_at_calls
+from ogive.compiler.elaborate import unify
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.statics import names_in
+from ogive.compiler.elaborate.supplied import Given
+from ogive.compiler.elaborate.unify import Match
+from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
+from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of
+from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.types import Axis, TensorType
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+
+def use(
+    frame: Frame,
+    instance: Instance,
+    operands: Sequence[Tensor | None],
+    span: Span,
+    spans: Sequence[Span],
+    supplied: Sequence[Given] = (),
+) -> Any:
+    """Apply an instance: its results as tensors of the frame's graph."""
+    ref = instance.block
+    given = instance.bound or instance.statics
+    key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
+    known = frame.applied.get(key)
+    if known is not None:
+        match, used, types = known
+        _allocated(frame, instance, match, used)
+        return _results(frame, instance, used, types, operands, span, supplied)
+    match = unify.match_inputs(frame, ref, given, operands, span, spans)
+    if match.failed:
+        return BROKEN
+    if not _stated(frame, ref, match, span):
+        return BROKEN
+    presence = tuple(None if t is None else t.maybe is not None for t in operands)
+    found = abstract(ref, match, presence)
+    try:
+        variant = frame.session.find(frame, ref, found, span)
+    except LimitReached as limit:
+        if not frame.catches:
+            raise
+        frame.report("E0701", f"{limit}", span, note="asked for here")
+        return BROKEN
+    bindings = bindings_of(variant.holes, found.sizes)
+    _allocated(frame, instance, match, Use(variant, bindings))
+    if not _flow(frame, variant, bindings, span) or variant.outputs is None:
+        return BROKEN
+    used = Use(variant, bindings)
+    types = types_of(used, match)
+    if not variant.running:
+        frame.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
+    return _results(frame, instance, used, types, operands, span, supplied)
+
+
+def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
+    """What the block states must be possible here; what is not known flows up."""
+    assert match.env is not None
+    fine = True
+    for tree in ref.tree.where:
+        value = match.env.evaluate(tree)
+        if value is True or value is BROKEN:
+            continue
+        condition = value if isinstance(value, Condition) else None
+        if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands it"):
+            values = ", ".join(f"{n} = {v}" for n, v in _behind(tree, match) if str(v) != n)
+            labels = () if ref.module.name.startswith("std.") else (Label(tree.span, "stated here"),)
+            shown = f"`{ref.name}` demands {tree.span.text}"
+            frame.report("E0401", f"{shown}: it never holds here" + (f", with {values}" if values else ""), span,
+                         labels=labels)  # fmt: skip
+            fine = False
+    return fine
+
+
+def _behind(tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
+    known = {**match.values, **match.sizes}
+    return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
+
+
+def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span) -> bool:
+    mapping = dict(bindings)
+    for condition in variant.conditions:
+        here = condition.subs(mapping)
+        if not frame.flow(here, span, f"`{variant.ref.name}` demands it"):
+            frame.report(
+                "E0401", f"`{variant.ref.name}` demands {condition}: here that is {here}, which never holds", span
+            )
+            return False
+    return True
+
+
+def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None:
+    """Note what the first application says of the instance."""
+    if instance.use is None or instance.use.variant.running:
+        instance.use = use
+    instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
+    definition = use.variant.definition
+    if definition is not None and not definition.stateless and frame.members[instance.member] is None:
+        frame.members[instance.member] = InstanceMember(
+            instance.path, definition, use.bindings, lift=instance.lift, span=instance.span
+        )
+
+
+def _results(
+    frame: Frame, instance: Instance, use: Use, types: tuple[TensorType, ...],
+    operands: Sequence[Tensor | None], span: Span, supplied: Sequence[Given],
+) -> Any:  # fmt: skip
+    definition = use.variant.definition
+    stateless = definition is None or definition.stateless
+    handed: dict[str, Tensor] = {}
+    if supplied and definition is not None:
+        found = weights_at_calls.resolve(frame, instance, use, supplied, span)
+        if found is None:
+            return BROKEN
+        handed = found
+    instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
+    made = frame.builder.node(
+        "call", tuple(None if t is None else frame.builder.use(t) for t in operands), types,
+        path="" if stateless else instance.path, callee=definition, bindings=use.bindings, span=span,
+        supplied=tuple((name, frame.builder.use(value)) for name, value in handed.items()),
+    )  # fmt: skip
+    if not stateless:
+        frame.read.add(instance.path)
+    names = use.variant.absent_outputs
+    values: list[Any] = list(made)
+    for index in names:
+        values.insert(index, Absent(instance.block.tree.outputs[index].name or "output", span))
+    return values[0] if len(instance.block.tree.outputs) == 1 else tuple(values)
+
+
+def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
+    """The types of the results in the user's sizes."""
+    mapping = dict(use.bindings)
+    assert use.variant.outputs is not None
+    packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
+    return tuple(
+        TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes))
+        for t in use.variant.outputs
+    )
+
+
+def signature_of(tensor: Tensor) -> tuple[Any, ...]:
+    """All of a tensor's type that a use can see: labels and presence too."""
+    return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.maybe is not None)
+
+
+def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: Match, packs: dict[Size, str]) -> Axis:
+    """An axis of a result in the user's sizes, with the label of the input axis that bound its name."""
+    size = axis.size.subs(mapping)
+    return Axis(size, match.labels.get(axis.label or ""), packs.get(size, axis.pack) if axis.pack else None)
