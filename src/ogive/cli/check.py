@@ -16,12 +16,15 @@ from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render, to_json
 
+OPERATIONS_HELP = "Limit of operations after unrolling."
+NESTING_HELP = "Limit of instances inside of instances."
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
-@click.option("--operations", default=OPERATIONS, show_default=True, help="Limit of operations after unrolling.")
-@click.option("--nesting", default=NESTING, show_default=True, help="Limit of instances inside of instances.")
+@click.option("--operations", default=OPERATIONS, show_default=True, type=click.IntRange(1), help=OPERATIONS_HELP)
+@click.option("--nesting", default=NESTING, show_default=True, type=click.IntRange(1, 512), help=NESTING_HELP)
 def command(files: tuple[Path, ...], as_json: bool, operations: int, nesting: int) -> None:
     """Check FILES and show what each block takes, gives and demands.
 
