@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ogive.compiler.elaborate.contracts import where_edit, where_text
 from ogive.compiler.elaborate.frame import Demand, Frame
 from ogive.compiler.sizes import Answer, Condition, Solution, Unknown, simplify, solve_each
-from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.diagnostics import Diagnostic, Edit
 
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
@@ -51,7 +51,8 @@ def _diagnostic(frame: Frame, demand: Demand, solutions: Sequence[Solution]) -> 
     never = [s for s in solutions if s.answer is Answer.NEVER]
     solutions = never[:1] or sorted(solutions, key=_birth)
     wanted = [s.where for s in solutions if s.where is not None]
-    help_, details, edits = "", [], ()
+    help_, details = "", list[str]()
+    edits: tuple[Edit, ...] = ()
     if not never and len(wanted) == len(solutions):
         help_ = f"where {where_text(wanted)}"
         edits = where_edit(frame, wanted)

@@ -30,8 +30,8 @@ def _pair(
     """Both lists of axes, aligned from the right."""
     shared = min(len(left), len(right))
     longer = left if len(left) >= len(right) else right
-    met = [meet(checker, left[-i], right[-i], verb, i, operand) for i in range(1, shared + 1)]
-    return (*longer[: len(longer) - shared], *reversed(met))
+    met = [meet(checker, left[-i], right[-i], verb, i, operand) for i in range(shared, 0, -1)]
+    return (*longer[: len(longer) - shared], *met)
 
 
 def meet(checker: Checker, a: Axis, b: Axis, verb: str, place: int, operand: int) -> Axis:
