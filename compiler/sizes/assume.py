@@ -19,7 +19,14 @@ NEAR = 64  # ranges up to this length are described number by number
 
 
 def assume(case: Case, condition: Condition) -> Case:
-    """The case in which the condition holds too."""
+    """The case in which the condition holds too; the same case where the condition leads to a division by zero."""
+    try:
+        return _assume(case, condition)
+    except ZeroDivisionError:
+        return case  # knowing less is sound
+
+
+def _assume(case: Case, condition: Condition) -> Case:
     if case.contradictory or (isinstance(condition, Truth) and condition.value):
         return case
     if isinstance(condition, Truth):

@@ -31,11 +31,17 @@ class Case:
         """The size after substitution, with exact divisions carried out and floors decided by ranges."""
         found = self._reduced.get(of)
         if found is None:
-            found = of.subs(self.mapping)
-            if self.ranges or self.exact or self.nonneg:
-                found = self._cancelled(rebuild(found, self._replaced))
-            self._reduced[of] = found
+            try:
+                found = self._reduced[of] = self._fresh(of)
+            except ZeroDivisionError:
+                found = self._reduced[of] = of  # it has no number here; as it stands nothing false is said of it
         return found
+
+    def _fresh(self, of: Size) -> Size:
+        new = of.subs(self.mapping)
+        if self.ranges or self.exact or self.nonneg:
+            return self._cancelled(rebuild(new, self._replaced))
+        return new
 
     def range(self, of: Size) -> Range:
         """The bounds of a reduced size."""

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
 from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Compare, Condition, Member, Not, Truth
-from ogive.compiler.sizes.size import Size
+from ogive.compiler.sizes.size import Size, power
 
 Columns = Mapping[Unknown, Sequence[int]]
 
 
 class Table:
-    """Columns of values, and what was computed from them. Raises ZeroDivisionError where any row has no number."""
+    """Columns of values, and what was computed from them. `bad` are the rows in which something has no number."""
 
-    __slots__ = ("_done", "columns", "length")
+    __slots__ = ("_done", "bad", "columns", "length")
 
     def __init__(self, columns: Columns, length: int) -> None:
         self.columns = columns
         self.length = length
+        self.bad: set[int] = set()
         self._done: dict[Atom, Sequence[int]] = {}
 
     def size(self, of: Size) -> Sequence[int]:
@@ -55,13 +57,22 @@ class Table:
             return [v // den for v in self.size(atom.num)]
         parts = [self.size(part) for part in atom.parts]
         if isinstance(atom, Floor):
-            return [a // b for a, b in zip(*parts, strict=True)]
+            return self._each(operator.floordiv, *parts)
         if isinstance(atom, Power):
-            if min(parts[1], default=0) < 0:
-                raise ZeroDivisionError("negative exponent")
-            return [a**b for a, b in zip(*parts, strict=True)]
+            return self._each(power, *parts)
         choose: Callable[..., int] = min if isinstance(atom, Min) else max
         return [choose(row) for row in zip(*parts, strict=True)]
+
+    def _each(self, operation: Callable[[int, int], int], left: Sequence[int], right: Sequence[int]) -> list[int]:
+        """The operation row by row; 0 in the rows where it has no number, which are bad from then on."""
+        found: list[int] = []
+        for row, (a, b) in enumerate(zip(left, right, strict=True)):
+            try:
+                found.append(operation(a, b))
+            except ZeroDivisionError:
+                self.bad.add(row)
+                found.append(0)
+        return found
 
     def condition(self, of: Condition) -> Sequence[bool]:
         """Whether a condition holds, row by row."""

@@ -12,6 +12,7 @@ Ranges = Mapping[Unknown, Range]  # what is known beyond the bounds that an unkn
 
 NO_RANGES: Ranges = {}
 MAX_TERMS = 64
+MAX_EXPONENT = 64  # powers beyond are bounded by this one
 
 
 def atom_range(atom: Atom, ranges: Ranges) -> Range:
@@ -55,8 +56,8 @@ def _floor_range(num: Range, den: Range) -> Range:
 def _power_range(base: Range, exp: Range) -> Range:
     if base[0] is None or base[0] < 1:
         return None, None
-    low = base[0] ** max(exp[0] or 0, 0)
-    high = base[1] ** exp[1] if base[1] is not None and exp[1] is not None and 0 <= exp[1] <= 64 else None
+    low = base[0] ** min(max(exp[0] or 0, 0), MAX_EXPONENT)
+    high = base[1] ** exp[1] if base[1] is not None and exp[1] is not None and 0 <= exp[1] <= MAX_EXPONENT else None
     return low, high
 
 

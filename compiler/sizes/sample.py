@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import AllOf, Condition
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.size import size
 
 GRIDS = (200, 4000)  # how many points to look at, first and then
 WIDTHS = (12, 40)  # and how many values of one unknown
@@ -22,7 +22,8 @@ def samples(cases: Iterable[Case], facts: Iterable[Condition], unknowns: Iterabl
     used, names = linked(list(facts), unknowns)
     cases = list(cases)
     for points, widest in zip(GRIDS, WIDTHS, strict=True):
-        found = [entry for case in cases for entry in _of_case(case, used, names, points, widest)]
+        share = max(points // max(len(cases), 1), 16)
+        found = [entry for case in cases for entry in _of_case(case, used, names, share, widest)]
         found.sort(key=lambda row: (sum(map(abs, row)), row))
         for row in found:
             yield dict(zip(names, row, strict=True))
@@ -45,46 +46,24 @@ def _of_case(
     case: Case, facts: list[Condition], names: list[Unknown], points: int, widest: int
 ) -> list[tuple[int, ...]]:
     """Rows of values of the names: a grid over the unknowns that the case leaves, mapped back and filtered."""
+    if not names:
+        return [()] if all(fact.at({}) for fact in facts) else []
     forms = [case.reduce(size(u)) for u in names]
     free = sorted(frozenset[Unknown]().union(*(form.unknowns for form in forms)), key=lambda u: u.serial)
     width = next(w for w in range(widest, 0, -1) if w ** len(free) <= points or w == 1)
-    rows = list(product(*(_values(case, u, width) for u in free)))
-    try:
-        return _kept(free, rows, forms, facts, names)
-    except ZeroDivisionError:
-        return [kept for row in rows for kept in _kept_or_none(free, row, forms, facts, names)]
-
-
-def _kept(
-    free: list[Unknown],
-    rows: Sequence[tuple[int, ...]],
-    forms: list[Size],
-    facts: list[Condition],
-    names: list[Unknown],
-) -> list[tuple[int, ...]]:
-    columns = dict(zip(free, zip(*rows, strict=True), strict=True)) if free else {}
-    table = Table(columns, len(rows))
-    if not names:
-        return [()] if all(fact.at({}) for fact in facts) else []
+    grid = list(product(*(_values(case, u, width) for u in free)))
+    table = Table(dict(zip(free, zip(*grid, strict=True), strict=True)) if grid else {}, len(grid))
     values = [table.size(form) for form in forms]
-    mapped = Table(dict(zip(names, values, strict=True)), len(rows))
-    holds = mapped.condition(AllOf(tuple(facts))) if facts else [True] * len(rows)
+    mapped = Table(dict(zip(names, values, strict=True)), len(grid))
+    holds = mapped.condition(AllOf(tuple(facts))) if facts else [True] * len(grid)
+    rows = list(zip(*values, strict=True))
+    bad = table.bad | mapped.bad
     lows = [u.low for u in names]
     return [
         row
-        for row, held in zip(zip(*values, strict=True), holds, strict=True)
-        if held and all(low is None or v >= low for v, low in zip(row, lows, strict=True))
+        for at, row in enumerate(rows)
+        if holds[at] and at not in bad and all(low is None or v >= low for v, low in zip(row, lows, strict=True))
     ]
-
-
-def _kept_or_none(
-    free: list[Unknown], row: tuple[int, ...], forms: list[Size], facts: list[Condition], names: list[Unknown]
-) -> list[tuple[int, ...]]:
-    """One row alone, dropped where there is no number."""
-    try:
-        return _kept(free, [row], forms, facts, names)
-    except ZeroDivisionError:
-        return []
 
 
 def _values(case: Case, unknown: Unknown, width: int) -> range:

@@ -15,6 +15,11 @@ from ogive.compiler.sizes.show import size_text
 
 _interned: WeakValueDictionary[frozenset[tuple[Monomial, int]], Size] = WeakValueDictionary()
 CACHE = 1 << 15
+MAX_BITS = 1 << 12
+
+
+class NoNumberError(ZeroDivisionError):
+    """A size that has no number: a negative exponent, or a power of more than MAX_BITS bits."""
 
 
 class Size:
@@ -219,11 +224,18 @@ def _age(part: Size) -> tuple[bool, list[int], str]:
 def _power(base: Size, exp: Size) -> Size:
     if not exp.is_number:
         return _symbolic_power(base, exp)
-    if exp.number < 0:
-        raise ZeroDivisionError(f"{base} ** {exp.number}")
     if base.is_number:
-        return size(base.number**exp.number)
+        return size(power(base.number, exp.number))
+    if exp.number < 0 or exp.number > MAX_BITS:
+        raise NoNumberError(f"({base}) ** {exp.number}")
     return reduce(_multiply, [base] * exp.number, _constant(1))
+
+
+def power(base: int, exp: int) -> int:
+    """`base ** exp`, where that is an integer within reason."""
+    if exp < 0 or exp * base.bit_length() > MAX_BITS:
+        raise NoNumberError(f"{base} ** {exp}")
+    return int(base**exp)
 
 
 def _symbolic_power(base: Size, exp: Size) -> Size:
@@ -265,7 +277,7 @@ def _merged_term(monomial: Monomial, coefficient: int) -> Terms:
 def _power_terms(base: Size, free: Size, shift: int) -> Terms:
     """`base ** (free + shift)`; `free` has no constant part, and only a negative `shift` stays in the exponent."""
     if free.is_number and shift < 0:
-        raise ZeroDivisionError(f"{base} ** {shift}")
+        raise NoNumberError(f"({base}) ** {shift}")
     whole = (base ** max(shift, 0)).terms
     if free.is_number:
         return whole
@@ -345,7 +357,5 @@ def _atom_number(atom: Compound, values: Mapping[Unknown, int], done: dict[Atom,
     if isinstance(atom, Floor):
         return parts[0] // parts[1]
     if isinstance(atom, Power):
-        if parts[1] < 0:
-            raise ZeroDivisionError(f"{parts[0]} ** {parts[1]}")
-        return int(parts[0] ** parts[1])
+        return power(*parts)
     return min(parts) if isinstance(atom, Min) else max(parts)
