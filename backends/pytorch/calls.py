@@ -21,7 +21,7 @@ def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
         return _with_weights(writer, node, base, call(str(base), *args))
     unit = writer.file.units[callee.name]
     written = writer.file.written[unit.name]
-    base = Code(unit.name) if callee.stateless else writer.path(node.path)
+    base = Code(unit.name) if unit.function else writer.path(node.path)
     return _with_weights(writer, node, base, call(str(base), *arguments(writer, node, written, args)))
 
 
@@ -45,11 +45,14 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
 
 def _with_weights(writer: Writer, node: Node, base: Code, plain: Code) -> Code:
     """The call with some weights replaced by values."""
+    inputs = plain.text[len(base.text) + 1 : -1]
+    if node.path in writer.stacks:
+        comma = "," if inputs and "," not in inputs else ""
+        return Code(f"torch.func.functional_call({base}, {writer.stacks[node.path]}, ({inputs}{comma}))")
     if not node.supplied:
         return plain
     if not base.text.startswith("self"):
         raise LoweringError("a weight is supplied to a block without weights")
     weights = ", ".join(f'"{path}": {writer.scope.operand(name, lambda _: None)}' for path, name in node.supplied)
-    inputs = plain.text[len(base.text) + 1 : -1]
     comma = "," if inputs and "," not in inputs else ""
     return Code(f"torch.func.functional_call({base}, {{{weights}}}, ({inputs}{comma}))")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ogive.backends.pytorch.code import Code, call
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.inits import allocation, init_line, overrides
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, plain
-from ogive.backends.pytorch.plan import Place, Unit
+from ogive.backends.pytorch.plan import Place, Unit, below
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Instance, Loop, Weight
@@ -33,7 +32,7 @@ class Constructor:
         """The parameter of a size."""
         if unknown not in self.params:
             assert unknown in self.file.known[self.unit.definition.name], (self.unit.name, unknown)
-            self.params[unknown] = fresh(unknown.name, self.params.values())
+            self.params[unknown] = fresh(unknown.name, set(self.params.values()))
         return self.params[unknown]
 
     def size(self, size: Size | int) -> Code:
@@ -61,6 +60,10 @@ class Constructor:
         if value is None:
             return
         self.lines.append(f"{target} = {value}" if plain(name) else f'self._modules["{name}"] = {value}')
+        if isinstance(member, Instance):
+            for path in member.omitted:  # every call supplies it
+                owner, _, leaf = f"{target}.{path}".rpartition(".")
+                self.lines.append(f'{owner}.register_parameter("{leaf}", None)')
         if place.children and not place.turned:
             self.declared.append(f"{name}: Any")
             self.file.imports.add("typing.Any")
@@ -125,8 +128,14 @@ class Constructor:
     def instance(self, instance: Instance) -> Code | None:
         """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
         definition = instance.definition
+        if instance.omitted and {path for path, _ in below(definition)} <= set(instance.omitted):
+            return None
         if instance.lift is not None:
-            raise LoweringError("`each` with weights is not built yet")
+            made = self.instance(replace(instance, lift=None))
+            if made is None:
+                return None
+            self.file.helpers.setdefault("stacked")
+            return call("stacked", Code(f"lambda: {made}"), self.size(instance.lift))
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)
         if made is not None:
@@ -142,7 +151,7 @@ def class_lines(unit: Unit, file: File, written: Written, doc: list[str]) -> lis
     maker = Constructor(unit, file)
     maker.write(written)
     order = _order(unit, maker.params)
-    file.makers[unit.name] = order
+    file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
     lines = [f"class {unit.name}(nn.Module):", *doc, ""]
     if maker.declared:
         lines += [*(f"    {text}" for text in maker.declared), ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from ogive.backends.pytorch.classes import class_lines
@@ -36,7 +37,8 @@ def emit(model: Model) -> str:
     file.names.add(model.name)
     order = own_definitions(model)
     for definition in order:
-        file.units[definition.name] = unit_of(definition, file.names)
+        root = definition is model.definition
+        file.units[definition.name] = unit_of(definition, file.names, root=root)
     sections: list[str] = []
     for definition in order:
         guards = _guards(model) if definition is model.definition else None
@@ -76,7 +78,7 @@ def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = Non
     written = write(unit, file, guards or (), root=guards is not None)
     file.written[unit.name] = written
     doc = _doc(unit)
-    if not unit.prefix and unit.definition.stateless:
+    if unit.function:
         lines = [*written.head, *doc, *written.body]
     else:
         lines = class_lines(unit, file, written, doc)
@@ -130,7 +132,7 @@ def _factory(model: Model, file: File) -> str:
     if unit.definition.stateless:
         return "\n".join([*head, *doc, *_wrapped(unit, file)])
     values = dict(model.bindings)
-    settings = ", ".join(f"{unknown.name}={values[unknown]}" for unknown in file.makers[unit.name])
+    settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
     made = f"{unit.name}({settings})"
     lines: list[str] = []
     for path, init in model.inits:
@@ -148,23 +150,18 @@ def _indented(text: str) -> list[str]:
     return statement(text.strip(), 4 + inner)
 
 
-def _wrapped(unit: Unit, file: File) -> list[str]:
-    """A model without weights is still a module."""
-    written = file.written[unit.name]
-    file.helpers.setdefault("Stateless")
-    return statement(f"return Stateless({unit.name}{', trains=True' if written.trains else ''})", 4)
-
-
 def _assembled(model: Model, file: File, sections: list[str]) -> str:
     text = "\n\n\n".join(sections)
     helpers = [HELPERS_TEXT.get(name) or HELPERS[name] for name in file.helpers]
     text = "\n\n\n".join([*(helper.strip("\n") for helper in helpers), text])
     head = [f'"""{model.name}, as a PyTorch module."""', ""]
     modules = sorted(name for name in file.imports if "." not in name)
+    file.imports.update({"typing.Any"} if re.search(r"\bAny\b", text) else ())
     typing = sorted(name.split(".")[1] for name in file.imports if name.startswith("typing."))
     head += [f"import {name}" for name in modules]
+    head += ["from collections.abc import Callable"] if "Callable[" in text else []
     head += [f"from typing import {', '.join(typing)}"] if typing else []
-    head += [""] if modules or typing else []
+    head += [""] if len(head) > 2 else []
     head += ["import torch"] if "torch." in text else []
     uses_f = "F." in text
     head += ["import torch.nn.functional as F"] if uses_f else []
@@ -172,17 +169,4 @@ def _assembled(model: Model, file: File, sections: list[str]) -> str:
     return "\n".join(head) + "\n\n\n" + text + "\n"
 
 
-STATELESS = '''
-class Stateless(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[..., Any], trains: bool = False) -> None:
-        super().__init__()
-        self.function = function
-        self.trains = trains
-
-    def forward(self, *inputs: Tensor) -> Any:
-        settings = {"training": self.training} if self.trains else {}
-        return self.function(*inputs, **settings)
-'''
-HELPERS_TEXT = {"Group": GROUP, "Stateless": STATELESS}
+HELPERS_TEXT = {"Group": GROUP}

@@ -9,19 +9,19 @@ from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
-from ogive.backends.pytorch.writer import Writer
+from ogive.backends.pytorch.writer import GIVEN, Writer
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Operand, Value, Weight
+from ogive.compiler.ir import Operand, Weight
 from ogive.compiler.sizes import Condition
 
 
 def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, root: bool = False) -> Written:
     """Write the function of a unit, with guards for `conditions` at its head."""
-    function = not unit.prefix and unit.definition.stateless
+    function = unit.function
     writer = Writer(unit, file, Scope(indent=4 if function else 8), write_node, function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
-    optional = unit.definition.optional if not unit.prefix else (False,) * len(names)
+    optional = optional_inputs(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if function else file.known[unit.definition.name]
     scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim)
@@ -37,7 +37,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     items = [] if function else ["self"]
-    items += _typed(names, unit.graph.inputs, optional)
+    items += _typed(names, optional, default=not unit.prefix)
     items += [f"{name}: {_kind(unit, path)}" for path, name in outside]
     items += [f"{name}: int" for _, name in sizes]
     items += [f"{writer.like}: Tensor"] if writer.like else []
@@ -63,16 +63,26 @@ def _parameters(unit: Unit, scope: Scope) -> list[str]:
     return names
 
 
-def _typed(names: list[str], inputs: tuple[Value, ...], optional: tuple[bool, ...]) -> list[str]:
+def optional_inputs(unit: Unit) -> tuple[bool, ...]:
+    """Which inputs may be absent; a turn may capture such an input of its definition."""
+    definition = unit.definition
+    absent = {v.name for v, o in zip(definition.graph.inputs, definition.optional, strict=True) if o}
+    mine = {unit.names[name] for name in absent if name in unit.names}
+    return tuple(value.name in mine for value in unit.graph.inputs)
+
+
+def _typed(names: list[str], optional: tuple[bool, ...], *, default: bool) -> list[str]:
     """Parameters with their types; an optional one has a default where all after it have."""
     found = []
     for at, (name, is_optional) in enumerate(zip(names, optional, strict=True)):
-        default = " = None" if all(optional[at:]) else ""
-        found.append(f"{name}: Tensor | None{default}" if is_optional else f"{name}: Tensor")
+        value = " = None" if default and all(optional[at:]) else ""
+        found.append(f"{name}: Tensor | None{value}" if is_optional else f"{name}: Tensor")
     return found
 
 
 def _kind(unit: Unit, path: str) -> str:
+    if path.startswith(GIVEN):
+        return "Tensor | None"
     weights = {weight.path for weight in unit.definition.weights}
     inside = any(path.startswith(i.path + ".") for i in unit.definition.instances)
     return "Tensor" if path in weights or inside else "nn.Module"

@@ -62,9 +62,7 @@ def solve(ctx: Context, node: Node, args: Args) -> Code:
 def solve_triangular(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.linalg.solve_triangular(a, b, upper=False)`."""
     unit = Code("True") if node.attr("unitriangular") else None
-    return call(
-        "torch.linalg.solve_triangular", *given(args), upper=Code(str(node.attr("upper"))), unitriangular=unit
-    )
+    return call("torch.linalg.solve_triangular", *given(args), upper=Code(str(node.attr("upper"))), unitriangular=unit)
 
 
 def linear_scan(ctx: Context, node: Node, args: Args) -> Code:

@@ -51,6 +51,11 @@ def class_name(text: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in words) or "Module"
 
 
+def snake(text: str) -> str:
+    """snake_case: `RopeAngles` is `rope_angles`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", identifier(text)).lower()
+
+
 def singular(label: str) -> str:
     """The name of one turn of a loop: `layers` is `layer`, `h` is `layer`."""
     if len(label) == 1:

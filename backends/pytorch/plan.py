@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ogive.backends.pytorch.names import class_name, fresh, plain, singular
-from ogive.compiler.ir import Definition, Graph, Member, Model, Node
+from ogive.backends.pytorch.names import class_name, fresh, plain, singular, snake
+from ogive.compiler.ir import Definition, Graph, Member, Model, Node, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 
@@ -52,6 +52,8 @@ class Unit:
     place: Place
     prefix: str = ""
     turns: tuple[Unit, ...] = ()
+    function: bool = False  # a function of the file rather than a class
+    names: Mapping[str, str] = field(default_factory=dict)  # inputs of the definition -> what this graph calls them
 
     def own(self, path: str) -> str | None:
         """The path below this unit, or None for one that lies outside of its turn."""
@@ -74,11 +76,14 @@ def access(path: str, base: str = "self") -> str:
     return base
 
 
-def unit_of(definition: Definition, names: set[str]) -> Unit:
+def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> Unit:
     """The unit of a definition with those of its loops; takes class names out of `names`."""
-    name = _claim(class_name(definition.name) if not definition.stateless else definition.name, names)
-    root = places(definition)
-    return Unit(name, definition, definition.graph, root, "", _turns(name, definition, definition.graph, root, names))
+    function = definition.stateless and not root
+    name = _claim(snake(definition.name) if function else class_name(definition.name), names)
+    place = places(definition)
+    mine = {value.name: value.name for value in definition.graph.inputs}
+    turns = _turns(name, definition, definition.graph, mine, place, names)
+    return Unit(name, definition, definition.graph, place, "", turns, function, mine)
 
 
 def _claim(name: str, names: set[str]) -> str:
@@ -87,29 +92,31 @@ def _claim(name: str, names: set[str]) -> str:
     return found
 
 
-def _turns(owner: str, definition: Definition, graph: Graph, root: Place, names: set[str]) -> tuple[Unit, ...]:
+def _turns(
+    owner: str, definition: Definition, graph: Graph, outer: Mapping[str, str], root: Place, names: set[str]
+) -> tuple[Unit, ...]:
+    """The units of the loops of a graph, in which `outer` says what the definition's inputs are called."""
     found: list[Unit] = []
-    for node in loops(graph):
-        place = find(root, node.path)
-        if place is None or not place.turned:
-            found += _turns(owner, definition, node.regions[0], root, names)
-            continue
-        label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
-        name = _claim(owner + class_name(singular(label)), names)
-        body = node.regions[0]
-        inner = _turns(name, definition, body, root, names)
-        found.append(Unit(name, definition, body, place.children["*"], f"{node.path}.*", inner))
+    for node in graph.nodes:
+        place = find(root, node.path) if node.op == "repeat" else None
+        for region in node.regions:
+            mine = _captured(node, region, outer)
+            if place is None or not place.turned:
+                found += _turns(owner, definition, region, mine, root, names)
+                continue
+            label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
+            name = _claim(owner + class_name(singular(label)), names)
+            inner = _turns(name, definition, region, mine, root, names)
+            turn = place.children["*"]
+            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, mine))
     return tuple(found)
 
 
-def loops(graph: Graph) -> Iterator[Node]:
-    """The `repeat`s of a graph, those inside other regions too, but not those inside another `repeat`."""
-    for node in graph.nodes:
-        if node.op == "repeat":
-            yield node
-        else:
-            for region in node.regions:
-                yield from loops(region)
+def _captured(node: Node, region: Graph, outer: Mapping[str, str]) -> dict[str, str]:
+    """What a region calls the inputs of the definition that it captures: its last inputs are the node's last."""
+    there = {inside: name for name, inside in outer.items()}
+    pairs = zip(reversed(region.inputs), reversed(node.inputs), strict=False)
+    return {there[operand]: value.name for value, operand in pairs if isinstance(operand, str) and operand in there}
 
 
 def find(root: Place, path: str) -> Place | None:
@@ -183,3 +190,11 @@ def effectful() -> Callable[[Definition], bool]:
         return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
 
     return memo(acts)
+
+
+def below(definition: Definition) -> list[tuple[str, Weight]]:
+    """Every weight at or below a definition, by path."""
+    found = [(weight.path, weight) for weight in definition.weights]
+    for instance in definition.instances:
+        found += [(f"{instance.path}.{path}", weight) for path, weight in below(instance.definition)]
+    return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.lifted import custom, gradient, lifted
 from ogive.backends.pytorch.names import RESERVED, identifier, singular
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.scope import Frame
@@ -72,6 +73,11 @@ def _hint(value: Value) -> str:
 def _settle(writer: Writer, node: Node) -> None:
     """Bind what waits: a loop must not compute it at every turn, nor a branch at one of them only."""
     scope = writer.scope
+    if node.op in ("repeat", "scan"):
+        firsts = zip(node.inputs[: int(node.attr("carry", 0))], node.regions[0].inputs, strict=False)
+        for operand, value in firsts:
+            if operand in scope.waiting and isinstance(operand, str):
+                scope.bind(scope.waiting[operand].value, scope.waiting[operand].code, hint=_hint(value))
     scope.flush()
     scope.frames[-1].now = False
 
@@ -138,7 +144,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     captured = node.inputs[int(node.attr("carry", 0)) + int(node.attr("turn", 0)) :]
     codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) for x in captured]
     inputs = [*args, *(str(code) for code in codes)]
-    inputs += [str(writer.path(path)) for path, _ in written.outside]
+    inputs += [str(writer.outer(path)) for path, _ in written.outside]
     inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
     inputs += [f"like={writer.anchor()}"] if written.like else []
     carried = args[:carry]
@@ -200,11 +206,15 @@ def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], ax
     for value, name in zip(node.outputs, carried, strict=False):
         scope.hold(value.name, Code(name))
     for value, name in zip(node.outputs[len(carried) :], lists, strict=True):
-        if not (frame.graph.users[value.name] or value.name in frame.graph.outputs):
+        if not writer.uses(value):
             continue
         rows = f"{name}[::-1]" if node.attr("reverse") else name
         dim = f", dim={axis}" if axis else ""
-        scope.bind(value, Code(f"torch.stack({rows}{dim})"), writer.comment(node, value))
+        code = Code(f"torch.stack({rows}{dim})")
+        if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:
+            scope.wait(value, code, False)
+        else:
+            scope.bind(value, code, writer.comment(node, value))
 
 
 def branches(writer: Writer, node: Node, test: str) -> None:
@@ -253,7 +263,7 @@ def phase(writer: Writer, node: Node) -> None:
 
 def given(writer: Writer, node: Node) -> None:
     """`if mask is not None:`."""
-    branches(writer, node, f"{writer.scope.codes[node.attr('input')]} is not None")
+    branches(writer, node, f"{writer.given(node.attr('input'))} is not None")
 
 
 def update(writer: Writer, node: Node) -> None:
@@ -287,5 +297,9 @@ REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(
         "given": given,
         "update": update,
         "assume": assume,
+        "over": lifted,
+        "each": lifted,
+        "grad": gradient,
+        "custom_grad": custom,
     }
 )

@@ -16,6 +16,9 @@ from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import TensorType
 
 
+GIVEN = "given "  # before the name of an optional input among what a turn asks from outside
+
+
 @dataclass(slots=True)
 class Writer:
     """Writes the body of one function; keeps what it needs from outside."""
@@ -28,6 +31,7 @@ class Writer:
     root: bool = False  # nothing calls it but the user
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
+    stacks: dict[str, str] = field(default_factory=dict)  # inside `each`, the weights of an instance for one index
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask
@@ -118,6 +122,20 @@ class Writer:
             self.outside[path] = self.scope.claim(name)
         return Code(self.outside[path])
 
+    def given(self, name: str) -> Code:
+        """The variable of an optional input of the definition, which may lie outside of this turn."""
+        inside = self.unit.names.get(name)
+        if inside is not None:
+            return self.scope.codes[inside]
+        key = GIVEN + name
+        if key not in self.outside:
+            self.outside[key] = self.scope.claim(identifier(name))
+        return Code(self.outside[key])
+
+    def outer(self, path: str) -> Code:
+        """What a turn asks from outside: a weight, an instance, or an optional input."""
+        return self.given(path.removeprefix(GIVEN)) if path.startswith(GIVEN) else self.path(path)
+
     # graphs
 
     def run(self, graph: Graph) -> None:
@@ -159,22 +177,23 @@ class Writer:
             self._unpack(node, code)
             return
         (value,) = node.outputs
-        uses = self._uses(value)
+        uses = self.uses(value)
         if not uses:
             if acts:
                 scope.line(code.text)
         elif ALIAS.fullmatch(code.text):
             scope.hold(value.name, code)
-        elif uses == 1 and self._stands_inside(value):
+        elif uses == 1 and self.stands_inside(value):
             scope.wait(value, code, acts)
         else:
             scope.bind(value, code, self.comment(node, value), self.hint(node))
 
-    def _uses(self, value: Value) -> int:
+    def uses(self, value: Value) -> int:
+        """How often a value of the graph in hand is read."""
         graph = self.scope.frames[-1].graph
         return len(graph.users[value.name]) + graph.outputs.count(value.name)
 
-    def _stands_inside(self, value: Value) -> bool:
+    def stands_inside(self, value: Value) -> bool:
         """Whether a value that is used once stands where it is used: it has no name in the source, or is returned."""
         frame = self.scope.frames[-1]
         returned = value.name in frame.graph.outputs
@@ -185,7 +204,7 @@ class Writer:
         names = []
         for value in node.outputs:
             name = "_"
-            if self._uses(value):
+            if self.uses(value):
                 name = scope.variable(value, "y")
                 scope.hold(value.name, Code(name))
             names.append(name)

@@ -33,7 +33,7 @@ class File:
     acts: Callable[[Definition], bool]
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
-    makers: dict[str, tuple[Unknown, ...]] = field(default_factory=dict)  # by class, the constructor's parameters
+    makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
     imports: set[str] = field(default_factory=set)
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
