@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.elaborate.advice import call_of, handed_list
 from ogive.compiler.elaborate.builtins import Misuse
 from ogive.compiler.elaborate.checker import absent, operand_of, operate
 from ogive.compiler.elaborate.frame import Frame
@@ -248,7 +249,7 @@ def _operation(
     spec = func.spec
     for name, (_, item) in supplied.items():
         raise frame.fail("E0403", f"`{spec.name}` has no input `{name}` to be given by name", item.name_span,
-                         help=f"settings stand in brackets: `{spec.name}[{item.span.text}](x)`")  # fmt: skip
+                         help=f"settings stand in brackets: {call_of(spec, args, spans, supplied)}")  # fmt: skip
     settings = {s.name: s.default for s in spec.statics} | dict(func.statics)
     missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
     if any(arg is BROKEN for arg in args):
@@ -256,8 +257,9 @@ def _operation(
     if missing and any(isinstance(arg, str) for arg in args):
         raise _pattern_in_parentheses(frame, spec, span, spans)
     if missing:
-        raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span,
-                         help=f"`{spec.name}[{missing[0]}](...)`")  # fmt: skip
+        written = any(is_number(arg) for arg in args)
+        help_ = call_of(spec, args, spans, {}) if written else f"`{spec.name}[{missing[0]}](...)`"
+        raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span, help=help_)
     operands = _operands(frame, spec, args, span, spans)
     if any(operand is BROKEN for operand in operands):
         return BROKEN
@@ -272,13 +274,16 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
         if any(isinstance(arg, str) for arg in args):
             raise _pattern_in_parentheses(frame, spec, span, spans)
         wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
-        extra = [a for a in args if is_number(a)]
-        help_ = (
-            f"settings stand in brackets: `{spec.name}[{', '.join(map(str, extra))}](x)`"
-            if extra and spec.statics
-            else ""
-        )
+        extra = spec.statics and any(is_number(arg) for arg in args)
+        help_ = f"settings stand in brackets: {call_of(spec, args, spans, {})}" if extra else ""
         raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
+    if handed_list(spec, args):
+        raise frame.fail("E0405", f"`{spec.name}` takes tensors one by one, this is a list", (*spans, span)[0],
+                         help=f"{call_of(spec, args, spans, {})}, or `{spec.name}[...](*xs)` for a list `xs`")  # fmt: skip
+    if not spec.literals and args and all(is_number(arg) for arg in args):
+        raise frame.fail("E0405", f"`{spec.name}` takes tensors in parentheses, this is {kind_of(args[0])}",
+                         (*spans, span)[0],
+                         help=f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}")  # fmt: skip
     found: list[Any] = []
     for index, arg in enumerate(args):
         slot = slots[min(index, len(slots) - 1)]
@@ -327,6 +332,9 @@ def _instance(
             while len(values) <= index:
                 values.append(None)
             values[index] = value
+        elif name in {s.name for s in tree.statics} and not isinstance(value, Tensor) and value is not BROKEN:
+            raise frame.fail("E0403", f"`{name}` of `{tree.name}` is a setting, not a tensor", item.name_span,
+                             help=f"settings stand in brackets: `{tree.name}[..., {item.span.text}](x)`")  # fmt: skip
         else:
             weights.append((name, value, item))
     if any(v is BROKEN for v in values):

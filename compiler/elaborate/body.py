@@ -161,7 +161,7 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
     if len(slots) != len(actual.axes):
         raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}: "
                                   f"{len(slots)} axes and {len(actual.axes)}", span, labels=label)  # fmt: skip
-    checker = RuleChecker(frame, "", span)
+    checker = RuleChecker(frame, "", span, labels=label)
     axes: list[Axis] = []
     for slot, axis in zip(slots, actual.axes, strict=True):
         if isinstance(slot, Axis):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ from ogive.compiler.types import Axis, TensorType
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
+CAST = re.compile(r"(cast\[\w+\])\(x\)")  # in the help of a shape rule, which does not know its operand's text
+
 
 @dataclass
 class RuleChecker:
@@ -40,6 +43,8 @@ class RuleChecker:
     span: Span
     types: Sequence[Any] = ()
     spans: Sequence[Span | None] = ()
+    labels: tuple[Label, ...] = ()
+    name: str = ""  # of the operation, which may stand in the source as a sign
     failed: bool = field(default=False)
 
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
@@ -52,7 +57,7 @@ class RuleChecker:
         if self.failed:
             return
         labels = (*self._operands(operand), *births(condition, self.span))
-        demand = Demand(condition, f"`{self.what}`: {text}" if self.what else text, self.span, labels)
+        demand = Demand(condition, self.said(text), self.span, labels)
         self.failed = not self.frame.demand(demand)
 
     def inside(self, condition: Condition, text: str) -> None:
@@ -93,6 +98,15 @@ class RuleChecker:
         self.equal(a.size, b.size, text, operand)
         return a if a.label else a.labelled(b.label)
 
+    def said(self, text: str) -> str:
+        """What a shape rule says, with the operation in front as it stands in the source."""
+        if not self.what:
+            return text
+        for own in (f"`{self.name}` ", f"`{self.what}` "):
+            if text.startswith(own):
+                return f"`{self.what}` {text.removeprefix(own)}"
+        return f"`{self.what}`: {text}"
+
     def _transposed(self, a: Axis, b: Axis) -> bool:
         return self._elsewhere(a.label, b) or self._elsewhere(b.label, a)
 
@@ -101,13 +115,13 @@ class RuleChecker:
         return any(x.label == label and x is not axis for t in holders for x in t.axes)
 
     def _operands(self, operand: int | None) -> tuple[Label, ...]:
-        shown = range(len(self.types)) if operand is None else (operand,)
+        shown = range(len(self.types)) if operand is None or len(self.types) == 2 else (operand,)
         found = []
         for index in shown:
             span = self.spans[index] if index < len(self.spans) else None
             if span is not None and index < len(self.types) and isinstance(self.types[index], TensorType):
                 found.append(Label(span, f"this is {self.types[index]}"))
-        return tuple(found) if len(found) < 5 else ()
+        return (*self.labels, *(found if len(found) < 5 else ()))
 
 
 def births(condition: Condition, near: Span) -> tuple[Label, ...]:
@@ -133,7 +147,7 @@ def operate(
 ) -> Any:
     """Run the shape rule of an operation, and put it into the graph: its result, a tuple of results, or BROKEN."""
     types = [x.type if isinstance(x, Tensor) else x for x in operands]
-    checker = RuleChecker(frame, spec.name if what is None else what, span, types, spans)
+    checker = RuleChecker(frame, spec.name if what is None else what, span, types, spans, name=spec.name)
     try:
         results, attrs = spec.rule(checker, statics, types)
     except ShapeError as error:
@@ -206,11 +220,13 @@ def callable_kind(value: object) -> bool:
 
 def absent(frame: Frame, value: Absent, span: Span) -> Fault:
     """A name is used on a path on which it is not bound."""
-    labels = (Label(value.span, "bound here, on another path only"),) if value.span else ()
-    return frame.fail(
-        "E0502", f"`{value.name}` may be absent here", span, labels=labels,
-        help=f"ask with `if given({value.name}):`, bind it on every path, or hand it to an optional input",
-    )  # fmt: skip
+    inputs = frame.block.tree.inputs if frame.block is not None else ()
+    if any(each.name == value.name for each in inputs):
+        what, help_ = "an optional input", f"use it under `if given({value.name}):`, or hand it to an optional input"
+    else:
+        what, help_ = "bound here, on another path only", "bind it on every path, or hand it to an optional input"
+    labels = (Label(value.span, what),) if value.span else ()
+    return frame.fail("E0502", f"`{value.name}` may be absent here", span, labels=labels, help=help_)
 
 
 def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pattern: Span | None) -> None:
@@ -219,8 +235,9 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
     if error.inside is not None and pattern is not None:
         span = pattern.inner(1 + error.inside[0], 1 + max(error.inside[1], error.inside[0] + 1))
     labels = checker._operands(error.operand)
-    frame.report(error.code, f"`{checker.what}`: {error.text}" if checker.what else error.text, span,
-                 labels=labels, help=error.help)  # fmt: skip
+    blamed = checker.spans[error.operand] if error.operand is not None and error.operand < len(checker.spans) else None
+    help_ = error.help if blamed is None else CAST.sub(lambda cast: f"`{cast[1]}({blamed.text})`", error.help)
+    frame.report(error.code, checker.said(error.text), span, labels=labels, help=help_)
 
 
 def unknown_size(name: str, born: Span | None) -> Size:

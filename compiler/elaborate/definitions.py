@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.elaborate import demands, places
 from ogive.compiler.elaborate.apply import allocate
 from ogive.compiler.elaborate.body import declared_type, finish_inits, state
+from ogive.compiler.elaborate.checker import absent, callable_kind
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
@@ -199,15 +200,18 @@ def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[A
     if isinstance(value, Absent) and each.type.optional:
         return value, None
     if isinstance(value, Absent):
-        raise frame.fail("E0502", f"`{value.name}` may be absent here", span)
+        raise absent(frame, value, span)
     if not isinstance(value, Tensor):
-        raise frame.fail("E0404", f"{what} is a tensor, this is {kind_of(value)}", span)
+        help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""
+        raise frame.fail("E0404", f"{what} is a tensor, this is {kind_of(value)}", span, help=help_)
     type = declared_type(frame, each.type, value.type, span, what)
     return (BROKEN, None) if type is None else (value, type)
 
 
 def _warn_unused(frame: Frame) -> None:
     """W0901: weights that nothing reads; W0902: instances never applied; H0905: weights whose path is not steady."""
+    if frame.failed:
+        return  # what is not used may be what could not be understood
     for member in frame.members:
         if isinstance(member, Weight) and member.path not in frame.read and member.span is not None:
             frame.report("W0901", f"the weight `{member.path}` is never used", member.span)

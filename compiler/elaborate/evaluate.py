@@ -32,7 +32,6 @@ from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 LATER = {
-    "count": "the number of a block's weights",
     "poset_pool": "order-polytope pooling",
 }
 
@@ -137,6 +136,9 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
         case Tensor():
             raise frame.fail("E0201", f"a tensor has no `{tree.name}`", tree.name_span,
                              help=suggest.for_method(tree.name))  # fmt: skip
+        case BlockRef() | Template() if tree.name in OPS:
+            raise frame.fail("E0201", f"`{tree.base.span.text}` is a block: it has no `{tree.name}`", tree.name_span,
+                             help=f"operations need no prefix: `{tree.name}(x)`")  # fmt: skip
         case BlockRef() | Template():
             raise frame.fail("E0201", f"`{tree.base.span.text}` is a template: it has no weights to name",
                              tree.name_span, help="bind an instance first: `f = Block[...]`, then `f.weight`")  # fmt: skip

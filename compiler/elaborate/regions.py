@@ -165,6 +165,7 @@ class _Loop:
         self.carried: list[tuple[str, Tensor]] = [*carries, *outer]
         self.frozen = {n: frame.variables[n] for n in bound if n in frame.variables and n not in dict(self.carried)}
         self.graph: Graph | None = None
+        self.lost: str | None = None  # the carried name whose type changed
         self.captured: tuple[Tensor, ...] = ()
         self.outputs: list[tuple[str, TensorType]] = []
 
@@ -203,6 +204,8 @@ class _Loop:
             self.graph = None
             _lose(frame, self.body)
             for name, value in self.carried:  # their types are known: what follows can still be checked
+                if name == self.lost:
+                    continue
                 frame.variables[name] = frame.builder.node("broken", (), (value.type,))[0]
             return
         self.outputs = [(n, t.type) for n, t in self.carried]
@@ -249,6 +252,7 @@ class _Loop:
         return found
 
     def _changed(self, name: str, before: Tensor, after: Tensor) -> None:
+        self.lost = name
         labels = (Label(before.born, f"{before.type} enters the loop"),) if before.born else ()
         self.frame.report(
             "E0302", f"`{name}` changes its type in the loop, from {before.type} to {after.type}",

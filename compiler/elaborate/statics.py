@@ -219,7 +219,8 @@ def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
         return AxisRef(value.number)
     if isinstance(value, AxisRef) or value is BROKEN:
         return value
-    raise frame.fail("E0404", f"an axis is a label or a position, this is {kind_of(value)}", tree.span)
+    raise frame.fail("E0404", f"an axis is a label or a position, this is {kind_of(value)}", tree.span,
+                     help=f"a label stands without quotes: `{value}`" if isinstance(value, str) else "")  # fmt: skip
 
 
 def input_sizes(block: syntax.Block | syntax.Extern) -> tuple[str, ...]:

@@ -1,0 +1,41 @@
+"""How a call is written that has settings among its tensors: brackets are compile time, parentheses run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.elaborate.values import is_number
+from ogive.compiler.ops.spec import OpSpec
+from ogive.grammar.source import Span
+
+LONG = 24  # a longer operand stands as `x` in a help
+AXES = ("dim", "dims", "axis", "axes")  # what peers call the axis that stands first in brackets here
+
+
+def call_of(spec: OpSpec, args: Sequence[Any], spans: Sequence[Span], supplied: Mapping[str, Any]) -> str:
+    """`softmax(x, dim=-1)` as `softmax[-1](x)`."""
+    settings: list[str] = []
+    tensors: list[str] = []
+    for arg, span in zip(args, spans, strict=False):
+        if is_number(arg) or isinstance(arg, (str, bool)):
+            settings.append(span.text)
+        else:
+            tensors.append(_list(span.text) if isinstance(arg, tuple) else span.text)
+    known = {static.name for static in spec.statics}
+    for name, (_, item) in supplied.items():
+        settings.append(item.value.span.text if name in AXES and name not in known else item.span.text)
+    shown = ", ".join(text if len(text) <= LONG and "|>" not in text else "x" for text in tensors)
+    if not settings and spec.statics and spec.inputs.startswith("*"):
+        settings.append(spec.statics[0].name)
+    brackets = f"[{', '.join(settings)}]" if settings else ""
+    return f"`{spec.name}{brackets}({shown or 'x'})`"
+
+
+def _list(text: str) -> str:
+    return text[1:-1].strip() if text[:1] in "[(" and text[-1:] in "])" else f"*{text}"
+
+
+def handed_list(spec: OpSpec, args: Sequence[Any]) -> bool:
+    """Whether an operation that takes many tensors is given them as one list."""
+    return spec.inputs.startswith("*") and len(args) > 0 and isinstance(args[0], tuple)
