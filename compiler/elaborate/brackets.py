@@ -27,7 +27,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 
-FUNCTIONS_OF = ("over", "each", "grad", "custom_grad")
+FUNCTIONS_OF = ("over", "each", "grad", "custom_grad", "count")
 
 
 def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:

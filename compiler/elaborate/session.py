@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.modules import Library, Module
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds, names_in
-from ogive.compiler.elaborate.supplied import Given
+from ogive.compiler.elaborate.supplied import Given, elements
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
@@ -25,9 +25,12 @@ from ogive.compiler.elaborate.values import (
     Instance,
     Lifted,
     LimitReached,
+    Template,
     Tensor,
     TypedBlock,
     Undecided,
+    UnknownStatic,
+    kind_of,
 )
 from ogive.compiler.elaborate.variants import (
     Abstract,
@@ -100,7 +103,25 @@ class Session:
 
     def function_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         """`over[...]` and its like."""
+        if name == "count":
+            return self.number_of_weights(frame, tree)
         return lifting.make(frame, name, tree)
+
+    def number_of_weights(self, frame: Frame, tree: syntax.Brackets) -> Any:
+        """`count[F]`: how many learned numbers a block holds, which may hang on sizes."""
+        if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
+            raise frame.fail("E0403", "`count` takes one block: `count[F]`", tree.span)
+        func = self.handed(frame, tree.items[0])
+        if isinstance(func, BlockRef):
+            func = Template(func)
+        if isinstance(func, Template):
+            func = Instance(func.block, dict(func.statics), "", tree.span)
+        if isinstance(func, UnknownStatic):
+            raise Undecided(func.name, tree.span)
+        if not isinstance(func, Instance):
+            raise frame.fail("E0404", f"`count` takes a block, this is {kind_of(func)}", tree.span)
+        use = self.variant_of(frame, func, tree.span)
+        return BROKEN if use is None else elements(use.definition, dict(use.bindings))
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
@@ -257,7 +278,7 @@ class Session:
             return None
         use = Use(variant, bindings_of(variant.holes, shape.sizes))
         instance.use, instance.bound = use, values
-        if frame.members[instance.member] is None and not variant.definition.stateless:
+        if instance.member >= 0 and frame.members[instance.member] is None and not variant.definition.stateless:
             frame.members[instance.member] = InstanceMember(
                 instance.path, variant.definition, use.bindings, lift=instance.lift, span=instance.span
             )
