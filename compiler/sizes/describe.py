@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
 from ogive.compiler.sizes.periodic import PeriodicSet, Piece
@@ -16,6 +18,7 @@ def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
     if members.empty:
         return FALSE
     of = size(unknown)
+    members = _joined(members)
     tail = _tail(members)
     if tail is None:
         return _finite(members, of)
@@ -38,7 +41,20 @@ def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
         return any_of(rule, _listed(outside, of, members.low))
     first = ruled[-1] + 1
     later = next(v for v in range(first, first + period + 1) if v % period in residues)
-    return any_of(all_of(rule, ge(of, later)), _listed([v for v in early if v < later], of, members.low))
+    rest = [v for v in early if v < later or v in outside]
+    return any_of(all_of(rule, ge(of, later)), _listed(rest, of, members.low))
+
+
+def _joined(members: PeriodicSet) -> PeriodicSet:
+    """Neighbouring pieces of one rule as one piece: `n <= 7 or n == 8` is `n <= 8`."""
+    pieces: list[Piece] = []
+    for piece in members.pieces:
+        last = pieces[-1] if pieces else None
+        if last and (last.stop, last.period, last.residues) == (piece.start, piece.period, piece.residues):
+            pieces[-1] = replace(last, stop=piece.stop)
+        else:
+            pieces.append(piece)
+    return PeriodicSet(members.low, tuple(pieces))
 
 
 def _tail(members: PeriodicSet) -> Piece | None:
