@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import gcd
 
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Unknown
-from ogive.compiler.sizes.case import Case, constant_part, term
+from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Member, Not, Truth
 from ogive.compiler.sizes.describe import describe
-from ogive.compiler.sizes.intervals import Range
+from ogive.compiler.sizes.intervals import Range, Ranges
 from ogive.compiler.sizes.periodic import truth_set
 from ogive.compiler.sizes.polynomial import common_factor, content, over
 from ogive.compiler.sizes.size import Size, size
@@ -104,7 +104,7 @@ def _assume_plain(case: Case, plain: Condition) -> Case:
 
 def assume_nonneg(case: Case, of: Size) -> Case:
     """The case in which a size is at least 0."""
-    of = case.reduce(of)
+    of = without_floor(case.reduce(of))
     low, high = case.range(of)
     if high is not None and high < 0:
         return replace(case, contradictory=True)
@@ -167,7 +167,7 @@ def _with_range(case: Case, unknown: Unknown, bounds: Range) -> Case:
     low, high = bounds
     if low is not None and high is not None and low >= high:
         return substitute(case, unknown, size(low)) if low == high else replace(case, contradictory=True)
-    case = replace(case, ranges={**case.ranges, unknown: bounds}, _reduced={})
+    case = replace(case, ranges=Ranges({**case.ranges, unknown: bounds}), _reduced={})
     return _again(case, distinct=case.distinct)
 
 
@@ -185,7 +185,7 @@ def substitute(case: Case, unknown: Unknown, by: Size) -> Case:
     low, high = case.ranges.get(unknown, (unknown.low, None))
     mapping = {key: value.subs(step) for key, value in case.mapping.items()} | step
     ranges = {key: value for key, value in case.ranges.items() if key is not unknown}
-    new = Case(mapping, ranges, described=case.described)
+    new = Case(mapping, Ranges(ranges), described=case.described)
     if low is not None:
         new = assume_nonneg(new, by - low)
     if high is not None:

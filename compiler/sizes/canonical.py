@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogive.compiler.sizes.assume import residue_form
 from ogive.compiler.sizes.atoms import Min, Unknown
-from ogive.compiler.sizes.case import Case, constant_part, term
+from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
 from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.periodic import find_extreme
@@ -121,7 +121,7 @@ def _inequality(case: Case, condition: Compare, gap: Size) -> Condition:
     """As it was written where nothing can be taken away; else the youngest name stands on the left."""
     least = gap if condition.op in (">=", ">") else -gap
     least = least - 1 if condition.op in (">", "<") else least
-    least = _plain(case, least)
+    least = _plain(case, without_floor(least))
     factor = content(c for m, c in least.terms.items() if m)
     if least.is_number:
         return Truth(least.number >= 0)

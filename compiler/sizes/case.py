@@ -18,7 +18,7 @@ class Case:
     """What is known in one case. Everything below `mapping` speaks of the unknowns that the substitution leaves."""
 
     mapping: dict[Unknown, Size] = field(default_factory=dict)
-    ranges: Ranges = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=Ranges)
     nonneg: tuple[Size, ...] = ()  # sizes that are at least 0
     exact: tuple[tuple[Size, Size], ...] = ()  # (m, e): m divides e
     distinct: tuple[Size, ...] = ()  # sizes that are not 0
@@ -96,6 +96,7 @@ class Case:
 
     def at_least_zero(self, of: Size) -> bool:
         """Whether intervals and sums of known inequalities show that a reduced size is at least 0."""
+        of = without_floor(of)
         if of.is_number:
             return of.number >= 0
         terms = self._stripped(of.terms)
@@ -164,6 +165,19 @@ def lone_floor(of: Size) -> Floor | None:
     if coefficient != 1 or len(monomial) != 1 or monomial[0][1] != 1:
         return None
     return monomial[0][0] if isinstance(monomial[0][0], Floor) else None
+
+
+def without_floor(of: Size) -> Size:
+    """`p + c*m` for `p//m + c`, `(c + 1)*m - 1 - p` for `c - p//m`: the one is at least 0 just where the other is."""
+    if len(of.terms) > 2 or (len(of.terms) == 2 and ONE not in of.terms):
+        return of
+    for monomial, coefficient in of.terms.items():
+        if len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Floor) and abs(coefficient) == 1:
+            floor, number = monomial[0][0], constant_part(of)
+            if coefficient == 1:
+                return without_floor(floor.num + number * floor.den)
+            return without_floor((number + 1) * floor.den - 1 - floor.num)
+    return of
 
 
 def constant_part(of: Size) -> int:

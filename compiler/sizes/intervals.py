@@ -8,9 +8,27 @@ from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknow
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, multiply, over, scaled
 
 Range = tuple[int | None, int | None]
-Ranges = Mapping[Unknown, Range]  # what is known beyond the bounds that an unknown was born with
 
-NO_RANGES: Ranges = {}
+
+class Ranges(dict[Unknown, Range]):
+    """What is known beyond the bounds that unknowns were born with. Never changed once made."""
+
+    __slots__ = ("_atoms",)
+
+    def __init__(self, ranges: Mapping[Unknown, Range] | None = None) -> None:
+        super().__init__(ranges or {})
+        self._atoms: dict[Atom, Range] = {}
+
+    def of(self, atom: Compound) -> Range:
+        """The bounds of a compound atom, by those of its parts."""
+        found = self._atoms.get(atom)
+        if found is None:
+            parts = compound_range(type(atom), [term_range(part.terms, self) for part in atom.parts])
+            found = self._atoms[atom] = (_highest(atom.low, parts[0]), _lowest(atom.high, parts[1]))
+        return found
+
+
+NO_RANGES = Ranges()
 MAX_TERMS = 64
 MAX_EXPONENT = 64  # powers beyond are bounded by this one
 
@@ -21,8 +39,7 @@ def atom_range(atom: Atom, ranges: Ranges) -> Range:
         return ranges.get(atom, (atom.low, None))
     if not ranges or atom.unknowns.isdisjoint(ranges):
         return atom.low, atom.high
-    from_parts = compound_range(type(atom), [term_range(part.terms, ranges) for part in atom.parts])
-    return _highest(atom.low, from_parts[0]), _lowest(atom.high, from_parts[1])
+    return ranges.of(atom)
 
 
 def compound_range(kind: type[Compound], parts: list[Range]) -> Range:

@@ -126,6 +126,12 @@ EQUAL = {
     "minimum and maximum": ([], minimum(h, w) + maximum(h, w), h + w),
     "two halves": ([], h // 2 + ceil_div(h, 2), h),
     "each of a few": ([member(h, {1, 2, 4})], 4 % h, size(0)),
+    "groups of heads": ([divides(heads, d), divides(groups, heads)], groups * (d // groups), d),
+    "heads in a group": ([divides(heads, d), divides(groups, heads)], d // heads * (heads // groups) * groups, d),
+    "halves of a head": ([divides(2 * heads, d)], d // heads // 2 * 2, d // heads),
+    "patches": ([divides(n, h), divides(n, w)], h // n * (w // n) * n * n, h * w),
+    "windows after halving": ([divides(8 * n, h)], h // 4 % n, size(0)),
+    "windows of a power": ([divides(n * 2**depth, h)], n * (h // 2**depth // n), h // 2**depth),
     "nonlinear": ([eq(h * w, n)], n // w, h),
     "coefficients without a unit": ([eq(2 * h, 3 * w)], h % 3, size(0)),
 }
@@ -138,6 +144,8 @@ def test_equal(name: str) -> None:
 
 
 DECIDED = {
+    "frames of a signal": ([ge(n, w)], ge((n - w) // h + 1, 1), Answer.ALWAYS),
+    "the last frame ends inside": ([ge(n, w)], le((n - w) // h * h + w, n), Answer.ALWAYS),
     "a slice inside": ([le(n, context)], ge(context - n, 0), Answer.ALWAYS),
     "a slice with room": ([lt(n, context)], ge(context - n, 1), Answer.ALWAYS),
     "a chain of bounds": ([le(h, w), le(w, n)], le(h, n), Answer.ALWAYS),

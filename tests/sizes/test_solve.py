@@ -142,6 +142,7 @@ WHERE = {
     "not divisible": ([], [ne(h % 3, 0)], "h % 3 != 0"),
     "odd and large": ([], [eq(h % 2, 1), ge(h // 2, 1)], "h % 2 == 1 and h >= 3"),
     "halves of heads": ([divides(heads, d)], [divides(2, d // heads)], "d % (2*heads) == 0"),
+    "frames of a signal": ([], [ge((n - w) // h + 1, 1)], "n >= w"),
     "squares": ([], [eq(h * h, w * w)], "h == w"),
     "a square": ([], [eq(h * h, 16)], "h == 4"),
     "inside a square": ([], [le(h * h, 20)], "h <= 4"),
