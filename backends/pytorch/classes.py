@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ogive.backends.pytorch.code import Code, call
-from ogive.backends.pytorch.inits import allocation, init_line, overrides
+from ogive.backends.pytorch.functions import filled
+from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, plain
-from ogive.backends.pytorch.plan import Place, Unit, below
+from ogive.backends.pytorch.plan import Place, Unit, access, below
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Instance, Loop, Weight
+from ogive.compiler.ir import Graph, Instance, Loop, Weight
 from ogive.compiler.sizes import Size, Unknown
 
 
@@ -25,7 +26,7 @@ class Constructor:
     file: File
     params: dict[Unknown, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    later: list[str] = field(default_factory=list)  # initializers, after all members
+    initial: Initial = field(default_factory=Initial)
     declared: list[str] = field(default_factory=list)  # attributes that the type checker must be told
 
     def name(self, unknown: Unknown) -> str:
@@ -43,18 +44,24 @@ class Constructor:
         """A number that may depend on sizes."""
         return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
 
+    def expression(self, target: str, graph: Graph) -> list[str]:
+        """`with torch.no_grad(): self.w.copy_(...)`."""
+        return filled(self.unit, self.file, target, graph, self.name)
+
     def write(self, written: Written) -> None:
         """Store the sizes that forward needs, then make the members."""
         for unknown, attribute in written.stored:
             self.lines.append(f"self.{attribute} = {self.name(unknown)}")
         for name, place in self.unit.place.children.items():
             self._member(name, place)
+        self.lines += self.initial.lines(self)
 
     def _member(self, name: str, place: Place) -> None:
         member = place.member
         target = f"self.{name}"
         if isinstance(member, Weight):
             self._weight(name, member)
+            self._initialized(place, access(name) if plain(name) else f'self._parameters["{name}"]')
             return
         value = self.value(place)
         if value is None:
@@ -67,27 +74,28 @@ class Constructor:
         if place.children and not place.turned:
             self.declared.append(f"{name}: Any")
             self.file.imports.add("typing.Any")
-        self._overridden(place, target)
+        self._initialized(place, access(name))
 
-    def _overridden(self, place: Place, target: str) -> None:
-        if isinstance(place.member, Instance):
-            self.later += overrides(place.member, target, self.number)
+    def _initialized(self, place: Place, target: str) -> None:
+        """The initializers of a place: its own, or those that replace what is below."""
+        member = place.member
+        if isinstance(member, Weight) and member.init.name not in FILLED:
+            self.initial.set(target, "", member.init)
+        if isinstance(member, Instance):
+            for path, init in member.inits:
+                self.initial.set(target, path, init)
         for name, child in place.children.items() if not place.turned else ():
-            self._overridden(child, f"{target}[{name}]" if name.isdigit() else f"{target}.{name}")
+            self._initialized(child, access(name, target))
 
     def _weight(self, name: str, weight: Weight) -> None:
-        tensor, filled = allocation(weight, self.size, self.number)
-        target = f"self.{name}"
+        tensor = allocation(weight, self.size, self.number)
         if weight.kind == "state":
             self.lines.append(f'self.register_buffer("{name}", {tensor})')
             self.declared.append(f"{name}: Tensor")
         elif plain(name):
-            self.lines.append(f"{target} = nn.Parameter({tensor})")
+            self.lines.append(f"self.{name} = nn.Parameter({tensor})")
         else:
-            target = f'self._parameters["{name}"]'
-            self.lines.append(f"{target} = nn.Parameter({tensor})")
-        if not filled:
-            self.later.append(init_line(target, weight.init, self.number))
+            self.lines.append(f'self._parameters["{name}"] = nn.Parameter({tensor})')
 
     def value(self, place: Place) -> Code | None:
         """The expression that makes what stands at a place; None where nothing has to be made."""
@@ -96,7 +104,7 @@ class Constructor:
         if isinstance(place.member, Instance):
             return self.instance(place.member)
         if isinstance(place.member, Weight):
-            tensor, _ = allocation(place.member, self.size, self.number)
+            tensor = allocation(place.member, self.size, self.number)
             return call("nn.Parameter" if place.member.kind == "param" else "nn.Buffer", tensor)
         if isinstance(place.member, Loop) or not place.children:
             return None
@@ -155,7 +163,7 @@ def class_lines(unit: Unit, file: File, written: Written, doc: list[str]) -> lis
     lines = [f"class {unit.name}(nn.Module):", *doc, ""]
     if maker.declared:
         lines += [*(f"    {text}" for text in maker.declared), ""]
-    body = [line for text in (*maker.lines, *maker.later) for line in _placed(text, 8)]
+    body = [line for text in maker.lines for line in _placed(text, 8)]
     if order or body:
         params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
         lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]

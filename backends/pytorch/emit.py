@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ogive.backends.pytorch.classes import class_lines
-from ogive.backends.pytorch.functions import output_class, write
+from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.functions import filled, output_class, write
 from ogive.backends.pytorch.helpers import HELPERS
-from ogive.backends.pytorch.inits import set_below
+from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.written import File
-from ogive.compiler.ir import Definition, Model
+from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, optimized
-from ogive.compiler.sizes import Condition
+from ogive.compiler.sizes import Condition, Unknown
 
 GROUP = '''
 class Group(nn.Module):
@@ -126,23 +129,39 @@ def _factory(model: Model, file: File) -> str:
     unit = file.units[model.definition.name]
     doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
     doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
-    head = signature(
-        f"def {model.name}", [], f" -> {unit.name}:" if not unit.definition.stateless else " -> nn.Module:"
-    )
-    if unit.definition.stateless:
-        return "\n".join([*head, *doc, *_wrapped(unit, file)])
+    head = signature(f"def {model.name}", [], f" -> {unit.name}:")
     values = dict(model.bindings)
     settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
     made = f"{unit.name}({settings})"
-    lines: list[str] = []
+    initial = Initial()
     for path, init in model.inits:
-        lines += set_below(
-            model.definition, "model", path, init, lambda v: scalar_code(v, lambda u: str(values[u]), lambda: None)
-        )
+        initial.set("model", path, init)
+    lines = initial.lines(Numbers(unit, file, values))
     if not lines:
         return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
     body = [f"model = {made}", *lines, "return model"]
     return "\n".join([*head, *doc, *(line for text in body for line in _indented(text))])
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Initializers of a model, whose sizes are numbers."""
+
+    unit: Unit
+    file: File
+    values: Mapping[Unknown, int]
+
+    def name(self, unknown: Unknown) -> str:
+        """The number of a size."""
+        return str(self.values[unknown])
+
+    def number(self, value: object) -> Code:
+        """A number that may depend on sizes."""
+        return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
+
+    def expression(self, target: str, graph: Graph) -> list[str]:
+        """The statements that fill a weight with the value of a graph."""
+        return filled(self.unit, self.file, target, graph, self.name)
 
 
 def _indented(text: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import RESERVED, class_name, identifier
@@ -11,8 +13,8 @@ from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.writer import GIVEN, Writer
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Operand, Weight
-from ogive.compiler.sizes import Condition
+from ogive.compiler.ir import Graph, Operand, Weight
+from ogive.compiler.sizes import Condition, Unknown
 
 
 def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, root: bool = False) -> Written:
@@ -48,6 +50,21 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     return Written(
         tuple(names), outside, sizes, stored, bool(writer.like), function and writer.trains, tuple(lines), body
     )
+
+
+def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
+    """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
+    writer = Writer(unit, file, Scope(indent=4), write_node, target=target)
+    scope = writer.scope
+    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, name)
+    scope.enter(graph, function=True)
+    for value in graph.inputs:
+        scope.hold(value.name, Code(target))
+    writer.run(graph)
+    (output,) = writer.operands(graph.outputs)
+    scope.flush(keep=[str(x) for x in graph.outputs])
+    scope.line(f"{target}.copy_({output})")
+    return ["with torch.no_grad():", *scope.lines]
 
 
 def _parameters(unit: Unit, scope: Scope) -> list[str]:

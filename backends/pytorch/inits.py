@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.names import singular
 from ogive.backends.pytorch.plan import access
-from ogive.compiler.ir import Definition, Init, Instance, Scalar, Weight
+from ogive.compiler.ir import Graph, Init, Scalar, Weight
 from ogive.compiler.sizes import Size
 
 Number = Callable[[object], Code]  # a number that may depend on sizes, as an expression of the constructor
@@ -37,20 +40,30 @@ FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None,
         "orthogonal": ("orthogonal_", (("gain", 1.0, "gain"),)),
     }
 )
-FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones"})
+FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones", "constant": "torch.full"})
 
 
-def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Number) -> tuple[Code, bool]:
-    """The tensor of a weight, and whether it already holds its first values."""
+class Maker(Protocol):
+    """What writes the values of initializers: a constructor, or the function that makes a model."""
+
+    def number(self, value: object) -> Code:
+        """A number that may depend on sizes."""
+
+    def expression(self, target: str, graph: Graph) -> list[str]:
+        """The statements that fill a weight with the value of a graph."""
+
+
+def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Number) -> Code:
+    """The tensor of a weight, with its first values where these are all equal."""
     init = weight.init
     shape: Sequence[Code] = [size(entry.size) for entry in weight.type.axes] or [Code("()")]
     dtype = Code(DTYPES[weight.type.elem]) if weight.type.elem != "float" else None
-    if init.name in FILLED:
-        return call(FILLED[init.name], *shape, dtype=dtype), True
+    if init.name in ("zeros", "ones"):
+        return call(FILLED[init.name], *shape, dtype=dtype)
     if init.name == "constant":
         value = number(dict(init.attrs)["v"])
-        return call("torch.full", Code(f"({', '.join(map(str, shape))},)"), value, dtype=dtype), True
-    return call("torch.empty", *shape, dtype=dtype), False
+        return call("torch.full", Code(f"({', '.join(map(str, shape))},)"), value, dtype=dtype)
+    return call("torch.empty", *shape, dtype=dtype)
 
 
 def init_line(target: str, init: Init, number: Number) -> str:
@@ -78,29 +91,67 @@ def _neat(value: object) -> object:
     return value
 
 
-def overrides(instance: Instance, base: str, number: Number) -> list[str]:
-    """The lines that set initializers below an instance from outside."""
-    lines: list[str] = []
-    for path, init in instance.inits:
-        lines += set_below(instance.definition, base, path, init, number)
-    return lines
+@dataclass(slots=True)
+class Initial:
+    """The initializers of a constructor: by weight, where the last one wins, and those below turns of loops."""
+
+    direct: dict[str, Init] = field(default_factory=dict)
+    turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside a turn
+
+    def set(self, base: str, path: str, init: Init) -> None:
+        """Set the initializer of the weight at a path below `base`."""
+        head, star, rest = path.partition(".*.")
+        if star:
+            paths = self.turned.setdefault(access(head, base), {})
+            paths.pop(rest, None)
+            paths[rest] = init
+        else:
+            target = access(path, base) if path else base
+            self.direct.pop(target, None)
+            self.direct[target] = init
+
+    def lines(self, maker: Maker) -> list[str]:
+        """The statements, equal initializers of several weights in one loop."""
+        found: list[str] = []
+        for init, targets in _grouped(self.direct):
+            found += _each(init, targets, maker)
+        for loop, paths in self.turned.items():
+            found += [f"for layer in {loop}:", *(f"    {line}" for line in _of_turn("layer", paths, maker))]
+        return found
 
 
-def set_below(definition: Definition, base: str, path: str, init: Init, number: Number) -> list[str]:
-    """The lines for one path below a module: loops over the turns that lie on the way."""
-    head, star, rest = path.partition(".*.")
-    if not star:
-        return [init_line(access(path, base), init, number)]
-    inner = [f"    {line}" for line in _of_turn(rest, init, number)]
-    return [f"for layer in {access(head, base)}:", *inner]
+def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:
+    found: list[tuple[Init, list[str]]] = []
+    for target, init in inits.items():
+        group = next((targets for other, targets in found if other == init and init.graph is None), None)
+        if group is None:
+            found.append((init, [target]))
+        else:
+            group.append(target)
+    return found
 
 
-def _of_turn(path: str, init: Init, number: Number, depth: int = 0) -> list[str]:
+def _each(init: Init, targets: list[str], maker: Maker) -> list[str]:
+    if init.graph is not None:
+        return [line for target in targets for line in maker.expression(target, init.graph)]
+    if len(targets) < 3:
+        return [init_line(target, init, maker.number) for target in targets]
+    return [f"for weight in ({', '.join(targets)}):", f"    {init_line('weight', init, maker.number)}"]
+
+
+def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> list[str]:
     """Inside a turn the type checker knows `nn.Module` alone, so weights are asked for by name."""
-    layer = "layer" if not depth else f"layer_{depth + 1}"
-    head, star, rest = path.partition(".*.")
-    if not star:
-        return [init_line(f'{layer}.get_parameter("{path}")', init, number)]
-    below = f'{layer}.get_submodule("{head}").children()'
-    inner = [f"    {line}" for line in _of_turn(rest, init, number, depth + 1)]
-    return [f"for layer_{depth + 2} in {below}:", *inner]
+    direct: dict[str, Init] = {}
+    turned: dict[str, dict[str, Init]] = {}
+    for path, init in paths.items():
+        head, star, rest = path.partition(".*.")
+        if star:
+            turned.setdefault(head, {})[rest] = init
+        else:
+            direct[f'{layer}.get_parameter("{path}")'] = init
+    lines = [line for init, targets in _grouped(direct) for line in _each(init, targets, maker)]
+    for head, inner in turned.items():
+        name = f"{layer}_{singular(head.split('.')[-1])}"
+        lines.append(f'for {name} in {layer}.get_submodule("{head}").children():')
+        lines += [f"    {line}" for line in _of_turn(name, inner, maker)]
+    return lines

@@ -57,6 +57,23 @@ def statement(text: str, indent: int = 0) -> list[str]:
             return [" " * indent + text]
 
 
+def spaced(lines: Sequence[str]) -> list[str]:
+    """The lines of a body with an empty line around each inner function."""
+    found: list[str] = []
+    inner: list[int] = []  # indents of the functions that are open
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        while inner and indent <= inner[-1] and line.lstrip()[:1] not in (")", ""):
+            inner.pop()
+            found.append("")
+        if line.lstrip().startswith("def "):
+            inner.append(indent)
+            if found and found[-1] and not found[-1].endswith(":"):
+                found.append("")
+        found.append(line)
+    return found
+
+
 def expression(text: str) -> str:
     """An expression on one line."""
     return flat(parse(text))
@@ -152,7 +169,8 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
             return [pad + before + flat(node) + after]
     joined = inner + ", ".join(items)
     first, last = pad + before + head, pad + tail + after
-    if len(joined) <= LINE:
+    display = isinstance(node, ast.Tuple | ast.List | ast.Set)
+    if len(joined) <= LINE and not display:
         return [first, joined, last]
     lone = len(parts) == 1 and (isinstance(parts[0][1], ast.GeneratorExp | ast.ListComp))
     if lone:

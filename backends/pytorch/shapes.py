@@ -22,6 +22,7 @@ class Shapes:
     known: frozenset[Unknown]  # numbers when the module is made; empty for a plain function
     members: frozenset[str]  # names of attributes that are taken
     claim: Callable[[str], str]  # a variable that nothing else uses
+    given: Callable[[Unknown], str] | None = None  # in a constructor, its parameters
     read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
     solved: list[tuple[str, str]] = field(default_factory=list)
     stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
@@ -31,6 +32,8 @@ class Shapes:
 
     def name(self, unknown: Unknown) -> str:
         """The expression of an unknown."""
+        if self.given is not None:
+            return self.given(unknown)
         if unknown not in self.found:
             self.found[unknown] = self._find(unknown)
         return self.found[unknown]
@@ -81,7 +84,7 @@ class Shapes:
     def code(self, size: Size | int) -> Code:
         """A size as an expression; a long one is computed once, at the head of the function."""
         code = size_code(size, self.name)
-        if isinstance(size, int) or len(code.text) <= LONG:
+        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None:
             return code
         if size not in self.long:
             first = min(size.unknowns, key=lambda unknown: unknown.serial)

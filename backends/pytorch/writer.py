@@ -15,7 +15,6 @@ from ogive.compiler.ir import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import TensorType
 
-
 GIVEN = "given "  # before the name of an optional input among what a turn asks from outside
 
 
@@ -32,6 +31,7 @@ class Writer:
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
     stacks: dict[str, str] = field(default_factory=dict)  # inside `each`, the weights of an instance for one index
+    target: str = ""  # the weight that an initializer fills
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask
@@ -70,6 +70,8 @@ class Writer:
 
     def anchor(self) -> Code:
         """A tensor of the model's float type, from which constants take type and device."""
+        if self.target:
+            return Code(self.target)
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
                 if value.type.elem == "float" and value.name in self.scope.codes and self.scope.live_value(value.name):
@@ -148,7 +150,11 @@ class Writer:
 
     def args(self, node: Node) -> list[Code | None]:
         """The expressions of a node's operands."""
-        return [self.scope.operand(x, self._literal) for x in node.inputs]
+        return self.operands(node.inputs)
+
+    def operands(self, operands: Sequence[Operand]) -> list[Code | None]:
+        """The expressions of operands; None for one that is absent."""
+        return [self.scope.operand(x, self._literal) for x in operands]
 
     def _literal(self, operand: Operand) -> Code | None:
         return self.literal(operand) if isinstance(operand, Const) else None
