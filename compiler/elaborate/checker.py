@@ -68,11 +68,13 @@ class RuleChecker:
 
     def positive(self, size: Size, text: str) -> None:
         """A derived size must be at least 1."""
-        if not self.failed and not self.frame.flow(ge(size, 1), self.span, text):
-            self.failed = True
-            self.frame.report(
-                "E0304", f"{text}: `{size}` can never be positive", self.span, labels=self._operands(None)
-            )
+        if self.failed:
+            return
+        if self.frame.flow(ge(size, 1), self.span, text):
+            self.frame.derived.append(size)
+            return
+        self.failed = True
+        self.frame.report("E0304", f"{text}: a size is at least 1", self.span, labels=self._operands(None))
 
     def proves(self, condition: Condition) -> bool:
         """Whether the condition is known to hold."""

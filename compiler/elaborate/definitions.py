@@ -130,6 +130,7 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
     conditions = demands.settle(frame, variant.holes)
     _warn_unused(frame)
     variant.conditions = tuple(conditions)
+    variant.derived = tuple(dict.fromkeys(size for size in frame.derived if not size.is_number))
     if results is None or frame.failed:
         if results is None:
             variant.outputs = None

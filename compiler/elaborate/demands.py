@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from ogive.compiler.elaborate.contracts import where_edit, where_text
 from ogive.compiler.elaborate.frame import Demand, Frame
-from ogive.compiler.sizes import Answer, Condition, Solution, Unknown, simplify, solve_each
-from ogive.grammar.diagnostics import Diagnostic, Edit
+from ogive.compiler.sizes import FALSE, Answer, Condition, Solution, Unknown, simplify, solve_each
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     """Report the demands that are not proved; return the conditions that join the block's own."""
-    _report_demands(frame)
+    _report_demands(frame, own)
     mine: list[Condition] = []
     known = set(own)
     for each in frame.flowing:
@@ -21,10 +21,31 @@ def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
         if each.condition.unknowns <= known:
             mine.append(each.condition)
         else:
-            frame.report("E0401", f"{each.text}: {each.condition} cannot be said in the sizes of this block", each.span,
+            frame.report("E0401", f"{each}, which cannot be said in the sizes of this block", each.span,
                          help="bind the size by a name: `y: [b, n] = ...`, or `assume` the condition")  # fmt: skip
     required = [c for c, span in frame.stated if not _where(frame, span)]
-    return [*required, *simplify(frame.facts, mine)] if mine else required
+    joined = simplify(frame.facts, mine) if mine else []
+    if FALSE in joined:
+        _report_contradiction(frame, own)
+        return required
+    return [*required, *joined]
+
+
+def _report_contradiction(frame: Frame, own: Sequence[Unknown]) -> None:
+    """What used blocks demand can hold for each, but not for all: the first that those before exclude is named."""
+    facts = frame.facts
+    for each in frame.flowing:
+        if not each.condition.unknowns <= set(own):
+            continue
+        if facts.decide(each.condition) is Answer.NEVER or FALSE in simplify(facts, [each.condition]):
+            earlier = frame.flowing[: frame.flowing.index(each)]
+            shared = [f for f in earlier if f.condition.unknowns & each.condition.unknowns]
+            beside = {f.span.start: Label(f.span, str(f)) for f in shared}
+            frame.report("E0401", f"{each}: what is used before excludes that", each.span, labels=(*beside.values(),))
+            return
+        facts = facts.assume(each.condition)
+    first = frame.flowing[0]
+    frame.report("E0401", "what is used here can never hold together", first.span)
 
 
 def _where(frame: Frame, span: object) -> bool:
@@ -32,7 +53,7 @@ def _where(frame: Frame, span: object) -> bool:
     return any(tree.span is span for tree in frame.block.tree.where)
 
 
-def _report_demands(frame: Frame) -> None:
+def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
     """Demands that share unknowns are solved together; the first in source order speaks for them, and for all that are
     made by its operation: one diagnostic for an operation.
     """
@@ -44,13 +65,13 @@ def _report_demands(frame: Frame) -> None:
         span = pending[min(indices)].span
         found.setdefault((span.start, span.end), []).append((min(indices), solution))
     for group in sorted(found.values(), key=lambda group: group[0][0]):
-        frame.diagnostics.append(_diagnostic(frame, pending[group[0][0]], [solution for _, solution in group]))
+        frame.diagnostics.append(_diagnostic(frame, own, pending[group[0][0]], [solution for _, solution in group]))
 
 
-def _diagnostic(frame: Frame, demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
+def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
     never = [s for s in solutions if s.answer is Answer.NEVER]
     solutions = never[:1] or sorted(solutions, key=_birth)
-    wanted = [s.where for s in solutions if s.where is not None]
+    wanted = [s.where for s in solutions if s.where is not None and s.where.unknowns <= set(own)]
     help_, details = "", list[str]()
     edits: tuple[Edit, ...] = ()
     if not never and len(wanted) == len(solutions):

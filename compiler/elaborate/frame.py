@@ -39,6 +39,9 @@ class Flowing:
     span: Span
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.text}{'' if self.text.endswith(' demands') else ':'} {self.condition}"
+
 
 @dataclass
 class Place:
@@ -63,6 +66,7 @@ class Frame:
     header: dict[str, Any] = field(default_factory=dict)  # what the names of the block's header stand for
     demands: list[Demand] = field(default_factory=list)
     flowing: list[Flowing] = field(default_factory=list)
+    derived: list[Size] = field(default_factory=list)  # sizes that must be positive, and are not surely
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     instances: list[Instance] = field(default_factory=list)

@@ -102,7 +102,14 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
     match = unify.match_inputs(frame, ref, known, operands, span, spans)
     if match.failed or match.env is None:
         return BROKEN
-    types = [tensor_type(match.env, each.type) for each in outputs]
+    for each in outputs:
+        for dim in each.type.dims:
+            if isinstance(dim, syntax.Name) and dim.id not in match.env.variables:
+                match.env.variables[dim.id] = size(Unknown(dim.id, 1, "size", dim.span))  # the block determines it
+    try:
+        types = [tensor_type(match.env, each.type) for each in outputs]
+    finally:
+        frame.diagnostics.extend(d for d in match.env.diagnostics if d not in frame.diagnostics)
     made = frame.builder.node(
         "static", tuple(frame.builder.use(t) for t in operands), tuple(t for t in types if t is not None),
         attrs=(("name", func.name),), span=span,

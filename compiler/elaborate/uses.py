@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
 from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.sizes import Answer, Condition, Size, ge
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -41,7 +41,8 @@ def use(
     match = unify.match_inputs(frame, ref, given, operands, span, spans)
     if match.failed:
         return BROKEN
-    if not _stated(frame, ref, match, span):
+    shown = _shown(operands, spans)
+    if not _stated(frame, ref, match, span, shown):
         return BROKEN
     presence = tuple(None if t is None else t.maybe is not None for t in operands)
     found = abstract(ref, match, presence)
@@ -54,7 +55,7 @@ def use(
         return BROKEN
     bindings = bindings_of(variant.holes, found.sizes)
     _allocated(frame, instance, match, Use(variant, bindings))
-    if not _flow(frame, variant, bindings, span) or variant.outputs is None:
+    if not _flow(frame, variant, bindings, span, shown) or variant.outputs is None:
         return BROKEN
     used = Use(variant, bindings)
     types = types_of(used, match)
@@ -63,7 +64,13 @@ def use(
     return _results(frame, instance, used, types, operands, span, supplied)
 
 
-def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
+def _shown(operands: Sequence[Tensor | None], spans: Sequence[Span]) -> tuple[Label, ...]:
+    """What the block is given, beside a message that it does not fit."""
+    pairs = zip(operands, spans, strict=False)
+    return tuple(Label(span, f"this is {operand.type}") for operand, span in pairs if operand is not None)
+
+
+def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[Label, ...]) -> bool:
     """What the block states must be possible here; what is not known flows up."""
     assert match.env is not None
     fine = True
@@ -72,12 +79,12 @@ def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
         if value is True or value is BROKEN:
             continue
         condition = value if isinstance(value, Condition) else None
-        if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands it"):
+        if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands"):
             values = ", ".join(f"{n} = {v}" for n, v in _behind(tree, match) if str(v) != n)
             labels = () if ref.module.name.startswith("std.") else (Label(tree.span, "stated here"),)
             shown = f"`{ref.name}` demands {tree.span.text}"
             frame.report("E0401", f"{shown}: it never holds here" + (f", with {values}" if values else ""), span,
-                         labels=labels)  # fmt: skip
+                         labels=(*given, *labels))  # fmt: skip
             fine = False
     return fine
 
@@ -87,14 +94,22 @@ def _behind(tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
     return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
 
 
-def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span) -> bool:
+def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
     mapping = dict(bindings)
+    name = variant.ref.name
+    derived = [size.subs(mapping) for size in variant.derived]
+    for size in derived:
+        if frame.facts.decide(ge(size, 1)) is Answer.NEVER:
+            frame.report("E0304", f"`{name}` would leave `{size}` of an axis: a size is at least 1", span, labels=given)
+            return False
+    frame.derived += [size for size in derived if frame.facts.decide(ge(size, 1)) is not Answer.ALWAYS]
     for condition in variant.conditions:
         here = condition.subs(mapping)
-        if not frame.flow(here, span, f"`{variant.ref.name}` demands it"):
-            frame.report(
-                "E0401", f"`{variant.ref.name}` demands {condition}: here that is {here}, which never holds", span
-            )
+        if not frame.flow(here, span, f"`{name}` demands"):
+            behind = ", ".join(f"{u} = {mapping[u]}" for u in sorted(condition.unknowns, key=lambda u: u.serial)
+                               if u in mapping and str(mapping[u]) != u.name)  # fmt: skip
+            more = f", with {behind}" if behind else ""
+            frame.report("E0401", f"`{name}` demands {condition}: it never holds here{more}", span, labels=given)
             return False
     return True
 

@@ -43,6 +43,7 @@ class Variant:
     outputs: tuple[TensorType, ...] | None = None
     absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
     conditions: tuple[Condition, ...] = ()
+    derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
 
 
 @dataclass(frozen=True, slots=True)
