@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.layout import signature, spaced, statement
 from ogive.backends.pytorch.names import RESERVED, class_name, identifier
 from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit
@@ -35,7 +35,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     writer.run(unit.graph)
     _return(writer, unit)
     head = [line for text in scope.shapes.header() for line in statement(text, scope.indent)]
-    body = (*head, *guards, *scope.lines)
+    body = tuple(spaced([*head, *guards, *scope.lines]))
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     items = [] if function else ["self"]
