@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ogive.backends.pytorch.errors import LoweringError
@@ -152,6 +153,55 @@ class Model:
 
         with self._lowering():
             return emit(self.ir)
+
+    def onnx(
+        self,
+        path: AnyPath,
+        weights: AnyPath | Mapping[str, Any] | nn.Module | None = None,
+        map: AnyPath | WeightMap | None = None,
+        *,
+        sizes: Mapping[str, int | Sequence[int]] | None = None,
+        ranks: Mapping[str, int] | None = None,
+        opset: int | None = None,
+        functions: bool = False,
+        taps: bool = False,
+        optional: Sequence[str] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Path, ...]:
+        """Write an ONNX model, and heavy weights into a file beside it; what was written.
+
+        Without `weights` they start as those of a fresh module. `sizes` fixes sizes of inputs, `ranks` says how many
+        axes a pack stands for (one unless given); `functions` keeps blocks as functions; `taps` are outputs too;
+        `optional` names optional inputs that the graph takes; `progress` hears the bytes written and those in all.
+        """
+        # onnx is an extra
+        from ogive.backends.onnx_model.errors import OnnxError
+        from ogive.backends.onnx_model.export import OPSET, Settings, exported
+        from ogive.backends.onnx_model.write import write
+
+        settings = Settings(sizes or {}, ranks or {}, opset or OPSET, functions, taps, tuple(optional))
+        arrays = self._arrays(weights, map)
+        try:
+            model = exported(self.ir, arrays, settings)
+        except OnnxError as error:
+            span = self.ir.definition.span or Span(Chunk(""), 0, 0)
+            _refuse((Diagnostic(error.code, f"{self.name}: {error.text}", error.span or span),))
+            raise
+        return write(model, Path(fspath(path)), progress or (lambda done, total: None))
+
+    def _arrays(
+        self, weights: AnyPath | Mapping[str, Any] | nn.Module | None, map: AnyPath | WeightMap | None
+    ) -> dict[str, Any]:
+        """Weights under our names, as arrays, from whatever holds them."""
+        from ogive.backends.onnx_model.sources import arrays, moved, read_file
+
+        theirs = read_file(weights) if isinstance(weights, str | PathLike) else arrays(weights or self.torch())
+        try:
+            moves = plan(_map(map), self.weights, {name: tuple(array.shape) for name, array in theirs.items()})
+        except ArchError as error:
+            _refuse(error.diagnostics)
+            raise
+        return moved(moves, theirs)
 
     @contextmanager
     def _lowering(self) -> Iterator[None]:

@@ -1,0 +1,1 @@
+"""The ONNX backend: a model file from the IR directly, without tracing."""

@@ -1,0 +1,251 @@
+"""A graph that is being built: nodes found or added, constants, sizes read from shapes once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, ONNX, concrete
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.lower_attention import number_of
+from ogive.backends.onnx_model.made import Body, Made
+from ogive.compiler.ir import Const, Operand, Scalar
+from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.sizes.atoms import Floor, Max, Min, Power
+from ogive.compiler.types import TensorType
+
+RANDOM = frozenset(("RandomNormalLike", "RandomUniformLike", "Bernoulli"))
+FUNCTIONS = {"sqrt": "Sqrt", "exp": "Exp", "log": "Log", "ceil": "Ceil", "floor": "Floor"}
+OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow", "min": "Min", "max": "Max"}
+
+
+@dataclass(slots=True)
+class Builder:
+    """One graph, or the body of one function. `local` says that constants must be nodes, as functions want them."""
+
+    opset: int
+    floating: str  # the float type of the model
+    local: bool = False
+    body: Body = field(default_factory=Body)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    types: dict[str, TensorType] = field(default_factory=dict)  # of values of the IR, complex ones as pairs
+    complex: set[str] = field(default_factory=set)
+    sources: dict[Unknown, tuple[str, int, Size]] = field(default_factory=dict)  # input, axis, the size it has
+    given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs
+    taken: dict[str, int] = field(default_factory=dict)  # names of values, and how often one was asked for
+    labels: dict[str, int] = field(default_factory=dict)  # names of nodes
+    path: str = ""
+    hints: tuple[str, ...] = ()
+
+    def type(self, operand: Operand) -> TensorType:
+        """The type of a value."""
+        assert isinstance(operand, str), operand
+        return self.types[operand]
+
+    def paired(self, operand: Operand) -> bool:
+        """Whether an operand is complex."""
+        return operand in self.complex
+
+    def elem(self, elem: str) -> str:
+        """The element type, with that of the model for `float`."""
+        return concrete(elem, self.floating)
+
+    def name(self, base: str) -> str:
+        """A name that no value has yet."""
+        return _free(base, self.taken)
+
+    def node(self, op: str, *inputs: str, **attrs: Any) -> str:
+        """Add a node with one result, or find an equal one."""
+        return self.nodes(op, 1, *inputs, **attrs)[0]
+
+    def nodes(self, op: str, count: int, *inputs: str, **attrs: Any) -> tuple[str, ...]:
+        """Add a node with several results, or find an equal one."""
+        key = None
+        if op not in RANDOM:
+            frozen = tuple(tuple(v) if isinstance(v, list) else v for v in attrs.values())
+            key = (op, inputs, tuple(attrs), frozen, count)
+            found = self.body.find(key)
+            if found is not None:
+                return found
+        return self.add(op, inputs, count, attrs, key=key)
+
+    def add(
+        self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any], domain: str = "", key: object = None
+    ) -> tuple[str, ...]:
+        """Add a node."""
+        prefix = f"{self.path}/" if self.path else ""
+        hints = self.hints if len(self.hints) == count else self.hints[:1] * count
+        outputs = tuple(self.name(prefix + (hints[i] if hints and hints[i] else op)) for i in range(count))
+        label = _free(prefix + op, self.labels)
+        self.body.nodes.append(Made(op, list(inputs), list(outputs), attrs, label, domain))
+        if key is not None:
+            self.body.seen[key] = outputs
+        return outputs
+
+    def array(self, value: np.ndarray | Sequence[int]) -> str:
+        """A constant; equal ones are one."""
+        array = np.asarray(value) if isinstance(value, np.ndarray) else np.array(value, np.int64)
+        if array.dtype not in OF_NUMPY:
+            raise OnnxError(f"no constant of {array.dtype}")
+        key = ("constant", array.dtype.str, array.dtype.name, array.shape, array.tobytes())
+        root = self.body.root
+        found = root.seen.get(key)
+        if found is None:
+            name = self.name(_constant_name(array))
+            if self.local:
+                root.nodes.insert(0, Made("Constant", [], [name], {"value": array}, _free("Constant", self.labels)))
+            else:
+                self.constants[name] = array
+            found = root.seen[key] = (name,)
+        return found[0]
+
+    def number(self, value: Scalar | Size | int | float | bool, elem: str) -> str:
+        """A number as a scalar of that element type."""
+        elem = self.elem(elem)
+        if isinstance(value, Size) and not value.is_number:
+            x = self.node("Squeeze", self.size(value), self.array([0]))
+            return x if ONNX[elem] == ONNX["int"] else self.node("Cast", x, to=ONNX[elem])
+        if isinstance(value, Scalar) and _runtime(value):
+            return self._scalar(value, elem)
+        plain = value if isinstance(value, bool) else number_of(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            plain = value
+        return self.array(np.array(plain, NUMPY[elem]))
+
+    def _scalar(self, value: Scalar, elem: str) -> str:
+        """A formula of sizes, in double precision until it is done."""
+        wide = "f64" if elem == "f64" else "f32"
+        args = [self.number(arg, wide) for arg in value.args]
+        if value.fn == "neg":
+            found = self.node("Neg", *args)
+        elif value.fn == "log2":
+            found = self.node("Div", self.node("Log", *args), self.number(float(np.log(2)), wide))
+        elif value.fn in FUNCTIONS or value.fn in OPERATORS:
+            found = self.node(FUNCTIONS.get(value.fn) or OPERATORS[value.fn], *args)
+        else:
+            raise OnnxError(f"`{value.fn}` of a size that only inputs tell has no form in ONNX")
+        return found if wide == elem else self.node("Cast", found, to=ONNX[elem])
+
+    def literal(self, const: Const, elem: str) -> str:
+        """A literal operand in the element type of its neighbour."""
+        return self.number(const.value, elem)
+
+    # sizes
+
+    def size(self, value: Size | int) -> str:
+        """A size as int64[1]; what hangs on inputs is read from their shapes once."""
+        value = size(value)
+        if value.is_number:
+            return self.array([value.number])
+        key = ("size", value)
+        root = self.body.root
+        if key not in root.seen:
+            body, path, hints = self.body, self.path, self.hints
+            self.body, self.path, self.hints = root, "sizes", (str(value).replace(" ", ""),)
+            root.seen[key] = (self._computed(value),)
+            self.body, self.path, self.hints = body, path, hints
+        return root.seen[key][0]
+
+    def _computed(self, value: Size) -> str:
+        total: str | None = None
+        terms = sorted(value.terms.items(), key=lambda term: (term[1] < 0, not term[0]))
+        for monomial, coefficient in terms:
+            factors = [self._atom(atom) for atom, exponent in monomial for _ in range(exponent)]
+            scale = coefficient if total is None else abs(coefficient)
+            if scale != 1 or not factors:
+                factors.append(self.array([scale]))
+            product = factors[0]
+            for factor in factors[1:]:
+                product = self.node("Mul", product, factor)
+            if total is None:
+                total = product
+            else:
+                total = self.node("Add" if coefficient > 0 else "Sub", total, product)
+        assert total is not None, value
+        return total
+
+    def _atom(self, atom: Any) -> str:
+        if isinstance(atom, Unknown):
+            return self._unknown(atom)
+        parts = [self.size(part) for part in atom.parts]
+        match atom:
+            case Floor():
+                low = atom.num.range[0]
+                if low is not None and low >= 0:
+                    return self.node("Div", *parts)
+                rest = self.node("Mod", *parts)
+                return self.node("Div", self.node("Sub", parts[0], rest), parts[1])
+            case Min() | Max():
+                return self.node(type(atom).__name__, *parts)
+            case Power():
+                return self.node("Pow", *parts)
+        raise OnnxError(f"the size `{atom}` has no form in ONNX")
+
+    def _unknown(self, unknown: Unknown) -> str:
+        if unknown in self.given:
+            return self.given[unknown]
+        if unknown not in self.sources:
+            raise OnnxError(f"the size `{unknown.name}` is told by no input; give it with `sizes`")
+        name, axis, whole = self.sources[unknown]
+        found = self.node("Shape", name, start=axis, end=axis + 1)
+        if whole == size(unknown):
+            return found
+        scale = next(c for monomial, c in whole.terms.items() if any(atom is unknown for atom, _ in monomial))
+        rest = whole - scale * size(unknown)
+        if rest != size(0):
+            found = self.node("Sub", found, self.size(rest))
+        return found if scale == 1 else self.node("Div", found, self.array([scale]))
+
+    def shape(self, sizes: Sequence[Size | int]) -> str:
+        """Sizes as one int64 vector."""
+        wanted = [size(item) for item in sizes]
+        if all(item.is_number for item in wanted):
+            return self.array([item.number for item in wanted])
+        parts: list[str] = []
+        for fixed, run in itertools.groupby(wanted, key=lambda item: item.is_number):
+            items = list(run)
+            parts += [self.array([i.number for i in items])] if fixed else [self.size(item) for item in items]
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=0)
+
+    def reshape(self, x: str, have: Sequence[Size], want: Sequence[Size]) -> str:
+        """`Reshape` with 0 for axes that stay in their place and -1 for one more, where that says it."""
+        if list(have) == list(want):
+            return x
+        entries: list[Size | int] = [
+            item.number if item.is_number else 0 if i < len(have) and have[i] == item else item
+            for i, item in enumerate(want)
+        ]
+        open_ = [i for i, item in enumerate(entries) if isinstance(item, Size)]
+        if len(open_) == 1:
+            entries[open_[0]] = -1
+        if len(open_) <= 1:
+            return self.node("Reshape", x, self.array([e for e in entries if isinstance(e, int)]))
+        shown = [-1 if i == open_[-1] else entry for i, entry in enumerate(entries)]
+        return self.node("Reshape", x, self.shape(shown))
+
+
+def _free(base: str, taken: dict[str, int]) -> str:
+    """`base`, or with the first number that makes it new."""
+    found = base
+    while found in taken:
+        taken[base] += 1
+        found = f"{base}_{taken[base]}"
+    taken[found] = 0
+    return found
+
+
+def _runtime(value: object) -> bool:
+    if isinstance(value, Scalar):
+        return any(map(_runtime, value.args))
+    return isinstance(value, Size) and not value.is_number
+
+
+def _constant_name(array: np.ndarray) -> str:
+    """`const.2`, `const.0_0_12_64`: a small constant tells its value."""
+    if array.size <= 4 and array.dtype.kind in "ib":
+        return "const." + "_".join(map(str, array.reshape(-1).tolist())).replace("-", "m")
+    return "const"

@@ -1,0 +1,44 @@
+"""Element types of the language as those of ONNX and of numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import ml_dtypes
+import numpy as np
+from onnx import TensorProto
+
+FLOATS = ("f16", "bf16", "f32", "f64")
+
+# f32 stands for the float type of the model until that is known: see `concrete`
+ONNX: Mapping[str, int] = MappingProxyType(
+    {
+        "f16": TensorProto.FLOAT16,
+        "bf16": TensorProto.BFLOAT16,
+        "f32": TensorProto.FLOAT,
+        "f64": TensorProto.DOUBLE,
+        "int": TensorProto.INT64,
+        "i64": TensorProto.INT64,
+        "i32": TensorProto.INT32,
+        "bool": TensorProto.BOOL,
+    }
+)
+NUMPY: Mapping[str, np.dtype] = MappingProxyType(
+    {
+        "f16": np.dtype(np.float16),
+        "bf16": np.dtype(ml_dtypes.bfloat16),
+        "f32": np.dtype(np.float32),
+        "f64": np.dtype(np.float64),
+        "int": np.dtype(np.int64),
+        "i64": np.dtype(np.int64),
+        "i32": np.dtype(np.int32),
+        "bool": np.dtype(np.bool_),
+    }
+)
+OF_NUMPY: Mapping[np.dtype, int] = MappingProxyType({NUMPY[name]: ONNX[name] for name in ONNX})
+
+
+def concrete(elem: str, floating: str) -> str:
+    """The element type in a model whose float type is `floating`; a complex number is two floats."""
+    return floating if elem in ("float", "complex") else elem

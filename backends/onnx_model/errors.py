@@ -1,0 +1,15 @@
+"""What this backend cannot say, as an error that names the operation and the reason."""
+
+from __future__ import annotations
+
+from ogive.grammar.source import Span
+
+
+class OnnxError(Exception):
+    """An operation has no form in ONNX (E0802): `text` names it and says why."""
+
+    code = "E0802"
+
+    def __init__(self, text: str, span: Span | None = None) -> None:
+        super().__init__(text)
+        self.text, self.span = text, span

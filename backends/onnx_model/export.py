@@ -1,0 +1,226 @@
+"""A model as ONNX: the graph, its weights, and what its file says about them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import ModelProto
+
+from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
+from ogive.backends.onnx_model.specialize import Sizes, real
+from ogive.backends.onnx_model.tidy import Stored, Weights, fold_batch_norms, renamed, store_transposed
+from ogive.backends.onnx_model.walk import Bound, Walker
+from ogive.compiler.ir import Definition, Model
+from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.sizes.condition import Truth
+from ogive.compiler.types import Axis, TensorType
+
+OPSET = 23  # the first with `Attention` and `RMSNormalization`
+IR_VERSIONS = {20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 12, 26: 13}
+DOMAIN = "ogive"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an export is asked for."""
+
+    sizes: Mapping[str, int | Sequence[int]] = field(default_factory=dict)  # a number; for a pack one for each axis
+    ranks: Mapping[str, int] = field(default_factory=dict)  # how many axes a pack of an input stands for
+    opset: int = OPSET
+    functions: bool = False
+    taps: bool = False
+    optional: tuple[str, ...] = ()  # optional inputs that the graph takes
+
+
+@dataclass(slots=True)
+class Exported:
+    """A model without its weights' numbers, and where these come from."""
+
+    proto: ModelProto
+    weights: dict[str, Stored]
+
+
+def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings) -> Exported:
+    """The model with these weights, by path."""
+    floating = _floating(arrays)
+    model = optimized(model, TORCH)
+    builder = Builder(settings.opset, floating)
+    weights = Weights()
+    unknowns, packs = _unknowns(model, settings)
+    args = _inputs(model.definition, builder, Sizes(unknowns, packs), settings)
+
+    def weight(path: str, type: TensorType) -> str:
+        if path not in weights.stored:
+            builder.taken.setdefault(path, 0)
+            weights.stored[path] = _stored(path, type, arrays, floating)
+        return path
+
+    builder.taken.update(dict.fromkeys(arrays, 0))
+    walker = Walker(builder, weight, taps={} if settings.taps else None)
+    proto = ModelProto()
+    if settings.functions:
+        raise OnnxError("functions of a model are not built yet")
+    results = walker.definition(model.definition, args, unknowns)
+    _outputs(model.definition, builder, results, walker.taps or {})
+    if not settings.functions:
+        fold_batch_norms(builder.body, weights, builder.types)
+        store_transposed(builder.body, weights)
+    conditions = _conditions(model, walker, unknowns)
+    _fill(proto, model, builder, conditions, settings)
+    return Exported(proto, weights.stored)
+
+
+def _floating(arrays: Mapping[str, np.ndarray]) -> str:
+    """The float type of the model: that of its weights."""
+    kinds = {dtype: name for name, dtype in NUMPY.items() if name in FLOATS}
+    found = {kinds[array.dtype] for array in arrays.values() if array.dtype in kinds}
+    return found.pop() if len(found) == 1 else "f32"
+
+
+def _unknowns(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], dict[str, tuple[Axis, ...]]]:
+    """The unknowns of the definition as numbers and as sizes of its inputs; its packs as axes."""
+    found = {unknown: size(number) for unknown, number in model.bindings}
+    packs: dict[str, tuple[Axis, ...]] = {}
+    names = {unknown.name for unknown in model.definition.sizes}
+    wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
+    if wrong:
+        raise OnnxError(f"{model.name} has no size {', '.join(sorted(wrong))}; it has {', '.join(sorted(names))}")
+    for unknown in model.definition.sizes:
+        given = settings.sizes.get(unknown.name)
+        if unknown.kind == "pack":
+            axes = _pack(unknown, given, settings.ranks.get(unknown.name, 1))
+            packs[unknown.name] = axes
+            total = size(1)
+            for axis in axes:
+                total = total * axis.size
+            found[unknown] = total
+        elif given is not None:
+            if not isinstance(given, int):
+                raise OnnxError(f"the size {unknown.name} is one number, not {given}")
+            found[unknown] = size(given)
+        else:
+            found[unknown] = size(unknown)
+    return found, packs
+
+
+def _pack(unknown: Unknown, given: int | Sequence[int] | None, rank: int) -> tuple[Axis, ...]:
+    if isinstance(given, int):
+        return (Axis(size(given)),)
+    if given is not None:
+        return tuple(Axis(size(number)) for number in given)
+    names = [unknown.name] if rank == 1 else [f"{unknown.name}{i}" for i in range(1, rank + 1)]
+    return tuple(Axis(size(Unknown(name))) for name in names)
+
+
+def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Settings) -> list[Bound]:
+    args: list[Bound] = []
+    for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):
+        name = value.hint or value.name
+        if optional and name not in settings.optional:
+            args.append(None)
+            continue
+        name = builder.name(name)
+        type = real(sizes.type(value.type))
+        builder.types[name] = type
+        builder.body.inputs.append((name, type))
+        if value.type.elem == "complex":
+            builder.complex.add(name)
+        for at, axis in enumerate(type.axes):
+            _source(builder, name, at, axis.size)
+        args.append(name)
+    return args
+
+
+def _source(builder: Builder, name: str, at: int, length: Size) -> None:
+    """Note an axis that tells a size: plain ones first, else a multiple plus what others tell."""
+    if len(length.unknowns) != 1:
+        return
+    (unknown,) = length.unknowns
+    plain = length == size(unknown)
+    linear = all(len(m) == 0 or (len(m) == 1 and m[0][0] is unknown and m[0][1] == 1) for m in length.terms)
+    if plain or (linear and unknown not in builder.sources):
+        known = builder.sources.get(unknown)
+        if known is None or known[2] != size(unknown):
+            builder.sources[unknown] = (name, at, length)
+
+
+def _outputs(definition: Definition, builder: Builder, results: Sequence[Bound], taps: Mapping[str, str]) -> None:
+    """Name the outputs: a node that makes one gives it its name, unless it is one already."""
+    count = len(results)
+    wanted = [name or ("output" if count == 1 else f"output_{i}") for i, name in enumerate(definition.output_names)]
+    pairs = [(name, result) for name, result in zip(wanted, results, strict=True) if result is not None]
+    builder.path = ""
+    for name, result in [*pairs, *((f"taps/{path}", value) for path, value in taps.items())]:
+        value = result if isinstance(result, str) else builder.literal(result, "float")
+        builder.hints = (name,)
+        found = builder.add("Identity", [value], 1, {})[0]
+        builder.types[found] = builder.types.get(value, TensorType("float", ()))
+        builder.body.outputs.append((found, builder.types[found]))
+    _direct(builder)
+
+
+def _direct(builder: Builder) -> None:
+    """Drop the `Identity` of an output that a node makes for it: the node makes the output itself."""
+    body = builder.body
+    copies = {made.inputs[0]: made for made in reversed(body.nodes) if made.op == "Identity"}
+    outputs = {name for name, _ in body.outputs}
+    makers = {name: made for made in body.nodes for name in made.outputs}
+    for source, copy in copies.items():
+        maker = makers.get(source)
+        if copy.outputs[0] not in outputs or maker is None or source in outputs:
+            continue
+        maker.outputs = [copy.outputs[0] if name == source else name for name in maker.outputs]
+        body.nodes.remove(copy)
+        renamed(body, {source: copy.outputs[0]})
+        builder.types.pop(source, None)
+
+
+def _stored(path: str, type: TensorType, arrays: Mapping[str, np.ndarray], floating: str) -> Stored:
+    if path not in arrays:
+        raise OnnxError(f"there is no weight `{path}`")
+    array = arrays[path]
+    dtype = NUMPY[concrete(type.elem, floating)]
+    wanted = tuple(axis.size.number for axis in type.axes)
+    if tuple(array.shape) != wanted:
+        raise OnnxError(f"the weight `{path}` is {list(array.shape)}, and the model has {list(wanted)}")
+    if array.dtype == dtype:
+        return Stored(path, wanted, dtype, lambda: array)
+    return Stored(path, wanted, dtype, lambda: array.astype(dtype))
+
+
+def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) -> list[str]:
+    """What must hold of the sizes of inputs, as text."""
+    stated: list[Condition] = [*model.definition.conditions, *model.conditions, *(c for c, _ in walker.conditions)]
+    found: dict[str, None] = {}
+    for condition in stated:
+        there = condition.subs(unknowns)
+        if not isinstance(there, Truth) or not there.value:
+            found[str(there)] = None
+    return list(found)
+
+
+def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequence[str], settings: Settings) -> None:
+    proto.ir_version = IR_VERSIONS.get(settings.opset, 13)
+    proto.producer_name = "ogive"
+    proto.opset_import.add(domain="", version=settings.opset)
+    if settings.functions:
+        proto.opset_import.add(domain=DOMAIN, version=1)
+    for key, value in (("ogive.model", model.name), ("ogive.conditions", json.dumps(list(conditions)))):
+        proto.metadata_props.add(key=key, value=value)
+    graph = proto.graph
+    graph.name = model.name
+    graph.doc_string = model.doc.strip() or model.definition.doc.strip()
+    fill_graph(graph, builder.body, builder.floating)
+    proto.doc_string = graph.doc_string
+    for name, array in builder.constants.items():
+        fill_tensor(graph.initializer.add(), name, array)
+    made = {name for node in builder.body.nodes for name in node.outputs}
+    shown = {name: type for name, type in builder.types.items() if name in made}
+    fill_values(graph, shown, [name for name, _ in builder.body.outputs], builder.floating)

@@ -1,0 +1,145 @@
+"""Fourier transforms, complex numbers, determinants, recurrences and gradients by hand in ONNX.
+
+A complex tensor is a pair of floats on a last axis of 2, which is how `DFT` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.onnx_model.lowering import Args, Context, Lowering
+from ogive.backends.onnx_model.operands import given, operand, squeezed, unsqueezed
+from ogive.backends.onnx_model.pairs import joined, part
+from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.sizes import Size, size
+
+
+def fourier(inverse: bool) -> Lowering:
+    """`DFT` along one axis after the other."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        x, lengths = _pairs(ctx, node, args)
+        for axis in node.attr("axes"):
+            x = _dft(ctx, x, axis, inverse=inverse)
+        return _normed(ctx, x, [lengths[axis] for axis in node.attr("axes")], node.attr("norm"), inverse)
+
+    return lower
+
+
+def _pairs(ctx: Context, node: Node, args: Args) -> tuple[str, Sequence[Size]]:
+    """The operand as pairs, and the sizes of its axes."""
+    name = node.inputs[0]
+    type = ctx.type(name)
+    if ctx.paired(name):
+        return operand(args), type.sizes[:-1]
+    return unsqueezed(ctx, operand(args), [len(type.axes)]), type.sizes
+
+
+def _dft(ctx: Context, x: str, axis: int, *, inverse: bool = False, onesided: bool = False) -> str:
+    """`DFT` of a tensor with one more axis in front, since the first axis may be no batch."""
+    front = unsqueezed(ctx, x, [0])
+    y = ctx.node("DFT", front, "", ctx.number(axis + 1, "int"), inverse=int(inverse), onesided=int(onesided))
+    return squeezed(ctx, y, [0])
+
+
+def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: bool) -> str:
+    """`DFT` scales the inverse by 1/n, as "backward" wants."""
+    if norm == "backward":
+        return x
+    count = size(1)
+    for length in lengths:
+        count = count * length
+    factor: Scalar | Size = count
+    if norm == "ortho":
+        factor = Scalar("sqrt", (count,))
+    up = inverse
+    return ctx.node("Mul" if up else "Div", x, ctx.number(factor, "float"))
+
+
+def rfft(ctx: Context, node: Node, args: Args) -> str:
+    """One-sided along the last of the axes, whole along the others."""
+    x, lengths = _pairs(ctx, node, args)
+    axes = node.attr("axes")
+    x = _dft(ctx, x, axes[-1], onesided=True)
+    for axis in axes[:-1]:
+        x = _dft(ctx, x, axis)
+    return _normed(ctx, x, [lengths[axis] for axis in axes], node.attr("norm"), False)
+
+
+def irfft(ctx: Context, node: Node, args: Args) -> str:
+    """The whole spectrum, made of its half by X[n - k] = conj X[k], transformed back."""
+    x, axes = operand(args), node.attr("axes")
+    out = node.outputs[0].type.sizes
+    have = ctx.type(node.inputs[0]).sizes
+    for axis in axes:
+        x = _fitted(ctx, x, axis, have[axis], out[axis] // 2 + 1 if axis == axes[-1] else out[axis])
+    for axis in axes[:-1]:
+        x = _dft(ctx, x, axis, inverse=True)
+    last, length = axes[-1], out[axes[-1]]
+    bounds = (ctx.size((length - 1) // 2), ctx.array([0]), ctx.array([last]), ctx.array([-1]))
+    mirrored = ctx.node("Slice", x, *bounds)
+    turned = joined(ctx, part(ctx, mirrored, 0), ctx.node("Neg", part(ctx, mirrored, 1)))
+    whole = ctx.node("Concat", x, turned, axis=last)
+    y = part(ctx, _dft(ctx, whole, last, inverse=True), 0)
+    return _normed(ctx, y, [out[axis] for axis in axes], node.attr("norm"), True)
+
+
+def _fitted(ctx: Context, x: str, axis: int, have: Size, want: Size) -> str:
+    """Cut, or filled up with zeros."""
+    if have == want:
+        return x
+    where, zero = ctx.array([axis]), ctx.array([0])
+    longer = ctx.node("Pad", x, ctx.node("Concat", zero, ctx.size(want), axis=0), "", where, mode="constant")
+    return ctx.node("Slice", longer, zero, ctx.size(want), where)
+
+
+def complex_(ctx: Context, node: Node, args: Args) -> str:
+    """Both parts side by side."""
+    re, im = given(args)
+    shape = node.outputs[0].type.axes[:-1]
+    parts = []
+    for x, name in ((re, node.inputs[0]), (im, node.inputs[1])):
+        own = ctx.type(name).sizes if isinstance(name, str) else ()
+        same = list(own) == [axis.size for axis in shape]
+        parts.append(x if same else ctx.node("Expand", x, ctx.shape([axis.size for axis in shape])))
+    return joined(ctx, *parts)
+
+
+def real(ctx: Context, node: Node, args: Args) -> str:
+    """The first of each pair."""
+    return part(ctx, operand(args), 0)
+
+
+def imag(ctx: Context, node: Node, args: Args) -> str:
+    """The second of each pair."""
+    return part(ctx, operand(args), 1)
+
+
+def conj(ctx: Context, node: Node, args: Args) -> str:
+    """The second of each pair turned around."""
+    return joined(ctx, part(ctx, operand(args), 0), ctx.node("Neg", part(ctx, operand(args), 1)))
+
+
+def det(ctx: Context, node: Node, args: Args) -> str:
+    """`Det`."""
+    return ctx.node("Det", operand(args))
+
+
+def same(ctx: Context, node: Node, args: Args) -> str:
+    """The first operand: no gradient is taken of a deployed model."""
+    return operand(args)
+
+
+LOWER: dict[str, Lowering] = {
+    "fft": fourier(inverse=False),
+    "ifft": fourier(inverse=True),
+    "rfft": rfft,
+    "irfft": irfft,
+    "complex": complex_,
+    "real": real,
+    "imag": imag,
+    "conj": conj,
+    "det": det,
+    "stop_gradient": same,
+    "grad_as": same,
+}

@@ -1,0 +1,138 @@
+"""Attention in ONNX: the node of the standard from opset 23 on, else scores, softmax and the sum of values."""
+
+from __future__ import annotations
+
+import math
+
+from ogive.backends.onnx_model.lower_slices import scalar
+from ogive.backends.onnx_model.lower_values import counted
+from ogive.backends.onnx_model.lowering import Args, Context
+from ogive.backends.onnx_model.operands import operand, optional, squeezed, unsqueezed
+from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.sizes import Size, ge, size
+from ogive.compiler.types import TensorType
+
+ATTENTION = 23  # the opset that brought the node
+HEADS = 4  # its axes: batch, heads, positions, width
+
+
+def attention(ctx: Context, node: Node, args: Args) -> str:
+    """softmax(scale q kᵀ + mask) v; a query that sees no key gives 0, as in torch."""
+    q, k, v = (operand(args, i) for i in range(3))
+    types = [ctx.type(operand) for operand in node.inputs[:3]]
+    mask, causal = optional(args, 3), bool(node.attr("causal"))
+    whole = mask is None  # every query sees a key
+    queries, keys = types[0].sizes[-2], types[1].sizes[-2]
+    boolean = mask is None or ctx.type(node.inputs[3]).elem == "bool"
+    if causal and not (whole and node.attr("aligned") and _one_node(ctx, types)):
+        mask, causal = _causal(ctx, types[0].elem, queries, keys, mask, boolean), False
+        whole = whole and _surely(keys, queries)
+    if whole and boolean and _one_node(ctx, types):
+        return _attention(ctx, node, (q, k, v), types, mask, causal)
+    return _scores(ctx, node, (q, k, v), types, mask, boolean, whole)
+
+
+def _surely(keys: Size, queries: Size) -> bool:
+    """Whether there is a key for every query at all sizes."""
+    condition = ge(keys, queries)
+    return str(condition) == "true"
+
+
+def _one_node(ctx: Context, types: list[TensorType]) -> bool:
+    """Whether `Attention` takes them: it does not broadcast."""
+    rank = len(types[0].axes)
+    alike = all(len(type.axes) == rank and type.sizes[:-2] == types[0].sizes[:-2] for type in types)
+    return ctx.opset >= ATTENTION and alike and 2 <= rank <= HEADS
+
+
+def _attention(
+    ctx: Context, node: Node, qkv: tuple[str, str, str], types: list[TensorType], mask: str | None, causal: bool
+) -> str:
+    extra = list(range(HEADS - len(types[0].axes)))
+    inputs = [unsqueezed(ctx, x, extra) for x in qkv] + ([] if mask is None else [mask])
+    attrs: dict[str, float | int] = {"is_causal": 1} if causal else {}
+    scale = node.attr("scale")
+    if scale is not None:
+        if isinstance(scale, int | float) or not _runtime(scale):
+            attrs["scale"] = number_of(scale)
+        else:
+            width = ctx.number(scale, types[0].elem)
+            inputs[0] = ctx.node("Mul", inputs[0], width)
+            attrs["scale"] = 1.0
+    return squeezed(ctx, ctx.node("Attention", *inputs, **attrs), extra)
+
+
+def _runtime(value: object) -> bool:
+    """Whether a scalar hangs on sizes of inputs."""
+    if isinstance(value, Scalar):
+        return any(map(_runtime, value.args))
+    return isinstance(value, Size) and not value.is_number
+
+
+def number_of(value: object) -> float:
+    """A scalar that does not."""
+    if isinstance(value, Size):
+        return value.number
+    if not isinstance(value, Scalar):
+        assert isinstance(value, int | float), value
+        return float(value)
+    args = [number_of(arg) for arg in value.args]
+    match value.fn, args:
+        case "+", [a, b]:
+            return a + b
+        case "-", [a, b]:
+            return a - b
+        case "*", [a, b]:
+            return a * b
+        case "/", [a, b]:
+            return a / b
+        case "**", [a, b]:
+            return float(a**b)
+        case "neg", [a]:
+            return -a
+        case "min", _:
+            return min(args)
+        case "max", _:
+            return max(args)
+        case name, _:
+            return float(getattr(math, name)(*args))
+
+
+def _causal(ctx: Context, elem: str, queries: Size, keys: Size, mask: str | None, boolean: bool) -> str:
+    """True where a query sees a key, the last query seeing all; joined with another mask."""
+    rows, shift = counted(ctx, queries), keys - queries
+    if shift != size(0):
+        rows = ctx.node("Add", rows, scalar(ctx, shift))
+    seen = ctx.node("LessOrEqual", counted(ctx, keys), unsqueezed(ctx, rows, [1]))
+    if mask is None:
+        return seen
+    return ctx.node("And", mask, seen) if boolean else ctx.node("Where", seen, mask, ctx.number(-math.inf, elem))
+
+
+def _scores(
+    ctx: Context,
+    node: Node,
+    qkv: tuple[str, str, str],
+    types: list[TensorType],
+    mask: str | None,
+    boolean: bool,
+    whole: bool,
+) -> str:
+    q, k, v = qkv
+    rank, scale = len(types[1].axes), node.attr("scale")
+    if scale is None:
+        scale = Scalar("/", (1.0, Scalar("sqrt", (types[0].sizes[-1],))))
+    elem = types[0].elem
+    turned = ctx.node("Transpose", k, perm=[*range(rank - 2), rank - 1, rank - 2])
+    scores = ctx.node("MatMul", ctx.node("Mul", q, ctx.number(scale, elem)), turned)
+    if mask is not None and boolean:
+        scores = ctx.node("Where", mask, scores, ctx.number(-math.inf, elem))
+    elif mask is not None:
+        scores = ctx.node("Add", scores, mask)
+    seen = ctx.node("Softmax", scores, axis=-1)
+    if not whole:  # softmax of nothing but -∞ is NaN
+        zero = ctx.number(0.0, elem)
+        shown = mask if boolean else ctx.node("Greater", scores, ctx.number(-math.inf, elem))
+        assert shown is not None
+        seen = ctx.node("Where", shown, seen, zero)
+    return ctx.node("MatMul", seen, v)

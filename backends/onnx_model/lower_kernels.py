@@ -1,0 +1,128 @@
+"""Softmax, convolutions and resampling in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ogive.backends.onnx_model.lower_attention import attention, number_of
+from ogive.backends.onnx_model.lower_pools import LOWER as POOLS
+from ogive.backends.onnx_model.lower_pools import to_size
+from ogive.backends.onnx_model.lowering import Args, Context, Lowering
+from ogive.backends.onnx_model.operands import number, numbers, operand, optional
+from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.sizes import Size, size
+
+MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+RESIZE: dict[str, dict[str, object]] = {
+    "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    "nearest-exact": {
+        "mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil",
+    },
+    "linear": {"mode": "linear"},
+    "bilinear": {"mode": "linear"},
+    "trilinear": {"mode": "linear"},
+    "bicubic": {"mode": "cubic", "cubic_coeff_a": -0.75},
+}  # fmt: skip
+
+
+def along(name: str) -> Lowering:
+    """`Softmax` along an axis."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        return ctx.node(name, operand(args), axis=node.attr("axis"))
+
+    return lower
+
+
+def _kernel(ctx: Context, node: Node) -> list[int]:
+    return numbers(ctx.type(node.inputs[1]).sizes[2:], node, "a kernel of")
+
+
+def _sides(ctx: Context, node: Node) -> tuple[list[int], list[int]]:
+    """Padding before and after each axis; of "same", an odd one falls to the right."""
+    pad = node.attr("pad")
+    if pad != "same":
+        found = numbers(pad, node, "pad")
+        return found, found
+    dilation = numbers(node.attr("dilation"), node, "dilation")
+    reach = [d * (k - 1) for d, k in zip(dilation, _kernel(ctx, node), strict=True)]
+    return [total // 2 for total in reach], [total - total // 2 for total in reach]
+
+
+def conv(ctx: Context, node: Node, args: Args) -> str:
+    """`Conv`; other paddings than zeros are made before."""
+    x, before, after = operand(args), *_sides(ctx, node)
+    mode = node.attr("pad_mode")
+    if mode != "zeros" and any([*before, *after]):
+        axes = list(range(2, 2 + len(before)))
+        x = ctx.node("Pad", x, ctx.array([*before, *after]), "", ctx.array(axes), mode=MODES[mode])
+        before = after = [0] * len(before)
+    bias = optional(args, 2)
+    return ctx.node(
+        "Conv",
+        x,
+        operand(args, 1),
+        *([] if bias is None else [bias]),
+        kernel_shape=_kernel(ctx, node),
+        strides=numbers(node.attr("stride"), node, "stride"),
+        pads=[*before, *after],
+        dilations=numbers(node.attr("dilation"), node, "dilation"),
+        group=number(node.attr("groups"), node, "groups"),
+    )
+
+
+def conv_transpose(ctx: Context, node: Node, args: Args) -> str:
+    """`ConvTranspose`."""
+    bias = optional(args, 2)
+    return ctx.node(
+        "ConvTranspose",
+        operand(args),
+        operand(args, 1),
+        *([] if bias is None else [bias]),
+        kernel_shape=_kernel(ctx, node),
+        strides=numbers(node.attr("stride"), node, "stride"),
+        pads=numbers(node.attr("pad"), node, "pad") * 2,
+        output_padding=numbers(node.attr("out_pad"), node, "out_pad"),
+        dilations=numbers(node.attr("dilation"), node, "dilation"),
+        group=number(node.attr("groups"), node, "groups"),
+    )
+
+
+def interpolate(ctx: Context, node: Node, args: Args) -> str:
+    """`Resize` of the spatial axes."""
+    x, mode, scale = operand(args), node.attr("mode"), node.attr("scale")
+    out = node.outputs[0].type.sizes[2:]
+    if mode == "area":
+        return to_size(ctx, x, ctx.type(node.inputs[0]).sizes, out, "mean", ctx.type(node.inputs[0]).elem)
+    attrs: dict[str, object] = {"coordinate_transformation_mode": "half_pixel", **RESIZE[mode]}
+    if node.attr("align_corners"):
+        attrs["coordinate_transformation_mode"] = "align_corners"
+    axes = list(range(2, 2 + len(out)))
+    if scale is None or any(_open(factor) for factor in scale):
+        return ctx.node("Resize", x, "", "", ctx.shape(_wanted(node, out)), axes=axes, **attrs)
+    factors = ctx.array(np.array([number_of(factor) for factor in scale], np.float32))
+    return ctx.node("Resize", x, "", factors, axes=axes, **attrs)
+
+
+def _wanted(node: Node, out: Sequence[Size]) -> Sequence[Size]:
+    return [size(item) for item in node.attr("size")] if node.attr("size") is not None else out
+
+
+def _open(factor: object) -> bool:
+    """Whether a scale hangs on sizes of inputs."""
+    if isinstance(factor, Scalar):
+        return any(map(_open, factor.args))
+    return isinstance(factor, Size) and not factor.is_number
+
+
+LOWER: dict[str, Lowering] = {
+    "softmax": along("Softmax"),
+    "log_softmax": along("LogSoftmax"),
+    "attention": attention,
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "interpolate": interpolate,
+    **POOLS,
+}

@@ -1,0 +1,76 @@
+"""Small helpers of the lowerings: operands, numbers, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.lowering import Args, Context
+from ogive.compiler.ir import Node
+from ogive.compiler.sizes import Size, size
+from ogive.compiler.types import TensorType
+
+ONE = size(1)
+
+
+def given(args: Args) -> list[str]:
+    """The operands of an operation that has no optional ones."""
+    assert all(arg is not None for arg in args)
+    return [arg for arg in args if arg is not None]
+
+
+def operand(args: Args, index: int = 0) -> str:
+    """An operand that is always there."""
+    found = args[index]
+    assert found is not None, index
+    return found
+
+
+def optional(args: Args, index: int) -> str | None:
+    """An operand that may be absent."""
+    return args[index] if index < len(args) else None
+
+
+def number(value: Size | int, node: Node, what: str) -> int:
+    """A setting that ONNX wants as a number."""
+    if isinstance(value, int):
+        return value
+    if not value.is_number:
+        raise OnnxError(f"`{node.op}` with {what} `{value}`: ONNX takes a number; give the size with `sizes`")
+    return value.number
+
+
+def numbers(values: Sequence[Size | int], node: Node, what: str) -> list[int]:
+    """Settings for each axis."""
+    return [number(value, node, what) for value in values]
+
+
+def known(sizes: Sequence[Size]) -> bool:
+    """Whether all of them are numbers."""
+    return all(item.is_number for item in sizes)
+
+
+def moved_last(ctx: Context, x: str, type: TensorType, axes: Sequence[int]) -> tuple[str, list[int] | None]:
+    """The tensor with these axes last, and the permutation back; no permutation where they are last already."""
+    rank = len(type.axes)
+    order = [axis for axis in range(rank) if axis not in axes] + list(axes)
+    if order == list(range(rank)):
+        return x, None
+    return ctx.node("Transpose", x, perm=order), [order.index(axis) for axis in range(rank)]
+
+
+def permuted(ctx: Context, x: str, order: Sequence[int] | None) -> str:
+    """The tensor with its axes in another order; None leaves them."""
+    if order is None or list(order) == sorted(order):
+        return x
+    return ctx.node("Transpose", x, perm=list(order))
+
+
+def unsqueezed(ctx: Context, x: str, axes: Sequence[int]) -> str:
+    """New axes of size 1 at these places of the result."""
+    return ctx.node("Unsqueeze", x, ctx.array(list(axes))) if axes else x
+
+
+def squeezed(ctx: Context, x: str, axes: Sequence[int]) -> str:
+    """Without these axes of size 1."""
+    return ctx.node("Squeeze", x, ctx.array(list(axes))) if axes else x

@@ -1,0 +1,16 @@
+"""Complex numbers as pairs of floats on a last axis."""
+
+from __future__ import annotations
+
+from ogive.backends.onnx_model.lowering import Context
+
+
+def part(ctx: Context, x: str, which: int) -> str:
+    """The real parts (0) or the imaginary ones (1)."""
+    return ctx.node("Gather", x, ctx.number(which, "int"), axis=-1)
+
+
+def joined(ctx: Context, re: str, im: str) -> str:
+    """Pairs of two tensors of one shape."""
+    last = ctx.array([-1])
+    return ctx.node("Concat", ctx.node("Unsqueeze", re, last), ctx.node("Unsqueeze", im, last), axis=-1)

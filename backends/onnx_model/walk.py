@@ -1,0 +1,216 @@
+"""A model walked from its inputs to its outputs: calls entered, loops counted out, every node lowered in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
+from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
+from ogive.backends.onnx_model.specialize import Sizes, real, specialized
+from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
+from ogive.compiler.passes.substitute import in_sizes
+from ogive.compiler.sizes import Condition, Size, Unknown
+from ogive.compiler.types import Axis, TensorType
+
+Bound = str | Const | None  # what a value of the IR is here: a value of ONNX, a literal, nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A value of ONNX that is handed to a definition, with its type in the sizes of the model."""
+
+    name: str
+    type: TensorType
+
+
+@dataclass(slots=True)
+class Frame:
+    """One definition at one place of use."""
+
+    definition: Definition
+    sizes: Sizes
+    prefix: str  # the path of the place, with a dot behind it
+    types: dict[str, TensorType]  # of its values, as it is written
+    values: dict[str, Bound] = field(default_factory=dict)
+    turns: tuple[int, ...] = ()  # of the loops around the current node
+    place: str = ""  # the path of the innermost of their turns
+    supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
+
+    def path(self, path: str) -> str:
+        """The path of a member, turns filled in."""
+        for turn in self.turns:
+            path = path.replace("*", str(turn), 1)
+        return self.prefix + path
+
+
+@dataclass(slots=True)
+class Walker:
+    """Writes definitions into a graph. `weight` gives the value of a path; `on_call` may write a call instead."""
+
+    builder: Builder
+    weight: Callable[[str, TensorType], str]
+    taps: dict[str, str] | None = None  # where taps are collected
+    conditions: list[tuple[Condition, str]] = field(default_factory=list)
+    on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[str, ...] | None] | None = None
+    on_repeat: Callable[[Walker, Frame, Node], bool] | None = None
+
+    def definition(
+        self,
+        definition: Definition,
+        args: Sequence[Bound],
+        unknowns: Mapping[Unknown, Size],
+        prefix: str = "",
+        supplied: Mapping[str, str] | None = None,
+    ) -> tuple[Bound, ...]:
+        """The results of a definition on these values."""
+        sizes = Sizes(unknowns, self._packs(definition, args))
+        frame = Frame(definition, sizes, prefix, dict[str, TensorType](), supplied=supplied or {})
+        for value, arg in zip(definition.graph.inputs, args, strict=True):
+            frame.values[value.name] = arg
+        return self.graph(frame, definition.graph)
+
+    def _packs(self, definition: Definition, args: Sequence[Bound]) -> dict[str, tuple[Axis, ...]]:
+        """The axes that packs stand for, from the types of what is handed over."""
+        found: dict[str, tuple[Axis, ...]] = {}
+        for value, arg in zip(definition.graph.inputs, args, strict=True):
+            at = next((i for i, axis in enumerate(value.type.axes) if axis.pack is not None), None)
+            if at is None or not isinstance(arg, str):
+                continue
+            pack = value.type.axes[at].pack
+            axes = self.builder.types[arg].axes
+            axes = axes[:-1] if self.builder.paired(arg) else axes
+            assert pack is not None
+            found.setdefault(pack, axes[at : len(axes) - (len(value.type.axes) - at - 1)])
+        return found
+
+    def graph(self, frame: Frame, graph: Graph) -> tuple[Bound, ...]:
+        """Lower the nodes of a graph whose inputs are bound."""
+        frame.types.update((value.name, value.type) for value in graph.inputs)
+        for node in graph.nodes:
+            frame.types.update((value.name, value.type) for value in node.outputs)
+            self.node(frame, node)
+        return tuple(self.bound(frame, output) for output in graph.outputs)
+
+    def bound(self, frame: Frame, operand: Operand) -> Bound:
+        """What an operand is here."""
+        if isinstance(operand, str):
+            return frame.values[operand]
+        return in_sizes(operand, frame.sizes.unknowns) if isinstance(operand, Const) else None
+
+    def node(self, frame: Frame, node: Node) -> None:
+        """Lower one node."""
+        builder = self.builder
+        builder.path = frame.place or frame.prefix.rstrip(".")
+        builder.hints = tuple(value.hint for value in node.outputs)
+        match node.op:
+            case "weight":
+                self._weight(frame, node)
+            case "call":
+                self._call(frame, node)
+            case "repeat" | "scan":
+                self._loop(frame, node)
+            case "phase":
+                self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
+            case "given":
+                there = frame.values[node.attr("input")] is not None
+                self._bind(frame, node, self._region(frame, node, node.regions[0 if there else 1], node.inputs))
+            case "update":
+                pass
+            case "assume":
+                condition = in_sizes(node.attr("condition"), frame.sizes.unknowns)
+                self.conditions.append((condition, str(node.attr("text") or "")))
+            case "tap":
+                self._tap(frame, node)
+            case _:
+                self._operation(frame, node)
+
+    def _operation(self, frame: Frame, node: Node) -> None:
+        if node.op in UNSUPPORTED:
+            raise OnnxError(f"`{node.op}` has no form in ONNX: {UNSUPPORTED[node.op]}", node.span)
+        if node.op not in LOWER:
+            raise OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
+        builder = self.builder
+        there = specialized(node, frame.sizes, frame.types)
+        there = replace(there, inputs=tuple(frame.values[x] if isinstance(x, str) else x for x in there.inputs))
+        elems = [frame.types[x].elem for x in node.inputs if isinstance(x, str)]
+        complex_ = "complex" in (*elems, *(value.type.elem for value in node.outputs))
+        lower = LOWER[node.op]
+        if complex_ and node.op in COMPLEX:
+            lower = COMPLEX[node.op]
+        elif complex_ and node.op not in PLAIN:
+            raise OnnxError(f"`{node.op}` of complex numbers has no form in ONNX", node.span)
+        elem = _literal_elem(node, frame.types)
+        args = [self._argument(x, elem) for x in there.inputs]
+        try:
+            results = lower(builder, there, args)
+        except OnnxError as error:
+            raise OnnxError(error.text, error.span or node.span) from None
+        found = results if isinstance(results, tuple) else (results,)
+        for value, made, name in zip(node.outputs, there.outputs, found, strict=True):
+            frame.values[value.name] = name
+            builder.types.setdefault(name, made.type)
+            if value.type.elem == "complex":
+                builder.complex.add(name)
+
+    def _argument(self, operand: Operand, elem: str) -> str | None:
+        if isinstance(operand, Const):
+            return self.builder.literal(operand, elem)
+        return operand
+
+    def _weight(self, frame: Frame, node: Node) -> None:
+        value = node.outputs[0]
+        name = frame.supplied.get(node.path)
+        if name is None:
+            name = self.weight(frame.path(node.path), real(frame.sizes.type(value.type)))
+        self.builder.types.setdefault(name, real(frame.sizes.type(value.type)))
+        if value.type.elem == "complex":
+            self.builder.complex.add(name)
+        frame.values[value.name] = name
+
+    def _call(self, frame: Frame, node: Node) -> None:
+        assert node.callee is not None, node
+        args = [self.bound(frame, operand) for operand in node.inputs]
+        if self.on_call is not None:
+            found = self.on_call(self, frame, node, args)
+            if found is not None:
+                self._bind(frame, node, found)
+                return
+        supplied = {path: str(frame.values[name]) for path, name in node.supplied}
+        start = f"{node.path}."
+        supplied |= {p[len(start) :]: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
+        unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
+        prefix = frame.path(node.path) + "." if node.path else frame.prefix
+        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied))
+
+    def _bind(self, frame: Frame, node: Node, results: Sequence[Bound]) -> None:
+        for value, name in zip(node.outputs, results, strict=True):
+            frame.values[value.name] = name
+
+    def _region(self, frame: Frame, node: Node, region: Graph, inputs: Sequence[Operand]) -> tuple[Bound, ...]:
+        for value, operand in zip(region.inputs, inputs, strict=True):
+            frame.values[value.name] = self.bound(frame, operand)
+        return self.graph(frame, region)
+
+    def _loop(self, frame: Frame, node: Node) -> None:
+        # regions need the walker, and the walker regions
+        from ogive.backends.onnx_model import loops
+
+        if self.on_repeat is not None and node.op == "repeat" and self.on_repeat(self, frame, node):
+            return
+        loops.lower(self, frame, node)
+
+    def _tap(self, frame: Frame, node: Node) -> None:
+        if self.taps is not None:
+            value = self.bound(frame, node.inputs[0])
+            if isinstance(value, str):
+                self.taps[frame.prefix + str(node.attr("name"))] = value
+
+
+def _literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:
+    """The element type that literal operands take: that of the tensors beside them, else of the result."""
+    operands = node.inputs[1:] if node.op == "select" else node.inputs
+    found = next((types[x].elem for x in operands if isinstance(x, str)), None)
+    return found or node.outputs[0].type.elem
