@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ogive.backends.pytorch.code import Code, call
+from ogive.backends.pytorch.constraints import after_step, constrain
 from ogive.backends.pytorch.functions import filled
 from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
@@ -48,9 +49,9 @@ class Constructor:
         """`with torch.no_grad(): self.w.copy_(...)`."""
         return filled(self.unit, self.file, target, graph, self.name)
 
-    def write(self, written: Written) -> None:
+    def write(self, stored: Mapping[Unknown, str]) -> None:
         """Store the sizes that forward needs, then make the members."""
-        for unknown, attribute in written.stored:
+        for unknown, attribute in stored.items():
             self.lines.append(f"self.{attribute} = {self.name(unknown)}")
         for name, place in self.unit.place.children.items():
             self._member(name, place)
@@ -154,20 +155,25 @@ class Constructor:
         return call(name, *(self.size(bindings[unknown]) for unknown in self.file.makers[name]))
 
 
-def class_lines(unit: Unit, file: File, written: Written, doc: list[str]) -> list[str]:
+def class_lines(unit: Unit, file: File, written: Written, doc: list[str], *, root: bool) -> list[str]:
     """The text of a class."""
     maker = Constructor(unit, file)
-    maker.write(written)
+    stored = dict(written.stored)
+    keeping = constrain(unit, file, stored)
+    file.kept += [unit.name] if keeping else []
+    maker.write(stored)
     order = _order(unit, maker.params)
     file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
     lines = [f"class {unit.name}(nn.Module):", *doc, ""]
     if maker.declared:
         lines += [*(f"    {text}" for text in maker.declared), ""]
-    body = [line for text in maker.lines for line in _placed(text, 8)]
+    stepping = after_step(file.kept) if root and file.kept else []
+    first = ["self.after_step()"] if stepping else ["self.constrain()"] if keeping else []
+    body = [line for text in (*maker.lines, *first) for line in _placed(text, 8)]
     if order or body:
         params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
         lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]
-    return [*lines, *written.head, *written.body]
+    return [*lines, *written.head, *written.body, *keeping, *stepping]
 
 
 def _placed(text: str, indent: int) -> list[str]:

@@ -84,7 +84,7 @@ def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = Non
     if unit.function:
         lines = [*written.head, *doc, *written.body]
     else:
-        lines = class_lines(unit, file, written, doc)
+        lines = class_lines(unit, file, written, doc, root=guards is not None)
     output = output_class(unit)
     if output is not None:
         file.imports.add("typing.NamedTuple")

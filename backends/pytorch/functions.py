@@ -28,7 +28,10 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     known = frozenset() if function else file.known[unit.definition.name]
     scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim)
     scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
+    writer.copied = file.copied(unit.definition)
     scope.enter(unit.graph, function=True)
+    if unit.number is not None:
+        scope.numbers.add(unit.graph.inputs[unit.number].name)
     for name, value in zip(names, unit.graph.inputs, strict=True):
         scope.hold(value.name, Code(name))
     guards = [line for c in conditions for line in _guard(writer, c, scope.indent)]
@@ -39,7 +42,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     items = [] if function else ["self"]
-    items += _typed(names, optional, default=not unit.prefix)
+    items += _typed(names, optional, unit.number, default=not unit.prefix)
     items += [f"{name}: {_kind(unit, path)}" for path, name in outside]
     items += [f"{name}: int" for _, name in sizes]
     items += [f"{writer.like}: Tensor"] if writer.like else []
@@ -88,12 +91,14 @@ def optional_inputs(unit: Unit) -> tuple[bool, ...]:
     return tuple(value.name in mine for value in unit.graph.inputs)
 
 
-def _typed(names: list[str], optional: tuple[bool, ...], *, default: bool) -> list[str]:
+def _typed(names: list[str], optional: tuple[bool, ...], number: int | None, *, default: bool) -> list[str]:
     """Parameters with their types; an optional one has a default where all after it have."""
     found = []
     for at, (name, is_optional) in enumerate(zip(names, optional, strict=True)):
         value = " = None" if default and all(optional[at:]) else ""
-        found.append(f"{name}: Tensor | None{value}" if is_optional else f"{name}: Tensor")
+        found.append(
+            f"{name}: Tensor | None{value}" if is_optional else f"{name}: {'int' if at == number else 'Tensor'}"
+        )
     return found
 
 

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ogive.backends.pytorch.calls import applied
+from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.lower import LOWER
 from ogive.backends.pytorch.regions import REGIONS
-from ogive.backends.pytorch.writer import Writer
-from ogive.compiler.ir import Node
+from ogive.backends.pytorch.writer import PLAIN, Writer
+from ogive.compiler.ir import Const, Node
 
 
 def write_node(writer: Writer, node: Node) -> None:
     """Write one node, or let it wait for its use."""
     if node.op == "weight":
-        writer.scope.hold(node.outputs[0].name, writer.path(node.path))
+        _weight(writer, node)
     elif node.op in REGIONS:
         REGIONS[node.op](writer, node)
     elif node.op == "call":
         writer.express(node, lambda args: applied(writer, node, args), acts=writer.file.acts_call(node))
     elif node.op in LOWER:
         lower = LOWER[node.op]
-        writer.express(node, lambda args: lower(writer, node, args), acts=writer.file.draws(node))
+        acts = writer.file.draws(node)
+        writer.express(node, lambda args: number(writer, node, args) or lower(writer, node, args), acts=acts)
     else:
         raise LoweringError(f"`{node.op}` has no form in torch yet")
+
+
+def _weight(writer: Writer, node: Node) -> None:
+    """A weight stands for itself; a state that is changed later in place is copied."""
+    code = writer.path(node.path)
+    if node.path in writer.copied:
+        writer.scope.bind(node.outputs[0], method(code, "clone"))
+    else:
+        writer.scope.hold(node.outputs[0].name, code)
+
+
+def number(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code | None:
+    """`float(i)`, where the number of a turn is cast; numbers computed with numbers are numbers again."""
+    numbers = writer.scope.numbers
+    if not any(operand in numbers for operand in node.operands):
+        return None
+    plain = all(operand in numbers or isinstance(operand, Const) for operand in node.inputs)
+    if node.op == "cast" and plain:
+        numbers.add(node.outputs[0].name)
+        return call("float" if node.outputs[0].type.floating else "int", *args)
+    if node.op in PLAIN and plain:
+        numbers.add(node.outputs[0].name)
+    return None

@@ -53,6 +53,7 @@ class Unit:
     prefix: str = ""
     turns: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
+    number: int | None = None  # which input is the number of the turn
     names: Mapping[str, str] = field(default_factory=dict)  # inputs of the definition -> what this graph calls them
 
     def own(self, path: str) -> str | None:
@@ -83,7 +84,7 @@ def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> U
     place = places(definition)
     mine = {value.name: value.name for value in definition.graph.inputs}
     turns = _turns(name, definition, definition.graph, mine, place, names)
-    return Unit(name, definition, definition.graph, place, "", turns, function, mine)
+    return Unit(name, definition, definition.graph, place, "", turns, function, None, mine)
 
 
 def _claim(name: str, names: set[str]) -> str:
@@ -108,7 +109,9 @@ def _turns(
             name = _claim(owner + class_name(singular(label)), names)
             inner = _turns(name, definition, region, mine, root, names)
             turn = place.children["*"]
-            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, mine))
+            before = int(node.attr("carry", 0)) + int(node.attr("turn", 0))
+            number = before if node.attr("number", 0) else None
+            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, number, mine))
     return tuple(found)
 
 

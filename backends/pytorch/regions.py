@@ -164,6 +164,8 @@ def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carrie
     captures = region.inputs[start:]
     outer = node.inputs[len(node.inputs) - len(captures) :]
     _enter(writer, region, [Code(name) for name in inner], keep=[value.name for value in captures])
+    if node.attr("number", 0):
+        scope.numbers.add(region.inputs[start - 1].name)
     for value, operand in zip(captures, outer, strict=True):
         code = scope.codes[operand] if isinstance(operand, str) else writer._literal(operand)
         assert code is not None, node

@@ -15,6 +15,10 @@ from ogive.compiler.ir import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import TensorType
 
+# operations that take numbers of Python as they are
+PLAIN = frozenset(
+    ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "eq", "ne", "lt", "le", "gt", "ge", "cast")
+)
 GIVEN = "given "  # before the name of an optional input among what a turn asks from outside
 
 
@@ -30,6 +34,7 @@ class Writer:
     root: bool = False  # nothing calls it but the user
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
+    copied: frozenset[str] = frozenset()  # states that are read beside their update
     stacks: dict[str, str] = field(default_factory=dict)  # inside `each`, the weights of an instance for one index
     target: str = ""  # the weight that an initializer fills
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
@@ -146,15 +151,23 @@ class Writer:
         for at, node in enumerate(graph.nodes):
             frame.at, frame.now = at, True
             self.dispatch(self, node)
-        frame.at = len(graph.nodes)
+        frame.at, frame.now = len(graph.nodes), True  # the outputs are still to be read
 
     def args(self, node: Node) -> list[Code | None]:
         """The expressions of a node's operands."""
-        return self.operands(node.inputs)
+        plain = node.op in PLAIN
+        return [self._tensor(x) if x in self.scope.numbers and not plain else self._operand(x) for x in node.inputs]
+
+    def _operand(self, operand: Operand) -> Code | None:
+        return self.scope.operand(operand, self._literal)
+
+    def _tensor(self, operand: Operand) -> Code:
+        """A number of Python as a tensor."""
+        return call("torch.tensor", self._operand(operand), device=Code(f"{self.anchor()}.device"))
 
     def operands(self, operands: Sequence[Operand]) -> list[Code | None]:
         """The expressions of operands; None for one that is absent."""
-        return [self.scope.operand(x, self._literal) for x in operands]
+        return [self._operand(x) for x in operands]
 
     def _literal(self, operand: Operand) -> Code | None:
         return self.literal(operand) if isinstance(operand, Const) else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.plan import Known, Unit
+from ogive.backends.pytorch.states import copied_states
 from ogive.compiler.ir import Definition, Instance, Node, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
@@ -35,8 +36,13 @@ class File:
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
     imports: set[str] = field(default_factory=set)
+    kept: list[str] = field(default_factory=list)  # classes with constraints
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+
+    def copied(self, definition: Definition) -> frozenset[str]:
+        """The states of a definition whose old value is used beside their update."""
+        return copied_states(definition)
 
     def acts_call(self, node: Node) -> bool:
         """Whether a call draws random numbers or changes a state."""

@@ -34,13 +34,14 @@ def forward(graph: Graph) -> Graph:
     names: dict[str, Operand] = {}
     seen: dict[object, Node] = {}
     nodes: list[Node] = []
+    updated = {node.path for node in graph.walk() if node.op == "update"}
     for original in graph.nodes:
         node = with_operands(original, names)
         same = _same_value(node, graph)
         if same is not None:
             names[node.outputs[0].name] = same
             continue
-        key = _key(node)
+        key = None if node.op == "weight" and node.path in updated else _key(node)
         if key is not None and key in seen:
             twin = seen[key]
             names.update({a.name: b.name for a, b in zip(node.outputs, twin.outputs, strict=True)})

@@ -1,0 +1,48 @@
+"""Constraints of weights, `keep`: applied when a module is made, and after every step of the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ogive.backends.pytorch.functions import filled
+from ogive.backends.pytorch.layout import signature
+from ogive.backends.pytorch.plan import Place, Unit, access
+from ogive.backends.pytorch.shapes import Shapes
+from ogive.backends.pytorch.written import File
+from ogive.compiler.ir import Weight
+from ogive.compiler.sizes import Unknown
+
+
+def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
+    """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
+    lines: list[str] = []
+    shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
+    for target, weight in _kept(unit.place, "self"):
+        assert weight.keep is not None
+        lines += filled(unit, file, target, weight.keep, shapes.name)[1:]
+    stored.update(shapes.stored)
+    if not lines:
+        return []
+    head = ["@torch.no_grad()", "def constrain(self) -> None:", '    """Put the weights back where they must be."""']
+    return ["", *(f"    {line}" for line in head), *(f"    {line}" for line in lines)]
+
+
+def _kept(place: Place, base: str) -> Iterator[tuple[str, Weight]]:
+    if isinstance(place.member, Weight) and place.member.keep is not None:
+        yield base, place.member
+    for name, child in place.children.items() if not place.turned else ():
+        yield from _kept(child, access(name, base))
+
+
+def after_step(classes: list[str]) -> list[str]:
+    """The method of the model that applies all constraints."""
+    kinds = classes[0] if len(classes) == 1 else f"({', '.join(classes)})"
+    doc = '"""Apply the constraints of the weights; call it after every step of the optimizer."""'
+    return [
+        "",
+        *signature("def after_step", ["self"], " -> None:", 4),
+        f"        {doc}",
+        "        for module in self.modules():",
+        f"            if isinstance(module, {kinds}):",
+        "                module.constrain()",
+    ]

@@ -1,0 +1,45 @@
+"""States that are read by more than their own update: such a reading needs a copy, since updates are in place."""
+
+from __future__ import annotations
+
+from ogive.compiler.ir import Definition, Graph, Node
+
+
+def copied_states(definition: Definition) -> frozenset[str]:
+    """The paths of states that a definition updates, and whose old value it uses for something else too."""
+    updated = {node.path for node in definition.graph.walk() if node.op == "update"}
+    return frozenset(path for path in updated if _used_otherwise(definition.graph, path, frozenset()))
+
+
+def _used_otherwise(graph: Graph, path: str, names: frozenset[str]) -> bool:
+    """Whether a graph that updates the state, or holds one that does, also uses its value beside the update."""
+    names |= {node.outputs[0].name for node in graph.nodes if node.op == "weight" and node.path == path}
+    holders = [node for node in graph.nodes if any(_updates(region, path) for region in node.regions)]
+    here = any(node.op == "update" and node.path == path for node in graph.nodes)
+    if not here and not holders:
+        return False
+    for node in holders:
+        for region in node.regions:
+            pairs = zip(reversed(region.inputs), reversed(node.inputs), strict=False)
+            inner = frozenset(value.name for value, operand in pairs if operand in names)
+            if _updates(region, path) and _used_otherwise(region, path, inner):
+                return True
+    only = _cone(graph, path)
+    readers = [node for name in names if name in graph.values for node in graph.users[name]]
+    return any(id(node) not in only and node not in holders for node in readers) or bool(names & set(graph.outputs))
+
+
+def _updates(graph: Graph, path: str) -> bool:
+    return any(node.op == "update" and node.path == path for node in graph.walk())
+
+
+def _cone(graph: Graph, path: str) -> set[int]:
+    """The nodes whose results go to the update alone."""
+    only = {id(node) for node in graph.nodes if node.op == "update" and node.path == path}
+    for node in reversed(graph.nodes):
+        if not node.outputs or any(value.name in graph.outputs for value in node.outputs):
+            continue
+        users: list[Node] = [user for value in node.outputs for user in graph.users[value.name]]
+        if users and all(id(user) in only for user in users):
+            only.add(id(node))
+    return only
