@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ogive.compiler import report
+from ogive.compiler.elaborate import lint
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
@@ -79,7 +80,7 @@ def _span_of(ref: BlockRef, name: str) -> Span:
 
 
 def check_module(session: Session, module: Module, memo: Memo | None = None) -> Program:
-    """Check a module whose names are collected. `memo` holds what an earlier check found of declarations that are the same."""
+    """Check a module whose names are collected. `memo` holds what an earlier check found of the same declarations."""
     work = _Checked(session, module)
     memo = Memo() if memo is None else memo
     blocks = tuple(_remembered(work, memo, ref, partial(work.block, ref)) for ref in module.blocks())
@@ -96,6 +97,7 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
         elif isinstance(tree, syntax.Recipe):
             work.add([Diagnostic("E0702", "recipes are not built yet", tree.name_span)])
     work.add(module.diagnostics)
+    work.add(lint.of_module(module))
     found = sorted(work.diagnostics, key=Diagnostic.order)
     return Program(module.path, tuple(found), blocks, models, module, session)
 
@@ -182,6 +184,8 @@ class _Checked:
         except Fault:
             self.add(root.diagnostics)
         definition = variant.definition if variant is not None else None
+        if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for d in self.said):
+            self.add(lint.of_block(ref, definition))
         return report.block(ref, definition)
 
     def model(self, tree: syntax.Model) -> ModelReport | None:
@@ -222,8 +226,15 @@ class _Checked:
             return None
         except Undecided as open_:
             what = open_.what
-            self.add([Diagnostic("E0602", f"a choice at compile time hangs on `{what}`, which is known at run time alone",
-                                 open_.span or span)])  # fmt: skip
+            self.add(
+                [
+                    Diagnostic(
+                        "E0602",
+                        f"a choice at compile time hangs on `{what}`, which is known at run time alone",
+                        open_.span or span,
+                    )
+                ]
+            )
             return None
         except Fault:
             self.add(root.diagnostics)
@@ -292,14 +303,26 @@ class _Checked:
         try:
             return parameter_count(ir)
         except KeyError as problem:
-            self.add([Diagnostic("E0406", f"the size of the weight `{problem.args[0]}` is not known in this model", span,
-                                 help="give the static that it comes from")])  # fmt: skip
+            self.add(
+                [
+                    Diagnostic(
+                        "E0406",
+                        f"the size of the weight `{problem.args[0]}` is not known in this model",
+                        span,
+                        help="give the static that it comes from",
+                    )
+                ]
+            )
             return None
 
     def _pinned(
-        self, definition: Definition, known: dict[Unknown, Size], conditions: list[Condition],
-        pins: tuple[syntax.Expr, ...], span: Any,
-    ) -> bool:  # fmt: skip
+        self,
+        definition: Definition,
+        known: dict[Unknown, Size],
+        conditions: list[Condition],
+        pins: tuple[syntax.Expr, ...],
+        span: Any,
+    ) -> bool:
         """A pin must say exactly what was inferred."""
         frame = Frame(self.session, self.module, None, Facts())
         for unknown in (*definition.sizes, *(s.unknown for s in definition.statics if s.unknown)):
@@ -321,6 +344,14 @@ class _Checked:
         if not extra and not missing:
             return True
         said = ", ".join(map(str, conditions)) or "no condition"
-        self.add([Diagnostic("E0401", f"the pin is not what was inferred: {said}", pins[0].span.to(pins[-1].span),
-                             help=f"where {said}" if conditions else "leave the `where` out")])  # fmt: skip
+        self.add(
+            [
+                Diagnostic(
+                    "E0401",
+                    f"the pin is not what was inferred: {said}",
+                    pins[0].span.to(pins[-1].span),
+                    help=f"where {said}" if conditions else "leave the `where` out",
+                )
+            ]
+        )
         return False

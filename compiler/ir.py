@@ -62,11 +62,11 @@ class Node:
 
     - `weight`: no inputs; `path` names a `Weight` of the definition (or of an instance in it: "wte.weight").
     - `call`: applies `callee`; `path` names an `Instance` of the definition, or is "" for a block without weights;
-      `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None: absent);
-      `supplied` names weights given at the call: (weight path inside the callee, value name).
-    - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn` values
-      of this turn (slices along the first axis of an input), `number` (0 or 1) the turn's number as an int[] scalar, and
-      captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are the carried
+      `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None:
+      absent); `supplied` names weights given at the call: (weight path inside the callee, value name).
+    - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
+      values of this turn (slices along the first axis of an input), `number` (0 or 1) the turn's number as an int[]
+      scalar, and captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are the carried
       values, then the yields; node outputs are the last carries, then the yields stacked on a new first axis.
       `path` is the loop's path ("h", "h.*.inner").
     - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
@@ -75,7 +75,11 @@ class Node:
     - `update`: inputs (value,); path names a state; no outputs; acts in training only.
     - `assume`: attrs["condition"], attrs["text"]; no outputs.
     - `tap`: inputs (value,), attrs["name"]; no outputs.
-    - `over`, `each`: regions or callee lifted over `axis` (see compiler.ops.structure).
+    - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first attrs["mapped"]
+      inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the others are captures.
+      In `each`, instances with a `lift` give each index its own weights.
+    - `grad`: regions[0] gives a scalar; the output is its derivative in the first of attrs["operands"] inputs.
+    - `custom_grad`: regions (value, derivative); the second takes the operand and the incoming gradient.
     """
 
     op: str
@@ -190,7 +194,7 @@ Member = Weight | Instance | Loop
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """A static of the definition. Sizes and nats have an `Unknown`; everything else a value that is part of its identity."""
+    """A static of the definition. Sizes and nats have an `Unknown`; all else a value that is part of its identity."""
 
     name: str
     kind: str
@@ -202,9 +206,9 @@ class Static:
 class Definition:
     """A block, checked. `block` is its qualified name ("std.nn.Linear", "Attention"); `name` is unique in a program.
 
-    `statics` come first in source order, then `sizes`: the unknowns that the inputs bind. `facts` are conditions that held
-    where choices were made at compile time (they are true of every use of this definition); `conditions` are those that a
-    use must meet.
+    `statics` come first in source order, then `sizes`: the unknowns that the inputs bind. `facts` are conditions that
+    held where choices were made at compile time (they are true of every use of this definition); `conditions` are
+    those that a use must meet.
     """
 
     name: str

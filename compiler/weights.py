@@ -46,7 +46,10 @@ def _expand(path: str, turns: tuple[int, ...]) -> Iterator[str]:
 
 
 def weights(model: Model) -> tuple[WeightInfo, ...]:
-    """All weights in source order; those of `each` are stacked on first axes. Raises KeyError with the path of one whose size is not a number."""
+    """All weights in source order; those of `each` are stacked on first axes.
+
+    Raises KeyError with the path of one whose size is not a number.
+    """
     known = {unknown: size(number) for unknown, number in model.bindings}
     return tuple(_below(model.definition, known, "", (), ()))
 

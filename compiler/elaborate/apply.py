@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.advice import call_of, handed_list
-from ogive.compiler.elaborate.builtins import Misuse
-from ogive.compiler.elaborate.checker import absent, operand_of, operate
+from ogive.compiler.elaborate import operations
+from ogive.compiler.elaborate.checker import absent
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.places import snake
 from ogive.compiler.elaborate.values import (
@@ -17,7 +16,6 @@ from ogive.compiler.elaborate.values import (
     Builtin,
     Choice,
     Composite,
-    Fault,
     Gradient,
     Handed,
     Instance,
@@ -35,9 +33,6 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.ir import Weight
-from ogive.compiler.ops import OPS
-from ogive.compiler.ops.spec import REQUIRED, OpSpec
-from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -132,9 +127,9 @@ def apply(
         case _ if func is BROKEN:
             return BROKEN
         case OpTemplate():
-            return _operation(frame, func, args, span, spans, supplied or {})
+            return operations.primitive(frame, func, args, span, spans, supplied or {})
         case Builtin():
-            return _builtin(frame, func, args, span, spans)
+            return operations.builtin(frame, func, args, span, spans)
         case BlockRef() | Template():
             _no_sizes(frame, func, args, node, spans)
             instance = allocate(frame, func, node, span, name)
@@ -160,8 +155,9 @@ def apply(
         case UnknownStatic():
             raise Undecided(func.name, span)
         case Tensor() if len(args) == 1 and isinstance(args[0], Tensor):
-            raise frame.fail("E0405", "a tensor is not a function", node.span,
-                             help="`a * b` multiplies, `x |> f` applies f")  # fmt: skip
+            raise frame.fail(
+                "E0405", "a tensor is not a function", node.span, help="`a * b` multiplies, `x |> f` applies f"
+            )
         case Absent():
             raise absent(frame, func, node.span)
         case _:
@@ -180,124 +176,11 @@ def _no_sizes(
     if args and all(is_number(a) for a in args) and ref.tree.inputs:
         texts = ", ".join(s.text for s in spans)
         raise frame.fail(
-            "E0405", f"`{ref.name}` is given sizes in parentheses", node.span,
+            "E0405",
+            f"`{ref.name}` is given sizes in parentheses",
+            node.span,
             help=f"sizes and settings stand in brackets, tensors in parentheses: `{ref.name}[{texts}](x)`",
-        )  # fmt: skip
-
-
-def _builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> Any:
-    if any(arg is BROKEN for arg in args):
-        return BROKEN
-    if any(isinstance(arg, Tensor) for arg in args):
-        if func.name in OPS:
-            return _operation(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
-        raise frame.fail("E0404", f"`{func.name}` is a function of compile time: it takes no tensors", span)
-    if func.name in ("sum", "max", "min") and len(args) == 1 and _tensors(args[0]):
-        return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
-    for arg, place in zip(args, spans, strict=False):
-        if isinstance(arg, UnknownStatic):
-            raise Undecided(arg.name, place)
-        if isinstance(arg, Absent):
-            raise absent(frame, arg, place)
-    args = [_known(frame, func, arg, place) for arg, place in zip(args, spans, strict=True)] if func.counts else args
-    try:
-        return func.run(*args)
-    except Misuse as problem:
-        raise frame.fail("E0404", str(problem), span) from problem
-    except TypeError as problem:
-        raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
-
-
-def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
-    """A number that a list's length hangs on must be known."""
-    if not isinstance(value, Size) or value.is_number:
-        return value
-    try:
-        return size(frame.number(value, span))
-    except Undecided:
-        if value.unknowns and value.unknowns <= frame.runtime:
-            raise frame.fail(
-                "E0602", f"`{func.name}({span.text})`: `{span.text}` is known when the model runs alone", span,
-                help="`for` unrolls a compile-time list. `repeat n as layers:` runs a body n times, "
-                     "`scan x_t in x along n ...:` steps through an axis, and most operations take a whole axis at once",
-            ) from None  # fmt: skip
-        raise
-
-
-def _tensors(value: Any) -> bool:
-    return isinstance(value, tuple) and bool(value) and all(isinstance(v, Tensor) for v in value)
-
-
-def _fold(frame: Frame, op: str, items: Sequence[Tensor], span: Span) -> Any:
-    total: Any = items[0]
-    for item in items[1:]:
-        total = operate(frame, OPS[op], {}, (total, item), span) if total is not BROKEN else BROKEN
-    return total
-
-
-# --- operations -------------------------------------------------------------------------------------------------------
-
-
-def valueless(frame: Frame, func: OpTemplate, span: Span) -> Any:
-    """An operation with its brackets; one without inputs is a value at once (`zeros[b, d]`)."""
-    return func if func.spec.inputs else _operation(frame, func, (), span, (), {})
-
-
-def _operation(
-    frame: Frame, func: OpTemplate, args: Sequence[Any], span: Span, spans: Sequence[Span], supplied: dict[str, Any]
-) -> Any:
-    spec = func.spec
-    for name, (_, item) in supplied.items():
-        raise frame.fail("E0403", f"`{spec.name}` has no input `{name}` to be given by name", item.name_span,
-                         help=f"settings stand in brackets: {call_of(spec, args, spans, supplied)}")  # fmt: skip
-    settings = {s.name: s.default for s in spec.statics} | dict(func.statics)
-    missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
-    if any(arg is BROKEN for arg in args):
-        return BROKEN
-    if missing and any(isinstance(arg, str) for arg in args):
-        raise _pattern_in_parentheses(frame, spec, span, spans)
-    if missing:
-        written = any(is_number(arg) for arg in args)
-        help_ = call_of(spec, args, spans, {}) if written else f"`{spec.name}[{missing[0]}](...)`"
-        raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span, help=help_)
-    operands = _operands(frame, spec, args, span, spans)
-    if any(operand is BROKEN for operand in operands):
-        return BROKEN
-    return operate(frame, spec, settings, operands, span, spans=spans, pattern=func.pattern_span)
-
-
-def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Any]:
-    slots = [slot.strip() for slot in spec.inputs.split(",") if slot.strip()]
-    variadic = bool(slots) and slots[-1].startswith("*")
-    least = sum(not s.endswith("?") and not s.startswith("*") for s in slots) + variadic
-    if len(args) < least or (len(args) > len(slots) and not variadic):
-        if any(isinstance(arg, str) for arg in args):
-            raise _pattern_in_parentheses(frame, spec, span, spans)
-        wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
-        extra = spec.statics and any(is_number(arg) for arg in args)
-        help_ = f"settings stand in brackets: {call_of(spec, args, spans, {})}" if extra else ""
-        raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
-    if handed_list(spec, args):
-        raise frame.fail("E0405", f"`{spec.name}` takes tensors one by one, this is a list", (*spans, span)[0],
-                         help=f"{call_of(spec, args, spans, {})}, or `{spec.name}[...](*xs)` for a list `xs`")  # fmt: skip
-    if not spec.literals and args and all(is_number(arg) for arg in args):
-        raise frame.fail("E0405", f"`{spec.name}` takes tensors in parentheses, this is {kind_of(args[0])}",
-                         (*spans, span)[0],
-                         help=f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}")  # fmt: skip
-    found: list[Any] = []
-    for index, arg in enumerate(args):
-        slot = slots[min(index, len(slots) - 1)]
-        place = spans[index] if index < len(spans) else span
-        found.append(operand_of(frame, spec, arg, place, optional=slot.endswith("?")))
-    found.extend([None] * (len(slots) - len(found) if not variadic else 0))
-    return found
-
-
-def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Sequence[Span]) -> Fault:
-    texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
-    others = ", ".join(s.text for s in spans if s.text[:1] not in "\"'")
-    return frame.fail("E0405", f"`{spec.name}` takes its pattern in brackets", span,
-                      help=f"`{spec.name}[{texts}]({others})`")  # fmt: skip
+        )
 
 
 # --- instances --------------------------------------------------------------------------------------------------------
@@ -333,16 +216,24 @@ def _instance(
                 values.append(None)
             values[index] = value
         elif name in {s.name for s in tree.statics} and not isinstance(value, Tensor) and value is not BROKEN:
-            raise frame.fail("E0403", f"`{name}` of `{tree.name}` is a setting, not a tensor", item.name_span,
-                             help=f"settings stand in brackets: `{tree.name}[..., {item.span.text}](x)`")  # fmt: skip
+            raise frame.fail(
+                "E0403",
+                f"`{name}` of `{tree.name}` is a setting, not a tensor",
+                item.name_span,
+                help=f"settings stand in brackets: `{tree.name}[..., {item.span.text}](x)`",
+            )
         else:
             weights.append((name, value, item))
     if any(v is BROKEN for v in values):
         return BROKEN
     least = sum(not each.type.optional for each in tree.inputs)
     if not least <= len(values) <= len(tree.inputs):
-        raise frame.fail("E0405", f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}", span,
-                         help=_call_help(tree, values, spans))  # fmt: skip
+        raise frame.fail(
+            "E0405",
+            f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}",
+            span,
+            help=_call_help(tree, values, spans),
+        )
     operands = [_operand(frame, tree, i, v, spans[i] if i < len(spans) else span) for i, v in enumerate(values)]
     operands += [None] * (len(tree.inputs) - len(operands))
     return frame.session.use(frame, instance, operands, span, spans, tuple(weights))
@@ -375,9 +266,11 @@ def _operand(frame: Frame, tree: syntax.Block, index: int, value: Any, span: Spa
             raise Undecided(value.name, span)
         case _ if is_number(value):
             raise frame.fail(
-                "E0405", f"`{tree.name}` takes tensors in parentheses, this is {kind_of(value)}", span,
+                "E0405",
+                f"`{tree.name}` takes tensors in parentheses, this is {kind_of(value)}",
+                span,
                 help=f"sizes and settings stand in brackets: `{tree.name}[{span.text}](x)`",
-            )  # fmt: skip
+            )
         case _:
             raise frame.fail("E0405", f"`{each.name}` of `{tree.name}` takes a tensor, this is {kind_of(value)}", span)
 
@@ -417,5 +310,9 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
     ):
         return ref
     known = ", ".join(f"`{w.path}`" for w in variant.definition.weights)
-    raise frame.fail("E0201", f"`{instance.block.name}` has no weight `{path}`", span,
-                     help=f"its weights: {known}" if known else "it has no weights of its own")  # fmt: skip
+    raise frame.fail(
+        "E0201",
+        f"`{instance.block.name}` has no weight `{path}`",
+        span,
+        help=f"its weights: {known}" if known else "it has no weights of its own",
+    )

@@ -27,10 +27,20 @@ NAMES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": 
 COMPARISONS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _SIZE: dict[str, Callable[[Size, Size], Condition]] = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "==": operator.eq, "!=": operator.ne, "<": operator.lt,
-    "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tuple[Span, Span]) -> Any:
@@ -104,8 +114,12 @@ def _lists(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
         items, count = (left, whole(right)) if isinstance(left, tuple) else (right, whole(left))
         if count is not None and 0 <= count * len(items) <= 100_000:
             return items * count
-    raise frame.fail("E0404", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span,
-                     help="`xs + [x]` makes a longer list" if op == "+" else "")  # fmt: skip
+    raise frame.fail(
+        "E0404",
+        f"`{op}` does not take {kind_of(left)} and {kind_of(right)}",
+        span,
+        help="`xs + [x]` makes a longer list" if op == "+" else "",
+    )
 
 
 def negative(frame: Frame, value: Any, span: Span) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate import places, regions, weights
+from ogive.compiler.elaborate import choices, places, regions, weights
 from ogive.compiler.elaborate.checker import RuleChecker
 from ogive.compiler.elaborate.evaluate import evaluate, items_of, truth, unpack
 from ogive.compiler.elaborate.frame import Frame, Place
@@ -23,7 +23,6 @@ from ogive.compiler.elaborate.values import (
     Tensor,
     kind_of,
 )
-from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -111,15 +110,20 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     """Bind a name. Tensors, numbers and lists may be bound again; instances and weights may not."""
     name = target.name
     if name in frame.fixed:
-        raise frame.fail("E0204", f"`{name}` is defined twice", target.span,
-                         labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),))  # fmt: skip
+        raise frame.fail(
+            "E0204",
+            f"`{name}` is defined twice",
+            target.span,
+            labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),),
+        )
     before = frame.variables.get(name)
     if isinstance(value, Handed):
         value = BROKEN
     if isinstance(value, (Instance, Composite)):
         if name in frame.bound_at and before is not None:
-            raise frame.fail("E0204", f"`{name}` is defined twice", target.span,
-                             labels=(Label(frame.bound_at[name], "first here"),))  # fmt: skip
+            raise frame.fail(
+                "E0204", f"`{name}` is defined twice", target.span, labels=(Label(frame.bound_at[name], "first here"),)
+            )
         if isinstance(value, Instance):
             frame.fixed[name] = target.span
     if isinstance(value, Tensor):
@@ -145,8 +149,13 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
     """Meet a written type with what a body gives: names that nothing binds are bound to the sizes found."""
     label = (Label(tree.span, "declared here"),)
     if tree.elem != actual.elem:
-        raise frame.fail("E0501", f"{what} is declared {tree.elem}, this is {actual.elem}", span, labels=label,
-                         help=f"`cast[{tree.elem}](...)`")  # fmt: skip
+        raise frame.fail(
+            "E0501",
+            f"{what} is declared {tree.elem}, this is {actual.elem}",
+            span,
+            labels=label,
+            help=f"`cast[{tree.elem}](...)`",
+        )
     slots: list[Any] = []
     for dim in tree.dims:
         if not isinstance(dim, syntax.StarDim):
@@ -159,8 +168,12 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
             frame.variables[dim.name or "..."] = PackValue(dim.name or "...", free)
             slots.extend(free)
     if len(slots) != len(actual.axes):
-        raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}: "
-                                  f"{len(slots)} axes and {len(actual.axes)}", span, labels=label)  # fmt: skip
+        raise frame.fail(
+            "E0301",
+            f"{what} is declared {tree.span.text}, this is {actual}: {len(slots)} axes and {len(actual.axes)}",
+            span,
+            labels=label,
+        )
     checker = RuleChecker(frame, "", span, labels=label)
     axes: list[Axis] = []
     for slot, axis in zip(slots, actual.axes, strict=True):
@@ -195,8 +208,12 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
 
 def _return(frame: Frame, tree: syntax.Return) -> None:
     if frame.loops:
-        raise frame.fail("E0601", "a `return` inside a loop: the loop would end at its first turn", tree.span,
-                         help="bind the value, and return it after the loop")  # fmt: skip
+        raise frame.fail(
+            "E0601",
+            "a `return` inside a loop: the loop would end at its first turn",
+            tree.span,
+            help="bind the value, and return it after the loop",
+        )
     frame.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
     frame.returned_at = tree.span
 
@@ -265,7 +282,7 @@ def _if(frame: Frame, tree: syntax.If) -> None:
             raise Fault
         if isinstance(value, Choice):
             rest = _rest(tree, index)
-            regions.branch(frame, value, tree, arm, rest, tree.span)
+            choices.branch(frame, value, tree, arm, rest, tree.span)
             return
         if truth(frame, value, condition.span):
             _take(frame, tree, arm)
@@ -335,68 +352,3 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             execute(frame, tree.body)
         if sum(d.severity == "error" for d in frame.diagnostics) > count:
             raise Fault  # the other turns would only say it again
-
-
-def finish_inits(frame: Frame) -> None:
-    """Resolve `init` targets against what the body allocated: a path beats a block, a later one an earlier one."""
-    for target, (init, span) in sorted(frame.inits, key=lambda entry: _is_path(frame, entry[0])):
-        text = ".".join(target)
-        if not _apply_init(frame, target, init) and not frame.failed:
-            frame.report("E0201", f"`init {text}` matches no weight of this body", span,
-                         help="name a block and its weight (`Linear.weight`), or a path without turn numbers")  # fmt: skip
-
-
-def _is_path(frame: Frame, target: tuple[str, ...]) -> bool:
-    return not target[0][:1].isupper()
-
-
-def _apply_init(frame: Frame, target: tuple[str, ...], init: Any) -> bool:
-    found = False
-    for index, member in enumerate(frame.members):
-        if member is None:
-            continue
-        for path in _matches(member, target):
-            found = True
-            frame.members[index] = member = _overridden(member, path, init)
-    return found
-
-
-def _overridden(member: Any, path: str, init: Any) -> Any:
-    from dataclasses import replace
-
-    if isinstance(member, InstanceMember):
-        return replace(member, inits=(*member.inits, (path, init)))
-    return replace(member, init=init)
-
-
-def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
-    """The weights at or below a member that a target names, as paths below the member."""
-    if not isinstance(member, InstanceMember):
-        here = [part for part in getattr(member, "path", "").split(".") if part != "*" and not part.isdigit()]
-        return [""] if here == list(target) and hasattr(member, "init") else []
-    if _is_path_target(target):
-        return [path for path, _ in below(member.definition) if _plain(f"{member.path}.{path}") == ".".join(target)]
-    block, weight = target[0], ".".join(target[1:])
-    found = []
-    for path, owner in below(member.definition, member.definition.block):
-        name, _, last = path.rpartition(".")
-        if owner.rsplit(".", 1)[-1] == block and last == weight:
-            found.append(path)
-    return found
-
-
-def _is_path_target(target: tuple[str, ...]) -> bool:
-    return not target[0][:1].isupper()
-
-
-def _plain(path: str) -> str:
-    """A path without turn numbers."""
-    return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())
-
-
-def below(definition: Any, owner: str = "") -> list[tuple[str, str]]:
-    """Every weight at or below a definition: its path, and the block that owns it."""
-    found = [(w.path, owner or definition.block) for w in definition.weights]
-    for each in definition.instances:
-        found += [(f"{each.path}.{path}", block) for path, block in below(each.definition, each.definition.block)]
-    return found

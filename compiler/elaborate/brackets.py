@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, statics
+from ogive.compiler.elaborate import apply, op_statics, operations, statics
 from ogive.compiler.elaborate.checker import absent, operate
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.values import (
@@ -42,8 +42,8 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
         case OpTemplate() if base.statics:
             raise frame.fail("E0404", f"`{base.spec.name}` has its brackets already", tree.span)
         case OpTemplate(spec=spec):
-            given, pattern = statics.of_op(frame, spec, tree.items, tree.span)
-            return apply.valueless(frame, OpTemplate(spec, given, tree.span, pattern), tree.span)
+            given, pattern = op_statics.of_op(frame, spec, tree.items, tree.span)
+            return operations.valueless(frame, OpTemplate(spec, given, tree.span, pattern), tree.span)
         case Tensor():
             return _slice(frame, base, tree)
         case tuple() | PackValue():
@@ -53,8 +53,9 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
         case UnknownStatic():
             raise Undecided(base.name, tree.span)
         case Instance() | Handed():
-            raise frame.fail("E0404", "an instance has its statics already", tree.span,
-                             help="parentheses apply it: `f(x)`")  # fmt: skip
+            raise frame.fail(
+                "E0404", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
+            )
         case Builtin():
             raise frame.fail(
                 "E0404", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span
@@ -146,6 +147,10 @@ def _bound(frame: Frame, tree: syntax.Expr) -> Size:
     if isinstance(value, Size):
         return value
     if isinstance(value, Tensor):
-        raise frame.fail("E0404", "a slice goes by sizes, this is a tensor", tree.span,
-                         help="`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data")  # fmt: skip
+        raise frame.fail(
+            "E0404",
+            "a slice goes by sizes, this is a tensor",
+            tree.span,
+            help="`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data",
+        )
     raise frame.fail("E0404", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)

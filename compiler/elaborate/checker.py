@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ogive.compiler.elaborate import pattern_names
 from ogive.compiler.elaborate.frame import Demand, Frame
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -25,7 +26,7 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.ir import Const, Operand
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.spec import OpSpec, ShapeError
+from ogive.compiler.ops.spec import OpSpec, Pattern, ShapeError
 from ogive.compiler.sizes import Answer, Condition, Size, Unknown, eq, ge
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar.diagnostics import Label
@@ -86,16 +87,22 @@ class RuleChecker:
             if self.frame.facts.equal(a.size, b.size):
                 self.failed = True
                 self.frame.report(
-                    "E0305", f"axis `{a.label}` meets axis `{b.label}`: an operand looks transposed", self.span,
+                    "E0305",
+                    f"axis `{a.label}` meets axis `{b.label}`: an operand looks transposed",
+                    self.span,
                     labels=self._operands(operand),
                     help="bring the axes into one order with `rearrange`, or relabel on purpose: `y: [...] = e`",
-                )  # fmt: skip
+                )
                 return a
         if (a.pack is None) != (b.pack is None):
             self.failed = True
             one, other = (a, b) if a.pack else (b, a)
-            self.frame.report("E0301", f"{text}: the pack `*{one.pack}` meets `{other.size}`", self.span,
-                              labels=self._operands(operand))  # fmt: skip
+            self.frame.report(
+                "E0301",
+                f"{text}: the pack `*{one.pack}` meets `{other.size}`",
+                self.span,
+                labels=self._operands(operand),
+            )
             return a
         self.equal(a.size, b.size, text, operand)
         return a if a.label else a.labelled(b.label)
@@ -157,6 +164,9 @@ def operate(
         return BROKEN
     if checker.failed:
         return BROKEN
+    for value in statics.values():
+        if isinstance(value, Pattern):
+            pattern_names.hint(frame, value, types, pattern)
     inputs: list[Operand] = [frame.builder.use(x) if isinstance(x, Tensor) else x for x in operands]
     made = frame.builder.node(spec.name, tuple(inputs), tuple(results), attrs=tuple(attrs.items()), span=span)
     return made[0] if len(made) == 1 and spec.outputs >= 0 else made
@@ -206,9 +216,11 @@ def operand_of(
         case _ if is_number(value):
             if not spec.literals:
                 raise frame.fail(
-                    "E0405", f"`{spec.name}` takes tensors in parentheses, this is {kind_of(value)}", span,
+                    "E0405",
+                    f"`{spec.name}` takes tensors in parentheses, this is {kind_of(value)}",
+                    span,
                     help=f"sizes and settings stand in brackets: `{spec.name}[...](x)`",
-                )  # fmt: skip
+                )
             return Const(value)
         case _:
             help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""

@@ -7,9 +7,10 @@ from typing import Any
 
 from ogive.compiler.elaborate import demands, places
 from ogive.compiler.elaborate.apply import allocate
-from ogive.compiler.elaborate.body import declared_type, finish_inits, state
+from ogive.compiler.elaborate.body import declared_type, state
 from ogive.compiler.elaborate.checker import absent, callable_kind
 from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.inits import finish_inits
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -35,6 +36,8 @@ from ogive.compiler.sizes import size
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
+
+OMITTED = ""  # the name of an optional output that a `return` leaves out: a use does not see it
 
 
 def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
@@ -95,9 +98,10 @@ def _allocate_handed(frame: Frame, name: str, value: Handed, tree: syntax.Block)
             with frame.inside(Place(name, {})):
                 made = tuple(
                     allocate(frame, part, syntax.Name(id=f"{name}{i}", span=node.span), node.span)
-                    if isinstance(part, (Template, BlockRef)) else part
+                    if isinstance(part, (Template, BlockRef))
+                    else part
                     for i, part in enumerate(parts)
-                )  # fmt: skip
+                )
             frame.variables[name] = Composite(made)
         case other:
             frame.variables[name] = other
@@ -142,6 +146,9 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
             frame.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
     variant.outputs = tuple(t for _, t in results if t is not None)
     variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
+    variant.omitted_outputs = tuple(
+        i for i, (value, _) in enumerate(results) if isinstance(value, Absent) and value.name == OMITTED
+    )
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
     stated = [c for c, _ in frame.stated]
     variant.definition = Definition(
@@ -164,15 +171,23 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
     """The returned values, met with the declared outputs."""
     if frame.returned is None:
         if not frame.lost and not frame.failed:
-            frame.report("E0601", f"`{tree.name}` does not return on every path", tree.name_span,
-                         help="end the body with `return ...`")  # fmt: skip
+            frame.report(
+                "E0601",
+                f"`{tree.name}` does not return on every path",
+                tree.name_span,
+                help="end the body with `return ...`",
+            )
         return None
     if not frame.returned:
         return None
-    values = _spread(frame, tree)
+    values = _with_omitted(tree, _spread(frame, tree))
     if len(values) != len(tree.outputs):
-        frame.report("E0301", f"`{tree.name}` declares {len(tree.outputs)} outputs, here are {len(values)}",
-                     frame.returned_at or tree.name_span, labels=(Label(tree.outputs[0].span, "declared here"),))  # fmt: skip
+        frame.report(
+            "E0301",
+            f"`{tree.name}` declares {len(tree.outputs)} outputs, here are {len(values)}",
+            frame.returned_at or tree.name_span,
+            labels=(Label(tree.outputs[0].span, "declared here"),),
+        )
         return None
     found: list[tuple[Any, TensorType | None]] = []
     broken = False
@@ -192,6 +207,19 @@ def _spread(frame: Frame, tree: syntax.Block) -> tuple[Any, ...]:
         value, span = frame.returned[0]
         return tuple((v, span) for v in value)
     return frame.returned
+
+
+def _with_omitted(tree: syntax.Block, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The returned values with those optional outputs that a `return` leaves out, last ones first."""
+    missing = len(tree.outputs) - len(values)
+    optional = [index for index, each in enumerate(tree.outputs) if each.type.optional]
+    if not 0 < missing <= len(optional):
+        return values
+    gone, left = set(optional[-missing:]), iter(values)
+    return tuple(
+        (Absent(OMITTED), tree.outputs[index].span) if index in gone else next(left)
+        for index in range(len(tree.outputs))
+    )
 
 
 def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[Any, TensorType | None]:
@@ -217,10 +245,14 @@ def _warn_unused(frame: Frame) -> None:
         if isinstance(member, Weight) and member.path not in frame.read and member.span is not None:
             frame.report("W0901", f"the weight `{member.path}` is never used", member.span)
     for instance in frame.instances:
-        if not instance.used:
-            frame.report("W0902", f"`{instance.path}` is never used", instance.span)
+        if not instance.used and instance.path.rpartition(".")[2] not in frame.fixed:  # a name is seen without this
+            frame.report("W0902", f"`{instance.path}` is allocated, but never applied", instance.span)
     for member in frame.members:
         named = isinstance(member, Instance) and not member.definition.stateless
         if member is not None and member.path in frame.unsteady and (named or isinstance(member, Weight)):
-            frame.report("H0905", f"the path `{member.path}` hangs on source order", frame.unsteady[member.path],
-                         help="give it a name with `as`")  # fmt: skip
+            frame.report(
+                "H0905",
+                f"the path `{member.path}` hangs on source order",
+                frame.unsteady[member.path],
+                help="give it a name with `as`",
+            )

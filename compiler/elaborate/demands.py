@@ -21,8 +21,12 @@ def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
         if each.condition.unknowns <= known:
             mine.append(each.condition)
         else:
-            frame.report("E0401", f"{each}, which cannot be said in the sizes of this block", each.span,
-                         help="bind the size by a name: `y: [b, n] = ...`, or `assume` the condition")  # fmt: skip
+            frame.report(
+                "E0401",
+                f"{each}, which cannot be said in the sizes of this block",
+                each.span,
+                help="bind the size by a name: `y: [b, n] = ...`, or `assume` the condition",
+            )
     required = [c for c, span in frame.stated if not _where(frame, span)]
     joined = simplify(frame.facts, mine) if mine else []
     if FALSE in joined:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, arithmetic, brackets, places, regions, suggest
+from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, places, suggest
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
@@ -127,28 +127,42 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
                 return entry
             if base.broken:
                 return BROKEN
-            raise frame.fail("E0201", f"`{base.name}` has no `{tree.name}`", tree.name_span,
-                             help=suggest.close(tree.name, [b.name for b in base.blocks()]))  # fmt: skip
+            raise frame.fail(
+                "E0201",
+                f"`{base.name}` has no `{tree.name}`",
+                tree.name_span,
+                help=suggest.close(tree.name, [b.name for b in base.blocks()]),
+            )
         case Instance():
             return apply.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
         case WeightRef():
             return apply.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
         case Tensor():
-            raise frame.fail("E0201", f"a tensor has no `{tree.name}`", tree.name_span,
-                             help=suggest.for_method(tree.name))  # fmt: skip
+            raise frame.fail(
+                "E0201", f"a tensor has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
+            )
         case BlockRef() | Template() if tree.name in OPS:
-            raise frame.fail("E0201", f"`{tree.base.span.text}` is a block: it has no `{tree.name}`", tree.name_span,
-                             help=f"operations need no prefix: `{tree.name}(x)`")  # fmt: skip
+            raise frame.fail(
+                "E0201",
+                f"`{tree.base.span.text}` is a block: it has no `{tree.name}`",
+                tree.name_span,
+                help=f"operations need no prefix: `{tree.name}(x)`",
+            )
         case BlockRef() | Template():
-            raise frame.fail("E0201", f"`{tree.base.span.text}` is a template: it has no weights to name",
-                             tree.name_span, help="bind an instance first: `f = Block[...]`, then `f.weight`")  # fmt: skip
+            raise frame.fail(
+                "E0201",
+                f"`{tree.base.span.text}` is a template: it has no weights to name",
+                tree.name_span,
+                help="bind an instance first: `f = Block[...]`, then `f.weight`",
+            )
         case Composite():
             raise frame.fail("E0201", f"a composition has no `{tree.name}`", tree.name_span)
         case _ if base is BROKEN:
             return BROKEN
         case _:
-            raise frame.fail("E0201", f"{kind_of(base)} has no `{tree.name}`", tree.name_span,
-                             help=suggest.for_method(tree.name))  # fmt: skip
+            raise frame.fail(
+                "E0201", f"{kind_of(base)} has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
+            )
 
 
 def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
@@ -164,13 +178,19 @@ def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
             return None
         case Tensor():
             raise frame.fail(
-                "E0602", "a tensor cannot be looped over: its length is known at run time alone", span,
+                "E0602",
+                "a tensor cannot be looped over: its length is known at run time alone",
+                span,
                 help="`repeat n with y in x:` takes slices along the first axis, `scan y in x along n ...:` steps "
-                     "through an axis in order",
-            )  # fmt: skip
+                "through an axis in order",
+            )
         case _:
-            raise frame.fail("E0404", f"a list is needed here, this is {kind_of(value)}", span,
-                             help="count with `range(n)`" if whole(value) is not None else "")  # fmt: skip
+            raise frame.fail(
+                "E0404",
+                f"a list is needed here, this is {kind_of(value)}",
+                span,
+                help="count with `range(n)`" if whole(value) is not None else "",
+            )
 
 
 def unpack(frame: Frame, value: Any, count: int, span: Span) -> tuple[Any, ...]:
@@ -182,8 +202,12 @@ def unpack(frame: Frame, value: Any, count: int, span: Span) -> tuple[Any, ...]:
         if len(items) != count:
             raise frame.fail("E0404", f"{count} names, but {len(items)} values", span)
         return items
-    raise frame.fail("E0404", f"{count} names, but one value: {kind_of(value)}", span,
-                     help='`split["(t d) -> t d", t=2](x)` unpacks an axis' if isinstance(value, Tensor) else "")  # fmt: skip
+    raise frame.fail(
+        "E0404",
+        f"{count} names, but one value: {kind_of(value)}",
+        span,
+        help='`split["(t d) -> t d", t=2](x)` unpacks an axis' if isinstance(value, Tensor) else "",
+    )
 
 
 def _comprehension(frame: Frame, tree: syntax.Comprehension) -> Any:
@@ -218,9 +242,11 @@ def truth(frame: Frame, value: Any, span: Span) -> bool:
             raise Undecided(value.name, span)
         case Tensor():
             raise frame.fail(
-                "E0602", "a condition on a tensor is known at run time alone", span,
+                "E0602",
+                "a condition on a tensor is known at run time alone",
+                span,
                 help="`select(c, a, b)` chooses element by element; `if` chooses at compile time",
-            )  # fmt: skip
+            )
         case Choice():
             raise frame.fail("E0602", "this is known when the model runs: it may be asked by an `if` alone", span)
         case _:
@@ -263,8 +289,9 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
         case (UnknownStatic(name=name), _) | (_, UnknownStatic(name=name)):
             raise Undecided(name, tree.span)
         case (Choice(), _) | (_, Choice()):
-            raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span,
-                             help="nest two `if`s")  # fmt: skip
+            raise frame.fail(
+                "E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help="nest two `if`s"
+            )
         case _:
             raise frame.fail(
                 "E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
@@ -301,7 +328,7 @@ def _conditional(frame: Frame, tree: syntax.Conditional, name: str | None) -> An
     if condition is BROKEN:
         return BROKEN
     if isinstance(condition, Choice):
-        return regions.choose(frame, condition, tree)
+        return choices.choose(frame, condition, tree)
     chosen = tree.then if truth(frame, condition, tree.condition.span) else tree.orelse
     return evaluate(frame, chosen, name)
 

@@ -71,9 +71,11 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
             continue
         if decl.default is None:
             frame.report(
-                "E0402", f"the static `{decl.name}` of `{ref.name}` is not known here", span,
+                "E0402",
+                f"the static `{decl.name}` of `{ref.name}` is not known here",
+                span,
                 help=f"give it: `{ref.name}[{decl.name}=...]`",
-            )  # fmt: skip
+            )
             return None
         value = statics.static_value(env, decl.name, statics.kinds(decl, ref.tree), decl.default)
         match.values[decl.name] = env.variables[decl.name] = value
@@ -89,9 +91,16 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
     inputs = tuple(syntax.Input(name=f"x{i + 1}", type=t, span=t.span) for i, t in enumerate(tree.inputs))
     outputs = tuple(syntax.Output(name=None, type=t, span=t.span) for t in tree.outputs)
     block = syntax.Block(
-        name=func.name, name_span=tree.span, statics=(), inputs=inputs, outputs=outputs, where=(), body=(), doc="",
+        name=func.name,
+        name_span=tree.span,
+        statics=(),
+        inputs=inputs,
+        outputs=outputs,
+        where=(),
+        body=(),
+        doc="",
         span=tree.span,
-    )  # fmt: skip
+    )
     if any(a is BROKEN for a in args):
         return BROKEN
     operands = [a for a in args if isinstance(a, Tensor)]
@@ -111,7 +120,10 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
     finally:
         frame.diagnostics.extend(d for d in match.env.diagnostics if d not in frame.diagnostics)
     made = frame.builder.node(
-        "static", tuple(frame.builder.use(t) for t in operands), tuple(t for t in types if t is not None),
-        attrs=(("name", func.name),), span=span,
-    )  # fmt: skip
+        "static",
+        tuple(frame.builder.use(t) for t in operands),
+        tuple(t for t in types if t is not None),
+        attrs=(("name", func.name),),
+        span=span,
+    )
     return made[0] if len(outputs) == 1 else made

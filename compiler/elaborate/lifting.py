@@ -50,9 +50,13 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     if not isinstance(axis, AxisRef) or func is BROKEN:
         return BROKEN
     if name == "each" and not isinstance(func, (BlockRef, Template, Composite, TypedBlock)):
-        raise frame.fail("E0404", f"`each` takes a template, this is {kind_of(func)}", items[1].span,
-                         help="`each[e, Linear[d, d, ...]]`: brackets that end in `...` leave the allocation to `each`; "
-                              "`over[e, f]` shares the weights")  # fmt: skip
+        raise frame.fail(
+            "E0404",
+            f"`each` takes a template, this is {kind_of(func)}",
+            items[1].span,
+            help="`each[e, Linear[d, d, ...]]`: brackets that end in `...` leave the allocation to `each`; "
+            "`over[e, f]` shares the weights",
+        )
     return Lifted(name, axis.where, func, tree.span)
 
 
@@ -195,8 +199,12 @@ def gradient(
     inputs = [*(frame.builder.use(t) for t in tensors), *(frame.builder.use(t) for t in captured)]
     if func.backward is None:
         if result.type.axes:
-            raise frame.fail("E0301", f"`grad` derives a block that gives a scalar `[]`, this gives {result.type}", span,
-                             help="sum over the axes: `sum(y)`; `over[b, grad[f]]` derives for each element")  # fmt: skip
+            raise frame.fail(
+                "E0301",
+                f"`grad` derives a block that gives a scalar `[]`, this gives {result.type}",
+                span,
+                help="sum over the axes: `sum(y)`; `over[b, grad[f]]` derives for each element",
+            )
         attrs = (("operands", len(tensors)),)
         return frame.builder.node("grad", tuple(inputs), (tensors[0].type,), attrs=attrs, regions=(graph,), span=span)[
             0
@@ -217,9 +225,15 @@ def _region(frame: Frame, func: Any, tensors: Sequence[Tensor], span: Span, node
 
 
 def _custom(
-    frame: Frame, func: Gradient, tensors: Sequence[Tensor], graph: Any, result: Tensor, inputs: list[str], span: Span,
+    frame: Frame,
+    func: Gradient,
+    tensors: Sequence[Tensor],
+    graph: Any,
+    result: Tensor,
+    inputs: list[str],
+    span: Span,
     node: syntax.Expr,
-) -> Any:  # fmt: skip
+) -> Any:
     if len(tensors) != 1:
         raise frame.fail("E0405", "`custom_grad` takes one tensor", span)
     surrogate = Tensor(result.name, result.type, result.home, result.born)

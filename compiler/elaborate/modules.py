@@ -68,9 +68,11 @@ class Library:
         target = (folder / f"{use.module}.arch").resolve()
         if not self._allow_files or not target.is_relative_to(folder):
             return Diagnostic(
-                "E0202", f"`{use.module}` is outside the folder of this file", use.module_span,
+                "E0202",
+                f"`{use.module}` is outside the folder of this file",
+                use.module_span,
                 help="a file may use files of its own folder and of folders below",
-            )  # fmt: skip
+            )
         name = str(target)
         if name in self._loading or target == Path(user.path).resolve():
             return Diagnostic("E0203", f"`{use.module}` uses this file, which uses it", use.module_span)

@@ -23,8 +23,8 @@ def snake(name: str) -> str:
 def plan(body: tuple[syntax.Stmt, ...], block_name: BlockName) -> dict[int, tuple[str, bool]]:
     """For each site in a place (by the id of its node): its name, and whether its number hangs on source order.
 
-    Sites inside nested loops belong to the loop's own place: they are planned when the loop is met. A `>>` that is bound
-    to a name is one site; its members are planned by `plan_members`.
+    Sites inside nested loops belong to the loop's own place: they are planned when the loop is met. A `>>` that is
+    bound to a name is one site; its members are planned by `plan_members`.
     """
     sites = list(_sites(body, block_name))
     taken = {name for _, name, explicit in sites if explicit}

@@ -14,8 +14,6 @@ from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     Builtin,
-    Choice,
-    Instance,
     Tensor,
     Undecided,
     UnknownStatic,
@@ -66,8 +64,9 @@ def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[s
         if not isinstance(value, Tensor) or not value.type.axes:
             if value is BROKEN:
                 continue
-            raise frame.fail("E0404", f"`with` takes turns of a tensor or `range(n)`, this is {kind_of(value)}",
-                             each.iterable.span)  # fmt: skip
+            raise frame.fail(
+                "E0404", f"`with` takes turns of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
+            )
         _same_length(frame, value.type.axes[0].size, count, each.iterable.span)
         turns.append((each.target.name, value))
     return turns, number
@@ -114,8 +113,15 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     loop.run(lambda t: t, length, axis, drop)
     if loop.graph is None:
         return
-    attrs = (("axes", tuple(positions)), ("axis", axis), ("reverse", tree.reverse), ("carry", len(loop.carried)),
-             ("turn", len(steps)), ("number", 0), ("count", length))  # fmt: skip
+    attrs = (
+        ("axes", tuple(positions)),
+        ("axis", axis),
+        ("reverse", tree.reverse),
+        ("carry", len(loop.carried)),
+        ("turn", len(steps)),
+        ("number", 0),
+        ("count", length),
+    )
     loop.close("scan", attrs, prefix, tree.span)
 
 
@@ -141,7 +147,7 @@ def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
         raise frame.fail("E0404", f"a carried value is a tensor, this is {kind_of(value)}", tree.value.span)
     if tree.type is not None and isinstance(value, Tensor):
         wanted = tensor_type(frame, tree.type)
-        if wanted is not None and not _same(frame, wanted, value.type):
+        if wanted is not None and not same_type(frame, wanted, value.type):
             raise frame.fail(
                 "E0301", f"`{tree.target.name}` is declared {wanted}, this is {value.type}", tree.value.span
             )
@@ -152,9 +158,14 @@ class _Loop:
     """A loop whose body is elaborated once, as a region."""
 
     def __init__(
-        self, frame: Frame, body: Sequence[syntax.Stmt], prefix: str | None, carries: list[tuple[str, Any]],
-        turns: list[tuple[str, Tensor]], number: str | None,
-    ) -> None:  # fmt: skip
+        self,
+        frame: Frame,
+        body: Sequence[syntax.Stmt],
+        prefix: str | None,
+        carries: list[tuple[str, Any]],
+        turns: list[tuple[str, Tensor]],
+        number: str | None,
+    ) -> None:
         self.frame, self.body, self.prefix = frame, tuple(body), prefix
         self.turns, self.number = turns, number
         bound = bound_in(self.body)
@@ -169,8 +180,13 @@ class _Loop:
         self.captured: tuple[Tensor, ...] = ()
         self.outputs: list[tuple[str, TensorType]] = []
 
-    def run(self, turn: Callable[[TensorType], TensorType], count: Size, axis: int | None,
-            drop: dict[str, int] | None = None) -> None:  # fmt: skip
+    def run(
+        self,
+        turn: Callable[[TensorType], TensorType],
+        count: Size,
+        axis: int | None,
+        drop: dict[str, int] | None = None,
+    ) -> None:
         """Elaborate the body; afterwards `graph` is None where it is broken."""
         frame = self.frame
         failed = len(frame.diagnostics)
@@ -228,10 +244,13 @@ class _Loop:
             if after is BROKEN:
                 return None
             if not isinstance(after, Tensor):
-                frame.report("E0302", f"`{name}` is carried: it enters the turn as {before.type} and leaves it as "
-                             f"{kind_of(after)}", frame.bound_at.get(name, self.body[-1].span))  # fmt: skip
+                frame.report(
+                    "E0302",
+                    f"`{name}` is carried: it enters the turn as {before.type} and leaves it as {kind_of(after)}",
+                    frame.bound_at.get(name, self.body[-1].span),
+                )
                 return None
-            if not _same(frame, before.type, after.type):
+            if not same_type(frame, before.type, after.type):
                 self._changed(name, before, after)
                 return None
             found.append(after)
@@ -244,10 +263,11 @@ class _Loop:
                 and after != before
             ):
                 frame.report(
-                    "E0302", f"`{name}` is {kind_of(before)}: it is not carried through a loop",
+                    "E0302",
+                    f"`{name}` is {kind_of(before)}: it is not carried through a loop",
                     frame.bound_at.get(name, self.body[-1].span),
                     help="`for` unrolls: there numbers, lists and types may change from turn to turn",
-                )  # fmt: skip
+                )
                 return None
         return found
 
@@ -255,10 +275,13 @@ class _Loop:
         self.lost = name
         labels = (Label(before.born, f"{before.type} enters the loop"),) if before.born else ()
         self.frame.report(
-            "E0302", f"`{name}` changes its type in the loop, from {before.type} to {after.type}",
-            self.frame.bound_at.get(name, self.body[-1].span), note=f"this is {after.type}", labels=labels,
+            "E0302",
+            f"`{name}` changes its type in the loop, from {before.type} to {after.type}",
+            self.frame.bound_at.get(name, self.body[-1].span),
+            note=f"this is {after.type}",
+            labels=labels,
             help="each turn must give what it takes; `for` unrolls a compile-time list, there types may change",
-        )  # fmt: skip
+        )
 
     def close(self, op: str, attrs: tuple[tuple[str, Any], ...], path: str, span: Span) -> None:
         """Put the loop into the outer graph and bind what it leaves."""
@@ -267,14 +290,21 @@ class _Loop:
         inputs = [frame.builder.use(t) for _, t in (*self.carried, *self.turns)]
         inputs += [frame.builder.use(t) for t in self.captured]
         made = frame.builder.node(
-            op, tuple(inputs), tuple(t for _, t in self.outputs), attrs=attrs, regions=(self.graph,), path=path,
-            span=span, hints=tuple(n for n, _ in self.outputs),
-        )  # fmt: skip
+            op,
+            tuple(inputs),
+            tuple(t for _, t in self.outputs),
+            attrs=attrs,
+            regions=(self.graph,),
+            path=path,
+            span=span,
+            hints=tuple(n for n, _ in self.outputs),
+        )
         for (name, _), value in zip(self.outputs, made, strict=True):
             frame.variables[name] = value
 
 
-def _same(frame: Frame, a: TensorType, b: TensorType) -> bool:
+def same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
+    """Whether two types are proved equal."""
     return (
         a.elem == b.elem
         and len(a.axes) == len(b.axes)
@@ -312,120 +342,3 @@ def _lose(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     for name in bound_in(body):
         if name not in frame.fixed:
             frame.variables[name] = BROKEN
-
-
-# --- choices when the model runs --------------------------------------------------------------------------------------
-
-
-def branch(frame: Frame, choice: Choice, tree: syntax.If, then: Sequence[syntax.Stmt], orelse: Sequence[syntax.Stmt],
-           span: Span) -> None:  # fmt: skip
-    """`if training:`, `if given(mask):`: both arms stay, and must agree in type."""
-    if choice.negated:
-        then, orelse = orelse, then
-    names = [n for n in dict.fromkeys((*bound_in(then), *bound_in(orelse)))]
-    arms = [_arm(frame, choice if index == 0 else None, arm, choice) for index, arm in enumerate((then, orelse))]
-    outputs = _agree(frame, names, arms, span)
-    _close_choice(frame, choice, arms, outputs, span)
-    for name in names:
-        if name not in outputs and name not in frame.variables:
-            frame.variables[name] = Absent(name, span)
-    del tree
-
-
-class _Arm:
-    def __init__(self, inner: Builder, variables: dict[str, Any]) -> None:
-        self.inner, self.variables = inner, variables
-
-
-def _arm(frame: Frame, present: Choice | None, body: Sequence[syntax.Stmt], choice: Choice) -> _Arm:
-    with frame.region() as inner:
-        _know(frame, present is not None, choice)
-        frame.execute(tuple(body))
-        return _Arm(inner, dict(frame.variables))
-
-
-def _know(frame: Frame, present: bool, choice: Choice) -> None:
-    """In its own arm an optional input is there; in the other it is absent."""
-    if choice.kind != "given":
-        return
-    for name, value in list(frame.variables.items()):
-        if isinstance(value, Tensor) and value.maybe == choice.name:
-            known = Tensor(value.name, value.type, value.home, value.born)
-            frame.variables[name] = known if present else Absent(choice.name, value.born)
-
-
-def _agree(frame: Frame, names: Sequence[str], arms: Sequence[_Arm], span: Span) -> dict[str, tuple[Tensor, Tensor]]:
-    found: dict[str, tuple[Tensor, Tensor]] = {}
-    for name in names:
-        a, b = (arm.variables.get(name) for arm in arms)
-        if a is BROKEN or b is BROKEN:
-            frame.variables[name] = BROKEN
-        elif isinstance(a, Tensor) and isinstance(b, Tensor):
-            if not _same(frame, a.type, b.type):
-                frame.report("E0302", f"`{name}` is {a.type} on one path and {b.type} on the other", span,
-                             help="both paths are kept: they must agree in type")  # fmt: skip
-                frame.variables[name] = BROKEN
-            else:
-                found[name] = (a, b)
-        elif isinstance(a, Tensor) or isinstance(b, Tensor):
-            known = a if isinstance(a, Tensor) else b
-            frame.variables[name] = Absent(name, known.born if isinstance(known, Tensor) else span)
-        else:
-            value = a if a is not None and not isinstance(a, Absent) else b
-            if isinstance(value, Instance) or value is not None:
-                frame.variables[name] = value
-    return found
-
-
-def _close_choice(frame: Frame, choice: Choice, arms: Sequence[_Arm], outputs: dict[str, tuple[Tensor, Tensor]],
-                  span: Span) -> None:  # fmt: skip
-    """Both arms as regions with the same inputs."""
-    for index, arm in enumerate(arms):
-        for pair in outputs.values():
-            arm.inner.use(pair[index])
-    outer: dict[str, Tensor] = {}
-    for arm in arms:
-        outer.update({n: t for n, (t, _) in arm.inner.captures.items()})
-    for arm in arms:
-        for tensor in outer.values():
-            arm.inner.use(tensor)
-        arm.inner.captures = {n: arm.inner.captures[n] for n in outer}
-    graphs = tuple(
-        arm.inner.finish(tuple(arm.inner.use(pair[index]) for pair in outputs.values()))
-        for index, arm in enumerate(arms)
-    )
-    if not outputs and not any(g.nodes for g in graphs):
-        return
-    op, attrs = ("phase", ()) if choice.kind == "training" else ("given", (("input", choice.name),))
-    made = frame.builder.node(
-        op, tuple(frame.builder.use(t) for t in outer.values()), tuple(a.type for a, _ in outputs.values()),
-        attrs=attrs, regions=graphs, span=span, hints=tuple(outputs),
-    )  # fmt: skip
-    for name, value in zip(outputs, made, strict=True):
-        frame.variables[name] = value
-
-
-def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
-    """`a if training else b` as an expression."""
-    then, orelse = (tree.orelse, tree.then) if choice.negated else (tree.then, tree.orelse)
-    arms: list[_Arm] = []
-    values: list[Any] = []
-    for index, expression in enumerate((then, orelse)):
-        with frame.region() as inner:
-            _know(frame, index == 0, choice)
-            values.append(frame.evaluate(expression))
-            arms.append(_Arm(inner, {}))
-    a, b = values
-    if a is BROKEN or b is BROKEN:
-        return BROKEN
-    if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
-        raise frame.fail("E0404", f"both paths give a tensor, here are {kind_of(a)} and {kind_of(b)}", tree.span)
-    if not _same(frame, a.type, b.type):
-        raise frame.fail("E0302", f"this is {a.type} on one path and {b.type} on the other", tree.span,
-                         help="both paths are kept: they must agree in type")  # fmt: skip
-    saved = frame.variables.get("")
-    _close_choice(frame, choice, arms, {"": (a, b)}, tree.span)
-    result = frame.variables.pop("")
-    if saved is not None:
-        frame.variables[""] = saved
-    return result

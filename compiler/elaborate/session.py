@@ -265,7 +265,7 @@ class Session:
         return variant
 
     def variant_of(self, frame: Frame, instance: Instance, span: Span) -> Use | None:
-        """The variant of an instance whose weights are named; before its first application its statics must be known."""
+        """The variant of an instance whose weights are named; before it is applied its statics must be known."""
         if instance.use is not None and instance.use.variant.definition is not None:
             return instance.use
         match = open_match(frame, instance.block, instance.statics, span)

@@ -70,7 +70,7 @@ MEANT = {
 
 
 def close(name: str, names: Iterable[str]) -> str:
-    """ "did you mean ...?", or nothing."""
+    """A question for the nearest of the names, or nothing."""
     found = difflib.get_close_matches(name, list(names), 1, 0.7)
     return f"did you mean `{found[0]}`?" if found else ""
 

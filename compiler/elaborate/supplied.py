@@ -1,4 +1,4 @@
-"""Weights that are supplied at a call: `f(x, weight = e)`, `f(x, weights = theta)`, and how many there are: `count[F]`."""
+"""Weights that are supplied at a call: `f(x, weight = e)`, `f(x, weights = theta)`; how many there are: `count[F]`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,12 @@ def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], 
         kind = _weight_type(use.definition, dict(use.bindings), name)
         if kind is None:
             known = ", ".join(f"`{w.path}`" for w in use.definition.weights) or "none"
-            raise frame.fail("E0403", f"`{instance.block.name}` has no input or weight `{name}`", item.name_span,
-                             help=f"its weights: {known}")  # fmt: skip
+            raise frame.fail(
+                "E0403",
+                f"`{instance.block.name}` has no input or weight `{name}`",
+                item.name_span,
+                help=f"its weights: {known}",
+            )
         if not _fits(frame, kind, value, f"the weight `{name}` of `{instance.block.name}`", item.value.span):
             return None
         found[name] = value
@@ -105,8 +109,12 @@ def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: synta
     if any("*" in m.path for m in use.definition.members):
         raise frame.fail("E0702", "weights from one flat axis for a block with `repeat` are not built yet", span)
     if len(theta.type.axes) != 1:
-        raise frame.fail("E0301", f"`weights` is one flat axis of size count[{instance.block.name}], this is {theta.type}",
-                         span, help="`over[b, F](x, weights=theta)` takes one set for each example")  # fmt: skip
+        raise frame.fail(
+            "E0301",
+            f"`weights` is one flat axis of size count[{instance.block.name}], this is {theta.type}",
+            span,
+            help="`over[b, F](x, weights=theta)` takes one set for each example",
+        )
     known = all_weights(use.definition, dict(use.bindings))
     total = size(0)
     for _, kind in known:

@@ -75,15 +75,24 @@ def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -
     declared = each.type
     if declared.elem != actual.elem:
         help_ = f"`cast[{declared.elem}](...)`" if declared.elem in ("float", "int", "bool") else ""
-        _refuse(work, index, f"`{each.name}` of `{work.ref.name}` takes {declared.elem} elements, these are {actual.elem}",
-                "E0501", help_)  # fmt: skip
+        _refuse(
+            work,
+            index,
+            f"`{each.name}` of `{work.ref.name}` takes {declared.elem} elements, these are {actual.elem}",
+            "E0501",
+            help_,
+        )
         return
     dims = _spliced(work, declared.dims)
     stars = [i for i, dim in enumerate(dims) if isinstance(dim, syntax.StarDim)]
     text = declared.span.text
     if (not stars and len(dims) != len(actual.axes)) or (stars and len(actual.axes) < len(dims) - 1):
-        _refuse(work, index, f"`{each.name}` of `{work.ref.name}` is {text}: {_axes(len(dims), bool(stars))}, "
-                             f"this is {actual}: {_axes(len(actual.axes), False)}")  # fmt: skip
+        _refuse(
+            work,
+            index,
+            f"`{each.name}` of `{work.ref.name}` is {text}: {_axes(len(dims), bool(stars))}, "
+            f"this is {actual}: {_axes(len(actual.axes), False)}",
+        )
         return
     before, after = (stars[0], len(dims) - stars[0] - 1) if stars else (len(dims), 0)
     if stars:
@@ -93,8 +102,12 @@ def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -
         pairs += zip(dims[-after:], actual.axes[-after:], strict=True)
     for dim, axis in pairs:
         if axis.pack is not None:
-            _refuse(work, index, f"`{each.name}` of `{work.ref.name}` is {text}: the pack `*{axis.pack}` of {actual} "
-                                 "may have any number of axes")  # fmt: skip
+            _refuse(
+                work,
+                index,
+                f"`{each.name}` of `{work.ref.name}` is {text}: the pack `*{axis.pack}` of {actual} "
+                "may have any number of axes",
+            )
             return
         _dim(work, dim, axis, index)
 
@@ -136,8 +149,12 @@ def _pack(work: _Matcher, dim: syntax.StarDim, axes: tuple[Axis, ...], index: in
             work.match.labels[f"*{name}.{i}"] = axis.label
         return
     if len(bound) != len(axes) or any((a.pack is None) != (b.pack is None) for a, b in zip(bound, axes, strict=True)):
-        _refuse(work, index, f"`*{name}` of `{work.ref.name}` is [{', '.join(map(str, bound))}] already, "
-                             f"`{each.name}` gives it [{', '.join(map(str, axes))}]")  # fmt: skip
+        _refuse(
+            work,
+            index,
+            f"`*{name}` of `{work.ref.name}` is [{', '.join(map(str, bound))}] already, "
+            f"`{each.name}` gives it [{', '.join(map(str, axes))}]",
+        )
         return
     for a, b in zip(bound, axes, strict=True):
         _equal(work, a.size, b.size, index, f"`*{name}`")
@@ -175,9 +192,11 @@ def _defaults(work: _Matcher, declared: dict[str, syntax.StaticDecl]) -> None:
         if decl.default is None:
             work.match.failed = True
             work.frame.report(
-                "E0402", f"the static `{name}` of `{work.ref.name}` cannot be inferred", work.span,
+                "E0402",
+                f"the static `{name}` of `{work.ref.name}` cannot be inferred",
+                work.span,
                 help=f"give it: `{work.ref.name}[{name}=...]`",
-            )  # fmt: skip
+            )
             return
         wanted = statics.kinds(decl, work.ref.tree)
         value = statics.static_value(work.env, name, wanted, decl.default)
@@ -204,9 +223,13 @@ def _solve_pending(work: _Matcher) -> None:
             continue
         work.pending.remove(item)
         rest = axis.size - zero
-        _demand(work, divides(slope, rest), index,
-                f"`{work.ref.tree.inputs[index].name}` of `{work.ref.name}` has an axis `{dim.span.text}`, "
-                f"here is `{axis.size}`{_nearby(axis.size, slope, zero)}")  # fmt: skip
+        _demand(
+            work,
+            divides(slope, rest),
+            index,
+            f"`{work.ref.tree.inputs[index].name}` of `{work.ref.name}` has an axis `{dim.span.text}`, "
+            f"here is `{axis.size}`{_nearby(axis.size, slope, zero)}",
+        )
         solved = rest // slope
         work.env.variables[name] = solved
         statics_names = {d.name for d in work.ref.tree.statics}

@@ -83,8 +83,12 @@ def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[
             values = ", ".join(f"{n} = {v}" for n, v in _behind(tree, match) if str(v) != n)
             labels = () if ref.module.name.startswith("std.") else (Label(tree.span, "stated here"),)
             shown = f"`{ref.name}` demands {tree.span.text}"
-            frame.report("E0401", f"{shown}: it never holds here" + (f", with {values}" if values else ""), span,
-                         labels=(*given, *labels))  # fmt: skip
+            frame.report(
+                "E0401",
+                f"{shown}: it never holds here" + (f", with {values}" if values else ""),
+                span,
+                labels=(*given, *labels),
+            )
             fine = False
     return fine
 
@@ -106,8 +110,11 @@ def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tupl
     for condition in variant.conditions:
         here = condition.subs(mapping)
         if not frame.flow(here, span, f"`{name}` demands"):
-            behind = ", ".join(f"{u} = {mapping[u]}" for u in sorted(condition.unknowns, key=lambda u: u.serial)
-                               if u in mapping and str(mapping[u]) != u.name)  # fmt: skip
+            behind = ", ".join(
+                f"{u} = {mapping[u]}"
+                for u in sorted(condition.unknowns, key=lambda u: u.serial)
+                if u in mapping and str(mapping[u]) != u.name
+            )
             more = f", with {behind}" if behind else ""
             frame.report("E0401", f"`{name}` demands {condition}: it never holds here{more}", span, labels=given)
             return False
@@ -127,9 +134,14 @@ def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None
 
 
 def _results(
-    frame: Frame, instance: Instance, use: Use, types: tuple[TensorType, ...],
-    operands: Sequence[Tensor | None], span: Span, supplied: Sequence[Given],
-) -> Any:  # fmt: skip
+    frame: Frame,
+    instance: Instance,
+    use: Use,
+    types: tuple[TensorType, ...],
+    operands: Sequence[Tensor | None],
+    span: Span,
+    supplied: Sequence[Given],
+) -> Any:
     definition = use.variant.definition
     stateless = definition is None or definition.stateless
     handed: dict[str, Tensor] = {}
@@ -140,17 +152,22 @@ def _results(
         handed = found
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
     made = frame.builder.node(
-        "call", tuple(None if t is None else frame.builder.use(t) for t in operands), types,
-        path="" if stateless else instance.path, callee=definition, bindings=use.bindings, span=span,
+        "call",
+        tuple(None if t is None else frame.builder.use(t) for t in operands),
+        types,
+        path="" if stateless else instance.path,
+        callee=definition,
+        bindings=use.bindings,
+        span=span,
         supplied=tuple((name, frame.builder.use(value)) for name, value in handed.items()),
-    )  # fmt: skip
+    )
     if not stateless:
         frame.read.add(instance.path)
-    names = use.variant.absent_outputs
     values: list[Any] = list(made)
-    for index in names:
+    for index in use.variant.absent_outputs:
         values.insert(index, Absent(instance.block.tree.outputs[index].name or "output", span))
-    return values[0] if len(instance.block.tree.outputs) == 1 else tuple(values)
+    seen = tuple(v for index, v in enumerate(values) if index not in use.variant.omitted_outputs)
+    return seen[0] if len(seen) == 1 else seen
 
 
 def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:

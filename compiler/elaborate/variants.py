@@ -1,7 +1,7 @@
 """Variants: a block elaborated at one choice of everything that is not a size, and found again by its choices.
 
-Sizes and numbers of a use become unknowns of the variant's own. A choice at compile time that hangs on them is settled by
-the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
+Sizes and numbers of a use become unknowns of the variant's own. A choice at compile time that hangs on them is settled
+by the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Variant:
     definition: Definition | None = None
     outputs: tuple[TensorType, ...] | None = None
     absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
+    omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
     conditions: tuple[Condition, ...] = ()
     derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
 
@@ -162,7 +163,7 @@ def fill(value: Any, own: Sequence[Size]) -> Any:
 def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> Abstract:
     """Take the sizes out of a use of a block.
 
-    `presence` says for each input whether it is absent (None), given (False), or known when the model runs alone (True).
+    `presence` says for each input whether it is absent (None), given (False), or known only when the model runs (True).
     """
     taker = _Taker()
     empty = may_be_empty(ref.tree)

@@ -38,8 +38,9 @@ def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
     """`param w: [d] = init`, `state mean: [c] = zeros`."""
     name = tree.target.name
     if name in frame.fixed:
-        raise frame.fail("E0204", f"`{name}` is defined twice", tree.target.span,
-                         labels=(Label(frame.fixed[name], "first here"),))  # fmt: skip
+        raise frame.fail(
+            "E0204", f"`{name}` is defined twice", tree.target.span, labels=(Label(frame.fixed[name], "first here"),)
+        )
     type = tensor_type(frame, tree.type)
     if type is None:
         frame.variables[name] = BROKEN
@@ -88,8 +89,12 @@ def _settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr
         else:
             raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span)
         if key not in wanted:
-            raise frame.fail("E0403", f"`{name}` has no setting `{key}`", item.span,
-                             help="its settings: " + ", ".join(order) if order else "")  # fmt: skip
+            raise frame.fail(
+                "E0403",
+                f"`{name}` has no setting `{key}`",
+                item.span,
+                help="its settings: " + ", ".join(order) if order else "",
+            )
         value = frame.evaluate(value_tree)
         given[key] = value
         if key == "mode" and value not in MODES:
@@ -114,8 +119,12 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
         if not isinstance(result, Tensor):
             if result is BROKEN:
                 return Graph((), (), ())
-            raise frame.fail("E0404", f"an initializer is needed, this is {kind_of(result)}", tree.span,
-                             help="zeros, ones, normal[std=0.02], ... or an expression without inputs")  # fmt: skip
+            raise frame.fail(
+                "E0404",
+                f"an initializer is needed, this is {kind_of(result)}",
+                tree.span,
+                help="zeros, ones, normal[std=0.02], ... or an expression without inputs",
+            )
         _same_shape(frame, result, type, tree)
         return frame.builder.finish((frame.builder.use(result),))
     finally:
