@@ -339,8 +339,8 @@ class _Checked:
             self.add(frame.diagnostics)
             return False
         pinned, inferred = Facts.of(stated), Facts.of(conditions)
-        extra = [c for c in stated if inferred.decide(c) is not Answer.ALWAYS]
-        missing = [c for c in conditions if pinned.decide(c) is not Answer.ALWAYS]
+        extra = [c for c in stated if not inferred.holds(c)]
+        missing = [c for c in conditions if not pinned.holds(c)]
         if not extra and not missing:
             return True
         said = ", ".join(map(str, conditions)) or "no condition"

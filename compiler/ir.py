@@ -66,8 +66,8 @@ class Node:
       absent); `supplied` names weights given at the call: (weight path inside the callee, value name).
     - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
       values of this turn (slices along the first axis of an input), `number` (0 or 1) the turn's number as an int[]
-      scalar, and captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are the carried
-      values, then the yields; node outputs are the last carries, then the yields stacked on a new first axis.
+      scalar, and captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are
+      the carried values, then the yields; node outputs the last carries, then the yields stacked on a new first axis.
       `path` is the loop's path ("h", "h.*.inner").
     - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
     - `phase`: regions (training, deployed), same inputs and output types: `if training:`.
@@ -75,9 +75,9 @@ class Node:
     - `update`: inputs (value,); path names a state; no outputs; acts in training only.
     - `assume`: attrs["condition"], attrs["text"]; no outputs.
     - `tap`: inputs (value,), attrs["name"]; no outputs.
-    - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first attrs["mapped"]
-      inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the others are captures.
-      In `each`, instances with a `lift` give each index its own weights.
+    - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first
+      attrs["mapped"] inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the
+      other inputs are captures. In `each`, instances with a `lift` give each index its own weights.
     - `grad`: regions[0] gives a scalar; the output is its derivative in the first of attrs["operands"] inputs.
     - `custom_grad`: regions (value, derivative); the second takes the operand and the incoming gradient.
     """

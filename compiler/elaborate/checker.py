@@ -27,7 +27,7 @@ from ogive.compiler.elaborate.values import (
 from ogive.compiler.ir import Const, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec, Pattern, ShapeError
-from ogive.compiler.sizes import Answer, Condition, Size, Unknown, eq, ge
+from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -79,7 +79,7 @@ class RuleChecker:
 
     def proves(self, condition: Condition) -> bool:
         """Whether the condition is known to hold."""
-        return self.frame.facts.decide(condition) is Answer.ALWAYS
+        return self.frame.facts.holds(condition)
 
     def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
         """Two axes meet in one place."""

@@ -16,7 +16,7 @@ def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     mine: list[Condition] = []
     known = set(own)
     for each in frame.flowing:
-        if frame.facts.decide(each.condition) is Answer.ALWAYS:
+        if frame.facts.holds(each.condition):
             continue
         if each.condition.unknowns <= known:
             mine.append(each.condition)
@@ -61,7 +61,7 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
     """Demands that share unknowns are solved together; the first in source order speaks for them, and for all that are
     made by its operation: one diagnostic for an operation.
     """
-    pending = [d for d in frame.demands if frame.facts.decide(d.condition) is not Answer.ALWAYS]
+    pending = [d for d in frame.demands if not frame.facts.holds(d.condition)]
     if not pending:
         return
     found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}

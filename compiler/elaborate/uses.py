@@ -106,7 +106,7 @@ def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tupl
         if frame.facts.decide(ge(size, 1)) is Answer.NEVER:
             frame.report("E0304", f"`{name}` would leave `{size}` of an axis: a size is at least 1", span, labels=given)
             return False
-    frame.derived += [size for size in derived if frame.facts.decide(ge(size, 1)) is not Answer.ALWAYS]
+    frame.derived += [size for size in derived if not frame.facts.holds(ge(size, 1))]
     for condition in variant.conditions:
         here = condition.subs(mapping)
         if not frame.flow(here, span, f"`{name}` demands"):

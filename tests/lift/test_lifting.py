@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import ogive
 
@@ -78,10 +80,9 @@ def program() -> ogive.Program:
     return ogive.source(TEXT)
 
 
-def built(program: ogive.Program, name: str) -> nn.Module:
+def built(program: ogive.Program, name: str) -> Any:
     torch.manual_seed(0)
-    net = program.models[name].torch()
-    return net.double()
+    return program.models[name].torch().double()
 
 
 def randn(*shape: int) -> Tensor:
