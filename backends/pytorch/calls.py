@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.layers import is_layer
+from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
 from ogive.backends.pytorch.written import Written
 from ogive.compiler.ir import Node
@@ -38,6 +39,8 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
         found.append(Code(f"{name}={writer.size(bindings[unknown])}"))
     if written.like:
         found.append(Code(f"like={writer.anchor()}"))
+    if written.taps:
+        found.append(Code(f"taps={under(writer, node.path)}"))
     if written.trains:
         found.append(Code(f"training={writer.training()}"))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ogive.backends.pytorch.classes import class_lines
@@ -16,6 +16,7 @@ from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
 from ogive.backends.pytorch.sizecode import scalar_code
+from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, optimized
@@ -170,22 +171,26 @@ def _indented(text: str) -> list[str]:
 
 
 def _assembled(model: Model, file: File, sections: list[str]) -> str:
-    text = "\n\n\n".join(sections)
-    helpers = [HELPERS_TEXT.get(name) or HELPERS[name] for name in file.helpers]
-    text = "\n\n\n".join([*(helper.strip("\n") for helper in helpers), text])
-    head = [f'"""{model.name}, as a PyTorch module."""', ""]
-    modules = sorted(name for name in file.imports if "." not in name)
-    file.imports.update({"typing.Any"} if re.search(r"\bAny\b", text) else ())
-    typing = sorted(name.split(".")[1] for name in file.imports if name.startswith("typing."))
-    head += [f"import {name}" for name in modules]
-    head += ["from collections.abc import Callable"] if "Callable[" in text else []
-    head += [f"from typing import {', '.join(typing)}"] if typing else []
-    head += [""] if len(head) > 2 else []
-    head += ["import torch"] if "torch." in text else []
-    uses_f = "F." in text
-    head += ["import torch.nn.functional as F"] if uses_f else []
-    head += [f"from torch import {'Tensor, nn' if 'Tensor' in text else 'nn'}"]
+    helpers = [(HELPERS_TEXT.get(name) or HELPERS[name]).strip("\n") for name in file.helpers]
+    text = "\n\n\n".join([*helpers, *sections])
+    head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]
     return "\n".join(head) + "\n\n\n" + text + "\n"
 
 
-HELPERS_TEXT = {"Group": GROUP}
+def _imports(text: str) -> list[str]:
+    """The imports of what the code names; words in strings and comments do not count."""
+    code = re.sub(r"\"\"\".*?\"\"\"|\"[^\"\n]*\"|#[^\n]*", "", text, flags=re.DOTALL)
+
+    def named(module: str, names: Sequence[str]) -> list[str]:
+        found = [name for name in names if re.search(rf"\b{name}\b", code)]
+        return [f"from {module} import {', '.join(found)}"] if found else []
+
+    standard = ["import math"] if re.search(r"\bmath\.", code) else []
+    standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
+    lines = [*standard, ""] if standard else []
+    lines += ["import torch"] if re.search(r"\btorch\.", code) else []
+    lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []
+    return lines + named("torch", ("Tensor", "nn"))
+
+
+HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS}

@@ -11,6 +11,7 @@ from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
+from ogive.backends.pytorch.taps import entry
 from ogive.backends.pytorch.writer import GIVEN, Writer
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Graph, Operand, Weight
@@ -41,18 +42,21 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     body = tuple(spaced([*head, *guards, *scope.lines]))
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
-    items = [] if function else ["self"]
-    items += _typed(names, optional, unit.number, default=not unit.prefix)
-    items += [f"{name}: {_kind(unit, path)}" for path, name in outside]
+    first = [] if function else ["self"]
+    first += _typed(names, optional, unit.number, default=not unit.prefix)
+    items = [f"{name}: {_kind(unit, path)}" for path, name in outside]
     items += [f"{name}: int" for _, name in sizes]
     items += [f"{writer.like}: Tensor"] if writer.like else []
     items += ["training: bool"] if function and writer.trains else []
-    def_ = f"def {unit.name if function else 'forward'}"
-    lines = signature(def_, items, f" -> {returned(unit)}:", 0 if function else 4)
+    items += ["taps: Taps | None = None"] if writer.taps else []
+    after_default = ["*"] if items and first and first[-1].endswith("= None") else []
+    name = unit.name if function else "run" if root and writer.taps else "forward"
+    indent = 0 if function else 4
+    lines = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
+    lines = [*(entry(first, names) if root and writer.taps else []), *lines]
     stored = tuple(scope.shapes.stored.items())
-    return Written(
-        tuple(names), outside, sizes, stored, bool(writer.like), function and writer.trains, tuple(lines), body
-    )
+    like, trains = bool(writer.like), function and writer.trains
+    return Written(tuple(names), outside, sizes, stored, writer.taps, like, trains, tuple(lines), body)
 
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:

@@ -9,6 +9,7 @@ from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.lower import LOWER
 from ogive.backends.pytorch.regions import REGIONS
+from ogive.backends.pytorch.taps import tap
 from ogive.backends.pytorch.writer import PLAIN, Writer
 from ogive.compiler.ir import Const, Node
 
@@ -17,6 +18,8 @@ def write_node(writer: Writer, node: Node) -> None:
     """Write one node, or let it wait for its use."""
     if node.op == "weight":
         _weight(writer, node)
+    elif node.op == "tap":
+        tap(writer, node)
     elif node.op in REGIONS:
         REGIONS[node.op](writer, node)
     elif node.op == "call":

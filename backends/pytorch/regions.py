@@ -11,6 +11,7 @@ from ogive.backends.pytorch.lifted import custom, gradient, lifted
 from ogive.backends.pytorch.names import RESERVED, identifier, singular
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.scope import Frame
+from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
 from ogive.compiler.ir import Graph, Node, Value
 
@@ -25,12 +26,16 @@ def repeat(writer: Writer, node: Node) -> None:
     sources = [_unbound(writer, operand, 0) for operand in node.inputs[carry : carry + turn]]
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
-    index = writer.scope.claim(_hint(region.inputs[carry + turn]) if number else "i") if number else "_"
+    tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
+    counted = bool(number) or tapped
+    index = writer.scope.claim(_hint(region.inputs[carry + turn]) if number else "i") if counted else "_"
+    if tapped:
+        writer.turns[node.path] = index
     if unit is not None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path).text, *sources]
-    writer.scope.line(f"for {_loop(writer, node, items, sources, index if number else None)}:")
+    writer.scope.line(f"for {_loop(writer, node, items, sources, index if counted else None)}:")
     writer.scope.indent += 4
     if unit is not None:
         _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
@@ -146,6 +151,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     inputs = [*args, *(str(code) for code in codes)]
     inputs += [str(writer.outer(path)) for path, _ in written.outside]
     inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
+    inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
     inputs += [f"like={writer.anchor()}"] if written.like else []
     carried = args[:carry]
     yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]

@@ -35,6 +35,8 @@ class Writer:
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
     copied: frozenset[str] = frozenset()  # states that are read beside their update
+    taps: bool = False  # it is told what the caller wants to see
+    turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
     stacks: dict[str, str] = field(default_factory=dict)  # inside `each`, the weights of an instance for one index
     target: str = ""  # the weight that an initializer fills
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
@@ -116,6 +118,12 @@ class Writer:
         """Whether the model trains, as a bool expression."""
         self.trains = True
         return Code("training" if self.function else "self.training")
+
+    def tapping(self) -> Code:
+        """What the caller wants to see, or None."""
+        self.taps = True
+        self.file.helpers.setdefault("Taps")
+        return Code("taps")
 
     # places of weights
 

@@ -1,0 +1,77 @@
+"""Taps: values that a caller of the model may ask to see, by path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.writer import Writer
+from ogive.compiler.ir import Node
+
+CLASS = '''
+class Taps:
+    """Values that a caller asked to see, by path; those of the steps of a loop in a list."""
+
+    def __init__(self, values: dict[str, list[Tensor]], place: str = "") -> None:
+        self.values = values
+        self.place = place
+
+    def put(self, path: str, value: Tensor) -> None:
+        self.values.setdefault(self.place + path, []).append(value)
+
+    def under(self, path: str) -> "Taps":
+        return Taps(self.values, f"{self.place}{path}.")
+
+    def found(self, path: str) -> Tensor:
+        """The value at a path; `*` stands for all turns of a loop, whose values are stacked."""
+        head, star, rest = path.partition("*")
+        if not star:
+            values = self.values[path]
+            return values[0] if len(values) == 1 else torch.stack(values)
+        below = [name[len(head) :] for name in self.values if name.startswith(head)]
+        turns = sorted({int(name.split(".")[0]) for name in below if name[0].isdigit()})
+        if not turns:
+            raise KeyError(path)
+        return torch.stack([self.found(f"{head}{turn}{rest}") for turn in turns])
+'''
+
+
+def tap(writer: Writer, node: Node) -> None:
+    """`if taps is not None: taps.put("p", p)`."""
+    scope = writer.scope
+    scope.flush(keep=node.operands)
+    scope.frames[-1].now = False
+    (value,) = writer.args(node)
+    scope.consume(node)
+    scope.line(f"if {writer.tapping()} is not None:")
+    scope.indent += 4
+    scope.line(f"taps.put({place(writer, node.path or node.attr('name'))}, {value})")
+    scope.indent -= 4
+
+
+def place(writer: Writer, path: str) -> str:
+    """A path below the unit as a string, with the numbers of the turns of loops that are written in place."""
+    own = writer.unit.own(path) or path
+    text, formatted = own, False
+    for loop, index in writer.turns.items():
+        if own.startswith(f"{writer.unit.own(loop) or loop}.*"):
+            text, formatted = text.replace("*", f"{{{index}}}", 1), True
+    return f'f"{text}"' if formatted else f'"{text}"'
+
+
+def under(writer: Writer, path: str) -> str:
+    """What a callee puts its taps under."""
+    return f"{writer.tapping()}.under({place(writer, path)}) if taps is not None else None"
+
+
+def entry(items: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The `forward` of a model with taps; what it does otherwise is `run`."""
+    args = ", ".join(names)
+    body = ["if not taps:", f"    return self.run({args})", "seen = Taps({})",
+            f"outputs = self.run({f'{args}, ' if args else ''}taps=seen)",
+            "return outputs, {path: seen.found(path) for path in taps}"]  # fmt: skip
+    doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all turns of a loop), by path."""'
+    lines = [*signature("def forward", [*items, "taps: Sequence[str] = ()"], " -> Any:", 4), f"        {doc}"]
+    for text in body:
+        lines += statement(text.strip(), 8 + len(text) - len(text.lstrip()))
+    return [*lines, ""]
