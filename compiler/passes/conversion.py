@@ -1,0 +1,80 @@
+"""Conversions: a graph that computes each weight of a result from weights of its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ogive.compiler.ir import Definition, Graph, Init, Loop, Member, Model, Weight
+from ogive.compiler.passes.conversion_text import lines
+from ogive.compiler.sizes import size
+from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.weights import WeightInfo, weights
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How the weights of `result` come from those of `source`.
+
+    `definition` has no inputs; its members are the weights of the source that it reads, and its outputs are the new
+    weights at `targets`. Weights of a `repeat` are one output each, the turns stacked on first axes. `kept` are the
+    weights that stay as they are: (path in the result, path in the source).
+    """
+
+    source: Model
+    result: Model
+    definition: Definition
+    targets: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+
+    @property
+    def consumed(self) -> tuple[str, ...]:
+        """The weights of the source that something is computed from."""
+        return tuple(member.path for member in self.definition.members if isinstance(member, Weight))
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The weights of the source that the result does not need."""
+        needed = {*self.consumed, *(path for _, path in self.kept)}
+        return tuple(info.path for info in weights(self.source) if info.path not in needed)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every weight of the result is one of the source."""
+        return not self.targets
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self.definition.graph, self.targets))
+
+
+def conversion(source: Model, result: Model, graph: Graph, targets: tuple[str, ...]) -> Conversion:
+    """The conversion with this graph, whose outputs are the weights at `targets`."""
+    read = {node.path for node in graph.walk() if node.op == "weight"}
+    members = tuple(_members(source, read))
+    names = tuple(None for _ in targets)
+    definition = Definition(
+        f"{source.name}Conversion", "", (), (), graph, names, (), members, (),
+        doc=f"The weights of {result.name} from those of {source.name}.",
+    )  # fmt: skip
+    made = set(targets)
+    kept = tuple((info.path, info.path) for info in weights(result) if info.path not in made)
+    return Conversion(source, result, definition, targets, kept)
+
+
+def _members(source: Model, read: set[str]) -> list[Member]:
+    loops: dict[str, Loop] = {}
+    members: list[Member] = []
+    for info in weights(source):
+        if info.path in read:
+            loops.update((loop.path, loop) for loop in _loops(info))
+            members.append(Weight(info.path, _typed(info), info.weight.kind, Init("zeros")))
+    return [*loops.values(), *members]
+
+
+def _loops(info: WeightInfo) -> list[Loop]:
+    parts = info.path.split(".")
+    starts = [".".join(parts[:at]) for at, part in enumerate(parts) if part == "*"]
+    return [Loop(start, size(count)) for start, count in zip(starts, info.turns, strict=True)]
+
+
+def _typed(info: WeightInfo) -> TensorType:
+    return TensorType(info.elem, tuple(Axis(size(number)) for number in info.shape))

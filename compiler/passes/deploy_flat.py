@@ -1,0 +1,204 @@
+"""One graph of a model as it is deployed: calls inlined, statics as numbers, the deployed phase taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from ogive.compiler.ir import (
+    Const,
+    Definition,
+    Graph,
+    Init,
+    Instance,
+    Loop,
+    Member,
+    Model,
+    Node,
+    Operand,
+    Value,
+    Weight,
+)
+from ogive.compiler.passes.dead import drop_dead
+from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
+from ogive.compiler.sizes import Size, Unknown, size
+
+Names = dict[str, Operand]
+DROPPED = frozenset(("update", "tap"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a graph that is inlined stands: path, sizes, weights handed to it, its inputs as the caller has them."""
+
+    prefix: str
+    sizes: Sizes
+    supplied: Mapping[str, str]
+    inputs: Mapping[str, Operand]
+
+    def path(self, path: str) -> str:
+        return ".".join(part for part in (self.prefix, path) if part)
+
+
+def deployed(model: Model) -> Model:
+    """The model with one definition and no call, no training phase, no dropout and no probe; same outputs, same paths.
+
+    Blocks that are lifted (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones.
+    """
+    source = model.definition
+    sizes = {unknown: size(number) for unknown, number in model.bindings}
+    flat = _Flat(Fresh(set()), {value.name for value in source.graph.inputs}, set())
+    inputs = tuple(replace(value, type=type_in_sizes(value.type, sizes)) for value in source.graph.inputs)
+    flat.fresh.taken.update(flat.entries)
+    names: Names = {value.name: value.name for value in inputs}
+    nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names)))
+    graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
+    members = tuple(read_members(graph, tuple(all_members(source, sizes, "", (), flat.lifted))))
+    bound = {unknown for unknown, _ in model.bindings}
+    definition = replace(
+        source,
+        statics=(),
+        graph=graph,
+        members=members,
+        conditions=tuple(condition.subs(sizes) for condition in source.conditions),
+        facts=(),
+        sizes=tuple(unknown for unknown in source.sizes if unknown not in bound),
+    )
+    return replace(model, definition=definition, bindings=(), inits=())
+
+
+def read_members(graph: Graph, members: tuple[Member, ...]) -> Iterator[Member]:
+    """The members that the graph reads, and the loops that hold them."""
+    read = {node.path for node in graph.walk() if node.path}
+    for member in members:
+        if isinstance(member, Loop):
+            inside = (other.path for other in members if not isinstance(other, Loop))
+            if any(path in read and path.startswith(member.path + ".*.") for path in inside):
+                yield member
+        elif member.path in read:
+            yield member
+
+
+def all_members(
+    definition: Definition, sizes: Sizes, prefix: str, inits: tuple[tuple[str, Init], ...], lifted: set[str]
+) -> Iterator[Member]:
+    """Weights and loops below a definition under their full paths; the instances that are lifted as they are."""
+    for member in definition.members:
+        path = prefix + member.path
+        outer = tuple((p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + "."))
+        match member:
+            case Weight():
+                init = next((i for p, i in reversed(inits) if p == member.path), member.init)
+                yield replace(member, path=path, type=type_in_sizes(member.type, sizes), init=_init(init, sizes))
+            case Loop(count=count):
+                yield Loop(path, count.subs(sizes))
+            case Instance():
+                bindings = tuple((unknown, value.subs(sizes)) for unknown, value in member.bindings)
+                if path in lifted:
+                    yield replace(member, path=path, bindings=bindings, inits=(*member.inits, *outer))
+                else:
+                    below = (*member.inits, *outer)
+                    yield from all_members(member.definition, dict(bindings), path + ".", below, lifted)
+
+
+def _init(init: Init, sizes: Sizes) -> Init:
+    graph = init.graph
+    if graph is not None:
+        flat = _Flat(Fresh(set()), set(), set())
+        nodes, outputs = flat.graph(graph, {}, _Place("", sizes, {}, {}))
+        graph = Graph((), tuple(nodes), outputs)
+    return Init(init.name, tuple((key, in_sizes(value, sizes)) for key, value in init.attrs), graph)
+
+
+@dataclass(slots=True)
+class _Flat:
+    fresh: Fresh
+    entries: set[str]  # inputs of the model
+    lifted: set[str]  # paths of instances that stay
+
+    def graph(self, graph: Graph, names: Names, place: _Place) -> tuple[list[Node], tuple[Operand, ...]]:
+        """The nodes of a graph, inlined here; `names` has the operands of its inputs and takes those of its values."""
+        nodes: list[Node] = []
+        for node in graph.nodes:
+            nodes += self.node(node, names, place)
+        return nodes, tuple(self.operand(output, names, place) for output in graph.outputs)
+
+    def operand(self, operand: Operand, names: Names, place: _Place) -> Operand:
+        if isinstance(operand, str):
+            return names[operand]
+        return in_sizes(operand, place.sizes) if isinstance(operand, Const) else None
+
+    def node(self, node: Node, names: Names, place: _Place) -> list[Node]:
+        if node.op in DROPPED:
+            return []
+        if node.op == "dropout":
+            names[node.outputs[0].name] = self.operand(node.inputs[0], names, place)
+            return []
+        if node.op == "weight" and node.path in place.supplied:
+            names[node.outputs[0].name] = place.supplied[node.path]
+            return []
+        if node.op == "phase":
+            return self.inlined(node, node.regions[1], names, place)
+        if node.op == "given":
+            return self.choice(node, names, place)
+        if node.op == "call" and node.callee is not None:
+            return self.call(node, node.callee, names, place)
+        return [self.copy(node, names, place)]
+
+    def inlined(self, node: Node, region: Graph, names: Names, place: _Place) -> list[Node]:
+        """A region with its node's inputs in the place of its own."""
+        for value, operand in zip(region.inputs, node.inputs, strict=True):
+            names[value.name] = self.operand(operand, names, place)
+        nodes, outputs = self.graph(region, names, place)
+        names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
+        return nodes
+
+    def choice(self, node: Node, names: Names, place: _Place) -> list[Node]:
+        """`given(mask)` is decided where the caller's operand is known to be there or not."""
+        operand = place.inputs.get(str(node.attr("input")), node.attr("input"))
+        if operand is None:
+            return self.inlined(node, node.regions[1], names, place)
+        if operand not in self.entries:
+            return self.inlined(node, node.regions[0], names, place)
+        return [replace(self.copy(node, names, place), attrs=(("input", operand),))]
+
+    def call(self, node: Node, callee: Definition, names: Names, place: _Place) -> list[Node]:
+        inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
+        inner: Names = {value.name: x for value, x in zip(callee.graph.inputs, inputs, strict=True)}
+        sizes: dict[Unknown, Size] = {unknown: value.subs(place.sizes) for unknown, value in node.bindings}
+        handed = {path: str(names[name]) for path, name in node.supplied}
+        path = place.path(node.path) if node.path else place.prefix
+        handed |= {
+            outer[len(node.path) + 1 :]: name
+            for outer, name in place.supplied.items()
+            if node.path and outer.startswith(node.path + ".")
+        }
+        nodes, outputs = self.graph(callee.graph, inner, _Place(path, sizes, handed, dict(inner)))
+        names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
+        return nodes
+
+    def copy(self, node: Node, names: Names, place: _Place) -> Node:
+        path = place.path(node.path) if node.path else ""
+        if node.callee is not None and path:
+            self.lifted.add(path)
+        inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
+        return replace(
+            node,
+            inputs=inputs,
+            supplied=tuple((where, str(names[name])) for where, name in node.supplied),
+            attrs=tuple((key, in_sizes(value, place.sizes)) for key, value in node.attrs),
+            regions=tuple(self.region(region, names, place) for region in node.regions),
+            path=path,
+            bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
+            outputs=tuple(self.value(value, names, place.sizes) for value in node.outputs),
+        )
+
+    def region(self, region: Graph, names: Names, place: _Place) -> Graph:
+        inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
+        nodes, outputs = self.graph(region, names, place)
+        return drop_dead(Graph(inputs, tuple(nodes), outputs))
+
+    def value(self, value: Value, names: Names, sizes: Sizes) -> Value:
+        name = self.fresh.name(value.hint or value.name)
+        names[value.name] = name
+        return Value(name, type_in_sizes(value.type, sizes), value.hint)

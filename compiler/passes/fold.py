@@ -1,0 +1,89 @@
+"""Folding: what training needs and use does not is computed once, and linear towers become single maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
+from ogive.compiler.passes.conversion import Conversion, conversion
+from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.dead import dead
+from ogive.compiler.passes.deploy_flat import deployed, read_members
+from ogive.compiler.passes.fold_regions import Folding, Note
+from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
+from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.simplify import simplify
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass made of a model: the result, how its weights are computed, and what was done or left."""
+
+    model: Model
+    conversion: Conversion
+    notes: tuple[Note, ...] = ()
+
+
+def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
+    """The model as it is used: binding times first, then the affine normal form of what is linear.
+
+    `grow` allows results that store more numbers than the source; `borders` allows maps of the border at run time.
+    """
+    flat = deployed(model)
+    flat = replace(flat, definition=simplify(inline(flat.definition)))
+    definition = flat.definition
+    root = scope_of_model()
+    root.fresh.taken.update(_names(definition.graph))
+    weights = {member.path: member for member in definition.members if isinstance(member, Weight)}
+    static = Static(root, weights, grow)
+    static.scan(definition.graph, root)
+    notes: list[Note] = []
+    graph = _folded(definition.graph, root, static, notes, borders)
+    made = root.all_targets()
+    members = tuple(_members(definition, made))
+    result = dead(replace(definition, graph=graph))
+    result = replace(result, members=tuple(read_members(result.graph, members)))
+    found = replace(flat, definition=result)
+    computed, targets = root.close()
+    return Passed(found, conversion(model, found, computed, targets), tuple(notes))
+
+
+def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borders: bool) -> Graph:
+    """A graph with its regions folded first."""
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.regions:
+            below = inner(node, scope)
+            regions = tuple(_folded(region, below, static, notes, borders) for region in node.regions)
+            node = replace(node, regions=regions)
+        nodes.append(node)
+    whole = Graph(graph.inputs, tuple(nodes), graph.outputs)
+    return stored(Folding(whole, scope, static, notes, borders).run(), scope, static)
+
+
+def _members(definition: Definition, made: Mapping[str, Weight]) -> list[Member]:
+    """The members of the result in the order of the source; a new weight follows those of its place."""
+    members: list[Member] = []
+    left = dict(made)
+    for member in definition.members:
+        members.append(left.pop(member.path) if member.path in left else member)
+        stem = member.path.rpartition(".")[0]
+        if isinstance(member, Loop):
+            continue
+        for path in [p for p in left if p.rpartition(".")[0] == stem and p not in definition_paths(definition)]:
+            members.append(left.pop(path))
+    return [*members, *left.values()]
+
+
+def definition_paths(definition: Definition) -> set[str]:
+    """The paths of a definition's own members."""
+    return {member.path for member in definition.members}
+
+
+def _names(graph: Graph) -> set[str]:
+    found = set(graph.values)
+    for node in graph.walk():
+        for region in node.regions:
+            found.update(region.values)
+    return found

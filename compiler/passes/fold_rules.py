@@ -1,0 +1,377 @@
+"""What each operation does to affine values: the transfer functions of folding."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from types import MappingProxyType
+
+from ogive.compiler.ir import Const, Graph, Node, Operand, Scalar
+from ogive.compiler.passes import affine_kernels as kernels
+from ogive.compiler.passes.affine import Affine, Pads, Term, after, identity, scaled
+from ogive.compiler.passes.affine_sum import added
+from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.sizes import Size
+from ogive.compiler.types import TensorType
+
+Layout = tuple[int, int]  # the axis of channels, and the number of spatial axes after it
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a transfer function may ask."""
+
+    graph: Graph
+    scope: Scope
+    absorbed: Callable[[str], Affine | None]  # the affine value of an operand that nothing else reads
+
+    def type(self, name: str) -> TensorType:
+        """The type of a value of the graph."""
+        return self.graph.values[name].type
+
+    def static(self, operand: Operand) -> bool:
+        """Whether an operand is computed from weights alone."""
+        return isinstance(operand, str) and operand in self.scope.types
+
+    def affine(self, operand: Operand, layout: Layout) -> Affine | None:
+        """An operand as an affine value in a layout."""
+        if not isinstance(operand, str) or self.static(operand):
+            return None
+        found = self.absorbed(operand)
+        if found is not None:
+            return found if (found.axis, found.rank) == layout else None
+        return self.source(operand, layout)
+
+    def source(self, name: str, layout: Layout) -> Affine | None:
+        """A value as itself, in a layout."""
+        type = self.type(name)
+        if not type.floating or not layout[0] < len(type.axes):
+            return None
+        axis = type.axes[layout[0]]
+        if axis.pack is not None or not axis.size.is_number:
+            return None
+        return identity(name, axis.size.number, *layout)
+
+
+FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
+    {
+        "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
+        "neg": operator.neg, "sqrt": math.sqrt, "log": math.log, "exp": math.exp, "log2": math.log2,
+        "ceil": math.ceil, "floor": math.floor, "min": min, "max": max,
+    }
+)  # fmt: skip
+
+
+def transfer(node: Node, context: Context) -> Affine | None:
+    """The affine value of a node's result, or None where it is none."""
+    rule = RULES.get(node.op)
+    if rule is None or len(node.outputs) != 1 or not node.outputs[0].type.floating:
+        return None
+    return rule(node, context)
+
+
+def _numbers(sizes: object) -> tuple[int, ...] | None:
+    if not isinstance(sizes, tuple) or not all(isinstance(x, Size) and x.is_number for x in sizes):
+        return None
+    return tuple(x.number for x in sizes)
+
+
+def _path(scope: Scope, kernel: str) -> str:
+    """The first weight that a kernel is computed from."""
+    pending = [kernel]
+    while pending:
+        node = scope.makers[pending.pop(0)]
+        if node.op == "weight":
+            return node.path
+        pending += node.operands
+    return ""
+
+
+def _optional(node: Node, at: int) -> Operand:
+    return node.inputs[at] if len(node.inputs) > at else None
+
+
+def _conv(node: Node, context: Context) -> Affine | None:
+    scope, x, kernel, bias = context.scope, node.inputs[0], node.inputs[1], _optional(node, 2)
+    if not context.static(kernel) or not (bias is None or context.static(bias)) or not isinstance(kernel, str):
+        return None
+    out, inner, *window = scope.shape(kernel)
+    rank, groups = len(window), node.attr("groups")
+    dilation, stride = _numbers(node.attr("dilation")), _numbers(node.attr("stride"))
+    if dilation is None or stride is None or not groups.is_number:
+        return None
+    pads = _pads(node.attr("pad"), tuple(window), dilation)
+    source = context.affine(x, (1, rank))
+    if pads is None or source is None:
+        return None
+    term = Term(
+        "", inner * groups.number, out, groups.number, tuple(window), stride, dilation, pads, kernel,
+        mode=str(node.attr("pad_mode")), path=_path(scope, kernel),
+    )  # fmt: skip
+    return after(scope, term, bias if isinstance(bias, str) else None, source)
+
+
+def _pads(pad: object, window: tuple[int, ...], dilation: tuple[int, ...]) -> Pads | None:
+    if pad == "same":
+        totals = [d * (n - 1) for d, n in zip(dilation, window, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    numbers = _numbers(pad)
+    return None if numbers is None else tuple((n, n) for n in numbers)
+
+
+def _conv_transpose(node: Node, context: Context) -> Affine | None:
+    scope, x, kernel, bias = context.scope, node.inputs[0], node.inputs[1], _optional(node, 2)
+    if not context.static(kernel) or not (bias is None or context.static(bias)) or not isinstance(kernel, str):
+        return None
+    channels, out, *window = scope.shape(kernel)
+    groups, ones = node.attr("groups"), (1,) * len(window)
+    if not isinstance(x, str) or not groups.is_number or context.source(x, (1, len(window))) is None:
+        return None
+    term = Term(
+        x, channels, out * groups.number, groups.number, tuple(window), ones, ones, ((0, 0),) * len(window), kernel,
+        leaf=node, path=_path(scope, kernel),
+    )  # fmt: skip
+    return Affine((term,), bias if isinstance(bias, str) else None, 1, len(window))
+
+
+def _mapped(context: Context, x: Operand, kernel: str, bias: Operand) -> Affine | None:
+    """A matrix [o, i] on the last axis."""
+    if not isinstance(x, str) or not (bias is None or context.static(bias)):
+        return None
+    out, inner = context.scope.shape(kernel)
+    source = context.affine(x, (len(context.type(x).axes) - 1, 0))
+    if source is None:
+        return None
+    term = Term("", inner, out, 1, (), (), (), (), kernel, path=_path(context.scope, kernel))
+    return after(context.scope, term, bias if isinstance(bias, str) else None, source)
+
+
+def _linear(node: Node, context: Context) -> Affine | None:
+    kernel = node.inputs[1]
+    if not context.static(kernel) or not isinstance(kernel, str):
+        return None
+    return _mapped(context, node.inputs[0], kernel, _optional(node, 2))
+
+
+def _matmul(node: Node, context: Context) -> Affine | None:
+    kernel = node.inputs[1]
+    if not context.static(kernel) or not isinstance(kernel, str) or len(context.scope.shape(kernel)) != 2:
+        return None
+    return _mapped(context, node.inputs[0], context.scope.shaped(kernel, "i o -> o i"), None)
+
+
+def _batch_norm(node: Node, context: Context) -> Affine | None:
+    x, mean, variance = node.inputs[:3]
+    weight, bias = _optional(node, 3), _optional(node, 4)
+    if not isinstance(x, str) or not all(v is None or context.static(v) for v in (mean, variance, weight, bias)):
+        return None
+    source = context.affine(x, (1, len(context.type(x).axes) - 2))
+    if source is None or any(axis.pack is not None for axis in context.type(x).axes):
+        return None
+    scope = context.scope
+    scale = scope.op("rsqrt", scope.op("add", str(variance), float(node.attr("eps"))))
+    scale = scale if weight is None else scope.op("mul", str(weight), scale)
+    shift = scope.op("neg", scope.op("mul", str(mean), scale))
+    return scaled(scope, source, scale, shift if bias is None else scope.op("add", str(bias), shift))
+
+
+def _layout(type: TensorType) -> Layout:
+    """The layout that a lone value is taken to have: the last axis, or images with channels first."""
+    rank = len(type.axes)
+    return (1, rank - 2) if rank >= 4 else (rank - 1, 0)
+
+
+def _vector(context: Context, operand: Operand, result: TensorType) -> tuple[str | float, Layout | None] | None:
+    """A static operand as one number for each channel, with its layout; or a plain number."""
+    if isinstance(operand, Const):
+        value = number(operand.value)
+        return None if value is None else (value, None)
+    if not isinstance(operand, str) or not context.static(operand):
+        return None
+    shape, rank = context.scope.shape(operand), len(result.axes)
+    wide = [at for at, count in enumerate(shape) if count != 1]
+    if len(shape) > rank or len(wide) > 1 or any(axis.pack for axis in result.axes[rank - len(shape) :]):
+        return None
+    if not wide:
+        return None
+    axis = rank - len(shape) + wide[0]
+    names = " ".join("c" if at == wide[0] else "1" for at in range(len(shape)))
+    vector = operand if len(shape) == 1 else context.scope.shaped(operand, f"{names} -> c")
+    return vector, (axis, rank - 1 - axis) if axis == 1 and rank > 2 else (axis, 0)
+
+
+def number(value: object) -> float | None:
+    """A literal as a number, where it hangs on no size that is open."""
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return float(value)
+        case Size():
+            return float(value.number) if value.is_number else None
+        case Scalar(fn=fn, args=args) if fn in FUNCTIONS:
+            numbers = [number(arg) for arg in args]
+            return None if None in numbers else float(FUNCTIONS[fn](*numbers))
+        case _:
+            return None
+
+
+def _scale(context: Context, x: Operand, factor: Operand, invert: bool, result: TensorType) -> Affine | None:
+    found = _vector(context, factor, result)
+    if found is None or not isinstance(x, str) or context.static(x) or context.type(x) != result:
+        return None
+    scale, layout = found
+    if layout is not None and layout[1] == 0 and layout[0] != len(result.axes) - 1:
+        return None
+    known = context.absorbed(x)
+    source = known if known is not None and layout is None else context.affine(x, layout or _layout(result))
+    if source is None:
+        return None
+    if isinstance(scale, float):
+        scale = kernels.filled(context.scope, (source.terms[0].out,), 1 / scale if invert else scale)
+    elif invert:
+        scale = context.scope.op("div", 1.0, scale)
+    return scaled(context.scope, source, scale, None)
+
+
+def _mul(node: Node, context: Context) -> Affine | None:
+    a, b = node.inputs
+    result = node.outputs[0].type
+    return _scale(context, a, b, False, result) or _scale(context, b, a, False, result)
+
+
+def _div(node: Node, context: Context) -> Affine | None:
+    if isinstance(node.inputs[1], Const) and node.inputs[1].value == 0:
+        return None
+    return _scale(context, node.inputs[0], node.inputs[1], True, node.outputs[0].type)
+
+
+def _neg(node: Node, context: Context) -> Affine | None:
+    return _scale(context, node.inputs[0], Const(-1.0), False, node.outputs[0].type)
+
+
+def _shift(context: Context, x: Operand, shift: Operand, negate: bool, result: TensorType) -> Affine | None:
+    found = _vector(context, shift, result)
+    if found is None or not isinstance(x, str) or context.static(x) or context.type(x) != result:
+        return None
+    value, layout = found
+    if layout is not None and layout[1] == 0 and layout[0] != len(result.axes) - 1:
+        return None
+    known = context.absorbed(x)
+    source = known if known is not None and layout is None else context.affine(x, layout or _layout(result))
+    if source is None:
+        return None
+    if isinstance(value, float):
+        value = kernels.filled(context.scope, (source.terms[0].out,), -value if negate else value)
+    elif negate:
+        value = context.scope.op("neg", value)
+    return scaled(context.scope, source, None, value)
+
+
+def _sum(node: Node, context: Context, sign: float) -> Affine | None:
+    a, b = node.inputs
+    result = node.outputs[0].type
+    if not (isinstance(a, str) and isinstance(b, str)) or context.static(a) or context.static(b):
+        moved = _shift(context, a, b, sign < 0, result)
+        return moved if moved is not None or sign < 0 else _shift(context, b, a, False, result)
+    if context.type(a) != result or context.type(b) != result:
+        return None
+    known = [found for found in (context.absorbed(a), context.absorbed(b)) if found is not None]
+    layout = (known[0].axis, known[0].rank) if known else _layout(result)
+    first = context.affine(a, layout) or context.source(a, layout)
+    second = context.affine(b, layout) or context.source(b, layout)
+    if first is None or second is None:
+        return None
+    if sign < 0:
+        minus = kernels.filled(context.scope, (second.terms[0].out,), -1.0)
+        second = scaled(context.scope, second, minus, None)
+    return added(context.scope, first, second)
+
+
+def _avg_pool(node: Node, context: Context) -> Affine | None:
+    window, stride, pad = (_numbers(node.attr(key)) for key in ("kernel", "stride", "pad"))
+    if window is None or stride is None or pad is None or node.attr("ceil"):
+        return None
+    if any(pad) and not node.attr("count_include_pad"):
+        return None
+    source = context.affine(node.inputs[0], (1, len(window)))
+    if source is None:
+        return None
+    channels = source.terms[0].out
+    kernel = kernels.filled(context.scope, (channels, 1, *window), 1 / prod(window))
+    ones, pads = (1,) * len(window), tuple((n, n) for n in pad)
+    term = Term("", channels, channels, channels, window, stride, ones, pads, kernel)
+    return after(context.scope, term, None, source)
+
+
+def _pad(node: Node, context: Context) -> Affine | None:
+    before, after_ = node.attr("before"), node.attr("after")
+    x = node.inputs[0]
+    if node.attr("mode") != "constant" or node.attr("value") != 0 or not isinstance(x, str):
+        return None
+    rank = len(context.type(x).axes) - 2
+    axis = node.attr("axis") - 2
+    if axis < 0 or not (before.is_number and after_.is_number):
+        return None
+    source = context.affine(x, (1, rank))
+    if source is None:
+        return None
+    channels, ones = source.terms[0].out, (1,) * rank
+    pads = tuple((before.number, after_.number) if at == axis else (0, 0) for at in range(rank))
+    term = Term("", channels, channels, channels, ones, ones, ones, pads)
+    if len(source.terms) == 1 and source.bias is None and source.terms[0].identity and source.terms[0].padded:
+        return None
+    if len(source.terms) == 1 and all(n == 1 for n in (*source.terms[0].window, *source.terms[0].stride)):
+        return _padded_again(source, pads) or after(context.scope, term, None, source)
+    return after(context.scope, term, None, source)
+
+
+def _padded_again(source: Affine, pads: Pads) -> Affine | None:
+    """Padding of another axis after one: zeros around zeros."""
+    (term,) = source.terms
+    if not term.padded or source.bias is not None or term.mode != "zeros":
+        return None
+    both = tuple((a + c, b + d) for (a, b), (c, d) in zip(term.pads, pads, strict=True))
+    return replace(source, terms=(replace(term, pads=both),))
+
+
+def _einsum(node: Node, context: Context) -> Affine | None:
+    """Scales by channel, and matrices on the last axis, in einsum notation."""
+    if len(node.inputs) != 2 or context.static(node.inputs[0]) == context.static(node.inputs[1]):
+        return None
+    at = 0 if context.static(node.inputs[0]) else 1
+    recipe = node.attr("recipe")
+    weight, x, y = recipe.inputs[at], recipe.inputs[1 - at], recipe.outputs[0]
+    names = [[atom.name for place in side for part in place.parts for atom in part] for side in (weight, x, y)]
+    kernel, value = str(node.inputs[at]), node.inputs[1 - at]
+    match names:
+        case [[name], xs, ys] if xs == ys and name in xs and len(xs) == len(node.outputs[0].type.axes):
+            axis = xs.index(name)
+            layout = (axis, len(xs) - 2) if axis == 1 and len(xs) > 2 else (axis, 0)
+            source = context.affine(value, layout) if layout[1] or axis == len(xs) - 1 else None
+            return None if source is None else scaled(context.scope, source, kernel, None)
+        case [[a, b], [*xs, x_last], [*ys, y_last]] if xs == ys and {a, b} == {x_last, y_last} and a != b:
+            turned = kernel if a == y_last else context.scope.shaped(kernel, "i o -> o i")
+            return _mapped(context, value, turned, None)
+        case _:
+            return None
+
+
+RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
+    "add": lambda node, context: _sum(node, context, 1.0),
+    "avg_pool": _avg_pool,
+    "batch_norm": _batch_norm,
+    "conv": _conv,
+    "conv_transpose": _conv_transpose,
+    "div": _div,
+    "einsum": _einsum,
+    "linear": _linear,
+    "matmul": _matmul,
+    "mul": _mul,
+    "neg": _neg,
+    "pad": _pad,
+    "sub": lambda node, context: _sum(node, context, -1.0),
+}

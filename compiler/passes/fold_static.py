@@ -1,0 +1,232 @@
+"""Binding times: what hangs on weights alone is computed once, in the conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import prod
+
+from ogive.compiler.ir import Const, Graph, Init, Node, Operand, Scalar, Value, Weight
+from ogive.compiler.ops import OPS
+from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.substitute import Fresh
+from ogive.compiler.sizes import Size, size
+from ogive.compiler.types import TensorType
+
+# what rearranges memory and does no arithmetic stays with its reader: storing it twice saves nothing
+STAYING = ("layout", "value")
+
+
+@dataclass(slots=True)
+class Static:
+    """The static values of a model: their conversions by scope, the weights below each, and who reads a weight."""
+
+    root: Scope
+    weights: dict[str, Weight]
+    grow: bool = False  # whether the result may store more numbers than the source
+    below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it hangs on
+    readers: dict[str, set[str]] = field(default_factory=dict)  # path of a weight -> nodes at run time that need it
+    claimed: set[str] = field(default_factory=set)  # paths of weights of the result
+
+    def scan(self, graph: Graph, scope: Scope) -> None:
+        """Find the static nodes of a graph and of its regions."""
+        for node in graph.nodes:
+            if self.is_static(node, scope):
+                scope.add(node)
+                paths = [node.path] if node.op == "weight" else [p for x in node.operands for p in self.below[x]]
+                self.below.update({value.name: tuple(dict.fromkeys(paths)) for value in node.outputs})
+                continue
+            for operand in node.operands:
+                self.read(operand, key(node))
+            for region in node.regions:
+                self.scan(region, inner(node, scope))
+            if node.op == "weight":
+                self.readers.setdefault(node.path, set()).add(f"{node.path} in another loop")
+        for name in graph.outputs:
+            if isinstance(name, str):
+                self.read(name, "output")
+
+    def read(self, name: str, reader: str) -> None:
+        """A node at run time reads a value."""
+        for path in self.below.get(name, ()):
+            self.readers.setdefault(path, set()).add(reader)
+
+    def is_static(self, node: Node, scope: Scope) -> bool:
+        """Whether a node hangs on weights of this scope alone, and on no size that is known at run time."""
+        if not all(_fixed(value.type) for value in node.outputs):
+            return False
+        if node.op == "weight":
+            return owned(node.path, scope)
+        spec = OPS.get(node.op)
+        if spec is None or spec.random or node.regions or node.callee is not None:
+            return False
+        inputs = all(x is None or (isinstance(x, str) and x in scope.types) or _known(x) for x in node.inputs)
+        return inputs and all(_known(value) for _, value in node.attrs)
+
+    def released(self, path: str, readers: set[str]) -> bool:
+        """Whether no node but these needs a weight."""
+        return self.readers.get(path, set()) <= readers
+
+    def elements(self, paths: tuple[str, ...]) -> int:
+        """How many numbers these weights hold."""
+        return sum(count(self.weights[path].type) for path in paths)
+
+    def store(self, scope: Scope, value: str, path: str) -> Node:
+        """A new weight of the result that holds a static value; the node that reads it at run time."""
+        maker = scope.makers[value]
+        if maker.op == "weight":
+            self.claimed.add(maker.path)
+            return maker
+        path = self.free(path)
+        self.claimed.add(path)
+        known = self.weights.get(path)
+        type = scope.types[value]
+        kinds = {self.weights[p].kind for p in self.below_of(scope, value)}
+        init = known.init if known is not None and known.type == type else Init("zeros")
+        weight = Weight(path, type, "param" if "param" in kinds else "state", init, span=known.span if known else None)
+        scope.targets[path] = (value, weight)
+        hint = path.split(".")[-1]
+        return Node("weight", (), (Value(scope.fresh.name(hint), type, hint),), path=path)
+
+    def below_of(self, scope: Scope, value: str) -> tuple[str, ...]:
+        """The weights that a value of a conversion hangs on."""
+        if value not in self.below:
+            maker = scope.makers[value]
+            paths = [maker.path] if maker.op == "weight" else []
+            paths += [path for name in maker.operands for path in self.below_of(scope, name)]
+            self.below[value] = tuple(dict.fromkeys(paths))
+        return self.below[value]
+
+    def free(self, path: str) -> str:
+        """The path itself, or one beside it where another weight has it."""
+        found, number = path, 2
+        while found in self.claimed or (found in self.weights and found != path):
+            found, number = f"{path}_{number}", number + 1
+        return found
+
+
+def key(node: Node) -> str:
+    """What a node is known by."""
+    return node.outputs[0].name if node.outputs else node.op
+
+
+def inner(node: Node, scope: Scope) -> Scope:
+    """The scope of a node's regions: each turn of `repeat` has weights of its own."""
+    return scope.loop(node.path, node.attr("count")) if node.op == "repeat" else scope
+
+
+def owned(path: str, scope: Scope) -> bool:
+    """Whether a weight belongs to each turn of a scope."""
+    if not scope.path:
+        return "*" not in path
+    below = scope.path + ".*."
+    return path.startswith(below) and "*" not in path[len(below) :]
+
+
+def count(type: TensorType) -> int:
+    """The elements of a tensor whose sizes are numbers."""
+    return prod(axis.size.number for axis in type.axes)
+
+
+def _fixed(type: TensorType) -> bool:
+    return all(axis.pack is None and axis.size.is_number for axis in type.axes)
+
+
+def _known(value: object) -> bool:
+    match value:
+        case Size():
+            return value.is_number
+        case Const(value=literal):
+            return _known(literal)
+        case Scalar(args=args):
+            return value.fn != "static" and all(map(_known, args))
+        case tuple():
+            return all(map(_known, value))
+        case str() | int() | float() | None:
+            return True
+        case Recipe():
+            return all(map(_known, value.sizes.values()))
+        case _:
+            return hasattr(value, "size") and _known(value.size)
+
+
+def stored(graph: Graph, scope: Scope, static: Static) -> Graph:
+    """The graph with the static values that it reads stored as weights, or left where that saves nothing."""
+    wanted: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        if not _in(node, scope):
+            for name in node.operands:
+                wanted.setdefault(name, set()).add(key(node))
+    for output in graph.outputs:
+        if isinstance(output, str):
+            wanted.setdefault(output, set()).add("output")
+    frontier = _Frontier(scope, static, wanted)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if _in(node, scope):
+            continue
+        nodes += [made for name in node.operands for made in frontier.reading(name)]
+        nodes.append(_renamed(node, frontier.names))
+    nodes += [made for name in graph.outputs if isinstance(name, str) for made in frontier.reading(name)]
+    outputs = tuple(_at(output, frontier.names) for output in graph.outputs)
+    return Graph(graph.inputs, tuple(nodes), outputs)
+
+
+def _in(node: Node, scope: Scope) -> bool:
+    return bool(node.outputs) and node.outputs[0].name in scope.types
+
+
+def _at(operand: Operand, names: dict[str, str]) -> Operand:
+    return names.get(operand, operand) if isinstance(operand, str) else operand
+
+
+def _renamed(node: Node, names: dict[str, str]) -> Node:
+    if not any(name in names for name in node.operands):
+        return node
+    supplied = tuple((path, names.get(name, name)) for path, name in node.supplied)
+    return replace(node, inputs=tuple(_at(x, names) for x in node.inputs), supplied=supplied)
+
+
+@dataclass(slots=True)
+class _Frontier:
+    scope: Scope
+    static: Static
+    wanted: dict[str, set[str]]
+    names: dict[str, str] = field(default_factory=dict)  # static value -> value at run time
+    done: set[str] = field(default_factory=set)
+
+    def reading(self, name: str) -> Iterator[Node]:
+        """The nodes that give a static value at run time, the first time it is read."""
+        if name not in self.scope.types or name in self.done:
+            return
+        maker = self.scope.makers[name]
+        self.done.update(value.name for value in maker.outputs)
+        if maker.op == "weight":
+            self.static.claimed.add(maker.path)
+            yield maker
+        elif self.pays(maker, name):
+            paths = self.static.below_of(self.scope, name)
+            node = self.static.store(self.scope, name, paths[0])
+            self.names[name] = node.outputs[0].name
+            yield node
+        else:
+            for operand in maker.operands:
+                yield from self.reading(operand)
+            yield _renamed(maker, self.names)
+
+    def pays(self, maker: Node, name: str) -> bool:
+        """Whether storing a value takes no more room than what it is computed from, and saves arithmetic."""
+        paths = self.static.below_of(self.scope, name)
+        if not paths or OPS[maker.op].kind in STAYING or maker.op in ("cast", "stop_gradient"):
+            return False
+        if len(maker.outputs) > 1 or not maker.outputs[0].type.floating:
+            return False
+        readers = self.wanted.get(name, set())
+        freed = tuple(path for path in paths if self.static.released(path, readers))
+        return self.static.grow or count(maker.outputs[0].type) <= self.static.elements(freed)
+
+
+def scope_of_model() -> Scope:
+    """An empty scope outside of loops."""
+    return Scope("", size(1), Fresh(set()))

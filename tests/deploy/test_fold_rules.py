@@ -1,0 +1,99 @@
+"""Each rule of folding by itself: what becomes of it, and that the values stay, at borders too."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from deploy.folding import folded, image, model
+
+IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"
+TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
+ROWS = "(x: [n, 6]) -> [n, d]"
+
+# name, types, body, what is left
+CASES = [
+    ("conv, bn", IMAGE, "return x |> Conv[4, 6, 3, pad=1] |> BatchNorm", {"conv": 1}),
+    ("conv, bn, no bias, even kernel", IMAGE, "return x |> Conv[4, 6, 2, bias=false] |> BatchNorm", {"conv": 1}),
+    ("conv, bn, groups", IMAGE, "return x |> Conv[4, 6, 3, stride=2, dilation=2, groups=2] |> BatchNorm", {"conv": 1}),
+    ("conv, bn, replicate", IMAGE, 'return x |> Conv[4, 6, 3, pad=1, pad_mode="replicate"] |> BatchNorm', {"conv": 1}),
+    ("conv, bn, same", IMAGE, 'return x |> Conv[4, 6, 3, pad="same"] |> BatchNorm', {"conv": 1}),
+    ("conv, bn, bn", IMAGE, "return x |> Conv[4, 6, 3, pad=1] |> BatchNorm |> BatchNorm", {"conv": 1}),
+    ("transposed, bn", IMAGE, "return x |> ConvTranspose[4, 6, 3, stride=2] |> BatchNorm", {"conv_transpose": 1}),
+    ("transposed, bn, groups", IMAGE, "return x |> ConvTranspose[4, 6, 2, stride=2, groups=2] |> BatchNorm",
+     {"conv_transpose": 1}),
+    ("transposed, bn, depthwise", IMAGE, "return x |> ConvTranspose[4, 4, 2, stride=2, groups=4] |> BatchNorm",
+     {"conv_transpose": 1}),
+    ("linear, bn", ROWS, "return x |> Linear[6, 5] |> BatchNorm", {"linear": 1}),
+    ("bn, linear", ROWS, "return x |> BatchNorm |> Linear[6, 5]", {"linear": 1}),
+    ("bn, conv, no padding", IMAGE, "return x |> BatchNorm |> Conv[4, 6, 3]", {"conv": 1}),
+    ("bn, conv, circular", IMAGE, 'return x |> BatchNorm |> Conv[4, 6, 3, pad=1, pad_mode="circular"]', {"conv": 1}),
+    ("bn, conv, groups", IMAGE, "return x |> BatchNorm |> Conv[4, 6, 3, groups=2, stride=2]", {"conv": 1}),
+    ("bn, conv, zero padding stays", IMAGE, "return x |> BatchNorm |> Conv[4, 6, 3, pad=1]",
+     {"batch_norm": 1, "conv": 1}),
+    ("parallel", IMAGE, "return (x |> Conv[4, 6, 3, pad=1]) + (x |> Conv[4, 6, 1])", {"conv": 1}),
+    ("parallel, subtracted", IMAGE, "return (x |> Conv[4, 6, 3, pad=1]) - (x |> Conv[4, 6, 1])", {"conv": 1}),
+    ("parallel, stride", IMAGE,
+     "return (x |> Conv[4, 6, 5, stride=2, pad=2]) + (x |> Conv[4, 6, 1, stride=2])", {"conv": 1}),
+    ("parallel, asymmetric kernels", IMAGE,
+     "return (x |> Conv[4, 6, [3, 1], pad=[1, 0]]) + (x |> Conv[4, 6, [1, 3], pad=[0, 1]]) "
+     "+ (x |> Conv[4, 6, 3, pad=1])", {"conv": 1}),
+    ("parallel, dilation", IMAGE,
+     "return (x |> Conv[4, 6, 3, pad=2, dilation=2]) + (x |> Conv[4, 6, 1])", {"conv": 1}),
+    ("parallel, two dilations stay", IMAGE,
+     "return (x |> Conv[4, 6, 3, pad=2, dilation=2]) + (x |> Conv[4, 6, 3, pad=1])", {"conv": 2, "add": 1}),
+    ("parallel, groups", IMAGE,
+     "return (x |> Conv[4, 4, 3, pad=1, groups=2]) + (x |> Conv[4, 4, 1, groups=2])", {"conv": 1}),
+    ("parallel, depthwise and dense stay", IMAGE,
+     "return (x |> Conv[4, 4, 7, pad=3, groups=4]) + (x |> Conv[4, 4, 1])", {"conv": 2, "add": 1}),
+    ("identity", IMAGE, "return x + (x |> Conv[4, 4, 3, pad=1])", {"conv": 1}),
+    ("identity, groups", IMAGE, "return x + (x |> Conv[4, 4, 3, pad=1, groups=2])", {"conv": 1}),
+    ("identity, depthwise", IMAGE, "return x + (x |> Conv[4, 4, 3, pad=1, groups=4])", {"conv": 1}),
+    ("1x1, average costs more", IMAGE, "return x |> Conv[4, 6, 1] |> avg_pool[3, stride=2]",
+     {"conv": 1, "avg_pool": 1}),
+    ("average after a map, beside another", IMAGE,
+     "return (x |> Conv[4, 6, 1] |> avg_pool[3, stride=2]) + (x |> Conv[4, 6, 3, stride=2])", {"conv": 1}),
+    ("average and 1x1, summed", IMAGE,
+     "return (x |> avg_pool[3, stride=1, pad=1]) + (x |> Conv[4, 4, 3, pad=1])", {"conv": 1}),
+    ("average that does not count padding stays", IMAGE,
+     "return (x |> avg_pool[3, stride=1, pad=1, count_include_pad=false]) + (x |> Conv[4, 4, 3, pad=1])",
+     {"avg_pool": 1, "conv": 1, "add": 1}),
+    ("1x1, kxk", IMAGE, "return x |> Conv[4, 6, 1] |> Conv[6, 5, 3]", {"conv": 1}),
+    ("1x1, kxk, no bias, padded", IMAGE, "return x |> Conv[4, 6, 1, bias=false] |> Conv[6, 5, 3, pad=1]", {"conv": 1}),
+    ("1x1, kxk, bias, padded stays", IMAGE, "return x |> Conv[4, 6, 1] |> Conv[6, 5, 3, pad=1]", {"conv": 2}),
+    ("kxk, 1x1", IMAGE, "return x |> Conv[4, 6, 3, pad=1, stride=2] |> Conv[6, 4, 1]", {"conv": 1}),
+    ("kxk, 1x1, groups", IMAGE, "return x |> Conv[4, 8, 3, groups=2] |> Conv[8, 4, 1, groups=2]", {"conv": 1}),
+    ("kxk, kxk", IMAGE, "return x |> Conv[4, 8, 3, pad=1] |> Conv[8, 8, 3]", {"conv": 1}),
+    ("kxk, kxk, strides, dilations", IMAGE,
+     "return x |> Conv[4, 16, 2, stride=2, dilation=2] |> Conv[16, 3, 2]", {"conv": 1}),
+    ("kxk, kxk costs more", IMAGE, "return x |> Conv[4, 4, 3, pad=1] |> Conv[4, 8, 3]", {"conv": 2}),
+    ("depthwise, depthwise", IMAGE,
+     "return x |> Conv[4, 4, [3, 1], groups=4] |> Conv[4, 4, [1, 3], groups=4]", {"conv": 2}),
+    ("depthwise, pointwise costs more", IMAGE,
+     "return x |> Conv[4, 4, 3, pad=1, groups=4] |> Conv[4, 8, 1]", {"conv": 2}),
+    ("linear, linear", TOKENS, "return x |> Linear[6, 12] |> Linear[12, 4]", {"linear": 1}),
+    ("low rank stays", TOKENS, "return x |> Linear[6, 2, bias=false] |> Linear[2, 6]", {"linear": 2}),
+    ("low rank beside a dense map", TOKENS,
+     "return (x |> Linear[6, 6]) + 0.5 * (x |> Linear[6, 2, bias=false] |> Linear[2, 6, bias=false])", {"linear": 1}),
+    ("layer scale", TOKENS, "return x |> Linear[6, 6] |> LayerScale", {"linear": 1}),
+    ("layer scale, residual", TOKENS, "return x + (x |> relu |> Linear[6, 6] |> LayerScale)",
+     {"relu": 1, "linear": 1, "add": 1}),
+    ("constant factors", TOKENS, "return (2 * (x |> Linear[6, 6]) + 1) / 3", {"linear": 1}),
+    ("scale of channels", IMAGE,
+     "param gamma: [4] = ones\nreturn einsum[\"b c h w, c -> b c h w\"](x |> Conv[4, 4, 3], gamma)", {"conv": 1}),
+    ("repmixer", IMAGE,
+     "y = (x |> Conv[4, 4, 3, pad=1, groups=4, bias=false] |> BatchNorm) - (x |> BatchNorm)\n"
+     "param gamma: [4] = ones\nreturn x + einsum[\"b c h w, c -> b c h w\"](y, gamma)", {"conv": 1}),
+    ("dropout", TOKENS, "return x |> Linear[6, 6] |> Dropout[0.5] |> Linear[6, 6]", {"linear": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("types", "body", "left"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_each_rule_keeps_the_values(types: str, body: str, left: dict[str, int]) -> None:
+    found = folded(model(body, types))
+    shapes = [(2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)] if types == IMAGE else [(2, 3, 6), (1, 1, 6)]
+    shapes = [(5, 6), (1, 6)] if types == ROWS else shapes
+    for shape in shapes:
+        assert found.error(image(*shape)) < 1e-12
+    assert found.ops == Counter(left), [str(note) for note in found.passed.notes]
