@@ -1,0 +1,77 @@
+"""ViT-B/16 and ResNet-50 in float32: transformers' modules and hand-written ones against ours, with equal weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import ogive
+from bench.handwritten import ResNet50, ViTB16
+from bench.pairs import Result, Run, best
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+class Operations(TorchDispatchMode):
+    """Counts the aten operations of a run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        self.counts[str(func.overloadpacket.__name__)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations(module: nn.Module, image: Tensor) -> Counter[str]:
+    """How often each aten operation runs in a forward pass."""
+    with torch.no_grad(), Operations() as seen:
+        module(image)
+    return seen.counts
+
+
+def results() -> Iterator[Result]:
+    torch.manual_seed(0)
+    vit = transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000)).eval()
+    resnet = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=1000)).eval()
+    image = torch.randn(1, 3, 224, 224)
+    for file, name, peer, written in (
+        ("vit", "ViTB16", vit, ViTB16()),
+        ("resnet", "ResNet50", resnet, ResNet50()),
+    ):
+        model = ogive.load(EXAMPLES / f"{file}.arch").models[name]
+        ours = model.torch()
+        ours.load_state_dict(model.load_weights(peer.state_dict(), EXAMPLES / f"{file}.map.toml"))
+        ours.eval()
+        written.eval()
+        torch.testing.assert_close(ours(image), peer(image).logits, rtol=1e-3, atol=1e-3)
+        for peer_name, other in (("transformers", peer), ("hand-written", written)):
+            yield best(f"{name} forward, {peer_name}", forward(ours, image), forward(other, image), pairs=3)
+            yield best(f"{name} with backward, {peer_name}", step(ours, image), step(other, image), pairs=3)
+            a, b = operations(ours, image).total(), operations(other, image).total()
+            yield Result(f"{name} aten operations, {peer_name}", a / 1e3, b / 1e3)
+
+
+def forward(module: nn.Module, image: Tensor) -> Run:
+    def run() -> None:
+        with torch.no_grad():
+            module(image)
+
+    return run
+
+
+def step(module: nn.Module, image: Tensor) -> Run:
+    def run() -> None:
+        module.zero_grad()
+        found = module(image)
+        (found if isinstance(found, Tensor) else found.logits).mean().backward()  # type: ignore[no-untyped-call]
+
+    return run
