@@ -8,6 +8,7 @@ from dataclasses import replace
 from ogive.compiler.ir import Definition, Graph, Node, Operand
 from ogive.compiler.ops.recipe import Place, Recipe
 from ogive.compiler.passes.fuse_attention import attention
+from ogive.compiler.passes.fuse_branches import attention_in_branches
 from ogive.compiler.passes.fuse_norms import layer_norm, rms_norm
 from ogive.compiler.passes.rewrite import producer, rules_pass
 from ogive.compiler.passes.substitute import Fresh
@@ -77,7 +78,7 @@ def _with_bias(node: Node, graph: Graph, op: str, vector: Callable[[str], str | 
     return None
 
 
-RULES = (attention, einsum_as_linear, linear_bias, conv_bias, layer_norm, rms_norm)
+RULES = (attention, attention_in_branches, einsum_as_linear, linear_bias, conv_bias, layer_norm, rms_norm)
 
 
 def fuse(definition: Definition) -> Definition:

@@ -153,6 +153,12 @@ def _scale(node: Node) -> tuple[str, Operand | Scalar | float] | None:
     return (x, factor) if _positive(value) else None  # type: ignore[return-value]
 
 
+def is_scaling(node: Node) -> Operand:
+    """What a node scales by a positive number, if that is what it does."""
+    scaled = _scale(node)
+    return scaled[0] if scaled is not None else None
+
+
 def _positive(value: object) -> bool:
     match value:
         case bool():
