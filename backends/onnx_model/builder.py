@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ class Builder:
     complex: set[str] = field(default_factory=set)
     sources: dict[Unknown, tuple[str, int, Size]] = field(default_factory=dict)  # input, axis, the size it has
     given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs
+    ask: Callable[[Unknown], str] | None = None  # makes one an input
     taken: dict[str, int] = field(default_factory=dict)  # names of values, and how often one was asked for
     labels: dict[str, int] = field(default_factory=dict)  # names of nodes
     path: str = ""
@@ -85,6 +86,37 @@ class Builder:
         if key is not None:
             self.body.seen[key] = outputs
         return outputs
+
+    def scan(
+        self,
+        starts: Sequence[str],
+        sources: Sequence[str],
+        inner: Sequence[tuple[str, TensorType]],
+        step: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]],
+        axes: Sequence[int],
+        out_axis: int,
+        reverse: bool,
+    ) -> tuple[str, ...]:
+        """`Scan` along axes of the sources; `step` writes its body."""
+        outer, body = self.body, Body(parent=self.body)
+        prefix = f"{self.path}/" if self.path else ""
+        body.inputs = [(self.name(prefix + hint), type) for hint, type in inner]
+        self.types.update(body.inputs)
+        self.body = body
+        results = step([name for name, _ in body.inputs])
+        # an output of the body must be made in it, by a node of its own
+        body.outputs = [(self.add("Identity", [name], 1, {})[0], type) for name, type in results]
+        self.body = outer
+        yields = len(results) - len(starts)
+        attrs: dict[str, Any] = {
+            "num_scan_inputs": len(sources),
+            "scan_input_axes": list(axes),
+            "scan_input_directions": [int(reverse)] * len(sources),
+            "scan_output_axes": [out_axis] * yields,
+            "scan_output_directions": [int(reverse)] * yields,
+            "body": body,
+        }
+        return self.add("Scan", [*starts, *sources], len(results), attrs)
 
     def array(self, value: np.ndarray | Sequence[int]) -> str:
         """A constant; equal ones are one."""
@@ -187,6 +219,9 @@ class Builder:
 
     def _unknown(self, unknown: Unknown) -> str:
         if unknown in self.given:
+            return self.given[unknown]
+        if unknown not in self.sources and self.ask is not None:
+            self.given[unknown] = self.ask(unknown)
             return self.given[unknown]
         if unknown not in self.sources:
             raise OnnxError(f"the size `{unknown.name}` is told by no input; give it with `sizes`")

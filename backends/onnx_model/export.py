@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from onnx import ModelProto
 
-from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.builder import RANDOM, Builder
 from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
 from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.functions import DOMAIN, Functions
 from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.specialize import Sizes, real
-from ogive.backends.onnx_model.tidy import Stored, Weights, fold_batch_norms, renamed, store_transposed
+from ogive.backends.onnx_model.telling import note_source
+from ogive.backends.onnx_model.tidy import Stored, Weights, all_ops, fold_batch_norms, renamed, store_transposed
 from ogive.backends.onnx_model.walk import Bound, Walker
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.passes import TORCH, optimized
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
 from ogive.compiler.types import Axis, TensorType
+from onnx import ModelProto
 
 OPSET = 23  # the first with `Attention` and `RMSNormalization`
+OPSET_RANDOM = 21  # runtimes have the random nodes of no later one yet
+SUPPORTED = (20, 26)
 IR_VERSIONS = {20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 12, 26: 13}
-DOMAIN = "ogive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Settings:
 
     sizes: Mapping[str, int | Sequence[int]] = field(default_factory=dict)  # a number; for a pack one for each axis
     ranks: Mapping[str, int] = field(default_factory=dict)  # how many axes a pack of an input stands for
-    opset: int = OPSET
+    opset: int | None = None  # `OPSET`, unless the graph draws random numbers
     functions: bool = False
     taps: bool = False
     optional: tuple[str, ...] = ()  # optional inputs that the graph takes
@@ -51,7 +54,10 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     floating = _floating(arrays)
     model = optimized(model, TORCH)
-    builder = Builder(settings.opset, floating)
+    opset = settings.opset or OPSET
+    if not SUPPORTED[0] <= opset <= SUPPORTED[1]:
+        raise OnnxError(f"opset {opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
+    builder = Builder(opset, floating)
     weights = Weights()
     unknowns, packs = _unknowns(model, settings)
     args = _inputs(model.definition, builder, Sizes(unknowns, packs), settings)
@@ -66,8 +72,11 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     walker = Walker(builder, weight, taps={} if settings.taps else None)
     proto = ModelProto()
     if settings.functions:
-        raise OnnxError("functions of a model are not built yet")
+        functions = Functions(proto)
+        walker.on_call, walker.on_turn = functions.call, functions.turn
     results = walker.definition(model.definition, args, unknowns)
+    if settings.opset is None and draws(builder, proto):
+        return exported(model, arrays, replace(settings, opset=OPSET_RANDOM))
     _outputs(model.definition, builder, results, walker.taps or {})
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
@@ -75,6 +84,12 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     conditions = _conditions(model, walker, unknowns)
     _fill(proto, model, builder, conditions, settings)
     return Exported(proto, weights.stored)
+
+
+def draws(builder: Builder, proto: ModelProto) -> bool:
+    """Whether the graph or one of its functions draws random numbers."""
+    functions = (node.op_type for function in proto.functions for node in function.node)
+    return any(op in RANDOM for op in (*functions, *all_ops(builder.body)))
 
 
 def _floating(arrays: Mapping[str, np.ndarray]) -> str:
@@ -88,15 +103,17 @@ def _unknowns(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], di
     """The unknowns of the definition as numbers and as sizes of its inputs; its packs as axes."""
     found = {unknown: size(number) for unknown, number in model.bindings}
     packs: dict[str, tuple[Axis, ...]] = {}
-    names = {unknown.name for unknown in model.definition.sizes}
+    axes_ = [axis for value in model.definition.graph.inputs for axis in value.type.axes if axis.pack is not None]
+    named = {unknown: str(axis.pack) for axis in axes_ for unknown in axis.size.unknowns}
+    names = {named.get(unknown, unknown.name) for unknown in model.definition.sizes}
     wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
     if wrong:
         raise OnnxError(f"{model.name} has no size {', '.join(sorted(wrong))}; it has {', '.join(sorted(names))}")
     for unknown in model.definition.sizes:
-        given = settings.sizes.get(unknown.name)
-        if unknown.kind == "pack":
-            axes = _pack(unknown, given, settings.ranks.get(unknown.name, 1))
-            packs[unknown.name] = axes
+        name = named.get(unknown, unknown.name)
+        given = settings.sizes.get(name)
+        if unknown in named:
+            axes = packs[name] = _pack(name, given, settings.ranks.get(name, 1))
             total = size(1)
             for axis in axes:
                 total = total * axis.size
@@ -110,13 +127,13 @@ def _unknowns(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], di
     return found, packs
 
 
-def _pack(unknown: Unknown, given: int | Sequence[int] | None, rank: int) -> tuple[Axis, ...]:
+def _pack(name: str, given: int | Sequence[int] | None, rank: int) -> tuple[Axis, ...]:
     if isinstance(given, int):
         return (Axis(size(given)),)
     if given is not None:
         return tuple(Axis(size(number)) for number in given)
-    names = [unknown.name] if rank == 1 else [f"{unknown.name}{i}" for i in range(1, rank + 1)]
-    return tuple(Axis(size(Unknown(name))) for name in names)
+    names = [name] if rank == 1 else [f"{name}{i}" for i in range(1, rank + 1)]
+    return tuple(Axis(size(Unknown(each))) for each in names)
 
 
 def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Settings) -> list[Bound]:
@@ -133,22 +150,9 @@ def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Se
         if value.type.elem == "complex":
             builder.complex.add(name)
         for at, axis in enumerate(type.axes):
-            _source(builder, name, at, axis.size)
+            note_source(builder, name, at, axis.size)
         args.append(name)
     return args
-
-
-def _source(builder: Builder, name: str, at: int, length: Size) -> None:
-    """Note an axis that tells a size: plain ones first, else a multiple plus what others tell."""
-    if len(length.unknowns) != 1:
-        return
-    (unknown,) = length.unknowns
-    plain = length == size(unknown)
-    linear = all(len(m) == 0 or (len(m) == 1 and m[0][0] is unknown and m[0][1] == 1) for m in length.terms)
-    if plain or (linear and unknown not in builder.sources):
-        known = builder.sources.get(unknown)
-        if known is None or known[2] != size(unknown):
-            builder.sources[unknown] = (name, at, length)
 
 
 def _outputs(definition: Definition, builder: Builder, results: Sequence[Bound], taps: Mapping[str, str]) -> None:
@@ -207,9 +211,9 @@ def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) 
 
 
 def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequence[str], settings: Settings) -> None:
-    proto.ir_version = IR_VERSIONS.get(settings.opset, 13)
+    proto.ir_version = IR_VERSIONS[builder.opset]
     proto.producer_name = "ogive"
-    proto.opset_import.add(domain="", version=settings.opset)
+    proto.opset_import.add(domain="", version=builder.opset)
     if settings.functions:
         proto.opset_import.add(domain=DOMAIN, version=1)
     for key, value in (("ogive.model", model.name), ("ogive.conditions", json.dumps(list(conditions)))):

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower_values import counted
-from ogive.backends.onnx_model.made import Body
 from ogive.backends.onnx_model.specialize import real
-from ogive.compiler.ir import Const, Node, Value
+from ogive.compiler.ir import Const, Node
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 
@@ -61,7 +60,7 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
             index = [name]
         for value, bound in zip(region.inputs, [*carried, *items, *index, *captured], strict=True):
             frame.values[value.name] = bound
-        results = walker.graph(frame, region)
+        results = _turn(walker, frame, node)
         carried = results[:carry]
         for collected, found in zip(yields, results[carry:], strict=True):
             collected.append(tensor(walker, found, "float"))
@@ -71,6 +70,13 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
         frame.values[value.name] = bound
         if isinstance(bound, str) and bound not in builder.types:
             typed(walker, bound, real(frame.sizes.type(value.type)), None)
+
+
+def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
+    """The results of one turn, whose inputs are bound."""
+    if walker.on_turn is not None:
+        return walker.on_turn(walker, frame, node)
+    return walker.graph(frame, node.regions[0])
 
 
 def _stacked(walker: Walker, rows: list[str]) -> str:
@@ -109,74 +115,34 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
     sliced = node.inputs[carry : carry + turn]
     places = list(axis) if isinstance(axis, tuple) else [axis] * turn
     axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in zip(sliced, places, strict=True)]
-    out_axis = axes[0] if axes else 0
-    reverse = int(bool(node.attr("reverse")))
-    starts = [_start(walker, frame, node, i) for i in range(carry)]
+    starts = [tensor(walker, walker.bound(frame, node.inputs[i]), node.outputs[i].type.elem) for i in range(carry)]
     sources = [tensor(walker, walker.bound(frame, x), "float") for x in sliced]
+    inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in region.inputs[: carry + turn]]
+    out_axis = axes[0] if axes else 0
     if number or not sources:
         sources.append(counted(builder, count))
         axes.append(0)
-    body = Body(parent=builder.body)
-    builder.body = body
-    inner = [_input(walker, frame, value) for value in region.inputs[: carry + turn]]
-    body.inputs = [(name, builder.types[name]) for name in inner]
-    if number or not sliced:
-        index = builder.name("turn")
-        builder.types[index] = TensorType("int", ())
-        body.inputs.append((index, builder.types[index]))
-        inner += [index] if number else []
-    captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
-    for value, bound in zip(region.inputs, [*inner, *captured], strict=True):
-        frame.values[value.name] = bound
-    results = [tensor(walker, r, _elem(region.outputs[i], frame)) for i, r in enumerate(walker.graph(frame, region))]
-    for i, (name, value) in enumerate(zip(results, node.outputs, strict=True)):
-        body.outputs.append(_output(walker, frame, name, value, i < carry, out_axis))
-    assert body.parent is not None
-    builder.body = body.parent
-    scans = len(sources)
-    directions = [reverse] * scans
-    yields = len(node.outputs) - carry
-    attrs = {
-        "num_scan_inputs": scans,
-        "scan_input_axes": axes,
-        "scan_input_directions": directions,
-        "scan_output_axes": [out_axis] * yields,
-        "scan_output_directions": [reverse] * yields,
-        "body": body,
-    }
-    names = builder.add("Scan", [*starts, *sources], len(node.outputs), attrs)
+        inner.append(("turn", TensorType("int", ())))
+
+    def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        for name, value in zip(names, region.inputs[: carry + turn], strict=False):
+            if value.type.elem == "complex":
+                builder.complex.add(name)
+        own = names[: carry + turn + number]
+        captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
+        for value, bound in zip(region.inputs, [*own, *captured], strict=True):
+            frame.values[value.name] = bound
+        found = []
+        for at, (result, value) in enumerate(zip(walker.graph(frame, region), node.outputs, strict=True)):
+            type = real(frame.sizes.type(value.type))
+            if at >= carry:
+                type = type.with_axes(*type.axes[:out_axis], *type.axes[out_axis + 1 :])
+            found.append((tensor(walker, result, value.type.elem), type))
+        return found
+
+    names = builder.scan(starts, sources, inner, step, axes, out_axis, bool(node.attr("reverse")))
     for value, name in zip(node.outputs, names, strict=True):
         frame.values[value.name] = name
         typed(walker, name, real(frame.sizes.type(value.type)), None)
         if value.type.elem == "complex":
             builder.complex.add(name)
-
-
-def _start(walker: Walker, frame: Frame, node: Node, at: int) -> str:
-    return tensor(walker, walker.bound(frame, node.inputs[at]), node.outputs[at].type.elem)
-
-
-def _elem(operand: object, frame: Frame) -> str:
-    return frame.types[operand].elem if isinstance(operand, str) else "float"
-
-
-def _input(walker: Walker, frame: Frame, value: Value) -> str:
-    builder = walker.builder
-    name = builder.name(f"{builder.path}/{value.hint or value.name}" if builder.path else value.hint or value.name)
-    builder.types[name] = real(frame.sizes.type(value.type))
-    if value.type.elem == "complex":
-        builder.complex.add(name)
-    return name
-
-
-def _output(
-    walker: Walker, frame: Frame, name: str, value: Value, state: bool, axis: int
-) -> tuple[str, TensorType]:
-    """An output of the body has a name that its own nodes made."""
-    builder = walker.builder
-    type = real(frame.sizes.type(value.type))
-    if not state:
-        type = type.with_axes(*type.axes[:axis], *type.axes[axis + 1 :])
-    own = builder.add("Identity", [name], 1, {})[0]
-    return own, type
-

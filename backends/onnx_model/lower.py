@@ -35,6 +35,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
 # why an operation has no form in ONNX
 UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     {
+        "solve_triangular": "the standard has no linear solver",
         "solve": "the standard has no linear solver",
         "cholesky": "the standard has no factorization of matrices",
         "inverse": "the standard has no inverse of a matrix",

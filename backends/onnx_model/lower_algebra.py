@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import given, operand, squeezed, unsqueezed
-from ogive.backends.onnx_model.pairs import joined, part
+from ogive.backends.onnx_model.pairs import joined, part, times
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.sizes import Size, size
+from ogive.compiler.types import TensorType
 
 
 def fourier(inverse: bool) -> Lowering:
@@ -130,6 +131,32 @@ def same(ctx: Context, node: Node, args: Args) -> str:
     return operand(args)
 
 
+def linear_scan(ctx: Context, node: Node, args: Args) -> str:
+    """`Scan` of h = a h + b."""
+    type, axis = node.outputs[0].type, node.attr("axis")
+    state = type.with_axes(*type.axes[:axis], *type.axes[axis + 1 :])
+    whole = [_spread(ctx, operand(args, i), ctx.type(node.inputs[i]).sizes, type.sizes) for i in range(2)]
+    start = args[2]
+    if start is None:
+        start = _spread(ctx, ctx.number(0.0, "float"), (), state.sizes)
+    else:
+        start = _spread(ctx, start, ctx.type(node.inputs[2]).sizes, state.sizes)
+    paired = ctx.paired(node.inputs[0])
+
+    def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        h, a, b = names
+        found = ctx.node("Add", times(ctx, a, h) if paired else ctx.node("Mul", a, h), b)
+        return [(found, state), (found, state)]
+
+    inner = [("h", state), ("a", state), ("b", state)]
+    return ctx.scan([start], whole, inner, step, [axis, axis], axis, False)[1]
+
+
+def _spread(ctx: Context, x: str, have: Sequence[Size], want: Sequence[Size]) -> str:
+    """The tensor with all axes of the result."""
+    return x if list(have) == list(want) else ctx.node("Expand", x, ctx.shape(want))
+
+
 LOWER: dict[str, Lowering] = {
     "fft": fourier(inverse=False),
     "ifft": fourier(inverse=True),
@@ -140,6 +167,7 @@ LOWER: dict[str, Lowering] = {
     "imag": imag,
     "conj": conj,
     "det": det,
+    "linear_scan": linear_scan,
     "stop_gradient": same,
     "grad_as": same,
 }

@@ -12,7 +12,7 @@ from ogive.backends.onnx_model.lower_elementwise import cast
 from ogive.backends.onnx_model.lower_linear import contracted
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import given, operand, optional, unsqueezed
-from ogive.backends.onnx_model.pairs import joined, part
+from ogive.backends.onnx_model.pairs import joined, part, parts, times
 from ogive.compiler.ir import Const, Node
 from ogive.compiler.ops.recipe import Recipe
 
@@ -20,23 +20,10 @@ from ogive.compiler.ops.recipe import Recipe
 PLAIN = frozenset(
     (
         "rearrange", "expand", "split", "concat", "stack", "flip", "roll", "slice", "take", "sum", "mean", "neg",
-        "zeros", "cumsum", "fft", "ifft", "rfft", "irfft", "complex", "real", "imag", "conj", "stop_gradient", "grad_as",
+        "zeros", "cumsum", "fft", "ifft", "rfft", "irfft", "complex", "real", "imag", "conj",
+        "stop_gradient", "grad_as", "linear_scan",
     )
 )  # fmt: skip
-
-
-def times(ctx: Context, a: str, b: str) -> str:
-    """The product of pairs."""
-    (re, im), (re2, im2) = _parts(ctx, a), _parts(ctx, b)
-    return joined(
-        ctx,
-        ctx.node("Sub", ctx.node("Mul", re, re2), ctx.node("Mul", im, im2)),
-        ctx.node("Add", ctx.node("Mul", re, im2), ctx.node("Mul", im, re2)),
-    )
-
-
-def _parts(ctx: Context, x: str) -> tuple[str, str]:
-    return part(ctx, x, 0), part(ctx, x, 1)
 
 
 def scaled(ctx: Context, x: str, factor: str) -> str:
@@ -102,14 +89,14 @@ def power(ctx: Context, node: Node, args: Args) -> str:
 
 def exp(ctx: Context, node: Node, args: Args) -> str:
     """e^re (cos im + i sin im)."""
-    re, im = _parts(ctx, operand(args))
+    re, im = parts(ctx, operand(args))
     return scaled(ctx, joined(ctx, ctx.node("Cos", im), ctx.node("Sin", im)), ctx.node("Exp", re))
 
 
 def sqrt(ctx: Context, node: Node, args: Args) -> str:
     """√((|z| + re) / 2) + i sign(im) √((|z| - re) / 2), the root with a real part that is not negative."""
     x = operand(args)
-    re, im = _parts(ctx, x)
+    re, im = parts(ctx, x)
     size = ctx.node("ReduceL2", x, ctx.array([-1]), keepdims=0)
     half, zero = ctx.number(0.5, "float"), ctx.number(0.0, "float")
     up = ctx.node("Sqrt", ctx.node("Mul", ctx.node("Max", ctx.node("Add", size, re), zero), half))
@@ -165,7 +152,7 @@ def filled(value: float) -> Lowering:
 
 def _bilinear(ctx: Context, a: str, b: str, product: Callable[[str, str], str]) -> str:
     """(a + ib)(c + id) for a product of tensors."""
-    (re, im), (re2, im2) = _parts(ctx, a), _parts(ctx, b)
+    (re, im), (re2, im2) = parts(ctx, a), parts(ctx, b)
     return joined(
         ctx,
         ctx.node("Sub", product(re, re2), product(im, im2)),
@@ -195,8 +182,7 @@ def einsum(ctx: Context, node: Node, args: Args) -> str:
     plain = Recipe(tuple(side[:-1] for side in recipe.inputs), tuple(side[:-1] for side in recipe.outputs))
     xs = given(args)
     if len(xs) == 1:
-        parts = (contracted(ctx, [x], plain, "float") for x in _parts(ctx, xs[0]))
-        return joined(ctx, *parts)
+        return joined(ctx, *(contracted(ctx, [x], plain, "float") for x in parts(ctx, xs[0])))
     if len(xs) > 2:
         raise OnnxError("`einsum` of more than two complex tensors has no form in ONNX; take two at a time")
     return _bilinear(ctx, xs[0], xs[1], lambda a, b: contracted(ctx, [a, b], plain, "float"))
@@ -204,16 +190,15 @@ def einsum(ctx: Context, node: Node, args: Args) -> str:
 
 def gather(ctx: Context, node: Node, args: Args) -> str:
     """`GatherElements` of each part."""
-    re, im = _parts(ctx, operand(args))
     index, axis = operand(args, 1), node.attr("axis")
-    return joined(ctx, ctx.node("GatherElements", re, index, axis=axis), ctx.node("GatherElements", im, index, axis=axis))
+    return joined(ctx, *(ctx.node("GatherElements", x, index, axis=axis) for x in parts(ctx, operand(args))))
 
 
 def triangle(ctx: Context, node: Node, args: Args) -> str:
     """`Trilu` of each part."""
     shift = ctx.node("Squeeze", ctx.size(node.attr("diagonal")), ctx.array([0]))
-    parts = (ctx.node("Trilu", x, shift, upper=int(node.op == "triu")) for x in _parts(ctx, operand(args)))
-    return joined(ctx, *parts)
+    upper = int(node.op == "triu")
+    return joined(ctx, *(ctx.node("Trilu", x, shift, upper=upper) for x in parts(ctx, operand(args))))
 
 
 COMPLEX: dict[str, Lowering] = {

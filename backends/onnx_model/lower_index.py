@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lower_slices import END, scalar
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import operand, optional
+from ogive.backends.onnx_model.operands import operand, optional, squeezed, unsqueezed
 from ogive.compiler.ir import Node
 from ogive.compiler.sizes import Size, size
 
@@ -59,7 +59,10 @@ def one_hot(ctx: Context, node: Node, args: Args) -> str:
     index = operand(args)
     if ctx.type(node.inputs[0]).elem == "i32":
         index = ctx.node("Cast", index, to=ONNX["int"])
-    return ctx.node("OneHot", index, ctx.size(node.attr("n")), ctx.array([0, 1]), axis=-1)
+    scalar_ = not ctx.type(node.inputs[0]).axes
+    index = unsqueezed(ctx, index, [0]) if scalar_ else index
+    found = ctx.node("OneHot", index, ctx.size(node.attr("n")), ctx.array([0, 1]), axis=-1)
+    return squeezed(ctx, found, [0]) if scalar_ else found
 
 
 def topk(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:

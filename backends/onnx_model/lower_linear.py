@@ -101,6 +101,9 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
     rows = tuple(atoms[n] for n in out[cut:] if n in mine)
     columns = tuple(atoms[n] for n in out[cut:] if n in other)
     if not batch:
+        if not columns and len(rows) == 1 and a[-1:] == (rows,):  # a row vector needs no transposition
+            product = ctx.node("MatMul", arranged(ctx, y, b, (summed,)), arranged(ctx, x, a, (summed, rows)))
+            return arranged(ctx, product, (rows,), want)
         if not columns:
             y = arranged(ctx, y, b, (summed,))
             x = arranged(ctx, x, a, (*single(rows), summed))

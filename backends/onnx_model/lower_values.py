@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -135,10 +134,7 @@ def dropout(ctx: Context, node: Node, args: Args) -> str:
     return operand(args)
 
 
-RANDOM_NODES: frozenset[str] = frozenset(("RandomNormalLike", "RandomUniformLike", "Bernoulli"))
-_Rows = dict[str, Callable[[Context, Node, Args], str | tuple[str, ...]]]
-
-LOWER: _Rows = {
+LOWER: dict[str, Lowering] = {
     "zeros": filled(0.0),
     "ones": filled(1.0),
     "full": full,

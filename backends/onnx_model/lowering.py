@@ -53,4 +53,17 @@ class Context(Protocol):
         """The tensor in another shape, without asking for sizes at run time where 0 and -1 say them."""
 
 
+    def scan(
+        self,
+        starts: Sequence[str],
+        sources: Sequence[str],
+        inner: Sequence[tuple[str, TensorType]],
+        step: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]],
+        axes: Sequence[int],
+        out_axis: int,
+        reverse: bool,
+    ) -> tuple[str, ...]:
+        """`Scan`: `step` takes states and slices (hints and types: `inner`), and gives the next states and yields."""
+
+
 Lowering = Callable[[Context, Node, Args], str | tuple[str, ...]]

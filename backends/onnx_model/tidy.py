@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,15 @@ class Weights:
     """The weights that a graph reads, by path."""
 
     stored: dict[str, Stored] = field(default_factory=dict)
+
+
+def all_ops(body: Body) -> Iterator[str]:
+    """The operations of a graph, those of graphs inside too."""
+    for made in body.nodes:
+        yield made.op
+        for value in made.attrs.values():
+            if isinstance(value, Body):
+                yield from all_ops(value)
 
 
 def uses_of(body: Body) -> Counter[str]:
@@ -111,16 +120,19 @@ def _fold(conv: Made, norm: Made, weights: Weights) -> None:
     eps = float(norm.attrs["epsilon"])
 
     def factor() -> np.ndarray:
-        return np.divide(scale().astype(np.float64), np.sqrt(variance().astype(np.float64) + eps))
+        found: np.ndarray = np.divide(scale().astype(np.float64), np.sqrt(variance().astype(np.float64) + eps))
+        return found
 
     def folded_kernel() -> np.ndarray:
         whole = kernel.array()
         shape = (-1, *[1] * (whole.ndim - 1))
-        return np.multiply(whole.astype(np.float64), factor().reshape(shape)).astype(whole.dtype)
+        found: np.ndarray = np.multiply(whole.astype(np.float64), factor().reshape(shape)).astype(whole.dtype)
+        return found
 
     def folded_bias() -> np.ndarray:
         start = 0.0 if bias is None else bias().astype(np.float64)
-        return np.add((start - mean()) * factor(), shift().astype(np.float64)).astype(shift().dtype)
+        found: np.ndarray = np.add((start - mean()) * factor(), shift().astype(np.float64)).astype(shift().dtype)
+        return found
 
     note = "batch norm folded in"
     weights.stored[kernel.name] = Stored(kernel.name, kernel.shape, kernel.dtype, folded_kernel, note)

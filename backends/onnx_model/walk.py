@@ -10,7 +10,7 @@ from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
 from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
 from ogive.backends.onnx_model.specialize import Sizes, real, specialized
-from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
+from ogive.compiler.ir import Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.passes.substitute import in_sizes
 from ogive.compiler.sizes import Condition, Size, Unknown
 from ogive.compiler.types import Axis, TensorType
@@ -35,15 +35,15 @@ class Frame:
     prefix: str  # the path of the place, with a dot behind it
     types: dict[str, TensorType]  # of its values, as it is written
     values: dict[str, Bound] = field(default_factory=dict)
-    turns: tuple[int, ...] = ()  # of the loops around the current node
+    turns: tuple[int | str, ...] = ()  # of the loops around the current node
     place: str = ""  # the path of the innermost of their turns
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
     def path(self, path: str) -> str:
         """The path of a member, turns filled in."""
-        for turn in self.turns:
-            path = path.replace("*", str(turn), 1)
-        return self.prefix + path
+        turns = iter(self.turns)
+        parts = (str(next(turns, "*")) if part == "*" else part for part in path.split("."))
+        return self.prefix + ".".join(parts)
 
 
 @dataclass(slots=True)
@@ -54,8 +54,8 @@ class Walker:
     weight: Callable[[str, TensorType], str]
     taps: dict[str, str] | None = None  # where taps are collected
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
-    on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[str, ...] | None] | None = None
-    on_repeat: Callable[[Walker, Frame, Node], bool] | None = None
+    on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
+    on_turn: Callable[[Walker, Frame, Node], Sequence[Bound]] | None = None
 
     def definition(
         self,
@@ -66,13 +66,13 @@ class Walker:
         supplied: Mapping[str, str] | None = None,
     ) -> tuple[Bound, ...]:
         """The results of a definition on these values."""
-        sizes = Sizes(unknowns, self._packs(definition, args))
+        sizes = Sizes(unknowns, self.packs(definition, args))
         frame = Frame(definition, sizes, prefix, dict[str, TensorType](), supplied=supplied or {})
         for value, arg in zip(definition.graph.inputs, args, strict=True):
             frame.values[value.name] = arg
         return self.graph(frame, definition.graph)
 
-    def _packs(self, definition: Definition, args: Sequence[Bound]) -> dict[str, tuple[Axis, ...]]:
+    def packs(self, definition: Definition, args: Sequence[Bound]) -> dict[str, tuple[Axis, ...]]:
         """The axes that packs stand for, from the types of what is handed over."""
         found: dict[str, tuple[Axis, ...]] = {}
         for value, arg in zip(definition.graph.inputs, args, strict=True):
@@ -149,11 +149,15 @@ class Walker:
         except OnnxError as error:
             raise OnnxError(error.text, error.span or node.span) from None
         found = results if isinstance(results, tuple) else (results,)
-        for value, made, name in zip(node.outputs, there.outputs, found, strict=True):
+        for value, name in zip(node.outputs, found, strict=True):
             frame.values[value.name] = name
-            builder.types.setdefault(name, made.type)
-            if value.type.elem == "complex":
-                builder.complex.add(name)
+            self.note(name, value, frame)
+
+    def note(self, name: str, value: Value, frame: Frame) -> None:
+        """Keep the type of a value of the IR."""
+        self.builder.types.setdefault(name, real(frame.sizes.type(value.type)))
+        if value.type.elem == "complex":
+            self.builder.complex.add(name)
 
     def _argument(self, operand: Operand, elem: str) -> str | None:
         if isinstance(operand, Const):
@@ -165,9 +169,7 @@ class Walker:
         name = frame.supplied.get(node.path)
         if name is None:
             name = self.weight(frame.path(node.path), real(frame.sizes.type(value.type)))
-        self.builder.types.setdefault(name, real(frame.sizes.type(value.type)))
-        if value.type.elem == "complex":
-            self.builder.complex.add(name)
+        self.note(name, value, frame)
         frame.values[value.name] = name
 
     def _call(self, frame: Frame, node: Node) -> None:
@@ -198,8 +200,6 @@ class Walker:
         # regions need the walker, and the walker regions
         from ogive.backends.onnx_model import loops
 
-        if self.on_repeat is not None and node.op == "repeat" and self.on_repeat(self, frame, node):
-            return
         loops.lower(self, frame, node)
 
     def _tap(self, frame: Frame, node: Node) -> None:

@@ -176,10 +176,10 @@ class Model:
         """
         # onnx is an extra
         from ogive.backends.onnx_model.errors import OnnxError
-        from ogive.backends.onnx_model.export import OPSET, Settings, exported
+        from ogive.backends.onnx_model.export import Settings, exported
         from ogive.backends.onnx_model.write import write
 
-        settings = Settings(sizes or {}, ranks or {}, opset or OPSET, functions, taps, tuple(optional))
+        settings = Settings(sizes or {}, ranks or {}, opset, functions, taps, tuple(optional))
         arrays = self._arrays(weights, map)
         try:
             model = exported(self.ir, arrays, settings)
