@@ -51,7 +51,8 @@ class ViTB16(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.patch(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.positions
-        return self.head(self.norm(self.layers(x))[:, 0])
+        y: Tensor = self.head(self.norm(self.layers(x))[:, 0])
+        return y
 
 
 class Bottleneck(nn.Module):
@@ -88,4 +89,5 @@ class ResNet50(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        return self.fc(self.layers(x).mean((2, 3)))
+        y: Tensor = self.fc(self.layers(x).mean((2, 3)))
+        return y

@@ -19,11 +19,11 @@ from bench.pairs import Result, Run, best
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the aten operations of a run."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
@@ -33,9 +33,10 @@ class Operations(TorchDispatchMode):
 
 def operations(module: nn.Module, image: Tensor) -> Counter[str]:
     """How often each aten operation runs in a forward pass."""
-    with torch.no_grad(), Operations() as seen:
+    mode = Operations()
+    with torch.no_grad(), mode:
         module(image)
-    return seen.counts
+    return mode.counts
 
 
 def results() -> Iterator[Result]:
@@ -72,6 +73,6 @@ def step(module: nn.Module, image: Tensor) -> Run:
     def run() -> None:
         module.zero_grad()
         found = module(image)
-        (found if isinstance(found, Tensor) else found.logits).mean().backward()  # type: ignore[no-untyped-call]
+        (found if isinstance(found, Tensor) else found.logits).mean().backward()
 
     return run

@@ -178,5 +178,5 @@ def test_all_weights_from_one_flat_axis(program: ogive.Program) -> None:
 def test_one_graph_for_the_compiler(program: ogive.Program, name: str) -> None:
     net = built(program, name)
     x = randn(2, 4) if name in ("EnsembleM", "LoRAM") else randn(2, 3, 5, 4)
-    compiled = torch.compile(net, fullgraph=True, backend="eager")
+    compiled: Any = torch.compile(net, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x), net(x))
