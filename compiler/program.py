@@ -86,7 +86,7 @@ def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockR
         return True
     before: Any = old.scope.get(name)
     after: Any = new.scope.get(name)
-    if isinstance(before, BlockRef) and before.module is old:
+    if isinstance(before, BlockRef) and before.module.path == old.path:  # it may be older than the last check
         return name in same
     if isinstance(before, syntax.Const):
         return before is after and all(_same(n, name, old, new, same) for n in names_of(before.value))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from ogive.grammar.characters import bad_character, bad_number, unfinished_string
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Chunk, Span
 
 Token = tuple[str, int, int]  # kind (a name in arch.lark, or the text itself), start, end
@@ -139,8 +139,8 @@ class _Lexer:
         if text in CONSTANTS:
             constant = CONSTANTS[text]
             span = Span(self.chunk, start, end)
-            help_ = f"write `{constant}`"
-            self.out.layout.append(Diagnostic("E0101", f"`{text}` is spelled `{constant}` here", span, help=help_))
+            message, edits = f"`{text}` is spelled `{constant}` here", (Edit(span, constant),)
+            self.out.layout.append(Diagnostic("E0101", message, span, help=f"write `{constant}`", edits=edits))
             return constant
         if text not in KEYWORDS:
             return "ogive" if text == "ogive" and not self.out.items and _EDITION.match(self.text, end) else "NAME"

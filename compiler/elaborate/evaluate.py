@@ -105,7 +105,8 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
         return Choice("training")
     if frame.module.broken:
         return BROKEN  # it may be what could not be parsed
-    raise frame.fail("E0201", f"unknown name `{name}`", span, help=suggest.for_name(name, frame))
+    raise frame.fail("E0201", f"unknown name `{name}`", span, help=suggest.for_name(name, frame),
+                     edits=suggest.edits_for_name(name, frame, span))  # fmt: skip
 
 
 def read(frame: Frame, value: Any) -> Any:

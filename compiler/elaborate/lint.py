@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.values import BlockRef
 from ogive.compiler.ir import Definition
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
 
 _NAME = re.compile(r"[^\W\d]\w*'*")
@@ -34,7 +34,8 @@ def of_module(module: Module) -> list[Diagnostic]:
     for use in uses:
         for name, span in _imported(use):
             if name not in read and module.scope.get(name) is not None:
-                found.append(Diagnostic("W0902", f"`{name}` is imported, but never used", span, help="leave it out"))
+                found.append(Diagnostic("W0902", f"`{name}` is imported, but never used", span, help="leave it out",
+                                        edits=(_without(use, span),)))  # fmt: skip
     return found
 
 
@@ -42,6 +43,17 @@ def _imported(use: syntax.Use) -> list[tuple[str, Span]]:
     if use.items:
         return [(item.alias or item.name, item.span) for item in use.items]
     return [(use.alias or use.module.rsplit(".", 1)[-1].rsplit("/", 1)[-1], use.module_span)]
+
+
+def _without(use: syntax.Use, span: Span) -> Edit:
+    """The edit that takes one name out of an import, with its comma; the whole import where it is the only one."""
+    spans = [item.span for item in use.items]
+    if len(spans) < 2:
+        return Edit(Span(span.chunk, use.span.start, use.span.end), "")
+    at = spans.index(span)
+    if at == 0:
+        return Edit(Span(span.chunk, span.start, spans[1].start), "")
+    return Edit(Span(span.chunk, spans[at - 1].end, span.end), "")
 
 
 def of_block(ref: BlockRef, definition: Definition | None) -> list[Diagnostic]:

@@ -11,7 +11,7 @@ from ogive import stdlib
 from ogive.compiler.elaborate.values import BlockRef, OpTemplate
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.parser import Parsed, parse
 from ogive.grammar.source import Span
 
@@ -29,8 +29,10 @@ class Module:
     broken: bool = False  # part of it could not be parsed: names may be missing
 
     def blocks(self) -> tuple[BlockRef, ...]:
-        """The blocks that this file declares."""
-        return tuple(e for e in self.scope.values() if isinstance(e, BlockRef) and e.module is self)
+        """The blocks that this file declares, in its order; those that an earlier check made are among them."""
+        trees = (tree for tree in self.tree.declarations if isinstance(tree, syntax.Block))
+        entries = ((tree, self.scope.get(tree.name)) for tree in trees)
+        return tuple(entry for tree, entry in entries if isinstance(entry, BlockRef) and entry.tree is tree)
 
 
 class Library:
@@ -58,7 +60,11 @@ class Library:
         if use.module not in stdlib.names():
             close = difflib.get_close_matches(use.module, stdlib.names(), 1)
             hint = f"did you mean `{close[0]}`?" if close else "the library has " + ", ".join(stdlib.names())
-            return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint)
+            if use.module.startswith("."):
+                hint = "a file uses files of its own folder and of folders below: `use ./parts (Stem)`"
+                close = []
+            edits = (Edit(use.module_span, close[0]),) if close else ()
+            return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint, edits=edits)
         if use.module in self._loading:
             return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span)
         return self.module(use.module, stdlib.source(use.module), f"<{use.module}>")
@@ -142,7 +148,9 @@ def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Dia
         advice = f"`{use.module}` has " + ", ".join(names) if names else ""
     if item.name in OPS:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
-    return Diagnostic("E0202", f"`{use.module}` has no `{item.name}`", item.span, help=advice)
+    alias = f" as {item.alias}" if item.alias else ""
+    edits = (Edit(item.span, close[0] + alias),) if close and item.name not in OPS else ()
+    return Diagnostic("E0202", f"`{use.module}` has no `{item.name}`", item.span, help=advice, edits=edits)
 
 
 def _declare(module: Module, name: str, entry: Any, span: Span) -> None:

@@ -181,6 +181,7 @@ def _keyword(
             f"`{ref.name}` has no static `{item.name}`",
             item.name_span,
             help=suggest.close(item.name, declared) or _signature(ref),
+            edits=suggest.rename(item.name, declared, item.name_span),
         )
     places[item.name] = item.span
     given[item.name] = static_value(frame, item.name, wanted, item.value)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ogive import stdlib
 from ogive.compiler.ops import OPS
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Edit
+from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
     from ogive.compiler.elaborate.frame import Frame
@@ -68,10 +72,13 @@ MEANT = {
     "False": "`false`",
 }
 
+CLOSE = 0.6  # how much of a name must agree
+_EDITION = re.compile(r"ogive \d+.*\n")
+
 
 def close(name: str, names: Iterable[str]) -> str:
     """A question for the nearest of the names, or nothing."""
-    found = difflib.get_close_matches(name, list(names), 1, 0.7)
+    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
     return f"did you mean `{found[0]}`?" if found else ""
 
 
@@ -87,6 +94,32 @@ def for_name(name: str, frame: Frame) -> str:
     if name.lower() in OPS:
         return f"did you mean `{name.lower()}`?"
     return ""
+
+
+def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:
+    """The edit that goes with "did you mean ...?"."""
+    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
+    return (Edit(span, found[0]),) if found else ()
+
+
+def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
+    """The edit that goes with the help for an unknown name: an import, or the name that is close."""
+    if name in MEANT:
+        return ()
+    module = in_library(name)
+    if module is None:
+        return rename(name, [*frame.variables, *frame.module.scope, *OPS], span)
+    for tree in frame.module.tree.declarations:
+        if isinstance(tree, syntax.Use) and tree.module == module and tree.items:
+            last = tree.items[-1].span
+            return (Edit(Span(last.chunk, last.end, last.end), f", {name}"),)
+    uses = [tree.span for tree in frame.module.tree.declarations if isinstance(tree, syntax.Use)]
+    if uses:
+        return (Edit(Span(uses[-1].chunk, uses[-1].end, uses[-1].end), f"\nuse {module} ({name})"),)
+    first = min((tree.span for tree in frame.module.tree.declarations), key=lambda place: place.begin())
+    edition = _EDITION.match(first.chunk.text)
+    place = edition.end() if edition else 0
+    return (Edit(Span(first.chunk, place, place), f"use {module} ({name})\n\n"),)
 
 
 def in_library(name: str) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ogive.cli.common import FILE, colored, progress
+from ogive.cli.fix import fix
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS
 from ogive.compiler.program import Program, Workspace
 from ogive.grammar.diagnostics import Diagnostic
@@ -23,9 +24,20 @@ NESTING_HELP = "Limit of instances inside of instances."
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--hints", is_flag=True, help="Show hints too, not only how many there are.")
+@click.option("--fix", "fixes", is_flag=True, help="Apply the edits that change no contract.")
+@click.option("--contracts", is_flag=True, help="With --fix: also add conditions to blocks.")
 @click.option("--operations", default=OPERATIONS, show_default=True, type=click.IntRange(1), help=OPERATIONS_HELP)
 @click.option("--nesting", default=NESTING, show_default=True, type=click.IntRange(1, 512), help=NESTING_HELP)
-def command(files: tuple[Path, ...], as_json: bool, operations: int, nesting: int) -> None:
+def command(
+    files: tuple[Path, ...],
+    as_json: bool,
+    hints: bool,
+    fixes: bool,
+    contracts: bool,
+    operations: int,
+    nesting: int,
+) -> None:
     """Check FILES and show what each block takes, gives and demands.
 
     Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
@@ -35,19 +47,28 @@ def command(files: tuple[Path, ...], as_json: bool, operations: int, nesting: in
       ogive check gpt2.arch
       ogive check models/*.arch
       ogive check --json gpt2.arch
+      ogive check --fix --contracts gpt2.arch
     """
+    if contracts and not fixes:
+        raise click.UsageError("--contracts goes with --fix")
     with progress("Checking"):
         workspace = Workspace()
+        count = sum(fix(workspace, path, contracts, operations, nesting) for path in files) if fixes else 0
         programs = [(path, _checked(workspace, path, operations, nesting)) for path in files]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
     if as_json:
         click.echo(json.dumps(_object(diagnostics, [program for _, program in programs]), indent=2))
     else:
-        if diagnostics:
-            click.echo(render(diagnostics, color=colored()).rstrip("\n") + "\n")
+        shown = [found for found in diagnostics if hints or found.severity != "hint"]
+        if shown:
+            click.echo(render(shown, color=colored()).rstrip("\n") + "\n")
         for path, program in programs:
             _listing(path, program)
-        click.echo(_verdict(diagnostics, len(files)))
+        if fixes:
+            click.echo(f"{count} edit{'' if count == 1 else 's'} applied")
+        click.echo(
+            _verdict(diagnostics, len(files)) + (" (--hints shows them)" if len(shown) < len(diagnostics) else "")
+        )
     sys.exit(any(found.severity == "error" for found in diagnostics))
 
 
