@@ -79,9 +79,11 @@ class Writer:
         """A tensor of the model's float type, from which constants take type and device."""
         if self.target:
             return Code(self.target)
+        maybe = self._may_be_none()
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
-                if value.type.elem == "float" and value.name in self.scope.codes and self.scope.live_value(value.name):
+                known = value.name in self.scope.codes and self.scope.live_value(value.name)
+                if value.type.elem == "float" and known and self.scope.codes[value.name] not in maybe:
                     return self.scope.codes[value.name]
         weight = self.file.anchor(self.unit)
         if weight is not None and not self.function:
@@ -92,6 +94,12 @@ class Writer:
         if not self.like:
             self.like = self.scope.claim("like")
         return Code(self.like)
+
+    def _may_be_none(self) -> set[Code]:
+        """What stands for inputs that a caller may leave out."""
+        definition, codes = self.unit.definition, self.scope.codes
+        inputs = zip(definition.graph.inputs, definition.optional, strict=True)
+        return {codes[value.name] for value, optional in inputs if optional and value.name in codes}
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""
