@@ -1,0 +1,247 @@
+"""Checks the IR: names, types, regions, calls. What it finds is a fault of the compiler, not of its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ogive.compiler.ir import Const, Definition, Graph, Instance, Model, Node, Operand, Value
+from ogive.compiler.ops import OPS
+from ogive.compiler.passes.substitute import type_in_sizes
+from ogive.compiler.sizes import Facts, Size, Unknown
+from ogive.compiler.types import Axis, TensorType
+
+STRUCTURE = frozenset(
+    (
+        "weight",
+        "call",
+        "repeat",
+        "scan",
+        "phase",
+        "given",
+        "update",
+        "assume",
+        "tap",
+        "over",
+        "each",
+        "grad",
+        "custom_grad",
+    )
+)
+
+
+class Broken(AssertionError):
+    """The IR does not hold together."""
+
+
+def verify(subject: Model | Definition) -> None:
+    """Raise `Broken` with all faults of a model or a definition, and of what it uses."""
+    root = subject.definition if isinstance(subject, Model) else subject
+    found = [fault for definition in _all(root) for fault in faults(definition)]
+    if found:
+        raise Broken("\n".join(found))
+
+
+def faults(definition: Definition) -> list[str]:
+    """What is wrong with one definition."""
+    check = _Check(definition, Facts.of((*definition.conditions, *definition.facts)))
+    return list(check.run())
+
+
+def _all(root: Definition) -> list[Definition]:
+    found: dict[int, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if id(definition) in found:
+            return
+        found[id(definition)] = definition
+        for member in definition.instances:
+            visit(member.definition)
+        for node in definition.graph.walk():
+            if node.callee is not None:
+                visit(node.callee)
+
+    visit(root)
+    return list(found.values())
+
+
+@dataclass
+class _Check:
+    definition: Definition
+    facts: Facts
+    names: set[str] = field(default_factory=set)
+
+    def run(self) -> Iterator[str]:
+        for text in self.graph(self.definition.graph):
+            yield f"{self.definition.name}: {text}"
+        counts = (len(self.definition.graph.outputs), len(self.definition.output_names))
+        if counts[0] != counts[1]:
+            yield f"{self.definition.name}: {counts[0]} outputs and {counts[1]} names of outputs"
+        if len(self.definition.optional) != len(self.definition.graph.inputs):
+            yield f"{self.definition.name}: `optional` does not speak of each input"
+
+    def graph(self, graph: Graph) -> Iterator[str]:
+        known: dict[str, Value] = {}
+        for value in graph.inputs:
+            yield from self.named(value, known)
+        for node in graph.nodes:
+            missing = [name for name in node.operands if name not in known]
+            if missing:
+                yield f"{shown(node)} reads {', '.join(missing)}, not defined before it"
+                known.update((value.name, value) for value in node.outputs)
+                continue
+            yield from self.node(node, known)
+            for value in node.outputs:
+                yield from self.named(value, known)
+        yield from (f"output {x} is not defined" for x in graph.outputs if isinstance(x, str) and x not in known)
+
+    def named(self, value: Value, known: dict[str, Value]) -> Iterator[str]:
+        if value.name in self.names:
+            yield f"the name {value.name} stands twice"
+        self.names.add(value.name)
+        known[value.name] = value
+
+    def node(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
+        if node.op not in STRUCTURE and node.op not in OPS:
+            yield f"{shown(node)}: no such operation"
+        for region in node.regions:
+            yield from (f"{text}, in {shown(node)}" for text in self.graph(region))
+        types = [known[x].type if isinstance(x, str) else None for x in node.inputs]
+        match node.op:
+            case "weight" | "update":
+                yield from self.weight(node, types)
+            case "call":
+                yield from self.call(node, types, known)
+            case "repeat" | "scan":
+                yield from self.loop(node, types)
+            case "phase" | "given":
+                yield from self.branches(node, types)
+
+    def weight(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        wanted = weight_type(self.definition, node.path)
+        if wanted is None:
+            yield f"{shown(node)}: no weight at {node.path}"
+            return
+        have = node.outputs[0].type if node.op == "weight" else types[0]
+        if have is None or not self.same(have, wanted):
+            yield f"{shown(node)}: the weight is {wanted}, not {have}"
+
+    def call(self, node: Node, types: Sequence[TensorType | None], known: Mapping[str, Value]) -> Iterator[str]:
+        callee = node.callee
+        if callee is None:
+            yield f"{shown(node)}: calls nothing"
+            return
+        instances = {member.path for member in self.definition.instances}
+        if node.path and node.path not in instances and not callee.stateless:
+            yield f"{shown(node)}: no instance at {node.path}"
+        bindings = dict(node.bindings)
+        yield from unbound(shown(node), callee, bindings)
+        if len(types) != len(callee.graph.inputs):
+            yield f"{shown(node)}: {len(types)} inputs for {len(callee.graph.inputs)}"
+            return
+        for have, value, optional, operand in zip(
+            types, callee.graph.inputs, callee.optional, node.inputs, strict=True
+        ):
+            yield from self.argument(node, have, type_in_sizes(value.type, bindings), optional, operand)
+        results = [callee.graph.values.get(x) if isinstance(x, str) else None for x in callee.graph.outputs]
+        if len(results) != len(node.outputs):
+            yield f"{shown(node)}: {len(node.outputs)} results of {len(results)}"
+            return
+        for made, wanted in zip(node.outputs, results, strict=True):
+            if wanted is not None and not self.same(made.type, type_in_sizes(wanted.type, bindings)):
+                yield f"{shown(node)}: gives {type_in_sizes(wanted.type, bindings)}, not {made.type}"
+        for path, name in node.supplied:
+            inside = weight_type(callee, path)
+            if inside is None or not self.same(known[name].type, type_in_sizes(inside, bindings)):
+                yield f"{shown(node)}: {name} does not fit the weight {path}"
+
+    def argument(
+        self, node: Node, have: TensorType | None, wanted: TensorType, optional: bool, operand: Operand
+    ) -> Iterator[str]:
+        if operand is None and not optional:
+            yield f"{shown(node)}: an input is absent"
+        if have is not None and not self.same(have, wanted):
+            yield f"{shown(node)}: takes {wanted}, is given {have}"
+
+    def loop(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
+        (region,) = node.regions
+        if len(region.inputs) != len(types) + number or len(region.outputs) != len(node.outputs):
+            yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+            return
+        axes = node.attr("axes") or (node.attr("axis", 0),) * turn
+        for at, have in enumerate(types):
+            inner = region.inputs[at if at < carry + turn else at + number].type
+            place = axes[at - carry] if carry <= at < carry + turn else None
+            wanted = have if have is None or place is None else without(have, place)
+            if wanted is not None and not self.same(inner, wanted):
+                yield f"{shown(node)}: input {at} of its region is {inner}, given {wanted}"
+        for at, (value, output) in enumerate(zip(node.outputs, region.outputs, strict=True)):
+            inner_value = region.values.get(output) if isinstance(output, str) else None
+            wanted = value.type if at < carry else without(value.type, 0 if node.op == "repeat" else axes[0])
+            if inner_value is not None and not self.same(inner_value.type, wanted):
+                yield f"{shown(node)}: output {at} of its region is {inner_value.type}, not {wanted}"
+
+    def branches(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        if len(node.regions) != 2:
+            yield f"{shown(node)}: {len(node.regions)} branches"
+        for region in node.regions:
+            if len(region.inputs) != len(types) or len(region.outputs) != len(node.outputs):
+                yield f"{shown(node)}: a branch with {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+                continue
+            for value, have in zip(region.inputs, types, strict=True):
+                if have is not None and not self.same(value.type, have):
+                    yield f"{shown(node)}: a branch takes {value.type}, is given {have}"
+            for made, output in zip(node.outputs, region.outputs, strict=True):
+                if (
+                    isinstance(output, str)
+                    and output in region.values
+                    and not self.same(region.values[output].type, made.type)
+                ):
+                    yield f"{shown(node)}: a branch gives {region.values[output].type}, not {made.type}"
+
+    def same(self, a: TensorType, b: TensorType) -> bool:
+        """Equal types, sizes under what the definition knows."""
+        if a.elem != b.elem or len(a.axes) != len(b.axes):
+            return False
+        return all(self.same_axis(x, y) for x, y in zip(a.axes, b.axes, strict=True))
+
+    def same_axis(self, a: Axis, b: Axis) -> bool:
+        packs = (a.pack is None) == (b.pack is None)
+        return packs and (a.size == b.size or self.facts.equal(a.size, b.size))
+
+
+def without(type: TensorType, axis: int) -> TensorType:
+    """The type of a slice along an axis."""
+    return TensorType(type.elem, (*type.axes[:axis], *type.axes[axis + 1 :]))
+
+
+def unbound(place: str, callee: Definition, bindings: Mapping[Unknown, Size]) -> Iterator[str]:
+    """The unknowns of a callee that a use does not bind."""
+    wanted = [*(s.unknown for s in callee.statics if s.unknown is not None), *callee.sizes]
+    yield from (f"{place}: `{unknown}` of {callee.name} is not bound" for unknown in wanted if unknown not in bindings)
+
+
+def weight_type(definition: Definition, path: str) -> TensorType | None:
+    """The type of the weight at a path, which may lie in an instance, in the sizes of the definition."""
+    for weight in definition.weights:
+        if weight.path == path:
+            return weight.type
+    for instance in definition.instances:
+        if path.startswith(instance.path + "."):
+            inner = weight_type(instance.definition, path[len(instance.path) + 1 :])
+            if inner is not None:
+                return _lifted(type_in_sizes(inner, dict(instance.bindings)), instance)
+    return None
+
+
+def _lifted(type: TensorType, instance: Instance) -> TensorType:
+    return type if instance.lift is None else TensorType(type.elem, (Axis(instance.lift), *type.axes))
+
+
+def shown(node: Node) -> str:
+    """A node in a few words."""
+    outputs = ", ".join(value.name for value in node.outputs)
+    inputs = ", ".join(x if isinstance(x, str) else str(x.value) if isinstance(x, Const) else "-" for x in node.inputs)
+    place = f" {node.path}" if node.path else ""
+    return f"{outputs + ' = ' if outputs else ''}{node.op}{place}({inputs})"
