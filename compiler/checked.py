@@ -14,6 +14,7 @@ from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import Module
 from ogive.compiler.elaborate.session import Session
+from ogive.compiler.elaborate.signature import faults
 from ogive.compiler.elaborate.statics import check_kind, input_sizes, kinds, names_in
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
@@ -83,6 +84,7 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
     """Check a module whose names are collected. `memo` holds what an earlier check found of the same declarations."""
     work = _Checked(session, module)
     memo = Memo() if memo is None else memo
+    session.refused.update(ref for ref in module.blocks() if faults(ref))
     blocks = tuple(_remembered(work, memo, ref, partial(work.block, ref)) for ref in module.blocks())
     models: dict[str, ModelReport] = {}
     for tree in module.tree.declarations:
@@ -169,6 +171,9 @@ class _Checked:
 
     def block(self, ref: BlockRef) -> BlockReport:
         """Prove a block once, for all sizes, where its control flow does not hang on a static."""
+        if wrong := faults(ref):
+            self.add(wrong)
+            return report.block(ref, None)
         root = Frame(self.session, self.module, None, Facts())
         variant: Variant | None = None
         self.session.steps = 0

@@ -219,7 +219,7 @@ def operand_of(
                     "E0405",
                     f"`{spec.name}` takes tensors in parentheses, this is {kind_of(value)}",
                     span,
-                    help=f"sizes and settings stand in brackets: `{spec.name}[...](x)`",
+                    help="" if what else f"sizes and settings stand in brackets: `{spec.name}[...](x)`",
                 )
             return Const(value)
         case _:

@@ -31,6 +31,8 @@ def use(
 ) -> Any:
     """Apply an instance: its results as tensors of the frame's graph."""
     ref = instance.block
+    if ref in frame.session.refused:
+        return BROKEN
     given = instance.bound or instance.statics
     key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
     known = frame.applied.get(key)

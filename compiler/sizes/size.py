@@ -134,7 +134,7 @@ def size(value: int | Size | Atom) -> Size:
     """The size of a number, of an unknown or another atom, or the size itself."""
     if isinstance(value, Size):
         return value
-    return _constant(value) if isinstance(value, int) else _atom(value)
+    return _constant(int(value)) if isinstance(value, int) else _atom(value)
 
 
 def _add(a: Size, b: Size, scale: int) -> Size:
