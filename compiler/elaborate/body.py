@@ -196,8 +196,7 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
     value = evaluate(frame, dim)
     if isinstance(value, Size):
         checker.equal(axis.size, value, text)
-        size = axis.size if not value.is_number else value
-        return Axis(size, dim.id if isinstance(dim, syntax.Name) else axis.label)
+        return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)
     if value is not BROKEN:
         raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
     raise Fault
