@@ -116,7 +116,7 @@ def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
         (["show", GPT2, "-D", "d=3"], "-D needs the name of a block"),
         (["show", f"{GPT2}:GPT2", "-D", "d=3"], "all its statics are given"),
         (["show", f"{GPT2}:MLP", "-D", "d"], "is not NAME=VALUE"),
-        (["build", f"{GPT2}:Tiny", "-o", "x.onnx"], "E0702"),
+        (["build", f"{GPT2}:Tiny", "-o", "x.py", "--verify"], "are for OUT.onnx"),
         (["build", f"{GPT2}:Tiny", "-o", "x.txt"], "expected OUT.py"),
         (["build", GPT2, "-o", "x.py"], "name one: "),
         (["build", f"{GPT2}:Tiny", "-o", "none/x.py"], "there is no folder"),

@@ -18,7 +18,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.sizes.atoms import Floor, Max, Min, Power
 from ogive.compiler.types import TensorType
 
-RANDOM = frozenset(("RandomNormalLike", "RandomUniformLike", "Bernoulli"))
+RANDOM = frozenset(("RandomNormalLike", "RandomUniformLike"))
 FUNCTIONS = {"sqrt": "Sqrt", "exp": "Exp", "log": "Log", "ceil": "Ceil", "floor": "Floor"}
 OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow", "min": "Min", "max": "Max"}
 

@@ -59,7 +59,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
         raise OnnxError(f"opset {opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
     builder = Builder(opset, floating)
     weights = Weights()
-    unknowns, packs = _unknowns(model, settings)
+    unknowns, packs = bound_sizes(model, settings)
     args = _inputs(model.definition, builder, Sizes(unknowns, packs), settings)
 
     def weight(path: str, type: TensorType) -> str:
@@ -99,7 +99,7 @@ def _floating(arrays: Mapping[str, np.ndarray]) -> str:
     return found.pop() if len(found) == 1 else "f32"
 
 
-def _unknowns(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], dict[str, tuple[Axis, ...]]]:
+def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], dict[str, tuple[Axis, ...]]]:
     """The unknowns of the definition as numbers and as sizes of its inputs; its packs as axes."""
     found = {unknown: size(number) for unknown, number in model.bindings}
     packs: dict[str, tuple[Axis, ...]] = {}

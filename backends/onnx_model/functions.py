@@ -38,7 +38,7 @@ class Functions:
     names: set[str] = field(default_factory=set)
 
     def call(self, walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> tuple[Bound, ...] | None:
-        """The call of a block as that of its function; None for one that is handed weights: that is written in place."""
+        """The call of a block as that of its function; None for one that is handed weights, which is inlined."""
         callee = node.callee
         assert callee is not None, node
         if node.supplied or any(path.startswith(f"{node.path}.") for path in frame.supplied):

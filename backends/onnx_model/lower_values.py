@@ -122,11 +122,11 @@ def permutation(ctx: Context, node: Node, args: Args) -> str:
 
 
 def bernoulli(ctx: Context, node: Node, args: Args) -> str:
-    """`Bernoulli`."""
+    """U < p for u uniform in [0, 1): `Bernoulli` of the standard is defined as u > p, which runtimes follow."""
     p: float | Size | Scalar = node.attr("p")
-    chance = ctx.number(p, "float")
-    sizes = _sizes(node)
-    return ctx.node("Bernoulli", ctx.node("Expand", chance, ctx.shape(sizes)) if sizes else chance)
+    elem = ctx.elem("float")
+    uniform = ctx.node("RandomUniformLike", _like(ctx, _sizes(node)), dtype=ONNX[elem])
+    return ctx.node("Cast", ctx.node("Less", uniform, ctx.number(p, "float")), to=ONNX[elem])
 
 
 def dropout(ctx: Context, node: Node, args: Args) -> str:

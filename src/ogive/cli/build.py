@@ -1,13 +1,15 @@
-"""`ogive build`: a model as a PyTorch module, with converted weights beside it."""
+"""`ogive build`: a model as a PyTorch module, with converted weights beside it, or as ONNX."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from ogive.api import Model
 from ogive.backends.weights.whole import write_all
+from ogive.cli.build_onnx import build_onnx, sizes_of
 from ogive.cli.common import FILE, progress, refuse, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.grammar.diagnostics import ArchError
@@ -15,13 +17,30 @@ from ogive.grammar.diagnostics import ArchError
 
 @click.command()
 @click.argument("target", metavar="FILE:NAME")
-@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py")
+@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
 @click.option("--weights", type=FILE, help="A checkpoint to convert: safetensors.")
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
-def command(target: str, out: Path, weights: Path | None, map_: Path | None, statics: tuple[str, ...]) -> None:
+@click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER", help="ONNX: fix a size of the inputs.")
+@click.option("--opset", type=int, help="ONNX: the version of the standard, 20 to 26.")
+@click.option("--functions", is_flag=True, help="ONNX: keep blocks as functions.")
+@click.option("--taps", is_flag=True, help="ONNX: taps are outputs too.")
+@click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
+def command(
+    target: str,
+    out: Path,
+    weights: Path | None,
+    map_: Path | None,
+    statics: tuple[str, ...],
+    sizes: tuple[str, ...],
+    opset: int | None,
+    functions: bool,
+    taps: bool,
+    verify: bool,
+) -> None:
     """Write a model as a Python module that needs PyTorch alone; with --weights also OUT.safetensors beside it.
 
+    OUT.onnx holds the weights, those of a fresh module without --weights; above 64 MB they go to OUT.onnx.data.
     Either all files are written or none.
 
     \b
@@ -29,11 +48,12 @@ def command(target: str, out: Path, weights: Path | None, map_: Path | None, sta
       ogive build gpt2.arch:GPT2 -o gpt2.py
       ogive build gpt2.arch:GPT2 -o gpt2.py --weights model.safetensors --map gpt2.map.toml
       ogive build gpt2.arch:MLP -D d=768 -o mlp.py
+      ogive build gpt2.arch:GPT2 -o gpt2.onnx --weights model.safetensors --map gpt2.map.toml --verify
     """
-    if out.suffix == ".onnx":
-        raise click.UsageError("E0702: ONNX output is not built yet; there is OUT.py")
-    if out.suffix != ".py":
-        raise click.UsageError(f"`{out}`: expected OUT.py")
+    if out.suffix not in (".py", ".onnx"):
+        raise click.UsageError(f"`{out}`: expected OUT.py or OUT.onnx")
+    if out.suffix == ".py" and (sizes or opset or functions or taps or verify):
+        raise click.UsageError("-s, --opset, --functions, --taps and --verify are for OUT.onnx")
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     if not out.absolute().parent.is_dir():
@@ -41,14 +61,23 @@ def command(target: str, out: Path, weights: Path | None, map_: Path | None, sta
     path, name = split_target(target)
     try:
         with progress(f"Building {target}"):
-            files = _files(one_model_of(path, name, dict(map(setting, statics))), out, weights, map_)
-            write_all(files)
+            model = one_model_of(path, name, dict(map(setting, statics)))
+            files: Iterable[Path]
+            if out.suffix == ".onnx":
+                fixed = sizes_of([setting(text) for text in sizes])
+                asked = {"opset": opset, "functions": functions, "taps": taps, "verify": verify}
+                files = build_onnx(model, out, weights, map_, sizes=fixed, **asked)  # type: ignore[arg-type]
+            else:
+                made = _files(model, out, weights, map_)
+                write_all(made)
+                files = made
     except ArchError as error:
         refuse(error)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors"):
+        extra = {"torch": "torch", "safetensors": "torch", "onnx": "onnx", "onnxruntime": "onnx"}.get(str(error.name))
+        if extra is None:
             raise
-        raise click.ClickException(f"{error.name} is not installed: pip install 'ogive[torch]'") from None
+        raise click.ClickException(f"{error.name} is not installed: pip install 'ogive[{extra}]'") from None
     except OSError as error:
         raise click.ClickException(f"cannot write: {error}") from None
     click.echo("wrote " + " and ".join(map(str, files)))

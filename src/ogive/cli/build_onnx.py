@@ -1,0 +1,77 @@
+"""`ogive build -o OUT.onnx`: a model as ONNX, checked against torch where asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from ogive.api import Model
+
+
+def build_onnx(
+    model: Model,
+    out: Path,
+    weights: Path | None,
+    map_: Path | None,
+    *,
+    sizes: Mapping[str, int],
+    opset: int | None,
+    functions: bool,
+    taps: bool,
+    verify: bool,
+) -> tuple[Path, ...]:
+    """Write the files, and say how far ONNX Runtime and torch are apart."""
+    state = model.load_weights(weights, map_) if weights is not None and verify else None
+    net = model.torch() if verify or weights is None else None
+    if net is not None and state is not None:
+        net.load_state_dict(state)
+    with _told() as progress:
+        given = net if net is not None else weights
+        files = model.onnx(
+            out,
+            given,
+            None if net is not None else map_,
+            sizes=sizes,
+            opset=opset,
+            functions=functions,
+            taps=taps,
+            progress=progress,
+        )
+    if verify:
+        # torch and ONNX Runtime, which nothing else here needs
+        from ogive.backends.onnx_model.export import Settings
+        from ogive.backends.onnx_model.verify import compared, lines
+
+        assert net is not None
+        found = compared(model.ir, out, net, Settings(sizes, {}, opset, functions, taps))
+        click.echo("\n".join(lines(found)))
+    return files
+
+
+@contextmanager
+def _told() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal while much is written."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    # rich takes longer to import than small models to write
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress
+
+    with Progress("writing", BarColumn(), DownloadColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def sizes_of(given: Sequence[tuple[str, object]]) -> dict[str, int]:
+    """Sizes of `-s`."""
+    found: dict[str, int] = {}
+    for name, value in given:
+        if type(value) is not int or value < 1:
+            raise click.UsageError(f"`{name}={value}`: a size is a whole number from 1 on")
+        found[name] = value
+    return found
