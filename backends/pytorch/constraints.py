@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ogive.backends.pytorch.functions import filled
-from ogive.backends.pytorch.layout import signature
+from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.plan import Place, Unit, access
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.written import File
@@ -24,7 +24,8 @@ def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     if not lines:
         return []
     head = ["@torch.no_grad()", "def constrain(self) -> None:", '    """Put the weights back where they must be."""']
-    return ["", *(f"    {line}" for line in head), *(f"    {line}" for line in lines)]
+    body = [text for line in lines for text in statement(line.strip(), 4 + len(line) - len(line.lstrip()))]
+    return ["", *(f"    {line}" for line in head), *body]
 
 
 def _kept(place: Place, base: str) -> Iterator[tuple[str, Weight]]:

@@ -61,7 +61,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
     """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
-    writer = Writer(unit, file, Scope(indent=4), write_node, target=target)
+    writer = Writer(unit, file, Scope(indent=4, whole=True), write_node, target=target)
     scope = writer.scope
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, name)
     scope.enter(graph, function=True)

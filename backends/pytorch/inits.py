@@ -67,7 +67,15 @@ def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Numbe
 
 
 def init_line(target: str, init: Init, number: Number) -> str:
-    """`nn.init.normal_(self.wpe, std=0.02)`."""
+    """`nn.init.normal_(self.wpe, std=0.02)`. With a seed the values are drawn on the CPU: the same on every device."""
+    if "seed" in dict(init.attrs):
+        drawn = init_call(f'torch.empty_like({target}, device="cpu")', init, number)
+        return f"{target}.data.copy_({drawn})"
+    return init_call(target, init, number)
+
+
+def init_call(target: str, init: Init, number: Number) -> str:
+    """A function of nn.init, which fills a tensor and gives it back."""
     if init.name not in FUNCTIONS:
         raise LoweringError(f"the initializer `{init.name}` has no form in torch")
     function, settings = FUNCTIONS[init.name]
@@ -79,6 +87,8 @@ def init_line(target: str, init: Init, number: Number) -> str:
             continue
         text = f'"{value}"' if isinstance(value, str) else str(number(_neat(value)))
         args.append(f"{keyword}={text}" if keyword and default is not None else text)
+    if "seed" in given:
+        args.append(f"generator=torch.Generator().manual_seed({given['seed']})")
     return f"nn.init.{function}({', '.join([target, *args])})"
 
 

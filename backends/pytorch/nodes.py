@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from ogive.backends.pytorch.calls import applied
 from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.inits import init_call
 from ogive.backends.pytorch.lower import LOWER
 from ogive.backends.pytorch.regions import REGIONS
 from ogive.backends.pytorch.taps import tap
 from ogive.backends.pytorch.writer import PLAIN, Writer
-from ogive.compiler.ir import Const, Node
+from ogive.compiler.ir import Const, Init, Node
 
 
 def write_node(writer: Writer, node: Node) -> None:
@@ -20,6 +21,8 @@ def write_node(writer: Writer, node: Node) -> None:
         _weight(writer, node)
     elif node.op == "tap":
         tap(writer, node)
+    elif node.op == "initial":
+        writer.express(node, lambda args: drawn(writer, node), acts=True)
     elif node.op in REGIONS:
         REGIONS[node.op](writer, node)
     elif node.op == "call":
@@ -39,6 +42,15 @@ def _weight(writer: Writer, node: Node) -> None:
         writer.scope.bind(node.outputs[0], method(code, "clone"))
     else:
         writer.scope.hold(node.outputs[0].name, code)
+
+
+def drawn(writer: Writer, node: Node) -> Code:
+    """`nn.init.uniform_(torch.empty_like(self.weight), lo, hi)`: a named initializer inside an expression."""
+    attrs = tuple((key, value) for key, value in node.attrs if key != "name")
+    seeded = "seed" in dict(attrs)
+    empty = call("torch.empty_like", Code(writer.target), device=Code('"cpu"') if seeded else None)
+    made = Code(init_call(str(empty), Init(node.attr("name"), attrs), writer.number))
+    return method(made, "to", Code(f"{writer.target}.device")) if seeded else made
 
 
 def number(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code | None:

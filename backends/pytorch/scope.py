@@ -43,6 +43,7 @@ class Scope:
     """Variables and statements of one function."""
 
     indent: int
+    whole: bool = False  # statements stay in one line: who places them breaks them
     shapes: Shapes = field(init=False)
     lines: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
@@ -155,7 +156,7 @@ class Scope:
 
     def line(self, text: str, comment: str = "") -> None:
         """Write a statement."""
-        lines = statement(text, self.indent)
+        lines = [" " * self.indent + text] if self.whole else statement(text, self.indent)
         if comment and len(lines) == 1 and len(lines[0]) + len(comment) + 4 <= LINE:
             lines = [f"{lines[0]}  # {comment}"]
         self.lines += lines

@@ -55,6 +55,10 @@ class Writer:
         """A number as an expression."""
         return scalar_code(value, self.scope.shapes.name, lambda: self.torch_module("math"))
 
+    def number(self, value: object) -> Code:
+        """A setting of an initializer."""
+        return number_code(value) if isinstance(value, float) else self.scalar(value)  # type: ignore[arg-type]
+
     def condition(self, condition: Condition) -> Code:
         """A condition on sizes as a bool expression."""
         return condition_code(condition, self.scope.shapes.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, places, suggest
+from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places, suggest
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
@@ -39,6 +39,8 @@ LATER = {
 def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
     """The value of an expression. `name` is what it is bound to, for the path of what it allocates."""
     match tree:
+        case syntax.Name() | syntax.Brackets() if (made := initializers.inside(frame, tree)) is not None:
+            return made
         case syntax.Name(id=id):
             return lookup(frame, id, tree.span)
         case syntax.Number(value=value):

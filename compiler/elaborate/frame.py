@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.builder import Builder, Names
 from ogive.compiler.elaborate.values import BlockRef, Fault, Instance, Undecided
-from ogive.compiler.ir import Member, Weight
+from ogive.compiler.ir import Init, Member, Weight
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq
+from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
@@ -51,6 +52,16 @@ class Place:
     names: dict[int, tuple[str, bool]]
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """`init path = e`: a named initializer, or an expression that is evaluated for each weight that it fits."""
+
+    target: tuple[str, ...]
+    init: Init | syntax.Expr
+    variables: dict[str, Any]
+    span: Span
+
+
 @dataclass
 class Frame:
     """Everything that elaborating one variant of a block collects."""
@@ -75,7 +86,8 @@ class Frame:
     unsteady: dict[str, Span] = field(default_factory=dict)  # paths that hang on source order
     fixed: dict[str, Span] = field(default_factory=dict)  # names of instances, params, states: may not be bound again
     places: list[Place] = field(default_factory=list)
-    inits: list[tuple[tuple[str, ...], Any]] = field(default_factory=list)
+    inits: list[Override] = field(default_factory=list)
+    filling: TensorType | None = None  # the weight whose initializer is evaluated: named ones take its shape
     read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in

@@ -5,36 +5,58 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate import weights
+from ogive.compiler.elaborate.frame import Frame, Override
+from ogive.compiler.elaborate.supplied import weight_types
+from ogive.compiler.elaborate.values import Fault
+from ogive.compiler.ir import Init
 from ogive.compiler.ir import Instance as InstanceMember
 
 
 def finish_inits(frame: Frame) -> None:
     """Resolve `init` targets against what the body allocated: a path beats a block, a later one an earlier one."""
-    for target, (init, span) in sorted(frame.inits, key=lambda entry: _is_path(frame, entry[0])):
-        text = ".".join(target)
-        if not _apply_init(frame, target, init) and not frame.failed:
+    for override in sorted(frame.inits, key=lambda each: _is_path(each.target)):
+        try:
+            found = _apply_init(frame, override)
+        except Fault:
+            continue
+        if not found and not frame.failed:
             frame.report(
                 "E0201",
-                f"`init {text}` matches no weight of this body",
-                span,
+                f"`init {'.'.join(override.target)}` matches no weight of this body",
+                override.span,
                 help="name a block and its weight (`Linear.weight`), or a path without turn numbers",
             )
 
 
-def _is_path(frame: Frame, target: tuple[str, ...]) -> bool:
+def _is_path(target: tuple[str, ...]) -> bool:
     return not target[0][:1].isupper()
 
 
-def _apply_init(frame: Frame, target: tuple[str, ...], init: Any) -> bool:
+def _apply_init(frame: Frame, override: Override) -> bool:
     found = False
     for index, member in enumerate(frame.members):
         if member is None:
             continue
-        for path in _matches(member, target):
+        for path in _matches(member, override.target):
             found = True
-            frame.members[index] = member = _overridden(member, path, init)
+            frame.members[index] = member = _overridden(member, path, _made(frame, override, member, path))
     return found
+
+
+def _made(frame: Frame, override: Override, member: Any, path: str) -> Init:
+    """The initializer for the weight at a path of a member: an expression takes the shape of that weight."""
+    if isinstance(override.init, Init):
+        return override.init
+    if isinstance(member, InstanceMember):
+        type = dict(weight_types(member.definition, dict(member.bindings)))[path]
+    else:
+        type = member.type
+    saved, frame.variables = frame.variables, dict(override.variables)
+    try:
+        return weights.initializer(frame, override.init, type)
+    finally:
+        frame.variables = saved
 
 
 def _overridden(member: Any, path: str, init: Any) -> Any:
@@ -48,7 +70,7 @@ def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
     if not isinstance(member, InstanceMember):
         here = [part for part in getattr(member, "path", "").split(".") if part != "*" and not part.isdigit()]
         return [""] if here == list(target) and hasattr(member, "init") else []
-    if _is_path_target(target):
+    if _is_path(target):
         return [path for path, _ in below(member.definition) if _plain(f"{member.path}.{path}") == ".".join(target)]
     block, weight = target[0], ".".join(target[1:])
     found = []
@@ -57,10 +79,6 @@ def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
         if owner.rsplit(".", 1)[-1] == block and last == weight:
             found.append(path)
     return found
-
-
-def _is_path_target(target: tuple[str, ...]) -> bool:
-    return not target[0][:1].isupper()
 
 
 def _plain(path: str) -> str:

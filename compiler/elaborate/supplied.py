@@ -66,17 +66,24 @@ def _weight_type(definition: Definition, mapping: Mapping[Unknown, Size], path: 
 
 def all_weights(definition: Definition, mapping: Mapping[Unknown, Size]) -> list[tuple[str, TensorType]]:
     """Every learned weight at or below a definition, in path order, in the user's sizes."""
+    return sorted(weight_types(definition, mapping, ("param",)), key=lambda entry: entry[0].split("."))
+
+
+def weight_types(
+    definition: Definition, mapping: Mapping[Unknown, Size], kinds: Sequence[str] = ("param", "state")
+) -> list[tuple[str, TensorType]]:
+    """The weights of some kinds at or below a definition, in the user's sizes."""
     found: list[tuple[str, TensorType]] = []
     for member in definition.members:
-        if isinstance(member, Weight) and member.kind == "param":
+        if isinstance(member, Weight) and member.kind in kinds:
             axes = tuple(Axis(a.size.subs(mapping)) for a in member.type.axes)
             found.append((member.path, TensorType(member.type.elem, axes)))
         elif isinstance(member, InstanceMember):
             inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
             lift = () if member.lift is None else (Axis(member.lift.subs(mapping)),)
-            for path, kind in all_weights(member.definition, inner):
+            for path, kind in weight_types(member.definition, inner, kinds):
                 found.append((f"{member.path}.{path}", TensorType(kind.elem, (*lift, *kind.axes))))
-    return sorted(found, key=lambda entry: entry[0].split("."))
+    return found
 
 
 def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:

@@ -7,31 +7,17 @@ from typing import Any
 from ogive.compiler.elaborate.apply import apply
 from ogive.compiler.elaborate.builder import Builder
 from ogive.compiler.elaborate.checker import operation
-from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.frame import Frame, Override
+from ogive.compiler.elaborate.initializers import is_initializer, named, settings
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
-from ogive.compiler.ir import Attrs, Graph, Init, Value, Weight
+from ogive.compiler.ir import Graph, Init, Value, Weight
+from ogive.compiler.ops import OPS
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 
-# name -> its settings, in the order of the brackets
-INITIALIZERS: dict[str, tuple[tuple[str, float | str | None], ...]] = {
-    "zeros": (),
-    "ones": (),
-    "constant": (("v", None),),
-    "normal": (("mean", 0.0), ("std", 1.0)),
-    "trunc_normal": (("std", 1.0),),
-    "uniform": (("lo", 0.0), ("hi", 1.0)),
-    "kaiming_uniform": (("a", 0.0), ("mode", "fan_in")),
-    "kaiming_normal": (("a", 0.0), ("mode", "fan_in")),
-    "xavier_uniform": (("gain", 1.0),),
-    "xavier_normal": (("gain", 1.0),),
-    "orthogonal": (("gain", 1.0),),
-    "eye": (),
-}
 DEFAULT = Init("kaiming_uniform", (("a", 5**0.5), ("mode", "fan_in")))
-MODES = ("fan_in", "fan_out")
 
 
 def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
@@ -61,57 +47,23 @@ def _default(tree: syntax.ParamStmt, type: TensorType) -> Init:
 
 def initializer(frame: Frame, tree: syntax.Expr, type: TensorType) -> Init:
     """An initializer: a named one with settings, or any expression without inputs."""
-    name, items = _named(tree)
-    if name in INITIALIZERS and name not in frame.variables:
-        return Init(name, _settings(frame, name, items, tree))
+    name, items = named(tree)
+    if is_initializer(frame, name) and not _is_operation(frame, name, items):
+        return Init(name, settings(frame, name, items, tree))
     return Init("expression", (), _constant_graph(frame, tree, type))
 
 
-def _named(tree: syntax.Expr) -> tuple[str, tuple[Any, ...]]:
-    match tree:
-        case syntax.Name(id=id):
-            return id, ()
-        case syntax.Brackets(base=syntax.Name(id=id), items=items):
-            return id, items
-        case _:
-            return "", ()
-
-
-def _settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr) -> Attrs:
-    wanted = dict(INITIALIZERS[name])
-    order = list(wanted)
-    given: dict[str, Any] = {}
-    for index, item in enumerate(items):
-        if isinstance(item, syntax.Keyword):
-            key, value_tree = item.name, item.value
-        elif index < len(order) and isinstance(item, syntax.Expr):
-            key, value_tree = order[index], item
-        else:
-            raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span)
-        if key not in wanted:
-            raise frame.fail(
-                "E0403",
-                f"`{name}` has no setting `{key}`",
-                item.span,
-                help="its settings: " + ", ".join(order) if order else "",
-            )
-        value = frame.evaluate(value_tree)
-        given[key] = value
-        if key == "mode" and value not in MODES:
-            raise frame.fail("E0404", f"`mode` is one of {', '.join(MODES)}", value_tree.span)
-        if key != "mode" and not is_number(value):
-            raise frame.fail("E0404", f"`{key}` takes a number, this is {kind_of(value)}", value_tree.span)
-    for key, default in wanted.items():
-        if key not in given:
-            if default is None:
-                raise frame.fail("E0402", f"`{name}` needs `{key}`", tree.span, help=f"`{name}[{key}=...]`")
-            given[key] = default
-    return tuple((key, given[key]) for key in order)
+def _is_operation(frame: Frame, name: str, items: tuple[Any, ...]) -> bool:
+    """`zeros[d]` and `constant[list]` are operations of a shape of their own; `constant[0.5]` fills the weight."""
+    if name == "constant" and len(items) == 1 and isinstance(items[0], syntax.Expr):
+        return isinstance(frame.evaluate(items[0]), tuple)
+    return name in OPS and bool(items)
 
 
 def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
     """The graph of an initializer that is an expression; named initializers inside it take the weight's shape."""
     saved, frame.builder = frame.builder, Builder(frame.builder.names)
+    filling, frame.filling = frame.filling, type
     try:
         result = frame.evaluate(tree)
         if is_number(result):
@@ -128,7 +80,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
         _same_shape(frame, result, type, tree)
         return frame.builder.finish((frame.builder.use(result),))
     finally:
-        frame.builder = saved
+        frame.builder, frame.filling = saved, filling
 
 
 def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> Any:
@@ -180,6 +132,10 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
 
 def override(frame: Frame, tree: syntax.InitStmt) -> None:
     """`init Linear.weight, h.mlp.c_proj.weight = normal[std=0.02]`: noted, resolved when the body is done."""
-    init = initializer(frame, tree.value, TensorType("float", ()))
+    name, items = named(tree.value)
+    init: Any = tree.value
+    if is_initializer(frame, name) and not _is_operation(frame, name, items):
+        init = Init(name, settings(frame, name, items, tree.value))
+    known = dict(frame.variables)  # names mean what they mean here, not at the end of the body
     for target, span in zip(tree.targets, tree.target_spans, strict=True):
-        frame.inits.append((target, (init, span)))
+        frame.inits.append(Override(target, init, known, span))
