@@ -62,6 +62,8 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     variant.diagnostics = frame.diagnostics
     variant.uses = list(dict.fromkeys(frame.uses))
     variant.ok = not frame.failed
+    if not variant.ok:
+        variant.sketch = frame.builder.finish(())
 
 
 def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:

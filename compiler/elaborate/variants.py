@@ -20,7 +20,7 @@ from ogive.compiler.elaborate.values import (
     PackValue,
     Template,
 )
-from ogive.compiler.ir import Bindings, Definition, Scalar, Static
+from ogive.compiler.ir import Bindings, Definition, Graph, Scalar, Static
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -45,6 +45,7 @@ class Variant:
     omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
     conditions: tuple[Condition, ...] = ()
     derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
+    sketch: Graph | None = None  # where it is not ok: what was built before a fault, outputs left out
 
 
 @dataclass(frozen=True, slots=True)

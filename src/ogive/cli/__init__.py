@@ -7,8 +7,8 @@ from importlib import import_module
 import click
 
 # in the order of --help
-COMMANDS = ("check", "show", "build", "explain", "new")
-UNBUILT = ("draw", "deploy", "fmt", "lsp")
+COMMANDS = ("check", "show", "build", "draw", "deploy", "explain", "new")
+UNBUILT = ("fmt", "lsp")
 
 
 class Lazy(click.Group):

@@ -1,0 +1,299 @@
+"""From the typed IR to steps: each operation with its glyph and its links, blocks collapsed or open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ogive.backends.diagram.arrange import arrange
+from ogive.backends.diagram.figure import Link, Op, Section
+from ogive.backends.diagram.glyphs import LIBRARY, NORMS, Look, look, strided
+from ogive.backends.diagram.labels import size_label
+from ogive.backends.diagram.links import completed, links_of
+from ogive.backends.diagram.passing import Passing, entering, leaving
+from ogive.backends.diagram.steps import Step
+from ogive.backends.diagram.wires import Classes, Wires
+from ogive.compiler.ir import Definition, Graph, Node, Value
+from ogive.compiler.passes.substitute import in_sizes, type_in_sizes
+from ogive.compiler.sizes import Size, Unknown
+from ogive.compiler.sketch import FAULT
+
+# operands that stand inside the glyph where a weight alone feeds them
+INSIDE = {
+    "linear": (1, 2), "conv": (1, 2), "conv_transpose": (1, 2), "layer_norm": (1, 2), "rms_norm": (1,),
+    "batch_norm": (1, 2, 3, 4), "batch_norm_train": (1, 2), "group_norm": (1, 2),
+}  # fmt: skip
+SAME_AXIS = {"norm", "softmax", "mask", "float"}  # glyphs after which an axis is still the same one
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What of a block is drawn: `depth` levels of calls are open, and those named in `open`; weights as data or not."""
+
+    depth: int = 0
+    open: frozenset[str] = frozenset()
+    weights: bool = False
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds the sections of one figure."""
+
+    options: Options
+    divides: list[tuple[str, str]] = field(default_factory=list)
+    classes: Classes = field(default_factory=Classes)
+    passing: Passing = field(default_factory=Passing)
+    count: int = 0
+
+    def definition(self, definition: Definition) -> Section:
+        """The body of a definition."""
+        scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
+        return scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
+
+    def number(self) -> str:
+        """A name for an operation, in source order."""
+        self.count += 1
+        return f"o{self.count}"
+
+
+@dataclass(slots=True)
+class _Scope:
+    """A graph in the sizes of the figure, under a prefix that makes its names unique."""
+
+    builder: Builder
+    graph: Graph
+    sizes: dict[Unknown, Size]
+    prefix: str
+    path: str
+    depth: int
+    steps: list[Step] = field(default_factory=list)
+
+    def section(self, inputs: Sequence[Wires]) -> Section:
+        """The graph in columns."""
+        inside = self._inside_glyphs()
+        for node in self.graph.nodes:
+            if node.op == "weight" and node.outputs[0].name in inside:
+                continue
+            if node.op == "assume":
+                continue
+            self._node(node, inside)
+        outputs = [self.prefix + name for name in self.graph.outputs if isinstance(name, str)]
+        return arrange(inputs, self.steps, outputs, self.builder.classes, self.builder)
+
+    def wires(self, value: Value) -> Wires:
+        """The wires of a value."""
+        type_ = type_in_sizes(value.type, self.sizes) if self.sizes else value.type
+        return Wires(self.prefix + value.name, type_, value.hint)
+
+    def _inside_glyphs(self) -> set[str]:
+        """Weights that only feed a glyph which stands for them."""
+        if self.builder.options.weights:
+            return set()
+        weights = {n.outputs[0].name for n in self.graph.nodes if n.op == "weight"}
+        return {name for name in weights if self._only_inside(name)} - set(map(str, self.graph.outputs))
+
+    def _only_inside(self, name: str) -> bool:
+        users = self.graph.users[name]
+        for node in users:
+            places = [i for i, x in enumerate(node.inputs) if x == name]
+            if not places or any(i not in INSIDE.get(node.op, ()) for i in places):
+                return False
+        return bool(users)
+
+    def _node(self, node: Node, inside: set[str]) -> None:
+        oid = self.builder.number()
+        reads: list[str | None] = [x if isinstance(x, str) and x not in inside else None for x in node.inputs]
+        reads += [name for _, name in node.supplied]
+        ins: list[Wires | None] = []
+        for k, name in enumerate(reads):
+            if name is None:
+                ins.append(None)
+                continue
+            wires = self.wires(self.graph.values[name])
+            ins.append(Wires(f"{wires.tid}@{oid}.{k}".replace(".", "_"), wires.type, wires.name))
+        outs = [self.wires(v) for v in node.outputs]
+        learned = any(isinstance(x, str) and x in inside for x in node.inputs)
+        op = self._op(oid, node, ins, outs, learned)
+        links = completed(op.links, ins, outs)
+        self._same(op, links, ins, outs)
+        given = [(w, self.prefix + r) for w, r in zip(ins, reads, strict=True) if w is not None and r is not None]
+        for wires, value in given:
+            for sid in wires.all:
+                self.builder.classes.unite(f"{value}.{sid.rsplit('.', 1)[1]}", sid)
+        kept = tuple(w for w, _ in given)
+        op = replace(
+            op,
+            inputs=tuple(w.tid for w in kept),
+            outputs=tuple(w.tid for w in outs),
+            links=tuple(links),
+            where=_where(node),
+            wrong=str(node.attr("text")) if node.op == FAULT else "",
+            attrs=(*op.attrs, *self._hidden(node, inside)),
+        )
+        self.steps.append(Step(op, kept, tuple(v for _, v in given), tuple(outs)))
+
+    def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:
+        paths = {n.outputs[0].name: n.path for n in self.graph.nodes if n.op == "weight"} if inside else {}
+        return tuple(("weight", paths[x]) for x in node.inputs if isinstance(x, str) and x in inside)
+
+    def _same(self, op: Op, links: list[Link], ins: Sequence[Wires | None], outs: Sequence[Wires]) -> None:
+        """Which wires are one axis."""
+        unite = self.builder.classes.unite
+        for link in links:
+            if link.kind in ("through", "join", "split", "cup"):
+                unite(*link.left, *link.right)
+        if op.glyph in SAME_AXIS:
+            left = [sid for link in links if link.kind == "in" for sid in link.left]
+            right = [sid for link in links if link.kind == "out" for sid in link.right]
+            if len(left) == len(right):
+                for a, b in zip(left, right, strict=True):
+                    unite(a, b)
+        for a, b in (*op.enter, *op.leave):
+            unite(a, b)
+
+    def _op(self, oid: str, node: Node, ins: list[Wires | None], outs: list[Wires], learned: bool) -> Op:
+        """The operation with its glyph, links and bodies; `_node` completes it."""
+        base = Op(oid, "box", node.op, (), (), ())
+        if node.op == "call" and node.callee is not None:
+            return self._call(base, node, node.callee, ins, outs)
+        if node.regions:
+            return self._region(base, node, ins, outs)
+        if node.op == "weight":
+            return replace(base, glyph="weight", text=node.path.replace(".*.", "."), learned=True)
+        if node.op in ("update", "tap"):
+            text = node.path if node.op == "update" else str(node.attr("name"))
+            return replace(base, glyph="sink", text=text)
+        if node.op == FAULT:
+            return replace(base, text=f"✗ {str(node.attr('text')).split()[0]}", caption=str(node.attr("text")))
+        if self.sizes:
+            node = replace(node, attrs=tuple((key, in_sizes(value, self.sizes)) for key, value in node.attrs),
+                           inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))  # fmt: skip
+        found = look(node, self.builder.divides)
+        plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
+        text = found.text + (plus if found.glyph == "linear" else "")
+        attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
+        links = tuple(links_of(node, ins, outs))
+        return replace(base, glyph=found.glyph, text=text, above=found.above, learned=learned, links=links, attrs=attrs)
+
+    def _call(self, base: Op, node: Node, callee: Definition, ins: list[Wires | None], outs: list[Wires]) -> Op:
+        sizes = {u: s.subs(self.sizes) if self.sizes else s for u, s in node.bindings}
+        name = callee.block.rsplit(".", 1)[-1]
+        place = node.path.rsplit(".", 1)[-1]
+        base = replace(base, text=name, caption=place if place != name else "", learned=not callee.stateless)
+        base = replace(base, attrs=(("block", callee.name), ("path", self.path + node.path)))
+        inner = LIBRARY.get(callee.block)
+        if self._opens(callee, node.path, inner is not None):
+            return self._open(base, node, callee, sizes, ins)
+        if inner is not None and not node.supplied and len(outs) == 1 and ins and ins[0] is not None:
+            return self._library(base, inner, callee, sizes, ins[0], outs[0])
+        return replace(base, glyph="slab", links=tuple(self.builder.passing.links(callee, ins, outs)))
+
+    def _opens(self, callee: Definition, path: str, library: bool) -> bool:
+        options = self.builder.options
+        full = self.path + path
+        names = {callee.block, callee.block.rsplit(".", 1)[-1], callee.name, full, full.replace(".*", "")}
+        names.add(path.rsplit(".", 1)[-1])
+        return bool(names & options.open) or (self.depth > 0 and not library)
+
+    def _open(
+        self, base: Op, node: Node, callee: Definition, sizes: dict[Unknown, Size], ins: list[Wires | None]
+    ) -> Op:
+        prefix = f"{base.oid}/"
+        scope = _Scope(self.builder, callee.graph, sizes, prefix, f"{self.path}{node.path}.", self.depth - 1)
+        given = [k < len(ins) and ins[k] is not None for k in range(len(callee.graph.inputs))]
+        inner = [scope.wires(v) for v in callee.graph.inputs]
+        body = replace(scope.section(inner), title=base.text)
+        enter = [p for k, w in enumerate(ins) if w is not None and k < len(inner) and given[k]
+                 for p in zip(w.all, inner[k].all, strict=False)]  # fmt: skip
+        outs = [self.wires(v) for v in node.outputs]
+        leave = [p for name, w in zip(callee.graph.outputs, outs, strict=False) if isinstance(name, str)
+                 for p in zip(scope.wires(callee.graph.values[name]).all, w.all, strict=False)]  # fmt: skip
+        return replace(base, glyph="plate", bodies=(body,), enter=tuple(enter), leave=tuple(leave))
+
+    def _library(
+        self, base: Op, inner: str, callee: Definition, sizes: dict[Unknown, Size], x: Wires, out: Wires
+    ) -> Op:
+        """A block of the library, drawn as the operation that it holds."""
+        statics = {s.name: sizes.get(s.unknown, s.value) if s.unknown else s.value for s in callee.statics}
+        bias = any(weight.path == "bias" for weight in callee.weights)
+        node = Node(inner if inner not in ("embedding", "mask") else "", (x.tid,), (), attrs=_axes(inner, x))
+        links = tuple(links_of(node, (x,), (out,))) if node.op else ()
+        found = _library_look(inner, bias, statics, self.builder.divides)
+        if inner == "embedding":
+            links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes, out.axes, strict=False))
+        elif inner == "mask":
+            links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes[:-2], out.axes[:-2], strict=True))
+        attrs = (
+            (
+                *base.attrs,
+                ("bias", "₊"),
+            )
+            if inner.startswith("conv") and bias
+            else base.attrs
+        )
+        if inner.startswith("conv"):
+            attrs = (*attrs, ("groups", _groups(statics)))
+        return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=attrs)
+
+    def _region(self, base: Op, node: Node, ins: list[Wires | None], outs: list[Wires]) -> Op:
+        """Loops, and choices of a phase or of an input that is given."""
+        glyph = node.op if node.op in ("repeat", "scan") else "phase"
+        titles = {"phase": ("training", "deployed"), "given": ("given", "absent")}.get(node.op, ("",) * 9)
+        bodies, enter, leave = [], [], []
+        for k, region in enumerate(node.regions):
+            scope = _Scope(self.builder, region, self.sizes, self.prefix, self.path, self.depth)
+            title = f"{titles[k]}" + (f": {node.attr('input')}" if node.op == "given" else "")
+            bodies.append(replace(scope.section([scope.wires(v) for v in region.inputs]), title=title))
+            enter += entering(node, region, ins, self.prefix)
+            leave += leaving(node, region, outs, self.prefix)
+        count = node.attr("count")
+        text = size_label(count.subs(self.sizes) if self.sizes else count, self.builder.divides) if count else ""
+        text = f"×{text}" if node.op == "repeat" else ("scan" if node.op == "scan" else node.op)
+        if node.op == "scan" and node.attr("reverse"):
+            text = "scan ←"
+        attrs = (("carry", str(node.attr("carry", 0))),)
+        path = node.path if node.op == "repeat" else ""
+        return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
+                       leave=tuple(leave), attrs=attrs)  # fmt: skip
+
+
+def _axes(inner: str, x: Wires) -> tuple[tuple[str, Any], ...]:
+    return (("axes", (len(x.axes) - 1,)),) if inner in ("layer_norm", "rms_norm") else ()
+
+
+def _groups(statics: dict[str, Any]) -> str:
+    groups = statics.get("groups")
+    if groups is None or str(groups) == "1":
+        return ""
+    return "each" if str(groups) == str(statics.get("cin")) else str(groups)
+
+
+def _library_look(inner: str, bias: bool, statics: dict[str, Any], divides: Collection[tuple[str, str]]) -> Look:
+    plus = "₊" if bias else ""
+    if inner == "linear":
+        return Look("linear", f"L{plus}")
+    if inner == "embedding":
+        return Look("linear", "E")
+    if inner == "mask":
+        return Look("mask")
+    if inner == "dropout":
+        return Look("float", above="dropout")
+    if inner.startswith("conv"):
+        kernel, stride, dilation = (_number(statics.get(key), divides) for key in ("kernel", "stride", "dilation"))
+        mark = "T" if inner == "conv_transpose" else ""
+        return Look("conv", mark + strided(kernel, stride, dilation))
+    return Look("norm", NORMS[inner])
+
+
+def _number(value: Any, divides: Collection[tuple[str, str]]) -> str:
+    if isinstance(value, tuple):
+        texts = [_number(item, divides) for item in value]
+        return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+    return size_label(value, divides) if value is not None else ""
+
+
+def _where(node: Node) -> str:
+    if node.span is None:
+        return ""
+    return f"{node.span.path}:{node.span.begin()[0]}"

@@ -1,0 +1,86 @@
+"""A whole figure: its rows one under the other, title and legend, everything inside the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ogive.backends.diagram.figure import Figure, Section
+from ogive.backends.diagram.geometry import Drawing, Group, Item, Text, extent, moved
+from ogive.backends.diagram.labels import text_width
+from ogive.backends.diagram.place import Placed, groups, painted, place
+from ogive.backends.diagram.theme import Theme
+
+
+def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
+    """The figure as a drawing."""
+    theme = theme or Theme()
+    items: list[Item] = []
+    found: list[Group] = []
+    y = 0.0
+    for section in figure.sections:
+        for row in wrapped(section, theme):
+            here = painted(row)
+            left, top, _, bottom = extent(here)
+            dx, dy = _names(row, theme), y - top
+            items += [moved(item, dx, dy) for item in (*here, *_input_names(row, theme))]
+            found += groups(row, dx, dy)
+            y += bottom - top + 26
+    items += _legend(figure, theme, y)
+    left, top, right, bottom = extent(items)
+    dx, dy = theme.margin - left, theme.margin - top
+    items = [moved(item, dx, dy) for item in items]
+    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in found)
+    width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
+    return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted)
+
+
+def wrapped(section: Section, theme: Theme) -> Iterator[Placed]:
+    """Rows no wider than a page, cut where the fewest wires are alive."""
+    placed = place(section, theme)
+    if placed.width <= theme.width or len(section.columns) < 2:
+        yield placed
+        return
+    rows = max(2, round(placed.width / theme.width + 0.35))
+    goal = placed.width / rows
+    cuts, start = [], 0
+    for k in range(1, rows):
+        choices = [i for i in range(start + 1, len(section.columns)) if abs(placed.gaps[i].label - k * goal) < goal / 3]
+        if not choices:
+            continue
+        start = min(choices, key=lambda i: (sum(len(t.slots) for t in section.boundaries[i]) * 30
+                                            + abs(placed.gaps[i].label - k * goal) / 4, i))  # fmt: skip
+        cuts.append(start)
+    for a, b in zip([0, *cuts], [*cuts, len(section.columns)], strict=True):
+        part = Section(section.boundaries[a : b + 1], section.columns[a:b], section.title)
+        yield place(part, theme)
+
+
+def _shown(row: Placed) -> list[tuple[str, float]]:
+    tensors = row.section.boundaries[0]
+    if len(tensors) < 2:
+        return []
+    return [(t.name, row.heights.tensors[t.tid]) for t in tensors if t.name]
+
+
+def _names(row: Placed, theme: Theme) -> float:
+    return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
+
+
+def _input_names(row: Placed, theme: Theme) -> Iterator[Item]:
+    """Where there are several inputs, each has its name before it."""
+    for name, y in _shown(row):
+        wide = text_width(name, theme.small, theme.least, plain=True)
+        yield Text(-6, y + 3, name, theme.small, "caption", wide, "end")
+
+
+def _legend(figure: Figure, theme: Theme, y: float) -> Iterator[Item]:
+    """What the labels stand for, and the numbers of a model, in one line or a few."""
+    texts = [f"{row.label} = {row.size}" for row in figure.legend] + list(figure.notes)
+    x, row = 0.0, y + 4
+    for text in texts:
+        wide = text_width(text, theme.small, theme.least)
+        if x and x + wide > theme.width:
+            x, row = 0.0, row + 16
+        yield Text(x, row, text, theme.small, "legend", wide)
+        x += wide + 22

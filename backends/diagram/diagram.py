@@ -1,0 +1,119 @@
+"""A diagram that can be saved in every format, and shows itself in a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path as FilePath
+from shutil import which
+from typing import Literal
+
+from ogive.backends.diagram import overview as over
+from ogive.backends.diagram.build import Options
+from ogive.backends.diagram.compose import draw
+from ogive.backends.diagram.errors import DiagramError
+from ogive.backends.diagram.figure import Figure
+from ogive.backends.diagram.geometry import Drawing
+from ogive.backends.diagram.make import figure_of, figure_of_model
+from ogive.backends.diagram.raster import pdf, png
+from ogive.backends.diagram.svg import svg
+from ogive.backends.diagram.text import text
+from ogive.backends.diagram.theme import Theme, named
+from ogive.backends.diagram.tikz import tikz
+from ogive.compiler.ir import Definition, Model
+
+View = Literal["circuit", "overview"]
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A block or a model, as it is to be drawn."""
+
+    subject: Definition | Model
+    view: View = "circuit"
+    options: Options = field(default_factory=Options)
+    theme: Theme = field(default_factory=Theme)
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The circuit before it has places."""
+        if isinstance(self.subject, Model):
+            return figure_of_model(self.subject, self.options)
+        return figure_of(self.subject, self.options)
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The circuit, placed."""
+        return draw(self.figure, self.theme)
+
+    @cached_property
+    def overview(self) -> over.Overview:
+        """Blocks and data flow."""
+        model = self.subject
+        definition = model.definition if isinstance(model, Model) else model
+        name = model.name if isinstance(model, Model) else ""
+        return over.overview(definition, self.options.depth, self.options.open, name)
+
+    def text(self, format: str) -> str:
+        """The diagram as text: svg, tex, dot, mmd or txt."""
+        writers: dict[str, Callable[[], str]] = {
+            "svg": self._svg, "tex": self._tex, "txt": lambda: text(self.figure),
+            "dot": lambda: over.dot(self.overview), "mmd": lambda: over.mermaid(self.overview),
+        }  # fmt: skip
+        if format not in writers:
+            raise DiagramError(f"a diagram is not written as .{format}: {', '.join(f'.{f}' for f in FORMATS)}")
+        return writers[format]()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the diagram; the ending says how."""
+        FilePath(path).write_bytes(self.bytes(FilePath(fspath(path)).suffix.lstrip(".")))
+
+    def bytes(self, format: str) -> bytes:
+        """The diagram in any format."""
+        if format in ("png", "pdf"):
+            return (png if format == "png" else pdf)(self._svg())
+        return self.text(format).encode()
+
+    def _svg(self) -> str:
+        if self.view == "overview":
+            return dot_svg(over.dot(self.overview))
+        return svg(self.drawing, self.theme)
+
+    def _tex(self) -> str:
+        return tikz(self.drawing, self.theme)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What notebooks show."""
+        return {"image/svg+xml": self._svg(), "text/plain": text(self.figure)}
+
+
+FORMATS = ("svg", "tex", "pdf", "png", "dot", "mmd", "txt")
+
+
+def diagram(
+    subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
+    theme: str | Theme = "auto", weights: bool = False,
+) -> Diagram:  # fmt: skip
+    """A diagram of a definition or a model.
+
+    `depth` levels of blocks are open, and those named in `open` (by block, or by place); `weights` shows learned
+    tensors that otherwise stand inside the glyphs that use them.
+    """
+    if view not in ("circuit", "overview"):
+        raise ValueError(f"no view `{view}`; there are circuit and overview")
+    chosen = named(theme) if isinstance(theme, str) else theme
+    return Diagram(subject, view, Options(depth, frozenset(open), weights), chosen)
+
+
+def dot_svg(source: str) -> str:
+    """Graphviz renders its own language, where it is installed."""
+    program = which("dot")
+    if program is None:
+        raise DiagramError("graphviz is not installed: save .dot or .mmd, or draw the circuit view")
+    done = subprocess.run([program, "-Tsvg"], input=source, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DiagramError(f"graphviz: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,180 @@
+"""Operations with a body: open blocks on a plate, loops in brackets, choices one under the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ogive.backends.diagram.figure import Op, Section, Tensor
+from ogive.backends.diagram.geometry import Command, Dot, Item, Path, Text, bend, line, moved, polygon, rectangle
+from ogive.backends.diagram.labels import text_width
+from ogive.backends.diagram.pieces import Piece
+from ogive.backends.diagram.theme import Theme
+
+if TYPE_CHECKING:
+    from ogive.backends.diagram.place import Placed
+
+Place = Callable[[Section, Theme, "dict[str, float] | None", bool], "Placed"]
+Paint = Callable[["Placed"], list[Item]]
+EDGE = 16.0  # from the outside of a bracket or plate to the body
+
+
+def nested(
+    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, place: Place, paint: Paint
+) -> Piece:
+    """The drawing of an operation around the drawings of its bodies."""
+    above = _reserved(op, left, right, theme)
+    bodies = [place(body, theme, above, True) for body in op.bodies]
+    weave = _weave(op, bodies)
+    band = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
+    inner_width = max((b.width for b in bodies), default=0.0)
+    title = op.caption or op.text
+    wide = max(inner_width + 2 * (EDGE + weave), text_width(title, theme.label, theme.least, True, plain=True) + 60)
+    made = Piece(wide, band, {}, {})
+    ports_in: dict[str, float] = {}
+    ports_out: dict[str, float] = {}
+    items: list[Item] = []
+    spread = wide - 2 * (EDGE + weave)
+    for body in bodies:
+        top = made.height + (theme.band if body.section.title and len(bodies) > 1 else 0)
+        items += _body(body, EDGE + weave, top, spread, theme, paint, len(bodies) > 1)
+        for k, found in ((0, ports_in), (-1, ports_out)):
+            for tensor in body.section.boundaries[k]:
+                for i, slot in enumerate(tensor.slots):
+                    found[slot.sid] = top + body.heights.tensors[tensor.tid] + i * theme.pitch
+        made.height = top + body.height + theme.pad
+    made.height = max(made.height, band + 20)
+    made.items = [*_frame(op, made, theme), *_edges(op, made, left, right, ports_in, ports_out, weave, theme), *items]
+    made.items = [_owned(item, op) for item in made.items]
+    made.core = (0, 0, made.width, made.height)
+    return made
+
+
+def _owned(item: Item, op: Op) -> Item:
+    return item if item.owner else replace(item, owner=op.oid, change=op.change)
+
+
+def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme) -> dict[str, float]:
+    """Room over the tensors of a body whose outer tensors have more axes than they."""
+    inner = {i: o for o, i in op.enter} | dict(op.leave)
+    sizes = {s.sid: len(t.slots) for t in (*left.values(), *right.values()) for s in t.slots}
+    found = {}
+    for body in op.bodies:
+        for boundary in (body.boundaries[0], body.boundaries[-1]):
+            for tensor in boundary:
+                outer = next((inner[s.sid] for s in tensor.slots if s.sid in inner), None)
+                more = sizes.get(outer, 0) - len(tensor.slots) if outer else 0
+                if more > 0:
+                    found[tensor.tid] = more * theme.pitch
+    return found
+
+
+def _weave(op: Op, bodies: list[Placed]) -> float:
+    """Room for wires that change their height between the edge and the body."""
+    if len(bodies) > 1:
+        return 30.0
+    sliced = op.glyph in ("repeat", "scan") and len(op.enter) < sum(len(link.left) for link in op.links)
+    return 14.0 if sliced else 0.0
+
+
+def _body(body: Placed, x: float, top: float, width: float, theme: Theme, paint: Paint, framed: bool) -> list[Item]:
+    items = [moved(item, x, top) for item in paint(body)]
+    for tensor in body.section.boundaries[-1]:  # a narrow body goes on to the edge
+        for i, slot in enumerate(tensor.slots):
+            y = top + body.heights.tensors[tensor.tid] + i * theme.pitch
+            if width - body.width > 0.5:
+                items.append(Path(line((x + body.width, y), (x + width, y)), "wire", axis=slot.axis))
+    if framed:
+        title = body.section.title
+        wide = text_width(title, theme.small, theme.least, plain=True)
+        frame = Path(rectangle(x - 6, top - theme.band + 2, width + 12, body.height + theme.band - 2 + 4, 4), "plate")
+        items = [frame, Text(x, top - 6, title, theme.small, "caption", wide), *items]
+    return items
+
+
+def _edges(
+    op: Op, made: Piece, left: dict[str, Tensor], right: dict[str, Tensor], ports_in: dict[str, float],
+    ports_out: dict[str, float], weave: float, theme: Theme,
+) -> list[Item]:  # fmt: skip
+    """Wires from the outside to the bodies; what has no wire inside ends at the edge."""
+    items: list[Item] = []
+    width = made.width
+    for outer, tensors, pairs, ports, entering in (
+        (made.left, left, op.enter, ports_in, True),
+        (made.right, right, tuple((o, i) for i, o in op.leave), ports_out, False),
+    ):
+        goals: dict[str, list[float]] = {}
+        for a, b in pairs:
+            goals.setdefault(a, []).append(ports[b])
+        axes = {s.sid: s.axis for t in tensors.values() for s in t.slots}
+        names = op.inputs if entering else op.outputs
+        _heights(outer, [tensors[t] for t in names], goals, made.height, theme)
+        for sid, y in outer.items():
+            for goal in goals.get(sid, []):
+                commands = _crossing(y, goal, width, weave, entering)
+                items.append(Path(commands, "wire", axis=axes[sid]))
+            if sid not in goals:
+                stub = line((0, y), (8.0, y)) if entering else line((width - 8, y), (width, y))
+                items.append(Path(stub, "wire", axis=axes[sid]))
+            elif len(goals[sid]) > 1:
+                items.append(Dot(EDGE - 8 if entering else width - EDGE + 8, y))
+    return items
+
+
+def _crossing(y: float, goal: float, width: float, weave: float, entering: bool) -> tuple[Command, ...]:
+    if entering:
+        return (*line((0, y), (EDGE - 8, y)), *bend(EDGE - 8, y, EDGE + weave, goal))
+    start = width - EDGE - weave
+    return (("M", (start, goal)), *bend(start, goal, width - EDGE + 8, y), ("L", (width, y)))
+
+
+def _heights(
+    outer: dict[str, float], tensors: list[Tensor], goals: dict[str, list[float]], height: float, theme: Theme
+) -> None:
+    """Each outer tensor stands where its wires go on inside; sliced axes find room over or under them."""
+    floor = theme.band
+    for tensor in tensors:
+        known = [(i, goals[s.sid][0]) for i, s in enumerate(tensor.slots) if s.sid in goals]
+        if known:
+            top = max(min(y - i * theme.pitch for i, y in known), floor)
+        else:
+            top = floor + 8
+        if all(abs(y - i * theme.pitch - top) < 0.1 for i, y in known):
+            pass
+        for i, slot in enumerate(tensor.slots):
+            outer[slot.sid] = top + i * theme.pitch
+        floor = top + len(tensor.slots) * theme.pitch + 4
+
+
+def _frame(op: Op, made: Piece, theme: Theme) -> list[Item]:
+    """A plate with a title; or tall bold brackets with the count of the turns."""
+    title = {"plate": op.text, "phase": "phase" if op.source == "phase" else ""}.get(op.glyph, op.text)
+    wide = text_width(title, theme.label, theme.least, True, plain=True)
+    named = Text(EDGE, 14, title, theme.label, "title", wide)
+    items: list[Item] = [named]
+    if op.caption and op.caption != title:
+        small = text_width(op.caption, theme.small, theme.least, plain=True)
+        items.append(Text(EDGE + wide + 7, 14, op.caption, theme.small, "caption", small))
+    if op.glyph in ("plate", "phase"):
+        return [Path(rectangle(4, 0, made.width - 8, made.height, 6), "plate"), *items]
+    items += [Path(_bracket(8, made.height, 7), "bold"), Path(_bracket(made.width - 8, made.height, -7), "bold")]
+    if op.glyph == "scan" and op.attr("carry") != "0":
+        items += _arc(made, theme)
+    return items
+
+
+def _bracket(x: float, height: float, hook: float) -> tuple[Command, ...]:
+    """A tall parenthesis."""
+    return (("M", (x + hook, 1)), ("C", (x, 6, x, 12, x, 20)), ("L", (x, height - 20)),
+            ("C", (x, height - 12, x, height - 6, x + hook, height - 1)))  # fmt: skip
+
+
+def _arc(made: Piece, theme: Theme) -> list[Item]:
+    """What is carried comes back: an arc over the body, its arrow to the left."""
+    y, a, b = theme.band + 4.0, 13.0, made.width - 13.0
+    curve: tuple[Command, ...] = (("M", (b, y + 14)), ("C", (b, y + 4, b - 4, y, b - 12, y)), ("L", (a + 12, y)),
+                                  ("C", (a + 4, y, a, y + 4, a, y + 14)))  # fmt: skip
+    middle = (a + b) / 2
+    turned = polygon((6, -3), (0, 0), (6, 3))
+    return [Path(curve, "thin"), moved(Path(turned, "solid"), middle, y)]

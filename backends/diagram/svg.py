@@ -1,0 +1,170 @@
+"""SVG: small, without scripts, the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from ogive.backends.diagram.geometry import PATHS, Command, Dot, Drawing, Item, Path, Text
+from ogive.backends.diagram.labels import runs, small
+from ogive.backends.diagram.theme import AXIS_HUES, Palette, Theme
+
+WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4}
+
+
+def svg(drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded: bool = False) -> str:
+    """The drawing as SVG; `embedded` leaves out the style, for a page that has it already."""
+    theme = theme or Theme()
+    size = f'width="{number(drawing.width)}" height="{number(drawing.height)}"'
+    title, alt = prefix + "t", prefix + "d"
+    head = (
+        f'<svg aria-labelledby="{title} {alt}" class="ogive" {size} role="img" '
+        f'viewBox="0 0 {number(drawing.width)} {number(drawing.height)}" xmlns="http://www.w3.org/2000/svg">\n'
+        f'<title id="{title}">{escape(drawing.title)}</title>\n<desc id="{alt}">{escape(drawing.alt)}</desc>\n'
+    )
+    style = "" if embedded else f"<style>{css(theme)}</style>\n"
+    ground = "" if embedded else '<rect class="ground" height="100%" width="100%"/>\n'
+    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix))}</svg>\n"
+
+
+def number(value: float) -> str:
+    """One decimal at most."""
+    text = f"{value:.1f}"
+    text = text[:-2] if text.endswith(".0") else text
+    return "0" if text == "-0" else text
+
+
+def css(theme: Theme, scope: str = "") -> str:
+    """The styles: colours of the light ground, and those of the dark one where the reader has it."""
+    rules = [
+        f".ogive{{font-family:{theme.family}}}",
+        ".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}",
+    ]
+    rules += list(_colours(theme.palette))
+    for name, (width, _, _, dashes) in PATHS.items():
+        if width:
+            extra = f";stroke-dasharray:{dashes.replace(' ', ',')}" if dashes else ""
+            rules.append(f".ogive .{name}{{stroke-width:{theme.wire if width == 'wire' else WIDTHS[width]}{extra}}}")
+    rules.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
+    if theme.axes_in_colour:
+        rules += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
+    if theme.dark is not None:
+        rules.append("@media (prefers-color-scheme:dark){" + "".join(_colours(theme.dark)) + "}")
+    return "".join(rules)
+
+
+def _colours(palette: Palette) -> Iterator[str]:
+    yield f".ogive .ground{{fill:{palette.ground}}}"
+    yield f".ogive text,.ogive circle{{fill:{palette.ink}}}.ogive .caption,.ogive .legend{{fill:{palette.muted}}}"
+    for name, (_, stroke, fill, _) in PATHS.items():
+        parts = [f"stroke:{getattr(palette, stroke)}"] if stroke else []
+        parts += [f"fill:{getattr(palette, fill)}"] if fill else []
+        yield f".ogive .{name}{{{';'.join(parts)}}}"
+    for name in ("added", "removed", "changed"):
+        colour = getattr(palette, name)
+        dash = ";stroke-dasharray:5,3" if name == "removed" else ""
+        yield f".ogive path.{name}{{stroke:{colour}{dash}}}.ogive text.{name},.ogive circle.{name}{{fill:{colour}}}"
+    yield f".ogive path.wrong{{stroke:{palette.removed};stroke-width:2.4;stroke-dasharray:5,3}}"
+
+
+def _body(drawing: Drawing, theme: Theme, prefix: str) -> Iterator[str]:
+    """Wires as they are; the items of one operation in one group that knows its source."""
+    known = {group.owner: group for group in drawing.groups}
+    hues = {axis: i % len(AXIS_HUES) for i, axis in enumerate(dict.fromkeys(_axes(drawing.items)))}
+    owner = ""
+    seen: set[str] = set()
+    for item in drawing.items:
+        if item.owner != owner:
+            if owner:
+                yield "</g>\n"
+            owner = item.owner
+            if owner:
+                group = known.get(owner)
+                data = f" data-src={quoteattr(group.where)}" if group and group.where else ""
+                data += f" data-path={quoteattr(group.path)}" if group and group.path else ""
+                ident = f' id="{prefix}{owner}"' if owner not in seen else ""
+                seen.add(owner)
+                yield f"<g{data}{ident}>"
+                if group and group.wrong:
+                    yield f"<title>{escape(group.wrong)}</title>"
+        yield _item(item, theme, hues) + ("" if owner else "\n")
+    if owner:
+        yield "</g>\n"
+
+
+def _axes(items: Iterable[Item]) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Path) and item.axis:
+            yield item.axis
+
+
+def _item(item: Item, theme: Theme, hues: dict[str, int]) -> str:
+    if isinstance(item, Path):
+        return _path(item, theme, hues)
+    if isinstance(item, Dot):
+        cls = f' class="{item.change}"' if item.change else ""
+        return f'<circle{cls} cx="{number(item.x)}" cy="{number(item.y)}" r="{number(item.radius)}"/>'
+    return _text(item, theme)
+
+
+def _path(item: Path, theme: Theme, hues: dict[str, int]) -> str:
+    names = [item.style]
+    if item.axis and theme.axes_in_colour and item.style in ("wire", "arc"):
+        names.append(f"hue{hues[item.axis]}")
+    names += [item.change] if item.change else []
+    names += ["wrong"] if item.wrong else []
+    axis = f" data-axis={quoteattr(item.axis)}" if item.axis else ""
+    return f'<path class="{" ".join(names)}" d="{path_data(item.commands)}"{axis}/>'
+
+
+def path_data(commands: Iterable[Command]) -> str:
+    """`M0 0H10V5L2 3C...Z`, with the short forms for level and upright lines."""
+    parts: list[str] = []
+    at = ("", "")
+    for name, points in commands:
+        texts = [number(p) for p in points]
+        if name == "Z":
+            parts.append("Z")
+            continue
+        end = (texts[-2], texts[-1])
+        if name == "L" and end[1] == at[1]:
+            parts.append(f"H{end[0]}" if end != at else "")
+        elif name == "L" and end[0] == at[0]:
+            parts.append(f"V{end[1]}")
+        else:
+            parts.append(name + " ".join(texts))
+        at = end
+    return "".join(parts)
+
+
+def _text(item: Text, theme: Theme) -> str:
+    # a class of its own: "bold" is also a line
+    style = "t-bold" if item.style == "bold" else item.style
+    names = " ".join([style, item.change] if item.change else [style])
+    anchor = "" if item.anchor == "start" else f' text-anchor="{item.anchor}"'
+    axis = f" data-axis={quoteattr(item.axis)}" if item.axis else ""
+    text = _runs(item, theme)
+    # a measured width keeps fonts that are wider from running into their neighbours
+    fixed = (
+        f' lengthAdjust="spacingAndGlyphs" textLength="{number(item.width)}"'
+        if item.width and "<tspan" not in text
+        else ""
+    )
+    return (
+        f'<text class="{names}"{axis} font-size="{number(item.size)}"{anchor}{fixed} x="{number(item.x)}" '
+        f'y="{number(item.y)}">{text}</text>'
+    )
+
+
+def _runs(item: Text, theme: Theme) -> str:
+    parts = runs(item.text) if item.style in ("label", "legend") or "₊" in item.text else ()
+    if not any(run.level for run in parts):
+        return escape(item.text)
+    size = number(small(item.size, theme.least))
+    text, shift = "", 0.0
+    for run in parts:
+        move = {0: 0.0, -1: 2.6, 1: -4.2}[run.level] - shift
+        shift += move
+        attributes = (f' dy="{number(move)}"' if move else "") + (f' font-size="{size}"' if run.level else "")
+        text += f"<tspan{attributes}>{escape(run.text)}</tspan>" if attributes else escape(run.text)
+    return text

@@ -1,0 +1,121 @@
+"""`ogive draw`: circuit diagrams and overviews of models and blocks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ogive.backends.diagram.diagram import FORMATS, Diagram, diagram
+from ogive.backends.diagram.errors import DiagramError
+from ogive.backends.diagram.wrong import broken_diagrams
+from ogive.cli.common import colored, progress, setting, split_target
+from ogive.compiler.ir import Definition, Model
+from ogive.compiler.program import Program, check_text
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.files import read_source
+from ogive.grammar.render import render
+
+
+@click.command()
+@click.argument("target", metavar="FILE[:NAME]")
+@click.option("-o", "--out", type=click.Path(path_type=Path),
+              help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
+              "without it, text on the terminal.")  # fmt: skip
+@click.option("--view", type=click.Choice(["circuit", "overview"]), default="circuit", show_default=True)
+@click.option("--depth", type=click.IntRange(min=0), default=0, show_default=True, help="Levels of blocks to open.")
+@click.option("--open", "open_", multiple=True, metavar="NAME", help="A block, or a place, to open.")
+@click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
+@click.option("--weights", is_flag=True, help="Draw weights as data.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
+              help="The format in a folder.")  # fmt: skip
+@click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
+def command(
+    target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
+    format_: str, statics: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Draw a model or a block; without a NAME, every block and model of the file.
+
+    A block that does not type-check is drawn too, as far as it is understood, with the fault marked.
+
+    \b
+    Examples:
+      ogive draw gpt2.arch:Attention -o attention.svg
+      ogive draw gpt2.arch:GPT2 --depth 1 -o gpt2.html
+      ogive draw gpt2.arch:GPT2 --view overview -o gpt2.mmd
+      ogive draw gpt2.arch -o figures/
+    """
+    path, name = split_target(target)
+    program = _program(path)
+    settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights}
+    try:
+        with progress(f"Drawing {target}"):
+            found = _subjects(program, path, name, dict(map(setting, statics)))
+            diagrams = {key: diagram(subject, **settings) for key, subject in found.items()}
+            if not program.ok:
+                diagrams |= broken_diagrams(program, name, **settings)
+            if name is not None and name not in diagrams:
+                _refuse(program, path, name)
+            _write(diagrams, out, name, format_)
+    except DiagramError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write: {error}") from None
+    if not program.ok:
+        click.echo(render(program.diagnostics, color=colored()), err=True)
+
+
+def _program(path: Path) -> Program:
+    source = read_source(path)
+    if isinstance(source, Diagnostic):
+        raise click.ClickException(render((source,), color=colored()))
+    return check_text(source, str(path))
+
+
+def _subjects(program: Program, path: Path, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
+    """Models, and blocks that are proved for all sizes; a block with its statics given."""
+    found: dict[str, Definition | Model] = {}
+    found |= {report.name: report.definition for report in program.blocks if report.definition is not None}
+    found |= {key: report.ir for key, report in program.models.items()}
+    if name is None:
+        return found
+    if statics:
+        if name not in {report.name for report in program.blocks}:
+            raise click.UsageError(f"-D gives the statics of a block; `{name}` is none")
+        made = program.instantiate(name, statics)
+        if isinstance(made, tuple):
+            raise click.ClickException(render(made, color=colored()))
+        return {name: made.ir}
+    return {key: subject for key, subject in found.items() if key == name}
+
+
+def _refuse(program: Program, path: Path, name: str) -> None:
+    names = [report.name for report in program.blocks]
+    if name in names:
+        text = f"`{name}` depends on its statics: give them with -D, or draw a model that uses it"
+        raise click.UsageError(text)
+    listed = ", ".join([*program.models, *names]) or "none"
+    raise click.UsageError(f"{path} has no model or block `{name}`; it has {listed}")
+
+
+def _write(diagrams: dict[str, Diagram], out: Path | None, name: str | None, format_: str) -> None:
+    if out is None:
+        for made in diagrams.values():
+            click.echo(made.text("txt"))
+        return
+    single = name is not None or len(diagrams) == 1
+    if out.suffix.lstrip(".") in FORMATS and not out.is_dir():
+        if not single:
+            raise click.UsageError(f"{len(diagrams)} diagrams do not fit in `{out}`: name one, or give a folder")
+        next(iter(diagrams.values())).save(out)
+        click.echo(f"wrote {out}")
+        return
+    if out.suffix and not out.is_dir():
+        raise click.UsageError(f"`{out}`: a diagram ends in {' '.join('.' + f for f in FORMATS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    for key, made in diagrams.items():
+        file = out / f"{re.sub(r'[^A-Za-z0-9_]', '_', key)}.{format_}"
+        made.save(file)
+        click.echo(f"wrote {file}")
