@@ -65,8 +65,8 @@ class Node:
       `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None:
       absent); `supplied` names weights given at the call: (weight path inside the callee, value name).
     - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
-      values of this turn (slices along the first axis of an input), `number` (0 or 1) the turn's number as an int[]
-      scalar, and captures. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are
+      values of this turn (slices along the first axis of an input), and captures. attrs["index"] is the `Unknown` that
+      stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are
       the carried values, then the yields; node outputs the last carries, then the yields stacked on a new first axis.
       `path` is the loop's path ("h", "h.*.inner").
     - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.

@@ -14,12 +14,14 @@ from ogive.backends.pytorch.scope import Frame
 from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
 from ogive.compiler.ir import Graph, Node, Value
+from ogive.compiler.sizes import Unknown
 
 
 def repeat(writer: Writer, node: Node) -> None:
     """`for layer in self.h: x = layer(x)`; without weights of its own, a loop over the turn's number."""
     unit = writer.unit.turn(node.path) if node.path else None
     carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
+    unknown: Unknown | None = node.attr("index")
     _settle(writer, node)
     carried = _carried(writer, node, carry)
     lists = _lists(writer, node, carry)
@@ -27,8 +29,11 @@ def repeat(writer: Writer, node: Node) -> None:
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
     tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
-    counted = bool(number) or tapped
-    index = writer.scope.claim(_hint(region.inputs[carry + turn]) if number else "i") if counted else "_"
+    counted = bool(number) or tapped or unknown is not None
+    hint = _hint(region.inputs[carry + turn]) if number else unknown.name if unknown is not None else "i"
+    index = writer.scope.claim(hint) if counted else "_"
+    if unknown is not None:
+        writer.scope.shapes.found[unknown] = index
     if tapped:
         writer.turns[node.path] = index
     if unit is not None:

@@ -97,6 +97,7 @@ class Frame:
     returned: tuple[Any, ...] | None = None
     returned_at: Span | None = None
     uses: list[Any] = field(default_factory=list)  # the variants that this one uses
+    turn_numbers: frozenset[Unknown] = frozenset()  # of `repeat`: values and settings, not sizes
     lift: Size | None = None  # `each`: what is allocated here has one set of weights for each of so many
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
     catches: bool = False  # reports a limit that is reached below it

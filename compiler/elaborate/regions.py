@@ -20,7 +20,7 @@ from ogive.compiler.elaborate.values import (
     kind_of,
 )
 from ogive.compiler.ir import Graph, Loop
-from ogive.compiler.sizes import Size
+from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -46,7 +46,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
         return
-    attrs = (("count", count), ("carry", len(loop.carried)), ("turn", len(turns)), ("number", int(number is not None)))
+    attrs = (("count", count), ("carry", len(loop.carried)), ("turn", len(turns)), ("index", loop.index))
     loop.close("repeat", attrs, path, tree.span)
 
 
@@ -119,7 +119,6 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
         ("reverse", tree.reverse),
         ("carry", len(loop.carried)),
         ("turn", len(steps)),
-        ("number", 0),
         ("count", length),
     )
     loop.close("scan", attrs, prefix, tree.span)
@@ -168,6 +167,7 @@ class _Loop:
     ) -> None:
         self.frame, self.body, self.prefix = frame, tuple(body), prefix
         self.turns, self.number = turns, number
+        self.index: Unknown | None = None  # the number of the turn, where the body reads it
         bound = bound_in(self.body)
         known = {n for n, _ in carries}
         outer = [
@@ -207,7 +207,9 @@ class _Loop:
                     kind = TensorType(kind.elem, tuple(a for i, a in enumerate(kind.axes) if i != drop[name]))
                 frame.variables[name] = inner.input(name, kind, value.born)
             if self.number is not None:
-                frame.variables[self.number] = inner.input(self.number, TensorType("int", ()), None)
+                self.index = Unknown(self.number, 0)
+                frame.turn_numbers |= {self.index}
+                frame.variables[self.number] = size(self.index)
             frame.execute(self.body)
             results = self._results(inner)
             if results is not None:
