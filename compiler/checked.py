@@ -27,6 +27,7 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
 from ogive.compiler.ir import Definition, Model
+from ogive.compiler.passes.deploy_recipe import Recipe, recipe
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
 from ogive.compiler.weights import parameter_count
@@ -45,6 +46,7 @@ class Program:
     models: dict[str, ModelReport]
     _module: Module = field(repr=False)
     _session: Session = field(repr=False)
+    recipes: dict[str, Recipe] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -96,12 +98,18 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
                 models[tree.name] = made
         elif isinstance(tree, syntax.Extern):
             work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
-        elif isinstance(tree, syntax.Recipe):
-            work.add([Diagnostic("E0702", "recipes are not built yet", tree.name_span)])
+    recipes: dict[str, Recipe] = {}
+    for tree in module.tree.declarations:
+        if isinstance(tree, syntax.Recipe):
+            listed = recipe(tree, [d.name for d in module.tree.declarations if isinstance(d, syntax.Model)])
+            if isinstance(listed, Recipe):
+                recipes[tree.name] = listed
+            else:
+                work.add(listed)
     work.add(module.diagnostics)
     work.add(lint.of_module(module))
     found = sorted(work.diagnostics, key=Diagnostic.order)
-    return Program(module.path, tuple(found), blocks, models, module, session)
+    return Program(module.path, tuple(found), blocks, models, module, session, recipes)
 
 
 @dataclass

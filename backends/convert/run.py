@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ogive.backends.pytorch.emit import emit
 from ogive.backends.pytorch.module import build
 from ogive.backends.weights.maps import identity
 from ogive.backends.weights.paths import slots
@@ -33,8 +34,7 @@ def convert(
     infos = {info.path: info for info in weights(conversion.source)}
     for _, path in conversion.kept:
         found.update((name, exact[name]) for name in infos[path].paths())
-    order = slots(conversion.result)
-    return {path: _cast(found[path], path, conversion, state, dtype) for path in order}
+    return {path: _cast(found[path], path, state, dtype) for path in slots(conversion.result)}
 
 
 def _exact(tensor: Tensor) -> Tensor:
@@ -62,9 +62,7 @@ def _turns(info: WeightInfo, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
         yield path, tensor[turn].clone() if turn else tensor
 
 
-def _cast(
-    tensor: Tensor, path: str, conversion: Conversion, state: Mapping[str, Tensor], dtype: torch.dtype | str | None
-) -> Tensor:
+def _cast(tensor: Tensor, path: str, state: Mapping[str, Tensor], dtype: torch.dtype | str | None) -> Tensor:
     if not tensor.is_floating_point() or dtype is None:
         return tensor.contiguous()
     if isinstance(dtype, torch.dtype):
@@ -73,9 +71,18 @@ def _cast(
     return tensor.to(source.dtype).contiguous()
 
 
-def module_of(conversion: Conversion, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> nn.Module:
-    """The module of the result with converted weights."""
-    module = build(conversion.result)
-    module.to(dtype or torch.float32)
-    module.load_state_dict(convert(conversion, state, dtype or SOURCE))
-    return module.eval()
+def converted(
+    conversions: Sequence[Conversion], state: Mapping[str, Tensor], dtype: torch.dtype | str | None = SOURCE
+) -> dict[str, Tensor]:
+    """Several conversions after one another, in float64 throughout; cast once."""
+    exact = dict(state)
+    for step in conversions:
+        exact = convert(step, exact, None)
+    if dtype is None or not conversions:
+        return exact
+    return {path: _cast(tensor, path, state, dtype) for path, tensor in exact.items()}
+
+
+def source_of(conversion: Conversion) -> str:
+    """The conversion as a Python module that needs torch alone."""
+    return emit(Model(conversion.definition.name, conversion.definition, (), ()))

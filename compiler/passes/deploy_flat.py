@@ -53,7 +53,8 @@ def deployed(model: Model) -> Model:
     names: Names = {value.name: value.name for value in inputs}
     nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names)))
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
-    members = tuple(read_members(graph, tuple(all_members(source, sizes, "", (), flat.lifted))))
+    inits = tuple((path, _init(init, sizes)) for path, init in model.inits)
+    members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.lifted))))
     bound = {unknown for unknown, _ in model.bindings}
     definition = replace(
         source,
@@ -88,26 +89,33 @@ def all_members(
         outer = tuple((p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + "."))
         match member:
             case Weight():
-                init = next((i for p, i in reversed(inits) if p == member.path), member.init)
-                yield replace(member, path=path, type=type_in_sizes(member.type, sizes), init=_init(init, sizes))
+                given = next((i for p, i in reversed(inits) if p == member.path), None)
+                init = _init(member.init, sizes) if given is None else given
+                keep = None if member.keep is None else _alone(member.keep, sizes)
+                yield replace(member, path=path, type=type_in_sizes(member.type, sizes), init=init, keep=keep)
             case Loop(count=count):
                 yield Loop(path, count.subs(sizes))
             case Instance():
                 bindings = tuple((unknown, value.subs(sizes)) for unknown, value in member.bindings)
+                below = (*((p, _init(init, sizes)) for p, init in member.inits), *outer)
                 if path in lifted:
-                    yield replace(member, path=path, bindings=bindings, inits=(*member.inits, *outer))
+                    yield replace(member, path=path, bindings=bindings, inits=below)
                 else:
-                    below = (*member.inits, *outer)
                     yield from all_members(member.definition, dict(bindings), path + ".", below, lifted)
 
 
 def _init(init: Init, sizes: Sizes) -> Init:
-    graph = init.graph
-    if graph is not None:
-        flat = _Flat(Fresh(set()), set(), set())
-        nodes, outputs = flat.graph(graph, {}, _Place("", sizes, {}, {}))
-        graph = Graph((), tuple(nodes), outputs)
+    graph = None if init.graph is None else _alone(init.graph, sizes)
     return Init(init.name, tuple((key, in_sizes(value, sizes)) for key, value in init.attrs), graph)
+
+
+def _alone(graph: Graph, sizes: Sizes) -> Graph:
+    """A graph beside the model's: an initializer, or what keeps a weight in bounds."""
+    flat = _Flat(Fresh(set()), set(), set())
+    names: Names = {}
+    inputs = tuple(flat.value(value, names, sizes) for value in graph.inputs)
+    nodes, outputs = flat.graph(graph, names, _Place("", sizes, {}, {}))
+    return Graph(inputs, tuple(nodes), outputs)
 
 
 @dataclass(slots=True)

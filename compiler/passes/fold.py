@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
-from ogive.compiler.passes.conversion import Conversion, conversion
+from ogive.compiler.passes.conversion import conversion
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import deployed, read_members
-from ogive.compiler.passes.fold_regions import Folding, Note
+from ogive.compiler.passes.deploy_passed import Note, Passed
+from ogive.compiler.passes.fold_regions import Folding
 from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.simplify import simplify
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """What a pass made of a model: the result, how its weights are computed, and what was done or left."""
-
-    model: Model
-    conversion: Conversion
-    notes: tuple[Note, ...] = ()
 
 
 def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:

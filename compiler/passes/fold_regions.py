@@ -9,20 +9,12 @@ from ogive.compiler.ir import Graph, Node, Operand, Value
 from ogive.compiler.passes.affine import Affine, Term
 from ogive.compiler.passes.affine_sum import work
 from ogive.compiler.passes.conversion_scope import Scope, apply
+from ogive.compiler.passes.deploy_passed import Note
 from ogive.compiler.passes.fold_cost import Cost, cost, leaf_cost, node_cost
 from ogive.compiler.passes.fold_rules import Context, transfer
 from ogive.compiler.passes.fold_static import Static, count, key
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line of the report: what was folded at a path, or what was not, and why."""
-
-    folded: bool
-    path: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap, identity, read_map
@@ -24,6 +24,11 @@ from ogive.summary import summary
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
+
+    from ogive.backends.diagram.diagram import Diagram
+    from ogive.compiler.passes.deploy import PassCall
+    from ogive.compiler.passes.deploy_recipe import Recipe
+    from ogive.deployed import DeployedModel
 
 AnyPath = str | PathLike[str]
 
@@ -64,6 +69,18 @@ class Program:
         """The blocks that the file declares, by name."""
         return {report.name: Block(report, self._checked) for report in self._checked.blocks}
 
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipes that the file declares, by name."""
+        return dict(self._checked.recipes)
+
+    def deploy(self, recipe: str) -> DeployedModel:
+        """The model of a recipe after its passes."""
+        found = self.recipes.get(recipe)
+        if found is None:
+            raise KeyError(f"no recipe `{recipe}`; there are {', '.join(self.recipes) or 'none'}")
+        return self.models[found.model].deploy(*found.passes)
+
     def __getitem__(self, name: str) -> Model | Block:
         found = self.models.get(name) or self.blocks.get(name)
         if found is None:
@@ -87,6 +104,7 @@ class Block:
         self.name = report.name
         self.signature = report.signature
         self.conditions = tuple(report.conditions)
+        self._definition = report.definition
         self._checked = checked
 
     def __call__(self, **statics: Any) -> Model:
@@ -96,6 +114,24 @@ class Block:
             _refuse(found)
             raise AssertionError(f"{self.name}: no model and no error")
         return Model(found)
+
+    def diagram(
+        self,
+        view: Literal["circuit", "overview"] = "circuit",
+        depth: int = 0,
+        open: Iterable[str] = (),
+        theme: str = "auto",
+        weights: bool = False,
+    ) -> Diagram:
+        """A drawing, with `.save("x.svg")` and the other formats; notebooks show it. For blocks proved for all sizes.
+
+        `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
+        """
+        from ogive.backends.diagram.diagram import diagram
+
+        if self._definition is None:
+            raise ValueError(f"{self.name} depends on its statics: draw a model, {self.name}(...).diagram()")
+        return diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights)
 
     def __repr__(self) -> str:
         return f"<block {self.name} {self.signature}>"
@@ -139,6 +175,22 @@ class Model:
         if unknown:
             raise ValueError(f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes)}")
         return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
+
+    def diagram(
+        self,
+        view: Literal["circuit", "overview"] = "circuit",
+        depth: int = 0,
+        open: Iterable[str] = (),
+        theme: str = "auto",
+        weights: bool = False,
+    ) -> Diagram:
+        """A drawing, with `.save("x.svg")` and the other formats; notebooks show it.
+
+        `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
+        """
+        from ogive.backends.diagram.diagram import diagram
+
+        return diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights)
 
     def torch(self, device: str | device | None = None) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed."""
@@ -202,6 +254,12 @@ class Model:
             _refuse(error.diagnostics)
             raise
         return moved(moves, theirs)
+
+    def deploy(self, *passes: str | PassCall) -> DeployedModel:
+        """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none."""
+        from ogive.deployed import deploy
+
+        return deploy(self, passes or ("fold",))
 
     @contextmanager
     def _lowering(self) -> Iterator[None]:

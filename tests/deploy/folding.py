@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ogive.backends.convert.run import convert
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
-from ogive.compiler.passes.fold import Passed, fold
+from ogive.compiler.passes.deploy_passed import Passed
+from ogive.compiler.passes.fold import fold
 from ogive.compiler.program import check_text
 
 USES = "use std.nn (Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)\nuse std.vision (Conv, ConvTranspose)\n"

@@ -1,0 +1,121 @@
+"""Passes by name: from Python, from a `recipe`, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from types import MappingProxyType
+from typing import Any
+
+from ogive.compiler.ir import Model
+from ogive.compiler.passes.conversion import Conversion
+from ogive.compiler.passes.deploy_passed import Note, Passed, PassError
+from ogive.compiler.passes.deploy_simple import simplified, specialize
+from ogive.compiler.passes.fold import fold
+from ogive.grammar import syntax
+from ogive.grammar.parser import parse
+
+PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
+    {"fold": fold, "simplify": simplified, "specialize": specialize}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PassCall:
+    """A pass with its options: `fold[grow=true]`."""
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.name}[{inside}]" if inside else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A model after passes, with each step on the way."""
+
+    source: Model
+    steps: tuple[Passed, ...]
+
+    @property
+    def model(self) -> Model:
+        """The last result."""
+        return self.steps[-1].model if self.steps else self.source
+
+    @property
+    def conversions(self) -> tuple[Conversion, ...]:
+        """How the weights come about, step by step."""
+        return tuple(step.conversion for step in self.steps)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was done, and what was left, and why."""
+        return tuple(note for step in self.steps for note in step.notes)
+
+
+def run(model: Model, calls: Sequence[PassCall], after: Callable[[Model], None] = lambda _: None) -> Deployed:
+    """The model after passes in turn; `after` sees each result (a verifier)."""
+    steps: list[Passed] = []
+    current = model
+    for call in calls:
+        step = made(call)(current)
+        after(step.model)
+        steps.append(step)
+        current = step.model
+    return Deployed(model, tuple(steps))
+
+
+def made(call: PassCall) -> Callable[[Model], Passed]:
+    """The function of a call. Raises `PassError` where there is no such pass or option."""
+    function = PASSES.get(call.name)
+    if function is None:
+        raise PassError("E0810", f"there is no pass `{call.name}`; there are {', '.join(PASSES)}")
+    options = dict(call.options)
+    parameters = signature(function).parameters.values()
+    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for name in options.keys() - known:
+            given = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise PassError("E0810", f"`{call.name}` has no option `{name}`; {given}")
+    return lambda model: function(model, **options)
+
+
+def calls_of(text: str) -> tuple[PassCall, ...]:
+    """Passes as written: "fold", "specialize[b=1], fold[grow=true]"."""
+    parsed = parse(f"recipe r for M: {text}\n", "<passes>")
+    errors = [d for d in parsed.diagnostics if d.severity == "error"]
+    recipes = [tree for tree in parsed.file.declarations if isinstance(tree, syntax.Recipe)]
+    if errors or len(recipes) != 1:
+        raise PassError("E0810", f"`{text}` is not a list of passes: `fold`, `specialize[b=1], fold`")
+    return tuple(call_of(tree) for tree in recipes[0].passes)
+
+
+def call_of(tree: syntax.Expr) -> PassCall:
+    """A pass of a recipe. Raises `PassError` where it is none."""
+    match tree:
+        case syntax.Name(id=name):
+            return PassCall(name)
+        case syntax.Brackets(base=syntax.Name(id=name)):
+            return PassCall(name, tuple(_options(tree)))
+        case _:
+            raise PassError("E0810", f"`{tree.span.text}` is no pass: a name, with options in brackets")
+
+
+def _options(tree: syntax.Brackets) -> list[tuple[str, Any]]:
+    found = []
+    for item in tree.items:
+        if not isinstance(item, syntax.Keyword):
+            raise PassError("E0810", "options of a pass have names: `share=0.3`")
+        found.append((item.name, _literal(item.value)))
+    return found
+
+
+def _literal(tree: syntax.Expr) -> Any:
+    match tree:
+        case syntax.Number(value=value) | syntax.String(value=value) | syntax.Constant(value=value):
+            return value
+        case _:
+            return tree.span.text

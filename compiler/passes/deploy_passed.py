@@ -1,0 +1,39 @@
+"""What a pass gives back, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ogive.compiler.ir import Graph, Model
+from ogive.compiler.passes.conversion import Conversion, conversion
+
+
+class PassError(Exception):
+    """A pass cannot do what was asked: data for a diagnostic."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line of the report: what was done at a path, or what was not, and why."""
+
+    done: bool
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass made of a model: the result, how its weights are computed, and what was done or left."""
+
+    model: Model
+    conversion: Conversion
+    notes: tuple[Note, ...] = ()
+
+
+def unchanged(source: Model, result: Model) -> Conversion:
+    """The conversion of a pass that keeps all weights as they are."""
+    return conversion(source, result, Graph((), (), ()), ())
