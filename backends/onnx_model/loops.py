@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ogive.backends.onnx_model.errors import OnnxError
@@ -47,6 +48,10 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
     for turn_number in range(count):
         frame.turns = (*outer, turn_number)
         frame.place = frame.path(f"{node.path}.*") if node.path else place
+        if node.attr("index") is not None:
+            frame.sizes = replace(
+                frame.sizes, unknowns={**frame.sizes.unknowns, node.attr("index"): size(turn_number)}
+            )
         items: list[Bound] = []
         for source in sources:
             assert isinstance(source, str), node
