@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.passes.compose import after, is_identity
 from ogive.compiler.passes.frame import on_graphs
 from ogive.compiler.passes.rewrite import producer, rules_pass
@@ -41,6 +42,7 @@ def forward(graph: Graph) -> Graph:
         if same is not None:
             names[node.outputs[0].name] = same
             continue
+        names.update(_either_way(node))
         key = None if node.op == "weight" and node.path in updated else _key(node)
         if key is not None and key in seen:
             twin = seen[key]
@@ -61,12 +63,42 @@ def _same_value(node: Node, graph: Graph) -> str | None:
         return node.inputs[0] if isinstance(node.inputs[0], str) else None
     if node.op == "dropout" and node.attr("p") == 0:
         return str(node.inputs[0])
+    if node.op == "einsum" and len(node.inputs) == 2:
+        return _times_one(node, graph)
     for (op, at), neutral in NEUTRAL.items():
         if node.op == op and len(node.inputs) == 2:
             kept, other = node.inputs[1 - at], node.inputs[at]
             if isinstance(kept, str) and _is_number(other, neutral) and kept in graph.values:
                 return kept if graph.values[kept].type == node.outputs[0].type else None
     return None
+
+
+def _times_one(node: Node, graph: Graph) -> str | None:
+    """The other operand of an einsum with ones that neither sums nor moves anything."""
+    recipe = node.attr("recipe")
+    for at in (0, 1):
+        maker = graph.producers.get(str(node.inputs[at]))
+        kept, ones = recipe.inputs[1 - at], recipe.inputs[at]
+        inside = {atom.name for atom in atoms_of(kept)}
+        fits = recipe.outputs[0] == kept and all(atom.name in inside for atom in atoms_of(ones))
+        if maker is not None and maker.op == "ones" and fits and isinstance(node.inputs[1 - at], str):
+            return str(node.inputs[1 - at])
+    return None
+
+
+def _either_way(node: Node) -> dict[str, Operand]:
+    """Results of a choice that are the same operand on both paths."""
+    if node.op not in ("phase", "given"):
+        return {}
+    found: dict[str, Operand] = {}
+    for at, value in enumerate(node.outputs):
+        places = [
+            next((i for i, inner in enumerate(region.inputs) if inner.name == region.outputs[at]), None)
+            for region in node.regions
+        ]
+        if places[0] is not None and len(set(places)) == 1:
+            found[value.name] = node.inputs[places[0]]
+    return found
 
 
 def _is_number(operand: Operand, number: float) -> bool:
