@@ -11,6 +11,7 @@ from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import deployed, read_members
 from ogive.compiler.passes.deploy_passed import Note, Passed
+from ogive.compiler.passes.fold_norms import scaled_into
 from ogive.compiler.passes.fold_regions import Folding
 from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
 from ogive.compiler.passes.inline import inline
@@ -50,7 +51,7 @@ def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borde
             regions = tuple(_folded(region, below, static, notes, borders) for region in node.regions)
             node = replace(node, regions=regions)
         nodes.append(node)
-    whole = Graph(graph.inputs, tuple(nodes), graph.outputs)
+    whole = scaled_into(Graph(graph.inputs, tuple(nodes), graph.outputs), scope, static, notes)
     return stored(Folding(whole, scope, static, notes, borders).run(), scope, static)
 
 

@@ -168,7 +168,7 @@ class Folding:
         return sum(count(self.static.weights[p].type) for p in paths - direct if self.static.released(p, names))
 
     def below(self, name: str) -> tuple[str, ...]:
-        return self.static.below.get(name, ())
+        return self.static.below_of(self.scope, name) if name in self.scope.types else ()
 
     def explain(self, region: Region) -> None:
         path = next((term.path for term in region.affine.terms if term.path), "")

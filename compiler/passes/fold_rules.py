@@ -137,30 +137,33 @@ def _conv_transpose(node: Node, context: Context) -> Affine | None:
     return Affine((term,), bias if isinstance(bias, str) else None, 1, len(window))
 
 
-def _mapped(context: Context, x: Operand, kernel: str, bias: Operand) -> Affine | None:
-    """A matrix [o, i] on the last axis."""
-    if not isinstance(x, str) or not (bias is None or context.static(bias)):
+def _mapped(node: Node, context: Context) -> Affine | None:
+    """A matrix on the last axis."""
+    found = map_of(node, context)
+    if found is None:
         return None
+    x, kernel, bias = found
     out, inner = context.scope.shape(kernel)
     source = context.affine(x, (len(context.type(x).axes) - 1, 0))
     if source is None:
         return None
     term = Term("", inner, out, 1, (), (), (), (), kernel, path=_path(context.scope, kernel))
-    return after(context.scope, term, bias if isinstance(bias, str) else None, source)
+    return after(context.scope, term, bias, source)
 
 
-def _linear(node: Node, context: Context) -> Affine | None:
-    kernel = node.inputs[1]
-    if not context.static(kernel) or not isinstance(kernel, str):
+def map_of(node: Node, context: Context) -> tuple[str, str, str | None] | None:
+    """A node that is a map of the last axis by static weights: what it maps, its matrix [o, i], its bias."""
+    if node.op == "einsum":
+        return _einsum_map(node, context)
+    if node.op not in ("linear", "matmul"):
         return None
-    return _mapped(context, node.inputs[0], kernel, _optional(node, 2))
-
-
-def _matmul(node: Node, context: Context) -> Affine | None:
-    kernel = node.inputs[1]
-    if not context.static(kernel) or not isinstance(kernel, str) or len(context.scope.shape(kernel)) != 2:
+    (x, kernel), bias = node.inputs[:2], _optional(node, 2)
+    if not isinstance(x, str) or not isinstance(kernel, str) or context.static(x) or not context.static(kernel):
         return None
-    return _mapped(context, node.inputs[0], context.scope.shaped(kernel, "i o -> o i"), None)
+    if len(context.scope.shape(kernel)) != 2 or not (bias is None or context.static(bias)):
+        return None
+    turned = kernel if node.op == "linear" else context.scope.shaped(kernel, "i o -> o i")
+    return x, turned, bias if isinstance(bias, str) else None
 
 
 def _batch_norm(node: Node, context: Context) -> Affine | None:
@@ -338,26 +341,37 @@ def _padded_again(source: Affine, pads: Pads) -> Affine | None:
     return replace(source, terms=(replace(term, pads=both),))
 
 
-def _einsum(node: Node, context: Context) -> Affine | None:
-    """Scales by channel, and matrices on the last axis, in einsum notation."""
+def _names(node: Node, context: Context) -> tuple[str, str, list[list[str]]] | None:
+    """An einsum of a value and a static one: both, and the axes of the static one, the value, the result."""
     if len(node.inputs) != 2 or context.static(node.inputs[0]) == context.static(node.inputs[1]):
         return None
     at = 0 if context.static(node.inputs[0]) else 1
     recipe = node.attr("recipe")
-    weight, x, y = recipe.inputs[at], recipe.inputs[1 - at], recipe.outputs[0]
-    names = [[atom.name for place in side for part in place.parts for atom in part] for side in (weight, x, y)]
-    kernel, value = str(node.inputs[at]), node.inputs[1 - at]
-    match names:
-        case [[name], xs, ys] if xs == ys and name in xs and len(xs) == len(node.outputs[0].type.axes):
+    sides = (recipe.inputs[at], recipe.inputs[1 - at], recipe.outputs[0])
+    names = [[atom.name for place in side for part in place.parts for atom in part] for side in sides]
+    return str(node.inputs[at]), str(node.inputs[1 - at]), names
+
+
+def _einsum_map(node: Node, context: Context) -> tuple[str, str, str | None] | None:
+    match _names(node, context):
+        case (kernel, value, [[a, b], [*xs, x_last], [*ys, y_last]]) if xs == ys and {a, b} == {x_last, y_last}:
+            if a == b:
+                return None
+            return value, kernel if a == y_last else context.scope.shaped(kernel, "i o -> o i"), None
+        case _:
+            return None
+
+
+def _einsum(node: Node, context: Context) -> Affine | None:
+    """Scales by channel, and matrices on the last axis, in einsum notation."""
+    match _names(node, context):
+        case (kernel, value, [[name], xs, ys]) if xs == ys and name in xs and len(xs) == len(node.outputs[0].type.axes):
             axis = xs.index(name)
             layout = (axis, len(xs) - 2) if axis == 1 and len(xs) > 2 else (axis, 0)
             source = context.affine(value, layout) if layout[1] or axis == len(xs) - 1 else None
             return None if source is None else scaled(context.scope, source, kernel, None)
-        case [[a, b], [*xs, x_last], [*ys, y_last]] if xs == ys and {a, b} == {x_last, y_last} and a != b:
-            turned = kernel if a == y_last else context.scope.shaped(kernel, "i o -> o i")
-            return _mapped(context, value, turned, None)
         case _:
-            return None
+            return _mapped(node, context)
 
 
 RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
@@ -368,8 +382,8 @@ RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
     "conv_transpose": _conv_transpose,
     "div": _div,
     "einsum": _einsum,
-    "linear": _linear,
-    "matmul": _matmul,
+    "linear": _mapped,
+    "matmul": _mapped,
     "mul": _mul,
     "neg": _neg,
     "pad": _pad,

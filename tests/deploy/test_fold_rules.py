@@ -83,6 +83,12 @@ CASES = [
     ("repmixer", IMAGE,
      "y = (x |> Conv[4, 4, 3, pad=1, groups=4, bias=false] |> BatchNorm) - (x |> BatchNorm)\n"
      "param gamma: [4] = ones\nreturn x + einsum[\"b c h w, c -> b c h w\"](y, gamma)", {"conv": 1}),
+    ("layer norm, linear", TOKENS, "return x |> LayerNorm |> Linear[6, 4]", {"layer_norm": 1, "linear": 1}),
+    ("rms norm, linears", TOKENS,
+     "y = x |> RMSNorm\nreturn (y |> Linear[6, 4, bias=false]) * (y |> Linear[6, 4])",
+     {"rms_norm": 1, "linear": 2, "mul": 1}),
+    ("layer norm, two readers", TOKENS, "y = x |> LayerNorm\nreturn y + (y |> Linear[6, 6])",
+     {"layer_norm": 1, "linear": 1}),
     ("dropout", TOKENS, "return x |> Linear[6, 6] |> Dropout[0.5] |> Linear[6, 6]", {"linear": 1}),
 ]  # fmt: skip
 

@@ -1,0 +1,82 @@
+"""The scale and shift after a norm, moved into the maps that read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ogive.compiler.ir import Graph, Node
+from ogive.compiler.passes import affine_kernels as kernels
+from ogive.compiler.passes.affine import plus
+from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.deploy_passed import Note
+from ogive.compiler.passes.fold_rules import Context, map_of
+from ogive.compiler.passes.fold_static import Static, key
+
+Maps = list[tuple[Node, str, str | None]]  # a reader, its matrix, its bias
+
+
+def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
+    """linear(γ n(x) + β) = (W diag γ) n(x) + (b + W β), for every reader of a norm."""
+    context = Context(graph, scope, lambda _: None)
+    changed: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        if node.op not in ("layer_norm", "rms_norm") or not _affine(node, context):
+            continue
+        path = scope.makers[str(node.inputs[1])].path
+        readers = _readers(node, graph, context)
+        reason = "not every reader is a map by weights" if readers is None else _refusal(node, readers, scope, static)
+        if readers is None or reason:
+            notes.append(Note(False, path, f"{node.op} before its readers: {reason}"))
+            continue
+        changed[key(node)] = [replace(node, inputs=(node.inputs[0],))]
+        changed.update((key(reader), _scaled(node, reader, w, b, scope, static)) for reader, w, b in readers)
+        notes.append(Note(True, path, f"the scale of {node.op} went into {', '.join(r.op for r, _, _ in readers)}"))
+    if not changed:
+        return graph
+    nodes = tuple(new for node in graph.nodes for new in changed.get(key(node), [node]))
+    return Graph(graph.inputs, nodes, graph.outputs)
+
+
+def _affine(node: Node, context: Context) -> bool:
+    """Whether a norm of the last axis has static weights."""
+    x, given = node.inputs[0], node.inputs[1:]
+    if not isinstance(x, str) or not given or given[0] is None or context.static(x):
+        return False
+    last = node.attr("axes") == (len(context.type(x).axes) - 1,)
+    return last and all(weight is None or context.static(weight) for weight in given)
+
+
+def _readers(node: Node, graph: Graph, context: Context) -> Maps | None:
+    name = key(node)
+    found: Maps = []
+    for reader in graph.users[name]:
+        made = map_of(reader, context)
+        if made is None or made[0] != name:
+            return None
+        found.append((reader, made[1], made[2]))
+    return None if name in graph.outputs or not found else found
+
+
+def _refusal(node: Node, readers: Maps, scope: Scope, static: Static) -> str:
+    names = {key(reader) for reader, _, _ in readers}
+    for _, kernel, bias in readers:
+        for value in (kernel, bias):
+            for path in () if value is None else static.below_of(scope, value):
+                if not static.released(path, names):
+                    return f"{path} has other users"
+    shift = node.inputs[2] if len(node.inputs) > 2 else None
+    if shift is None or static.grow:
+        return ""
+    new = sum(scope.shape(kernel)[0] for _, kernel, old in readers if old is None)
+    return "" if new <= 2 * scope.shape(str(shift))[0] else "the folded weights would be larger"
+
+
+def _scaled(norm: Node, reader: Node, kernel: str, bias: str | None, scope: Scope, static: Static) -> list[Node]:
+    mark, weight = len(scope.nodes), str(norm.inputs[1])
+    shift = norm.inputs[2] if len(norm.inputs) > 2 else None
+    if isinstance(shift, str):
+        bias = plus(scope, bias, kernels.through(scope, kernel, 1, shift))
+    matrix = scope.einsum("o i, i -> o i", kernel, weight)
+    for path in static.below_of(scope, weight) + (static.below_of(scope, shift) if isinstance(shift, str) else ()):
+        static.readers[path] = (static.readers[path] - {key(norm)}) | {key(reader)}
+    return [*scope.nodes[mark:], Node("linear", (key(norm), matrix, bias), reader.outputs, span=reader.span)]
