@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ogive.compiler import report
 from ogive.compiler.elaborate import lint
@@ -27,13 +27,15 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
 from ogive.compiler.ir import Definition, Model
-from ogive.compiler.passes.deploy_recipe import Recipe, recipe
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
 from ogive.compiler.weights import parameter_count
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.passes.deploy_recipe import Recipe
 
 
 @dataclass
@@ -98,18 +100,28 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
                 models[tree.name] = made
         elif isinstance(tree, syntax.Extern):
             work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
-    recipes: dict[str, Recipe] = {}
-    for tree in module.tree.declarations:
-        if isinstance(tree, syntax.Recipe):
-            listed = recipe(tree, [d.name for d in module.tree.declarations if isinstance(d, syntax.Model)])
-            if isinstance(listed, Recipe):
-                recipes[tree.name] = listed
-            else:
-                work.add(listed)
+    recipes = _recipes(work, module)
     work.add(module.diagnostics)
     work.add(lint.of_module(module))
     found = sorted(work.diagnostics, key=Diagnostic.order)
     return Program(module.path, tuple(found), blocks, models, module, session, recipes)
+
+
+def _recipes(work: _Checked, module: Module) -> dict[str, Recipe]:
+    trees = [tree for tree in module.tree.declarations if isinstance(tree, syntax.Recipe)]
+    if not trees:
+        return {}
+    # the passes take as long to import as all the rest, and few files have a recipe
+    from ogive.compiler.passes.deploy_recipe import Recipe, recipe
+
+    recipes: dict[str, Recipe] = {}
+    for tree in trees:
+        listed = recipe(tree, [d.name for d in module.tree.declarations if isinstance(d, syntax.Model)])
+        if isinstance(listed, Recipe):
+            recipes[tree.name] = listed
+        else:
+            work.add(listed)
+    return recipes
 
 
 @dataclass
