@@ -24,7 +24,7 @@ from ogive.compiler.elaborate.values import (
     kind_of,
 )
 from ogive.compiler.ir import Scalar
-from ogive.compiler.sizes import Size
+from ogive.compiler.sizes import Condition, Size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -100,6 +100,8 @@ def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span:
         return BROKEN
     if "list" not in wanted and wanted == ("float",) and isinstance(value, Size) and value.is_number:
         return float(value.number)
+    if isinstance(value, Condition) and "bool" in wanted:
+        return frame.decide(value, span)
     if fits(value, wanted):
         return value
     shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
