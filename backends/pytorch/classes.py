@@ -62,7 +62,7 @@ class Constructor:
         target = f"self.{name}"
         if isinstance(member, Weight):
             self._weight(name, member)
-            self._initialized(place, access(name) if plain(name) else f'self._parameters["{name}"]')
+            self._initialized(place, access(name))
             return
         value = self.value(place)
         if value is None:
@@ -84,15 +84,18 @@ class Constructor:
             self.initial.set(target, "", member.init)
         if isinstance(member, Instance):
             for path, init in member.inits:
-                self.initial.set(target, path, init)
+                self.initial.set(target, path, init, member.definition)
         for name, child in place.children.items() if not place.turned else ():
             self._initialized(child, access(name, target))
 
     def _weight(self, name: str, weight: Weight) -> None:
         tensor = allocation(weight, self.size, self.number)
         if weight.kind == "state":
-            self.lines.append(f'self.register_buffer("{name}", {tensor})')
-            self.declared.append(f"{name}: Tensor")
+            kept = plain(name)
+            self.lines.append(
+                f'self.register_buffer("{name}", {tensor})' if kept else f'self._buffers["{name}"] = {tensor}'
+            )
+            self.declared += [f"{name}: Tensor"] if kept else []
         elif plain(name):
             self.lines.append(f"self.{name} = nn.Parameter({tensor})")
         else:

@@ -19,7 +19,7 @@ from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
-from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.passes import TORCH, Pass, optimized
 from ogive.compiler.sizes import Condition, Unknown
 
 GROUP = '''
@@ -31,14 +31,22 @@ class Group(nn.Module):
         for name, member in members.items():
             setattr(self, name, member)
 '''
+MEMBER = '''
+def member(module: nn.Module, name: str) -> Any:
+    """A member that is named as an attribute of every module."""
+    for members in (module._parameters, module._buffers, module._modules):
+        if name in members:
+            return members[name]
+    raise KeyError(name)
+'''
 WIDTH = 84  # of the text inside of docstrings
 
 
-def emit(model: Model) -> str:
+def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
-    model = optimized(model, TORCH)
+    model = optimized(model, passes)
     file = File(known_at_start(model), effectful())
-    file.names.add(model.name)
+    file.names.update((model.name, *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -136,7 +144,7 @@ def _factory(model: Model, file: File) -> str:
     made = f"{unit.name}({settings})"
     initial = Initial()
     for path, init in model.inits:
-        initial.set("model", path, init)
+        initial.set("model", path, init, model.definition)
     lines = initial.lines(Numbers(unit, file, values))
     if not lines:
         return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
@@ -171,6 +179,8 @@ def _indented(text: str) -> list[str]:
 
 
 def _assembled(model: Model, file: File, sections: list[str]) -> str:
+    if any("member(" in section for section in sections):
+        file.helpers.setdefault("member")
     helpers = [(HELPERS_TEXT.get(name) or HELPERS[name]).strip("\n") for name in file.helpers]
     text = "\n\n\n".join([*helpers, *sections])
     head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]
@@ -193,4 +203,4 @@ def _imports(text: str) -> list[str]:
     return lines + named("torch", ("Tensor", "nn"))
 
 
-HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS}
+HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "member": MEMBER}

@@ -11,7 +11,7 @@ from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.names import singular
 from ogive.backends.pytorch.plan import access
-from ogive.compiler.ir import Graph, Init, Scalar, Weight
+from ogive.compiler.ir import Definition, Graph, Init, Scalar, Weight
 from ogive.compiler.sizes import Size
 
 Number = Callable[[object], Code]  # a number that may depend on sizes, as an expression of the constructor
@@ -108,7 +108,7 @@ class Initial:
     direct: dict[str, Init] = field(default_factory=dict)
     turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside a turn
 
-    def set(self, base: str, path: str, init: Init) -> None:
+    def set(self, base: str, path: str, init: Init, definition: Definition | None = None) -> None:
         """Set the initializer of the weight at a path below `base`."""
         head, star, rest = path.partition(".*.")
         if star:
@@ -116,7 +116,7 @@ class Initial:
             paths.pop(rest, None)
             paths[rest] = init
         else:
-            target = access(path, base) if path else base
+            target = _target(base, path, definition)
             self.direct.pop(target, None)
             self.direct[target] = init
 
@@ -128,6 +128,25 @@ class Initial:
         for loop, paths in self.turned.items():
             found += [f"for layer in {loop}:", *(f"    {line}" for line in _of_turn("layer", paths, maker))]
         return found
+
+
+def _target(base: str, path: str, definition: Definition | None) -> str:
+    """A weight below `base`, which is of that definition. By its type a convolution's bias may be absent."""
+    owner, _, leaf = path.rpartition(".")
+    block = _block(definition, owner)
+    if leaf == "bias" and block.startswith("std.vision.Conv"):
+        return f'{access(owner, base) if owner else base}.get_parameter("bias")'
+    return access(path, base) if path else base
+
+
+def _block(definition: Definition | None, path: str) -> str:
+    """The qualified name of the block at a path."""
+    if definition is None or not path:
+        return definition.block if definition is not None else ""
+    for instance in definition.instances:
+        if path == instance.path or path.startswith(instance.path + "."):
+            return _block(instance.definition, path[len(instance.path) + 1 :])
+    return ""
 
 
 def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:

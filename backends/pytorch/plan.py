@@ -73,7 +73,7 @@ def access(path: str, base: str = "self") -> str:
         if part.isdigit():
             base += f"[{part}]"
         else:
-            base += f".{part}" if plain(part) else f'._modules["{part}"]'
+            base = f"{base}.{part}" if plain(part) else f'member({base}, "{part}")'
     return base
 
 

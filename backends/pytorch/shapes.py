@@ -87,8 +87,7 @@ class Shapes:
         if isinstance(size, int) or len(code.text) <= LONG or self.given is not None:
             return code
         if size not in self.long:
-            first = min(size.unknowns, key=lambda unknown: unknown.serial)
-            self.long[size] = self.claim(first.name)
+            self.long[size] = self.claim("size")
             self.solved.append((self.long[size], code.text))
         return Code(self.long[size])
 

@@ -1,4 +1,4 @@
-"""GPT-2 as one would write it by hand, with the names of weights of examples/gpt2.arch: a yardstick for emitted code."""
+"""GPT-2 as one would write it by hand, with the names of weights of examples/gpt2.arch: a yardstick."""
 
 from __future__ import annotations
 

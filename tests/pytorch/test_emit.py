@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pytorch import build as made
 
 from ogive.backends.pytorch.emit import emit
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
+from pytorch import build as made
 
 MODELS = {"mlp": made.mlp(), "own": made.mlp(own=True), "deep": made.deep()}
 
