@@ -35,7 +35,8 @@ class Builder:
     types: dict[str, TensorType] = field(default_factory=dict)  # of values of the IR, complex ones as pairs
     complex: set[str] = field(default_factory=set)
     sources: dict[Unknown, tuple[str, int, Size]] = field(default_factory=dict)  # input, axis, the size it has
-    given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs
+    given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs, or numbers of turns
+    inner: dict[Unknown, Body] = field(default_factory=dict)  # numbers of turns, known in the body of a loop alone
     ask: Callable[[Unknown], str] | None = None  # makes one an input
     taken: dict[str, int] = field(default_factory=dict)  # names of values, and how often one was asked for
     labels: dict[str, int] = field(default_factory=dict)  # names of nodes
@@ -94,7 +95,7 @@ class Builder:
         inner: Sequence[tuple[str, TensorType]],
         step: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]],
         axes: Sequence[int],
-        out_axis: int,
+        out_axes: Sequence[int],
         reverse: bool,
     ) -> tuple[str, ...]:
         """`Scan` along axes of the sources; `step` writes its body."""
@@ -107,13 +108,12 @@ class Builder:
         # an output of the body must be made in it, by a node of its own
         body.outputs = [(self.add("Identity", [name], 1, {})[0], type) for name, type in results]
         self.body = outer
-        yields = len(results) - len(starts)
         attrs: dict[str, Any] = {
             "num_scan_inputs": len(sources),
             "scan_input_axes": list(axes),
             "scan_input_directions": [int(reverse)] * len(sources),
-            "scan_output_axes": [out_axis] * yields,
-            "scan_output_directions": [int(reverse)] * yields,
+            "scan_output_axes": list(out_axes),
+            "scan_output_directions": [int(reverse)] * len(out_axes),
             "body": body,
         }
         return self.add("Scan", [*starts, *sources], len(results), attrs)
@@ -174,13 +174,14 @@ class Builder:
         if value.is_number:
             return self.array([value.number])
         key = ("size", value)
-        root = self.body.root
-        if key not in root.seen:
+        bodies = [self.inner[unknown] for unknown in value.unknowns if unknown in self.inner]
+        home = max(bodies, key=lambda body: body.depth, default=self.body.root)
+        if key not in home.seen:
             body, path, hints = self.body, self.path, self.hints
-            self.body, self.path, self.hints = root, "sizes", (str(value).replace(" ", ""),)
-            root.seen[key] = (self._computed(value),)
+            self.body, self.path, self.hints = home, "sizes", (str(value).replace(" ", ""),)
+            home.seen[key] = (self._computed(value),)
             self.body, self.path, self.hints = body, path, hints
-        return root.seen[key][0]
+        return home.seen[key][0]
 
     def _computed(self, value: Size) -> str:
         total: str | None = None

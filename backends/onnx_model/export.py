@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from onnx import ModelProto
 
 from ogive.backends.onnx_model.builder import RANDOM, Builder
 from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
@@ -22,7 +23,6 @@ from ogive.compiler.passes import TORCH, optimized
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
 from ogive.compiler.types import Axis, TensorType
-from onnx import ModelProto
 
 OPSET = 23  # the first with `Attention` and `RMSNormalization`
 OPSET_RANDOM = 21  # runtimes have the random nodes of no later one yet
@@ -57,9 +57,12 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     opset = settings.opset or OPSET
     if not SUPPORTED[0] <= opset <= SUPPORTED[1]:
         raise OnnxError(f"opset {opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
+    if settings.functions and settings.taps:
+        raise OnnxError("taps cannot leave functions; ask for one of the two")
     builder = Builder(opset, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)
+    builder.taken.update(dict.fromkeys(arrays, 0))
     args = _inputs(model.definition, builder, Sizes(unknowns, packs), settings)
 
     def weight(path: str, type: TensorType) -> str:
@@ -68,7 +71,6 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
             weights.stored[path] = _stored(path, type, arrays, floating)
         return path
 
-    builder.taken.update(dict.fromkeys(arrays, 0))
     walker = Walker(builder, weight, taps={} if settings.taps else None)
     proto = ModelProto()
     if settings.functions:
@@ -205,7 +207,9 @@ def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) 
     found: dict[str, None] = {}
     for condition in stated:
         there = condition.subs(unknowns)
-        if not isinstance(there, Truth) or not there.value:
+        if isinstance(there, Truth) and not there.value:
+            raise OnnxError(f"the sizes given break `{condition}`")
+        if not isinstance(there, Truth):
             found[str(there)] = None
     return list(found)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from onnx import FunctionProto, ModelProto
+
 from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.made import Body
 from ogive.backends.onnx_model.protos import fill_node
@@ -14,7 +16,6 @@ from ogive.backends.onnx_model.walk import Bound, Frame, Walker
 from ogive.compiler.ir import Const, Graph, Node, Value
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
-from onnx import FunctionProto, ModelProto
 
 DOMAIN = "ogive"
 
@@ -163,7 +164,7 @@ class Functions:
             return told[unknown]
 
         builder.ask = ask
-        inner = Walker(builder, weight, outer.taps, outer.conditions, self.call, self.turn)
+        inner = Walker(builder, weight, None, outer.conditions, self.call, self.turn)
         results = run(inner, bound, {})
         function = self.proto.functions.add()
         _outputs(builder, function, results)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower_values import counted
+from ogive.backends.onnx_model.operands import unsqueezed
 from ogive.backends.onnx_model.specialize import real
 from ogive.compiler.ir import Const, Node
 from ogive.compiler.sizes import Size, size
@@ -23,7 +24,8 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
     if node.op == "repeat" and count.is_number:
         _counted_out(walker, frame, node, count.number)
     elif node.op == "repeat" and node.path and _has_members(frame, node):
-        raise OnnxError(f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`")
+        text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
+        raise OnnxError(text, node.span)
     else:
         _scan(walker, frame, node, count)
 
@@ -32,49 +34,40 @@ def _has_members(frame: Frame, node: Node) -> bool:
     return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
 
 
-def _counts(node: Node) -> tuple[int, int, int]:
-    carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
-    return carry, turn, number
-
-
 def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
-    carry, turn, number = _counts(node)
-    builder, region = walker.builder, node.regions[0]
+    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
+    region, number = node.regions[0], node.attr("index")
     carried: Sequence[Bound] = [walker.bound(frame, x) for x in node.inputs[:carry]]
-    sources = [walker.bound(frame, x) for x in node.inputs[carry : carry + turn]]
+    sources = [tensor(walker, walker.bound(frame, x), "float") for x in node.inputs[carry : carry + turn]]
     captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
     yields: list[list[str]] = [[] for _ in node.outputs[carry:]]
-    outer, place = frame.turns, frame.place
-    for turn_number in range(count):
-        frame.turns = (*outer, turn_number)
+    outer, place, sizes = frame.turns, frame.place, frame.sizes
+    for index in range(count):
+        frame.turns = (*outer, index)
         frame.place = frame.path(f"{node.path}.*") if node.path else place
-        if node.attr("index") is not None:
-            frame.sizes = replace(
-                frame.sizes, unknowns={**frame.sizes.unknowns, node.attr("index"): size(turn_number)}
-            )
-        items: list[Bound] = []
-        for source in sources:
-            assert isinstance(source, str), node
-            item = builder.node("Gather", source, builder.number(turn_number, "int"), axis=0)
-            typed(walker, item, _without(walker, source, 0), source)
-            items.append(item)
-        index: list[Bound] = []
-        if number:
-            name = builder.number(turn_number, "int")
-            builder.types.setdefault(name, TensorType("int", ()))
-            index = [name]
-        for value, bound in zip(region.inputs, [*carried, *items, *index, *captured], strict=True):
+        if number is not None:
+            frame.sizes = replace(sizes, unknowns={**sizes.unknowns, number: size(index)})
+        items = [_item(walker, source, index) for source in sources]
+        for value, bound in zip(region.inputs, [*carried, *items, *captured], strict=True):
             frame.values[value.name] = bound
         results = _turn(walker, frame, node)
         carried = results[:carry]
-        for collected, found in zip(yields, results[carry:], strict=True):
-            collected.append(tensor(walker, found, "float"))
-    frame.turns, frame.place = outer, place
+        for collected, found, value in zip(yields, results[carry:], node.outputs[carry:], strict=True):
+            collected.append(tensor(walker, found, value.type.elem))
+    frame.turns, frame.place, frame.sizes = outer, place, sizes
     stacked = [_stacked(walker, rows) for rows in yields]
     for value, bound in zip(node.outputs, [*carried, *stacked], strict=True):
         frame.values[value.name] = bound
-        if isinstance(bound, str) and bound not in builder.types:
-            typed(walker, bound, real(frame.sizes.type(value.type)), None)
+        if isinstance(bound, str):
+            walker.note(bound, value, frame)
+
+
+def _item(walker: Walker, source: str, index: int) -> str:
+    """The slice of one turn, along the first axis."""
+    item = walker.builder.node("Gather", source, walker.builder.number(index, "int"), axis=0)
+    whole = walker.builder.types[source]
+    typed(walker, item, whole.with_axes(*whole.axes[1:]), source)
+    return item
 
 
 def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
@@ -90,11 +83,6 @@ def _stacked(walker: Walker, rows: list[str]) -> str:
     if builder.paired(rows[0]):
         builder.complex.add(y)
     return y
-
-
-def _without(walker: Walker, source: str, axis: int) -> TensorType:
-    type = walker.builder.types[source]
-    return type.with_axes(*type.axes[:axis], *type.axes[axis + 1 :])
 
 
 def typed(walker: Walker, name: str, type: TensorType, like: str | None) -> None:
@@ -114,17 +102,16 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
 
 def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
     """`Scan`: states first, then slices; captures are seen from inside."""
-    carry, turn, number = _counts(node)
-    builder, region = walker.builder, node.regions[0]
-    axis = node.attr("axis", 0)
-    sliced = node.inputs[carry : carry + turn]
+    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
+    builder, region, number = walker.builder, node.regions[0], node.attr("index")
+    sliced, axis = node.inputs[carry : carry + turn], node.attr("axis", 0)
     places = list(axis) if isinstance(axis, tuple) else [axis] * turn
     axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in zip(sliced, places, strict=True)]
+    out_axis = axes[0] if axes else 0
     starts = [tensor(walker, walker.bound(frame, node.inputs[i]), node.outputs[i].type.elem) for i in range(carry)]
     sources = [tensor(walker, walker.bound(frame, x), "float") for x in sliced]
     inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in region.inputs[: carry + turn]]
-    out_axis = axes[0] if axes else 0
-    if number or not sources:
+    if number is not None or not sources:
         sources.append(counted(builder, count))
         axes.append(0)
         inner.append(("turn", TensorType("int", ())))
@@ -133,9 +120,11 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
         for name, value in zip(names, region.inputs[: carry + turn], strict=False):
             if value.type.elem == "complex":
                 builder.complex.add(name)
-        own = names[: carry + turn + number]
+        if number is not None:
+            builder.inner[number] = builder.body
+            builder.given[number] = unsqueezed(builder, names[-1], [0])
         captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
-        for value, bound in zip(region.inputs, [*own, *captured], strict=True):
+        for value, bound in zip(region.inputs, [*names[: carry + turn], *captured], strict=True):
             frame.values[value.name] = bound
         found = []
         for at, (result, value) in enumerate(zip(walker.graph(frame, region), node.outputs, strict=True)):
@@ -145,9 +134,8 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
             found.append((tensor(walker, result, value.type.elem), type))
         return found
 
-    names = builder.scan(starts, sources, inner, step, axes, out_axis, bool(node.attr("reverse")))
+    out_axes = [out_axis] * (len(node.outputs) - carry)
+    names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")))
     for value, name in zip(node.outputs, names, strict=True):
         frame.values[value.name] = name
-        typed(walker, name, real(frame.sizes.type(value.type)), None)
-        if value.type.elem == "complex":
-            builder.complex.add(name)
+        walker.note(name, value, frame)

@@ -149,7 +149,7 @@ def linear_scan(ctx: Context, node: Node, args: Args) -> str:
         return [(found, state), (found, state)]
 
     inner = [("h", state), ("a", state), ("b", state)]
-    return ctx.scan([start], whole, inner, step, [axis, axis], axis, False)[1]
+    return ctx.scan([start], whole, inner, step, [axis, axis], [axis], False)[1]
 
 
 def _spread(ctx: Context, x: str, have: Sequence[Size], want: Sequence[Size]) -> str:

@@ -60,7 +60,7 @@ class Context(Protocol):
         inner: Sequence[tuple[str, TensorType]],
         step: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]],
         axes: Sequence[int],
-        out_axis: int,
+        out_axes: Sequence[int],
         reverse: bool,
     ) -> tuple[str, ...]:
         """`Scan`: `step` takes states and slices (hints and types: `inner`), and gives the next states and yields."""

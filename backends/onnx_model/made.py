@@ -41,6 +41,11 @@ class Body:
         return None
 
     @property
+    def depth(self) -> int:
+        """How many graphs are around it."""
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    @property
     def root(self) -> Body:
         """The graph that holds all the others."""
         return self if self.parent is None else self.parent.root

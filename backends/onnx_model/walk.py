@@ -36,6 +36,7 @@ class Frame:
     types: dict[str, TensorType]  # of its values, as it is written
     values: dict[str, Bound] = field(default_factory=dict)
     turns: tuple[int | str, ...] = ()  # of the loops around the current node
+    lifts: tuple[tuple[int, Size], ...] = ()  # indices of `each` around it, outermost first, of how many
     place: str = ""  # the path of the innermost of their turns
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
@@ -64,10 +65,11 @@ class Walker:
         unknowns: Mapping[Unknown, Size],
         prefix: str = "",
         supplied: Mapping[str, str] | None = None,
+        lifts: tuple[tuple[int, Size], ...] = (),
     ) -> tuple[Bound, ...]:
         """The results of a definition on these values."""
         sizes = Sizes(unknowns, self.packs(definition, args))
-        frame = Frame(definition, sizes, prefix, dict[str, TensorType](), supplied=supplied or {})
+        frame = Frame(definition, sizes, prefix, {}, supplied=supplied or {}, lifts=lifts)
         for value, arg in zip(definition.graph.inputs, args, strict=True):
             frame.values[value.name] = arg
         return self.graph(frame, definition.graph)
@@ -110,8 +112,10 @@ class Walker:
                 self._weight(frame, node)
             case "call":
                 self._call(frame, node)
-            case "repeat" | "scan":
+            case "repeat" | "scan" | "over" | "each" | "custom_grad":
                 self._loop(frame, node)
+            case "grad":
+                raise OnnxError("`grad` has no form in ONNX: the standard does not derive", node.span)
             case "phase":
                 self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
             case "given":
@@ -168,14 +172,23 @@ class Walker:
         value = node.outputs[0]
         name = frame.supplied.get(node.path)
         if name is None:
-            name = self.weight(frame.path(node.path), real(frame.sizes.type(value.type)))
+            name = self._own_weight(frame, node.path, real(frame.sizes.type(value.type)))
         self.note(name, value, frame)
         frame.values[value.name] = name
+
+    def _own_weight(self, frame: Frame, path: str, type: TensorType) -> str:
+        """A weight; inside `each`, its part at the index, of all indices stacked on first axes."""
+        if not frame.lifts:
+            return self.weight(frame.path(path), type)
+        name = self.weight(frame.path(path), type.with_axes(*(Axis(count) for _, count in frame.lifts), *type.axes))
+        for index, _ in frame.lifts:
+            name = self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
+        return name
 
     def _call(self, frame: Frame, node: Node) -> None:
         assert node.callee is not None, node
         args = [self.bound(frame, operand) for operand in node.inputs]
-        if self.on_call is not None:
+        if self.on_call is not None and not frame.lifts:
             found = self.on_call(self, frame, node, args)
             if found is not None:
                 self._bind(frame, node, found)
@@ -185,7 +198,7 @@ class Walker:
         supplied |= {p[len(start) :]: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
-        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied))
+        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied, frame.lifts))
 
     def _bind(self, frame: Frame, node: Node, results: Sequence[Bound]) -> None:
         for value, name in zip(node.outputs, results, strict=True):
@@ -198,15 +211,18 @@ class Walker:
 
     def _loop(self, frame: Frame, node: Node) -> None:
         # regions need the walker, and the walker regions
-        from ogive.backends.onnx_model import loops
+        from ogive.backends.onnx_model import lifted, loops
 
-        loops.lower(self, frame, node)
+        if node.op == "custom_grad":
+            lifted.custom(self, frame, node)
+        else:
+            (lifted if node.op in ("over", "each") else loops).lower(self, frame, node)
 
     def _tap(self, frame: Frame, node: Node) -> None:
         if self.taps is not None:
             value = self.bound(frame, node.inputs[0])
             if isinstance(value, str):
-                self.taps[frame.prefix + str(node.attr("name"))] = value
+                self.taps[frame.path(node.path or str(node.attr("name")))] = value
 
 
 def _literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:

@@ -1,0 +1,150 @@
+"""Every example: one symbolic model agrees with torch at several sizes, flat, as functions and at an older opset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+
+import ogive
+from ogive.api import Model
+from ogive.backends.onnx_model.contract import Contract
+from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.sources import arrays
+from ogive.backends.onnx_model.write import whole
+from onnx_model.harness import array, by_reference, checked, difference, session
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FILES = sorted(EXAMPLES.glob("*.arch"))
+TOLERANCE = 1e-5
+PAIRS = ((1, 1), (2, 5), (3, 16), (7, 2), (1, 11))  # batch and length
+IMAGES = ((44, 44), (48, 44), (60, 44), (92, 60), (100, 132))
+WORDS = frozenset(("bert", "gpt2", "llama", "t5_encoder"))
+SHAPES: dict[str, Sequence[tuple[int, ...]]] = {
+    "vit": ((1, 3, 16, 16), (5, 3, 16, 16)),
+    "mixer": ((1, 3, 16, 16), (5, 3, 16, 16)),
+    "mlp": ((1, 4), (7, 4)),
+    "unet": [(1 + i % 2, 1, *image) for i, image in enumerate(IMAGES)],
+}
+
+
+def inputs(name: str) -> list[Tensor]:
+    """What `Tiny` of an example takes, at several sizes."""
+    generator = torch.Generator().manual_seed(0)
+    if name in WORDS:
+        return [torch.randint(1, 64, pair, generator=generator) for pair in PAIRS]
+    shapes = SHAPES.get(name, ((2, 3, 32, 24), (1, 3, 64, 32), (1, 3, 48, 48)))
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def made(name: str, **settings: Any) -> tuple[Model, nn.Module, ModelProto]:
+    """`Tiny`, its module with weights that are not those of the start, and its export."""
+    model = ogive.load(EXAMPLES / f"{name}.arch").models["Tiny"]
+    torch.manual_seed(0)
+    net = model.torch().eval()
+    with torch.no_grad():
+        for key, tensor in net.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor) * (1.0 if key.endswith("running_var") else 0.1))
+    proto = whole(exported(model.ir, arrays(net), Settings(**settings)))
+    checked(proto)
+    return model, net, proto
+
+
+def expected(net: nn.Module, x: Tensor) -> list[Any]:
+    with torch.no_grad():
+        y = net(x)
+    return [array(each) for each in (y if isinstance(y, tuple) else (y,))]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FILES])
+def test_it_agrees_with_torch(name: str) -> None:
+    _, net, proto = made(name)
+    run = session(proto)
+    for x in inputs(name):
+        feeds = {proto.graph.input[0].name: array(x)}
+        got, wanted = run.run(None, feeds), expected(net, x)
+        assert max(difference(y, z) for y, z in zip(got, wanted, strict=True)) <= TOLERANCE
+    told = by_reference(proto, feeds)
+    assert max(difference(y, z) for y, z in zip(told, wanted, strict=True)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("settings", [{"functions": True}, {"opset": 20}], ids=str)
+@pytest.mark.parametrize("name", [path.stem for path in FILES])
+def test_other_forms_agree_too(name: str, settings: dict[str, Any]) -> None:
+    _, _, plain = made(name)
+    _, _, other = made(name, **settings)
+    flat, run = session(plain), session(other)
+    for x in inputs(name)[-2:]:
+        feeds = {plain.graph.input[0].name: array(x)}
+        results = zip(flat.run(None, feeds), run.run(None, feeds), strict=True)
+        assert max(difference(y, z) for y, z in results) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FILES])
+def test_the_file_names_what_the_source_names(name: str) -> None:
+    model, _, proto = made(name)
+    paths = {tensor.name for tensor in proto.graph.initializer}
+    assert {path for path in paths if not path.startswith("const")} <= model.weights.keys()
+    block = model.ir.definition
+    given = [v.hint for v, optional in zip(block.graph.inputs, block.optional, strict=True) if not optional]
+    assert [value.name for value in proto.graph.input] == given
+    sizes = [dim.dim_param for value in proto.graph.input for dim in value.type.tensor_type.shape.dim if dim.dim_param]
+    assert set(sizes) <= set(model.sizes)
+
+
+def test_functions_keep_the_hierarchy() -> None:
+    _, _, proto = made("gpt2", functions=True)
+    functions = {function.name: function for function in proto.functions}
+    assert [node.op_type for node in proto.graph.node].count("GPT_h") == 2
+    assert [n.op_type for n in functions["GPT_h"].node] == ["LayerNorm", "Attention", "Add", "LayerNorm", "MLP", "Add"]
+    assert functions["Attention"].doc_string == "Causal multi-head self-attention."
+
+
+def test_a_tied_weight_is_stored_once() -> None:
+    _, _, proto = made("gpt2")
+    names = [tensor.name for tensor in proto.graph.initializer]
+    assert names.count("wte.weight") == 1
+    readers = [node.op_type for node in proto.graph.node if "wte.weight" in node.input]
+    assert sorted(readers) == ["Gather", "Transpose"]
+
+
+def test_sizes_that_are_told_need_no_nodes() -> None:
+    _, _, symbolic = made("gpt2")
+    _, _, fixed = made("gpt2", sizes={"b": 2, "n": 5})
+    assert [node.op_type for node in symbolic.graph.node].count("Shape") == 1
+    assert [node.op_type for node in fixed.graph.node].count("Shape") == 0
+    assert [d.dim_value for d in fixed.graph.output[0].type.tensor_type.shape.dim] == [2, 5, 64]
+
+
+def test_derived_sizes_are_canonical() -> None:
+    _, _, proto = made("unet")
+    shape = [dim.dim_param or dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
+    assert shape == ["b", 2, "4*(h//4)-40", "4*(w//4)-40"]
+
+
+def test_batch_norms_fold_into_convolutions() -> None:
+    _, _, proto = made("resnet")
+    assert "BatchNormalization" not in {node.op_type for node in proto.graph.node}
+
+
+def test_conditions_travel() -> None:
+    _, _, proto = made("gpt2")
+    contract = Contract.of(proto)
+    assert contract == Contract.of(session(proto))
+    assert not contract.check({"ids": (3, 16)})
+    assert contract.check({"ids": (3, 17)}) == ("expected n <= 16, but n is 17",)
+    assert contract.check({"ids": (3,)}) == ("`ids` should be [b, n], not [3]",)
+    assert contract.check({}) == ("`ids` should be [b, n], not absent",)
+
+
+def test_node_names_are_paths() -> None:
+    _, _, proto = made("gpt2")
+    names = [node.name for node in proto.graph.node]
+    assert len(set(names)) == len(names)
+    assert {"wte/Gather", "h.0/Add", "h.1.attn/Attention", "h.1.mlp.c_fc/MatMul"} <= set(names)

@@ -1,0 +1,214 @@
+"""Loops, phases, optional inputs, taps, supplied weights, lifted blocks and complex numbers, against torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import ogive
+from ogive.api import Model
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.sources import arrays
+from ogive.backends.onnx_model.write import whole
+from onnx_model.harness import array, checked, difference, session
+
+# what is tried -> the program, whose model is M, and the shapes of its inputs at some sizes
+PROGRAMS: dict[str, tuple[str, list[list[tuple[int, ...]]]]] = {
+    "a scan with a state and yields": (
+        """
+block F(x: [b, n, d]) -> (h: [b, d], ys: [b, n, d]):
+    scan x_t in x along n carry h = zeros[b, d]:
+        h = tanh(h + x_t)
+        yield ys = h
+    return h, ys
+model M = F
+""",
+        [[(2, 3, 4)], [(1, 7, 2)]],
+    ),
+    "a scan of two, backwards": (
+        """
+block F(x: [b, n, d], y: [b, n, d]) -> (h: [b, d], ys: [b, n, d]):
+    scan x_t in x, y_t in y along n reverse carry h = zeros[b, d], c = zeros[b, d]:
+        c = c + y_t
+        h = h * c + x_t
+        yield ys = h - c
+    return h, ys
+model M = F
+""",
+        [[(2, 3, 4)] * 2, [(1, 5, 2)] * 2],
+    ),
+    "a scan with weights": (
+        """
+use std.nn (Linear)
+block F[d](x: [b, n, d]) -> [b, d]:
+    scan x_t in x along n carry h = zeros[b, d]:
+        h = tanh(x_t + (h |> Linear[d, d, false]))
+    return h
+model M = F[3]
+""",
+        [[(2, 4, 3)], [(1, 1, 3)]],
+    ),
+    "turns with slices, numbers and yields": (
+        """
+use std.nn (Linear)
+block F[d, depth](x: [b, d], cache: [depth, b, d]) -> (x: [b, d], ys: [depth, b, d]):
+    repeat depth as h with past in cache, i in range(depth):
+        x = x + (past |> Linear[d, d] as linear) * (i + 1)
+        yield ys = x * 2
+    return x, ys
+model M = F[3, 2]
+""",
+        [[(2, 3), (2, 2, 3)], [(5, 3), (2, 5, 3)]],
+    ),
+    "nested turns": (
+        """
+use std.nn (Linear)
+block F[d](x: [b, d]) -> [b, d]:
+    repeat 2 as outer:
+        repeat 3 as inner:
+            x = tanh(x |> Linear[d, d] as linear)
+        x = x + 1
+    return x
+model M = F[3]
+""",
+        [[(2, 3)]],
+    ),
+    "phases and states": (
+        """
+use std.nn (BatchNorm, Dropout)
+block F[c](x: [b, c, h, w]) -> [b, c, h, w]:
+    return x |> BatchNorm[c] |> Dropout[0.5]
+model M = F[3]
+""",
+        [[(2, 3, 4, 5)], [(1, 3, 2, 2)]],
+    ),
+    "a weight that is supplied": (
+        """
+use std.nn (Linear)
+block F[d, r](x: [b, d]) -> [b, d]:
+    f = Linear[d, d]
+    param a: [d, r] = normal
+    param c: [r, d] = normal
+    return f(x, weight = f.weight + a @ c)
+model M = F[4, 2]
+""",
+        [[(2, 4)], [(3, 4)]],
+    ),
+    "a block over an axis": (
+        """
+block Norm(x: [n, d]) -> [n, d]:
+    return softmax[n](x)
+block F(x: [b, n, h, d]) -> [b, n, h, d]:
+    return over[b, over[h, Norm]](x)
+model M = F
+""",
+        [[(2, 3, 4, 5)], [(1, 2, 2, 3)]],
+    ),
+    "each index with weights of its own": (
+        """
+use std.nn (Linear)
+block F[d](x: [3, b, d]) -> [3, b, d]:
+    return each[0, Linear[d, d]](x)
+model M = F[4]
+""",
+        [[(3, 2, 4)], [(3, 5, 4)]],
+    ),
+    "complex numbers through a spectrum": (
+        """
+block F[n](x: [b, n]) -> [b, n]:
+    z = rfft(x)
+    return irfft[sizes=[n]](z * z / 2 + conj(z))
+model M = F[6]
+""",
+        [[(2, 6)], [(3, 6)]],
+    ),
+    "sizes of inputs as numbers": (
+        """
+block F(x: [b, n]) -> [b, 2*n]:
+    y = x / sqrt(n) + cast[float](arange[n])
+    return concat[1](y, ones[b, n] * n)
+model M = F
+""",
+        [[(2, 3)], [(1, 8)]],
+    ),
+}  # fmt: skip
+
+
+def model_of(source: str) -> tuple[Model, nn.Module]:
+    model = ogive.source(source).models["M"]
+    torch.manual_seed(0)
+    return model, model.torch().eval()
+
+
+def run(model: Model, net: nn.Module, inputs: list[torch.Tensor], **settings: Any) -> float:
+    """The largest difference between ONNX Runtime and torch."""
+    proto = whole(exported(model.ir, arrays(net), Settings(**settings)))
+    checked(proto)
+    with torch.no_grad():
+        y = net(*inputs)
+    wanted = [array(each) for each in (y if isinstance(y, tuple) else (y,))]
+    feeds = {value.name: array(x) for value, x in zip(proto.graph.input, inputs, strict=True)}
+    got = session(proto).run(None, feeds)
+    return max(difference(a, b) for a, b in zip(got, wanted, strict=True))
+
+
+@pytest.mark.parametrize("functions", [False, True])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_agrees_with_torch(name: str, functions: bool) -> None:
+    source, sizes = PROGRAMS[name]
+    model, net = model_of(source)
+    for shapes in sizes:
+        assert run(model, net, [torch.randn(shape) for shape in shapes], functions=functions) <= 1e-5
+
+
+OPTIONAL = """
+block Inner(x: [b, n], mask: bool[b, n]?) -> [b, n]:
+    if given(mask):
+        x = select(mask, x, 0)
+    return x * 2
+block F(x: [b, n], mask: bool[b, n]?) -> [b, n]:
+    return Inner(x, mask) + 1
+model M = F
+"""
+TAPPED = """
+block F(x: [b, n]) -> [b, n]:
+    tap p = softmax[n](x)
+    return p * 2
+model M = F
+"""
+
+
+def test_an_optional_input_is_there_where_asked() -> None:
+    model, net = model_of(OPTIONAL)
+    x, mask = torch.randn(2, 3), torch.rand(2, 3) < 0.5
+    assert run(model, net, [x]) <= 1e-5
+    assert run(model, net, [x, mask], optional=("mask",)) <= 1e-5
+
+
+def test_taps_are_outputs_where_asked() -> None:
+    model, net = model_of(TAPPED)
+    plain = whole(exported(model.ir, arrays(net), Settings()))
+    assert [value.name for value in plain.graph.output] == ["output"]
+    proto = whole(exported(model.ir, arrays(net), Settings(taps=True)))
+    checked(proto)
+    assert [value.name for value in proto.graph.output] == ["output", "taps/p"]
+    x = torch.randn(2, 3)
+    got = session(proto).run(None, {"x": array(x)})
+    assert difference(got[1], array(x.softmax(1))) <= 1e-5
+
+
+def test_a_derivative_has_no_form() -> None:
+    model, net = model_of("""
+block energy(x: [b]) -> []:
+    return sum(x ** 2)
+block F(x: [b]) -> [b]:
+    return grad[energy](x)
+model M = F
+""")
+    with pytest.raises(OnnxError, match="`grad` has no form in ONNX") as caught:
+        exported(model.ir, arrays(net), Settings())
+    assert caught.value.span is not None
