@@ -20,7 +20,7 @@ from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, Pass, optimized
-from ogive.compiler.sizes import Condition, Unknown
+from ogive.compiler.sizes import Answer, Condition, Facts, Unknown
 
 GROUP = '''
 class Group(nn.Module):
@@ -81,7 +81,8 @@ def own_definitions(model: Model) -> list[Definition]:
 def _guards(model: Model) -> tuple[Condition, ...]:
     """The conditions that hang on sizes of the inputs of a model."""
     bound = {unknown for unknown, _ in model.bindings}
-    return tuple(c for c in model.definition.conditions if not c.unknowns <= bound)
+    hanging = (c for c in model.definition.conditions if not c.unknowns <= bound)
+    return tuple(c for c in hanging if Facts().decide(c) is not Answer.ALWAYS)
 
 
 def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = None) -> list[str]:

@@ -27,7 +27,8 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     optional = optional_inputs(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if function else file.known[unit.definition.name]
-    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim)
+    maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
+    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe)
     scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
     writer.copied = file.copied(unit.definition)
     scope.enter(unit.graph, function=True)
@@ -63,7 +64,7 @@ def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Un
     """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
     writer = Writer(unit, file, Scope(indent=4, whole=True), write_node, target=target)
     scope = writer.scope
-    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, name)
+    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)
     scope.enter(graph, function=True)
     for value in graph.inputs:
         scope.hold(value.name, Code(target))

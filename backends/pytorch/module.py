@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 def load(source: str, name: str) -> ModuleType:
     """A Python module of the text. Tracebacks show its lines; its classes can be pickled in this process."""
-    full = f"ogive_models.{name}_{next(_numbers)}"
+    full = f"ogive_model_{name}_{next(_numbers)}"
     path = f"<{full}>"
     module = ModuleType(full)
     module.__file__ = path

@@ -22,6 +22,7 @@ class Shapes:
     known: frozenset[Unknown]  # numbers when the module is made; empty for a plain function
     members: frozenset[str]  # names of attributes that are taken
     claim: Callable[[str], str]  # a variable that nothing else uses
+    maybe: Sequence[tuple[str, Value]] = ()  # names and values of the inputs that may be None
     given: Callable[[Unknown], str] | None = None  # in a constructor, its parameters
     read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
     solved: list[tuple[str, str]] = field(default_factory=list)
@@ -47,7 +48,7 @@ class Shapes:
             name = f"{unknown.name}_size" if taken else unknown.name
             self.stored[unknown] = name
             return f"self.{name}"
-        return self._solve(unknown) or self._pass(unknown)
+        return self._solve(unknown) or self._absent(unknown) or self._pass(unknown)
 
     def _axis(self, fits: Callable[[Size], bool]) -> tuple[int, int] | None:
         for at, (_, value) in enumerate(self.inputs):
@@ -75,6 +76,16 @@ class Shapes:
                 top = whole if split[1].is_number and not split[1].number else f"({whole} - ({rest}))"
                 self.solved.append((name, top if split[0] == 1 else f"{top} // {split[0]}"))
                 return name
+        return None
+
+    def _absent(self, unknown: Unknown) -> str | None:
+        """A size that may be 0 is 0 where the input that holds it is not given: an empty cache."""
+        for name, value in self.maybe if unknown.low == 0 else ():
+            for axis, entry in enumerate(value.type.axes):
+                if entry.size.unknowns == {unknown} and str(entry.size) == unknown.name:
+                    found = self.claim(unknown.name)
+                    self.solved.append((found, f"{name}.shape[{axis}] if {name} is not None else 0"))
+                    return found
         return None
 
     def _pass(self, unknown: Unknown) -> str:
