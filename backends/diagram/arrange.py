@@ -88,7 +88,8 @@ class _Arrangement:
                     columns.append(Column(tuple(ops)))
                     boundaries.append(_boundary(after))
             lanes = lanes_after
-        return Section(tuple(boundaries), tuple(columns))
+        ends = {k: lane.wires.tid for lane in lanes for i, k in lane.uses if i == len(self.steps)}
+        return Section(tuple(boundaries), tuple(columns), outputs=tuple(ends[k] for k in sorted(ends)))
 
     def _uses(self) -> dict[str, list[tuple[int, int]]]:
         found: dict[str, list[tuple[int, int]]] = {}
@@ -172,7 +173,7 @@ class _Arrangement:
                 break
             for k, other in enumerate(self.steps[user].reads):
                 if other != value and (found := self._alive(user, k, alive, maker)) is not None:
-                    return found - (1 if self.steps[user].reads.index(value) < k and found == 0 else 0)
+                    return found
             value = self.steps[user].outs[0].tid if self.steps[user].outs else ""
         return len(lanes) - 1
 

@@ -207,8 +207,9 @@ class _Scope:
         enter = [p for k, w in enumerate(ins) if w is not None and k < len(inner) and given[k]
                  for p in zip(w.all, inner[k].all, strict=False)]  # fmt: skip
         outs = [self.wires(v) for v in node.outputs]
-        leave = [p for name, w in zip(callee.graph.outputs, outs, strict=False) if isinstance(name, str)
-                 for p in zip(scope.wires(callee.graph.values[name]).all, w.all, strict=False)]  # fmt: skip
+        drawn = [w for name, w in zip(callee.graph.outputs, outs, strict=False) if isinstance(name, str)]
+        leave = [p for tid, w in zip(body.outputs, drawn, strict=True)
+                 for p in zip(replace(w, tid=tid).all, w.all, strict=True)]  # fmt: skip
         return replace(base, glyph="plate", bodies=(body,), enter=tuple(enter), leave=tuple(leave))
 
     def _library(
@@ -246,12 +247,14 @@ class _Scope:
             title = f"{titles[k]}" + (f": {node.attr('input')}" if node.op == "given" else "")
             bodies.append(replace(scope.section([scope.wires(v) for v in region.inputs]), title=title))
             enter += entering(node, region, ins, self.prefix)
-            leave += leaving(node, region, outs, self.prefix)
+            leave += leaving(node, region, outs, bodies[-1].outputs)
         count = node.attr("count")
         text = size_label(count.subs(self.sizes) if self.sizes else count, self.builder.divides) if count else ""
-        text = f"×{text}" if node.op == "repeat" else ("scan" if node.op == "scan" else node.op)
-        if node.op == "scan" and node.attr("reverse"):
-            text = "scan ←"
+        text = f"×{text}" if node.op == "repeat" else node.op
+        if node.op == "scan":
+            turn = ins[node.attr("carry", 0)]
+            label = turn.type.axes[node.attr("axis", 0)].label if turn is not None else None
+            text = f"scan {label or ''}".strip() + (" ←" if node.attr("reverse") else "")
         attrs = (("carry", str(node.attr("carry", 0))),)
         path = node.path if node.op == "repeat" else ""
         return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),

@@ -11,6 +11,8 @@ from ogive.backends.diagram.labels import text_width
 from ogive.backends.diagram.place import Placed, groups, painted, place
 from ogive.backends.diagram.theme import Theme
 
+Box = tuple[float, float, float, float]
+
 
 def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     """The figure as a drawing."""
@@ -19,20 +21,25 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     found: list[Group] = []
     y = 0.0
     for section in figure.sections:
-        for row in wrapped(section, theme):
+        for number, row in enumerate(wrapped(section, theme)):
             here = painted(row)
-            left, top, _, bottom = extent(here)
-            dx, dy = _names(row, theme), y - top
-            items += [moved(item, dx, dy) for item in (*here, *_input_names(row, theme))]
+            _, top, _, bottom = extent(here)
+            dx, dy = _names(row, theme) if number == 0 else 0.0, y - top
+            names = _input_names(row, theme) if number == 0 else ()
+            items += [moved(item, dx, dy) for item in (*here, *names)]
             found += groups(row, dx, dy)
             y += bottom - top + 26
     items += _legend(figure, theme, y)
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
     items = [moved(item, dx, dy) for item in items]
-    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in found)
+    shifted = tuple(replace(g, box=_moved(g.box, dx, dy), core=g.core and _moved(g.core, dx, dy)) for g in found)
     width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
     return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted)
+
+
+def _moved(box: Box, dx: float, dy: float) -> Box:
+    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
 
 
 def wrapped(section: Section, theme: Theme) -> Iterator[Placed]:

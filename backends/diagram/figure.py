@@ -7,7 +7,7 @@ operation of the column consumes passes through it, without a link of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Change = Literal["", "added", "removed", "changed"]
@@ -107,6 +107,7 @@ class Section:
     boundaries: tuple[tuple[Tensor, ...], ...]
     columns: tuple[Column, ...]
     title: str = ""
+    outputs: tuple[str, ...] = ()  # the tensors at the end, in the order of the signature
 
     def walk(self) -> Iterator[Op]:
         """All operations, those of bodies after the one that holds them."""
@@ -146,7 +147,6 @@ class Figure:
     legend: tuple[AxisRow, ...] = ()
     notes: tuple[str, ...] = ()
     alt: str = ""
-    outputs: tuple[str, ...] = field(default=())  # the tensors at the end, in the order of the signature
 
     def walk(self) -> Iterator[Op]:
         """All operations."""

@@ -85,6 +85,8 @@ class Group:
     block: str = ""
     wrong: str = ""
     box: tuple[float, float, float, float] = (0, 0, 0, 0)
+    core: tuple[float, float, float, float] | None = None  # its glyph, which no other wire may enter
+    plate: bool = False  # it holds others
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from ogive.compiler.ir import Const, Node
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 
+LONGEST = 24  # characters of a text that stands in a glyph
 Divides = Iterable[tuple[str, str]]
 
 
@@ -174,4 +175,5 @@ def _slice(node: Node, divides: Divides) -> str:
             start, stop, step = (_same(x, divides) for x in item[1:])
             text = f"{'' if start == '0' else start}:{stop}"
             parts.append(text if step == "1" else f"{text}:{step}")
-    return ", ".join(parts)
+    text = ", ".join(parts)
+    return text if len(text) <= LONGEST else "slice"

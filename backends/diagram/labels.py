@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ogive.backends.diagram.metrics import width
@@ -17,6 +17,7 @@ class Run:
 
     text: str
     level: int = 0
+    symbol: bool = False  # not in the fonts of the text
 
 
 GREEK = {
@@ -39,7 +40,16 @@ def runs(text: str) -> tuple[Run, ...]:
         at = match.end()
     if at < len(text):
         found.append(Run(text[at:]))
-    return tuple(found)
+    return tuple(part for run in found for part in _symbols(run))
+
+
+def _symbols(run: Run) -> Iterator[Run]:
+    for part in re.split(f"([{SYMBOLS}]+)", run.text):
+        if part:
+            yield Run(part, run.level, part[0] in SYMBOLS)
+
+
+SYMBOLS = "⌊⌋⌈⌉∗✗∘ℂ∃∀∧∨∇𝔼★"
 
 
 def small(size: float, least: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ogive.backends.diagram.figure import Op, Section, Tensor
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 Place = Callable[[Section, Theme, "dict[str, float] | None", bool], "Placed"]
 Paint = Callable[["Placed"], list[Item]]
 EDGE = 16.0  # from the outside of a bracket or plate to the body
+FRAME = 4.0  # from the frame of one of several bodies to the body
+
+
+@dataclass(slots=True)
+class _Stack:
+    """Bodies one under the other: their items, the frames behind them, the heights of the wires at their ends."""
+
+    height: float
+    items: list[Item] = field(default_factory=list)
+    frames: list[Item] = field(default_factory=list)
+    ins: dict[str, float] = field(default_factory=dict)
+    outs: dict[str, float] = field(default_factory=dict)
+    bodies: list[tuple[Placed, float, float]] = field(default_factory=list)
 
 
 def nested(
@@ -28,27 +41,32 @@ def nested(
     bodies = [place(body, theme, above, True) for body in op.bodies]
     weave = _weave(op, bodies)
     band = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
-    inner_width = max((b.width for b in bodies), default=0.0)
-    title = op.caption or op.text
-    wide = max(inner_width + 2 * (EDGE + weave), text_width(title, theme.label, theme.least, True, plain=True) + 60)
-    made = Piece(wide, band, {}, {})
-    ports_in: dict[str, float] = {}
-    ports_out: dict[str, float] = {}
-    items: list[Item] = []
-    spread = wide - 2 * (EDGE + weave)
+    inner = max((b.width for b in bodies), default=0.0)
+    title = text_width(f"{op.text} {op.caption}", theme.label, theme.least, True, plain=True)
+    wide = max(inner + 2 * (EDGE + weave), title + 60)
+    stack = _stacked(bodies, EDGE + weave, wide - 2 * (EDGE + weave), band, theme, paint)
+    made = Piece(wide, max(stack.height, band + 20), {}, {})
+    edges = _edges(op, made, left, right, stack, weave, theme)
+    made.items = [_owned(item, op) for item in (*_frame(op, made, theme), *stack.frames, *edges, *stack.items)]
+    made.bodies = stack.bodies
+    return made
+
+
+def _stacked(bodies: list[Placed], x: float, width: float, top: float, theme: Theme, paint: Paint) -> _Stack:
+    stack = _Stack(top)
     for body in bodies:
-        top = made.height + (theme.band if body.section.title and len(bodies) > 1 else 0)
-        items += _body(body, EDGE + weave, top, spread, theme, paint, len(bodies) > 1)
-        for k, found in ((0, ports_in), (-1, ports_out)):
-            for tensor in body.section.boundaries[k]:
+        framed = len(bodies) > 1
+        top = stack.height + (theme.band if framed else 0)
+        stack.items += _body(body, x, top, width, theme, paint)
+        if framed:
+            stack.frames += _inner_frame(body, x, top, width, theme)
+        for boundary, found in ((body.section.boundaries[0], stack.ins), (body.section.boundaries[-1], stack.outs)):
+            for tensor in boundary:
                 for i, slot in enumerate(tensor.slots):
                     found[slot.sid] = top + body.heights.tensors[tensor.tid] + i * theme.pitch
-        made.height = top + body.height + theme.pad
-    made.height = max(made.height, band + 20)
-    made.items = [*_frame(op, made, theme), *_edges(op, made, left, right, ports_in, ports_out, weave, theme), *items]
-    made.items = [_owned(item, op) for item in made.items]
-    made.core = (0, 0, made.width, made.height)
-    return made
+        stack.bodies.append((body, x, top))
+        stack.height = top + body.height + theme.pad
+    return stack
 
 
 def _owned(item: Item, op: Op) -> Item:
@@ -78,31 +96,32 @@ def _weave(op: Op, bodies: list[Placed]) -> float:
     return 14.0 if sliced else 0.0
 
 
-def _body(body: Placed, x: float, top: float, width: float, theme: Theme, paint: Paint, framed: bool) -> list[Item]:
+def _body(body: Placed, x: float, top: float, width: float, theme: Theme, paint: Paint) -> list[Item]:
     items = [moved(item, x, top) for item in paint(body)]
     for tensor in body.section.boundaries[-1]:  # a narrow body goes on to the edge
         for i, slot in enumerate(tensor.slots):
             y = top + body.heights.tensors[tensor.tid] + i * theme.pitch
             if width - body.width > 0.5:
                 items.append(Path(line((x + body.width, y), (x + width, y)), "wire", axis=slot.axis))
-    if framed:
-        title = body.section.title
-        wide = text_width(title, theme.small, theme.least, plain=True)
-        frame = Path(rectangle(x - 6, top - theme.band + 2, width + 12, body.height + theme.band - 2 + 4, 4), "plate")
-        items = [frame, Text(x, top - 6, title, theme.small, "caption", wide), *items]
     return items
 
 
+def _inner_frame(body: Placed, x: float, top: float, width: float, theme: Theme) -> list[Item]:
+    title = body.section.title
+    wide = text_width(title, theme.small, theme.least, plain=True)
+    frame = rectangle(x - 4, top - theme.band + 2, width + 8, body.height + theme.band + 2, 4)
+    return [Path(frame, "plate"), Text(x, top - 6, title, theme.small, "caption", wide)]
+
+
 def _edges(
-    op: Op, made: Piece, left: dict[str, Tensor], right: dict[str, Tensor], ports_in: dict[str, float],
-    ports_out: dict[str, float], weave: float, theme: Theme,
-) -> list[Item]:  # fmt: skip
+    op: Op, made: Piece, left: dict[str, Tensor], right: dict[str, Tensor], stack: _Stack, weave: float, theme: Theme
+) -> list[Item]:
     """Wires from the outside to the bodies; what has no wire inside ends at the edge."""
     items: list[Item] = []
     width = made.width
     for outer, tensors, pairs, ports, entering in (
-        (made.left, left, op.enter, ports_in, True),
-        (made.right, right, tuple((o, i) for i, o in op.leave), ports_out, False),
+        (made.left, left, op.enter, stack.ins, True),
+        (made.right, right, tuple((o, i) for i, o in op.leave), stack.outs, False),
     ):
         goals: dict[str, list[float]] = {}
         for a, b in pairs:
@@ -124,9 +143,11 @@ def _edges(
 
 def _crossing(y: float, goal: float, width: float, weave: float, entering: bool) -> tuple[Command, ...]:
     if entering:
-        return (*line((0, y), (EDGE - 8, y)), *bend(EDGE - 8, y, EDGE + weave, goal))
+        end = EDGE + weave
+        return (*line((0, y), (EDGE - 8, y)), *bend(EDGE - 8, y, end - FRAME, goal), ("L", (end, goal)))
     start = width - EDGE - weave
-    return (("M", (start, goal)), *bend(start, goal, width - EDGE + 8, y), ("L", (width, y)))
+    return (*line((start, goal), (start + FRAME, goal)), *bend(start + FRAME, goal, width - EDGE + 8, y),
+            ("L", (width, y)))  # fmt: skip
 
 
 def _heights(

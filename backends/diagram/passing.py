@@ -105,13 +105,19 @@ def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str
     return found
 
 
-def leaving(node: Node, region: Graph, outs: Sequence[Wires], prefix: str = "") -> list[tuple[str, str]]:
-    """(wire of the region's output, wire of the result): a yield has the axis of the turns beside."""
+def leaving(
+    node: Node, region: Graph, outs: Sequence[Wires], ends: Sequence[str] | None = None
+) -> list[tuple[str, str]]:
+    """(wire of the region's output, wire of the result): a yield has the axis of the turns beside.
+
+    `ends` are the names of the tensors at the end of a drawn region, where they differ from those of the values.
+    """
     carry = node.attr("carry", 0)
+    names = iter(ends if ends is not None else [name for name in region.outputs if isinstance(name, str)])
     found: list[tuple[str, str]] = []
     for k, (name, wires) in enumerate(zip(region.outputs, outs, strict=False)):
         if isinstance(name, str):
-            inner = Wires(prefix + name, region.values[name].type)
+            inner = Wires(next(names), region.values[name].type)
             cut = node.attr("axis", 0) if node.op in ("repeat", "scan") and k >= carry else None
             found += [(a, b) for b, a in _pairs(wires, inner, cut)]
     return found

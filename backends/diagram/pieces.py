@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from ogive.backends.diagram.figure import Op, Slot, Tensor
 from ogive.backends.diagram.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
@@ -16,6 +17,10 @@ from ogive.backends.diagram.labels import text_width
 from ogive.backends.diagram.shapes import SHAPES, Area
 from ogive.backends.diagram.theme import Theme
 
+if TYPE_CHECKING:
+    from ogive.backends.diagram.place import Placed
+
+FLAT = ("join", "split", "through", "drop", "fresh", "retype")  # on one line
 CUP = 15.0  # between the two ends of a cup
 
 
@@ -29,6 +34,7 @@ class Piece:
     right: dict[str, float]
     items: list[Item] = field(default_factory=list)
     core: tuple[float, float, float, float] | None = None  # the glyph that no other wire may enter
+    bodies: list[tuple[Placed, float, float]] = field(default_factory=list)  # what stands in it, and where
 
 
 @dataclass(slots=True)
@@ -44,7 +50,7 @@ class Row:
     @property
     def height(self) -> float:
         """From its first to its last wire."""
-        if self.kind in ("join", "split", "through", "drop", "fresh"):
+        if self.kind in FLAT:
             return 0
         return (max(len(self.left), len(self.right)) - 1) * self.pitch
 
@@ -65,7 +71,7 @@ def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     for row in rows:
         if row is target:
             y += area.above
-        _place(made, row, y, width, core_width, area, slots, theme)
+        _place(made, row, y, width, core_width, area, slots, theme, op.glyph)
         y += row.height + theme.pitch + (area.below if row is target else 0)
     made.height = max(y - theme.pitch + 9, top + 9)
     _head(made, op, above, top, theme)
@@ -93,6 +99,10 @@ def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     order_left = {sid: i for i, sid in enumerate(s.sid for t in op.inputs for s in left[t].slots)}
     rows: list[Row] = []
     target = Row("target", [], [], 0, theme.pitch)
+    types = {s.sid for t in (*left.values(), *right.values()) for s in t.slots if s.role == "dtype"}
+    ends = {sid for link in op.links if link.kind in ("in", "out") for sid in (*link.left, *link.right)}
+    if op.glyph in ("float", "join") and ends <= types:
+        target = Row("retype", [], [], 0, theme.pitch)  # the symbol floats over the tensor, its type changes under it
     for link in op.links:
         if link.kind in ("in", "out"):
             target.left += link.left
@@ -138,14 +148,22 @@ def _rows_width(rows: list[Row]) -> float:
 
 
 def _place(
-    made: Piece, row: Row, y: float, width: float, core: float, area: Area, slots: Mapping[str, Slot], theme: Theme
-) -> None:
+    made: Piece,
+    row: Row,
+    y: float,
+    width: float,
+    core: float,
+    area: Area,
+    slots: Mapping[str, Slot],
+    theme: Theme,
+    glyph: str,
+) -> None:  # fmt: skip
     """Draw one row with its first wire at `y`, and note where its wires come and go."""
     middle = y + row.height / 2
     if row.kind == "target":
-        _target(made, row, y, width, core, area, slots, theme)
+        _target(made, row, y, width, core, area, slots, theme, glyph)
         return
-    if row.kind in ("join", "split", "through", "drop", "fresh"):
+    if row.kind in FLAT:
         _line(made, row, y, width, slots)
         return
     lefts = _spread(len(row.left), middle, row.pitch)
@@ -177,7 +195,9 @@ def _line(made: Piece, row: Row, y: float, width: float, slots: Mapping[str, Slo
         made.items.append(_wire((dot, y), (width, y), slot))
     # wires meet where their bends end, and part where their bends begin
     dot = {"join": 0.0, "split": width}.get(row.kind, dot)
-    if row.kind != "through":
+    if row.kind == "retype":
+        made.items.append(arrow(width / 2 - 3, y))
+    elif row.kind != "through":
         made.items.append(Dot(dot, y))
 
 
@@ -222,12 +242,22 @@ def _bar(
 
 
 def _target(
-    made: Piece, row: Row, y: float, width: float, core: float, area: Area, slots: Mapping[str, Slot], theme: Theme
-) -> None:
+    made: Piece,
+    row: Row,
+    y: float,
+    width: float,
+    core: float,
+    area: Area,
+    slots: Mapping[str, Slot],
+    theme: Theme,
+    glyph: str,
+) -> None:  # fmt: skip
     """The glyph between the wires that end on it and those that start there."""
     middle = y + row.height / 2
     lefts = _spread(len(row.left), middle, theme.pitch)
     rights = _spread(len(row.right), middle, theme.pitch)
+    if glyph in ("slab", "box"):  # wires that go on keep their height
+        lefts, rights = ([y + i * theme.pitch for i in range(len(ends))] for ends in (lefts, rights))
     made.left.update(zip(row.left, lefts, strict=True))
     made.right.update(zip(row.right, rights, strict=True))
     x = (width - core) / 2

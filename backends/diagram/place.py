@@ -13,7 +13,7 @@ from ogive.backends.diagram.pieces import Piece, arrow, piece
 from ogive.backends.diagram.solve import Heights, heights
 from ogive.backends.diagram.theme import Theme
 
-SEPARATOR = 18.0  # from a dashed line to the first wire of the tensor under it
+SEPARATOR = 22.0  # from a dashed line to the first wire of the tensor under it
 NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links after which a wire is labelled
 
 
@@ -78,8 +78,15 @@ def _labelled(section: Section, inner: bool) -> Iterator[set[str]]:
         names = {tid for outputs in several for tid in outputs}
         new |= {slot.sid for t in section.boundaries[at + 1] if t.tid in names for slot in t.slots}
         if at == len(section.columns) - 1 and not inner:
-            new = {slot.sid for tensor in section.boundaries[-1] for slot in tensor.slots}
+            stays = {t.tid for t in section.boundaries[-2]}
+            last = [t for t in section.boundaries[-1] if t.tid not in stays or at == 0 or not _born(section, t, at)]
+            new |= {slot.sid for tensor in last for slot in tensor.slots}
         yield new
+
+
+def _born(section: Section, tensor: Tensor, at: int) -> bool:
+    """Whether a tensor comes from the column before this one, so that its labels stand there."""
+    return at > 0 and tensor.tid not in {t.tid for t in section.boundaries[at - 1]}
 
 
 def _columns(placed: Placed) -> None:
@@ -222,10 +229,10 @@ def _separators(placed: Placed) -> Iterator[Path]:
             gap = placed.gaps[at]
             covered = placed.section.boundaries[at][0].tid != tid
             if covered and start is None:
-                start = gap.label
+                start = gap.label + 5
             if start is not None and (not covered or at == ends.dies):
-                stop = gap.bend if covered else placed.gaps[at - 1].bend
-                if stop - start > 6:
+                stop = (gap if covered else placed.gaps[at - 1]).bend - 2
+                if stop - start > 14:
                     yield Path(line((start, y), (stop, y)), "separator")
                 start = None
 
@@ -262,4 +269,9 @@ def groups(placed: Placed, dx: float, dy: float) -> Iterator[Group]:
             x, y = dx + placed.gaps[at].end, dy + placed.heights.ops[op.oid]
             box = (x, y, x + made.width, y + made.height)
             name = op.text or op.above or op.source or op.glyph
-            yield Group(op.oid, name, op.where, op.attr("path"), op.attr("block"), op.wrong, box)
+            core = made.core and (x + made.core[0], y + made.core[1], x + made.core[2], y + made.core[3])
+            yield Group(
+                op.oid, name, op.where, op.attr("path"), op.attr("block"), op.wrong, box, core, bool(made.bodies)
+            )
+            for body, right, down in made.bodies:
+                yield from groups(body, x + right, y + down)

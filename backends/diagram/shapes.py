@@ -108,12 +108,12 @@ def conv(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
     items: list[Item] = []
     for row in range(1, rows):
         y = top + row * theme.pitch
-        items.append(Path(line((wide, y), (start + letters, y)), "wire"))
+        items.append(Path(line((wide, y), (start + letters, y)), "arc"))
         into = start + letters * row / rows
         curve: tuple[Command, ...] = (("M", (wide - 3, y - 4)), ("C", (into, y - 4, into, y - 4, into, top + HALF)))
         items.append(Path(curve, "thin"))
         items += [Path(_hexagon(0, y, wide), "glyph"), _text(wide / 2, text, theme, "name", theme.small, y)]
-    items.append(Path(line((0, top), (start, top)), "wire"))
+    items.append(Path(line((0, top), (start, top)), "arc"))
     items += [Path(rectangle(start, top - HALF, letters, 2 * HALF), style),
               _text(start + letters / 2, letter, theme, "bold", y=top)]  # fmt: skip
     if op.attr("groups") not in ("", "each"):

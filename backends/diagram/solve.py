@@ -137,7 +137,7 @@ def _slices(solver: _Solver) -> list[Slice]:
 
 def _solve(solver: _Solver, slices: list[Slice]) -> dict[int, float]:
     theme = solver.theme
-    apart = {(False, False): theme.between, (False, True): 10.0, (True, False): 24.0, (True, True): 8.0}
+    apart = {(False, False): theme.between, (False, True): 10.0, (True, False): 28.0, (True, True): 8.0}
     least: dict[int, dict[int, float]] = {}
     at: dict[int, float] = dict.fromkeys(solver.order, 0.0)
     for items in slices:

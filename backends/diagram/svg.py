@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from ogive.backends.diagram.geometry import PATHS, Command, Dot, Drawing, Item, Path, Text
-from ogive.backends.diagram.labels import runs, small
+from ogive.backends.diagram.labels import SYMBOLS, runs, small
+from ogive.backends.diagram.metrics import width
 from ogive.backends.diagram.theme import AXIS_HUES, Palette, Theme
 
 WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4}
@@ -41,11 +42,12 @@ def css(theme: Theme, scope: str = "") -> str:
         ".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}",
     ]
     rules += list(_colours(theme.palette))
-    for name, (width, _, _, dashes) in PATHS.items():
-        if width:
+    for name, (line, _, _, dashes) in PATHS.items():
+        if line:
             extra = f";stroke-dasharray:{dashes.replace(' ', ',')}" if dashes else ""
-            rules.append(f".ogive .{name}{{stroke-width:{theme.wire if width == 'wire' else WIDTHS[width]}{extra}}}")
+            rules.append(f".ogive .{name}{{stroke-width:{theme.wire if line == 'wire' else WIDTHS[line]}{extra}}}")
     rules.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
+    rules.append(f".ogive .symbol{{font-family:{theme.symbols};font-style:normal}}")
     if theme.axes_in_colour:
         rules += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
     if theme.dark is not None:
@@ -141,9 +143,10 @@ def _text(item: Text, theme: Theme) -> str:
     # a class of its own: "bold" is also a line
     style = "t-bold" if item.style == "bold" else item.style
     names = " ".join([style, item.change] if item.change else [style])
-    anchor = "" if item.anchor == "start" else f' text-anchor="{item.anchor}"'
-    axis = f" data-axis={quoteattr(item.axis)}" if item.axis else ""
     text = _runs(item, theme)
+    placed = "<tspan" in text  # then each part has its own place
+    anchor = "" if item.anchor == "start" or placed else f' text-anchor="{item.anchor}"'
+    axis = f" data-axis={quoteattr(item.axis)}" if item.axis else ""
     # a measured width keeps fonts that are wider from running into their neighbours
     fixed = (
         f' lengthAdjust="spacingAndGlyphs" textLength="{number(item.width)}"'
@@ -157,14 +160,21 @@ def _text(item: Text, theme: Theme) -> str:
 
 
 def _runs(item: Text, theme: Theme) -> str:
-    parts = runs(item.text) if item.style in ("label", "legend") or "₊" in item.text else ()
-    if not any(run.level for run in parts):
+    """Subscripts, superscripts and symbols each begin at a measured place, so that no font pushes them away."""
+    shifted = item.style in ("label", "legend") or "₊" in item.text
+    parts = runs(item.text) if shifted or set(item.text) & set(SYMBOLS) else ()
+    if not any(run.level or run.symbol for run in parts):
         return escape(item.text)
-    size = number(small(item.size, theme.least))
-    text, shift = "", 0.0
+    size = small(item.size, theme.least)
+    text, x = "", item.box[0]
     for run in parts:
-        move = {0: 0.0, -1: 2.6, 1: -4.2}[run.level] - shift
-        shift += move
-        attributes = (f' dy="{number(move)}"' if move else "") + (f' font-size="{size}"' if run.level else "")
-        text += f"<tspan{attributes}>{escape(run.text)}</tspan>" if attributes else escape(run.text)
+        place = f' x="{number(x)}"' + (f' y="{number(item.y + SHIFTS[run.level])}"' if run.level else "")
+        place += f' y="{number(item.y)}"' if text and not run.level else ""
+        kind = ' class="symbol"' if run.symbol else ""
+        tall = f' font-size="{number(size)}"' if run.level else ""
+        text += f"<tspan{kind}{tall}{place}>{escape(run.text)}</tspan>"
+        x += width(run.text, size if run.level else item.size, item.style in ("bold", "title"))
     return text
+
+
+SHIFTS = {0: 0.0, -1: 2.6, 1: -4.2}

@@ -37,6 +37,7 @@ class Theme:
     palette: Palette = LIGHT
     dark: Palette | None = DARK  # None: the same on every ground
     family: str = "Helvetica, Arial, 'Liberation Sans', Arimo, sans-serif"
+    symbols: str = "'DejaVu Sans', 'STIX Two Math', 'Cambria Math', 'Segoe UI Symbol', sans-serif"
     pitch: float = 20  # between the wires of a tensor
     between: float = 31  # from the last wire of a tensor to the first of the next
     label: float = 12
