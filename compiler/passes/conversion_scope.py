@@ -112,7 +112,7 @@ class Scope:
             if not below:
                 continue
             made = tuple(self._stacked(scope, graph.values[str(name)]) for name in graph.outputs)
-            attrs = (("count", scope.count), ("carry", 0), ("turn", 0), ("number", 0))
+            attrs = (("count", scope.count), ("carry", 0), ("turn", 0), ("index", None))
             nodes.append(Node("repeat", (), made, attrs, (graph,), scope.path))
             outputs += [value.name for value in made]
             paths += below

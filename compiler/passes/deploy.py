@@ -12,13 +12,20 @@ from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError
 from ogive.compiler.passes.deploy_simple import simplified, specialize
+from ogive.compiler.passes.expert_average import expert_average
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.passes.poset_pool import poset_pool
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
-    {"fold": fold, "poset_pool": poset_pool, "simplify": simplified, "specialize": specialize}
+    {
+        "expert_average": expert_average,
+        "fold": fold,
+        "poset_pool": poset_pool,
+        "simplify": simplified,
+        "specialize": specialize,
+    }
 )
 
 

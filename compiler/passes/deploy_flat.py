@@ -123,6 +123,7 @@ class _Flat:
     fresh: Fresh
     entries: set[str]  # inputs of the model
     lifted: set[str]  # paths of instances that stay
+    trained: bool = False  # whether dropout, phases and updates stay
 
     def graph(self, graph: Graph, names: Names, place: _Place) -> tuple[list[Node], tuple[Operand, ...]]:
         """The nodes of a graph, inlined here; `names` has the operands of its inputs and takes those of its values."""
@@ -137,15 +138,15 @@ class _Flat:
         return in_sizes(operand, place.sizes) if isinstance(operand, Const) else None
 
     def node(self, node: Node, names: Names, place: _Place) -> list[Node]:
-        if node.op in DROPPED:
+        if node.op in DROPPED and not self.trained:
             return []
-        if node.op == "dropout":
+        if node.op == "dropout" and not self.trained:
             names[node.outputs[0].name] = self.operand(node.inputs[0], names, place)
             return []
         if node.op == "weight" and node.path in place.supplied:
             names[node.outputs[0].name] = place.supplied[node.path]
             return []
-        if node.op == "phase":
+        if node.op == "phase" and not self.trained:
             return self.inlined(node, node.regions[1], names, place)
         if node.op == "given":
             return self.choice(node, names, place)

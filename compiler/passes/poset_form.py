@@ -79,9 +79,7 @@ def closed_form(poset: Poset) -> Form:
         return _branch(mask)
 
     def _branch(mask: int) -> int:
-        pivot = max(
-            _elements(mask), key=lambda v: (poset.above[v] & mask).bit_count() + _under(poset, v, mask).bit_count()
-        )
+        pivot = max(_elements(mask), key=lambda v: (poset.above[v] & mask | _under(poset, v, mask)).bit_count())
         up = poset.above[pivot] & mask | 1 << pivot
         down = _under(poset, pivot, mask) | 1 << pivot
         without = pool(mask & ~down)

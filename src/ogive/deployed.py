@@ -11,6 +11,7 @@ from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.deploy import Deployed, PassCall, calls_of, run
 from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.deploy_passed import PassError
+from ogive.compiler.passes.expert_average import averaged
 from ogive.compiler.program_types import ModelReport
 from ogive.cost import multiply_adds
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -60,6 +61,18 @@ class DeployedModel(Model):
             return converted(self.passes.conversions, _state(state), dtype)
         except ArchError as error:
             raise ArchError(error.diagnostics, render(error.diagnostics)) from None
+
+    def fresh(self) -> nn.Module:
+        """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
+        net = self.torch()
+        net.load_state_dict(self.convert(self.source.torch()))
+        return net
+
+    def average(self, state: Mapping[str, Tensor] | nn.Module) -> dict[str, Tensor]:
+        """After `expert_average`: the weights of the source, the mean of the experts, under their plain names."""
+        from ogive.backends.convert.run import SOURCE, convert
+
+        return convert(averaged(self.ir, self.source.ir), _state(state), SOURCE)
 
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""

@@ -1,0 +1,67 @@
+"""Builds graphs over open sizes, typed by the rules of `compiler.ops`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler.ir import Const, Node
+from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import Pattern
+from ogive.compiler.passes.substitute import Fresh
+from ogive.compiler.sizes import TRUE, Condition, Size
+from ogive.compiler.types import Axis, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Trusting:
+    """The checker of graphs that a pass knows to fit: what it builds, it builds from the sizes at hand."""
+
+    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
+        """Sizes are equal by construction."""
+
+    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        """Patterns divide by construction."""
+
+    def inside(self, condition: Condition, text: str) -> None:
+        """Indices lie inside by construction."""
+
+    def positive(self, size: Size, text: str) -> None:
+        """No axis is empty."""
+
+    def proves(self, condition: Condition) -> bool:
+        """What is known without facts."""
+        return condition == TRUE
+
+    def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
+        """Two axes of one size."""
+        return a
+
+
+@dataclass(slots=True)
+class Building:
+    """A graph that grows by operations."""
+
+    fresh: Fresh
+    types: dict[str, TensorType]
+    nodes: list[Node] = field(default_factory=list)
+
+    def op(self, name: str, *inputs: str | int | float | Size, **statics: Any) -> str:
+        """A new operation; the name of its result."""
+        spec = OPS[name]
+        given = {static.name: statics.get(static.name, static.default) for static in spec.statics}
+        operands = tuple(x if isinstance(x, str) else Const(x) for x in inputs)
+        types: list[Any] = [self.types[x] if isinstance(x, str) else Const(x) for x in inputs]
+        results, attrs = spec.rule(Trusting(), given, types)
+        value = self.fresh.value(results[0], "")
+        return self.add(Node(name, operands, (value,), tuple(attrs.items())))
+
+    def shaped(self, value: str, pattern: str, **sizes: Size) -> str:
+        """A rearrangement."""
+        return self.op("rearrange", value, pattern=Pattern(pattern, sizes))
+
+    def add(self, node: Node) -> str:
+        """Take a node; the name of its first result."""
+        self.nodes.append(node)
+        self.types.update((value.name, value.type) for value in node.outputs)
+        return node.outputs[0].name
