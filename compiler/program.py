@@ -84,6 +84,8 @@ def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockR
     """Whether a name means in the new file what it meant in the old one."""
     if name == user:
         return True
+    if (name in old.scope) is not (name in new.scope):
+        return False  # what is unknown is reported, what could not be parsed or imported is not
     before: Any = old.scope.get(name)
     after: Any = new.scope.get(name)
     if isinstance(before, BlockRef) and before.module.path == old.path:  # it may be older than the last check
