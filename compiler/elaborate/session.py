@@ -61,6 +61,7 @@ class Session:
     standard: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)  # those of the library alone
     steps: int = 0
     recursive: dict[BlockRef, bool] = field(default_factory=dict)
+    refused: set[BlockRef] = field(default_factory=set)  # blocks whose signature is wrong: uses say nothing more
     const_stack: list[syntax.Const] = field(default_factory=list)
 
     # --- what frames call -----------------------------------------------------------------------------------------
