@@ -141,7 +141,8 @@ class Constructor:
         """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
         definition = instance.definition
         if instance.omitted and {path for path, _ in below(definition)} <= set(instance.omitted):
-            return None
+            if not any(node.op == "call" and node.path == instance.path for node in self.unit.definition.graph.walk()):
+                return None
         if instance.lift is not None:
             made = self.instance(replace(instance, lift=None))
             if made is None:

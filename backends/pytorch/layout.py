@@ -231,7 +231,10 @@ def _split(node: ast.expr, indent: int) -> list[str]:
     if len(operands) == 1:  # nothing to break at
         return [pad + flat(node)]
     for word, least, operand in operands:
-        if level(operand) >= least:
+        if level(operand) >= least and isinstance(operand, ast.BinOp) and len(pad + word + flat(operand)) > LINE:
+            first, *rest = _split(operand, indent)
+            lines += [pad + word + first[indent:], *rest]
+        elif level(operand) >= least:
             lines += _laid(operand, word, "", indent)
         elif len(line := f"{pad}{word}({flat(operand)})") <= LINE:
             lines.append(line)

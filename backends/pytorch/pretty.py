@@ -65,7 +65,8 @@ def _flat(node: ast.expr) -> str:
         case ast.BinOp():
             return _binary(node)
         case ast.UnaryOp(op=op, operand=operand):
-            return PREFIXES[type(op)] + flat(operand, NOT if isinstance(op, ast.Not) else UNARY)
+            power = isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Pow)
+            return PREFIXES[type(op)] + flat(operand, NOT if isinstance(op, ast.Not) else ATOM if power else UNARY)
         case ast.BoolOp(op=op, values=values):
             word, least = (" or ", AND) if isinstance(op, ast.Or) else (" and ", NOT)
             return word.join(flat(value, least) for value in values)
