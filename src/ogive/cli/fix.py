@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import click
+
 from ogive.compiler.program import Program, Workspace
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
@@ -26,7 +28,12 @@ def fix(workspace: Workspace, path: Path, contracts: bool, operations: int, nest
 
     mended = mend(text, check, contracts=contracts)
     if mended.count:
-        _write(path, mended.text)
+        try:
+            _write(path, mended.text)
+        except OSError as problem:
+            raise click.ClickException(
+                f"cannot write `{path}`: {(problem.strerror or str(problem)).lower()}"
+            ) from problem
     return mended.count
 
 
