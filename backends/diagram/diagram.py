@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path as FilePath
@@ -17,6 +17,8 @@ from ogive.backends.diagram.compose import draw
 from ogive.backends.diagram.errors import DiagramError
 from ogive.backends.diagram.figure import Figure
 from ogive.backends.diagram.geometry import Drawing
+from ogive.backends.diagram.glyphs import LIBRARY
+from ogive.backends.diagram.html import html
 from ogive.backends.diagram.make import figure_of, figure_of_model
 from ogive.backends.diagram.raster import pdf, png
 from ogive.backends.diagram.svg import svg
@@ -58,9 +60,9 @@ class Diagram:
         return over.overview(definition, self.options.depth, self.options.open, name)
 
     def text(self, format: str) -> str:
-        """The diagram as text: svg, tex, dot, mmd or txt."""
+        """The diagram as text: svg, tex, html, dot, mmd or txt."""
         writers: dict[str, Callable[[], str]] = {
-            "svg": self._svg, "tex": self._tex, "txt": lambda: text(self.figure),
+            "svg": self._svg, "tex": self._tex, "html": self._html, "txt": lambda: text(self.figure),
             "dot": lambda: over.dot(self.overview), "mmd": lambda: over.mermaid(self.overview),
         }  # fmt: skip
         if format not in writers:
@@ -85,12 +87,29 @@ class Diagram:
     def _tex(self) -> str:
         return tikz(self.drawing, self.theme)
 
+    def _html(self) -> str:
+        blocks = {d.name: draw(figure_of(d, replace(self.options, depth=0)), self.theme) for d in self.blocks()}
+        return html(self.drawing, blocks, self.theme)
+
+    def blocks(self) -> list[Definition]:
+        """The blocks that the subject is made of, directly or below, each once; those drawn as operations are not."""
+        found: dict[str, Definition] = {}
+        subject = self.subject.definition if isinstance(self.subject, Model) else self.subject
+        waiting = [subject]
+        while waiting:
+            for node in waiting.pop().graph.walk():
+                callee = node.callee
+                if callee is not None and callee.name not in found and callee.block not in LIBRARY:
+                    found[callee.name] = callee
+                    waiting.append(callee)
+        return list(found.values())
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What notebooks show."""
         return {"image/svg+xml": self._svg(), "text/plain": text(self.figure)}
 
 
-FORMATS = ("svg", "tex", "pdf", "png", "dot", "mmd", "txt")
+FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
 
 
 def diagram(

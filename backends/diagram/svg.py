@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
-from ogive.backends.diagram.geometry import PATHS, Command, Dot, Drawing, Item, Path, Text
+from ogive.backends.diagram.geometry import PATHS, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.labels import SYMBOLS, runs, small
 from ogive.backends.diagram.metrics import width
 from ogive.backends.diagram.theme import AXIS_HUES, Palette, Theme
@@ -13,8 +14,11 @@ from ogive.backends.diagram.theme import AXIS_HUES, Palette, Theme
 WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4}
 
 
-def svg(drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded: bool = False) -> str:
-    """The drawing as SVG; `embedded` leaves out the style, for a page that has it already."""
+def svg(
+    drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded: bool = False,
+    opens: frozenset[str] = frozenset(),
+) -> str:  # fmt: skip
+    """The drawing as SVG; `embedded` leaves out the style, for a page that has it already and opens some blocks."""
     theme = theme or Theme()
     size = f'width="{number(drawing.width)}" height="{number(drawing.height)}"'
     title, alt = prefix + "t", prefix + "d"
@@ -25,7 +29,7 @@ def svg(drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded
     )
     style = "" if embedded else f"<style>{css(theme)}</style>\n"
     ground = "" if embedded else '<rect class="ground" height="100%" width="100%"/>\n'
-    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix))}</svg>\n"
+    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix, opens))}</svg>\n"
 
 
 def number(value: float) -> str:
@@ -35,63 +39,66 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def css(theme: Theme, scope: str = "") -> str:
+def css(theme: Theme) -> str:
     """The styles: colours of the light ground, and those of the dark one where the reader has it."""
-    rules = [
-        f".ogive{{font-family:{theme.family}}}",
-        ".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}",
-    ]
-    rules += list(_colours(theme.palette))
+    found = [f".ogive{{font-family:{theme.family}}}"]
+    found.append(".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}")
+    found += rules(theme.palette)
     for name, (line, _, _, dashes) in PATHS.items():
         if line:
             extra = f";stroke-dasharray:{dashes.replace(' ', ',')}" if dashes else ""
-            rules.append(f".ogive .{name}{{stroke-width:{theme.wire if line == 'wire' else WIDTHS[line]}{extra}}}")
-    rules.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
-    rules.append(f".ogive .symbol{{font-family:{theme.symbols};font-style:normal}}")
+            found.append(f".ogive .{name}{{stroke-width:{theme.wire if line == 'wire' else WIDTHS[line]}{extra}}}")
+    found.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
+    found.append(f".ogive .symbol{{font-family:{theme.symbols};font-style:normal}}")
     if theme.axes_in_colour:
-        rules += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
+        found += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
     if theme.dark is not None:
-        rules.append("@media (prefers-color-scheme:dark){" + "".join(_colours(theme.dark)) + "}")
-    return "".join(rules)
+        found.append("@media (prefers-color-scheme:dark){" + "".join(rules(theme.dark)) + "}")
+    return "".join(found)
 
 
-def _colours(palette: Palette) -> Iterator[str]:
-    yield f".ogive .ground{{fill:{palette.ground}}}"
-    yield f".ogive text,.ogive circle{{fill:{palette.ink}}}.ogive .caption,.ogive .legend{{fill:{palette.muted}}}"
+def rules(palette: Palette, scope: str = "") -> Iterator[str]:
+    """The colours of a ground, for what stands inside `scope`."""
+    inside = f"{scope}.ogive"
+    yield f"{inside} .ground{{fill:{palette.ground}}}{inside} text,{inside} circle{{fill:{palette.ink}}}"
+    yield f"{inside} .caption,{inside} .legend{{fill:{palette.muted}}}"
     for name, (_, stroke, fill, _) in PATHS.items():
         parts = [f"stroke:{getattr(palette, stroke)}"] if stroke else []
         parts += [f"fill:{getattr(palette, fill)}"] if fill else []
-        yield f".ogive .{name}{{{';'.join(parts)}}}"
+        yield f"{inside} .{name}{{{';'.join(parts)}}}"
     for name in ("added", "removed", "changed"):
         colour = getattr(palette, name)
         dash = ";stroke-dasharray:5,3" if name == "removed" else ""
-        yield f".ogive path.{name}{{stroke:{colour}{dash}}}.ogive text.{name},.ogive circle.{name}{{fill:{colour}}}"
-    yield f".ogive path.wrong{{stroke:{palette.removed};stroke-width:2.4;stroke-dasharray:5,3}}"
+        yield f"{inside} path.{name}{{stroke:{colour}{dash}}}"
+        yield f"{inside} text.{name},{inside} circle.{name}{{fill:{colour}}}"
+    yield f"{inside} path.wrong{{stroke:{palette.removed};stroke-width:2.4;stroke-dasharray:5,3}}"
 
 
-def _body(drawing: Drawing, theme: Theme, prefix: str) -> Iterator[str]:
+def _body(drawing: Drawing, theme: Theme, prefix: str, opens: frozenset[str]) -> Iterator[str]:
     """Wires as they are; the items of one operation in one group that knows its source."""
     known = {group.owner: group for group in drawing.groups}
     hues = {axis: i % len(AXIS_HUES) for i, axis in enumerate(dict.fromkeys(_axes(drawing.items)))}
-    owner = ""
     seen: set[str] = set()
-    for item in drawing.items:
-        if item.owner != owner:
-            if owner:
-                yield "</g>\n"
-            owner = item.owner
-            if owner:
-                group = known.get(owner)
-                data = f" data-src={quoteattr(group.where)}" if group and group.where else ""
-                data += f" data-path={quoteattr(group.path)}" if group and group.path else ""
-                ident = f' id="{prefix}{owner}"' if owner not in seen else ""
-                seen.add(owner)
-                yield f"<g{data}{ident}>"
-                if group and group.wrong:
-                    yield f"<title>{escape(group.wrong)}</title>"
-        yield _item(item, theme, hues) + ("" if owner else "\n")
-    if owner:
-        yield "</g>\n"
+    for owner, items in groupby(drawing.items, key=lambda item: item.owner):
+        body = [_item(item, theme, hues) for item in items]
+        if not owner:
+            yield from (text + "\n" for text in body)
+            continue
+        ident = f' id="{prefix}{owner}"' if owner not in seen else ""
+        data = _data(known[owner], opens if owner not in seen else frozenset()) if owner in known else ""
+        wrong = known[owner].wrong if owner in known else ""
+        seen.add(owner)
+        yield f"<g{data}{ident}>{f'<title>{escape(wrong)}</title>' if wrong else ''}{''.join(body)}</g>\n"
+
+
+def _data(group: Group, opens: frozenset[str]) -> str:
+    """What scripts and readers may ask of an operation."""
+    pairs = {"data-path": group.path, "data-src": group.where}
+    if opens:
+        pairs["data-name"] = group.name
+    if group.block in opens and not group.plate:
+        pairs |= {"aria-label": f"Open {group.name}", "data-block": group.block, "role": "button", "tabindex": "0"}
+    return "".join(f" {key}={quoteattr(value)}" for key, value in sorted(pairs.items()) if value)
 
 
 def _axes(items: Iterable[Item]) -> Iterator[str]:
