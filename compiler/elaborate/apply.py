@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import operations
@@ -123,6 +124,9 @@ def apply(
     supplied: dict[str, Any] | None = None,
 ) -> Any:
     """Apply a value to values."""
+    if supplied and not isinstance(func, (OpTemplate, BlockRef, Template, Instance, Lifted)) and func is not BROKEN:
+        (given, (_, item)), *_ = supplied.items()
+        raise frame.fail("E0403", f"{kind_of(func)} takes nothing by name, here is `{given}`", item.name_span)
     match func:
         case _ if func is BROKEN:
             return BROKEN
@@ -147,7 +151,8 @@ def apply(
                 value = apply(frame, part, inputs, span, node=node, spans=spans if value == tuple(args) else ())
             return value
         case Lifted():
-            return frame.session.lift(frame, func, args, span, node, name, spans)
+            handed = replace(func, supplied=tuple((supplied or {}).items()))
+            return frame.session.lift(frame, handed, args, span, node, name, spans)
         case Gradient():
             return frame.session.gradient(frame, func, args, span, node, spans)
         case TypedBlock():

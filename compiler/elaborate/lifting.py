@@ -88,7 +88,10 @@ def lift(
     """Apply a block at every index of an axis, as one region that backends run batched."""
     if any(arg is BROKEN for arg in args):
         return BROKEN
-    tensors = _tensors(frame, func.kind, args, span, spans)
+    more = [value for _, (value, _) in func.supplied]
+    if any(value is BROKEN for value in more):
+        return BROKEN
+    tensors = _tensors(frame, func.kind, (*args, *more), span, (*spans, *(i.span for _, (_, i) in func.supplied)))
     places = [_place(frame, func, tensor, span) for tensor in tensors]
     size = _length(frame, func, tensors, places, span)
     label = func.axis if isinstance(func.axis, str) else None
@@ -103,8 +106,10 @@ def lift(
                 hint = tensor.name.split(".")[0]
                 given.append(inner.input(hint, TensorType(tensor.type.elem, axes), tensor.born))
         saved, frame.lift = frame.lift, size if func.kind == "each" else frame.lift
+        operands, rest = given[: len(args)], given[len(args) :]
+        supplied = {n: (value, item) for (n, (_, item)), value in zip(func.supplied, rest, strict=True)}
         try:
-            result = apply(frame, func.func, given, span, node=node, name=name, spans=spans)
+            result = apply(frame, func.func, operands, span, node=node, name=name, spans=spans, supplied=supplied)
         finally:
             frame.lift = saved
         results = result if isinstance(result, tuple) else (result,)

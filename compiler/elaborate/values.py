@@ -140,6 +140,7 @@ class Lifted:
     axis: str | int
     func: Any
     span: Span
+    supplied: tuple[tuple[str, tuple[Any, syntax.Keyword]], ...] = ()  # what the call gives by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,11 @@ def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], lis
     for inner in body.nodes:
         if inner.op == "weight" and inner.path in handed:
             names[inner.outputs[0].name] = handed[inner.path]
-    kept = tuple(inner for inner in body.nodes if not (inner.op == "weight" and inner.path in handed))
+    kept = tuple(
+        _handed_on(inner, handed, names)
+        for inner in body.nodes
+        if not (inner.op == "weight" and inner.path in handed)
+    )
 
     def place(path: str) -> str:
         return f"{node.path}.{path}" if node.path else path
@@ -86,7 +90,19 @@ def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], lis
         )
         for inner in nodes
     ]
-    return named, list(outputs)
+    if not node.supplied:
+        return named, list(outputs)
+    again = _inlined(Graph((), tuple(named), outputs), fresh)  # what it hands on to the blocks that it calls
+    return list(again.nodes), list(again.outputs)
+
+
+def _handed_on(node: Node, handed: dict[str, str], names: dict[str, Operand]) -> Node:
+    """A call inside the body is handed those weights that lie below it."""
+    if node.op != "call" or not node.path:
+        return node
+    below = {path.removeprefix(f"{node.path}."): v for path, v in handed.items() if path.startswith(f"{node.path}.")}
+    names.update((f"handed {value}", value) for value in below.values())
+    return replace(node, supplied=(*node.supplied, *((path, f"handed {value}") for path, value in below.items())))
 
 
 def replace_nodes(graph: Graph, nodes: tuple[Node, ...]) -> Graph:
