@@ -14,6 +14,7 @@ from ogive.backends.diagram.links import completed, links_of
 from ogive.backends.diagram.passing import Passing, entering, leaving
 from ogive.backends.diagram.steps import Step
 from ogive.backends.diagram.wires import Classes, Wires
+from ogive.compiler.compare import Change, mark
 from ogive.compiler.ir import Definition, Graph, Node, Value
 from ogive.compiler.passes.substitute import in_sizes, type_in_sizes
 from ogive.compiler.sizes import Size, Unknown
@@ -45,6 +46,7 @@ class Builder:
     classes: Classes = field(default_factory=Classes)
     passing: Passing = field(default_factory=Passing)
     count: int = 0
+    marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
 
     def definition(self, definition: Definition) -> Section:
         """The body of a definition."""
@@ -131,6 +133,9 @@ class _Scope:
             wrong=str(node.attr("text")) if node.op == FAULT else "",
             attrs=(*op.attrs, *self._hidden(node, inside)),
         )
+        if not self.prefix and mark(node) in self.builder.marks:
+            change, was = self.builder.marks[mark(node)]
+            op = replace(op, change=change, attrs=(*op.attrs, ("was", was)) if was else op.attrs)
         self.steps.append(Step(op, kept, tuple(v for _, v in given), tuple(outs)))
 
     def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:

@@ -38,10 +38,13 @@ class Diagram:
     view: View = "circuit"
     options: Options = field(default_factory=Options)
     theme: Theme = field(default_factory=Theme)
+    drawn: Figure | None = None  # where the figure is made already
 
     @cached_property
     def figure(self) -> Figure:
         """The circuit before it has places."""
+        if self.drawn is not None:
+            return self.drawn
         if isinstance(self.subject, Model):
             return figure_of_model(self.subject, self.options)
         return figure_of(self.subject, self.options)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ogive.backends.diagram.build import Builder, Options
 from ogive.backends.diagram.figure import AxisRow, Column, Figure, Op, Section, Slot, Tensor
 from ogive.backends.diagram.labels import size_label
+from ogive.compiler.compare import Change
 from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.sizes import Compare
@@ -19,9 +20,13 @@ def figure_of(
     *,
     name: str = "",
     statics: Mapping[str, object] | None = None,
+    marks: Mapping[str, tuple[Change, str]] | None = None,
 ) -> Figure:
-    """The figure of a definition; `statics` are numbers that its sizes have in a model, shown in the legend."""
-    builder = Builder(options or Options(), divides=list(divisions(definition)))
+    """The figure of a definition; `statics` are numbers that its sizes have in a model, shown in the legend.
+
+    `marks` are the changes of its nodes, where it is two graphs merged (compiler.compare).
+    """
+    builder = Builder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}))
     with deep_recursion():
         section = builder.definition(definition)
     finish = _Finish(builder)

@@ -131,15 +131,20 @@ def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
 
 
 def _headroom(op: Op, above: str, theme: Theme) -> float:
-    return (19.0 if above else 0) + (theme.small + 3 if op.caption else 0)
+    return (19.0 if above else 0) + (theme.small + 3 if _caption(op) else 0)
 
 
 def _float_width(op: Op, above: str, theme: Theme) -> float:
-    caption = text_width(op.caption, theme.small, theme.least, plain=True) if op.caption else 0
+    caption = text_width(_caption(op), theme.small, theme.least, plain=True)
     if not above:
         return caption
     arrows = 0 if op.glyph == "join" else 18
     return max(text_width(above, theme.label, theme.least, plain=True) + arrows, caption)
+
+
+def _caption(op: Op) -> str:
+    sign = {"added": "+ ", "removed": "− "}.get(op.change, "")
+    return sign + (op.attr("was") or op.caption)
 
 
 def _rows_width(rows: list[Row]) -> float:
@@ -282,9 +287,13 @@ def arrow(x: float, y: float) -> Path:
 def _head(made: Piece, op: Op, above: str, top: float, theme: Theme) -> None:
     """The caption, and the symbol that floats over the tensor between the tail and the head of an arrow."""
     middle = made.width / 2
-    if op.caption:
-        wide = text_width(op.caption, theme.small, theme.least, plain=True)
-        made.items.append(Text(middle, theme.small - 1.5, op.caption, theme.small, "caption", wide, "middle"))
+    caption = _caption(op)
+    if caption:
+        wide = text_width(caption, theme.small, theme.least, plain=True)
+        y = theme.small - 1.5
+        made.items.append(Text(middle, y, caption, theme.small, "caption", wide, "middle"))
+        if op.attr("was"):  # struck through: this is what it was
+            made.items.append(Path(line((middle - wide / 2, y - 3), (middle + wide / 2, y - 3)), "thin"))
     if not above:
         return
     y = top - 4

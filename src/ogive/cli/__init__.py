@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 # in the order of --help
-COMMANDS = ("check", "show", "build", "draw", "deploy", "explain", "new")
+COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "explain", "new")
 UNBUILT = ("fmt", "lsp")
 
 

@@ -48,7 +48,7 @@ def command(
       ogive draw gpt2.arch -o figures/
     """
     path, name = split_target(target)
-    program = _program(path)
+    program = program_of(path)
     settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights}
     try:
         with progress(f"Drawing {target}"):
@@ -67,7 +67,8 @@ def command(
         click.echo(render(program.diagnostics, color=colored()), err=True)
 
 
-def _program(path: Path) -> Program:
+def program_of(path: Path) -> Program:
+    """The checked file; ends the command where it cannot be read."""
     source = read_source(path)
     if isinstance(source, Diagnostic):
         raise click.ClickException(render((source,), color=colored()))

@@ -1,0 +1,46 @@
+"""Two blocks or models as one drawing: what was added, removed and changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from ogive.backends.diagram.diagram import Diagram
+from ogive.backends.diagram.figure import Figure
+from ogive.backends.diagram.make import figure_of
+from ogive.compiler.compare import Comparison, compare
+from ogive.compiler.ir import Definition, Model
+
+
+class Difference:
+    """The difference from one block or model to another; `bool` tells whether there is any."""
+
+    def __init__(self, old: Definition | Model, new: Definition | Model) -> None:
+        self.old, self.new = old, new
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The entries, and both graphs merged."""
+        return compare(self.old, self.new)
+
+    def __bool__(self) -> bool:
+        return bool(self.comparison.entries)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.comparison.entries))
+
+    def figure(self) -> Figure:
+        """One circuit: added operations, removed ones, and those that changed."""
+        made = self.comparison
+        name = " → ".join(dict.fromkeys(_name(x) for x in (self.old, self.new)))
+        figure = figure_of(made.merged, name=name, marks=made.marks)
+        notes = tuple(f"{e.where}: {e.before} → {e.after}" for e in made.entries if e.before.isdigit())
+        return replace(figure, notes=notes)
+
+    def diagram(self, like: Diagram) -> Diagram:
+        """The drawing, with the theme of another one."""
+        return Diagram(self.comparison.merged, theme=like.theme, drawn=self.figure())
+
+
+def _name(subject: Definition | Model) -> str:
+    return subject.name if isinstance(subject, Model) else subject.block.rsplit(".", 1)[-1]
