@@ -117,7 +117,9 @@ class Constructor:
         if not parts:
             return None
         if place.numbered:
-            return Code(f"nn.ModuleList([{', '.join(map(str, parts.values()))}])")
+            last = max(int(name) for name in parts)
+            turns = [parts.get(str(number), Code("nn.Module()")) for number in range(last + 1)]
+            return Code(f"nn.ModuleList([{', '.join(map(str, turns))}])")
         self.file.helpers.setdefault("Group")
         return call("Group", **parts)
 

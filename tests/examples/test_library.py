@@ -18,6 +18,10 @@ NAMES = {
         "Conv ConvTranspose ConvNormAct SqueezeExcite PatchEmbed pixel_shuffle window_partition window_merge"
     ),
     "std.attention": "MultiHeadAttention causal_mask Rope Alibi SinusoidalPositions",
+    "std.recurrent": "RNN GRU LSTM bidirectional",
+    "std.experts": "TopKRouter MoE",
+    "std.operators": "SpectralConv FNO DeepONet MultigridConv",
+    "std.ssm": "S4D S5 Mamba",
 }
 
 

@@ -57,7 +57,8 @@ def test_decoding_step_by_step_equals_the_full_pass(steps: tuple[int, ...]) -> N
         more, cache = ours(part) if cache is None else ours(part, cache)
         logits.append(more)
     torch.testing.assert_close(torch.cat(logits, 1), full)
-    assert cache is not None and cache.shape == (2, 2, 2, 2, 9, 8)
+    assert cache is not None
+    assert cache.shape == (2, 2, 2, 2, 9, 8)
 
 
 def test_an_empty_cache_is_no_cache_and_the_weights_are_those_of_gpt2() -> None:
@@ -86,8 +87,9 @@ def test_constraints_hold_after_a_step() -> None:
         for weight in ours.parameters():
             weight -= 1
     ours.after_step()  # type: ignore[operator]
-    kept = [w for n, w in ours.named_parameters() if "layers" in n and "lin" in n or "last" in n]
-    assert len(kept) == 3 and all(bool((w >= 0).all()) for w in kept)
+    kept = [w for n, w in ours.named_parameters() if ("layers" in n and "lin" in n) or "last" in n]
+    assert len(kept) == 3
+    assert all(bool((w >= 0).all()) for w in kept)
     assert ours.get_parameter("potential.layers.0.res.weight").min() < 0
 
 
@@ -176,7 +178,8 @@ def test_the_balance_is_a_tap() -> None:
     ours, ids = net("moe"), torch.randint(32, (2, 8))
     outputs, taps = ours(ids, taps=["layers.*.moe.router.balance"])
     (balance,) = taps.values()
-    assert balance.shape == (2,) and bool((balance >= 0.5).all())
+    assert balance.shape == (2,)
+    assert bool((balance >= 0.5).all())
     torch.testing.assert_close(outputs, ours(ids))
     balance.sum().backward()
     assert ours.get_parameter("layers.0.moe.router.gate.weight").grad is not None

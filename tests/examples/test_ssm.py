@@ -94,5 +94,6 @@ def test_sizes_of_the_papers() -> None:
 
 def test_mamba_starts_with_step_sizes_between_a_thousandth_and_a_tenth() -> None:
     steps = F.softplus(net("Mambas").get_parameter("dt_proj.bias"))
-    assert 0.00099 < steps.min() and steps.max() < 0.101
+    assert 0.00099 < steps.min()
+    assert steps.max() < 0.101
     torch.testing.assert_close(net("Mambas").get_parameter("A_log")[0, -1].item(), math.log(4), atol=1e-6, rtol=0)
