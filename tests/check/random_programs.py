@@ -122,7 +122,7 @@ def _slice(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:
 def _split(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:
     parts = draw(st.sampled_from([2, 3]))
     text = f'{x} |> rearrange["b c (n p) -> b (c p) n", p={parts}] |> Conv[{parts * c}, {c}, 1] as mix{number}'
-    return Line(text, c, lambda v: v[i].unflatten(2, (-1, parts))[..., 0])
+    return Line(text, c, lambda v: v[i].reshape(*v[i].shape[:2], -1, parts)[..., 0])
 
 
 def _join(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:
@@ -136,7 +136,7 @@ def _pad(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:
 
 
 def _merge(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:
-    return Line(f"Merge({x})", c, lambda v: v[i].unflatten(2, (2, -1)).sum(2))
+    return Line(f"Merge({x})", c, lambda v: v[i].reshape(*v[i].shape[:2], 2, -1).sum(2))
 
 
 def _plain(draw: st.DrawFn, x: str, i: int, c: int, number: int) -> Line:

@@ -62,7 +62,7 @@ def test_the_emitted_module_has_these_shapes(program: RandomProgram, many: list[
     text, found = mended(program)
     if not found.ok:
         return
-    net = ogive.source(text)["M"].torch()
+    net = ogive.source(text).models["M"].torch()
     for sizes in many:
         holds, expected = shapes(found, sizes)
         x = torch.randn(sizes["b"], program.channels, sizes["h"])
