@@ -53,6 +53,8 @@ class Writer:
 
     def scalar(self, value: Scalar | Size | int | float) -> Code:
         """A number as an expression."""
+        if isinstance(value, Size):
+            return self.size(value)
         return scalar_code(value, self.scope.shapes.name, lambda: self.torch_module("math"))
 
     def number(self, value: object) -> Code:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ogive.compiler.ir import Const, Graph, Node, Operand
+from ogive.compiler.passes.rewrite import number_of
 from ogive.compiler.passes.substitute import Fresh
 
 
@@ -80,7 +81,7 @@ def _spread(graph: Graph, name: str, squared: Callable[[str], bool]) -> float | 
         return None
     square = _producer(graph, mean.inputs[0])
     match square:
-        case Node(op="pow", inputs=(str() as y, Const(value=2))) if squared(y):
+        case Node(op="pow", inputs=(str() as y, power)) if number_of(power) == 2 and squared(y):
             return eps
         case Node(op="mul", inputs=(str() as y, str() as z)) if y == z and squared(y):
             return eps

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ogive.compiler.ir import Definition, Graph, Node
+from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
 from ogive.compiler.passes.dead import drop_dead
 from ogive.compiler.passes.frame import Pass
 from ogive.compiler.passes.substitute import Fresh
+from ogive.compiler.sizes import Size
 
 # the nodes in place of this one (they produce all its outputs), or None where the rule does not apply
 Rule = Callable[[Node, Graph, Fresh], Sequence[Node] | None]
@@ -65,6 +66,14 @@ def _round(graph: Graph, rules: Sequence[Rule], names: Callable[[], Fresh]) -> G
 def uses(graph: Graph, name: str) -> int:
     """How often a value is read, as an output of the graph too."""
     return len(graph.users[name]) + graph.outputs.count(name)
+
+
+def number_of(operand: Operand) -> int | float | None:
+    """The number that a literal operand is, where no size is open in it."""
+    value = operand.value if isinstance(operand, Const) else None
+    if isinstance(value, Size):
+        return value.number if value.is_number else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def producer(graph: Graph, operand: object, op: str | None = None) -> Node | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ogive.compiler.ir import Const, Definition, Graph, Node, Operand
+from ogive.compiler.ir import Definition, Graph, Node, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.passes.compose import after, is_identity
 from ogive.compiler.passes.frame import on_graphs
-from ogive.compiler.passes.rewrite import producer, rules_pass
+from ogive.compiler.passes.rewrite import number_of, producer, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
 
 NEUTRAL: dict[tuple[str, int], float] = {("add", 0): 0, ("add", 1): 0, ("sub", 1): 0, ("mul", 0): 1, ("mul", 1): 1,
@@ -68,7 +68,7 @@ def _same_value(node: Node, graph: Graph) -> str | None:
     for (op, at), neutral in NEUTRAL.items():
         if node.op == op and len(node.inputs) == 2:
             kept, other = node.inputs[1 - at], node.inputs[at]
-            if isinstance(kept, str) and _is_number(other, neutral) and kept in graph.values:
+            if isinstance(kept, str) and number_of(other) == neutral and kept in graph.values:
                 return kept if graph.values[kept].type == node.outputs[0].type else None
     return None
 
@@ -99,10 +99,6 @@ def _either_way(node: Node) -> dict[str, Operand]:
         if places[0] is not None and len(set(places)) == 1:
             found[value.name] = node.inputs[places[0]]
     return found
-
-
-def _is_number(operand: Operand, number: float) -> bool:
-    return isinstance(operand, Const) and isinstance(operand.value, int | float) and operand.value == number
 
 
 def _key(node: Node) -> object | None:
