@@ -21,7 +21,8 @@ class Attention(nn.Module):
         k = k.view(b, n, self.heads, d // self.heads).transpose(1, 2)
         v = v.view(b, n, self.heads, d // self.heads).transpose(1, 2)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.c_proj(y.transpose(1, 2).contiguous().view(b, n, d))
+        out: Tensor = self.c_proj(y.transpose(1, 2).contiguous().view(b, n, d))
+        return out
 
 
 class MLP(nn.Module):
@@ -31,7 +32,8 @@ class MLP(nn.Module):
         self.c_proj = nn.Linear(4 * d, d)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        out: Tensor = self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return out
 
 
 class Block(nn.Module):
@@ -44,7 +46,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
 
 
 class GPT(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def tensors(outputs: Any) -> tuple[Tensor, ...]:
     return tuple(outputs) if isinstance(outputs, tuple) else (outputs,)
 
 
-def run(net: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def run(net: Callable[..., Any], args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     torch.manual_seed(1)
     return tensors(net(*args))
 
@@ -79,7 +80,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
     net = module(emit(of), of)
     total = sum(y.sum() for y in run(net, inputs(of, torch.float64)) if y.is_floating_point())
     if isinstance(total, Tensor) and total.requires_grad:
-        total.backward()
+        torch.autograd.backward(total)
     missing = [path for path, weight in net.named_parameters() if weight.grad is None]
     assert not missing
 
