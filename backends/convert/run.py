@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ogive.backends.pytorch.emit import emit
 from ogive.backends.pytorch.module import build
@@ -86,3 +86,8 @@ def converted(
 def source_of(conversion: Conversion) -> str:
     """The conversion as a Python module that needs torch alone."""
     return emit(Model(conversion.definition.name, conversion.definition, (), ()))
+
+
+def module_of(conversion: Conversion) -> nn.Module:
+    """The conversion as a module: its parameters are weights of the source, its outputs those of the result."""
+    return build(Model(conversion.definition.name, conversion.definition, (), ()))
