@@ -22,7 +22,9 @@ def names() -> list[str]:
     """`file:Model`, one tiny model of each example and all of the tests' own."""
     found = []
     for path in FILES:
-        models = check_text(path.read_text(), str(path)).models
+        program = check_text(path.read_text(), str(path))
+        assert program.ok, (path, program.diagnostics)
+        models = program.models
         found += [f"{path.stem}:{name}" for name in models if path.parent.name == "models" or name == "Tiny"]
     return found
 
