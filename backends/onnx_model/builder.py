@@ -11,6 +11,7 @@ import numpy as np
 
 from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, ONNX, concrete
 from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.folding import folded
 from ogive.backends.onnx_model.lower_attention import number_of
 from ogive.backends.onnx_model.made import Body, Made
 from ogive.compiler.ir import Const, Operand, Scalar
@@ -25,11 +26,10 @@ OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow", "min":
 
 @dataclass(slots=True)
 class Builder:
-    """One graph, or the body of one function. `local` says that constants must be nodes, as functions want them."""
+    """One graph, or the body of one function."""
 
     opset: int
     floating: str  # the float type of the model
-    local: bool = False
     body: Body = field(default_factory=Body)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)  # of values of the IR, complex ones as pairs
@@ -73,7 +73,18 @@ class Builder:
             found = self.body.find(key)
             if found is not None:
                 return found
+            known = self._folded(op, count, inputs, attrs)
+            if known is not None:
+                self.body.root.seen[key] = known
+                return known
         return self.add(op, inputs, count, attrs, key=key)
+
+    def _folded(self, op: str, count: int, inputs: Sequence[str], attrs: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The results as constants, where all inputs are."""
+        if not inputs or any(name not in self.constants for name in inputs):
+            return None
+        results = folded(op, attrs, [self.constants[name] for name in inputs])
+        return None if results is None or len(results) != count else tuple(map(self.array, results))
 
     def add(
         self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any], domain: str = "", key: object = None
@@ -128,10 +139,7 @@ class Builder:
         found = root.seen.get(key)
         if found is None:
             name = self.name(_constant_name(array))
-            if self.local:
-                root.nodes.insert(0, Made("Constant", [], [name], {"value": array}, _free("Constant", self.labels)))
-            else:
-                self.constants[name] = array
+            self.constants[name] = array
             found = root.seen[key] = (name,)
         return found[0]
 
@@ -251,6 +259,8 @@ class Builder:
         """`Reshape` with 0 for axes that stay in their place and -1 for one more, where that says it."""
         if list(have) == list(want):
             return x
+        if any(item.is_number and item.number == 0 for item in want):  # 0 is a size, not a place to copy from
+            return self.node("Reshape", x, self.shape(want), allowzero=1)
         entries: list[Size | int] = [
             item.number if item.is_number else 0 if i < len(have) and have[i] == item else item
             for i, item in enumerate(want)

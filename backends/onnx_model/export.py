@@ -16,7 +16,15 @@ from ogive.backends.onnx_model.functions import DOMAIN, Functions
 from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.specialize import Sizes, real
 from ogive.backends.onnx_model.telling import note_source
-from ogive.backends.onnx_model.tidy import Stored, Weights, all_ops, fold_batch_norms, renamed, store_transposed
+from ogive.backends.onnx_model.tidy import (
+    Stored,
+    Weights,
+    all_ops,
+    fold_batch_norms,
+    renamed,
+    store_transposed,
+    uses_of,
+)
 from ogive.backends.onnx_model.walk import Bound, Walker
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.passes import TORCH, optimized
@@ -36,6 +44,7 @@ class Settings:
 
     sizes: Mapping[str, int | Sequence[int]] = field(default_factory=dict)  # a number; for a pack one for each axis
     ranks: Mapping[str, int] = field(default_factory=dict)  # how many axes a pack of an input stands for
+    dtype: str | None = None  # the float type of the model; that of its weights unless given
     opset: int | None = None  # `OPSET`, unless the graph draws random numbers
     functions: bool = False
     taps: bool = False
@@ -52,7 +61,9 @@ class Exported:
 
 def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings) -> Exported:
     """The model with these weights, by path."""
-    floating = _floating(arrays)
+    if settings.dtype not in (None, *FLOATS):
+        raise OnnxError(f"no float type {settings.dtype}: one of {', '.join(FLOATS)}")
+    floating = settings.dtype or _floating(arrays)
     model = optimized(model, TORCH)
     opset = settings.opset or OPSET
     if not SUPPORTED[0] <= opset <= SUPPORTED[1]:
@@ -111,6 +122,7 @@ def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], 
     wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
     if wrong:
         raise OnnxError(f"{model.name} has no size {', '.join(sorted(wrong))}; it has {', '.join(sorted(names))}")
+    empty = _empty(model.definition, settings)
     for unknown in model.definition.sizes:
         name = named.get(unknown, unknown.name)
         given = settings.sizes.get(name)
@@ -124,9 +136,18 @@ def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], 
             if not isinstance(given, int):
                 raise OnnxError(f"the size {unknown.name} is one number, not {given}")
             found[unknown] = size(given)
-        else:
-            found[unknown] = size(unknown)
+        elif unknown not in found:
+            found[unknown] = size(0) if unknown in empty else size(unknown)
     return found, packs
+
+
+def _empty(definition: Definition, settings: Settings) -> set[Unknown]:
+    """The sizes that may be 0 and are told by an absent input alone: those of an empty cache."""
+    told: tuple[set[Unknown], set[Unknown]] = (set(), set())
+    for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):
+        absent = optional and (value.hint or value.name) not in settings.optional
+        told[absent].update(unknown for axis in value.type.axes for unknown in axis.size.unknowns)
+    return {unknown for unknown in told[1] - told[0] if unknown.low == 0}
 
 
 def _pack(name: str, given: int | Sequence[int] | None, rank: int) -> tuple[Axis, ...]:
@@ -227,8 +248,10 @@ def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequenc
     graph.doc_string = model.doc.strip() or model.definition.doc.strip()
     fill_graph(graph, builder.body, builder.floating)
     proto.doc_string = graph.doc_string
+    used = uses_of(builder.body)
     for name, array in builder.constants.items():
-        fill_tensor(graph.initializer.add(), name, array)
+        if used[name]:
+            fill_tensor(graph.initializer.add(), name, array)
     made = {name for node in builder.body.nodes for name in node.outputs}
     shown = {name: type for name, type in builder.types.items() if name in made}
     fill_values(graph, shown, [name for name, _ in builder.body.outputs], builder.floating)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from onnx import FunctionProto, ModelProto
 
 from ogive.backends.onnx_model.builder import Builder
-from ogive.backends.onnx_model.made import Body
+from ogive.backends.onnx_model.made import Made
 from ogive.backends.onnx_model.protos import fill_node
 from ogive.backends.onnx_model.specialize import Sizes, real
 from ogive.backends.onnx_model.telling import note_source
+from ogive.backends.onnx_model.tidy import uses_of
 from ogive.backends.onnx_model.walk import Bound, Frame, Walker
 from ogive.compiler.ir import Const, Graph, Node, Value
 from ogive.compiler.sizes import Size, Unknown, size
@@ -136,7 +137,7 @@ class Functions:
         run: Callable[[Walker, Sequence[Bound], Mapping[str, str]], tuple[Bound, ...]],
         doc: str,
     ) -> Written:
-        builder = Builder(outer.builder.opset, outer.builder.floating, local=True)
+        builder = Builder(outer.builder.opset, outer.builder.floating)
         inputs: list[str] = []
         bound: list[Bound] = []
         for value, given in zip(graph.inputs, values, strict=True):
@@ -216,7 +217,7 @@ def _ranks(packs: Mapping[str, tuple[Axis, ...]]) -> tuple[tuple[str, tuple[int 
 def _outputs(builder: Builder, function: FunctionProto, results: Sequence[Bound]) -> None:
     """Outputs of a function are made by nodes of their own where they would be inputs or constants, or one twice."""
     builder.path = ""
-    made = {name for node in builder.body.nodes if node.op != "Constant" for name in node.outputs}
+    made = {name for node in builder.body.nodes for name in node.outputs}
     taken: set[str] = set()
     for result in results:
         if result is None:
@@ -234,6 +235,10 @@ def _fill(function: FunctionProto, name: str, doc: str, builder: Builder, inputs
     function.input.extend(inputs)
     function.opset_import.add(domain="", version=builder.opset)
     function.opset_import.add(domain=DOMAIN, version=1)
-    body: Body = builder.body
-    for made in body.nodes:
+    used = uses_of(builder.body)
+    for constant, array in builder.constants.items():
+        if used[constant]:
+            made = Made("Constant", [], [constant], {"value": array}, constant)
+            fill_node(function.node.add(), made, builder.floating)
+    for made in builder.body.nodes:
         fill_node(function.node.add(), made, builder.floating)

@@ -24,7 +24,7 @@ def attention(ctx: Context, node: Node, args: Args) -> str:
     whole = mask is None  # every query sees a key
     queries, keys = types[0].sizes[-2], types[1].sizes[-2]
     boolean = mask is None or ctx.type(node.inputs[3]).elem == "bool"
-    if causal and not (whole and node.attr("aligned") and _one_node(ctx, types)):
+    if causal and not (whole and queries == keys and _one_node(ctx, types)):
         mask, causal = _causal(ctx, types[0].elem, queries, keys, mask, boolean), False
         whole = whole and _surely(keys, queries)
     if whole and boolean and _one_node(ctx, types):

@@ -9,6 +9,7 @@ import numpy as np
 from ogive.backends.onnx_model.elems import NUMPY, ONNX
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower_elementwise import cast
+from ogive.backends.onnx_model.lower_layout import pad
 from ogive.backends.onnx_model.lower_linear import contracted
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import given, operand, optional, unsqueezed
@@ -201,6 +202,13 @@ def triangle(ctx: Context, node: Node, args: Args) -> str:
     return joined(ctx, *(ctx.node("Trilu", x, shift, upper=upper) for x in parts(ctx, operand(args))))
 
 
+def padded(ctx: Context, node: Node, args: Args) -> str:
+    """Both parts with zeros or with entries of their own."""
+    if node.attr("mode") == "constant" and node.attr("value") != 0:
+        raise OnnxError("`pad` of complex numbers by another number than 0 has no form in ONNX")
+    return str(pad(ctx, node, args))
+
+
 COMPLEX: dict[str, Lowering] = {
     "add": linear_part("Add"),
     "sub": linear_part("Sub"),
@@ -222,6 +230,7 @@ COMPLEX: dict[str, Lowering] = {
     "linear": linear,
     "einsum": einsum,
     "gather": gather,
+    "pad": padded,
     "tril": triangle,
     "triu": triangle,
 }

@@ -61,7 +61,7 @@ def one_hot(ctx: Context, node: Node, args: Args) -> str:
         index = ctx.node("Cast", index, to=ONNX["int"])
     scalar_ = not ctx.type(node.inputs[0]).axes
     index = unsqueezed(ctx, index, [0]) if scalar_ else index
-    found = ctx.node("OneHot", index, ctx.size(node.attr("n")), ctx.array([0, 1]), axis=-1)
+    found = ctx.node("OneHot", index, scalar(ctx, node.attr("n")), ctx.array([0, 1]), axis=-1)
     return squeezed(ctx, found, [0]) if scalar_ else found
 
 

@@ -1,4 +1,4 @@
-"""Contractions in ONNX: `Gemm` and `MatMul`, `Mul` where nothing is summed, `Einsum` where no matrix product fits."""
+"""Contractions in ONNX: `Gemm` and `MatMul`, `Mul` where nothing is summed, `Einsum` for diagonals alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,21 @@ def contracted(ctx: Context, xs: Sequence[str], recipe: Recipe, elem: str) -> st
         return by_recipe(ctx, xs[0], "sum", recipe, elem)
     if len(layouts) == 2 and once:
         return _product(ctx, [(x, _plain(groups)) for x, groups in zip(xs, layouts, strict=True)], _plain(want), elem)
+    if once:
+        return _one_by_one(ctx, xs, [_plain(groups) for groups in layouts], _plain(want), elem)
     return _einsum(ctx, xs, layouts, want)
+
+
+def _one_by_one(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: Layout, elem: str) -> str:
+    """Several operands, two at a time from the left; what is needed later stays."""
+    x, have = xs[0], layouts[0]
+    for at in range(1, len(xs)):
+        needed = {*_names(want), *(name for groups in layouts[at + 1 :] for name in _names(groups))}
+        atoms = {atom.name: atom for groups in (have, layouts[at]) for atom in atoms_of(groups)}
+        last = at == len(xs) - 1
+        middle = want if last else single([atom for name, atom in atoms.items() if name in needed])
+        x, have = _product(ctx, [(x, have), (xs[at], layouts[at])], middle, elem), middle
+    return x
 
 
 def _names(groups: Layout) -> list[str]:

@@ -93,7 +93,7 @@ def constant(ctx: Context, node: Node, args: Args) -> str:
 
 def _like(ctx: Context, sizes: list[Size], value: float = 0.0) -> str:
     """A tensor that gives its shape to random numbers."""
-    start = ctx.number(value, "float")
+    start = ctx.number(value, "f32")
     return ctx.node("Expand", start, ctx.shape(sizes)) if sizes else start
 
 
@@ -101,7 +101,9 @@ def drawn(name: str, **attrs: float) -> Lowering:
     """`RandomNormalLike`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> str:
-        return ctx.node(name, _like(ctx, _sizes(node)), dtype=ONNX[ctx.elem("float")], **attrs)
+        drawn_ = ctx.node(name, _like(ctx, _sizes(node)), dtype=ONNX["f32"], **attrs)
+        elem = ctx.elem("float")  # the standard draws no bfloat16
+        return drawn_ if elem == "f32" else ctx.node("Cast", drawn_, to=ONNX[elem])
 
     return lower
 
@@ -124,9 +126,8 @@ def permutation(ctx: Context, node: Node, args: Args) -> str:
 def bernoulli(ctx: Context, node: Node, args: Args) -> str:
     """U < p for u uniform in [0, 1): `Bernoulli` of the standard is defined as u > p, which runtimes follow."""
     p: float | Size | Scalar = node.attr("p")
-    elem = ctx.elem("float")
-    uniform = ctx.node("RandomUniformLike", _like(ctx, _sizes(node)), dtype=ONNX[elem])
-    return ctx.node("Cast", ctx.node("Less", uniform, ctx.number(p, "float")), to=ONNX[elem])
+    uniform = ctx.node("RandomUniformLike", _like(ctx, _sizes(node)), dtype=ONNX["f32"])
+    return ctx.node("Cast", ctx.node("Less", uniform, ctx.number(p, "f32")), to=ONNX[ctx.elem("float")])
 
 
 def dropout(ctx: Context, node: Node, args: Args) -> str:

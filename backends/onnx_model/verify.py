@@ -49,17 +49,18 @@ def compared(model: Model, file: Path, module: nn.Module, settings: Settings) ->
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     unknowns, packs = bound_sizes(model, settings)
     sizes = Sizes(unknowns, packs)
-    found = [_at(model, session, module, sizes, values, settings) for values in _choices(model, sizes)]
+    found = [_at(model, session, module, sizes, values, settings) for values in choices(model, sizes)]
     return tuple(found)
 
 
-def _choices(model: Model, sizes: Sizes) -> list[dict[Unknown, int]]:
+def choices(model: Model, sizes: Sizes, count: int = TRIES) -> list[dict[Unknown, int]]:
+    """Sizes that meet the conditions, small ones first."""
     conditions = [c.subs(sizes.unknowns) for c in (*model.definition.conditions, *model.conditions)]
     open_ = {u for value in sizes.unknowns.values() for u in value.unknowns}
     if not open_:
         return [{}]
     facts = Facts.of(conditions)
-    found = list(islice(samples(facts.cases, conditions, open_), 0, APART * TRIES, APART))
+    found = list(islice(samples(facts.cases, conditions, open_), 0, APART * count, APART))
     if not found:
         raise OnnxError("no small sizes meet the conditions; give some to compare at")
     return found
@@ -80,7 +81,7 @@ def _at(
         if optional and (value.hint or value.name) not in settings.optional:
             tensors.append(None)
             continue
-        array = _random(sizes.type(value.type), values, kind, generator)
+        array = drawn(sizes.type(value.type), values, kind, generator)
         tensors.append(torch.from_numpy(array).to(getattr(torch, _torch_name(value.type.elem, kind))))
         feeds[next(names).name] = _fed(array, value.type.elem, kind)
     module.eval()
@@ -94,8 +95,8 @@ def _at(
     return Compared(shown, {name: difference(ours, _plain(theirs)) for name, ours, theirs in pairs})
 
 
-def _random(type: TensorType, values: Mapping[Unknown, int], kind: str, generator: np.random.Generator) -> np.ndarray:
-    """Numbers of a normal distribution; integers are 0 or 1, which any table has."""
+def drawn(type: TensorType, values: Mapping[Unknown, int], kind: str, generator: np.random.Generator) -> np.ndarray:
+    """Numbers of a normal distribution; integers are 0 or 1, or 0 alone where some axis has no place 1 to speak of."""
     shape = [axis.size.at(values) for axis in type.axes]
     if type.elem == "complex":
         parts = generator.standard_normal((2, *shape), np.float32)
@@ -104,7 +105,7 @@ def _random(type: TensorType, values: Mapping[Unknown, int], kind: str, generato
         return generator.random(shape) < 0.5
     dtype = NUMPY[concrete(type.elem, kind)]
     if dtype.kind in "iu":
-        return generator.integers(0, 2, shape).astype(dtype)
+        return generator.integers(0, min(2, *values.values(), 2), shape).astype(dtype)
     return generator.standard_normal(shape, np.float32)
 
 

@@ -214,6 +214,7 @@ class Model:
         *,
         sizes: Mapping[str, int | Sequence[int]] | None = None,
         ranks: Mapping[str, int] | None = None,
+        dtype: str | None = None,
         opset: int | None = None,
         functions: bool = False,
         taps: bool = False,
@@ -223,7 +224,8 @@ class Model:
         """Write an ONNX model, and heavy weights into a file beside it; what was written.
 
         Without `weights` they start as those of a fresh module. `sizes` fixes sizes of inputs, `ranks` says how many
-        axes a pack stands for (one unless given); `functions` keeps blocks as functions; `taps` are outputs too;
+        axes a pack stands for (one unless given); `dtype` ("f16", "bf16", "f32", "f64") is the float type where it
+        is not that of the weights; `functions` keeps blocks as functions; `taps` are outputs too;
         `optional` names optional inputs that the graph takes; `progress` hears the bytes written and those in all.
         """
         # onnx is an extra
@@ -231,7 +233,7 @@ class Model:
         from ogive.backends.onnx_model.export import Settings, exported
         from ogive.backends.onnx_model.write import write
 
-        settings = Settings(sizes or {}, ranks or {}, opset, functions, taps, tuple(optional))
+        settings = Settings(sizes or {}, ranks or {}, dtype, opset, functions, taps, tuple(optional))
         arrays = self._arrays(weights, map)
         try:
             model = exported(self.ir, arrays, settings)

@@ -41,7 +41,7 @@ def proto_of(model: Model, arrays: Mapping[str, np.ndarray] | None = None, **set
 def checked(proto: ModelProto) -> None:
     """What the standard demands of a model."""
     onnx.checker.check_model(proto, full_check=True)
-    onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+    onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
 
 
 def array(value: torch.Tensor) -> np.ndarray:

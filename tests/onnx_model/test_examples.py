@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from onnx import ModelProto
@@ -14,8 +14,11 @@ from torch import Tensor, nn
 import ogive
 from ogive.api import Model
 from ogive.backends.onnx_model.contract import Contract
-from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
 from ogive.backends.onnx_model.sources import arrays
+from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.onnx_model.verify import choices, drawn
 from ogive.backends.onnx_model.write import whole
 from onnx_model.harness import array, by_reference, checked, difference, session
 
@@ -24,27 +27,33 @@ FILES = sorted(EXAMPLES.glob("*.arch"))
 TOLERANCE = 1e-5
 PAIRS = ((1, 1), (2, 5), (3, 16), (7, 2), (1, 11))  # batch and length
 IMAGES = ((44, 44), (48, 44), (60, 44), (92, 60), (100, 132))
-WORDS = frozenset(("bert", "gpt2", "llama", "t5_encoder"))
-SHAPES: dict[str, Sequence[tuple[int, ...]]] = {
-    "vit": ((1, 3, 16, 16), (5, 3, 16, 16)),
-    "mixer": ((1, 3, 16, 16), (5, 3, 16, 16)),
-    "mlp": ((1, 4), (7, 4)),
-    "unet": [(1 + i % 2, 1, *image) for i, image in enumerate(IMAGES)],
-}
+FEW = 3  # choices of sizes for the other examples
+# where the evaluator of the standard (onnx 1.23) has a gap: Scan along an axis other than the first
+NO_REFERENCE = frozenset(("lstm_tagger", "mamba"))
+# what has no form in ONNX, and why
+REFUSED = {"input_convex": "`grad` has no form"}
+NAMES = [path.stem for path in FILES if path.stem not in REFUSED]
 
 
-def inputs(name: str) -> list[Tensor]:
+def inputs(name: str, model: Model) -> list[list[Tensor]]:
     """What `Tiny` of an example takes, at several sizes."""
     generator = torch.Generator().manual_seed(0)
-    if name in WORDS:
-        return [torch.randint(1, 64, pair, generator=generator) for pair in PAIRS]
-    shapes = SHAPES.get(name, ((2, 3, 32, 24), (1, 3, 64, 32), (1, 3, 48, 48)))
-    return [torch.randn(shape, generator=generator) for shape in shapes]
+    if name == "gpt2":
+        return [[torch.randint(64, pair, generator=generator)] for pair in PAIRS]
+    if name == "unet":
+        return [[torch.randn((1 + i % 2, 1, *image), generator=generator)] for i, image in enumerate(IMAGES)]
+    sizes = Sizes(*bound_sizes(model.ir, Settings()))
+    numbers = np.random.default_rng(0)
+    block = model.ir.definition
+    present = [v for v, optional in zip(block.graph.inputs, block.optional, strict=True) if not optional]
+    found = choices(model.ir, sizes, FEW)
+    return [[torch.from_numpy(drawn(sizes.type(v.type), at, "f32", numbers)) for v in present] for at in found]
 
 
 def made(name: str, **settings: Any) -> tuple[Model, nn.Module, ModelProto]:
     """`Tiny`, its module with weights that are not those of the start, and its export."""
-    model = ogive.load(EXAMPLES / f"{name}.arch").models["Tiny"]
+    models = ogive.load(EXAMPLES / f"{name}.arch").models
+    model = models.get("Tiny") or min(models.values(), key=lambda each: each.parameters)
     torch.manual_seed(0)
     net = model.torch().eval()
     with torch.no_grad():
@@ -56,37 +65,42 @@ def made(name: str, **settings: Any) -> tuple[Model, nn.Module, ModelProto]:
     return model, net, proto
 
 
-def expected(net: nn.Module, x: Tensor) -> list[Any]:
+def expected(net: nn.Module, xs: list[Tensor]) -> list[Any]:
     with torch.no_grad():
-        y = net(x)
+        y = net(*xs)
     return [array(each) for each in (y if isinstance(y, tuple) else (y,))]
 
 
-@pytest.mark.parametrize("name", [path.stem for path in FILES])
+def feeds(proto: ModelProto, xs: list[Tensor]) -> dict[str, np.ndarray]:
+    return {value.name: array(x) for value, x in zip(proto.graph.input, xs, strict=True)}
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_agrees_with_torch(name: str) -> None:
-    _, net, proto = made(name)
+    model, net, proto = made(name)
     run = session(proto)
-    for x in inputs(name):
-        feeds = {proto.graph.input[0].name: array(x)}
-        got, wanted = run.run(None, feeds), expected(net, x)
+    runs = inputs(name, model)
+    for xs in runs:
+        got, wanted = run.run(None, feeds(proto, xs)), expected(net, xs)
         assert max(difference(y, z) for y, z in zip(got, wanted, strict=True)) <= TOLERANCE
-    told = by_reference(proto, feeds)
-    assert max(difference(y, z) for y, z in zip(told, wanted, strict=True)) <= TOLERANCE
+    if name not in NO_REFERENCE:
+        told = by_reference(proto, feeds(proto, runs[-1]))
+        assert max(difference(y, z) for y, z in zip(told, wanted, strict=True)) <= TOLERANCE
 
 
 @pytest.mark.parametrize("settings", [{"functions": True}, {"opset": 20}], ids=str)
-@pytest.mark.parametrize("name", [path.stem for path in FILES])
+@pytest.mark.parametrize("name", NAMES)
 def test_other_forms_agree_too(name: str, settings: dict[str, Any]) -> None:
-    _, _, plain = made(name)
+    model, _, plain = made(name)
     _, _, other = made(name, **settings)
     flat, run = session(plain), session(other)
-    for x in inputs(name)[-2:]:
-        feeds = {plain.graph.input[0].name: array(x)}
-        results = zip(flat.run(None, feeds), run.run(None, feeds), strict=True)
+    for xs in inputs(name, model)[-2:]:
+        given = feeds(plain, xs)
+        results = zip(flat.run(None, given), run.run(None, given), strict=True)
         assert max(difference(y, z) for y, z in results) <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", [path.stem for path in FILES])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_file_names_what_the_source_names(name: str) -> None:
     model, _, proto = made(name)
     paths = {tensor.name for tensor in proto.graph.initializer}
@@ -148,3 +162,9 @@ def test_node_names_are_paths() -> None:
     names = [node.name for node in proto.graph.node]
     assert len(set(names)) == len(names)
     assert {"wte/Gather", "h.0/Add", "h.1.attn/Attention", "h.1.mlp.c_fc/MatMul"} <= set(names)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_form_says_so(name: str) -> None:
+    with pytest.raises(OnnxError, match=REFUSED[name]):
+        made(name)

@@ -25,7 +25,6 @@ SIZES = 3  # how many choices of sizes a model runs at
 # where the evaluator of the standard (onnx 1.23) has a gap; ONNX Runtime has none
 NO_REFERENCE = {
     "linear_scan": "Scan along an axis other than the first is not implemented",
-    "one_hot": "OneHot takes a depth with one axis for several numbers",
     "conv_transpose": "ConvTranspose with groups reshapes the weight wrongly",
     "interpolate": "Resize rounds nearest neighbours otherwise than the standard says",
     "adaptive_max_pool": "GlobalMaxPool keeps too many axes of what has one spatial axis",

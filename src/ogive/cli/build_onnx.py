@@ -47,7 +47,7 @@ def build_onnx(
         from ogive.backends.onnx_model.verify import compared, lines
 
         assert net is not None
-        found = compared(model.ir, out, net, Settings(sizes, {}, opset, functions, taps))
+        found = compared(model.ir, out, net, Settings(sizes, opset=opset, functions=functions, taps=taps))
         click.echo("\n".join(lines(found)))
     return files
 
