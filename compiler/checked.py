@@ -145,6 +145,21 @@ def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) 
     return made
 
 
+def _open(ir: Model) -> str:
+    """The statics that are no numbers, in words."""
+    names = [
+        f"`{each.name}`" for each in ir.definition.statics if each.unknown and each.unknown not in dict(ir.bindings)
+    ]
+    return f": {' and '.join(names)} {'is' if len(names) == 1 else 'are'} open" if names else ""
+
+
+def _give(ir: Model) -> str:
+    known = dict(ir.bindings)
+    names = [each.name for each in ir.definition.statics if each.unknown and each.unknown not in known]
+    shown = ", ".join(f"{name}=..." for name in names or [unknown.name for unknown in ir.definition.sizes][-1:])
+    return f"give it in brackets: `model {ir.name} = {ir.definition.name}[{shown}]`"
+
+
 class _Checked:
     """Blocks and models of a module, and what is found on the way."""
 
@@ -332,9 +347,9 @@ class _Checked:
                 [
                     Diagnostic(
                         "E0406",
-                        f"the size of the weight `{problem.args[0]}` is not known in this model",
+                        f"the size of the weight `{problem.args[0]}` is not known in this model{_open(ir)}",
                         span,
-                        help="give the static that it comes from",
+                        help=_give(ir),
                     )
                 ]
             )

@@ -83,6 +83,10 @@ def is_comparison(scene: Scene) -> Diagnostic | None:
         return None
     start, _ = scene.extent()
     left = scene.between(start, scene.i)
+    if scene.text(scene.i + 1) == "not":
+        return scene.fault(
+            "there is no `is not`", f"write `given({left})` for an optional input, `{left} != ...` for values"
+        )
     return scene.fault("there is no `is`", f"write `not given({left})` for an absent input, `{left} == ...` for values")
 
 

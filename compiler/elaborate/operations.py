@@ -136,7 +136,9 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
             "E0405",
             f"`{spec.name}` takes tensors in parentheses, this is {kind_of(args[0])}",
             (*spans, span)[0],
-            help=f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}",
+            help="a number adapts to the tensor beside it: leave the cast out"
+            if spec.name == "cast"
+            else f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}",
         )
     found: list[Any] = []
     for index, arg in enumerate(args):

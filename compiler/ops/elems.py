@@ -8,13 +8,14 @@ from ogive.compiler.types import Axis, TensorType
 
 
 def name_of(axis: Axis) -> str:
-    """The axis by its label, or else by its size."""
-    return f"*{axis.pack}" if axis.pack is not None else axis.label or str(axis.size)
+    """The axis by its size, and by its label where that says something else: `n`, `h = 2*n`."""
+    named = axis.pack is None and axis.label is not None and axis.label != str(axis.size)
+    return f"{axis.label} = {axis}" if named and not str(axis.label).startswith("*") else str(axis)
 
 
 def shown(type: TensorType) -> str:
-    """The type with axes by their labels: `[b, n, d]`."""
-    body = f"[{', '.join(map(name_of, type.axes))}]"
+    """The type with the sizes of its axes: `[b, n, d]`."""
+    body = f"[{', '.join(map(str, type.axes))}]"
     return body if type.elem == "float" else type.elem + body
 
 

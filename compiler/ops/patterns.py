@@ -182,7 +182,7 @@ class _Solver:
         names = list(dict.fromkeys(f"`{leaf}`" for leaf in term.leaves() if self.known(leaf) is None))
         first = names[0].strip("`*")
         text = f"cannot determine {' and '.join(names)} from `{name_of(axis)}`"
-        return misfit(text, term.inside, operand, f"{first}=..." if first != "..." else "")
+        return misfit(text, term.inside, operand, f"say how many: `{first}=...`" if first != "..." else "")
 
     def take_apart(self, term: Term, axis: Axis, operand: int) -> bool:
         """Find the one open name of a group; False where several are open."""

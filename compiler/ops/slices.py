@@ -61,11 +61,17 @@ def _from_start(checker: Checker, bound: Size, length: Size) -> Size:
     return length + bound if negative else bound
 
 
+def entries_of(length: Size) -> str:
+    """How many entries an axis has, as a message says it."""
+    one = length.is_number and length.number == 1
+    return f"there {'is' if one else 'are'} `{length}` {'entry' if one else 'entries'}"
+
+
 def _index(checker: Checker, axis: Axis, at: Size) -> Size:
     found = _from_start(checker, at, axis.size)
     text = f"index `{at}` of `{name_of(axis)}`"
     _not_negative(checker, found, text)
-    checker.inside(lt(found, axis.size), f"{text}, which has `{axis.size}` entries")
+    checker.inside(lt(found, axis.size), f"{text} is out of range: {entries_of(axis.size)}")
     return found
 
 
@@ -80,7 +86,7 @@ def _slice(checker: Checker, axis: Axis, start: Any, stop: Any, step: Any) -> tu
     text = f"slice {written} of `{name_of(axis)}`"
     _not_negative(checker, low, text)
     if stop is not None:
-        checker.inside(le(high, length), f"{text}, which has `{length}` entries")
+        checker.inside(le(high, length), f"{text} is out of range: {entries_of(length)}")
     if not stride.is_number:
         checker.inside(ge(stride, size(1)), f"{text} steps by `{stride}`")
     extent = ceil_div(high - low, stride)

@@ -107,7 +107,7 @@ model Z = F[d=3, depth=0]
     "repeat with": """
 block f[n](x: [b, d], cache: [n, b, d]) -> [b, d]:
     repeat n with past in cache, i in range(n):
-        x = x + past * cast[float](i)
+        x = x + past * i
     return x
 """,
     "repeat yield": """

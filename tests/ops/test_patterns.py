@@ -240,7 +240,7 @@ def test_a_pack_may_be_given_as_one_axis() -> None:
 
 def test_two_unknown_names_ask_for_one() -> None:
     error = refused("rearrange", [Names().type("b d")], {"pattern": Pattern("b (h e) -> b h e")})
-    assert (error.text, error.help) == ("cannot determine `h` and `e` from `d`", "h=...")
+    assert (error.text, error.help) == ("cannot determine `h` and `e` from `d`", "say how many: `h=...`")
 
 
 @settings(max_examples=300, deadline=None)
