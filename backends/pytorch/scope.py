@@ -80,7 +80,10 @@ class Scope:
         """Whether a variable may not be bound to another value now."""
         if variable in self.fixed:
             return True
-        return any(self._needed(value) for value in self.holders.get(variable, ()))
+        values = self.holders.get(variable)
+        if values:  # a value that is needed no more never is again
+            values.difference_update([value for value in values if not self._needed(value)])
+        return bool(values)
 
     def live_value(self, value: str) -> bool:
         """Whether the variable of a value still holds it."""
