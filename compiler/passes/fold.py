@@ -12,6 +12,7 @@ from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import deployed, read_members
 from ogive.compiler.passes.deploy_passed import Note, Passed
 from ogive.compiler.passes.fold_norms import scaled_into
+from ogive.compiler.passes.fold_plan import Planner
 from ogive.compiler.passes.fold_regions import Folding
 from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
 from ogive.compiler.passes.inline import inline
@@ -52,7 +53,8 @@ def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borde
             node = replace(node, regions=regions)
         nodes.append(node)
     whole = scaled_into(Graph(graph.inputs, tuple(nodes), graph.outputs), scope, static, notes)
-    return stored(Folding(whole, scope, static, notes, borders).run(), scope, static)
+    planned = Planner(whole, scope, static, notes, borders).run()
+    return stored(Folding(whole, scope, static, notes, planned).run(), scope, static)
 
 
 def _members(definition: Definition, made: Mapping[str, Weight]) -> list[Member]:

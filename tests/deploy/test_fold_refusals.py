@@ -16,7 +16,8 @@ TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
 
 # types, body, how many convolutions and linear maps stay beside norms, words of the report
 LEFT = [
-    (IMAGE, "c = Conv[4, 4, 3, pad=1]\nn = BatchNorm[4]\nm = BatchNorm[4]\nreturn n(c(x)) + m(relu(c(x)))", "other users"),
+    (IMAGE,
+     "c = Conv[4, 4, 3, pad=1]\nn = BatchNorm[4]\nm = BatchNorm[4]\nreturn n(c(x)) + m(c(relu(x)))", "other users"),
     (IMAGE, "y = x |> Conv[4, 4, 3, pad=1]\nreturn relu(y) + (y |> BatchNorm)", ""),
     (IMAGE, "return x |> BatchNorm |> Conv[4, 6, 3, pad=1]", "border"),
     (IMAGE, "return x |> Conv[4, 2, 3, pad=1] |> Conv[2, 6, 3, pad=1]", "both are padded"),
