@@ -1,0 +1,114 @@
+"""Simplification and inlining: what they remove, what they keep, and that numbers stay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ogive.backends.pytorch.emit import emit
+from ogive.backends.pytorch.module import load
+from ogive.compiler.ir import Model
+from ogive.compiler.passes import optimized
+from ogive.compiler.passes.dead import dead
+from ogive.compiler.passes.frame import Pass
+from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.simplify import simplify
+from ogive.compiler.passes.split_apart import split_apart
+from ogive.compiler.program import check_text
+from ogive.compiler.verify import verify
+
+
+def model(text: str) -> Model:
+    found = check_text(text)
+    assert found.ok, found.diagnostics
+    return found.models["M"].ir
+
+
+def operations(of: Model, *passes: Pass) -> list[str]:
+    return [node.op for node in optimized(of, passes, verify).definition.graph.walk()]
+
+
+def same(of: Model, *passes: Pass) -> None:
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64)
+    plain, other = (load(emit(of, chosen), "M").M().double()(x) for chosen in ((), passes))
+    torch.testing.assert_close(other, plain, rtol=0, atol=0)
+
+
+STEPS = ["a b c d -> b a c d", "a b c d -> a b d c", "a b c d -> a (b c) d 1", "a b c d -> (a b) (c d) 1 1",
+         "a b c d -> d c b a", "a b c d -> a b (c d) 1", "a b c d -> a c (d b) 1"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(STEPS), min_size=2, max_size=4))
+def test_rearrangements_after_one_another(steps: list[str]) -> None:
+    chain = " |> ".join(f'rearrange["{step}"]' for step in steps)
+    of = model(f"block B(x: [2, 3, 4, 6]) -> [p, q, r, s]:\n    return x |> {chain}\nmodel M = B[]\n")
+    found = operations(of, simplify, dead)
+    assert len(found) <= len(steps)
+    same(of, simplify, dead)
+
+
+def test_a_permutation_and_its_inverse_vanish() -> None:
+    text = """
+block B(x: [a, b, c, d]) -> [a, b, c, d]:
+    y = x |> rearrange["a b c d -> d a (b c)"] |> rearrange["d a (b c) -> a b c d", b=b]
+    return y * 1 + 0
+model M = B[]
+"""
+    assert operations(model(text), simplify, dead) == []
+
+
+def test_equal_computations_are_one_and_random_ones_stay() -> None:
+    text = """
+block B(x: [b, n]) -> [b, n]:
+    y = tanh(x) + tanh(x)
+    return y + dropout[0.5](x) + dropout[0.5](x)
+model M = B[]
+"""
+    found = operations(model(text), simplify, dead)
+    assert found.count("tanh") == 1
+    assert found.count("dropout") == 2
+
+
+def test_what_nothing_needs_is_dropped_and_updates_are_not() -> None:
+    text = """
+block B(x: [b, n]) -> [b, n]:
+    state s: [n] = zeros
+    unused = exp(x)
+    update s = mean[b](x)
+    return x
+model M = B[]
+"""
+    found = operations(model(text.replace("= B[]", "= B[n=3]")), simplify, dead)
+    assert "exp" not in found
+    assert "update" in found
+    assert "mean" in found
+
+
+@pytest.mark.parametrize(("turns", "inlined"), [(1, True), (8, False)])
+def test_small_functions_are_put_in_place(turns: int, inlined: bool) -> None:
+    body = "x"
+    for _ in range(turns):
+        body = f"tanh({body})"
+    text = f"""
+block f(x: [b, n]) -> [b, n]:
+    return {body}
+block B(x: [b, n]) -> [b, n]:
+    return f(x) + 1
+model M = B[]
+"""
+    assert ("call" not in operations(model(text), inline)) == inlined
+
+
+def test_a_split_cuts_before_it_moves() -> None:
+    text = """
+block B(x: [2, 3, 4, 6]) -> [2, 2, 3, 4]:
+    q, k, v = x |> split["a b c (t h e) -> t a h b (c e)", t=3, h=2]
+    y = q + k * v
+    return y |> rearrange["a h b c -> a h b c"]
+model M = B[]
+"""
+    of = model(text)
+    assert operations(of, split_apart).count("rearrange") == 4
+    same(of, split_apart, simplify, dead)

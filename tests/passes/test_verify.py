@@ -1,0 +1,108 @@
+"""The verifier finds planted faults; the reader refuses what is no IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ogive.compiler.ir import Definition, Graph, Instance, Model, Node, Value
+from ogive.compiler.passes.frame import named_apart
+from ogive.compiler.printer import text
+from ogive.compiler.program import check_text
+from ogive.compiler.reader import NotIR, read
+from ogive.compiler.sizes import Unknown, size
+from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.verify import Broken, verify
+
+SOURCE = """
+use std.nn (Linear)
+block B[d, depth](x: [b, d]) -> [b, d]:
+    param w: [d] = ones
+    repeat depth as h:
+        x = x + tanh(x |> Linear[d, d] as f) * w
+    return x
+model M = B[d=4, depth=2]
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return named_apart(check_text(SOURCE).models["M"].ir)
+
+
+def planted(model: Model, change: Callable[[Graph], Graph]) -> Model:
+    definition = model.definition
+    return replace(model, definition=replace(definition, graph=change(definition.graph)))
+
+
+def in_loop(graph: Graph, change: Callable[[Node], Node], op: str) -> Graph:
+    (loop,) = (node for node in graph.nodes if node.op == "repeat")
+    (body,) = loop.regions
+    nodes = tuple(change(node) if node.op == op else node for node in body.nodes)
+    region = Graph(body.inputs, nodes, body.outputs)
+    return Graph(
+        graph.inputs, tuple(replace(n, regions=(region,)) if n is loop else n for n in graph.nodes), graph.outputs
+    )
+
+
+def other_type(value: Value) -> Value:
+    return replace(value, type=TensorType("float", (Axis(size(Unknown("z"))),)))
+
+
+FAULTS: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
+    "undefined": ("not defined", lambda g: Graph(g.inputs, g.nodes, ("nothing",))),
+    "twice": ("stands twice", lambda g: Graph((*g.inputs, g.inputs[0]), g.nodes, g.outputs)),
+    "order": ("not defined before", lambda g: _reversed(g)),
+    "callee's type": ("gives", lambda g: in_loop(g, lambda n: replace(n, outputs=(other_type(n.outputs[0]),)), "call")),
+    "bindings": ("not bound", lambda g: in_loop(g, lambda n: replace(n, bindings=n.bindings[1:]), "call")),
+    "instance": ("no instance", lambda g: in_loop(g, lambda n: replace(n, path="h.*.g"), "call")),
+    "operation": ("no such operation", lambda g: in_loop(g, lambda n: replace(n, op="tanhh"), "tanh")),
+    "inputs": ("inputs for", lambda g: in_loop(g, lambda n: replace(n, inputs=()), "call")),
+    "weight": ("no weight", lambda g: Graph(g.inputs, tuple(_elsewhere(n) for n in g.nodes), g.outputs)),
+}
+
+
+def _reversed(graph: Graph) -> Graph:
+    nodes = (replace(node, regions=tuple(map(_reversed, node.regions))) for node in reversed(graph.nodes))
+    return Graph(graph.inputs, tuple(nodes), graph.outputs)
+
+
+def _elsewhere(node: Node) -> Node:
+    if node.op == "weight":
+        return replace(node, path="v")
+    return replace(
+        node, regions=tuple(Graph(r.inputs, tuple(map(_elsewhere, r.nodes)), r.outputs) for r in node.regions)
+    )
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_planted_fault_is_found(model: Model, fault: str) -> None:
+    verify(model)
+    words, change = FAULTS[fault]
+    with pytest.raises(Broken, match=words):
+        verify(planted(model, change))
+
+
+def test_a_fault_of_a_block_below_is_found(model: Model) -> None:
+    def broken(definition: Definition) -> Definition:
+        return replace(definition, graph=Graph(definition.graph.inputs, (), definition.graph.outputs))
+
+    members = tuple(
+        replace(m, definition=broken(m.definition)) if isinstance(m, Instance) else m for m in model.definition.members
+    )
+    with pytest.raises(Broken):
+        verify(replace(model, definition=replace(model.definition, members=members)))
+
+
+def test_print_and_read_are_inverse(model: Model) -> None:
+    assert text(read(text(model))) == text(model)
+
+
+@pytest.mark.parametrize(
+    "line", ["model M = Nothing()", "block B", "definition", "", "definition A 'A'\n    instance f: B{}"]
+)
+def test_what_is_no_ir_is_refused(line: str) -> None:
+    with pytest.raises(NotIR):
+        read(line)
