@@ -53,12 +53,14 @@ class RuleChecker:
         if a is not b:
             self.demand(eq(a, b), text, operand)
 
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+    def demand(
+        self, condition: Condition, text: str, operand: int | None = None, details: tuple[str, ...] = ()
+    ) -> None:
         """Demand a condition."""
         if self.failed:
             return
         labels = (*self._operands(operand), *births(condition, self.span))
-        demand = Demand(condition, self.said(text), self.span, labels)
+        demand = Demand(condition, self.said(text), self.span, labels, details=details)
         self.failed = not self.frame.demand(demand)
 
     def inside(self, condition: Condition, text: str) -> None:
@@ -104,7 +106,8 @@ class RuleChecker:
                 labels=self._operands(operand),
             )
             return a
-        self.equal(a.size, b.size, text, operand)
+        if a.size is not b.size:
+            self.demand(eq(a.size, b.size), text, operand, self._misplaced(a, b))
         return a if a.label else a.labelled(b.label)
 
     def said(self, text: str) -> str:
@@ -115,6 +118,15 @@ class RuleChecker:
             if text.startswith(own):
                 return f"`{self.what}` {text.removeprefix(own)}"
         return f"`{self.what}`: {text}"
+
+    def _misplaced(self, a: Axis, b: Axis) -> tuple[str, ...]:
+        """A word on operands whose axes stand in another order: more likely than two sizes that happen to be equal."""
+        for label, axis in ((b.label, a), (a.label, b)):
+            if a.label and b.label and a.label != b.label and self._elsewhere(label, axis):
+                holder = next(t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes))
+                return (f"{holder} has an axis `{label}` in another place: `rearrange` and `expand` "
+                        "bring axes into place",)  # fmt: skip
+        return ()
 
     def _transposed(self, a: Axis, b: Axis) -> bool:
         return self._elsewhere(a.label, b) or self._elsewhere(b.label, a)

@@ -76,7 +76,7 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
     never = [s for s in solutions if s.answer is Answer.NEVER]
     solutions = never[:1] or sorted(solutions, key=_birth)
     wanted = [s.where for s in solutions if s.where is not None and s.where.unknowns <= set(own)]
-    help_, details = "", list[str]()
+    help_, details = "", [*demand.details]
     edits: tuple[Edit, ...] = ()
     if not never and len(wanted) == len(solutions):
         help_ = f"where {where_text(wanted)}"

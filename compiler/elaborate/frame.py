@@ -30,6 +30,7 @@ class Demand:
     span: Span
     labels: tuple[Label, ...] = ()
     code: str = "E0301"
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class Frame:
         """Note a demand unless it is proved. False where it can never hold: then it is reported at once."""
         answer = self.facts.decide(demand.condition)
         if answer is Answer.NEVER:
-            self.report(demand.code, demand.message, demand.span, labels=demand.labels)
+            self.report(demand.code, demand.message, demand.span, labels=demand.labels, details=demand.details)
             return False
         if answer is not Answer.ALWAYS:
             self.demands.append(demand)
