@@ -65,8 +65,9 @@ def mark(node: Node) -> str:
 
 def shown(node: Node) -> str:
     """A node in a line."""
-    name = node.callee.block if node.callee is not None else node.op
-    settings = [f"{key}={_text(value)}" for key, value in node.attrs if key not in ("carry", "turn", "number")]
+    name = node.callee.block.rsplit(".", 1)[-1] if node.callee is not None else node.op
+    shape = ("carry", "turn", "number")
+    settings = [f"{key}={_text(value)}" for key, value in node.attrs if key not in shape and value is not None]
     statics = {s.unknown for s in node.callee.statics} if node.callee is not None else set()
     settings += [f"{unknown.name}={size}" for unknown, size in node.bindings if unknown in statics]
     settings += [f"{_text(value)}" for value in node.inputs if isinstance(value, Const)]
@@ -127,7 +128,7 @@ class _Work:
         nodes = list(self._merged(old.nodes, new.nodes, names, where, marked))
         used = {x for node in nodes for x in node.operands}
         left = tuple(replace(v, name=OLD + v.name) for v in extra if OLD + v.name in used)
-        if _ends(old, names) != list(new.outputs):
+        if self._rewired([str(x) for x in _ends(old, names)], new.outputs):
             self.entries.append(Entry("changed", f"{where}output", *map(_named, (old, new))))
         return Graph((*new.inputs, *left), tuple(nodes), new.outputs)
 

@@ -70,7 +70,7 @@ def rules(palette: Palette, scope: str = "") -> Iterator[str]:
         colour = getattr(palette, name)
         dash = ";stroke-dasharray:5,3" if name == "removed" else ""
         yield f"{inside} path.{name}{{stroke:{colour}{dash}}}"
-        yield f"{inside} text.{name},{inside} circle.{name}{{fill:{colour}}}"
+        yield f"{inside} text.{name},{inside} circle.{name},{inside} path.solid.{name}{{fill:{colour}}}"
     yield f"{inside} path.wrong{{stroke:{palette.removed};stroke-width:2.4;stroke-dasharray:5,3}}"
 
 

@@ -114,7 +114,7 @@ def _cells(op: Op, section: Section, at: int, rows: dict[str, int]) -> dict[int,
     after = {rows[s.sid] for t in section.boundaries[at + 1] if t.tid in op.outputs for s in t.slots}
     marks = {"join": "●", "split": "●", "cup": "╯", "drop": "●", "fresh": "●", "select": "◂", "merge": "▐",
              "unmerge": "▐", "cat": "▐", "uncat": "▐", "regroup": "▐", "through": "─"}  # fmt: skip
-    name = op.text or op.above or op.source
+    name = op.text or op.above or (op.glyph if op.source == "call" else op.source)
     cells: dict[int, str] = {}
     for link in op.links:
         for sid in (*link.left, *link.right):

@@ -23,22 +23,25 @@ MATH = {
     "λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ψ": r"\psi ",
     "ω": r"\omega ", "π": r"\pi ", "|": "|", "=": "=", "+": "+",
 }  # fmt: skip
+PREAMBLE = (r"\documentclass{article}", r"\usepackage{fix-cm}", r"\usepackage{amsmath,amssymb}", r"\usepackage{tikz}")
+# a page as large as the picture, without a class that not every installation has
+PAGE = (
+    r"\hoffset=-1in \voffset=-1in",
+    r"\ifdefined\pdfpagewidth \pdfpagewidth=\wd0 \pdfpageheight=\ht0 \else \pagewidth=\wd0 \pageheight=\ht0 \fi",
+    r"\shipout\box0",
+)
 ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 def tikz(drawing: Drawing, theme: Theme | None = None) -> str:
     """A document; its `tikzpicture` may be copied into a paper along with the styles."""
     theme = theme or Theme()
-    lines = [
-        r"\documentclass[tikz,border=0pt]{standalone}",
-        r"\usepackage[T1]{fontenc}",
-        r"\usepackage{amsmath,amssymb}",
-    ]
-    lines += [f"% {line}" for line in drawing.alt.splitlines()]
-    lines += [*_colours(theme.palette), *_styles(theme), r"\begin{document}", r"\begin{tikzpicture}[x=1bp,y=-1bp]"]
+    lines = [f"% {line.encode('ascii', 'replace').decode()}" for line in drawing.alt.splitlines()]
+    lines += [*PREAMBLE, *_colours(theme.palette), *_styles(theme), r"\begin{document}%"]
+    lines += [r"\setbox0=\hbox{\begin{tikzpicture}[x=1bp,y=-1bp]"]
     lines.append(rf"\path[use as bounding box] (0,0) rectangle ({number(drawing.width)},{number(drawing.height)});")
     lines += [text for item in drawing.items for text in _item(item, theme)]
-    return "\n".join([*lines, r"\end{tikzpicture}", r"\end{document}"]) + "\n"
+    return "\n".join([*lines, r"\end{tikzpicture}}%", *PAGE, r"\end{document}"]) + "\n"
 
 
 def number(value: float) -> str:

@@ -1,0 +1,41 @@
+"""Blocks that do not type-check are drawn as far as they are understood, the fault marked."""
+
+from __future__ import annotations
+
+import pytest
+
+from diagram.geometry_checks import faults
+from ogive.backends.diagram.law import violations
+from ogive.backends.diagram.wrong import broken_diagrams
+from ogive.compiler.program import check_text
+
+BROKEN = {
+    "sizes": "use std.nn (Linear)\nblock A[d](x: [b, d]) -> [b, d]:\n    z = x |> Linear[d, 2*d]\n    return x + z",
+    "name": "block A(x: [b, d]) -> [b, d]:\n    return x |> relu |> nothing_of_that_name",
+    "first": "block A(x: [b, d]) -> [b, d]:\n    return einsum['b d, e f -> b f'](x)",
+    "loop": "block A(x: [b, d]) -> [b, d]:\n    repeat 3:\n        x = sum[-1](x)\n    return x",
+    "two": "block A(x: [b, d]) -> [b, d]:\n    y = x + ones[7]\n    z = x |> gone\n    return relu(x)",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_faulty_block_is_drawn_with_its_fault(text: str) -> None:
+    program = check_text("ogive 1\n" + text)
+    assert not program.ok
+    (made,) = broken_diagrams(program, None).values()
+    marked = [op for op in made.figure.walk() if op.wrong]
+    assert marked
+    assert {op.wrong.split()[0] for op in marked} <= {d.code for d in program.diagnostics}
+    assert violations(made.figure) == []
+    assert faults(made.drawing) == []
+    assert "wrong" in made.text("svg")
+
+
+def test_the_wires_that_disagree_are_marked() -> None:
+    (made,) = broken_diagrams(check_text("ogive 1\n" + BROKEN["sizes"]), "A").values()
+    wrong = [t for b in made.figure.sections[0].boundaries for t in b if t.wrong]
+    assert {slot.label for tensor in wrong for slot in tensor.slots} == {"b", "d", "2d"}
+
+
+def test_a_sound_program_has_no_faulty_blocks() -> None:
+    assert broken_diagrams(check_text("ogive 1\nblock A(x: [b]) -> [b]:\n    return relu(x)"), None) == {}
