@@ -66,9 +66,9 @@ class Node:
       absent); `supplied` names weights given at the call: (weight path inside the callee, value name).
     - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
       values of this turn (slices along the first axis of an input), and captures. attrs["index"] is the `Unknown` that
-      stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the captures. Region outputs are
-      the carried values, then the yields; node outputs the last carries, then the yields stacked on a new first axis.
-      `path` is the loop's path ("h", "h.*.inner").
+      stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the
+      captures. Region outputs are the carried values, then the yields; node outputs the last carries, then the yields
+      stacked on a new first axis. `path` is the loop's path ("h", "h.*.inner").
     - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
     - `phase`: regions (training, deployed), same inputs and output types: `if training:`.
     - `given`: regions (given, absent) on whether the graph input named by attrs["input"] was handed over.

@@ -18,15 +18,16 @@ KINDS = ("size", "nat", "int", "float", "bool", "str", "list", "axis", "block")
 def faults(ref: BlockRef) -> list[Diagnostic]:
     """Names that stand twice, kinds and element types that do not exist, packs and expressions that bind too much."""
     tree = ref.tree
-    found = list(_twice((d.name, d.span) for d in (*tree.statics, *tree.inputs)))
+    statics = [(d.name, d.span) for d in tree.statics]
+    found = list(_twice([*statics, *((e.name, e.span) for e in tree.inputs)]))
     found += _twice((o.name, o.span) for o in tree.outputs if o.name is not None)
     for decl in tree.statics:
         for kind in decl.kinds:
             if kind not in KINDS:
                 help_ = suggest.close(kind, KINDS) or "kinds are " + ", ".join(KINDS)
                 found.append(Diagnostic("E0201", f"there is no kind `{kind}`", decl.span, help=help_))
-    for each in (*tree.inputs, *tree.outputs):
-        found += _type(each.type)
+    for type in (*(e.type for e in tree.inputs), *(o.type for o in tree.outputs)):
+        found += _type(type)
     found += _inputs(ref)
     return found
 
