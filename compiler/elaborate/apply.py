@@ -10,6 +10,7 @@ from ogive.compiler.elaborate import operations
 from ogive.compiler.elaborate.checker import absent
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.places import snake
+from ogive.compiler.elaborate.sharing import borrowed
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
@@ -197,7 +198,9 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     if frame.block is None:
         raise frame.fail("E0404", "a block is not allocated here", span)
     path = frame.path_for(node, snake(template.block.name), name, span)
-    instance = Instance(template.block, dict(template.statics), path, span)
+    shared: dict[str, Instance] = {}
+    statics = {key: borrowed(value, key, shared) for key, value in template.statics}
+    instance = Instance(template.block, statics, path, span, shared=shared)
     instance.member = frame.add(None)
     instance.lift = frame.lift
     frame.instances.append(instance)

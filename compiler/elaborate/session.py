@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, uses
+from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, typed, uses
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
@@ -16,6 +16,7 @@ from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds, names_in
 from ogive.compiler.elaborate.supplied import Given, elements
+from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
@@ -43,7 +44,7 @@ from ogive.compiler.elaborate.variants import (
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Size, eq, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
 
 NESTING = 64
@@ -140,7 +141,12 @@ class Session:
         if name not in module.consts:
             frame = Frame(self, module, None, Facts())
             if tree in self.const_stack:
-                module.diagnostics.append(Diagnostic("E0203", f"`{name}` is defined by itself", tree.target.span))
+                round_ = [each.target for each in self.const_stack[self.const_stack.index(tree) :]]
+                path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
+                labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
+                module.diagnostics.append(
+                    Diagnostic("E0203", f"`{name}` is defined by itself: {path}", tree.target.span, labels=labels)
+                )
                 module.consts[name] = BROKEN
                 return BROKEN
             self.const_stack.append(tree)
@@ -284,6 +290,10 @@ class Session:
                 instance.path, variant.definition, use.bindings, lift=instance.lift, span=instance.span
             )
         return use
+
+    def misfit(self, frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
+        """Whether a static of a block's type was given a block of another type."""
+        return any(decl.type is not None for decl in ref.tree.statics) and typed.misfit(frame, ref, match, span)
 
     def apply_typed(
         self, frame: Frame, func: TypedBlock, args: Sequence[Any], span: Span, spans: Sequence[Span]

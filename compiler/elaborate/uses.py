@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.elaborate import sharing, unify
 from ogive.compiler.elaborate import supplied as weights_at_calls
-from ogive.compiler.elaborate import unify
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.supplied import Given
@@ -45,6 +45,8 @@ def use(
         return BROKEN
     shown = _shown(operands, spans)
     if not _stated(frame, ref, match, span, shown):
+        return BROKEN
+    if frame.session.misfit(frame, ref, match, instance.span):
         return BROKEN
     presence = tuple(None if t is None else t.maybe is not None for t in operands)
     found = abstract(ref, match, presence)
@@ -152,6 +154,8 @@ def _results(
         if found is None:
             return BROKEN
         handed = found
+    if instance.shared and definition is not None:
+        handed = {**sharing.weights(frame, instance, span), **handed}
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
     made = frame.builder.node(
         "call",

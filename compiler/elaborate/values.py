@@ -89,6 +89,7 @@ class Instance:
     stored: set[str] = field(default_factory=set)  # the weights that are read by name
     supplied: set[str] | None = None  # the weights that every call so far supplies
     lift: Size | None = None  # `each`: so many sets of weights, stacked
+    shared: dict[str, Instance] = field(default_factory=dict)  # instances that it was handed, by their place below it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -53,9 +53,9 @@ def agree(ours: nn.Module, theirs: nn.Module, ours_in: tuple[Tensor, ...], their
     for y, z in zip(ys, zs, strict=False):
         torch.testing.assert_close(y, z.reshape(y.shape))
     weights = dict(ours.named_parameters())
-    left = torch.autograd.grad(sum(y.square().sum() for y in ys), list(weights.values()))
+    left = torch.autograd.grad(torch.stack([y.square().sum() for y in ys]).sum(), list(weights.values()))
     right = torch.autograd.grad(
-        sum(z.square().sum() for z in zs[: len(ys)]), [dict(theirs.named_parameters())[n] for n in weights]
+        torch.stack([z.square().sum() for z in zs[: len(ys)]]).sum(), [dict(theirs.named_parameters())[n] for n in weights]
     )
     torch.testing.assert_close(left, right)
 

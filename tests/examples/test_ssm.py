@@ -64,7 +64,7 @@ def mamba(w: dict[str, Tensor], x: Tensor) -> Tensor:
     (e, n), rank = w["A_log"].shape, w["dt_proj.weight"].shape[1]
     u, z = F.linear(x, w["in_proj.weight"]).chunk(2, -1)
     u = F.silu(F.conv1d(F.pad(u.mT, (3, 0)), w["conv1d.weight"], w["conv1d.bias"], groups=e).mT)
-    low, b, c = F.linear(u, w["x_proj.weight"]).split((rank, n, n), -1)
+    low, b, c = F.linear(u, w["x_proj.weight"]).tensor_split((rank, rank + n), -1)
     step = F.softplus(F.linear(low, w["dt_proj.weight"], w["dt_proj.bias"]))
     h, ys = torch.zeros(len(x), e, n, dtype=x.dtype), []
     for t in range(x.shape[1]):

@@ -1,0 +1,85 @@
+"""An instance handed to a block as a static: its weights stay where they are, and are supplied at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.places import snake
+from ogive.compiler.elaborate.supplied import weight_types
+from ogive.compiler.elaborate.values import BlockRef, Composite, Fault, Handed, Instance, Template, Tensor
+from ogive.grammar.source import Span
+
+
+def borrowed(value: Any, place: str, shared: dict[str, Instance]) -> Any:
+    """A static without instances: each becomes a block of its kind that the callee allocates at a place below it.
+
+    `shared` is told which instance stands at which place.
+    """
+    match value:
+        case Instance():
+            shared[place] = value
+            return Handed(_template(value))
+        case Handed(value=Composite(parts=parts)) | Composite(parts=parts):
+            if not any(isinstance(part, Instance) for part in parts):
+                return value
+            return Handed(Composite(tuple(_parts(parts, place, shared))))
+        case Handed(value=Template(block=block, statics=statics, span=span)):
+            given = tuple((name, borrowed(static, f"{place}.{name}", shared)) for name, static in statics)
+            return Handed(Template(block, given, span))
+        case _:
+            return value
+
+
+def _template(instance: Instance) -> Template:
+    known = {**instance.bound, **instance.statics}
+    given = [
+        (decl.name, known[decl.name])
+        for decl in instance.block.tree.statics
+        if decl.name in instance.statics or (decl.default is None and decl.name in known)
+    ]
+    return Template(instance.block, tuple(given), instance.span)
+
+
+def _parts(parts: tuple[Any, ...], place: str, shared: dict[str, Instance]) -> Iterator[Any]:
+    """The members of a composition, at the places that the callee gives them."""
+    taken: set[str] = set()
+    for part in parts:
+        if not isinstance(part, (Instance, Template, BlockRef)):
+            yield part
+            continue
+        base = snake(part.name if isinstance(part, BlockRef) else part.block.name)
+        free, number = base, 1
+        while free in taken:
+            number += 1
+            free = f"{base}_{number}"
+        taken.add(free)
+        if isinstance(part, Instance):
+            shared[f"{place}.{free}"] = part
+            yield _template(part)
+        else:
+            yield part
+
+
+def weights(frame: Frame, instance: Instance, span: Span) -> dict[str, Tensor]:
+    """The weights of the instances that were handed to `instance`, by their paths below it."""
+    found: dict[str, Tensor] = {}
+    for place, held in instance.shared.items():
+        use = frame.session.variant_of(frame, held, span)
+        if use is None:
+            raise Fault
+        mapping = dict(use.bindings)
+        if weight_types(use.definition, mapping, ("state",)):
+            text = f"`{held.path}` keeps states: it cannot be shared through a static yet"
+            raise frame.fail("E0702", text, span, help="hand over its template, which allocates")
+        if held.lift is not None or any("*" in member.path for member in use.definition.members):
+            text = f"`{held.path}` holds a loop: it cannot be shared through a static yet"
+            raise frame.fail("E0702", text, span, help="hand over its template, which allocates")
+        held.used = True
+        for path, type in weight_types(use.definition, mapping):
+            where = f"{held.path}.{path}"
+            held.stored.add(path)
+            frame.read.add(where)
+            found[f"{place}.{path}"] = frame.builder.weight(where, type, span)
+    return found
