@@ -61,7 +61,7 @@ class Static:
         spec = OPS.get(node.op)
         if spec is None or spec.random or node.regions or node.callee is not None:
             return False
-        inputs = all(x is None or (isinstance(x, str) and x in scope.types) or _known(x) for x in node.inputs)
+        inputs = all(x in scope.types if isinstance(x, str) else _known(x) for x in node.inputs)
         return inputs and all(_known(value) for _, value in node.attrs)
 
     def released(self, path: str, readers: set[str]) -> bool:

@@ -1,0 +1,120 @@
+"""The frame of passes: by name from Python, from a recipe, from the command line; refused where they do not exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+
+import ogive
+from ogive.cli import cli
+from ogive.compiler.passes.deploy import PASSES, PassCall, calls_of, run
+from ogive.compiler.passes.deploy_passed import PassError
+from ogive.compiler.program import check_text
+from ogive.compiler.verify import verify
+from ogive.grammar.diagnostics import ArchError
+
+TEXT = """use std.nn (BatchNorm, Linear)
+use std.vision (Conv)
+
+block Net(x: [b, 3, h, w]) -> [b, 5]
+where h > 3, w > 3:
+    y = x |> Conv[3, 4, 3, pad=1] as conv |> BatchNorm as bn |> max_pool[2]
+    return y |> reduce["b c h w -> b c", mean] |> Linear[4, 5] as head
+
+model M = Net[]
+
+recipe deploy for M: poset_pool[order="a<{b,c}<d"], specialize[b=1], fold
+"""
+
+
+def test_passes_compose_and_the_verifier_agrees_with_each() -> None:
+    model = check_text(TEXT).models["M"].ir
+    found = run(model, calls_of('simplify, poset_pool[order="#7", scale=0.5], specialize[b=2, h=8], fold'), verify)
+    assert len(found.steps) == 4
+    assert [note.path for note in found.notes if note.done][-1] == "conv.weight"
+    assert found.model.definition.graph.inputs[0].type.sizes[0].number == 2
+
+
+def test_a_recipe_is_a_model_again() -> None:
+    program = ogive.source(TEXT)
+    assert program.recipes["deploy"].passes[-1] == PassCall("fold")
+    model = program.deploy("deploy")
+    net = program.models["M"].torch()
+    assert list(model.weights) == ["conv.weight", "conv.bias", "head.weight", "head.bias"]
+    assert model.convert(net)["conv.weight"].shape == (4, 3, 3, 3)
+    assert "batch_norm" in model.report()
+    assert "conv.weight := " in model.conversion
+    compile(model.conversion_source(), "conversion", "exec")
+
+
+def test_verify_compares_in_both_precisions() -> None:
+    model = ogive.source(TEXT).models["M"]
+    net = model.torch()
+    with torch.no_grad():
+        net.bn.running_mean.normal_()
+        net.bn.running_var.uniform_(0.5, 2)
+        net.bn.bias.normal_()
+    found = model.deploy("fold").verify(net, h=9, w=13)
+    assert found.exact
+    assert found.relative < 1e-12
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing", "fold[x=1]", "fold(3)", "fold[3]", "specialize[q=1]", "specialize[h=2]", "simplify[a=1]"]
+)
+def test_what_is_no_pass_is_a_diagnostic(text: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        ogive.source(TEXT).models["M"].deploy(text)
+    assert {diagnostic.code for diagnostic in caught.value.diagnostics} <= {"E0810", "E0811"}
+
+
+def test_recipes_are_checked_with_their_file() -> None:
+    text = TEXT + "\nrecipe a for M: fold[x=1], nothing\n\nrecipe b for Other: fold\n"
+    found = check_text(text).diagnostics
+    assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
+
+
+def test_every_pass_has_options_with_defaults() -> None:
+    model = check_text(TEXT).models["M"].ir
+    for name in PASSES.keys() - {"expert_average"}:
+        assert run(model, [PassCall(name)]).model.name == "M"
+    with pytest.raises(PassError):
+        run(model, [PassCall("expert_average")])
+
+
+def test_the_command_writes_model_and_weights(tmp_path: Path) -> None:
+    source, weights, out = tmp_path / "net.arch", tmp_path / "w.safetensors", tmp_path / "out.py"
+    source.write_text(TEXT)
+    net = ogive.load(source).models["M"].torch()
+    save_file(dict(net.state_dict()), weights)
+    done = CliRunner().invoke(
+        cli, ["deploy", f"{source}:M", "--weights", str(weights), "-o", str(out), "--report", "--conversion"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "conv, batch_norm became conv" in done.output
+    names: dict[str, object] = {"__name__": "out"}
+    exec(compile(out.read_text(), str(out), "exec"), names)
+    made = names["M"]()  # type: ignore[operator]
+    made.load_state_dict(load_file(tmp_path / "out.safetensors"))
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(made.eval()(x), net.eval()(x), rtol=1e-4, atol=1e-6)
+
+
+def test_the_command_refuses(tmp_path: Path) -> None:
+    source, weights = tmp_path / "net.arch", tmp_path / "w.safetensors"
+    source.write_text(TEXT)
+    save_file({"conv.weight": torch.zeros(4, 3, 3, 3)}, weights)
+    for arguments, status in (
+        (["--weights", str(weights)], 1),
+        (["--pass", "nothing"], 1),
+        (["--recipe", "nothing"], 2),
+        (["--recipe", "deploy", "--pass", "fold"], 2),
+    ):
+        done = CliRunner().invoke(cli, ["deploy", f"{source}:M", *arguments])
+        assert done.exit_code == status, done.output
+        assert "Traceback" not in done.output
