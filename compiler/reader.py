@@ -28,7 +28,7 @@ from ogive.compiler.ir_values import Names, split_top
 from ogive.compiler.printer import implied
 from ogive.compiler.sizes import Condition, Unknown
 
-NODE = re.compile(r"(?P<op>\w+)(?: (?P<path>[^\s<\[(]+))?(?: <(?P<callee>\w+)\{(?P<bound>[^>]*)\}>)?(?P<rest>.*)")
+NODE = re.compile(r"(?P<op>\w+)(?: (?P<path>[^\s<\[(]+))?(?: <(?P<callee>[\w']+)\{(?P<bound>[^>]*)\}>)?(?P<rest>.*)")
 LINE = re.compile(r"(?P<indent> *)(?P<text>.*)")
 
 
@@ -77,7 +77,7 @@ Known = Mapping[str, tuple[Definition, dict[str, Unknown]]]
 
 
 def _model(line: Line, known: Known) -> Model:
-    match = re.fullmatch(r"model (\w+) = (\w+)\((.*)\)", line.text)
+    match = re.fullmatch(r"model (\S+) = (\S+?)\((.*)\)", line.text)
     if match is None or match[2] not in known:
         raise NotIR(line.text)
     definition, unknowns = known[match[2]]
@@ -179,7 +179,7 @@ class _Reader:
         self.members.append(Weight(path, self.names.type(type), kind, init, keep))
 
     def read_instance(self, line: Line) -> None:
-        match = re.fullmatch(r"instance (\S+): (\w+)\{(.*?)\}(?: lift (.*?))?(?: omitted (.*))?", line.text)
+        match = re.fullmatch(r"instance (\S+): ([^\s{]+)\{(.*?)\}(?: lift (.*?))?(?: omitted (.*))?", line.text)
         if match is None or match[2] not in self.known:
             raise NotIR(line.text)
         lift = self.names.size(match[4]) if match[4] else None
@@ -196,7 +196,7 @@ class _Reader:
         return self.typed(text.removesuffix(" optional")), optional
 
     def read_output(self, line: Line) -> tuple[Operand, str | None]:
-        match = re.fullmatch(r"output (%\S+|.+?)(?: (\w+))?", line.text)
+        match = re.fullmatch(r"output (%\S+|.+?)(?: ([\w']+))?", line.text)
         if match is None:
             raise NotIR(line.text)
         return self.operand(match[1]), match[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from keyword import iskeyword
 
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.constraints import after_step, constrain
@@ -72,7 +73,7 @@ class Constructor:
             for path in member.omitted:  # every call supplies it
                 owner, _, leaf = f"{target}.{path}".rpartition(".")
                 self.lines.append(f'{owner}.register_parameter("{leaf}", None)')
-        if place.children and not place.turned:
+        if place.children and not place.turned and plain(name):
             self.declared.append(f"{name}: Any")
             self.file.imports.add("typing.Any")
         self._initialized(place, access(name))
@@ -121,7 +122,10 @@ class Constructor:
             turns = [parts.get(str(number), Code("nn.Module()")) for number in range(last + 1)]
             return Code(f"nn.ModuleList([{', '.join(map(str, turns))}])")
         self.file.helpers.setdefault("Group")
-        return call("Group", **parts)
+        if all(name.isidentifier() and not iskeyword(name) for name in parts):
+            return call("Group", **parts)
+        pairs = ", ".join(f'"{name}": {value}' for name, value in parts.items())
+        return Code(f"Group(**{{{pairs}}})")
 
     def _turns(self, place: Place) -> Code:
         unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")

@@ -14,6 +14,7 @@ from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
+from ogive.backends.pytorch.names import identifier
 from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
@@ -26,7 +27,7 @@ GROUP = '''
 class Group(nn.Module):
     """Modules and parameters that stand under one name."""
 
-    def __init__(self, **members: nn.Module | nn.Parameter | nn.Buffer) -> None:
+    def __init__(self, **members: Any) -> None:
         super().__init__()
         for name, member in members.items():
             setattr(self, name, member)
@@ -46,7 +47,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
     model = optimized(model, passes)
     file = File(known_at_start(model), effectful())
-    file.names.update((model.name, *HELPERS, *HELPERS_TEXT))
+    file.names.update((identifier(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -98,7 +99,7 @@ def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = Non
     output = output_class(unit)
     if output is not None:
         file.imports.add("typing.NamedTuple")
-        fields = [f"    {name}: Tensor" for name in unit.definition.output_names]
+        fields = [f"    {identifier(str(name))}: Tensor" for name in unit.definition.output_names]
         sections.append("\n".join([f"class {output}(NamedTuple):", *fields]))
     return [*sections, "\n".join(lines)]
 
@@ -131,7 +132,8 @@ def _docstring(words: list[str], shapes: str) -> list[str]:
 
 def _quoted(text: str) -> str:
     """Text that may stand in a docstring."""
-    return text.replace("\\", "\\\\").replace('"""', "'''").rstrip('"').rstrip()
+    text = text.replace("\\", "\\\\").replace('"""', "'''").rstrip('"').rstrip()
+    return f" {text}" if text.startswith('"') else text
 
 
 def _factory(model: Model, file: File) -> str:
@@ -139,7 +141,7 @@ def _factory(model: Model, file: File) -> str:
     unit = file.units[model.definition.name]
     doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
     doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
-    head = signature(f"def {model.name}", [], f" -> {unit.name}:")
+    head = signature(f"def {identifier(model.name)}", [], f" -> {unit.name}:")
     values = dict(model.bindings)
     settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
     made = f"{unit.name}({settings})"

@@ -31,7 +31,9 @@ class Settings:
         if isinstance(value, Size | int):
             return self.render(value)
         assert isinstance(value, tuple | list), value
-        inside = [item.subs(self.bindings) if isinstance(item, Size) else item for item in value]  # the layer's own sizes
+        inside = [
+            item.subs(self.bindings) if isinstance(item, Size) else item for item in value
+        ]  # the layer's own sizes
         parts = [str(self.number(item)) for item in inside]
         if parts and len(set(parts)) == 1:
             return Code(parts[0])

@@ -121,7 +121,7 @@ def _owns_brackets(node: ast.expr) -> bool:
     match node:
         case ast.Call(args=args, keywords=keywords):
             return bool(args or keywords) and not _chain(node)
-        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) | ast.Dict(values=items):
             return bool(items)
         case ast.GeneratorExp() | ast.ListComp():
             return True
@@ -162,6 +162,9 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
             head, tail, parts, items = "(", ")", [("", x) for x in elements], [flat(x) for x in elements]
         case ast.List(elts=elements):
             head, tail, parts, items = "[", "]", [("", x) for x in elements], [flat(x) for x in elements]
+        case ast.Dict(keys=keys, values=found):
+            parts = [(f"{flat(key)}: " if key else "**", x) for key, x in zip(keys, found, strict=True)]
+            head, tail, items = "{", "}", [prefix + flat(x) for prefix, x in parts]
         case ast.GeneratorExp() | ast.ListComp():
             text = flat(node)
             head, tail, parts, items = text[0], text[-1], [("", node)], [text[1:-1]]
@@ -169,7 +172,7 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
             return [pad + before + flat(node) + after]
     joined = inner + ", ".join(items)
     first, last = pad + before + head, pad + tail + after
-    display = isinstance(node, ast.Tuple | ast.List | ast.Set)
+    display = isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict)
     if len(joined) <= LINE and not display:
         return [first, joined, last]
     lone = len(parts) == 1 and (isinstance(parts[0][1], ast.GeneratorExp | ast.ListComp))

@@ -10,6 +10,7 @@ from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.lifted import custom, gradient, lifted
 from ogive.backends.pytorch.names import RESERVED, identifier, singular
 from ogive.backends.pytorch.plan import Unit
+from ogive.backends.pytorch.pretty import constant
 from ogive.backends.pytorch.scope import Frame
 from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
@@ -298,7 +299,8 @@ def assume(writer: Writer, node: Node) -> None:
     text = writer.condition(node.attr("condition").negate())
     writer.scope.line(f"if {text}:")
     writer.scope.indent += 4
-    writer.scope.line(f'raise ValueError("assumed {node.attr("text") or node.attr("condition")}")')
+    message = constant(f"assumed {node.attr('text') or node.attr('condition')}")
+    writer.scope.line(f"raise ValueError({message})")
     writer.scope.indent -= 4
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.names import plain
+from ogive.backends.pytorch.names import identifier, plain
 from ogive.backends.pytorch.sizecode import size_code
 from ogive.compiler.ir import Value
 from ogive.compiler.sizes import Size, Unknown
@@ -44,8 +44,9 @@ class Shapes:
         if lone is not None:
             return self._read(*lone, unknown.name)
         if unknown in self.known:
-            taken = unknown.name in self.members or not plain(unknown.name)
-            name = f"{unknown.name}_size" if taken else unknown.name
+            name = identifier(unknown.name)
+            while name in self.members or name in self.stored.values() or not plain(name):
+                name += "_size"
             self.stored[unknown] = name
             return f"self.{name}"
         return self._solve(unknown) or self._absent(unknown) or self._pass(unknown)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ogive.backends.pytorch.emit import emit
 from ogive.backends.pytorch.module import load
+from ogive.backends.pytorch.names import identifier
 from ogive.compiler.ir import Model
 from ogive.compiler.passes import TORCH, optimized
 from ogive.compiler.printer import text
@@ -28,7 +29,7 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 def module(source: str, of: Model) -> nn.Module:
     torch.manual_seed(0)
-    made: nn.Module = getattr(load(source, of.name), of.name)()
+    made: nn.Module = getattr(load(source, identifier(of.name)), identifier(of.name))()
     return made.double()
 
 
