@@ -11,7 +11,7 @@ from ogive.backends.diagram.figure import Link, Op, Section
 from ogive.backends.diagram.glyphs import LIBRARY, NORMS, Look, look, strided
 from ogive.backends.diagram.labels import size_label
 from ogive.backends.diagram.links import completed, links_of
-from ogive.backends.diagram.passing import Passing, entering, leaving
+from ogive.backends.diagram.passing import LIFTS, Passing, entering, leaving
 from ogive.backends.diagram.steps import Step
 from ogive.backends.diagram.wires import Classes, Wires
 from ogive.compiler.compare import Change, mark
@@ -244,8 +244,12 @@ class _Scope:
 
     def _region(self, base: Op, node: Node, ins: list[Wires | None], outs: list[Wires]) -> Op:
         """Loops, and choices of a phase or of an input that is given."""
-        glyph = node.op if node.op in ("repeat", "scan") else "phase"
-        titles = {"phase": ("training", "deployed"), "given": ("given", "absent")}.get(node.op, ("",) * 9)
+        glyph = {"repeat": "repeat", "scan": "scan", "over": "repeat", "each": "repeat"}.get(node.op, "phase")
+        titles = {
+            "phase": ("training", "deployed"),
+            "given": ("given", "absent"),
+            "custom_grad": ("value", "derivative"),
+        }.get(node.op, ("",) * 9)
         bodies, enter, leave = [], [], []
         for k, region in enumerate(node.regions):
             scope = _Scope(self.builder, region, self.sizes, self.prefix, self.path, self.depth)
@@ -256,6 +260,8 @@ class _Scope:
         count = node.attr("count")
         text = size_label(count.subs(self.sizes) if self.sizes else count, self.builder.divides) if count else ""
         text = f"×{text}" if node.op == "repeat" else node.op
+        if node.op in LIFTS:
+            text = f"{node.op} {_lifted(node, ins)}".strip()
         if node.op == "scan":
             turn = ins[node.attr("carry", 0)]
             label = turn.type.axes[node.attr("axis", 0)].label if turn is not None else None
@@ -264,6 +270,16 @@ class _Scope:
         path = node.path if node.op == "repeat" else ""
         return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
                        leave=tuple(leave), attrs=attrs)  # fmt: skip
+
+
+def _lifted(node: Node, ins: Sequence[Wires | None]) -> str:
+    """The label of the axis that a block is lifted over."""
+    axes = node.attr("in_axes") or ()
+    first = next((w.type.axes[at] for w, at in zip(ins, axes, strict=False) if w is not None and at is not None), None)
+    if first is not None and first.label:
+        return str(first.label)
+    size = node.attr("size")
+    return size_label(size) if isinstance(size, Size) else ""
 
 
 def _axes(inner: str, x: Wires) -> tuple[tuple[str, Any], ...]:

@@ -14,6 +14,9 @@ from ogive.compiler.ir import Definition, Model
 from ogive.compiler.sizes import Compare
 
 
+LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
+
+
 def figure_of(
     definition: Definition,
     options: Options | None = None,
@@ -77,6 +80,7 @@ class _Finish:
         self.sizes: dict[str, set[str]] = {}  # label of an axis: the sizes that it has somewhere
         self.labels: dict[str, set[str]] = {}  # an axis: the labels that it has somewhere
         self.names: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
         self.used: dict[tuple[str, str], str] = {}
 
     def collect(self, sections: Iterable[Section]) -> None:
@@ -120,7 +124,14 @@ class _Finish:
             return slot.label if named else size
         if slot.label and len(self.sizes.get(slot.label, ())) == 1:
             return slot.label
-        return size
+        return size if len(size) <= LONGEST else self._alias(slot.label or "s", size)
+
+    def _alias(self, base: str, size: str) -> str:
+        """A short name for a long size: h₁ = ⌊(h − 1)/stride⌋ + 1."""
+        if size not in self.aliases:
+            taken = {name for name in self.aliases.values() if name.rsplit("_", 1)[0] == base}
+            self.aliases[size] = f"{base}_{len(taken) + 1}"
+        return self.aliases[size]
 
     def _axis(self, root: str, label: str) -> str:
         if root not in self.names:

@@ -92,8 +92,12 @@ def _weave(op: Op, bodies: list[Placed]) -> float:
     """Room for wires that change their height between the edge and the body."""
     if len(bodies) > 1:
         return 30.0
-    sliced = op.glyph in ("repeat", "scan") and len(op.enter) < sum(len(link.left) for link in op.links)
+    sliced = op.glyph in ("repeat", "scan") and (len(op.enter) < _count(op, 0) or len(op.leave) < _count(op, 1))
     return 14.0 if sliced else 0.0
+
+
+def _count(op: Op, side: int) -> int:
+    return sum(len((link.left, link.right)[side]) for link in op.links)
 
 
 def _body(body: Placed, x: float, top: float, width: float, theme: Theme, paint: Paint) -> list[Item]:

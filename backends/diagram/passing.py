@@ -12,6 +12,7 @@ from ogive.compiler.ir import Definition, Graph, Node
 
 Place = tuple[int, str]  # which input or output, which of its wires ("0", "1", ..., "e")
 Group = tuple[tuple[Place, ...], tuple[Place, ...]]
+LIFTS = ("over", "each")
 KEPT = ("through", "join", "split")
 
 
@@ -93,6 +94,8 @@ def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str
     """(wire of an operand, wire of the region's input): sliced axes stay outside."""
     carry, turn, number = (node.attr(key, 0) for key in ("carry", "turn", "number"))
     found: list[tuple[str, str]] = []
+    if node.op == "custom_grad" and region is not node.regions[0]:
+        return found  # it reads the incoming gradient, which no wire of this drawing carries
     for k, wires in enumerate(ins):
         if wires is None:
             continue
@@ -100,9 +103,17 @@ def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str
         if at >= len(region.inputs):
             continue
         inner = Wires(prefix + region.inputs[at].name, region.inputs[at].type)
-        cut = axis_of_turn(node, k - carry) if carry <= k < carry + turn else None
-        found += _pairs(wires, inner, cut)
+        found += _pairs(wires, inner, cut_of(node, k))
     return found
+
+
+def cut_of(node: Node, k: int) -> int | None:
+    """The axis of an operand that stays outside: the one that is stepped through, or lifted over."""
+    carry, turn = node.attr("carry", 0), node.attr("turn", 0)
+    if node.op in LIFTS:
+        axes = node.attr("in_axes") or ()
+        return axes[k] if k < node.attr("mapped", 0) and k < len(axes) else None
+    return axis_of_turn(node, k - carry) if carry <= k < carry + turn else None
 
 
 def leaving(
@@ -119,6 +130,8 @@ def leaving(
         if isinstance(name, str):
             inner = Wires(next(names), region.values[name].type)
             cut = node.attr("axis", 0) if node.op in ("repeat", "scan") and k >= carry else None
+            if node.op in LIFTS:
+                cut = (node.attr("out_axes") or ())[k]
             found += [(a, b) for b, a in _pairs(wires, inner, cut)]
     return found
 
