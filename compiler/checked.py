@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import Module
 from ogive.compiler.elaborate.session import Session
 from ogive.compiler.elaborate.signature import faults
-from ogive.compiler.elaborate.statics import check_kind, input_sizes, kinds, names_in
+from ogive.compiler.elaborate.statics import check_kind, handed, input_sizes, kinds, names_in
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -32,6 +32,7 @@ from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simpli
 from ogive.compiler.weights import parameter_count
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.parser import parse
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
             work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
     recipes = _recipes(work, module)
     work.add(module.diagnostics)
+    work.add([found for found in session.library.diagnostics if found.severity == "error"])
     work.add(lint.of_module(module))
     found = sorted(work.diagnostics, key=Diagnostic.order)
     return Program(module.path, tuple(found), blocks, models, module, session, recipes)
@@ -196,13 +198,26 @@ class _Checked:
                 if name not in declared and name not in input_sizes(ref.tree):
                     raise frame.fail("E0403", f"`{ref.name}` has no static `{name}`", ref.tree.name_span)
                 wanted = kinds(declared[name], ref.tree) if name in declared else ("size",)
-                given[name] = check_kind(frame, name, from_python(value), wanted, _span_of(ref, name))
+                made = self._written(frame, value) if "block" in wanted else from_python(value)
+                given[name] = check_kind(frame, name, made, wanted, _span_of(ref, name))
             except TypeError as problem:
                 frame.report("E0404", f"`{name}`: {problem}", _span_of(ref, name))
             except Fault:
                 pass
         self.add(frame.diagnostics)
         return None if frame.diagnostics else given
+
+    def _written(self, frame: Frame, value: Any) -> Any:
+        """A block as a static: its name, an expression (`"Linear[8, 8, ...]"`), or a block of the program."""
+        text = value if isinstance(value, str) else getattr(value, "name", None)
+        if not isinstance(text, str):
+            raise TypeError(f"a block is handed over by name, not as {type(value).__name__}")
+        parsed = parse(f"const block_ = {text}\n", "<static>")
+        frame.diagnostics.extend(parsed.diagnostics)
+        trees = [tree for tree in parsed.file.declarations if isinstance(tree, syntax.Const)]
+        if parsed.diagnostics or not trees:
+            raise Fault
+        return handed(frame, trees[0].value)
 
     def block(self, ref: BlockRef) -> BlockReport:
         """Prove a block once, for all sizes, where its control flow does not hang on a static."""

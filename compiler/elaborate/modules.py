@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ogive import stdlib
+from ogive.compiler.elaborate import packages
 from ogive.compiler.elaborate.values import BlockRef, OpTemplate
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
@@ -53,10 +54,17 @@ class Library:
             self._loading.pop()
         return held[name]
 
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What is wrong with the files that were read, beside what uses of their blocks find."""
+        return [found for module in self._files.values() for found in module.diagnostics]
+
     def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         """The module that a `use` names, or what is wrong with it."""
         if use.module.startswith("./"):
             return self._beside(use, user)
+        if use.module not in stdlib.names() and self._allow_files and (places := packages.files(use.module)):
+            return self._packaged(use, places)
         if use.module not in stdlib.names():
             close = difflib.get_close_matches(use.module, stdlib.names(), 1)
             hint = f"did you mean `{close[0]}`?" if close else "the library has " + ", ".join(stdlib.names())
@@ -79,8 +87,20 @@ class Library:
                 use.module_span,
                 help="a file may use files of its own folder and of folders below",
             )
+        return self._read(use, target, user)
+
+    def _packaged(self, use: syntax.Use, places: tuple[Path, ...]) -> Module | Diagnostic:
+        """A module of a package, or of a folder that the environment names."""
+        if len(places) > 1:
+            found = " and ".join(f"`{place}`" for place in places)
+            return Diagnostic(
+                "E0202", f"`{use.module}` is found twice: {found}", use.module_span, help="rename one of them"
+            )
+        return self._read(use, places[0], None)
+
+    def _read(self, use: syntax.Use, target: Path, user: Module | None) -> Module | Diagnostic:
         name = str(target)
-        if name in self._loading or target == Path(user.path).resolve():
+        if name in self._loading or (user is not None and target == Path(user.path).resolve()):
             return Diagnostic("E0203", f"`{use.module}` uses this file, which uses it", use.module_span)
         try:
             text = target.read_text(encoding="utf-8")
@@ -88,7 +108,8 @@ class Library:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
             return Diagnostic("E0202", f"cannot read `{target.name}`: {reason}", use.module_span)
         module = self.module(name, text, str(target))
-        module.name = module.name if module.name != name else target.stem
+        if module.name == name:
+            module.name = target.stem if user is not None else use.module
         return module
 
 
