@@ -165,7 +165,7 @@ class Functions:
             return told[unknown]
 
         builder.ask = ask
-        inner = Walker(builder, weight, None, outer.conditions, self.call, self.turn)
+        inner = Walker(builder, weight, None, outer.conditions, self.call, on_turn=self.turn)
         results = run(inner, bound, {})
         function = self.proto.functions.add()
         _outputs(builder, function, results)

@@ -9,6 +9,7 @@ from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
 from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
+from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.specialize import Sizes, real, specialized
 from ogive.compiler.ir import Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.passes.substitute import in_sizes
@@ -56,6 +57,7 @@ class Walker:
     taps: dict[str, str] | None = None  # where taps are collected
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
     on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
+    tape: list[Noted] | None = None  # what is lowered, inside of `grad`
     on_turn: Callable[[Walker, Frame, Node], Sequence[Bound]] | None = None
 
     def definition(
@@ -112,10 +114,8 @@ class Walker:
                 self._weight(frame, node)
             case "call":
                 self._call(frame, node)
-            case "repeat" | "scan" | "over" | "each" | "custom_grad":
+            case "repeat" | "scan" | "over" | "each" | "custom_grad" | "grad":
                 self._loop(frame, node)
-            case "grad":
-                raise OnnxError("`grad` has no form in ONNX: the standard does not derive", node.span)
             case "phase":
                 self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
             case "given":
@@ -153,6 +153,10 @@ class Walker:
         except OnnxError as error:
             raise OnnxError(error.text, error.span or node.span) from None
         found = results if isinstance(results, tuple) else (results,)
+        if self.tape is not None:
+            if node.op in ("stop_gradient", "grad_as"):  # what is cut must not be what flows on
+                found = builder.add("Identity", found, 1, {})
+            self.tape.append(Noted(there, args, found))
         for value, name in zip(node.outputs, found, strict=True):
             frame.values[value.name] = name
             self.note(name, value, frame)
@@ -188,7 +192,7 @@ class Walker:
     def _call(self, frame: Frame, node: Node) -> None:
         assert node.callee is not None, node
         args = [self.bound(frame, operand) for operand in node.inputs]
-        if self.on_call is not None and not frame.lifts:
+        if self.on_call is not None and self.tape is None and not frame.lifts:
             found = self.on_call(self, frame, node, args)
             if found is not None:
                 self._bind(frame, node, found)
@@ -211,10 +215,15 @@ class Walker:
 
     def _loop(self, frame: Frame, node: Node) -> None:
         # regions need the walker, and the walker regions
-        from ogive.backends.onnx_model import lifted, loops
+        from ogive.backends.onnx_model import derive, lifted, loops
 
+        plain = node.op == "repeat" and not node.attr("turn") and len(node.outputs) == node.attr("carry")
+        if self.tape is not None and not plain and node.op != "grad":
+            raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
         if node.op == "custom_grad":
             lifted.custom(self, frame, node)
+        elif node.op == "grad":
+            derive.lower(self, frame, node)
         else:
             (lifted if node.op in ("over", "each") else loops).lower(self, frame, node)
 

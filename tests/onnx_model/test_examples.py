@@ -14,7 +14,6 @@ from torch import Tensor, nn
 import ogive
 from ogive.api import Model
 from ogive.backends.onnx_model.contract import Contract
-from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.specialize import Sizes
@@ -30,9 +29,7 @@ IMAGES = ((44, 44), (48, 44), (60, 44), (92, 60), (100, 132))
 FEW = 3  # choices of sizes for the other examples
 # where the evaluator of the standard (onnx 1.23) has a gap: Scan along an axis other than the first
 NO_REFERENCE = frozenset(("lstm_tagger", "mamba"))
-# what has no form in ONNX, and why
-REFUSED = {"input_convex": "`grad` has no form"}
-NAMES = [path.stem for path in FILES if path.stem not in REFUSED]
+NAMES = [path.stem for path in FILES]
 
 
 def inputs(name: str, model: Model) -> list[list[Tensor]]:
@@ -162,9 +159,3 @@ def test_node_names_are_paths() -> None:
     names = [node.name for node in proto.graph.node]
     assert len(set(names)) == len(names)
     assert {"wte/Gather", "h.0/Add", "h.1.attn/Attention", "h.1.mlp.c_fc/MatMul"} <= set(names)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_form_says_so(name: str) -> None:
-    with pytest.raises(OnnxError, match=REFUSED[name]):
-        made(name)
