@@ -9,7 +9,7 @@ from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.plan import Place, Unit, access
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.written import File
-from ogive.compiler.ir import Weight
+from ogive.compiler.ir import Graph, Instance, Weight
 from ogive.compiler.sizes import Unknown
 
 
@@ -17,9 +17,8 @@ def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
     lines: list[str] = []
     shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
-    for target, weight in _kept(unit.place, "self"):
-        assert weight.keep is not None
-        lines += filled(unit, file, target, weight.keep, shapes.name)[1:]
+    for target, keep in _kept(unit.place, "self"):
+        lines += filled(unit, file, target, keep, shapes.name)[1:]
     stored.update(shapes.stored)
     if not lines:
         return []
@@ -28,9 +27,12 @@ def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     return ["", *(f"    {line}" for line in head), *body]
 
 
-def _kept(place: Place, base: str) -> Iterator[tuple[str, Weight]]:
+def _kept(place: Place, base: str) -> Iterator[tuple[str, Graph]]:
+    """The weights that are constrained here, and how: those of this class, and those below its members."""
     if isinstance(place.member, Weight) and place.member.keep is not None:
-        yield base, place.member
+        yield base, place.member.keep
+    if isinstance(place.member, Instance):
+        yield from ((access(path, base), keep) for path, keep in place.member.keeps)
     for name, child in place.children.items() if not place.turned else ():
         yield from _kept(child, access(name, base))
 

@@ -60,6 +60,15 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     return _assembled(model, file, sections)
 
 
+def _graphs_of_weights(definition: Definition) -> list[Graph]:
+    """How weights start and where they must stay, where that is an expression."""
+    inits = [weight.init for weight in definition.weights]
+    inits += [init for instance in definition.instances for _, init in instance.inits]
+    keeps = [weight.keep for weight in definition.weights]
+    keeps += [keep for instance in definition.instances for _, keep in instance.keeps]
+    return [graph for graph in (*(init.graph for init in inits), *keeps) if graph is not None]
+
+
 def own_definitions(model: Model) -> list[Definition]:
     """The definitions that need text of their own, callees first: not those that are layers of torch."""
     found: dict[str, Definition] = {}
@@ -70,9 +79,10 @@ def own_definitions(model: Model) -> list[Definition]:
         for member in definition.instances:
             if not is_layer(member.definition):
                 visit(member.definition)
-        for node in definition.graph.walk():
-            if node.callee is not None and not (node.path and is_layer(node.callee)):
-                visit(node.callee)
+        for graph in (definition.graph, *_graphs_of_weights(definition)):
+            for node in graph.walk():
+                if node.callee is not None and not (node.path and is_layer(node.callee)):
+                    visit(node.callee)
         found[definition.name] = definition
 
     visit(model.definition)

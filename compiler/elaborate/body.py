@@ -61,7 +61,7 @@ def _statement(frame: Frame, tree: syntax.Stmt) -> None:
         case syntax.InitStmt():
             weights.override(frame, tree)
         case syntax.KeepStmt():
-            raise frame.fail("E0702", "`keep` of a weight made elsewhere is not built yet", tree.span)
+            weights.keep(frame, tree)
         case syntax.Return():
             _return(frame, tree)
         case syntax.Yield():

@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.apply import allocate
 from ogive.compiler.elaborate.body import declared_type, state
 from ogive.compiler.elaborate.checker import absent, callable_kind
 from ogive.compiler.elaborate.frame import Frame, Place
-from ogive.compiler.elaborate.inits import finish_inits
+from ogive.compiler.elaborate.inits import finish_inits, finish_keeps
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -133,6 +133,7 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
     tree = ref.tree
     results = _results(frame, tree)
     finish_inits(frame)
+    finish_keeps(frame)
     conditions = demands.settle(frame, variant.holes)
     _warn_unused(frame)
     variant.conditions = tuple(conditions)

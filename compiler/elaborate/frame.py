@@ -88,6 +88,7 @@ class Frame:
     fixed: dict[str, Span] = field(default_factory=dict)  # names of instances, params, states: may not be bound again
     places: list[Place] = field(default_factory=list)
     inits: list[Override] = field(default_factory=list)
+    keeps: list[Override] = field(default_factory=list)
     filling: TensorType | None = None  # the weight whose initializer is evaluated: named ones take its shape
     read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last

@@ -9,8 +9,9 @@ from ogive.compiler.elaborate import weights
 from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.supplied import weight_types
 from ogive.compiler.elaborate.values import Fault
-from ogive.compiler.ir import Init
+from ogive.compiler.ir import Init, Weight
 from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.types import TensorType
 
 
 def finish_inits(frame: Frame) -> None:
@@ -27,6 +28,52 @@ def finish_inits(frame: Frame) -> None:
                 override.span,
                 help="name a block and its weight (`Linear.weight`), or a path without turn numbers",
             )
+
+
+def finish_keeps(frame: Frame) -> None:
+    """Resolve `keep path = f` against what the body allocated."""
+    for override in frame.keeps:
+        text = ".".join(override.target)
+        try:
+            found = [_keep(frame, override, index, path) for index, path in _targets(frame, override)]
+        except Fault:
+            continue
+        if not found and not frame.failed:
+            frame.report("E0201", f"`keep {text}` matches no weight of this body", override.span)
+
+
+def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:
+    members = [(index, member) for index, member in enumerate(frame.members) if member is not None]
+    return [(index, path) for index, member in members for path in _matches(member, override.target)]
+
+
+def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
+    member: Any = frame.members[index]
+    where = f"{member.path}.{path}" if path else member.path
+    if "*" in where.split("."):
+        raise frame.fail(
+            "E0702",
+            f"`keep` of `{where}`, which stands in a loop, is not built yet",
+            override.span,
+            help="write `keep` after the `param`, or in the block that holds it",
+        )
+    assert not isinstance(override.init, Init)
+    saved, frame.variables = frame.variables, dict(override.variables)
+    try:
+        graph = weights.constraint(frame, override.init, _type_of(member, path))
+    finally:
+        frame.variables = saved
+    if isinstance(member, InstanceMember):
+        frame.members[index] = replace(member, keeps=(*member.keeps, (path, graph)))
+    else:
+        frame.members[index] = replace(member, keep=graph)
+
+
+def _type_of(member: Any, path: str) -> TensorType:
+    if isinstance(member, InstanceMember):
+        return dict(weight_types(member.definition, dict(member.bindings)))[path]
+    assert isinstance(member, Weight)
+    return member.type
 
 
 def _is_path(target: tuple[str, ...]) -> bool:
@@ -48,10 +95,7 @@ def _made(frame: Frame, override: Override, member: Any, path: str) -> Init:
     """The initializer for the weight at a path of a member: an expression takes the shape of that weight."""
     if isinstance(override.init, Init):
         return override.init
-    if isinstance(member, InstanceMember):
-        type = dict(weight_types(member.definition, dict(member.bindings)))[path]
-    else:
-        type = member.type
+    type = _type_of(member, path)
     saved, frame.variables = frame.variables, dict(override.variables)
     try:
         return weights.initializer(frame, override.init, type)

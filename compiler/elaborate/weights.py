@@ -139,3 +139,8 @@ def override(frame: Frame, tree: syntax.InitStmt) -> None:
     known = dict(frame.variables)  # names mean what they mean here, not at the end of the body
     for target, span in zip(tree.targets, tree.target_spans, strict=True):
         frame.inits.append(Override(target, init, known, span))
+
+
+def keep(frame: Frame, tree: syntax.KeepStmt) -> None:
+    """`keep lin.weight = relu`: noted, resolved when the body is done."""
+    frame.keeps.append(Override(tree.target, tree.value, dict(frame.variables), tree.target_span))

@@ -1,0 +1,52 @@
+"""Constraints of weights: applied at the start and after every step, also from outside."""
+
+from __future__ import annotations
+
+import torch
+
+import ogive
+from ogive.api import Model
+from ogive.compiler.program import check_text
+
+TEXT = """
+use std.nn (Linear)
+
+block half(w: [*s]) -> [*s]:
+    return 0.5 * tanh(w)
+
+block Inner[d](x: [b, d]) -> [b, d]:
+    return x |> Linear[d, d] as lin
+
+block A[d](x: [b, d]) -> [b, d]:
+    keep lin.weight = relu
+    keep inner.lin.weight = half
+    keep gain = clamp[0.5, 2.0]
+    param gain: [d] = normal
+    return (x |> Linear[d, d] as lin |> Inner[d] as inner) * gain
+
+model M = A[4]
+"""
+
+
+def test_weights_made_elsewhere_are_kept_too() -> None:
+    model = ogive.source(TEXT)["M"]
+    assert isinstance(model, Model)
+    net = model.torch()
+
+    def holds() -> bool:
+        lin, inner, gain = (net.get_parameter(n) for n in ("lin.weight", "inner.lin.weight", "gain"))
+        return bool((lin >= 0).all() and (inner.abs() <= 0.5).all() and (gain >= 0.5).all() and (gain <= 2).all())
+
+    assert holds()
+    optimizer = torch.optim.SGD(net.parameters(), lr=100.0)
+    net(torch.randn(8, 4)).square().mean().backward()
+    optimizer.step()
+    assert not holds()
+    net.after_step()
+    assert holds()
+    assert bool((net.get_parameter("lin.bias") < 0).any())
+
+
+def test_a_constraint_that_finds_no_weight_is_an_error() -> None:
+    text = TEXT.replace("keep lin.weight", "keep line.weight")
+    assert [d.code for d in check_text(text).diagnostics] == ["E0201"]
