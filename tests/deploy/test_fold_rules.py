@@ -12,6 +12,12 @@ IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"
 TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
 ROWS = "(x: [n, 6]) -> [n, d]"
 
+SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
+    IMAGE: ((2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)),
+    TOKENS: ((2, 3, 6), (1, 1, 6)),
+    ROWS: ((5, 6), (1, 6)),
+}
+
 # name, types, body, what is left
 CASES = [
     ("conv, bn", IMAGE, "return x |> Conv[4, 6, 3, pad=1] |> BatchNorm", {"conv": 1}),
@@ -96,7 +102,9 @@ CASES = [
 @pytest.mark.parametrize(("types", "body", "left"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_each_rule_keeps_the_values(types: str, body: str, left: dict[str, int]) -> None:
     found = folded(model(body, types))
-    shapes = [(2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)] if types == IMAGE else [(2, 3, 6), (1, 1, 6)]
+    shapes: list[tuple[int, ...]] = (
+        [(2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)] if types == IMAGE else [(2, 3, 6), (1, 1, 6)]
+    )
     shapes = [(5, 6), (1, 6)] if types == ROWS else shapes
     for shape in shapes:
         assert found.error(image(*shape)) < 1e-12

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 import ogive
+from deploy.folding import randomized
 from ogive.cli import cli
 from ogive.compiler.passes.deploy import PASSES, PassCall, calls_of, run
 from ogive.compiler.passes.deploy_passed import PassError
@@ -53,11 +54,7 @@ def test_a_recipe_is_a_model_again() -> None:
 
 def test_verify_compares_in_both_precisions() -> None:
     model = ogive.source(TEXT).models["M"]
-    net = model.torch()
-    with torch.no_grad():
-        net.bn.running_mean.normal_()
-        net.bn.running_var.uniform_(0.5, 2)
-        net.bn.bias.normal_()
+    net = randomized(model.torch())
     found = model.deploy("fold").verify(net, h=9, w=13)
     assert found.exact
     assert found.relative < 1e-12

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -57,7 +58,7 @@ def test_closed_form_is_the_definition(poset: Poset, seed: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_minimum_cut_gives_the_same(poset: Poset, seed: int) -> None:
     x = numbers(poset.size, seed)
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_nodes_from(("source", "sink"))
     for i, value in enumerate(x):
         graph.add_edge(*(("source", i) if value > 0 else (i, "sink")), capacity=abs(value))
@@ -69,7 +70,7 @@ def test_minimum_cut_gives_the_same(poset: Poset, seed: int) -> None:
 @given(posets(7))
 @settings(max_examples=60, deadline=None)
 def test_upsets_are_as_many_as_antichains(poset: Poset) -> None:
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_nodes_from(range(poset.size))
     graph.add_edges_from(poset.covers)
     assert len(poset.upsets) == sum(1 for _ in nx.antichains(graph))
@@ -106,7 +107,7 @@ def test_lexicographic_sum_is_the_expanded_poset(outer: Poset, parts: list[Poset
     x = numbers(whole.size, seed)
     starts = list(itertools.accumulate((part.size for part in parts), initial=0))
     slices = [x[a:b] for a, b in itertools.pairwise(starts)]
-    best = 0
+    best = 0.0
     for mask in outer.upsets:
         chosen = [i for i in range(outer.size) if mask >> i & 1]
         least = [i for i in chosen if not any((j, i) in outer.pairs for j in chosen)]
@@ -155,7 +156,7 @@ def pooled(
     ir = check_text(text).models["M"].ir
     passed = poset_pool(ir, order=order, scale=scale)
     net = build(passed.model).double()
-    y = F.conv2d(x, net.conv.weight, net.conv.bias, padding=1)
+    y = net.get_submodule("conv")(x)
     y = F.relu(y) if relu else y
     y = F.pad(y, (0, y.shape[3] % 2, 0, y.shape[2] % 2)) if ceil else y
     windows = F.unfold(y.flatten(0, 1)[:, None], 2, stride=2)
@@ -201,4 +202,4 @@ def test_refusals() -> None:
     ir = check_text(NET.format(act="", more="")).models["M"].ir
     for options in ({"order": "a<b, b<a"}, {"order": "what"}, {"pools": "min"}, {"pools": "avg"}, {"at": "Other"}):
         with pytest.raises(PassError):
-            poset_pool(ir, **options)
+            poset_pool(ir, **options)  # type: ignore[arg-type]
