@@ -42,6 +42,8 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 
+LONGEST = 100_000  # entries of a list, characters of a string
+
 
 def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tuple[Span, Span]) -> Any:
     """`left op right`."""
@@ -58,7 +60,7 @@ def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tupl
     if isinstance(left, tuple) or isinstance(right, tuple):
         return _lists(frame, op, left, right, span)
     if op == "+" and isinstance(left, str) and isinstance(right, str):
-        return left + right
+        return within(frame, left + right, span)
     if not (is_number(left) and is_number(right)) or op == "@":
         raise frame.fail("E0404", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span)
     return numbers(frame, op, left, right, span)
@@ -107,13 +109,28 @@ def _sizes(frame: Frame, op: str, left: Size, right: Size, span: Span) -> Any:
     return _PLAIN[op](left, right)
 
 
+def within(frame: Frame, value: Any, span: Span) -> Any:
+    """The list or string, where it is not too long; lists in it count with all that they hold."""
+    left, stack = LONGEST, [value]
+    while stack and left >= 0:
+        for item in stack.pop():
+            left -= 1
+            if isinstance(item, tuple):
+                stack.append(item)
+            if left < 0:
+                break
+    if left < 0:
+        raise frame.fail("E0701", f"{kind_of(value)} of more than {LONGEST:,} entries", span)
+    return value
+
+
 def _lists(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
     if op == "+" and isinstance(left, tuple) and isinstance(right, tuple):
-        return left + right
+        return within(frame, left + right, span)
     if op == "*":
         items, count = (left, whole(right)) if isinstance(left, tuple) else (right, whole(left))
-        if count is not None and 0 <= count * len(items) <= 100_000:
-            return items * count
+        if count is not None and 0 <= count * len(items) <= LONGEST:
+            return within(frame, items * count, span)
     raise frame.fail(
         "E0404",
         f"`{op}` does not take {kind_of(left)} and {kind_of(right)}",

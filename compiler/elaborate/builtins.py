@@ -39,7 +39,10 @@ def _len(value: Any) -> Size:
 def _range(*bounds: Any) -> tuple[Size, ...]:
     if not 1 <= len(bounds) <= 3:
         raise Misuse("`range` takes one to three numbers")
-    numbers = range(*(_int(b, "`range`") for b in bounds))
+    ends = [_int(b, "`range`") for b in bounds]
+    if len(ends) == 3 and ends[2] == 0:
+        raise Misuse("the step of `range` is not 0")
+    numbers = range(*ends)
     if len(numbers) > 100_000:
         raise Misuse("`range` is too long: at most 100,000")
     return tuple(size(i) for i in numbers)

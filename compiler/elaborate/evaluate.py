@@ -48,7 +48,7 @@ def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
         case syntax.String(value=value) | syntax.Constant(value=value):
             return value
         case syntax.ListExpr(items=items) | syntax.TupleExpr(items=items):
-            return tuple(evaluate(frame, item) for item in items)
+            return arithmetic.within(frame, tuple(evaluate(frame, item) for item in items), tree.span)
         case syntax.Comprehension():
             return _comprehension(frame, tree)
         case syntax.Attribute():

@@ -66,6 +66,7 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
     match = Match({n: v for n, v in given.items() if n in declared})
     match.sizes.update({n: v for n, v in given.items() if n not in declared and isinstance(v, Size)})
     env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(given))
+    env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     for decl in ref.tree.statics:
         if decl.name in match.values:
             continue
@@ -79,7 +80,6 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
             return None
         value = statics.static_value(env, decl.name, statics.kinds(decl, ref.tree), decl.default)
         match.values[decl.name] = env.variables[decl.name] = value
-    frame.diagnostics.extend(env.diagnostics)
     if any(value is BROKEN for value in match.values.values()):
         return None
     return _with_sizes(frame, ref, match)
@@ -115,10 +115,7 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
         for dim in each.type.dims:
             if isinstance(dim, syntax.Name) and dim.id not in match.env.variables:
                 match.env.variables[dim.id] = size(Unknown(dim.id, 1, "size", dim.span))  # the block determines it
-    try:
-        types = [tensor_type(match.env, each.type) for each in outputs]
-    finally:
-        frame.diagnostics.extend(d for d in match.env.diagnostics if d not in frame.diagnostics)
+    types = [tensor_type(match.env, each.type) for each in outputs]
     made = frame.builder.node(
         "static",
         tuple(frame.builder.use(t) for t in operands),

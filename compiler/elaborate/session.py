@@ -51,6 +51,19 @@ NESTING = 64
 OPERATIONS = 100_000
 
 
+def fit_for_const(frame: Frame, value: Any, span: Span) -> Any:
+    """The value of a constant: it belongs to no block, so no tensor and no instance is in it."""
+    match value:
+        case Tensor():
+            raise frame.fail("E0404", "a constant holds no tensor", span, help="make it in the block that uses it")
+        case tuple():
+            for item in value:
+                fit_for_const(frame, item, span)
+        case _:
+            pass
+    return value
+
+
 @dataclass
 class Session:
     """The state of one check."""
@@ -151,8 +164,12 @@ class Session:
                 return BROKEN
             self.const_stack.append(tree)
             try:
-                value = evaluate.evaluate(frame, tree.value)
+                value = fit_for_const(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
             except Fault:
+                value = BROKEN
+            except (LimitReached, Undecided) as limit:
+                code = "E0701" if isinstance(limit, LimitReached) else "E0404"
+                frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
                 value = BROKEN
             finally:
                 self.const_stack.pop()

@@ -33,7 +33,9 @@ LOWEST = {"size": 1, "nat": 0}
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
 
 
-def kinds(decl: syntax.StaticDecl, block: syntax.Block | syntax.Extern) -> tuple[str, ...]:
+def kinds(
+    decl: syntax.StaticDecl, block: syntax.Block | syntax.Extern, seen: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """The kinds that a static takes: written, or shown by its default."""
     if decl.kinds:
         return decl.kinds
@@ -57,8 +59,9 @@ def kinds(decl: syntax.StaticDecl, block: syntax.Block | syntax.Extern) -> tuple
         case syntax.ListExpr() | syntax.Comprehension():
             return ("list",)
         case syntax.Name(id=id):
-            other = next((s for s in block.statics if s.name == id and s is not decl), None)
-            return kinds(other, block) if other is not None else ("block",)
+            others = (s for s in block.statics if s.name == id and s is not decl and id not in seen)
+            other = next(others, None)
+            return kinds(other, block, seen | {decl.name, id}) if other is not None else ("block",)
         case syntax.Brackets() | syntax.Compose():
             return ("block",)
         case syntax.Binary(op="/") | syntax.Call(func=syntax.Name(id="sqrt" | "log" | "exp" | "log2")):

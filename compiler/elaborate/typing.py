@@ -35,6 +35,8 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
         raise Undecided(value.name, dim.span)
     if not isinstance(value, Size):
         raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
+    if value.is_number and value.number < 1:
+        raise frame.fail("E0304", f"an axis has at least one entry, this has {value}", dim.span)
     return (Axis(value, dim.id if isinstance(dim, syntax.Name) else None),)
 
 

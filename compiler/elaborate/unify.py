@@ -51,6 +51,7 @@ def match_inputs(
 ) -> Match:
     """Bind the statics and sizes of a block from what is given and from the types of its arguments."""
     env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(given))
+    env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     match = Match(dict(given), env=env)
     work = _Matcher(frame, ref, match, span, env, [], operands, spans)
     declared = {d.name: d for d in ref.tree.statics}
@@ -66,7 +67,6 @@ def match_inputs(
     _defaults(work, declared)
     if not match.failed:
         _check_pending(work)
-    frame.diagnostics.extend(env.diagnostics)
     return match
 
 
