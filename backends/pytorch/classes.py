@@ -9,6 +9,7 @@ from keyword import iskeyword
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.constraints import after_step, constrain
 from ogive.backends.pytorch.functions import filled
+from ogive.backends.pytorch.init_layers import whole_kinds
 from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
@@ -56,6 +57,7 @@ class Constructor:
             self.lines.append(f"self.{attribute} = {self.name(unknown)}")
         for name, place in self.unit.place.children.items():
             self._member(name, place)
+        self.lines += whole_kinds(self.initial, self.unit.place, self)
         self.lines += self.initial.lines(self)
 
     def _member(self, name: str, place: Place) -> None:

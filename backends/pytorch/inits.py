@@ -116,7 +116,7 @@ class Initial:
             paths.pop(rest, None)
             paths[rest] = init
         else:
-            target = _target(base, path, definition)
+            target = target_of(base, path, definition)
             self.direct.pop(target, None)
             self.direct[target] = init
 
@@ -130,7 +130,7 @@ class Initial:
         return found
 
 
-def _target(base: str, path: str, definition: Definition | None) -> str:
+def target_of(base: str, path: str, definition: Definition | None) -> str:
     """A weight below `base`, which is of that definition. By its type a convolution's bias may be absent."""
     owner, _, leaf = path.rpartition(".")
     block = _block(definition, owner)

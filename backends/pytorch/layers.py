@@ -140,9 +140,19 @@ def layer(definition: Definition, bindings: dict[Unknown, Size], render: Sizes) 
     return row(Settings(definition, bindings, render)) if row is not None else None
 
 
+def kind_of(definition: Definition) -> str | None:
+    """The class of torch that the block is, `nn.Linear`."""
+    made = _tried(definition)
+    return made.text.split("(")[0] if made is not None else None
+
+
 def is_layer(definition: Definition) -> bool:
     """Whether the block is a layer of torch."""
-    return layer(definition, {u: size(1) for u in _unknowns(definition)}, lambda _: Code("1")) is not None
+    return _tried(definition) is not None
+
+
+def _tried(definition: Definition) -> Code | None:
+    return layer(definition, {u: size(1) for u in _unknowns(definition)}, lambda _: Code("1"))
 
 
 def _unknowns(definition: Definition) -> tuple[Unknown, ...]:

@@ -22,8 +22,8 @@ def take(ctx: Context, node: Node, args: Args) -> Code:
     at = str(dim(type, axis))
     if index.rank == 1:
         return method(x, "index_select", at, i)
-    if index.rank == 0:  # as an index in brackets, a scalar would be read out at once
-        return method(method(x, "index_select", at, i), "squeeze", at)
+    if index.rank == 0:  # in brackets a scalar would be read out at once; with an axis of 1 it can be batched
+        return method(method(x, "index_select", at, method(i, "view", "1")), "squeeze", at)
     pack = pack_index(type)
     if pack is not None and pack < axis:
         lead = ["..."]
