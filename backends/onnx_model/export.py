@@ -61,16 +61,10 @@ class Exported:
 
 def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings) -> Exported:
     """The model with these weights, by path."""
-    if settings.dtype not in (None, *FLOATS):
-        raise OnnxError(f"no float type {settings.dtype}: one of {', '.join(FLOATS)}")
+    _refuse(settings)
     floating = settings.dtype or _floating(arrays)
     model = optimized(model, TORCH)
-    opset = settings.opset or OPSET
-    if not SUPPORTED[0] <= opset <= SUPPORTED[1]:
-        raise OnnxError(f"opset {opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
-    if settings.functions and settings.taps:
-        raise OnnxError("taps cannot leave functions; ask for one of the two")
-    builder = Builder(opset, floating)
+    builder = Builder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)
     builder.taken.update(dict.fromkeys(arrays, 0))
@@ -97,6 +91,16 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     conditions = _conditions(model, walker, unknowns)
     _fill(proto, model, builder, conditions, settings)
     return Exported(proto, weights.stored)
+
+
+def _refuse(settings: Settings) -> None:
+    """Settings that cannot be met."""
+    if settings.dtype not in (None, *FLOATS):
+        raise OnnxError(f"no float type {settings.dtype}: one of {', '.join(FLOATS)}")
+    if settings.opset is not None and not SUPPORTED[0] <= settings.opset <= SUPPORTED[1]:
+        raise OnnxError(f"opset {settings.opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
+    if settings.functions and settings.taps:
+        raise OnnxError("taps cannot leave functions; ask for one of the two")
 
 
 def draws(builder: Builder, proto: ModelProto) -> bool:

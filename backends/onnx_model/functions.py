@@ -15,7 +15,7 @@ from ogive.backends.onnx_model.telling import note_source
 from ogive.backends.onnx_model.tidy import uses_of
 from ogive.backends.onnx_model.walk import Bound, Frame, Walker
 from ogive.compiler.ir import Const, Graph, Node, Value
-from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 
 DOMAIN = "ogive"
@@ -29,6 +29,7 @@ class Written:
     weights: tuple[tuple[str, TensorType], ...]
     sizes: tuple[Unknown, ...]
     outputs: tuple[bool, ...]  # whether each result is there
+    conditions: tuple[tuple[Condition, str], ...]  # what it assumes, in its own sizes
 
 
 @dataclass(slots=True)
@@ -61,7 +62,6 @@ class Functions:
         start = f"{node.path}." if node.path else ""
         builder = walker.builder
         builder.path = frame.path(node.path) if node.path else (frame.place or frame.prefix.rstrip("."))
-
 
         def path(relative: str) -> str:
             return frame.path(start + relative)
@@ -116,6 +116,7 @@ class Functions:
             there = path(relative)
             inputs.append(frame.supplied.get(there) or walker.weight(there, type))
         inputs += [builder.size(unknowns[unknown]) for unknown in written.sizes]
+        walker.conditions += [(condition.subs(unknowns), text) for condition, text in written.conditions]
         present = [value for value, there in zip(outputs, written.outputs, strict=True) if there]
         builder.hints = tuple(value.hint if value is not None else "" for value in present)
         made = iter(builder.add(written.name, inputs, len(present), {}, DOMAIN))
@@ -165,14 +166,16 @@ class Functions:
             return told[unknown]
 
         builder.ask = ask
-        inner = Walker(builder, weight, None, outer.conditions, self.call, on_turn=self.turn)
+        inner = Walker(builder, weight, None, [], self.call, on_turn=self.turn)
         results = run(inner, bound, {})
         function = self.proto.functions.add()
         _outputs(builder, function, results)
         all_inputs = [*inputs, *(n for n, _ in weights.values()), *told.values()]
         _fill(function, name, doc, builder, all_inputs)
         kept = tuple((path, type) for path, (_, type) in weights.items())
-        return Written(name, kept, tuple(told), tuple(result is not None for result in results))
+        return Written(
+            name, kept, tuple(told), tuple(result is not None for result in results), tuple(inner.conditions)
+        )
 
 
 def _tensor(walker: Walker, bound: Bound, elem: str) -> str | None:

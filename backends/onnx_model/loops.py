@@ -26,6 +26,8 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
     elif node.op == "repeat" and node.path and _has_members(frame, node):
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
+    elif walker.tape is not None:
+        raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
     else:
         _scan(walker, frame, node, count)
 

@@ -52,7 +52,6 @@ class Context(Protocol):
     def reshape(self, x: str, have: Sequence[Size], want: Sequence[Size]) -> str:
         """The tensor in another shape, without asking for sizes at run time where 0 and -1 say them."""
 
-
     def scan(
         self,
         starts: Sequence[str],

@@ -96,4 +96,3 @@ def _recipe(recipe: Recipe, sizes: Sizes, paired: bool) -> Recipe:
         return tuple(atoms)
 
     return Recipe(tuple(map(side, recipe.inputs)), tuple(map(side, recipe.outputs)))
-

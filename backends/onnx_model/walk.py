@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ogive.backends.onnx_model import derive, lifted, loops
 from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
@@ -214,9 +215,6 @@ class Walker:
         return self.graph(frame, region)
 
     def _loop(self, frame: Frame, node: Node) -> None:
-        # regions need the walker, and the walker regions
-        from ogive.backends.onnx_model import derive, lifted, loops
-
         plain = node.op == "repeat" and not node.attr("turn") and len(node.outputs) == node.attr("carry")
         if self.tape is not None and not plain and node.op != "grad":
             raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)

@@ -91,7 +91,7 @@ def test_bfloat16_is_read_without_torch(tmp_path: Path) -> None:
     assert proto.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.BFLOAT16
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff" * 40, b"\2\0\0\0\0\0\0\0[]", b"\x08\0\0\0\0\0\0\0{\"a\": 1}"])
+@pytest.mark.parametrize("text", [b"", b"\xff" * 40, b"\2\0\0\0\0\0\0\0[]", b'\x08\0\0\0\0\0\0\0{"a": 1}'])
 def test_what_is_no_file_of_weights_is_refused(gpt2: Model, tmp_path: Path, text: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(text)
     with pytest.raises(ArchError, match=r"E082[12]"):

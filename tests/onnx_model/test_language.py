@@ -243,3 +243,18 @@ model M = F
     with pytest.raises(OnnxError, match=r"`grad` through `\w+` has no form in ONNX") as caught:
         exported(model.ir, arrays(net), Settings())
     assert caught.value.span is not None
+
+
+@pytest.mark.parametrize("functions", [False, True])
+def test_what_a_block_assumes_travels_in_sizes_of_the_inputs(functions: bool) -> None:
+    model, net = model_of("""
+block Inner(x: [a, c]) -> [a, c]:
+    assume c % 4 == 0
+    return x * 2
+block F(x: [b, n]) -> [b, 2*n]:
+    return Inner(concat[1](x, x))
+model M = F
+""")
+    proto = whole(exported(model.ir, arrays(net), Settings(functions=functions)))
+    (conditions,) = (entry.value for entry in proto.metadata_props if entry.key == "ogive.conditions")
+    assert conditions == '["2*(n % 2) == 0"]'

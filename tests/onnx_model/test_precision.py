@@ -65,9 +65,7 @@ ORDERED = frozenset(
     )
 )  # fmt: skip
 HALVES = [
-    case
-    for case in SUPPORTED
-    if case.op not in ORDERED and case.op not in NO_REFERENCE and case.reference is not None
+    case for case in SUPPORTED if case.op not in ORDERED and case.op not in NO_REFERENCE and case.reference is not None
 ]
 
 
@@ -81,9 +79,7 @@ def test_an_operation_in_half_precision(case: Case, kind: str) -> None:
     given = [x.to(half) if x.dtype == torch.float else x for x in operands(state, values)]
     wide = [x.double() if x.dtype == half else x.to(torch.complex128) if x.is_complex() else x for x in given]
     wanted = by_torch(state, values, wide)
-    proto = proto_of(
-        model_of(state.node, state.types, state.names.known), sizes=fixed_sizes(state, values), dtype=kind
-    )
+    proto = proto_of(model_of(state.node, state.types, state.names.known), sizes=fixed_sizes(state, values), dtype=kind)
     feeds = {value.name: _half(array(x), half) for value, x in zip(proto.graph.input, given, strict=True)}
     for y, z in zip(half_run(proto, feeds), wanted, strict=True):
         assert difference(np.asarray(y, z.dtype), z) <= BOUNDS[half]
