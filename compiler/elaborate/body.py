@@ -23,7 +23,7 @@ from ogive.compiler.elaborate.values import (
     Tensor,
     kind_of,
 )
-from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.sizes import Answer, Condition, Size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -213,6 +213,13 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
             tree.span,
             help="bind the value, and return it after the loop",
         )
+    if frame.arms:
+        raise frame.fail(
+            "E0601",
+            "a `return` on one path of a choice that is made when the model runs: both paths are kept",
+            tree.span,
+            help="bind the value on each path, and return it after the `if`; or `return a if training else b`",
+        )
     frame.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
     frame.returned_at = tree.span
 
@@ -252,6 +259,8 @@ def state(frame: Frame, tree: syntax.Expr, word: str) -> None:
             return
         case False:
             raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds", tree.span)
+        case Condition() if frame.facts.decide(value) is Answer.NEVER:
+            raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds, with what is stated before", tree.span)
         case Condition():
             frame.stated.append((value, tree.span))
             frame.facts = frame.facts.assume(value)
@@ -264,6 +273,8 @@ def state(frame: Frame, tree: syntax.Expr, word: str) -> None:
 def _assume(frame: Frame, tree: syntax.Assume) -> None:
     for each in tree.conditions:
         value = evaluate(frame, each)
+        if value is False or (isinstance(value, Condition) and frame.facts.decide(value) is Answer.NEVER):
+            raise frame.fail("E0401", f"`assume {each.span.text}` never holds", each.span)
         if isinstance(value, Condition):
             frame.facts = frame.facts.assume(value)
             frame.builder.node("assume", (), (), attrs=(("condition", value), ("text", each.span.text)), span=tree.span)

@@ -42,7 +42,9 @@ class _Arm:
 def _arm(frame: Frame, present: Choice | None, body: Sequence[syntax.Stmt], choice: Choice) -> _Arm:
     with frame.region() as inner:
         _know(frame, present is not None, choice)
+        frame.arms += 1
         frame.execute(tuple(body))
+        frame.arms -= 1
         return _Arm(inner, dict(frame.variables))
 
 

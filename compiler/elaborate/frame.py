@@ -93,6 +93,7 @@ class Frame:
     read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in
+    arms: int = 0  # how many choices that are made when the model runs we are in
     loops: int = 0  # how many `repeat`s and `scan`s we are in
     runtime: frozenset[Unknown] = frozenset()  # the sizes that the inputs bind
     stated: list[tuple[Condition, Span]] = field(default_factory=list)

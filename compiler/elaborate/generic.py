@@ -46,6 +46,7 @@ def all_open(frame: Frame, ref: BlockRef) -> Match:
 
 def _with_sizes(frame: Frame, ref: BlockRef, match: Match) -> Match:
     match.env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(match.values))
+    match.env.diagnostics = frame.diagnostics
     for name in statics.input_sizes(ref.tree):
         if name not in match.sizes and name not in ref.module.scope:
             match.sizes[name] = size(Unknown(name))
