@@ -249,7 +249,10 @@ class Model:
         """Weights under our names, as arrays, from whatever holds them."""
         from ogive.backends.onnx_model.sources import arrays, moved, read_file
 
-        theirs = read_file(weights) if isinstance(weights, str | PathLike) else arrays(weights or self.torch())
+        if isinstance(weights, str | PathLike):
+            theirs = read_file(weights)
+        else:
+            theirs = arrays(self.torch() if weights is None else weights)
         try:
             moves = plan(_map(map), self.weights, {name: tuple(array.shape) for name, array in theirs.items()})
         except ArchError as error:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import ogive
 from ogive.api import Model
 from ogive.backends.onnx_model.contract import Contract
+from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, concrete
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.specialize import Sizes
@@ -159,3 +160,20 @@ def test_node_names_are_paths() -> None:
     names = [node.name for node in proto.graph.node]
     assert len(set(names)) == len(names)
     assert {"wte/Gather", "h.0/Add", "h.1.attn/Attention", "h.1.mlp.c_fc/MatMul"} <= set(names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_model_of_the_file_is_a_valid_graph(path: Path) -> None:
+    for model in ogive.load(path).models.values():
+        zeros = {name: np.zeros((), NUMPY[concrete(slot.elem, "f32")]) for name, slot in model.slots.items()}
+        empty = {name: np.broadcast_to(zeros[name], slot.shape) for name, slot in model.slots.items()}
+        for functions in (False, True):
+            found = exported(model.ir, empty, Settings(functions=functions))
+            for stored in found.weights.values():  # as inputs, since the numbers of large models would fill the memory
+                value = found.proto.graph.input.add(name=stored.name)
+                value.type.tensor_type.elem_type = OF_NUMPY[stored.dtype]
+                value.type.tensor_type.shape.SetInParent()
+                for length in stored.shape:
+                    value.type.tensor_type.shape.dim.add(dim_value=length)
+            checked(found.proto)
