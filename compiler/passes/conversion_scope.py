@@ -81,10 +81,10 @@ class Scope:
         for value in node.outputs:
             self.types[value.name], self.makers[value.name] = value.type, node
 
-    def op(self, name: str, *inputs: str | float, **statics: Any) -> str:
+    def op(self, name: str, *inputs: str | float | None, **statics: Any) -> str:
         """A new operation on values of this scope; the name of its result."""
-        operands = tuple(x if isinstance(x, str) else Const(x) for x in inputs)
-        types = [self.types[x] if isinstance(x, str) else Const(x) for x in inputs]
+        operands = tuple(Const(x) if isinstance(x, int | float) else x for x in inputs)
+        types = [self.types[x] if isinstance(x, str) else x for x in operands]
         node = apply(name, operands, types, self.fresh.name(name), statics)  # type: ignore[arg-type]
         self.add(node)
         return node.outputs[0].name

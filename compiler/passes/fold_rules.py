@@ -14,6 +14,7 @@ from ogive.compiler.passes import affine_kernels as kernels
 from ogive.compiler.passes.affine import Affine, Pads, Term, after, identity, scaled
 from ogive.compiler.passes.affine_sum import added
 from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.fold_dense import flattened
 from ogive.compiler.sizes import Size
 from ogive.compiler.types import TensorType
 
@@ -374,6 +375,12 @@ def _einsum(node: Node, context: Context) -> Affine | None:
             return _mapped(node, context)
 
 
+def _flattened(node: Node, context: Context) -> Affine | None:
+    x = node.inputs[0] if len(node.inputs) == 1 else None
+    value = context.absorbed(x) if isinstance(x, str) and not context.static(x) else None
+    return flattened(node, context.graph, context.scope, value)
+
+
 RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
     "add": lambda node, context: _sum(node, context, 1.0),
     "avg_pool": _avg_pool,
@@ -387,5 +394,6 @@ RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
     "mul": _mul,
     "neg": _neg,
     "pad": _pad,
+    "rearrange": _flattened,
     "sub": lambda node, context: _sum(node, context, -1.0),
 }

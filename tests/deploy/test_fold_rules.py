@@ -10,12 +10,14 @@ from deploy.folding import folded, image, model
 
 IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"
 TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
+PATCHES = "(x: [b, 2, 5, 4]) -> [b, d]"
 ROWS = "(x: [n, 6]) -> [n, d]"
 
 SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     IMAGE: ((2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)),
     TOKENS: ((2, 3, 6), (1, 1, 6)),
     ROWS: ((5, 6), (1, 6)),
+    PATCHES: ((2, 2, 5, 4),),
 }
 
 # name, types, body, what is left
@@ -95,6 +97,10 @@ CASES = [
      {"rms_norm": 1, "linear": 2, "mul": 1}),
     ("layer norm, two readers", TOKENS, "y = x |> LayerNorm\nreturn y + (y |> Linear[6, 6])",
      {"layer_norm": 1, "linear": 1}),
+    ("conv beside a map of the whole image", PATCHES,
+     "flat = x |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "y = x |> Conv[2, 3, 3, pad=1] |> BatchNorm |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "return y + (flat |> Linear[40, 60])", {"rearrange": 1, "linear": 1}),
     ("dropout", TOKENS, "return x |> Linear[6, 6] |> Dropout[0.5] |> Linear[6, 6]", {"linear": 1}),
 ]  # fmt: skip
 
@@ -102,10 +108,6 @@ CASES = [
 @pytest.mark.parametrize(("types", "body", "left"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_each_rule_keeps_the_values(types: str, body: str, left: dict[str, int]) -> None:
     found = folded(model(body, types))
-    shapes: list[tuple[int, ...]] = (
-        [(2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)] if types == IMAGE else [(2, 3, 6), (1, 1, 6)]
-    )
-    shapes = [(5, 6), (1, 6)] if types == ROWS else shapes
-    for shape in shapes:
+    for shape in SHAPES[types]:
         assert found.error(image(*shape)) < 1e-12
     assert found.ops == Counter(left), [str(note) for note in found.passed.notes]
