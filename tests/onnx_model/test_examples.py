@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from onnx import ModelProto
@@ -177,3 +178,20 @@ def test_every_model_of_the_file_is_a_valid_graph(path: Path) -> None:
                 for length in stored.shape:
                     value.type.tensor_type.shape.dim.add(dim_value=length)
             checked(found.proto)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "name"), [("gpt2", "GPT2"), ("unet", "UNet572")])
+def test_a_published_model_agrees_at_five_sizes(file: str, name: str, tmp_path: Path) -> None:
+    model = ogive.load(EXAMPLES / f"{file}.arch").models[name]
+    torch.manual_seed(0)
+    net = model.torch().eval()
+    model.onnx(tmp_path / "m.onnx", net)
+    run = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    if name == "GPT2":
+        runs = [torch.randint(50257, pair) for pair in ((1, 1), (2, 5), (3, 16), (7, 2), (1, 300))]
+    else:
+        runs = [torch.randn(1, 1, *image) for image in ((188, 188), (204, 188), (188, 220), (236, 204), (220, 220))]
+    for x in runs:
+        (wanted,) = expected(net, [x])
+        assert difference(run.run(None, {run.get_inputs()[0].name: array(x)})[0], wanted) <= TOLERANCE
