@@ -174,12 +174,20 @@ class _Scope:
         if self.sizes:
             node = replace(node, attrs=tuple((key, in_sizes(value, self.sizes)) for key, value in node.attrs),
                            inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))  # fmt: skip
-        found = look(node, self.builder.divides)
+        found = look(self._windowed(node), self.builder.divides)
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
         text = found.text + (plus if found.glyph == "linear" else "")
         attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
         links = tuple(links_of(node, ins, outs))
         return replace(base, glyph=found.glyph, text=text, above=found.above, learned=learned, links=links, attrs=attrs)
+
+    def _windowed(self, node: Node) -> Node:
+        """A convolution that says how large its window is: its weight does."""
+        weight = node.inputs[1] if node.op in ("conv", "conv_transpose") else None
+        if not isinstance(weight, str):
+            return node
+        sizes = self.wires(self.graph.values[weight]).type.sizes[2:]
+        return replace(node, attrs=(("kernel", sizes), *node.attrs))
 
     def _call(self, base: Op, node: Node, callee: Definition, ins: list[Wires | None], outs: list[Wires]) -> Op:
         sizes = {u: s.subs(self.sizes) if self.sizes else s for u, s in node.bindings}

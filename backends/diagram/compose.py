@@ -21,6 +21,10 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     found: list[Group] = []
     y = 0.0
     for section in figure.sections:
+        if section.title and len(figure.sections) > 1:
+            wide = text_width(section.title, theme.label, theme.least, True, plain=True)
+            items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
+            y += 26
         for number, row in enumerate(wrapped(section, theme)):
             here = painted(row)
             _, top, _, bottom = extent(here)

@@ -79,7 +79,9 @@ class Diagram:
     def bytes(self, format: str) -> bytes:
         """The diagram in any format."""
         if format in ("png", "pdf"):
-            return (png if format == "png" else pdf)(self._svg())
+            # rasterisers differ in what they make of a style for dark grounds
+            fixed = replace(self, theme=replace(self.theme, dark=None))
+            return (png if format == "png" else pdf)(fixed._svg())
         return self.text(format).encode()
 
     def _svg(self) -> str:
@@ -128,6 +130,18 @@ def diagram(
         raise ValueError(f"no view `{view}`; there are circuit and overview")
     chosen = named(theme) if isinstance(theme, str) else theme
     return Diagram(subject, view, Options(depth, frozenset(open), weights), chosen)
+
+
+def beside(**diagrams: Diagram) -> Diagram:
+    """Several circuits in one figure, each under its name: `beside(train=a.diagram(), deployed=b.diagram())`."""
+    first = next(iter(diagrams.values()))
+    figures = [made.figure for made in diagrams.values()]
+    sections = tuple(replace(part, title=key) for key, made in diagrams.items() for part in made.figure.sections)
+    legend = tuple(dict.fromkeys(row for f in figures for row in f.legend))
+    notes = tuple(dict.fromkeys(note for f in figures for note in f.notes))
+    name = ", ".join(dict.fromkeys(f.name for f in figures))
+    drawn = Figure(name, name, sections, legend, notes, " ".join(f.alt for f in figures))
+    return replace(first, drawn=drawn)
 
 
 def dot_svg(source: str) -> str:

@@ -13,7 +13,6 @@ from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.sizes import Compare
 
-
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
 
 

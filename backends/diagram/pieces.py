@@ -113,7 +113,8 @@ def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     if target.left or target.right:
         rows.append(target)
     for row in rows:
-        row.left.sort(key=order_left.__getitem__)
+        if row.kind != "cat":  # which is laid end to end in the order of its operands
+            row.left.sort(key=order_left.__getitem__)
         row.right.sort(key=order_right.__getitem__)
     at_left = {sid: row for row in rows for sid in row.left}
     for row in rows:

@@ -39,7 +39,8 @@ def test_svg_is_small_and_plain(name: str) -> None:
     assert max(ids.values()) == 1
     outside = re.sub(r'xmlns="[^"]*"', "", text)
     assert not re.search(r"NaN|inf\b|<script|href|url\(|https?:", outside)
-    assert not re.search(r"\d\.\d\d", re.sub(r"<style>.*?</style>|<title.*?</desc>|data-\w+=\"[^\"]*\"", "", outside))
+    places = [v for e in root.iter() for k, v in e.attrib.items() if not k.startswith(("data-", "aria-"))]
+    assert not [place for place in places if re.search(r"\d\.\d\d", place)]
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -48,10 +49,10 @@ def test_text_is_never_smaller_than_nine_pixels(name: str) -> None:
     assert min(float(size) for size in re.findall(r'font-size="([\d.]+)"', text)) >= 9
 
 
-@pytest.mark.parametrize("format", ["dot", "mmd", "txt", "tex", "html"])
 @pytest.mark.parametrize("name", SUBJECTS)
-def test_every_text_format_is_written(name: str, format: str) -> None:
-    assert diagram(SUBJECTS[name]).text(format).strip()
+def test_every_text_format_is_written(name: str) -> None:
+    made = diagram(SUBJECTS[name])
+    assert all(made.text(format).strip() for format in ("dot", "mmd", "txt", "tex", "html"))
 
 
 def test_the_same_bytes_whatever_the_hash_seed() -> None:

@@ -1,0 +1,60 @@
+"""Draws the gallery: `PYTHONPATH=src python docs/gallery/make.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ogive
+from ogive.backends.diagram.diagram import Diagram, beside
+from ogive.backends.diagram.diff import Difference
+from ogive.backends.diagram.hasse import hasse
+from ogive.backends.diagram.svg import svg
+from ogive.compiler.passes.poset import product
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+# picture: file, block or model, levels to open
+PICTURES = {
+    "attention": ("examples/gpt2.arch", "Attention", 0),
+    "gpt2": ("examples/gpt2.arch", "GPT2", 0),
+    "gpt2_open": ("examples/gpt2.arch", "GPT2", 1),
+    "residual": ("docs/gallery/residual.arch", "Residual", 0),
+    "unet_level": ("docs/gallery/unet_level.arch", "Level", 0),
+    "moe": ("docs/gallery/moe.arch", "MoE", 0),
+    "gru": ("docs/gallery/gru.arch", "GRU", 0),
+    "spectral": ("docs/gallery/spectral.arch", "SpectralConv", 0),
+}
+
+
+def picture(file: str, name: str, depth: int) -> Diagram:
+    """One picture."""
+    return ogive.load(ROOT / file)[name].diagram(depth=depth)
+
+
+def repvgg() -> Diagram:
+    """The block that is trained, and what is left of it where it is deployed."""
+    text = "ogive 1\nuse ./repvgg (RepVGGBlock)\nmodel Block = RepVGGBlock[cin=64, c=64, stride=1]\n"
+    block = ogive.source(text, str(ROOT / "examples" / "block.arch"))["Block"]
+    assert isinstance(block, ogive.Model)
+    return beside(train=block.diagram(), deployed=block.deploy("fold").diagram())
+
+
+def difference() -> Diagram:
+    """GPT-2's feed-forward block with another activation."""
+    text = (ROOT / "examples" / "gpt2.arch").read_text()
+    old, new = (ogive.source(t)["MLP"].diagram() for t in (text, text.replace("gelu_tanh", "silu |> dropout[0.1]")))
+    return Difference(old.subject, new.subject).diagram(old)
+
+
+def main() -> None:
+    """Write all pictures."""
+    for name, (file, block, depth) in PICTURES.items():
+        picture(file, block, depth).save(HERE / f"{name}.svg")
+    repvgg().save(HERE / "repvgg.svg")
+    difference().save(HERE / "diff.svg")
+    (HERE / "poset.svg").write_text(svg(hasse(product(2), "the order of a 2 x 2 window")))
+
+
+if __name__ == "__main__":
+    main()
