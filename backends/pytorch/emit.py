@@ -14,7 +14,7 @@ from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
-from ogive.backends.pytorch.names import identifier
+from ogive.backends.pytorch.names import fresh, identifier
 from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
@@ -47,7 +47,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
     model = optimized(model, passes)
     file = File(known_at_start(model), effectful())
-    file.names.update((identifier(model.name), *HELPERS, *HELPERS_TEXT))
+    file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -151,7 +151,7 @@ def _factory(model: Model, file: File) -> str:
     unit = file.units[model.definition.name]
     doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
     doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
-    head = signature(f"def {identifier(model.name)}", [], f" -> {unit.name}:")
+    head = signature(f"def {fresh(model.name)}", [], f" -> {unit.name}:")
     values = dict(model.bindings)
     settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
     made = f"{unit.name}({settings})"

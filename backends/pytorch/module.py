@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.names import identifier
+from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir import Model
 
 _numbers = itertools.count()
@@ -32,7 +32,7 @@ def load(source: str, name: str) -> ModuleType:
 
 def build(model: Model, *, device: torch.device | str | None = None) -> nn.Module:
     """The module of a model, with fresh weights; on the meta device it allocates nothing."""
-    make: Any = getattr(load(emit(model), identifier(model.name)), identifier(model.name))
+    make: Any = getattr(load(emit(model), fresh(model.name)), fresh(model.name))
     if device is None:
         return _module(make())
     with torch.device(device):
