@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,8 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 
+BITS = 4096  # of a whole number
+TERMS = 2_000  # of a size that is multiplied out
 LONGEST = 100_000  # entries of a list, characters of a string
 
 
@@ -75,6 +78,7 @@ def _plain(value: Any) -> Any:
 def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
     """Arithmetic on numbers: exact on sizes, floats where they are known, else a scalar for later."""
     if isinstance(left, Size) and isinstance(right, Size) and op != "/":
+        _bounded(frame, op, left, right, span)
         return _sizes(frame, op, left, right, span)
     known = [_known(left), _known(right)]
     if None in known:
@@ -83,6 +87,17 @@ def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
         return float(_PLAIN[op](known[0], known[1]))
     except (ZeroDivisionError, OverflowError, TypeError) as problem:
         raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
+
+
+def _bounded(frame: Frame, op: str, left: Size, right: Size, span: Span) -> None:
+    """Refuse what would take long before it is begun: long numbers, and products of long sums."""
+    if any(value.is_number and value.number.bit_length() > BITS for value in (left, right)):
+        raise frame.fail("E0701", f"a number of more than {BITS:,} bits", span)
+    many = len(left.terms) * len(right.terms) if op == "*" else 0
+    if op == "**" and right.is_number and 0 < right.number <= BITS:
+        many = math.comb(right.number + len(left.terms) - 1, right.number)
+    if many > TERMS:
+        raise frame.fail("E0701", f"a size of more than {TERMS:,} terms", span)
 
 
 def _known(value: Any) -> float | None:
