@@ -12,7 +12,7 @@ from ogive.compiler.elaborate import lint
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
-from ogive.compiler.elaborate.modules import Module
+from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.session import Session
 from ogive.compiler.elaborate.signature import faults
 from ogive.compiler.elaborate.statics import check_kind, handed, input_sizes, kinds, names_in
@@ -99,8 +99,8 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
             made = _remembered(work, memo, tree, partial(work.model, tree))
             if made is not None:
                 models[tree.name] = made
-        elif isinstance(tree, syntax.Extern):
-            work.add([Diagnostic("E0702", "`extern` blocks are not built yet", tree.name_span)])
+        elif isinstance(tree, syntax.Extern) and not session.library.allow_extern:
+            work.add([Diagnostic("E0202", EXTERN_OFF, tree.name_span, help=EXTERN_HELP)])
     recipes = _recipes(work, module)
     work.add(module.diagnostics)
     work.add([found for found in session.library.diagnostics if found.severity == "error"])

@@ -75,6 +75,7 @@ class Node:
     - `update`: inputs (value,); path names a state; no outputs; acts in training only.
     - `assume`: attrs["condition"], attrs["text"]; no outputs.
     - `tap`: inputs (value,), attrs["name"]; no outputs.
+    - `extern`: a module of the user's, attrs["target"] with attrs["settings"]; the definition holds nothing else.
     - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first
       attrs["mapped"] inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the
       other inputs are captures. In `each`, instances with a `lift` give each index its own weights.
@@ -239,8 +240,10 @@ class Definition:
 
     @property
     def stateless(self) -> bool:
-        """True where it owns no weight, directly or below."""
-        return not self.members or not any(
+        """True where it owns no weight, directly or below, and no module of the user's."""
+        if any(node.op == "extern" for node in self.graph.nodes):
+            return False
+        return not any(
             isinstance(m, Weight) or (isinstance(m, Instance) and not m.definition.stateless) for m in self.members
         )
 

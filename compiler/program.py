@@ -40,12 +40,13 @@ class Workspace:
         operations: int = OPERATIONS,
         nesting: int = NESTING,
         files: bool = True,
+        extern: bool = False,
     ) -> Program:
         """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
         with deep_recursion():
             before = self._files.get(path)
             parsed = parse(text, path, before.parsed.reuse if before else None)
-            library = Library(files, self.standard)
+            library = Library(files, self.standard, extern)
             module = build(parsed, library, name="", path=path)
             session = Session(library, operations, nesting, standard=self.variants)
             memo = Memo()
@@ -109,10 +110,16 @@ def _keep_reports(before: _Held, module: Module, same: dict[str, BlockRef], memo
 
 
 def check_text(
-    text: str, path: str = "<text>", *, operations: int = OPERATIONS, nesting: int = NESTING, files: bool = True
+    text: str,
+    path: str = "<text>",
+    *,
+    operations: int = OPERATIONS,
+    nesting: int = NESTING,
+    files: bool = True,
+    extern: bool = False,
 ) -> Program:
     """Check a file once. For one that changes, keep a `Workspace`."""
-    return Workspace().check(text, path, operations=operations, nesting=nesting, files=files)
+    return Workspace().check(text, path, operations=operations, nesting=nesting, files=files, extern=extern)
 
 
 __all__ = ["Program", "Workspace", "check_text"]

@@ -17,7 +17,7 @@ from ogive.backends.pytorch.names import fresh, plain
 from ogive.backends.pytorch.plan import Place, Unit, access, below
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Graph, Instance, Loop, Weight
+from ogive.compiler.ir import Graph, Instance, Loop, Node, Weight
 from ogive.compiler.sizes import Size, Unknown
 
 
@@ -57,8 +57,23 @@ class Constructor:
             self.lines.append(f"self.{attribute} = {self.name(unknown)}")
         for name, place in self.unit.place.children.items():
             self._member(name, place)
+        for node in self.unit.graph.nodes:
+            if node.op == "extern":
+                self.lines.append(f"self.module = {self._extern(node)}")
         self.lines += whole_kinds(self.initial, self.unit.place, self)
         self.lines += self.initial.lines(self)
+
+    def _extern(self, node: Node) -> Code:
+        """`extern("package.module", "Class", d=d)`."""
+        self.file.helpers.setdefault("extern")
+        module, _, name = str(node.attr("target")).partition(":")
+        settings = {key: self._setting(value) for key, value in node.attr("settings")}
+        return call("extern", Code(f'"{module}"'), Code(f'"{name}"'), **settings)
+
+    def _setting(self, value: object) -> Code:
+        if isinstance(value, tuple):
+            return Code(f"[{', '.join(str(self._setting(item)) for item in value)}]")
+        return Code(repr(value)) if isinstance(value, (str, bool, float)) or value is None else self.number(value)
 
     def _member(self, name: str, place: Place) -> None:
         member = place.member

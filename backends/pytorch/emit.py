@@ -208,7 +208,7 @@ def _imports(text: str) -> list[str]:
         found = [name for name in names if re.search(rf"\b{name}\b", code)]
         return [f"from {module} import {', '.join(found)}"] if found else []
 
-    standard = ["import math"] if re.search(r"\bmath\.", code) else []
+    standard = [f"import {name}" for name in ("importlib", "math") if re.search(rf"\b{name}\.", code)]
     standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
     lines = [*standard, ""] if standard else []
     lines += ["import torch"] if re.search(r"\btorch\.", code) else []

@@ -82,7 +82,14 @@ class CustomGrad(torch.autograd.Function):
         return None, None, ctx.inner(x, g)
 '''
 
+EXTERN = '''
+def extern(module: str, name: str, **settings: Any) -> Any:
+    """A module of the user's own."""
+    return getattr(importlib.import_module(module), name)(**settings)
+'''
+
 HELPERS: dict[str, str] = {
+    "extern": EXTERN,
     "stacked": STACKED,
     "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,

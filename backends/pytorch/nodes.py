@@ -21,6 +21,8 @@ def write_node(writer: Writer, node: Node) -> None:
         _weight(writer, node)
     elif node.op == "tap":
         tap(writer, node)
+    elif node.op == "extern":
+        writer.express(node, lambda args: call("self.module", *args), acts=True)
     elif node.op == "initial":
         writer.express(node, lambda args: drawn(writer, node), acts=True)
     elif node.op in REGIONS:

@@ -57,13 +57,34 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     except Fault:
         inputs = None
     if inputs is not None:
-        frame.execute(tree.body)
+        if ref.target:
+            _extern(frame, ref, inputs)
+        else:
+            frame.execute(tree.body)
         _finish(frame, variant, ref, found)
     variant.diagnostics = frame.diagnostics
     variant.uses = list(dict.fromkeys(frame.uses))
     variant.ok = not frame.failed
     if not variant.ok:
         variant.sketch = frame.builder.finish(())
+
+
+def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
+    """A class of the user's computes it: its declared outputs are believed."""
+    try:
+        types = [tensor_type(frame, each.type) for each in ref.tree.outputs]
+    except Fault:
+        frame.returned = ()
+        return
+    settings = tuple((decl.name, frame.header[decl.name]) for decl in ref.tree.statics)
+    made = frame.builder.node(
+        "extern",
+        tuple(frame.builder.use(value) for value in inputs),
+        tuple(type for type in types if type is not None),
+        attrs=(("target", ref.target), ("settings", settings)),
+        span=ref.tree.name_span,
+    )
+    frame.returned = tuple((value, ref.tree.name_span) for value in made)
 
 
 def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:

@@ -8,7 +8,7 @@ from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initi
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
-from ogive.compiler.elaborate.modules import Module
+from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
@@ -93,7 +93,7 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
         if isinstance(entry, syntax.Const):
             return frame.session.constant(frame.module, entry, span)
         if isinstance(entry, syntax.Extern):
-            raise frame.fail("E0702", "`extern` is not built yet", span)
+            raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
         return entry
     if name in LATER:
         raise frame.fail("E0702", f"{LATER[name]} (`{name}`) is not built yet", span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.parser import Parsed, parse
 from ogive.grammar.source import Span
+
+TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+EXTERN_OFF = "`extern` blocks are off: they run code of others"
+EXTERN_HELP = "where you trust it: `ogive.load(path, allow_extern=True)`, or `--allow-extern`"
 
 
 @dataclass(eq=False)
@@ -39,11 +44,14 @@ class Module:
 class Library:
     """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
-    def __init__(self, allow_files: bool = True, standard: dict[str, Module] | None = None) -> None:
+    def __init__(
+        self, allow_files: bool = True, standard: dict[str, Module] | None = None, allow_extern: bool = False
+    ) -> None:
         self._modules: dict[str, Module] = {} if standard is None else standard
         self._files: dict[str, Module] = {}
         self._loading: list[str] = []
         self._allow_files = allow_files
+        self.allow_extern = allow_extern
 
     def module(self, name: str, text: str, path: str) -> Module:
         """The library module of that name, or a file's."""
@@ -126,11 +134,32 @@ def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
                 _declare(module, declaration.name, BlockRef(declaration, module), declaration.name_span)
             case syntax.Const():
                 _declare(module, declaration.target.name, declaration, declaration.target.span)
+            case syntax.Extern() if library.allow_extern:
+                _declare(module, declaration.name, _opaque(declaration, module), declaration.name_span)
             case syntax.Model() | syntax.Extern():
                 _declare(module, declaration.name, declaration, declaration.name_span)
             case _:
                 pass
     return module
+
+
+def _opaque(tree: syntax.Extern, module: Module) -> BlockRef:
+    """A block without a body: what it computes is a class of the user's."""
+    block = syntax.Block(
+        name=tree.name,
+        name_span=tree.name_span,
+        statics=tree.statics,
+        inputs=tree.inputs,
+        outputs=tree.outputs,
+        where=tree.where,
+        body=(),
+        doc=tree.doc,
+        span=tree.span,
+    )
+    if not TARGET.fullmatch(tree.target):
+        text = f'`{tree.name}` needs "package.module:Class", this is "{tree.target}"'
+        module.diagnostics.append(Diagnostic("E0404", text, tree.name_span))
+    return BlockRef(block, module, tree.target)
 
 
 def _use(use: syntax.Use, module: Module, library: Library) -> None:

@@ -53,6 +53,7 @@ class BlockRef:
 
     tree: syntax.Block
     module: Module
+    target: str = ""  # of an `extern` block: "package.module:Class"
 
     @property
     def name(self) -> str:

@@ -33,17 +33,20 @@ if TYPE_CHECKING:
 AnyPath = str | PathLike[str]
 
 
-def load(path: AnyPath) -> Program:
-    """Read and check a file. Raises `ArchError` with the rendered diagnostics where it has errors."""
+def load(path: AnyPath, *, allow_extern: bool = False) -> Program:
+    """Read and check a file. Raises `ArchError` with the rendered diagnostics where it has errors.
+
+    `allow_extern` lets its `extern` blocks stand for classes of yours, which are imported when a model is built.
+    """
     text = read_source(path)
     if isinstance(text, Diagnostic):
         raise ArchError((text,), render((text,)))
-    return source(text, fspath(path))
+    return source(text, fspath(path), allow_extern=allow_extern)
 
 
-def source(text: str, path: str = "<text>") -> Program:
+def source(text: str, path: str = "<text>", *, allow_extern: bool = False) -> Program:
     """Check a text; what it imports from files beside it is looked up beside `path`."""
-    checked = check_text(text, path)
+    checked = check_text(text, path, extern=allow_extern)
     _refuse(checked.diagnostics)
     return Program(checked)
 
