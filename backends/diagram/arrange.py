@@ -173,7 +173,9 @@ class _Arrangement:
                 break
             for k, other in enumerate(self.steps[user].reads):
                 if other != value and (found := self._alive(user, k, alive, maker)) is not None:
-                    return found
+                    # what a loop carries stands before what it steps through
+                    first = self.steps[user].op.bodies and self.steps[user].reads.index(value) < k
+                    return found - 1 if first else found
             value = self.steps[user].outs[0].tid if self.steps[user].outs else ""
         return len(lanes) - 1
 

@@ -96,7 +96,7 @@ def _owned(item: Item, op: Op) -> Item:
 def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> list[Row]:
     """The links in rows, in the order of the results; what has no result stands after what it stood under."""
     order_right = {sid: i for i, sid in enumerate(s.sid for t in op.outputs for s in right[t].slots)}
-    order_left = {sid: i for i, sid in enumerate(s.sid for t in op.inputs for s in left[t].slots)}
+    order_left = {sid: i for i, sid in enumerate(s.sid for t in left if t in op.inputs for s in left[t].slots)}
     rows: list[Row] = []
     target = Row("target", [], [], 0, theme.pitch)
     types = {s.sid for t in (*left.values(), *right.values()) for s in t.slots if s.role == "dtype"}
