@@ -93,6 +93,8 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
         if isinstance(entry, syntax.Const):
             return frame.session.constant(frame.module, entry, span)
         if isinstance(entry, syntax.Extern):
+            if any(entry is declared for declared in frame.module.tree.declarations):
+                return BROKEN  # said where it is declared
             raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
         return entry
     if name in LATER:

@@ -26,6 +26,7 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("--functions", is_flag=True, help="ONNX: keep blocks as functions.")
 @click.option("--taps", is_flag=True, help="ONNX: taps are outputs too.")
 @click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
+@click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 def command(
     target: str,
     out: Path,
@@ -37,6 +38,7 @@ def command(
     functions: bool,
     taps: bool,
     verify: bool,
+    allow_extern: bool,
 ) -> None:
     """Write a model as a Python module that needs PyTorch alone; with --weights also OUT.safetensors beside it.
 
@@ -61,7 +63,7 @@ def command(
     path, name = split_target(target)
     try:
         with progress(f"Building {target}"):
-            model = one_model_of(path, name, dict(map(setting, statics)))
+            model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
             files: Iterable[Path]
             if out.suffix == ".onnx":
                 fixed = sizes_of([setting(text) for text in sizes])

@@ -29,6 +29,7 @@ NESTING_HELP = "Limit of instances inside of instances."
 @click.option("--contracts", is_flag=True, help="With --fix: also add conditions to blocks.")
 @click.option("--operations", default=OPERATIONS, show_default=True, type=click.IntRange(1), help=OPERATIONS_HELP)
 @click.option("--nesting", default=NESTING, show_default=True, type=click.IntRange(1, 512), help=NESTING_HELP)
+@click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 def command(
     files: tuple[Path, ...],
     as_json: bool,
@@ -37,6 +38,7 @@ def command(
     contracts: bool,
     operations: int,
     nesting: int,
+    allow_extern: bool,
 ) -> None:
     """Check FILES and show what each block takes, gives and demands.
 
@@ -54,7 +56,7 @@ def command(
     with progress("Checking"):
         workspace = Workspace()
         count = sum(fix(workspace, path, contracts, operations, nesting) for path in files) if fixes else 0
-        programs = [(path, _checked(workspace, path, operations, nesting)) for path in files]
+        programs = [(path, _checked(workspace, path, operations, nesting, allow_extern)) for path in files]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
     if as_json:
         click.echo(json.dumps(_object(diagnostics, [program for _, program in programs]), indent=2))
@@ -72,11 +74,11 @@ def command(
     sys.exit(any(found.severity == "error" for found in diagnostics))
 
 
-def _checked(workspace: Workspace, path: Path, operations: int, nesting: int) -> Program:
+def _checked(workspace: Workspace, path: Path, operations: int, nesting: int, extern: bool) -> Program:
     text = read_source(path)
     if isinstance(text, Diagnostic):
         return replace(workspace.check("", str(path)), diagnostics=(text,))
-    return workspace.check(text, str(path), operations=operations, nesting=nesting)
+    return workspace.check(text, str(path), operations=operations, nesting=nesting, extern=extern)
 
 
 def _object(diagnostics: list[Diagnostic], programs: list[Program]) -> dict[str, object]:

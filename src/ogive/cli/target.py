@@ -10,9 +10,9 @@ import click
 from ogive.api import Block, Model, load
 
 
-def model_of(path: Path, name: str | None, statics: dict[str, Any]) -> list[Model]:
+def model_of(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool = False) -> list[Model]:
     """The model of that name, a block with these statics, or without a name every model of the file."""
-    program = load(path)
+    program = load(path, allow_extern=allow_extern)
     if name is None:
         if statics:
             raise click.UsageError("-D needs the name of a block: FILE:NAME")
@@ -29,9 +29,9 @@ def model_of(path: Path, name: str | None, statics: dict[str, Any]) -> list[Mode
     return [found]
 
 
-def one_model_of(path: Path, name: str | None, statics: dict[str, Any]) -> Model:
+def one_model_of(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool = False) -> Model:
     """As `model_of`, where there must be exactly one."""
-    models = model_of(path, name, statics)
+    models = model_of(path, name, statics, allow_extern)
     if len(models) > 1:
         names = ", ".join(f"{path}:{model.name}" for model in models)
         raise click.UsageError(f"{path} has {len(models)} models; name one: {names}")
