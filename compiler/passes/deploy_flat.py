@@ -35,6 +35,7 @@ class _Place:
     sizes: Sizes
     supplied: Mapping[str, str]
     inputs: Mapping[str, Operand]
+    lifted: frozenset[str] = frozenset()  # the instances of the definition whose weights are stacked
 
     def path(self, path: str) -> str:
         return ".".join(part for part in (self.prefix, path) if part)
@@ -47,11 +48,12 @@ def deployed(model: Model) -> Model:
     """
     source = model.definition
     sizes = {unknown: size(number) for unknown, number in model.bindings}
-    flat = _Flat(Fresh(set()), {value.name for value in source.graph.inputs}, set())
+    asked = zip(source.graph.inputs, source.optional, strict=True)
+    flat = _Flat(Fresh(set()), {value.name: value.name for value, optional in asked if optional}, set())
     inputs = tuple(replace(value, type=type_in_sizes(value.type, sizes)) for value in source.graph.inputs)
-    flat.fresh.taken.update(flat.entries)
+    flat.fresh.taken.update(value.name for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
-    nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names)))
+    nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names), _lifts(source)))
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
     inits = tuple((path, _init(init, sizes)) for path, init in model.inits)
     members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.lifted))))
@@ -99,9 +101,14 @@ def all_members(
                 bindings = tuple((unknown, value.subs(sizes)) for unknown, value in member.bindings)
                 below = (*((p, _init(init, sizes)) for p, init in member.inits), *outer)
                 if path in lifted:
-                    yield replace(member, path=path, bindings=bindings, inits=below)
+                    lift = None if member.lift is None else member.lift.subs(sizes)
+                    yield replace(member, path=path, bindings=bindings, inits=below, lift=lift)
                 else:
                     yield from all_members(member.definition, dict(bindings), path + ".", below, lifted)
+
+
+def _lifts(definition: Definition) -> frozenset[str]:
+    return frozenset(instance.path for instance in definition.instances if instance.lift is not None)
 
 
 def _init(init: Init, sizes: Sizes) -> Init:
@@ -111,7 +118,7 @@ def _init(init: Init, sizes: Sizes) -> Init:
 
 def _alone(graph: Graph, sizes: Sizes) -> Graph:
     """A graph beside the model's: an initializer, or what keeps a weight in bounds."""
-    flat = _Flat(Fresh(set()), set(), set())
+    flat = _Flat(Fresh(set()), {}, set())
     names: Names = {}
     inputs = tuple(flat.value(value, names, sizes) for value in graph.inputs)
     nodes, outputs = flat.graph(graph, names, _Place("", sizes, {}, {}))
@@ -121,7 +128,7 @@ def _alone(graph: Graph, sizes: Sizes) -> Graph:
 @dataclass(slots=True)
 class _Flat:
     fresh: Fresh
-    entries: set[str]  # inputs of the model
+    entries: dict[str, str]  # values that are optional inputs of the model, and their names there
     lifted: set[str]  # paths of instances that stay
     trained: bool = False  # whether dropout, phases and updates stay
 
@@ -150,7 +157,7 @@ class _Flat:
             return self.inlined(node, node.regions[1], names, place)
         if node.op == "given":
             return self.choice(node, names, place)
-        if node.op == "call" and node.callee is not None:
+        if node.op == "call" and node.callee is not None and node.path not in place.lifted:
             return self.call(node, node.callee, names, place)
         return [self.copy(node, names, place)]
 
@@ -169,7 +176,7 @@ class _Flat:
             return self.inlined(node, node.regions[1], names, place)
         if operand not in self.entries:
             return self.inlined(node, node.regions[0], names, place)
-        return [replace(self.copy(node, names, place), attrs=(("input", operand),))]
+        return [replace(self.copy(node, names, place), attrs=(("input", self.entries[str(operand)]),))]
 
     def call(self, node: Node, callee: Definition, names: Names, place: _Place) -> list[Node]:
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
@@ -182,7 +189,7 @@ class _Flat:
             for outer, name in place.supplied.items()
             if node.path and outer.startswith(node.path + ".")
         }
-        nodes, outputs = self.graph(callee.graph, inner, _Place(path, sizes, handed, dict(inner)))
+        nodes, outputs = self.graph(callee.graph, inner, _Place(path, sizes, handed, dict(inner), _lifts(callee)))
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
 
@@ -196,14 +203,17 @@ class _Flat:
             inputs=inputs,
             supplied=tuple((where, str(names[name])) for where, name in node.supplied),
             attrs=tuple((key, in_sizes(value, place.sizes)) for key, value in node.attrs),
-            regions=tuple(self.region(region, names, place) for region in node.regions),
+            regions=tuple(self.region(region, inputs, names, place) for region in node.regions),
             path=path,
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=tuple(self.value(value, names, place.sizes) for value in node.outputs),
         )
 
-    def region(self, region: Graph, names: Names, place: _Place) -> Graph:
+    def region(self, region: Graph, outside: tuple[Operand, ...], names: Names, place: _Place) -> Graph:
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
+        for value, operand in zip(inputs, outside, strict=False):
+            if isinstance(operand, str) and operand in self.entries:
+                self.entries[value.name] = self.entries[operand]
         nodes, outputs = self.graph(region, names, place)
         return drop_dead(Graph(inputs, tuple(nodes), outputs))
 

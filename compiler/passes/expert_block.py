@@ -105,7 +105,7 @@ def _body(
     block: Definition, sizes: dict[Unknown, Size], x: str, weights: dict[str, str], fresh: Fresh, *, trained: bool
 ) -> tuple[list[Node], str]:
     """The operations of the block on other weights."""
-    flat = _Flat(fresh, set(), set(), trained)
+    flat = _Flat(fresh, {}, set(), trained)
     source = block.graph.inputs[0].name
     nodes, outputs = flat.graph(block.graph, {source: x}, _Place("", sizes, weights, {source: x}))
     return nodes, str(outputs[0])

@@ -33,7 +33,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     static = Static(root, weights, grow)
     static.scan(definition.graph, root)
     notes: list[Note] = []
-    graph = _folded(definition.graph, root, static, notes, borders)
+    graph = static.settled(_folded(definition.graph, root, static, notes, borders))
     made = root.all_targets()
     members = tuple(_members(definition, made))
     result = dead(replace(definition, graph=graph))

@@ -49,7 +49,7 @@ class Context:
     def source(self, name: str, layout: Layout) -> Affine | None:
         """A value as itself, in a layout."""
         type = self.type(name)
-        if not type.floating or not layout[0] < len(type.axes):
+        if not type.floating or not 0 <= layout[0] < len(type.axes):
             return None
         axis = type.axes[layout[0]]
         if axis.pack is not None or not axis.size.is_number:

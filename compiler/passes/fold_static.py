@@ -10,6 +10,7 @@ from ogive.compiler.ir import Const, Graph, Init, Node, Operand, Scalar, Value, 
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.frame import map_nodes
 from ogive.compiler.passes.substitute import Fresh
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
@@ -28,6 +29,7 @@ class Static:
     below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it hangs on
     readers: dict[str, set[str]] = field(default_factory=dict)  # path of a weight -> nodes at run time that need it
     claimed: set[str] = field(default_factory=set)  # paths of weights of the result
+    made: dict[str, tuple[Scope, str]] = field(default_factory=dict)  # values that read computed weights, and where
 
     def scan(self, graph: Graph, scope: Scope) -> None:
         """Find the static nodes of a graph and of its regions."""
@@ -57,7 +59,7 @@ class Static:
         if not all(_fixed(value.type) for value in node.outputs):
             return False
         if node.op == "weight":
-            return owned(node.path, scope)
+            return node.path in self.weights and owned(node.path, scope)
         spec = OPS.get(node.op)
         if spec is None or spec.random or node.regions or node.callee is not None:
             return False
@@ -87,7 +89,30 @@ class Static:
         weight = Weight(path, type, "param" if "param" in kinds else "state", init, span=known.span if known else None)
         scope.targets[path] = (value, weight)
         hint = path.split(".")[-1]
-        return Node("weight", (), (Value(scope.fresh.name(hint), type, hint),), path=path)
+        read = Value(scope.fresh.name(hint), type, hint)
+        self.made[read.name] = (scope, path)
+        return Node("weight", (), (read,), path=path)
+
+    def settled(self, graph: Graph) -> Graph:
+        """The graph with other paths for computed weights that stand where one of the source is still read."""
+        names = self.made
+        kept = {n.path for n in graph.walk() if n.op == "weight" and n.outputs[0].name not in names}
+        moved: dict[tuple[str, str], str] = {}
+        for scope, path in names.values():
+            if path in kept and (scope.path, path) not in moved:
+                fresh = self.free(f"{path}_folded")
+                self.claimed.add(fresh)
+                value, weight = scope.targets.pop(path)
+                scope.targets[fresh] = (value, replace(weight, path=fresh))
+                moved[scope.path, path] = fresh
+
+        def change(node: Node) -> Node:
+            if node.op != "weight" or node.outputs[0].name not in names:
+                return node
+            scope, path = names[node.outputs[0].name]
+            return replace(node, path=moved.get((scope.path, path), path))
+
+        return map_nodes(graph, change)
 
     def below_of(self, scope: Scope, value: str) -> tuple[str, ...]:
         """The weights that a value of a conversion hangs on."""
@@ -207,7 +232,7 @@ class _Frontier:
             yield maker
         elif self.pays(maker, name):
             paths = self.static.below_of(self.scope, name)
-            node = self.static.store(self.scope, name, paths[0])
+            node = self.static.store(self.scope, name, self.place(paths[0], name))
             self.names[name] = node.outputs[0].name
             yield node
         else:
@@ -215,16 +240,32 @@ class _Frontier:
                 yield from self.reading(operand)
             yield _renamed(maker, self.names)
 
+    def place(self, path: str, name: str) -> str:
+        """The path of the first weight; that of the bias beside it, for a vector where the matrix has it."""
+        stem, dot, last = path.rpartition(".")
+        vector = len(self.scope.types[name].axes) == 1 and last == "weight" and path in self.static.claimed
+        return f"{stem}{dot}bias" if vector else path
+
     def pays(self, maker: Node, name: str) -> bool:
         """Whether storing a value takes no more room than what it is computed from, and saves arithmetic."""
         paths = self.static.below_of(self.scope, name)
-        if not paths or OPS[maker.op].kind in STAYING or maker.op in ("cast", "stop_gradient"):
+        if not paths or not self.computed(maker):
             return False
         if len(maker.outputs) > 1 or not maker.outputs[0].type.floating:
             return False
         readers = self.wanted.get(name, set())
         freed = tuple(path for path in paths if self.static.released(path, readers))
         return self.static.grow or count(maker.outputs[0].type) <= self.static.elements(freed)
+
+    def computed(self, maker: Node) -> bool:
+        """Whether a node does arithmetic, or rearranges what does and makes it no larger."""
+        if maker.op == "weight":
+            return False
+        if OPS[maker.op].kind not in STAYING and maker.op not in ("cast", "stop_gradient"):
+            return True
+        if maker.op not in ("rearrange", "slice") or len(maker.operands) != 1:
+            return False
+        return self.computed(self.scope.makers[maker.operands[0]]) if maker.operands else False
 
 
 def scope_of_model() -> Scope:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from deploy.folding import Folded, folded, image
+from deploy.folding import Folded, folded, image, randomized
+from ogive.backends.convert.run import convert
 from ogive.backends.convert.verify import random_inputs, verify
+from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.program import check_text
@@ -57,6 +59,29 @@ def test_examples_deploy_exactly(name: str, model: str, left: dict[str, int]) ->
 def elements(found: Folded, which: str) -> int:
     """How many numbers a form stores."""
     return sum(tensor.numel() for tensor in getattr(found, which).state_dict().values() if tensor.is_floating_point())
+
+
+SMALL = (
+    "bert", "convnext", "diffusion_unet", "fno", "gnn", "gpt2_cache", "llama", "mamba", "moe", "swin", "t5_encoder",
+    "unet", "vae", "vit",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_kind_of_model_survives_the_fold(name: str) -> None:
+    source = example(name, "Tiny")
+    passed = fold(source)
+    verify_ir(passed.model)
+    net, result = randomized(build(source).double().eval()), build(passed.model).double().eval()
+    result.load_state_dict(convert(passed.conversion, net.state_dict(), None))
+    inputs = [x.double() if x.is_floating_point() else x for x in random_inputs(source, {})]
+    outputs = []
+    for module in (net, result):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            made = module(*inputs)
+        outputs.append(made if isinstance(made, torch.Tensor) else made[0])
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 32, 32), (2, 3, 33, 47), (1, 3, 5, 64)])

@@ -46,6 +46,25 @@ def test_batch_statistics_do_not_fold() -> None:
     assert found.error(image(3, 4, 6, 6)) < 1e-12
 
 
+def test_a_weight_that_is_still_read_keeps_its_path() -> None:
+    body = "f = Linear[6, 6]\nreturn f(x, weight = softplus(f.weight)) + f(relu(x)) + x @ exp(f.weight)"
+    found = folded(model(body, TOKENS), grow=True)
+    assert found.error(image(2, 3, 6)) < 1e-12
+    assert found.passed.model.definition.members[0].path == "f.weight"
+
+
+@pytest.mark.parametrize("body", [
+    "f = Linear[6, 5]\nparam a: [2, 6] = normal\nparam c: [5, 2] = normal\nreturn f(x, weight = f.weight + c @ a)",
+    "f = Linear[6, 5]\nreturn f(x, weight = softplus(f.weight))",
+    "f = Linear[6, 5]\nparam g: [5] = ones\nr = sqrt(sum[1](f.weight * f.weight))\n"
+    "return f(x, weight = einsum[\"o i, o -> o i\"](f.weight, g / r))",
+])  # fmt: skip
+def test_parameterizations_of_weights_are_computed_once(body: str) -> None:
+    found = folded(model(body, TOKENS))
+    assert found.error(image(2, 3, 6)) < 1e-12
+    assert dict(found.ops) == {"linear": 1}
+
+
 def test_a_border_map_on_request() -> None:
     body = "return x |> BatchNorm |> Conv[4, 6, 3, stride=2, pad=1, groups=2] |> Conv[6, 5, 1]"
     found = folded(model(body, IMAGE), borders=True, grow=True)
