@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.session import Session
 from ogive.compiler.elaborate.signature import faults
-from ogive.compiler.elaborate.statics import check_kind, handed, input_sizes, kinds, names_in
+from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -28,12 +28,11 @@ from ogive.compiler.elaborate.values import (
 from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.program_types import BlockReport, ModelReport
+from ogive.compiler.python_statics import statics_of
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
 from ogive.compiler.weights import parameter_count
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
-from ogive.grammar.parser import parse
-from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
     from ogive.compiler.passes.deploy_recipe import Recipe
@@ -68,21 +67,6 @@ class Program:
         with deep_recursion():
             made = work.instance(name, Template(entry, tuple(given.items())), entry.tree, None, entry.tree.doc)
         return made if made is not None else tuple(work.diagnostics)
-
-
-def from_python(value: Any) -> Any:
-    """A Python value as a static."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
-        return value
-    if isinstance(value, int):
-        return size(value)
-    if isinstance(value, (list, tuple)):
-        return tuple(from_python(v) for v in value)
-    raise TypeError(f"a static is a number, a string, a bool or a list, not {type(value).__name__}")
-
-
-def _span_of(ref: BlockRef, name: str) -> Span:
-    return next((d.span for d in ref.tree.statics if d.name == name), ref.tree.name_span)
 
 
 def check_module(session: Session, module: Module, memo: Memo | None = None) -> Program:
@@ -191,33 +175,9 @@ class _Checked:
     def from_python(self, ref: BlockRef, statics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Python values as statics of a block; None where one does not fit."""
         frame = Frame(self.session, self.module, ref, Facts())
-        declared = {decl.name: decl for decl in ref.tree.statics}
-        given: dict[str, Any] = {}
-        for name, value in statics.items():
-            try:
-                if name not in declared and name not in input_sizes(ref.tree):
-                    raise frame.fail("E0403", f"`{ref.name}` has no static `{name}`", ref.tree.name_span)
-                wanted = kinds(declared[name], ref.tree) if name in declared else ("size",)
-                made = self._written(frame, value) if "block" in wanted else from_python(value)
-                given[name] = check_kind(frame, name, made, wanted, _span_of(ref, name))
-            except TypeError as problem:
-                frame.report("E0404", f"`{name}`: {problem}", _span_of(ref, name))
-            except Fault:
-                pass
+        given = statics_of(frame, ref, statics)
         self.add(frame.diagnostics)
         return None if frame.diagnostics else given
-
-    def _written(self, frame: Frame, value: Any) -> Any:
-        """A block as a static: its name, an expression (`"Linear[8, 8, ...]"`), or a block of the program."""
-        text = value if isinstance(value, str) else getattr(value, "name", None)
-        if not isinstance(text, str):
-            raise TypeError(f"a block is handed over by name, not as {type(value).__name__}")
-        parsed = parse(f"const block_ = {text}\n", "<static>")
-        frame.diagnostics.extend(parsed.diagnostics)
-        trees = [tree for tree in parsed.file.declarations if isinstance(tree, syntax.Const)]
-        if parsed.diagnostics or not trees:
-            raise Fault
-        return handed(frame, trees[0].value)
 
     def block(self, ref: BlockRef) -> BlockReport:
         """Prove a block once, for all sizes, where its control flow does not hang on a static."""

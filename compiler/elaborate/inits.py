@@ -35,7 +35,9 @@ def finish_keeps(frame: Frame) -> None:
     for override in frame.keeps:
         text = ".".join(override.target)
         try:
-            found = [_keep(frame, override, index, path) for index, path in _targets(frame, override)]
+            found = _targets(frame, override)
+            for index, path in found:
+                _keep(frame, override, index, path)
         except Fault:
             continue
         if not found and not frame.failed:

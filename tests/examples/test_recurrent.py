@@ -55,7 +55,8 @@ def agree(ours: nn.Module, theirs: nn.Module, ours_in: tuple[Tensor, ...], their
     weights = dict(ours.named_parameters())
     left = torch.autograd.grad(torch.stack([y.square().sum() for y in ys]).sum(), list(weights.values()))
     right = torch.autograd.grad(
-        torch.stack([z.square().sum() for z in zs[: len(ys)]]).sum(), [dict(theirs.named_parameters())[n] for n in weights]
+        torch.stack([z.square().sum() for z in zs[: len(ys)]]).sum(),
+        [dict(theirs.named_parameters())[n] for n in weights],
     )
     torch.testing.assert_close(left, right)
 

@@ -42,7 +42,7 @@ def test_weights_made_elsewhere_are_kept_too() -> None:
     net(torch.randn(8, 4)).square().mean().backward()
     optimizer.step()
     assert not holds()
-    net.after_step()
+    net.after_step()  # type: ignore[operator]
     assert holds()
     assert bool((net.get_parameter("lin.bias") < 0).any())
 
