@@ -103,11 +103,6 @@ def matmul(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     return links
 
 
-def on_last(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
-    """The last axis goes into the glyph, the others past it."""
-    return _past(ins, outs, {len(ins[0].axes) - 1} if ins[0] else set())
-
-
 def _past(ins: Operands, outs: Sequence[Wires], targets: set[int]) -> Links:
     """All axes of the first operand but the targets run past the glyph, to the same places of each result."""
     first = ins[0]

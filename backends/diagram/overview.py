@@ -7,7 +7,7 @@ an open block is a box around its nodes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ogive.backends.diagram.glyphs import LIBRARY
 from ogive.backends.diagram.labels import size_label
@@ -247,9 +247,3 @@ def _entities(text: str) -> str:
     """Mermaid's own escapes: `#quot;`, and no markup."""
     special = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
     return "".join(special.get(char, char) for char in text)
-
-
-def with_changes(made: Overview, changes: Mapping[str, str]) -> Overview:
-    """The overview with some boxes marked."""
-    boxes = [replace(box, change=changes.get(box.id, "")) for box in made.boxes]
-    return Overview(made.title, boxes, list(made.edges))

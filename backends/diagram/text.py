@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ogive.backends.diagram.figure import Figure, Op, Section, Tensor
-
-ENDS = {"in", "cup", "drop", "select", "merge", "cat", "regroup", "uncat", "unmerge"}
-
-
-@dataclass(slots=True)
-class _Grid:
-    """Lines of characters that grow to the right together."""
-
-    rows: dict[str, int] = field(default_factory=dict)  # the line of each tensor's first wire
-    lines: list[str] = field(default_factory=list)
 
 
 def text(figure: Figure) -> str:
