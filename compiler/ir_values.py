@@ -28,7 +28,7 @@ from ogive.compiler.sizes import (
 )
 from ogive.compiler.types import Axis, TensorType
 
-RESERVED = frozenset(("min", "max", "size", "scalar", "recipe"))
+RESERVED = frozenset(("min", "max", "size", "scalar", "recipe", "unknown", "where", "opaque", "float", "axis"))
 OPERATORS = MappingProxyType({"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"})
 SIGNS = MappingProxyType({name: sign for sign, name in OPERATORS.items()})
 COMPARISONS: Mapping[type[ast.cmpop], str] = MappingProxyType(
@@ -86,6 +86,8 @@ class Labels:
                 return f"scalar.{OPERATORS.get(fn, fn)}({', '.join(map(self.value, args))})"
             case Recipe():
                 return self.recipe(value)
+            case Unknown():
+                return f"unknown({self.names[value]})"
             case Condition():
                 return f"where({self.condition(value)!r})"
             case tuple():
@@ -203,6 +205,8 @@ class Names:
                 return self._recipe(pattern, {str(k.arg): k.value for k in keywords})
             case ast.Call(func=ast.Name(id="where"), args=[ast.Constant(value=str() as text)]):
                 return self.condition(text)
+            case ast.Call(func=ast.Name(id="unknown"), args=[ast.Name(id=label)]):
+                return self.unknowns[label]
             case ast.Call(func=ast.Name(id="opaque"), args=[ast.Constant(value=str() as text)]):
                 return Opaque(text)
             case ast.Call(func=ast.Name(id="float"), args=[ast.Constant(value=str() as text)]):

@@ -99,7 +99,7 @@ def _in_graph(graph: Graph) -> Iterator[Any]:
 
 def _unknowns_of(value: Any) -> Iterable[Unknown]:
     match value:
-        case Size() | Condition():
+        case Size() | Condition() | Unknown():
             return value.unknowns
         case TensorType():
             return {u for axis in value.axes for u in axis.size.unknowns}

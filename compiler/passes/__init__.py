@@ -7,9 +7,8 @@ from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.simplify import simplify
-from ogive.compiler.passes.split_apart import split_apart
 
 # what runs before a PyTorch module is written, in this order
-TORCH: tuple[Pass, ...] = (inline, simplify, fuse, simplify, split_apart, dead)
+TORCH: tuple[Pass, ...] = (inline, simplify, fuse, simplify, dead)
 
 __all__ = ["TORCH", "Pass", "optimized"]

@@ -15,7 +15,6 @@ from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.frame import Pass
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.simplify import simplify
-from ogive.compiler.passes.split_apart import split_apart
 from ogive.compiler.program import check_text
 from ogive.compiler.verify import verify
 
@@ -99,16 +98,3 @@ block B(x: [b, n]) -> [b, n]:
 model M = B[]
 """
     assert ("call" not in operations(model(text), inline)) == inlined
-
-
-def test_a_split_cuts_before_it_moves() -> None:
-    text = """
-block B(x: [2, 3, 4, 6]) -> [2, 2, 3, 4]:
-    q, k, v = x |> split["a b c (t h e) -> t a h b (c e)", t=3, h=2]
-    y = q + k * v
-    return y |> rearrange["a h b c -> a h b c"]
-model M = B[]
-"""
-    of = model(text)
-    assert operations(of, split_apart).count("rearrange") == 4
-    same(of, split_apart, simplify, dead)
