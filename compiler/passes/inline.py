@@ -67,9 +67,7 @@ def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], lis
         if inner.op == "weight" and inner.path in handed:
             names[inner.outputs[0].name] = handed[inner.path]
     kept = tuple(
-        _handed_on(inner, handed, names)
-        for inner in body.nodes
-        if not (inner.op == "weight" and inner.path in handed)
+        _handed_on(inner, handed, names) for inner in body.nodes if not (inner.op == "weight" and inner.path in handed)
     )
 
     def place(path: str) -> str:

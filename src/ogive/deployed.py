@@ -48,9 +48,7 @@ class DeployedModel(Model):
 
         return "\n\n".join(source_of(c) for c in self.passes.conversions if not c.is_identity)
 
-    def convert(
-        self, state: Mapping[str, Tensor] | nn.Module, dtype: Dtype | str | None = SOURCE
-    ) -> dict[str, Tensor]:
+    def convert(self, state: Mapping[str, Tensor] | nn.Module, dtype: Dtype | str | None = SOURCE) -> dict[str, Tensor]:
         """The weights of this model from those of its source: in float64, then cast to the type of the main source.
 
         `dtype=None` keeps float64. Raises `ArchError` where weights are missing, left over or misshapen.

@@ -28,8 +28,6 @@ def dft(x: T, dim: int, sign: int = -1) -> T:
     return y.to(torch.complex64 if x.dtype in (torch.float, torch.complex64) else torch.complex128)
 
 
-
-
 def regular(a: T, *rest: T) -> tuple[T, ...]:
     """Far from singular."""
     return (a + 4 * torch.eye(a.shape[-1], dtype=a.dtype), *rest)
