@@ -164,12 +164,12 @@ def _local(tree: syntax.Block) -> Iterator[tuple[str, Span]]:
 
 
 def _unusual(tree: syntax.Block, definition: Definition | None) -> Iterator[Diagnostic]:
-    """Blocks with weights are CamelCase, functions without are snake_case; blocks that take blocks may be either."""
+    """Blocks with weights are CamelCase, functions without are snake_case; what takes statics may be a layer or one."""
     if definition is None or any(static.type is not None for static in tree.statics):
         return
     camel = tree.name[0].isupper() and "_" not in tree.name
     snake = tree.name == tree.name.lower()
-    if definition.stateless and not snake:
+    if definition.stateless and not snake and not tree.statics:
         yield Diagnostic("W0904", f"`{tree.name}` has no weights: functions are snake_case", tree.name_span)
     elif not definition.stateless and not camel:
         yield Diagnostic("W0904", f"`{tree.name}` has weights: such blocks are CamelCase", tree.name_span)

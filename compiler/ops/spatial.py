@@ -45,7 +45,7 @@ def place(axis: Axis, index: int) -> str:
 
 
 def plural(count: int, one: str, many: str) -> str:
-    """ "1 axis", "2 axes"."""
+    """A count and its noun: `1 axis`, `2 axes`."""
     return f"{count} {one if count == 1 else many}"
 
 

@@ -53,7 +53,7 @@ def test_other_names_are_refused(name: str) -> None:
 def test_activations_may_be_imported_too() -> None:
     text = """use std.nn (relu, gelu as g, softplus, identity)
 
-block A(x: [b, d]) -> [b, d]:
+block many(x: [b, d]) -> [b, d]:
     return (x |> relu |> g |> softplus[beta=2.0]) + g(x) + identity(x)
 """
     assert not check_text(text, "a.arch").diagnostics
