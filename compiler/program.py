@@ -59,6 +59,8 @@ class Workspace:
 
 def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
     """Take over the blocks whose text, and everything that they name, is the same."""
+    if before.module.broken is not module.broken:
+        return  # what is unknown is reported in one of them, and passed over in the other
     old = {id(ref.tree): ref for ref in before.module.blocks()}
     same = {name: old[id(ref.tree)] for name, ref in _blocks(module).items() if id(ref.tree) in old}
     used = {name: names_of(ref.tree) for name, ref in same.items()}

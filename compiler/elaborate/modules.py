@@ -124,7 +124,9 @@ class Library:
 def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
     """Collect the names that a file declares and uses."""
     module = Module(name, path, parsed.file, list(parsed.diagnostics))
-    module.broken = any(d.severity == "error" for d in parsed.diagnostics) and not parsed.broken
+    module.broken = any(  # a piece that names nothing may have been anything: a `use` of many names
+        not piece.broken and any(d.severity == "error" for d in piece.diagnostics) for piece in parsed.pieces
+    )
     module.scope.update(dict.fromkeys(parsed.broken))  # known to be broken: nothing more is said of them
     for declaration in parsed.file.declarations:
         match declaration:
