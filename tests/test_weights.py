@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ogive.backends.weights import files, tensors, whole
 from ogive.backends.weights.maps import WeightMap, identity, parse_map
-from ogive.backends.weights.plan import Shape, plan, plan_back
+from ogive.backends.weights.plan import Shape, check_ties, plan, plan_back
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 
 MAP = """\
@@ -204,3 +204,15 @@ def test_files_are_written_all_or_none(tmp_path: Path) -> None:
     whole.write_all({old: b"new", tmp_path / "c": b"c"})
     assert old.read_text() == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.py", "c"]
+
+
+def test_a_tie_holds_only_for_equal_tensors() -> None:
+    mapping = parse_map('optional_prefix = "net."\n[weights]\nw = "net.w"\n[ties]\n"net.v" = "net.w"\n')
+    shapes = {"w": (2,), "v": (2,)}
+    assert [move.ours for move in plan(mapping, {"w": (2,)}, shapes)] == ["w"]
+    check_ties(mapping, {"w": torch.ones(2)}, tensors.equal)
+    check_ties(mapping, {"w": torch.ones(2), "v": torch.ones(2)}, tensors.equal)
+    with pytest.raises(ArchError) as caught:
+        check_ties(mapping, {"net.w": torch.ones(2), "net.v": torch.zeros(2)}, tensors.equal)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.span.text) == ("E0823", '"net.v"')

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ogive.backends.convert.run import converted
+from ogive.backends.convert.run import convert
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
@@ -42,13 +42,17 @@ class Difference:
 
 
 def verify(
-    source: Model, result: Model, conversions: Sequence[Conversion], state: Mapping[str, Tensor],
+    conversion: Conversion, state: Mapping[str, Tensor],
     inputs: Sequence[Tensor] = (), sizes: Mapping[str, int] | None = None, seed: int = 0,
 ) -> Difference:  # fmt: skip
-    """Compare a model with its result. Inputs are random at these sizes, or at small ones that meet the conditions."""
+    """Compare the source of a conversion with its result.
+
+    Inputs are random at these sizes, or at small ones that meet the conditions.
+    """
     state = {path: tensor.detach().cpu() for path, tensor in state.items()}
+    source, result = conversion.source, conversion.result
     given = list(inputs) or random_inputs(source, sizes or {}, seed)
-    weights = converted(conversions, state, None)
+    weights = convert(conversion, state, None)
     exact = _run(source, state, given, torch.float64)
     mine = _run(result, weights, given, torch.float64)
     theirs32, mine32 = _run(source, state, given, torch.float32), _run(result, weights, given, torch.float32)

@@ -79,6 +79,11 @@ def _array(value: Any) -> np.ndarray:
     return np.frombuffer(memory, dtype).reshape(tuple(tensor.shape))
 
 
+def equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two names stand for one tensor."""
+    return a is b or (a.dtype == b.dtype and np.array_equal(a, b))
+
+
 def moved(moves: Iterable[Move], theirs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Our weights from theirs; a copy is made of joined parts alone."""
     ours = {}

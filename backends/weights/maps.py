@@ -7,6 +7,9 @@
     "h.*.qkv.weight" = ["h.*.q.weight", "h.*.k.weight", "h.*.v.weight"]            # joined on axis 0
     "h.*.kv.weight" = { join = ["h.*.k", "h.*.v"], axis = 1, sizes = [64, 32] }    # unequal parts
 
+    [ties]                             # theirs that are another name of one of theirs: equal, where both are there
+    "lm_head.weight" = "transformer.wte.weight"
+
     [ignore]                           # theirs that we have no use for; `*` stands for anything
     names = ["*.attn.mask"]
 
@@ -56,6 +59,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """Two names of theirs for one tensor."""
+
+    alias: str
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class WeightMap:
     """A map as it was read."""
 
@@ -63,6 +75,7 @@ class WeightMap:
     ignored: tuple[str, ...]
     optional_prefix: str
     chunk: Chunk
+    ties: tuple[Tie, ...] = ()
 
     def ignores(self, name: str) -> bool:
         """True for a tensor of theirs that is left out on purpose."""
@@ -90,8 +103,9 @@ def parse_map(text: str, path: str = "<map>") -> WeightMap:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ArchError((_fault(chunk, str(error) or "nested too deeply", _line_of(chunk, str(error))),)) from None
     faults: list[Diagnostic] = []
-    for key in table.keys() - {"weights", "ignore", "optional_prefix"}:
-        faults.append(_fault(chunk, f"unknown entry `{key}`: a map has `weights`, `ignore` and `optional_prefix`"))
+    for key in table.keys() - {"weights", "ties", "ignore", "optional_prefix"}:
+        known = "`weights`, `ties`, `ignore` and `optional_prefix`"
+        faults.append(_fault(chunk, f"unknown entry `{key}`: a map has {known}"))
     rules = []
     for ours, value in _table(table, "weights", chunk, faults).items():
         span = _key(chunk, ours)
@@ -100,6 +114,12 @@ def parse_map(text: str, path: str = "<map>") -> WeightMap:
             faults.append(_fault(chunk, problem, span))
         else:
             rules.append(_rule(ours, value, span))
+    ties = []
+    for alias, name in _table(table, "ties", chunk, faults).items():
+        if isinstance(name, str):
+            ties.append(Tie(alias, name, _key(chunk, alias)))
+        else:
+            faults.append(_fault(chunk, f"`{alias}`: expected the other name of the same tensor", _key(chunk, alias)))
     ignored = _table(table, "ignore", chunk, faults).get("names", [])
     if not _strings(ignored):
         faults.append(_fault(chunk, "`names` of [ignore] is a list of strings", _key(chunk, "names")))
@@ -108,7 +128,7 @@ def parse_map(text: str, path: str = "<map>") -> WeightMap:
         faults.append(_fault(chunk, "`optional_prefix` is a string", _key(chunk, "optional_prefix")))
     if faults:
         raise ArchError(tuple(sorted(faults, key=Diagnostic.order)))
-    return WeightMap(tuple(rules), tuple(ignored), prefix, chunk)
+    return WeightMap(tuple(rules), tuple(ignored), prefix, chunk, tuple(ties))
 
 
 def _table(table: dict[str, Any], name: str, chunk: Chunk, faults: list[Diagnostic]) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ogive.backends.weights.maps import Part, Rule, WeightMap
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.source import Span
 
 Shape = tuple[int, ...]
+Tensor = TypeVar("Tensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,9 @@ class Move:
 
 def plan(mapping: WeightMap, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Move, ...]:
     """The moves from a checkpoint. Raises `ArchError` naming every missing, extra and misshapen tensor."""
-    prefix = "" if any(name.startswith(mapping.optional_prefix) for name in theirs) else mapping.optional_prefix
+    prefix = _prefix(mapping, theirs)
     moves, faults = [], _idle(mapping, ours)
-    used: set[str] = set()
+    used = {alias for alias, _, _ in _ties(mapping, theirs)}
     for name, shape in ours.items():
         rule, parts = _parts(mapping, name, prefix)
         axis = rule.axis if rule else 0
@@ -42,6 +44,28 @@ def plan(mapping: WeightMap, ours: Mapping[str, Shape], theirs: Mapping[str, Sha
             faults.append(_fault(mapping, f"no weight of the model takes `{name}` {_text(theirs[name])}", help_=help_))
     _raise(faults)
     return tuple(moves)
+
+
+def check_ties(mapping: WeightMap, theirs: Mapping[str, Tensor], equal: Callable[[Tensor, Tensor], bool]) -> None:
+    """Raise `ArchError` naming every pair of names for one tensor under which a checkpoint has two."""
+    _raise([
+        Diagnostic("E0823", f"`{alias}` and `{name}` are one weight, but the checkpoint has two", span,
+                   help="tie them before they are saved, or list one under [ignore] to leave it out")
+        for alias, name, span in _ties(mapping, theirs)
+        if not equal(theirs[alias], theirs[name])
+    ])  # fmt: skip
+
+
+def _ties(mapping: WeightMap, theirs: Collection[str]) -> list[tuple[str, str, Span]]:
+    """The ties of which the checkpoint has both names."""
+    prefix = _prefix(mapping, theirs)
+    named = [(tie.alias.removeprefix(prefix), tie.name.removeprefix(prefix), tie.span) for tie in mapping.ties]
+    return [tie for tie in named if tie[0] in theirs and tie[1] in theirs]
+
+
+def _prefix(mapping: WeightMap, theirs: Collection[str]) -> str:
+    """The part of the names in the map that the checkpoint leaves out."""
+    return "" if any(name.startswith(mapping.optional_prefix) for name in theirs) else mapping.optional_prefix
 
 
 def plan_back(mapping: WeightMap, ours: Mapping[str, Shape]) -> tuple[Move, ...]:

@@ -19,6 +19,11 @@ def forward(moves: Iterable[Move], theirs: Mapping[str, Tensor]) -> dict[str, Te
     return ours
 
 
+def equal(a: Tensor, b: Tensor) -> bool:
+    """Whether two names stand for one tensor."""
+    return a is b or (a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b))
+
+
 def backward(moves: Iterable[Move], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Their weights from ours: the inverse of `forward`. A tensor that several of ours share must be equal in all."""
     theirs: dict[str, Tensor] = {}

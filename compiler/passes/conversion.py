@@ -32,6 +32,22 @@ class Conversion:
         return tuple(member.path for member in self.definition.members if isinstance(member, Weight))
 
     @property
+    def origins(self) -> dict[str, tuple[str, ...]]:
+        """For each weight of the result that is computed, the weights of the source that it hangs on."""
+        graph = self.definition.graph
+        found = _origins(graph, {})
+        return {path: found[str(name)] for path, name in zip(self.targets, graph.outputs, strict=True)}
+
+    @property
+    def mains(self) -> dict[str, str]:
+        """For each weight of the result the one of the source whose type it has: its own path, else the largest."""
+        infos = {info.path: info for info in weights(self.source)}
+        found = dict(self.kept)
+        for path, below in self.origins.items():
+            found[path] = path if path in infos else max(below, key=lambda name: infos[name].elements)
+        return found
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """The weights of the source that the result does not need."""
         needed = {*self.consumed, *(path for _, path in self.kept)}
@@ -46,8 +62,28 @@ class Conversion:
         return "\n".join(lines(self.definition.graph, self.targets))
 
 
-def conversion(source: Model, result: Model, graph: Graph, targets: tuple[str, ...]) -> Conversion:
-    """The conversion with this graph, whose outputs are the weights at `targets`."""
+def _origins(graph: Graph, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """For each value, the paths of the weights below it; `found` has those of the inputs."""
+    for node in graph.nodes:
+        below = [path for name in node.operands for path in found[name]]
+        made = [node.path] if node.op == "weight" else below
+        found.update((value.name, tuple(dict.fromkeys(made))) for value in node.outputs)
+        for region in node.regions:  # of loops, whose inputs are slices and captures, and whose outputs are yields
+            taken = zip(region.inputs, node.operands, strict=True)
+            inner = _origins(region, {value.name: found[name] for value, name in taken})
+            given = zip(node.outputs, region.outputs, strict=True)
+            found.update((value.name, inner[str(name)]) for value, name in given)
+    return found
+
+
+def conversion(
+    source: Model,
+    result: Model,
+    graph: Graph,
+    targets: tuple[str, ...],
+    kept: tuple[tuple[str, str], ...] | None = None,
+) -> Conversion:
+    """The conversion with this graph, whose outputs are the weights at `targets`; the others are kept, by path."""
     read = {node.path for node in graph.walk() if node.op == "weight"}
     members = tuple(_members(source, read))
     names = tuple(None for _ in targets)
@@ -56,7 +92,8 @@ def conversion(source: Model, result: Model, graph: Graph, targets: tuple[str, .
         doc=f"The weights of {result.name} from those of {source.name}.",
     )  # fmt: skip
     made = set(targets)
-    kept = tuple((info.path, info.path) for info in weights(result) if info.path not in made)
+    if kept is None:
+        kept = tuple((info.path, info.path) for info in weights(result) if info.path not in made)
     return Conversion(source, result, definition, targets, kept)
 
 

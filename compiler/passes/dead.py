@@ -32,12 +32,25 @@ def drop_dead(graph: Graph, known: dict[str, bool] | None = None) -> Graph:
     kept: list[Node] = []
     for node in reversed(graph.nodes):
         if any(value.name in live for value in node.outputs) or acts(node, known):
-            pruned = _pruned(node)
+            pruned = _pruned(_read_yields(node, live, known))
             kept.append(pruned)
             live.update(pruned.operands)
     nodes = tuple(reversed(kept))
     same = len(nodes) == len(graph.nodes) and all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
     return graph if same else Graph(graph.inputs, nodes, graph.outputs)
+
+
+def _read_yields(node: Node, live: set[str], known: dict[str, bool]) -> Node:
+    """A loop without the yields that nothing reads, and without what they needed."""
+    if node.op not in ("repeat", "scan"):
+        return node
+    carry = int(node.attr("carry", 0))
+    keep = [at for at, value in enumerate(node.outputs) if at < carry or value.name in live]
+    if len(keep) == len(node.outputs):
+        return node
+    (region,) = node.regions
+    left = drop_dead(Graph(region.inputs, region.nodes, tuple(region.outputs[at] for at in keep)), known)
+    return replace(node, outputs=tuple(node.outputs[at] for at in keep), regions=(left,))
 
 
 def _pruned(node: Node) -> Node:

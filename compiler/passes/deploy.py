@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
-from ogive.compiler.passes.deploy_passed import Note, Passed, PassError
-from ogive.compiler.passes.deploy_simple import simplified, specialize
+from ogive.compiler.passes.conversion_chain import chained
+from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
+from ogive.compiler.passes.deploy_simple import fused, simplified, specialize
 from ogive.compiler.passes.expert_average import expert_average
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.passes.poset_pool import poset_pool
@@ -22,6 +24,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
     {
         "expert_average": expert_average,
         "fold": fold,
+        "fuse": fused,
         "poset_pool": poset_pool,
         "simplify": simplified,
         "specialize": specialize,
@@ -41,7 +44,7 @@ class PassCall:
         return f"{self.name}[{inside}]" if inside else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deployed:
     """A model after passes, with each step on the way."""
 
@@ -53,10 +56,11 @@ class Deployed:
         """The last result."""
         return self.steps[-1].model if self.steps else self.source
 
-    @property
-    def conversions(self) -> tuple[Conversion, ...]:
-        """How the weights come about, step by step."""
-        return tuple(step.conversion for step in self.steps)
+    @cached_property
+    def conversion(self) -> Conversion:
+        """How the weights of the result come from those of the source: the conversions of the steps as one graph."""
+        steps = [step.conversion for step in self.steps]
+        return reduce(chained, steps) if steps else unchanged(self.source, self.source)
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -1,4 +1,4 @@
-"""The passes `simplify` and `specialize`, which leave all weights as they are."""
+"""The passes `simplify`, `fuse` and `specialize`, which leave all weights as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ogive.compiler.ir import Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_passed import Passed, PassError, unchanged
 from ogive.compiler.passes.frame import optimized
+from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.simplify import simplify
 from ogive.compiler.passes.substitute import Fresh, Sizes, copied, type_in_sizes
@@ -17,6 +18,12 @@ from ogive.compiler.sizes import FALSE, size
 def simplified(model: Model) -> Passed:
     """Dead code, common subexpressions, rearrangements after one another, identities."""
     result = optimized(model, (inline, simplify, dead))
+    return Passed(result, unchanged(model, result))
+
+
+def fused(model: Model) -> Passed:
+    """Attention, norms, linear maps with a bias and the like, as the operations for which targets have kernels."""
+    result = optimized(model, (inline, simplify, fuse, simplify, dead))
     return Passed(result, unchanged(model, result))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import Slot, slots
-from ogive.backends.weights.plan import plan, plan_back
+from ogive.backends.weights.plan import check_ties, plan, plan_back
 from ogive.compiler.program import Program as Checked
 from ogive.compiler.program import check_text
 from ogive.compiler.program_types import BlockReport, ModelReport
@@ -65,7 +65,10 @@ class Program:
     @cached_property
     def models(self) -> dict[str, Model]:
         """The models that the file declares, by name."""
-        return {name: Model(report) for name, report in self._checked.models.items()}
+        return {
+            name: Model(report, {key: recipe for key, recipe in self.recipes.items() if recipe.model == name})
+            for name, report in self._checked.models.items()
+        }
 
     @cached_property
     def blocks(self) -> dict[str, Block]:
@@ -82,7 +85,7 @@ class Program:
         found = self.recipes.get(recipe)
         if found is None:
             raise KeyError(f"no recipe `{recipe}`; there are {', '.join(self.recipes) or 'none'}")
-        return self.models[found.model].deploy(*found.passes)
+        return self.models[found.model].deploy(recipe)
 
     def __getitem__(self, name: str) -> Model | Block:
         found = self.models.get(name) or self.blocks.get(name)
@@ -143,7 +146,8 @@ class Block:
 class Model:
     """An entry point: every static is given, sizes of inputs stay symbolic."""
 
-    def __init__(self, report: ModelReport) -> None:
+    def __init__(self, report: ModelReport, recipes: Mapping[str, Recipe] | None = None) -> None:
+        self.recipes = dict(recipes or {})  # those of its file that are for it
         self.name = report.name
         self.signature = report.signature
         self.conditions = tuple(report.conditions)
@@ -195,17 +199,25 @@ class Model:
 
         return diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights)
 
-    def torch(self, device: str | device | None = None) -> nn.Module:
-        """A fresh module: the text of `torch_source`, executed."""
+    def torch(self, device: str | device | None = None, *, recipe: str | None = None) -> nn.Module:
+        """A fresh module: the text of `torch_source`, executed.
+
+        With a `recipe`, of the file or as text ("expert_average[at=MLP]"), that of the model after these passes; its
+        weights are converted from a fresh module of the model itself.
+        """
         from ogive.backends.pytorch.module import build
 
+        if recipe is not None:
+            return self.deploy(recipe).fresh(device)
         with self._lowering():
             return build(self.ir, device=device)
 
-    def torch_source(self) -> str:
-        """A Python module that needs torch alone."""
+    def torch_source(self, *, recipe: str | None = None) -> str:
+        """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
         from ogive.backends.pytorch.emit import emit
 
+        if recipe is not None:
+            return self.deploy(recipe).torch_source()
         with self._lowering():
             return emit(self.ir)
 
@@ -222,6 +234,7 @@ class Model:
         functions: bool = False,
         taps: bool = False,
         optional: Sequence[str] = (),
+        recipe: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Path, ...]:
         """Write an ONNX model, and heavy weights into a file beside it; what was written.
@@ -230,7 +243,16 @@ class Model:
         axes a pack stands for (one unless given); `dtype` ("f16", "bf16", "f32", "f64") is the float type where it
         is not that of the weights; `functions` keeps blocks as functions; `taps` are outputs too;
         `optional` names optional inputs that the graph takes; `progress` hears the bytes written and those in all.
+        With a `recipe`, of the file or as text, what is written is the model after these passes, and its weights are
+        converted from those given.
         """
+        if recipe is not None:
+            result = self.deploy(recipe)
+            made = result.fresh() if weights is None else result.convert(weights, map)
+            return result.onnx(
+                path, made, sizes=sizes, ranks=ranks, dtype=dtype, opset=opset, functions=functions, taps=taps,
+                optional=optional, progress=progress,
+            )  # fmt: skip
         # onnx is an extra
         from ogive.backends.onnx_model.errors import OnnxError
         from ogive.backends.onnx_model.export import Settings, exported
@@ -250,21 +272,26 @@ class Model:
         self, weights: AnyPath | Mapping[str, Any] | nn.Module | None, map: AnyPath | WeightMap | None
     ) -> dict[str, Any]:
         """Weights under our names, as arrays, from whatever holds them."""
-        from ogive.backends.onnx_model.sources import arrays, moved, read_file
+        from ogive.backends.onnx_model.sources import arrays, equal, moved, read_file
 
         if isinstance(weights, str | PathLike):
             theirs = read_file(weights)
         else:
             theirs = arrays(self.torch() if weights is None else weights)
+        mapping = _map(map)
         try:
-            moves = plan(_map(map), self.weights, {name: tuple(array.shape) for name, array in theirs.items()})
+            moves = plan(mapping, self.weights, {name: tuple(array.shape) for name, array in theirs.items()})
+            check_ties(mapping, theirs, equal)
         except ArchError as error:
             _refuse(error.diagnostics)
             raise
         return moved(moves, theirs)
 
     def deploy(self, *passes: str | PassCall) -> DeployedModel:
-        """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none."""
+        """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none.
+
+        The name of a recipe of the file stands for its passes.
+        """
         from ogive.deployed import deploy
 
         return deploy(self, passes or ("fold",))
@@ -279,19 +306,20 @@ class Model:
             _refuse((Diagnostic(error.code, f"{self.name}: {error.text}", span),))
 
     def load_weights(
-        self, weights: AnyPath | Mapping[str, Tensor], map: AnyPath | WeightMap | None = None
+        self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
     ) -> dict[str, Tensor]:
-        """A state dict for the module, from safetensors or from tensors by name, renamed by a map.
+        """A state dict for the module, from safetensors, from a module or from tensors by name, renamed by a map.
 
         Nothing may be missing, left over or misshapen: raises `ArchError`, which names every such tensor.
         """
         from ogive.backends.weights.files import read
-        from ogive.backends.weights.tensors import forward
+        from ogive.backends.weights.tensors import equal, forward
 
         mapping = _map(map)
-        tensors = dict(weights) if isinstance(weights, Mapping) else read(fspath(weights))
+        tensors = read(fspath(weights)) if isinstance(weights, str | PathLike) else state_of(weights)
         try:
             moves = plan(mapping, self.weights, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+            check_ties(mapping, tensors, equal)
         except ArchError as error:
             _refuse(error.diagnostics)
             raise
@@ -303,8 +331,7 @@ class Model:
         """The inverse of `load_weights`: a checkpoint under the names of the map, of the weights of a module."""
         from ogive.backends.weights.tensors import backward
 
-        tensors = state if isinstance(state, Mapping) else state.state_dict()
-        return backward(plan_back(_map(map), self.weights), tensors)
+        return backward(plan_back(_map(map), self.weights), state_of(state))
 
     def save_weights(
         self, path: AnyPath, state: Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
@@ -316,6 +343,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
+
+
+def state_of(state: Mapping[str, Tensor] | nn.Module) -> Mapping[str, Tensor]:
+    """The tensors of a module, or those given."""
+    return state if isinstance(state, Mapping) else state.state_dict()
 
 
 def _map(given: AnyPath | WeightMap | None) -> WeightMap:

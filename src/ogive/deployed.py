@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ogive.api import Model
+from ogive.api import AnyPath, Model, state_of
 from ogive.compiler.ir import Model as IR
+from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.deploy import Deployed, PassCall, calls_of, run
 from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.deploy_passed import PassError
@@ -19,10 +20,11 @@ from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, device, nn
     from torch import dtype as Dtype
 
     from ogive.backends.convert.verify import Difference
+    from ogive.backends.weights.maps import WeightMap
 
 SOURCE = "source"
 
@@ -38,31 +40,35 @@ class DeployedModel(Model):
         self.passes = deployed
 
     @property
-    def conversion(self) -> str:
-        """How each weight comes from those of the source, as text."""
-        return "\n\n".join(str(conversion) for conversion in self.passes.conversions if not conversion.is_identity)
+    def conversion(self) -> Conversion:
+        """How each weight comes from those of the source, all passes together; `print` shows it."""
+        return self.passes.conversion
 
     def conversion_source(self) -> str:
-        """A Python module for each pass that changes weights: load the source's weights, call it, get the new ones."""
-        from ogive.backends.convert.run import source_of
+        """A Python module that needs torch alone: its `convert(state)` gives the weights of this model."""
+        from ogive.backends.convert.source import source_of
 
-        return "\n\n".join(source_of(c) for c in self.passes.conversions if not c.is_identity)
+        return source_of(self.conversion)
 
-    def convert(self, state: Mapping[str, Tensor] | nn.Module, dtype: Dtype | str | None = SOURCE) -> dict[str, Tensor]:
+    def convert(
+        self,
+        weights: AnyPath | Mapping[str, Tensor] | nn.Module,
+        map: AnyPath | WeightMap | None = None,
+        *,
+        dtype: Dtype | str | None = SOURCE,
+    ) -> dict[str, Tensor]:
         """The weights of this model from those of its source: in float64, then cast to the type of the main source.
 
-        `dtype=None` keeps float64. Raises `ArchError` where weights are missing, left over or misshapen.
+        `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are
+        missing, left over or misshapen, and where two names of one weight differ.
         """
-        from ogive.backends.convert.run import converted
+        from ogive.backends.convert.run import convert
 
-        try:
-            return converted(self.passes.conversions, _state(state), dtype)
-        except ArchError as error:
-            raise ArchError(error.diagnostics, render(error.diagnostics)) from None
+        return convert(self.conversion, self.source.load_weights(weights, map), dtype)
 
-    def fresh(self) -> nn.Module:
+    def fresh(self, device: str | device | None = None) -> nn.Module:
         """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
-        net = self.torch()
+        net = self.torch(device)
         net.load_state_dict(self.convert(self.source.torch()))
         return net
 
@@ -70,14 +76,14 @@ class DeployedModel(Model):
         """After `expert_average`: the weights of the source, the mean of the experts, under their plain names."""
         from ogive.backends.convert.run import SOURCE, convert
 
-        return convert(averaged(self.ir, self.source.ir), _state(state), SOURCE)
+        return convert(averaged(self.ir, self.source.ir), state_of(state), SOURCE)
 
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
         from ogive.backends.convert.verify import verify
 
         try:
-            return verify(self.source.ir, self.ir, self.passes.conversions, _state(state), inputs, sizes)
+            return verify(self.conversion, self.source.load_weights(state), inputs, sizes)
         except PassError as error:
             raise refusal(error, self.source.ir) from None
 
@@ -101,10 +107,16 @@ class DeployedModel(Model):
 def deploy(model: Model, passes: Sequence[str | PassCall]) -> DeployedModel:
     """The model after passes. Raises `ArchError` where one cannot be applied."""
     try:
-        calls = [call for given in passes for call in (calls_of(given) if isinstance(given, str) else (given,))]
+        calls = [call for given in passes for call in _calls(model, given)]
         return DeployedModel(model, run(model.ir, calls))
     except PassError as error:
         raise refusal(error, model.ir) from None
+
+
+def _calls(model: Model, given: str | PassCall) -> Sequence[PassCall]:
+    if isinstance(given, PassCall):
+        return (given,)
+    return model.recipes[given].passes if given in model.recipes else calls_of(given)
 
 
 def refusal(error: PassError, ir: IR) -> ArchError:
@@ -116,7 +128,3 @@ def refusal(error: PassError, ir: IR) -> ArchError:
 
 def _operations(ir: IR) -> list[str]:
     return [node.op for node in ir.definition.graph.walk() if node.op != "weight"]
-
-
-def _state(state: Mapping[str, Tensor] | nn.Module) -> Mapping[str, Tensor]:
-    return state if isinstance(state, Mapping) else state.state_dict()

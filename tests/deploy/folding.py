@@ -16,6 +16,7 @@ from ogive.compiler.ir import Model
 from ogive.compiler.passes.deploy_passed import Passed
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.program import check_text
+from ogive.compiler.verify import verify
 
 USES = "use std.nn (Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)\nuse std.vision (Conv, ConvTranspose)\n"
 
@@ -67,6 +68,8 @@ class Folded:
 def folded(source: Model, **options: bool) -> Folded:
     """The model in float64 beside its folded form with converted weights."""
     passed = fold(source, **options)
+    verify(passed.model)
+    verify(passed.conversion.definition)
     net = randomized(build(source).double().eval())
     return Folded(passed, net, loaded(passed, net.state_dict()))
 

@@ -48,8 +48,7 @@ def test_a_recipe_is_a_model_again() -> None:
     assert list(model.weights) == ["conv.weight", "conv.bias", "head.weight", "head.bias"]
     assert model.convert(net)["conv.weight"].shape == (4, 3, 3, 3)
     assert "batch_norm" in model.report()
-    assert "conv.weight := " in model.conversion
-    compile(model.conversion_source(), "conversion", "exec")
+    assert "conv.weight := " in str(model.conversion)
 
 
 def test_verify_compares_in_both_precisions() -> None:

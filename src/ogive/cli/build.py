@@ -9,7 +9,7 @@ import click
 
 from ogive.api import Model
 from ogive.backends.weights.whole import write_all
-from ogive.cli.build_onnx import build_onnx, sizes_of
+from ogive.cli.build_onnx import Weights, build_onnx, sizes_of
 from ogive.cli.common import FILE, progress, refuse, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.grammar.diagnostics import ArchError
@@ -20,6 +20,7 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
 @click.option("--weights", type=FILE, help="A checkpoint to convert: safetensors.")
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
+@click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes: what they make of the model.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER", help="ONNX: fix a size of the inputs.")
 @click.option("--opset", type=int, help="ONNX: the version of the standard, 20 to 26.")
@@ -32,6 +33,7 @@ def command(
     out: Path,
     weights: Path | None,
     map_: Path | None,
+    recipe: str | None,
     statics: tuple[str, ...],
     sizes: tuple[str, ...],
     opset: int | None,
@@ -51,6 +53,7 @@ def command(
       ogive build gpt2.arch:GPT2 -o gpt2.py --weights model.safetensors --map gpt2.map.toml
       ogive build gpt2.arch:MLP -D d=768 -o mlp.py
       ogive build gpt2.arch:GPT2 -o gpt2.onnx --weights model.safetensors --map gpt2.map.toml --verify
+      ogive build repvgg.arch:RepVGGA0 -o a0.onnx --weights a0.safetensors --recipe fold
     """
     if out.suffix not in (".py", ".onnx"):
         raise click.UsageError(f"`{out}`: expected OUT.py or OUT.onnx")
@@ -64,13 +67,18 @@ def command(
     try:
         with progress(f"Building {target}"):
             model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
+            given: Weights = weights
+            if recipe is not None:
+                deployed = model.deploy(recipe)
+                given = None if weights is None else deployed.convert(weights, map_)
+                model, map_ = deployed, None
             files: Iterable[Path]
             if out.suffix == ".onnx":
                 fixed = sizes_of([setting(text) for text in sizes])
                 asked = {"opset": opset, "functions": functions, "taps": taps, "verify": verify}
-                files = build_onnx(model, out, weights, map_, sizes=fixed, **asked)  # type: ignore[arg-type]
+                files = build_onnx(model, out, given, map_, sizes=fixed, **asked)  # type: ignore[arg-type]
             else:
-                made = _files(model, out, weights, map_)
+                made = _files(model, out, given, map_)
                 write_all(made)
                 files = made
     except ArchError as error:
@@ -85,7 +93,7 @@ def command(
     click.echo("wrote " + " and ".join(map(str, files)))
 
 
-def _files(model: Model, out: Path, weights: Path | None, map_: Path | None) -> dict[Path, bytes]:
+def _files(model: Model, out: Path, weights: Weights, map_: Path | None) -> dict[Path, bytes]:
     files = {out: model.torch_source().encode()}
     if weights is not None:
         # safetensors and torch are an extra: a build without weights may do without them

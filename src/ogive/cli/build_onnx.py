@@ -6,16 +6,22 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
 from ogive.api import Model
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights: TypeAlias = "Path | dict[str, Tensor] | None"
+
 
 def build_onnx(
     model: Model,
     out: Path,
-    weights: Path | None,
+    weights: Weights,
     map_: Path | None,
     *,
     sizes: Mapping[str, int],

@@ -1,0 +1,193 @@
+"""Conversions: passes after one another are one graph, which prints, is emitted, and says what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import ogive
+from deploy.folding import randomized
+from ogive.api import Model
+from ogive.cli import cli
+from ogive.compiler.verify import verify
+from ogive.deployed import DeployedModel
+from ogive.grammar.diagnostics import ArchError
+
+TEXT = """use std.nn (LayerNorm, Linear)
+
+block MLP[d](x: [*b, d]) -> [*b, d]:
+    return x |> Linear[d, 2*d] as up |> relu |> Linear[2*d, d] as down
+
+block Tower[d, depth](x: [b, n, d]) -> [b, n, d]:
+    repeat depth as h:
+        repeat 2 as inner:
+            x = x + (x |> LayerNorm[d] as norm |> MLP[d] as mlp)
+    return x |> LayerNorm as last |> Linear[d, d, bias=false] as head
+
+model M = Tower[d=4, depth=3]
+
+recipe train for M: expert_average[at=MLP, experts=2]
+recipe deploy for M: specialize[b=2], simplify, fold
+"""
+CHAINS = ["fold", "expert_average[at=MLP, experts=2], fold", "fold, fold", "simplify, specialize[n=3], fuse", "deploy"]
+
+
+def tower() -> Model:
+    return ogive.source(TEXT).models["M"]
+
+
+def exact(model: Model) -> dict[str, Tensor]:
+    """Random weights in float64."""
+    return dict(randomized(model.torch().double()).state_dict())
+
+
+def step_by_step(model: DeployedModel, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each conversion by itself."""
+    from ogive.backends.convert.run import convert
+
+    for step in model.passes.steps:
+        state = convert(step.conversion, state, None)
+    return state
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_passes_compose_into_one_conversion(chain: str) -> None:
+    model = tower().deploy(chain)
+    verify(model.conversion.definition)
+    state = exact(model.source)
+    made, wanted = model.convert(state, dtype=None), step_by_step(model, state)
+    assert made.keys() == wanted.keys() == model.weights.keys()
+    for name in wanted:
+        torch.testing.assert_close(made[name], wanted[name], rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_conversion_is_a_python_module(chain: str) -> None:
+    model = tower().deploy(chain)
+    names: dict[str, Any] = {"__name__": "conversion"}
+    exec(compile(model.conversion_source(), "conversion.py", "exec"), names)
+    state = exact(model.source)
+    made, wanted = names["convert"](state), model.convert(state, dtype=None)
+    assert made.keys() == wanted.keys()
+    for name in wanted:
+        torch.testing.assert_close(made[name], wanted[name], rtol=0, atol=0)
+
+
+def test_steps_on_the_way_are_not_stacked() -> None:
+    whole = tower().deploy("expert_average[at=MLP, experts=2], fold").conversion
+    (loop,) = [node for node in whole.definition.graph.nodes if node.regions]
+    assert set(whole.targets) >= {"h.*.inner.*.mlp.up.weight"}
+    assert len(loop.outputs) == len([path for path in whole.targets if path.startswith("h.")])
+
+
+def test_a_conversion_says_what_it_needs() -> None:
+    found = tower().deploy("fold").conversion
+    norm, up = "h.*.inner.*.norm", "h.*.inner.*.mlp.up"
+    assert found.origins[f"{up}.weight"] == (f"{up}.weight", f"{norm}.weight")
+    assert f"{norm}.bias" in found.consumed
+    assert (f"{up}.bias", f"{up}.bias") not in found.kept
+    assert found.dropped == ()
+    assert found.mains["head.bias"] == "head.weight"
+    assert f"{up}.bias := " in str(found)
+
+
+def test_new_weights_have_the_type_of_what_they_mainly_come_from() -> None:
+    model = tower().deploy("fold")
+    state = {
+        name: tensor.to(torch.bfloat16 if name == "head.weight" else torch.float16)
+        for name, tensor in model.source.torch().state_dict().items()
+    }
+    made = model.convert(state)
+    types = {name: tensor.dtype for name, tensor in made.items()}
+    assert types.pop("head.weight") == types.pop("head.bias") == torch.bfloat16
+    assert set(types.values()) == {torch.float16}
+
+
+MAP = """[weights]
+"head.weight" = "lm_head.weight | transpose"
+
+[ties]
+"decoder.weight" = "lm_head.weight"
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "untied", "missing", "extra"])
+def test_a_renamed_and_tied_checkpoint(fault: str, tmp_path: Path) -> None:
+    model, path = tower().deploy("fold"), tmp_path / "m.toml"
+    path.write_text(MAP)
+    state = exact(model.source)
+    theirs = {name: tensor for name, tensor in state.items() if name != "head.weight"}
+    theirs["lm_head.weight"] = state["head.weight"].T
+    theirs["decoder.weight"] = theirs["lm_head.weight"].clone()
+    if fault == "untied":
+        theirs["decoder.weight"][0, 0] += 1
+    elif fault == "missing":
+        del theirs["lm_head.weight"]
+    elif fault == "extra":
+        theirs["encoder.weight"] = torch.zeros(2)
+    if fault:
+        with pytest.raises(ArchError) as caught:
+            model.convert(theirs, path)
+        assert {d.code for d in caught.value.diagnostics} == {"E0823" if fault == "untied" else "E0821"}
+        return
+    torch.testing.assert_close(model.convert(theirs, path), model.convert(state), rtol=0, atol=0)
+
+
+def test_recipes_from_python() -> None:
+    model = tower()
+    x = torch.randn(2, 3, 4)
+    trained = model.torch(recipe="train")
+    assert {"h.0.inner.0.mlp.up.weight"} & trained.state_dict().keys()
+    assert trained.state_dict()["h.0.inner.0.mlp.up.weight"].shape == (2, 8, 4)
+    experts = trained.state_dict()["h.0.inner.0.mlp.up.weight"]
+    assert torch.equal(experts[0], experts[1])
+    folded = model.torch(recipe="deploy").eval()
+    assert "last.weight" not in folded.state_dict()
+    assert folded(x).shape == x.shape
+    assert model.torch_source(recipe="deploy") == model.deploy("deploy").torch_source()
+    with pytest.raises(ArchError, match="nothing"):
+        model.torch(recipe="nothing")
+
+
+@pytest.mark.parametrize("ending", ["py", "onnx"])
+def test_build_takes_a_recipe(ending: str, tmp_path: Path) -> None:
+    source, weights, out = tmp_path / "m.arch", tmp_path / "w.safetensors", tmp_path / f"out.{ending}"
+    source.write_text(TEXT)
+    model = tower()
+    net = randomized(model.torch()).eval()
+    save_file(dict(net.state_dict()), weights)
+    found = CliRunner().invoke(
+        cli, ["build", f"{source}:M", "-o", str(out), "--weights", str(weights), "--recipe", "deploy"]
+    )
+    assert found.exit_code == 0, found.output
+    x = torch.randn(2, 3, 4)
+    wanted = net(x).detach()
+    if ending == "py":
+        names: dict[str, Any] = {"__name__": "out"}
+        exec(compile(out.read_text(), str(out), "exec"), names)
+        made = names["M"]()
+        made.load_state_dict(load_file(tmp_path / "out.safetensors"))
+        torch.testing.assert_close(made(x).detach(), wanted, rtol=1e-4, atol=1e-4)
+        return
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(out.read_bytes())
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(y), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_onnx_of_a_recipe_converts_what_it_is_given(tmp_path: Path) -> None:
+    import onnx
+
+    model = tower()
+    net = model.torch()
+    model.onnx(tmp_path / "m.onnx", net, recipe="deploy")
+    names = {initializer.name for initializer in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert "head.bias" in names
+    assert not [name for name in names if "norm" in name]
