@@ -174,7 +174,7 @@ class _Checked:
 
     def from_python(self, ref: BlockRef, statics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Python values as statics of a block; None where one does not fit."""
-        frame = Frame(self.session, self.module, ref, Facts())
+        frame = Frame(self.session, self.module, ref, self.session.facts)
         given = statics_of(frame, ref, statics)
         self.add(frame.diagnostics)
         return None if frame.diagnostics else given
@@ -184,7 +184,7 @@ class _Checked:
         if wrong := faults(ref):
             self.add(wrong)
             return report.block(ref, None)
-        root = Frame(self.session, self.module, None, Facts())
+        root = Frame(self.session, self.module, None, self.session.facts)
         variant: Variant | None = None
         self.session.steps = 0
         try:
@@ -205,7 +205,7 @@ class _Checked:
 
     def model(self, tree: syntax.Model) -> ModelReport | None:
         """`model Name = Block[...] where pins`."""
-        frame = Frame(self.session, self.module, None, Facts())
+        frame = Frame(self.session, self.module, None, self.session.facts)
         try:
             if not isinstance(tree.value, syntax.Brackets):
                 value = self.session.evaluate(frame, tree.value)
@@ -227,7 +227,7 @@ class _Checked:
         self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
     ) -> ModelReport | None:
         """A block with all its statics, over open sizes of its inputs."""
-        root = Frame(self.session, self.module, None, Facts())
+        root = Frame(self.session, self.module, None, self.session.facts)
         self.session.steps = 0
         span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         try:
@@ -298,12 +298,12 @@ class _Checked:
         known = {u: size(n) for u, n in numbers.items()}
         for condition in definition.conditions:
             here = condition.subs(known)
-            if Facts().decide(here) is Answer.NEVER:
+            if self.session.facts.decide(here) is Answer.NEVER:
                 values = ", ".join(f"{u} = {n}" for u, n in numbers.items() if u in condition.unknowns)
                 text = f"`{variant.ref.name}` demands {condition}: with {values} it never holds"
                 self.add([Diagnostic("E0401", text, span)])
                 return None
-        conditions = simplify(Facts(), [c.subs(known) for c in definition.conditions])
+        conditions = simplify(self.session.facts, [c.subs(known) for c in definition.conditions])
         ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
         if pins is not None and not self._pinned(definition, known, conditions, pins, span):
             return None
@@ -339,7 +339,7 @@ class _Checked:
         span: Any,
     ) -> bool:
         """A pin must say exactly what was inferred."""
-        frame = Frame(self.session, self.module, None, Facts())
+        frame = Frame(self.session, self.module, None, self.session.facts)
         for unknown in (*definition.sizes, *(s.unknown for s in definition.statics if s.unknown)):
             frame.variables[unknown.name] = known.get(unknown, size(unknown))
         stated: list[Condition] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,11 @@ from ogive.compiler.elaborate.recursion import names_of
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS, Session
 from ogive.compiler.elaborate.values import BlockRef
 from ogive.compiler.elaborate.variants import Variant
+from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
 from ogive.grammar.parser import Parsed, parse
+
+ANSWERS = 200_000  # how many proofs a workspace remembers before it begins anew
 
 
 @dataclass
@@ -30,6 +34,8 @@ class Workspace:
 
     standard: dict[str, Module] = field(default_factory=dict)
     variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
+    unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     _files: dict[str, _Held] = field(default_factory=dict)
 
     def check(
@@ -48,7 +54,11 @@ class Workspace:
             parsed = parse(text, path, before.parsed.reuse if before else None)
             library = Library(files, self.standard, extern)
             module = build(parsed, library, name="", path=path)
-            session = Session(library, operations, nesting, standard=self.variants)
+            if self.facts.tally.answers > ANSWERS:
+                self.facts = Facts()
+            session = Session(
+                library, operations, nesting, standard=self.variants, facts=self.facts, unknowns=self.unknowns
+            )
             memo = Memo()
             if before is not None:
                 _keep(before, module, session, memo)

@@ -57,16 +57,16 @@ class RuleChecker:
         self, condition: Condition, text: str, operand: int | None = None, details: tuple[str, ...] = ()
     ) -> None:
         """Demand a condition."""
-        if self.failed:
-            return
-        labels = (*self._operands(operand), *births(condition, self.span))
+        if self.failed or self.frame.facts.holds(condition):
+            return  # what is proved needs no words
+        labels = (*self._operands(operand), *births(self.frame, condition, self.span))
         demand = Demand(condition, self.said(text), self.span, labels, details=details)
         self.failed = not self.frame.demand(demand)
 
     def inside(self, condition: Condition, text: str) -> None:
         """Demand that a slice or an index lies inside."""
         if not self.failed:
-            demand = Demand(condition, text, self.span, births(condition, self.span), "E0304")
+            demand = Demand(condition, text, self.span, births(self.frame, condition, self.span), "E0304")
             self.failed = not self.frame.demand(demand)
 
     def positive(self, size: Size, text: str) -> None:
@@ -145,13 +145,13 @@ class RuleChecker:
         return (*self.labels, *(found if len(found) < 5 else ()))
 
 
-def births(condition: Condition, near: Span) -> tuple[Label, ...]:
+def births(frame: Frame, condition: Condition, near: Span) -> tuple[Label, ...]:
     """Where the sizes of a condition were born."""
     found: dict[tuple[int, int], Label] = {}
     for unknown in sorted(condition.unknowns, key=lambda u: u.serial):
-        if isinstance(unknown.born, Span) and unknown.born.chunk is near.chunk and unknown.kind == "size":
-            key = (unknown.born.start, unknown.born.end)
-            found.setdefault(key, Label(unknown.born, f"`{unknown.name}` is born here"))
+        born = frame.session.born.get(unknown, unknown.born)
+        if isinstance(born, Span) and born.chunk is near.chunk and unknown.kind == "size":
+            found.setdefault((born.start, born.end), Label(born, f"`{unknown.name}` is born here"))
     return tuple(found.values())
 
 

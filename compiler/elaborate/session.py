@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ from ogive.compiler.elaborate.variants import (
     own_unknowns,
 )
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.sizes import Condition, Facts, Size, eq, size
+from ogive.compiler.sizes import Condition, Facts, Size, Unknown, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
@@ -77,6 +77,9 @@ class Session:
     recursive: dict[BlockRef, bool] = field(default_factory=dict)
     refused: set[BlockRef] = field(default_factory=set)  # blocks whose signature is wrong: uses say nothing more
     const_stack: list[syntax.Const] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)  # where all blocks begin: it remembers what was proved
+    unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)  # those that blocks own
+    born: dict[Unknown, Span] = field(default_factory=dict)  # where they stand in the text of this check
 
     # --- what frames call -----------------------------------------------------------------------------------------
 
@@ -152,7 +155,7 @@ class Session:
         """The value of a `const`."""
         name = tree.target.name
         if name not in module.consts:
-            frame = Frame(self, module, None, Facts())
+            frame = Frame(self, module, None, self.facts)
             if tree in self.const_stack:
                 round_ = [each.target for each in self.const_stack[self.const_stack.index(tree) :]]
                 path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
@@ -267,12 +270,14 @@ class Session:
             return None
 
     def _attempt(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
-        holes = own_unknowns(found, births(ref))
+        holes = own_unknowns(found, self.unknowns)
+        places = births(ref)
+        self.born.update((hole, places[hole.name]) for hole in holes if hole.name in places)
         variant = Variant(ref, holes, pinned=pins is not None)
         variants = self.held(found)
         variants.append(variant)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
-        sub = Frame(self, ref.module, ref, Facts(), outer, frame.depth + 1)
+        sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
         for index, number in pins or ():
             pin = eq(size(holes[index]), number)
             sub.decisions.append((pin, True))
@@ -319,9 +324,9 @@ class Session:
         return typed_results(frame, func, args, span, spans)
 
 
-def births(ref: BlockRef) -> dict[str, Any]:
+def births(ref: BlockRef) -> dict[str, Span]:
     """Where each size of a block is born: its static, or its first place in the inputs."""
-    born: dict[str, Any] = {decl.name: decl.span for decl in ref.tree.statics}
+    born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
     for each in ref.tree.inputs:
         for dim in each.type.dims:
             if isinstance(dim, syntax.StarDim):

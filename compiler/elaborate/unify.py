@@ -266,15 +266,18 @@ def _check_pending(work: _Matcher) -> None:
 def _equal(work: _Matcher, want: Size, got: Size, index: int, text: str) -> None:
     if want is got:
         return
+    condition = eq(want, got)
+    if work.frame.facts.holds(condition):
+        return
     name = work.ref.tree.inputs[index].name
     shown = f"{text}" if text.strip("`") == str(want) else f"{text} = {want}"
-    _demand(work, eq(want, got), index, f"`{name}` of `{work.ref.name}` has an axis {shown}, here is `{got}`")
+    _demand(work, condition, index, f"`{name}` of `{work.ref.name}` has an axis {shown}, here is `{got}`")
 
 
 def _demand(work: _Matcher, condition: Any, index: int, message: str) -> None:
     operand = work.operands[index]
     place = work.spans[index] if index < len(work.spans) else work.span
     labels = (Label(place, f"this is {operand.type}"),) if operand is not None else ()
-    demand = Demand(condition, message, work.span, (*labels, *births(condition, work.span)))
+    demand = Demand(condition, message, work.span, (*labels, *births(work.frame, condition, work.span)))
     if not work.frame.demand(demand):
         work.match.failed = True

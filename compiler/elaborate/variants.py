@@ -6,7 +6,7 @@ by the numbers behind them and noted: another use at which the same choices come
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,13 +210,21 @@ def may_be_empty(block: syntax.Block) -> set[str]:
     return found
 
 
-def own_unknowns(found: Abstract, born: dict[str, Any]) -> tuple[Unknown, ...]:
-    """Fresh unknowns for the holes. A pack of open rank is an atom of its own kind."""
+def own_unknowns(found: Abstract, pool: dict[Hashable, tuple[Unknown, ...]]) -> tuple[Unknown, ...]:
+    """Unknowns for the holes. A pack of open rank is an atom of its own kind.
+
+    Variants of one block whose holes have the same names take the same unknowns, after an edit too: sizes that are
+    computed and facts that are proved for one of them are known for the next.
+    """
     packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}
-    return tuple(
-        Unknown(name, low, "pack" if i in packs else "size", born.get(name))
-        for i, (name, low) in enumerate(zip(found.names, found.lows, strict=True))
-    )
+    ref: BlockRef = found.key[0]
+    key = (ref.module.path, ref.name, tuple(found.names), tuple(found.lows), frozenset(packs))
+    if key not in pool:
+        pool[key] = tuple(
+            Unknown(name, low, "pack" if i in packs else "size")
+            for i, (name, low) in enumerate(zip(found.names, found.lows, strict=True))
+        )
+    return pool[key]
 
 
 def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> tuple[Static, ...]:

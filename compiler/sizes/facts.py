@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ogive.compiler.sizes.assume import assume
 from ogive.compiler.sizes.atoms import Unknown
@@ -26,13 +27,25 @@ class Answer(Enum):
     UNKNOWN = "unknown"
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many answers are kept by facts that come from one another."""
+
+    answers: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Conditions that hold, ready for use. Immutable; `assume` gives new ones."""
+    """Conditions that hold, ready for use. Immutable; `assume` gives new ones, the same ones for the same condition.
+
+    Answers are kept: who starts from one `Facts()` and asks the same again, about the same unknowns, has them at once.
+    """
 
     conditions: tuple[Condition, ...] = ()
     base: Case = field(default_factory=Case, compare=False, repr=False)
+    tally: Tally = field(default_factory=Tally, compare=False, repr=False)
     _cases: list[Case] = field(default_factory=list, compare=False, repr=False)
+    _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def of(conditions: Iterable[Condition]) -> Facts:
@@ -42,9 +55,19 @@ class Facts:
             facts = facts.assume(condition)
         return facts
 
+    def recall(self, question: Hashable, work: Callable[[], Any]) -> Any:
+        """The answer to a question about these facts; worked out the first time."""
+        if question not in self._known:
+            self._known[question] = work()
+            self.tally.answers += 1
+        return self._known[question]
+
     def assume(self, condition: Condition) -> Facts:
         """These facts and one more."""
-        return Facts((*self.conditions, condition), assume(self.base, condition))
+        return self.recall(("assume", condition), lambda: self._with(condition))  # type: ignore[no-any-return]
+
+    def _with(self, condition: Condition) -> Facts:
+        return Facts((*self.conditions, condition), assume(self.base, condition), self.tally)
 
     @property
     def cases(self) -> list[Case]:
@@ -65,6 +88,9 @@ class Facts:
 
     def holds(self, condition: Condition) -> bool:
         """Whether the condition is proved wherever the facts hold."""
+        return self.recall(("holds", condition), lambda: self._holds(condition))  # type: ignore[no-any-return]
+
+    def _holds(self, condition: Condition) -> bool:
         if proves(self.base, condition):
             return True
         if len(condition.unknowns) == 1:
@@ -75,6 +101,9 @@ class Facts:
 
     def decide(self, condition: Condition) -> Answer:
         """Whether the condition holds always, never or sometimes where the facts hold; unknown if that is open."""
+        return self.recall(("decide", condition), lambda: self._decide(condition))  # type: ignore[no-any-return]
+
+    def _decide(self, condition: Condition) -> Answer:
         if self.holds(condition):
             return Answer.ALWAYS
         if self.holds(condition.negate()):

@@ -13,6 +13,11 @@ from ogive.compiler.sizes.facts import Facts
 
 def simplify(facts: Facts, conditions: Iterable[Condition]) -> list[Condition]:
     """Conditions in the order of their first mention; `[FALSE]` where they cannot hold together."""
+    given = tuple(conditions)
+    return list(facts.recall(("simplify", given), lambda: _simplified(facts, given)))
+
+
+def _simplified(facts: Facts, conditions: tuple[Condition, ...]) -> list[Condition]:
     plain = [canonical(facts.base, part) for condition in conditions for part in _parts(condition)]
     parts = list(dict.fromkeys(c for condition in plain for c in _parts(condition)))
     parts = [part for part in parts if not facts.holds(part)]

@@ -94,7 +94,10 @@ class Size:
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Size:
         """The size with sizes in place of unknowns, in normal form again."""
-        return _rebuilt(self, mapping, {}) if not self.unknowns.isdisjoint(mapping) else self
+        if self.unknowns.isdisjoint(mapping):
+            return self
+        given = tuple((unknown, mapping[unknown]) for unknown in self.unknowns if unknown in mapping)
+        return _substituted(self, given)
 
     def at(self, values: Mapping[Unknown, int]) -> int:
         """The number at these values. Raises KeyError where one lacks, ZeroDivisionError where there is no number."""
@@ -295,6 +298,11 @@ def _whole_powers(num: Size, den: Size) -> tuple[Size, Size]:
                 factor = atom.base**-shift
                 return _whole_powers(num * factor, den * factor)
     return num, den
+
+
+@lru_cache(CACHE)
+def _substituted(old: Size, given: tuple[tuple[Unknown, Size], ...]) -> Size:
+    return _rebuilt(old, dict(given), {})
 
 
 def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size]) -> Size:

@@ -49,6 +49,10 @@ class Solution:
 
 def solve(facts: Facts, demands: Sequence[Condition]) -> Solution:
     """When the demands hold together, where the facts do."""
+    return facts.recall(("solve", tuple(demands)), lambda: _solved(facts, demands))  # type: ignore[no-any-return]
+
+
+def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
     open_demands = [demand for demand in demands if not facts.holds(demand)]
     if not open_demands:
         return Solution(Answer.ALWAYS, TRUE)
