@@ -210,7 +210,7 @@ class Definition:
 
     `statics` come first in source order, then `sizes`: the unknowns that the inputs bind. `facts` are conditions that
     held where choices were made at compile time (they are true of every use of this definition); `conditions` are
-    those that a use must meet.
+    those that a use must meet. `step` runs after each step of the optimizer: it reads weights and updates them.
     """
 
     name: str
@@ -225,6 +225,7 @@ class Definition:
     facts: tuple[Condition, ...] = ()
     doc: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
+    step: Graph | None = None
 
     @property
     def weights(self) -> tuple[Weight, ...]:

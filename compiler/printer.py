@@ -65,7 +65,8 @@ def unknowns(definition: Definition) -> set[Unknown]:
     found = {static.unknown for static in definition.statics if static.unknown is not None} | set(definition.sizes)
     for part in (definition.conditions, definition.facts, *(_mentioned(member) for member in definition.members)):
         found.update(u for item in part for u in _unknowns_of(item))
-    found.update(u for item in _in_graph(definition.graph) for u in _unknowns_of(item))
+    for graph in (definition.graph, *([definition.step] if definition.step is not None else [])):
+        found.update(u for item in _in_graph(graph) for u in _unknowns_of(item))
     return found
 
 
@@ -143,6 +144,8 @@ def _definition(definition: Definition, tables: Tables) -> Iterator[str]:
     yield from _nodes(definition.graph, tables, labels, STEP)
     for output, name in zip(definition.graph.outputs, definition.output_names, strict=True):
         yield f"{STEP}output {_operand(output, labels)}{f' {name}' if name else ''}"
+    if definition.step is not None:
+        yield from _region("step", definition.step, tables, labels, STEP)
 
 
 def _static(static: Static, labels: Labels) -> str:

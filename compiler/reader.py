@@ -124,7 +124,7 @@ class _Reader:
             match[1], ast.literal_eval(match[2]), tuple(parts.get("read_static", [])),
             tuple(u for group in parts.get("read_sizes", []) for u in group), graph, tuple(n for _, n in outputs),
             tuple(o for _, o in inputs), members, tuple(conditions), tuple(c for c in parts.get("read_fact", [])),
-            "".join(parts.get("read_doc", [])),
+            "".join(parts.get("read_doc", [])), step=next(iter(parts.get("read_step", [])), None),
         )  # fmt: skip
         return found, self.unknowns
 
@@ -161,6 +161,9 @@ class _Reader:
 
     def read_fact(self, line: Line) -> Condition:
         return self.names.condition(line.text[5:])
+
+    def read_step(self, line: Line) -> Graph:
+        return self.region(line)
 
     def read_loop(self, line: Line) -> None:
         path, _, count = line.text[5:].partition(":")

@@ -74,6 +74,9 @@ class _Check:
     def run(self) -> Iterator[str]:
         for text in self.graph(self.definition.graph):
             yield f"{self.definition.name}: {text}"
+        if self.definition.step is not None:
+            for text in _Check(self.definition, self.facts).graph(self.definition.step):
+                yield f"{self.definition.name}: {text}, after a step"
         counts = (len(self.definition.graph.outputs), len(self.definition.output_names))
         if counts[0] != counts[1]:
             yield f"{self.definition.name}: {counts[0]} outputs and {counts[1]} names of outputs"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 
 from ogive.backends.pytorch.code import Code, call
-from ogive.backends.pytorch.constraints import after_step, constrain
+from ogive.backends.pytorch.constraints import after_step, constrain, each, step
 from ogive.backends.pytorch.functions import filled
 from ogive.backends.pytorch.init_layers import whole_kinds
 from ogive.backends.pytorch.inits import FILLED, Initial, allocation
@@ -188,19 +188,24 @@ def class_lines(unit: Unit, file: File, written: Written, doc: list[str], *, roo
     stored = dict(written.stored)
     keeping = constrain(unit, file, stored)
     file.kept += [unit.name] if keeping else []
+    moving = step(unit, file, stored)
+    file.stepped += [unit.name] if moving else []
     maker.write(stored)
     order = _order(unit, maker.params)
     file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
     lines = [f"class {unit.name}(nn.Module):", *doc, ""]
     if maker.declared:
         lines += [*(f"    {text}" for text in maker.declared), ""]
-    stepping = after_step(file.kept) if root and file.kept else []
-    first = ["self.after_step()"] if stepping else ["self.constrain()"] if keeping else []
+    stepping = after_step(file) if root and (file.kept or file.stepped) else []
+    if root and file.kept:
+        first = each(file.kept, "constrain") if file.stepped else ["self.after_step()"]
+    else:
+        first = ["self.constrain()"] if keeping else []
     body = [line for text in (*maker.lines, *first) for line in _placed(text, 8)]
     if order or body:
         params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
         lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]
-    return [*lines, *written.head, *written.body, *keeping, *stepping]
+    return [*lines, *written.head, *written.body, *keeping, *moving, *stepping]
 
 
 def _placed(text: str, indent: int) -> list[str]:

@@ -1,10 +1,10 @@
-"""Constraints of weights, `keep`: applied when a module is made, and after every step of the optimizer."""
+"""What holds between steps of the optimizer: constraints, `keep`, at the start too; and the `step` of a definition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ogive.backends.pytorch.functions import filled
+from ogive.backends.pytorch.functions import filled, stepped
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.plan import Place, Unit, access
 from ogive.backends.pytorch.shapes import Shapes
@@ -37,15 +37,37 @@ def _kept(place: Place, base: str) -> Iterator[tuple[str, Graph]]:
         yield from _kept(child, access(name, base))
 
 
-def after_step(classes: list[str]) -> list[str]:
-    """The method of the model that applies all constraints."""
-    kinds = classes[0] if len(classes) == 1 else f"({', '.join(classes)})"
-    doc = '"""Apply the constraints of the weights; call it after every step of the optimizer."""'
+def step(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
+    """The method that moves the weights of a class after a step of the optimizer; adds to the sizes that it stores."""
+    graph = unit.definition.step
+    if graph is None or unit.prefix:
+        return []
+    shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
+    lines = stepped(unit, file, graph, shapes.name)
+    stored.update(shapes.stored)
+    head = [
+        "@torch.no_grad()",
+        "def step(self) -> None:",
+        '    """Move the weights, once after each step of the optimizer."""',
+    ]
+    return ["", *(f"    {line}" for line in head), *lines]
+
+
+def after_step(file: File) -> list[str]:
+    """The method of the model that moves weights, then applies all constraints."""
+    does = "Move the weights and apply their constraints" if file.stepped else "Apply the constraints of the weights"
+    doc = f'"""{does}; call it after every step of the optimizer."""'
     return [
         "",
         *signature("def after_step", ["self"], " -> None:", 4),
         f"        {doc}",
-        "        for module in self.modules():",
-        f"            if isinstance(module, {kinds}):",
-        "                module.constrain()",
+        *(f"        {line}" for line in (*each(file.stepped, "step"), *each(file.kept, "constrain"))),
     ]
+
+
+def each(classes: list[str], method: str) -> list[str]:
+    """A method of every module of these classes."""
+    if not classes:
+        return []
+    kinds = classes[0] if len(classes) == 1 else f"({', '.join(classes)})"
+    return ["for module in self.modules():", f"    if isinstance(module, {kinds}):", f"        module.{method}()"]

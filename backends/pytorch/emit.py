@@ -61,12 +61,12 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
 
 
 def _graphs_of_weights(definition: Definition) -> list[Graph]:
-    """How weights start and where they must stay, where that is an expression."""
+    """How weights start, where they must stay and how they move, where that is an expression."""
     inits = [weight.init for weight in definition.weights]
     inits += [init for instance in definition.instances for _, init in instance.inits]
     keeps = [weight.keep for weight in definition.weights]
     keeps += [keep for instance in definition.instances for _, keep in instance.keeps]
-    return [graph for graph in (*(init.graph for init in inits), *keeps) if graph is not None]
+    return [graph for graph in (*(init.graph for init in inits), *keeps, definition.step) if graph is not None]
 
 
 def own_definitions(model: Model) -> list[Definition]:

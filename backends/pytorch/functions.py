@@ -75,6 +75,17 @@ def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Un
     return ["with torch.no_grad():", *scope.lines]
 
 
+def stepped(unit: Unit, file: File, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
+    """The statements of a graph that reads weights and updates them."""
+    writer = Writer(unit, file, Scope(indent=8), write_node)
+    scope = writer.scope
+    scope.training = True
+    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)
+    scope.enter(graph, function=True)
+    writer.run(graph)
+    return scope.lines
+
+
 def _parameters(unit: Unit, scope: Scope) -> list[str]:
     names: list[str] = []
     for value in unit.graph.inputs:
@@ -154,4 +165,4 @@ def _guard(writer: Writer, condition: Condition, indent: int) -> list[str]:
     return [*statement(f"if {text}:", indent), *statement(f'raise ValueError("{message}")', indent + 4)]
 
 
-__all__ = ["Weight", "output_class", "write"]
+__all__ = ["Weight", "output_class", "stepped", "write"]

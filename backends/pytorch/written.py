@@ -38,6 +38,7 @@ class File:
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
     imports: set[str] = field(default_factory=set)
     kept: list[str] = field(default_factory=list)  # classes with constraints
+    stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 

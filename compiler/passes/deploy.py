@@ -9,12 +9,13 @@ from inspect import signature
 from types import MappingProxyType
 from typing import Any
 
+from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.deploy_simple import fused, simplified, specialize
-from ogive.compiler.passes.expert_average import expert_average
+from ogive.compiler.passes.expert_average import expert_average, merge_experts
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.passes.poset_pool import poset_pool
 from ogive.grammar import syntax
@@ -25,6 +26,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "expert_average": expert_average,
         "fold": fold,
         "fuse": fused,
+        "merge_experts": merge_experts,
         "poset_pool": poset_pool,
         "simplify": simplified,
         "specialize": specialize,
@@ -84,14 +86,16 @@ def made(call: PassCall) -> Callable[[Model], Passed]:
     """The function of a call. Raises `PassError` where there is no such pass or option."""
     function = PASSES.get(call.name)
     if function is None:
-        raise PassError("E0810", f"there is no pass `{call.name}`; there are {', '.join(PASSES)}")
+        raise PassError(
+            "E0810", f"there is no pass `{call.name}`; there are {', '.join(PASSES)}", close(call.name, PASSES)
+        )
     options = dict(call.options)
     parameters = signature(function).parameters.values()
     known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for name in options.keys() - known:
             given = f"it has {', '.join(sorted(known))}" if known else "it has none"
-            raise PassError("E0810", f"`{call.name}` has no option `{name}`; {given}")
+            raise PassError("E0810", f"`{call.name}` has no option `{name}`; {given}", close(name, known))
     return lambda model: function(model, **options)
 
 
@@ -129,5 +133,7 @@ def _literal(tree: syntax.Expr) -> Any:
     match tree:
         case syntax.Number(value=value) | syntax.String(value=value) | syntax.Constant(value=value):
             return value
+        case syntax.ListExpr(items=items):
+            return tuple(_literal(item) for item in items)
         case _:
             return tree.span.text

@@ -65,6 +65,7 @@ def deployed(model: Model) -> Model:
         members=members,
         conditions=tuple(condition.subs(sizes) for condition in source.conditions),
         facts=(),
+        step=None,
         sizes=tuple(unknown for unknown in source.sizes if unknown not in bound),
     )
     return replace(model, definition=definition, bindings=(), inits=())

@@ -11,9 +11,9 @@ from ogive.compiler.passes.conversion import Conversion, conversion
 class PassError(Exception):
     """A pass cannot do what was asked: data for a diagnostic."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, help: str = "") -> None:
         super().__init__(text)
-        self.code, self.text = code, text
+        self.code, self.text, self.help = code, text, help
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,5 +33,5 @@ def recipe(tree: syntax.Recipe, models: Collection[str]) -> Recipe | list[Diagno
             made(call)
             calls.append(call)
         except PassError as error:
-            faults.append(Diagnostic(error.code, error.text, each.span))
+            faults.append(Diagnostic(error.code, error.text, each.span, help=error.help))
     return faults or Recipe(tree.name, tree.model, tuple(calls), tree.doc)

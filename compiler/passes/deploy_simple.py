@@ -48,12 +48,20 @@ def specialize(model: Model, **sizes: int) -> Passed:
     fixed_definition = replace(
         definition,
         graph=Graph(inputs, nodes, outputs),
+        step=_step(definition.step, fixed),
         sizes=tuple(unknown for unknown in definition.sizes if unknown not in fixed),
         members=tuple(_member(member, fixed) for member in definition.members),
         conditions=conditions,
     )
     result = replace(model, definition=fixed_definition, conditions=entry)
     return Passed(result, unchanged(model, result))
+
+
+def _step(graph: Graph | None, fixed: Sizes) -> Graph | None:
+    if graph is None:
+        return None
+    nodes, outputs = copied(graph, fixed, {}, Fresh(set()), lambda path: path)
+    return Graph((), nodes, outputs)
 
 
 def _member(member: Member, fixed: Sizes) -> Member:

@@ -1,41 +1,66 @@
 """A feed-forward block as experts: each token goes to one, at random; in use their mean is one block.
 
-Huang et al. 2023, "Experts weights averaging", arXiv:2308.06093. There is no router: tokens are permuted at random and
-cut into groups of equal size, up to one token.
+Huang et al. 2023, "Experts weights averaging", arXiv:2308.06093.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ogive.compiler.ir import Definition, Graph, Init, Node, Scalar, Value, Weight
+from ogive.compiler.ir import Definition, Graph, Init, Node, Scalar, Weight
 from ogive.compiler.passes.deploy_flat import _Flat, _Place, all_members
 from ogive.compiler.passes.deploy_passed import PassError
 from ogive.compiler.passes.expert_build import Building
+from ogive.compiler.passes.expert_partition import partitioned
 from ogive.compiler.passes.substitute import Fresh
-from ogive.compiler.sizes import Size, Unknown, ceil_div, size
+from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 
+COUNTER = "averaged"  # the state that counts steps while the share grows
 
-def experts(block: Definition, count: int, share: float) -> Definition:
-    """The block with `count` experts. After each step W_i moves by `share` to the mean of the others."""
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """How many experts, how far a step moves each to the mean of the others, and how tokens are cut into groups."""
+
+    count: int
+    share: float
+    warmup: int
+    partition: str
+
+    @property
+    def pull(self) -> float:
+        """What a step takes off the deviation from the mean: share N / (N - 1)."""
+        return self.share * self.count / (self.count - 1)
+
+
+def experts(block: Definition, options: Experts) -> Definition:
+    """The block with experts in its place."""
     weights = _weights(block)
     x = block.graph.inputs[0]
     fresh = Fresh({x.name})
-    stacked = {weight.path: _stacked(weight.type, count) for weight in weights}
-    regions = (_training(block, stacked, count, fresh), _used(block, stacked, fresh))
+    stacked = {weight.path: _stacked(weight.type, options.count) for weight in weights}
+    regions = (_training(block, stacked, options, fresh), _used(block, stacked, fresh))
     result = block.graph.values[str(block.graph.outputs[0])]
     out = fresh.value(result.type, result.hint)
     phase = Node("phase", (x.name,), (out,), (), regions, span=block.span)
-    members = tuple(
-        replace(weight, type=stacked[weight.path], init=_init(weight), keep=_shared(stacked[weight.path], count, share))
-        for weight in weights
-    )
+    members = [replace(weight, type=stacked[weight.path], init=_init(weight)) for weight in weights]
+    if options.warmup:
+        members.append(Weight(COUNTER, TensorType("int", ()), "state", Init("zeros")))
     return replace(
-        block, name=f"{block.name}Experts", block=f"{block.block}Experts", members=members,
-        graph=Graph((x,), (phase,), (out.name,)),
-        doc=f"{block.doc}\n{count} experts while training, their mean in use.".strip(),
+        block, name=f"{block.name}Experts", block=f"{block.block}Experts", members=tuple(members),
+        graph=Graph((x,), (phase,), (out.name,)), step=_step(stacked, options),
+        doc=f"{block.doc}\n{options.count} experts while training, their mean in use.".strip(),
     )  # fmt: skip
+
+
+def plain_of(definition: Definition) -> Definition | None:
+    """The block of which a definition made experts: the one that it calls in use."""
+    nodes = definition.graph.nodes
+    if definition.step is None or len(nodes) != 1 or nodes[0].op != "phase":
+        return None
+    last = nodes[0].regions[1].nodes[-1]
+    return last.callee if last.op == "call" and last.supplied else None
 
 
 def _weights(block: Definition) -> list[Weight]:
@@ -46,17 +71,37 @@ def _weights(block: Definition) -> list[Weight]:
         raise PassError("E0811", f"`{block.name}` holds loops or lifted blocks: experts have no one axis to stack on")
     if any(weight.kind == "state" for weight in weights):
         raise PassError("E0811", f"`{block.name}` keeps states, which have no mean of experts")
-    if any(weight.keep is not None for weight in weights):
+    if any(weight.keep is not None for weight in weights) or _bounded(block):
         raise PassError("E0811", f"`{block.name}` keeps weights in bounds; averaging would leave them")
     if not weights:
         raise PassError("E0811", f"`{block.name}` has no weights to average")
+    if any(weight.path == COUNTER for weight in weights):
+        raise PassError("E0811", f"`{block.name}` has a weight `{COUNTER}`, which is what experts call their steps")
     inputs, outputs = block.graph.inputs, block.graph.outputs
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].type.axes) < 2 or inputs[0].type.rank is None:
         raise PassError("E0811", f"`{block.name}` is not a map of tokens [..., d]: one input, one output")
     result = block.graph.values[str(outputs[0])].type
     if result.sizes[:-1] != inputs[0].type.sizes[:-1]:
         raise PassError("E0811", f"`{block.name}` changes more than the last axis of {inputs[0].type}")
+    _not_frozen(block)
     return weights
+
+
+def _bounded(block: Definition) -> bool:
+    return any(instance.keeps or _bounded(instance.definition) for instance in block.instances)
+
+
+def _not_frozen(block: Definition) -> None:
+    """Refuse a weight that is read without its gradient, or handed over from elsewhere."""
+    read = {node.outputs[0].name: node.path for node in block.graph.walk() if node.op == "weight"}
+    for node in block.graph.walk():
+        if node.op == "stop_gradient" and node.inputs[0] in read:
+            path = read[str(node.inputs[0])]
+            raise PassError("E0811", f"`{path}` of `{block.name}` is frozen: experts that do not learn stay equal")
+        if node.supplied:
+            raise PassError("E0811", f"`{block.name}` ties weights: {', '.join(path for path, _ in node.supplied)}")
+    for instance in block.instances:
+        _not_frozen(instance.definition)
 
 
 def _stacked(type: TensorType, count: int) -> TensorType:
@@ -77,19 +122,27 @@ def _init(weight: Weight) -> Init:
     return Init("uniform", (("lo", Scalar("neg", (bound,))), ("hi", bound)))
 
 
-def _shared(type: TensorType, count: int, share: float) -> Graph:
-    """W_i -> mean + rho (W_i - mean), rho = 1 - share N / (N - 1): all at once, so that the mean stays."""
-    x = Value("w", type)
-    build = Building(Fresh({"w"}), {"w": type})
-    rho = 1 - share * count / (count - 1)
-    mean = build.op("mean", "w", axes=(0,))
-    apart = build.op("sub", "w", mean)
-    out = build.op("add", mean, build.op("mul", rho, apart))
-    return Graph((x,), tuple(build.nodes), (out,))
-
-
 def _read(stacked: dict[str, TensorType], fresh: Fresh) -> dict[str, Node]:
     return {path: Node("weight", (), (fresh.value(type),), path=path) for path, type in stacked.items()}
+
+
+def _step(stacked: dict[str, TensorType], options: Experts) -> Graph:
+    """W_i -> W_i + p (mean - W_i), all at once: the mean stays; p = share N / (N - 1), which grows over the warmup."""
+    fresh = Fresh(set())
+    build = Building(fresh, {})
+    pull: str | float = options.pull
+    if options.warmup:
+        type = TensorType("int", ())
+        before = build.add(Node("weight", (), (fresh.value(type, "before"),), path=COUNTER))
+        count = build.op("add", before, size(1))
+        build.nodes.append(Node("update", (count,), (), path=COUNTER))
+        grown = build.op("minimum", build.op("div", build.op("cast", count, type="float"), float(options.warmup)), 1.0)
+        pull = build.op("mul", grown, options.pull)
+    for path, node in _read(stacked, fresh).items():
+        weight = build.add(node)
+        apart = build.op("sub", build.op("mean", weight, axes=(0,)), weight)
+        build.nodes.append(Node("update", (build.op("add", weight, build.op("mul", apart, pull)),), (), path=path))
+    return Graph((), tuple(build.nodes), ())
 
 
 def _used(block: Definition, stacked: dict[str, TensorType], fresh: Fresh) -> Graph:
@@ -97,57 +150,33 @@ def _used(block: Definition, stacked: dict[str, TensorType], fresh: Fresh) -> Gr
     x = fresh.value(block.graph.inputs[0].type)
     build = Building(fresh, {x.name: x.type})
     means = {path: build.op("mean", build.add(node), axes=(0,)) for path, node in _read(stacked, fresh).items()}
-    nodes, output = _body(block, {}, x.name, means, fresh, trained=False)
-    return Graph((x,), (*build.nodes, *nodes), (output,))
+    out = fresh.value(block.graph.values[str(block.graph.outputs[0])].type)
+    unknowns = [*(s.unknown for s in block.statics if s.unknown is not None), *block.sizes]
+    same = tuple((unknown, size(unknown)) for unknown in unknowns)
+    call = Node("call", (x.name,), (out,), callee=block, bindings=same, supplied=tuple(means.items()), span=block.span)
+    return Graph((x,), (*build.nodes, call), (out.name,))
 
 
-def _body(
-    block: Definition, sizes: dict[Unknown, Size], x: str, weights: dict[str, str], fresh: Fresh, *, trained: bool
-) -> tuple[list[Node], str]:
-    """The operations of the block on other weights."""
-    flat = _Flat(fresh, {}, set(), trained)
-    source = block.graph.inputs[0].name
-    nodes, outputs = flat.graph(block.graph, {source: x}, _Place("", sizes, weights, {source: x}))
-    return nodes, str(outputs[0])
-
-
-def _training(block: Definition, stacked: dict[str, TensorType], count: int, fresh: Fresh) -> Graph:
+def _training(block: Definition, stacked: dict[str, TensorType], options: Experts, fresh: Fresh) -> Graph:
     """Random groups of tokens, an expert for each, and the tokens back in their places."""
     x = fresh.value(block.graph.inputs[0].type)
     build = Building(fresh, {x.name: x.type})
-    tokens: Size = size(1)
-    for axis in x.type.axes[:-1]:
-        tokens = tokens * axis.size
-    slots = ceil_div(tokens, count)
-    places = [f"a{at}" for at in range(len(x.type.axes) - 1)]
-    flat = build.shaped(x.name, f"{' '.join(places)} d -> ({' '.join(places)}) d")
-    order = build.op("permutation", n=tokens)
-    # group g takes places [g T / N, (g + 1) T / N) of the order; the last slot of a small group repeats a token
-    starts = build.op("floordiv", build.op("mul", build.op("arange", n=size(count)), tokens), size(count))
-    at = build.op("add", build.shaped(starts, "g -> g 1"), build.op("arange", n=slots))
-    chosen = build.op("take", order, build.op("minimum", at, tokens - 1), axis=0)
-    groups = build.op("take", flat, chosen, axis=0)
-    made = _each(block, stacked, count, slots, groups, build)
-    # token t stands at place p of the order: in group ((p + 1) N - 1) / T
-    place = build.op("argsort", order, axis=0)
-    after = build.op("mul", build.op("add", place, size(1)), size(count))
-    group = build.op("floordiv", build.op("sub", after, size(1)), tokens)
-    start = build.op("floordiv", build.op("mul", group, tokens), size(count))
-    slot = build.op("add", build.op("mul", group, slots), build.op("sub", place, start))
-    back = build.op("take", build.shaped(made, "g c d -> (g c) d"), slot, axis=0)
-    given = {name: axis.size for name, axis in zip(places, x.type.axes, strict=False)}
-    out = build.shaped(back, f"({' '.join(places)}) d -> {' '.join(places)} d", **given)
+
+    def apply(groups: str, rows: Size) -> str:
+        return _each(block, stacked, options.count, rows, groups, build)
+
+    out = partitioned(build, x, options.count, options.partition, apply)
     return Graph((x,), tuple(build.nodes), (out,))
 
 
 def _each(
-    block: Definition, stacked: dict[str, TensorType], count: int, slots: Size, groups: str, build: Building
+    block: Definition, stacked: dict[str, TensorType], count: int, rows: Size, groups: str, build: Building
 ) -> str:
-    """The block on each group with the weights of its expert: batched products."""
+    """The block on each group of tokens [g, rows, d] with the weights of its expert: batched products."""
     source = block.graph.inputs[0].type
     ones = [size(1)] * (len(source.axes) - 2)
     sizes: dict[Unknown, Size] = {}
-    for axis, new in zip(source.axes[:-1], [*ones, slots], strict=True):
+    for axis, new in zip(source.axes[:-1], [*ones, rows], strict=True):
         found = [unknown for unknown in block.sizes if axis.size == size(unknown)]
         if not found:
             raise PassError("E0811", f"`{block.name}` takes {source}: the axes of its tokens are not free")
@@ -157,7 +186,7 @@ def _each(
     reads = [build.add(node) for node in _read(stacked, build.fresh).values()]
     inner = [build.fresh.value(TensorType(t.elem, t.axes[1:])) for t in (build.types[n] for n in (lifted, *reads))]
     weights = {path: value.name for path, value in zip(stacked, inner[1:], strict=True)}
-    nodes, output = _body(block, sizes, inner[0].name, weights, build.fresh, trained=True)
+    nodes, output = _body(block, sizes, inner[0].name, weights, build.fresh)
     made = {value.name: value.type for node in nodes for value in node.outputs}[output]
     region = Graph(tuple(inner), tuple(nodes), (output,))
     outside = build.fresh.value(TensorType(made.elem, (Axis(size(count)), *made.axes)))
@@ -165,3 +194,13 @@ def _each(
     attrs = (("size", size(count)), ("mapped", len(inner)), ("in_axes", zeros), ("out_axes", (0,)))
     result = build.add(Node("each", (lifted, *reads), (outside,), attrs, (region,)))
     return build.shaped(result, f"g{ones_text} c d -> g c d") if ones else result
+
+
+def _body(
+    block: Definition, sizes: dict[Unknown, Size], x: str, weights: dict[str, str], fresh: Fresh
+) -> tuple[list[Node], str]:
+    """The operations of the block on other weights."""
+    flat = _Flat(fresh, {}, set(), trained=True)
+    source = block.graph.inputs[0].name
+    nodes, outputs = flat.graph(block.graph, {source: x}, _Place("", sizes, weights, {source: x}))
+    return nodes, str(outputs[0])

@@ -9,7 +9,6 @@ import torch
 from digits import SEEDS, accuracy, row, split, train
 
 import ogive
-from ogive.backends.convert.averaging import Averaging, stacked_paths
 
 EPOCHS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 PLAIN = ogive.load(Path(__file__).parents[1] / "ewa_vit.arch").models["Digits"]
@@ -26,12 +25,12 @@ def plain(seed: int) -> float:
 def averaged(seed: int, experts: int, share: float, warmup: int) -> float:
     """Accuracy of the plain model whose weights are the means of experts."""
     torch.manual_seed(seed)
-    model = PLAIN.deploy(f"expert_average[at=MLP, experts={experts}, share={share}]")
+    model = PLAIN.deploy(f"expert_average[at=MLP, experts={experts}, share={share}, warmup={warmup}]")
     data, net = split(seed), model.fresh()
-    averaging = Averaging(net, stacked_paths(PLAIN.ir, model.ir), share, warmup)
-    train(net, data, seed, EPOCHS, 2e-3, averaging.step)
-    used = PLAIN.torch()
-    used.load_state_dict(model.average(net))
+    train(net, data, seed, EPOCHS, 2e-3, net.after_step)
+    merged = model.deploy("merge_experts")
+    used = merged.torch()
+    used.load_state_dict(merged.convert(net))
     return accuracy(used, data)
 
 

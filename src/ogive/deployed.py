@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ogive.api import AnyPath, Model, state_of
+from ogive.api import AnyPath, Model
 from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.deploy import Deployed, PassCall, calls_of, run
 from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.expert_average import averaged
 from ogive.compiler.program_types import ModelReport
 from ogive.cost import multiply_adds
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -72,12 +71,6 @@ class DeployedModel(Model):
         net.load_state_dict(self.convert(self.source.torch()))
         return net
 
-    def average(self, state: Mapping[str, Tensor] | nn.Module) -> dict[str, Tensor]:
-        """After `expert_average`: the weights of the source, the mean of the experts, under their plain names."""
-        from ogive.backends.convert.run import SOURCE, convert
-
-        return convert(averaged(self.ir, self.source.ir), state_of(state), SOURCE)
-
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
         from ogive.backends.convert.verify import verify
@@ -122,7 +115,7 @@ def _calls(model: Model, given: str | PassCall) -> Sequence[PassCall]:
 def refusal(error: PassError, ir: IR) -> ArchError:
     """What a pass refuses, as a diagnostic at the block of the model."""
     span = ir.definition.span or Span(Chunk(""), 0, 0)
-    found = (Diagnostic(error.code, error.text, span),)
+    found = (Diagnostic(error.code, error.text, span, help=error.help),)
     return ArchError(found, render(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -10,17 +11,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
-from ogive.backends.convert.averaging import Averaging, stacked_paths
 from ogive.backends.convert.run import convert
+from ogive.backends.pytorch.emit import emit
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.deploy_flat import deployed
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.expert_average import averaged, expert_average
+from ogive.compiler.passes.deploy_passed import Passed, PassError
+from ogive.compiler.passes.expert_average import expert_average, merge_experts
+from ogive.compiler.passes.expert_partition import PARTITIONS
+from ogive.compiler.passes.fold import fold
+from ogive.compiler.printer import text
 from ogive.compiler.program import check_text
+from ogive.compiler.reader import read
 from ogive.compiler.verify import verify
+from ogive.compiler.weights import weights
+from ogive.cost import multiply_adds
 
 TEXT = """use std.nn (Linear, LayerNorm, BatchNorm)
 
@@ -35,33 +42,83 @@ block Net[d](x: [b, n, d]) -> [b, n, d]:
         x = x + (x |> LayerNorm as norm |> MLP as mlp)
     return x
 
+block Pair[d](x: [b, n, d]) -> [b, n, d]:
+    x = x + (x |> Layer as a)
+    repeat 2 as h:
+        x = x + (x |> LayerNorm as norm |> MLP as mlp)
+    return x
+
+block Layer[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> LayerNorm as norm |> MLP as mlp
+
+block TiedNet[d](x: [b, n, d]) -> [b, n, d]:
+    mlp = MLP[d]
+    return einsum["b n d, e d, e f -> b n f"](mlp(x), mlp.fc.weight, mlp.fc.weight)
+
+block Frozen[d](x: [b, n, d]) -> [b, n, d]:
+    param w: [d, d] = normal
+    return einsum["b n d, e d -> b n e"](x, stop_gradient(w))
+
+block Tied[d](x: [b, n, d]) -> [b, n, d]:
+    param w: [d, d] = normal
+    lin = Linear[d, d]
+    return lin(x, weight = w + w)
+
+block Kept[d](x: [b, n, d]) -> [b, n, d]:
+    lin = Linear[d, d]
+    keep lin.weight = relu
+    return lin(x)
+
+block FrozenNet[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> Frozen
+
+block SuppliedNet[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> Tied
+
+block KeptNet[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> Kept
+
+block Rows[d](x: [n, d]) -> [n, d]:
+    return x |> MLP
+
 block Other[d](x: [b, d]) -> [b, d]:
     return x |> Normed
 
 model M = Net[d=4]
 model O = Other[d=4]
+model P = Pair[d=4]
+model T = TiedNet[d=4]
+model F = FrozenNet[d=4]
+model S = SuppliedNet[d=4]
+model K = KeptNet[d=4]
+model R = Rows[d=4]
 """
 
 
+@cache
 def ir(name: str = "M") -> Model:
     """A model of the text above."""
     program = check_text(TEXT)
-    assert program.ok, program.diagnostics
+    assert program.ok, [d.message for d in program.diagnostics]
     return program.models[name].ir
 
 
 @cache
 def pair(experts: int = 4, share: float = 0.3) -> tuple[Model, Model]:
     """The plain model and that with experts."""
-    return ir(), expert_average(ir(), experts=experts, share=share).model
+    return ir(), passed_with(experts, share, "all").model
 
 
-def nets(experts: int = 4, share: float = 0.3) -> tuple[nn.Module, nn.Module]:
+@cache
+def passed_with(experts: int, share: float, partition: str) -> Passed:
+    """The pass on the model above."""
+    return expert_average(ir(), experts=experts, share=share, partition=partition)
+
+
+def nets(experts: int = 4, share: float = 0.3, partition: str = "all") -> tuple[nn.Module, nn.Module]:
     """A plain module, and one with experts that are copies of it."""
-    plain, trained = pair(experts, share)
-    net = build(plain).double()
-    passed = expert_average(ir(), experts=experts, share=share)
-    other = build(trained).double()
+    passed = passed_with(experts, share, partition)
+    net, other = build(ir()).double(), build(passed.model).double()
     other.load_state_dict(convert(passed.conversion, net.state_dict(), None))
     return net, other
 
@@ -72,44 +129,63 @@ def stepped(net: nn.Module) -> None:
     after()
 
 
+def stacked(net: nn.Module) -> list[nn.Parameter]:
+    """The parameters that hold experts on their first axis."""
+    return [weight for name, weight in net.named_parameters() if ".mlp." in name]
+
+
 def apart(net: nn.Module, seed: int = 0) -> list[nn.Parameter]:
     """Experts that differ."""
     torch.manual_seed(seed)
-    plain, trained = pair()
-    known = dict(net.named_parameters())
-    found = [known[path] for path in stacked_paths(plain, trained)]
+    found = stacked(net)
     with torch.no_grad():
         for weight in found:
             weight.add_(torch.randn_like(weight))
     return found
 
 
-@given(st.integers(1, 3), st.integers(1, 7), st.sampled_from([2, 3, 4, 5]))
-@settings(max_examples=40, deadline=None)
-def test_equal_experts_are_the_plain_block_for_any_number_of_tokens(b: int, n: int, experts: int) -> None:
-    net, other = nets(experts)
+@given(st.integers(1, 3), st.integers(1, 7), st.sampled_from([2, 3, 4, 5]), st.sampled_from(PARTITIONS))
+@settings(max_examples=60, deadline=None)
+def test_equal_experts_are_the_plain_block_for_any_number_of_tokens(b: int, n: int, experts: int, how: str) -> None:
+    net, other = nets(experts, partition=how)
     x = torch.randn(b, n, 4, dtype=torch.float64)
     for training in (True, False):
         torch.testing.assert_close(other.train(training)(x), net.train(training)(x), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("tokens", [1, 2, 4, 7, 8, 9])
-def test_each_token_goes_to_one_expert_and_loads_differ_by_one(tokens: int) -> None:
-    _, other = nets(4)
-    block: Any = other.get_submodule("h.0.mlp")
+def chosen(net: nn.Module, x: Tensor, seed: int) -> Tensor:
+    """The expert of each token: their last biases are their numbers, all else is zero."""
+    block: Any = net.get_submodule("h.0.mlp")
     with torch.no_grad():
         for weight in block.parameters():
             weight.zero_()
-        block.proj.bias.copy_(torch.arange(1.0, 5.0)[:, None].expand(4, 4))
-    torch.manual_seed(0)
-    y = block.train()(torch.zeros(1, tokens, 4, dtype=torch.float64))[0]
-    assert (y == y[:, :1]).all()
-    loads = torch.bincount(y[:, 0].long(), minlength=5)[1:]
-    assert int(loads.sum()) == tokens
-    assert int(loads.max() - loads.min()) <= 1
-    torch.manual_seed(0)
-    again = block(torch.zeros(1, tokens, 4, dtype=torch.float64))[0]
-    torch.testing.assert_close(y, again)
+        block.proj.bias.copy_(torch.arange(4.0)[:, None].expand(4, 4))
+    torch.manual_seed(seed)
+    y: Tensor = block.train()(x)
+    assert (y == y[..., :1]).all()
+    return y[..., 0].long()
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3, 4, 7, 8, 9])
+@pytest.mark.parametrize("how", PARTITIONS)
+def test_each_token_goes_to_one_expert_and_loads_differ_by_one(tokens: int, how: str) -> None:
+    _, other = nets(4, partition=how)
+    x = torch.zeros(3, tokens, 4, dtype=torch.float64)
+    found = chosen(other, x, 0)
+    for group in [found.flatten()] if how == "all" else list(found):
+        loads = torch.bincount(group, minlength=4)
+        assert int(loads.sum()) == group.numel()
+        assert int(loads.max() - loads.min()) <= 1
+    torch.testing.assert_close(chosen(other, x, 0), found)
+
+
+def test_partitions_share_a_permutation_or_not() -> None:
+    x = torch.zeros(8, 16, 4, dtype=torch.float64)
+    shared, example = (chosen(nets(4, partition=how)[1], x, 1) for how in ("shared", "example"))
+    assert (shared == shared[0]).all()
+    assert not (example == example[0]).all()
+    every = torch.stack([chosen(nets(4)[1], x[:1], seed)[0] for seed in range(200)]).float()
+    assert (every.mean(0) - 1.5).abs().max() < 0.4  # no place is bound to an expert
 
 
 def test_gradients_of_equal_experts_add_up_to_the_plain_gradient() -> None:
@@ -127,12 +203,7 @@ def test_gradients_of_equal_experts_add_up_to_the_plain_gradient() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.75, 1.2])
 def test_the_step_keeps_means_and_scales_deviations(share: float) -> None:
     _, other = nets(4, share)
-    _, trained = pair(4, share)
-    torch.manual_seed(1)
-    weights = [dict(other.named_parameters())[path] for path in stacked_paths(ir(), trained)]
-    with torch.no_grad():
-        for weight in weights:
-            weight.add_(torch.randn_like(weight))
+    weights = apart(other, 1)
     before = [weight.detach().clone() for weight in weights]
     stepped(other)
     rho = 1 - share * 4 / 3
@@ -142,52 +213,45 @@ def test_the_step_keeps_means_and_scales_deviations(share: float) -> None:
 
 
 def test_the_order_of_experts_does_not_matter() -> None:
-    _, other = nets(4)
-    weights = apart(other)
-    turned = [weight.detach().flip(0) for weight in weights]
-    stepped(other)
-    hook = Averaging(other, (), 0.3)
-    hook.experts = [nn.Parameter(weight) for weight in turned]
-    hook.step()
-    for weight, mirror in zip(weights, hook.experts, strict=True):
+    (_, one), (_, two) = nets(4), nets(4)
+    with torch.no_grad():
+        for weight, mirror in zip(apart(one), stacked(two), strict=True):
+            mirror.copy_(weight.flip(0))
+    stepped(one)
+    stepped(two)
+    for weight, mirror in zip(stacked(one), stacked(two), strict=True):
         torch.testing.assert_close(weight, mirror.flip(0))
 
 
-def test_steps_go_on_after_averaging_with_accumulation_and_warmup() -> None:
-    _, other = nets(4)
-    plain, trained = pair(4)
-    optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
-    hook = Averaging(other, stacked_paths(plain, trained), share=0.75, warmup=2)
-    hook.attach(optimizer)
-    ids = [id(weight) for weight in other.parameters()]
-    spreads: list[float] = []
-    for _ in range(3):
-        optimizer.zero_grad()
-        for _ in range(2):
-            (other.train()(torch.randn(2, 5, 4, dtype=torch.float64)) ** 2).mean().backward()
-        before = hook.experts[0].detach().clone()
-        optimizer.step()
-        assert not torch.equal(before, hook.experts[0])
-        spreads.append(float((hook.experts[0] - hook.experts[0].mean(0)).detach().abs().max()))
-    assert hook.steps == 3
-    assert ids == [id(weight) for weight in other.parameters()]
-    assert spreads[0] > 1e-9
-    assert spreads[-1] < 1e-12  # a share of (N - 1)/N makes them equal
+def test_a_step_from_equal_experts_moves_their_mean_by_a_share_of_the_plain_step() -> None:
+    net, other = nets(4)
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    for module in (net, other):
+        (module.train()(x) ** 2).sum().backward()
+        torch.optim.SGD(module.parameters(), lr=0.01 if module is net else 0.04).step()
+    stepped(other)
+    for name, weight in net.named_parameters():
+        if ".mlp." in name:
+            torch.testing.assert_close(other.get_parameter(name).mean(0), weight, rtol=1e-9, atol=1e-12)
 
 
 def test_back_to_the_plain_model() -> None:
     net, other = nets(4)
     plain, trained = pair(4)
-    back = averaged(trained, plain)
-    same = convert(back, other.state_dict(), None)
+    back = merge_experts(trained)
+    same = convert(back.conversion, other.state_dict(), None)
     for name, weight in net.state_dict().items():
-        torch.testing.assert_close(same[name], weight, rtol=1e-15, atol=1e-15)
+        torch.testing.assert_close(same[name], weight, rtol=0, atol=0)
     apart(other)
-    result = convert(back, other.state_dict(), None)
+    result = convert(back.conversion, other.state_dict(), None)
     assert list(result) == list(net.state_dict())
+    assert emit(back.model) == emit(plain)
+    assert multiply_adds(back.model) == multiply_adds(plain)
     net.load_state_dict(result)
     x = torch.randn(2, 3, 4, dtype=torch.float64)
     torch.testing.assert_close(net.eval()(x), other.eval()(x))
+    with pytest.raises(PassError, match="no experts"):
+        merge_experts(back.model)
 
 
 def test_in_use_nothing_is_random_and_the_graph_is_the_plain_one() -> None:
@@ -197,13 +261,56 @@ def test_in_use_nothing_is_random_and_the_graph_is_the_plain_one() -> None:
     assert [op for op in used if op not in ("weight", "mean")] == [
         node.op for node in deployed(plain).definition.graph.walk() if node.op != "weight"
     ]
+
+
+@pytest.mark.parametrize("how", PARTITIONS)
+def test_the_graph_holds_together_and_prints(how: str) -> None:
+    trained = expert_average(ir(), warmup=5, partition=how).model
     verify(trained)
+    assert text(read(text(trained))) == text(trained)
+    folded = fold(trained)
+    verify(folded.model)
+    assert not {node.op for node in folded.model.definition.graph.walk()} & {"mean", "phase", "permutation"}
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
-    [("M", {"experts": 1}), ("M", {"share": 2.0}), ("M", {"at": "Nothing"}), ("O", {"at": "Normed"})],
+    ("at", "paths"),
+    [
+        ("MLP", ["a.mlp", "h.*.mlp"]), ("*LP", ["a.mlp", "h.*.mlp"]), ("h.*.mlp", ["h.*.mlp"]), ("a.mlp", ["a.mlp"]),
+        ("*.mlp", ["a.mlp"]), (("a.*", "h.*.mlp"), ["a.norm", "a.mlp", "h.*.mlp"]), ("*.*.mlp", ["h.*.mlp"]),
+    ],
+)  # fmt: skip
+def test_blocks_are_chosen_by_name_or_by_path(at: str | tuple[str, ...], paths: list[str]) -> None:
+    passed = expert_average(ir("P"), at=at)
+    verify(passed.model)
+    assert [note.path for note in passed.notes] == paths
+    theirs = {info.path: info.shape for info in weights(ir("P"))}
+    grown = {info.path for info in weights(passed.model) if info.shape != theirs[info.path]}
+    assert grown == {path for path in theirs if any(path.startswith(f"{place}.") for place in paths)}
+    build(passed.model).train()(torch.randn(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "wanted"),
+    [
+        ("M", {"experts": 1}, "at least 2"),
+        ("M", {"experts": True}, "at least 2"),
+        ("M", {"share": 2.0}, "fly apart"),
+        ("M", {"warmup": -1}, "number of steps"),
+        ("M", {"partition": "shard"}, "did you mean `shared`"),
+        ("M", {"at": "Nothing"}, "no block"),
+        ("M", {"at": "MPL"}, "did you mean `MLP`"),
+        ("M", {"at": "h.0.mlp"}, r"write `h.\*.mlp`"),
+        ("M", {"at": "gelu"}, "no block"),
+        ("O", {"at": "Normed"}, "states"),
+        ("T", {}, "tied"),
+        ("F", {"at": "Frozen"}, "frozen"),
+        ("S", {"at": "Tied"}, "ties weights"),
+        ("R", {"partition": "shared"}, "no axis of examples"),
+        ("K", {"at": "Kept"}, "in bounds"),
+    ],
 )
-def test_refusals(name: str, options: dict[str, object]) -> None:
-    with pytest.raises(PassError):
+def test_refusals(name: str, options: dict[str, object], wanted: str) -> None:
+    with pytest.raises(PassError) as caught:
         expert_average(ir(name), **options)  # type: ignore[arg-type]
+    assert re.search(wanted, f"{caught.value.text} {caught.value.help}")

@@ -76,10 +76,32 @@ def test_recipes_are_checked_with_their_file() -> None:
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
-    for name in PASSES.keys() - {"expert_average"}:
+    for name in PASSES.keys() - {"expert_average", "merge_experts"}:
         assert run(model, [PassCall(name)]).model.name == "M"
-    with pytest.raises(PassError):
-        run(model, [PassCall("expert_average")])
+    for name in ("expert_average", "merge_experts"):
+        with pytest.raises(PassError, match=r"no (block|experts)"):
+            run(model, [PassCall(name)])
+
+
+@pytest.mark.parametrize(("text", "help"), [("flod", "fold"), ("fold[grwo=true]", "grow")])
+def test_a_slip_of_the_pen_gets_the_name_that_was_meant(text: str, help: str) -> None:
+    with pytest.raises(ArchError, match=f"did you mean `{help}`"):
+        ogive.source(TEXT).models["M"].deploy(text)
+
+
+def test_weights_that_a_train_recipe_made_are_deployed(tmp_path: Path) -> None:
+    weights, out = tmp_path / "w.safetensors", tmp_path / "out.py"
+    example = Path(__file__).parents[2] / "examples" / "ewa_vit.arch"
+    program = ogive.load(example)
+    net = program.deploy("train").fresh()
+    save_file(dict(net.state_dict()), weights)
+    arguments = [str(example), "--trained", "train", "--recipe", "deploy", "--weights", str(weights), "-o", str(out)]
+    done = CliRunner().invoke(cli, ["deploy", *arguments, "-s", "h=8", "-s", "w=8"])
+    assert done.exit_code == 0, done.output
+    assert "randperm" not in out.read_text()
+    wrong = CliRunner().invoke(cli, ["deploy", f"{example}:Tiny", "--trained", "train"])
+    assert wrong.exit_code == 2
+    assert "is for Digits, not for Tiny" in wrong.output
 
 
 def test_the_command_writes_model_and_weights(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from ogive.api import load
+from ogive.api import Program, load
 from ogive.backends.weights.whole import write_all
 from ogive.cli.common import FILE, progress, refuse, setting, split_target
 from ogive.cli.target import one_model_of
+from ogive.compiler.passes.deploy_recipe import Recipe
 from ogive.deployed import DeployedModel
 from ogive.grammar.diagnostics import ArchError
 
@@ -21,13 +22,15 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
 @click.option("--pass", "passes", multiple=True, metavar="PASS", help="`fold`, `specialize[b=1]`; in this order.")
 @click.option("--recipe", metavar="NAME", help="A recipe of the file, instead of --pass.")
+@click.option("--trained", metavar="NAME", help="The recipe by which the weights were trained, such as experts.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("--report", is_flag=True, help="List what was folded and what was not, and why.")
 @click.option("--conversion", is_flag=True, help="Print how each weight is computed.")
 @click.option("-s", "sizes", multiple=True, metavar="h=224", help="Sizes of the inputs on which both are compared.")
 def command(
     target: str, out: Path | None, weights: Path | None, map_: Path | None, passes: tuple[str, ...],
-    recipe: str | None, statics: tuple[str, ...], report: bool, conversion: bool, sizes: tuple[str, ...],
+    recipe: str | None, trained: str | None, statics: tuple[str, ...], report: bool, conversion: bool,
+    sizes: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make of a model that trains the one that is used: folded, converted, compared and written.
 
@@ -38,6 +41,7 @@ def command(
       ogive deploy repvgg.arch:RepVGGA0 --report
       ogive deploy repvgg.arch:RepVGGA0 --weights a0.safetensors -o a0_deployed.py
       ogive deploy repvgg.arch --recipe deploy --weights a0.safetensors -o a0.py
+      ogive deploy ewa_vit.arch --trained train --recipe deploy --weights ewa.safetensors -o vit.py
     """
     if recipe is not None and passes:
         raise click.UsageError("--recipe names the passes: leave --pass out")
@@ -48,7 +52,7 @@ def command(
     path, name = split_target(target)
     try:
         with progress(f"Deploying {target}"):
-            model = _deployed(path, name, dict(map(setting, statics)), passes, recipe)
+            model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained)
             files = _made(model, out, weights, map_, dict(map(setting, sizes)))
             write_all(files)
     except ArchError as error:
@@ -62,17 +66,25 @@ def command(
 
 
 def _deployed(
-    path: Path, name: str | None, statics: dict[str, object], passes: tuple[str, ...], recipe: str | None
-) -> DeployedModel:
-    if recipe is None:
+    path: Path, name: str | None, statics: dict[str, object], passes: tuple[str, ...], recipe: str | None,
+    trained: str | None,
+) -> DeployedModel:  # fmt: skip
+    if recipe is None and trained is None:
         return one_model_of(path, name, statics).deploy(*passes)
     program = load(path)
-    found = program.recipes.get(recipe)
-    if found is None:
-        raise click.UsageError(f"{path} has no recipe `{recipe}`; it has {', '.join(program.recipes) or 'none'}")
-    if name is not None and name != found.model:
-        raise click.UsageError(f"recipe `{recipe}` is for {found.model}, not for {name}")
-    return program.deploy(recipe)
+    found = [_recipe(program, path, each) for each in (trained, recipe) if each is not None]
+    for each in found:
+        if (name or found[0].model) != each.model:
+            raise click.UsageError(f"recipe `{each.name}` is for {each.model}, not for {name or found[0].model}")
+    calls = found[-1].passes if recipe is not None else passes
+    source = program.models[found[0].model] if trained is None else program.deploy(trained)
+    return source.deploy(*calls)
+
+
+def _recipe(program: Program, path: Path, name: str) -> Recipe:
+    if name not in program.recipes:
+        raise click.UsageError(f"{path} has no recipe `{name}`; it has {', '.join(program.recipes) or 'none'}")
+    return program.recipes[name]
 
 
 def _made(
