@@ -40,11 +40,15 @@ class Conversion:
 
     @property
     def mains(self) -> dict[str, str]:
-        """For each weight of the result the one of the source whose type it has: its own path, else the largest."""
+        """For each weight of the result the one of the source whose type it has: its own path, else the largest.
+
+        A weight that hangs on none, such as a count that starts at 0, has none.
+        """
         infos = {info.path: info for info in weights(self.source)}
         found = dict(self.kept)
         for path, below in self.origins.items():
-            found[path] = path if path in infos else max(below, key=lambda name: infos[name].elements)
+            if below:
+                found[path] = path if path in infos else max(below, key=lambda name: infos[name].elements)
         return found
 
     @property
