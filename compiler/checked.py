@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler import report
-from ogive.compiler.elaborate import lint
+from ogive.compiler.elaborate import blame, lint
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
@@ -168,7 +168,8 @@ class _Checked:
         if variant in done:
             return
         done.add(variant)
-        self.add(variant.diagnostics)
+        if not variant.ref.standard:  # what is wrong inside of the library is said where it is used
+            self.add(variant.diagnostics)
         for each in variant.uses:
             self._add_variant(each, done)
 
@@ -257,6 +258,8 @@ class _Checked:
         finally:
             self.add(root.diagnostics)
         self._add_variant(variant, set())
+        if blame.at_use(root, variant, span):
+            self.add(root.diagnostics)
         if variant.definition is None or not variant.ok:
             return None
         return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)

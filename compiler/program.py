@@ -63,6 +63,7 @@ class Workspace:
             if before is not None:
                 _keep(before, module, session, memo)
             program = check_module(session, module, memo)
+            self.variants = {key: _proved(found) for key, found in self.variants.items()}
             self._files[path] = _Held(parsed, module, session, memo)
             return program
 
@@ -82,11 +83,16 @@ def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
         changed = bool(lost)
     module.scope.update(same)
     kept = set(same.values())
-    session.variants.update({key: v for key, v in before.session.variants.items() if key[0] in kept})
+    session.variants.update({key: _proved(v) for key, v in before.session.variants.items() if key[0] in kept})
     session.recursive.update({ref: v for ref, v in before.session.recursive.items() if ref in kept})
     for ref in kept:
         ref.module.scope.update({n: e for n, e in module.scope.items() if n in same})
     _keep_reports(before, module, same, memo)
+
+
+def _proved(variants: list[Variant]) -> list[Variant]:
+    """Those without a fault: what is said of one speaks of the use at which it was found."""
+    return [variant for variant in variants if variant.ok]
 
 
 def _blocks(module: Module) -> dict[str, BlockRef]:

@@ -26,7 +26,9 @@ class Axis:
         return replace(self, label=label)
 
     def __str__(self) -> str:
-        return f"*{self.pack}" if self.pack is not None else str(self.size)
+        if self.pack is None:
+            return str(self.size)
+        return self.pack if self.pack == "..." else f"*{self.pack}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ def dim(type: TensorType, axis: int) -> int:
     """The axis counted from the left; from the right for the last one, or where a pack stands before it."""
     packs = [i for i, entry in enumerate(type.axes) if entry.pack is not None]
     if packs and axis in packs:
-        raise LoweringError(f"axis `*{type.axes[axis].pack}` may be any number of axes, which torch cannot name")
+        raise LoweringError(f"axis `{type.axes[axis]}` may be any number of axes, which torch cannot name")
     if axis == len(type.axes) - 1 or (packs and axis > packs[0]):
         return axis - len(type.axes)
     return axis

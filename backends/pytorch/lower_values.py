@@ -21,7 +21,7 @@ def _sizes(ctx: Context, node: Node) -> list[Code]:
     axes = node.outputs[0].type.axes
     for axis in axes:
         if axis.pack is not None:
-            raise LoweringError(f"`{node.op}` makes `*{axis.pack}` axes, any number of them, which torch cannot say")
+            raise LoweringError(f"`{node.op}` makes `{axis}` axes, any number of them, which torch cannot say")
     return [ctx.size(axis.size) for axis in axes]
 
 

@@ -29,7 +29,7 @@ def call_of(spec: OpSpec, args: Sequence[Any], spans: Sequence[Span], supplied: 
     if not settings and spec.statics and spec.inputs.startswith("*"):
         settings.append(spec.statics[0].name)
     brackets = f"[{', '.join(settings)}]" if settings else ""
-    return f"`{spec.name}{brackets}({shown or 'x'})`"
+    return f"`{spec.name}{brackets}`" if not spec.inputs else f"`{spec.name}{brackets}({shown or 'x'})`"
 
 
 def _list(text: str) -> str:

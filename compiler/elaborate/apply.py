@@ -45,8 +45,23 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.variables:
         return _given(frame, tree)
     func = frame.evaluate(tree.func)
+    if not tree.args and _without_inputs(frame, tree.func):
+        return func
     args, spans, supplied = _arguments(frame, tree)
     return apply(frame, func, args, tree.span, node=tree.func, spans=spans, supplied=supplied)
+
+
+def _without_inputs(frame: Frame, tree: syntax.Expr) -> bool:
+    """Whether brackets made a value at once: of a block or an operation without inputs, which may have parentheses."""
+    if not isinstance(tree, syntax.Brackets) or not isinstance(tree.base, syntax.Name | syntax.Attribute):
+        return False
+    match frame.evaluate(tree.base):
+        case BlockRef(tree=block) | Template(block=BlockRef(tree=block)):
+            return not block.inputs
+        case OpTemplate(spec=spec):
+            return not spec.inputs
+        case _:
+            return False
 
 
 def pipe(frame: Frame, tree: syntax.Pipe) -> Any:

@@ -101,7 +101,7 @@ class RuleChecker:
             one, other = (a, b) if a.pack else (b, a)
             self.frame.report(
                 "E0301",
-                f"{text}: the pack `*{one.pack}` meets `{other.size}`",
+                f"{text}: the pack `{one}` meets `{other.size}`",
                 self.span,
                 labels=self._operands(operand),
             )

@@ -11,6 +11,7 @@ from ogive.compiler.elaborate.body import declared_type, state
 from ogive.compiler.elaborate.checker import absent, callable_kind
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.inits import finish_inits, finish_keeps
+from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -30,6 +31,7 @@ from ogive.compiler.elaborate.variants import (
     fill,
     size_unknowns,
     static_members,
+    vacant,
 )
 from ogive.compiler.ir import Definition, Instance, Operand, Weight
 from ogive.compiler.sizes import size
@@ -51,9 +53,12 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
     try:
+        gone = vacant(tree, found.key[-1])
         for condition in tree.where:
-            state(frame, condition, "where")
+            if gone.isdisjoint(names_in(condition)):
+                state(frame, condition, "where")
         inputs = _inputs(frame, tree, found)
+        frame.variables.update({name: Absent(name) for name in gone if name not in frame.module.scope})
     except Fault:
         inputs = None
     if inputs is not None:

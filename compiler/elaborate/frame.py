@@ -103,6 +103,7 @@ class Frame:
     turn_numbers: frozenset[Unknown] = frozenset()  # of `repeat`: values and settings, not sizes
     lift: Size | None = None  # `each`: what is allocated here has one set of weights for each of so many
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
+    speaks: bool = False  # it is elaborated once more for what it says, in the names of the user
     catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten
 

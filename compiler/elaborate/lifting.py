@@ -164,7 +164,7 @@ def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None
             return None
         place = found[0]
     if axes[place].pack is not None:
-        raise frame.fail("E0304", f"`{func.kind}` along `*{axes[place].pack}`, any number of axes", span)
+        raise frame.fail("E0304", f"`{func.kind}` along `{axes[place]}`, any number of axes", span)
     return place
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, typed, uses
+from ogive.compiler.elaborate.blame import speaking
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
@@ -16,6 +17,7 @@ from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds, names_in
 from ogive.compiler.elaborate.supplied import Given, elements
+from ogive.compiler.elaborate.ties import ties
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -42,7 +44,7 @@ from ogive.compiler.elaborate.variants import (
     own_unknowns,
 )
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.sizes import Condition, Facts, Size, Unknown, eq, size
+from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
@@ -199,9 +201,7 @@ class Session:
     def held(self, found: Abstract) -> list[Variant]:
         """The variants of a key. Those that hang on the library alone outlive a check."""
         ref = found.key[0]
-        standard = ref.module.name.startswith("std.") and not any(
-            "block" in kinds(decl, ref.tree) for decl in ref.tree.statics
-        )
+        standard = ref.standard and not any("block" in kinds(decl, ref.tree) for decl in ref.tree.statics)
         return (self.standard if standard else self.variants).setdefault(found.key, [])
 
     def find(self, frame: Frame, ref: BlockRef, found: Abstract, span: Span | None = None) -> Variant:
@@ -210,16 +210,21 @@ class Session:
             self.recursive[ref] = is_recursive(ref)
         variants = self.held(found)
         pins = self._pins(frame, found) if self.recursive[ref] else None
-        for variant in sorted(variants, key=lambda v: v.pinned):
+        for variant in sorted(variants, key=lambda v: v.pinned or bool(v.ties)):
             if pins is not None and not variant.pinned:
                 continue  # a recursive block whose numbers are known is elaborated with them
             mapping = dict(zip(variant.holes, found.sizes, strict=True))
+            if not all(frame.peek(tie.subs(mapping)) for tie in variant.ties):
+                continue
             if variant.running and not variant.pinned:
                 return variant  # seen by itself through its declared signature
             choices = [(condition.subs(mapping), outcome) for condition, outcome in variant.decisions]
             if self._same_choices(frame, choices, span):
                 if variant.running:
                     raise LimitReached(f"`{ref.name}` uses itself without end")
+                if not variant.ok and not variant.pinned and per_instance(variant, ref):
+                    if frame.speaks or ties(frame, found.sizes, variant.holes) != list(variant.ties):
+                        continue  # what is known here, or what it is called, is not the same as where it failed
                 frame.uses.append(variant)
                 return variant
         variant = self.make(frame, ref, found, pins, span)
@@ -248,40 +253,53 @@ class Session:
         self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None, span: Span | None
     ) -> Variant:
         """Elaborate a new variant; where its proof for all sizes fails and it may be proved at its instances, once more
-        with the numbers that are known here.
+        over what ties the sizes of this one together.
         """
         if frame.depth >= self.nesting:
             raise LimitReached(f"instances are nested more than {self.nesting} deep")
-        variant = self._attempt(frame, ref, found, pins)
-        if variant.ok or pins is not None or not per_instance(variant, ref):
-            return variant
-        known = [(i, n) for i, s in enumerate(found.sizes) if (n := self._number(frame, s)) is not None]
-        if not known:
-            return variant
-        second = self._attempt(frame, ref, found, known)
-        if second.ok:
-            self.held(found).remove(variant)
-        return second
-
-    def _number(self, frame: Frame, size: Size) -> int | None:
-        try:
-            return frame.number(size)
-        except Undecided:
-            return None
-
-    def _attempt(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
         holes = own_unknowns(found, self.unknowns)
         places = births(ref)
         self.born.update((hole, places[hole.name]) for hole in holes if hole.name in places)
-        variant = Variant(ref, holes, pinned=pins is not None)
+        pinned = [eq(size(holes[i]), n) for i, n in pins or ()]
+        variant = self._attempt(frame, ref, found, holes, pinned, recursive=pins is not None)
+        if variant.ok or pins is not None or not per_instance(variant, ref):
+            return variant
+        tied = ties(frame, found.sizes, holes)
+        second = self._attempt(frame, ref, found, holes, tied) if tied else variant
+        if second.ok:
+            self.held(found).remove(variant)
+        else:
+            self._explain(frame, second, found)
+        return second
+
+    def _explain(self, frame: Frame, failed: Variant, found: Abstract) -> None:
+        """Say what is wrong in the names of the user."""
+        shown = speaking(failed.ref, failed.holes, found.sizes)
+        if shown == failed.holes:
+            return
+        again = self._attempt(frame, failed.ref, found, shown, ties(frame, found.sizes, shown), speaks=True)
+        self.held(found).remove(again)
+        failed.diagnostics, failed.uses = again.diagnostics, again.uses
+
+    def _attempt(
+        self,
+        frame: Frame,
+        ref: BlockRef,
+        found: Abstract,
+        holes: tuple[Unknown, ...],
+        tied: list[Condition],
+        recursive: bool = False,
+        speaks: bool = False,
+    ) -> Variant:
+        variant = Variant(ref, holes, pinned=recursive, ties=tuple(tied))
         variants = self.held(found)
         variants.append(variant)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
-        for index, number in pins or ():
-            pin = eq(size(holes[index]), number)
-            sub.decisions.append((pin, True))
-            sub.facts = sub.facts.assume(pin)
+        sub.speaks = speaks
+        for tie in tied:
+            sub.decisions.append((tie, True))
+            sub.facts = sub.facts.assume(tie)
         variant.decisions = sub.decisions
         try:
             elaborate(sub, variant, found)

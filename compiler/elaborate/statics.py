@@ -13,7 +13,6 @@ from ogive.compiler.elaborate.values import (
     BlockRef,
     Builtin,
     Composite,
-    Fault,
     Handed,
     Instance,
     OpTemplate,
@@ -158,7 +157,7 @@ def of_block(
         else:
             name = order[position]
             position += 1
-            places[name] = item.span
+            _once(frame, name, item.span, places)
             given[name] = static_value(frame, name, kinds(declared[name], ref.tree), item)
     return given, opened
 
@@ -171,11 +170,7 @@ def _keyword(
     places: dict[str, Span],
     declared: Mapping[str, syntax.StaticDecl],
 ) -> None:
-    if item.name in places:
-        frame.report(
-            "E0403", f"`{item.name}` is given twice", item.name_span, labels=(Label(places[item.name], "first here"),)
-        )
-        raise Fault
+    _once(frame, item.name, item.name_span, places)
     if item.name in declared:
         wanted = kinds(declared[item.name], ref.tree)
     elif item.name in input_sizes(ref.tree):
@@ -188,8 +183,13 @@ def _keyword(
             help=suggest.close(item.name, declared) or _signature(ref),
             edits=suggest.rename(item.name, declared, item.name_span),
         )
-    places[item.name] = item.span
     given[item.name] = static_value(frame, item.name, wanted, item.value)
+
+
+def _once(frame: Frame, name: str, span: Span, places: dict[str, Span]) -> None:
+    if name in places:
+        raise frame.fail("E0403", f"`{name}` is given twice", span, labels=(Label(places[name], "first here"),))
+    places[name] = span
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.apply import apply
 from ogive.compiler.elaborate.body import declared_type
-from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.frame import Demand, Frame, Place
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.unify import Match
@@ -42,15 +42,15 @@ def misfit(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
             _try(trial, decl, value)
         except (Fault, Undecided, LimitReached):
             pass
+        what = f"`{decl.name}` of `{ref.name}` is a block {decl.type.span.text}"
+        where = _place(value) or span
+        labels = () if ref.standard else (Label(decl.type.span, "declared here"),)
         errors = [d for d in trial.diagnostics if d.severity == "error"]
         if errors:
-            where = _place(value) or span
-            frame.report(
-                errors[0].code,
-                f"`{decl.name}` of `{ref.name}` is a block {decl.type.span.text}: {errors[0].message}",
-                where,
-                labels=() if ref.module.name.startswith("std.") else (Label(decl.type.span, "declared here"),),
-            )
+            frame.report(errors[0].code, f"{what}: {errors[0].message}", where, labels=labels)
+            return True
+        if trial.demands:
+            frame.demands += [Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.demands]
             return True
     return False
 

@@ -64,10 +64,28 @@ def match_inputs(
             _align(work, each, operand.type, index)
         if match.failed:
             return match
+    _left_out(work)
     _defaults(work, declared)
     if not match.failed:
         _check_pending(work)
     return match
+
+
+def _left_out(work: _Matcher) -> None:
+    """A size that only inputs have which are left out is 0, and a pack has no axes."""
+    _solve_pending(work)
+    for each, operand in zip(work.ref.tree.inputs, work.operands, strict=True):
+        for dim in each.type.dims if operand is None else ():
+            if isinstance(dim, syntax.StarDim):
+                name = dim.name or "..."
+                if name not in work.env.variables:
+                    work.match.packs[name] = ()
+                    work.env.variables[name] = PackValue(name, ())
+                continue
+            for name in statics.names_in(dim):
+                if name not in work.env.variables and name in statics.input_sizes(work.ref.tree):
+                    if name not in work.ref.module.scope:
+                        work.match.sizes[name] = work.env.variables[name] = size(0)
 
 
 def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -> None:
@@ -105,7 +123,7 @@ def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -
             _refuse(
                 work,
                 index,
-                f"`{each.name}` of `{work.ref.name}` is {text}: the pack `*{axis.pack}` of {actual} "
+                f"`{each.name}` of `{work.ref.name}` is {text}: the pack `{axis}` of {actual} "
                 "may have any number of axes",
             )
             return
@@ -134,7 +152,7 @@ def _refuse(work: _Matcher, index: int, message: str, code: str = "E0301", help_
     place = work.spans[index] if index < len(work.spans) else work.span
     labels = (Label(place, f"this is {operand.type}"),) if operand is not None else ()
     declared = work.ref.tree.inputs[index].span
-    if not work.ref.module.name.startswith("std."):
+    if not work.ref.standard:
         labels = (*labels, Label(declared, "declared here"))
     work.frame.report(code, message, work.span, labels=labels, help=help_)
 
@@ -152,12 +170,16 @@ def _pack(work: _Matcher, dim: syntax.StarDim, axes: tuple[Axis, ...], index: in
         _refuse(
             work,
             index,
-            f"`*{name}` of `{work.ref.name}` is [{', '.join(map(str, bound))}] already, "
+            f"`{_star(name)}` of `{work.ref.name}` is [{', '.join(map(str, bound))}] already, "
             f"`{each.name}` gives it [{', '.join(map(str, axes))}]",
         )
         return
     for a, b in zip(bound, axes, strict=True):
-        _equal(work, a.size, b.size, index, f"`*{name}`")
+        _equal(work, a.size, b.size, index, f"`{_star(name)}`")
+
+
+def _star(name: str) -> str:
+    return name if name == "..." else f"*{name}"
 
 
 def _dim(work: _Matcher, dim: Any, axis: Axis, index: int) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate import sharing, unify
+from ogive.compiler.elaborate import blame, sharing, unify
 from ogive.compiler.elaborate import supplied as weights_at_calls
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
-from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of
+from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of, vacant
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Answer, Condition, Size, ge
 from ogive.compiler.types import Axis, TensorType
@@ -44,11 +44,11 @@ def use(
     if match.failed:
         return BROKEN
     shown = _shown(operands, spans)
-    if not _stated(frame, ref, match, span, shown):
+    presence = tuple(None if t is None else t.maybe is not None for t in operands)
+    if not _stated(frame, ref, match, span, shown, vacant(ref.tree, presence)):
         return BROKEN
     if frame.session.misfit(frame, ref, match, instance.span):
         return BROKEN
-    presence = tuple(None if t is None else t.maybe is not None for t in operands)
     found = abstract(ref, match, presence)
     try:
         variant = frame.session.find(frame, ref, found, span)
@@ -57,9 +57,15 @@ def use(
             raise
         frame.report("E0701", f"{limit}", span, note="asked for here")
         return BROKEN
+    if blame.at_use(frame, variant, span):
+        return BROKEN
     bindings = bindings_of(variant.holes, found.sizes)
     _allocated(frame, instance, match, Use(variant, bindings))
-    if not _flow(frame, variant, bindings, span, shown) or variant.outputs is None:
+    if (
+        not _large_enough(frame, variant, bindings, span, shown)
+        or not _flow(frame, variant, bindings, span, shown)
+        or variant.outputs is None
+    ):
         return BROKEN
     used = Use(variant, bindings)
     types = types_of(used, match)
@@ -74,18 +80,22 @@ def _shown(operands: Sequence[Tensor | None], spans: Sequence[Span]) -> tuple[La
     return tuple(Label(span, f"this is {operand.type}") for operand, span in pairs if operand is not None)
 
 
-def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[Label, ...]) -> bool:
-    """What the block states must be possible here; what is not known flows up."""
+def _stated(
+    frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[Label, ...], gone: frozenset[str]
+) -> bool:
+    """What the block states must be possible here; what is not known flows up; what speaks of nothing holds."""
     assert match.env is not None
     fine = True
     for tree in ref.tree.where:
+        if not gone.isdisjoint(names_in(tree)):
+            continue
         value = match.env.evaluate(tree)
         if value is True or value is BROKEN:
             continue
         condition = value if isinstance(value, Condition) else None
         if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands"):
             values = ", ".join(f"{n} = {v}" for n, v in _behind(tree, match) if str(v) != n)
-            labels = () if ref.module.name.startswith("std.") else (Label(tree.span, "stated here"),)
+            labels = () if ref.standard else (Label(tree.span, "stated here"),)
             shown = f"`{ref.name}` demands {tree.span.text}"
             frame.report(
                 "E0401",
@@ -100,6 +110,19 @@ def _stated(frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[
 def _behind(tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
     known = {**match.values, **match.sizes}
     return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
+
+
+def _large_enough(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
+    """What stands behind an unknown of the block must be as large as the block takes it to be."""
+    for unknown, behind in bindings:
+        low, least = unknown.low, behind.range[0]
+        if low is None or (least is not None and least >= low):
+            continue
+        if not frame.flow(ge(behind, low), span, f"`{variant.ref.name}` demands"):
+            message = f"`{unknown}` of `{variant.ref.name}` is at least {low}, here it is `{behind}`"
+            frame.report("E0304", message, span, labels=given)
+            return False
+    return True
 
 
 def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:

@@ -65,6 +65,11 @@ class BlockRef:
         """Its name with the module's in front; blocks of the user's own file stand bare."""
         return f"{self.module.name}.{self.tree.name}" if self.module.name else self.tree.name
 
+    @property
+    def standard(self) -> bool:
+        """Whether it belongs to the library: its source is not the user's."""
+        return self.module.name.startswith("std.")
+
 
 @dataclass(frozen=True, slots=True)
 class Template:

@@ -33,7 +33,8 @@ class Variant:
 
     ref: BlockRef
     holes: tuple[Unknown, ...]
-    pinned: bool = False  # its sizes are known numbers: a recursive block, or one that no proof for all sizes covers
+    pinned: bool = False  # a recursive block whose numbers are known
+    ties: tuple[Condition, ...] = ()  # what its sizes must satisfy: no proof for all sizes covers it
     running: bool = True
     ok: bool = False
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
@@ -167,7 +168,7 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
     `presence` says for each input whether it is absent (None), given (False), or known only when the model runs (True).
     """
     taker = _Taker()
-    empty = may_be_empty(ref.tree)
+    empty = may_be_empty(ref.tree) | vacant(ref.tree, presence)
     values: dict[str, Any] = dict.fromkeys(decl.name for decl in ref.tree.statics)
     others: list[str] = []
     for decl in ref.tree.statics:
@@ -180,8 +181,6 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
         else:
             others.append(decl.name)
     bound = {n: taker.hole(v, n, 0 if n in empty else 1) for n, v in match.sizes.items()}
-    for name in others:
-        values[name] = taker.take(match.values[name], name)
     packs: dict[str, tuple[Any, ...]] = {}
     for name, axes in match.packs.items():
         short = "s" if name == "..." else name
@@ -189,10 +188,12 @@ def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> 
             Axis(
                 taker.hole(axis.size, short if len(axes) == 1 else f"{short}{i + 1}", 1),  # type: ignore[arg-type]
                 f"*{name}.{i}",
-                None if axis.pack is None else short,
+                None if axis.pack is None else name,
             )
             for i, axis in enumerate(axes)
         )
+    for name in others:  # last: a size inside a block that is handed in is that of an axis, where one has it
+        values[name] = taker.take(match.values[name], name)
     shape = tuple((n, tuple((a.size, a.pack is None) for a in axes)) for n, axes in packs.items())
     key = (ref, tuple(values.items()), tuple(bound.items()), shape, presence)
     return Abstract(key, taker.names, taker.lows, taker.sizes, values, bound, packs)
@@ -208,6 +209,17 @@ def may_be_empty(block: syntax.Block) -> set[str]:
             case _:
                 pass
     return found
+
+
+def vacant(block: syntax.Block, presence: Sequence[bool | None]) -> frozenset[str]:
+    """The sizes that only inputs have which are absent, and that may not be 0: there is nothing to say of them."""
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for each, present in zip(block.inputs, presence, strict=True):
+        for dim in each.type.dims:
+            if not isinstance(dim, syntax.StarDim):
+                names[present is None].update(statics.names_in(dim))
+    known = names[False] | may_be_empty(block) | {decl.name for decl in block.statics}
+    return frozenset(names[True] - known)
 
 
 def own_unknowns(found: Abstract, pool: dict[Hashable, tuple[Unknown, ...]]) -> tuple[Unknown, ...]:

@@ -28,7 +28,7 @@ def _fourier(name: str) -> Rule:
         axes = resolve_all(x, statics["axes"])
         for index in axes:
             if x.axes[index].pack is not None:
-                raise ShapeError(f"`{name}` over `*{x.axes[index].pack}`, any number of axes", code="E0303", operand=0)
+                raise ShapeError(f"`{name}` over `{x.axes[index]}`, any number of axes", code="E0303", operand=0)
         if statics["norm"] not in NORMS:
             text = f"`norm` is one of {', '.join(NORMS)}, not {statics['norm']}"
             raise ShapeError(text, code="E0404", static="norm")
@@ -143,7 +143,7 @@ def _linear_scan(checker: Checker, statics: Statics, types: Types) -> Result:
     axes = align(checker, (a, b), "steps {a} along {b}")
     index += len(axes) - len(b.axes)
     if axes[index].pack is not None:
-        raise ShapeError(f"`linear_scan` along `*{axes[index].pack}`, any number of axes", code="E0303", operand=1)
+        raise ShapeError(f"`linear_scan` along `{axes[index]}`, any number of axes", code="E0303", operand=1)
     state = axes[:index] + axes[index + 1 :]
     if start is not None:
         found = align(checker, (b.with_axes(*state), start), "starts {a} at {b}")

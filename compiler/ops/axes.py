@@ -22,7 +22,7 @@ def resolve(type: TensorType, axis: AxisName, *, operand: int = 0, static: str =
         pack = next(i for i, entry in enumerate(type.axes) if entry.pack is not None)
         if 0 <= index < count and (index < pack if position >= 0 else index > pack):
             return index
-        text = f"position {position} of {type} counts across `*{type.axes[pack].pack}`, which may be any number of axes"
+        text = f"position {position} of {type} counts across `{type.axes[pack]}`, which may be any number of axes"
         raise ShapeError(text, code="E0304", operand=operand, static=static)
     if not 0 <= index < count:
         text = f"there is no axis {position} in {type}, which has {count}"

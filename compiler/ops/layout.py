@@ -135,7 +135,7 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
         for j, (a, b) in enumerate(zip(axes, other.axes, strict=True)):
             if j == at:
                 if b.pack is not None:
-                    raise ShapeError(f"`{shown(other)}` is joined along `*{b.pack}`", code="E0303", operand=i)
+                    raise ShapeError(f"`{shown(other)}` is joined along `{b}`", code="E0303", operand=i)
                 axes[j] = Axis(a.size + b.size, a.label if a.label == b.label else None)
             else:
                 axes[j] = _meet(checker, a, b, f"beside `{along}`, `{name_of(b)}` meets `{name_of(a)}`", i)

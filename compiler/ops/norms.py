@@ -45,7 +45,7 @@ def _affine(checker: Checker, name: str, x: TensorType, axes: tuple[int, ...], t
     """Weight and bias have exactly the normalized axes."""
     for index in axes:
         if x.axes[index].pack is not None:
-            raise ShapeError(f"`{name}` normalizes over `*{x.axes[index].pack}`, any number of axes", code="E0303")
+            raise ShapeError(f"`{name}` normalizes over `{x.axes[index]}`, any number of axes", code="E0303")
     for operand, type in enumerate(types[1:], 1):
         if type is None:
             continue

@@ -105,7 +105,7 @@ class _Solver:
     def place(self, term: Term, axis: Axis, operand: int) -> None:
         """One term that is not a pack stands beside one axis."""
         if axis.pack is not None:
-            raise misfit(f"`{term}` is one axis, `*{axis.pack}` any number of them", term.inside, operand)
+            raise misfit(f"`{term}` is one axis, `{axis}` any number of them", term.inside, operand)
         if term.kind == "name":
             self.bind(term, axis, operand)
         elif term.kind == "number":

@@ -50,7 +50,7 @@ def _beside(given: Sequence[Any], type: TensorType) -> list[Any]:
     found = [*before, *[None] * (count - many), *after]
     pack = pack_index(type)
     if pack is not None and not len(before) <= pack < count - len(after):
-        text = f"an index stands where `*{type.axes[pack].pack}` is, which is any number of axes"
+        text = f"an index stands where `{type.axes[pack]}` is, which is any number of axes"
         raise ShapeError(text, code="E0303", operand=0, help="x[..., i] counts from the end")
     return found
 
