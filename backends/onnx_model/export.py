@@ -27,7 +27,7 @@ from ogive.backends.onnx_model.tidy import (
 )
 from ogive.backends.onnx_model.walk import Bound, Walker
 from ogive.compiler.ir import Definition, Model
-from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.passes import lowered
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
 from ogive.compiler.types import Axis, TensorType
@@ -63,7 +63,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
-    model = optimized(model, TORCH)
+    model = lowered(model)
     builder = Builder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)

@@ -1,4 +1,4 @@
-"""Loops: `repeat` counted out, `scan` as `Scan` with a graph of its own."""
+"""Loops: `repeat` counted out, `scan` as `Scan` with a graph of its own; and the value of `custom_grad`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
         raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
     else:
         _scan(walker, frame, node, count)
+
+
+def custom(walker: Walker, frame: Frame, node: Node) -> None:
+    """The value of a `custom_grad` alone: no derivative is taken of a deployed model."""
+    region, captured = node.regions[0], int(node.attr("captured"))
+    for value, operand in zip(region.inputs, node.inputs[: 1 + captured], strict=True):
+        frame.values[value.name] = walker.bound(frame, operand)
+    for value, result in zip(node.outputs, walker.graph(frame, region), strict=True):
+        frame.values[value.name] = result
 
 
 def _has_members(frame: Frame, node: Node) -> bool:
@@ -107,7 +116,7 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
     carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
     builder, region, number = walker.builder, node.regions[0], node.attr("index")
     sliced, axis = node.inputs[carry : carry + turn], node.attr("axis", 0)
-    places = list(axis) if isinstance(axis, tuple) else [axis] * turn
+    places = node.attr("axes") or [axis] * turn
     axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in zip(sliced, places, strict=True)]
     out_axis = axes[0] if axes else 0
     starts = [tensor(walker, walker.bound(frame, node.inputs[i]), node.outputs[i].type.elem) for i in range(carry)]

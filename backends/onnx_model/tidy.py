@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,14 +73,16 @@ def store_transposed(body: Body, weights: Weights) -> None:
             kept.append(made)
             continue
         old = weights.stored[source]
-        weights.stored[source] = Stored(source, old.shape[::-1], old.dtype, _turned(old.array), "transposed")
+        order: list[int] = made.attrs.get("perm", list(range(len(old.shape)))[::-1])
+        shape = tuple(old.shape[axis] for axis in order)
+        weights.stored[source] = Stored(source, shape, old.dtype, _turned(old.array, order), "transposed")
         names[made.outputs[0]] = source
     body.nodes = kept
     renamed(body, names)
 
 
-def _turned(array: Array) -> Array:
-    return lambda: np.ascontiguousarray(array().T)
+def _turned(array: Array, order: Sequence[int]) -> Array:
+    return lambda: np.ascontiguousarray(array().transpose(order))
 
 
 def fold_batch_norms(body: Body, weights: Weights, types: dict[str, TensorType]) -> None:

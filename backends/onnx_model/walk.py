@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.onnx_model import derive, lifted, loops
+from ogive.backends.onnx_model import derive, loops
 from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
@@ -38,7 +38,6 @@ class Frame:
     types: dict[str, TensorType]  # of its values, as it is written
     values: dict[str, Bound] = field(default_factory=dict)
     turns: tuple[int | str, ...] = ()  # of the loops around the current node
-    lifts: tuple[tuple[int, Size], ...] = ()  # indices of `each` around it, outermost first, of how many
     place: str = ""  # the path of the innermost of their turns
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
@@ -68,11 +67,10 @@ class Walker:
         unknowns: Mapping[Unknown, Size],
         prefix: str = "",
         supplied: Mapping[str, str] | None = None,
-        lifts: tuple[tuple[int, Size], ...] = (),
     ) -> tuple[Bound, ...]:
         """The results of a definition on these values."""
         sizes = Sizes(unknowns, self.packs(definition, args))
-        frame = Frame(definition, sizes, prefix, {}, supplied=supplied or {}, lifts=lifts)
+        frame = Frame(definition, sizes, prefix, {}, supplied=supplied or {})
         for value, arg in zip(definition.graph.inputs, args, strict=True):
             frame.values[value.name] = arg
         return self.graph(frame, definition.graph)
@@ -115,7 +113,7 @@ class Walker:
                 self._weight(frame, node)
             case "call":
                 self._call(frame, node)
-            case "repeat" | "scan" | "over" | "each" | "custom_grad" | "grad":
+            case "repeat" | "scan" | "custom_grad" | "grad":
                 self._loop(frame, node)
             case "phase":
                 self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
@@ -177,23 +175,14 @@ class Walker:
         value = node.outputs[0]
         name = frame.supplied.get(node.path)
         if name is None:
-            name = self._own_weight(frame, node.path, real(frame.sizes.type(value.type)))
+            name = self.weight(frame.path(node.path), real(frame.sizes.type(value.type)))
         self.note(name, value, frame)
         frame.values[value.name] = name
-
-    def _own_weight(self, frame: Frame, path: str, type: TensorType) -> str:
-        """A weight; inside `each`, its part at the index, of all indices stacked on first axes."""
-        if not frame.lifts:
-            return self.weight(frame.path(path), type)
-        name = self.weight(frame.path(path), type.with_axes(*(Axis(count) for _, count in frame.lifts), *type.axes))
-        for index, _ in frame.lifts:
-            name = self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
-        return name
 
     def _call(self, frame: Frame, node: Node) -> None:
         assert node.callee is not None, node
         args = [self.bound(frame, operand) for operand in node.inputs]
-        if self.on_call is not None and self.tape is None and not frame.lifts:
+        if self.on_call is not None and self.tape is None:
             found = self.on_call(self, frame, node, args)
             if found is not None:
                 self._bind(frame, node, found)
@@ -203,7 +192,7 @@ class Walker:
         supplied |= {p[len(start) :]: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
-        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied, frame.lifts))
+        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied))
 
     def _bind(self, frame: Frame, node: Node, results: Sequence[Bound]) -> None:
         for value, name in zip(node.outputs, results, strict=True):
@@ -219,11 +208,11 @@ class Walker:
         if self.tape is not None and not plain and node.op != "grad":
             raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
         if node.op == "custom_grad":
-            lifted.custom(self, frame, node)
+            loops.custom(self, frame, node)
         elif node.op == "grad":
             derive.lower(self, frame, node)
         else:
-            (lifted if node.op in ("over", "each") else loops).lower(self, frame, node)
+            loops.lower(self, frame, node)
 
     def _tap(self, frame: Frame, node: Node) -> None:
         if self.taps is not None:

@@ -49,9 +49,6 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
 def _with_weights(writer: Writer, node: Node, base: Code, plain: Code) -> Code:
     """The call with some weights replaced by values."""
     inputs = plain.text[len(base.text) + 1 : -1]
-    if node.path in writer.stacks:
-        comma = "," if inputs and "," not in inputs else ""
-        return Code(f"torch.func.functional_call({base}, {writer.stacks[node.path]}, ({inputs}{comma}))")
     if not node.supplied:
         return plain
     if not base.text.startswith("self"):

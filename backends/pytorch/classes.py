@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from ogive.backends.pytorch.code import Code, call
@@ -166,12 +166,6 @@ class Constructor:
         if instance.omitted and {path for path, _ in below(definition)} <= set(instance.omitted):
             if not any(node.op == "call" and node.path == instance.path for node in self.unit.definition.graph.walk()):
                 return None
-        if instance.lift is not None:
-            made = self.instance(replace(instance, lift=None))
-            if made is None:
-                return None
-            self.file.helpers.setdefault("stacked")
-            return call("stacked", Code(f"lambda: {made}"), self.size(instance.lift))
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)
         if made is not None:

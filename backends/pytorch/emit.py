@@ -20,7 +20,7 @@ from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
-from ogive.compiler.passes import TORCH, Pass, optimized
+from ogive.compiler.passes import TORCH, Pass, lowered
 from ogive.compiler.sizes import Answer, Condition, Facts, Unknown
 
 GROUP = '''
@@ -45,7 +45,7 @@ WIDTH = 84  # of the text inside of docstrings
 
 def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
-    model = optimized(model, passes)
+    model = lowered(model, passes)
     file = File(known_at_start(model), effectful())
     file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)

@@ -46,26 +46,6 @@ def _prefix(a: Tensor, b: Tensor) -> Tensor:
     return joined if even.shape[0] == pairs else torch.cat([joined, even[pairs:]])
 '''
 
-STACKED = '''
-def stacked(make: Callable[[], nn.Module], count: int) -> nn.Module:
-    """A module whose weights are those of `count` modules, stacked on a first axis."""
-    modules = [make() for _ in range(count)]
-    weights, states = torch.func.stack_module_state(modules)
-    for name, value in weights.items():
-        owner, _, leaf = name.rpartition(".")
-        setattr(modules[0].get_submodule(owner), leaf, nn.Parameter(value.detach()))
-    for name, value in states.items():
-        owner, _, leaf = name.rpartition(".")
-        setattr(modules[0].get_submodule(owner), leaf, value)
-    return modules[0]
-'''
-
-WEIGHTS_OF = '''
-def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name."""
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-'''
-
 CUSTOM_GRAD = '''
 class CustomGrad(torch.autograd.Function):
     """The value of one function, with the derivative that another one gives."""
@@ -90,8 +70,6 @@ def extern(module: str, name: str, **settings: Any) -> Any:
 
 HELPERS: dict[str, str] = {
     "extern": EXTERN,
-    "stacked": STACKED,
-    "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,
     "batch_norm": BATCH_NORM,
     "batch_norm_train": BATCH_NORM_TRAIN,

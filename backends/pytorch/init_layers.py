@@ -35,7 +35,7 @@ def layer_weights(place: Place, target: str = "self") -> Iterator[LayerWeight]:
 
 
 def _of_instance(instance: Instance, target: str) -> Iterator[LayerWeight]:
-    reached = instance.lift is None and not instance.omitted
+    reached = not instance.omitted
     for weight in _of_definition(instance.definition, target):
         yield weight if reached else LayerWeight(None, weight.kind, weight.name)
 

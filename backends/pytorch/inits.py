@@ -40,6 +40,8 @@ FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None,
         "orthogonal": ("orthogonal_", (("gain", 1.0, "gain"),)),
     }
 )
+# those that fill every entry alike, so that stacked weights are filled at once
+ALIKE = frozenset(("zeros", "ones", "constant", "normal", "trunc_normal", "uniform"))
 FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones", "constant": "torch.full"})
 
 
@@ -72,6 +74,16 @@ def init_line(target: str, init: Init, number: Number) -> str:
         drawn = init_call(f'torch.empty_like({target}, device="cpu")', init, number)
         return f"{target}.data.copy_({drawn})"
     return init_call(target, init, number)
+
+
+def each_entry(target: str, init: Init, lines: Callable[[str], list[str]]) -> list[str]:
+    """The statements for a weight, or a loop of them over the entries of one that is stacked."""
+    given = dict(init.attrs)
+    depth = int(given.get("stack", 0))
+    if not depth or (init.name in ALIKE and "seed" not in given):
+        return lines(target)
+    entries = target if depth == 1 else f"{target}.flatten(0, {depth - 1})"
+    return [f"for entry in {entries}.detach():", *(f"    {line}" for line in lines("entry"))]
 
 
 def init_call(target: str, init: Init, number: Number) -> str:
@@ -162,10 +174,16 @@ def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:
 
 def _each(init: Init, targets: list[str], maker: Maker) -> list[str]:
     if init.graph is not None:
-        return [line for target in targets for line in maker.expression(target, init.graph)]
+        graph = init.graph
+        filled = [each_entry(target, init, lambda entry: maker.expression(entry, graph)) for target in targets]
+        return [line for lines in filled for line in lines]
+
+    def line(target: str) -> list[str]:
+        return [init_line(target, init, maker.number)]
+
     if len(targets) < 3:
-        return [init_line(target, init, maker.number) for target in targets]
-    return [f"for weight in ({', '.join(targets)}):", f"    {init_line('weight', init, maker.number)}"]
+        return [text for target in targets for text in each_entry(target, init, line)]
+    return [f"for weight in ({', '.join(targets)}):", *(f"    {text}" for text in each_entry("weight", init, line))]
 
 
 def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.lifted import custom, gradient, lifted
+from ogive.backends.pytorch.derivatives import custom, gradient
 from ogive.backends.pytorch.names import RESERVED, identifier, singular
 from ogive.backends.pytorch.plan import Unit
 from ogive.backends.pytorch.pretty import constant
@@ -73,8 +73,7 @@ def scan(writer: Writer, node: Node) -> None:
 
 
 def _axes(node: Node, turn: int) -> list[int]:
-    axis = node.attr("axis", 0)
-    return list(axis) if isinstance(axis, tuple) else [axis] * turn
+    return list(node.attr("axes") or (node.attr("axis", 0),) * turn)
 
 
 def _hint(value: Value) -> str:
@@ -312,8 +311,6 @@ REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(
         "given": given,
         "update": update,
         "assume": assume,
-        "over": lifted,
-        "each": lifted,
         "grad": gradient,
         "custom_grad": custom,
     }

@@ -37,7 +37,6 @@ class Writer:
     copied: frozenset[str] = frozenset()  # states that are read beside their update
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
-    stacks: dict[str, str] = field(default_factory=dict)  # inside `each`, the weights of an instance for one index
     target: str = ""  # the weight that an initializer fills
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 

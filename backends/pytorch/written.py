@@ -65,7 +65,7 @@ def _floating(definition: Definition, unit: Unit | None) -> str | None:
             continue
         if isinstance(member, Weight) and member.type.elem == "float":
             return member.path
-        below = _floating(member.definition, None) if isinstance(member, Instance) and member.lift is None else None
+        below = _floating(member.definition, None) if isinstance(member, Instance) else None
         if below is not None:
             return f"{member.path}.{below}"
     return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve, resolve_all
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import FLOATS, Axis, TensorType
 
@@ -174,8 +174,11 @@ def _grad_as(checker: Checker, statics: Statics, types: Types) -> Result:
     return (value.with_axes(*axes),), {}
 
 
-def _op(name: str, inputs: str, rule: Rule, formula: str, *statics: StaticSpec, **facts: Any) -> OpSpec:
-    return OpSpec(name, inputs, statics, rule, facts.pop("kind", "kernel"), formula, **facts)
+def _op(
+    name: str, inputs: str, rule: Rule, formula: str, batching: Batching, *statics: StaticSpec, **facts: Any
+) -> OpSpec:
+    kind = facts.pop("kind", "kernel")
+    return OpSpec(name, inputs, statics, rule, kind, formula, batching, **facts)
 
 
 AXES = StaticSpec("axes", "axes", (-1,))
@@ -183,26 +186,26 @@ NORM = StaticSpec("norm", "str", "backward")
 LENGTHS = StaticSpec("sizes", "list", None)
 
 OPS = (
-    _op("fft", "x", _fourier("fft"), "X[k] = Σ_n x[n] e^(-2πi k n / N)", AXES, NORM, linear=(0,)),
-    _op("ifft", "x", _fourier("ifft"), "x[n] = Σ_k X[k] e^(2πi k n / N) / N", AXES, NORM, linear=(0,)),
-    _op("rfft", "x", _fourier("rfft"), "fft, the bins 0 ... N//2 of the last axis", AXES, NORM, linear=(0,)),
-    _op("irfft", "x", _fourier("irfft"), "the real inverse of rfft", AXES, LENGTHS, NORM, linear=(0,)),
-    _op("complex", "re, im", _complex, "re + i im", kind="elementwise", literals=True),
-    _op("real", "x", _part("real", "float"), "Re x", kind="elementwise", linear=(0,)),
-    _op("imag", "x", _part("imag", "float"), "Im x", kind="elementwise", linear=(0,)),
-    _op("conj", "x", _part("conj", "complex"), "Re x - i Im x", kind="elementwise"),
-    _op("solve", "a, b", _solve, "x with a x = b", linear=(1,)),
+    _op("fft", "x", _fourier("fft"), "X[k] = Σ_n x[n] e^(-2πi k n / N)", "shift", AXES, NORM, linear=(0,)),
+    _op("ifft", "x", _fourier("ifft"), "x[n] = Σ_k X[k] e^(2πi k n / N) / N", "shift", AXES, NORM, linear=(0,)),
+    _op("rfft", "x", _fourier("rfft"), "fft, the bins 0 ... N//2 of the last axis", "shift", AXES, NORM, linear=(0,)),
+    _op("irfft", "x", _fourier("irfft"), "the real inverse of rfft", "shift", AXES, LENGTHS, NORM, linear=(0,)),
+    _op("complex", "re, im", _complex, "re + i im", "align", kind="elementwise", literals=True),
+    _op("real", "x", _part("real", "float"), "Re x", "align", kind="elementwise", linear=(0,)),
+    _op("imag", "x", _part("imag", "float"), "Im x", "align", kind="elementwise", linear=(0,)),
+    _op("conj", "x", _part("conj", "complex"), "Re x - i Im x", "align", kind="elementwise"),
+    _op("solve", "a, b", _solve, "x with a x = b", "own", linear=(1,)),
     _op(
-        "solve_triangular", "a, b", _solve_triangular, "x with a x = b, a triangular",
+        "solve_triangular", "a, b", _solve_triangular, "x with a x = b, a triangular", "own",
         StaticSpec("upper", "bool", False), StaticSpec("unitriangular", "bool", False), linear=(1,),
     ),
-    _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a"),
-    _op("inverse", "a", _matrix("inverse", SMOOTH, 2), "a⁻¹"),
-    _op("det", "a", _matrix("det", SMOOTH, 0), "det a"),
+    _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a", "each"),
+    _op("inverse", "a", _matrix("inverse", SMOOTH, 2), "a⁻¹", "each"),
+    _op("det", "a", _matrix("det", SMOOTH, 0), "det a", "each"),
     _op(
-        "linear_scan", "a, b, h0?", _linear_scan, "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0",
+        "linear_scan", "a, b, h0?", _linear_scan, "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0", "own",
         StaticSpec("axis", "axis"),
     ),
-    _op("stop_gradient", "x", _stop_gradient, "x; no gradient flows", kind="elementwise", linear=(0,)),
-    _op("grad_as", "value, surrogate", _grad_as, "value, with the gradient of surrogate", kind="elementwise"),
+    _op("stop_gradient", "x", _stop_gradient, "x; no gradient flows", "align", kind="elementwise", linear=(0,)),
+    _op("grad_as", "value, surrogate", _grad_as, "value, with the gradient of surrogate", "each", kind="elementwise"),
 )  # fmt: skip

@@ -37,7 +37,7 @@ def unary(
         return (x.with_elem(gives(x.elem)) if gives else x,), {key: statics[key] for key in settings}
 
     specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
-    return OpSpec(name, "x", specs, rule, "elementwise", formula, linear=(0,) if linear else ())
+    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else ())
 
 
 def binary(
@@ -57,7 +57,7 @@ def binary(
             require_elem(name, type, elems, operand)
         return (TensorType(gives or elem, align(checker, types, verb)),), {}
 
-    return OpSpec(name, "a, b", (), rule, "elementwise", formula, linear=linear, literals=True)
+    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, literals=True)
 
 
 def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
@@ -144,7 +144,7 @@ def _magnitude(elem: str) -> str:
 
 
 def _op(name: str, inputs: str, rule: Rule, formula: str, *statics: StaticSpec, **facts: Any) -> OpSpec:
-    return OpSpec(name, inputs, statics, rule, "elementwise", formula, **facts)
+    return OpSpec(name, inputs, statics, rule, "elementwise", formula, "align", **facts)
 
 
 OPERATORS = (

@@ -228,19 +228,19 @@ DILATION = StaticSpec("dilation", "per_axis", 1)
 GROUPS = StaticSpec("groups", "size", 1)
 
 OPS = (
-    OpSpec("softmax", "x", (AXIS,), _along_axis("softmax"), "kernel", "e^x / Σ e^x along the axis"),
-    OpSpec("log_softmax", "x", (AXIS,), _along_axis("log_softmax"), "kernel", "x - ln Σ e^x along the axis"),
+    OpSpec("softmax", "x", (AXIS,), _along_axis("softmax"), "kernel", "e^x / Σ e^x along the axis", "shift"),
+    OpSpec("log_softmax", "x", (AXIS,), _along_axis("log_softmax"), "kernel", "x - ln Σ e^x along the axis", "shift"),
     OpSpec(
         "attention", "q, k, v, mask?", (StaticSpec("causal", "bool", False), StaticSpec("scale", "float", None)),
-        _attention, "kernel", "softmax(scale q kᵀ + mask) v; scale is 1 / √d unless given", linear=(2,),
+        _attention, "kernel", "softmax(scale q kᵀ + mask) v; scale is 1 / √d unless given", "own", linear=(2,),
     ),
     OpSpec(
         "conv", "x, w, b?", (STRIDE, PAD, DILATION, GROUPS, StaticSpec("pad_mode", "str", "zeros")), _conv, "kernel",
-        "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]", linear=(0, 1),
+        "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]", "own", linear=(0, 1),
     ),
     OpSpec(
         "conv_transpose", "x, w, b?", (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0), DILATION, GROUPS),
-        _conv_transpose, "kernel", "the transpose of the convolution with w, plus b", linear=(0, 1),
+        _conv_transpose, "kernel", "the transpose of the convolution with w, plus b", "own", linear=(0, 1),
     ),
     OpSpec(
         "interpolate", "x",
@@ -248,6 +248,6 @@ OPS = (
             StaticSpec("scale", "any", None), StaticSpec("size", "per_axis", None),
             StaticSpec("mode", "str", "nearest"), StaticSpec("align_corners", "bool", False),
         ),
-        _interpolate, "kernel", "x resampled over its spatial axes", linear=(0,),
+        _interpolate, "kernel", "x resampled over its spatial axes", "fold", linear=(0,),
     ),
 )  # fmt: skip

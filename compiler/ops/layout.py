@@ -215,13 +215,15 @@ PATTERN = StaticSpec("pattern", "pattern")
 AXIS = StaticSpec("axis", "axis")
 
 OPS = (
-    OpSpec("rearrange", "*xs", (PATTERN,), rearrange, "layout", "y[σ(i)] = x[i]", linear=(0,), outputs=0),
-    OpSpec("expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", linear=(0,)),
-    OpSpec("split", "x", (PATTERN,), split, "layout", "y_t[i] = x[t, i]", linear=(0,), outputs=-1),
-    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]"),
-    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]"),
-    OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", linear=(0,)),
-    OpSpec("roll", "x", (AXIS, StaticSpec("by", "int")), roll, "layout", "y[(i + by) % n] = x[i]", linear=(0,)),
+    OpSpec("rearrange", "*xs", (PATTERN,), rearrange, "layout", "y[σ(i)] = x[i]", "pattern", linear=(0,), outputs=0),
+    OpSpec("expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", "pattern", linear=(0,)),
+    OpSpec("split", "x", (PATTERN,), split, "layout", "y_t[i] = x[t, i]", "pattern", linear=(0,), outputs=-1),
+    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]", "shift"),
+    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]", "shift"),
+    OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", "shift", linear=(0,)),
+    OpSpec(
+        "roll", "x", (AXIS, StaticSpec("by", "int")), roll, "layout", "y[(i + by) % n] = x[i]", "shift", linear=(0,)
+    ),
     OpSpec(
         "pad",
         "x",
@@ -235,7 +237,17 @@ OPS = (
         pad,
         "layout",
         "y[before + i] = x[i]",
+        "shift",
         linear=(0,),
     ),
-    OpSpec("slice", "x", (StaticSpec("items", "any"),), slice_rule, "layout", "y[i] = x[start + step*i]", linear=(0,)),
+    OpSpec(
+        "slice",
+        "x",
+        (StaticSpec("items", "any"),),
+        slice_rule,
+        "layout",
+        "y[i] = x[start + step*i]",
+        "shift",
+        linear=(0,),
+    ),
 )

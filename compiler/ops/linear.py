@@ -96,7 +96,7 @@ def linear(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
 PATTERN = StaticSpec("pattern", "pattern")
 
 OPS = (
-    OpSpec("einsum", "*xs", (PATTERN,), einsum, "contraction", "y = Σ a b", linear=(0, 1)),
-    OpSpec("matmul", "a, b", (), matmul, "contraction", "y[m, n] = Σ_k a[m, k] b[k, n]", linear=(0, 1)),
-    OpSpec("linear", "x, w, b?", (), linear, "contraction", "y[o] = Σ_i x[i] w[o, i] + b[o]", linear=(0, 1)),
+    OpSpec("einsum", "*xs", (PATTERN,), einsum, "contraction", "y = Σ a b", "pattern", linear=(0, 1)),
+    OpSpec("matmul", "a, b", (), matmul, "contraction", "y[m, n] = Σ_k a[m, k] b[k, n]", "own", linear=(0, 1)),
+    OpSpec("linear", "x, w, b?", (), linear, "contraction", "y[o] = Σ_i x[i] w[o, i] + b[o]", "own", linear=(0, 1)),
 )

@@ -115,23 +115,23 @@ AXES = StaticSpec("axes", "axes", None)
 OPS = (
     OpSpec(
         "layer_norm", "x, weight?, bias?", (EPS, AXES), _layer_norm, "kernel",
-        "(x - mean x) / √(var x + eps) · weight + bias",
+        "(x - mean x) / √(var x + eps) · weight + bias", "own",
     ),
     OpSpec(
         "rms_norm", "x, weight?", (StaticSpec("eps", "float", 1e-6), AXES), _rms_norm, "kernel",
-        "x / √(mean x² + eps) · weight",
+        "x / √(mean x² + eps) · weight", "own",
     ),
     OpSpec(
         "batch_norm", "x, mean, variance, weight?, bias?", (EPS,), _batch_norm, "kernel",
-        "(x - mean) / √(variance + eps) · weight + bias, by channel",
+        "(x - mean) / √(variance + eps) · weight + bias, by channel", "own",
     ),
     OpSpec(
         "batch_norm_train", "x, weight?, bias?", (EPS,), _batch_norm_train, "kernel",
         "batch norm by the statistics of x itself; then its mean and unbiased variance by channel, without gradient",
-        outputs=3,
+        "own", outputs=3,
     ),
     OpSpec(
         "group_norm", "x, weight?, bias?", (StaticSpec("groups", "size"), EPS), _group_norm, "kernel",
-        "as layer norm, over each group of channels and their positions; weight and bias by channel",
+        "as layer norm, over each group of channels and their positions; weight and bias by channel", "own",
     ),
 )  # fmt: skip

@@ -81,18 +81,19 @@ SIZE = StaticSpec("size", "per_axis")
 OPS = (
     OpSpec(
         "max_pool", "x", (KERNEL, STRIDE, PAD, DILATION, CEIL), _windowed("max_pool"), "kernel",
-        "the maximum of each window; the stride is the kernel unless given",
+        "the maximum of each window; the stride is the kernel unless given", "fold",
     ),
     OpSpec(
         "avg_pool", "x", (KERNEL, STRIDE, PAD, CEIL, StaticSpec("count_include_pad", "bool", True)),
-        _windowed("avg_pool"), "kernel", "the mean of each window; the stride is the kernel unless given", linear=(0,),
+        _windowed("avg_pool"), "kernel", "the mean of each window; the stride is the kernel unless given", "fold",
+        linear=(0,),
     ),
     OpSpec(
         "adaptive_avg_pool", "x", (SIZE,), _adaptive("adaptive_avg_pool"), "kernel",
-        "the mean of each of `size` windows that cover the axis", linear=(0,),
+        "the mean of each of `size` windows that cover the axis", "fold", linear=(0,),
     ),
     OpSpec(
         "adaptive_max_pool", "x", (SIZE,), _adaptive("adaptive_max_pool"), "kernel",
-        "the maximum of each of `size` windows that cover the axis",
+        "the maximum of each of `size` windows that cover the axis", "fold",
     ),
 )  # fmt: skip

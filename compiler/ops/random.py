@@ -51,13 +51,13 @@ N = StaticSpec("n", "size")
 P = StaticSpec("p", "float")
 
 OPS = (
-    OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", random=True),
-    OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", random=True),
-    OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", random=True),
-    OpSpec("permutation", "", (N,), _permutation, "random", "0, ..., n - 1 in random order", random=True),
-    OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", random=True),
+    OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", "draw", random=True),
+    OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", "draw", random=True),
+    OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", "draw", random=True),
+    OpSpec("permutation", "", (N,), _permutation, "random", "0, ..., n - 1 in random order", "own", random=True),
+    OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", "draw", random=True),
     OpSpec(
         "dropout", "x", (StaticSpec("p", "float", 0.5),), _dropout, "random",
-        "training: x · m / (1 - p), m ~ Bernoulli(1 - p); deployed: x", linear=(0,), random=True,
+        "training: x · m / (1 - p), m ~ Bernoulli(1 - p); deployed: x", "draw", linear=(0,), random=True,
     ),
 )  # fmt: skip

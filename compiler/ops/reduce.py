@@ -90,12 +90,12 @@ LINEAR = ("sum", "mean")
 def _over(name: str) -> OpSpec:
     statics = (AXES, *SETTINGS.get(name, ()))
     linear = (0,) if name in LINEAR else ()
-    return OpSpec(name, "x", statics, over_axes(name), "reduction", FORMULAS[name], linear=linear)
+    return OpSpec(name, "x", statics, over_axes(name), "reduction", FORMULAS[name], "shift", linear=linear)
 
 
 REDUCE = (StaticSpec("pattern", "pattern"), StaticSpec("op", "op"))
 
 OPS = (
-    OpSpec("reduce", "x", REDUCE, reduce, "reduction", "y[i] = op_j x[i, j]"),
+    OpSpec("reduce", "x", REDUCE, reduce, "reduction", "y[i] = op_j x[i, j]", "pattern"),
     *(_over(name) for name in ELEMENTS),
 )

@@ -11,6 +11,12 @@ from ogive.compiler.types import Axis, TensorType
 
 Kind = Literal["elementwise", "contraction", "reduction", "layout", "index", "kernel", "value", "random", "structure"]
 
+# How an operation is lifted over an axis, which then stands first in its operands (compiler.passes.lift_rules):
+# "align": operands that broadcast from the right; "each": leading axes run through; "shift": the axes that attributes
+# name move up by one; "pattern": the pattern gains the axis; "fold": it is merged into the batch, the first axis;
+# "draw": every index draws for itself; "value": no operands, the same at every index; "own": a rule of its own.
+Batching = Literal["align", "each", "shift", "pattern", "fold", "draw", "value", "own"]
+
 REQUIRED: Any = object()  # the default of a static that has none
 
 
@@ -89,6 +95,7 @@ class OpSpec:
     from 0, a pack counting as one; sizes as Size; patterns as parsed `Recipe`s of compiler.ops.patterns).
     `linear` holds the operands in which it is linear, all others fixed; `random` that it draws numbers.
     `inline` operands that may be literals instead of tensors (element-wise operations) are told by `literals`.
+    `batching` says how it is lifted over an axis.
     """
 
     name: str
@@ -97,6 +104,7 @@ class OpSpec:
     rule: Rule
     kind: Kind
     formula: str
+    batching: Batching
     linear: tuple[int, ...] = ()
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour

@@ -89,14 +89,14 @@ TYPE = StaticSpec("type", "elem", "float")
 N = StaticSpec("n", "size")
 
 OPS = (
-    OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0"),
-    OpSpec("ones", "", (SIZES, TYPE), _filled, "value", "1"),
-    OpSpec("full", "", (SIZES, StaticSpec("v", "float"), TYPE), _full, "value", "v"),
-    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1"),
+    OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0", "value"),
+    OpSpec("ones", "", (SIZES, TYPE), _filled, "value", "1", "value"),
+    OpSpec("full", "", (SIZES, StaticSpec("v", "float"), TYPE), _full, "value", "v", "value"),
+    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1", "value"),
     OpSpec(
         "linspace", "", (StaticSpec("lo", "float"), StaticSpec("hi", "float"), N), _linspace, "value",
-        "n numbers from lo to hi, both included",
+        "n numbers from lo to hi, both included", "value",
     ),
-    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0"),
-    OpSpec("constant", "", (StaticSpec("list", "list"),), _constant, "value", "the numbers of a list"),
+    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0", "value"),
+    OpSpec("constant", "", (StaticSpec("list", "list"),), _constant, "value", "the numbers of a list", "value"),
 )  # fmt: skip

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ogive.compiler.ir import Model
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.lift import lift
 from ogive.compiler.passes.simplify import simplify
 
 # what runs before a PyTorch module is written, in this order
 TORCH: tuple[Pass, ...] = (inline, simplify, fuse, simplify, dead)
 
-__all__ = ["TORCH", "Pass", "optimized"]
+
+def lowered(model: Model, passes: Sequence[Pass] = TORCH) -> Model:
+    """The model as targets take it: optimized, and `over` and `each` lifted."""
+    return lift(optimized(model, passes), (simplify, *passes))
+
+
+__all__ = ["TORCH", "Pass", "lowered", "optimized"]
