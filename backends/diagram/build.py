@@ -174,11 +174,12 @@ class _Scope:
         if self.sizes:
             node = replace(node, attrs=tuple((key, in_sizes(value, self.sizes)) for key, value in node.attrs),
                            inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))  # fmt: skip
-        found = look(self._windowed(node), self.builder.divides)
+        node = self._windowed(node)
+        links = tuple(links_of(node, ins, outs))
+        found = _pointwise(look(node, self.builder.divides), links)
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
         text = found.text + (plus if found.glyph == "linear" else "")
         attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
-        links = tuple(links_of(node, ins, outs))
         return replace(base, glyph=found.glyph, text=text, above=found.above, learned=learned, links=links, attrs=attrs)
 
     def _windowed(self, node: Node) -> Node:
@@ -231,24 +232,18 @@ class _Scope:
         """A block of the library, drawn as the operation that it holds."""
         statics = {s.name: sizes.get(s.unknown, s.value) if s.unknown else s.value for s in callee.statics}
         bias = any(weight.path == "bias" for weight in callee.weights)
-        node = Node(inner if inner not in ("embedding", "mask") else "", (x.tid,), (), attrs=_axes(inner, x))
+        attrs = _library_attrs(inner, x, statics)
+        node = Node(inner if inner not in ("embedding", "mask") else "", (x.tid,), (), attrs=attrs)
         links = tuple(links_of(node, (x,), (out,))) if node.op else ()
-        found = _library_look(inner, bias, statics, self.builder.divides)
+        found = _pointwise(_library_look(inner, bias, statics, self.builder.divides), links, "₊" if bias else "")
         if inner == "embedding":
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes, out.axes, strict=False))
         elif inner == "mask":
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes[:-2], out.axes[:-2], strict=True))
-        attrs = (
-            (
-                *base.attrs,
-                ("bias", "₊"),
-            )
-            if inner.startswith("conv") and bias
-            else base.attrs
-        )
+        told = base.attrs
         if inner.startswith("conv"):
-            attrs = (*attrs, ("groups", _groups(statics)))
-        return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=attrs)
+            told = (*told, *((("bias", "₊"),) if bias else ()), ("groups", _groups(statics)))
+        return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=told)
 
     def _region(self, base: Op, node: Node, ins: list[Wires | None], outs: list[Wires]) -> Op:
         """Loops, and choices of a phase or of an input that is given."""
@@ -290,8 +285,18 @@ def _lifted(node: Node, ins: Sequence[Wires | None]) -> str:
     return size_label(size) if isinstance(size, Size) else ""
 
 
-def _axes(inner: str, x: Wires) -> tuple[tuple[str, Any], ...]:
-    return (("axes", (len(x.axes) - 1,)),) if inner in ("layer_norm", "rms_norm") else ()
+def _library_attrs(inner: str, x: Wires, statics: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """What the links of the operation depend on."""
+    if inner in ("layer_norm", "rms_norm"):
+        return (("axes", (len(x.axes) - 1,)),)
+    return (("kernel", statics.get("kernel")), ("groups", statics.get("groups"))) if inner == "conv" else ()
+
+
+def _pointwise(look: Look, links: Collection[Link], plus: str = "") -> Look:
+    """A convolution past which the axes of space run is a linear map of the channels."""
+    if look.glyph == "conv" and sum(link.kind == "through" for link in links) > 1:
+        return Look("linear", f"L{plus}")
+    return look
 
 
 def _groups(statics: dict[str, Any]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ogive.backends.diagram.figure import Figure, Section
+from ogive.backends.diagram.figure import Figure
 from ogive.backends.diagram.geometry import Drawing, Group, Item, Text, extent, moved
 from ogive.backends.diagram.labels import text_width
-from ogive.backends.diagram.place import Placed, groups, painted, place
+from ogive.backends.diagram.place import Placed, groups, painted
 from ogive.backends.diagram.theme import Theme
+from ogive.backends.diagram.wrap import rows
 
 Box = tuple[float, float, float, float]
 
@@ -25,14 +26,14 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
             wide = text_width(section.title, theme.label, theme.least, True, plain=True)
             items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
             y += 26
-        for number, row in enumerate(wrapped(section, theme)):
+        for number, row in enumerate(rows(section, theme)):
             here = painted(row)
             _, top, _, bottom = extent(here)
             dx, dy = _names(row, theme) if number == 0 else 0.0, y - top
             names = _input_names(row, theme) if number == 0 else ()
             items += [moved(item, dx, dy) for item in (*here, *names)]
             found += groups(row, dx, dy)
-            y += bottom - top + 26
+            y += bottom - top + theme.row
     items += _legend(figure, theme, y)
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
@@ -44,27 +45,6 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
 
 def _moved(box: Box, dx: float, dy: float) -> Box:
     return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
-
-
-def wrapped(section: Section, theme: Theme) -> Iterator[Placed]:
-    """Rows no wider than a page, cut where the fewest wires are alive."""
-    placed = place(section, theme)
-    if placed.width <= theme.width or len(section.columns) < 2:
-        yield placed
-        return
-    rows = max(2, round(placed.width / theme.width + 0.35))
-    goal = placed.width / rows
-    cuts, start = [], 0
-    for k in range(1, rows):
-        choices = [i for i in range(start + 1, len(section.columns)) if abs(placed.gaps[i].label - k * goal) < goal / 3]
-        if not choices:
-            continue
-        start = min(choices, key=lambda i: (sum(len(t.slots) for t in section.boundaries[i]) * 30
-                                            + abs(placed.gaps[i].label - k * goal) / 4, i))  # fmt: skip
-        cuts.append(start)
-    for a, b in zip([0, *cuts], [*cuts, len(section.columns)], strict=True):
-        part = Section(section.boundaries[a : b + 1], section.columns[a:b], section.title)
-        yield place(part, theme)
 
 
 def _shown(row: Placed) -> list[tuple[str, float]]:

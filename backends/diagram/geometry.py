@@ -125,14 +125,6 @@ def rectangle(x: float, y: float, width: float, height: float, radius: float = 0
     )  # fmt: skip
 
 
-def bend(x: float, y: float, to_x: float, to_y: float) -> tuple[Command, ...]:
-    """From height to height, level at both ends; a straight line where the heights agree."""
-    if abs(y - to_y) < 0.05:
-        return (("L", (to_x, to_y)),)
-    middle = (x + to_x) / 2
-    return (("C", (middle, y, middle, to_y, to_x, to_y)),)
-
-
 def moved(item: Item, dx: float, dy: float) -> Item:
     """The item at another place."""
     if isinstance(item, Path):

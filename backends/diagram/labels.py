@@ -70,10 +70,11 @@ def size_label(size: Size | int | str, divides: Iterable[tuple[str, str]] = ()) 
     if text.startswith("*"):
         return text  # a pack
     for whole, part in divides:
+        whole = whole[1:-1] if whole.startswith("(") and _closes(whole) else whole
         for quotient in (f"{_wrapped(whole)}//{_wrapped(part)}", f"({whole}//{part})"):
             text = text.replace(f"{_wrapped(part)}*({quotient.strip('()')})", whole)
             text = text.replace(quotient, f"{_wrapped(whole)}/{_wrapped(part)}")
-    text = _floors(text).replace("**", "^")
+    text = _reduced(_floors(text).replace("**", "^"))
     text = re.sub(r"(?<=[\d)])\*(?=[A-Za-z(⌊])", "", text)
     return _greek(text.replace("*", "·").replace(" - ", " − "))
 
@@ -91,6 +92,18 @@ def _floors(text: str) -> str:
         inner = top[1:-1] if top.startswith("(") and top.endswith(")") and _closes(top) else top
         text = text[:left] + _quotient(top, inner, bottom) + text[right:]
     return re.sub(r"\((⌊[^⌊⌋]*⌋|⌈[^⌈⌉]*⌉)\)", r"\1", text)
+
+
+def _reduced(text: str) -> str:
+    """2*(h + 4)/16 is (h + 4)/8."""
+
+    def lower(match: re.Match[str]) -> str:
+        times, over = int(match[1]), int(match[3])
+        if over % times:
+            return match[0]
+        return match[2] if over == times else f"{match[2]}/{over // times}"
+
+    return re.sub(r"(?<![\w/.^])(\d+)\*(\([^()]*\)|[A-Za-z_]\w*)/(\d+)(?![\w.*^])", lower, text)
 
 
 def _quotient(top: str, inner: str, bottom: str) -> str:

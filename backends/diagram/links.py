@@ -127,6 +127,17 @@ def on_channel(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     return _past(ins[:1], outs[:1], {1})
 
 
+def convolved(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
+    """A window of one that moves by one is a linear map of the channels, repeated over every place."""
+    x, out = ins[0], outs[0]
+    taps = node.attr("kernel")
+    taps = taps if isinstance(taps, tuple) else (taps,)
+    dense = str(node.attr("groups") or 1) == "1" and all(str(tap) == "1" for tap in taps)
+    if x is not None and dense and [a.size for a in x.type.axes[2:]] == [a.size for a in out.type.axes[2:]]:
+        return _past(ins[:1], outs, {1})
+    return after_batch(node, ins, outs)
+
+
 def on_space(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """All axes after the channels go into the glyph."""
     return _past(ins, outs, set(range(2, len(ins[0].axes)))) if ins[0] else []
@@ -359,7 +370,7 @@ RULES: dict[str, Rule] = {
     "rearrange": rearranged, "expand": rearranged, "split": rearranged, "concat": concat, "stack": stack,
     "flip": on_axis, "roll": on_axis, "pad": padded, "slice": sliced, "matmul": matmul, "linear": linear,
     "take": taken, "gather": gathered, "one_hot": one_hot, "topk": on_axis, "argmax": reduced, "tril": last_two,
-    "triu": last_two, "softmax": on_axis, "log_softmax": on_axis, "attention": attention, "conv": after_batch,
+    "triu": last_two, "softmax": on_axis, "log_softmax": on_axis, "attention": attention, "conv": convolved,
     "conv_transpose": after_batch, "interpolate": on_space, "max_pool": on_space, "avg_pool": on_space,
     "adaptive_avg_pool": on_space, "adaptive_max_pool": on_space, "layer_norm": on_axes, "rms_norm": on_axes,
     "batch_norm": on_channel, "batch_norm_train": on_channel, "group_norm": after_batch, "dropout": elementwise,

@@ -2,81 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ogive.backends.diagram.figure import Op, Section, Tensor
-from ogive.backends.diagram.geometry import Command, Dot, Item, Path, Text, bend, line, moved, polygon, rectangle
+from ogive.backends.diagram.figure import Link, Op, Section, Tensor
+from ogive.backends.diagram.geometry import Command, Dot, Item, Path, Text, line, moved, polygon, rectangle
 from ogive.backends.diagram.labels import text_width
 from ogive.backends.diagram.pieces import Piece
+from ogive.backends.diagram.route import Jump, routes, width
 from ogive.backends.diagram.theme import Theme
 
 if TYPE_CHECKING:
     from ogive.backends.diagram.place import Placed
 
-Place = Callable[[Section, Theme, "dict[str, float] | None", bool], "Placed"]
+Rows = Callable[[Section, Theme, Mapping[str, float] | None, frozenset[str] | None], "list[Placed]"]
 Paint = Callable[["Placed"], list[Item]]
 EDGE = 16.0  # from the outside of a bracket or plate to the body
+NEAR = 8.0  # from the outside to the bracket itself
 FRAME = 4.0  # from the frame of one of several bodies to the body
+HOOKS = 20.0  # room on both sides for the arrows of a body that goes on in a second row
+LANES = ("through", "join", "split", "fresh")  # links that run past the body
 
 
 @dataclass(slots=True)
 class _Stack:
-    """Bodies one under the other: their items, the frames behind them, the heights of the wires at their ends."""
+    """Rows of bodies one under the other, with the heights of the wires at their ends; `frames` hold several bodies."""
 
     height: float
-    items: list[Item] = field(default_factory=list)
-    frames: list[Item] = field(default_factory=list)
+    rows: list[tuple[Placed, float]] = field(default_factory=list)  # and their tops
+    frames: list[tuple[float, float, str]] = field(default_factory=list)
     ins: dict[str, float] = field(default_factory=dict)
     outs: dict[str, float] = field(default_factory=dict)
-    bodies: list[tuple[Placed, float, float]] = field(default_factory=list)
+
+    @property
+    def width(self) -> float:
+        """Of the widest row."""
+        return max((placed.width for placed, _ in self.rows), default=0.0)
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether a body has several rows."""
+        return any(not placed.last for placed, _ in self.rows)
 
 
 def nested(
-    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, place: Place, paint: Paint
+    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, rows: Rows, paint: Paint
 ) -> Piece:
     """The drawing of an operation around the drawings of its bodies."""
-    above = _reserved(op, left, right, theme)
-    bodies = [place(body, theme, above, True) for body in op.bodies]
-    weave = _weave(op, bodies)
-    band = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
-    inner = max((b.width for b in bodies), default=0.0)
+    lanes = [link for link in op.links if link.kind in LANES]
+    top = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
+    stack = _stacked(op, left, right, top + len(lanes) * theme.pitch, theme, rows)
+    made = Piece(0, stack.height, {}, {})
+    heights = {sid: top + (i + 0.6) * theme.pitch for i, link in enumerate(lanes) for sid in (*link.left, *link.right)}
+    _ports(made.left, [left[t] for t in op.inputs], op.enter, stack.ins, heights, lanes, theme)
+    _ports(made.right, [right[t] for t in op.outputs], ((o, i) for i, o in op.leave), stack.outs, heights, lanes, theme)
+    ends = [*made.left.values(), *made.right.values()]
+    made.height = max(stack.height, top + 20, max(ends, default=0.0) + theme.pad)
+    enter = [(o, Jump(made.left[o], stack.ins[i])) for o, i in op.enter]
+    enter += [(sid, Jump(made.left[sid], heights[sid])) for link in lanes for sid in link.left]
+    leave = [(o, Jump(stack.outs[i], made.right[o])) for i, o in op.leave]
+    leave += [(sid, Jump(heights[sid], made.right[sid])) for link in lanes for sid in link.right]
+    hooks = HOOKS if stack.wrapped else 0.0
+    before, after = (EDGE + width(jump for _, jump in side) + hooks for side in (enter, leave))
     title = text_width(f"{op.text} {op.caption}", theme.label, theme.least, True, plain=True)
-    wide = max(inner + 2 * (EDGE + weave), title + 60)
-    stack = _stacked(bodies, EDGE + weave, wide - 2 * (EDGE + weave), band, theme, paint)
-    made = Piece(wide, max(stack.height, band + 20), {}, {})
-    edges = _edges(op, made, left, right, stack, weave, theme)
-    made.items = [_owned(item, op) for item in (*_frame(op, made, theme), *stack.frames, *edges, *stack.items)]
-    made.bodies = stack.bodies
+    made.width = max(before + stack.width + after, title + 60)
+    axes = {s.sid: s.axis for t in (*left.values(), *right.values()) for s in t.slots}
+    items = [
+        *_frame(op, made, theme),
+        *_frames(stack, before, made.width - after, theme),
+        *_edge(enter, made.left, 0, before, axes, hooks),
+        *_edge(leave, made.right, made.width, made.width - after, axes, hooks),
+        *_lanes(lanes, heights, before, made.width - after, axes),
+    ]
+    for placed, y in stack.rows:
+        items += [moved(item, before, y) for item in paint(placed)]
+        items += _longer(placed, before, y, made.width - after) if placed.last else []
+        made.bodies.append((placed, before, y))
+    made.items = [item if item.owner else replace(item, owner=op.oid, change=op.change) for item in items]
     return made
 
 
-def _stacked(bodies: list[Placed], x: float, width: float, top: float, theme: Theme, paint: Paint) -> _Stack:
+def _stacked(
+    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], top: float, theme: Theme, rows: Rows
+) -> _Stack:
     stack = _Stack(top)
-    for body in bodies:
-        framed = len(bodies) > 1
-        top = stack.height + (theme.band if framed else 0)
-        stack.items += _body(body, x, top, width, theme, paint)
-        if framed:
-            stack.frames += _inner_frame(body, x, top, width, theme)
-        for boundary, found in ((body.section.boundaries[0], stack.ins), (body.section.boundaries[-1], stack.outs)):
-            for tensor in boundary:
-                for i, slot in enumerate(tensor.slots):
-                    found[slot.sid] = top + body.heights.tensors[tensor.tid] + i * theme.pitch
-        stack.bodies.append((body, x, top))
-        stack.height = top + body.height + theme.pad
+    above = _reserved(op, left, right, theme)
+    labels = {s.sid: s.label for t in left.values() for s in t.slots}
+    for body in op.bodies:
+        inner = {s.sid: s.label for t in body.boundaries[0] for s in t.slots}
+        known = frozenset(i for o, i in op.enter if i in inner and labels.get(o) == inner[i])
+        if len(op.bodies) > 1:
+            stack.height += theme.band
+        start = stack.height
+        for placed in rows(body, replace(theme, width=theme.width - 2 * EDGE - HOOKS), above, known):
+            stack.rows.append((placed, stack.height))
+            for at, goals, here in ((0, stack.ins, placed.first), (-1, stack.outs, placed.last)):
+                for tensor in placed.section.boundaries[at] if here else ():
+                    for i, slot in enumerate(tensor.slots):
+                        goals[slot.sid] = stack.height + placed.heights.tensors[tensor.tid] + i * theme.pitch
+            stack.height += placed.height + (theme.pad if placed.last else theme.row)
+        if len(op.bodies) > 1:
+            stack.frames.append((start, stack.height - theme.pad, body.title))
     return stack
-
-
-def _owned(item: Item, op: Op) -> Item:
-    return item if item.owner else replace(item, owner=op.oid, change=op.change)
 
 
 def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme) -> dict[str, float]:
     """Room over the tensors of a body whose outer tensors have more axes than they."""
     inner = {i: o for o, i in op.enter} | dict(op.leave)
-    sizes = {s.sid: len(t.slots) for t in (*left.values(), *right.values()) for s in t.slots}
+    past = {sid for link in op.links if link.kind in LANES for sid in (*link.left, *link.right)}
+    sizes = {s.sid: sum(s.sid not in past for s in t.slots) for t in (*left.values(), *right.values()) for s in t.slots}
     found = {}
     for body in op.bodies:
         for boundary in (body.boundaries[0], body.boundaries[-1]):
@@ -88,102 +123,98 @@ def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: 
     return found
 
 
-def _weave(op: Op, bodies: list[Placed]) -> float:
-    """Room for wires that change their height between the edge and the body."""
-    if len(bodies) > 1:
-        return 30.0
-    sliced = op.glyph in ("repeat", "scan") and (len(op.enter) < _count(op, 0) or len(op.leave) < _count(op, 1))
-    return 14.0 if sliced else 0.0
+def _ports(
+    ports: dict[str, float], tensors: list[Tensor], pairs: Iterable[tuple[str, str]], inside: dict[str, float],
+    past: dict[str, float], lanes: list[Link], theme: Theme,
+) -> None:  # fmt: skip
+    """Each outer tensor stands where its wires go on inside; what stops at the edge finds room over or under them.
 
-
-def _count(op: Op, side: int) -> int:
-    return sum(len((link.left, link.right)[side]) for link in op.links)
-
-
-def _body(body: Placed, x: float, top: float, width: float, theme: Theme, paint: Paint) -> list[Item]:
-    items = [moved(item, x, top) for item in paint(body)]
-    for tensor in body.section.boundaries[-1]:  # a narrow body goes on to the edge
-        for i, slot in enumerate(tensor.slots):
-            y = top + body.heights.tensors[tensor.tid] + i * theme.pitch
-            if width - body.width > 0.5:
-                items.append(Path(line((x + body.width, y), (x + width, y)), "wire", axis=slot.axis))
-    return items
-
-
-def _inner_frame(body: Placed, x: float, top: float, width: float, theme: Theme) -> list[Item]:
-    title = body.section.title
-    wide = text_width(title, theme.small, theme.least, plain=True)
-    frame = rectangle(x - 4, top - theme.band + 2, width + 8, body.height + theme.band + 2, 4)
-    return [Path(frame, "plate"), Text(x, top - 6, title, theme.small, "caption", wide)]
-
-
-def _edges(
-    op: Op, made: Piece, left: dict[str, Tensor], right: dict[str, Tensor], stack: _Stack, weave: float, theme: Theme
-) -> list[Item]:
-    """Wires from the outside to the bodies; what has no wire inside ends at the edge."""
-    items: list[Item] = []
-    width = made.width
-    for outer, tensors, pairs, ports, entering in (
-        (made.left, left, op.enter, stack.ins, True),
-        (made.right, right, tuple((o, i) for i, o in op.leave), stack.outs, False),
-    ):
-        goals: dict[str, list[float]] = {}
-        for a, b in pairs:
-            goals.setdefault(a, []).append(ports[b])
-        axes = {s.sid: s.axis for t in tensors.values() for s in t.slots}
-        names = op.inputs if entering else op.outputs
-        _heights(outer, [tensors[t] for t in names], goals, made.height, theme)
-        for sid, y in outer.items():
-            for goal in goals.get(sid, []):
-                commands = _crossing(y, goal, width, weave, entering)
-                items.append(Path(commands, "wire", axis=axes[sid]))
-            if sid not in goals:
-                stub = line((0, y), (8.0, y)) if entering else line((width - 8, y), (width, y))
-                items.append(Path(stub, "wire", axis=axes[sid]))
-            elif len(goals[sid]) > 1:
-                items.append(Dot(EDGE - 8 if entering else width - EDGE + 8, y))
-    return items
-
-
-def _crossing(y: float, goal: float, width: float, weave: float, entering: bool) -> tuple[Command, ...]:
-    if entering:
-        end = EDGE + weave
-        return (*line((0, y), (EDGE - 8, y)), *bend(EDGE - 8, y, end - FRAME, goal), ("L", (end, goal)))
-    start = width - EDGE - weave
-    return (*line((start, goal), (start + FRAME, goal)), *bend(start + FRAME, goal, width - EDGE + 8, y),
-            ("L", (width, y)))  # fmt: skip
-
-
-def _heights(
-    outer: dict[str, float], tensors: list[Tensor], goals: dict[str, list[float]], height: float, theme: Theme
-) -> None:
-    """Each outer tensor stands where its wires go on inside; sliced axes find room over or under them."""
-    floor = theme.band
+    The first wire of each lane is as high as the lane; the others stay with their tensors and bend to it.
+    """
+    goals: dict[str, float] = {}
+    for outer, inner in pairs:
+        goals.setdefault(outer, inside[inner])
+    for link in lanes:
+        goals |= {side[0]: past[side[0]] for side in (link.left, link.right) if side}
+    floor = 0.0
     for tensor in tensors:
-        known = [(i, goals[s.sid][0]) for i, s in enumerate(tensor.slots) if s.sid in goals]
-        if known:
-            top = max(min(y - i * theme.pitch for i, y in known), floor)
+        sids = [s.sid for s in tensor.slots]
+        held = [(i, goals[sid]) for i, sid in enumerate(sids) if sid in goals and sid not in past]
+        top = min((y - i * theme.pitch for i, y in held), default=floor + 8)
+        for i, sid in enumerate(sids):
+            height = goals[sid] if sid in goals and sid in past else max(top + i * theme.pitch, floor)
+            ports[sid] = floor = max(height, floor)
+            floor += theme.pitch
+        floor += FRAME
+
+
+def _edge(
+    jumps: list[tuple[str, Jump]], ports: dict[str, float], out: float, body: float, axes: dict[str, str], hooks: float
+) -> list[Item]:
+    """Wires between the outside and the bodies; what has no wire inside ends at the edge."""
+    items: list[Item] = []
+    sign = 1 if body > out else -1
+    near, far = out + sign * NEAR, body - sign * (FRAME + hooks)
+    ways = routes(jump for _, jump in jumps)
+    for sid, jump in jumps:
+        commands: tuple[Command, ...]
+        if sign > 0:
+            commands = (*line((out, jump.start), (near, jump.start)), *ways.bend(jump, near, far),
+                        ("L", (body, jump.end)))  # fmt: skip
         else:
-            top = floor + 8
-        if all(abs(y - i * theme.pitch - top) < 0.1 for i, y in known):
-            pass
-        for i, slot in enumerate(tensor.slots):
-            outer[slot.sid] = top + i * theme.pitch
-        floor = top + len(tensor.slots) * theme.pitch + 4
+            commands = (*line((body, jump.start), (far, jump.start)), *ways.bend(jump, far, near),
+                        ("L", (out, jump.end)))  # fmt: skip
+        items.append(Path(commands, "wire", axis=axes[sid]))
+    inside = [sid for sid, _ in jumps]
+    for sid, y in ports.items():
+        if sid not in inside:
+            items.append(Path(line(*sorted(((out, y), (near, y)))), "wire", axis=axes[sid]))
+        elif inside.count(sid) > 1:
+            items.append(Dot(near, y))
+    return items
+
+
+def _lanes(
+    lanes: list[Link], heights: dict[str, float], start: float, stop: float, axes: dict[str, str]
+) -> Iterable[Item]:
+    """Axes over which the body is lifted run past it; those of several operands meet at a dot."""
+    for link in lanes:
+        sid = (*link.left, *link.right)[0]
+        y = heights[sid]
+        yield Path(line((start, y), (stop, y)), "wire", axis=axes[sid])
+        if len(link.left) != 1:
+            yield Dot(start, y)
+        if len(link.right) > 1:
+            yield Dot(stop, y)
+
+
+def _longer(placed: Placed, x: float, top: float, stop: float) -> Iterable[Item]:
+    """The wires of a row that is narrower than others go on to the edge."""
+    if stop - x - placed.width > 0.5:
+        for tensor in placed.section.boundaries[-1]:
+            for i, slot in enumerate(tensor.slots):
+                y = top + placed.heights.tensors[tensor.tid] + i * placed.theme.pitch
+                yield Path(line((x + placed.width, y), (stop, y)), "wire", axis=slot.axis)
+
+
+def _frames(stack: _Stack, start: float, stop: float, theme: Theme) -> Iterable[Item]:
+    for top, bottom, title in stack.frames:
+        wide = text_width(title, theme.small, theme.least, plain=True)
+        box = rectangle(start - FRAME, top - theme.band + 2, stop - start + 2 * FRAME, bottom - top + theme.band + 2, 4)
+        yield Path(box, "plate")
+        yield Text(start, top - 6, title, theme.small, "caption", wide)
 
 
 def _frame(op: Op, made: Piece, theme: Theme) -> list[Item]:
     """A plate with a title; or tall bold brackets with the count of the turns."""
-    title = {"plate": op.text, "phase": "phase" if op.source == "phase" else ""}.get(op.glyph, op.text)
-    wide = text_width(title, theme.label, theme.least, True, plain=True)
-    named = Text(EDGE, 14, title, theme.label, "title", wide)
-    items: list[Item] = [named]
-    if op.caption and op.caption != title:
+    wide = text_width(op.text, theme.label, theme.least, True, plain=True)
+    items: list[Item] = [Text(EDGE, 14, op.text, theme.label, "title", wide)]
+    if op.caption and op.caption != op.text:
         small = text_width(op.caption, theme.small, theme.least, plain=True)
         items.append(Text(EDGE + wide + 7, 14, op.caption, theme.small, "caption", small))
     if op.glyph in ("plate", "phase"):
         return [Path(rectangle(4, 0, made.width - 8, made.height, 6), "plate"), *items]
-    items += [Path(_bracket(8, made.height, 7), "bold"), Path(_bracket(made.width - 8, made.height, -7), "bold")]
+    items += [Path(_bracket(NEAR, made.height, 7), "bold"), Path(_bracket(made.width - NEAR, made.height, -7), "bold")]
     if op.glyph == "scan" and op.attr("carry") != "0":
         items += _arc(made, theme)
     return items

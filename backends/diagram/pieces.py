@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FLAT = ("join", "split", "through", "drop", "fresh", "retype")  # on one line
 CUP = 15.0  # between the two ends of a cup
+CAT = 9.0  # between the ends of a bar across tensors: two of them fit in one row
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class Row:
         """From its first to its last wire."""
         if self.kind in FLAT:
             return 0
-        return (max(len(self.left), len(self.right)) - 1) * self.pitch
+        height = (max(len(self.left), len(self.right)) - 1) * self.pitch
+        return max(height - 2 * self.pitch, 0) if self.kind == "cat" else height
 
 
 def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> Piece:
@@ -62,7 +64,8 @@ def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     slots = {s.sid: s for t in (*left.values(), *right.values()) for s in t.slots}
     # a glyph that no wire ends on floats over the tensor instead
     above = op.above or (op.text if target is None and op.glyph not in ("copy", "drop", "wires", "join") else "")
-    top = _headroom(op, above, theme)
+    above = _sign(op) + above if above else ""
+    top = 19.0 if above else 0.0
     area = SHAPES[op.glyph if target else "wires"](op, _lefts(target), _rights(target), theme)
     core_width = area.width
     width = max(core_width, _rows_width(rows), _float_width(op, above, theme), 8.0)
@@ -74,7 +77,10 @@ def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
         _place(made, row, y, width, core_width, area, slots, theme, op.glyph)
         y += row.height + theme.pitch + (area.below if row is target else 0)
     made.height = max(y - theme.pitch + 9, top + 9)
-    _head(made, op, above, top, theme)
+    if above:
+        _float(made, op, above, top, theme)
+    if _caption(op):
+        _foot(made, op, theme)
     made.items = [_owned(item, op) for item in made.items]
     return made
 
@@ -108,7 +114,7 @@ def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
             target.left += link.left
             target.right += link.right
             continue
-        pitch = CUP if link.kind in ("cup", "select") else theme.pitch
+        pitch = {"cup": CUP, "select": CUP, "cat": CAT}.get(link.kind, theme.pitch)
         rows.append(Row(link.kind, list(link.left), list(link.right), 0, pitch))
     if target.left or target.right:
         rows.append(target)
@@ -131,10 +137,6 @@ def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     return sorted(rows, key=lambda row: (row.key, order_left[row.left[0]] if row.left else 0))
 
 
-def _headroom(op: Op, above: str, theme: Theme) -> float:
-    return (19.0 if above else 0) + (theme.small + 3 if _caption(op) else 0)
-
-
 def _float_width(op: Op, above: str, theme: Theme) -> float:
     caption = text_width(_caption(op), theme.small, theme.least, plain=True)
     if not above:
@@ -143,9 +145,16 @@ def _float_width(op: Op, above: str, theme: Theme) -> float:
     return max(text_width(above, theme.label, theme.least, plain=True) + arrows, caption)
 
 
+def _sign(op: Op) -> str:
+    return {"added": "+ ", "removed": "− "}.get(op.change, "")
+
+
 def _caption(op: Op) -> str:
-    sign = {"added": "+ ", "removed": "− "}.get(op.change, "")
-    return sign + (op.attr("was") or op.caption)
+    """The place of its weights, or what it was; a function of each element needs none."""
+    if op.attr("was"):
+        return op.attr("was")
+    floats = op.glyph in ("float", "join")
+    return "" if floats else (_sign(op) + op.caption).strip() if not op.above else op.caption
 
 
 def _rows_width(rows: list[Row]) -> float:
@@ -201,6 +210,8 @@ def _line(made: Piece, row: Row, y: float, width: float, slots: Mapping[str, Slo
         made.items.append(_wire((dot, y), (width, y), slot))
     # wires meet where their bends end, and part where their bends begin
     dot = {"join": 0.0, "split": width}.get(row.kind, dot)
+    if row.kind == "retype" and not row.left:
+        return  # its name and its arrow come behind the operation
     if row.kind == "retype":
         made.items.append(arrow(width / 2 - 3, y))
     elif row.kind != "through":
@@ -285,19 +296,20 @@ def arrow(x: float, y: float) -> Path:
     return Path((*line((x, y - 3), (x + 6, y), (x, y + 3)), ("Z", ())), "solid")
 
 
-def _head(made: Piece, op: Op, above: str, top: float, theme: Theme) -> None:
-    """The caption, and the symbol that floats over the tensor between the tail and the head of an arrow."""
-    middle = made.width / 2
+def _foot(made: Piece, op: Op, theme: Theme) -> None:
+    """The caption, under the glyph; struck through where it is what an operation was."""
     caption = _caption(op)
-    if caption:
-        wide = text_width(caption, theme.small, theme.least, plain=True)
-        y = theme.small - 1.5
-        made.items.append(Text(middle, y, caption, theme.small, "caption", wide, "middle"))
-        if op.attr("was"):  # struck through: this is what it was
-            made.items.append(Path(line((middle - wide / 2, y - 3), (middle + wide / 2, y - 3)), "thin"))
-    if not above:
-        return
-    y = top - 4
+    wide = text_width(caption, theme.small, theme.least, plain=True)
+    middle, y = made.width / 2, made.height + theme.small - 0.5
+    made.items.append(Text(middle, y, caption, theme.small, "caption", wide, "middle"))
+    if op.attr("was"):
+        made.items.append(Path(line((middle - wide / 2, y - 3), (middle + wide / 2, y - 3)), "thin"))
+    made.height += theme.small + 1
+
+
+def _float(made: Piece, op: Op, above: str, top: float, theme: Theme) -> None:
+    """The symbol that floats over the tensor between the tail and the head of an arrow, or over the dots of a join."""
+    middle, y = made.width / 2, top - 4
     wide = text_width(above, theme.label, theme.least, plain=True)
     style = "bold" if op.glyph == "join" or op.learned else "float"
     middle = 0.0 if op.glyph == "join" and wide < 12 else middle  # over the dots

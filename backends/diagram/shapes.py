@@ -58,12 +58,17 @@ def box(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
 
 def linear(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
     """A bold letter in a rectangle with chipped corners."""
-    half, chip = _half(lefts, rights, theme), 4.0
+    half = _half(lefts, rights, theme)
     wide = max(22.0, _width(op.text, theme, True) + 12)
-    outline = polygon((0, -half), (wide - chip, -half), (wide, -half + chip), (wide, half - chip), (wide - chip, half),
-                      (0, half))  # fmt: skip
+    outline = _chipped(0, -half, wide, half)
     style = "learned" if op.learned else "glyph"
     return Area(wide, [Path(outline, style), _text(wide / 2, op.text, theme, "bold")], (0, -half, wide, half))
+
+
+def _chipped(left: float, top: float, right: float, bottom: float, chip: float = 4.0) -> tuple[Command, ...]:
+    """The outline of a linear map: its corners on the right are cut."""
+    return polygon((left, top), (right - chip, top), (right, top + chip), (right, bottom - chip),
+                   (right - chip, bottom), (left, bottom))  # fmt: skip
 
 
 def norm(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
@@ -114,7 +119,7 @@ def conv(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
         items.append(Path(curve, "thin"))
         items += [Path(_hexagon(0, y, wide), "glyph"), _text(wide / 2, text, theme, "name", theme.small, y)]
     items.append(Path(line((0, top), (start, top)), "arc"))
-    items += [Path(rectangle(start, top - HALF, letters, 2 * HALF), style),
+    items += [Path(_chipped(start, top - HALF, start + letters, top + HALF), style),
               _text(start + letters / 2, letter, theme, "bold", y=top)]  # fmt: skip
     if op.attr("groups") not in ("", "each"):
         items.append(_text(start + letters / 2, f"÷{op.attr('groups')}", theme, "caption", theme.least, top - 14))

@@ -14,6 +14,8 @@ from ogive.backends.diagram.figure import Op, Section, Tensor
 from ogive.backends.diagram.pieces import Piece
 from ogive.backends.diagram.theme import Theme
 
+SWEEPS = 4
+
 
 @dataclass(slots=True)
 class Heights:
@@ -150,4 +152,45 @@ def _solve(solver: _Solver, slices: list[Slice]) -> dict[int, float]:
     for thread in solver.order:
         for upper, room in least.get(thread, {}).items():
             at[thread] = max(at[thread], at[upper] + room)
+    _settle(solver, slices, least, at)
     return at
+
+
+def _settle(solver: _Solver, slices: list[Slice], least: dict[int, dict[int, float]], at: dict[int, float]) -> None:
+    """Let threads sink to where their wires go, as far as what stands under them leaves room."""
+    under: dict[int, list[tuple[int, float]]] = {}
+    for thread, uppers in least.items():
+        for upper, room in uppers.items():
+            under.setdefault(upper, []).append((thread, room))
+    deep: dict[int, float] = {}
+    for items in slices:
+        for thread, _, bottom, _ in items:
+            deep[thread] = max(deep.get(thread, bottom), bottom)
+    floor = max((at[thread] + bottom for thread, bottom in deep.items()), default=0.0)
+    wishes = _wishes(solver)
+    for _ in range(SWEEPS):
+        for thread in reversed(solver.order):
+            pulls = sorted(at[other] + shift for other, shift in wishes.get(thread, ()))
+            if not pulls:
+                continue
+            most = min((at[lower] - room for lower, room in under.get(thread, ())), default=floor - deep.get(thread, 0))
+            at[thread] = max(at[thread], min(pulls[(len(pulls) - 1) // 2], most))
+
+
+def _wishes(solver: _Solver) -> dict[int, list[tuple[int, float]]]:
+    """For each thread, others and how far under them it would stand so that the wires between them are straight."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for at, column in enumerate(solver.section.columns):
+        for op in column.ops:
+            piece = solver.pieces[op.oid]
+            for tids, ports, side in ((op.inputs, piece.left, at), (op.outputs, piece.right, at + 1)):
+                tensors = {t.tid: t for t in solver.section.boundaries[side]}
+                for tid in tids:
+                    a, b = solver.thread[tid], solver.thread[op.oid]
+                    if a == b or not tensors[tid].slots:
+                        continue
+                    shift = solver.offset[op.oid] - _shift(tensors[tid], ports, solver.theme.pitch)
+                    shift -= solver.offset[tid]
+                    found.setdefault(a, []).append((b, shift))
+                    found.setdefault(b, []).append((a, -shift))
+    return found

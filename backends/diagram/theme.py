@@ -48,6 +48,7 @@ class Theme:
     gap: float = 16  # the least distance of two operation columns
     pad: float = 10  # between a plate and what stands in it
     band: float = 20  # for the title of a plate
+    row: float = 26  # between two rows of a wrapped figure
     margin: float = 14
     width: float = 1100  # a figure is wrapped at this width
     axes_in_colour: bool = field(default=False)

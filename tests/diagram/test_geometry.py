@@ -13,9 +13,9 @@ from ogive.backends.diagram.compose import draw
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.geometry import Drawing, Group, Path, Text, line
 from ogive.backends.diagram.make import figure_of
-from ogive.backends.diagram.place import place
 from ogive.backends.diagram.svg import svg
 from ogive.backends.diagram.theme import Theme
+from ogive.backends.diagram.wrap import rows
 
 SUBJECTS = subjects()
 
@@ -40,7 +40,7 @@ def test_the_eye_sees_what_overlaps() -> None:
 def test_a_tensor_keeps_its_height_and_its_order(name: str) -> None:
     """In each boundary, tensors stand in their order with room between them."""
     section = figure_of(definition(name)).sections[0]
-    placed = place(section, Theme())
+    (placed,) = rows(section, Theme(width=10_000))
     for boundary in section.boundaries:
         bottom = -1e9
         for tensor in boundary:
