@@ -8,10 +8,11 @@ from typing import Any
 
 from ogive.backends.diagram.arrange import arrange
 from ogive.backends.diagram.figure import Link, Op, Section
+from ogive.backends.diagram.fold import Run, folded, gathered, place_of, runs, turn
 from ogive.backends.diagram.glyphs import LIBRARY, NORMS, Look, look, strided
 from ogive.backends.diagram.labels import size_label
 from ogive.backends.diagram.links import completed, links_of
-from ogive.backends.diagram.passing import LIFTS, Passing, entering, leaving
+from ogive.backends.diagram.passing import LIFTS, Passing, entering, leaving, lifted
 from ogive.backends.diagram.steps import Step
 from ogive.backends.diagram.wires import Classes, Wires
 from ogive.compiler.compare import Change, mark
@@ -35,6 +36,7 @@ class Options:
     depth: int = 0
     open: frozenset[str] = frozenset()
     weights: bool = False
+    fold: bool = True  # runs that the source has unrolled are drawn once
 
 
 @dataclass(slots=True)
@@ -47,11 +49,16 @@ class Builder:
     passing: Passing = field(default_factory=Passing)
     count: int = 0
     marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
+    numbers: dict[Unknown, Size] = field(default_factory=dict)  # what the sizes of a model are
+    sizes: dict[str, Size] = field(default_factory=dict)  # those that depend on them, by their text
+    legend: list[str] = field(default_factory=list)  # what counters stand for
 
     def definition(self, definition: Definition) -> Section:
         """The body of a definition."""
         scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
-        return scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
+        section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
+        drawn = zip(definition.graph.outputs, definition.output_names, strict=False)
+        return replace(section, ends=tuple(name or "" for value, name in drawn if isinstance(value, str)))
 
     def number(self) -> str:
         """A name for an operation, in source order."""
@@ -71,8 +78,8 @@ class _Scope:
     depth: int
     steps: list[Step] = field(default_factory=list)
 
-    def section(self, inputs: Sequence[Wires]) -> Section:
-        """The graph in columns."""
+    def section(self, inputs: Sequence[Wires], absent: Collection[str] = ()) -> Section:
+        """The graph in columns; inputs that are `absent` and that nothing reads are left out."""
         inside = self._inside_glyphs()
         for node in self.graph.nodes:
             if node.op == "weight" and node.outputs[0].name in inside:
@@ -81,11 +88,52 @@ class _Scope:
                 continue
             self._node(node, inside)
         outputs = [self.prefix + name for name in self.graph.outputs if isinstance(name, str)]
-        return arrange(inputs, self.steps, outputs, self.builder.classes, self.builder)
+        steps = self._folded(outputs) if self.builder.options.fold and not self.builder.marks else self.steps
+        read = {*outputs, *(value for step in steps for value in step.reads)}
+        inputs = [w for w in inputs if w.tid in read or w.tid not in absent]
+        return arrange(inputs, steps, outputs, self.builder.classes, self.builder)
+
+    def _folded(self, outputs: Sequence[str]) -> list[Step]:
+        """The steps with runs that the source has unrolled as loops."""
+        steps = gathered(self.steps)
+        found: list[Step] = []
+        at = 0
+        for run in runs(steps, outputs):
+            found += [*steps[at : run.start], self._loop(steps, run)]
+            at = run.end
+        return [*found, *steps[at:]] if found else self.steps
+
+    def _loop(self, steps: Sequence[Step], run: Run) -> Step:
+        oid, unite = self.builder.number(), self.builder.classes.unite
+        body, inputs, values, counters = turn(steps, run, oid)
+        for name, each in counters.items():
+            self.builder.legend.append(f"{name} = {', '.join(size_label(x, self.builder.divides) for x in each)}")
+        for step in body:
+            for wires, value in zip(step.ins, step.reads, strict=True):
+                for a, b in zip(Wires(value, wires.type).all, wires.all, strict=True):
+                    unite(a, b)
+        ends = [body[k].outs[j].tid for k, j in run.carried]
+        section = arrange(inputs, body, ends, self.builder.classes, self.builder)
+        ins = tuple(replace(w, tid=f"{w.tid}@{oid}") for w in inputs)
+        outs = tuple(steps[run.end - run.length + k].outs[j] for k, j in run.carried)
+        op = folded(Op(oid, "repeat", "", (), (), (), bodies=(section,), caption=place_of(steps, run)), run)
+        enter = tuple(p for a, b in zip(ins, inputs, strict=True) for p in zip(a.all, b.all, strict=True))
+        leave = tuple(p for tid, w in zip(section.outputs, outs, strict=True)
+                      for p in zip(replace(w, tid=tid).all, w.all, strict=True))  # fmt: skip
+        for a, b in (*enter, *leave):
+            unite(a, b)
+        for w in ins:
+            for a, b in zip(w.all, Wires(values[w.tid.split("@")[0]], w.type).all, strict=True):
+                unite(a, b)
+        op = replace(op, enter=enter, leave=leave, links=tuple(completed((), ins, outs)),
+                     inputs=tuple(w.tid for w in ins), outputs=tuple(w.tid for w in outs))  # fmt: skip
+        return Step(op, ins, tuple(values[w.tid] for w in inputs), outs)
 
     def wires(self, value: Value) -> Wires:
         """The wires of a value."""
         type_ = type_in_sizes(value.type, self.sizes) if self.sizes else value.type
+        if self.builder.numbers:
+            self.builder.sizes |= {str(axis): axis.size for axis in type_.axes if axis.pack is None}
         return Wires(self.prefix + value.name, type_, value.hint)
 
     def _inside_glyphs(self) -> set[str]:
@@ -136,7 +184,7 @@ class _Scope:
         if not self.prefix and mark(node) in self.builder.marks:
             change, was = self.builder.marks[mark(node)]
             op = replace(op, change=change, attrs=(*op.attrs, ("was", was)) if was else op.attrs)
-        self.steps.append(Step(op, kept, tuple(v for _, v in given), tuple(outs)))
+        self.steps.append(Step(op, kept, tuple(v for _, v in given), tuple(outs), node.callee))
 
     def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:
         paths = {n.outputs[0].name: n.path for n in self.graph.nodes if n.op == "weight"} if inside else {}
@@ -217,7 +265,8 @@ class _Scope:
         scope = _Scope(self.builder, callee.graph, sizes, prefix, f"{self.path}{node.path}.", self.depth - 1)
         given = [k < len(ins) and ins[k] is not None for k in range(len(callee.graph.inputs))]
         inner = [scope.wires(v) for v in callee.graph.inputs]
-        body = replace(scope.section(inner), title=base.text)
+        absent = [w.tid for w, there in zip(inner, given, strict=True) if not there]
+        body = replace(scope.section(inner, absent), title=base.text)
         enter = [p for k, w in enumerate(ins) if w is not None and k < len(inner) and given[k]
                  for p in zip(w.all, inner[k].all, strict=False)]  # fmt: skip
         outs = [self.wires(v) for v in node.outputs]
@@ -251,7 +300,7 @@ class _Scope:
         titles = {
             "phase": ("training", "deployed"),
             "given": ("given", "absent"),
-            "custom_grad": ("value", "derivative"),
+            "custom_grad": ("value", "its derivative"),
         }.get(node.op, ("",) * 9)
         bodies, enter, leave = [], [], []
         for k, region in enumerate(node.regions):
@@ -262,7 +311,7 @@ class _Scope:
             leave += leaving(node, region, outs, bodies[-1].outputs)
         count = node.attr("count")
         text = size_label(count.subs(self.sizes) if self.sizes else count, self.builder.divides) if count else ""
-        text = f"×{text}" if node.op == "repeat" else node.op
+        text = f"×{text}" if node.op == "repeat" else {"grad": "∇", "given": ""}.get(node.op, node.op)
         if node.op in LIFTS:
             text = f"{node.op} {_lifted(node, ins)}".strip()
         if node.op == "scan":
@@ -272,7 +321,7 @@ class _Scope:
         attrs = (("carry", str(node.attr("carry", 0))),)
         path = node.path if node.op == "repeat" else ""
         return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
-                       leave=tuple(leave), attrs=attrs)  # fmt: skip
+                       leave=tuple(leave), attrs=attrs, links=tuple(lifted(node, ins, outs)))  # fmt: skip
 
 
 def _lifted(node: Node, ins: Sequence[Wires | None]) -> str:

@@ -26,12 +26,11 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
             wide = text_width(section.title, theme.label, theme.least, True, plain=True)
             items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
             y += 26
-        for number, row in enumerate(rows(section, theme)):
+        for row in rows(section, theme):
             here = painted(row)
             _, top, _, bottom = extent(here)
-            dx, dy = _names(row, theme) if number == 0 else 0.0, y - top
-            names = _input_names(row, theme) if number == 0 else ()
-            items += [moved(item, dx, dy) for item in (*here, *names)]
+            dx, dy = _before(row, theme), y - top
+            items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
             found += groups(row, dx, dy)
             y += bottom - top + theme.row
     items += _legend(figure, theme, y)
@@ -48,21 +47,27 @@ def _moved(box: Box, dx: float, dy: float) -> Box:
 
 
 def _shown(row: Placed) -> list[tuple[str, float]]:
-    tensors = row.section.boundaries[0]
-    if len(tensors) < 2:
-        return []
-    return [(t.name, row.heights.tensors[t.tid]) for t in tensors if t.name]
-
-
-def _names(row: Placed, theme: Theme) -> float:
-    return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
-
-
-def _input_names(row: Placed, theme: Theme) -> Iterator[Item]:
     """Where there are several inputs, each has its name before it."""
-    for name, y in _shown(row):
-        wide = text_width(name, theme.small, theme.least, plain=True)
-        yield Text(-6, y + 3, name, theme.small, "caption", wide, "end")
+    tensors = row.section.boundaries[0] if row.first else ()
+    return [(t.name, row.middle(t)) for t in tensors if t.name] if len(tensors) > 1 else []
+
+
+def _ended(row: Placed) -> list[tuple[str, float]]:
+    """Where there are several outputs, each has its name behind it."""
+    names = dict(zip(row.section.outputs, row.section.ends, strict=False)) if row.last else {}
+    tensors = [t for t in row.section.boundaries[-1] if names.get(t.tid)]
+    return [(names[t.tid], row.middle(t)) for t in tensors] if len(names) > 1 else []
+
+
+def _names(row: Placed, theme: Theme) -> Iterator[Item]:
+    for names, x, anchor in ((_shown(row), -6.0, "end"), (_ended(row), row.width + 6, "start")):
+        for name, y in names:
+            wide = text_width(name, theme.small, theme.least, plain=True)
+            yield Text(x, y + 3, name, theme.small, "caption", wide, anchor)
+
+
+def _before(row: Placed, theme: Theme) -> float:
+    return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
 
 
 def _legend(figure: Figure, theme: Theme, y: float) -> Iterator[Item]:

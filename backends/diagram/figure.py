@@ -108,6 +108,7 @@ class Section:
     columns: tuple[Column, ...]
     title: str = ""
     outputs: tuple[str, ...] = ()  # the tensors at the end, in the order of the signature
+    ends: tuple[str, ...] = ()  # and their names, where the section is a whole figure
 
     def walk(self) -> Iterator[Op]:
         """All operations, those of bodies after the one that holds them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ogive.backends.diagram.figure import Tensor
 from ogive.backends.diagram.geometry import Item, Path, polygon
 
 if TYPE_CHECKING:
@@ -16,15 +15,11 @@ def hooks(placed: Placed) -> Iterator[Item]:
     """An arrow out of each tensor that goes on in the next row, one into each that comes from the last."""
     if not placed.last:
         for tensor in placed.section.boundaries[-1]:
-            x, y = placed.width, _middle(placed, tensor)
+            x, y = placed.width, placed.middle(tensor)
             yield Path((("M", (x + 4, y)), ("C", (x + 10, y, x + 12, y + 2, x + 12, y + 9))), "thin")
             yield Path(polygon((x + 9, y + 7), (x + 12, y + 13), (x + 15, y + 7)), "solid")
     if not placed.first:
         for tensor in placed.section.boundaries[0]:
-            y = _middle(placed, tensor)
+            y = placed.middle(tensor)
             yield Path((("M", (-15, y - 10)), ("C", (-15, y - 2, -13, y, -8, y))), "thin")
             yield Path(polygon((-9, y - 3), (-3, y), (-9, y + 3)), "solid")
-
-
-def _middle(placed: Placed, tensor: Tensor) -> float:
-    return placed.heights.tensors[tensor.tid] + (len(tensor.slots) - 1) * placed.theme.pitch / 2

@@ -11,8 +11,9 @@ from ogive.backends.diagram.labels import size_label
 from ogive.compiler.compare import Change
 from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.ir import Definition, Model
-from ogive.compiler.sizes import Compare
+from ogive.compiler.sizes import Compare, Unknown, size
 
+SHORT = 5  # characters of a size that a model shows in symbols, like 4d
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
 
 
@@ -21,29 +22,29 @@ def figure_of(
     options: Options | None = None,
     *,
     name: str = "",
-    statics: Mapping[str, object] | None = None,
+    numbers: Mapping[Unknown, int] | None = None,
     marks: Mapping[str, tuple[Change, str]] | None = None,
 ) -> Figure:
-    """The figure of a definition; `statics` are numbers that its sizes have in a model, shown in the legend.
+    """The figure of a definition; `numbers` are what its sizes are in a model, shown in the legend.
 
     `marks` are the changes of its nodes, where it is two graphs merged (compiler.compare).
     """
-    builder = Builder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}))
+    builder = Builder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}),
+                      numbers={unknown: size(number) for unknown, number in (numbers or {}).items()})  # fmt: skip
     with deep_recursion():
         section = builder.definition(definition)
     finish = _Finish(builder)
     finish.collect((section,))
     section = finish.section(section)
     name = name or definition.block.rsplit(".", 1)[-1]
-    values = tuple(f"{key} = {value}" for key, value in (statics or {}).items())
+    values = tuple(f"{unknown.name} = {number}" for unknown, number in (numbers or {}).items())
     notes = tuple(f"assumes {n.attr('text')}" for n in definition.graph.walk() if n.op == "assume")
-    return Figure(name, name, (section,), finish.legend(), (*values, *notes), described(name, section))
+    return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))
 
 
 def figure_of_model(model: Model, options: Options | None = None) -> Figure:
     """The figure of a model, in symbols; the numbers stand in the legend."""
-    statics = {unknown.name: number for unknown, number in model.bindings}
-    return figure_of(model.definition, options, name=model.name, statics=statics)
+    return figure_of(model.definition, options, name=model.name, numbers=dict(model.bindings))
 
 
 def divisions(definition: Definition) -> Iterable[tuple[str, str]]:
@@ -110,12 +111,20 @@ class _Finish:
     def _slot(self, slot: Slot) -> Slot:
         if slot.role == "dtype":
             return replace(slot, axis="")
-        size = size_label(slot.size, self.builder.divides)
+        size = self._size(slot)
         label = self._label(slot, size)
         axis = self._axis(self.builder.classes.find(slot.sid), label)
         if label != size and slot.role == "axis":
             self.used.setdefault((axis, label), size)
         return replace(slot, axis=axis, label=label, size=size)
+
+    def _size(self, slot: Slot) -> str:
+        """What stands on the wire or in the legend; in numbers where symbols would be long and the model has them."""
+        text = size_label(slot.size, self.builder.divides)
+        known = self.builder.sizes.get(slot.size)
+        if known is None or len(text) <= SHORT or slot.size.isidentifier():
+            return text
+        return size_label(known.subs(self.builder.numbers), self.builder.divides)
 
     def _label(self, slot: Slot, size: str) -> str:
         if slot.role == "pack" or slot.size.isdigit() or slot.size.isidentifier():
@@ -142,6 +151,6 @@ class _Finish:
     def legend(self) -> tuple[AxisRow, ...]:
         """Labels that stand for sizes, each once, in the order in which they are met."""
         rows: dict[tuple[str, str], AxisRow] = {}
-        for (axis, label), size in self.used.items():
-            rows.setdefault((label, size), AxisRow(axis, label, size))
+        for (axis, label), text in self.used.items():
+            rows.setdefault((label, text), AxisRow(axis, label, text))
         return tuple(rows.values())

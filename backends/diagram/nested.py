@@ -46,17 +46,16 @@ class _Stack:
         return any(not placed.last for placed, _ in self.rows)
 
 
-def nested(
-    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, rows: Rows, paint: Paint
-) -> Piece:
+def nested(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, rows: Rows, paint: Paint) -> Piece:
     """The drawing of an operation around the drawings of its bodies."""
     lanes = [link for link in op.links if link.kind in LANES]
     top = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
     stack = _stacked(op, left, right, top + len(lanes) * theme.pitch, theme, rows)
     made = Piece(0, stack.height, {}, {})
     heights = {sid: top + (i + 0.6) * theme.pitch for i, link in enumerate(lanes) for sid in (*link.left, *link.right)}
-    _ports(made.left, [left[t] for t in op.inputs], op.enter, stack.ins, heights, lanes, theme)
-    _ports(made.right, [right[t] for t in op.outputs], ((o, i) for i, o in op.leave), stack.outs, heights, lanes, theme)
+    _ports(made.left, [left[t] for t in op.inputs], op.enter, stack.ins, heights, theme)
+    start = min(made.left.values(), default=0.0)  # of results that no wire inside leads to: those of a gradient
+    _ports(made.right, [right[t] for t in op.outputs], ((o, i) for i, o in op.leave), stack.outs, heights, theme, start)
     ends = [*made.left.values(), *made.right.values()]
     made.height = max(stack.height, top + 20, max(ends, default=0.0) + theme.pad)
     enter = [(o, Jump(made.left[o], stack.ins[i])) for o, i in op.enter]
@@ -83,9 +82,7 @@ def nested(
     return made
 
 
-def _stacked(
-    op: Op, left: dict[str, Tensor], right: dict[str, Tensor], top: float, theme: Theme, rows: Rows
-) -> _Stack:
+def _stacked(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], top: float, theme: Theme, rows: Rows) -> _Stack:
     stack = _Stack(top)
     above = _reserved(op, left, right, theme)
     labels = {s.sid: s.label for t in left.values() for s in t.slots}
@@ -125,7 +122,7 @@ def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: 
 
 def _ports(
     ports: dict[str, float], tensors: list[Tensor], pairs: Iterable[tuple[str, str]], inside: dict[str, float],
-    past: dict[str, float], lanes: list[Link], theme: Theme,
+    lanes: dict[str, float], theme: Theme, start: float = 0.0,
 ) -> None:  # fmt: skip
     """Each outer tensor stands where its wires go on inside; what stops at the edge finds room over or under them.
 
@@ -134,15 +131,15 @@ def _ports(
     goals: dict[str, float] = {}
     for outer, inner in pairs:
         goals.setdefault(outer, inside[inner])
-    for link in lanes:
-        goals |= {side[0]: past[side[0]] for side in (link.left, link.right) if side}
-    floor = 0.0
+    floor, met = 0.0, set[float]()
     for tensor in tensors:
         sids = [s.sid for s in tensor.slots]
-        held = [(i, goals[sid]) for i, sid in enumerate(sids) if sid in goals and sid not in past]
-        top = min((y - i * theme.pitch for i, y in held), default=floor + 8)
+        held = [goals[sid] - i * theme.pitch for i, sid in enumerate(sids) if sid in goals]
+        top = min(held, default=max(floor + 8, start))
         for i, sid in enumerate(sids):
-            height = goals[sid] if sid in goals and sid in past else max(top + i * theme.pitch, floor)
+            lane = lanes.get(sid)
+            height = top + i * theme.pitch if lane is None or lane in met else lane
+            met |= {lane} if lane is not None else set()
             ports[sid] = floor = max(height, floor)
             floor += theme.pitch
         floor += FRAME

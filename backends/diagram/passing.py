@@ -86,7 +86,11 @@ class Passing:
                     start, end = (Wires(name, region.values[name].type) for name in (region.inputs[k].name, result))
                     for a, b in zip(start.all, end.all, strict=False):
                         classes.unite(a, b)
+            past = lifted(node, ins, outs)
+            for link in past:
+                classes.unite(*link.left, *link.right)
             spoken = {sid for pair in (*entering(node, region, ins), *leaving_pairs) for sid in pair}
+            spoken |= {sid for link in past for sid in (*link.left, *link.right)}
             touched.update(sid for w in (*ins, *outs) if w for sid in w.all if sid not in spoken)
 
 
@@ -114,6 +118,23 @@ def cut_of(node: Node, k: int) -> int | None:
         axes = node.attr("in_axes") or ()
         return axes[k] if k < node.attr("mapped", 0) and k < len(axes) else None
     return axis_of_turn(node, k - carry) if carry <= k < carry + turn else None
+
+
+def lifted(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> list[Link]:
+    """The axis that a block is lifted over runs past it, from all operands that have it to all results."""
+    if node.op not in LIFTS:
+        return []
+    a = [w.axes[at] for k, w in enumerate(ins) if w is not None and (at := cut_of(node, k)) is not None]
+    places = zip(outs, node.attr("out_axes") or (), strict=False)
+    b = [w.axes[at] for w, at in places if at is not None]
+    if len(a) == len(b) == 1:
+        return [Link("through", tuple(a), tuple(b))]
+    if len(a) > 1 and len(b) > 1:  # a dot joins or parts, but not both: the results after the first start at the edge
+        return [Link("join", tuple(dict.fromkeys(a)), (b[0],))]
+    if not b:
+        return []
+    return [Link("join" if len(a) > 1 else "split" if a else "fresh", tuple(dict.fromkeys(a)), tuple(b))] if a else [
+        Link("fresh", (), (sid,)) for sid in b]  # fmt: skip
 
 
 def leaving(

@@ -47,13 +47,9 @@ class Placed:
     first: bool = True  # of the rows of a wrapped section
     last: bool = True
 
-    def port(self, sid: str, y: float) -> float:
-        """The height of a wire of a tensor whose first wire is at `y`."""
-        return y + self._row[sid] * self.theme.pitch
-
-    @property
-    def _row(self) -> dict[str, int]:
-        return {s.sid: i for b in self.section.boundaries for t in b for i, s in enumerate(t.slots)}
+    def middle(self, tensor: Tensor) -> float:
+        """The height of the middle of a tensor."""
+        return self.heights.tensors[tensor.tid] + max(len(tensor.slots) - 1, 0) * self.theme.pitch / 2
 
 
 def place(
@@ -91,6 +87,8 @@ def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[s
             if op.source and len(op.outputs) > 1:
                 begun = {s.sid for t in section.boundaries[at + 1] if t.tid in op.outputs for s in t.slots}
                 before = set()
+            inner = {s.sid: s.label for body in op.bodies for t in body.boundaries[-1] for s in t.slots}
+            begun -= {o for i, o in op.leave if inner[i] == names[1][o][1]}  # the body has said so
             new |= {sid for sid in begun if names[1][sid] not in before}
         if at == len(section.columns) - 1 and ends:
             stays = {t.tid for t in section.boundaries[-2]}
@@ -220,9 +218,7 @@ def _change(ends: _Ends) -> Change:
     return ""
 
 
-def _run(
-    placed: Placed, ends: _Ends, slot: Slot, y: float, ways: list[tuple[Routes, Routes]]
-) -> tuple[Command, ...]:
+def _run(placed: Placed, ends: _Ends, slot: Slot, y: float, ways: list[tuple[Routes, Routes]]) -> tuple[Command, ...]:
     first, last = placed.gaps[ends.born], placed.gaps[ends.dies]
     x = first.start
     commands: list[Command] = []

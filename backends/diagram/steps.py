@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ogive.backends.diagram.figure import Op
 from ogive.backends.diagram.wires import Wires
+from ogive.compiler.ir import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,4 @@ class Step:
     ins: tuple[Wires, ...]
     reads: tuple[str, ...]  # for each of `ins`, the value that it reads
     outs: tuple[Wires, ...]
+    callee: Definition | None = None  # of a call

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from ogive.backends.diagram.figure import Section
 from ogive.backends.diagram.place import Placed, place
 from ogive.backends.diagram.theme import Theme
 
-WIRE = 30.0  # a wire that is cut costs as much as a row that is so much longer than the others
+# what a cut costs: each wire that goes on, each row, and each pixel of a row beyond the page or short of it
+WIRE, ROW, OVER, UNDER = 30.0, 60.0, 4.0, 0.2
 
 
 def rows(
@@ -24,7 +26,7 @@ def rows(
         return [whole]
     found = []
     for a, b in pairwise(marks):
-        part = Section(section.boundaries[a : b + 1], section.columns[a:b], section.title, section.outputs)
+        part = replace(section, boundaries=section.boundaries[a : b + 1], columns=section.columns[a:b])
         first, last = a == 0, b == len(section.columns)
         labels = known if first or known is None else frozenset()
         row = place(part, theme, above, labels, rows=rows, pieces=whole.pieces, ends=not last or known is None)
@@ -34,16 +36,20 @@ def rows(
 
 
 def _cuts(placed: Placed, theme: Theme) -> list[int]:
-    """The boundaries at which a row ends: as few rows as fit, of widths that are alike."""
-    section = placed.section
-    count = max(2, round(placed.width / theme.width + 0.35))
-    goal = placed.width / count
-    cuts, start = [], 0
-    for k in range(1, count):
-        choices = [i for i in range(start + 1, len(section.columns)) if abs(placed.gaps[i].label - k * goal) < goal / 2]
-        if not choices:
-            continue
-        start = min(choices, key=lambda i: (sum(len(t.slots) for t in section.boundaries[i]) * WIRE
-                                            + abs(placed.gaps[i].label - k * goal) / 2, i))  # fmt: skip
-        cuts.append(start)
-    return cuts
+    """The boundaries at which a row ends, so that the sum of all costs is least: dynamic programming over them."""
+    gaps, boundaries = placed.gaps, placed.section.boundaries
+    last = len(gaps) - 1
+    wires = [sum(len(t.slots) for t in boundary) * WIRE for boundary in boundaries]
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for b in range(1, last + 1):
+        costs = []
+        for a in range(b):
+            wide = gaps[b].bend - gaps[a].start
+            over, under = max(wide - theme.width, 0.0), max(theme.width - wide, 0.0)
+            costs.append((best[a][0] + ROW + OVER * over + (UNDER * under + wires[b] if b < last else 0.0), a))
+        best.append(min(costs))
+    cuts, at = [], best[last][1]
+    while at:
+        cuts.append(at)
+        at = best[at][1]
+    return cuts[::-1]

@@ -23,7 +23,16 @@ PICTURES = {
     "unet_level": ("docs/gallery/unet_level.arch", "Level", 0),
     "moe": ("docs/gallery/moe.arch", "MoE", 0),
     "gru": ("docs/gallery/gru.arch", "GRU", 0),
+    "lstm": ("examples/lstm_tagger.arch", "Tagger", 1),
     "spectral": ("docs/gallery/spectral.arch", "SpectralConv", 0),
+    "unet": ("examples/unet.arch", "UNet572", 0),
+    "resnet50": ("examples/resnet.arch", "ResNet50", 0),
+    "vit": ("examples/vit.arch", "ViTB16", 0),
+    "swin": ("examples/swin.arch", "SwinT", 0),
+    "mamba": ("examples/mamba.arch", "Mamba130M", 1),
+    "hypernetwork": ("examples/hypernetwork.arch", "Images", 0),
+    "convex": ("examples/input_convex.arch", "LearnedProximal", 1),
+    "vae": ("examples/vae.arch", "MNIST", 0),
 }
 
 
@@ -32,12 +41,23 @@ def picture(file: str, name: str, depth: int) -> Diagram:
     return ogive.load(ROOT / file)[name].diagram(depth=depth)
 
 
-def repvgg() -> Diagram:
-    """The block that is trained, and what is left of it where it is deployed."""
+def repvgg_block() -> ogive.Model:
+    """A block of RepVGG with numbers."""
     text = "ogive 1\nuse ./repvgg (RepVGGBlock)\nmodel Block = RepVGGBlock[cin=64, c=64, stride=1]\n"
     block = ogive.source(text, str(ROOT / "examples" / "block.arch"))["Block"]
     assert isinstance(block, ogive.Model)
+    return block
+
+
+def repvgg() -> Diagram:
+    """The block that is trained, and what is left of it where it is deployed."""
+    block = repvgg_block()
     return beside(train=block.diagram(), deployed=block.deploy("fold").diagram())
+
+
+def conversion() -> Diagram:
+    """How the weights of that block become those of the folded one."""
+    return repvgg_block().deploy("fold").conversion_diagram()
 
 
 def difference() -> Diagram:
@@ -52,6 +72,7 @@ def main() -> None:
     for name, (file, block, depth) in PICTURES.items():
         picture(file, block, depth).save(HERE / f"{name}.svg")
     repvgg().save(HERE / "repvgg.svg")
+    conversion().save(HERE / "conversion.svg")
     difference().save(HERE / "diff.svg")
     (HERE / "poset.svg").write_text(svg(hasse(product(2), "the order of a 2 x 2 window")))
 

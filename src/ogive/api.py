@@ -128,16 +128,18 @@ class Block:
         open: Iterable[str] = (),
         theme: str = "auto",
         weights: bool = False,
+        fold: bool = True,
     ) -> Diagram:
         """A drawing, with `.save("x.svg")` and the other formats; notebooks show it. For blocks proved for all sizes.
 
         `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
+        Runs that the source has unrolled are drawn once unless `fold` is off.
         """
         from ogive.backends.diagram.diagram import diagram
 
         if self._definition is None:
             raise ValueError(f"{self.name} depends on its statics: draw a model, {self.name}(...).diagram()")
-        return diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights)
+        return diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
 
     def __repr__(self) -> str:
         return f"<block {self.name} {self.signature}>"
@@ -190,14 +192,16 @@ class Model:
         open: Iterable[str] = (),
         theme: str = "auto",
         weights: bool = False,
+        fold: bool = True,
     ) -> Diagram:
         """A drawing, with `.save("x.svg")` and the other formats; notebooks show it.
 
         `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
+        Runs that the source has unrolled are drawn once unless `fold` is off.
         """
         from ogive.backends.diagram.diagram import diagram
 
-        return diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights)
+        return diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
 
     def torch(self, device: str | device | None = None, *, recipe: str | None = None) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ogive.api import AnyPath, Model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import dtype as Dtype
 
     from ogive.backends.convert.verify import Difference
+    from ogive.backends.diagram.diagram import Diagram
     from ogive.backends.weights.maps import WeightMap
 
 SOURCE = "source"
@@ -42,6 +44,14 @@ class DeployedModel(Model):
     def conversion(self) -> Conversion:
         """How each weight comes from those of the source, all passes together; `print` shows it."""
         return self.passes.conversion
+
+    def conversion_diagram(self, theme: str = "auto") -> Diagram:
+        """How each weight comes from those of the source, as a circuit that ends at the new weights."""
+        from ogive.backends.diagram.diagram import diagram
+
+        if self.conversion.is_identity:
+            raise ValueError(f"{self.name}: all weights stay as they are")
+        return diagram(replace(self.conversion.definition, output_names=self.conversion.targets), theme=theme)
 
     def conversion_source(self) -> str:
         """A Python module that needs torch alone: its `convert(state)` gives the weights of this model."""

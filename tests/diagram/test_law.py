@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -41,14 +42,27 @@ def sources(graph: Graph, opened: bool = False) -> Counter[str]:
     return found
 
 
+def counted(sections: Iterable[Section]) -> Counter[str]:
+    """How often each operation is there, those in a folded run once for each copy."""
+    found: Counter[str] = Counter()
+    for op in (op for section in sections for column in section.columns for op in column.ops):
+        found[op.source] += 1
+        for name, count in counted(op.bodies).items():
+            found[name] += count * int(op.attr("copies", "1"))
+    del found[""]
+    return found
+
+
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_every_operation_is_drawn_once(name: str) -> None:
-    """Weights that stand in a glyph are named by its operation."""
-    found = Counter(op.source for op in drawn(name).walk() if op.source)
-    hidden = {value for op in drawn(name).walk() for key, value in op.attrs if key == "weight"}
+    """Weights that stand in a glyph are named by its operation; folded or not, none is lost."""
+    figure = drawn(name)
+    found = counted(figure.sections)
+    hidden = {value for op in figure.walk() for key, value in op.attrs if key == "weight"}
     wanted = sources(definition(name).graph)
     wanted["weight"] -= wanted["weight"] - found["weight"] if hidden else 0
     assert found == +wanted
+    assert counted(drawn(name, Options(fold=False)).sections) == found
 
 
 @pytest.mark.parametrize("name", ["gpt2:GPT", "gru:GRU", "vit:Attention"])
@@ -118,5 +132,5 @@ def test_models_show_their_numbers() -> None:
     model = SUBJECTS["gpt2:Tiny"]
     assert isinstance(model, Model)
     assert isinstance(model.definition, Definition)
-    figure = figure_of(model.definition, statics={u.name: n for u, n in model.bindings})
+    figure = figure_of(model.definition, numbers=dict(model.bindings))
     assert "heads = 2" in figure.notes

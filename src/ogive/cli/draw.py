@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ogive.backends.diagram.diagram import FORMATS, Diagram, diagram
+from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
 from ogive.backends.diagram.errors import DiagramError
 from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import colored, progress, setting, split_target
@@ -29,12 +29,14 @@ from ogive.grammar.render import render
 @click.option("--open", "open_", multiple=True, metavar="NAME", help="A block, or a place, to open.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
+@click.option("--unfold", is_flag=True, help="Draw every copy of a run that the source has unrolled.")
+@click.option("--deploy", "deployed", is_flag=True, help="Beside it, what `ogive deploy` makes of the model.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
               help="The format in a folder.")  # fmt: skip
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 def command(
     target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
-    format_: str, statics: tuple[str, ...],
+    unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Draw a model or a block; without a NAME, every block and model of the file.
 
@@ -49,7 +51,8 @@ def command(
     """
     path, name = split_target(target)
     program = program_of(path)
-    settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights}
+    settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
+                                "fold": not unfold}  # fmt: skip
     try:
         with progress(f"Drawing {target}"):
             found = _subjects(program, path, name, dict(map(setting, statics)))
@@ -58,6 +61,8 @@ def command(
                 diagrams |= broken_diagrams(program, name, **settings)
             if name is not None and name not in diagrams:
                 _refuse(program, path, name)
+            if deployed:
+                diagrams = {key: _beside(program, key, made, settings) for key, made in diagrams.items()}
             _write(diagrams, out, name, format_)
     except DiagramError as error:
         raise click.ClickException(str(error)) from None
@@ -76,8 +81,8 @@ def program_of(path: Path) -> Program:
 
 
 def _subjects(program: Program, path: Path, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
-    """Models, and blocks that are proved for all sizes; a block with its statics given."""
-    found: dict[str, Definition | Model] = {}
+    """Models, and blocks: for all sizes where these are proved, else as a model uses them; or with statics given."""
+    found: dict[str, Definition | Model] = dict(_used(program))
     found |= {report.name: report.definition for report in program.blocks if report.definition is not None}
     found |= {key: report.ir for key, report in program.models.items()}
     if name is None:
@@ -92,10 +97,36 @@ def _subjects(program: Program, path: Path, name: str | None, statics: dict[str,
     return {key: subject for key, subject in found.items() if key == name}
 
 
+def _beside(program: Program, name: str, trained: Diagram, settings: dict[str, Any]) -> Diagram:
+    """A model as it trains and as it is used, in one figure; a block as it is."""
+    from ogive.api import Model as Front
+
+    if name not in program.models:
+        return trained
+    folded = Front(program.models[name]).deploy("fold")
+    return beside(train=trained, deployed=diagram(folded.ir, **settings))
+
+
+def _used(program: Program) -> dict[str, Definition]:
+    """The blocks of a file as its models use them first."""
+    found: dict[str, Definition] = {}
+    names = [report.name for report in program.blocks]
+    waiting = [report.ir.definition for report in program.models.values()]
+    seen = {id(definition) for definition in waiting}
+    while waiting:
+        definition = waiting.pop(0)
+        if definition.block in names:
+            found.setdefault(definition.block, definition)
+        callees = [node.callee for node in definition.graph.walk() if node.callee is not None]
+        waiting += [callee for callee in dict.fromkeys(callees) if id(callee) not in seen]
+        seen |= {id(callee) for callee in callees}
+    return {name: found[name] for name in names if name in found}
+
+
 def _refuse(program: Program, path: Path, name: str) -> None:
     names = [report.name for report in program.blocks]
     if name in names:
-        text = f"`{name}` depends on its statics: give them with -D, or draw a model that uses it"
+        text = f"`{name}` depends on its statics, and no model uses it: give them with -D"
         raise click.UsageError(text)
     listed = ", ".join([*program.models, *names]) or "none"
     raise click.UsageError(f"{path} has no model or block `{name}`; it has {listed}")
