@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import ogive
 from bench.handwritten import ResNet50, ViTB16
-from bench.pairs import Result, Run, best
+from bench.pairs import Count, Result, Run, best
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -39,7 +39,7 @@ def operations(module: nn.Module, image: Tensor) -> Counter[str]:
     return mode.counts
 
 
-def results() -> Iterator[Result]:
+def results() -> Iterator[Result | Count]:
     torch.manual_seed(0)
     vit = transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000)).eval()
     resnet = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=1000)).eval()
@@ -58,7 +58,7 @@ def results() -> Iterator[Result]:
             yield best(f"{name} forward, {peer_name}", forward(ours, image), forward(other, image), pairs=3)
             yield best(f"{name} with backward, {peer_name}", step(ours, image), step(other, image), pairs=3)
             a, b = operations(ours, image).total(), operations(other, image).total()
-            yield Result(f"{name} aten operations, {peer_name}", a / 1e3, b / 1e3)
+            yield Count(f"{name} aten operations, {peer_name}", a, b)
 
 
 def forward(module: nn.Module, image: Tensor) -> Run:

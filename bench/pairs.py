@@ -12,7 +12,7 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Two figures, seconds mostly, and ours over the peer's: of pairs the median ratio. Less than 1 is better."""
+    """Two times in seconds, and ours over the peer's: of pairs the median ratio. Less than 1 is better."""
 
     name: str
     ours: float
@@ -25,6 +25,22 @@ class Result:
 
     def __str__(self) -> str:
         return f"{self.name:<44} {self.ours * 1e3:10.2f} ms {self.peer * 1e3:10.2f} ms   ratio {self.ratio:6.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Two numbers of things: operations, nodes, bytes. Less is better."""
+
+    name: str
+    ours: int
+    peer: int
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.peer
+
+    def __str__(self) -> str:
+        return f"{self.name:<44} {self.ours:10,d}    {self.peer:10,d}      ratio {self.ratio:6.3f}"
 
 
 def compare(name: str, ours: Run, peer: Run, pairs: int = 7, warm: int = 1) -> Result:
