@@ -38,7 +38,8 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         try:
-            _statement(frame, statement)
+            with frame.followed_by(body[index + 1 :]):
+                _statement(frame, statement)
         except Fault:
             for name in regions.bound_in((statement,)):
                 if name not in frame.fixed:
@@ -213,13 +214,6 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
             tree.span,
             help="bind the value, and return it after the loop",
         )
-    if frame.arms:
-        raise frame.fail(
-            "E0601",
-            "a `return` on one path of a choice that is made when the model runs: both paths are kept",
-            tree.span,
-            help="bind the value on each path, and return it after the `if`; or `return a if training else b`",
-        )
     frame.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
     frame.returned_at = tree.span
 
@@ -292,7 +286,7 @@ def _if(frame: Frame, tree: syntax.If) -> None:
             raise Fault
         if isinstance(value, Choice):
             rest = _rest(tree, index)
-            choices.branch(frame, value, tree, arm, rest, tree.span)
+            choices.branch(frame, value, arm, rest, tree.span)
             return
         if truth(frame, value, condition.span):
             _take(frame, tree, arm)
@@ -358,7 +352,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
         for target, value in zip(tree.targets, values, strict=True):
             frame.variables[target.name] = value
         count = sum(d.severity == "error" for d in frame.diagnostics)
-        with frame.inside(Place(f"{path}.{index}", names)):
+        with frame.inside(Place(f"{path}.{index}", names)), frame.followed_by(None):
             execute(frame, tree.body)
         if sum(d.severity == "error" for d in frame.diagnostics) > count:
             raise Fault  # the other turns would only say it again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,8 @@ class Frame:
     read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in
-    arms: int = 0  # how many choices that are made when the model runs we are in
+    after: list[Sequence[syntax.Stmt]] | None = field(default_factory=list)  # what follows here, the nearest last
+    gone_on: set[int] = field(default_factory=set)  # statements that were run as the rest of one path
     loops: int = 0  # how many `repeat`s and `scan`s we are in
     runtime: frozenset[Unknown] = frozenset()  # the sizes that the inputs bind
     stated: list[tuple[Condition, Span]] = field(default_factory=list)
@@ -258,10 +259,20 @@ class Frame:
         return next((m for m in self.members if isinstance(m, Weight) and m.path == path), None)
 
     @contextmanager
-    def region(self) -> Iterator[Builder]:
-        """Build a region of the current graph; names bound inside do not leave it."""
+    def followed_by(self, body: Sequence[syntax.Stmt] | None) -> Iterator[None]:
+        """Run a statement that others follow; None where nobody knows which (the turns of a `for`)."""
+        saved = self.after
+        self.after = None if body is None or saved is None else [*saved, body]
+        try:
+            yield
+        finally:
+            self.after = saved
+
+    @contextmanager
+    def region(self, begun: Builder | None = None) -> Iterator[Builder]:
+        """Build a region of the current graph, or go on with one; names bound inside do not leave it."""
         saved, variables = self.builder, dict(self.variables)
-        self.builder = Builder(saved.names, saved)
+        self.builder = begun or Builder(saved.names, saved)
         try:
             yield self.builder
         finally:
