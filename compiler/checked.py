@@ -202,7 +202,7 @@ class _Checked:
         definition = variant.definition if variant is not None else None
         if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for d in self.said):
             self.add(lint.of_block(ref, definition))
-        return report.block(ref, definition)
+        return report.block(ref, variant)
 
     def model(self, tree: syntax.Model) -> ModelReport | None:
         """`model Name = Block[...] where pins`."""
@@ -314,7 +314,7 @@ class _Checked:
         if count is None:
             return None
         texts = tuple(str(c) for c in conditions)
-        return ModelReport(name, report.signature(variant.ref.tree, definition, known), texts, count, ir)
+        return ModelReport(name, report.signature(variant, known), texts, count, ir)
 
     def _weights_known(self, ir: Model, span: Any) -> int | None:
         """The number of learned parameters; E0406 where a weight's size is not a number."""

@@ -5,30 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ogive.compiler.elaborate.values import BlockRef
-from ogive.compiler.ir import Definition
+from ogive.compiler.elaborate.variants import Variant
 from ogive.compiler.program_types import BlockReport
 from ogive.compiler.sizes import Size, Unknown
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 
 
-def block(ref: BlockRef, definition: Definition | None) -> BlockReport:
+def block(ref: BlockRef, variant: Variant | None) -> BlockReport:
     """What `check` says of a block: inferred where it was proved for all sizes, as declared otherwise."""
-    tree = ref.tree
-    if definition is None:
+    tree, definition = ref.tree, variant.definition if variant is not None else None
+    if variant is None or definition is None:
         return BlockReport(tree.name, declared(tree), tuple(_squeeze(c.span.text) for c in tree.where), None, tree.doc)
     conditions = tuple(str(c) for c in definition.conditions)
-    return BlockReport(tree.name, signature(tree, definition, {}), conditions, definition, tree.doc)
+    return BlockReport(tree.name, signature(variant, {}), conditions, definition, tree.doc)
 
 
-def signature(tree: syntax.Block, definition: Definition, known: Mapping[Unknown, Size]) -> str:
-    """`(x: [*b, n, d]) -> [*b, n, d]`, with sizes that the body determines filled in."""
+def signature(variant: Variant, known: Mapping[Unknown, Size]) -> str:
+    """`(x: [*b, n, d]) -> [*b, n, d]`: sizes as they are declared, and those that the body determines filled in."""
+    definition, tree = variant.definition, variant.ref.tree
+    assert definition is not None
+    assert variant.outputs is not None
     inputs = [
         f"{each.name}: {type_text(value.type, known)}{'?' if each.type.optional else ''}"
         for each, value in zip(tree.inputs, definition.graph.inputs, strict=False)
     ]
-    types = [definition.graph.values[name].type for name in definition.graph.outputs if isinstance(name, str)]
-    outputs = [type_text(t, known) for t in types]
+    outputs = [type_text(t, known) for t in variant.outputs]
     return f"({', '.join(inputs)}) -> {_outputs(definition.output_names, outputs)}"
 
 

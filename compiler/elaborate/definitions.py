@@ -173,7 +173,7 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         gone = (instance.supplied or set()) - instance.stored
         if isinstance(member, Instance) and gone:
             frame.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
-    variant.outputs = tuple(t for _, t in results if t is not None)
+    variant.outputs = tuple(_outside(frame, v.type, t) for v, t in results if t is not None)
     variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
     variant.omitted_outputs = tuple(
         i for i, (value, _) in enumerate(results) if isinstance(value, Absent) and value.name == OMITTED
@@ -264,6 +264,15 @@ def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[A
         raise frame.fail("E0404", f"{what} is a tensor, this is {kind_of(value)}", span, help=help_)
     type = declared_type(frame, each.type, value.type, span, what)
     return (BROKEN, None) if type is None else (value, type)
+
+
+def _outside(frame: Frame, inner: TensorType, declared: TensorType) -> TensorType:
+    """The type of a result as its users see it: a name that the inputs do not bind labels nothing out there, but an
+    axis that came from one of an input is still that axis.
+    """
+    pairs = zip(inner.axes, declared.axes, strict=True)
+    axes = (out if out.pack or out.label in frame.header else out.labelled(own.label) for own, out in pairs)
+    return TensorType(declared.elem, tuple(axes))
 
 
 def _warn_unused(frame: Frame) -> None:

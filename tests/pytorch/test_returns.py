@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,8 @@ def program() -> ogive.Program:
 
 
 def test_what_follows_belongs_to_the_path_that_goes_on(program: ogive.Program) -> None:
-    net, x = program.models["A"].torch(), torch.randn(3, 4)
+    net: Any = program.models["A"].torch()
+    x = torch.randn(3, 4)
     assert sorted(program.models["A"].weights) == ["one.bias", "one.weight", "two.bias", "two.weight"]
     once = torch.nn.functional.linear(x, net.one.weight, net.one.bias)
     torch.testing.assert_close(net(x, 2 * x), once * 2 * x)
@@ -78,9 +80,9 @@ def test_nested_choices(program: ogive.Program, training: bool) -> None:
     net = program.models["C"].torch().train(training)
 
     def wanted(m: Tensor | None, k: Tensor | None) -> Tensor:
-        if m is not None:
-            return x * m * k if k is not None else x * m + 1
-        return 3 * x if training else x + 1
+        if m is None:
+            return torch.add(2 * x, x) if training else torch.add(x, 1)
+        return torch.mul(x * m, k) if k is not None else torch.add(x * m, 1)
 
     for given in ((None, None), (m, None), (m, k), (None, k)):
         torch.testing.assert_close(net(x, *given), wanted(*given))
