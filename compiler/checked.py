@@ -20,6 +20,7 @@ from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
+    ConstRef,
     Fault,
     LimitReached,
     Template,
@@ -77,8 +78,8 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
     blocks = tuple(_remembered(work, memo, ref, partial(work.block, ref)) for ref in module.blocks())
     models: dict[str, ModelReport] = {}
     for tree in module.tree.declarations:
-        if isinstance(tree, syntax.Const):
-            session.constant(module, tree, tree.span)
+        if isinstance(tree, syntax.Const) and not tree.statics:
+            session.constant(ConstRef(tree, module))
         elif isinstance(tree, syntax.Model) and tree.name not in models:
             made = _remembered(work, memo, tree, partial(work.model, tree))
             if made is not None:

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import Library, Module, build
 from ogive.compiler.elaborate.recursion import names_of
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS, Session
-from ogive.compiler.elaborate.values import BlockRef
+from ogive.compiler.elaborate.values import BlockRef, ConstRef
 from ogive.compiler.elaborate.variants import Variant
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
@@ -109,8 +109,8 @@ def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockR
     after: Any = new.scope.get(name)
     if isinstance(before, BlockRef) and before.module.path == old.path:  # it may be older than the last check
         return name in same
-    if isinstance(before, syntax.Const):
-        return before is after and all(_same(n, name, old, new, same) for n in names_of(before.value))
+    if isinstance(before, ConstRef) and isinstance(after, ConstRef):
+        return before.tree is after.tree and all(_same(n, name, old, new, same) for n in names_of(before.tree))
     return before is after
 
 

@@ -43,8 +43,8 @@ def _use_item(b: Builder, start: int, end: int, kids: Kids) -> s.UseItem:
 
 
 def _const(b: Builder, start: int, end: int, kids: Kids) -> s.Const:
-    name, value = kids
-    return s.Const(span=b.span(start, end), target=b.target(name), value=value)
+    name, statics, value = kids
+    return s.Const(span=b.span(start, end), target=b.target(name), statics=statics, value=value)
 
 
 def _block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:

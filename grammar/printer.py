@@ -74,7 +74,7 @@ def _declaration(node: s.Decl) -> list[str]:
         case s.Use(module=module, items=items, alias=alias):
             return [f"use {module} as {alias}" if alias else f"use {module} ({', '.join(map(_part, items))})"]
         case s.Const(target=target, value=value):
-            return [f"const {target.name} = {expr(value)}"]
+            return [f"const {target.name}{_statics(node)} = {expr(value)}"]
         case s.Block(where=where, body=body):
             head = [f"block {node.name}{_signature(node)}", *([f"where {_exprs(where)}"] if where else [])]
             head[-1] += ":"
@@ -94,8 +94,12 @@ def _doc(doc: str) -> list[str]:
     return [f"## {line}".rstrip() for line in doc.split("\n")] if doc else []
 
 
+def _statics(node: s.Block | s.Extern | s.Const) -> str:
+    return f"[{', '.join(map(_static, node.statics))}]" if node.statics else ""
+
+
 def _signature(node: s.Block | s.Extern) -> str:
-    statics = f"[{', '.join(map(_static, node.statics))}]" if node.statics else ""
+    statics = _statics(node)
     inputs = f"({', '.join(map(_part, node.inputs))})" if node.inputs else ""
     outputs = ", ".join(map(_part, node.outputs))
     if len(node.outputs) != 1 or node.outputs[0].name is not None:

@@ -238,9 +238,10 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Const(Decl):
-    """`const width = 768`."""
+    """`const width = 768`; with statics a rule for values: `const chain[n] = [...]`."""
 
     target: Target
+    statics: tuple[StaticDecl, ...]
     value: Expr
 
 

@@ -138,7 +138,7 @@ decls = st.one_of(
               modules, tuples(aliases, 1)),
     st.builds(lambda module, alias: s.Use(**AT, module_span=AT["span"], module=module, items=(), alias=alias),
               modules, names),
-    node(s.Const, target=targets, value=exprs),
+    node(s.Const, target=targets, statics=heads["statics"], value=exprs),
     named(s.Block, **heads, body=bodies),
     named(s.Extern, **heads, target=strings),
     named(s.Model, name=names, value=exprs, where=st.none() | some, doc=docs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.backends.diagram.geometry import Dot, Drawing, Item, Path, Text, line
 from ogive.backends.diagram.metrics import width
 from ogive.backends.diagram.theme import Theme
-from ogive.compiler.passes.poset import LETTERS, Poset
+from ogive.compiler.poset import LETTERS, Poset
 
 STEP = 44.0  # between two levels, and between two elements of one
 

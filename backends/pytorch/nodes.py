@@ -48,9 +48,14 @@ def _weight(writer: Writer, node: Node) -> None:
 
 def drawn(writer: Writer, node: Node) -> Code:
     """`nn.init.uniform_(torch.empty_like(self.weight), lo, hi)`: a named initializer inside an expression."""
-    attrs = tuple((key, value) for key, value in node.attrs if key != "name")
+    attrs = tuple((key, value) for key, value in node.attrs if key not in ("name", "alone"))
     seeded = "seed" in dict(attrs)
-    empty = call("torch.empty_like", Code(writer.target), device=Code('"cpu"') if seeded else None)
+    device = Code('"cpu"') if seeded else None
+    if node.attr("alone"):  # of a shape of its own
+        sizes = [writer.size(axis.size) for axis in node.outputs[0].type.axes] or [Code("()")]
+        empty = method(Code(writer.target), "new_empty", *sizes, device=device)
+    else:
+        empty = call("torch.empty_like", Code(writer.target), device=device)
     made = Code(init_call(str(empty), Init(node.attr("name"), attrs), writer.number))
     return method(made, "to", Code(f"{writer.target}.device")) if seeded else made
 

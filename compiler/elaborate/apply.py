@@ -47,7 +47,10 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     func = frame.evaluate(tree.func)
     if not tree.args and _without_inputs(frame, tree.func):
         return func
-    args, spans, supplied = _arguments(frame, tree)
+    args, spans = _arguments(frame, tree)
+    supplied = _supplied(frame, tree, func, args, spans)
+    if supplied is None:
+        return BROKEN
     return apply(frame, func, args, tree.span, node=tree.func, spans=spans, supplied=supplied)
 
 
@@ -88,16 +91,13 @@ def _stage_function(frame: Frame, stage: syntax.Stage) -> Any:
     return frame.evaluate(stage.func)
 
 
-def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span], dict[str, Any]]:
+def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span]]:
     args: list[Any] = []
     spans: list[Span] = []
-    supplied: dict[str, Any] = {}
     for item in tree.args:
         if isinstance(item, syntax.Keyword):
-            if item.name in supplied:
-                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
-            supplied[item.name] = (frame.evaluate(item.value), item)
-        elif isinstance(item, syntax.Splice):
+            continue
+        if isinstance(item, syntax.Splice):
             value = frame.evaluate(item.value)
             if isinstance(value, UnknownStatic):
                 raise Undecided(value.name, item.span)
@@ -109,7 +109,40 @@ def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span], 
         else:
             args.append(frame.evaluate(item))
             spans.append(item.span)
-    return args, spans, supplied
+    return args, spans
+
+
+def _supplied(
+    frame: Frame, tree: syntax.Call, func: Any, args: Sequence[Any], spans: Sequence[Span]
+) -> dict[str, Any] | None:
+    """What a call gives by name. An instance meets its inputs before: `f(x, weight = f.weight + e)` may read it."""
+    named = [item for item in tree.args if isinstance(item, syntax.Keyword)]
+    if isinstance(func, Instance) and func.use is None and not _bound(frame, func, args, named, tree.span, spans):
+        return None
+    found: dict[str, Any] = {}
+    for item in named:
+        if item.name in found:
+            raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+        found[item.name] = (frame.evaluate(item.value), item)
+    return found
+
+
+def _bound(
+    frame: Frame,
+    instance: Instance,
+    args: Sequence[Any],
+    named: Sequence[syntax.Keyword],
+    span: Span,
+    spans: Sequence[Span],
+) -> bool:
+    """Let an instance meet its inputs where they alone do not make the call; False where they do not fit."""
+    inputs = instance.block.tree.inputs
+    weights = [item for item in named if item.name not in {each.name for each in inputs}]
+    if not weights or len(weights) < len(named) or len(args) != len(inputs):
+        return True
+    if not all(isinstance(arg, Tensor) for arg in args):
+        return True
+    return frame.session.bind(frame, instance, args, span, spans)
 
 
 def _given(frame: Frame, tree: syntax.Call) -> Any:
@@ -140,6 +173,8 @@ def apply(
     supplied: dict[str, Any] | None = None,
 ) -> Any:
     """Apply a value to values."""
+    if isinstance(func, UnknownStatic):
+        raise Undecided(func.name, span)
     if supplied and not isinstance(func, (OpTemplate, BlockRef, Template, Instance, Lifted)) and func is not BROKEN:
         (given, (_, item)), *_ = supplied.items()
         raise frame.fail("E0403", f"{kind_of(func)} takes nothing by name, here is `{given}`", item.name_span)
@@ -173,8 +208,6 @@ def apply(
             return frame.session.gradient(frame, func, args, span, node, spans)
         case TypedBlock():
             return frame.session.apply_typed(frame, func, args, span, spans)
-        case UnknownStatic():
-            raise Undecided(func.name, span)
         case Tensor() if len(args) == 1 and isinstance(args[0], Tensor):
             raise frame.fail(
                 "E0405", "a tensor is not a function", node.span, help="`a * b` multiplies, `x |> f` applies f"

@@ -12,6 +12,7 @@ from ogive.compiler.elaborate.values import (
     Absent,
     BlockRef,
     Builtin,
+    ConstRef,
     Fault,
     Handed,
     Instance,
@@ -27,7 +28,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 
-FUNCTIONS_OF = ("over", "each", "grad", "custom_grad", "count")
+FUNCTIONS_OF = ("over", "each", "grad", "custom_grad", "count", "initial")
 
 
 def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
@@ -56,6 +57,9 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             raise frame.fail(
                 "E0404", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
             )
+        case ConstRef():
+            values, _ = statics.of_block(frame, base, {}, tree.items, tree.span)
+            return frame.session.rule(frame, base, values, tree.span)
         case Builtin():
             raise frame.fail(
                 "E0404", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span

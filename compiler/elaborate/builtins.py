@@ -9,9 +9,12 @@ from typing import Any
 
 from ogive.compiler.elaborate.values import Builtin, PackValue, is_number
 from ogive.compiler.ir import Scalar
+from ogive.compiler.poset import Poset, PosetError, read
+from ogive.compiler.poset_form import closed_form
 from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
 
 CONSTANTS: dict[str, Any] = {"pi": math.pi}
+LARGEST = 16  # elements of a poset: its closed form may branch on each
 
 
 class Misuse(Exception):
@@ -77,6 +80,35 @@ def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
     if len(value) != number:
         raise Misuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}")
     return value
+
+
+def _poset(value: Any, count: Any) -> Poset:
+    """A poset on `count` elements, from text or from the matrix of its relation."""
+    number = _int(count, "a poset")
+    if number > LARGEST:
+        raise Misuse(f"a poset has at most {LARGEST} elements here, this has {number}")
+    try:
+        if isinstance(value, str):
+            return read(value, number)
+        rows = [_list(row, "a poset") for row in _list(value, "a poset")]
+        if len(rows) != number or any(len(row) != number for row in rows):
+            raise Misuse(f"a poset on {number} elements is a matrix of {number} rows, this has {len(rows)}")
+        marks = [[_int(mark, "a poset") for mark in row] for row in rows]
+        return Poset.of(number, [(a, b) for a, row in enumerate(marks) for b, mark in enumerate(row) if mark])
+    except PosetError as error:
+        raise Misuse(str(error)) from error
+
+
+def _relation(value: Any, count: Any) -> tuple[tuple[Size, ...], ...]:
+    """`poset("a<b, a<c", 3)`: row a, column b is 1 where a < b."""
+    found = _poset(value, count)
+    return tuple(tuple(size(above >> b & 1) for b in range(found.size)) for above in found.above)
+
+
+def _poset_form(value: Any, count: Any) -> tuple[tuple[Any, ...], ...]:
+    """The pool of a poset as steps on earlier ones: ("x", place, 0), ("add", i, j), ("max", i, j), ("relu", i, 0)."""
+    steps = closed_form(_poset(value, count)).steps
+    return tuple((step.op, size(step.args[0]), size(step.args[-1])) for step in steps)
 
 
 def _fold(name: str, whole: Callable[..., Size], real: Callable[..., float]) -> Callable[..., Any]:
@@ -159,6 +191,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reversed": _reversed,
     "permutations": _permutations,
     "per_axis": _per_axis,
+    "poset": _relation,
+    "poset_form": _poset_form,
     "min": _fold("min", minimum, min),
     "max": _fold("max", maximum, max),
     "sum": _sum,
@@ -172,4 +206,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "floor": _rounded("floor", math.floor),
 }
 
-BUILTINS = {name: Builtin(name, run, name in ("range", "per_axis")) for name, run in _FUNCTIONS.items()}
+BUILTINS = {
+    name: Builtin(name, run, name in ("range", "per_axis", "poset", "poset_form")) for name, run in _FUNCTIONS.items()
+}

@@ -14,6 +14,7 @@ from ogive.compiler.elaborate.values import (
     BlockRef,
     Choice,
     Composite,
+    ConstRef,
     Instance,
     OpTemplate,
     PackValue,
@@ -31,9 +32,7 @@ from ogive.compiler.sizes import Condition, all_of, any_of, member, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
-LATER = {
-    "poset_pool": "order-polytope pooling",
-}
+PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the library says in the language
 
 
 def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
@@ -90,15 +89,15 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
         entry = scope[name]
         if entry is None:
             return BROKEN
-        if isinstance(entry, syntax.Const):
-            return frame.session.constant(frame.module, entry, span)
+        if isinstance(entry, ConstRef):
+            return entry if entry.tree.statics else frame.session.constant(entry)
         if isinstance(entry, syntax.Extern):
             if any(entry is declared for declared in frame.module.tree.declarations):
                 return BROKEN  # said where it is declared
             raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
         return entry
-    if name in LATER:
-        raise frame.fail("E0702", f"{LATER[name]} (`{name}`) is not built yet", span)
+    if name in PRELUDE:
+        return frame.session.library.standard(PRELUDE[name]).scope[name]
     if name in BUILTINS:
         return BUILTINS[name]
     if name in OPS:
@@ -130,6 +129,8 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
             entry = base.scope.get(tree.name)
             if isinstance(entry, BlockRef) and entry.module is base:
                 return entry
+            if isinstance(entry, ConstRef) and entry.module is base:
+                return entry if entry.tree.statics else frame.session.constant(entry)
             if base.broken:
                 return BROKEN
             raise frame.fail(
@@ -162,6 +163,8 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
             )
         case Composite():
             raise frame.fail("E0201", f"a composition has no `{tree.name}`", tree.name_span)
+        case UnknownStatic():
+            raise Undecided(base.name, tree.span)
         case _ if base is BROKEN:
             return BROKEN
         case _:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ogive import stdlib
-from ogive.compiler.elaborate import packages
-from ogive.compiler.elaborate.values import BlockRef, OpTemplate
+from ogive.compiler.elaborate import packages, suggest
+from ogive.compiler.elaborate.values import BlockRef, ConstRef, OpTemplate
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.parser import Parsed, parse
@@ -30,7 +31,7 @@ class Module:
     path: str
     tree: syntax.File
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    scope: dict[str, Any] = field(default_factory=dict)  # BlockRef, syntax.Const, syntax.Model, Module, ...
+    scope: dict[str, Any] = field(default_factory=dict)  # BlockRef, ConstRef, syntax.Model, Module, ...
     consts: dict[str, Any] = field(default_factory=dict)  # values of constants, once known
     broken: bool = False  # part of it could not be parsed: names may be missing
 
@@ -62,6 +63,10 @@ class Library:
             self._loading.pop()
         return held[name]
 
+    def standard(self, name: str) -> Module:
+        """A module of the library."""
+        return self.module(name, stdlib.source(name), f"<{name}>")
+
     @property
     def diagnostics(self) -> list[Diagnostic]:
         """What is wrong with the files that were read, beside what uses of their blocks find."""
@@ -83,7 +88,7 @@ class Library:
             return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint, edits=edits)
         if use.module in self._loading:
             return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span)
-        return self.module(use.module, stdlib.source(use.module), f"<{use.module}>")
+        return self.standard(use.module)
 
     def _beside(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         folder = Path(user.path).resolve().parent
@@ -135,7 +140,7 @@ def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
             case syntax.Block():
                 _declare(module, declaration.name, BlockRef(declaration, module), declaration.name_span)
             case syntax.Const():
-                _declare(module, declaration.target.name, declaration, declaration.target.span)
+                _declare(module, declaration.target.name, ConstRef(declaration, module), declaration.target.span)
             case syntax.Extern() if library.allow_extern:
                 _declare(module, declaration.name, _opaque(declaration, module), declaration.name_span)
             case syntax.Model() | syntax.Extern():
@@ -176,7 +181,7 @@ def _use(use: syntax.Use, module: Module, library: Library) -> None:
         _declare(module, alias, found, use.module_span)
     for item in use.items:
         entry = found.scope.get(item.name) or _activation(item.name, use.module)
-        if entry is None or (isinstance(entry, BlockRef) and entry.module is not found):
+        if entry is None or (isinstance(entry, (BlockRef, ConstRef)) and entry.module is not found):
             if not found.broken:
                 module.diagnostics.append(_unknown_import(item, use, found))
             module.scope[item.alias or item.name] = None
@@ -187,17 +192,23 @@ def _use(use: syntax.Use, module: Module, library: Library) -> None:
 def _activation(name: str, module: str) -> OpTemplate | None:
     """`std.nn` holds every activation, also those that are operations and need no `use`."""
     spec = OPS.get(name)
-    here = spec is not None and module == "std.nn" and spec.kind == "elementwise" and spec.inputs == "x"
+    here = spec is not None and module == "std.nn" and (_by_element(spec) or name in ("softmax", "log_softmax"))
     return OpTemplate(spec) if spec is not None and here else None
 
 
+def _by_element(spec: OpSpec) -> bool:
+    return spec.kind == "elementwise" and spec.inputs == "x"
+
+
 def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Diagnostic:
-    names = sorted(n for n, e in found.scope.items() if isinstance(e, BlockRef) and e.module is found)
+    names = sorted(n for n, e in found.scope.items() if isinstance(e, (BlockRef, ConstRef)) and e.module is found)
     close = difflib.get_close_matches(item.name, names, 1)
     if close:
         advice = f"did you mean `{close[0]}`?"
     else:
         advice = f"`{use.module}` has " + ", ".join(names) if names else ""
+    if item.name in suggest.MEANT:
+        advice = suggest.MEANT[item.name]
     if item.name in OPS:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
     alias = f" as {item.alias}" if item.alias else ""
@@ -219,8 +230,8 @@ def place_of(entry: Any) -> Span | None:
     match entry:
         case BlockRef():
             return entry.tree.name_span
-        case syntax.Const():
-            return entry.target.span
+        case ConstRef():
+            return entry.tree.target.span
         case syntax.Model() | syntax.Extern():
             return entry.name_span
         case _:

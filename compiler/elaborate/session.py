@@ -12,16 +12,17 @@ from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.generic import open_match, typed_results
-from ogive.compiler.elaborate.modules import Library, Module
+from ogive.compiler.elaborate.modules import Library
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds, names_in
-from ogive.compiler.elaborate.supplied import Given, elements
+from ogive.compiler.elaborate.supplied import Given, elements, initial_values
 from ogive.compiler.elaborate.ties import ties
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
+    ConstRef,
     Fault,
     Gradient,
     Handed,
@@ -46,7 +47,7 @@ from ogive.compiler.elaborate.variants import (
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 NESTING = 64
@@ -123,14 +124,16 @@ class Session:
 
     def function_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         """`over[...]` and its like."""
-        if name == "count":
-            return self.number_of_weights(frame, tree)
+        if name in ("count", "initial"):
+            return self.weights_of(frame, name, tree)
         return lifting.make(frame, name, tree)
 
-    def number_of_weights(self, frame: Frame, tree: syntax.Brackets) -> Any:
-        """`count[F]`: how many learned numbers a block holds, which may hang on sizes."""
+    def weights_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
+        """`count[F]`: how many learned numbers a block holds, which may hang on sizes. `initial[F]`: how they start."""
         if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
-            raise frame.fail("E0403", "`count` takes one block: `count[F]`", tree.span)
+            raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
+        if name == "initial" and frame.filling is None:
+            raise frame.fail("E0404", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
         func = self.handed(frame, tree.items[0])
         if isinstance(func, BlockRef):
             func = Template(func)
@@ -139,9 +142,13 @@ class Session:
         if isinstance(func, UnknownStatic):
             raise Undecided(func.name, tree.span)
         if not isinstance(func, Instance):
-            raise frame.fail("E0404", f"`count` takes a block, this is {kind_of(func)}", tree.span)
+            raise frame.fail("E0404", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
         use = self.variant_of(frame, func, tree.span)
-        return BROKEN if use is None else elements(use.definition, dict(use.bindings))
+        if use is None:
+            return BROKEN
+        if name == "initial":
+            return initial_values(frame, use, tree.span)
+        return elements(use.definition, dict(use.bindings))
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
@@ -153,34 +160,53 @@ class Session:
         if self.steps > self.operations:
             raise LimitReached(f"more than {self.operations:,} operations after unrolling")
 
-    def constant(self, module: Module, tree: syntax.Const, span: Span) -> Any:
+    def constant(self, ref: ConstRef) -> Any:
         """The value of a `const`."""
-        name = tree.target.name
-        if name not in module.consts:
+        module = ref.module
+        if ref.name not in module.consts:
             frame = Frame(self, module, None, self.facts)
-            if tree in self.const_stack:
-                round_ = [each.target for each in self.const_stack[self.const_stack.index(tree) :]]
-                path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
-                labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
-                module.diagnostics.append(
-                    Diagnostic("E0203", f"`{name}` is defined by itself: {path}", tree.target.span, labels=labels)
-                )
-                module.consts[name] = BROKEN
-                return BROKEN
-            self.const_stack.append(tree)
-            try:
-                value = fit_for_const(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
-            except Fault:
-                value = BROKEN
-            except (LimitReached, Undecided) as limit:
-                code = "E0701" if isinstance(limit, LimitReached) else "E0404"
-                frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
-                value = BROKEN
-            finally:
-                self.const_stack.pop()
+            value = self._valued(frame, ref)
             module.diagnostics.extend(frame.diagnostics)
-            module.consts.setdefault(name, value)
-        return module.consts[name]
+            module.consts.setdefault(ref.name, value)
+        return module.consts[ref.name]
+
+    def rule(self, frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
+        """The value of `const name[statics] = e` at some statics: its names are those of its own module."""
+        held = frame.module, frame.variables
+        frame.module, frame.variables = ref.module, dict(given)
+        try:
+            for decl in ref.tree.statics:
+                if decl.name not in given and decl.default is None:
+                    raise frame.fail("E0402", f"the static `{decl.name}` of `{ref.name}` is not given", span)
+                if decl.name not in given:
+                    assert decl.default is not None
+                    wanted = kinds(decl, ref.tree)
+                    frame.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
+            return self._valued(frame, ref)
+        finally:
+            frame.module, frame.variables = held
+
+    def _valued(self, frame: Frame, ref: ConstRef) -> Any:
+        tree = ref.tree
+        if tree in self.const_stack:
+            round_ = [each.target for each in self.const_stack[self.const_stack.index(tree) :]]
+            path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
+            labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
+            frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels)
+            return BROKEN
+        self.const_stack.append(tree)
+        try:
+            return fit_for_const(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
+        except Fault:
+            return BROKEN
+        except (LimitReached, Undecided) as limit:
+            if tree.statics:
+                raise
+            code = "E0701" if isinstance(limit, LimitReached) else "E0404"
+            frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
+            return BROKEN
+        finally:
+            self.const_stack.pop()
 
     # --- uses of blocks -------------------------------------------------------------------------------------------
 
@@ -195,6 +221,12 @@ class Session:
     ) -> Any:
         """Apply an instance: its results as tensors of the frame's graph."""
         return uses.use(frame, instance, operands, span, spans, given)
+
+    def bind(
+        self, frame: Frame, instance: Instance, operands: Sequence[Tensor], span: Span, spans: Sequence[Span]
+    ) -> bool:
+        """An instance meets its operands, and is not applied yet; False where they do not fit."""
+        return uses.bind(frame, instance, operands, span, spans) is not None
 
     # --- variants -------------------------------------------------------------------------------------------------
 

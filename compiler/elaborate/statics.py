@@ -13,6 +13,7 @@ from ogive.compiler.elaborate.values import (
     BlockRef,
     Builtin,
     Composite,
+    ConstRef,
     Handed,
     Instance,
     OpTemplate,
@@ -28,13 +29,13 @@ from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
+Declared = syntax.Block | syntax.Extern | syntax.Const  # what has statics
+
 LOWEST = {"size": 1, "nat": 0}
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
 
 
-def kinds(
-    decl: syntax.StaticDecl, block: syntax.Block | syntax.Extern, seen: frozenset[str] = frozenset()
-) -> tuple[str, ...]:
+def kinds(decl: syntax.StaticDecl, block: Declared, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The kinds that a static takes: written, or shown by its default."""
     if decl.kinds:
         return decl.kinds
@@ -71,6 +72,8 @@ def kinds(
 
 def fits(value: Any, wanted: Sequence[str]) -> bool:
     """Whether a value is of one of the kinds."""
+    if isinstance(value, UnknownStatic):
+        return value.kind in wanted
     return any(_fits(value, kind) for kind in wanted)
 
 
@@ -80,18 +83,18 @@ def _fits(value: Any, kind: str) -> bool:
             lowest = LOWEST.get(kind)
             return isinstance(value, Size) and (lowest is None or not value.is_number or value.number >= lowest)
         case "float":
-            return isinstance(value, (float, Scalar, Size)) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, (float, Scalar, Size))
         case "bool":
-            return isinstance(value, bool) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, bool)
         case "str":
-            return isinstance(value, str) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, str)
         case "list":
-            return isinstance(value, (tuple, PackValue)) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, (tuple, PackValue))
         case "axis":
-            return isinstance(value, AxisRef) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, AxisRef)
         case "block":
             blocks = (BlockRef, Template, Handed, Instance, OpTemplate, Composite, TypedBlock, Builtin)
-            return isinstance(value, blocks) or (isinstance(value, UnknownStatic) and value.kind == kind)
+            return isinstance(value, blocks)
         case _:
             return True
 
@@ -130,7 +133,7 @@ def words(wanted: Sequence[str]) -> str:
 
 
 def of_block(
-    frame: Frame, ref: BlockRef, before: Mapping[str, Any], items: Sequence[Any], span: Span
+    frame: Frame, ref: BlockRef | ConstRef, before: Mapping[str, Any], items: Sequence[Any], span: Span
 ) -> tuple[dict[str, Any], bool]:
     """The statics that brackets give to a block, and whether they end in `...`."""
     given = dict(before)
@@ -164,7 +167,7 @@ def of_block(
 
 def _keyword(
     frame: Frame,
-    ref: BlockRef,
+    ref: BlockRef | ConstRef,
     item: syntax.Keyword,
     given: dict[str, Any],
     places: dict[str, Span],
@@ -197,7 +200,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _signature(ref: BlockRef) -> str:
+def _signature(ref: BlockRef | ConstRef) -> str:
     names = [d.name if d.default is None else f"{d.name}={d.default.span.text}" for d in ref.tree.statics]
     return f"its statics: {ref.name}[{', '.join(names)}]" if names else f"`{ref.name}` has no statics"
 
@@ -250,8 +253,10 @@ def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
     )
 
 
-def input_sizes(block: syntax.Block | syntax.Extern) -> tuple[str, ...]:
+def input_sizes(block: Declared) -> tuple[str, ...]:
     """The plain names in the types of the inputs that no static binds, in order."""
+    if isinstance(block, syntax.Const):
+        return ()
     statics = {decl.name for decl in block.statics}
     found: dict[str, None] = {}
     for each in block.inputs:

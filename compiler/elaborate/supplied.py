@@ -1,14 +1,16 @@
-"""Weights that are supplied at a call: `f(x, weight = e)`, `f(x, weights = theta)`; how many there are: `count[F]`."""
+"""Weights that are supplied at a call: `f(x, weight = e)`, `f(x, weights = theta)`; how many there are: `count[F]`; how
+they would start: `initial[F]`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.checker import RuleChecker, operation
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.values import BROKEN, Instance, Tensor, kind_of
-from ogive.compiler.ir import Definition, Weight
+from ogive.compiler.ir import Definition, Init, Scalar, Weight
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import Size, Unknown, size
@@ -108,6 +110,56 @@ def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:
                 number = number * loops[".".join(parts[:index])]
         total = total + number
     return total
+
+
+def initial_values(frame: Frame, use: Use, span: Span) -> Any:
+    """The first values of every learned weight of a block on one flat axis, in the order of `weights = theta`."""
+    parts = []
+    for path, kind, init in sorted(_inits(use.definition, dict(use.bindings)), key=lambda entry: entry[0].split(".")):
+        if init.graph is not None or "*" in path:
+            reason = "is an expression" if init.graph is not None else "stands in a loop"
+            raise frame.fail("E0702", f"`initial`: how `{path}` starts {reason}: this is not built yet", span)
+        attrs = (("name", init.name), *init.attrs, ("alone", True))
+        drawn = frame.builder.node("initial", (), (kind,), attrs=attrs, span=span)[0]
+        parts.append(_flattened(frame, drawn, kind, span))
+    if len(parts) == 1:
+        return parts[0]
+    return operation(frame, "concat", tuple(parts), span, statics={"axis": 0}, what="")
+
+
+def _flattened(frame: Frame, tensor: Tensor, kind: TensorType, span: Span) -> Any:
+    names = [f"i{i}" for i in range(len(kind.axes))]
+    if len(names) == 1:
+        return tensor
+    pattern = Pattern(f"{' '.join(names)} -> ({' '.join(names)})", {})
+    return operation(frame, "rearrange", (tensor,), span, statics={"pattern": pattern}, what="")
+
+
+def _inits(definition: Definition, mapping: Mapping[Unknown, Size]) -> Iterator[tuple[str, TensorType, Init]]:
+    """The learned weights at or below a definition, and how they start: what stands further out wins."""
+    for member in definition.members:
+        if isinstance(member, Weight) and member.kind == "param":
+            axes = tuple(Axis(axis.size.subs(mapping)) for axis in member.type.axes)
+            yield member.path, TensorType(member.type.elem, axes), _at(member.init, mapping)
+        elif isinstance(member, InstanceMember):
+            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
+            given = {path: _at(init, mapping) for path, init in member.inits}
+            for path, kind, init in _inits(member.definition, inner):
+                yield f"{member.path}.{path}", kind, given.get(path, init)
+
+
+def _at(init: Init, mapping: Mapping[Unknown, Size]) -> Init:
+    return Init(init.name, tuple((key, _number_at(value, mapping)) for key, value in init.attrs), init.graph)
+
+
+def _number_at(value: Any, mapping: Mapping[Unknown, Size]) -> Any:
+    match value:
+        case Scalar(fn=fn, args=args):
+            return Scalar(fn, tuple(_number_at(arg, mapping) for arg in args))
+        case Size():
+            return value.subs(mapping)
+        case _:
+            return value
 
 
 def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:

@@ -30,35 +30,43 @@ def use(
     supplied: Sequence[Given] = (),
 ) -> Any:
     """Apply an instance: its results as tensors of the frame's graph."""
+    found = bind(frame, instance, operands, span, spans)
+    return BROKEN if found is None else _results(frame, instance, *found, operands, span, supplied)
+
+
+def bind(
+    frame: Frame, instance: Instance, operands: Sequence[Tensor | None], span: Span, spans: Sequence[Span]
+) -> tuple[Use, tuple[TensorType, ...]] | None:
+    """An instance meets its operands: the block at these sizes, and the types of its results."""
     ref = instance.block
     if ref in frame.session.refused:
-        return BROKEN
+        return None
     given = instance.bound or instance.statics
     key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
     known = frame.applied.get(key)
     if known is not None:
         match, used, types = known
         _allocated(frame, instance, match, used)
-        return _results(frame, instance, used, types, operands, span, supplied)
+        return used, types
     match = unify.match_inputs(frame, ref, given, operands, span, spans)
     if match.failed:
-        return BROKEN
+        return None
     shown = _shown(operands, spans)
     presence = tuple(None if t is None else t.maybe is not None for t in operands)
     if not _stated(frame, ref, match, span, shown, vacant(ref.tree, presence)):
-        return BROKEN
+        return None
     if frame.session.misfit(frame, ref, match, instance.span):
-        return BROKEN
-    found = abstract(ref, match, presence)
+        return None
+    found = abstract(ref, match, presence, frame.facts.reduce)
     try:
         variant = frame.session.find(frame, ref, found, span)
     except LimitReached as limit:
         if not frame.catches:
             raise
         frame.report("E0701", f"{limit}", span, note="asked for here")
-        return BROKEN
+        return None
     if blame.at_use(frame, variant, span):
-        return BROKEN
+        return None
     bindings = bindings_of(variant.holes, found.sizes)
     _allocated(frame, instance, match, Use(variant, bindings))
     if (
@@ -66,12 +74,12 @@ def use(
         or not _flow(frame, variant, bindings, span, shown)
         or variant.outputs is None
     ):
-        return BROKEN
+        return None
     used = Use(variant, bindings)
     types = types_of(used, match)
     if not variant.running:
         frame.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
-    return _results(frame, instance, used, types, operands, span, supplied)
+    return used, types
 
 
 def _shown(operands: Sequence[Tensor | None], spans: Sequence[Span]) -> tuple[Label, ...]:

@@ -71,6 +71,19 @@ class BlockRef:
         return self.module.name.startswith("std.")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ConstRef:
+    """A `const` of a module: a value, or with statics a rule for values, which brackets apply."""
+
+    tree: syntax.Const
+    module: Module
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
+        return self.tree.target.name
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A block with some statics set; applied, it allocates at that place."""
@@ -269,7 +282,7 @@ def kind_of(value: object) -> str:
             return "an instance of a block"
         case OpTemplate():
             return "an operation"
-        case Builtin():
+        case Builtin() | ConstRef():
             return "a compile-time function"
         case AxisRef():
             return "an axis"

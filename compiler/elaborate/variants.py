@@ -6,7 +6,7 @@ by the numbers behind them and noted: another use at which the same choices come
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ class Abstract:
 
 @dataclass
 class _Taker:
+    reduce: Callable[[Size], Size]
     names: list[str] = field(default_factory=list)
     lows: list[int | None] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)
@@ -109,8 +110,9 @@ class _Taker:
             case Size():
                 if value.is_number:
                     return value
-                if value in self.sizes:  # the same size of the user is the same unknown of ours
-                    return _Hole(self.sizes.index(value))
+                known = [self.reduce(size) for size in self.sizes]
+                if self.reduce(value) in known:  # the same size of the user is the same unknown of ours
+                    return _Hole(known.index(self.reduce(value)))
                 return self.hole(value, name, 1 if _positive(value) else None)
             case Scalar(fn=fn, args=args):
                 return Scalar(fn, tuple(self.take(a, name) for a in args))
@@ -162,12 +164,14 @@ def fill(value: Any, own: Sequence[Size]) -> Any:
             return value
 
 
-def abstract(ref: BlockRef, match: Match, presence: tuple[bool | None, ...]) -> Abstract:
-    """Take the sizes out of a use of a block.
+def abstract(
+    ref: BlockRef, match: Match, presence: tuple[bool | None, ...], reduce: Callable[[Size], Size] = lambda size: size
+) -> Abstract:
+    """Take the sizes out of a use of a block. `reduce` writes a size by what the user knows.
 
     `presence` says for each input whether it is absent (None), given (False), or known only when the model runs (True).
     """
-    taker = _Taker()
+    taker = _Taker(reduce)
     empty = may_be_empty(ref.tree) | vacant(ref.tree, presence)
     values: dict[str, Any] = dict.fromkeys(decl.name for decl in ref.tree.statics)
     others: list[str] = []

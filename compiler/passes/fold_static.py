@@ -186,6 +186,10 @@ def stored(graph: Graph, scope: Scope, static: Static) -> Graph:
     for output in graph.outputs:
         if isinstance(output, str):
             wanted.setdefault(output, set()).add("output")
+    for node in reversed([node for node in graph.nodes if _in(node, scope)]):  # a reader of a part reads the whole
+        readers = {reader for value in node.outputs for reader in wanted.get(value.name, ())}
+        for name in node.operands:
+            wanted.setdefault(name, set()).update(readers)
     frontier = _Frontier(scope, static, wanted)
     nodes: list[Node] = []
     for node in graph.nodes:

@@ -9,10 +9,10 @@ from math import prod
 from ogive.compiler.ir import Const, Definition, Graph, Model, Node, Value
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.frame import optimized
-from ogive.compiler.passes.poset import Poset, PosetError, read
-from ogive.compiler.passes.poset_form import closed_form
 from ogive.compiler.passes.rewrite import Rule, rules_pass
 from ogive.compiler.passes.substitute import Fresh
+from ogive.compiler.poset import Poset, PosetError, read
+from ogive.compiler.poset_form import closed_form
 from ogive.compiler.sizes import Size, ceil_div, size
 from ogive.compiler.types import Axis, TensorType
 

@@ -9,7 +9,7 @@ from ogive.backends.diagram.diagram import Diagram, beside
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.hasse import hasse
 from ogive.backends.diagram.svg import svg
-from ogive.compiler.passes.poset import product
+from ogive.compiler.poset import product
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -43,7 +43,7 @@ def picture(file: str, name: str, depth: int) -> Diagram:
 
 def repvgg_block() -> ogive.Model:
     """A block of RepVGG with numbers."""
-    text = "ogive 1\nuse ./repvgg (RepVGGBlock)\nmodel Block = RepVGGBlock[cin=64, c=64, stride=1]\n"
+    text = "ogive 1\nuse std.reparam (RepConv)\nmodel Block = RepConv[cin=64, c=64]\n"
     block = ogive.source(text, str(ROOT / "examples" / "block.arch"))["Block"]
     assert isinstance(block, ogive.Model)
     return block

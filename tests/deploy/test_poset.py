@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ogive.backends.pytorch.module import build
 from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.poset import Poset, PosetError, antichain, chain, product, read
-from ogive.compiler.passes.poset_form import closed_form
 from ogive.compiler.passes.poset_pool import poset_pool
+from ogive.compiler.poset import NAMES, Poset, PosetError, antichain, chain, product, read
+from ogive.compiler.poset_form import closed_form
 from ogive.compiler.program import check_text
 
 COVERS = (9, 16, 12, 6, 10, 10, 9, 6, 8, 9, 7, 7, 8, 5, 6, 7)  # upsets of the 16 posets on 4 elements, by number
@@ -180,22 +180,73 @@ def test_after_a_relu_every_poset_is_four_times_the_average() -> None:
         torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("order", ["antichain", "chain", "diamond", "zigzag", "fork", "join"])
-def test_the_library_says_the_same(order: str) -> None:
-    text = f"""use std.posets (poset_pool, {order})
-
-block net(x: [b, c, h, w]) -> [b, c, h', w']:
-    return x |> poset_pool[{order}]
-
-model M = net[]
+NAMED = [name for name in NAMES if name not in ("chain", "antichain")]
+# expressions of the library, beside the same in Python
+VALUES: list[tuple[str, Poset]] = [
+    *((name, read(name)) for name in NAMED),
+    ("chain[4]", chain(4)),
+    ("antichain[4]", antichain(4)),
+    ("chain[1]", chain(1)),
+    ("dual[wye]", read("wye").dual),
+    ("disjoint_sum[chain[2], vee]", chain(2) + read("vee")),
+    ("ordinal_sum[antichain[2], chain[2]]", antichain(2).below(chain(2))),
+    ("product[chain[3], chain[3]]", product(3)),
+    ("lexicographic_sum[chain[2], [antichain[2], wedge]]", chain(2).compose(antichain(2), read("wedge"))),
+    ("lexicographic_sum[zigzag, [chain[2], chain[1], antichain[2], chain[1]]]",
+     read("zigzag").compose(chain(2), chain(1), antichain(2), chain(1))),
+    ('poset("a<b, c<{b,d}", 5)', read("a<b, c<{b,d}", 5)),
+]  # fmt: skip
+LIBRARY = f"""use std.posets (PosetPool, chain, antichain, dual, disjoint_sum, ordinal_sum, product, lexicographic_sum,
+                {", ".join(NAMED)})
 """
-    program = check_text(text)
-    net = build(program.models["M"].ir).double()
-    x = torch.randn(2, 3, 6, 9, dtype=torch.float64)
-    windows = F.unfold(F.pad(x, (0, 1)).flatten(0, 1)[:, None], 2, stride=2)
-    poset = read(order)
-    wanted = torch.stack([windows[:, [i for i in range(4) if m >> i & 1]].sum(1) for m in poset.upsets]).amax(0)
-    torch.testing.assert_close(net(x), wanted.view(2, 3, 3, 5))
+
+
+def best(poset: Poset, windows: Tensor) -> Tensor:
+    """The definition, on places of windows along axis 1."""
+    return torch.stack([windows[:, [i for i in range(poset.size) if m >> i & 1]].sum(1) for m in poset.upsets]).amax(0)
+
+
+@pytest.mark.parametrize(("text", "poset"), VALUES, ids=[text for text, _ in VALUES])
+def test_the_library_says_the_same(text: str, poset: Poset) -> None:
+    net = (
+        f"block Net(x: [b, c, h, w]) -> [b, c, h', w']:\n    return x |> PosetPool[{text}, [1, {poset.size}], [1, 2]]\n"
+    )
+    program = check_text(f"{LIBRARY}\n{net}\nmodel M = Net[]\n")
+    pool = build(program.models["M"].ir).double()
+    x = torch.randn(2, 3, 2, 9, dtype=torch.float64)
+    over = -(9 - poset.size) % 2  # windows that overhang are filled with zeros
+    windows = F.unfold(F.pad(x, (0, over)).flatten(0, 1)[:, None], (1, poset.size), stride=(1, 2))
+    torch.testing.assert_close(pool(x), best(poset, windows).view(2, 3, 2, -1))
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 5), (2, 2), (1, 1)])
+def test_the_default_window_is_two_by_two(size: tuple[int, int]) -> None:
+    program = check_text(
+        "block Net(x: [b, c, h, w]) -> [b, c, h', w']:\n    return x |> poset_pool[\"a<{b,c}<d\"]\n\nmodel M = Net[]\n"
+    )
+    assert not [d for d in program.diagnostics if d.severity == "error"]
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    filled = F.pad(x, (0, size[1] % 2, 0, size[0] % 2))
+    windows = F.unfold(filled.flatten(0, 1)[:, None], 2, stride=2)
+    found = build(program.models["M"].ir).double()(x)
+    torch.testing.assert_close(found, best(read("diamond"), windows).view_as(found))
+
+
+@pytest.mark.parametrize(
+    ("order", "word"),
+    [
+        ('"a<b, b<a"', "cycle"),
+        ('"a<z"', "element"),
+        ("[[0, 1], [1, 0]]", "matrix"),
+        ("chain[3]", "matrix"),
+        ("7", "list"),
+    ],
+)
+def test_the_library_refuses_what_is_no_poset(order: str, word: str) -> None:
+    text = f"block Net(x: [b, c, h, w]) -> [b, c, h', w']:\n    return x |> PosetPool[{order}]\n\nmodel M = Net[]\n"
+    found = [d for d in check_text(f"{LIBRARY}\n{text}").diagnostics if d.severity == "error"]
+    assert found
+    assert word in found[0].message
 
 
 def test_refusals() -> None:

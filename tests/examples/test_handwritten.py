@@ -69,9 +69,9 @@ def mobilenet_v2(w: Weights, x: Tensor) -> Tensor:
 
 def repvgg(w: Weights, x: Tensor) -> Tensor:
     def unit(w: Weights, x: Tensor, stride: int, same: bool) -> Tensor:
-        y = w("dense_bn").batch_norm(w("dense").conv(x, stride, 1))
-        y = y + w("pointwise_bn").batch_norm(w("pointwise").conv(x, stride))
-        return F.relu(y + w("identity_bn").batch_norm(x) if same else y)
+        y = w("dense", "bn").batch_norm(w("dense", "conv").conv(x, stride, 1))
+        y = y + w("pointwise", "bn").batch_norm(w("pointwise", "conv").conv(x, stride))
+        return F.relu(y + w("identity").batch_norm(x) if same else y)
 
     x = unit(w("stem"), x, 2, False)
     for i in range(2):

@@ -34,7 +34,9 @@ def test_every_tree_survives(tree: s.File) -> None:
 @settings(max_examples=200, deadline=None)
 @given(trees.exprs)
 def test_every_expression_survives_with_the_fewest_parentheses(tree: s.Expr) -> None:
-    file = s.File(**trees.AT, declarations=(s.Const(**trees.AT, target=s.Target(**trees.AT, name="a"), value=tree),))
+    file = s.File(
+        **trees.AT, declarations=(s.Const(**trees.AT, target=s.Target(**trees.AT, name="a"), statics=(), value=tree),)
+    )
     text = same(file)
     for start, stop in parentheses(text):
         if text[start + 1 : stop].rstrip().endswith(","):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ogive.compiler.passes.poset import Poset
+from ogive.compiler.poset import Poset
 
 Value = TypeVar("Value")
 

@@ -144,8 +144,10 @@ NUMBERED = (
     "{a,b,c}<d", "", "a<b", "{a,b}<c<d", "{a,b}<c", "a<{b,c}", "a<b, c<d", "a<b<{c,d}", "a<b<c", "a<{b,c,d}",
     "a<b, a<c<d", "{a,b}<{c,d}", "a<b, c<b, c<d", "a<b<c<d", "a<{b,c}<d", "a<c<d, b<d",
 )  # fmt: skip
-NAMES = {"antichain": "", "chain": "a<b<c<d", "diamond": "a<{b,c}<d", "zigzag": "a<b, c<b, c<d", "fork": "a<{b,c,d}",
-         "join": "{a,b,c}<d"}  # fmt: skip
+NAMES = (
+    "join", "antichain", "edge", "wye_down", "wedge", "vee", "two_two", "wye", "three_one", "fork", "branch", "bowtie",
+    "zigzag", "chain", "diamond", "merge",
+)  # fmt: skip
 
 
 def read(text: str, size: int = 4) -> Poset:
@@ -164,7 +166,9 @@ def read(text: str, size: int = 4) -> Poset:
         if number >= len(NUMBERED):
             raise PosetError(f"there are {len(NUMBERED)} posets on 4 elements, from #0 on; `{text}` is none")
         text = NUMBERED[number]
-    return Poset.of(size, list(_relation(NAMES.get(text, text))))
+    if text in NAMES:
+        text = NUMBERED[NAMES.index(text)]
+    return Poset.of(size, list(_relation(text)))
 
 
 def _relation(text: str) -> Iterator[Pair]:
