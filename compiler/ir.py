@@ -61,9 +61,11 @@ class Node:
     Most are primitive operations of `compiler.ops` (then `attrs` are the statics after resolution). The others:
 
     - `weight`: no inputs; `path` names a `Weight` of the definition (or of an instance in it: "wte.weight").
+      attrs["stacked"]: it is read from outside of its last so many loops, all turns stacked on first axes.
     - `call`: applies `callee`; `path` names an `Instance` of the definition, or is "" for a block without weights;
       `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None:
-      absent); `supplied` names weights given at the call: (weight path inside the callee, value name).
+      absent); `supplied` names weights given at the call: (weight path inside the callee, value name), those of all
+      turns of its loops stacked.
     - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
       values of this turn (slices along the first axis of an input), and captures. attrs["index"] is the `Unknown` that
       stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the

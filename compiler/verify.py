@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ogive.compiler.ir import Const, Definition, Graph, Instance, Model, Node, Operand, Value
+from ogive.compiler.ir import Const, Definition, Graph, Model, Node, Operand, Value
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.substitute import type_in_sizes
 from ogive.compiler.sizes import Facts, Size, Unknown
 from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.weights import turns_in, weight_types
 
 STRUCTURE = frozenset(
     (
@@ -121,7 +122,7 @@ class _Check:
                 yield from self.branches(node, types)
 
     def weight(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
-        wanted = weight_type(self.definition, node.path)
+        wanted = weight_type(self.definition, node.path, int(node.attr("stacked", 0)))
         if wanted is None:
             yield f"{shown(node)}: no weight at {node.path}"
             return
@@ -154,7 +155,7 @@ class _Check:
             if wanted is not None and not self.same(made.type, type_in_sizes(wanted.type, bindings)):
                 yield f"{shown(node)}: gives {type_in_sizes(wanted.type, bindings)}, not {made.type}"
         for path, name in node.supplied:
-            inside = weight_type(callee, path)
+            inside = weight_type(callee, path, turns_in(path))
             if inside is None or not self.same(known[name].type, type_in_sizes(inside, bindings)):
                 yield f"{shown(node)}: {name} does not fit the weight {path}"
 
@@ -225,21 +226,12 @@ def unbound(place: str, callee: Definition, bindings: Mapping[Unknown, Size]) ->
     yield from (f"{place}: `{unknown}` of {callee.name} is not bound" for unknown in wanted if unknown not in bindings)
 
 
-def weight_type(definition: Definition, path: str) -> TensorType | None:
-    """The type of the weight at a path, which may lie in an instance, in the sizes of the definition."""
-    for weight in definition.weights:
-        if weight.path == path:
-            return weight.type
-    for instance in definition.instances:
-        if path.startswith(instance.path + "."):
-            inner = weight_type(instance.definition, path[len(instance.path) + 1 :])
-            if inner is not None:
-                return _lifted(type_in_sizes(inner, dict(instance.bindings)), instance)
-    return None
-
-
-def _lifted(type: TensorType, instance: Instance) -> TensorType:
-    return type if instance.lift is None else TensorType(type.elem, (Axis(instance.lift), *type.axes))
+def weight_type(definition: Definition, path: str, stacked: int = 0) -> TensorType | None:
+    """The type of the weight at a path, which may lie in an instance; the turns of its last loops may be stacked."""
+    whole = dict(weight_types(definition, {})).get(path)
+    if whole is None:
+        return None
+    return TensorType(whole.elem, whole.axes[turns_in(path) - stacked :])
 
 
 def shown(node: Node) -> str:

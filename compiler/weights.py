@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from ogive.compiler.ir import Definition, Init, Loop, Model, Weight
+from ogive.compiler.ir import Definition, Init, Instance, Loop, Model, Weight
 from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.types import Axis, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,41 @@ def _count(
                 total += turns * many * _count(member.definition, inner, path + ".", memo)
         memo[key] = total
     return memo[key]
+
+
+def weight_types(
+    definition: Definition, mapping: Mapping[Unknown, Size], kinds: Collection[str] = ("param", "state")
+) -> list[tuple[str, TensorType]]:
+    """The stored weights of some kinds at or below a definition, in the user's sizes.
+
+    A path with turns (`h.*.lin.weight`) stands for those of all turns, stacked on first axes.
+    """
+    found: list[tuple[str, TensorType]] = []
+    loops = {path: loop.count.subs(mapping) for path, loop in definition.loops.items()}
+    for member in definition.members:
+        if isinstance(member, Weight) and member.kind in kinds:
+            axes = tuple(Axis(a.size.subs(mapping)) for a in member.type.axes)
+            found.append((member.path, TensorType(member.type.elem, (*_loops(member.path, loops), *axes))))
+        elif isinstance(member, Instance):
+            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
+            lift = () if member.lift is None else (Axis(member.lift.subs(mapping)),)
+            for path, kind in weight_types(member.definition, inner, kinds):
+                if path in member.omitted:
+                    continue
+                at = turns_in(path)
+                axes = (*_loops(member.path, loops), *kind.axes[:at], *lift, *kind.axes[at:])
+                found.append((f"{member.path}.{path}", TensorType(kind.elem, axes)))
+    return found
+
+
+def turns_in(path: str) -> int:
+    """How many loops stand around the weight at a path."""
+    return path.split(".").count("*")
+
+
+def _loops(path: str, loops: Mapping[str, Size]) -> tuple[Axis, ...]:
+    parts = path.split(".")
+    return tuple(Axis(loops[".".join(parts[:index])]) for index, part in enumerate(parts) if part == "*")
 
 
 def _below(

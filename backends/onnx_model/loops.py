@@ -83,7 +83,7 @@ def _item(walker: Walker, source: str, index: int) -> str:
 
 def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
     """The results of one turn, whose inputs are bound."""
-    if walker.on_turn is not None and walker.tape is None:
+    if walker.on_turn is not None and walker.tape is None and not frame.supplied:
         return walker.on_turn(walker, frame, node)
     return walker.graph(frame, node.regions[0])
 

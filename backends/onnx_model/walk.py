@@ -41,9 +41,9 @@ class Frame:
     place: str = ""  # the path of the innermost of their turns
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
-    def path(self, path: str) -> str:
-        """The path of a member, turns filled in."""
-        turns = iter(self.turns)
+    def path(self, path: str, stacked: int = 0) -> str:
+        """The path of a member, turns filled in, but for those of its last `stacked` loops."""
+        turns = iter(self.turns[: path.split(".").count("*") - stacked])
         parts = (str(next(turns, "*")) if part == "*" else part for part in path.split("."))
         return self.prefix + ".".join(parts)
 
@@ -59,6 +59,7 @@ class Walker:
     on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
     on_turn: Callable[[Walker, Frame, Node], Sequence[Bound]] | None = None
+    rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all turns, stacked: those of each
 
     def definition(
         self,
@@ -172,12 +173,39 @@ class Walker:
         return operand
 
     def _weight(self, frame: Frame, node: Node) -> None:
-        value = node.outputs[0]
+        value, stacked = node.outputs[0], int(node.attr("stacked", 0))
         name = frame.supplied.get(node.path)
         if name is None:
-            name = self.weight(frame.path(node.path), real(frame.sizes.type(value.type)))
+            type = real(frame.sizes.type(value.type))
+            name = self._all_turns(frame.path(node.path, stacked), type, stacked)
+        else:
+            name = self._turn(frame, node.path, name, stacked)
         self.note(name, value, frame)
         frame.values[value.name] = name
+
+    def _all_turns(self, path: str, type: TensorType, stacked: int) -> str:
+        """A weight; those of the turns of so many loops stacked on first axes."""
+        if not stacked:
+            return self.weight(path, type)
+        count = type.axes[0].size
+        if not count.is_number:
+            raise OnnxError(f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`")
+        inner = type.with_axes(*type.axes[1:])
+        before, after = path.split("*")[:-stacked], path.split("*")[-stacked:]
+        turns = (f"{'*'.join(before)}{number}{'*'.join(after)}" for number in range(count.number))
+        rows = tuple(self._all_turns(turn, inner, stacked - 1) for turn in turns)
+        zero = self.builder.array([0])
+        name = self.builder.node("Concat", *(self.builder.node("Unsqueeze", row, zero) for row in rows), axis=0)
+        self.rows[name] = rows
+        return name
+
+    def _turn(self, frame: Frame, path: str, name: str, stacked: int = 0) -> str:
+        """Of weights that are supplied for all turns, stacked, the one of this turn."""
+        for index in frame.turns[: path.split(".").count("*") - stacked]:
+            rows = self.rows.get(name)
+            assert isinstance(index, int), path
+            name = rows[index] if rows else self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
+        return name
 
     def _call(self, frame: Frame, node: Node) -> None:
         assert node.callee is not None, node
@@ -189,7 +217,8 @@ class Walker:
                 return
         supplied = {path: str(frame.values[name]) for path, name in node.supplied}
         start = f"{node.path}."
-        supplied |= {p[len(start) :]: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
+        below = {p: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
+        supplied |= {p[len(start) :]: self._turn(frame, node.path, name) for p, name in below.items()}
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
         self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.errors import LoweringError
@@ -11,6 +11,7 @@ from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
 from ogive.backends.pytorch.written import Written
 from ogive.compiler.ir import Node
+from ogive.compiler.weights import weight_types
 
 
 def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
@@ -53,6 +54,47 @@ def _with_weights(writer: Writer, node: Node, base: Code, plain: Code) -> Code:
         return plain
     if not base.text.startswith("self"):
         raise LoweringError("a weight is supplied to a block without weights")
-    weights = ", ".join(f'"{path}": {writer.scope.operand(name, lambda _: None)}' for path, name in node.supplied)
+    weights = ", ".join(_supplied(writer, node))
     comma = "," if inputs and "," not in inputs else ""
     return Code(f"torch.func.functional_call({base}, {{{weights}}}, ({inputs}{comma}))")
+
+
+def _supplied(writer: Writer, node: Node) -> Iterator[str]:
+    """The entries of the dict of weights: `"lin.weight": w`; all of an instance as `**weights_of(self.f, "F.")`."""
+    shared: dict[tuple[str, str], set[str]] = {}  # by the place below the callee and the instance: weights below it
+    origin: dict[str, tuple[str, str]] = {}
+    for path, name in node.supplied:
+        found = _origin(writer, path, name)
+        if found is not None:
+            place, instance, rest = found
+            origin[path] = (place, instance)
+            shared.setdefault((place, instance), set()).add(rest)
+    instances = {member.path: member.definition for member in writer.unit.definition.instances}
+    whole = {key for key, rests in shared.items() if rests == dict(weight_types(instances[key[1]], {})).keys()}
+    for path, name in node.supplied:
+        key = origin.get(path)
+        if key in whole:
+            if key in shared:
+                writer.helper("weights_of")
+                del shared[key]
+                prefix = f', "{key[0]}"' if key[0] else ""
+                yield f"**weights_of({writer.path(key[1])}{prefix})"
+            continue
+        value = writer.scope.operand(name, lambda _: None)
+        if "*" in path:
+            writer.helper("turns")
+            yield f'**turns("{path}", {value})'
+        else:
+            yield f'"{path}": {value}'
+
+
+def _origin(writer: Writer, path: str, name: str) -> tuple[str, str, str] | None:
+    """Where a supplied weight is that of an instance: the place that it fills, the instance, the path below both."""
+    stored = writer.stored.get(name) or writer.stored.get(str(writer.scope.operand(name, lambda _: None)))
+    if stored is None:
+        return None
+    for member in writer.unit.definition.instances:
+        rest = stored[len(member.path) + 1 :]
+        if stored.startswith(f"{member.path}.") and f".{path}".endswith(f".{rest}"):
+            return path[: -len(rest)], member.path, rest
+    return None

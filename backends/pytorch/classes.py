@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
@@ -14,7 +14,7 @@ from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, plain
-from ogive.backends.pytorch.plan import Place, Unit, access, below
+from ogive.backends.pytorch.plan import STEP, Place, Unit, access, below, looped
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Graph, Instance, Loop, Node, Weight
@@ -87,13 +87,23 @@ class Constructor:
             return
         self.lines.append(f"{target} = {value}" if plain(name) else f'self._modules["{name}"] = {value}')
         if isinstance(member, Instance):
-            for path in member.omitted:  # every call supplies it
-                owner, _, leaf = f"{target}.{path}".rpartition(".")
-                self.lines.append(f'{owner}.register_parameter("{leaf}", None)')
+            self.lines += self._omitted(member, access(name))
         if place.children and not place.turned and plain(name):
             self.declared.append(f"{name}: Any")
             self.file.imports.add("typing.Any")
         self._initialized(place, access(name))
+
+    def _omitted(self, instance: Instance, target: str) -> Iterator[str]:
+        """Weights below an instance that every call supplies are not stored."""
+        kinds = {path: weight.kind for path, weight in below(instance.definition)}
+        found: dict[tuple[str, ...], list[str]] = {}
+        for path in instance.omitted:
+            owner, _, leaf = path.rpartition(".")
+            register = "register_parameter" if kinds[path] == "param" else "register_buffer"
+            heads, module = looped(owner, target) if owner else ([], target)
+            found.setdefault(tuple(heads), []).append(f'{STEP * len(heads)}{module}.{register}("{leaf}", None)')
+        for loops, lines in found.items():
+            yield from (*loops, *lines)
 
     def _initialized(self, place: Place, target: str) -> None:
         """The initializers of a place: its own, or those that replace what is below."""
@@ -164,7 +174,8 @@ class Constructor:
         """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
         definition = instance.definition
         if instance.omitted and {path for path, _ in below(definition)} <= set(instance.omitted):
-            if not any(node.op == "call" and node.path == instance.path for node in self.unit.definition.graph.walk()):
+            calls = (node for node in self.unit.definition.graph.walk() if node.op == "call")
+            if not any(f"{node.path}.".startswith(f"{instance.path}.") for node in calls):
                 return None
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ogive.backends.pytorch.functions import filled, stepped
-from ogive.backends.pytorch.layout import signature, statement
-from ogive.backends.pytorch.plan import Place, Unit, access
+from ogive.backends.pytorch.layout import signature, spaced, statement
+from ogive.backends.pytorch.plan import STEP, Place, Unit, access, looped
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Graph, Instance, Weight
@@ -17,22 +17,23 @@ def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
     lines: list[str] = []
     shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
-    for target, keep in _kept(unit.place, "self"):
-        lines += filled(unit, file, target, keep, shapes.name)[1:]
+    for heads, target, keep in _kept(unit.place, "self"):
+        inner = filled(unit, file, target, keep, shapes.name)[1:]
+        lines += [f"{STEP}{head}" for head in heads] + [f"{STEP * len(heads)}{line}" for line in inner]
     stored.update(shapes.stored)
     if not lines:
         return []
     head = ["@torch.no_grad()", "def constrain(self) -> None:", '    """Put the weights back where they must be."""']
-    body = [text for line in lines for text in statement(line.strip(), 4 + len(line) - len(line.lstrip()))]
+    body = spaced([text for line in lines for text in statement(line.strip(), 4 + len(line) - len(line.lstrip()))])
     return ["", *(f"    {line}" for line in head), *body]
 
 
-def _kept(place: Place, base: str) -> Iterator[tuple[str, Graph]]:
+def _kept(place: Place, base: str) -> Iterator[tuple[list[str], str, Graph]]:
     """The weights that are constrained here, and how: those of this class, and those below its members."""
     if isinstance(place.member, Weight) and place.member.keep is not None:
-        yield base, place.member.keep
+        yield [], base, place.member.keep
     if isinstance(place.member, Instance):
-        yield from ((access(path, base), keep) for path, keep in place.member.keeps)
+        yield from ((*looped(path, base), keep) for path, keep in place.member.keeps)
     for name, child in place.children.items() if not place.turned else ():
         yield from _kept(child, access(name, base))
 

@@ -74,4 +74,4 @@ def _args(writer: Writer, node: Node, count: int) -> list[Code]:
 
 
 def _bind(writer: Writer, node: Node, code: Code) -> None:
-    writer._place(node, code, False)
+    writer.place(node, code, False)

@@ -46,6 +46,24 @@ def _prefix(a: Tensor, b: Tensor) -> Tensor:
     return joined if even.shape[0] == pairs else torch.cat([joined, even[pairs:]])
 '''
 
+WEIGHTS_OF = '''
+def weights_of(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
+    """Parameters and buffers by name, behind a prefix."""
+    weights = [*module.named_parameters(), *module.named_buffers()]
+    return {prefix + name: weight for name, weight in weights}
+'''
+
+TURNS = '''
+def turns(path: str, weight: Tensor) -> dict[str, Tensor]:
+    """The weights of all turns of the loops in a path (`*`), from one in which they are stacked on first axes."""
+    if "*" not in path:
+        return {path: weight}
+    found: dict[str, Tensor] = {}
+    for number, each in enumerate(weight):
+        found |= turns(path.replace("*", str(number), 1), each)
+    return found
+'''
+
 CUSTOM_GRAD = '''
 class CustomGrad(torch.autograd.Function):
     """The value of one function, with the derivative that another one gives."""
@@ -70,6 +88,8 @@ def extern(module: str, name: str, **settings: Any) -> Any:
 
 HELPERS: dict[str, str] = {
     "extern": EXTERN,
+    "turns": TURNS,
+    "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,
     "batch_norm": BATCH_NORM,
     "batch_norm_train": BATCH_NORM_TRAIN,

@@ -175,8 +175,8 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
     display = isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict)
     if len(joined) <= LINE and not display:
         return [first, joined, last]
-    lone = len(parts) == 1 and (isinstance(parts[0][1], ast.GeneratorExp | ast.ListComp))
-    if lone:
+    lone = parts[0][1] is node or isinstance(parts[0][1], ast.GeneratorExp)
+    if lone and len(parts) == 1:
         return [first, *_comprehension(parts[0][1], indent + STEP), last]
     lines = [first]
     for prefix, part in parts:

@@ -9,6 +9,7 @@ from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.inits import init_call
 from ogive.backends.pytorch.lower import LOWER
+from ogive.backends.pytorch.plan import access
 from ogive.backends.pytorch.regions import REGIONS
 from ogive.backends.pytorch.taps import tap
 from ogive.backends.pytorch.writer import PLAIN, Writer
@@ -39,11 +40,36 @@ def write_node(writer: Writer, node: Node) -> None:
 
 def _weight(writer: Writer, node: Node) -> None:
     """A weight stands for itself; a state that is changed later in place is copied."""
+    scope, (value,) = writer.scope, node.outputs
+    if node.attr("stacked"):
+        code = _stacked(writer, node)
+        writer.stored[value.name] = writer.stored[code.text] = node.path
+        read = any(value.name in user.inputs for user in scope.frames[-1].graph.users[value.name])
+        if read or value.name in scope.frames[-1].graph.outputs:
+            writer.place(node, code, False)
+        else:
+            scope.hold(value.name, code)
+        return
     code = writer.path(node.path)
     if node.path in writer.copied:
-        writer.scope.bind(node.outputs[0], method(code, "clone"))
+        scope.bind(value, method(code, "clone"))
     else:
-        writer.scope.hold(node.outputs[0].name, code)
+        writer.stored[value.name] = writer.stored[code.text] = node.path
+        scope.hold(value.name, code)
+
+
+def _stacked(writer: Writer, node: Node) -> Code:
+    """`torch.stack([turn.lin.weight for turn in self.enc.h])`: the weights of all turns."""
+    parts = node.path.split(".*.")
+    first = len(parts) - 1 - int(node.attr("stacked"))
+    text = access(parts[-1], "turn" if len(parts) - first == 2 else f"turn_{len(parts) - first - 1}")
+    for number in range(len(parts) - 2, first - 1, -1):
+        depth = number - first
+        name = f"turn_{depth + 1}" if depth else "turn"
+        outer = f"turn_{depth}" if depth > 1 else "turn"
+        loop = access(parts[number], outer) if depth else writer.path(".*.".join(parts[: first + 1]))
+        text = f"torch.stack([{text} for {name} in {loop}])"
+    return Code(text)
 
 
 def drawn(writer: Writer, node: Node) -> Code:

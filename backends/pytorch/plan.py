@@ -10,6 +10,8 @@ from ogive.compiler.ir import Definition, Graph, Member, Model, Node, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 
+STEP = "    "
+
 
 @dataclass(slots=True)
 class Place:
@@ -75,6 +77,18 @@ def access(path: str, base: str = "self") -> str:
         else:
             base = f"{base}.{part}" if plain(part) else f'member({base}, "{part}")'
     return base
+
+
+def looped(path: str, base: str) -> tuple[list[str], str]:
+    """The heads of the loops over the turns of a path, each one step deeper, and what stands inside of them."""
+    first, *others = path.split(".*")
+    heads: list[str] = []
+    target = access(first, base)
+    for number, part in enumerate(others):
+        turn = "turn" if not number else f"turn_{number + 1}"
+        heads.append(f"{STEP * number}for {turn} in {target}:")
+        target = access(part[1:], turn) if part else turn
+    return heads, target
 
 
 def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> Unit:

@@ -37,6 +37,7 @@ class Writer:
     copied: frozenset[str] = frozenset()  # states that are read beside their update
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
+    stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
     target: str = ""  # the weight that an initializer fills
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
@@ -209,9 +210,10 @@ class Writer:
         if acts:
             scope.flush(lambda other: other.acts)
         scope.frames[-1].now = False
-        self._place(node, code, acts)
+        self.place(node, code, acts)
 
-    def _place(self, node: Node, code: Code, acts: bool) -> None:
+    def place(self, node: Node, code: Code, acts: bool) -> None:
+        """Bind the one expression of a node, let it wait for its use, or take it apart."""
         scope = self.scope
         if len(node.outputs) != 1:
             self._unpack(node, code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,9 +33,7 @@ from ogive.compiler.elaborate.values import (
     is_number,
     kind_of,
 )
-from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.ir import Weight
-from ogive.compiler.types import TensorType
+from ogive.compiler.weights import turns_in, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
@@ -340,35 +338,33 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
     variant = frame.session.variant_of(frame, instance, span)
     if variant is None:
         return BROKEN
-    definition, bindings, path = variant.definition, variant.bindings, ".".join(ref.path)
-    trail = path
-    mapping = dict(bindings)
-    while definition is not None:
-        weight = next((w for w in definition.weights if w.path == trail), None)
-        if weight is not None:
-            axes = tuple(a.labelled(None) for a in weight.type.axes)
-            axes = tuple(type(a)(a.size.subs(mapping)) for a in axes)
-            instance.used = True
-            frame.read.add(f"{instance.path}.{path}")
-            instance.stored.add(path)
-            kind = TensorType(weight.type.elem, axes)
-            return frame.builder.node("weight", (), (kind,), path=f"{instance.path}.{path}", span=span)[0]
-        below = next((m for m in definition.instances if trail == m.path or trail.startswith(m.path + ".")), None)
-        if below is None:
-            break
-        if trail == below.path:
-            return ref
-        trail = trail[len(below.path) + 1 :]
-        mapping = {unknown: size.subs(mapping) for unknown, size in below.bindings}
-        definition = below.definition
-    if any(
-        m.path.startswith(path + ".") for m in variant.definition.members if isinstance(m, (Weight, InstanceMember))
-    ):
+    kinds = dict(weight_types(variant.definition, dict(variant.bindings)))
+    path = _found(kinds, ref.path)
+    if path is not None:
+        instance.used = True
+        where = f"{instance.path}.{path}"
+        frame.read.add(where)
+        instance.stored.add(path)
+        return frame.builder.weight(where, kinds[path], span, turns_in(path))
+    if any(_named(each)[: len(ref.path)] == ref.path for each in kinds):
         return ref
     known = ", ".join(f"`{w.path}`" for w in variant.definition.weights)
     raise frame.fail(
         "E0201",
-        f"`{instance.block.name}` has no weight `{path}`",
+        f"`{instance.block.name}` has no weight `{'.'.join(ref.path)}`",
         span,
         help=f"its weights: {known}" if known else "it has no weights of its own",
     )
+
+
+def _found(paths: Iterable[str], wanted: tuple[str, ...]) -> str | None:
+    """The path that a name means: turns are left out, or the numbers of unrolled ones written."""
+    exact = next((path for path in paths if _named(path) == wanted), None)
+    if exact is not None:
+        return exact
+    loose = [path for path in paths if tuple(part for part in _named(path) if not part.isdigit()) == wanted]
+    return loose[0] if len(loose) == 1 else None
+
+
+def _named(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split(".") if part != "*")

@@ -74,11 +74,14 @@ class Builder:
         self.nodes.append(Node(op, inputs, outputs, attrs, regions, path, callee, bindings, supplied, span))
         return tuple(Tensor(v.name, v.type, self, span) for v in outputs)
 
-    def weight(self, path: str, type: TensorType, span: Span | None) -> Tensor:
-        """A weight as a value of this graph: one node, however often it is read."""
+    def weight(self, path: str, type: TensorType, span: Span | None, stacked: int = 0) -> Tensor:
+        """A weight as a value of this graph: one node, however often it is read.
+
+        Seen from outside of the last `stacked` loops of its path, it is the weights of all turns, stacked.
+        """
         if path not in self.weights:
-            hint = path.rsplit(".", 1)[-1]
-            self.weights[path] = self.node("weight", (), (type,), path=path, span=span, hints=(hint,))[0]
+            hint, attrs = path.rsplit(".", 1)[-1], (("stacked", stacked),) if stacked else ()
+            self.weights[path] = self.node("weight", (), (type,), attrs=attrs, path=path, span=span, hints=(hint,))[0]
         return self.weights[path]
 
     def rename(self, tensor: Tensor, hint: str) -> None:

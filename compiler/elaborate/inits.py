@@ -7,11 +7,11 @@ from typing import Any
 
 from ogive.compiler.elaborate import weights
 from ogive.compiler.elaborate.frame import Frame, Override
-from ogive.compiler.elaborate.supplied import weight_types
 from ogive.compiler.elaborate.values import Fault
 from ogive.compiler.ir import Init, Weight
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.types import TensorType
+from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.weights import turns_in, weight_types
 
 
 def finish_inits(frame: Frame) -> None:
@@ -51,18 +51,10 @@ def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:
 
 def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
     member: Any = frame.members[index]
-    where = f"{member.path}.{path}" if path else member.path
-    if "*" in where.split("."):
-        raise frame.fail(
-            "E0702",
-            f"`keep` of `{where}`, which stands in a loop, is not built yet",
-            override.span,
-            help="write `keep` after the `param`, or in the block that holds it",
-        )
     assert not isinstance(override.init, Init)
     saved, frame.variables = frame.variables, dict(override.variables)
     try:
-        graph = weights.constraint(frame, override.init, _type_of(member, path))
+        graph = weights.constraint(frame, override.init, _type_of(member, path), _lifts(member, path))
     finally:
         frame.variables = saved
     if isinstance(member, InstanceMember):
@@ -73,9 +65,20 @@ def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
 
 def _type_of(member: Any, path: str) -> TensorType:
     if isinstance(member, InstanceMember):
-        return dict(weight_types(member.definition, dict(member.bindings)))[path]
+        stacked = dict(weight_types(member.definition, dict(member.bindings)))[path]
+        lift = () if member.lift is None else (Axis(member.lift),)
+        return TensorType(stacked.elem, (*lift, *stacked.axes[turns_in(path) :]))
     assert isinstance(member, Weight)
     return member.type
+
+
+def _lifts(member: Any, path: str) -> int:
+    """How many axes of `each` stand before those that the weight has in its own block."""
+    if not isinstance(member, InstanceMember):
+        return 0
+    inner = next((m for m in member.definition.instances if path.startswith(f"{m.path}.")), None)
+    below = 0 if inner is None else _lifts(inner, path[len(inner.path) + 1 :])
+    return below + (member.lift is not None)
 
 
 def _is_path(target: tuple[str, ...]) -> bool:

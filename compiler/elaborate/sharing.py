@@ -7,8 +7,8 @@ from typing import Any
 
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.places import snake
-from ogive.compiler.elaborate.supplied import weight_types
 from ogive.compiler.elaborate.values import BlockRef, Composite, Fault, Handed, Instance, Template, Tensor
+from ogive.compiler.weights import turns_in, weight_types
 from ogive.grammar.source import Span
 
 
@@ -69,17 +69,10 @@ def weights(frame: Frame, instance: Instance, span: Span) -> dict[str, Tensor]:
         use = frame.session.variant_of(frame, held, span)
         if use is None:
             raise Fault
-        mapping = dict(use.bindings)
-        if weight_types(use.definition, mapping, ("state",)):
-            text = f"`{held.path}` keeps states: it cannot be shared through a static yet"
-            raise frame.fail("E0702", text, span, help="hand over its template, which allocates")
-        if held.lift is not None or any("*" in member.path for member in use.definition.members):
-            text = f"`{held.path}` holds a loop: it cannot be shared through a static yet"
-            raise frame.fail("E0702", text, span, help="hand over its template, which allocates")
         held.used = True
-        for path, type in weight_types(use.definition, mapping):
+        for path, type in weight_types(use.definition, dict(use.bindings)):
             where = f"{held.path}.{path}"
             held.stored.add(path)
             frame.read.add(where)
-            found[f"{place}.{path}"] = frame.builder.weight(where, type, span)
+            found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
     return found

@@ -5,6 +5,7 @@ they would start: `initial[F]`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.checker import RuleChecker, operation
@@ -15,6 +16,7 @@ from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.weights import weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
@@ -35,7 +37,7 @@ def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], 
         if name == "weights":
             found.update(_flat(frame, instance, use, value, item))
             continue
-        kind = _weight_type(use.definition, dict(use.bindings), name)
+        kind = dict(all_weights(use.definition, dict(use.bindings))).get(name)
         if kind is None:
             known = ", ".join(f"`{w.path}`" for w in use.definition.weights) or "none"
             raise frame.fail(
@@ -62,60 +64,28 @@ def _fits(frame: Frame, kind: TensorType, value: Tensor, what: str, span: Span) 
     return not checker.failed
 
 
-def _weight_type(definition: Definition, mapping: Mapping[Unknown, Size], path: str) -> TensorType | None:
-    return next((t for p, t in all_weights(definition, mapping) if p == path), None)
-
-
 def all_weights(definition: Definition, mapping: Mapping[Unknown, Size]) -> list[tuple[str, TensorType]]:
     """Every learned weight at or below a definition, in path order, in the user's sizes."""
-    return sorted(weight_types(definition, mapping, ("param",)), key=lambda entry: entry[0].split("."))
+    return sorted(weight_types(definition, mapping, ("param",)), key=lambda entry: _order(entry[0]))
 
 
-def weight_types(
-    definition: Definition, mapping: Mapping[Unknown, Size], kinds: Sequence[str] = ("param", "state")
-) -> list[tuple[str, TensorType]]:
-    """The weights of some kinds at or below a definition, in the user's sizes."""
-    found: list[tuple[str, TensorType]] = []
-    for member in definition.members:
-        if isinstance(member, Weight) and member.kind in kinds:
-            axes = tuple(Axis(a.size.subs(mapping)) for a in member.type.axes)
-            found.append((member.path, TensorType(member.type.elem, axes)))
-        elif isinstance(member, InstanceMember):
-            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
-            lift = () if member.lift is None else (Axis(member.lift.subs(mapping)),)
-            for path, kind in weight_types(member.definition, inner, kinds):
-                found.append((f"{member.path}.{path}", TensorType(kind.elem, (*lift, *kind.axes))))
-    return found
+def _order(path: str) -> list[tuple[int, str]]:
+    """Names by letters, unrolled turns by number."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in path.split(".")]
 
 
 def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:
     """How many learned numbers a definition holds."""
     total = size(0)
-    loops = {path: loop.count.subs(mapping) for path, loop in definition.loops.items()}
-    for member in definition.members:
-        if isinstance(member, Weight) and member.kind == "param":
-            number = size(1)
-            for axis in member.type.axes:
-                number = number * axis.size.subs(mapping)
-        elif isinstance(member, InstanceMember):
-            inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
-            number = elements(member.definition, inner)
-            if member.lift is not None:
-                number = number * member.lift.subs(mapping)
-        else:
-            continue
-        parts = member.path.split(".")
-        for index, part in enumerate(parts):
-            if part == "*":
-                number = number * loops[".".join(parts[:index])]
-        total = total + number
+    for _, kind in all_weights(definition, mapping):
+        total = total + _product(kind.axes)
     return total
 
 
 def initial_values(frame: Frame, use: Use, span: Span) -> Any:
     """The first values of every learned weight of a block on one flat axis, in the order of `weights = theta`."""
     parts = []
-    for path, kind, init in sorted(_inits(use.definition, dict(use.bindings)), key=lambda entry: entry[0].split(".")):
+    for path, kind, init in sorted(_inits(use.definition, dict(use.bindings)), key=lambda entry: _order(entry[0])):
         if init.graph is not None or "*" in path:
             reason = "is an expression" if init.graph is not None else "stands in a loop"
             raise frame.fail("E0702", f"`initial`: how `{path}` starts {reason}: this is not built yet", span)
@@ -165,8 +135,6 @@ def _number_at(value: Any, mapping: Mapping[Unknown, Size]) -> Any:
 def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:
     """All weights from one flat axis, in path order."""
     span = item.value.span
-    if any("*" in m.path for m in use.definition.members):
-        raise frame.fail("E0702", "weights from one flat axis for a block with `repeat` are not built yet", span)
     if len(theta.type.axes) != 1:
         raise frame.fail(
             "E0301",
@@ -174,34 +142,75 @@ def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: synta
             span,
             help="`over[b, F](x, weights=theta)` takes one set for each example",
         )
+    if not theta.type.floating:
+        raise frame.fail("E0501", f"`weights` are float, this is {theta.type.elem}", span)
     known = all_weights(use.definition, dict(use.bindings))
-    total = size(0)
-    for _, kind in known:
-        total = total + _product(kind)
+    total = elements(use.definition, dict(use.bindings))
     text = f"`{instance.block.name}` holds {total} numbers, `weights` has {theta.type.axes[0].size}"
     RuleChecker(frame, "", span).equal(total, theta.type.axes[0].size, text)
     found: dict[str, Tensor] = {}
-    start = size(0)
-    for path, kind in known:
-        stop = start + _product(kind)
-        part = operation(frame, "slice", (theta,), span, statics={"items": (("slice", start, stop, None),)}, what="")
-        found[path] = _shaped(frame, part, kind, span)
-        start = stop
+    _parts(frame, theta, known, 0, found, span)
     return found
 
 
-def _product(kind: TensorType) -> Size:
+def _parts(
+    frame: Frame,
+    flat: Any,
+    known: Sequence[tuple[str, TensorType]],
+    turns: int,
+    found: dict[str, Tensor],
+    span: Span,
+) -> None:
+    """Cut the last axis of `flat`, whose first axes are the turns of so many loops, into weights."""
+    start = size(0)
+    for loop, group in groupby(known, key=lambda entry: _loop(entry[0], turns)):
+        weights = list(group)
+        if loop is None:
+            for path, kind in weights:
+                stop = start + _product(kind.axes[turns:])
+                found[path] = _split(frame, _cut(frame, flat, start, stop, span), turns, kind.axes[turns:], span)
+                start = stop
+            continue
+        count, each = weights[0][1].axes[turns], size(0)
+        if count.size == size(0):
+            continue
+        for _, kind in weights:
+            each = each + _product(kind.axes[turns + 1 :])
+        stop = start + count.size * each
+        part = _split(frame, _cut(frame, flat, start, stop, span), turns, (count, Axis(each)), span)
+        _parts(frame, part, weights, turns + 1, found, span)
+        start = stop
+
+
+def _loop(path: str, turns: int) -> str | None:
+    """The loop at that depth around the weight at a path."""
+    parts = path.split("*", turns + 1)
+    return "*".join(parts[: turns + 1]) if len(parts) > turns + 1 else None
+
+
+def _cut(frame: Frame, flat: Any, start: Size, stop: Size, span: Span) -> Any:
+    if flat is BROKEN:
+        return flat
+    items = ("...", ("slice", start, stop, None))
+    return operation(frame, "slice", (flat,), span, statics={"items": items}, what="")
+
+
+def _product(axes: Sequence[Axis]) -> Size:
     number = size(1)
-    for axis in kind.axes:
+    for axis in axes:
         number = number * axis.size
     return number
 
 
-def _shaped(frame: Frame, flat: Any, kind: TensorType, span: Span) -> Any:
-    if flat is BROKEN or len(kind.axes) == 1:
+def _split(frame: Frame, flat: Any, turns: int, axes: Sequence[Axis], span: Span) -> Any:
+    """The last axis taken apart."""
+    if flat is BROKEN or len(axes) == 1:
         return flat
-    names = [f"i{i}" for i in range(len(kind.axes))]
-    text = f"({' '.join(names)}) -> {' '.join(names)}"
-    sizes = {name: axis.size for name, axis in zip(names[1:], kind.axes[1:], strict=True)}
-    sizes[names[0]] = kind.axes[0].size
+    if not axes:
+        items = ("...", ("index", size(0)))
+        return operation(frame, "slice", (flat,), span, statics={"items": items}, what="")
+    outer = "".join(f"t{i} " for i in range(turns))
+    names = [f"i{i}" for i in range(len(axes))]
+    sizes = {name: axis.size for name, axis in zip(names, axes, strict=True)}
+    text = f"{outer}({' '.join(names)}) -> {outer}{' '.join(names)}"
     return operation(frame, "rearrange", (flat,), span, statics={"pattern": Pattern(text, sizes)}, what="")

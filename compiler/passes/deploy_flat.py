@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import (
+    Attrs,
     Const,
     Definition,
     Graph,
@@ -22,6 +23,8 @@ from ogive.compiler.ir import (
 from ogive.compiler.passes.dead import drop_dead
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.types import TensorType
+from ogive.compiler.weights import weight_types
 
 Names = dict[str, Operand]
 DROPPED = frozenset(("update", "tap"))
@@ -52,6 +55,7 @@ def deployed(model: Model) -> Model:
     flat = _Flat(Fresh(set()), {value.name: value.name for value, optional in asked if optional}, set())
     inputs = tuple(replace(value, type=type_in_sizes(value.type, sizes)) for value in source.graph.inputs)
     flat.fresh.taken.update(value.name for value in inputs)
+    flat.types.update((value.name, value.type) for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
     nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names), _lifts(source)))
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
@@ -126,11 +130,29 @@ def _alone(graph: Graph, sizes: Sizes) -> Graph:
     return Graph(inputs, tuple(nodes), outputs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """Supplied weights that the regions of a node read: sliced by its turns, or captured."""
+
+    at: int  # where slices stand among its inputs
+    slices: Mapping[str, str]
+    captured: Mapping[str, str]
+    attrs: Attrs
+    twice: bool = False  # captured by both regions, each in its own part of the inputs
+
+    def among(self, inputs: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """The inputs of the node with theirs."""
+        first = self.captured.values() if self.twice else self.slices.values()
+        return (*inputs[: self.at], *first, *inputs[self.at :], *self.captured.values())
+
+
 @dataclass(slots=True)
 class _Flat:
     fresh: Fresh
     entries: dict[str, str]  # values that are optional inputs of the model, and their names there
     lifted: set[str]  # paths of instances that stay
+    types: dict[str, TensorType] = field(default_factory=dict)  # of the values that are made here
+    stored: dict[str, str] = field(default_factory=dict)  # those that are weights: their paths
     trained: bool = False  # whether dropout, phases and updates stay
 
     def graph(self, graph: Graph, names: Names, place: _Place) -> tuple[list[Node], tuple[Operand, ...]]:
@@ -185,40 +207,97 @@ class _Flat:
         sizes: dict[Unknown, Size] = {unknown: value.subs(place.sizes) for unknown, value in node.bindings}
         handed = {path: str(names[name]) for path, name in node.supplied}
         path = place.path(node.path) if node.path else place.prefix
-        handed |= {
-            outer[len(node.path) + 1 :]: name
-            for outer, name in place.supplied.items()
-            if node.path and outer.startswith(node.path + ".")
-        }
+        handed |= below(place.supplied, node.path) if node.path else {}
+        shared = self.shared(callee, handed)
+        if shared is not None:
+            path, handed = shared, {}
         nodes, outputs = self.graph(callee.graph, inner, _Place(path, sizes, handed, dict(inner), _lifts(callee)))
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
+
+    def shared(self, callee: Definition, handed: Mapping[str, str]) -> str | None:
+        """The path of the instance whose weights a call is handed, all of them."""
+        bases = {self.stored.get(name, "").removesuffix(path) for path, name in handed.items()}
+        base = bases.pop() if len(bases) == 1 else ""
+        if not base.endswith(".") or any(path not in handed for path, _ in weight_types(callee, {})):
+            return None
+        return base[:-1]
 
     def copy(self, node: Node, names: Names, place: _Place) -> Node:
         path = place.path(node.path) if node.path else ""
         if node.callee is not None and path:
             self.lifted.add(path)
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
+        supplied = [(where, str(names[name])) for where, name in node.supplied]
+        if node.callee is not None and node.path:
+            supplied += below(place.supplied, node.path).items()
+        handed = self.handed(node, place)
+        regions = tuple(self.region(region, inputs, names, place, handed) for region in node.regions)
+        attrs = {key: in_sizes(value, place.sizes) for key, value in node.attrs}
+        outputs = tuple(self.value(value, names, place.sizes) for value in node.outputs)
+        if node.op == "weight":
+            self.stored[outputs[0].name] = path
         return replace(
             node,
-            inputs=inputs,
-            supplied=tuple((where, str(names[name])) for where, name in node.supplied),
-            attrs=tuple((key, in_sizes(value, place.sizes)) for key, value in node.attrs),
-            regions=tuple(self.region(region, inputs, names, place) for region in node.regions),
+            inputs=handed.among(inputs),
+            supplied=tuple(supplied),
+            attrs=tuple({**attrs, **dict(handed.attrs)}.items()),
+            regions=regions,
             path=path,
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
-            outputs=tuple(self.value(value, names, place.sizes) for value in node.outputs),
+            outputs=outputs,
         )
 
-    def region(self, region: Graph, outside: tuple[Operand, ...], names: Names, place: _Place) -> Graph:
+    def handed(self, node: Node, place: _Place) -> _Handed:
+        """The supplied weights that the regions of a node read, and how they come in."""
+        turned = f"{node.path}.*." if node.op == "repeat" else None
+        found = {where: name for where, name in place.supplied.items() if any(reads(r, where) for r in node.regions)}
+        slices = {where: name for where, name in found.items() if turned and where.startswith(turned)}
+        captured = {where: name for where, name in found.items() if where not in slices}
+        if node.op == "custom_grad":  # the captures of its first region stand before those of its second
+            at = 1 + int(node.attr("captured"))
+            return _Handed(at, {}, captured, (("captured", at - 1 + len(captured)),), twice=True)
+        carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
+        return _Handed(carry + turn, slices, captured, (("turn", turn + len(slices)),) if slices else ())
+
+    def region(
+        self, region: Graph, outside: tuple[Operand, ...], names: Names, place: _Place, handed: _Handed
+    ) -> Graph:
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
         for value, operand in zip(inputs, outside, strict=False):
             if isinstance(operand, str) and operand in self.entries:
                 self.entries[value.name] = self.entries[operand]
-        nodes, outputs = self.graph(region, names, place)
+        slices: list[Value] = []
+        captured: list[Value] = []
+        supplied = dict(place.supplied)
+        for where, name in (*handed.slices.items(), *handed.captured.items()):
+            type = self.types[name]
+            inner = type.with_axes(*type.axes[1:]) if where in handed.slices else type
+            value = self.value(Value(name, inner, where.rpartition(".")[2]), {}, place.sizes)
+            (slices if where in handed.slices else captured).append(value)
+            supplied[where] = value.name
+            if name in self.stored and where in handed.captured:
+                self.stored[value.name] = self.stored[name]
+        nodes, outputs = self.graph(region, names, replace(place, supplied=supplied))
+        inputs = (*inputs[: handed.at], *slices, *inputs[handed.at :], *captured)
         return drop_dead(Graph(inputs, tuple(nodes), outputs))
 
     def value(self, value: Value, names: Names, sizes: Sizes) -> Value:
         name = self.fresh.name(value.hint or value.name)
         names[value.name] = name
-        return Value(name, type_in_sizes(value.type, sizes), value.hint)
+        self.types[name] = type_in_sizes(value.type, sizes)
+        return Value(name, self.types[name], value.hint)
+
+
+def below(supplied: Mapping[str, str], path: str) -> dict[str, str]:
+    """The supplied weights below an instance, by their paths below it."""
+    return {where[len(path) + 1 :]: name for where, name in supplied.items() if where.startswith(f"{path}.")}
+
+
+def reads(graph: Graph, path: str) -> bool:
+    """Whether a graph reads the weight at a path, or calls an instance that holds it."""
+    return any(
+        (node.op == "weight" and node.path == path)
+        or (node.op == "call" and node.path != "" and path.startswith(f"{node.path}."))
+        for node in graph.walk()
+    )

@@ -2,42 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from ogive.compiler.ir import Definition, Graph, Node, Operand
+from ogive.compiler.ir import Bindings, Definition, Graph, Node, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.substitute import Fresh, copied, with_operands
+from ogive.compiler.weights import weight_types
 
 SMALL = 6  # operations; larger functions stay functions
 
 
 def inline(definition: Definition) -> Definition:
     """f(x) = the body of f with x in the place of its input, for small f and for f that is handed its weights."""
-    fresh = Fresh.of(definition.graph)
-    graph = _inlined(definition.graph, fresh)
+    graph = _Inliner(definition, Fresh.of(definition.graph)).graph(definition.graph)
     return definition if graph is definition.graph else replace(definition, graph=graph)
 
 
-def _inlined(graph: Graph, fresh: Fresh) -> Graph:
-    nodes: list[Node] = []
-    renamed: dict[str, Operand] = {}
-    changed = False
-    for node in graph.nodes:
-        regions = tuple(_inlined(region, fresh) for region in node.regions)
-        if any(a is not b for a, b in zip(regions, node.regions, strict=True)):
-            node, changed = replace(node, regions=regions), True
-        node = with_operands(node, renamed)
-        callee = node.callee
-        if callee is None or not _wanted(node, callee):
-            nodes.append(node)
-            continue
-        changed = True
-        body, outputs = _body(node, callee, fresh)
-        nodes += body
-        renamed.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
-    if not changed:
-        return graph
-    return Graph(graph.inputs, tuple(nodes), tuple(_at(x, renamed) for x in graph.outputs))
+@dataclass(frozen=True, slots=True)
+class _Inliner:
+    definition: Definition
+    fresh: Fresh
+
+    def graph(self, graph: Graph) -> Graph:
+        """The graph with the bodies of what it calls, regions included."""
+        nodes: list[Node] = []
+        renamed: dict[str, Operand] = {}
+        stored: dict[str, str] = {}  # the weights that the graph reads: values and their paths
+        changed = False
+        for node in graph.nodes:
+            regions = tuple(self.graph(region) for region in node.regions)
+            if any(a is not b for a, b in zip(regions, node.regions, strict=True)):
+                node, changed = replace(node, regions=regions), True
+            node = with_operands(node, renamed)
+            if node.op == "weight":
+                stored[node.outputs[0].name] = node.path
+            body, outputs = self.call(node, stored)
+            nodes += body
+            changed = changed or body != [node]
+            renamed.update({v.name: x for v, x in zip(node.outputs, outputs, strict=True) if v.name != x})
+        if not changed:
+            return graph
+        return Graph(graph.inputs, tuple(nodes), tuple(_at(x, renamed) for x in graph.outputs))
+
+    def call(self, node: Node, stored: Mapping[str, str]) -> tuple[list[Node], list[Operand]]:
+        """What a node becomes, and its results."""
+        same = shared_instance(self.definition, node, stored)
+        if same is not None:
+            node = replace(node, path=same, supplied=())
+        if node.callee is None or not _wanted(node, node.callee):
+            return [node], [value.name for value in node.outputs]
+        nodes, outputs = _body(node, node.callee, self.fresh)
+        if not node.supplied:
+            return nodes, outputs
+        found: list[Node] = []
+        renamed: dict[str, Operand] = {}
+        for inner in nodes:  # what it hands on to the blocks that it calls
+            body, results = self.call(with_operands(inner, renamed), stored)
+            found += body
+            renamed.update({v.name: x for v, x in zip(inner.outputs, results, strict=True) if v.name != x})
+        return found, [_at(x, renamed) for x in outputs]
+
+
+def shared_instance(definition: Definition, node: Node, stored: Mapping[str, str]) -> str | None:
+    """The instance whose weights a call is handed, all of them: the call is one of that instance."""
+    if not node.supplied or node.callee is None:
+        return None
+    path, value = node.supplied[0]
+    first = stored.get(value, "")
+    base = first[: -len(path) - 1]
+    held = next((m for m in definition.instances if m.path == base), None)
+    if held is None or _settings(held.definition, held.bindings) != _settings(node.callee, node.bindings):
+        return None
+    if any(stored.get(value) != f"{base}.{path}" for path, value in node.supplied):
+        return None
+    return base if {path for path, _ in weight_types(node.callee, {})} <= {path for path, _ in node.supplied} else None
+
+
+def _settings(definition: Definition, bindings: Bindings) -> tuple[object, ...]:
+    """The block and its statics, sizes in those of the user."""
+    sizes = dict(bindings)
+    statics = tuple((s.name, s.value if s.unknown is None else sizes[s.unknown]) for s in definition.statics)
+    return definition.block, statics
 
 
 def _at(operand: Operand, renamed: dict[str, Operand]) -> Operand:
@@ -48,7 +94,8 @@ def _wanted(node: Node, callee: Definition) -> bool:
     if node.op != "call":
         return False
     if node.supplied:
-        return not any(inner.regions for inner in callee.graph.nodes)
+        handed = {path for path, _ in node.supplied}
+        return not any(inner.regions or (inner.op == "update" and inner.path in handed) for inner in callee.graph.nodes)
     if node.path or not callee.stateless:
         return False
     nodes = list(callee.graph.walk())
@@ -88,10 +135,7 @@ def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], lis
         )
         for inner in nodes
     ]
-    if not node.supplied:
-        return named, list(outputs)
-    again = _inlined(Graph((), tuple(named), outputs), fresh)  # what it hands on to the blocks that it calls
-    return list(again.nodes), list(again.outputs)
+    return named, list(outputs)
 
 
 def _handed_on(node: Node, handed: dict[str, str], names: dict[str, Operand]) -> Node:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -9,6 +13,7 @@ from torch import nn
 import ogive
 from ogive.api import Model
 from ogive.compiler.program import check_text
+from ogive.compiler.verify import verify
 
 TEXT = """
 use std.nn (Linear, LayerNorm, BatchNorm)
@@ -82,5 +87,56 @@ def test_a_block_of_another_type_is_reported_where_it_is_given() -> None:
     assert found("y |> Pre[6, Linear[6, 9] >> gelu >> Linear[9, 6]] as pre") == []
 
 
-def test_what_cannot_be_shared_says_so() -> None:
-    assert [code for code, _ in found("y |> Twice[norm] as pair")] == ["E0702"]
+# how often each model applies the one block that it holds
+USES = {"EverywhereM": 9, "InsideM": 4, "NestedM": 5}
+HELD = ogive.load(Path(__file__).parent / "shared.arch")
+
+
+def held(name: str) -> Model:
+    model = HELD[name]
+    assert isinstance(model, Model)
+    verify(model.ir)
+    return model
+
+
+@pytest.mark.parametrize(("name", "uses"), USES.items())
+def test_states_and_loops_are_shared_too(name: str, uses: int) -> None:
+    torch.manual_seed(0)
+    ours = held(name).torch().double()
+    state = ours.state_dict()
+    assert set(state) == {path for path in held(name).weights if ".f." in f".{path}"}
+    ours(torch.randn(3, 4, dtype=torch.float64)).sum().backward()
+    for path, value in state.items():
+        if path.endswith(("seen", "turns")):
+            assert value.tolist() == [float(uses)] * 4, path
+    assert all(weight.grad is not None for weight in ours.parameters())
+
+
+def test_a_shared_instance_is_one_module_in_python() -> None:
+    torch.manual_seed(0)
+    ours, x = held("EverywhereM").torch().double().eval(), torch.randn(3, 4, dtype=torch.float64)
+    f = ours.get_submodule("f")
+    y = f(x)
+    for _ in range(4):
+        y = f(y)
+    z = f(f(y) + y) + y
+    mean = torch.stack([ours.get_parameter(f"f.h.{turn}.lin.weight") for turn in range(2)]).mean()
+    torch.testing.assert_close(ours(x), f(f(y.relu())) + z * mean)
+
+
+@pytest.mark.parametrize("name", [*USES, "NormM"])
+def test_they_deploy_and_export(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = held(name)
+    ours, x = model.torch(), torch.randn(3, 4)
+    ours(x)
+    ours.eval()
+    there = model.deploy("fold")
+    verify(there.ir)
+    there.verify(ours)
+    for functions in (False, True):
+        path = tmp_path / f"{functions}.onnx"
+        model.onnx(path, weights=ours, functions=functions)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        (y,) = session.run(None, {"x": x.numpy()})
+        np.testing.assert_allclose(y, ours(x).detach().numpy(), rtol=1e-3, atol=1e-4)

@@ -50,3 +50,62 @@ def test_weights_made_elsewhere_are_kept_too() -> None:
 def test_a_constraint_that_finds_no_weight_is_an_error() -> None:
     text = TEXT.replace("keep lin.weight", "keep line.weight")
     assert [d.code for d in check_text(text).diagnostics] == ["E0201"]
+
+
+LOOPS = """
+use std.nn (Linear)
+
+block half(w: [*s]) -> [*s]:
+    return 0.5 * tanh(w)
+
+## Rows of length 1: not element by element.
+block rows(w: [n, d]) -> [n, d]:
+    return w / expand["n -> n d", d=d](norm[-1](w) + 1e-6)
+
+block MLP[d](x: [*b, d]) -> [*b, d]:
+    repeat 2 as layers:
+        x = x |> Linear[d, d] as lin |> tanh
+    return x
+
+block A[d](x: [e, d]) -> [e, d]:
+    keep h.mlp.layers.lin.weight = relu
+    keep h.last.weight = half
+    keep stages.linear.bias = clamp[-0.1, 0.1]
+    keep experts.weight = rows
+    keep Linear.bias = clamp[-0.3, 0.3]
+    repeat 3 as h:
+        x = x |> MLP[d] as mlp |> Linear[d, d] as last
+    for width in [d, d] as stages:
+        x = x |> Linear[d, width]
+    return x |> each[e, Linear[d, d, ...]] as experts
+
+model M = A[4, e=3]
+"""
+
+
+def test_weights_in_loops_are_kept_in_every_turn() -> None:
+    model = ogive.source(LOOPS)["M"]
+    assert isinstance(model, Model)
+    net = model.torch()
+
+    def holds() -> bool:
+        found = True
+        for name, weight in net.named_parameters():
+            match name.split("."):
+                case [*_, "bias"]:
+                    found = found and bool((weight.abs() <= (0.1 if name.startswith("stages") else 0.3)).all())
+                case ["h", _, "mlp", *_]:
+                    found = found and bool((weight >= 0).all())
+                case ["h", _, "last", _]:
+                    found = found and bool((weight.abs() <= 0.5).all())
+                case ["experts", "weight"]:
+                    found = found and bool(((weight.norm(dim=-1) - 1).abs() < 1e-3).all())
+        return found
+
+    assert holds()
+    optimizer = torch.optim.SGD(net.parameters(), lr=100.0)
+    net(torch.randn(3, 4)).square().mean().backward()
+    optimizer.step()
+    assert not holds()
+    net.after_step()  # type: ignore[operator]
+    assert holds()
