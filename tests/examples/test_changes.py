@@ -109,8 +109,12 @@ CHANGES = [
         "an odd number of states", "s4d", "d=8, depth=2, states=4]", "d=8, depth=2, states=5]", ("E0401", "states % 2")
     ),
     Change(
-        "one direction", "lstm_tagger", "bidirectional[LSTM[d=hidden, ...]] as first", "LSTM[d=2 * hidden] as first"
+        "one direction",
+        "lstm_tagger",
+        "directions=2, p=p] as lstm\n    return x |> Dropout[p] |> Linear[2 * hidden",
+        "p=p] as lstm\n    return x |> Dropout[p] |> Linear[hidden",
     ),
+    Change("one direction by half", "lstm_tagger", "directions=2, ", "", ("E0301", "hidden")),
     Change("a GRU", "lstm_tagger", "LSTM", "GRU"),
     Change("more experts than there are", "moe", "experts=4, k=2", "experts=4, k=5", ("E0401", "k <= experts")),
     Change(
