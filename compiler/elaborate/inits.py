@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.values import Fault
 from ogive.compiler.ir import Init, Weight
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.types import TensorType
 from ogive.compiler.weights import turns_in, weight_types
 
 
@@ -54,7 +54,7 @@ def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
     assert not isinstance(override.init, Init)
     saved, frame.variables = frame.variables, dict(override.variables)
     try:
-        graph = weights.constraint(frame, override.init, _type_of(member, path), _lifts(member, path))
+        graph = weights.constraint(frame, override.init, _type_of(member, path))
     finally:
         frame.variables = saved
     if isinstance(member, InstanceMember):
@@ -66,19 +66,15 @@ def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
 def _type_of(member: Any, path: str) -> TensorType:
     if isinstance(member, InstanceMember):
         stacked = dict(weight_types(member.definition, dict(member.bindings)))[path]
-        lift = () if member.lift is None else (Axis(member.lift),)
-        return TensorType(stacked.elem, (*lift, *stacked.axes[turns_in(path) :]))
+        return stacked.with_axes(*stacked.axes[turns_in(path) + _lifts(member.definition, path) :])
     assert isinstance(member, Weight)
     return member.type
 
 
-def _lifts(member: Any, path: str) -> int:
+def _lifts(definition: Any, path: str) -> int:
     """How many axes of `each` stand before those that the weight has in its own block."""
-    if not isinstance(member, InstanceMember):
-        return 0
-    inner = next((m for m in member.definition.instances if path.startswith(f"{m.path}.")), None)
-    below = 0 if inner is None else _lifts(inner, path[len(inner.path) + 1 :])
-    return below + (member.lift is not None)
+    inner = next((m for m in definition.instances if path.startswith(f"{m.path}.")), None)
+    return 0 if inner is None else (inner.lift is not None) + _lifts(inner.definition, path[len(inner.path) + 1 :])
 
 
 def _is_path(target: tuple[str, ...]) -> bool:

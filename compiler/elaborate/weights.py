@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.initializers import is_initializer, named, settings
 from ogive.compiler.elaborate.typing import tensor_type
-from ogive.compiler.elaborate.values import BROKEN, Lifted, Param, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.ir import Graph, Init, Value, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.types import Axis, TensorType
@@ -96,15 +96,12 @@ def _same_shape(frame: Frame, result: Tensor, type: TensorType, tree: syntax.Exp
         raise frame.fail("E0301", f"the weight is {type}, its initializer {result.type}", tree.span)
 
 
-def constraint(frame: Frame, tree: syntax.Expr, type: TensorType, lifts: int = 0) -> Graph:
-    """A `keep`: a function of the weight alone, as a graph; it holds at each index of its first `lifts` axes."""
+def constraint(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
+    """A `keep`: a function of the weight alone, as a graph."""
     saved, frame.builder = frame.builder, Builder(frame.builder.names)
     try:
         weight = frame.builder.input("weight", type, tree.span)
-        func = frame.evaluate(tree)
-        for _ in range(lifts):
-            func = Lifted("over", 0, func, tree.span)
-        result = apply(frame, func, (weight,), tree.span, node=tree, spans=(tree.span,))
+        result = apply(frame, frame.evaluate(tree), (weight,), tree.span, node=tree, spans=(tree.span,))
         if not isinstance(result, Tensor):
             return Graph((Value(weight.name, type),), (), (weight.name,))
         _same_shape(frame, result, type, tree)

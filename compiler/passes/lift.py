@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir import Definition, Graph, Model, Node, Operand, Static
+from ogive.compiler.ir import Definition, Graph, Instance, Model, Node, Operand, Static
 from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.inline_handed import inline_handed
 from ogive.compiler.passes.lift_calls import Calls, Lifted, agree
 from ogive.compiler.passes.lift_regions import Flags, lift_nodes
 from ogive.compiler.passes.lift_stacks import stacked_inits, stacked_member
@@ -20,6 +21,7 @@ from ogive.compiler.passes.lift_values import Values
 from ogive.compiler.passes.substitute import Fresh, with_operands
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis
+from ogive.compiler.weights import turns_in, weight_types
 
 
 def lift(model: Model, after: Sequence[Pass]) -> Model:
@@ -45,9 +47,9 @@ class Definitions:
     def lowered(self, definition: Definition) -> Definition:
         """The definition with its regions lifted where they stand; its callees have been lowered."""
         if not any(node.op in ("over", "each") for node in definition.graph.walk()):
-            return definition
+            return self.constrained(definition)
         self.changed = True
-        definition = inline(definition)  # blocks that are handed their weights
+        definition = inline_handed(inline(definition))
         calls = Calls(self, definition)
         while True:
             fresh = Fresh.of(definition.graph)
@@ -55,7 +57,15 @@ class Definitions:
             if not calls.grew():
                 break
         graph = agree(graph, calls, fresh)
-        return replace(definition, graph=graph, members=calls.members(graph))
+        return self.constrained(replace(definition, graph=graph, members=calls.members(graph)))
+
+    def constrained(self, definition: Definition) -> Definition:
+        """The definition; what it asks of a weight that is stacked further down holds at every index."""
+        if not any(member.keeps for member in definition.instances):
+            return definition
+        calls = Calls(self, definition)
+        members = tuple(_asked(calls, m) if isinstance(m, Instance) and m.keeps else m for m in definition.members)
+        return replace(definition, members=members)
 
     def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> Lifted:
         """A definition at every index: `inputs` tell which have the axis, `stacked` whether weights have it.
@@ -82,7 +92,8 @@ class Definitions:
         graph = values.graph(params, outputs)
         members = calls.members(graph)
         if stacked:
-            members = tuple(stacked_member(m, size(unknown), lambda keep: _kept(calls, keep, unknown)) for m in members)
+            count = size(unknown)
+            members = tuple(stacked_member(m, count, lambda keep: _kept(calls, keep, count)) for m in members)
         same = not stacked and _runs_through(definition, graph)
         static = (Static(name, "size", unknown),) if stacked else ()
         found = replace(
@@ -104,9 +115,21 @@ def _name(definition: Definition, stacked: bool) -> str:
     return f"{prefix}{name[:1].upper()}{name[1:]}"
 
 
-def _kept(calls: Calls, graph: Graph, axis: Unknown) -> Graph:
+def _asked(calls: Calls, instance: Instance) -> Instance:
+    """The constraints of weights below an instance, on as many axes as these are stacked on."""
+    types = dict(weight_types(instance.definition, dict(instance.bindings)))
+    keeps = []
+    for path, keep in instance.keeps:
+        axes = types[path].axes[turns_in(path) :]
+        for axis in reversed(axes[: len(axes) - len(keep.inputs[0].type.axes)]):
+            keep = _kept(calls, keep, axis.size)
+        keeps.append((path, keep))
+    return replace(instance, keeps=tuple(keeps))
+
+
+def _kept(calls: Calls, graph: Graph, axis: Size) -> Graph:
     """A constraint, of one tensor, on the tensors of all indices."""
-    values = Values(Axis(size(axis)), Fresh.of(graph))
+    values = Values(Axis(axis), Fresh.of(graph))
     params = [values.input(value, True) for value in graph.inputs]
     lift_nodes(values, calls, graph.nodes)
     (output,) = graph.outputs

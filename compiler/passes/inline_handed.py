@@ -1,0 +1,56 @@
+"""Puts blocks that are handed their weights into the regions of `over` and `each` that call them, loops and all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ogive.compiler.ir import Definition, Graph, Node, Operand
+from ogive.compiler.passes.deploy_flat import _Flat, _lifts, _Place
+from ogive.compiler.passes.substitute import Fresh, with_operands
+
+
+def inline_handed(definition: Definition) -> Definition:
+    """A weight that is supplied is a value: its batching rule is that of the operation that reads it."""
+    fresh = Fresh.of(definition.graph)
+    graph = _outside(definition.graph, fresh)
+    return definition if graph is definition.graph else replace(definition, graph=graph)
+
+
+def _outside(graph: Graph, fresh: Fresh) -> Graph:
+    nodes = []
+    for node in graph.nodes:
+        inside = _inlined if node.op in ("over", "each") else _outside
+        regions = tuple(inside(region, fresh) for region in node.regions)
+        same = all(a is b for a, b in zip(regions, node.regions, strict=True))
+        nodes.append(node if same else replace(node, regions=regions))
+    if all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
+        return graph
+    return Graph(graph.inputs, tuple(nodes), graph.outputs)
+
+
+def _inlined(graph: Graph, fresh: Fresh) -> Graph:
+    nodes: list[Node] = []
+    renamed: dict[str, Operand] = {}
+    for node in graph.nodes:
+        found = with_operands(node, renamed)
+        if found.regions:
+            found = replace(found, regions=tuple(_inlined(region, fresh) for region in found.regions))
+        if found.callee is None or not found.supplied:
+            nodes.append(found)
+            continue
+        body, outputs = _body(found, found.callee, graph, nodes, fresh)
+        nodes += body
+        renamed.update({value.name: x for value, x in zip(found.outputs, outputs, strict=True)})
+    outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
+    return Graph(graph.inputs, tuple(nodes), outputs)
+
+
+def _body(
+    node: Node, callee: Definition, graph: Graph, before: list[Node], fresh: Fresh
+) -> tuple[list[Node], tuple[Operand, ...]]:
+    flat = _Flat(fresh, {}, set(), trained=True)
+    flat.types.update((value.name, value.type) for value in graph.inputs)
+    flat.types.update((value.name, value.type) for made in before for value in made.outputs)
+    names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, node.inputs, strict=True)}
+    place = _Place(node.path, dict(node.bindings), dict(node.supplied), dict(names), _lifts(callee))
+    return flat.graph(callee.graph, names, place)
