@@ -64,7 +64,8 @@ def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Numbe
         return call(FILLED[init.name], *shape, dtype=dtype)
     if init.name == "constant":
         value = number(dict(init.attrs)["v"])
-        return call("torch.full", Code(f"({', '.join(map(str, shape))},)"), value, dtype=dtype)
+        sizes = Code(f"({', '.join(map(str, shape))},)") if weight.type.axes else Code("()")
+        return call("torch.full", sizes, value, dtype=dtype)
     return call("torch.empty", *shape, dtype=dtype)
 
 

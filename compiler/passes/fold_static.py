@@ -190,7 +190,10 @@ def stored(graph: Graph, scope: Scope, static: Static) -> Graph:
         readers = {reader for value in node.outputs for reader in wanted.get(value.name, ())}
         for name in node.operands:
             wanted.setdefault(name, set()).update(readers)
+    read = [name for node in graph.nodes if not _in(node, scope) for name in node.operands]
+    read += [name for name in graph.outputs if isinstance(name, str)]
     frontier = _Frontier(scope, static, wanted)
+    frontier.join([name for name in dict.fromkeys(read) if name in scope.types])
     nodes: list[Node] = []
     for node in graph.nodes:
         if _in(node, scope):
@@ -224,6 +227,22 @@ class _Frontier:
     wanted: dict[str, set[str]]
     names: dict[str, str] = field(default_factory=dict)  # static value -> value at run time
     done: set[str] = field(default_factory=set)
+    joint: set[str] = field(default_factory=set)  # what is stored because all of its kin is
+
+    def join(self, read: list[str]) -> None:
+        """Values that share weights are stored together where that takes no more room than these weights."""
+        groups: list[tuple[set[str], list[str]]] = []
+        for name in (name for name in read if self.computed(self.scope.makers[name])):
+            paths, names = set(self.static.below_of(self.scope, name)), [name]
+            for kin in [group for group in groups if group[0] & paths]:
+                paths, names = paths | kin[0], kin[1] + names
+                groups.remove(kin)
+            groups.append((paths, names))
+        for paths, names in groups:
+            readers = {reader for name in names for reader in self.wanted.get(name, ())}
+            freed = tuple(path for path in paths if self.static.released(path, readers))
+            if sum(count(self.scope.types[name]) for name in names) <= self.static.elements(freed):
+                self.joint.update(names)
 
     def reading(self, name: str) -> Iterator[Node]:
         """The nodes that give a static value at run time, the first time it is read."""
@@ -257,6 +276,8 @@ class _Frontier:
             return False
         if len(maker.outputs) > 1 or not maker.outputs[0].type.floating:
             return False
+        if name in self.joint:
+            return True
         readers = self.wanted.get(name, set())
         freed = tuple(path for path in paths if self.static.released(path, readers))
         return self.static.grow or count(maker.outputs[0].type) <= self.static.elements(freed)
