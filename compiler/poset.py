@@ -1,16 +1,14 @@
-"""Finite posets as values: read from text, composed, counted; and the pool of the order polytope as few operations."""
+"""Finite posets as values: made of pairs, composed, counted; the Hasse diagram and the order polytope as data."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
 
 Pair = tuple[int, int]
+Vertex = tuple[int, ...]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-TOKEN = re.compile(r"\s*(?:([a-z])(?![a-z])|([<,{}]))")
 
 
 class PosetError(ValueError):
@@ -30,7 +28,7 @@ class Poset:
         above = [0] * size
         for low, high in pairs:
             if not (0 <= low < size and 0 <= high < size):
-                raise PosetError(f"element {max(low, high)} of a poset on {size}")
+                raise PosetError(f"`{_name(max(low, high))}` is none of {size} elements, up to `{_name(size - 1)}`")
             above[low] |= 1 << high
         for middle in range(size):
             for low in range(size):
@@ -38,7 +36,7 @@ class Poset:
                     above[low] |= above[middle]
         for element in range(size):
             if above[element] >> element & 1:
-                raise PosetError(f"`{_name(element)}` is below itself: the relation has a cycle")
+                raise PosetError(f"the relation has a cycle: {_cycle(element, pairs)}")
         return Poset(size, tuple(above))
 
     @property
@@ -118,6 +116,16 @@ class Poset:
         return edges or "antichain"
 
 
+def _cycle(start: int, pairs: Sequence[Pair]) -> str:
+    """The shortest way from an element up to itself."""
+    ways: list[tuple[int, ...]] = [(start,)]
+    while True:
+        ways = [(*way, high) for way in ways for low, high in pairs if low == way[-1] and high not in way[1:]]
+        found = next((way for way in ways if way[-1] == start), None)
+        if found is not None:
+            return "<".join(map(_name, found))
+
+
 def _name(element: int) -> str:
     return LETTERS[element] if element < len(LETTERS) else str(element)
 
@@ -139,63 +147,27 @@ def product(side: int) -> Poset:
     return Poset.of(side * side, pairs)
 
 
-# the 16 posets on 4 elements up to isomorphism, by the numbers of the paper's code
-NUMBERED = (
-    "{a,b,c}<d", "", "a<b", "{a,b}<c<d", "{a,b}<c", "a<{b,c}", "a<b, c<d", "a<b<{c,d}", "a<b<c", "a<{b,c,d}",
-    "a<b, a<c<d", "{a,b}<{c,d}", "a<b, c<b, c<d", "a<b<c<d", "a<{b,c}<d", "a<c<d, b<d",
-)  # fmt: skip
-NAMES = (
-    "join", "antichain", "edge", "wye_down", "wedge", "vee", "two_two", "wye", "three_one", "fork", "branch", "bowtie",
-    "zigzag", "chain", "diamond", "merge",
-)  # fmt: skip
+def minkowski(first: Sequence[Vertex], second: Sequence[Vertex]) -> tuple[Vertex, ...]:
+    """The vertices of the product of two polytopes in coordinates of their own: of P + Q, from those of P and of Q."""
+    return tuple((*a, *b) for a in first for b in second)
 
 
-def read(text: str, size: int = 4) -> Poset:
-    """A poset on `size` elements a, b, c, ...: "a<b, a<c<d", "{a,b}<c", a name, "#7", or "product".
+def composed(outer: Poset, parts: Sequence[Poset]) -> tuple[Vertex, ...]:
+    """The vertices of P[Q₁, ..., Qₙ], as operads compose: for each upset A of P, Σ_{A - min A} 1_Q + ⊕_{min A} O(Q).
 
-    Raises `PosetError` where the text is none.
+    What lies in several of these is pruned; every vector of 0 and 1 that is left is a vertex.
     """
-    text = text.strip()
-    if text == "product":
-        side = int(size**0.5)
-        return product(side)
-    if text in ("chain", "antichain"):
-        return chain(size) if text == "chain" else antichain(size)
-    if re.fullmatch(r"#\d+", text):
-        number = int(text[1:])
-        if number >= len(NUMBERED):
-            raise PosetError(f"there are {len(NUMBERED)} posets on 4 elements, from #0 on; `{text}` is none")
-        text = NUMBERED[number]
-    if text in NAMES:
-        text = NUMBERED[NAMES.index(text)]
-    return Poset.of(size, list(_relation(text)))
+    found: dict[Vertex, None] = {}
+    for mask in outer.upsets:
+        least = [i for i in range(outer.size) if mask >> i & 1 and not _above_another(outer, i, mask)]
+        vertices: tuple[Vertex, ...] = ((),)
+        for i, part in enumerate(parts):
+            full, none = (1,) * part.size, (0,) * part.size
+            here = part.vertices if i in least else (full,) if mask >> i & 1 else (none,)
+            vertices = minkowski(vertices, here)
+        found.update(dict.fromkeys(vertices))
+    return tuple(found)
 
 
-def _relation(text: str) -> Iterator[Pair]:
-    for part in _split(text, ","):
-        groups = [[LETTERS.index(name) for name in _elements(group)] for group in part.split("<")]
-        for low, high in pairwise(groups):
-            yield from ((a, b) for a in low for b in high)
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """Parts between marks that stand outside of braces."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "{") - (letter == "}")
-        if letter == mark and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part for part in parts if part.strip()]
-
-
-def _elements(group: str) -> list[str]:
-    group = group.strip()
-    inside = group[1:-1] if group.startswith("{") and group.endswith("}") else group
-    names = [name.strip() for name in inside.split(",")]
-    for name in names:
-        if not re.fullmatch(r"[a-z]", name):
-            known = ", ".join(NAMES)
-            raise PosetError(f"`{group}` is no element: letters from `a` on, as in `a<b, a<c`, or a name: {known}")
-    return names
+def _above_another(poset: Poset, element: int, mask: int) -> bool:
+    return any(mask >> j & 1 and poset.above[j] >> element & 1 for j in range(poset.size))

@@ -9,8 +9,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.values import Builtin, PackValue, is_number
 from ogive.compiler.ir import Scalar
-from ogive.compiler.poset import Poset, PosetError, read
+from ogive.compiler.poset import Poset, PosetError
 from ogive.compiler.poset_form import closed_form
+from ogive.compiler.poset_text import read
 from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
 
 CONSTANTS: dict[str, Any] = {"pi": math.pi}

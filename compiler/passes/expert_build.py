@@ -11,6 +11,7 @@ from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.passes.substitute import Fresh
 from ogive.compiler.sizes import TRUE, Condition, Size
 from ogive.compiler.types import Axis, TensorType
+from ogive.grammar.source import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,22 @@ class Building:
     fresh: Fresh
     types: dict[str, TensorType]
     nodes: list[Node] = field(default_factory=list)
+    span: Span | None = None
 
-    def op(self, name: str, *inputs: str | int | float | Size, **statics: Any) -> str:
-        """A new operation; the name of its result."""
+    def op(self, name: str, *inputs: str | int | float | Size | None, **statics: Any) -> str:
+        """A new operation; the name of its first result."""
+        return self.ops(name, *inputs, **statics)[0]
+
+    def ops(self, name: str, *inputs: str | int | float | Size | None, **statics: Any) -> tuple[str, ...]:
+        """A new operation; the names of its results."""
         spec = OPS[name]
         given = {static.name: statics.get(static.name, static.default) for static in spec.statics}
-        operands = tuple(x if isinstance(x, str) else Const(x) for x in inputs)
-        types: list[Any] = [self.types[x] if isinstance(x, str) else Const(x) for x in inputs]
+        operands = tuple(x if isinstance(x, str | None) else Const(x) for x in inputs)
+        types: list[Any] = [self.types[x] if isinstance(x, str) else x for x in operands]
         results, attrs = spec.rule(Trusting(), given, types)
-        value = self.fresh.value(results[0], "")
-        return self.add(Node(name, operands, (value,), tuple(attrs.items())))
+        values = tuple(self.fresh.value(result, "") for result in results)
+        self.add(Node(name, operands, values, tuple(attrs.items()), span=self.span))
+        return tuple(value.name for value in values)
 
     def shaped(self, value: str, pattern: str, **sizes: Size) -> str:
         """A rearrangement."""

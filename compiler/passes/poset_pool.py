@@ -1,158 +1,243 @@
-"""The pass `poset_pool`: chosen pools become pools of a poset, in closed form."""
+"""The pass `poset_pool`: chosen pools become pools of a poset, or such pools are added."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from math import prod
+from operator import itemgetter
+from statistics import mean, pstdev
+from typing import Any
 
-from ogive.compiler.ir import Const, Definition, Graph, Model, Node, Value
+from ogive.compiler.elaborate.suggest import close
+from ogive.compiler.ir import Definition, Graph, Model, Node
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
+from ogive.compiler.passes.expert_build import Building
 from ogive.compiler.passes.frame import optimized
+from ogive.compiler.passes.poset_nodes import FORMS, Window, filled, pooled
 from ogive.compiler.passes.rewrite import Rule, rules_pass
-from ogive.compiler.passes.substitute import Fresh
-from ogive.compiler.poset import Poset, PosetError, read
-from ogive.compiler.poset_form import closed_form
-from ogive.compiler.sizes import Size, ceil_div, size
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.passes.substitute import Fresh, with_operands
+from ogive.compiler.poset import Poset, PosetError
+from ogive.compiler.poset_text import read
+from ogive.compiler.sizes import maximum, size
+from ogive.compiler.types import TensorType
 
 POOLS = {"max": ("max_pool",), "avg": ("avg_pool",), "any": ("max_pool", "avg_pool")}
 MOST = 9  # elements of a window
+MATCH = "match"
 
 
-def poset_pool(model: Model, *, order: str = "diamond", pools: str = "max", at: str = "", scale: float = 1.0) -> Passed:
-    """Replace the pools of a kind ("max", "avg", "any") by that of a poset; `at` names the block that holds them.
+def poset_pool(
+    model: Model, *, order: str | Poset = "diamond", pools: str = "max", at: str = "", after: str = "",
+    kernel: int = 2, scale: float | str = 1.0, form: str = "auto",
+) -> Passed:  # fmt: skip
+    """Replace the pools of a kind ("max", "avg", "any") by that of a poset, or add one `after` blocks, by name or path.
 
-    `scale` multiplies the result: other pools have other means and deviations. What follows a ReLU becomes an average,
-    which is what every poset pool is on numbers that are not negative.
+    `at` names the blocks that hold the pools. A pool that is added has windows of `kernel` at every place, filled with
+    zeros, and so keeps all sizes. `scale` multiplies the result, since other pools have other means and deviations:
+    "match" gives it the deviation that the replaced pool has on normal numbers. `form` is "closed" (additions and
+    maxima), "vertices" (one convolution), or what needs fewer operations. What follows a ReLU becomes an average, which
+    is what every poset pool is on numbers that are not negative.
     """
-    if pools not in POOLS:
-        raise PassError("E0810", f"`pools` is one of {', '.join(POOLS)}, not `{pools}`")
-    posets: dict[int, Poset] = {}
-    notes: list[Note] = []
-
-    def swapped(definition: Definition) -> Definition:
-        if at and at not in (definition.name, definition.block.rpartition(".")[2]):
-            return definition
-        return rules_pass((_rule(definition.name, order, POOLS[pools], posets, scale, notes),))(definition)
-
-    result = optimized(model, (swapped,))
-    if not any(note.done for note in notes):
-        raise PassError(
-            "E0811", f"no {pools} pool of {model.name}{f' in `{at}`' if at else ''} fits a poset{_why(notes)}"
-        )
-    return Passed(result, unchanged(model, result), tuple(dict.fromkeys(notes)))
-
-
-def _why(notes: Sequence[Note]) -> str:
-    return f": {notes[0].text}" if notes else ""
+    for name, value, known in (("pools", pools, tuple(POOLS)), ("form", form, FORMS)):
+        if value not in known:
+            raise PassError("E0810", f"`{name}` is one of {', '.join(known)}, not `{value}`", close(str(value), known))
+    if isinstance(scale, str) and scale != MATCH:
+        raise PassError("E0810", f'`scale` is a number or "{MATCH}", not `{scale}`')
+    swap = _Swap(model.name, order, scale, form)
+    if after:
+        rule = swap.adding(after, kernel)
+    else:
+        rule = swap.replacing(at, POOLS[pools])
+    result = optimized(model, (rule,))
+    if not any(note.done for note in swap.notes):
+        what = f"no block `{after}` that gives an image" if after else f"no {pools} pool{f' in `{at}`' if at else ''}"
+        why = f": {swap.notes[0].text}" if swap.notes else ""
+        raise PassError("E0811", f"{model.name} has {what} that fits a poset{why}", _meant(model, after or at))
+    return Passed(result, unchanged(model, result), tuple(dict.fromkeys(swap.notes)))
 
 
-def _rule(
-    place: str, order: str, ops: tuple[str, ...], posets: dict[int, Poset], scale: float, notes: list[Note]
-) -> Rule:
-    def swap(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
-        if node.op not in ops or any(note.path == f"{place}.{node.outputs[0].name}" for note in notes):
-            return None
-        path = f"{place}.{node.outputs[0].name}"
-        window = _window(node)
-        if window is None:
-            notes.append(
-                Note(False, path, f"{node.op}: windows that overlap, are padded or are larger than {MOST} stay")
-            )
-            return None
-        poset = posets.setdefault(prod(window), _poset(order, prod(window)))
-        maker = graph.producers.get(str(node.inputs[0]))
-        if maker is not None and maker.op == "relu":
-            text = f"after a ReLU the pool of every poset is {prod(window)} times the average"
-            notes.append(Note(True, path, f"{node.op} became an average: {text}"))
-            return _average(node, graph, fresh, float(prod(window) * scale))
-        notes.append(Note(True, path, f"{node.op} became the pool of {poset}"))
-        return _pool(node, graph, fresh, poset, window, scale)
+def _meant(model: Model, name: str) -> str:
+    found: set[str] = set()
 
-    return swap
+    def visit(definition: Definition) -> None:
+        for instance in definition.instances:
+            found.update((instance.definition.name, instance.path))
+            visit(instance.definition)
+        found.update(node.callee.name for node in definition.graph.walk() if node.callee is not None)
+
+    visit(model.definition)
+    return close(name, sorted(found)) if name else ""
 
 
-def _poset(order: str, elements: int) -> Poset:
+def _named(definition: Definition, pattern: str) -> bool:
+    names = (definition.name, definition.block, definition.block.rpartition(".")[2])
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+@dataclass(slots=True)
+class _Swap:
+    model: str
+    order: str | Poset
+    scale: float | str
+    form: str
+    notes: list[Note] = field(default_factory=list)
+    posets: dict[int, Poset] = field(default_factory=dict)
+    averages: set[str] = field(default_factory=set)  # those that stand in the place of pools
+
+    def replacing(self, at: str, ops: tuple[str, ...]) -> Any:
+        """The pass over definitions that swaps their pools."""
+
+        def swapped(definition: Definition) -> Definition:
+            if at and not _named(definition, at):
+                return definition
+            return rules_pass((self.rule(definition.name, ops),))(definition)
+
+        return swapped
+
+    def rule(self, place: str, ops: tuple[str, ...]) -> Rule:
+        def swap(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
+            path = f"{place}.{node.outputs[0].name}" if node.outputs else ""
+            if node.op not in ops or path in self.averages or any(note.path == path for note in self.notes):
+                return None
+            window = _window(node, graph)
+            if window is None:
+                self.notes.append(Note(False, path, f"{node.op}: its window is no number of at most {MOST} places"))
+                return None
+            maker = graph.producers.get(str(node.inputs[0]))
+            made = self.nodes(node, graph, fresh, window, path, maker is not None and maker.op == "relu")
+            self.averages.update(f"{place}.{each.outputs[0].name}" for each in made if each.op == "avg_pool")
+            return made
+
+        return swap
+
+    def nodes(self, node: Node, graph: Graph, fresh: Fresh, window: Window, path: str, positive: bool) -> list[Node]:
+        source = str(node.inputs[0])
+        build = Building(fresh, {source: graph.values[source].type}, span=node.span)
+        places = prod(window.kernel)
+        poset = self.poset(places)
+        factor = self.factor(poset, node.op)
+        if positive and all(step == size(1) for step in window.dilation):
+            text = f"after a ReLU the pool of every poset is {places} times the average"
+            self.notes.append(Note(True, path, f"{node.op} became an average: {text}"))
+            _average(build, source, window, places * factor)
+        else:
+            made = f"the pool of {poset}" + (f", times {factor:.3g}" if factor != 1 else "")
+            self.notes.append(Note(True, path, f"{node.op} became {made}"))
+            name = pooled(build, source, window, poset, self.form)
+            if factor != 1:
+                build.op("mul", name, factor)
+        return [*build.nodes[:-1], replace(build.nodes[-1], outputs=node.outputs)]
+
+    def adding(self, after: str, kernel: int) -> Any:
+        """The pass over definitions that adds a pool after calls of a block, by its name or its path there."""
+        if isinstance(kernel, bool) or not isinstance(kernel, int) or not 2 <= kernel <= MOST:
+            raise PassError("E0810", f"`kernel` is a number of places on a side, from 2 on, not {kernel}")
+
+        def added(definition: Definition) -> Definition:
+            fresh = Fresh.of(definition.graph)
+            graph = self.added(definition.name, definition.graph, fresh, after, kernel)
+            return definition if graph is definition.graph else replace(definition, graph=graph)
+
+        return added
+
+    def added(self, place: str, graph: Graph, fresh: Fresh, after: str, kernel: int) -> Graph:
+        nodes: list[Node] = []
+        renamed: dict[str, Any] = {}
+        changed = False
+        for node in graph.nodes:
+            regions = tuple(self.added(place, region, fresh, after, kernel) for region in node.regions)
+            if any(a is not b for a, b in zip(regions, node.regions, strict=True)):
+                node, changed = replace(node, regions=regions), True
+            node = with_operands(node, renamed)
+            nodes.append(node)
+            if node.op != "call" or node.callee is None or not self.wanted(node, after, kernel):
+                continue
+            out = node.outputs[0]
+            pool = Node("call", (out.name,), (fresh.value(out.type, out.hint),), span=node.span)
+            window = _everywhere(out.type, kernel)
+            beside = Graph((out,), (), (out.name,))
+            nodes += self.nodes(pool, beside, fresh, window, f"{place}.{node.path or node.callee.name}", False)
+            renamed[out.name] = pool.outputs[0].name
+            changed = True
+        if not changed:
+            return graph
+        outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
+        return Graph(graph.inputs, tuple(nodes), outputs)
+
+    def wanted(self, node: Node, after: str, kernel: int) -> bool:
+        assert node.callee is not None
+        if not (_named(node.callee, after) or (node.path and fnmatchcase(node.path, after))):
+            return False
+        type = node.outputs[0].type
+        axes = len(type.axes) - 2
+        fits = len(node.outputs) == 1 and type.rank is not None and axes >= 1 and kernel**axes <= MOST
+        if not fits:
+            text = f"it gives {type}, not [b, c, ...] with windows of at most {MOST} places"
+            self.notes.append(Note(False, node.path or node.callee.name, text))
+        return fits
+
+    def poset(self, places: int) -> Poset:
+        """The order on a window of so many places."""
+        if places not in self.posets:
+            self.posets[places] = _poset(self.order, places)
+        return self.posets[places]
+
+    def factor(self, poset: Poset, op: str) -> float:
+        return _matching(poset, op) if isinstance(self.scale, str) else float(self.scale)
+
+
+def _poset(order: str | Poset, places: int) -> Poset:
+    if isinstance(order, Poset):
+        if order.size != places:
+            raise PassError("E0810", f"the order has {order.size} elements, and the window {places}")
+        return order
     try:
-        return read(order, elements)
+        return read(str(order), places)
     except PosetError as error:
         raise PassError("E0810", f"order {order!r}: {error}") from None
 
 
-def _window(node: Node) -> tuple[int, ...] | None:
-    """The window of a pool whose windows lie side by side, without padding."""
+def _matching(poset: Poset, op: str) -> float:
+    """What gives the pool the deviation of the replaced one, both on independent normal numbers."""
+    draw = random.Random(0)
+    x = [[draw.gauss(0, 1) for _ in range(poset.size)] for _ in range(4000)]
+    usual: Mapping[str, Callable[[list[float]], float]] = {"max_pool": max, "avg_pool": mean}
+    theirs = usual.get(op, itemgetter(0))
+    return round(pstdev([theirs(row) for row in x]) / pstdev([poset.value(row) for row in x]), 3)
+
+
+def _window(node: Node, graph: Graph) -> Window | None:
+    """The windows of a pool; what overhangs is filled with zeros, as padding is."""
     kernel, stride, pad = (node.attr(key) for key in ("kernel", "stride", "pad"))
-    ones = all(step == size(1) for step in node.attr("dilation", ()))
-    if kernel != stride or any(side != size(0) for side in pad) or not ones:
-        return None
     if not all(side.is_number for side in kernel) or prod(side.number for side in kernel) > MOST:
         return None
-    return tuple(side.number for side in kernel)
-
-
-def _average(node: Node, graph: Graph, fresh: Fresh, factor: float) -> list[Node]:
-    """The average times a factor; windows that overhang are filled with zeros, as those of posets are."""
-    nodes: list[Node] = []
-    source = str(node.inputs[0])
+    result, source = node.outputs[0].type, graph.values[str(node.inputs[0])].type
+    apart = node.attr("dilation") or (size(1),) * len(kernel)
+    after = pad
     if node.attr("ceil"):
-        source = _filled(node, source, graph.values[source].type, fresh, nodes)
-    made = fresh.value(node.outputs[0].type)
-    attrs = (("kernel", node.attr("kernel")), ("stride", node.attr("stride")), ("pad", node.attr("pad")),
+        ends = zip(source.axes[2:], result.axes[2:], kernel, stride, pad, apart, strict=True)
+        after = tuple(
+            maximum(near, (windows.size - 1) * step + gap * (side - 1) + 1 - axis.size - near)
+            for axis, windows, side, step, near, gap in ends
+        )
+    return Window(tuple(side.number for side in kernel), stride, apart, pad, after, result)
+
+
+def _everywhere(type: TensorType, kernel: int) -> Window:
+    """A window at every place; one more zero after than before where its side is even."""
+    axes = len(type.axes) - 2
+    ones, near, far = (((size(n)),) * axes for n in (1, (kernel - 1) // 2, kernel // 2))
+    return Window((kernel,) * axes, ones, ones, near, far, type)
+
+
+def _average(build: Building, source: str, window: Window, factor: float) -> None:
+    """The average times a factor, over windows that zeros fill."""
+    source = filled(build, source, window)
+    sides = tuple(size(side) for side in window.kernel)
+    mean = build.fresh.value(window.result)
+    attrs = (("kernel", sides), ("stride", window.stride), ("pad", (size(0),) * len(sides)),
              ("ceil", False), ("count_include_pad", True))  # fmt: skip
-    nodes.append(Node("avg_pool", (source,), (made,), attrs, span=node.span))
-    return [*nodes, Node("mul", (made.name, Const(factor)), node.outputs, span=node.span)]
-
-
-def _pool(node: Node, graph: Graph, fresh: Fresh, poset: Poset, window: tuple[int, ...], scale: float) -> list[Node]:
-    nodes: list[Node] = []
-    result = node.outputs[0].type
-    source = str(node.inputs[0])
-    if node.attr("ceil"):
-        source = _filled(node, source, graph.values[source].type, fresh, nodes)
-    elements = [_element(node, source, place, window, result, fresh, nodes) for place in _places(window)]
-
-    def apply(op: str, operands: list[str]) -> str:
-        made = fresh.value(result)
-        nodes.append(Node({"max": "maximum"}.get(op, op), tuple(operands), (made,), span=node.span))
-        return made.name
-
-    name = closed_form(poset).run(elements, apply)
-    if scale != 1:
-        nodes.append(Node("mul", (name, Const(float(scale))), (fresh.value(result),), span=node.span))
-    nodes[-1] = replace(nodes[-1], outputs=node.outputs)
-    return nodes
-
-
-def _places(window: tuple[int, ...]) -> list[tuple[int, ...]]:
-    places: list[tuple[int, ...]] = [()]
-    for count in window:
-        places = [(*place, at) for place in places for at in range(count)]
-    return places
-
-
-def _element(
-    node: Node, source: str, place: tuple[int, ...], window: tuple[int, ...], result: TensorType, fresh: Fresh,
-    nodes: list[Node],
-) -> str:  # fmt: skip
-    """One place of each window: every k-th entry."""
-    items: list[tuple[object, ...]] = [("all",), ("all",)]
-    for at, step, axis in zip(place, window, result.axes[2:], strict=True):
-        items.append(("slice", size(at), (axis.size - 1) * step + at + 1, size(step)))
-    value = fresh.value(result)
-    nodes.append(Node("slice", (source,), (value,), (("items", tuple(items)),), span=node.span))
-    return value.name
-
-
-def _filled(node: Node, source: str, type: TensorType, fresh: Fresh, nodes: list[Node]) -> str:
-    """Zeros on the right and below, up to whole windows."""
-    for at, step in enumerate(node.attr("kernel"), 2):
-        length: Size = type.axes[at].size
-        after = ceil_div(length, step) * step - length
-        axes = (*type.axes[:at], Axis(length + after, type.axes[at].label), *type.axes[at + 1 :])
-        type = type.with_axes(*axes)
-        attrs = (("axis", at), ("before", size(0)), ("after", after), ("mode", "constant"), ("value", 0.0))
-        value = Value(fresh.name("filled"), type)
-        nodes.append(Node("pad", (source,), (value,), attrs, span=node.span))
-        source = value.name
-    return source
+    build.op("mul", build.add(Node("avg_pool", (source,), (mean,), attrs, span=build.span)), factor)

@@ -18,8 +18,9 @@ from torch import Tensor
 from ogive.backends.pytorch.module import build
 from ogive.compiler.passes.deploy_passed import PassError
 from ogive.compiler.passes.poset_pool import poset_pool
-from ogive.compiler.poset import NAMES, Poset, PosetError, antichain, chain, product, read
+from ogive.compiler.poset import Poset, PosetError, antichain, chain, product
 from ogive.compiler.poset_form import closed_form
+from ogive.compiler.poset_text import NAMES, read
 from ogive.compiler.program import check_text
 
 COVERS = (9, 16, 12, 6, 10, 10, 9, 6, 8, 9, 7, 7, 8, 5, 6, 7)  # upsets of the 16 posets on 4 elements, by number
