@@ -11,7 +11,7 @@ from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.moves import Group, Layout, arranged, atoms_of, layout, single, sizes_of
 from ogive.backends.onnx_model.operands import given, operand, optional
 from ogive.compiler.ir import Node
-from ogive.compiler.ops.recipe import Atom, Recipe
+from ogive.compiler.ops.recipe import Atom, Part, Recipe
 from ogive.compiler.sizes import size
 
 
@@ -115,19 +115,26 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
     rows = tuple(atoms[n] for n in out[cut:] if n in mine)
     columns = tuple(atoms[n] for n in out[cut:] if n in other)
     if not batch:
-        if not columns and len(rows) == 1 and a[-1:] == (rows,):  # a row vector needs no transposition
-            product = ctx.node("MatMul", arranged(ctx, y, b, (summed,)), arranged(ctx, x, a, (summed, rows)))
-            return arranged(ctx, product, (rows,), want)
         if not columns:
-            y = arranged(ctx, y, b, (summed,))
-            x = arranged(ctx, x, a, (*single(rows), summed))
-            return arranged(ctx, ctx.node("MatMul", x, y), single(rows), want)
+            return _with_vector(ctx, (x, a), (y, b), rows, summed, want)
         x = arranged(ctx, x, a, (*single(rows), summed))
         y = arranged(ctx, y, b, (summed, columns))
         return arranged(ctx, ctx.node("MatMul", x, y), (*single(rows), columns), want)
     x = arranged(ctx, x, a, (*_spread(batch, mine), rows, summed))
     y = arranged(ctx, y, b, (*_spread(batch, other), summed, columns))
     return arranged(ctx, ctx.node("MatMul", x, y), (*single(batch), rows, columns), want)
+
+
+def _with_vector(
+    ctx: Context, matrix: tuple[str, Layout], vector: tuple[str, Layout], rows: Part, summed: Part, want: Layout
+) -> str:
+    """A vector stands on the side that needs no transposition, which ONNX Runtime would fuse wrongly beside it."""
+    (x, a), (y, b) = matrix, vector
+    y = arranged(ctx, y, b, (summed,))
+    before: Layout = (*single(rows[:-1]), summed, rows[-1:])
+    if rows and a[-1:] == (rows[-1:],):
+        return arranged(ctx, ctx.node("MatMul", y, arranged(ctx, x, a, before)), single(rows), want)
+    return arranged(ctx, ctx.node("MatMul", arranged(ctx, x, a, (*single(rows), summed)), y), single(rows), want)
 
 
 def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:

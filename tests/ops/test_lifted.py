@@ -1,21 +1,19 @@
-"""Every operation under `over` and `each` against a Python loop, gradients included.
-
-Both lower to one batched call of the operation's own text: `over` maps some operands and sees the others whole, inside
-`each` weights are mapped too, so all operands are.
+"""Every operation under `over` against a Python loop, gradients included: all operands with the axis (so it is inside
+`each`, where weights have it too), and each of them alone. Targets see batched operations, no loop.
 """
 
 from __future__ import annotations
-
-import random
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from ogive.backends.pytorch.emit import emit
+from ogive.backends.pytorch.module import load
 from ogive.compiler.ops import OPS
-from ogive.compiler.types import TensorType
+from ogive.compiler.passes import lowered
+from ogive.compiler.passes.lift_rules import KINDS, OWN, rule_of
+from ogive.compiler.verify import STRUCTURE, verify
 from ops import (
     test_algebra,
     test_elementwise,
@@ -28,7 +26,7 @@ from ops import (
     test_reduce,
 )
 from ops.cases import Case
-from ops.harness import Collected, Names, function_of, node_of, tensor
+from ops.lifted import lifted_case
 
 MODULES = (
     test_algebra, test_elementwise, test_index, test_kernels, test_layout, test_linear, test_norms, test_pools,
@@ -40,62 +38,32 @@ CASES = [
     for case in module.CASES
     if not OPS[case.op].random and any(isinstance(item, str) for item in case.inputs)
 ]
-LENGTH = 3
-# torch's own words: on a CPU its fused attention has no batched kernel, an even kernel pads by a copy
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:There is a performance drop.*attention", "ignore:Using padding='same' with even kernel"
-)
-STEPS = ("floordiv",)  # torch has no derivative of it, batched or not
+# an even kernel is padded by a copy, says torch
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+STEPS = ("floordiv",)  # torch has no derivative of it
 
 
-class Lifted:
-    """A case at some sizes: its text as a function, and operands for each index of an axis."""
-
-    def __init__(self, case: Case, seed: int = 0) -> None:
-        names = Names()
-        types = [names.operand(item) for item in case.inputs]
-        statics = case.statics(names) if callable(case.statics) else case.statics
-        checker = Collected(case.given)
-        node = node_of(case.op, types, statics, checker)
-        draw = random.Random(seed)
-        for _ in range(200):
-            values = names.values({name: draw.randint(case.low, case.low + 4) for name in names.known})
-            if checker.holds(values):
-                break
-        else:
-            raise AssertionError(f"no sizes fit {case}")
-        torch.manual_seed(seed)
-        self.kinds = [type for type in types if isinstance(type, TensorType)]
-        anchor = torch.empty((), dtype=torch.double)
-        text = function_of(node, types, values)
-        self.function: Callable[..., Any] = lambda *xs: text(*xs, anchor=anchor)
-        rows = [self._row(case, values) for _ in range(LENGTH)]
-        self.operands = [torch.stack(column) for column in zip(*rows, strict=True)]
-
-    def _row(self, case: Case, values: Any) -> tuple[Tensor, ...]:
-        row = tuple(tensor(type, values, torch.double, case.high) for type in self.kinds)
-        return row if case.prepare is None else tuple(case.prepare(*row))
-
-    def both(self, mapped: Sequence[bool]) -> tuple[Any, Any, list[Tensor]]:
-        """The batched call, the loop, and the operands that have gradients."""
-        given = [x if m else x[0] for x, m in zip(self.operands, mapped, strict=True)]
-        leaves = [x.clone().requires_grad_(x.is_floating_point() or x.is_complex()) for x in given]
-        batched = torch.vmap(self.function, in_dims=tuple(0 if m else None for m in mapped))(*leaves)
-        loop = [self.function(*(x[i] if m else x for x, m in zip(leaves, mapped, strict=True))) for i in range(LENGTH)]
-        if isinstance(batched, Tensor):
-            return (batched,), (torch.stack(loop),), [x for x in leaves if x.requires_grad]
-        columns = tuple(torch.stack(column) for column in zip(*loop, strict=True))
-        return tuple(batched), columns, [x for x in leaves if x.requires_grad]
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_is_a_loop_in_one_batch(case: Case) -> None:
+    lifted = lifted_case(case)
+    for mapped in lifted.subsets():
+        model = lifted.model(mapped)
+        best = lowered(model)
+        verify(best)
+        assert not any(node.regions for node in best.definition.graph.walk())
+        net = load(emit(model), "Op").Op().double()
+        leaves = [x.requires_grad_(x.is_floating_point() or x.is_complex()) for x in lifted.operands(mapped)]
+        found = net(*leaves)
+        agree(case.op, (found,) if isinstance(found, Tensor) else tuple(found), lifted.loop(leaves, mapped), leaves)
 
 
-def agree(case: Case, first_alone: bool) -> None:
-    lifted = Lifted(case)
-    mapped = [index == 0 or not first_alone for index in range(len(lifted.kinds))]
-    batched, loop, leaves = lifted.both(mapped)
+def agree(op: str, batched: tuple[Tensor, ...], loop: tuple[Tensor, ...], operands: list[Tensor]) -> None:
+    floats = any(x.is_floating_point() or x.is_complex() for x in operands)  # else there is no type to take
     for a, b in zip(batched, loop, strict=True):
-        torch.testing.assert_close(a, b, equal_nan=True)
+        torch.testing.assert_close(a, b, equal_nan=True, check_dtype=floats)
+    leaves = [x for x in operands if x.requires_grad]
     pairs = [(a, b) for a, b in zip(batched, loop, strict=True) if b.requires_grad]
-    if not pairs or not leaves or case.op in STEPS:
+    if not pairs or not leaves or op in STEPS:
         return
     left, right = (
         torch.autograd.grad(
@@ -107,14 +75,18 @@ def agree(case: Case, first_alone: bool) -> None:
         torch.testing.assert_close(a, b, equal_nan=True)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_each_maps_all_operands(case: Case) -> None:
-    agree(case, first_alone=False)
+def test_every_operation_declares_how_it_is_batched() -> None:
+    for name, spec in OPS.items():
+        assert spec.batching in {*KINDS, "own", "value"}, name
+        assert (name in OWN) == (spec.batching == "own"), name
+        assert (rule_of(name) is None) == (not spec.inputs and not spec.random), name
+    assert OWN.keys() <= OPS.keys()
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if sum(isinstance(i, str) for i in c.inputs) > 1], ids=str)
-def test_over_sees_the_other_operands_whole(case: Case) -> None:
-    agree(case, first_alone=True)
+def test_every_structure_has_a_rule() -> None:
+    from ogive.compiler.passes import lift_regions
+
+    assert lift_regions.STRUCTURE.keys() == STRUCTURE - {"over", "each"}
 
 
 def test_the_tables_hold_every_operation_that_computes() -> None:

@@ -1,0 +1,34 @@
+"""Every operation under `over` in ONNX Runtime against torch: one batch, no loop over the axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ogive.backends.onnx_model.lower import UNSUPPORTED
+from onnx_model.harness import array, difference, proto_of, session
+from ops.cases import Case
+from ops.lifted import LENGTH, lifted_case
+from ops.test_lifted import CASES
+
+SUPPORTED = [case for case in CASES if case.op not in UNSUPPORTED]
+GROUPED = ("conv", "conv_transpose")  # weights of every index for itself are groups, whose number ONNX must know
+SCANS = ("linear_scan",)  # a loop along an axis of its own
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("case", SUPPORTED, ids=str)
+def test_it_agrees_with_a_loop_in_torch(case: Case) -> None:
+    lifted = lifted_case(case, torch.float)
+    sizes = {unknown.name.lstrip("*"): number for unknown, number in lifted.values.items() if unknown.kind == "pack"}
+    sizes |= {"n_lifted": LENGTH} if case.op in GROUPED else {}
+    for mapped in lifted.subsets():
+        given = lifted.operands(mapped)
+        proto = proto_of(lifted.model(mapped), sizes=sizes)
+        loops = [node.op_type for node in proto.graph.node if node.op_type in ("Scan", "Loop")]
+        assert not loops or case.op in SCANS
+        feeds = {value.name: array(given[int(value.name[1:])]) for value in proto.graph.input}
+        found = session(proto).run(None, feeds)
+        for a, b in zip(found, lifted.loop(given, mapped), strict=True):
+            assert difference(np.asarray(a), array(b)) <= 1e-5
