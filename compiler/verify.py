@@ -135,8 +135,7 @@ class _Check:
         if callee is None:
             yield f"{shown(node)}: calls nothing"
             return
-        instances = {member.path for member in self.definition.instances}
-        if node.path and node.path not in instances and not callee.stateless:
+        if node.path and not holds(self.definition, node.path) and not callee.stateless:
             yield f"{shown(node)}: no instance at {node.path}"
         bindings = dict(node.bindings)
         yield from unbound(shown(node), callee, bindings)
@@ -224,6 +223,14 @@ def unbound(place: str, callee: Definition, bindings: Mapping[Unknown, Size]) ->
     """The unknowns of a callee that a use does not bind."""
     wanted = [*(s.unknown for s in callee.statics if s.unknown is not None), *callee.sizes]
     yield from (f"{place}: `{unknown}` of {callee.name} is not bound" for unknown in wanted if unknown not in bindings)
+
+
+def holds(definition: Definition, path: str) -> bool:
+    """Whether an instance stands at a path, which may lie in another one."""
+    return any(
+        path == m.path or (path.startswith(f"{m.path}.") and holds(m.definition, path[len(m.path) + 1 :]))
+        for m in definition.instances
+    )
 
 
 def weight_type(definition: Definition, path: str, stacked: int = 0) -> TensorType | None:

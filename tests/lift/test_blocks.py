@@ -47,7 +47,8 @@ BLOCKS = {
     "own weights": """    param scale: [d] = ones
     param table: [5, d] = normal
     return x * scale + take[0](table, argmax[1](x) % 5)""",
-    "a convolution": """    y = x |> rearrange["n d -> 1 d n"] |> Conv[d, 2*d, 3, pad=1, groups=2] |> relu |> Conv[2*d, d, 1]
+    "a convolution": """    y = x |> rearrange["n d -> 1 d n"] |> Conv[d, 2*d, 3, pad=1, groups=2] |> relu
+    y = y |> Conv[2*d, d, 1]
     return y |> rearrange["1 d n -> n d"]""",
     "a batch norm": """    y = x |> rearrange["n d -> n d 1"] |> BatchNorm
     return y |> rearrange["n d 1 -> n d"]""",

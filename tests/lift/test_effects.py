@@ -57,6 +57,7 @@ def test_a_shared_state_becomes_the_mean_of_what_the_indices_make_of_it() -> Non
     for index in range(3):
         alone = torch.nn.BatchNorm1d(4).double()
         torch.testing.assert_close(found[index], alone(x[index]))
+        assert alone.running_mean is not None
         means.append(alone.running_mean)
     torch.testing.assert_close(net.f.running_mean, torch.stack(means).mean(0))
 
@@ -185,9 +186,9 @@ def test_operands_without_the_axis_are_seen_whole(given: str) -> None:
     names = given.split(", ")
     types = {"x": "[n, d]", "m": "[n, n]"}
     net = built(f"""
-block F[d]({', '.join(f'{name}: {types[name]}' for name in names)}) -> [n, d]:
+block F[d]({", ".join(f"{name}: {types[name]}" for name in names)}) -> [n, d]:
     y = x |> Linear[d, d] as lin
-    return {'m @ y' if 'm' in names else 'y'}
+    return {"m @ y" if "m" in names else "y"}
 block G[d](x: [e, n, d], m: [n, n]) -> [e, n, d]:
     f = F[d]
     return over[e, f]({given})
