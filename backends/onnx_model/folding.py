@@ -27,7 +27,7 @@ def elementwise(function: Callable[..., Any]) -> Fold:
 
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Towards zero for integers."""
-    if a.dtype.kind == "f":
+    if a.dtype.kind not in "iu":  # bfloat16 has a kind of its own
         return np.asarray(a / b)
     whole = np.abs(a) // np.abs(b)
     return np.asarray(whole * np.sign(a) * np.sign(b))

@@ -67,14 +67,22 @@ def one_hot(ctx: Context, node: Node, args: Args) -> str:
 
 def topk(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
     """`TopK`."""
-    return ctx.nodes("TopK", 2, operand(args), ctx.size(node.attr("k")), axis=node.attr("axis"))
+    return _sorted(ctx, node, operand(args), ctx.size(node.attr("k")))
 
 
 def order(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
     """All entries in order, and where they were: `TopK` of as many as there are."""
     axis: int = node.attr("axis")
     length = ctx.type(node.inputs[0]).axes[axis].size
-    return ctx.nodes("TopK", 2, operand(args), ctx.size(length), axis=axis, largest=int(bool(node.attr("descending"))))
+    return _sorted(ctx, node, operand(args), ctx.size(length), largest=int(bool(node.attr("descending"))))
+
+
+def _sorted(ctx: Context, node: Node, x: str, count: str, **settings: int) -> tuple[str, ...]:
+    """`TopK`, which has no form for bfloat16 before opset 24: in float32, which holds the same numbers."""
+    narrow = ctx.elem(ctx.type(node.inputs[0]).elem) == "bf16"
+    x = ctx.node("Cast", x, to=ONNX["f32"]) if narrow else x
+    values, places = ctx.nodes("TopK", 2, x, count, axis=node.attr("axis"), **settings)
+    return ctx.node("Cast", values, to=ONNX["bf16"]) if narrow else values, places
 
 
 def sort(ctx: Context, node: Node, args: Args) -> str:
