@@ -231,6 +231,39 @@ model M = F[4]
         assert run(model, net, [torch.randn(count, 4)], functions=functions) <= 1e-5
 
 
+@pytest.mark.parametrize("functions", [False, True])
+@pytest.mark.parametrize("name", ENERGIES)
+def test_a_derivative_of_a_derivative_agrees_with_torch(name: str, functions: bool) -> None:
+    model, net = model_of(f"""
+block Energy[n](x: [n]) -> []:
+    param a: [n, n] = normal
+    b = sum(a * 0)
+    return {ENERGIES[name]} + b
+block Steep[n](x: [n]) -> []:
+    return sum(grad[Energy[n]](x) * sin(x))
+block F[n](x: [b, n]) -> [b, n]:
+    steep = Steep[n]
+    return over[b, grad[steep]](x)
+model M = F[4]
+""")
+    for count in (1, 3):
+        assert run(model, net, [torch.randn(count, 4)], functions=functions) <= 1e-4
+
+
+def test_operands_that_are_the_same_value_are_apart() -> None:
+    model, net = model_of("""
+block energy(x: [n], y: [n]) -> []:
+    return sum(x * x * y)
+block F(x: [n]) -> [n]:
+    z = x * x
+    return grad[energy](x, x) + 3 * grad[energy](x, z)
+model M = F
+""")
+    x = torch.randn(5)
+    torch.testing.assert_close(net(x), 2 * x**2 + 6 * x**3)
+    assert run(model, net, [x]) <= 1e-5
+
+
 @pytest.mark.parametrize("energy", ["sum(sort[0](x))", "sum(x * max(x))", "sum(cumsum[0](x))"])
 def test_what_is_not_derived_says_so(energy: str) -> None:
     model, net = model_of(f"""

@@ -116,12 +116,12 @@ def _roundings(exact: np.ndarray, moved: list[np.ndarray], half: torch.dtype) ->
 
 def _off(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """How far each number is off; equal infinities and what is not a number in both are not."""
-    if exact.dtype.kind in "biu":
-        return (found != exact).astype(np.float64)
-    found = found.astype(np.float64)
-    same = (found == exact) | (np.isnan(found) & np.isnan(exact))
+    same: np.ndarray = found == exact
+    if exact.dtype.kind not in "biu":
+        same = same | (np.isnan(found.astype(np.float64)) & np.isnan(exact))
     with np.errstate(invalid="ignore"):
-        off: np.ndarray = np.where(same, 0.0, np.nan_to_num(np.abs(found - exact), nan=np.inf))
+        gap = np.nan_to_num(np.abs(found.astype(np.float64) - exact), nan=np.inf)
+    off: np.ndarray = np.where(same, 0.0, 1.0 if exact.dtype.kind in "biu" else gap)
     return off
 
 

@@ -1,0 +1,128 @@
+"""Steps of a derivative: operations of the IR that are lowered and noted at once, so that they have derivatives too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.lower import LOWER
+from ogive.backends.onnx_model.noted import Noted
+from ogive.compiler.ir import Const, Node, Value
+from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.sizes import Size, size
+from ogive.compiler.types import Axis, TensorType
+
+ONE = size(1)
+UNIT = Place(((),))  # an axis of size 1
+
+Operand = str | Const
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Writes operations into a graph, and notes them."""
+
+    graph: Builder
+    note: Callable[[Noted], None]
+
+    def type(self, x: Operand) -> TensorType:
+        """The type of a tensor."""
+        return self.graph.type(x)
+
+    def apply(self, op: str, inputs: Sequence[Operand], type: TensorType, **attrs: Any) -> str:
+        """One operation with one result."""
+        elem = next((self.type(x).elem for x in reversed(inputs) if isinstance(x, str)), type.elem)
+        node = Node(op, tuple(inputs), (Value("", type),), tuple(attrs.items()))
+        args = [self.graph.literal(x, elem) if isinstance(x, Const) else x for x in inputs]
+        found = LOWER[op](self.graph, node, args)
+        assert isinstance(found, str), node
+        self.graph.types.setdefault(found, type)
+        self.note(Noted(node, args, (found,)))
+        return found
+
+    def map(self, op: str, x: str, **attrs: Any) -> str:
+        """An element-wise operation of one operand."""
+        return self.apply(op, (x,), self.type(x), **attrs)
+
+    def both(self, op: str, a: Operand | float, b: Operand | float) -> str:
+        """An element-wise operation of two operands, of which one may be a number."""
+        inputs = [Const(x) if isinstance(x, float) else x for x in (a, b)]
+        types = [self.type(x) for x in inputs if isinstance(x, str)]
+        return self.apply(op, inputs, TensorType(types[0].elem, _aligned([t.axes for t in types])))
+
+    def mul(self, a: Operand | float, b: Operand | float) -> str:
+        """`a * b`."""
+        return self.both("mul", a, b)
+
+    def where(self, condition: str, a: Operand, b: Operand, like: str) -> str:
+        """`select(condition, a, b)`."""
+        return self.apply("select", (condition, a, b), self.type(like))
+
+    # --- axes -----------------------------------------------------------------------------------------------------
+
+    def moved(self, x: str, recipe: Recipe, op: str = "rearrange") -> str:
+        """Axes brought into another order, dropped, added, merged: what a recipe with one side each says."""
+        (side,) = recipe.outputs
+        if recipe.inputs[0] == side:
+            return x
+        return self.apply(op, (x,), TensorType(self.type(x).elem, _axes(side)), recipe=recipe)
+
+    def contracted(self, xs: Sequence[str], recipe: Recipe) -> str:
+        """A product, summed over the axes that the result lacks."""
+        return self.apply("einsum", xs, TensorType(self.type(xs[0]).elem, _axes(recipe.outputs[0])), recipe=recipe)
+
+    def total(self, x: str, axes: Sequence[int]) -> str:
+        """The sum over some axes."""
+        kept = [axis for at, axis in enumerate(self.type(x).axes) if at not in axes]
+        return self.apply("sum", (x,), TensorType(self.type(x).elem, tuple(kept)), axes=tuple(axes)) if axes else x
+
+    def opened(self, x: str, places: Sequence[int]) -> str:
+        """With axes of size 1 at these places of the result."""
+        rest = iter(side := _places(self.type(x).sizes))
+        whole = tuple(UNIT if at in places else next(rest) for at in range(len(side) + len(places)))
+        return self.moved(x, Recipe((side,), (whole,)))
+
+    def closed(self, x: str, places: Sequence[int]) -> str:
+        """Without the axes at these places, which are of size 1."""
+        whole = tuple(UNIT if at in places else place for at, place in enumerate(_places(self.type(x).sizes)))
+        return self.moved(x, Recipe((whole,), (tuple(place for place in whole if place is not UNIT),)))
+
+    def spread(self, x: str, axes: Sequence[int], sizes: Sequence[Size]) -> str:
+        """Repeated along axes of a result of these sizes."""
+        whole = _places(sizes)
+        kept = tuple(place for at, place in enumerate(whole) if at not in axes)
+        return self.moved(x, Recipe((kept,), (whole,)), "expand")
+
+    def turned(self, x: str) -> str:
+        """The last two axes in each other's place."""
+        *lead, a, b = _places(self.type(x).sizes)
+        return self.moved(x, Recipe(((*lead, a, b),), ((*lead, b, a),)))
+
+    def fitted(self, flow: str, want: Sequence[Size]) -> str:
+        """Summed over the axes along which an operand of these sizes was repeated."""
+        have = self.type(flow).sizes
+        lead = len(have) - len(want)
+        ones = [i for i, (a, b) in enumerate(zip(have[lead:], want, strict=True)) if a != b and b == ONE]
+        return self.opened(self.total(flow, [*range(lead), *(lead + i for i in ones)]), ones)
+
+
+def _places(sizes: Sequence[Size]) -> Side:
+    """Each axis an elementary one."""
+    return tuple(Place(((Atom(f"a{at}", item),),)) for at, item in enumerate(sizes))
+
+
+def _axes(side: Side) -> tuple[Axis, ...]:
+    return tuple(Axis(place.size) for place in side)
+
+
+def _aligned(types: Sequence[Sequence[Axis]]) -> tuple[Axis, ...]:
+    """The axes of operands that meet from the right; one of size 1 gives way."""
+    rank = max(map(len, types))
+    found = [Axis(ONE)] * rank
+    for axes in types:
+        for at, axis in enumerate(axes, rank - len(axes)):
+            if axis.size != ONE:
+                found[at] = axis
+    return tuple(found)
