@@ -1,9 +1,6 @@
-"""The ONNX lowerings by name of operation: one visible table made of the families' own, and what ONNX cannot say."""
+"""The ONNX lowerings by name of operation: one visible table made of the families' own."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from ogive.backends.onnx_model import (
     lower_algebra,
@@ -15,6 +12,7 @@ from ogive.backends.onnx_model import (
     lower_norms,
     lower_reduce,
     lower_special,
+    lower_systems,
     lower_values,
 )
 from ogive.backends.onnx_model.lowering import Lowering
@@ -30,16 +28,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_norms.LOWER,
     lower_values.LOWER,
     lower_algebra.LOWER,
-)
-
-# why an operation has no form in ONNX
-UNSUPPORTED: Mapping[str, str] = MappingProxyType(
-    {
-        "solve_triangular": "the standard has no linear solver",
-        "solve": "the standard has no linear solver",
-        "cholesky": "the standard has no factorization of matrices",
-        "inverse": "the standard has no inverse of a matrix",
-    }
+    lower_systems.LOWER,
 )
 
 

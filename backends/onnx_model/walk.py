@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ogive.backends.onnx_model import derive, loops
 from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.errors import OnnxError
-from ogive.backends.onnx_model.lower import LOWER, UNSUPPORTED
+from ogive.backends.onnx_model.lower import LOWER
 from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
 from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.specialize import Sizes, real, specialized
@@ -132,8 +132,6 @@ class Walker:
                 self._operation(frame, node)
 
     def _operation(self, frame: Frame, node: Node) -> None:
-        if node.op in UNSUPPORTED:
-            raise OnnxError(f"`{node.op}` has no form in ONNX: {UNSUPPORTED[node.op]}", node.span)
         if node.op not in LOWER:
             raise OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
         builder = self.builder

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ogive.backends.onnx_model.lower import UNSUPPORTED
 from ogive.compiler.ir import Node
 from ops.cases import Case
 from ops.harness import Collected, Names, node_of
 
 MODULES = ("algebra", "elementwise", "index", "kernels", "layout", "linear", "norms", "pools", "reduce", "values")
 CASES: list[Case] = [case for name in MODULES for case in import_module(f"ops.test_{name}").CASES]
-SUPPORTED = [case for case in CASES if case.op not in UNSUPPORTED]
 
 
 @dataclass(frozen=True)

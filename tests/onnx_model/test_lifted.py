@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from ogive.backends.onnx_model.lower import UNSUPPORTED
 from onnx_model.harness import array, difference, proto_of, session
 from ops.cases import Case
 from ops.lifted import LENGTH, lifted_case
 from ops.test_lifted import CASES
 
-SUPPORTED = [case for case in CASES if case.op not in UNSUPPORTED]
 GROUPED = ("conv", "conv_transpose")  # weights of every index for itself are groups, whose number ONNX must know
-SCANS = ("linear_scan",)  # a loop along an axis of its own
+SCANS = ("linear_scan", "solve", "solve_triangular", "cholesky", "inverse")  # loops along axes of their own
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
-@pytest.mark.parametrize("case", SUPPORTED, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_agrees_with_a_loop_in_torch(case: Case) -> None:
     lifted = lifted_case(case, torch.float)
     sizes = {unknown.name.lstrip("*"): number for unknown, number in lifted.values.items() if unknown.kind == "pack"}

@@ -16,7 +16,7 @@ from ogive.backends.onnx_model.elems import NUMPY
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.write import whole
-from onnx_model.cases import SUPPORTED, stated
+from onnx_model.cases import CASES, stated
 from onnx_model.harness import array, by_reference, checked, difference, model_of, proto_of, session
 from onnx_model.test_ops import NO_REFERENCE, by_torch, choices, fixed_sizes, operands
 from ops.cases import Case
@@ -69,7 +69,7 @@ def test_it_is_close_to_double_precision(name: str, dtype: torch.dtype) -> None:
 SLIGHTLY = 8  # how often the operands are moved by up to a rounding
 # lowerings by series of many steps, whose terms cancel: how many roundings they may lose
 LONGER = {"lgamma": 100, "digamma": 8}
-HALVES = [case for case in SUPPORTED if case.reference is not None]
+HALVES = [case for case in CASES if case.reference is not None]
 
 
 @pytest.mark.parametrize("kind", ["f16", "bf16"])
