@@ -8,7 +8,6 @@ from typing import Any
 from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.dims import tuple_of
 from ogive.backends.pytorch.dtypes import dtype
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.lowering import Context, Lowering
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.sizes import Size
@@ -19,10 +18,7 @@ Args = Sequence[Code | None]
 def _sizes(ctx: Context, node: Node) -> list[Code]:
     """The sizes of the result."""
     axes = node.outputs[0].type.axes
-    for axis in axes:
-        if axis.pack is not None:
-            raise LoweringError(f"`{node.op}` makes `{axis}` axes, any number of them, which torch cannot say")
-    return [ctx.size(axis.size) for axis in axes]
+    return [ctx.size(axis.size) if axis.pack is None else ctx.pack(axis.pack) for axis in axes]
 
 
 def _device(ctx: Context) -> Code:

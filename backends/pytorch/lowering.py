@@ -32,6 +32,9 @@ class Context(Protocol):
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         """Arguments for view/reshape/expand: at most one of them may come out as -1, where that reads better."""
 
+    def pack(self, pack: str) -> Code:
+        """The sizes of a pack of any rank among arguments: `*b_shape`."""
+
     def anchor(self) -> Code:
         """A tensor of this function from which constants take type and device."""
 

@@ -110,7 +110,7 @@ class View:
         runs = _runs(solid, target)
         if not units and len(runs) == 1:
             return self._one_run(wanted, *runs[0])
-        merges = any(len(old) > 1 for _, old, _ in runs)
+        merges = any(len(old) > 1 or MERGED in new[0] for _, old, new in runs)
         if self._keeps_pack(target):
             return self._squeeze(tuple(solid))._each_run(runs)._unsqueeze(wanted)
         return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
@@ -119,7 +119,13 @@ class View:
         return replace(self, code=method(self.code, name, *args), layout=layout)
 
     def _shape(self, wanted: Layout) -> list[Code]:
-        """The sizes of the axes; the one that swallows a pack is inferred."""
+        """The sizes of the axes; the one that swallows a pack is inferred, a pack itself is that of an input."""
+        bare = [group[0][0].pack if len(group) == len(group[0]) == 1 else None for group in wanted if group]
+        if any(pack is not None for pack in bare):
+            return [
+                self.ctx.size(size_of(group)) if not group or pack is None else self.ctx.pack(pack)
+                for group, pack in zip(wanted, [bare.pop(0) if group else None for group in wanted], strict=True)
+            ]
         packed = [any(atom.pack is not None for block in group for atom in block) for group in wanted]
         if True not in packed:
             return self.ctx.shape([size_of(group) for group in wanted])

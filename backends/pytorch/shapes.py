@@ -30,6 +30,7 @@ class Shapes:
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
     found: dict[Unknown, str] = field(default_factory=dict)
     long: dict[Size, str] = field(default_factory=dict)
+    packs: dict[str, str] = field(default_factory=dict)
 
     def name(self, unknown: Unknown) -> str:
         """The expression of an unknown."""
@@ -93,6 +94,16 @@ class Shapes:
         self.passed[unknown] = self.claim(unknown.name)
         return self.passed[unknown]
 
+    def pack(self, pack: str) -> str | None:
+        """The sizes of a pack of any rank, read from an input: `x.shape[:-2]`."""
+        for name, value in self.inputs if pack not in self.packs else ():
+            at = next((i for i, axis in enumerate(value.type.axes) if axis.pack == pack), None)
+            if at is not None:
+                self.packs[pack] = self.claim(f"{pack}_shape")
+                self.solved.append((self.packs[pack], f"{name}.shape[{_bounds(value, at)}]"))
+                break
+        return self.packs.get(pack)
+
     def code(self, size: Size | int) -> Code:
         """A size as an expression; a long one is computed once, at the head of the function."""
         code = size_code(size, self.name)
@@ -115,17 +126,24 @@ class Shapes:
 def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
     entries = value.type.axes
     pack = next((i for i, entry in enumerate(entries) if entry.pack is not None), None)
-    if pack in axes:
-        before, after = pack, len(entries) - pack - 1
-        bounds = f"{before or ''}:{-after if after else ''}"
+    if pack is not None and pack in axes:
         rest = {axis: text for axis, text in axes.items() if axis != pack}
-        return [f"{axes[pack]} = {name}.shape[{bounds}].numel()", *(_reads(name, value, rest) if rest else [])]
+        return [
+            f"{axes[pack]} = {name}.shape[{_bounds(value, pack)}].numel()",
+            *(_reads(name, value, rest) if rest else []),
+        ]
     if len(axes) == 1:
         ((axis, text),) = axes.items()
         last = axis == len(entries) - 1 or (pack is not None and axis > pack)
         return [f"{text} = {name}.shape[{axis - len(entries) if last else axis}]"]
     parts = ["*_" if i == pack else axes.get(i, "_") for i in range(len(entries))]
     return [f"{', '.join(parts)} = {name}.shape"]
+
+
+def _bounds(value: Value, pack: int) -> str:
+    """The place of a pack among the axes, as a slice."""
+    after = len(value.type.axes) - pack - 1
+    return f"{pack or ''}:{-after if after else ''}"
 
 
 def linear(size: Size, unknown: Unknown) -> tuple[int, Size] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.code import Code, call
+from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.names import identifier
 from ogive.backends.pytorch.plan import Unit, access
 from ogive.backends.pytorch.scope import ALIAS, Scope
@@ -80,6 +81,13 @@ class Writer:
             found.append(Code("-1") if computed and left else self.size(size))
             left = left and not computed
         return found
+
+    def pack(self, pack: str) -> Code:
+        """The sizes of a pack of any rank among arguments: `*b_shape`."""
+        found = self.scope.shapes.pack(pack)
+        if found is None:
+            raise LoweringError(f"`*{pack}` is any number of axes, and no input at hand has them")
+        return Code(f"*{found}")
 
     def anchor(self) -> Code:
         """A tensor of the model's float type, from which constants take type and device."""

@@ -79,18 +79,24 @@ def _pattern(
 ) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
     given: dict[str, Any] = {}
     sizes: dict[str, Size] = {}
+    packs: dict[str, tuple[Axis, ...]] = {}
     place: Span | None = None
     order = list(spec.statics)
     for item in items:
         if isinstance(item, syntax.Keyword):
-            if item.name in sizes:
+            if item.name in sizes or item.name in packs:
                 raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
             value = frame.evaluate(item.value)
             if value is BROKEN:
                 raise Fault
-            if not isinstance(value, Size):
+            if isinstance(value, PackValue):
+                packs[item.name] = value.axes
+            elif isinstance(value, tuple) and all(isinstance(each, Size) for each in value):
+                packs[item.name] = tuple(Axis(each) for each in value)
+            elif isinstance(value, Size):
+                sizes[item.name] = value
+            else:
                 raise frame.fail("E0404", f"`{item.name}` needs a size, this is {kind_of(value)}", item.value.span)
-            sizes[item.name] = value
         elif not order or not isinstance(item, syntax.Expr):
             raise frame.fail("E0403", f"`{spec.name}` takes a pattern and sizes by name", item.span)
         else:
@@ -105,7 +111,7 @@ def _pattern(
         if static.kind == "pattern":
             if static.name not in given:
                 raise frame.fail("E0404", f"`{spec.name}` needs a pattern in its brackets", span)
-            given[static.name] = Pattern(given[static.name], sizes)
+            given[static.name] = Pattern(given[static.name], sizes, packs)
     return tuple(given.items()), place
 
 

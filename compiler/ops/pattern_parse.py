@@ -86,6 +86,12 @@ class Parsed:
         leaves = (leaf for operand in (*self.inputs, *self.outputs) for leaf in operand.leaves())
         return frozenset(leaf.text for leaf in leaves if leaf.kind != "number" and leaf.text != ELLIPSIS)
 
+    @property
+    def packs(self) -> frozenset[str]:
+        """The names of packs."""
+        leaves = (leaf for operand in (*self.inputs, *self.outputs) for leaf in operand.leaves())
+        return frozenset(leaf.text for leaf in leaves if leaf.kind == "pack" and leaf.text != ELLIPSIS)
+
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.inputs))} -> {', '.join(map(str, self.outputs))}"
 

@@ -36,7 +36,10 @@ def solve(checker: Checker, pattern: Pattern, types: Sequence[TensorType], *, gr
         if name not in names:
             raise ShapeError(f"`{name}` is not a name of the pattern", code="E0403", static=name)
         _check_positive(checker, name, size(given))
-    solver = _Solver(checker, dict(pattern.sizes), grows)
+    for name in pattern.packs:
+        if name not in parsed.packs:
+            raise ShapeError(f"`*{name}` is not a pack of the pattern", code="E0403", static=name)
+    solver = _Solver(checker, dict(pattern.sizes), grows, packs=dict(pattern.packs))
     for operand, type in enumerate(types):
         solver.match(parsed.inputs[operand], type, operand)
     solver.split()

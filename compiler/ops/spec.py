@@ -77,10 +77,11 @@ class StaticSpec:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern string with what brackets gave beside it. `sizes` are the keywords of the pattern's own names."""
+    """A pattern string with what brackets gave beside it: the keywords of the pattern's own names and packs."""
 
     text: str
     sizes: Mapping[str, Size] = field(default_factory=dict)
+    packs: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
 
 
 Rule = Callable[[Checker, Mapping[str, Any], Sequence[Any]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]

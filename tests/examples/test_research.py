@@ -174,6 +174,18 @@ def test_equal_experts_are_one_and_no_expert_takes_more_than_its_room() -> None:
     assert served.tolist() == [True] * 4 + [False] * 12  # 16 tokens, 4 experts: the first 4 find room
 
 
+@pytest.mark.parametrize("shape", [(12, 6), (2, 6, 6), (2, 3, 2, 6)])
+def test_tokens_stand_in_any_number_of_axes(shape: tuple[int, ...]) -> None:
+    text = MOE.replace("x: [b, n, d]) -> [b, n, d]", "x: [*b, d]) -> [*b, d]")
+    block = ogive.source(text)["M"]
+    assert not isinstance(block, Model)
+    torch.manual_seed(0)
+    ours = block(d=6, experts=4, k=2, slack=125).torch().double()
+    ours.load_state_dict(moe(4, 2, 125).state_dict())
+    x = randn(*shape)
+    torch.testing.assert_close(ours(x), moe(4, 2, 125)(x.reshape(2, 6, 6)).reshape(shape))
+
+
 def test_the_balance_is_a_tap() -> None:
     ours, ids = net("moe"), torch.randint(32, (2, 8))
     outputs, taps = ours(ids, taps=["layers.*.moe.router.balance"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,9 @@ use std.ssm (S4D, S5, Mamba)
 model S4Ds = S4D[d=5, states=8]
 model S5s = S5[d=5, states=8]
 model Mambas = Mamba[d=6, states=4]
+model S4Step = S4D[d=5, states=8, last=true]
+model S5Step = S5[d=5, states=8, last=true]
+model MambaStep = Mamba[d=6, states=4, last=true]
 model S4D128 = S4D[d=128]
 model S5of128 = S5[d=128]
 """)
@@ -84,6 +89,63 @@ def test_a_layer_is_its_recurrence(name: str, reference: object, d: int, n: int)
     torch.testing.assert_close(y, z)
     left, right = (torch.autograd.grad(out.square().sum(), list(weights.values())) for out in (y, z))
     torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize(
+    ("plain", "step", "d"), [("S4Ds", "S4Step", 5), ("S5s", "S5Step", 5), ("Mambas", "MambaStep", 6)]
+)
+def test_token_by_token_is_all_at_once(plain: str, step: str, d: int) -> None:
+    """The same weights, the state carried from call to call, in pieces of 3, 1 and 2 tokens."""
+    whole, ours, x = net(plain), net(step), torch.randn(2, 6, d, dtype=torch.float64)
+    assert [*whole.state_dict()] == [*ours.state_dict()]
+    ours.load_state_dict(whole.state_dict())
+    states: tuple[Tensor, ...] = ()
+    pieces = []
+    for piece in torch.tensor_split(x, (3, 4), 1):
+        y, *states = ours(piece, *states)
+        pieces.append(y)
+    torch.testing.assert_close(torch.cat(pieces, 1), whole(x))
+    for state, last in zip(states, ours(x)[1:], strict=True):
+        torch.testing.assert_close(state, last)
+    if plain != "Mambas":  # the convolution starts from a state too
+        y, state = ours(x[:, :2])
+        torch.testing.assert_close(whole(x[:, 2:], state), whole(x)[:, 2:])
+
+
+@pytest.mark.parametrize(("name", "d"), [("S4Ds", 5), ("S5s", 5), ("Mambas", 6), ("MambaStep", 6), ("S4Step", 5)])
+def test_any_number_of_axes_stand_before_the_tokens(name: str, d: int) -> None:
+    ours, x = net(name), torch.randn(2, 3, 4, d, dtype=torch.float64)
+
+    def parts(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (made,) if isinstance(made, Tensor) else tuple(made)
+
+    for whole, flat in zip(parts(ours(x)), parts(ours(x.flatten(0, 1))), strict=True):
+        torch.testing.assert_close(whole.flatten(0, 1), flat)
+    for whole, alone in zip(parts(ours(x)), parts(ours(x[1, 2])), strict=True):
+        torch.testing.assert_close(whole[1, 2], alone)
+
+
+def test_a_step_runs_in_onnx(tmp_path: Path) -> None:
+    text = """
+use std.ssm (Mamba)
+
+block Step[d](x: [b, n, d], tail: [b, 3, 2 * d], h: [b, 2 * d, 4]) -> (
+    y: [b, n, d], tail: [b, 3, 2 * d], h: [b, 2 * d, 4]):
+    y, tail, h = (x, tail, h) |> Mamba[d, states=4, last=true] as mixer
+    return y, tail, h
+
+model M = Step[6]
+"""
+    model = ogive.source(text)["M"]
+    assert isinstance(model, Model)
+    ours = model.torch()
+    given = (torch.randn(2, 1, 6), torch.randn(2, 3, 12), torch.randn(2, 12, 4))
+    model.onnx(tmp_path / "m.onnx", weights=ours)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    found = session.run(None, {name: x.numpy() for name, x in zip(names, given, strict=True)})
+    for y, z in zip(found, ours(*given), strict=True):
+        torch.testing.assert_close(torch.from_numpy(y), z, atol=1e-5, rtol=1e-4)
 
 
 def test_sizes_of_the_papers() -> None:

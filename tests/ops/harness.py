@@ -155,6 +155,9 @@ class Single:
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         return [self.size(item) for item in sizes]
 
+    def pack(self, pack: str) -> Code:
+        raise AssertionError(f"`*{pack}` at given sizes")
+
     def anchor(self) -> Code:
         return Code(next((name for name, type in self.types.items() if type.elem in FLOATS), "anchor"))
 

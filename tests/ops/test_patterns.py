@@ -238,6 +238,17 @@ def test_a_pack_may_be_given_as_one_axis() -> None:
     assert [axis.size for axis in result.axes] == [names["b"], names["d"]]
 
 
+def test_a_group_comes_apart_into_the_pack_that_is_given() -> None:
+    names = Names()
+    b, n, e = (Axis(names[name]) for name in "bne")
+    whole = TensorType("float", (Axis(names["b"] * names["n"]), e))
+    given = Pattern("(*s) e -> *s e", {}, {"s": (b, n)})
+    (result,), _ = infer("rearrange", [whole], {"pattern": given})
+    assert [axis.size for axis in result.axes] == [names["b"], names["n"], names["e"]]
+    error = refused("rearrange", [whole], {"pattern": Pattern("s e -> e s", {}, {"s": (b, n)})})
+    assert (error.code, error.static) == ("E0403", "s")
+
+
 def test_two_unknown_names_ask_for_one() -> None:
     error = refused("rearrange", [Names().type("b d")], {"pattern": Pattern("b (h e) -> b h e")})
     assert (error.text, error.help) == ("cannot determine `h` and `e` from `d`", "say how many: `h=...`")
