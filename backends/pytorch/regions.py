@@ -102,11 +102,13 @@ def _carried(writer: Writer, node: Node, count: int) -> list[str]:
     scope = writer.scope
     names: list[str] = []
     starts: list[str] = []
+    # what every turn reads is not overwritten by what it carries, though both may start as one tensor
+    held = {str(scope.codes[x]) for x in node.inputs[count:] if isinstance(x, str) and x in scope.codes}
     for at in range(count):
         start = writer.args(replace(node, inputs=node.inputs[at : at + 1]))[0]
         assert start is not None, node
         inner = node.regions[0].inputs[at]
-        free = start.text.isidentifier() and not scope.live(start.text) and start.text not in names
+        free = start.text.isidentifier() and not scope.live(start.text) and start.text not in {*names, *held}
         names.append(start.text if free else _new(writer, _hint(inner), names))
         starts.append(start.text)
     pairs = [(name, start) for name, start in zip(names, starts, strict=True) if name != start]

@@ -126,3 +126,15 @@ def test_a_traceback_shows_the_emitted_line() -> None:
         assert "ogive_model_Tiny" in shown
     else:
         raise AssertionError("sizes do not fit")
+
+
+@pytest.mark.parametrize("loop", ["repeat 3:", "scan i in arange[3] along 0 carry r = b:"])
+def test_what_a_loop_carries_and_what_it_reads_may_start_as_one_tensor(loop: str) -> None:
+    start = "    r = b\n" if loop.startswith("repeat") else ""
+    more = "" if loop.startswith("repeat") else " + 0 * cast[float](i)"
+    text = f"block f(b: [n]) -> [n]:\n{start}    {loop}\n        r = b - r / 2{more}\n    return r\n\nmodel M = f[]\n"
+    b = torch.tensor([1.0, 2.0])
+    expected = b
+    for _ in range(3):
+        expected = b - expected / 2
+    torch.testing.assert_close(build(check_text(text).models["M"].ir)(b), expected)
