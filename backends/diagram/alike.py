@@ -46,7 +46,8 @@ def numbered(text: str, names: Iterator[str]) -> str:
 
 
 def _place(op: Op) -> str:
-    return "" if op.glyph in ("repeat", "scan") else op.caption
+    """The name of its place, whose number counts the copies."""
+    return "" if op.glyph in ("repeat", "scan") else re.sub(r"\d+", SIGN, op.caption)
 
 
 def _known(sids: tuple[str, ...], names: dict[str, str]) -> tuple[str, ...]:

@@ -184,6 +184,8 @@ def _turned(
     others = [copy.op.attr("path") for copy in copies]
     if path and len(set(others)) > 1:
         op = replace(op, attrs=tuple((key, _star(others) if key == "path" else value) for key, value in op.attrs))
+    if step.op.caption != copies[-1].op.caption:
+        op = replace(op, caption=f"{step.op.caption}–{copies[-1].op.caption}")
     ins = tuple(_sized(w, w, steps, run, names) for w in step.ins)
     outs = tuple(_sized(w, w, steps, run, names) for w in step.outs)
     return replace(step, op=op, ins=ins, outs=outs, reads=tuple(enters.get(value, value) for value in step.reads))

@@ -11,7 +11,7 @@ from ogive.backends.diagram.hooks import hooks
 from ogive.backends.diagram.labels import text_width
 from ogive.backends.diagram.nested import Rows, nested
 from ogive.backends.diagram.pieces import Piece, arrow, piece
-from ogive.backends.diagram.route import Jump, Routes, routes, width
+from ogive.backends.diagram.route import Jump, Routes, crossings, routes, width
 from ogive.backends.diagram.solve import Heights, heights
 from ogive.backends.diagram.theme import Theme
 
@@ -46,6 +46,13 @@ class Placed:
     height: float = 0
     first: bool = True  # of the rows of a wrapped section
     last: bool = True
+
+    @property
+    def crossings(self) -> int:
+        """How many pairs of wires cross, those of bodies included."""
+        here = sum(crossings(gap.away.values()) + crossings(gap.toward.values()) for gap in self.gaps)
+        ops = [op.oid for column in self.section.columns for op in column.ops]
+        return here + sum(body.crossings for oid in ops for body, _, _ in self.pieces[oid].bodies)
 
     def middle(self, tensor: Tensor) -> float:
         """The height of the middle of a tensor."""

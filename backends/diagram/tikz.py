@@ -23,6 +23,7 @@ MATH = {
     "λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ψ": r"\psi ",
     "ω": r"\omega ", "π": r"\pi ", "|": "|", "=": "=", "+": "+",
 }  # fmt: skip
+FACES = {"label": r"\itshape", "float": r"\itshape", "bold": r"\bfseries\boldmath", "title": r"\bfseries\boldmath"}
 PREAMBLE = (r"\documentclass{article}", r"\usepackage{fix-cm}", r"\usepackage{amsmath,amssymb}", r"\usepackage{tikz}")
 # a page as large as the picture, without a class that not every installation has
 PAGE = (
@@ -30,7 +31,8 @@ PAGE = (
     r"\ifdefined\pdfpagewidth \pdfpagewidth=\wd0 \pdfpageheight=\ht0 \else \pagewidth=\wd0 \pageheight=\ht0 \fi",
     r"\shipout\box0",
 )
-ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+           "–": "--"}  # fmt: skip
 
 
 def tikz(drawing: Drawing, theme: Theme | None = None) -> str:
@@ -104,7 +106,7 @@ def _text(item: Text, theme: Theme) -> str:
     anchor = {"start": "base west", "middle": "base", "end": "base east"}[item.anchor]
     styles = [f"ncdtext{item.style}", f"anchor={anchor}"] + ([f"ncd{item.change}"] if item.change else [])
     # the text, on the width that was measured: LaTeX's own sans serif is a little narrower, never wider
-    face = {"label": r"\itshape", "float": r"\itshape", "bold": r"\bfseries", "title": r"\bfseries"}.get(item.style, "")
+    face = FACES.get(item.style, "")
     size = f"\\fontsize{{{number(item.size * 0.95)}}}{{{number(item.size * 1.2)}}}\\selectfont\\sffamily{face}"
     shifted = runs(item.text) if item.style in ("label", "legend") or "₊" in item.text else (Run(item.text),)
     body = "".join(_run(run, item.size, theme) for run in shifted)

@@ -16,7 +16,9 @@ import pytest
 
 from diagram.subjects import ROOT, block, subject, subjects
 from ogive.backends.diagram.diagram import FORMATS, diagram
+from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.errors import DiagramError
+from ogive.backends.diagram.geometry import PATHS, Text
 from ogive.backends.diagram.geometry import Path as Line
 from ogive.backends.diagram.svg import number, path_data
 from ogive.backends.diagram.theme import DARK, LIGHT, Palette, Theme
@@ -24,6 +26,7 @@ from ogive.backends.diagram.tikz import escaped, path
 
 SUBJECTS = subjects()
 ELEMENTS = {"svg", "title", "desc", "style", "rect", "path", "circle", "text", "tspan", "g"}
+HEAD = "block A(x: [b, n]) -> [b, n]:\n    return "
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 SOME = ["gpt2:Attention", "gpt2:Tiny", "gru:GRU", "moe:MoE", "unet:Tiny"]
 
@@ -107,6 +110,8 @@ def test_tikz_uses_what_it_declares(name: str) -> None:
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
     assert all(ord(char) < 256 for char in text)
+    shown = [item.text for item in diagram(SUBJECTS[name]).drawing.items if isinstance(item, Text)]
+    assert not [label for label in shown if "?" in escaped(label) and "?" not in label]
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -164,6 +169,15 @@ def test_mermaid_stays_under_its_limits() -> None:
         text = diagram(subject(name)).text("mmd")
         assert len(text) < 50_000
         assert text.count("-->") < 500
+
+
+def test_nothing_is_told_by_colour_alone() -> None:
+    """Learned glyphs are bolder, what was removed is dashed and has its sign, as has what was added."""
+    assert (PATHS["learned"][0], PATHS["glyph"][0]) == ("bold", "wire")
+    text = Difference(block(HEAD + "relu(x)"), block(HEAD + "tanh(x)")).diagram(diagram(block(HEAD + "x"))).text("svg")
+    assert re.search(r"path\.removed\{[^}]*stroke-dasharray", text)
+    assert "− ReLU" in text
+    assert "+ tanh" in text
 
 
 def test_what_cannot_be_written_is_said() -> None:

@@ -11,9 +11,10 @@ import pytest
 from diagram.subjects import block, definition, subjects
 from ogive.backends.diagram.build import Options
 from ogive.backends.diagram.figure import Column, Figure, Link, Op, Section
+from ogive.backends.diagram.labels import size_label
 from ogive.backends.diagram.law import violations
 from ogive.backends.diagram.links import BY_KIND, RULES
-from ogive.backends.diagram.make import figure_of
+from ogive.backends.diagram.make import divisions, figure_of
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.ops import OPS
 
@@ -88,12 +89,15 @@ def test_both_ends_of_a_wire_past_a_glyph_are_one_axis() -> None:
                         assert len({axes[sid] for sid in (*link.left, *link.right)}) == 1
 
 
-def test_sizes_are_those_of_the_types() -> None:
-    made = definition("gpt2:MLP")
-    types = {value.name: value.type for value in made.graph.values.values()}
-    for tensor in (t for b in figure_of(made).sections[0].boundaries for t in b):
-        base = tensor.tid.split("'")[0]
-        assert [s.size for s in tensor.slots] == [str(a).replace("*d", "d") for a in types[base].axes]
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_sizes_are_those_of_the_types(name: str) -> None:
+    """At the outermost level, every tensor of the figure has the axes of its value."""
+    made = definition(name)
+    known = list(divisions(made))
+    for tensor in (t for b in figure_of(made, Options(fold=False)).sections[0].boundaries for t in b):
+        type_ = made.graph.values[tensor.tid.split("'")[0].split("@")[0]].type
+        assert [s.size for s in tensor.slots if s.role != "dtype"] == [size_label(str(a), known) for a in type_.axes]
+        assert tensor.elem == type_.elem
 
 
 def test_axes_that_a_block_hands_on_run_past_it() -> None:
