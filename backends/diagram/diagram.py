@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path as FilePath
-from shutil import which
 from typing import Literal
 
 from ogive.backends.diagram import overview as over
@@ -19,6 +17,7 @@ from ogive.backends.diagram.figure import Figure
 from ogive.backends.diagram.geometry import Drawing
 from ogive.backends.diagram.glyphs import LIBRARY
 from ogive.backends.diagram.html import html
+from ogive.backends.diagram.layered import layered
 from ogive.backends.diagram.make import figure_of, figure_of_model
 from ogive.backends.diagram.raster import pdf, png
 from ogive.backends.diagram.svg import svg
@@ -51,8 +50,8 @@ class Diagram:
 
     @cached_property
     def drawing(self) -> Drawing:
-        """The circuit, placed."""
-        return draw(self.figure, self.theme)
+        """The circuit or the overview, placed."""
+        return layered(self.overview, self.theme) if self.view == "overview" else draw(self.figure, self.theme)
 
     @cached_property
     def overview(self) -> over.Overview:
@@ -60,7 +59,8 @@ class Diagram:
         model = self.subject
         definition = model.definition if isinstance(model, Model) else model
         name = model.name if isinstance(model, Model) else ""
-        return over.overview(definition, self.options.depth, self.options.open, name)
+        numbers = dict(model.bindings) if isinstance(model, Model) else {}
+        return over.overview(definition, self.options.depth, self.options.open, name, numbers)
 
     def text(self, format: str) -> str:
         """The diagram as text: svg, tex, html, dot, mmd or txt."""
@@ -85,15 +85,14 @@ class Diagram:
         return self.text(format).encode()
 
     def _svg(self) -> str:
-        if self.view == "overview":
-            return dot_svg(over.dot(self.overview))
         return svg(self.drawing, self.theme)
 
     def _tex(self) -> str:
         return tikz(self.drawing, self.theme)
 
     def _html(self) -> str:
-        blocks = {d.name: draw(figure_of(d, replace(self.options, depth=0)), self.theme) for d in self.blocks()}
+        closed = replace(self, options=replace(self.options, depth=0), drawn=None)
+        blocks = {d.name: replace(closed, subject=d).drawing for d in self.blocks()}
         return html(self.drawing, blocks, self.theme)
 
     def blocks(self) -> list[Definition]:
@@ -143,14 +142,3 @@ def beside(**diagrams: Diagram) -> Diagram:
     name = ", ".join(dict.fromkeys(f.name for f in figures))
     drawn = Figure(name, name, sections, legend, notes, " ".join(f.alt for f in figures))
     return replace(first, drawn=drawn)
-
-
-def dot_svg(source: str) -> str:
-    """Graphviz renders its own language, where it is installed."""
-    program = which("dot")
-    if program is None:
-        raise DiagramError("graphviz is not installed: save .dot or .mmd, or draw the circuit view")
-    done = subprocess.run([program, "-Tsvg"], input=source, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DiagramError(f"graphviz: {done.stderr.strip()}")
-    return done.stdout

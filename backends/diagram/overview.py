@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ogive.backends.diagram.figure import Change
 from ogive.backends.diagram.glyphs import LIBRARY
 from ogive.backends.diagram.labels import size_label
-from ogive.backends.diagram.make import divisions
+from ogive.backends.diagram.make import SHORT, divisions
 from ogive.compiler.ir import Definition, Graph, Node, Value
 from ogive.compiler.passes.substitute import type_in_sizes
 from ogive.compiler.sizes import Size, Unknown
-from ogive.compiler.types import TensorType
+from ogive.compiler.sizes import size as size_of
+from ogive.compiler.types import Axis, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Box:
     text: str
     kind: str  # input, output, block, op, weight, group
     parent: str = ""
-    change: str = ""
+    change: Change = ""
+    block: str = ""  # the definition of a block, by its name in the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Edge:
     source: str
     target: str
     text: str
-    change: str = ""
+    change: Change = ""
 
 
 @dataclass(slots=True)
@@ -48,10 +51,14 @@ class Overview:
     edges: list[Edge] = field(default_factory=list)
 
 
-def overview(definition: Definition, depth: int = 0, open: frozenset[str] = frozenset(), name: str = "") -> Overview:
+def overview(
+    definition: Definition, depth: int = 0, open: frozenset[str] = frozenset(), name: str = "",
+    numbers: Mapping[Unknown, int] | None = None,
+) -> Overview:  # fmt: skip
     """The overview of a definition, `depth` levels of blocks open, and those named in `open`."""
     made = Overview(name or definition.block.rsplit(".", 1)[-1])
-    walk = _Walk(made, list(divisions(definition)), open)
+    known = {unknown: size_of(number) for unknown, number in (numbers or {}).items()}
+    walk = _Walk(made, list(divisions(definition)), open, known)
     ends = {}
     for value in definition.graph.inputs:
         made.boxes.append(Box(walk.name(), value.hint or value.name, "input"))
@@ -70,6 +77,7 @@ class _Walk:
     made: Overview
     divides: list[tuple[str, str]]
     open: frozenset[str]
+    numbers: Mapping[Unknown, Size]
     count: int = 0
 
     def name(self) -> str:
@@ -79,11 +87,17 @@ class _Walk:
     def edge(self, source: str, target: str, type_: TensorType, sizes: Mapping[Unknown, Size]) -> None:
         """One edge for each tensor between two nodes."""
         shown = type_in_sizes(type_, sizes) if sizes else type_
-        axes = ", ".join(size_label(str(axis), self.divides) for axis in shown.axes)
+        axes = ", ".join(self._size(axis) for axis in shown.axes)
         text = f"{'' if shown.elem == 'float' else shown.elem}[{axes}]"
         edge = Edge(source, target, text)
         if edge not in self.made.edges:
             self.made.edges.append(edge)
+
+    def _size(self, axis: Axis) -> str:
+        """In numbers where symbols would be long and the model has them."""
+        text = size_label(str(axis), self.divides)
+        long = len(text) > SHORT and axis.pack is None and not text.isidentifier()
+        return size_label(axis.size.subs(self.numbers), self.divides) if self.numbers and long else text
 
     def graph(
         self, graph: Graph, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int
@@ -108,7 +122,8 @@ class _Walk:
         return bool(names & self.open) or (depth > 0 and block not in LIBRARY)
 
     def _box(self, graph: Graph, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str) -> None:
-        box = Box(self.name(), *_named(node), parent)
+        block = node.callee.name if node.callee is not None else ""
+        box = Box(self.name(), *_named(node), parent, block=block)
         self.made.boxes.append(box)
         for name in node.operands:
             self.edge(ends[name], box.id, graph.values[name].type, sizes)

@@ -23,6 +23,7 @@ main.held{cursor:grabbing}
 main svg{position:absolute;left:0;top:0;transform-origin:0 0}
 footer{display:flex;flex-wrap:wrap;gap:4px;align-items:center;padding:6px 12px;border-top:1px solid var(--line);
 max-height:30vh;overflow:auto}
+footer[hidden]{display:none}
 footer span{color:var(--muted)}
 .dimmed .ogive path[data-axis]:not(.lit),.dimmed .ogive text[data-axis]:not(.lit){opacity:.18}
 .ogive path.lit{stroke:var(--accent);stroke-width:2.4}
@@ -86,6 +87,7 @@ function light(axis) {
 }
 function listAxes() {
   const names = [...new Set([...stage.querySelectorAll("path[data-axis]")].map(e => e.dataset.axis))];
+  axes.hidden = names.length === 0;
   axes.replaceChildren(axes.firstElementChild, ...names.map(name => {
     const button = document.createElement("button");
     button.textContent = name.split("~")[0]; button.dataset.axis = name;

@@ -157,12 +157,6 @@ def test_pixels_and_pages(format: str) -> None:
     assert diagram(subject("gpt2:MLP")).bytes(format).startswith(head)
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz")
-@pytest.mark.parametrize("name", SOME)
-def test_graphviz_reads_the_overview(name: str) -> None:
-    assert "<svg" in diagram(subject(name), view="overview", depth=1).text("svg")
-
-
 def test_mermaid_stays_under_its_limits() -> None:
     """500 edges and 50,000 characters are what GitHub renders."""
     for name in SOME:
