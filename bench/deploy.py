@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import ogive
 from bench.pairs import Result, best, compare, timed
+from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.fold import fold
 from ogive.deployed import DeployedModel
 
@@ -38,7 +39,7 @@ class Plain(nn.Sequential):
 def hand_folded(model: DeployedModel) -> nn.Module:
     """The deployed chain of convolutions as layers of torch, with settings read off the graph."""
     layers: list[nn.Module] = []
-    graph = model.ir.definition.graph
+    graph = deployed(model.ir).definition.graph
     for node in graph.nodes:
         if node.op == "conv":
             out, inner, *window = graph.values[str(node.inputs[1])].type.sizes
@@ -55,8 +56,8 @@ def hand_folded(model: DeployedModel) -> nn.Module:
 
 def _against(name: str, file: str, model: str) -> Iterator[Result]:
     source = ogive.load(EXAMPLES / file).models[model]
-    deployed = source.deploy("fold")
-    trained, used, hand = source.torch().eval(), deployed.torch().eval(), hand_folded(deployed)
+    folded = source.deploy("fold")
+    trained, used, hand = source.torch().eval(), folded.torch().eval(), hand_folded(folded)
     x = torch.randn(2, 3, 128, 128)
     with torch.no_grad():
         yield best(f"deployed {name} / hand-folded", lambda: used(x), lambda: hand(x))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ogive.compiler.elaborate.modules import Module
+from ogive.compiler.elaborate.pool_lint import averages
 from ogive.compiler.elaborate.recursion import names_of
 from ogive.compiler.elaborate.values import BlockRef
 from ogive.compiler.ir import Definition
@@ -57,8 +58,9 @@ def _without(use: syntax.Use, span: Span) -> Edit:
 
 
 def of_block(ref: BlockRef, definition: Definition | None) -> list[Diagnostic]:
-    """What is to be said of the names in a block that has no error."""
-    return [*_unused(ref.tree), *_hidden(ref), *_unusual(ref.tree, definition)]
+    """What is to be said of a block that has no error: of its names, and of pools that do nothing of their own."""
+    pools = averages(definition.graph) if definition is not None else ()
+    return [*_unused(ref.tree), *_hidden(ref), *_unusual(ref.tree, definition), *pools]
 
 
 def _unused(tree: syntax.Block) -> Iterator[Diagnostic]:

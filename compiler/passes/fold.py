@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
 from ogive.compiler.passes.conversion import conversion
+from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import deployed, read_members
@@ -16,14 +17,30 @@ from ogive.compiler.passes.fold_plan import Planner
 from ogive.compiler.passes.fold_regions import Folding
 from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
 from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.layers import layered
 from ogive.compiler.passes.simplify import simplify
+
+
+ROUNDS = 8
 
 
 def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     """The model as it is used: binding times first, then the affine normal form of what is linear.
 
-    `grow` allows results that store more numbers than the source; `borders` allows maps of the border at run time.
+    `grow` allows results that store more numbers than the source; `borders` allows maps of borders, stored where sizes
+    are known and else computed, that cost or store more than what they replace.
     """
+    found = _once(model, grow, borders)
+    for _ in range(ROUNDS):  # what was folded may leave a norm with linear readers alone
+        more = _once(found.model, grow, borders)
+        if more.conversion.is_identity:
+            return found
+        notes = (*(note for note in found.notes if note.done), *more.notes)
+        found = Passed(more.model, chained(found.conversion, more.conversion), notes)
+    raise AssertionError(f"folding {model.name} does not settle: {found.notes[-1]}")
+
+
+def _once(model: Model, grow: bool, borders: bool) -> Passed:
     flat = deployed(model)
     flat = replace(flat, definition=simplify(inline(flat.definition)))
     definition = flat.definition
@@ -38,7 +55,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     members = tuple(_members(definition, made))
     result = dead(replace(definition, graph=graph))
     result = replace(result, members=tuple(read_members(result.graph, members)))
-    found = replace(flat, definition=result)
+    found = replace(flat, definition=layered(result))
     computed, targets = root.close()
     return Passed(found, conversion(model, found, computed, targets), tuple(notes))
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from math import prod
 
 from ogive.compiler.ir import Graph, Node
-from ogive.compiler.passes.affine import Affine
+from ogive.compiler.passes.affine import Affine, Term
 from ogive.compiler.passes.affine_sum import work
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.deploy_passed import Note
+from ogive.compiler.passes.fold_border import BORDER, bordered, map_shape
 from ogive.compiler.passes.fold_cost import Cost, cost, leaf_cost, node_cost
 from ogive.compiler.passes.fold_rules import Context, transfer
 from ogive.compiler.passes.fold_static import Static, count, key
+from ogive.compiler.sizes import size
+from ogive.compiler.types import Axis
 
 WIDEST = 3  # forms of an operand that its reader tries
 
@@ -54,7 +57,7 @@ class Planner:
     scope: Scope
     static: Static
     notes: list[Note]
-    borders: bool = False  # whether a border may be computed at run time
+    borders: bool = False  # whether borders were asked for: then they count for nothing
     regions: dict[str, Region] = field(default_factory=dict)
 
     def run(self) -> dict[str, Region]:
@@ -113,10 +116,10 @@ class Planner:
         for region in form.closed:
             total, steps = total + region.plan.cost, steps + region.plan.steps
         reason = self.refusal(form)
-        if not reason and steps >= plan.steps:
+        if not reason and (steps > plan.steps or (steps == plan.steps and plan.cost.at_most(total))):
             reason = "no fewer operations"
         if not reason and not total.at_most(plan.cost):
-            reason = "one map costs more than the steps"
+            reason = BORDER if bordered(form.affine) else "one map costs more than the steps"
         if not reason:
             return Plan(form, total, steps, plan.reason)
         return Plan(plan.form, plan.cost, plan.steps, reason if widest and len(form.nodes) > 1 else plan.reason)
@@ -126,10 +129,8 @@ class Planner:
         affine = form.affine
         if not _expressible(affine):
             return "no operation computes it"
-        if any(term.border is not None for term in affine.terms) and not self.borders:
-            return "what is padded is not zero: its border would need a map of its own"
         if not self.static.grow and self.stored(affine) > self.freed(form):
-            return self.full(form)
+            return BORDER if bordered(affine) else self.full(form)
         return ""
 
     def full(self, form: Form) -> str:
@@ -143,7 +144,7 @@ class Planner:
         """The operations of a folded form."""
         maps = [term for term in affine.terms if not term.identity]
         uneven = sum(1 for term in maps if term.leaf is None for a, b in term.pads if a != b)
-        borders = 2 * sum(1 for term in maps if term.border is not None)
+        borders = sum(1 if map_shape(term, self.graph) else 3 for term in maps if self.counted(term))
         return len(maps) + len(affine.terms) - 1 + int(loose(affine)) + uneven + borders
 
     def cost(self, form: Form) -> Cost:
@@ -154,14 +155,35 @@ class Planner:
             if term.leaf is not None:
                 total = total + leaf_cost(term.leaf, self.graph, self.scope)
             elif not term.identity:
-                total = total + cost(result, work(term))
+                total = total + cost(result, work(term)) + self.padding(term)
+            if self.counted(term):
+                total = total + cost(result, 1)
+                if not map_shape(term, self.graph):
+                    one = result.with_axes(Axis(size(1)), *result.axes[1:])
+                    total = total + cost(one, prod(term.window))
+        return total
+
+    def padding(self, term: Term) -> Cost:
+        """The copies that pad two sides of an axis differently, one axis after the other."""
+        total, type = Cost(), self.graph.values[term.source].type
+        for at, (low, high) in enumerate(term.pads, 2):
+            if low != high and term.mode == "zeros":
+                axis = Axis(type.axes[at].size + low + high)
+                type = type.with_axes(*type.axes[:at], axis, *type.axes[at + 1 :])
+                total = total + cost(type, 1)
         return total
 
     def stored(self, affine: Affine) -> int:
         """The numbers that the folded form stores, without weights that stay as they are."""
-        values = [name for term in affine.terms for name in (term.kernel, term.border)] + [affine.bias]
+        maps = {term.border: map_shape(term, self.graph) for term in affine.terms if self.counted(term)}
+        values = [term.kernel for term in affine.terms] + [border for border, shape in maps.items() if not shape]
+        values += [] if any(maps.values()) else [affine.bias]
         fresh = {v for v in values if v is not None and self.scope.makers[v].op != "weight"}
-        return sum(prod(self.scope.shape(value)) for value in fresh)
+        return sum(prod(self.scope.shape(value)) for value in fresh) + sum(map(prod, filter(None, maps.values())))
+
+    def counted(self, term: Term) -> bool:
+        """Whether a term has a border that must pay."""
+        return term.border is not None and not self.borders
 
     def freed(self, form: Form) -> int:
         """The numbers that nothing needs any more once the form is taken."""
@@ -207,6 +229,8 @@ def path_of(affine: Affine) -> str:
 
 
 def _expressible(affine: Affine) -> bool:
+    if affine.bias is None and all(term.identity for term in affine.terms) and len(affine.terms) == 1:
+        return False  # the source itself has no operation
     for term in affine.terms:
         if not term.window and not term.identity and not term.diagonal and term.groups != 1:
             return False

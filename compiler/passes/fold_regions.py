@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Graph, Node, Operand, Value
 from ogive.compiler.passes.affine import Affine, Term
+from ogive.compiler.passes.affine_kernels import letters
 from ogive.compiler.passes.conversion_scope import Scope, apply
 from ogive.compiler.passes.deploy_passed import Note
+from ogive.compiler.passes.fold_border import border_map, known_sides
 from ogive.compiler.passes.fold_plan import Form, Region, path_of
 from ogive.compiler.passes.fold_static import Static, key
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import TensorType
+from ogive.compiler.types import Axis, TensorType
 
 
 @dataclass(slots=True)
@@ -78,7 +80,9 @@ class Folding:
             stored = self.weight(scale, term.path or self.sibling(None, "weight"), nodes)
             return self.add(nodes, "mul", (source, stored), result)
         weight = self.weight(kernel, term.path, nodes)
-        offset = None if bias is None else self.weight(bias, _beside(term.path, "bias"), nodes)
+        sides = known_sides(term, self.graph)
+        image = border_map(self.scope, term, sides, bias) if sides else None
+        offset = None if bias is None or image is not None else self.weight(bias, _beside(term.path, "bias"), nodes)
         if term.leaf is not None:
             node = replace(term.leaf, inputs=(source, weight, offset), outputs=(self.value(result),))
             nodes.append(node)
@@ -90,7 +94,9 @@ class Folding:
                  ("groups", size(term.groups)), ("pad_mode", term.mode))  # fmt: skip
         nodes.append(Node("conv", (source, weight, offset), (self.value(result),), attrs))
         value = key(nodes[-1])
-        return value if term.border is None else self.bordered(term, pads, source, value, result, nodes)
+        if image is not None:
+            return self.sum(value, self.weight(image, f"{_place(term.path)}_border", nodes), result, nodes)
+        return value if term.border is None else self.bordered(term, value, result, nodes)
 
     def padded(self, term: Term, nodes: list[Node]) -> tuple[str, tuple[int, ...]]:
         """The source of a convolution, and the padding that it has on both sides."""
@@ -105,21 +111,17 @@ class Folding:
                 source, type = key(node), node.outputs[0].type
         return source, even
 
-    def bordered(
-        self, term: Term, pads: tuple[int, ...], source: str, value: str, result: TensorType, nodes: list[Node]
-    ) -> str:
+    def bordered(self, term: Term, value: str, result: TensorType, nodes: list[Node]) -> str:
         """The result plus E ∗ 1: what the constant part of the source becomes, less what its padding lacks."""
         assert term.border is not None
         type = self.type_of(term.source, nodes)
-        one = type.axes[0].__class__(size(1))
+        one = Axis(size(1))
         ones_type = type.with_axes(one, one, *type.axes[2:])
         ones = Node("ones", (), (self.value(ones_type),), (("type", "float"), ("sizes", ones_type.axes)))
         nodes.append(ones)
-        k = " p q r"[: 2 * len(term.window)]
-        kernel = self.scope.shaped(term.border, f"o{k} -> o 1{k}")
-        weight = self.weight(kernel, _beside(term.path, "border"), nodes)
-        shell = replace(term, source=key(ones))
-        padded, even = self.padded(shell, nodes)
+        k = letters(len(term.window))
+        weight = self.weight(self.scope.shaped(term.border, f"o{k} -> o 1{k}"), f"{_place(term.path)}_border", nodes)
+        padded, even = self.padded(replace(term, source=key(ones)), nodes)
         attrs = (("stride", _sizes(term.stride)), ("pad", _sizes(even)), ("dilation", _sizes(term.dilation)),
                  ("groups", size(1)), ("pad_mode", "zeros"))  # fmt: skip
         border = result.with_axes(one, *result.axes[1:])
@@ -164,6 +166,12 @@ def _beside(path: str, name: str) -> str:
     """The path of a weight next to another: `conv.bias` beside `conv.weight`, `kernel_bias` beside `kernel`."""
     stem, dot, last = path.rpartition(".")
     return stem + dot + name if last == "weight" else f"{path}_{name}"
+
+
+def _place(path: str) -> str:
+    """The path of what has a weight."""
+    stem, _, last = path.rpartition(".")
+    return stem if last == "weight" and stem else path
 
 
 def _sizes(numbers: tuple[int, ...]) -> tuple[Size, ...]:

@@ -11,6 +11,7 @@ from ogive.compiler.passes.compose import after, is_identity
 from ogive.compiler.passes.frame import on_graphs
 from ogive.compiler.passes.rewrite import number_of, producer, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
+from ogive.compiler.sizes import size
 
 NEUTRAL: dict[tuple[str, int], float] = {("add", 0): 0, ("add", 1): 0, ("sub", 1): 0, ("mul", 0): 1, ("mul", 1): 1,
                                          ("div", 1): 1, ("pow", 1): 1}  # fmt: skip
@@ -63,6 +64,8 @@ def _same_value(node: Node, graph: Graph) -> str | None:
         return node.inputs[0] if isinstance(node.inputs[0], str) else None
     if node.op == "dropout" and node.attr("p") == 0:
         return str(node.inputs[0])
+    if node.op == "pad" and node.attr("before") == node.attr("after") == size(0) and isinstance(node.inputs[0], str):
+        return node.inputs[0]
     if node.op == "einsum" and len(node.inputs) == 2:
         return _times_one(node, graph)
     for (op, at), neutral in NEUTRAL.items():

@@ -13,12 +13,16 @@ from torch import Tensor, nn
 from ogive.backends.convert.run import convert
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
+from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.deploy_passed import Passed
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.program import check_text
 from ogive.compiler.verify import verify
 
-USES = "use std.nn (Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)\nuse std.vision (Conv, ConvTranspose)\n"
+USES = """use std.nn (Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
+use std.reparam (ConvNorm, MobileOneConv, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)
+use std.vision (Conv, ConvTranspose)
+"""
 
 
 @cache
@@ -55,7 +59,7 @@ class Folded:
     @property
     def ops(self) -> Counter[str]:
         """The operations of the result."""
-        return Counter(node.op for node in self.passed.model.definition.graph.walk() if node.op != "weight")
+        return Counter(node.op for node in deployed(self.passed.model).definition.graph.walk() if node.op != "weight")
 
     def error(self, x: Tensor) -> float:
         """The largest difference, relative to the largest value."""

@@ -65,12 +65,6 @@ def test_parameterizations_of_weights_are_computed_once(body: str) -> None:
     assert dict(found.ops) == {"linear": 1}
 
 
-def test_a_border_map_on_request() -> None:
-    body = "return x |> BatchNorm |> Conv[4, 6, 3, stride=2, pad=1, groups=2] |> Conv[6, 5, 1]"
-    found = folded(model(body, IMAGE), borders=True, grow=True)
-    assert found.ops["batch_norm"] == 0 or found.error(image(2, 4, 7, 8)) < 1e-12
-
-
 @pytest.mark.parametrize("fault", ["missing", "extra", "misshapen"])
 def test_a_state_dict_that_does_not_fit_is_refused(fault: str) -> None:
     source = model("return x |> Conv[4, 6, 3] |> BatchNorm", IMAGE)

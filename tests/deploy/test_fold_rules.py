@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 
 from deploy.folding import folded, image, model
 
@@ -111,3 +112,57 @@ def test_each_rule_keeps_the_values(types: str, body: str, left: dict[str, int])
     for shape in SHAPES[types]:
         assert found.error(image(*shape)) < 1e-12
     assert found.ops == Counter(left), [str(note) for note in found.passed.notes]
+
+
+# name, types, body: a constant part meets zero padding
+BORDERS = [
+    ("bn, conv", "return x |> BatchNorm |> Conv[4, 6, 3, pad=1]"),
+    ("bn, conv, groups, stride", "return x |> BatchNorm |> Conv[4, 6, 3, stride=2, pad=1, groups=2]"),
+    ("bn, conv, dilation", "return x |> BatchNorm |> Conv[4, 6, 3, pad=[2, 3], dilation=[2, 3], bias=false]"),
+    ("1x1, kxk", "return x |> Conv[4, 4, 1] |> Conv[4, 6, [3, 5], pad=[1, 2]]"),
+    ("bn, 1x1, bn, kxk, bn",
+     "return x |> BatchNorm |> Conv[4, 4, 1] |> BatchNorm |> Conv[4, 6, 3, pad=1] |> BatchNorm"),
+    ("beside another", "return (x |> BatchNorm |> Conv[4, 6, 3, pad=1]) + (x |> Conv[4, 6, 5, pad=2]) + 1"),
+    ("kxk, 1x1", "return x |> BatchNorm |> Conv[4, 6, 3, pad=1] |> Conv[6, 5, 1]"),
+    ("padded unevenly", "y = x |> BatchNorm |> pad[axis=2, before=2, after=1] |> pad[axis=3, before=0, after=2]\n"
+                        "return y |> Conv[4, 6, 3]"),
+    ("larger than the image", "return x |> BatchNorm |> Conv[4, 6, 9, pad=4]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("body", [case[1] for case in BORDERS], ids=[case[0] for case in BORDERS])
+def test_borders_are_as_exact_as_the_inside(body: str, fixed: bool) -> None:
+    """At sizes that are open by a convolution of ones, at sizes that are known by a map that is stored."""
+    for shape in ((2, 4, 7, 10), (1, 4, 3, 8), (3, 4, 5, 2)):
+        h, w = shape[2:]
+        found = folded(model(body, f"(x: [b, 4, {h}, {w}]) -> [b, c', h', w']" if fixed else IMAGE), borders=True)
+        assert found.ops["batch_norm"] == 0
+        assert found.ops["ones"] == int(not fixed)
+        assert found.ops["conv"] == 2 - int(fixed)
+        x = image(*shape)
+        with torch.no_grad():
+            wanted, made = found.source(x), found.result(x)
+        assert made.shape == wanted.shape
+        inside = torch.zeros(wanted.shape, dtype=torch.bool)
+        inside[:, :, 1:-1, 1:-1] = True
+        scale = wanted.abs().max()
+        for part in (inside, ~inside):
+            gap = (made - wanted)[part].abs()
+            assert not gap.numel() or float(gap.max() / scale) < 1e-12
+
+
+def test_a_border_on_request_does_not_merge_what_costs_more() -> None:
+    body = "return x |> BatchNorm |> Conv[4, 1, 1] |> Conv[1, 6, 3, pad=1]"
+    found = folded(model(body, IMAGE), borders=True)
+    assert found.ops == Counter({"conv": 2})
+    assert found.error(image(2, 4, 5, 7)) < 1e-12
+
+
+def test_a_border_is_stored_where_that_saves_arithmetic_and_space() -> None:
+    body = "return x |> BatchNorm |> Conv[4, 4, 1] |> Conv[4, 2, 3, pad=1]"
+    fixed = "(x: [b, 4, 2, 3]) -> [b, c', h', w']"
+    found = folded(model(body, fixed))
+    assert found.ops == Counter({"conv": 1, "add": 1})
+    assert found.error(image(3, 4, 2, 3)) < 1e-12
+    assert folded(model(body, IMAGE)).ops == Counter({"conv": 2})
