@@ -20,7 +20,6 @@ from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.layers import layered
 from ogive.compiler.passes.simplify import simplify
 
-
 ROUNDS = 8
 
 
@@ -33,7 +32,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     found = _once(model, grow, borders)
     for _ in range(ROUNDS):  # what was folded may leave a norm with linear readers alone
         more = _once(found.model, grow, borders)
-        if more.conversion.is_identity:
+        if more.conversion.is_identity and not any(note.done for note in more.notes):
             return found
         notes = (*(note for note in found.notes if note.done), *more.notes)
         found = Passed(more.model, chained(found.conversion, more.conversion), notes)

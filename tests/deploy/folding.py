@@ -19,7 +19,7 @@ from ogive.compiler.passes.fold import fold
 from ogive.compiler.program import check_text
 from ogive.compiler.verify import verify
 
-USES = """use std.nn (Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
+USES = """use std.nn (Embedding, Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
 use std.reparam (ConvNorm, MobileOneConv, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)
 use std.vision (Conv, ConvTranspose)
 """

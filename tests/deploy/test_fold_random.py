@@ -203,27 +203,27 @@ def elements(state: Mapping[str, Tensor]) -> int:
 
 
 @given(images(), st.sampled_from([(2, 9, 13), (1, 14, 8), (3, 8, 8)]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_laws_on_images(body: str, shape: tuple[int, int, int]) -> None:
     b, h, w = shape
     laws(folded(model(body, IMAGES)), image(b, 4, h, w))
 
 
 @given(tokens(), st.sampled_from([(2, 3), (1, 1)]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_laws_on_tokens(body: str, shape: tuple[int, int]) -> None:
     laws(folded(model(body, TOKENS)), image(*shape, 6))
 
 
 @given(images())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_borders_on_request_keep_the_values(body: str) -> None:
     found = folded(model(body, IMAGES), borders=True)
     assert found.error(image(2, 4, 8, 11)) < 1e-12
 
 
 @given(st.one_of(images().map(lambda body: (body, IMAGES)), tokens().map(lambda body: (body, TOKENS))))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_gradients_through_the_fold(drawn: tuple[str, str]) -> None:
     """d loss / d w is the same through folded weights and through the branches, with the statistics of `eval`."""
     body, types = drawn
