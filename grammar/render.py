@@ -68,6 +68,9 @@ class _Drawing:
             marks = [mark for mark in self.marks if mark.span.path == path]
             line, column = marks[0].span.begin()
             arrow = "-->" if path == self.diagnostic.span.path else ":::"
+            if not any(mark.span.chunk.text or mark.text for mark in marks):  # a file of weights, which is no text
+                lines.append(" " * self.gutter + self.paint(arrow, "34") + f" {_visible(path)}")
+                continue
             lines.append(" " * self.gutter + self.paint(arrow, "34") + f" {_visible(path)}:{line}:{column}")
             lines.append(self.bar(""))
             lines += self.excerpt(marks)

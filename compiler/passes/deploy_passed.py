@@ -32,6 +32,7 @@ class Passed:
     model: Model
     conversion: Conversion
     notes: tuple[Note, ...] = ()
+    deployed: bool = False  # whether the phase of training is gone
 
 
 def unchanged(source: Model, result: Model) -> Conversion:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
+from ogive.compiler.ops import OPS
 from ogive.compiler.passes.conversion import conversion
 from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
@@ -35,7 +36,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
         if more.conversion.is_identity and not any(note.done for note in more.notes):
             return found
         notes = (*(note for note in found.notes if note.done), *more.notes)
-        found = Passed(more.model, chained(found.conversion, more.conversion), notes)
+        found = Passed(more.model, chained(found.conversion, more.conversion), notes, deployed=True)
     raise AssertionError(f"folding {model.name} does not settle: {found.notes[-1]}")
 
 
@@ -56,7 +57,18 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     result = replace(result, members=tuple(read_members(result.graph, members)))
     found = replace(flat, definition=layered(result))
     computed, targets = root.close()
-    return Passed(found, conversion(model, found, computed, targets), tuple(notes))
+    notes += _never_static(found.definition.graph)
+    return Passed(found, conversion(model, found, computed, targets), tuple(notes), deployed=True)
+
+
+def _never_static(graph: Graph) -> Iterator[Note]:
+    """What would have to hold still to be folded, and does not though the model is deployed."""
+    for node in graph.walk():
+        line = f"line {node.span.begin()[0]}" if node.span is not None else node.op
+        if node.op == "batch_norm_train":
+            yield Note(False, line, "the statistics of the batch are used when deployed too: no map by weights is that")
+        elif node.op in OPS and OPS[node.op].random:
+            yield Note(False, line, f"`{node.op}` draws numbers when deployed too: nothing folds through it")
 
 
 def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borders: bool) -> Graph:

@@ -116,7 +116,8 @@ class Planner:
         for region in form.closed:
             total, steps = total + region.plan.cost, steps + region.plan.steps
         reason = self.refusal(form)
-        if not reason and (steps > plan.steps or (steps == plan.steps and plan.cost.at_most(total))):
+        traded = bordered(form.affine) and not plan.cost.at_most(total)  # a map of the border for a norm
+        if not reason and steps + (not traded) > plan.steps:
             reason = "no fewer operations"
         if not reason and not total.at_most(plan.cost):
             reason = BORDER if bordered(form.affine) else "one map costs more than the steps"

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ogive.api import AnyPath, Model
+from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.conversion import Conversion
-from ogive.compiler.passes.deploy import Deployed, PassCall, calls_of, run
-from ogive.compiler.passes.deploy_flat import deployed
+from ogive.compiler.passes.deploy import PASSES, Deployed, PassCall, calls_of, run
+from ogive.compiler.passes.deploy_flat import deployed, trains
 from ogive.compiler.passes.deploy_passed import PassError
 from ogive.compiler.program_types import ModelReport
 from ogive.cost import multiply_adds
@@ -73,22 +74,32 @@ class DeployedModel(Model):
         """
         from ogive.backends.convert.run import convert
 
+        self._refuse_training(weights)
         return convert(self.conversion, self.source.load_weights(weights, map), dtype)
 
     def fresh(self, device: str | device | None = None) -> nn.Module:
         """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
         net = self.torch(device)
-        net.load_state_dict(self.convert(self.source.torch()))
+        net.load_state_dict(self.convert(self.source.torch().state_dict()))
         return net
 
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
         from ogive.backends.convert.verify import verify
 
+        self._refuse_training(state)
         try:
             return verify(self.conversion, self.source.load_weights(state), inputs, sizes)
         except PassError as error:
             raise refusal(error, self.source.ir) from None
+
+    def _refuse_training(self, weights: AnyPath | Mapping[str, Tensor] | nn.Module) -> None:
+        """A module that trains does not compute what the deployed form of its weights does."""
+        if not getattr(weights, "training", False) or not any(step.deployed for step in self.passes.steps):
+            return
+        if trains(self.source.ir):
+            text = f"this module of {self.source.name} trains: it drops out, or its norms use what is in the batch"
+            raise refusal(PassError("E0812", text, "call `.eval()` on it first"), self.source.ir)
 
     def report(self) -> str:
         """What was folded and what was not, and why; operations before and after."""
@@ -119,7 +130,14 @@ def deploy(model: Model, passes: Sequence[str | PassCall]) -> DeployedModel:
 def _calls(model: Model, given: str | PassCall) -> Sequence[PassCall]:
     if isinstance(given, PassCall):
         return (given,)
-    return model.recipes[given].passes if given in model.recipes else calls_of(given)
+    if given in model.recipes:
+        return model.recipes[given].passes
+    if given.isidentifier() and given not in PASSES:
+        known = {"recipes": list(model.recipes), "passes": list(PASSES)}
+        listed = "; ".join(f"{kind}: {', '.join(names) or 'none'}" for kind, names in known.items())
+        text = f"`{given}` is no recipe for {model.name}, and no pass ({listed})"
+        raise PassError("E0810", text, close(given, (*model.recipes, *PASSES)))
+    return calls_of(given)
 
 
 def refusal(error: PassError, ir: IR) -> ArchError:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ogive
@@ -53,3 +53,35 @@ def test_deployed_chains_call_what_a_hand_folded_model_calls(name: str, convolut
 
     wanted = [n for n in called(by_hand) if n.split(".")[1] in ("convolution", "relu", "mean", "t", "addmm")]
     assert called(lambda: net(x)) == wanted
+
+
+class Plain(nn.Sequential):
+    """Convolutions with ReLU, a mean over places, a classifier: what one writes by hand."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        *layers, head = self
+        for layer in layers:
+            x = F.relu(layer(x))
+        logits: Tensor = head(x.mean((2, 3)))
+        return logits
+
+
+def test_repvgg_a0_is_22_convolutions_and_the_classifier() -> None:
+    net = ogive.load(EXAMPLES / "repvgg.arch").models["RepVGGA0"].torch(recipe="fold").eval()
+    layers = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert [type(layer) for layer in layers] == [nn.Conv2d] * 22 + [nn.Linear]
+    assert sum(parameter.numel() for layer in layers for parameter in layer.parameters()) == sum(
+        tensor.numel() for tensor in net.state_dict().values()
+    )
+    hand = Plain(*layers).eval()
+    x = torch.randn(1, 3, 64, 48)
+    assert called(lambda: net(x)) == called(lambda: hand(x))
+    with torch.no_grad():
+        torch.testing.assert_close(net(x), hand(x), rtol=0, atol=0)
+
+
+def test_a_deployed_module_reads_as_one_written_by_hand() -> None:
+    text = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].torch_source(recipe="fold")
+    assert "self.attn = Group(c_attn=nn.Linear(16, 48), c_proj=nn.Linear(16, 16))" in text or "class Attention" in text
+    assert "F.linear(self.ln_f(x), self.wte.weight)" in text
+    assert "nn.Embedding(64, 16)" in text
