@@ -20,7 +20,7 @@ from ogive.compiler.program import check_text
 from ogive.compiler.verify import verify
 
 USES = """use std.nn (Embedding, Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
-use std.reparam (ConvNorm, MobileOneConv, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)
+use std.reparam (ConvNorm, MobileOneBlock, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)
 use std.vision (Conv, ConvTranspose)
 """
 

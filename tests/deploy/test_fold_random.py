@@ -250,8 +250,8 @@ def test_gradients_through_the_fold(drawn: tuple[str, str]) -> None:
 
 
 REPARAM = [
-    "ConvNorm[4, 6, 3, pad=1]", "MobileOneConv[4, 4]", "MobileOneConv[4, 4, 5, groups=4, branches=2]",
-    "MobileOneConv[4, 8, 3, stride=2, groups=2]", "DiverseBranch[4, 6]", "DiverseBranch[4, 4, 5, stride=2]",
+    "ConvNorm[4, 6, 3, pad=1]", "MobileOneBlock[4, 4]", "MobileOneBlock[4, 4, 5, groups=4, branches=2]",
+    "MobileOneBlock[4, 8, 3, stride=2, groups=2]", "DiverseBranch[4, 6]", "DiverseBranch[4, 4, 5, stride=2]",
     "AsymmetricConv[4, 6]", "AsymmetricConv[4, 6, 5, stride=2]", "LargeKernel[4, 13, 5]", "RepMixer[4]",
 ]  # fmt: skip
 
