@@ -14,7 +14,7 @@ from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, plain
-from ogive.backends.pytorch.plan import STEP, Place, Unit, access, below, looped
+from ogive.backends.pytorch.plan import STEP, Place, Unit, access, below, looped, unmade
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Graph, Instance, Loop, Node, Weight
@@ -173,10 +173,8 @@ class Constructor:
     def instance(self, instance: Instance) -> Code | None:
         """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
         definition = instance.definition
-        if instance.omitted and {path for path, _ in below(definition)} <= set(instance.omitted):
-            calls = (node for node in self.unit.definition.graph.walk() if node.op == "call")
-            if not any(f"{node.path}.".startswith(f"{instance.path}.") for node in calls):
-                return None
+        if unmade(self.unit.definition, instance):
+            return None
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)
         if made is not None:

@@ -15,7 +15,7 @@ from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, identifier
-from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of
+from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of, unmade
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
@@ -77,7 +77,7 @@ def own_definitions(model: Model) -> list[Definition]:
         if definition.name in found:
             return
         for member in definition.instances:
-            if not is_layer(member.definition):
+            if not is_layer(member.definition) and not unmade(definition, member):
                 visit(member.definition)
         for graph in (definition.graph, *_graphs_of_weights(definition)):
             for node in graph.walk():

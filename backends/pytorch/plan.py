@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.names import class_name, fresh, plain, singular, snake
-from ogive.compiler.ir import Definition, Graph, Member, Model, Node, Weight
+from ogive.compiler.ir import Definition, Graph, Instance, Member, Model, Node, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 
@@ -207,6 +207,14 @@ def effectful() -> Callable[[Definition], bool]:
         return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
 
     return memo(acts)
+
+
+def unmade(definition: Definition, instance: Instance) -> bool:
+    """Whether every call supplies all weights of an instance, and none is left that calls it or a part of it."""
+    if not instance.omitted or not {path for path, _ in below(instance.definition)} <= set(instance.omitted):
+        return False
+    calls = (node for node in definition.graph.walk() if node.op == "call")
+    return not any(f"{node.path}.".startswith(f"{instance.path}.") for node in calls)
 
 
 def below(definition: Definition) -> list[tuple[str, Weight]]:

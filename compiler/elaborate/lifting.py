@@ -7,10 +7,11 @@ from typing import Any
 
 from ogive.compiler.elaborate import statics
 from ogive.compiler.elaborate.apply import apply
-from ogive.compiler.elaborate.checker import RuleChecker
+from ogive.compiler.elaborate.checker import RuleChecker, absent
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.values import (
     BROKEN,
+    Absent,
     AxisRef,
     BlockRef,
     Composite,
@@ -25,6 +26,7 @@ from ogive.compiler.elaborate.values import (
     UnknownStatic,
     kind_of,
 )
+from ogive.compiler.ir import Graph
 from ogive.compiler.sizes import Size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -119,6 +121,13 @@ def lift(
             raise frame.fail("E0404", f"`{func.kind}` lifts a block that gives tensors", span)
         graph = inner.finish(tuple(inner.use(r) for r in results))
         captured = inner.captured()
+    if func.kind == "each" and _foreign(graph):
+        raise frame.fail(
+            "E0404",
+            "`each` stacks weights, and those of an `extern` block are its own",
+            span,
+            help="`over` shares one; for one of each, allocate them in a `for` and `stack` what they give",
+        )
     first = mapped[0][1] if mapped else 0
     outs, types = [], []
     for r in results:
@@ -137,6 +146,12 @@ def lift(
     return made if isinstance(result, tuple) else made[0]
 
 
+def _foreign(graph: Graph) -> bool:
+    """Whether a graph, or a block that it applies, holds a module of the user's own."""
+    callees = {id(node.callee): node.callee for node in graph.walk() if node.callee is not None}
+    return any(node.op == "extern" for node in graph.walk()) or any(_foreign(d.graph) for d in callees.values())
+
+
 def _label(mapped: Sequence[tuple[Tensor, int]]) -> str | None:
     return mapped[0][0].type.axes[mapped[0][1]].label if mapped else None
 
@@ -146,6 +161,8 @@ def _tensors(frame: Frame, kind: str, args: Sequence[Any], span: Span, spans: Se
         if not isinstance(arg, Tensor):
             place = spans[index] if index < len(spans) else span
             raise frame.fail("E0405", f"`{kind}` is applied to tensors, this is {kind_of(arg)}", place)
+        if arg.maybe is not None:
+            raise absent(frame, Absent(arg.maybe, arg.born), spans[index] if index < len(spans) else span)
     return list(args)
 
 

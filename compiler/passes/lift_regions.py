@@ -254,7 +254,10 @@ def random(definition: Definition) -> bool:
 
 
 def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
-    """The one loop that is left: a module of the user's own (`extern`), of which nothing is known, index by index."""
+    """The one loop that is left: a module of the user's own (`extern`), of which nothing is known, index by index.
+
+    `each` refuses such a module, whose weights cannot be stacked.
+    """
     turned = list(dict.fromkeys(x for x in inputs if isinstance(x, str) and values.has(x)))
     inside: dict[str, str] = {}
     params: list[Value] = []

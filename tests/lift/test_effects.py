@@ -197,3 +197,69 @@ model M = G[d=4]
     x, m = randn(3, 5, 4), randn(5, 5, seed=2)
     y = net.f.lin(x)
     torch.testing.assert_close(net(x, m), m @ y if "m" in names else y)
+
+
+CHOICES = """
+block F[d](x: [n, d], mask: bool[n]?, scale: [d]?) -> [n, d]:
+    y = x |> Linear[d, d] as lin
+    if given(mask):
+        y = select(expand["n -> n d", d=d](mask), y, 0)
+    if given(scale):
+        y = y * scale
+    if training:
+        y = y + 1
+    return y
+block G[d](x: [e, n, d], mask: bool[e, n]?, scale: [d]?) -> [e, n, d]:
+    f = F[d]
+    return over[e, f](x{rest})
+model M = G[d=4]
+"""
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_choices_are_made_for_all_indices_alike(training: bool) -> None:
+    net = built(CHOICES.replace("{rest}", "")).train(training)
+    x = randn(3, 5, 4)
+    torch.testing.assert_close(net(x), net.f.lin(x) + training)
+
+
+def test_carried_values_have_the_axis_where_a_turn_gives_it() -> None:
+    net = built("""
+block F(x: [n, d], w: [d, d]) -> [n, d]:
+    scan x_t in x along n carry h = zeros[d]:
+        h = tanh(x_t + h @ w)
+        yield y = h
+        yield z = x_t
+    total = zeros[d]
+    repeat 2:
+        total = total + sum[0](y)
+        yield t = total
+    return y + z + expand["d -> n d", n=n](sum[0](t))
+block G(x: [n, d], w: [e, d, d]) -> [e, n, d]:
+    return over[e, F](x, w)
+model M = G[]
+""")
+    x, w = randn(5, 4), randn(3, 4, 4, seed=2)
+    rows = []
+    for one in w:
+        h, steps = torch.zeros(4, dtype=torch.float64), []
+        for x_t in x:
+            h = torch.tanh(x_t + h @ one)
+            steps.append(h)
+        y = torch.stack(steps)
+        rows.append(y + x + 3 * y.sum(0))
+    torch.testing.assert_close(net(x, w), torch.stack(rows))
+
+
+def test_an_operand_that_may_be_absent_is_refused() -> None:
+    text = """
+block F[d](x: [n, d], mask: bool[n]?) -> [n, d]:
+    if given(mask):
+        x = select(expand["n -> n d", d=d](mask), x, 0)
+    return x
+block G[d](x: [e, n, d], mask: bool[e, n]?) -> [e, n, d]:
+    return over[e, F](x, mask)
+model M = G[d=4]
+"""
+    with pytest.raises(ogive.ArchError, match="may be absent here"):
+        ogive.source(HEAD + text)

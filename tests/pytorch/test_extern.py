@@ -67,3 +67,31 @@ def test_its_types_are_believed_and_its_name_is_checked() -> None:
     assert [d.code for d in check_text(wrong, extern=True).diagnostics] == ["E0301"]
     for target in ("theirs", "os.system('x'):Mix", "a:b:c"):
         assert "E0404" in {d.code for d in check_text(TEXT.replace("theirs_mix:Mix", target), extern=True).diagnostics}
+
+
+OVER = """
+extern block Mix[d, scale: float](x: [b, d]) -> [b, 2 * d] = "theirs_mix:Mix"
+
+block Net[d](x: [b, e, d]) -> [b, e, 2 * d]:
+    f = Mix[d, 0.5]
+    return over[e, f](x)
+
+block Stacked[e, d](x: [e, b, d]) -> [e, b, 2 * d]:
+    return each[e, Mix[d, 0.5, ...]](x)
+
+model M = Net[4]
+"""
+
+
+def test_under_an_axis_it_is_applied_index_by_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs_mix.py").write_text(CLASS, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text, _, _ = OVER.partition("block Stacked")
+    model = ogive.source(f"{text}model M = Net[4]", allow_extern=True)["M"]
+    assert isinstance(model, Model)
+    net = model.torch()
+    x = torch.randn(2, 3, 4)
+    torch.testing.assert_close(net(x), net.get_submodule("f.module")(x))
+    (error,) = [d for d in check_text(OVER, extern=True).diagnostics if d.severity == "error"]
+    assert error.code == "E0404"
+    assert "its own" in error.message
