@@ -209,6 +209,13 @@ class _Checked:
         """`model Name = Block[...] where pins`."""
         frame = Frame(self.session, self.module, None, self.session.facts)
         try:
+            if isinstance(tree.value, syntax.Call | syntax.Compose):
+                shown = tree.value.span.text.replace("(", "[", 1).removesuffix(")") + "]"
+                help_ = f"write `model {tree.name} = {shown}`" if isinstance(tree.value, syntax.Call) else ""
+                help_ = help_ or "write a block that applies it, and make a model of that"
+                raise frame.fail(
+                    "E0404", "a model is a block with its statics in brackets", tree.value.span, help=help_
+                )
             if not isinstance(tree.value, syntax.Brackets):
                 value = self.session.evaluate(frame, tree.value)
                 value = Template(value) if isinstance(value, BlockRef) else value
@@ -230,6 +237,7 @@ class _Checked:
     ) -> ModelReport | None:
         """A block with all its statics, over open sizes of its inputs."""
         root = Frame(self.session, self.module, None, self.session.facts)
+        root.entry = True
         self.session.steps = 0
         span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         try:
@@ -249,6 +257,8 @@ class _Checked:
                         "E0602",
                         f"a choice at compile time hangs on `{what}`, which is known at run time alone",
                         open_.span or span,
+                        help="give the size in brackets (`model M = Block[n=128]`), make it a static, or choose by "
+                        "`select(c, a, b)`",
                     )
                 ]
             )

@@ -82,7 +82,8 @@ def is_comparison(scene: Scene) -> Diagnostic | None:
     if scene.kind != "NAME" or scene.text(scene.i) != "is" or scene.previous not in OPERAND_END:
         return None
     start, _ = scene.extent()
-    left = scene.between(start, scene.i)
+    choice = scene.last(frozenset(["if", "not", "and", "or"]), start)
+    left = scene.between(start if choice is None else choice + 1, scene.i)
     if scene.text(scene.i + 1) == "not":
         return scene.fault(
             "there is no `is not`", f"write `given({left})` for an optional input, `{left} != ...` for values"
@@ -162,7 +163,10 @@ def stray_as(scene: Scene) -> Diagnostic | None:
 
 def missing_else(scene: Scene) -> Diagnostic | None:
     """`a if c`."""
+    start, _ = scene.extent()
     if not scene.can("else") or scene.kind in OPERAND_START or scene.can("_DEDENT"):
+        return None
+    if scene.last(frozenset(["if"]), start) is None:
         return None
     return scene.fault("a value is missing where the condition is false", "write `a if c else b`")
 
@@ -207,6 +211,8 @@ def adjacent(scene: Scene) -> Diagnostic | None:
         help_ = f"a product is `{scene.text(scene.i - 1)}*{scene.text(scene.i)}`"
     elif scene.previous == scene.kind == "NAME" and not scene.open_brackets():
         help_ = f"a block is applied by parentheses: `{scene.text(scene.i - 1)}({scene.text(scene.i)})`"
+    elif scene.previous == scene.kind == "NAME" and scene.tokens[scene.open_brackets()[-1]][0] == "[":
+        help_ = 'sizes and settings are separated by commas; a pattern is a string: `rearrange["b n -> n b"]`'
     elif scene.previous == scene.kind == "STRING":
         help_ = "write one string"
     return scene.fault(message, help_)

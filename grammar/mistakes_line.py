@@ -121,7 +121,9 @@ def input_without_type(scene: Scene) -> Diagnostic | None:
         return scene.fault(
             "there is no `self`", "leave it out: weights are made in the body", span=scene.at(scene.i - 1)
         )
-    return scene.fault(f"the input `{name}` has no type", f"write `{name}: [b, n, d]`", span=scene.at(scene.i - 1))
+    static = f"`{scene.text(scene.line + 1)}[{name}]`"
+    help_ = f"write `{name}: [b, n, d]`; a size or a setting is a static, in brackets: {static}"
+    return scene.fault(f"the input `{name}` has no type", help_, span=scene.at(scene.i - 1))
 
 
 def type_without_brackets(scene: Scene) -> Diagnostic | None:
@@ -132,6 +134,8 @@ def type_without_brackets(scene: Scene) -> Diagnostic | None:
     name = scene.text(scene.i - 1)
     scalar = f"`{name}[]`" if name in ("int", "bool", "complex") else "`[]`"
     help_ = f"write the sizes in brackets: `[b, n, d]`, or {scalar} for a scalar"
+    if name in ("int", "float", "bool", "str") and previous == ":" and scene.open_brackets():
+        help_ += f"; a setting is a static: `{scene.text(scene.line + 1)}[{scene.text(scene.i - 3)}: {name}](...)`"
     return scene.fault(f"`{name}` is not a type", help_, span=scene.at(scene.i - 1))
 
 

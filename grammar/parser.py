@@ -112,17 +112,22 @@ def _read(chunk: Chunk) -> Piece:
         if len(builder.diagnostics) < MAX_ERRORS:
             builder.report(explain(chunk, tokens, i, stack, tables.load()))
 
-    builder.diagnostics += tokens.layout
     engine = Engine(tables.load(), tokens.items, reducer(builder), fault)
     declaration = engine.run()
     if declaration is not None and (deep := too_deep(declaration, tokens.items)):
         builder.report(deep)
+    builder.diagnostics += [odd for odd in tokens.layout if not any(_leads_to(d, odd) for d in builder.diagnostics)]
     if not builder.diagnostics:
         return Piece(chunk, declaration, (), ())
     diagnostics = _one_a_line(builder.diagnostics)
     if engine.trailing and len(diagnostics) == 1 and not isinstance(declaration, Block):
         return Piece(chunk, declaration, diagnostics, ())  # what stands behind a block may belong to its body
     return Piece(chunk, None, diagnostics, _names(chunk.text))
+
+
+def _leads_to(fault: Diagnostic, odd: Diagnostic) -> bool:
+    """Whether odd indentation follows from a line just above it that did not go on where it should have."""
+    return odd.code == "E0102" and 0 < odd.span.begin()[0] - fault.span.begin()[0] <= 2
 
 
 def _one_a_line(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:

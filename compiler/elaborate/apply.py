@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import operations
+from ogive.compiler.elaborate.advice import called_as_method
 from ogive.compiler.elaborate.checker import absent
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.places import snake
@@ -24,6 +25,7 @@ from ogive.compiler.elaborate.values import (
     Lifted,
     OpTemplate,
     PackValue,
+    Param,
     Template,
     Tensor,
     TypedBlock,
@@ -33,6 +35,7 @@ from ogive.compiler.elaborate.values import (
     is_number,
     kind_of,
 )
+from ogive.compiler.ops import OPS
 from ogive.compiler.weights import turns_in, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -42,6 +45,8 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     """`func(args)`."""
     if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.variables:
         return _given(frame, tree)
+    if isinstance(tree.func, syntax.Attribute) and tree.func.name in OPS:
+        _no_method(frame, tree, tree.func)
     func = frame.evaluate(tree.func)
     if not tree.args and _without_inputs(frame, tree.func):
         return func
@@ -50,6 +55,22 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     if supplied is None:
         return BROKEN
     return apply(frame, func, args, tree.span, node=tree.func, spans=spans, supplied=supplied)
+
+
+def _no_method(frame: Frame, tree: syntax.Call, func: syntax.Attribute) -> None:
+    """`x.mean(1)` of a tensor x is `mean[1](x)`."""
+    root = func.base
+    while isinstance(root, syntax.Call | syntax.Attribute | syntax.Brackets):
+        root = root.func if isinstance(root, syntax.Call) else root.base
+    if isinstance(root, syntax.Name) and not isinstance(frame.variables.get(root.id), Tensor | Param):
+        return
+    base = frame.evaluate(func.base)
+    if not isinstance(base, Tensor):
+        return
+    args, spans = _arguments(frame, tree)
+    supplied = _supplied(frame, tree, None, args, spans) or {}
+    help_ = called_as_method(OPS[func.name], [base, *args], [func.base.span, *spans], supplied)
+    raise frame.fail("E0201", f"a tensor has no `{func.name}`", func.name_span, help=help_)
 
 
 def _without_inputs(frame: Frame, tree: syntax.Expr) -> bool:
@@ -207,9 +228,10 @@ def apply(
         case TypedBlock():
             return frame.session.apply_typed(frame, func, args, span, spans)
         case Tensor() if len(args) == 1 and isinstance(args[0], Tensor):
-            raise frame.fail(
-                "E0405", "a tensor is not a function", node.span, help="`a * b` multiplies, `x |> f` applies f"
-            )
+            applied = isinstance(node, syntax.Call) and node.span.end == span.end
+            help_ = f"write `x |> {node.func.span.text}`: it is given what stands before" if applied else ""  # type: ignore[attr-defined]
+            help_ = help_ or "`a * b` multiplies, `x |> f` applies f"
+            raise frame.fail("E0405", "a tensor is not a function", node.span, help=help_)
         case Absent():
             raise absent(frame, func, node.span)
         case _:
@@ -266,6 +288,8 @@ def _instance(
     for name, (value, item) in supplied.items():
         if name in named:
             index = list(named).index(name)
+            if index < len(args):
+                raise frame.fail("E0403", f"`{name}` is given twice", item.name_span)
             while len(values) <= index:
                 values.append(None)
             values[index] = value
@@ -282,6 +306,9 @@ def _instance(
         return BROKEN
     least = sum(not each.type.optional for each in tree.inputs)
     if not least <= len(values) <= len(tree.inputs):
+        for name, _, item in weights:
+            help_ = "its inputs: " + ", ".join(f"`{each}`" for each in named)
+            raise frame.fail("E0403", f"`{tree.name}` has no input `{name}`", item.name_span, help=help_)
         raise frame.fail(
             "E0405",
             f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}",
@@ -299,6 +326,8 @@ def _inputs(tree: syntax.Block) -> str:
 
 
 def _call_help(tree: syntax.Block, values: Sequence[Any], spans: Sequence[Span]) -> str:
+    if not values:
+        return f"`{tree.name}(x)`, or `x |> {tree.name}`"
     if any(is_number(v) for v in values):
         texts = ", ".join(s.text for s, v in zip(spans, values, strict=False) if is_number(v))
         return f"sizes and settings stand in brackets: `{tree.name}[{texts}](x)`"

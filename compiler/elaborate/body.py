@@ -41,7 +41,7 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
             with frame.followed_by(body[index + 1 :]):
                 _statement(frame, statement)
         except Fault:
-            for name in regions.bound_in((statement,)):
+            for name in regions.lost_in((statement,)):
                 if name not in frame.fixed:
                     frame.variables[name] = BROKEN
             if isinstance(statement, (syntax.Return, syntax.If, syntax.For)):

@@ -34,10 +34,11 @@ from ogive.compiler.elaborate.variants import (
     vacant,
 )
 from ogive.compiler.ir import Definition, Instance, Operand, Weight
-from ogive.compiler.sizes import size
+from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
+from ogive.grammar.syntax import Expr
 
 OMITTED = ""  # the name of an optional output that a `return` leaves out: a use does not see it
 
@@ -220,6 +221,8 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
         return None
     found: list[tuple[Any, TensorType | None]] = []
     broken = False
+    named = {name for each in tree.outputs for dim in each.type.dims if isinstance(dim, Expr) for name in names_in(dim)}
+    frame.variables.update({n: v for n, v in frame.header.items() if n in named and isinstance(v, Size)})
     for each, (value, span) in zip(tree.outputs, values, strict=True):
         try:
             found.append(_result(frame, each, value, span))

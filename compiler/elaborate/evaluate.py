@@ -8,6 +8,7 @@ from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initi
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.meant import PREFIXES
 from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -123,6 +124,9 @@ def read(frame: Frame, value: Any) -> Any:
 
 
 def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
+    if (peer := _peer(frame, tree)) is not None:
+        known = suggest.of_peer(tree.name) or suggest.for_name(peer.id, frame)
+        raise frame.fail("E0201", f"unknown name `{peer.id}`", peer.span, help=known)
     base = evaluate(frame, tree.base)
     match base:
         case Module():
@@ -171,6 +175,16 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
             raise frame.fail(
                 "E0201", f"{kind_of(base)} has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
             )
+
+
+def _peer(frame: Frame, tree: syntax.Attribute) -> syntax.Name | None:
+    """The first name of `torch.nn.functional.relu`."""
+    base = tree.base
+    while isinstance(base, syntax.Attribute) and base.name in PREFIXES:
+        base = base.base
+    if not isinstance(base, syntax.Name) or base.id not in PREFIXES:
+        return None
+    return None if base.id in frame.variables or base.id in frame.module.scope or frame.module.broken else base
 
 
 def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
@@ -272,7 +286,7 @@ def _negated(frame: Frame, value: Any, span: Span) -> Any:
         case UnknownStatic():
             raise Undecided(value.name, span)
         case Tensor():
-            return operation(frame, "logical_not", (value,), span)
+            return operation(frame, "logical_not", (value,), span, what="not")
         case _ if value is BROKEN:
             return BROKEN
         case _:
@@ -293,7 +307,8 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
         case Condition(), Condition():
             return any_of(left, right) if decisive else all_of(left, right)
         case Tensor(), Tensor():
-            return operation(frame, "logical_or" if decisive else "logical_and", (left, right), tree.span)
+            name, spans = "logical_or" if decisive else "logical_and", (tree.left.span, tree.right.span)
+            return operation(frame, name, (left, right), tree.span, spans=spans, what=tree.op)
         case (UnknownStatic(name=name), _) | (_, UnknownStatic(name=name)):
             raise Undecided(name, tree.span)
         case (Choice(), _) | (_, Choice()):

@@ -104,6 +104,7 @@ class Frame:
     turn_numbers: frozenset[Unknown] = frozenset()  # of `repeat`: values and settings, not sizes
     lift: Size | None = None  # `each`: what is allocated here has one set of weights for each of so many
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
+    entry: bool = False  # the root of a model
     speaks: bool = False  # it is elaborated once more for what it says, in the names of the user
     catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten
@@ -143,6 +144,11 @@ class Frame:
             not v.ok and not v.running for v in self.uses
         )
 
+    @property
+    def entered(self) -> bool:
+        """Whether a model is what is elaborated, not a block for itself."""
+        return self.entry if self.outer is None else self.outer[0].entered
+
     # --- choices at compile time ----------------------------------------------------------------------------------
 
     def decide(self, condition: Condition, span: Span | None = None) -> bool:
@@ -157,6 +163,13 @@ class Frame:
                 return False
             case _:
                 pass
+        if condition.unknowns & self.turn_numbers and span is not None:
+            raise self.fail(
+                "E0602",
+                "the number of a turn is a value or a setting: no choice at compile time hangs on it",
+                span,
+                help="`for i in range(n):` unrolls: there turns may differ; `select(c, a, b)` chooses by a tensor",
+            )
         if self.outer is None:
             raise Undecided(str(condition), span)
         frame, mapping = self.outer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ogive import stdlib
-from ogive.compiler.elaborate import packages, suggest
+from ogive.compiler.elaborate import meant, packages, suggest
 from ogive.compiler.elaborate.values import BlockRef, ConstRef, OpTemplate
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec
@@ -80,10 +80,15 @@ class Library:
             return self._packaged(use, places)
         if use.module not in stdlib.names():
             close = difflib.get_close_matches(use.module, stdlib.names(), 1)
+            if f"std.{use.module}" in stdlib.names():
+                close = [f"std.{use.module}"]
+            module, _, item = use.module.rpartition(".")
             hint = f"did you mean `{close[0]}`?" if close else "the library has " + ", ".join(stdlib.names())
             if use.module.startswith("."):
                 hint = "a file uses files of its own folder and of folders below: `use ./parts (Stem)`"
                 close = []
+            if module in stdlib.names():
+                hint, close = f"write `use {module} ({item})`", []
             edits = (Edit(use.module_span, close[0]),) if close else ()
             return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint, edits=edits)
         if use.module in self._loading:
@@ -207,8 +212,8 @@ def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Dia
         advice = f"did you mean `{close[0]}`?"
     else:
         advice = f"`{use.module}` has " + ", ".join(names) if names else ""
-    if item.name in suggest.MEANT:
-        advice = suggest.MEANT[item.name]
+    if (known := suggest.of_peer(item.name)) and (not close or item.name in meant.MEANT):
+        advice = known
     if item.name in OPS:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
     alias = f" as {item.alias}" if item.alias else ""

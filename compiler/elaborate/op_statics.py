@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.elaborate.advice import bracket_help
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.statics import axis_value, counted, fits, words
 from ogive.compiler.elaborate.values import (
@@ -38,9 +39,8 @@ def of_op(
         if isinstance(item, syntax.Keyword):
             static = next((s for s in spec.statics if s.name == item.name), None)
             if static is None:
-                raise frame.fail(
-                    "E0403", f"`{spec.name}` has no static `{item.name}`", item.name_span, help=_op_signature(spec)
-                )
+                help_ = bracket_help(spec, item) or _op_signature(spec)
+                raise frame.fail("E0403", f"`{spec.name}` has no static `{item.name}`", item.name_span, help=help_)
             if item.name in given:
                 raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
             given[item.name] = op_value(frame, spec, static, item.value)

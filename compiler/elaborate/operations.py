@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.advice import call_of, handed_list
+from ogive.compiler.elaborate.advice import call_of, handed_list, pattern_help
 from ogive.compiler.elaborate.builtins import Misuse
 from ogive.compiler.elaborate.checker import absent, operand_of, operate
 from ogive.compiler.elaborate.frame import Frame
@@ -34,7 +34,8 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     if any(isinstance(arg, Tensor) for arg in args):
         if func.name in OPS:
             return primitive(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
-        raise frame.fail("E0404", f"`{func.name}` is a function of compile time: it takes no tensors", span)
+        help_ = "a size is the name of its axis: `n` of `[b, n, d]`" if func.name == "len" else ""
+        raise frame.fail("E0404", f"`{func.name}` is a function of compile time: it takes no tensors", span, help=help_)
     if func.name in ("sum", "max", "min") and len(args) == 1 and _tensors(args[0]):
         return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
     for arg, place in zip(args, spans, strict=False):
@@ -106,6 +107,7 @@ def primitive(
     if missing:
         written = any(is_number(arg) for arg in args)
         help_ = call_of(spec, args, spans, {}) if written else f"`{spec.name}[{missing[0]}](...)`"
+        help_ = pattern_help(spec, missing[0]) or help_
         raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span, help=help_)
     operands = _operands(frame, spec, args, span, spans)
     if any(operand is BROKEN for operand in operands):
@@ -123,13 +125,21 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
         wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
         extra = spec.statics and any(is_number(arg) for arg in args)
         help_ = f"settings stand in brackets: {call_of(spec, args, spans, {})}" if extra else ""
+        if not args:
+            help_ = f"`{spec.name}(x)`, or `x |> {spec.name}`"
+        elif spec.name in ("max", "min") and len(args) == 2 and not extra:
+            help_ = f"`{spec.name}imum({', '.join(span.text for span in spans)})` takes the larger of two".replace(
+                "larger", "larger" if spec.name == "max" else "smaller"
+            )
         raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
     if handed_list(spec, args):
+        head = span.text.partition("](")[0] + "]" if "](" in span.text else f"{spec.name}[...]"
+        shown = call_of(spec, args, spans, {}).partition("(")[2]
         raise frame.fail(
             "E0405",
             f"`{spec.name}` takes tensors one by one, this is a list",
             (*spans, span)[0],
-            help=f"{call_of(spec, args, spans, {})}, or `{spec.name}[...](*xs)` for a list `xs`",
+            help=f"`{head}({shown}, or `{head}(*xs)` for a list `xs`",
         )
     if not spec.literals and args and all(is_number(arg) for arg in args):
         raise frame.fail(
@@ -138,7 +148,9 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
             (*spans, span)[0],
             help="a number adapts to the tensor beside it: leave the cast out"
             if spec.name == "cast"
-            else f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}",
+            else f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}"
+            if spec.statics
+            else "",
         )
     found: list[Any] = []
     for index, arg in enumerate(args):

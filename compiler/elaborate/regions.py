@@ -20,7 +20,7 @@ from ogive.compiler.elaborate.values import (
     kind_of,
 )
 from ogive.compiler.ir import Graph, Loop
-from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.sizes import Size, Unknown, ge, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -37,8 +37,9 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         return
     if isinstance(count, UnknownStatic):
         raise Undecided(count.name, tree.count.span)
-    if not isinstance(count, Size) or (count.is_number and count.number < 0):
-        raise frame.fail("E0404", f"`repeat` needs a number of turns, this is {kind_of(count)}", tree.count.span)
+    if not isinstance(count, Size) or not frame.flow(ge(count, 0), tree.count.span, "`repeat` demands"):
+        shown = count if isinstance(count, Size) else kind_of(count)
+        raise frame.fail("E0404", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.add(Loop(path, count))
     turns, number = _turns(frame, tree, count)
@@ -339,8 +340,25 @@ def bound_in(body: Sequence[syntax.Stmt]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def lost_in(body: Sequence[syntax.Stmt]) -> tuple[str, ...]:
+    """The names that are not known behind broken statements: what they bind, and what their loops collect."""
+    found = dict.fromkeys(bound_in(body))
+    for statement in body:
+        match statement:
+            case syntax.Yield(target=target):
+                found[target.name] = None
+            case syntax.For(body=inner) | syntax.Repeat(body=inner) | syntax.Scan(body=inner):
+                found.update(dict.fromkeys(lost_in(inner)))
+            case syntax.If(branches=branches, orelse=orelse):
+                for arm in (*(arm for _, arm in branches), orelse or ()):
+                    found.update(dict.fromkeys(lost_in(arm)))
+            case _:
+                pass
+    return tuple(found)
+
+
 def _lose(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Nothing that a broken body binds is known afterwards."""
-    for name in bound_in(body):
+    for name in lost_in(body):
         if name not in frame.fixed:
             frame.variables[name] = BROKEN

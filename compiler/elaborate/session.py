@@ -276,6 +276,8 @@ class Session:
     def _pins(self, frame: Frame, found: Abstract) -> list[tuple[int, int]] | None:
         """The numbers behind the statics of a recursive block; None where they are not known."""
         statics = {v.index for v in found.values.values() if hasattr(v, "index")}
+        if not statics and not frame.entered:
+            return None  # proved for itself, it sees its own use through the declared signature
         try:
             return [(i, frame.number(s)) for i, s in enumerate(found.sizes) if i in statics]
         except Undecided:

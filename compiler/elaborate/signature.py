@@ -32,6 +32,27 @@ def faults(ref: BlockRef) -> list[Diagnostic]:
     return found
 
 
+# what peers call element types
+_NAMED = {
+    "Tensor": "",
+    "FloatTensor": "",
+    "Float": "",
+    "float32": "f32",
+    "float64": "f64",
+    "double": "f64",
+    "float16": "f16",
+    "half": "f16",
+    "bfloat16": "bf16",
+    "int32": "i32",
+    "int64": "i64",
+    "long": "int",
+    "LongTensor": "int",
+    "Int": "int",
+    "Bool": "bool",
+    "BoolTensor": "bool",
+}
+
+
 def _twice(names: Iterable[tuple[str, Span]]) -> Iterator[Diagnostic]:
     seen: dict[str, Span] = {}
     for name, span in names:
@@ -42,7 +63,9 @@ def _twice(names: Iterable[tuple[str, Span]]) -> Iterator[Diagnostic]:
 
 def _type(tree: syntax.TypeExpr) -> Iterator[Diagnostic]:
     if tree.elem not in ELEMENTS:
-        help_ = suggest.close(tree.elem, ELEMENTS) or "element types are " + ", ".join(ELEMENTS)
+        sizes = tree.span.text.removeprefix(tree.elem).strip()
+        help_ = f"write `{_NAMED[tree.elem]}{sizes}`" if tree.elem in _NAMED else suggest.close(tree.elem, ELEMENTS)
+        help_ = help_ or "element types are " + ", ".join(ELEMENTS)
         yield Diagnostic("E0201", f"there is no element type `{tree.elem}`", tree.span, help=help_)
 
 

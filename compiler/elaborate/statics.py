@@ -275,6 +275,8 @@ def names_in(tree: syntax.Tree) -> tuple[str, ...]:
             return (id,)
         case syntax.Call(args=args):
             return tuple(n for arg in args for n in names_in(arg))
+        case syntax.Brackets(base=syntax.Name(id="count"), items=items):
+            return tuple(n for item in items for n in names_in(item))
         case _:
             found: list[str] = []
             for field in type(tree).__dataclass_fields__:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ogive import stdlib
+from ogive.compiler.elaborate.initializers import INITIALIZERS
+from ogive.compiler.elaborate.meant import MEANT, PREFIXES
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
@@ -16,61 +18,6 @@ from ogive.grammar.source import Span
 if TYPE_CHECKING:
     from ogive.compiler.elaborate.frame import Frame
 
-MEANT = {
-    "nn": "layers come from the library: `use std.nn (Linear)`, then `Linear[din, dout]`",
-    "torch": "operations need no prefix: `exp(x)`, `softmax[-1](x)`, `zeros[b, d]`",
-    "F": "operations need no prefix: `relu(x)`, `softmax[-1](x)`",
-    "np": "operations need no prefix: `exp(x)`",
-    "self": "weights and instances are names of the body: `f = Linear[d, d]`, then `f(x)`",
-    "masked_fill": "`select(mask, value, x)` takes `value` where `mask` holds: `select(mask, -inf, scores)`",
-    "where": "`select(c, a, b)` chooses element by element",
-    "cat": "`concat[axis](a, b)` joins along an axis",
-    "concatenate": "`concat[axis](a, b)` joins along an axis",
-    "view": '`rearrange["b (h e) -> b h e", h=h](x)` gives an axis a new shape',
-    "reshape": '`rearrange["b (h e) -> b h e", h=h](x)` gives an axis a new shape',
-    "permute": '`rearrange["b n d -> n b d"](x)` reorders axes',
-    "transpose": '`rearrange["b n d -> b d n"](x)` reorders axes',
-    "unsqueeze": '`expand["b d -> b 1 d"](x)` adds an axis',
-    "squeeze": '`rearrange["b 1 d -> b d"](x)` drops an axis of size 1',
-    "flatten": '`rearrange["b c h w -> b (c h w)"](x)` joins axes',
-    "unflatten": '`rearrange["b (h e) -> b h e", h=h](x)` splits an axis',
-    "chunk": '`split["... (t d) -> t ... d", t=2](x)` cuts an axis into equal parts',
-    "repeat_interleave": '`expand["b h n e -> b h r n e", r=r](x)`, then `rearrange` joins the axes',
-    "bmm": "`a @ b`, or `einsum` with named axes",
-    "matmul": "`a @ b`, or `einsum` with named axes",
-    "amax": "`max[axis](x)`",
-    "amin": "`min[axis](x)`",
-    "float": "`cast[float](x)` changes the element type",
-    "int": "`cast[int](x)` changes the element type",
-    "print": "a check prints nothing: `ogive show FILE` shows shapes",
-    "size": "a size is the name of its axis: write `n` for the axis `n` of `[b, n, d]`",
-    "shape": "a size is the name of its axis: write `n` for the axis `n` of `[b, n, d]`",
-    "dim": "a size is the name of its axis: write `n` for the axis `n` of `[b, n, d]`",
-    "append": "lists are values: `skips = skips + [x]`",
-    "contiguous": "layout is the compiler's: leave it out",
-    "to": "`cast[f16](x)` changes the element type; devices are chosen when the module is made",
-    "T": '`rearrange["b n d -> b d n"](x)` reorders axes',
-    "Sequential": "compose blocks by `>>`: `Linear[d, 4*d] >> relu >> Linear[4*d, d]`",
-    "ModuleList": "`repeat n as layers:` allocates at each turn; a list of sizes goes by `for`",
-    "Parameter": "`param w: [d] = zeros` declares a weight",
-    "Conv2d": "`use std.vision (Conv)`: `Conv[cin, cout, 3, pad=1]` works over any number of axes",
-    "Conv1d": "`use std.vision (Conv)`: `Conv[cin, cout, 3, pad=1]` works over any number of axes",
-    "Conv3d": "`use std.vision (Conv)`: `Conv[cin, cout, 3, pad=1]` works over any number of axes",
-    "BatchNorm2d": "`use std.nn (BatchNorm)`",
-    "BatchNorm1d": "`use std.nn (BatchNorm)`",
-    "MaxPool2d": "`max_pool[2](x)`",
-    "AvgPool2d": "`avg_pool[2](x)`",
-    "AdaptiveAvgPool2d": '`adaptive_avg_pool[1](x)`, or `reduce["b c h w -> b c", mean](x)`',
-    "ReLU": "`relu(x)`, or `x |> relu`",
-    "GELU": "`gelu(x)`, or `x |> gelu`",
-    "SiLU": "`silu(x)`",
-    "Sigmoid": "`sigmoid(x)`",
-    "Tanh": "`tanh(x)`",
-    "Softmax": "`softmax[axis](x)`",
-    "None": "`none`",
-    "True": "`true`",
-    "False": "`false`",
-}
 
 CLOSE = 0.6  # how much of a name must agree
 _EDITION = re.compile(r"ogive \d+.*\n")
@@ -89,11 +36,38 @@ def for_name(name: str, frame: Frame) -> str:
         return MEANT[name]
     if (module := in_library(name)) is not None:
         return f"write `use {module} ({name})` at the head of the file"
-    if hint := close(name, [*here, *OPS]):
+    if frame.block is not None and (loop := _inside_loop(frame.block.tree.body, name)):
+        return f"it is bound inside of `{loop}` alone: bind it before, or collect it by `yield`"
+    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.filling is not None else ())]):
         return hint
     if name.lower() in OPS:
         return f"did you mean `{name.lower()}`?"
     return ""
+
+
+def _inside_loop(body: Iterable[syntax.Stmt], name: str) -> str:
+    """The loop in which alone a name is bound."""
+    for statement in body:
+        match statement:
+            case syntax.Repeat(body=inner) | syntax.Scan(body=inner):
+                if any(
+                    isinstance(each, syntax.Assign) and any(target.name == name for target in each.targets)
+                    for each in inner
+                ):
+                    return "repeat" if isinstance(statement, syntax.Repeat) else "scan"
+            case _:
+                pass
+    return ""
+
+
+def of_peer(name: str) -> str:
+    """What `torch.name` is here."""
+    if name in MEANT and name not in PREFIXES:
+        return MEANT[name]
+    if (module := in_library(name)) is not None:
+        return f"write `use {module} ({name})` at the head of the file, then `{name}[...]`"
+    known = name if name in OPS else name.lower()
+    return for_method(known) if known in OPS else ""
 
 
 def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:

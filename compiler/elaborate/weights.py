@@ -9,8 +9,9 @@ from ogive.compiler.elaborate.builder import Builder
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.initializers import is_initializer, named, settings
+from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
-from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.elaborate.values import BROKEN, Instance, Param, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.ir import Graph, Init, Value, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.types import Axis, TensorType
@@ -23,10 +24,11 @@ DEFAULT = Init("kaiming_uniform", (("a", 5**0.5), ("mode", "fan_in")))
 def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
     """`param w: [d] = init`, `state mean: [c] = zeros`."""
     name = tree.target.name
-    if name in frame.fixed:
-        raise frame.fail(
-            "E0204", f"`{name}` is defined twice", tree.target.span, labels=(Label(frame.fixed[name], "first here"),)
-        )
+    taken = frame.fixed.get(name) or (
+        frame.bound_at.get(name) if isinstance(frame.variables.get(name), Tensor) else None
+    )
+    if taken is not None:
+        raise frame.fail("E0204", f"`{name}` is defined twice", tree.target.span, labels=(Label(taken, "first here"),))
     type = tensor_type(frame, tree.type)
     if type is None:
         frame.variables[name] = BROKEN
@@ -64,6 +66,15 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
     """The graph of an initializer that is an expression; named initializers inside it take the weight's shape."""
     saved, frame.builder = frame.builder, Builder(frame.builder.names)
     filling, frame.filling = frame.filling, type
+    for used in names_in(tree):
+        if _at_run_time(frame.variables.get(used)):
+            frame.builder, frame.filling = saved, filling
+            raise frame.fail(
+                "E0404",
+                f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.variables[used])}",
+                tree.span,
+                help="what hangs on an input or on another weight is computed in the body",
+            )
     try:
         result = frame.evaluate(tree)
         if is_number(result):
@@ -81,6 +92,11 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
         return frame.builder.finish((frame.builder.use(result),))
     finally:
         frame.builder, frame.filling = saved, filling
+
+
+def _at_run_time(value: Any) -> bool:
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(part, Tensor | Param | Instance) for part in parts)
 
 
 def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> Any:

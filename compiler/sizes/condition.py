@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.polynomial import content
 from ogive.compiler.sizes.size import Size, size
 
 COMPARE: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
@@ -196,7 +197,8 @@ def compare(op: str, left: Size | int, right: Size | int) -> Condition:
     gap = a - b
     if gap.is_number:
         return TRUE if COMPARE[op](gap.number, 0) else FALSE
-    return Compare(op, a, b)
+    factor = content((*a.terms.values(), *b.terms.values()))
+    return Compare(op, a // factor, b // factor) if factor > 1 else Compare(op, a, b)
 
 
 def eq(a: Size | int, b: Size | int) -> Condition:
