@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ogive.compiler.ir import Definition, Graph, Init, Loop, Member, Model, Weight
 from ogive.compiler.passes.conversion_text import lines
+from ogive.compiler.passes.flow import flow
 from ogive.compiler.sizes import size
 from ogive.compiler.types import Axis, TensorType
 from ogive.compiler.weights import WeightInfo, weights
@@ -33,10 +34,18 @@ class Conversion:
 
     @property
     def origins(self) -> dict[str, tuple[str, ...]]:
-        """For each weight of the result that is computed, the weights of the source that it hangs on."""
+        """For each weight of the result that is computed, the weights of the source that it hangs on, in its order."""
+        from networkx import ancestors  # see `flow`
+
         graph = self.definition.graph
-        found = _origins(graph, {})
-        return {path: found[str(name)] for path, name in zip(self.targets, graph.outputs, strict=True)}
+        edges = flow(graph)
+        read = {node.outputs[0].name: node.path for node in graph.walk() if node.op == "weight"}
+        order = {path: at for at, path in enumerate(self.consumed)}
+        found: dict[str, tuple[str, ...]] = {}
+        for target, output in zip(self.targets, graph.outputs, strict=True):
+            below = {read[name] for name in {str(output), *ancestors(edges, str(output))} if name in read}
+            found[target] = tuple(sorted(below, key=order.__getitem__))
+        return found
 
     @property
     def mains(self) -> dict[str, str]:
@@ -63,21 +72,8 @@ class Conversion:
         return not self.targets
 
     def __str__(self) -> str:
-        return "\n".join(lines(self.definition.graph, self.targets))
-
-
-def _origins(graph: Graph, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """For each value, the paths of the weights below it; `found` has those of the inputs."""
-    for node in graph.nodes:
-        below = [path for name in node.operands for path in found[name]]
-        made = [node.path] if node.op == "weight" else below
-        found.update((value.name, tuple(dict.fromkeys(made))) for value in node.outputs)
-        for region in node.regions:  # of loops, whose inputs are slices and captures, and whose outputs are yields
-            taken = zip(region.inputs, node.operands, strict=True)
-            inner = _origins(region, {value.name: found[name] for value, name in taken})
-            given = zip(node.outputs, region.outputs, strict=True)
-            found.update((value.name, inner[str(name)]) for value, name in given)
-    return found
+        unused = [f"not needed: {', '.join(self.dropped)}"] if self.dropped else []
+        return "\n".join([*lines(self.definition.graph, self.targets), *unused])
 
 
 def conversion(

@@ -89,12 +89,15 @@ def test_steps_on_the_way_are_not_stacked() -> None:
 def test_a_conversion_says_what_it_needs() -> None:
     found = tower().deploy("fold").conversion
     norm, up = "h.*.inner.*.norm", "h.*.inner.*.mlp.up"
-    assert found.origins[f"{up}.weight"] == (f"{up}.weight", f"{norm}.weight")
+    assert found.origins[f"{up}.weight"] == (f"{norm}.weight", f"{up}.weight")
     assert f"{norm}.bias" in found.consumed
     assert (f"{up}.bias", f"{up}.bias") not in found.kept
     assert found.dropped == ()
     assert found.mains["head.bias"] == "head.weight"
     assert f"{up}.bias := " in str(found)
+    assert "not needed" not in str(found)
+    counted = ogive.load("examples/repvgg.arch").models["Tiny"].deploy("fold").conversion
+    assert "num_batches_tracked" in str(counted).splitlines()[-1]
 
 
 def test_new_weights_have_the_type_of_what_they_mainly_come_from() -> None:
