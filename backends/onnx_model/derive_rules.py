@@ -134,16 +134,18 @@ def _product(s: Steps, a: str, b: str) -> str:
 
 
 def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-    """The same product with the result in the place of the operand."""
+    """The same product with the result in the place of the operand; repeated along an axis that was summed alone."""
     recipe: Recipe = noted.node.attr("recipe")
     found: list[Flow] = []
     for at, side in enumerate(recipe.inputs):
         others = [i for i in range(len(recipe.inputs)) if i != at]
         have = (recipe.outputs[0], *(recipe.inputs[i] for i in others))
         known = {atom.name for places in have for place in places for atom in place.atoms}
-        if any(atom.name not in known for place in side for atom in place.atoms):
-            raise OnnxError("`grad` through `einsum` has a form in ONNX where no axis is summed alone")
-        found.append(s.contracted([g, *(operand(noted.args, i) for i in others)], Recipe(have, (side,))))
+        kept = tuple(place for place in side if any(atom.name in known for atom in place.atoms) or not place.atoms)
+        if any(atom.name not in known for place in kept for atom in place.atoms):
+            raise OnnxError("`grad` through `einsum` has no form in ONNX where part of an axis is summed alone")
+        flow = s.contracted([g, *(operand(noted.args, i) for i in others)], Recipe(have, (kept,)))
+        found.append(s.moved(flow, Recipe((kept,), (side,)), "expand"))
     return found
 
 
@@ -179,6 +181,31 @@ def softmax(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     y, axis = noted.results[0], noted.node.attr("axis")
     shared = s.opened(s.total(s.mul(g, y), [axis]), [axis])
     return [s.mul(y, s.both("sub", g, shared))]
+
+
+def sliced(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """In its place, between zeros."""
+    items, sizes = noted.node.attr("items"), s.type(operand(noted.args)).sizes
+    flow = s.opened(g, [axis for axis, item in enumerate(items) if item[0] == "index"])
+    for axis, (item, whole) in enumerate(zip(items, sizes, strict=True)):
+        if item[0] == "all":
+            continue
+        start, stop, step = item[1:] if item[0] == "slice" else (item[1], item[1] + size(1), size(1))
+        if step != size(1):
+            raise OnnxError("`grad` through a slice has a form in ONNX for steps of 1")
+        flow = s.padded(flow, axis, start, whole - stop)
+    return [flow]
+
+
+def padded(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Without what was added."""
+    attr, sizes = noted.node.attr, s.type(operand(noted.args)).sizes
+    if attr("mode") != "constant":
+        raise OnnxError(f"`grad` through `pad` of mode {attr('mode')} has no form in ONNX")
+    start, axis = size(attr("before")), attr("axis")
+    cut = ("slice", start, start + sizes[axis], size(1))
+    items = tuple(cut if at == axis else ("all",) for at in range(len(sizes)))
+    return [s.apply("slice", (g,), s.type(operand(noted.args)), items=items)]
 
 
 def select(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -230,6 +257,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "expand": expand,
         "sum": total,
         "mean": total,
+        "slice": sliced,
+        "pad": padded,
         "softmax": softmax,
         "select": select,
         "alias": alias,

@@ -95,6 +95,15 @@ class Steps:
         kept = tuple(place for at, place in enumerate(whole) if at not in axes)
         return self.moved(x, Recipe((kept,), (whole,)), "expand")
 
+    def padded(self, x: str, axis: int, before: Size, after: Size) -> str:
+        """With zeros at both ends of an axis."""
+        if before == after == size(0):
+            return x
+        type = self.type(x)
+        axes = [Axis(each.size + before + after) if at == axis else each for at, each in enumerate(type.axes)]
+        attrs = {"axis": axis, "before": before, "after": after, "mode": "constant", "value": 0.0}
+        return self.apply("pad", (x,), type.with_axes(*axes), **attrs)
+
     def turned(self, x: str) -> str:
         """The last two axes in each other's place."""
         *lead, a, b = _places(self.type(x).sizes)

@@ -70,6 +70,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
         _finish(frame, variant, ref, found)
     variant.diagnostics = frame.diagnostics
     variant.uses = list(dict.fromkeys(frame.uses))
+    variant.open = any(each.open for each in variant.uses) or (frame.session.recursive[ref] and not variant.pinned)
     variant.ok = not frame.failed
     if not variant.ok:
         variant.sketch = frame.builder.finish(())

@@ -39,11 +39,18 @@ def is_initializer(frame: Frame, name: str) -> bool:
 def inside(frame: Frame, tree: syntax.Expr) -> Tensor | None:
     """`uniform[lo, hi]` inside the expression of a weight: a tensor of the weight's shape. None for anything else."""
     name, items = named(tree)
-    if frame.filling is None or not is_initializer(frame, name) or (name in OPS and items):
+    if frame.filling is None or not is_initializer(frame, name) or is_operation(frame, name, items):
         return None
     given = settings(frame, name, items, tree)
     type = TensorType(frame.filling.elem, tuple(Axis(axis.size) for axis in frame.filling.axes))
     return frame.builder.node("initial", (), (type,), attrs=(("name", name), *given), span=tree.span)[0]
+
+
+def is_operation(frame: Frame, name: str, items: tuple[Any, ...]) -> bool:
+    """`zeros[d]` and `constant[list]` are operations of a shape of their own; `constant[0.5]` fills the weight."""
+    if name == "constant" and len(items) == 1 and isinstance(items[0], syntax.Expr):
+        return isinstance(frame.evaluate(items[0]), tuple)
+    return name in OPS and bool(items)
 
 
 def named(tree: syntax.Expr) -> tuple[str, tuple[Any, ...]]:

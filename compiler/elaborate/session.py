@@ -245,6 +245,8 @@ class Session:
         for variant in sorted(variants, key=lambda v: v.pinned or bool(v.ties)):
             if pins is not None and not variant.pinned:
                 continue  # a recursive block whose numbers are known is elaborated with them
+            if variant.open and not variant.running and self._pins(frame, found) is not None:
+                continue  # and so is a block that uses one
             mapping = dict(zip(variant.holes, found.sizes, strict=True))
             if not all(frame.peek(tie.subs(mapping)) for tie in variant.ties):
                 continue

@@ -40,6 +40,7 @@ class Variant:
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     uses: list[Variant] = field(default_factory=list)
+    open: bool = False  # a block that uses itself stands in it, seen through its signature: no number was known
     definition: Definition | None = None
     outputs: tuple[TensorType, ...] | None = None
     absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there

@@ -8,12 +8,11 @@ from ogive.compiler.elaborate.apply import apply
 from ogive.compiler.elaborate.builder import Builder
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Override
-from ogive.compiler.elaborate.initializers import is_initializer, named, settings
+from ogive.compiler.elaborate.initializers import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import BROKEN, Instance, Param, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.ir import Graph, Init, Value, Weight
-from ogive.compiler.ops import OPS
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -50,16 +49,9 @@ def _default(tree: syntax.ParamStmt, type: TensorType) -> Init:
 def initializer(frame: Frame, tree: syntax.Expr, type: TensorType) -> Init:
     """An initializer: a named one with settings, or any expression without inputs."""
     name, items = named(tree)
-    if is_initializer(frame, name) and not _is_operation(frame, name, items):
+    if is_initializer(frame, name) and not is_operation(frame, name, items):
         return Init(name, settings(frame, name, items, tree))
     return Init("expression", (), _constant_graph(frame, tree, type))
-
-
-def _is_operation(frame: Frame, name: str, items: tuple[Any, ...]) -> bool:
-    """`zeros[d]` and `constant[list]` are operations of a shape of their own; `constant[0.5]` fills the weight."""
-    if name == "constant" and len(items) == 1 and isinstance(items[0], syntax.Expr):
-        return isinstance(frame.evaluate(items[0]), tuple)
-    return name in OPS and bool(items)
 
 
 def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
@@ -150,7 +142,7 @@ def override(frame: Frame, tree: syntax.InitStmt) -> None:
     """`init Linear.weight, h.mlp.c_proj.weight = normal[std=0.02]`: noted, resolved when the body is done."""
     name, items = named(tree.value)
     init: Any = tree.value
-    if is_initializer(frame, name) and not _is_operation(frame, name, items):
+    if is_initializer(frame, name) and not is_operation(frame, name, items):
         init = Init(name, settings(frame, name, items, tree.value))
     known = dict(frame.variables)  # names mean what they mean here, not at the end of the body
     for target, span in zip(tree.targets, tree.target_spans, strict=True):
