@@ -5,12 +5,10 @@ What a rule writes is noted too, for a `grad` around this one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ogive.backends.onnx_model.derive_rules import CUT, RULES
+from ogive.backends.onnx_model.derive_back import flow_back
 from ogive.backends.onnx_model.derive_steps import Steps
-from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.noted import Noted
 from ogive.compiler.ir import Const, Node
 
@@ -39,31 +37,9 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
     steps = Steps(builder, (lambda noted: None) if outer is None else outer.append)
     flows = {result: builder.number(1.0, "float")}
     builder.types.setdefault(flows[result], builder.type(result))
-    _back(steps, tape, flows, source, node)
+    flow_back(steps, tape, flows, {source}, node)
     found = flows.get(source)
     if found is None:
         found = steps.both("mul", source, Const(0.0))
     frame.values[node.outputs[0].name] = found
     walker.note(found, node.outputs[0], frame)
-
-
-def _back(steps: Steps, tape: Sequence[Noted], flows: dict[str, str], source: str, at: Node) -> None:
-    hangs = {source}
-    for noted in tape:
-        if any(arg in hangs for arg in noted.args):
-            hangs.update(noted.results)
-    for noted in reversed(tape):
-        meets = [name for name in noted.results if name in flows and name in hangs]
-        if not meets or meets[0] in noted.args:  # no way back, or an operation that changes nothing here
-            continue
-        rule = RULES.get(noted.node.op)
-        if rule is None or len(noted.results) > 1 or steps.graph.paired(meets[0]):
-            raise OnnxError(f"`grad` through `{noted.node.op}` has no form in ONNX", at.span)
-        # equal operations share their result: what has flowed back is taken out, so that it does so once
-        for name, flow in zip(noted.args, rule(steps, noted, flows.pop(meets[0])), strict=True):
-            if name is None or name not in hangs:
-                continue
-            if flow is not None:
-                flows[name] = steps.both("add", flows[name], flow) if name in flows else flow
-            elif noted.node.op not in CUT:
-                raise OnnxError(f"`grad` through this operand of `{noted.node.op}` has no form in ONNX", at.span)

@@ -69,6 +69,8 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     unknowns, packs = bound_sizes(model, settings)
     builder.taken.update(dict.fromkeys(arrays, 0))
     args = _inputs(model.definition, builder, Sizes(unknowns, packs), settings)
+    reserved = [name for name in _output_names(model.definition) if name not in builder.taken]
+    builder.taken.update(dict.fromkeys(reserved, 0))
 
     def weight(path: str, type: TensorType) -> str:
         if path not in weights.stored:
@@ -84,6 +86,8 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     results = walker.definition(model.definition, args, unknowns)
     if settings.opset is None and draws(builder, proto):
         return exported(model, arrays, replace(settings, opset=OPSET_RANDOM))
+    for name in reserved:
+        del builder.taken[name]
     _outputs(model.definition, builder, results, walker.taps or {})
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
@@ -98,7 +102,7 @@ def _refuse(settings: Settings) -> None:
     if settings.dtype not in (None, *FLOATS):
         raise OnnxError(f"no float type {settings.dtype}: one of {', '.join(FLOATS)}")
     if settings.opset is not None and not SUPPORTED[0] <= settings.opset <= SUPPORTED[1]:
-        raise OnnxError(f"opset {settings.opset}: there is {SUPPORTED[0]} to {SUPPORTED[1]}")
+        raise OnnxError(f"opset {settings.opset} is not written, but {SUPPORTED[0]} to {SUPPORTED[1]}")
     if settings.functions and settings.taps:
         raise OnnxError("taps cannot leave functions; ask for one of the two")
 
@@ -125,7 +129,7 @@ def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], 
     names = {named.get(unknown, unknown.name) for unknown in model.definition.sizes}
     wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
     if wrong:
-        raise OnnxError(f"{model.name} has no size {', '.join(sorted(wrong))}; it has {', '.join(sorted(names))}")
+        raise OnnxError(f"there is no size {', '.join(sorted(wrong))}, but {', '.join(sorted(names))}")
     empty = _empty(model.definition, settings)
     for unknown in model.definition.sizes:
         name = named.get(unknown, unknown.name)
@@ -164,6 +168,10 @@ def _pack(name: str, given: int | Sequence[int] | None, rank: int) -> tuple[Axis
 
 
 def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Settings) -> list[Bound]:
+    pairs = zip(definition.graph.inputs, definition.optional, strict=True)
+    there = [value.hint or value.name for value, optional in pairs if optional]
+    if wrong := set(settings.optional) - set(there):
+        raise OnnxError(f"there is no optional input {', '.join(sorted(wrong))}, but {', '.join(there) or 'none'}")
     args: list[Bound] = []
     for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):
         name = value.hint or value.name
@@ -182,11 +190,15 @@ def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Se
     return args
 
 
+def _output_names(definition: Definition) -> list[str]:
+    """As they are declared."""
+    names = definition.output_names
+    return [name or ("output" if len(names) == 1 else f"output_{i}") for i, name in enumerate(names)]
+
+
 def _outputs(definition: Definition, builder: Builder, results: Sequence[Bound], taps: Mapping[str, str]) -> None:
     """Name the outputs: a node that makes one gives it its name, unless it is one already."""
-    count = len(results)
-    wanted = [name or ("output" if count == 1 else f"output_{i}") for i, name in enumerate(definition.output_names)]
-    pairs = [(name, result) for name, result in zip(wanted, results, strict=True) if result is not None]
+    pairs = [(n, result) for n, result in zip(_output_names(definition), results, strict=True) if result is not None]
     builder.path = ""
     for name, result in [*pairs, *((f"taps/{path}", value) for path, value in taps.items())]:
         value = result if isinstance(result, str) else builder.literal(result, "float")

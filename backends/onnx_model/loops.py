@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ogive.backends.onnx_model.derive_loops import Loop, backwards
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower_values import counted
+from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.operands import unsqueezed
 from ogive.backends.onnx_model.specialize import real
 from ogive.compiler.ir import Const, Node
@@ -26,8 +28,6 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
     elif node.op == "repeat" and node.path and _has_members(frame, node):
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
-    elif walker.tape is not None:
-        raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
     else:
         _scan(walker, frame, node, count)
 
@@ -112,7 +112,7 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
 
 
 def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
-    """`Scan`: states first, then slices; captures are seen from inside."""
+    """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
     carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
     builder, region, number = walker.builder, node.regions[0], node.attr("index")
     sliced, axis = node.inputs[carry : carry + turn], node.attr("axis", 0)
@@ -127,7 +127,8 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
         axes.append(0)
         inner.append(("turn", TensorType("int", ())))
 
-    def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+    def body(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        """What a step gives, bound to these states and slices."""
         for name, value in zip(names, region.inputs[: carry + turn], strict=False):
             if value.type.elem == "complex":
                 builder.complex.add(name)
@@ -145,8 +146,26 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
             found.append((tensor(walker, result, value.type.elem), type))
         return found
 
-    out_axes = [out_axis] * (len(node.outputs) - carry)
+    def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        before = [(name, type) for name, (_, type) in zip(names[:carry], inner[:carry], strict=True)]
+        return [*body(names), *(before if tape is not None else ())]
+
+    tape, walker.tape = walker.tape, None
+    out_axes = [out_axis] * (len(node.outputs) - carry) + [0] * (carry if tape is not None else 0)
     names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")))
-    for value, name in zip(node.outputs, names, strict=True):
+    walker.tape = tape
+    for value, name in zip(node.outputs, names, strict=False):
         frame.values[value.name] = name
         walker.note(name, value, frame)
+    if tape is not None:
+        captured = [x for x in (walker.bound(frame, x) for x in node.inputs[carry + turn :]) if isinstance(x, str)]
+        if number is not None:
+            raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
+        entries = names[len(node.outputs) :]
+        loop = Loop(
+            node, starts, sources[:turn], captured, names[: len(node.outputs)], entries, inner, axes, out_axis, body
+        )
+        noted = Noted(
+            node, [*starts, *sources[:turn], *captured], loop.results, lambda f, h: backwards(walker, loop, f, h)
+        )
+        tape.append(noted)

@@ -83,7 +83,7 @@ def _at(
             continue
         array = drawn(sizes.type(value.type), values, kind, generator)
         tensors.append(torch.from_numpy(array).to(getattr(torch, _torch_name(value.type.elem, kind))))
-        feeds[next(names).name] = _fed(array, value.type.elem, kind)
+        feeds[next(names).name] = _fed(array, value.type.elem, settings.dtype or kind)
     module.eval()
     with torch.no_grad():
         expected = module(*tensors)

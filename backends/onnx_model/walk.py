@@ -232,7 +232,7 @@ class Walker:
 
     def _loop(self, frame: Frame, node: Node) -> None:
         plain = node.op == "repeat" and not node.attr("turn") and len(node.outputs) == node.attr("carry")
-        if self.tape is not None and not plain and node.op != "grad":
+        if self.tape is not None and not plain and node.op not in ("grad", "scan"):
             raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
         if node.op == "custom_grad":
             loops.custom(self, frame, node)

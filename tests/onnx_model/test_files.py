@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,38 @@ def test_the_command_line_takes_weights(gpt2: Model, tmp_path: Path) -> None:
         assert difference(run(out), array(net(IDS))) < 1e-5
 
 
+def test_what_is_asked_on_the_command_line(tmp_path: Path) -> None:
+    """Outputs have the names of the source, though values inside have them too."""
+    source, out = tmp_path / "m.arch", tmp_path / "m.onnx"
+    source.write_text("""
+block F(x: [b, n], mask: [b, n]?) -> (y: [b, n], z: [b, n]?):
+    y = x * 2
+    if given(mask):
+        y = y * mask
+    tap p = softmax[n](y)
+    return y, p
+model M = F
+""")
+    args = ["--verify", "--optional", "mask", "--taps", "--dtype", "f16"]
+    result = CliRunner().invoke(cli, ["build", f"{source}:M", "-o", str(out), *args])
+    assert result.exit_code == 0, result.output
+    graph = onnx.load(out).graph
+    assert [value.name for value in graph.input] == ["x", "mask"]
+    assert [value.name for value in graph.output] == ["y", "z", "taps/p"]
+    assert {value.type.tensor_type.elem_type for value in graph.output} == {onnx.TensorProto.FLOAT16}
+    worst = max(float(found) for found in re.findall(r"at most (\S+)", result.output))
+    assert 0 < worst < 4 * 2**-11
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["-s", "z=2"], "has no size z"),
+        (["-s", "z=2"], "there is no size z, but b, n"),
         (["-s", "b=0"], "whole number from 1 on"),
         (["-s", "n=17"], "break `n <= context`"),
-        (["--opset", "7"], "there is 20 to 26"),
+        (["--opset", "7"], "opset 7 is not written, but 20 to 26"),
+        (["--optional", "mask"], "there is no optional input mask, but none"),
+        (["--dtype", "f12"], "no float type f12"),
         (["--functions", "--taps"], "taps cannot leave functions"),
     ],
 )

@@ -231,6 +231,45 @@ model M = F[4]
         assert run(model, net, [torch.randn(count, 4)], functions=functions) <= 1e-5
 
 
+SCANS = {
+    "a state": """
+    scan u in x along n carry h = zeros[]:
+        h = tanh(h * 0.5 + u * w[0])
+    return h * h""",
+    "yields and captures": """
+    s = sum(x)
+    scan u in x along n carry h = zeros[]:
+        h = sin(h + u * s) * w[1]
+        yield ys = h * u
+    return sum(ys * x) + h""",
+    "from the end, with a first state that hangs on x": """
+    scan u in x along n reverse carry h = mean(x), k = ones[]:
+        k = k * cos(u)
+        h = h * 0.7 + k
+        yield ys = h
+    return sum(ys * ys) + k""",
+    "two things stepped through, a weight as first state and in each step": """
+    scan u in x, v in sin(x) along n carry h = w:
+        h = tanh(h * w + u * v)
+    return sum(h)""",
+}
+
+
+@pytest.mark.parametrize("functions", [False, True])
+@pytest.mark.parametrize("name", SCANS)
+def test_a_derivative_through_a_scan_agrees_with_torch(name: str, functions: bool) -> None:
+    model, net = model_of(f"""
+block Energy(x: [n]) -> []:
+    param w: [2] = normal{SCANS[name]}
+block F(x: [b, n]) -> [b, n]:
+    energy = Energy
+    return over[b, grad[energy]](x)
+model M = F
+""")
+    for count, length in ((1, 1), (3, 5)):
+        assert run(model, net, [torch.randn(count, length)], functions=functions) <= 1e-5
+
+
 @pytest.mark.parametrize("functions", [False, True])
 @pytest.mark.parametrize("name", ENERGIES)
 def test_a_derivative_of_a_derivative_agrees_with_torch(name: str, functions: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ogive.api import Model
 from ogive.backends.weights.whole import write_all
-from ogive.cli.build_onnx import Weights, build_onnx, sizes_of
+from ogive.cli.build_onnx import Asked, Weights, build_onnx, sizes_of
 from ogive.cli.common import FILE, progress, refuse, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.grammar.diagnostics import ArchError
@@ -26,6 +26,8 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("--opset", type=int, help="ONNX: the version of the standard, 20 to 26.")
 @click.option("--functions", is_flag=True, help="ONNX: keep blocks as functions.")
 @click.option("--taps", is_flag=True, help="ONNX: taps are outputs too.")
+@click.option("--optional", multiple=True, metavar="NAME", help="ONNX: an optional input that the graph takes.")
+@click.option("--dtype", help="ONNX: the float type of the model: f16, bf16, f32, f64.")
 @click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
 @click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 def command(
@@ -39,6 +41,8 @@ def command(
     opset: int | None,
     functions: bool,
     taps: bool,
+    optional: tuple[str, ...],
+    dtype: str | None,
     verify: bool,
     allow_extern: bool,
 ) -> None:
@@ -57,8 +61,8 @@ def command(
     """
     if out.suffix not in (".py", ".onnx"):
         raise click.UsageError(f"`{out}`: expected OUT.py or OUT.onnx")
-    if out.suffix == ".py" and (sizes or opset or functions or taps or verify):
-        raise click.UsageError("-s, --opset, --functions, --taps and --verify are for OUT.onnx")
+    if out.suffix == ".py" and (sizes or opset or functions or taps or optional or dtype or verify):
+        raise click.UsageError("-s, --opset, --functions, --taps, --optional, --dtype and --verify are for OUT.onnx")
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     if not out.absolute().parent.is_dir():
@@ -75,8 +79,8 @@ def command(
             files: Iterable[Path]
             if out.suffix == ".onnx":
                 fixed = sizes_of([setting(text) for text in sizes])
-                asked = {"opset": opset, "functions": functions, "taps": taps, "verify": verify}
-                files = build_onnx(model, out, given, map_, sizes=fixed, **asked)  # type: ignore[arg-type]
+                asked = Asked(fixed, opset, functions, taps, optional, dtype, verify)
+                files = build_onnx(model, out, given, map_, asked)
             else:
                 made = _files(model, out, given, map_)
                 write_all(made)

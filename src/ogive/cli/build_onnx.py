@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,21 +19,23 @@ if TYPE_CHECKING:
 Weights: TypeAlias = "Path | dict[str, Tensor] | None"
 
 
-def build_onnx(
-    model: Model,
-    out: Path,
-    weights: Weights,
-    map_: Path | None,
-    *,
-    sizes: Mapping[str, int],
-    opset: int | None,
-    functions: bool,
-    taps: bool,
-    verify: bool,
-) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks of an ONNX file."""
+
+    sizes: Mapping[str, int]
+    opset: int | None
+    functions: bool
+    taps: bool
+    optional: tuple[str, ...]
+    dtype: str | None
+    verify: bool
+
+
+def build_onnx(model: Model, out: Path, weights: Weights, map_: Path | None, asked: Asked) -> tuple[Path, ...]:
     """Write the files, and say how far ONNX Runtime and torch are apart."""
-    state = model.load_weights(weights, map_) if weights is not None and verify else None
-    net = model.torch() if verify or weights is None else None
+    state = model.load_weights(weights, map_) if weights is not None and asked.verify else None
+    net = model.torch() if asked.verify or weights is None else None
     if net is not None and state is not None:
         net.load_state_dict(state)
     with _told() as progress:
@@ -41,20 +44,22 @@ def build_onnx(
             out,
             given,
             None if net is not None else map_,
-            sizes=sizes,
-            opset=opset,
-            functions=functions,
-            taps=taps,
+            sizes=asked.sizes,
+            dtype=asked.dtype,
+            opset=asked.opset,
+            functions=asked.functions,
+            taps=asked.taps,
+            optional=asked.optional,
             progress=progress,
         )
-    if verify:
+    if asked.verify:
         # torch and ONNX Runtime, which nothing else here needs
         from ogive.backends.onnx_model.export import Settings
         from ogive.backends.onnx_model.verify import compared, lines
 
         assert net is not None
-        found = compared(model.ir, out, net, Settings(sizes, opset=opset, functions=functions, taps=taps))
-        click.echo("\n".join(lines(found)))
+        settings = Settings(asked.sizes, {}, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
+        click.echo("\n".join(lines(compared(model.ir, out, net, settings))))
     return files
 
 
