@@ -16,6 +16,13 @@ def inline_handed(definition: Definition) -> Definition:
     return definition if graph is definition.graph else replace(definition, graph=graph)
 
 
+def inline_all_handed(definition: Definition) -> Definition:
+    """As `inline_handed`, everywhere in a definition that is itself lifted."""
+    if not any(node.supplied for node in definition.graph.walk()):
+        return definition
+    return replace(definition, graph=_inlined(definition.graph, Fresh.of(definition.graph)))
+
+
 def _outside(graph: Graph, fresh: Fresh) -> Graph:
     nodes = []
     for node in graph.nodes:

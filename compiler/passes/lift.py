@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ogive.compiler.ir import Definition, Graph, Instance, Model, Node, Operand, Static
 from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.inline import inline
-from ogive.compiler.passes.inline_handed import inline_handed
+from ogive.compiler.passes.inline_handed import inline_all_handed, inline_handed
 from ogive.compiler.passes.lift_calls import Calls, Lifted, agree
 from ogive.compiler.passes.lift_regions import Flags, lift_nodes
 from ogive.compiler.passes.lift_stacks import stacked_inits, stacked_member
@@ -75,7 +75,7 @@ class Definitions:
         key = (id(definition), inputs, stacked, whole)
         if key not in self.made:
             self.originals.append(definition)
-            self.made[key] = self._made(definition, inputs, stacked, whole, axis)
+            self.made[key] = self._made(inline_all_handed(definition), inputs, stacked, whole, axis)
         return self.made[key]
 
     def _made(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> Lifted:

@@ -13,6 +13,8 @@ from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.write import whole
 from ogive.compiler.passes import lowered
+from ogive.compiler.printer import text
+from ogive.compiler.reader import read
 from ogive.compiler.verify import verify
 from onnx_model.harness import array, checked, difference, session
 
@@ -153,7 +155,9 @@ def test_it_is_the_block_at_every_index(name: str, kind: str) -> None:
     made = program(name)
     axis, shape, stacked = KINDS[kind]
     model = made.models[kind]
-    verify(lowered(model.ir))
+    best = lowered(model.ir)
+    verify(best)
+    assert text(read(text(best))) == text(best)
     assert "vmap" not in model.torch_source()
     net = built(made, kind).eval()
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)

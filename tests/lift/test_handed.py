@@ -125,3 +125,46 @@ def test_parts_of_a_block_that_is_handed_a_weight(name: str) -> None:
         mine = {path: value[index] if stacked else value for path, value in weights.items()}
         rows.append(torch.func.functional_call(one, {**mine, "scale": s[index]}, (x[index],)))
     torch.testing.assert_close(y, torch.stack(rows))
+
+
+INSIDE = """
+use std.nn (Linear)
+
+block Deep[d](x: [n, d]) -> [n, d]:
+    repeat 2 as h:
+        x = x + tanh(x |> Linear[d, d] as lin)
+    return x
+
+block F[d](x: [n, d], theta: [p]) -> [n, d]
+where p == count[Deep[d]]:
+    g = Deep[d]
+    y = x |> Linear[d, d] as own
+    return g(y, weights=theta)
+
+block Shared[d](x: [e, n, d], theta: [e, p]) -> [e, n, d]
+where p == count[Deep[d]]:
+    f = F[d]
+    return over[e, f](x, theta)
+
+block Every[e, d](x: [e, n, d], theta: [e, p]) -> [e, n, d]
+where p == count[Deep[d]]:
+    return each[e, F[d, ...]](x, theta)
+
+model One = F[d=4]
+model Over = Shared[d=4]
+model Each = Every[e=3, d=4]
+"""
+
+
+@pytest.mark.parametrize("name", ["Over", "Each"])
+def test_a_lifted_block_hands_on_weights_to_a_block_with_loops(name: str) -> None:
+    made = ogive.source(INSIDE)
+    verify(lowered(made.models[name].ir))
+    net, one = made.models[name].torch(), made.models["One"].torch()
+    x, theta = torch.randn(3, 5, 4), torch.randn(3, 40)
+    weights = {path.partition(".")[2]: value for path, value in net.state_dict().items()}
+    rows = []
+    for index in range(3):
+        mine = {path: value[index] if name == "Each" else value for path, value in weights.items()}
+        rows.append(torch.func.functional_call(one, mine, (x[index], theta[index])))
+    torch.testing.assert_close(net(x, theta), torch.stack(rows))

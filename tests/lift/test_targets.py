@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import ogive
+from lift.test_blocks import program
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.write import whole
@@ -73,6 +74,12 @@ def test_examples_are_exported_and_compiled_whole(example: tuple[str, str]) -> N
     torch._dynamo.reset()
     compiled: Any = torch.compile(net, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(*inputs), y)
+
+
+@pytest.mark.parametrize("name", ["attention", "a loop with weights", "a batch norm", "a scan", "a convolution"])
+def test_blocks_under_an_axis_are_exported(name: str) -> None:
+    net, x = program(name).models["Each"].torch().eval(), torch.randn(3, 5, 4)
+    torch.testing.assert_close(torch.export.export(net, (x,)).module()(x), net(x))
 
 
 EXPERTS = """
