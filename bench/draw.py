@@ -28,32 +28,45 @@ torchview.draw_graph(net, input_data=data, device="cpu", depth=3, filename=out, 
     out, format="svg")
 """
 KERAS = """
+import os
+os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 net = keras.applications.ResNet50(weights=None)
 keras.utils.plot_model(net, to_file={out!r} + ".svg", show_shapes=True)
 """
-OURS = "import ogive; ogive.load({file!r})[{name!r}].diagram(depth={depth}).save({out!r} + '.svg')"
+OURS = "import ogive; ogive.load({file!r})[{name!r}].diagram(view={view!r}, depth={depth}).save({out!r} + '.svg')"
 
 
 def process(code: str) -> Callable[[], object]:
     """Everything from the start of Python on, as a user meets it."""
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
 
-def rows(folder: Path) -> Iterator[tuple[str, float, int]]:
-    """Name, seconds, bytes."""
+Row = tuple[str, float, int] | str  # name, seconds, bytes; or why a peer is left out
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Ours in both views, then the peers."""
     for name, (file, _) in MODELS.items():
-        for depth in (0, 1):
-            out = str(folder / f"{name}{depth}")
-            code = OURS.format(file=str(EXAMPLES / file), name=name, depth=depth, out=out)
+        for view, depth in (("circuit", 0), ("circuit", 1), ("overview", 0), ("overview", 1)):
+            out = str(folder / f"{name}_{view}_{depth}")
+            code = OURS.format(file=str(EXAMPLES / file), name=name, view=view, depth=depth, out=out)
             seconds = min(timed(process(code)) for _ in range(3))
-            yield f"ogive {name}, depth {depth}", seconds, Path(f"{out}.svg").stat().st_size
-        if which("dot") and all(map(find_spec, ("torchview", "torch", "transformers"))):
-            out = str(folder / f"view_{name}")
-            yield f"torchview {name}", timed(process(TORCHVIEW.format(name=name, out=out))), _size(out)
-    if which("dot") and find_spec("keras"):
-        out = str(folder / "keras")
-        yield "Keras plot_model ResNet50", timed(process(KERAS.format(out=out))), _size(out)
+            yield f"ogive {name}, {view}, depth {depth}", seconds, _size(out)
+        out = str(folder / f"view_{name}")
+        yield _peer(f"torchview {name}", TORCHVIEW.format(name=name, out=out), out, ("torchview", "transformers"))
+    out = str(folder / "keras")
+    yield _peer("Keras plot_model ResNet50", KERAS.format(out=out), out, ("keras", "pydot"))
+
+
+def _peer(name: str, code: str, out: str, needs: tuple[str, ...]) -> Row:
+    missing = [need for need in needs if find_spec(need) is None] + ([] if which("dot") else ["graphviz"])
+    if missing:
+        return f"{name}: left out, needs {', '.join(missing)}"
+    try:
+        return name, timed(process(code)), _size(out)
+    except subprocess.CalledProcessError as error:
+        return f"{name}: left out, it does not run here: {error.stderr.strip().splitlines()[-1]}"
 
 
 def _size(out: str) -> int:
@@ -63,8 +76,8 @@ def _size(out: str) -> int:
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, seconds, size in rows(Path(folder)):
-            print(f"{name:<32} {seconds:8.2f} s {size / 1e3:10.1f} kB")
+        for row in rows(Path(folder)):
+            print(row if isinstance(row, str) else f"{row[0]:<36} {row[1]:8.2f} s {row[2] / 1e3:10.1f} kB", flush=True)
 
 
 if __name__ == "__main__":

@@ -205,3 +205,19 @@ def test_notebooks_get_an_image_and_a_text() -> None:
     bundle = diagram(subject("gpt2:MLP"))._repr_mimebundle_()
     assert bundle["image/svg+xml"].startswith("<svg")
     assert "GELU" in bundle["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("attention", "gpt2:Attention"),
+        ("gru", "gru:GRU"),
+        ("moe", "moe:MoE"),
+        ("residual", "residual:Residual"),
+        ("spectral", "spectral:SpectralConv"),
+        ("unet_level", "unet_level:Level"),
+    ],
+)
+def test_the_gallery_is_what_the_commands_draw(file: str, name: str) -> None:
+    """The README shows the first; `python docs/gallery/make.py` draws all anew."""
+    assert (ROOT / "docs" / "gallery" / f"{file}.svg").read_text() == diagram(subject(name)).text("svg")
