@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import ogive
@@ -23,7 +24,7 @@ PICTURES = {
     "unet_level": ("docs/gallery/unet_level.arch", "Level", 0),
     "moe": ("docs/gallery/moe.arch", "MoE", 0),
     "gru": ("docs/gallery/gru.arch", "GRU", 0),
-    "lstm": ("examples/lstm_tagger.arch", "Tagger", 1),
+    "lstm": ("examples/lstm_tagger.arch", "PartsOfSpeech", 1),
     "spectral": ("docs/gallery/spectral.arch", "SpectralConv", 0),
     "unet": ("examples/unet.arch", "UNet572", 0),
     "resnet50": ("examples/resnet.arch", "ResNet50", 0),
@@ -38,13 +39,13 @@ PICTURES = {
 
 def picture(file: str, name: str, depth: int) -> Diagram:
     """One picture."""
-    return ogive.load(ROOT / file)[name].diagram(depth=depth)
+    return ogive.load(file)[name].diagram(depth=depth)
 
 
 def repvgg_block() -> ogive.Model:
     """A block of RepVGG with numbers."""
     text = "ogive 1\nuse std.reparam (RepConv)\nmodel Block = RepConv[cin=64, c=64]\n"
-    block = ogive.source(text, str(ROOT / "examples" / "block.arch"))["Block"]
+    block = ogive.source(text, "examples/block.arch")["Block"]
     assert isinstance(block, ogive.Model)
     return block
 
@@ -62,13 +63,14 @@ def conversion() -> Diagram:
 
 def difference() -> Diagram:
     """GPT-2's feed-forward block with another activation."""
-    text = (ROOT / "examples" / "gpt2.arch").read_text()
+    text = Path("examples/gpt2.arch").read_text()
     old, new = (ogive.source(t)["MLP"].diagram() for t in (text, text.replace("gelu_tanh", "silu |> dropout[0.1]")))
     return Difference(old.subject, new.subject).diagram(old)
 
 
 def main() -> None:
     """Write all pictures."""
+    os.chdir(ROOT)  # sources are named from there, as by the commands
     for name, (file, block, depth) in PICTURES.items():
         picture(file, block, depth).save(HERE / f"{name}.svg")
     repvgg().save(HERE / "repvgg.svg")

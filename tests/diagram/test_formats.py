@@ -137,6 +137,26 @@ def test_tikz_compiles(name: str, tmp_path: Path) -> None:
         assert abs(float(page[1]) - made.drawing.width) < 1
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_all_tikz_compiles(name: str, tmp_path: Path) -> None:
+    """And no font lacks a character."""
+    (tmp_path / "x.tex").write_text(diagram(SUBJECTS[name], depth=1).text("tex"))
+    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "x.tex"], cwd=tmp_path,
+                          capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
+    assert b"Missing character" not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_all_become_pixels_and_pages(name: str) -> None:
+    made = diagram(SUBJECTS[name])
+    assert made.bytes("png").startswith(b"\x89PNG")
+    assert made.bytes("pdf").startswith(b"%PDF")
+
+
 def test_latex_reads_what_names_may_hold() -> None:
     assert escaped("a_b & 50% {x} ~^\\ ⌊n/2⌋") == (
         r"a\_b \& 50\% \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{} $\lfloor $n/2$\rfloor $"
