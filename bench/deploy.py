@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnxruntime
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import ogive
-from bench.pairs import Result, best, compare, timed
-from ogive.compiler.passes.deploy_flat import deployed
+from bench.calls import called
+from bench.pairs import Count, Result, Run, best, compare, timed
+from ogive.api import Model
+from ogive.compiler.passes.deploy_flat import deployed as flat
 from ogive.compiler.passes.fold import fold
 from ogive.deployed import DeployedModel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+MODELS = (("RepVGG-A0", "repvgg", "RepVGGA0"), ("RepVGG-B1", "repvgg", "RepVGGB1"),
+          ("MobileOne-S0", "mobileone", "MobileOneS0"))  # fmt: skip
 
 
-def results() -> Iterator[Result]:
-    yield from _repvgg()
-    yield from _mobileone()
+def results() -> Iterator[Result | Count]:
+    """All rows."""
     yield _folding()
+    for name, file, model in MODELS:
+        yield from _against(name, _model(file, model))
     yield _experts()
     yield from _pools()
+
+
+def _model(file: str, name: str) -> Model:
+    return ogive.load(EXAMPLES / f"{file}.arch").models[name]
 
 
 class Plain(nn.Sequential):
@@ -31,15 +45,15 @@ class Plain(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         *layers, head = self
         for layer in layers:
-            x = torch.relu(layer(x))
+            x = F.relu(layer(x))
         logits: Tensor = head(x.mean((2, 3)))
         return logits
 
 
-def hand_folded(model: DeployedModel) -> nn.Module:
-    """The deployed chain of convolutions as layers of torch, with settings read off the graph."""
+def hand_folded(model: DeployedModel, used: nn.Module) -> nn.Sequential:
+    """The deployed chain as layers of torch with the same weights: settings are read off the graph."""
     layers: list[nn.Module] = []
-    graph = deployed(model.ir).definition.graph
+    graph = flat(model.ir).definition.graph
     for node in graph.nodes:
         if node.op == "conv":
             out, inner, *window = graph.values[str(node.inputs[1])].type.sizes
@@ -51,47 +65,95 @@ def hand_folded(model: DeployedModel) -> nn.Module:
         elif node.op == "linear":
             out, inner = graph.values[str(node.inputs[1])].type.sizes
             layers.append(nn.Linear(inner.number, out.number))
-    return Plain(*layers).eval()
+    hand = Plain(*layers).eval()
+    pairs = zip(hand.state_dict(), used.state_dict().values(), strict=True)
+    hand.load_state_dict({name: tensor.clone() for name, tensor in pairs})
+    return hand
 
 
-def _against(name: str, file: str, model: str) -> Iterator[Result]:
-    source = ogive.load(EXAMPLES / file).models[model]
-    folded = source.deploy("fold")
-    trained, used, hand = source.torch().eval(), folded.torch().eval(), hand_folded(folded)
-    x = torch.randn(2, 3, 128, 128)
+def _against(name: str, source: Model) -> Iterator[Result | Count]:
+    deployed = source.deploy("fold")
+    trained, used = source.torch().eval(), deployed.torch().eval()
+    used.load_state_dict(deployed.convert(trained))
+    hand = hand_folded(deployed, used)
+    x = torch.randn(1, 3, 224, 224)
     with torch.no_grad():
-        yield best(f"deployed {name} / hand-folded", lambda: used(x), lambda: hand(x))
-        yield compare(f"deployed {name} / train form", lambda: used(x), lambda: trained(x))
+        torch.testing.assert_close(used(x), hand(x))
+        mine, theirs = called(lambda: used(x)), called(lambda: hand(x))
+        assert mine == theirs, "the calls of both are not the same list"
+        yield Count(f"{name}, aten calls, deployed / by hand", len(mine), len(theirs))
+        yield best(f"{name}, eager, deployed / by hand", lambda: used(x), lambda: hand(x))
+        yield compare(f"{name}, eager, deployed / train form", lambda: used(x), lambda: trained(x))
+        torch.compiler.reset()
+        ours, peer = (torch.compile(net, fullgraph=True) for net in (used, hand))
+        yield best(f"{name}, compiled, deployed / by hand", lambda: ours(x), lambda: peer(x))
+    with tempfile.TemporaryDirectory() as folder:
+        mine_run = _session(Path(folder) / "ours.onnx", deployed, used, x)
+        hand_run = _written(Path(folder) / "hand.onnx", hand, x)
+        np.testing.assert_allclose(mine_run(), hand_run(), rtol=1e-3, atol=1e-4)
+        yield best(f"{name}, ONNX Runtime, deployed / by hand", mine_run, hand_run)
 
 
-def _repvgg() -> Iterator[Result]:
-    yield from _against("RepVGG-A0", "repvgg.arch", "RepVGGA0")
+def _session(path: Path, model: Model, net: nn.Module, x: Tensor) -> Callable[[], np.ndarray]:
+    model.onnx(path, weights=net)
+    return _runner(path, x.numpy())
 
 
-def _mobileone() -> Iterator[Result]:
-    yield from _against("MobileOne-S0", "mobileone.arch", "MobileOneS0")
+def _written(path: Path, net: nn.Sequential, x: Tensor) -> Callable[[], np.ndarray]:
+    """The chain in ONNX, node by node, as one writes it by hand."""
+    nodes, kept, value = [], [], "x"
+    for at, layer in enumerate(net):
+        names = [f"{at}.weight", f"{at}.bias"]
+        kept += [onnx.numpy_helper.from_array(net.get_parameter(name).detach().numpy(), name) for name in names]
+        if isinstance(layer, nn.Conv2d):
+            pads = [int(side) for side in layer.padding] * 2
+            settings = {"strides": list(layer.stride), "pads": pads, "group": layer.groups}
+            nodes.append(onnx.helper.make_node("Conv", [value, *names], [f"{at}.conv"], **settings))
+            nodes.append(onnx.helper.make_node("Relu", [f"{at}.conv"], [f"{at}"]))
+        else:
+            nodes.append(onnx.helper.make_node("GlobalAveragePool", [value], ["pooled"]))
+            nodes.append(onnx.helper.make_node("Flatten", ["pooled"], ["flat"]))
+            nodes.append(onnx.helper.make_node("Gemm", ["flat", *names], [f"{at}"], transB=1))
+        value = f"{at}"
+    float32 = onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(n, float32, s) for n, s in (("x", x.shape), (value, (1, 1000)))]
+    graph = onnx.helper.make_graph(nodes, "hand", ends[:1], ends[1:], kept)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10), path)
+    return _runner(path, x.numpy())
+
+
+def _runner(path: Path, x: np.ndarray) -> Callable[[], np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: x})[0]
 
 
 def _folding() -> Result:
-    ir = ogive.load(EXAMPLES / "repvgg.arch").models["RepVGGB1"].ir
+    ir = _model("repvgg", "RepVGGB1").ir
     fold(ir)
     return Result("fold of RepVGG-B1 / 2 s", min(timed(lambda: fold(ir)) for _ in range(3)), 2.0)
 
 
 def _experts() -> Result:
-    plain = ogive.load(EXAMPLES / "ewa_vit.arch").models["Digits"]
-    nets = [plain.torch(), plain.deploy("expert_average[at=MLP]").torch()]
-    x, y = torch.randn(64, 1, 8, 8), torch.randint(0, 10, (64,))
+    plain = _model("ewa_vit", "EwaViTS16")
+    x, y = torch.randn(4, 3, 224, 224), torch.randint(0, 1000, (4,))
 
-    def step(net: nn.Module) -> None:
+    def step(net: nn.Module) -> Run:
         optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-        torch.autograd.backward(nn.functional.cross_entropy(net(x), y))
-        optimizer.step()
         after: Callable[[], None] = getattr(net, "after_step", lambda: None)
-        after()
-        optimizer.zero_grad()
+        optimizer.register_step_post_hook(lambda *_: after())
 
-    return compare("training step, 4 experts / plain", lambda: step(nets[1]), lambda: step(nets[0]))
+        def run() -> None:
+            optimizer.zero_grad()
+            torch.autograd.backward(F.cross_entropy(net(x), y))
+            optimizer.step()
+
+        return run
+
+    experts = plain.deploy("expert_average[at=MLP, experts=4]").fresh()
+    return compare("ViT-S/16 step, 4 experts / plain", step(experts), step(plain.torch()), pairs=5)
 
 
 def _pools() -> Iterator[Result]:

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import ogive
+from bench.calls import called
 from bench.handwritten import ResNet50, ViTB16
 from bench.pairs import Count, Result, Run, best
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the aten operations of a run."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        self.counts[str(func.overloadpacket.__name__)] += 1
-        return func(*args, **(kwargs or {}))
-
-
-def operations(module: nn.Module, image: Tensor) -> Counter[str]:
-    """How often each aten operation runs in a forward pass."""
-    mode = Operations()
-    with torch.no_grad(), mode:
-        module(image)
-    return mode.counts
 
 
 def results() -> Iterator[Result | Count]:
@@ -57,7 +36,7 @@ def results() -> Iterator[Result | Count]:
         for peer_name, other in (("transformers", peer), ("hand-written", written)):
             yield best(f"{name} forward, {peer_name}", forward(ours, image), forward(other, image), pairs=3)
             yield best(f"{name} with backward, {peer_name}", step(ours, image), step(other, image), pairs=3)
-            a, b = operations(ours, image).total(), operations(other, image).total()
+            a, b = (len(called(partial(module, image))) for module in (ours, other))
             yield Count(f"{name} aten operations, {peer_name}", a, b)
 
 

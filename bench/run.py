@@ -8,7 +8,7 @@ from importlib import import_module
 BENCHES = ("start", "build", "gpt2", "models", "deploy", "scan")
 # the beginning of a result's name -> the ratio that it may not exceed
 GOALS = {"ogive check": 0.25, "check, repeat 12000": 1.2, "the same in a warm": 1.2, "gpt2": 1.02, "text to": 0.1,
-         "linear_scan": 1.0}  # fmt: skip
+         "linear_scan": 1.0, "fold of": 1.0}  # fmt: skip
 
 
 def main(names: list[str]) -> int:
@@ -21,7 +21,8 @@ def main(names: list[str]) -> int:
     print(f"{'':<44} {'ours':>13} {'peer':>13}")
     for name in names or BENCHES:
         for result in import_module(f"bench.{name}").results():
-            goal = next((goal for start, goal in GOALS.items() if result.name.startswith(start)), None)
+            goal = 1.05 if result.name.endswith("deployed / by hand") else None
+            goal = next((goal for start, goal in GOALS.items() if result.name.startswith(start)), goal)
             miss = goal is not None and result.ratio > goal
             missed += miss
             print(result, f"(goal {goal}{', missed' if miss else ''})" if goal else "", flush=True)

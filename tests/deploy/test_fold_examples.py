@@ -26,7 +26,7 @@ CASES = [
     ("diverse_branch", "Tiny", {"conv": 4, "batch_norm": 0, "avg_pool": 0, "add": 0}),
     ("acnet", "Tiny", {"conv": 3, "batch_norm": 0, "add": 0}),
     ("replknet", "Tiny", {"conv": 14, "batch_norm": 1}),
-    ("fastvit", "Tiny", {"batch_norm": 0, "sub": 0, "einsum": 0}),
+    ("fastvit", "Tiny", {"batch_norm": 0, "sub": 0, "einsum": 1}),
     ("repmlp", "Tiny", {"conv": 3, "linear": 2, "batch_norm": 1}),
     ("lora_vit", "Tiny", {"conv": 1, "linear": 5, "mul": 0}),
     ("poset_cnn", "Diamond", {"batch_norm": 0}),

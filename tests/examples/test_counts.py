@@ -41,6 +41,22 @@ COUNTS = [
     ("llama", "Llama2_70B", 68_976_648_192),
     ("llama", "Llama3_8B", 8_030_261_248),
     ("unet", "UNet572", 31_030_658),
+    ("repvgg", "RepVGGA0", 9_108_968),
+    ("repvgg", "RepVGGA2", 28_210_600),
+    ("repvgg", "RepVGGB1", 57_415_016),
+    ("mobileone", "MobileOneS0", 5_293_272),
+    ("fastvit", "FastViTT8", 4_026_232),
+    ("fastvit", "FastViTT12", 7_553_704),
+    ("fastvit", "FastViTS12", 9_473_576),
+]
+# after `fold`; the last two are the convolutions of VGG-16, 14,714,688, and a classifier
+DEPLOYED = [
+    ("repvgg", "RepVGGA0", 8_309_384),
+    ("repvgg", "RepVGGA2", 25_499_944),
+    ("repvgg", "RepVGGB1", 51_829_480),
+    ("mobileone", "MobileOneS0", 2_078_504),
+    ("acnet", "ACVGG16", 14_714_688 + 513 * 10),
+    ("diverse_branch", "DBBVGG16", 14_714_688 + 513 * 100),
 ]
 
 
@@ -58,6 +74,11 @@ def model(file: str, name: str) -> Model:
 @pytest.mark.parametrize(("file", "name", "count"), COUNTS, ids=[name for _, name, _ in COUNTS])
 def test_the_published_count(file: str, name: str, count: int) -> None:
     assert model(file, name).parameters == count
+
+
+@pytest.mark.parametrize(("file", "name", "count"), DEPLOYED, ids=[name for _, name, _ in DEPLOYED])
+def test_the_published_count_of_what_is_deployed(file: str, name: str, count: int) -> None:
+    assert model(file, name).deploy("fold").parameters == count
 
 
 def test_mobilenet_counts_its_buffers() -> None:
