@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ogive.backends.pytorch.code import Code, call
@@ -13,6 +14,8 @@ from ogive.backends.pytorch.written import Written
 from ogive.compiler.ir import Node
 from ogive.compiler.weights import weight_types
 
+NAMED = re.compile(r"([A-Za-z_]\w*)=(?!=)(.*)", re.DOTALL)  # a keyword argument
+
 
 def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     """`self.attn(x)`, `causal_mask(scores)`."""
@@ -20,11 +23,11 @@ def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     assert callee is not None, node
     if node.path and is_layer(callee):
         base = writer.path(node.path)
-        return _with_weights(writer, node, base, call(str(base), *args))
+        return _with_weights(writer, node, base, args)
     unit = writer.file.units[callee.name]
     written = writer.file.written[unit.name]
     base = Code(unit.name) if unit.function else writer.path(node.path)
-    return _with_weights(writer, node, base, call(str(base), *arguments(writer, node, written, args)))
+    return _with_weights(writer, node, base, arguments(writer, node, written, args))
 
 
 def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code | None]) -> list[Code]:
@@ -40,6 +43,8 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
         found.append(Code(f"{name}={writer.size(bindings[unknown])}"))
     if written.like:
         found.append(Code(f"like={writer.anchor()}"))
+    if written.draws:
+        found.append(Code(f"generator={writer.generator()}"))
     if written.taps:
         found.append(Code(f"taps={under(writer, node.path)}"))
     if written.trains:
@@ -47,16 +52,20 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
     return found
 
 
-def _with_weights(writer: Writer, node: Node, base: Code, plain: Code) -> Code:
-    """The call with some weights replaced by values."""
-    inputs = plain.text[len(base.text) + 1 : -1]
+def _with_weights(writer: Writer, node: Node, base: Code, inputs: Sequence[Code | None]) -> Code:
+    """The call, with some weights replaced by values."""
     if not node.supplied:
-        return plain
+        return call(str(base), *inputs)
     if not base.text.startswith("self"):
         raise LoweringError("a weight is supplied to a block without weights")
+    given = [str(code) for code in inputs if code is not None]
+    named = [NAMED.fullmatch(text) for text in given]
+    args = [text for text, match in zip(given, named, strict=True) if match is None]
+    more = ", ".join(f'"{match[1]}": {match[2]}' for match in named if match is not None)
     weights = ", ".join(_supplied(writer, node))
-    comma = "," if inputs and "," not in inputs else ""
-    return Code(f"torch.func.functional_call({base}, {{{weights}}}, ({inputs}{comma}))")
+    comma = "," if len(args) == 1 else ""
+    rest = f", {{{more}}}" if more else ""
+    return Code(f"torch.func.functional_call({base}, {{{weights}}}, ({', '.join(args)}{comma}){rest})")
 
 
 def _supplied(writer: Writer, node: Node) -> Iterator[str]:

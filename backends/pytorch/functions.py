@@ -49,15 +49,16 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     items += [f"{name}: int" for _, name in sizes]
     items += [f"{writer.like}: Tensor"] if writer.like else []
     items += ["training: bool"] if function and writer.trains else []
+    items += ["generator: torch.Generator | None = None"] if writer.draws else []
     items += ["taps: Taps | None = None"] if writer.taps else []
     after_default = ["*"] if items and first and first[-1].endswith("= None") else []
     name = unit.name if function else "run" if root and writer.taps else "forward"
     indent = 0 if function else 4
     lines = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
-    lines = [*(entry(first, names) if root and writer.taps else []), *lines]
+    lines = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *lines]
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
-    return Written(tuple(names), outside, sizes, stored, writer.taps, like, trains, tuple(lines), body)
+    return Written(tuple(names), outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(lines), body)
 
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:

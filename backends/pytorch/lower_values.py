@@ -94,25 +94,27 @@ def drawn(name: str) -> Lowering:
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         sizes = _sizes(ctx, node) or [Code("()")]
-        return call(name, *sizes, dtype=_dtype(ctx, node), device=_device(ctx))
+        return call(name, *sizes, generator=ctx.generator(), dtype=_dtype(ctx, node), device=_device(ctx))
 
     return lower
 
 
 def randint(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.randint(n, (b, d), device=x.device)`."""
-    return call("torch.randint", ctx.size(node.attr("n")), tuple_of(_sizes(ctx, node)), device=_device(ctx))
+    sizes = tuple_of(_sizes(ctx, node))
+    return call("torch.randint", ctx.size(node.attr("n")), sizes, generator=ctx.generator(), device=_device(ctx))
 
 
 def permutation(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.randperm(n, device=x.device)`."""
-    return call("torch.randperm", *_sizes(ctx, node), device=_device(ctx))
+    return call("torch.randperm", *_sizes(ctx, node), generator=ctx.generator(), device=_device(ctx))
 
 
 def bernoulli(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.bernoulli(x.new_full((b, 1), p))`."""
     p: float | Size | Scalar = node.attr("p")
-    return call("torch.bernoulli", method(ctx.anchor(), "new_full", tuple_of(_sizes(ctx, node)), ctx.scalar(p)))
+    odds = method(ctx.anchor(), "new_full", tuple_of(_sizes(ctx, node)), ctx.scalar(p))
+    return call("torch.bernoulli", odds, generator=ctx.generator())
 
 
 def dropout(ctx: Context, node: Node, args: Args) -> Code:

@@ -50,6 +50,9 @@ class Context(Protocol):
     def helper(self, name: str) -> Code:
         """The name of a function of `backends.pytorch.helpers`, whose text goes to the head of the file."""
 
+    def generator(self) -> Code | None:
+        """Where random numbers come from: `generator`, which a caller may hand over; None in an initializer."""
+
     def training(self) -> Code:
         """Whether the model trains, as a bool expression (`self.training`)."""
 

@@ -64,14 +64,22 @@ def under(writer: Writer, path: str) -> str:
     return f"{writer.tapping()}.under({place(writer, path)}) if taps is not None else None"
 
 
-def entry(items: Sequence[str], names: Sequence[str]) -> list[str]:
+def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:
     """The `forward` of a model with taps; what it does otherwise is `run`."""
-    args = ", ".join(names)
+    args = ", ".join([*names, *(["generator=generator"] if draws else [])])
     body = ["if not taps:", f"    return self.run({args})", "seen = Taps({})",
             f"outputs = self.run({f'{args}, ' if args else ''}taps=seen)",
             "return outputs, {path: seen.found(path) for path in taps}"]  # fmt: skip
     doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all turns of a loop), by path."""'
-    lines = [*signature("def forward", [*items, "taps: Sequence[str] = ()"], " -> Any:", 4), f"        {doc}"]
+    lines = [
+        *signature(
+            "def forward",
+            [*items, "taps: Sequence[str] = ()", *(["generator: torch.Generator | None = None"] if draws else [])],
+            " -> Any:",
+            4,
+        ),
+        f"        {doc}",
+    ]
     for text in body:
         lines += statement(text.strip(), 8 + len(text) - len(text.lstrip()))
     return [*lines, ""]

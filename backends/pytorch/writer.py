@@ -36,6 +36,7 @@ class Writer:
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
     trains: bool = False
     copied: frozenset[str] = frozenset()  # states that are read beside their update
+    draws: bool = False  # it is told where its random numbers come from
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
     stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
@@ -140,6 +141,13 @@ class Writer:
         """Whether the model trains, as a bool expression."""
         self.trains = True
         return Code("training" if self.function else "self.training")
+
+    def generator(self) -> Code | None:
+        """Where random numbers come from: a generator that the caller may hand over."""
+        if self.target:
+            return None
+        self.draws = True
+        return Code("generator")
 
     def tapping(self) -> Code:
         """What the caller wants to see, or None."""

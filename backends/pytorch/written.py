@@ -20,6 +20,7 @@ class Written:
     outside: tuple[tuple[str, str], ...]  # paths of weights that the caller hands over, and their names
     sizes: tuple[tuple[Unknown, str], ...]  # sizes that the caller hands over, and their names
     stored: tuple[tuple[Unknown, str], ...]  # sizes that the module keeps as attributes
+    draws: bool  # it takes a generator of random numbers
     taps: bool  # it may be asked for values inside of it
     like: bool  # it must be handed a tensor from which constants take type and device
     trains: bool  # a plain function that must be told whether the model trains

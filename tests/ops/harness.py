@@ -155,6 +155,9 @@ class Single:
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         return [self.size(item) for item in sizes]
 
+    def generator(self) -> Code | None:
+        return None
+
     def pack(self, pack: str) -> Code:
         raise AssertionError(f"`*{pack}` at given sizes")
 
