@@ -40,10 +40,11 @@ def runs(text: str) -> tuple[Run, ...]:
         at = match.end()
     if at < len(text):
         found.append(Run(text[at:]))
-    return tuple(part for run in found for part in _symbols(run))
+    return tuple(part for run in found for part in symbols(run))
 
 
-def _symbols(run: Run) -> Iterator[Run]:
+def symbols(run: Run) -> Iterator[Run]:
+    """The run, cut where other fonts are needed."""
     for part in re.split(f"([{SYMBOLS}]+)", run.text):
         if part:
             yield Run(part, run.level, part[0] in SYMBOLS)

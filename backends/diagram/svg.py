@@ -7,7 +7,7 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from ogive.backends.diagram.geometry import PATHS, Command, Dot, Drawing, Group, Item, Path, Text
-from ogive.backends.diagram.labels import SYMBOLS, runs, small
+from ogive.backends.diagram.labels import Run, runs, small, symbols
 from ogive.backends.diagram.metrics import width
 from ogive.backends.diagram.theme import AXIS_HUES, Palette, Theme
 
@@ -169,7 +169,7 @@ def _text(item: Text, theme: Theme) -> str:
 def _runs(item: Text, theme: Theme) -> str:
     """Subscripts, superscripts and symbols each begin at a measured place, so that no font pushes them away."""
     shifted = item.style in ("label", "legend") or "₊" in item.text
-    parts = runs(item.text) if shifted or set(item.text) & set(SYMBOLS) else ()
+    parts = runs(item.text) if shifted else tuple(symbols(Run(item.text)))
     if not any(run.level or run.symbol for run in parts):
         return escape(item.text)
     size = small(item.size, theme.least)

@@ -37,5 +37,10 @@ def test_the_wires_that_disagree_are_marked() -> None:
     assert {slot.label for tensor in wrong for slot in tensor.slots} == {"b", "d", "2d"}
 
 
+def test_the_code_of_an_error_is_no_formula() -> None:
+    (made,) = broken_diagrams(check_text("ogive 1\n" + BROKEN["sizes"]), "A").values()
+    assert ">E0301<" in made.text("svg").replace(" E0301", ">E0301")
+
+
 def test_a_sound_program_has_no_faulty_blocks() -> None:
     assert broken_diagrams(check_text("ogive 1\nblock A(x: [b]) -> [b]:\n    return relu(x)"), None) == {}
