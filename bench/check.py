@@ -1,7 +1,7 @@
 """Check times in a warm process: every example as a whole and after an edit of one line, and a file of 2,000 lines.
 
 `python -m bench.check` from the root of the tree. Times are those of the processor, so that other work on the
-machine does not count. The peer's figure is the goal: 100 ms after an edit of the long file.
+machine does not count. The peer's figure is the goal: 100 ms after an edit, of an example or of the long file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def generated(lines: int) -> str:
 
 
 def edited(text: str, number: int) -> str:
-    """The text with one line changed in the middle, each time another way."""
+    """The text with one line changed in the middle, each time another way: its block and all that use it are new."""
     lines = text.split("\n")
     places = [i for i, line in enumerate(lines) if line.startswith("    ") and not line.rstrip().endswith((",", "("))]
     at = places[len(places) // 2]
@@ -85,7 +85,7 @@ def main() -> int:
     """Print the table; the status is 1 where the goal is missed."""
     missed = 0
     for result in results():
-        miss = result.name == "2,000 lines, after an edit" and result.ratio > 1
+        miss = result.name.endswith("after an edit") and result.ratio > 1
         missed += miss
         print(result, "(missed)" if miss else "", flush=True)
     return 1 if missed else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.checked import Memo, Program, check_module
-from ogive.compiler.elaborate.limits import deep_recursion
+from ogive.compiler.elaborate.limits import deep_recursion, unpaused
 from ogive.compiler.elaborate.modules import Library, Module, build
 from ogive.compiler.elaborate.recursion import names_of
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS, Session
@@ -49,7 +49,7 @@ class Workspace:
         extern: bool = False,
     ) -> Program:
         """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
-        with deep_recursion():
+        with deep_recursion(), unpaused():
             before = self._files.get(path)
             parsed = parse(text, path, before.parsed.reuse if before else None)
             library = Library(files, self.standard, extern)

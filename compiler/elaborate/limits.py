@@ -1,7 +1,8 @@
-"""Room for the recursion that nested instances and expressions need."""
+"""What a check needs of the interpreter: room for nested instances and expressions, and no pauses."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,3 +19,15 @@ def deep_recursion() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextmanager
+def unpaused() -> Iterator[None]:
+    """Let the garbage collector wait: a full collection of a warm workspace takes longer than a check after an edit."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert before.tally.answers > 2
     workspace.check("block F(x: [b, n]) -> [b, n]:\n    return x\n")
     assert workspace.facts is not before
+
+
+def test_the_garbage_collector_is_as_before() -> None:
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            check_text("block F(x: [b, n]) -> [b, n]:\n    return x\n")
+            assert gc.isenabled() is enabled
+        finally:
+            gc.enable()
