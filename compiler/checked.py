@@ -115,13 +115,14 @@ def _recipes(work: _Checked, module: Module) -> dict[str, Recipe]:
 class Memo:
     """What a check found of each declaration: its report, and what was said of it."""
 
-    entries: dict[int, tuple[object, Any, list[Diagnostic]]] = field(default_factory=dict)
+    entries: dict[int, tuple[object, Any, list[list[Diagnostic]]]] = field(default_factory=dict)
 
 
 def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) -> Any:
     known = memo.entries.get(id(of))
     if known is not None and known[0] is of:
-        work.add(known[2])
+        for each in known[2]:
+            work.add(each)
         return known[1]
     outer, work.said = work.said, []
     try:
@@ -153,17 +154,23 @@ class _Checked:
     def __init__(self, session: Session, module: Module) -> None:
         self.session, self.module = session, module
         self.diagnostics: list[Diagnostic] = []
-        self.said: list[Diagnostic] = []  # what the declaration at hand has said, also where it was said before
+        self.said: list[list[Diagnostic]] = []  # by the declaration at hand, also what was said before
         self._seen: set[tuple[Any, ...]] = set()
+        self._blamed: set[tuple[Any, ...]] = set()  # lines: one fault of a block is not said again at another use
 
     def add(self, diagnostics: list[Diagnostic]) -> None:
         """Add findings, each once: a block that is elaborated twice says the same twice."""
+        self.said.append(diagnostics)
+        lines: set[tuple[Any, ...]] = set()
         for each in diagnostics:
-            self.said.append(each)
+            line = (each.span.chunk, each.span.begin()[0] - each.span.chunk.line, each.code)
             key = (each.span.chunk, each.span.start, each.span.end, each.code)
-            if key not in self._seen:
+            if each.severity == "error":
+                lines.add(line)
+            if key not in self._seen and line not in self._blamed:
                 self._seen.add(key)
                 self.diagnostics.append(each)
+        self._blamed |= lines
 
     def _add_variant(self, variant: Variant, done: set[Variant]) -> None:
         if variant in done:
@@ -194,14 +201,14 @@ class _Checked:
             found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
             variant = self.session.find(root, ref, found)
             self._add_variant(variant, set())
-        except Undecided:
-            variant = None
+        except Undecided as open_:
+            self.add(open_.found)
         except LimitReached as limit:
             self.add([Diagnostic("E0701", str(limit), ref.tree.name_span)])
         except Fault:
             self.add(root.diagnostics)
         definition = variant.definition if variant is not None else None
-        if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for d in self.said):
+        if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for said in self.said for d in said):
             self.add(lint.of_block(ref, definition))
         return report.block(ref, variant)
 

@@ -95,10 +95,15 @@ def pipe(frame: Frame, tree: syntax.Pipe) -> Any:
         func = _stage_function(frame, stage)
         args = value if spread and isinstance(value, tuple) else (value,)
         spans = [span] * len(args)
-        span = tree.head.span.to(stage.span)
+        span = _as_far_as(tree.head.span, stage.span)
         value = apply(frame, func, args, span, node=stage.func, name=stage.label, spans=spans)
         spread = False
     return value
+
+
+def _as_far_as(head: Span, stage: Span) -> Span:
+    """The place of a stage: with all before it on one line, by itself on a line of its own."""
+    return stage if "\n" in head.chunk.text[head.start : stage.start] else head.to(stage)
 
 
 def _stage_function(frame: Frame, stage: syntax.Stage) -> Any:

@@ -46,6 +46,8 @@ def at_use(frame: Frame, variant: Variant, span: Span) -> bool:
 
 def _errors(variant: Variant, seen: set[Variant]) -> Iterator[Diagnostic]:
     seen.add(variant)
+    if not variant.ref.standard:
+        return  # said there
     yield from (found for found in variant.diagnostics if found.severity == "error")
     for each in variant.uses:
         if each not in seen:

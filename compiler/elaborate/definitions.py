@@ -159,7 +159,10 @@ def _inputs(frame: Frame, tree: syntax.Block, found: Abstract) -> list[Any] | No
 
 def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> None:
     tree = ref.tree
+    said = len(frame.diagnostics)
     results = _results(frame, tree)
+    if len(frame.diagnostics) > said and results is None:
+        variant.outputs = None  # what it gives is not what it declares; else its users go by what is declared
     finish_inits(frame)
     finish_keeps(frame)
     conditions = demands.settle(frame, variant.holes)
@@ -167,8 +170,6 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
     variant.conditions = tuple(conditions)
     variant.derived = tuple(dict.fromkeys(size for size in frame.derived if not size.is_number))
     if results is None or frame.failed:
-        if results is None:
-            variant.outputs = None
         return
     for instance in frame.instances:
         member = frame.members[instance.member]

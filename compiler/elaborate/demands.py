@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ogive.compiler.elaborate.contracts import where_edit, where_text
 from ogive.compiler.elaborate.frame import Demand, Frame
-from ogive.compiler.sizes import FALSE, Answer, Condition, Solution, Unknown, simplify, solve_each
+from ogive.compiler.sizes import FALSE, Answer, Condition, Solution, Unknown, ge, simplify, solve, solve_each
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 
@@ -73,7 +73,7 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
 
 
 def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
-    never = [s for s in solutions if s.answer is Answer.NEVER]
+    never = [s for s in solutions if s.answer is Answer.NEVER or _leaves_nothing(frame, s)]
     solutions = never[:1] or sorted(solutions, key=_birth)
     wanted = [s.where for s in solutions if s.where is not None and s.where.unknowns <= set(own)]
     help_, details = "", [*demand.details]
@@ -86,12 +86,20 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
     for solution in solutions:
         details += _examples(solution)
     if never:
-        details.append("together with the other demands on these sizes, it never holds")
+        details.append("together with all else that is demanded of these sizes, it never holds")
     elif not help_:
         help_ = "state what holds (`where ...`), or `assume` it where it cannot be proved"
     return Diagnostic(
         demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details), edits=edits
     )
+
+
+def _leaves_nothing(frame: Frame, solution: Solution) -> bool:
+    """Whether a size that must be at least 1 falls below it wherever the demands hold."""
+    if solution.where is None or not frame.derived:
+        return False
+    positive = [ge(size, 1) for size in frame.derived if not size.unknowns.isdisjoint(solution.where.unknowns)]
+    return bool(positive) and solve(frame.facts, [solution.where, *positive]).answer is Answer.NEVER
 
 
 def _birth(solution: Solution) -> int:

@@ -21,13 +21,18 @@ def finish_inits(frame: Frame) -> None:
             found = _apply_init(frame, override)
         except Fault:
             continue
-        if not found and not frame.failed:
+        if not found and not _hidden(frame):
             frame.report(
                 "E0201",
                 f"`init {'.'.join(override.target)}` matches no weight of this body",
                 override.span,
                 help="name a block and its weight (`Linear.weight`), or a path without turn numbers",
             )
+
+
+def _hidden(frame: Frame) -> bool:
+    """Whether the weight may be one of a block that could not be understood."""
+    return frame.failed or frame.module.broken or None in frame.module.scope.values()
 
 
 def finish_keeps(frame: Frame) -> None:
@@ -40,7 +45,7 @@ def finish_keeps(frame: Frame) -> None:
                 _keep(frame, override, index, path)
         except Fault:
             continue
-        if not found and not frame.failed:
+        if not found and not _hidden(frame):
             frame.report("E0201", f"`keep {text}` matches no weight of this body", override.span)
 
 

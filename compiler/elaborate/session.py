@@ -51,6 +51,8 @@ from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 NESTING = 64
+# what is wrong with a name or a call is wrong whatever a block is given
+CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
 OPERATIONS = 100_000
 
 
@@ -304,8 +306,11 @@ class Session:
         second = self._attempt(frame, ref, found, holes, tied) if tied else variant
         if second.ok:
             self.held(found).remove(variant)
-        else:
-            self._explain(frame, second, found)
+            return second
+        if second is not variant and not any(fault.severity == "error" for fault in variant.diagnostics):
+            self.held(found).remove(second)  # the fault is in what it uses
+            second = variant
+        self._explain(frame, second, found)
         return second
 
     def _explain(self, frame: Frame, failed: Variant, found: Abstract) -> None:
@@ -313,7 +318,8 @@ class Session:
         shown = speaking(failed.ref, failed.holes, found.sizes)
         if shown == failed.holes:
             return
-        again = self._attempt(frame, failed.ref, found, shown, ties(frame, found.sizes, shown), speaks=True)
+        tied = ties(frame, found.sizes, shown) if failed.ties else []
+        again = self._attempt(frame, failed.ref, found, shown, tied, speaks=True)
         self.held(found).remove(again)
         failed.diagnostics, failed.uses = again.diagnostics, again.uses
 
@@ -339,6 +345,10 @@ class Session:
         variant.decisions = sub.decisions
         try:
             elaborate(sub, variant, found)
+        except Undecided as open_:
+            variants.remove(variant)
+            open_.found += [found for found in sub.diagnostics if found.code in CERTAIN]
+            raise
         except BaseException:
             variants.remove(variant)
             raise

@@ -11,6 +11,7 @@ from ogive.compiler.ops.spec import OpSpec
 from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ class Undecided(Exception):
     def __init__(self, what: str, span: Span | None = None) -> None:
         super().__init__(what)
         self.what, self.span = what, span
+        self.found: list[Diagnostic] = []  # faults on the way that no choice can mend
 
 
 class LimitReached(Exception):

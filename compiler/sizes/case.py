@@ -132,7 +132,7 @@ class Case:
             self._sum_shows(_eliminated(terms, fact.terms, monomial), depth - 1)
             for fact in self.nonneg
             for monomial, coefficient in terms.items()
-            if monomial and coefficient < 0 and fact.terms.get(monomial, 0) < 0
+            if monomial and fact.terms.get(monomial, 0) * coefficient > 0
         )
 
     def _unbounded(self, monomial: Monomial, coefficient: int) -> bool:

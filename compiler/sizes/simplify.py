@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.canonical import canonical
-from ogive.compiler.sizes.condition import FALSE, AllOf, Condition, all_of
+from ogive.compiler.sizes.condition import FALSE, AllOf, Compare, Condition, all_of, eq
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.facts import Facts
+from ogive.compiler.sizes.size import size
 
 
 def simplify(facts: Facts, conditions: Iterable[Condition]) -> list[Condition]:
@@ -23,8 +24,23 @@ def _simplified(facts: Facts, conditions: tuple[Condition, ...]) -> list[Conditi
     parts = [part for part in parts if not facts.holds(part)]
     if FALSE in parts or facts.assume(all_of(*parts)).contradictory:
         return [FALSE]
-    joint = _joint(facts, parts)
+    joint = _joint(facts, [_undivided(facts, part, parts) for part in parts])
     return [FALSE] if FALSE in joint else _needed(facts, joint)
+
+
+def _undivided(facts: Facts, part: Condition, parts: list[Condition]) -> Condition:
+    """`p == m*e` for `p//m == e`, where the other conditions say that m divides p."""
+    if not isinstance(part, Compare) or part.op != "==" or len(part.unknowns) < 2:
+        return part
+    gap = part.left - part.right
+    for monomial, coefficient in gap.terms.items():
+        if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(floor := monomial[0][0], Floor):
+            continue
+        known = facts.assume(all_of(*(other for other in parts if other is not part)))
+        if known.holds(eq(floor.num % floor.den, 0)):
+            rest = gap - size(floor) * coefficient
+            return _undivided(facts, canonical(facts.base, eq(rest * floor.den + floor.num * coefficient, 0)), parts)
+    return part
 
 
 def _parts(condition: Condition) -> Sequence[Condition]:
