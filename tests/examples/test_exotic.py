@@ -13,7 +13,7 @@ from ogive.api import Model
 
 USES = """
 use std.layers (TverskyProjection, KernelLinear, PrefixAttention, FourierFeatures, EvoNormB0, EvoNormS0, PoincareLinear,
-                mobius_add, DeltaActivation)
+                mobius_add, poincare_midpoint, SharpSepConv, RaftMixing, DeltaActivation)
 """
 
 
@@ -137,3 +137,44 @@ def test_changes_from_frame_to_frame() -> None:
     torch.testing.assert_close(layer(x).flatten(), f64(0, 0, 0.3, 0))
     (slope,) = torch.autograd.grad(layer(x).cumsum(1).sum(), layer.get_parameter("delta_activation.threshold"))
     assert slope.item() == pytest.approx(-(0 + 0 + 3 + 3))  # that of the outer factor, negated
+
+
+def test_the_midpoint_is_that_of_straight_lines() -> None:
+    layer, x = (
+        net("poincare_midpoint[1.0](x)", "x: [b, n, 2]", "[b, c]"),
+        0.4 * torch.randn(3, 5, 2, dtype=torch.float64),
+    )
+    x = x / (1 + x.norm(dim=-1, keepdim=True))
+    straight = 2 * x / (1 + x.square().sum(-1, keepdim=True))  # Klein's model, where lines are straight
+    gamma = (1 - straight.square().sum(-1, keepdim=True)).rsqrt()
+    middle = (gamma * straight).sum(1) / gamma.sum(1)
+    expected = middle / (1 + (1 - middle.square().sum(-1, keepdim=True)).sqrt())
+    torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize(("cin", "cout", "kernel", "count"), [(36, 36, 3, 3_384), (36, 36, 5, 4_536), (16, 16, 3, 864)])
+def test_numbers_of_a_separable_pair(cin: int, cout: int, kernel: int, count: int) -> None:
+    layer = net(f"SharpSepConv[{cin}, {cout}, {kernel}, stride=2](x)", f"x: [b, {cin}, h, w]", "[b, c, h', w']")
+    assert sum(weight.numel() for weight in layer.parameters()) == count
+    assert layer(torch.randn(1, cin, 9, 8, dtype=torch.float64)).shape == (1, cout, 5, 4)
+
+
+@pytest.mark.parametrize("vertical", [True, False])
+def test_rafts_mix_one_axis_and_two_channels(vertical: bool) -> None:
+    text = f"RaftMixing[8, 6, vertical={str(vertical).lower()}](x)"
+    layer = net(text, "x: [b, 8, 6, 6]", "[b, 8, 6, 6]")
+    x = torch.randn(1, 8, 6, 6, dtype=torch.float64)
+    changed = x.clone()
+    changed[0, :, 2, 3] += torch.randn(8, dtype=torch.float64)
+    moved = (layer(changed) - layer(x)).abs().sum((0, 1)) > 1e-9
+    expected = torch.zeros(6, 6, dtype=torch.bool)
+    if vertical:
+        expected[:, 3] = True
+    else:
+        expected[2] = True
+    assert torch.equal(moved, expected)
+    with torch.no_grad():
+        for name, weight in layer.named_parameters():
+            if "fc2" in name:
+                weight.zero_()
+    torch.testing.assert_close(layer(x), x)

@@ -15,8 +15,8 @@ from ogive.api import Model
 
 PROGRAM = ogive.source("""
 use std.nn (BatchNorm)
-use std.operators (ClassicSpectralConv, ClassicFNO, IFNO, StackedDeepONet, MultiDeepONet, MultiONet, InterpolatedConv,
-                   DifferentialConv, LatentSpectral)
+use std.operators (ConditionalLayerNorm, FactorizedAttention, ClassicSpectralConv, ClassicFNO, IFNO,
+                   StackedDeepONet, MultiDeepONet, MultiONet, InterpolatedConv, DifferentialConv, LatentSpectral)
 
 block Plane[modes: list](x: [b, 2, p, q]) -> [b, 2, p, q]:
     return x |> ClassicSpectralConv[2, 2, modes] as conv
@@ -39,6 +39,26 @@ block Flow[depth](x: [b, 3, p, q, r, t]) -> [b, 3, p, q, r, t]:
 block Tied[depth](x: [b, 1, p]) -> [b, 1, p]:
     return x |> IFNO[1, 1, 4, [3], depth=depth] as fno
 
+block Chained3(x: [b, p, q, r, 128]) -> [b, p, q, r, 128]:
+    return x |> FactorizedAttention[128, 6, 64, 3, parallel=false] as mix
+
+block Parallel3(x: [b, p, q, r, 128]) -> [b, p, q, r, 128]:
+    return x |> FactorizedAttention[128, 6, 64, 3] as mix
+
+block Chained(x: [b, p, q, 8]) -> [b, p, q, 8]:
+    return x |> FactorizedAttention[8, 2, 2, 2, parallel=false] as mix
+
+block Parallel(x: [b, p, q, 8]) -> [b, p, q, 8]:
+    return x |> FactorizedAttention[8, 2, 2, 2] as mix
+
+block Timed(x: [b, p, 6], t: [b]) -> [b, p, 6]:
+    return ConditionalLayerNorm(x, t)
+
+model IFact = Chained3[]
+model IFactM = Parallel3[]
+model SmallChained = Chained[]
+model SmallParallel = Parallel[]
+model TimedNorm = Timed[]
 model FNO1 = Line1[]
 model FNO2 = Plane1[]
 model FNO2BN = Plane10[]
@@ -61,7 +81,8 @@ model Latent = LatentSpectral[8, 3, heads=2, tokens=3, basis=4]
 
 COUNTS = {
     "FNO1": 549_569, "FNO2": 2_368_001, "FNO2BN": 414_517, "FNO3BN": 6_558_537, "LES": 1_244_203_565,
-    "LES2": 1_244_203_565, "Multi": 45_953, "Latent": 3 * 8 + 2 * 4 * 8 + 3 * 8 * 8 + 3 * 8,
+    "LES2": 1_244_203_565,
+    "IFact": 1_214_592, "IFactM": 1_312_896, "Multi": 45_953, "Latent": 3 * 8 + 2 * 4 * 8 + 3 * 8 * 8 + 3 * 8,
 }  # fmt: skip
 
 
@@ -197,6 +218,51 @@ def test_a_differential_kernel_sees_slopes_alone() -> None:
         layer.get_parameter("weight")[0, 0, 1, 2] = 1
     ramp = 0.5 * torch.arange(6, dtype=torch.float64).expand(1, 1, 7, 6)
     torch.testing.assert_close(layer(4 * ramp), torch.full((1, 1, 5, 4), 4.0, dtype=torch.float64))
+
+
+def axis_kernel(w: Mapping[str, Tensor], y: Tensor, axis: int) -> Tensor:
+    """The kernel of an axis of [b, p, q, 8], by hand."""
+    name = f"mix.axes.{axis}.kernel."
+    z = F.linear(F.linear(y, w["mix.to_in.weight"]), w[name + "to_in.weight"]).mean(2 - axis)
+    z = F.layer_norm(z, (8,), w[name + "norm.weight"], w[name + "norm.bias"])
+    a, gate = F.linear(z, w[name + "up.weight"], w[name + "up.bias"]).chunk(2, -1)
+    z = F.linear(a * F.gelu(gate), w[name + "down.weight"], w[name + "down.bias"])
+    q, k = (F.linear(z, w[f"{name}{n}.weight"]).view(*z.shape[:-1], 2, 6).transpose(1, 2) for n in "qk")
+    place = 64 * torch.arange(q.shape[2], dtype=torch.float64) / q.shape[2]
+    turn = torch.polar(
+        torch.ones(1, dtype=torch.float64), place[:, None] * 10000.0 ** (-torch.arange(3, dtype=torch.float64) / 3)
+    )
+    q, k = (torch.complex(x[..., :3], x[..., 3:]) * turn for x in (q, k))
+    return (q @ k.mH).real
+
+
+@pytest.mark.parametrize("name", ["SmallChained", "SmallParallel"])
+def test_attention_along_each_axis(name: str) -> None:
+    module, x = net(name), randn(2, 5, 4, 8)
+    w = dict(module.named_parameters())
+    with torch.no_grad():
+        for weight in w.values():
+            weight.normal_(std=0.3)
+    y = F.layer_norm(x, (8,), w["mix.norm.weight"], w["mix.norm.bias"])
+    v = F.linear(y, w["mix.to_v.weight"]).view(2, 5, 4, 2, 2)
+    first, second = axis_kernel(w, y, 0), axis_kernel(w, y, 1)
+    along = torch.einsum("bhmp,bpqhe->bmqhe", first, v)
+    if name == "SmallChained":
+        u = torch.einsum("bhmq,bpqhe->bpmhe", second, along)
+    else:
+        u = torch.cat([along, torch.einsum("bhmq,bpqhe->bpmhe", second, v)], -2)
+    u = F.instance_norm(u.flatten(-2).movedim(-1, 1)).movedim(1, -1)
+    expected = F.linear(F.gelu(F.linear(u, w["mix.out1.weight"])), w["mix.out2.weight"])
+    torch.testing.assert_close(module(x), expected)
+
+
+def test_a_norm_of_a_time_starts_at_nothing() -> None:
+    module, x, t = net("TimedNorm"), randn(3, 5, 6), torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+    assert module(x, 0 * t).abs().max() == 0
+    w = dict(module.named_parameters())
+    assert 0.001 < w["conditional_layer_norm.weight.weight"].abs().max() < 0.1
+    scale, shift = (F.linear(t[:, None], w[f"conditional_layer_norm.{n}.weight"])[:, None] for n in ("weight", "bias"))
+    torch.testing.assert_close(module(x, t), F.layer_norm(x, (6,)) * scale + shift)
 
 
 def test_latent_tokens_without_waves_are_attention() -> None:
