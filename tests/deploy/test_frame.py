@@ -44,7 +44,7 @@ def test_a_recipe_is_a_model_again() -> None:
     program = ogive.source(TEXT)
     assert program.recipes["deploy"].passes[-1] == PassCall("fold")
     model = program.deploy("deploy")
-    net = program.models["M"].torch()
+    net = program.models["M"].torch().eval()
     assert list(model.weights) == ["conv.weight", "conv.bias", "head.weight", "head.bias"]
     assert model.convert(net)["conv.weight"].shape == (4, 3, 3, 3)
     assert "batch_norm" in model.report()
@@ -53,7 +53,7 @@ def test_a_recipe_is_a_model_again() -> None:
 
 def test_verify_compares_in_both_precisions() -> None:
     model = ogive.source(TEXT).models["M"]
-    net = randomized(model.torch())
+    net = randomized(model.torch()).eval()
     found = model.deploy("fold").verify(net, h=9, w=13)
     assert found.exact
     assert found.relative < 1e-12
