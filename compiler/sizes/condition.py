@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.polynomial import content
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.size import CACHE, Size, size
 
 COMPARE: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
     {
@@ -193,7 +194,11 @@ class Not(Condition):
 
 def compare(op: str, left: Size | int, right: Size | int) -> Condition:
     """`left op right`, decided where both are numbers or one and the same size."""
-    a, b = size(left), size(right)
+    return _compared(op, size(left), size(right))
+
+
+@lru_cache(CACHE)
+def _compared(op: str, a: Size, b: Size) -> Condition:
     gap = a - b
     if gap.is_number:
         return TRUE if COMPARE[op](gap.number, 0) else FALSE
