@@ -101,7 +101,11 @@ class Constructor:
             owner, _, leaf = path.rpartition(".")
             register = "register_parameter" if kinds[path] == "param" else "register_buffer"
             heads, module = looped(owner, target) if owner else ([], target)
-            found.setdefault(tuple(heads), []).append(f'{STEP * len(heads)}{module}.{register}("{leaf}", None)')
+            lines = found.setdefault(tuple(heads), [])
+            lines.append(f'{STEP * len(heads)}{module}.{register}("{leaf}", None)')
+            if leaf == "num_batches_tracked":
+                self.file.helpers.setdefault("forget")
+                lines.append(f"{STEP * len(heads)}{module}.register_load_state_dict_pre_hook(forget)")
         for loops, lines in found.items():
             yield from (*loops, *lines)
 

@@ -53,6 +53,12 @@ def weights_of(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
     return {prefix + name: weight for name, weight in weights}
 '''
 
+FORGET = '''
+def forget(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """A counter that batch norms of torch add to weights that they load, though it is another's here."""
+    state.pop(prefix + "num_batches_tracked", None)
+'''
+
 TURNS = '''
 def turns(path: str, weight: Tensor) -> dict[str, Tensor]:
     """The weights of all turns of the loops in a path (`*`), from one in which they are stacked on first axes."""
@@ -88,6 +94,7 @@ def extern(module: str, name: str, **settings: Any) -> Any:
 
 HELPERS: dict[str, str] = {
     "extern": EXTERN,
+    "forget": FORGET,
     "turns": TURNS,
     "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,

@@ -124,7 +124,7 @@ def test_a_shared_instance_is_one_module_in_python() -> None:
     torch.testing.assert_close(ours(x), f(f(y.relu())) + z * mean)
 
 
-@pytest.mark.parametrize("name", [*USES, "NormM"])
+@pytest.mark.parametrize("name", [*USES, "NormM", "SpreadM"])
 def test_they_deploy_and_export(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = held(name)
