@@ -71,7 +71,8 @@ def _run(model: Model, state: Mapping[str, Tensor], inputs: Sequence[Tensor], dt
     with torch.no_grad():
         made = module(*(x.to(dtype) if x.is_floating_point() else x for x in inputs))
     outputs = [made] if isinstance(made, Tensor) else [y for y in made if isinstance(y, Tensor)]
-    return [y.to(torch.float64) if y.is_floating_point() else y.long() for y in outputs]
+    parts = [torch.view_as_real(y) if y.is_complex() else y for y in outputs]
+    return [y.to(torch.float64) if y.is_floating_point() else y.long() for y in parts]
 
 
 def random_inputs(model: Model, sizes: Mapping[str, int], seed: int = 0) -> list[Tensor]:
@@ -94,10 +95,11 @@ def _random(type: TensorType, bound: Mapping[Unknown, object], generator: torch.
 
 def _sizes(model: Model, given: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes that meet the conditions: the first candidate for all that are not given."""
-    unknowns = model.definition.sizes
+    fixed = {u: size(n) for u, n in model.bindings}
+    unknowns = [u for u in model.definition.sizes if u not in fixed]
     for number in CANDIDATES:
         trial = {u: given.get(u.name, 2 if u.name == "b" else max(number, u.low or 0)) for u in unknowns}
-        bound = {u: size(n) for u, n in trial.items()}
+        bound = {**fixed, **{u: size(n) for u, n in trial.items()}}
         if all(condition.subs(bound) == TRUE for condition in model.conditions):
             return trial
     raise PassError("E0811", f"{model.name}: give sizes that meet its conditions: {', '.join(map(str, unknowns))}")

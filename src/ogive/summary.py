@@ -63,7 +63,9 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int]) -> Counter[str]:
             inner += _definition(node.callee, inside)
         for region in node.regions:
             inner += _graph(region, sizes)
-        turns = node.attr("count").at(sizes) if node.op == "repeat" else 1
+        count = node.attr("count")
+        open_ = node.op != "repeat" or not count.unknowns <= sizes.keys()  # an open number of turns counts as one
+        turns = 1 if open_ else count.at(sizes)
         for op, count in inner.items():
             total[op] += turns * count
     return total

@@ -8,13 +8,12 @@ import onnxruntime
 import pytest
 import torch
 
-import ogive
 from language.blocks import CASES as BLOCKS
 from language.harness import Case, compare, flat
 from language.loops import CASES as LOOPS
+from ogive.compiler.verify import verify
 
 CASES = (*LOOPS, *BLOCKS)
-NO_ONNX = {"a_gradient_through_a_scan": "`grad` through `scan` has no form in ONNX"}
 
 
 def test_there_are_sixty() -> None:
@@ -31,10 +30,6 @@ def test_onnx_gives_the_same(case: Case, tmp_path: Path) -> None:
     net, given = case.net().float().eval(), case.inputs()
     narrow = {torch.float64: torch.float32, torch.complex128: torch.complex64}
     given = [x.to(narrow.get(x.dtype, x.dtype)) for x in given]
-    if case.name in NO_ONNX:
-        with pytest.raises(ogive.ArchError, match=NO_ONNX[case.name]):
-            case.model().onnx(tmp_path / "m.onnx", weights=net)
-        return
     case.model().onnx(tmp_path / "m.onnx", weights=net)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     fed = [torch.view_as_real(x) if x.is_complex() else x for x in given]
@@ -42,3 +37,13 @@ def test_onnx_gives_the_same(case: Case, tmp_path: Path) -> None:
     for y, z in zip(found, flat(net(*given)), strict=True):
         wanted = torch.view_as_real(z) if z.is_complex() else z
         torch.testing.assert_close(torch.from_numpy(y), wanted.detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_is_summed_up_drawn_and_folded(case: Case) -> None:
+    model = case.model()
+    assert model.summary()
+    assert model.diagram().text("svg").startswith("<svg")
+    folded = model.deploy("fold")
+    verify(folded.ir)
+    assert folded.verify(case.net().eval()).relative < 1e-9
