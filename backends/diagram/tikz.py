@@ -109,8 +109,9 @@ def _text(item: Text, theme: Theme) -> str:
     face = FACES.get(item.style, "")
     size = f"\\fontsize{{{number(item.size * 0.95)}}}{{{number(item.size * 1.2)}}}\\selectfont\\sffamily{face}"
     shifted = runs(item.text) if item.style in ("label", "legend") or "₊" in item.text else (Run(item.text),)
+    # braces within the node's: a bold face settles its mathematics where its group ends, which no path may see
     body = "".join(_run(run, item.size, theme) for run in shifted)
-    return rf"\node[{','.join(styles)}] at ({number(item.x)},{number(item.y)}) {{{size} {body}}};"
+    return rf"\node[{','.join(styles)}] at ({number(item.x)},{number(item.y)}) {{{{{size} {body}}}}};"
 
 
 def _run(run: Run, size: float, theme: Theme) -> str:
