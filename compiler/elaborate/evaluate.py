@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places, suggest
+from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places, suggest, weights_read
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
@@ -144,9 +144,9 @@ def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
                 help=suggest.close(tree.name, [b.name for b in base.blocks()]),
             )
         case Instance():
-            return apply.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
+            return weights_read.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
         case WeightRef():
-            return apply.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
+            return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
         case Tensor():
             raise frame.fail(
                 "E0201", f"a tensor has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)

@@ -43,6 +43,7 @@ from ogive.compiler.elaborate.variants import (
     abstract,
     bindings_of,
     own_unknowns,
+    per_instance,
 )
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
@@ -399,8 +400,3 @@ def births(ref: BlockRef) -> dict[str, Span]:
                 for name in names_in(dim):
                     born.setdefault(name, dim.span)
     return born
-
-
-def per_instance(variant: Variant, ref: BlockRef) -> bool:
-    """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
-    return bool(variant.decisions) or any({"block", "list"} & set(kinds(d, ref.tree)) for d in ref.tree.statics)

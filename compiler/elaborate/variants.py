@@ -267,3 +267,8 @@ def size_unknowns(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> t
 def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
     """The unknowns of a variant with the user's sizes."""
     return tuple(zip(holes, sizes, strict=True))
+
+
+def per_instance(variant: Variant, ref: BlockRef) -> bool:
+    """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
+    return bool(variant.decisions) or any({"block", "list"} & set(statics.kinds(d, ref.tree)) for d in ref.tree.statics)
