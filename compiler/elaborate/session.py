@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.generic import open_match, typed_results
 from ogive.compiler.elaborate.modules import Library
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
-from ogive.compiler.elaborate.statics import kinds, names_in
+from ogive.compiler.elaborate.statics import kinds
 from ogive.compiler.elaborate.supplied import Given, elements, initial_values
 from ogive.compiler.elaborate.ties import ties
 from ogive.compiler.elaborate.unify import Match
@@ -42,6 +42,7 @@ from ogive.compiler.elaborate.variants import (
     Variant,
     abstract,
     bindings_of,
+    births,
     own_unknowns,
     per_instance,
 )
@@ -387,16 +388,3 @@ class Session:
     ) -> Any:
         """Apply a static of a block's type, of which the type is all that is known."""
         return typed_results(frame, func, args, span, spans)
-
-
-def births(ref: BlockRef) -> dict[str, Span]:
-    """Where each size of a block is born: its static, or its first place in the inputs."""
-    born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
-    for each in ref.tree.inputs:
-        for dim in each.type.dims:
-            if isinstance(dim, syntax.StarDim):
-                born.setdefault(dim.name or "s", dim.span)
-            else:
-                for name in names_in(dim):
-                    born.setdefault(name, dim.span)
-    return born

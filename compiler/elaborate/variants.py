@@ -25,6 +25,7 @@ from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Span
 
 
 @dataclass(eq=False)
@@ -272,3 +273,16 @@ def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
 def per_instance(variant: Variant, ref: BlockRef) -> bool:
     """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
     return bool(variant.decisions) or any({"block", "list"} & set(statics.kinds(d, ref.tree)) for d in ref.tree.statics)
+
+
+def births(ref: BlockRef) -> dict[str, Span]:
+    """Where each size of a block is born: its static, or its first place in the inputs."""
+    born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
+    for each in ref.tree.inputs:
+        for dim in each.type.dims:
+            if isinstance(dim, syntax.StarDim):
+                born.setdefault(dim.name or "s", dim.span)
+            else:
+                for name in statics.names_in(dim):
+                    born.setdefault(name, dim.span)
+    return born
