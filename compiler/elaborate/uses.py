@@ -179,6 +179,13 @@ def _results(
 ) -> Any:
     definition = use.variant.definition
     stateless = definition is None or definition.stateless
+    if frame.filling is not None and not stateless:
+        raise frame.fail(
+            "E0404",
+            f"an initializer applies no block with weights, such as `{instance.block.name}`",
+            span,
+            help="it may read a weight: `lin.weight`; what is computed by a block belongs to the body",
+        )
     handed: dict[str, Tensor] = {}
     if supplied and definition is not None:
         found = weights_at_calls.resolve(frame, instance, use, supplied, span)

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.initializers import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
-from ogive.compiler.elaborate.values import BROKEN, Instance, Param, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.ir import Graph, Init, Value, Weight
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -88,7 +88,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
 
 def _at_run_time(value: Any) -> bool:
     parts = value if isinstance(value, tuple) else (value,)
-    return any(isinstance(part, Tensor | Param | Instance) for part in parts)
+    return any(isinstance(part, Tensor | Param) for part in parts)
 
 
 def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> Any:
