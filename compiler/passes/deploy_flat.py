@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import (
     Attrs,
+    Bindings,
     Const,
     Definition,
     Graph,
@@ -30,24 +31,61 @@ Names = dict[str, Operand]
 DROPPED = frozenset(("update", "tap"))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A block with weights that was inlined: its path, its sizes in those of its caller, and what it was given."""
+
+    path: str
+    definition: Definition
+    bindings: Bindings
+    inputs: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value stood: the calls around it, outermost first; its type, and the node, in sizes of the innermost.
+
+    `flat` is the node as it became, to see whether a pass has changed it; inputs of regions have no node.
+    """
+
+    calls: tuple[Call, ...]
+    type: TensorType
+    node: Node | None = None
+    flat: Node | None = None
+
+
+Origins = dict[str, Origin]
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a graph that is inlined stands: path, sizes, weights handed to it, its inputs as the caller has them."""
+    """Where a graph that is inlined stands: path, sizes, weights handed to it, its inputs as the caller has them.
+
+    `own` gives the sizes of the graph in those of the block around it, which is the last of `calls`.
+    """
 
     prefix: str
     sizes: Sizes
     supplied: Mapping[str, str]
     inputs: Mapping[str, Operand]
     lifted: frozenset[str] = frozenset()  # the instances of the definition whose weights are stacked
+    calls: tuple[Call, ...] = ()
+    own: Sizes = field(default_factory=dict)
 
     def path(self, path: str) -> str:
         return ".".join(part for part in (self.prefix, path) if part)
 
 
 def deployed(model: Model) -> Model:
+    """The model with one definition, as `flattened` gives it."""
+    return flattened(model)[0]
+
+
+def flattened(model: Model) -> tuple[Model, Origins]:
     """The model with one definition and no call, no training phase, no dropout and no probe; same outputs, same paths.
 
-    Blocks that are lifted (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones.
+    Blocks that are lifted (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones. With it
+    goes where each value stood.
     """
     source = model.definition
     sizes = {unknown: size(number) for unknown, number in model.bindings}
@@ -57,7 +95,7 @@ def deployed(model: Model) -> Model:
     flat.fresh.taken.update(value.name for value in inputs)
     flat.types.update((value.name, value.type) for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
-    nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names), _lifts(source)))
+    nodes, outputs = flat.graph(source.graph, names, _Place("", sizes, {}, dict(names), _lifts(source), (), sizes))
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
     inits = tuple((path, _init(init, sizes)) for path, init in model.inits)
     members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.lifted))))
@@ -72,7 +110,7 @@ def deployed(model: Model) -> Model:
         step=None,
         sizes=tuple(unknown for unknown in source.sizes if unknown not in bound),
     )
-    return replace(model, definition=definition, bindings=(), inits=())
+    return replace(model, definition=definition, bindings=(), inits=()), flat.origins
 
 
 def trains(model: Model) -> bool:
@@ -170,6 +208,7 @@ class _Flat:
     types: dict[str, TensorType] = field(default_factory=dict)  # of the values that are made here
     stored: dict[str, str] = field(default_factory=dict)  # those that are weights: their paths
     trained: bool = False  # whether dropout, phases and updates stay
+    origins: Origins = field(default_factory=dict)
 
     def graph(self, graph: Graph, names: Names, place: _Place) -> tuple[list[Node], tuple[Operand, ...]]:
         """The nodes of a graph, inlined here; `names` has the operands of its inputs and takes those of its values."""
@@ -227,7 +266,12 @@ class _Flat:
         shared = self.shared(callee, handed)
         if shared is not None:
             path, handed = shared, {}
-        nodes, outputs = self.graph(callee.graph, inner, _Place(path, sizes, handed, dict(inner), _lifts(callee)))
+        mine = tuple((unknown, value.subs(place.own)) for unknown, value in node.bindings)
+        calls, own = place.calls, dict(mine)
+        if node.path:
+            calls, own = (*calls, Call(path, callee, mine, inputs)), {}
+        there = _Place(path, sizes, handed, dict(inner), _lifts(callee), calls, own)
+        nodes, outputs = self.graph(callee.graph, inner, there)
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
 
@@ -253,7 +297,7 @@ class _Flat:
         outputs = tuple(self.value(value, names, place.sizes) for value in node.outputs)
         if node.op == "weight":
             self.stored[outputs[0].name] = path
-        return replace(
+        made = replace(
             node,
             inputs=handed.among(inputs),
             supplied=tuple(supplied),
@@ -263,6 +307,14 @@ class _Flat:
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=outputs,
         )
+        own = replace(
+            node,
+            attrs=tuple((key, in_sizes(value, place.own)) for key, value in node.attrs),
+            inputs=tuple(in_sizes(x, place.own) if isinstance(x, Const) else x for x in node.inputs),
+        )
+        for before, value in zip(node.outputs, outputs, strict=True):
+            self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own), own, made)
+        return made
 
     def handed(self, node: Node, place: _Place) -> _Handed:
         """The supplied weights that the regions of a node read, and how they come in."""
@@ -280,6 +332,8 @@ class _Flat:
         self, region: Graph, outside: tuple[Operand, ...], names: Names, place: _Place, handed: _Handed
     ) -> Graph:
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
+        for before, value in zip(region.inputs, inputs, strict=True):
+            self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own))
         for value, operand in zip(inputs, outside, strict=False):
             if isinstance(operand, str) and operand in self.entries:
                 self.entries[value.name] = self.entries[operand]

@@ -11,14 +11,16 @@ from ogive.compiler.passes.conversion import conversion
 from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
-from ogive.compiler.passes.deploy_flat import deployed, read_members
+from ogive.compiler.passes.deploy_flat import flattened, read_members
 from ogive.compiler.passes.deploy_passed import Note, Passed
 from ogive.compiler.passes.fold_norms import scaled_into
 from ogive.compiler.passes.fold_plan import Planner
 from ogive.compiler.passes.fold_regions import Folding
 from ogive.compiler.passes.fold_static import Static, inner, scope_of_model, stored
+from ogive.compiler.passes.frame import named_apart
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.layers import layered
+from ogive.compiler.passes.outline import outlined
 from ogive.compiler.passes.simplify import simplify
 
 ROUNDS = 8
@@ -41,7 +43,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
 
 
 def _once(model: Model, grow: bool, borders: bool) -> Passed:
-    flat = deployed(model)
+    flat, origins = flattened(model)
     flat = replace(flat, definition=simplify(inline(flat.definition)))
     definition = flat.definition
     root = scope_of_model()
@@ -55,7 +57,7 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     members = tuple(_members(definition, made))
     result = dead(replace(definition, graph=graph))
     result = replace(result, members=tuple(read_members(result.graph, members)))
-    found = replace(flat, definition=layered(result))
+    found = named_apart(replace(flat, definition=outlined(layered(result), origins)))
     computed, targets = root.close()
     notes += _never_static(found.definition.graph)
     return Passed(found, conversion(model, found, computed, targets), tuple(notes), deployed=True)

@@ -63,8 +63,8 @@ class Static:
         spec = OPS.get(node.op)
         if spec is None or spec.random or node.regions or node.callee is not None:
             return False
-        inputs = all(x in scope.types if isinstance(x, str) else _known(x) for x in node.inputs)
-        return inputs and all(_known(value) for _, value in node.attrs)
+        inputs = all(x in scope.types if isinstance(x, str) else determined(x) for x in node.inputs)
+        return inputs and all(determined(value) for _, value in node.attrs)
 
     def released(self, path: str, readers: set[str]) -> bool:
         """Whether no node but these needs a weight."""
@@ -158,22 +158,23 @@ def _fixed(type: TensorType) -> bool:
     return all(axis.pack is None and axis.size.is_number for axis in type.axes)
 
 
-def _known(value: object) -> bool:
+def determined(value: object) -> bool:
+    """Whether an attribute or a literal holds no size that is open."""
     match value:
         case Size():
             return value.is_number
         case Const(value=literal):
-            return _known(literal)
+            return determined(literal)
         case Scalar(args=args):
-            return value.fn != "static" and all(map(_known, args))
+            return value.fn != "static" and all(map(determined, args))
         case tuple():
-            return all(map(_known, value))
+            return all(map(determined, value))
         case str() | int() | float() | None:
             return True
         case Recipe():
-            return all(map(_known, value.sizes.values()))
+            return all(map(determined, value.sizes.values()))
         case _:
-            return hasattr(value, "size") and _known(value.size)
+            return hasattr(value, "size") and determined(value.size)
 
 
 def stored(graph: Graph, scope: Scope, static: Static) -> Graph:

@@ -80,8 +80,56 @@ def test_repvgg_a0_is_22_convolutions_and_the_classifier() -> None:
         torch.testing.assert_close(net(x), hand(x), rtol=0, atol=0)
 
 
+def deployed_text(name: str) -> str:
+    return ogive.load(EXAMPLES / f"{name}.arch").models["Tiny"].torch_source(recipe="fold")
+
+
 def test_a_deployed_module_reads_as_one_written_by_hand() -> None:
-    text = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].torch_source(recipe="fold")
-    assert "self.attn = Group(c_attn=nn.Linear(16, 48), c_proj=nn.Linear(16, 16))" in text or "class Attention" in text
-    assert "F.linear(self.ln_f(x), self.wte.weight)" in text
-    assert "nn.Embedding(64, 16)" in text
+    text = deployed_text("gpt2")
+    for line in (
+        "class Attention(nn.Module):", "self.c_attn = nn.Linear(d, 3 * d)", "self.wte = nn.Embedding(64, 16)",
+        "x = x + self.attn(F.layer_norm(x, (16,)))", "return F.linear(self.ln_f(x), self.wte.weight)",
+    ):  # fmt: skip
+        assert line in text
+    assert "Group" not in text
+
+
+def test_blocks_are_one_class_at_all_widths() -> None:
+    """Strides are numbers of the layers after folding, so that each has its class; widths are not."""
+    text = deployed_text("resnet")
+    assert text.count("class Bottleneck") == 2
+    assert "self.conv3 = nn.Conv2d(c, 4 * c, 1)" in text
+    assert "body=Bottleneck(4, 4)" in text
+    assert "Group(body=Bottleneck(32, 8))" in text
+    assert "(x: [b, cin, h, w]) -> [b, 4*c, (h + 1)//2, (w + 1)//2]" in text
+    assert "BatchNorm" not in text
+
+
+TWICE = """use std.nn (Linear, LayerNorm)
+
+block MLP[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> LayerNorm as norm |> Linear[d, 2*d] as up |> relu |> Linear[2*d, d] as down
+
+block Shared(x: [b, n, 6]) -> [b, n, 6]:
+    f = MLP[6]
+    return f(relu(f(x)))
+
+block Once(x: [b, n, 6]) -> [b, n, 6]:
+    return x + (x |> MLP as first) + (x |> relu |> MLP as second)
+
+model S = Shared[]
+model M = Once[]
+"""
+
+
+@pytest.mark.parametrize(("name", "classes"), [("S", 0), ("M", 1)])
+def test_a_block_that_is_called_twice_stays_apart(name: str, classes: int) -> None:
+    model = ogive.source(TWICE).models[name]
+    deployed = model.deploy("fold")
+    assert deployed.torch_source().count("class MLP") == classes
+    net = model.torch().eval()
+    used = deployed.torch().eval()
+    used.load_state_dict(deployed.convert(net))
+    x = torch.randn(2, 3, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(used(x), net(x))
