@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ogive.compiler.elaborate.contracts import where_edit, where_text
 from ogive.compiler.elaborate.frame import Demand, Frame
-from ogive.compiler.sizes import FALSE, Answer, Condition, Solution, Unknown, ge, simplify, solve, solve_each
+from ogive.compiler.sizes import FALSE, Answer, Compare, Condition, Solution, Unknown, ge, simplify, solve, solve_each
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 
@@ -67,9 +68,19 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
     found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}
     for indices, solution in solve_each(frame.facts, [d.condition for d in pending]):
         span = pending[min(indices)].span
+        solution = _in_order_of_operands(solution, [pending[i].condition for i in sorted(indices)])
         found.setdefault((span.start, span.end), []).append((min(indices), solution))
     for group in sorted(found.values(), key=lambda group: group[0][0]):
         frame.diagnostics.append(_diagnostic(frame, own, pending[group[0][0]], [solution for _, solution in group]))
+
+
+def _in_order_of_operands(solution: Solution, demanded: Sequence[Condition]) -> Solution:
+    """An equality that an operation demands as it stands keeps its sides: the earlier operand's size is the left one."""
+    where = solution.where
+    if not isinstance(where, Compare) or where.op != "==":
+        return solution
+    turned = Compare(where.op, where.right, where.left)
+    return replace(solution, where=turned) if where not in demanded and turned in demanded else solution
 
 
 def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
