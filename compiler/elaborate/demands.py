@@ -75,9 +75,9 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
 
 
 def _in_order_of_operands(solution: Solution, demanded: Sequence[Condition]) -> Solution:
-    """An equality that an operation demands as it stands keeps its sides: the earlier operand's size is the left one."""
+    """An equality that is demanded as it stands keeps its sides: the earlier operand's size stands left."""
     where = solution.where
-    if not isinstance(where, Compare) or where.op != "==":
+    if not isinstance(where, Compare) or where.op != "==" or where.right.is_number:
         return solution
     turned = Compare(where.op, where.right, where.left)
     return replace(solution, where=turned) if where not in demanded and turned in demanded else solution
