@@ -76,6 +76,16 @@ def test_examples_are_exported_and_compiled_whole(example: tuple[str, str]) -> N
     torch.testing.assert_close(compiled(*inputs), y)
 
 
+def test_a_gradient_is_compiled_whole() -> None:
+    net, x = ogive.load(EXAMPLES / "input_convex.arch").models["Tiny"].torch().double(), torch.randn(3, 4).double()
+    torch._dynamo.reset()
+    compiled: Any = torch.compile(net, fullgraph=True, backend="eager")
+    weights = tuple(net.parameters())
+    ours, plain = (torch.autograd.grad(f(x).square().sum(), weights, allow_unused=True) for f in (compiled, net))
+    torch.testing.assert_close(compiled(x), net(x))
+    torch.testing.assert_close(ours, plain)
+
+
 @pytest.mark.parametrize("name", ["attention", "a loop with weights", "a batch norm", "a scan", "a convolution"])
 def test_blocks_under_an_axis_are_exported(name: str) -> None:
     net, x = program(name).models["Each"].torch().eval(), torch.randn(3, 5, 4)
