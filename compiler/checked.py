@@ -326,7 +326,7 @@ class _Checked:
                 return None
         conditions = simplify(self.session.facts, [c.subs(known) for c in definition.conditions])
         ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
-        if pins is not None and not self._pinned(definition, known, conditions, pins, span):
+        if pins is not None and not self._pinned(definition, known, conditions, pins):
             return None
         count = self._weights_known(ir, span)
         if count is None:
@@ -357,7 +357,6 @@ class _Checked:
         known: dict[Unknown, Size],
         conditions: list[Condition],
         pins: tuple[syntax.Expr, ...],
-        span: Any,
     ) -> bool:
         """A pin must say exactly what was inferred."""
         frame = Frame(self.session, self.module, None, self.session.facts)

@@ -80,7 +80,7 @@ class _Arrangement:
         lanes = [_Lane(w, uses.get(w.tid, [])) for w in self.inputs]
         boundaries, columns = [_boundary(lanes)], []
         for at in range(end + 1):
-            lanes, copied = self._copy(lanes, at, level, last=at == end)
+            lanes, copied = self._copy(lanes, at, level)
             here = [i for i, n in enumerate(level[:-1]) if n == at]
             lanes_after, made = self._run(lanes, here, uses, level)
             for ops, after in ((copied, lanes), (made, lanes_after)):
@@ -100,7 +100,7 @@ class _Arrangement:
             found.setdefault(value, []).append((len(self.steps), k))
         return found
 
-    def _copy(self, lanes: list[_Lane], at: int, level: list[int], last: bool) -> tuple[list[_Lane], list[Op]]:
+    def _copy(self, lanes: list[_Lane], at: int, level: list[int]) -> tuple[list[_Lane], list[Op]]:
         """Copies for the operations of a level that share a tensor, or leave it to others; dots for unread tensors."""
         after: list[_Lane] = []
         ops: list[Op] = []

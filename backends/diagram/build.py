@@ -166,7 +166,7 @@ class _Scope:
         learned = any(isinstance(x, str) and x in inside for x in node.inputs)
         op = self._op(oid, node, ins, outs, learned)
         links = completed(op.links, ins, outs)
-        self._same(op, links, ins, outs)
+        self._same(op, links)
         given = [(w, self.prefix + r) for w, r in zip(ins, reads, strict=True) if w is not None and r is not None]
         for wires, value in given:
             for sid in wires.all:
@@ -190,7 +190,7 @@ class _Scope:
         paths = {n.outputs[0].name: n.path for n in self.graph.nodes if n.op == "weight"} if inside else {}
         return tuple(("weight", paths[x]) for x in node.inputs if isinstance(x, str) and x in inside)
 
-    def _same(self, op: Op, links: list[Link], ins: Sequence[Wires | None], outs: Sequence[Wires]) -> None:
+    def _same(self, op: Op, links: list[Link]) -> None:
         """Which wires are one axis."""
         unite = self.builder.classes.unite
         for link in links:

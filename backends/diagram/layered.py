@@ -119,7 +119,7 @@ def _level(made: Overview, frame: str, tree: _Tree, theme: Theme) -> Level:
             edges.append((source, target, edge, bool(a and b)))
     points = [*level.ins.values(), *nodes.values(), *level.outs.values()]
     _layers(points, level, edges)
-    _lines(level, edges, points, theme)
+    _lines(level, edges, theme)
     _order(level.layers)
     _across(level)
     _down(level, frame, theme)
@@ -164,9 +164,7 @@ def _layers(points: Sequence[Point], level: Level, edges: Iterable[tuple[Point, 
         level.layers[point.layer].append(point)
 
 
-def _lines(
-    level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]], points: Sequence[Point], theme: Theme
-) -> None:
+def _lines(level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]], theme: Theme) -> None:
     said: set[tuple[int, str]] = set()
     for a, b, edge, whole in edges:
         text = edge.text if whole and (id(a), edge.text) not in said else ""  # once for what one node makes

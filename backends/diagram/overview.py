@@ -13,7 +13,7 @@ from ogive.backends.diagram.figure import Change
 from ogive.backends.diagram.glyphs import LIBRARY
 from ogive.backends.diagram.labels import size_label
 from ogive.backends.diagram.make import SHORT, divisions
-from ogive.compiler.ir import Definition, Graph, Node, Value
+from ogive.compiler.ir import Definition, Graph, Node
 from ogive.compiler.passes.substitute import type_in_sizes
 from ogive.compiler.sizes import Size, Unknown
 from ogive.compiler.sizes import size as size_of
@@ -108,7 +108,7 @@ class _Walk:
             if node.op == "assume":
                 continue
             if node.regions:
-                self._region(graph, node, ends, sizes, parent, depth)
+                self._region(node, ends, sizes, parent, depth)
             elif node.op == "call" and node.callee is not None and self._opens(node, depth):
                 self._open(node, node.callee, ends, sizes, parent, depth)
             else:
@@ -134,9 +134,7 @@ class _Walk:
         self.made.boxes.append(box)
         return box.id
 
-    def _region(
-        self, graph: Graph, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int
-    ) -> None:
+    def _region(self, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int) -> None:
         count = node.attr("count")
         title = f"×{size_label(count.subs(sizes) if sizes else count, self.divides)}" if count is not None else node.op
         title = f"scan {title}" if node.op == "scan" else title
@@ -150,14 +148,14 @@ class _Walk:
                 outside = k if k < at else k - numbers
                 given = node.inputs[outside] if outside < len(node.inputs) else None
                 if at <= k < at + numbers or not isinstance(given, str):
-                    inner[value.name] = self._point(value, "turn", group)
+                    inner[value.name] = self._point("turn", group)
                 else:
                     inner[value.name] = ends[given]
             found = self.graph(region, inner, sizes, group, depth)
             last.update((k, found[out]) for k, out in enumerate(region.outputs) if isinstance(out, str))
         ends.update((value.name, last[k]) for k, value in enumerate(node.outputs) if k in last)
 
-    def _point(self, value: Value, text: str, parent: str) -> str:
+    def _point(self, text: str, parent: str) -> str:
         self.made.boxes.append(Box(self.name(), text, "op", parent))
         return self.made.boxes[-1].id
 
@@ -170,7 +168,7 @@ class _Walk:
         inner = {}
         for k, value in enumerate(callee.graph.inputs):
             given = node.inputs[k] if k < len(node.inputs) else None
-            inner[value.name] = ends[given] if isinstance(given, str) else self._point(value, "absent", group)
+            inner[value.name] = ends[given] if isinstance(given, str) else self._point("absent", group)
         found = self.graph(callee.graph, inner, bound, group, depth - 1)
         outputs = zip(node.outputs, callee.graph.outputs, strict=False)
         ends.update((value.name, found[out]) for value, out in outputs if isinstance(out, str))

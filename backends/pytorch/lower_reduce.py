@@ -59,13 +59,13 @@ def reduced(view: View, op: str, axes: Sequence[int], result: TensorType, settin
     """The tensor without these axes."""
     rest = tuple(group for i, group in enumerate(view.layout) if i not in axes)
     if not axes:
-        return replace(view, code=_alone(view.code, op, view.ctx, settings))
+        return replace(view, code=_alone(view.code, op))
     if view.pack is not None and view.pack in axes and (rest or op in ("logsumexp", "prod")):
         view = _solid(view)
     return View(view.ctx, _apply(view, op, axes, result, settings, whole=not rest), rest)
 
 
-def _alone(code: Code, op: str, ctx: Context, settings: Mapping[str, Any]) -> Code:
+def _alone(code: Code, op: str) -> Code:
     """Each element reduced by itself: torch would take an empty tuple of axes for all of them."""
     if op in ("var", "std"):
         return call("torch.zeros_like", code)

@@ -51,7 +51,7 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
 
 
 def _statement(frame: Frame, tree: syntax.Stmt) -> None:
-    frame.session.count(frame, tree.span)
+    frame.session.count()
     match tree:
         case syntax.Assign():
             _assign(frame, tree)

@@ -58,7 +58,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
                 "E0404", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
             )
         case ConstRef():
-            values, _ = statics.of_block(frame, base, {}, tree.items, tree.span)
+            values, _ = statics.of_block(frame, base, {}, tree.items)
             return frame.session.rule(frame, base, values, tree.span)
         case Builtin():
             raise frame.fail(
@@ -94,7 +94,7 @@ def _base(frame: Frame, tree: syntax.Brackets) -> Any:
 def with_statics(frame: Frame, base: BlockRef | Template, tree: syntax.Brackets) -> tuple[Template, bool]:
     """The template with these statics, and whether the brackets end in `...`."""
     ref, before = (base, ()) if isinstance(base, BlockRef) else (base.block, base.statics)
-    given, opened = statics.of_block(frame, ref, dict(before), tree.items, tree.span)
+    given, opened = statics.of_block(frame, ref, dict(before), tree.items)
     return Template(ref, tuple(given.items()), tree.span), opened
 
 

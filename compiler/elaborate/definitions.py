@@ -49,7 +49,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
     frame.places.append(Place("", places.plan(tree.body, frame.session.block_names(frame))))
-    frame.runtime = frozenset(size_unknowns(ref, found, variant.holes))
+    frame.runtime = frozenset(size_unknowns(found, variant.holes))
     for name, value in list(frame.variables.items()):
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
@@ -187,7 +187,7 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         name=ref.name,
         block=ref.qualified,
         statics=static_members(ref, found, variant.holes),
-        sizes=size_unknowns(ref, found, variant.holes),
+        sizes=size_unknowns(found, variant.holes),
         graph=frame.builder.finish(outputs),
         output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in variant.absent_outputs),
         optional=tuple(e.type.optional for e in tree.inputs),

@@ -240,7 +240,7 @@ def _comprehension(frame: Frame, tree: syntax.Comprehension) -> Any:
     known = {target for target in tree.targets if target in frame.variables}
     found = []
     for item in items:
-        frame.session.count(frame, tree.span)
+        frame.session.count()
         values = unpack(frame, item, len(tree.targets), tree.span) if len(tree.targets) > 1 else (item,)
         frame.variables.update(zip(tree.targets, values, strict=True))
         if tree.condition is None or truth(frame, evaluate(frame, tree.condition), tree.condition.span):

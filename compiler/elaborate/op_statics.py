@@ -139,10 +139,10 @@ def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) 
     match static.kind:
         case "axis":
             value = axis_value(frame, tree)
-            return _axis(frame, value, tree.span)
+            return _axis(value, tree.span)
         case "axes":
             many = tree.items if isinstance(tree, (syntax.ListExpr, syntax.TupleExpr)) else (tree,)
-            return tuple(_axis(frame, axis_value(frame, one), one.span) for one in many)
+            return tuple(_axis(axis_value(frame, one), one.span) for one in many)
         case "op":
             if isinstance(tree, syntax.Name) and tree.id in REDUCTIONS:
                 return tree.id
@@ -155,7 +155,7 @@ def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) 
             return _plain(frame, spec, static, tree)
 
 
-def _axis(frame: Frame, value: Any, span: Span) -> str | int:
+def _axis(value: Any, span: Span) -> str | int:
     if isinstance(value, UnknownStatic):
         raise Undecided(value.name, span)
     if not isinstance(value, AxisRef):

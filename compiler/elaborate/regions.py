@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate import places
-from ogive.compiler.elaborate.builder import Builder
 from ogive.compiler.elaborate.checker import RuleChecker
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.typing import tensor_type
@@ -212,7 +211,7 @@ class _Loop:
                 frame.turn_numbers |= {self.index}
                 frame.variables[self.number] = size(self.index)
             frame.execute(self.body)
-            results = self._results(inner)
+            results = self._results()
             if results is not None:
                 outs = tuple(frame.builder.use(t) for t in results) + tuple(inner.use(t) for _, t in yields)
                 self.graph = inner.finish(outs)
@@ -239,7 +238,7 @@ class _Loop:
             axes.insert(position, Axis(count, label))
             self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes))))
 
-    def _results(self, inner: Builder) -> list[Tensor] | None:
+    def _results(self) -> list[Tensor] | None:
         """The carried values at the end of a turn; their types may not have changed."""
         frame, found = self.frame, []
         for name, before in self.carried:

@@ -158,7 +158,7 @@ class Session:
         """What `places` asks: the block that an expression would allocate."""
         return lambda tree: evaluate.block_name(frame, tree)
 
-    def count(self, frame: Frame, span: Span) -> None:
+    def count(self) -> None:
         """One more step. Raises LimitReached where there are too many."""
         self.steps += 1
         if self.steps > self.operations:
@@ -265,9 +265,8 @@ class Session:
                         continue  # what is known here, or what it is called, is not the same as where it failed
                 frame.uses.append(variant)
                 return variant
-        variant = self.make(frame, ref, found, pins, span)
-        if variant is not None:
-            frame.uses.append(variant)
+        variant = self.make(frame, ref, found, pins)
+        frame.uses.append(variant)
         return variant
 
     def _same_choices(self, frame: Frame, choices: list[tuple[Condition, bool]], span: Span | None) -> bool:
@@ -289,9 +288,7 @@ class Session:
         except Undecided:
             return None
 
-    def make(
-        self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None, span: Span | None
-    ) -> Variant:
+    def make(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
         """Elaborate a new variant; where its proof for all sizes fails and it may be proved at its instances, once more
         over what ties the sizes of this one together.
         """

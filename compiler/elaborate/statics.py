@@ -133,7 +133,7 @@ def words(wanted: Sequence[str]) -> str:
 
 
 def of_block(
-    frame: Frame, ref: BlockRef | ConstRef, before: Mapping[str, Any], items: Sequence[Any], span: Span
+    frame: Frame, ref: BlockRef | ConstRef, before: Mapping[str, Any], items: Sequence[Any]
 ) -> tuple[dict[str, Any], bool]:
     """The statics that brackets give to a block, and whether they end in `...`."""
     given = dict(before)

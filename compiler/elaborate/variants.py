@@ -259,7 +259,7 @@ def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> 
     return tuple(made)
 
 
-def size_unknowns(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, ...]:
+def size_unknowns(found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, ...]:
     """The unknowns that are not statics: bound by the inputs."""
     taken = {v.index for v in found.values.values() if isinstance(v, _Hole)}
     return tuple(h for i, h in enumerate(holes) if i not in taken)

@@ -196,7 +196,7 @@ def _masked(node: Node, graph: Graph, type: TensorType, axis: int) -> tuple[str,
     return (scores, mask) if axis == last and 2 <= rank <= last + 1 and whole.axes == type.axes else None
 
 
-def _roles(qk: Product, pv: Product, axis: int) -> Roles | None:
+def _roles(qk: Product, axis: int) -> Roles | None:
     """The one query axis, the one key axis, the one axis contracted; all others run through."""
     inner = [name for name in qk.left if name in qk.right and name not in qk.out]
     queries = [name for name in qk.left if name not in qk.right]
@@ -215,7 +215,7 @@ def _fused(
     qk = scores.product
     if qk.out[axis] not in qk.right:
         qk = Product(qk.b, qk.a, qk.right, qk.left, qk.out)
-    roles = _roles(qk, pv, axis)
+    roles = _roles(qk, axis)
     if roles is None:
         return None
     outer = dict(zip(pv.left, qk.out, strict=True))  # names of the second product in those of the first

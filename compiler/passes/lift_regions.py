@@ -64,11 +64,11 @@ def region(
     lift_nodes(inner, members, graph.nodes)
     outputs = [inner.names[x] if isinstance(x, str) else x for x in graph.outputs]
     wanted = full or (False,) * len(outputs)
-    outputs = [inner.full(_tensor(inner, x)) if want else x for x, want in zip(outputs, wanted, strict=True)]
+    outputs = [inner.full(_tensor(x)) if want else x for x, want in zip(outputs, wanted, strict=True)]
     return inner.graph(inputs, outputs), tuple(map(inner.has, outputs))
 
 
-def _tensor(values: Values, operand: Operand) -> Operand:
+def _tensor(operand: Operand) -> Operand:
     assert not isinstance(operand, Const), operand
     return operand
 

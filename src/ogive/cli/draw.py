@@ -55,7 +55,7 @@ def command(
                                 "fold": not unfold}  # fmt: skip
     try:
         with progress(f"Drawing {target}"):
-            found = _subjects(program, path, name, dict(map(setting, statics)))
+            found = _subjects(program, name, dict(map(setting, statics)))
             diagrams = {key: diagram(subject, **settings) for key, subject in found.items()}
             if not program.ok:
                 diagrams |= broken_diagrams(program, name, **settings)
@@ -80,7 +80,7 @@ def program_of(path: Path) -> Program:
     return check_text(source, str(path))
 
 
-def _subjects(program: Program, path: Path, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
+def _subjects(program: Program, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
     """Models, and blocks: for all sizes where these are proved, else as a model uses them; or with statics given."""
     found: dict[str, Definition | Model] = dict(_used(program))
     found |= {report.name: report.definition for report in program.blocks if report.definition is not None}
