@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate import brackets, evaluate, lifting, statics, typed, uses
+from ogive.compiler.elaborate import brackets, constants, evaluate, lifting, statics, typed, uses, weights_read
 from ogive.compiler.elaborate.blame import speaking
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
@@ -16,25 +16,20 @@ from ogive.compiler.elaborate.modules import Library
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
 from ogive.compiler.elaborate.statics import kinds
-from ogive.compiler.elaborate.supplied import Given, elements, initial_values
+from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.ties import ties
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import (
-    BROKEN,
     BlockRef,
     ConstRef,
-    Fault,
     Gradient,
     Handed,
     Instance,
     Lifted,
     LimitReached,
-    Template,
     Tensor,
     TypedBlock,
     Undecided,
-    UnknownStatic,
-    kind_of,
 )
 from ogive.compiler.elaborate.variants import (
     Abstract,
@@ -49,26 +44,12 @@ from ogive.compiler.elaborate.variants import (
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 NESTING = 64
 # what is wrong with a name or a call is wrong whatever a block is given
 CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
 OPERATIONS = 100_000
-
-
-def fit_for_const(frame: Frame, value: Any, span: Span) -> Any:
-    """The value of a constant: it belongs to no block, so no tensor and no instance is in it."""
-    match value:
-        case Tensor():
-            raise frame.fail("E0404", "a constant holds no tensor", span, help="make it in the block that uses it")
-        case tuple():
-            for item in value:
-                fit_for_const(frame, item, span)
-        case _:
-            pass
-    return value
 
 
 @dataclass
@@ -129,30 +110,8 @@ class Session:
     def function_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         """`over[...]` and its like."""
         if name in ("count", "initial"):
-            return self.weights_of(frame, name, tree)
+            return weights_read.numbers(frame, name, tree)
         return lifting.make(frame, name, tree)
-
-    def weights_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
-        """`count[F]`: how many learned numbers a block holds, which may hang on sizes. `initial[F]`: how they start."""
-        if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
-            raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
-        if name == "initial" and frame.filling is None:
-            raise frame.fail("E0404", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
-        func = self.handed(frame, tree.items[0])
-        if isinstance(func, BlockRef):
-            func = Template(func)
-        if isinstance(func, Template):
-            func = Instance(func.block, dict(func.statics), "", tree.span)
-        if isinstance(func, UnknownStatic):
-            raise Undecided(func.name, tree.span)
-        if not isinstance(func, Instance):
-            raise frame.fail("E0404", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
-        use = self.variant_of(frame, func, tree.span)
-        if use is None:
-            return BROKEN
-        if name == "initial":
-            return initial_values(frame, use, tree.span)
-        return elements(use.definition, dict(use.bindings))
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
@@ -166,51 +125,11 @@ class Session:
 
     def constant(self, ref: ConstRef) -> Any:
         """The value of a `const`."""
-        module = ref.module
-        if ref.name not in module.consts:
-            frame = Frame(self, module, None, self.facts)
-            value = self._valued(frame, ref)
-            module.diagnostics.extend(frame.diagnostics)
-            module.consts.setdefault(ref.name, value)
-        return module.consts[ref.name]
+        return constants.constant(self, ref)
 
     def rule(self, frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
-        """The value of `const name[statics] = e` at some statics: its names are those of its own module."""
-        held = frame.module, frame.variables
-        frame.module, frame.variables = ref.module, dict(given)
-        try:
-            for decl in ref.tree.statics:
-                if decl.name not in given and decl.default is None:
-                    raise frame.fail("E0402", f"the static `{decl.name}` of `{ref.name}` is not given", span)
-                if decl.name not in given:
-                    assert decl.default is not None
-                    wanted = kinds(decl, ref.tree)
-                    frame.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
-            return self._valued(frame, ref)
-        finally:
-            frame.module, frame.variables = held
-
-    def _valued(self, frame: Frame, ref: ConstRef) -> Any:
-        tree = ref.tree
-        if tree in self.const_stack:
-            round_ = [each.target for each in self.const_stack[self.const_stack.index(tree) :]]
-            path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
-            labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
-            frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels)
-            return BROKEN
-        self.const_stack.append(tree)
-        try:
-            return fit_for_const(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
-        except Fault:
-            return BROKEN
-        except (LimitReached, Undecided) as limit:
-            if tree.statics:
-                raise
-            code = "E0701" if isinstance(limit, LimitReached) else "E0404"
-            frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
-            return BROKEN
-        finally:
-            self.const_stack.pop()
+        """The value of a `const` that has statics, at some of them."""
+        return constants.rule(frame, ref, given, span)
 
     # --- uses of blocks -------------------------------------------------------------------------------------------
 

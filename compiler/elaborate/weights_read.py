@@ -1,4 +1,4 @@
-"""Weights of instances, read by name: `wte.weight`, `enc.h.lin.weight`."""
+"""Weights of instances read by name: `wte.weight`; and as numbers of a block: `count[F]`, `initial[F]`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from ogive.compiler.elaborate.frame import Frame
-from ogive.compiler.elaborate.values import BROKEN, WeightRef
+from ogive.compiler.elaborate.supplied import elements, initial_values
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    BlockRef,
+    Instance,
+    Template,
+    Undecided,
+    UnknownStatic,
+    WeightRef,
+    kind_of,
+)
 from ogive.compiler.weights import turns_in, weight_types
+from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 
@@ -34,6 +45,29 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
         span,
         help=f"its weights: {known}" if known else "it has no weights of its own",
     )
+
+
+def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
+    """`count[F]`: how many learned numbers a block holds, which may hang on sizes. `initial[F]`: how they start."""
+    if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
+        raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
+    if name == "initial" and frame.filling is None:
+        raise frame.fail("E0404", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
+    func = frame.session.handed(frame, tree.items[0])
+    if isinstance(func, BlockRef):
+        func = Template(func)
+    if isinstance(func, Template):
+        func = Instance(func.block, dict(func.statics), "", tree.span)
+    if isinstance(func, UnknownStatic):
+        raise Undecided(func.name, tree.span)
+    if not isinstance(func, Instance):
+        raise frame.fail("E0404", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
+    use = frame.session.variant_of(frame, func, tree.span)
+    if use is None:
+        return BROKEN
+    if name == "initial":
+        return initial_values(frame, use, tree.span)
+    return elements(use.definition, dict(use.bindings))
 
 
 def _found(paths: Iterable[str], wanted: tuple[str, ...]) -> str | None:
