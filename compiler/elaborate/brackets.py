@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ogive.compiler.elaborate import apply, op_statics, operations, statics
+from ogive.compiler.elaborate import instances, op_statics, operations, statics
 from ogive.compiler.elaborate.checker import absent, operate
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.values import (
@@ -39,7 +39,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
     match base:
         case BlockRef() | Template():
             value, opened = with_statics(frame, base, tree)
-            return value if opened else apply.allocate(frame, value, tree, tree.span, name)
+            return value if opened else instances.allocate(frame, value, tree, tree.span, name)
         case OpTemplate() if base.statics:
             raise frame.fail("E0404", f"`{base.spec.name}` has its brackets already", tree.span)
         case OpTemplate(spec=spec):

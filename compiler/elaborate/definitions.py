@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import demands, places
-from ogive.compiler.elaborate.apply import allocate
 from ogive.compiler.elaborate.body import declared_type, state
 from ogive.compiler.elaborate.checker import absent, callable_kind
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.inits import finish_inits, finish_keeps
+from ogive.compiler.elaborate.instances import allocate
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (

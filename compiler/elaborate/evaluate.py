@@ -8,6 +8,7 @@ from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initi
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.instances import allocate
 from ogive.compiler.elaborate.meant import PREFIXES
 from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.values import (
@@ -369,7 +370,7 @@ def compose(frame: Frame, tree: syntax.Compose, name: str | None) -> Any:
 def _part(frame: Frame, tree: syntax.Expr) -> Any:
     value = evaluate(frame, tree)
     if isinstance(value, (BlockRef, Template)):
-        return apply.allocate(frame, value, tree, tree.span)
+        return allocate(frame, value, tree, tree.span)
     if isinstance(value, (Instance, OpTemplate, Composite)) or value is BROKEN or apply.applicable(value):
         return value
     raise frame.fail("E0404", f"`>>` composes blocks, this is {kind_of(value)}", tree.span)
