@@ -10,15 +10,17 @@ from ogive.compiler.passes.deploy_passed import Passed, PassError, unchanged
 from ogive.compiler.passes.frame import optimized
 from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.pool_average import average_pools
 from ogive.compiler.passes.simplify import simplify
 from ogive.compiler.passes.substitute import Fresh, Sizes, copied, type_in_sizes
 from ogive.compiler.sizes import FALSE, size
 
 
 def simplified(model: Model) -> Passed:
-    """Dead code, common subexpressions, rearrangements after one another, identities."""
-    result = optimized(model, (inline, simplify, dead))
-    return Passed(result, unchanged(model, result))
+    """Dead code, common subexpressions, rearrangements after one another, identities, pools that are averages."""
+    averaged, notes = average_pools(model)
+    result = optimized(averaged, (inline, simplify, dead))
+    return Passed(result, unchanged(model, result), notes)
 
 
 def fused(model: Model) -> Passed:

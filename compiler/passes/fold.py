@@ -12,7 +12,7 @@ from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import flattened, read_members
-from ogive.compiler.passes.deploy_passed import Note, Passed
+from ogive.compiler.passes.deploy_passed import Note, Passed, unchanged
 from ogive.compiler.passes.fold_norms import scaled_into
 from ogive.compiler.passes.fold_plan import Planner
 from ogive.compiler.passes.fold_regions import Folding
@@ -21,6 +21,7 @@ from ogive.compiler.passes.frame import named_apart
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.layers import layered
 from ogive.compiler.passes.outline import outlined
+from ogive.compiler.passes.pool_average import average_pools
 from ogive.compiler.passes.simplify import simplify
 
 ROUNDS = 8
@@ -32,7 +33,11 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     `grow` allows results that store more numbers than the source; `borders` allows maps of borders, stored where sizes
     are known and else computed, that cost or store more than what they replace.
     """
-    found = _once(model, grow, borders)
+    averaged, averages = average_pools(model)
+    found = _once(averaged, grow, borders)
+    if averages:
+        whole = chained(unchanged(model, averaged), found.conversion)
+        found = replace(found, conversion=whole, notes=(*averages, *found.notes))
     for _ in range(ROUNDS):  # what was folded may leave a norm with linear readers alone
         more = _once(found.model, grow, borders)
         if more.conversion.is_identity and not any(note.done for note in more.notes):

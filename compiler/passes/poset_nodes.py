@@ -66,6 +66,16 @@ def filled(build: Building, source: str, window: Window) -> str:
     return source
 
 
+def averaged(build: Building, source: str, window: Window, factor: float) -> str:
+    """The average times a factor, over windows that zeros fill; the name of the result."""
+    source = filled(build, source, window)
+    sides = tuple(size(side) for side in window.kernel)
+    mean = build.fresh.value(window.result)
+    attrs = (("kernel", sides), ("stride", window.stride), ("pad", (size(0),) * len(sides)),
+             ("ceil", False), ("count_include_pad", True))  # fmt: skip
+    return build.op("mul", build.add(Node("avg_pool", (source,), (mean,), attrs, span=build.span)), factor)
+
+
 def closed_is_less(poset: Poset) -> bool:
     """Whether the closed form is no longer than an addition and a maximum for each upset but the empty one."""
     return closed_form(poset).cost <= 2 * (len(poset.upsets) - 1)

@@ -16,7 +16,8 @@ from ogive.compiler.ir import Definition, Graph, Model, Node
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.expert_build import Building
 from ogive.compiler.passes.frame import optimized
-from ogive.compiler.passes.poset_nodes import FORMS, Window, filled, pooled
+from ogive.compiler.passes.pool_average import flat_origin, why
+from ogive.compiler.passes.poset_nodes import FORMS, Window, averaged, pooled
 from ogive.compiler.passes.rewrite import Rule, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
 from ogive.compiler.poset import Poset, PosetError
@@ -106,23 +107,21 @@ class _Swap:
             if window is None:
                 self.notes.append(Note(False, path, f"{node.op}: its window is no number of at most {MOST} places"))
                 return None
-            maker = graph.producers.get(str(node.inputs[0]))
-            made = self.nodes(node, graph, fresh, window, path, maker is not None and maker.op == "relu")
+            made = self.nodes(node, graph, fresh, window, path, flat_origin(graph, node.inputs[0]))
             self.averages.update(f"{place}.{each.outputs[0].name}" for each in made if each.op == "avg_pool")
             return made
 
         return swap
 
-    def nodes(self, node: Node, graph: Graph, fresh: Fresh, window: Window, path: str, positive: bool) -> list[Node]:
+    def nodes(self, node: Node, graph: Graph, fresh: Fresh, window: Window, path: str, positive: str) -> list[Node]:
         source = str(node.inputs[0])
         build = Building(fresh, {source: graph.values[source].type}, span=node.span)
         places = prod(window.kernel)
         poset = self.poset(places)
         factor = self.factor(poset, node.op)
         if positive and all(step == size(1) for step in window.dilation):
-            text = f"after a ReLU the pool of every poset is {places} times the average"
-            self.notes.append(Note(True, path, f"{node.op} became an average: {text}"))
-            _average(build, source, window, places * factor)
+            self.notes.append(Note(True, path, f"{node.op} became an average: {why(positive, places)}"))
+            averaged(build, source, window, places * factor)
         else:
             made = f"the pool of {poset}" + (f", times {factor:.3g}" if factor != 1 else "")
             self.notes.append(Note(True, path, f"{node.op} became {made}"))
@@ -159,7 +158,7 @@ class _Swap:
             pool = Node("call", (out.name,), (fresh.value(out.type, out.hint),), span=node.span)
             window = _everywhere(out.type, kernel)
             beside = Graph((out,), (), (out.name,))
-            nodes += self.nodes(pool, beside, fresh, window, f"{place}.{node.path or node.callee.name}", False)
+            nodes += self.nodes(pool, beside, fresh, window, f"{place}.{node.path or node.callee.name}", "")
             renamed[out.name] = pool.outputs[0].name
             changed = True
         if not changed:
@@ -231,13 +230,3 @@ def _everywhere(type: TensorType, kernel: int) -> Window:
     axes = len(type.axes) - 2
     ones, near, far = (((size(n)),) * axes for n in (1, (kernel - 1) // 2, kernel // 2))
     return Window((kernel,) * axes, ones, ones, near, far, type)
-
-
-def _average(build: Building, source: str, window: Window, factor: float) -> None:
-    """The average times a factor, over windows that zeros fill."""
-    source = filled(build, source, window)
-    sides = tuple(size(side) for side in window.kernel)
-    mean = build.fresh.value(window.result)
-    attrs = (("kernel", sides), ("stride", window.stride), ("pad", (size(0),) * len(sides)),
-             ("ceil", False), ("count_include_pad", True))  # fmt: skip
-    build.op("mul", build.add(Node("avg_pool", (source,), (mean,), attrs, span=build.span)), factor)
