@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ogive.compiler.elaborate import choices, places, regions, weights
 from ogive.compiler.elaborate.checker import RuleChecker
 from ogive.compiler.elaborate.evaluate import evaluate, items_of, truth, unpack
-from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.frame import Frame, Place, Rest
 from ogive.compiler.elaborate.typing import star_axes
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -38,7 +39,9 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         try:
-            with frame.followed_by(body[index + 1 :]):
+            rest = body[index + 1 :]
+            go_on = Rest(frame.place.prefix, rest, len(frame.places), partial(execute, frame, rest))
+            with frame.followed_by(go_on):
                 _statement(frame, statement)
         except Fault:
             for name in regions.lost_in((statement,)):
@@ -344,15 +347,23 @@ def _for(frame: Frame, tree: syntax.For) -> None:
     if not items:
         for name in own:
             frame.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
-    for index, item in enumerate(items):
-        for name in own & frame.fixed.keys():
-            del frame.fixed[name]  # what a turn allocates is new in the next one
-            frame.variables.pop(name, None)
-        values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
-        for target, value in zip(tree.targets, values, strict=True):
-            frame.variables[target.name] = value
-        count = sum(d.severity == "error" for d in frame.diagnostics)
-        with frame.inside(Place(f"{path}.{index}", names)), frame.followed_by(None):
-            execute(frame, tree.body)
-        if sum(d.severity == "error" for d in frame.diagnostics) > count:
-            raise Fault  # the other turns would only say it again
+
+    def turns(first: int) -> None:
+        for index, item in enumerate(items[first:], first):
+            for name in own & frame.fixed.keys():
+                del frame.fixed[name]  # what a turn allocates is new in the next one
+                frame.variables.pop(name, None)
+            values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
+            for target, value in zip(tree.targets, values, strict=True):
+                frame.variables[target.name] = value
+            count = sum(d.severity == "error" for d in frame.diagnostics)
+            place = Place(f"{path}.{index}", names)
+            others = Rest(place.prefix, (tree,), len(frame.places), partial(turns, index + 1))
+            with frame.followed_by(others), frame.inside(place):
+                execute(frame, tree.body)
+            if sum(d.severity == "error" for d in frame.diagnostics) > count:
+                raise Fault  # the other turns would only say it again
+            if frame.returned is not None:
+                return
+
+    turns(0)

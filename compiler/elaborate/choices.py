@@ -63,17 +63,19 @@ def _arm(frame: Frame, present: bool, body: Sequence[syntax.Stmt], choice: Choic
 
 def _go_on(frame: Frame, arm: _Arm, span: Span) -> None:
     """Run what follows the choice in an arm that did not return. It may be run twice, but allocates once."""
-    if frame.after is None:
-        raise _unbuilt(frame, "inside a `for`", span)
     saved = frame.after
     taken, again, frame.returned = len(frame.taken), False, None
     with frame.region(arm.inner):
         frame.variables = arm.variables
         while frame.after and frame.returned is None:
-            body, frame.after = frame.after[-1], frame.after[:-1]
-            again = again or any(id(each) in frame.gone_on for each in body)
-            frame.gone_on.update(id(each) for each in body)
-            frame.execute(tuple(body))
+            rest, frame.after = frame.after[-1], frame.after[:-1]
+            again = again or not frame.gone_on.isdisjoint(rest.keys)
+            frame.gone_on.update(rest.keys)
+            try:
+                with frame.back_at(rest.depth):
+                    rest.run()
+            except Fault:  # in a turn, which has said it
+                frame.lost, frame.returned = True, ()
         arm.returned = frame.returned
     frame.after = saved
     frame.returned = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What follows a statement in its body, or a turn in its `for`, and how it is run."""
+
+    prefix: str  # of the place, which tells the turns apart
+    statements: Sequence[syntax.Stmt]
+    depth: int  # how many places we are in
+    run: Callable[[], None]
+
+    @property
+    def keys(self) -> frozenset[tuple[str, int]]:
+        """What is run, by place."""
+        return frozenset((self.prefix, id(each)) for each in self.statements)
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """`init path = e`: a named initializer, or an expression that is evaluated for each weight that it fits."""
 
@@ -93,8 +108,8 @@ class Frame:
     read: set[str] = field(default_factory=set)  # paths of weights and instances that something reads
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in
-    after: list[Sequence[syntax.Stmt]] | None = field(default_factory=list)  # what follows here, the nearest last
-    gone_on: set[int] = field(default_factory=set)  # statements that were run as the rest of one path
+    after: list[Rest] = field(default_factory=list)  # what follows here, the nearest last
+    gone_on: set[tuple[str, int]] = field(default_factory=set)  # statements that were run as the rest of one path
     loops: int = 0  # how many `repeat`s and `scan`s we are in
     runtime: frozenset[Unknown] = frozenset()  # the sizes that the inputs bind
     stated: list[tuple[Condition, Span]] = field(default_factory=list)
@@ -272,14 +287,24 @@ class Frame:
         return next((m for m in self.members if isinstance(m, Weight) and m.path == path), None)
 
     @contextmanager
-    def followed_by(self, body: Sequence[syntax.Stmt] | None) -> Iterator[None]:
-        """Run a statement that others follow; None where nobody knows which (the turns of a `for`)."""
+    def followed_by(self, rest: Rest) -> Iterator[None]:
+        """Run a statement, or the turn of a `for`, that others follow."""
         saved = self.after
-        self.after = None if body is None or saved is None else [*saved, body]
+        self.after = [*saved, rest]
         try:
             yield
         finally:
             self.after = saved
+
+    @contextmanager
+    def back_at(self, depth: int) -> Iterator[None]:
+        """Elaborate in the innermost of the first so many places: outside of the turns of a `for` further in."""
+        saved = self.places
+        self.places = saved[:depth]
+        try:
+            yield
+        finally:
+            self.places = saved
 
     @contextmanager
     def region(self, begun: Builder | None = None) -> Iterator[Builder]:

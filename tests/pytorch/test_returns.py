@@ -45,11 +45,24 @@ block Chosen[early: bool](x: [b, d]) -> [b, d]:
         x = x + 1
     return 2 * x
 
+block Turns[d, n: int](x: [b, d], m: [b, d]?) -> [b, d]:
+    for i in range(n):
+        x = x |> Linear[d, d] as lin
+        if i > 0:
+            if given(m):
+                return x * m
+        x = relu(x)
+        if i == 2:
+            return x |> Linear[d, d] as last
+    return x + 1
+
 model A = Early[d=4]
 model B = Both
 model C = Nested
 model Yes = Chosen[early=true]
 model No = Chosen[early=false]
+model Two = Turns[d=4, n=2]
+model Four = Turns[d=4, n=4]
 """
 
 
@@ -65,6 +78,21 @@ def test_what_follows_belongs_to_the_path_that_goes_on(program: ogive.Program) -
     once = torch.nn.functional.linear(x, net.one.weight, net.one.bias)
     torch.testing.assert_close(net(x, 2 * x), once * 2 * x)
     torch.testing.assert_close(net(x), torch.relu(net.two(once)))
+
+
+def test_a_turn_that_returns_ends_the_for(program: ogive.Program) -> None:
+    x, m = torch.randn(2, 3, 4)
+    two: Any = program.models["Two"].torch()
+    four: Any = program.models["Four"].torch()
+    for net in (two, four):
+        once = net.layers[1].lin(torch.relu(net.layers[0].lin(x)))
+        torch.testing.assert_close(net(x, m), once * m)
+    torch.testing.assert_close(two(x), torch.relu(two.layers[1].lin(torch.relu(two.layers[0].lin(x)))) + 1)
+    assert len(four.layers) == 3
+    y = x
+    for layer in four.layers:
+        y = torch.relu(layer.lin(y))
+    torch.testing.assert_close(four(x), four.layers[2].last(y))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -103,7 +131,9 @@ def test_drawn_and_exported(program: ogive.Program, tmp_path: Path) -> None:
         ("if given(m):\n        return x * m\n    return concat[1](x, x)", "E0302", 4),
         ("if given(m):\n        return x\n    else:\n        return x * m", "E0502", 7),
         ("if given(m):\n        return x * m\n    else:\n        return x\n    return x", None, 4),
-        ("for i in range(2):\n        if given(m):\n            return x * m\n    return x", "E0702", 5),
+        ("for i in range(2):\n        if given(m):\n            return x * m\n    return x", None, 5),
+        ("for i in range(2):\n        if given(m):\n            return x * m\n        x = y\n    return x", "E0201", 7),
+        ("for i in range(2):\n        if given(m):\n            return x * m\n    y = x", "E0601", 5),
         ("if given(m):\n        if training:\n            return x\n    return x |> Linear[d, d] as out", "E0702", 4),
         ("if given(m):\n        return x, x\n    return x", "E0302", 4),
         ("repeat 2:\n        if training:\n            return x\n    return x", "E0601", 6),
