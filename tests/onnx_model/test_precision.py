@@ -109,9 +109,7 @@ def _roundings(exact: np.ndarray, moved: list[np.ndarray], half: torch.dtype) ->
         return np.where(np.any([other != exact for other in moved], axis=0), np.inf, 0.0)
     kind = torch.finfo(half)
     spread = np.max([_off(other, exact) for other in moved], axis=0)
-    found: np.ndarray = UNIT[half] * np.abs(exact) + spread + kind.tiny
-    found[np.abs(exact) > kind.max] = np.inf
-    return found
+    return np.where(np.abs(exact) > kind.max, np.inf, UNIT[half] * np.abs(exact) + spread + kind.tiny)
 
 
 def _off(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
