@@ -113,22 +113,6 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     return replace(model, definition=definition, bindings=(), inits=()), flat.origins
 
 
-def trains(model: Model) -> bool:
-    """Whether it computes something else while it trains: it drops out, or has a phase of its own."""
-    known: dict[str, bool] = {}
-
-    def below(definition: Definition) -> bool:
-        if definition.name not in known:
-            known[definition.name] = any(
-                node.op in ("phase", "dropout") or bool(node.attr("dropout"))
-                or (node.callee is not None and below(node.callee))
-                for node in definition.graph.walk()
-            )  # fmt: skip
-        return known[definition.name]
-
-    return below(model.definition)
-
-
 def read_members(graph: Graph, members: tuple[Member, ...]) -> Iterator[Member]:
     """The members that the graph reads, and the loops that hold them."""
     read = {node.path for node in graph.walk() if node.path}

@@ -36,11 +36,11 @@ def expert_average(
     """
     options = _options(experts, share, warmup, partition)
     patterns = (at,) if isinstance(at, str) else at
-    found = {path: instance for path, instance in instances(model.definition) if _meant(path, instance, patterns)}
-    if not found:
-        raise PassError(
-            "E0811", f"{model.name} has no block with weights at {_listed(patterns)}", _known(model, patterns)
-        )
+    below = list(instances(model.definition))
+    missed = [each for each in patterns if not any(_meant(path, instance, (each,)) for path, instance in below)]
+    if missed or not patterns:
+        raise PassError("E0811", f"{model.name} has no block with weights at {_listed(missed)}", _known(model, missed))
+    found = {path: instance for path, instance in below if _meant(path, instance, patterns)}
     for path in found:
         _alone(model.definition, path)
 

@@ -12,8 +12,10 @@ from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.deploy import PASSES, Deployed, PassCall, calls_of, run
-from ogive.compiler.passes.deploy_flat import deployed, trains
+from ogive.compiler.passes.deploy_flat import deployed
 from ogive.compiler.passes.deploy_passed import PassError
+from ogive.compiler.passes.phases import live, training_paths
+from ogive.compiler.passes.places import turned
 from ogive.compiler.program_types import ModelReport
 from ogive.cost import multiply_adds
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -88,18 +90,32 @@ class DeployedModel(Model):
         from ogive.backends.convert.verify import verify
 
         self._refuse_training(state)
+        self._refuse_random()
         try:
             return verify(self.conversion, self.source.load_weights(state), inputs, sizes)
         except PassError as error:
             raise refusal(error, self.source.ir) from None
 
     def _refuse_training(self, weights: AnyPath | Mapping[str, Tensor] | nn.Module) -> None:
-        """A module that trains does not compute what the deployed form of its weights does."""
-        if not getattr(weights, "training", False) or not any(step.deployed for step in self.passes.steps):
+        """A module that trains, or a part of it that does, computes something else than the form of its weights."""
+        modules = getattr(weights, "named_modules", None)
+        if modules is None or not any(step.deployed for step in self.passes.steps):
             return
-        if trains(self.source.ir):
-            text = f"this module of {self.source.name} trains: it drops out, or its norms use what is in the batch"
+        paths = {turned(path) for path in training_paths(self.source.ir)}
+        training = [path for path, module in modules() if module.training]
+        found = next((path for path in training if not path or turned(path) in paths), None)
+        if paths and found is not None:
+            which = f"`{found}` of this module" if found else "this module"
+            text = f"{which} of {self.source.name} trains: it drops out, or its norms use what is in the batch"
             raise refusal(PassError("E0812", text, "call `.eval()` on it first"), self.source.ir)
+
+    def _refuse_random(self) -> None:
+        """Runs of what draws numbers when it is used differ by themselves."""
+        node = live(self.source.ir)
+        if node is not None:
+            text = f"`{node.op}` draws numbers when {self.source.name} is used: two runs cannot be compared"
+            help_ = "draw under `if training:` alone, or convert without comparing: `.deploy(...).convert(weights)`"
+            raise refusal(PassError("E0813", text, help_), self.source.ir, node.span)
 
     def report(self) -> str:
         """What was folded and what was not, and why; operations before and after."""
@@ -140,9 +156,9 @@ def _calls(model: Model, given: str | PassCall) -> Sequence[PassCall]:
     return calls_of(given)
 
 
-def refusal(error: PassError, ir: IR) -> ArchError:
-    """What a pass refuses, as a diagnostic at the block of the model."""
-    span = ir.definition.span or Span(Chunk(""), 0, 0)
+def refusal(error: PassError, ir: IR, span: Span | None = None) -> ArchError:
+    """What a pass refuses, as a diagnostic at a place of the source, else at the block of the model."""
+    span = span or ir.definition.span or Span(Chunk(""), 0, 0)
     found = (Diagnostic(error.code, error.text, span, help=error.help),)
     return ArchError(found, render(found))
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor
 
 import ogive
 from ogive.api import Model
+from ogive.cli import cli
 from ogive.grammar.diagnostics import ArchError
 
 FOLDER = Path(__file__).parents[1] / "golden" / "deploy"
@@ -55,9 +57,41 @@ def tied(folder: Path) -> object:
     return model().deploy("fold").convert(state(conv__kernel=torch.zeros(4, 3, 3, 3)), folder / "m.toml")
 
 
+def partly(path: str, text: str = TEXT) -> object:
+    """Converting a module of which one part was left in training."""
+    net = model(text).torch().eval()
+    net.get_submodule(path).train()
+    return model(text).deploy("fold").convert(net)
+
+
+BLOCKS = """use std.nn (Dropout, Linear)
+
+block Block[d](x: [*b, d]) -> [*b, d]:
+    return x |> Linear[d, d] as up |> Dropout[0.1] |> Linear[d, d] as down
+
+block Net(x: [b, 8]) -> [b, 8]:
+    repeat 3 as blocks:
+        x = x |> Block[8] as mlp
+    return x
+
+model M = Net[]
+"""
+STATISTICS = """use std.vision (Conv)
+
+block Net(x: [b, 3, h, w]) -> [b, 4, h, w]:
+    y, _, _ = batch_norm_train(x |> Conv[3, 4, 3, pad=1] as conv)
+    return y |> Conv[4, 4, 1] as last
+
+model M = Net[]
+"""
+
+
 CASES: dict[str, Callable[[Path], object]] = {
     "training": lambda _: model().deploy("fold").convert(model().torch()),
     "training_verified": lambda _: model().deploy("fold").verify(model().torch()),
+    "training_norm": lambda _: partly("bn"),
+    "training_dropout": lambda _: partly("blocks.1.mlp", BLOCKS),
+    "live_compared": lambda _: model(LIVE).deploy("fold").verify(model(LIVE).torch().eval()),
     "missing": lambda _: model().deploy("fold").convert(state(bn__weight=None, head__bias=None)),
     "extra": lambda _: model().deploy("fold").convert(state(conv__scale=torch.ones(4))),
     "misshapen": lambda _: model().deploy("fold").convert(state(conv__weight=torch.ones(4, 3, 5, 5))),
@@ -69,7 +103,10 @@ CASES: dict[str, Callable[[Path], object]] = {
     "no_such_recipe": lambda _: model().torch(recipe="deploy"),
     "nothing_to_pool": lambda _: model().deploy("poset_pool"),
     "a_cycle": lambda _: model(TEXT.replace("|> relu", "|> max_pool[2]")).deploy('poset_pool[order="a<b, b<a"]'),
+    "nothing_to_pool_at": lambda _: model().deploy("poset_pool[at=Stem]"),
+    "nothing_to_add_after": lambda _: model().deploy("poset_pool[after=Batchnorm]"),
     "nothing_to_average": lambda _: model().deploy("expert_average[at=MLP]"),
+    "one_of_two_to_average": lambda _: model(BLOCKS).deploy('expert_average[at=["Block", "Blok"]]'),
 }
 
 
@@ -94,6 +131,32 @@ def test_what_stays_live_is_reported(rewrite: bool) -> None:
     compare("report_live", model(LIVE).deploy("fold").report(), rewrite)
 
 
+def test_batch_statistics_are_left_reported_and_compared(rewrite: bool) -> None:
+    """They are no map by weights, and equal before and after: what is around them still folds."""
+    net = model(STATISTICS)
+    compare("report_statistics", net.deploy("fold").report(), rewrite)
+    assert net.deploy("fold").verify(net.torch().eval()).exact
+
+
+def test_parts_that_compute_the_same_may_stay_in_training() -> None:
+    net = model().torch().eval()
+    net.get_submodule("head").train()
+    model().deploy("fold").convert(net)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [(LIVE, "E0813", "bernoulli"), (TEXT.replace("relu", 'poset_pool["a<a"]'), "E0404", "a<a")],
+)
+def test_the_command_refuses(text: str, code: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "net.arch").write_text(text)
+    done = CliRunner().invoke(cli, ["deploy", f"{tmp_path / 'net.arch'}:M", "-o", str(tmp_path / "out.py")])
+    assert done.exit_code == 1
+    assert code in done.output
+    assert said in done.output
+    assert not (tmp_path / "out.py").exists()
+
+
 def test_what_a_training_module_is_refused_its_weights_are_not() -> None:
     net = model().torch()
     made = model().deploy("fold").convert(net.state_dict())
@@ -101,4 +164,4 @@ def test_what_a_training_module_is_refused_its_weights_are_not() -> None:
 
 
 def test_every_golden_text_has_its_case() -> None:
-    assert {path.stem for path in FOLDER.glob("*.txt")} == {*CASES, "report_live"}
+    assert {path.stem for path in FOLDER.glob("*.txt")} == {*CASES, "report_live", "report_statistics"}
