@@ -126,6 +126,21 @@ def test_scan_of_any_length_and_its_gradient(length: int, seed: int) -> None:
     torch.testing.assert_close(found, torch.autograd.grad((expected * scale).sum(), (a, b, h)))
 
 
+@pytest.mark.parametrize("width", [1, 8])
+def test_a_long_scan_equals_the_loop_to_1e6(width: int) -> None:
+    torch.manual_seed(width)
+    names = Names()
+    types = [names.type("n d"), names.type("n d"), names.type("d")]
+    op = function_of(node_of("linear_scan", types, {"axis": 0}), types, names.values({"n": 4096, "d": width}))
+    a, b = torch.rand(4096, width, requires_grad=True), torch.randn(4096, width, requires_grad=True)
+    h = torch.randn(width, requires_grad=True)
+    y, expected = op(a, b, h), by_steps(a, b, h, 0)
+    g = torch.randn(4096, width)
+    ours, theirs = (torch.autograd.grad(each, (a, b, h), g) for each in (y, expected))
+    for found, wanted in zip((y, *ours), (expected, *theirs), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6 * float(wanted.detach().abs().max()))
+
+
 def test_gradients_by_hand() -> None:
     names = Names()
     types = [names.type("n"), names.type("n")]
