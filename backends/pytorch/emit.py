@@ -15,7 +15,7 @@ from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, identifier
-from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, unit_of, unmade
+from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, seeded, unit_of, unmade
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
@@ -46,7 +46,7 @@ WIDTH = 84  # of the text inside of docstrings
 def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
     model = lowered(model, passes)
-    file = File(known_at_start(model), effectful())
+    file = File(known_at_start(model), effectful(), seeded(model))
     file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:

@@ -46,6 +46,31 @@ def _prefix(a: Tensor, b: Tensor) -> Tensor:
     return joined if even.shape[0] == pairs else torch.cat([joined, even[pairs:]])
 '''
 
+SEEDED_DROPOUT = '''
+def seeded_dropout(x: Tensor, p: float, training: bool, generator: torch.Generator | None) -> Tensor:
+    """Training, entries of x are 0 with probability p and the others scaled up, as the generator draws."""
+    if not training or generator is None:
+        return F.dropout(x, p, training)
+    kept = torch.empty_like(x).bernoulli_(1 - p, generator=generator)
+    return x * (kept / (1 - p) if p < 1 else kept)
+'''
+
+SEEDED_ATTENTION = '''
+def seeded_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float | None, p: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Attention whose weights are 0 with probability p, as the generator draws."""
+    if p == 0 or generator is None:
+        return F.scaled_dot_product_attention(q, k, v, mask, p, causal, scale=scale)
+    scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -torch.inf)
+    return seeded_dropout(scores.softmax(-1), p, True, generator) @ v
+'''
+
 WEIGHTS_OF = '''
 def weights_of(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
     """Parameters and buffers by name, behind a prefix."""
@@ -98,6 +123,8 @@ HELPERS: dict[str, str] = {
     "turns": TURNS,
     "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,
+    "seeded_dropout": SEEDED_DROPOUT,
+    "seeded_attention": SEEDED_ATTENTION,
     "batch_norm": BATCH_NORM,
     "batch_norm_train": BATCH_NORM_TRAIN,
     "linear_scan": LINEAR_SCAN,

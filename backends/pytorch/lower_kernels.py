@@ -37,6 +37,11 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
     is_causal = Code("True") if causal else None
     p = node.attr("dropout")
     dropout = None if p is None else Code(f"{ctx.scalar(p)} if {ctx.training()} else 0.0", TERNARY)
+    generator = None if dropout is None else ctx.seeded()
+    if generator is not None:
+        ctx.helper("seeded_dropout")
+        settings = (mask or Code("None"), Code(str(causal)), scale or Code("None"))
+        return call(ctx.helper("seeded_attention").text, q, k, v, *settings, dropout, generator)
     name = "F.scaled_dot_product_attention"
     return call(name, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
 

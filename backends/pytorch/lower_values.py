@@ -118,9 +118,12 @@ def bernoulli(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def dropout(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.dropout(x, p, self.training)`."""
+    """`F.dropout(x, p, self.training)`; the draws of a generator where the model takes one."""
     (x,) = args
-    return call("F.dropout", x, ctx.scalar(node.attr("p")), ctx.training())
+    p, generator = ctx.scalar(node.attr("p")), ctx.seeded()
+    if generator is None:
+        return call("F.dropout", x, p, ctx.training())
+    return call(ctx.helper("seeded_dropout").text, x, p, ctx.training(), generator)
 
 
 LOWER: dict[str, Lowering] = {

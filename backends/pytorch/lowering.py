@@ -53,6 +53,9 @@ class Context(Protocol):
     def generator(self) -> Code | None:
         """Where random numbers come from: `generator`, which a caller may hand over; None in an initializer."""
 
+    def seeded(self) -> Code | None:
+        """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+
     def training(self) -> Code:
         """Whether the model trains, as a bool expression (`self.training`)."""
 

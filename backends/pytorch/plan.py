@@ -209,6 +209,20 @@ def effectful() -> Callable[[Definition], bool]:
     return memo(acts)
 
 
+def seeded(model: Model) -> bool:
+    """Whether anything but dropout draws random numbers when the model runs: then it takes a generator."""
+
+    def draws(definition: Definition, ask: Callable[[Definition], bool]) -> bool:
+        return any(
+            ask(node.callee)
+            if node.callee is not None
+            else node.op in OPS and OPS[node.op].random and node.op != "dropout"
+            for node in definition.graph.walk()
+        )
+
+    return memo(draws)(model.definition)
+
+
 def unmade(definition: Definition, instance: Instance) -> bool:
     """Whether every call supplies all weights of an instance, and none is left that calls it or a part of it."""
     if not instance.omitted or not {path for path, _ in below(instance.definition)} <= set(instance.omitted):

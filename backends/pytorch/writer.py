@@ -149,6 +149,10 @@ class Writer:
         self.draws = True
         return Code("generator")
 
+    def seeded(self) -> Code | None:
+        """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+        return self.generator() if self.file.seeded else None
+
     def tapping(self) -> Code:
         """What the caller wants to see, or None."""
         self.taps = True

@@ -34,6 +34,7 @@ class File:
 
     known: Known
     acts: Callable[[Definition], bool]
+    seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters

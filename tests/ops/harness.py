@@ -158,6 +158,9 @@ class Single:
     def generator(self) -> Code | None:
         return None
 
+    def seeded(self) -> Code | None:
+        return None
+
     def pack(self, pack: str) -> Code:
         raise AssertionError(f"`*{pack}` at given sizes")
 
