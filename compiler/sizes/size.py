@@ -215,8 +215,13 @@ def _parts_of(kind: type[Compound], part: Size) -> tuple[Size, ...]:
 
 
 def _beats(kind: type[Compound], a: Size, b: Size) -> bool:
-    """Whether `a` makes `b` superfluous; of two that do so to each other there is but one, by normal form."""
-    gap = lower((b - a if kind is Min else a - b).terms)
+    """Whether `a` makes `b` superfluous; of two that do so to each other there is but one, by normal form.
+
+    A common factor goes first, as it does in the atom: a bound of `h//2 - 2*(h//4)` is rounded to a whole number.
+    """
+    terms = (b - a if kind is Min else a - b).terms
+    factor = content(terms.values())
+    gap = lower({m: c // factor for m, c in terms.items()} if factor > 1 else terms)
     return gap is not None and gap >= 0
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ogive.compiler.sizes import Size, Unknown, ceil_div, maximum, minimum, size
@@ -90,6 +90,7 @@ def test_substitution_commutes_with_values(tree: Tree, by: Tree, at: dict[Unknow
 
 
 @given(trees)
+@example(("min", ("%", "h", 2), ("%", "h", 4)))
 @settings(max_examples=200, deadline=None)
 def test_normal_form_is_idempotent_and_interned(tree: Tree) -> None:
     of = as_size(tree)
