@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ogive.backends.pytorch.alike import must_be_its_class
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.layers import is_layer
@@ -24,6 +25,8 @@ def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     if node.path and is_layer(callee):
         base = writer.path(node.path)
         return _with_weights(writer, node, base, args)
+    if node.path:
+        must_be_its_class(writer.file, writer.unit.definition, node)
     unit = writer.file.units[callee.name]
     written = writer.file.written[unit.name]
     base = Code(unit.name) if unit.function else writer.path(node.path)

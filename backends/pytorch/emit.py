@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from ogive.backends.pytorch.classes import class_lines
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.functions import filled, output_class, write
+from ogive.backends.pytorch.functions import filled, write
 from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, identifier
-from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, seeded, unit_of, unmade
+from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, output_class, seeded, unit_of, unmade
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
@@ -52,10 +52,14 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     for definition in order:
         root = definition is model.definition
         file.units[definition.name] = unit_of(definition, file.names, root=root)
+    made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
     sections: list[str] = []
     for definition in order:
         guards = _guards(model) if definition is model.definition else None
-        sections += _sections(file.units[definition.name], file, guards)
+        unit = file.units[definition.name]
+        texts = _sections(unit, file, guards)
+        if unit.function or definition.name in made:  # another form of an instance's block reads the same
+            sections += texts
     sections.append(_factory(model, file))
     return _assembled(model, file, sections)
 

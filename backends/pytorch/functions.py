@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.layout import signature, spaced, statement
-from ogive.backends.pytorch.names import RESERVED, class_name, identifier
+from ogive.backends.pytorch.names import RESERVED, identifier
 from ogive.backends.pytorch.nodes import write_node
-from ogive.backends.pytorch.plan import Unit
+from ogive.backends.pytorch.plan import Unit, output_class
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.taps import entry
@@ -127,12 +127,6 @@ def _kind(unit: Unit, path: str) -> str:
     return "Tensor" if path in weights or inside else "nn.Module"
 
 
-def output_class(unit: Unit) -> str | None:
-    """The name of the tuple of a definition whose outputs have names."""
-    names = unit.definition.output_names
-    return f"{class_name(unit.name)}Output" if not unit.prefix and len(names) > 1 and all(names) else None
-
-
 def returned(unit: Unit) -> str:
     """The type of what the function returns."""
     outputs = unit.graph.outputs
@@ -166,4 +160,4 @@ def _guard(writer: Writer, condition: Condition, indent: int) -> list[str]:
     return [*statement(f"if {text}:", indent), *statement(f'raise ValueError("{message}")', indent + 4)]
 
 
-__all__ = ["Weight", "output_class", "stepped", "write"]
+__all__ = ["Weight", "stepped", "write"]

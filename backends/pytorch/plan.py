@@ -101,6 +101,12 @@ def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> U
     return Unit(name, definition, definition.graph, place, "", turns, function, None, mine)
 
 
+def output_class(unit: Unit) -> str | None:
+    """The name of the tuple of a definition whose outputs have names."""
+    names = unit.definition.output_names
+    return f"{class_name(unit.name)}Output" if not unit.prefix and len(names) > 1 and all(names) else None
+
+
 def _claim(name: str, names: set[str]) -> str:
     found = fresh(name, names)
     names.add(found)
@@ -174,10 +180,13 @@ def known_at_start(model: Model) -> Known:
     known: Known = {model.definition.name: frozenset(unknown for unknown, _ in model.bindings)}
     for definition in reversed(order):
         mine = known[definition.name]
-        uses = [(m.definition, m.bindings) for m in definition.instances]
-        uses += [(n.callee, n.bindings) for n in definition.graph.walk() if n.callee is not None]
-        for callee, bindings in uses:
-            fixed = frozenset(unknown for unknown, value in bindings if value.unknowns <= mine)
+        uses = [(m.definition, m.bindings, "") for m in definition.instances]
+        uses += [(n.callee, n.bindings, n.path) for n in definition.graph.walk() if n.callee is not None]
+        made = {m.path: dict(m.bindings) for m in definition.instances}
+        for callee, bindings, path in uses:
+            at_start = made.get(path, {})  # a size that differs from call to call is not that of the instance
+            own = [(u, value) for u, value in bindings if u not in callee.sizes or at_start.get(u, value) == value]
+            fixed = frozenset(unknown for unknown, value in own if value.unknowns <= mine)
             known[callee.name] = known[callee.name] & fixed if callee.name in known else fixed
     return known
 

@@ -181,6 +181,12 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
     variant.omitted_outputs = tuple(
         i for i, (value, _) in enumerate(results) if isinstance(value, Absent) and value.name == OMITTED
     )
+    variant.passed_outputs = tuple(
+        (index, at)
+        for index, (value, _) in enumerate(results)
+        for at, each in enumerate(tree.inputs)
+        if isinstance(value, Tensor) and value.maybe == each.name
+    )
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
     stated = [c for c, _ in frame.stated]
     variant.definition = Definition(

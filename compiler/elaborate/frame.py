@@ -17,6 +17,7 @@ from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
+    from ogive.compiler.elaborate.agree import Calls
     from ogive.compiler.elaborate.modules import Module
     from ogive.compiler.elaborate.session import Session
 
@@ -119,6 +120,7 @@ class Frame:
     turn_numbers: frozenset[Unknown] = frozenset()  # of `repeat`: values and settings, not sizes
     lift: Size | None = None  # `each`: what is allocated here has one set of weights for each of so many
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
+    calls: dict[str, Calls] = field(default_factory=dict)  # by instance, what its calls give it together
     entry: bool = False  # the root of a model
     speaks: bool = False  # it is elaborated once more for what it says, in the names of the user
     catches: bool = False  # reports a limit that is reached below it

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate import brackets, constants, evaluate, lifting, statics, typed, uses, weights_read
+from ogive.compiler.elaborate.agree import Calls, Disagreed, open_to_all
 from ogive.compiler.elaborate.blame import speaking
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
-from ogive.compiler.elaborate.generic import open_match, typed_results
+from ogive.compiler.elaborate.generic import typed_results
 from ogive.compiler.elaborate.modules import Library
 from ogive.compiler.elaborate.places import BlockName
 from ogive.compiler.elaborate.recursion import is_recursive
@@ -250,6 +251,7 @@ class Session:
         tied: list[Condition],
         recursive: bool = False,
         speaks: bool = False,
+        calls: dict[str, Calls] | None = None,
     ) -> Variant:
         variant = Variant(ref, holes, pinned=recursive, ties=tuple(tied))
         variants = self.held(found)
@@ -257,6 +259,7 @@ class Session:
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
         sub.speaks = speaks
+        sub.calls = calls or {}
         for tie in tied:
             sub.decisions.append((tie, True))
             sub.facts = sub.facts.assume(tie)
@@ -267,6 +270,11 @@ class Session:
             variants.remove(variant)
             open_.found += [found for found in sub.diagnostics if found.code in CERTAIN]
             raise
+        except Disagreed as again:
+            variants.remove(variant)
+            if again.frame is not sub:
+                raise
+            return self._attempt(frame, ref, found, holes, tied, recursive, speaks, sub.calls)
         except BaseException:
             variants.remove(variant)
             raise
@@ -279,7 +287,7 @@ class Session:
         """The variant of an instance whose weights are named; before it is applied its statics must be known."""
         if instance.use is not None and instance.use.variant.definition is not None:
             return instance.use
-        match = open_match(frame, instance.block, instance.statics, span)
+        match = open_to_all(frame, instance, instance.statics, span)
         if match is None:
             return None
         presence = tuple(each.type.optional for each in instance.block.tree.inputs)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ogive.compiler.elaborate.agree import open_to_all
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.places import snake
 from ogive.compiler.elaborate.values import BlockRef, Composite, Fault, Handed, Instance, Template, Tensor
+from ogive.compiler.ir import Definition
 from ogive.compiler.weights import turns_in, weight_types
+from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 
@@ -62,9 +65,10 @@ def _parts(parts: tuple[Any, ...], place: str, shared: dict[str, Instance]) -> I
             yield part
 
 
-def weights(frame: Frame, instance: Instance, span: Span) -> dict[str, Tensor]:
-    """The weights of the instances that were handed to `instance`, by their paths below it."""
+def weights(frame: Frame, instance: Instance, definition: Definition, span: Span) -> dict[str, Tensor]:
+    """The weights of the instances that were handed to `instance`, which `definition` has, by their paths below it."""
     found: dict[str, Tensor] = {}
+    wanted = [path for path, _ in weight_types(definition, {})]
     for place, held in instance.shared.items():
         use = frame.session.variant_of(frame, held, span)
         if use is None:
@@ -74,5 +78,15 @@ def weights(frame: Frame, instance: Instance, span: Span) -> dict[str, Tensor]:
             where = f"{held.path}.{path}"
             held.stored.add(path)
             frame.read.add(where)
-            found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
+            if f"{place}.{path}" in wanted:  # the calls in there may leave out what needs it
+                found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
+        missing = next((path for path in wanted if path.startswith(f"{place}.") and path not in found), None)
+        if missing is not None:  # calls in there give what those here leave out
+            open_to_all(frame, held, held.bound or held.statics, span)
+            raise frame.fail(
+                "E0702",
+                f"`{instance.path}` applies `{held.path}` in a way that needs the weight `{missing}`: it has none here",
+                span,
+                labels=(Label(held.span, "made here"),),
+            )
     return found

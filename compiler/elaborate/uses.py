@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import blame, sharing, unify
 from ogive.compiler.elaborate import supplied as weights_at_calls
+from ogive.compiler.elaborate.agree import agree
 from ogive.compiler.elaborate.frame import Frame
-from ogive.compiler.elaborate.statics import names_in
+from ogive.compiler.elaborate.statics import input_sizes, names_in
 from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
@@ -16,6 +18,7 @@ from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_o
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Answer, Condition, Size, ge
 from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.weights import weight_types
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -42,17 +45,27 @@ def bind(
     if ref in frame.session.refused:
         return None
     given = instance.bound or instance.statics
-    key = (ref, tuple(given.items()), tuple(None if t is None else signature_of(t) for t in operands))
-    known = frame.applied.get(key)
+    here = tuple(None if t is None else t.maybe is not None for t in operands)
+    calls = frame.calls.get(instance.path)
+    presence = here if calls is None else calls.joined(here)
+    key = (ref, tuple(given.items()), presence, tuple(None if t is None else signature_of(t) for t in operands))
+    known = frame.applied.get(key) if calls is None or calls.presence == presence else None
     if known is not None:
         match, used, types = known
+        agree(frame, instance.path, presence, match.sizes, span)
         _allocated(frame, instance, match, used)
-        return used, types
+        return (used, types) if _same_weights(frame, instance, used, span) else None
+    if calls is not None:  # sizes of inputs that this call leaves out, and another gives
+        gone = vacant(ref.tree, here) - vacant(ref.tree, presence)
+        given = {**{name: calls.sizes[name] for name in gone if name in calls.sizes}, **given}
     match = unify.match_inputs(frame, ref, given, operands, span, spans)
     if match.failed:
         return None
+    if True in presence:  # calls with and without an input bind its sizes in one order
+        match.sizes = {name: match.sizes[name] for name in input_sizes(ref.tree) if name in match.sizes}
+    own = match.sizes.keys() - vacant(ref.tree, here)
+    agree(frame, instance.path, presence, {name: match.sizes[name] for name in own}, span)
     shown = _shown(operands, spans)
-    presence = tuple(None if t is None else t.maybe is not None for t in operands)
     if not _stated(frame, ref, match, span, shown, vacant(ref.tree, presence)):
         return None
     if frame.session.misfit(frame, ref, match, instance.span):
@@ -72,6 +85,7 @@ def bind(
     if (
         not _large_enough(frame, variant, bindings, span, shown)
         or not _flow(frame, variant, bindings, span, shown)
+        or not _same_weights(frame, instance, Use(variant, bindings), span)
         or variant.outputs is None
     ):
         return None
@@ -168,6 +182,34 @@ def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None
         )
 
 
+def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> bool:
+    """One set of weights serves all calls: a choice at compile time that comes out otherwise allocates no others."""
+    definition, member = use.variant.definition, frame.members[instance.member]
+    if definition is None or definition.stateless or not isinstance(member, InstanceMember):
+        return True
+    if member.definition is definition:
+        return True
+    before = dict(weight_types(member.definition, dict(member.bindings)))
+    here = dict(weight_types(definition, dict(use.bindings)))
+    for path in sorted(before.keys() | here.keys()):
+        if path in before and path in here and _same_type(frame, before[path], here[path]):
+            continue
+        frame.report(
+            "E0702",
+            f"`{instance.path}` is applied in two ways that need different weights: `{path}` is not the same in both",
+            span,
+            labels=(Label(frame.calls[instance.path].span, "and applied here"),),
+            help="allocate what one of them needs in both, or make two instances",
+        )
+        return False
+    return True
+
+
+def _same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
+    pairs = zip(a.axes, b.axes, strict=False)
+    return a.elem == b.elem and len(a.axes) == len(b.axes) and all(frame.facts.equal(x.size, y.size) for x, y in pairs)
+
+
 def _results(
     frame: Frame,
     instance: Instance,
@@ -193,7 +235,7 @@ def _results(
             return BROKEN
         handed = found
     if instance.shared and definition is not None:
-        handed = {**sharing.weights(frame, instance, span), **handed}
+        handed = {**sharing.weights(frame, instance, definition, span), **handed}
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
     made = frame.builder.node(
         "call",
@@ -210,8 +252,17 @@ def _results(
     values: list[Any] = list(made)
     for index in use.variant.absent_outputs:
         values.insert(index, Absent(instance.block.tree.outputs[index].name or "output", span))
+    for index, at in use.variant.passed_outputs:
+        values[index] = _passed(values[index], operands[at])
     seen = tuple(v for index, v in enumerate(values) if index not in use.variant.omitted_outputs)
     return seen[0] if len(seen) == 1 else seen
+
+
+def _passed(result: Tensor, operand: Tensor | None) -> Tensor | Absent:
+    """A result that is an optional input handed through: it is there where that one is given."""
+    if operand is None:
+        return Absent(result.name, result.born)
+    return replace(result, maybe=operand.maybe)
 
 
 def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:

@@ -46,6 +46,7 @@ class Variant:
     outputs: tuple[TensorType, ...] | None = None
     absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
     omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
+    passed_outputs: tuple[tuple[int, int], ...] = ()  # (output, input): optional inputs that it hands through
     conditions: tuple[Condition, ...] = ()
     derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
     sketch: Graph | None = None  # where it is not ok: what was built before a fault, outputs left out

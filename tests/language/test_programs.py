@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from language.blocks import CASES as BLOCKS
+from language.calls import CASES as CALLS
 from language.harness import Case, compare, flat
 from language.loops import CASES as LOOPS
 from ogive.compiler.verify import verify
 
-CASES = (*LOOPS, *BLOCKS)
+CASES = (*LOOPS, *BLOCKS, *CALLS)
 
 
 def test_there_are_sixty() -> None:
