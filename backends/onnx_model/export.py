@@ -10,6 +10,7 @@ import numpy as np
 from onnx import ModelProto
 
 from ogive.backends.onnx_model.builder import RANDOM, Builder
+from ogive.backends.onnx_model.channel_maxima import channel_maxima
 from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.functions import DOMAIN, Functions
@@ -28,6 +29,7 @@ from ogive.backends.onnx_model.tidy import (
 from ogive.backends.onnx_model.walk import Bound, Walker
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.passes import lowered
+from ogive.compiler.passes.frame import optimized
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
 from ogive.compiler.types import Axis, TensorType
@@ -63,7 +65,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
-    model = lowered(model)
+    model = optimized(lowered(model), (channel_maxima,))
     builder = Builder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -127,6 +128,46 @@ def test_onnx_says_the_same(settings: str, order: str, form: str, tmp_path: Path
         x = image(*shape).float()
         (found,) = session.run(None, {"x": x.numpy()})
         np.testing.assert_allclose(found, module(x).numpy(), rtol=1e-6, atol=1e-6)
+
+
+STATIC = """block Pool[c](x: [b, c, h, w]) -> [b, c, h', w']
+where h > 8, w > 8:
+    return x |> max_pool[{settings}]
+
+block Net[c](x: [b, c, h, w]) -> [b, c, h', w']
+where h > 8, w > 8:
+    return x |> Pool[c]
+
+model M = Net[c=3]
+
+model Alone = Pool[c=3]
+"""
+
+
+@pytest.mark.parametrize("order", ["#1", "diamond", "zigzag"])
+@pytest.mark.parametrize("settings", ["2", "2, ceil=true", "2, stride=1"])
+def test_three_forms_in_onnx_agree(settings: str, order: str, tmp_path: Path) -> None:
+    """Vertices by ReduceMax at known sizes, by MaxPool at open ones, the closed form; the channels are a static."""
+    models = ogive.source(STATIC.format(settings=settings)).models
+    vertices, closed = (PassCall("poset_pool", (("order", order), ("form", form))) for form in FORMS[::-1])
+    open_form, closed_form = models["M"].deploy(vertices), models["M"].deploy(closed)
+    ops = operations(open_form, tmp_path / "open.onnx")
+    assert ops[ops.index("Conv") :] == ["Conv", "Unsqueeze", "MaxPool", "Squeeze", "Relu"]
+    assert not {"Conv", "MaxPool"} & set(operations(closed_form, tmp_path / "closed.onnx"))
+    for b, h, w in ((2, 10, 12), (1, 9, 11)):
+        fixed = models["Alone"].deploy(vertices, PassCall("specialize", (("b", b), ("h", h), ("w", w))))
+        assert "ReduceMax" in operations(fixed, tmp_path / "fixed.onnx")
+        x = image(b, 3, h, w).float()
+        wanted = closed_form.torch().eval()(x).numpy()
+        for name in ("fixed", "open", "closed"):
+            session = ort.InferenceSession(tmp_path / f"{name}.onnx", providers=["CPUExecutionProvider"])
+            np.testing.assert_allclose(session.run(None, {"x": x.numpy()})[0], wanted, rtol=1e-6, atol=1e-6)
+
+
+def operations(model: ogive.Model, path: Path) -> list[str]:
+    """Write a model; the operations of its file."""
+    model.onnx(path)
+    return [node.op_type for node in onnx.load(path).graph.node]
 
 
 def natural(size: int) -> list[Poset]:
