@@ -48,6 +48,6 @@ def accuracy(net: nn.Module, data: Split) -> float:
         return 100 * float((net.eval()(data[2]).argmax(1) == data[3]).float().mean())
 
 
-def row(name: str, found: Sequence[float]) -> str:
-    """A line of a table: mean and deviation over seeds."""
-    return f"| {name} | {mean(found):.2f} | {stdev(found):.2f} |"
+def row(name: str, *columns: Sequence[float]) -> str:
+    """A line of a table: mean and deviation over seeds of each column."""
+    return " | ".join([f"| {name}", *(f"{mean(found):.2f} | {stdev(found):.2f}" for found in columns)]) + " |"
