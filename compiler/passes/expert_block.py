@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Definition, Graph, Init, Node, Scalar, Weight
-from ogive.compiler.passes.deploy_flat import _Flat, _Place, all_members
+from ogive.compiler.passes.deploy_flat import all_members
 from ogive.compiler.passes.deploy_passed import PassError
 from ogive.compiler.passes.expert_build import Building
 from ogive.compiler.passes.expert_partition import partitioned
+from ogive.compiler.passes.flat import Place, inlined
 from ogive.compiler.passes.substitute import Fresh
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
@@ -186,7 +187,9 @@ def _each(
     reads = [build.add(node) for node in _read(stacked, build.fresh).values()]
     inner = [build.fresh.value(TensorType(t.elem, t.axes[1:])) for t in (build.types[n] for n in (lifted, *reads))]
     weights = {path: value.name for path, value in zip(stacked, inner[1:], strict=True)}
-    nodes, output = _body(block, sizes, inner[0].name, weights, build.fresh)
+    place = Place("", sizes, weights, {block.graph.inputs[0].name: inner[0].name})
+    nodes, (out,) = inlined(block.graph, place, build.fresh, {value.name: value.type for value in inner})
+    output = str(out)
     made = {value.name: value.type for node in nodes for value in node.outputs}[output]
     region = Graph(tuple(inner), tuple(nodes), (output,))
     outside = build.fresh.value(TensorType(made.elem, (Axis(size(count)), *made.axes)))
@@ -194,13 +197,3 @@ def _each(
     attrs = (("size", size(count)), ("mapped", len(inner)), ("in_axes", zeros), ("out_axes", (0,)))
     result = build.add(Node("each", (lifted, *reads), (outside,), attrs, (region,)))
     return build.shaped(result, f"g{ones_text} c d -> g c d") if ones else result
-
-
-def _body(
-    block: Definition, sizes: dict[Unknown, Size], x: str, weights: dict[str, str], fresh: Fresh
-) -> tuple[list[Node], str]:
-    """The operations of the block on other weights."""
-    flat = _Flat(fresh, {}, set(), trained=True)
-    source = block.graph.inputs[0].name
-    nodes, outputs = flat.graph(block.graph, {source: x}, _Place("", sizes, weights, {source: x}))
-    return nodes, str(outputs[0])

@@ -9,34 +9,10 @@ from ogive.compiler.ir import Const, Node
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.passes.substitute import Fresh
-from ogive.compiler.sizes import TRUE, Condition, Size
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.passes.trusting import Trusting
+from ogive.compiler.sizes import Size
+from ogive.compiler.types import TensorType
 from ogive.grammar.source import Span
-
-
-@dataclass(frozen=True, slots=True)
-class Trusting:
-    """The checker of graphs that a pass knows to fit: what it builds, it builds from the sizes at hand."""
-
-    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        """Sizes are equal by construction."""
-
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
-        """Patterns divide by construction."""
-
-    def inside(self, condition: Condition, text: str) -> None:
-        """Indices lie inside by construction."""
-
-    def positive(self, size: Size, text: str) -> None:
-        """No axis is empty."""
-
-    def proves(self, condition: Condition) -> bool:
-        """What is known without facts."""
-        return condition == TRUE
-
-    def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
-        """Two axes of one size."""
-        return a
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Node, Operand
-from ogive.compiler.passes.deploy_flat import _Flat, _lifts, _Place
+from ogive.compiler.passes.flat import Place, inlined, lifted_instances
 from ogive.compiler.passes.substitute import Fresh, with_operands
 
 
@@ -55,9 +55,7 @@ def _inlined(graph: Graph, fresh: Fresh) -> Graph:
 def _body(
     node: Node, callee: Definition, graph: Graph, before: list[Node], fresh: Fresh
 ) -> tuple[list[Node], tuple[Operand, ...]]:
-    flat = _Flat(fresh, {}, set(), trained=True)
-    flat.types.update((value.name, value.type) for value in graph.inputs)
-    flat.types.update((value.name, value.type) for made in before for value in made.outputs)
+    types = {value.name: value.type for value in (*graph.inputs, *(v for made in before for v in made.outputs))}
     names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, node.inputs, strict=True)}
-    place = _Place(node.path, dict(node.bindings), dict(node.supplied), dict(names), _lifts(callee))
-    return flat.graph(callee.graph, names, place)
+    place = Place(node.path, dict(node.bindings), dict(node.supplied), names, lifted_instances(callee))
+    return inlined(callee.graph, place, fresh, types)

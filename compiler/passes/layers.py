@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from ogive.compiler.ir import Bindings, Definition, Graph, Init, Instance, Member, Node, Operand, Static, Value, Weight
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.spec import Checker
 from ogive.compiler.passes.frame import map_nodes
-from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.passes.trusting import Trusting
+from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 
 
@@ -59,30 +59,6 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "group_norm": Row("std.nn.GroupNorm", ("c",), 1, _same, _same),
     }
 )
-
-
-class Assumed(Checker):
-    """The checker of what was checked before."""
-
-    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        """It is."""
-
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
-        """It holds."""
-
-    def inside(self, condition: Condition, text: str) -> None:
-        """It lies inside."""
-
-    def positive(self, size: Size, text: str) -> None:
-        """It is at least 1."""
-
-    def proves(self, condition: Condition) -> bool:
-        """Nothing hangs on it here."""
-        return False
-
-    def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
-        """They are equal."""
-        return a
 
 
 def layered(definition: Definition) -> Definition:
@@ -225,7 +201,7 @@ def _built(row: Row, node: Node, operand: TensorType, window: tuple[Size, ...], 
         values[row.bias] = _value("bias", "float", (Axis(size(statics[-1])),))
     inputs = [values.get(at) for at in range(len(node.inputs))]
     given = {static.name: node.attr(static.name, static.default) for static in OPS[node.op].statics}
-    (result,), _ = OPS[node.op].rule(Assumed(), given, [value.type if value is not None else None for value in inputs])
+    (result,), _ = OPS[node.op].rule(Trusting(), given, [value.type if value is not None else None for value in inputs])
     weights = [value for value in values.values() if value.name != "x"]
     nodes = [Node("weight", (), (value,), path=value.name) for value in weights]
     operands = tuple(None if value is None else value.name for value in inputs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Definition, Graph, Node
-from ogive.compiler.passes.deploy_flat import Call, Origins
+from ogive.compiler.passes.flat import Call, Origins
 from ogive.compiler.passes.outline_block import Apart, Block, Blocks, Calls, holds
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Attrs, Bindings, Const, Definition, Graph, Instance, Member, Node, Operand, Value, Weight
-from ogive.compiler.passes.deploy_flat import Call, Origins
+from ogive.compiler.passes.flat import Call, Origins
 from ogive.compiler.passes.fold_static import determined
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.sizes import Size, Unknown, size
