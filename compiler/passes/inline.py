@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Bindings, Definition, Graph, Node, Operand
 from ogive.compiler.ops import OPS
+from ogive.compiler.passes.flat import Place, inlined
 from ogive.compiler.passes.substitute import Fresh, copied, with_operands
 from ogive.compiler.weights import weight_types
 
@@ -50,6 +51,8 @@ class _Inliner:
         same = shared_instance(self.definition, node, stored)
         if same is not None:
             node = replace(node, path=same, supplied=())
+        if node.callee is not None and _alone(node, node.callee):
+            return _whole(node, node.callee, self.fresh)
         if node.callee is None or not _wanted(node, node.callee):
             return [node], [value.name for value in node.outputs]
         nodes, outputs = _body(node, node.callee, self.fresh)
@@ -90,6 +93,26 @@ def _at(operand: Operand, renamed: dict[str, Operand]) -> Operand:
     return renamed.get(operand, operand) if isinstance(operand, str) else operand
 
 
+def _given(node: Node, callee: Definition) -> dict[str, Operand]:
+    return {value.name: operand for value, operand in zip(callee.graph.inputs, node.inputs, strict=True)}
+
+
+def _alone(node: Node, callee: Definition) -> bool:
+    """Whether a block with branches is handed all its weights and has no instance, which a target could call."""
+    if node.op != "call" or node.path or not node.supplied:
+        return False
+    inside = list(callee.graph.walk())
+    return any(inner.regions for inner in callee.graph.nodes) and not any(inner.op == "given" for inner in inside)
+
+
+def _whole(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:
+    """The body with its branches, into which the weights are handed."""
+    place = Place("", dict(node.bindings), dict(node.supplied), _given(node, callee))
+    kinds = dict(weight_types(callee, dict(node.bindings)))
+    nodes, outputs = inlined(callee.graph, place, fresh, {value: kinds[path] for path, value in node.supplied})
+    return nodes, list(outputs)
+
+
 def _wanted(node: Node, callee: Definition) -> bool:
     if node.op != "call":
         return False
@@ -105,9 +128,7 @@ def _wanted(node: Node, callee: Definition) -> bool:
 
 
 def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:
-    names: dict[str, Operand] = {
-        value.name: operand for value, operand in zip(callee.graph.inputs, node.inputs, strict=True)
-    }
+    names = _given(node, callee)
     handed = dict(node.supplied)
     body = callee.graph
     for inner in body.nodes:

@@ -78,6 +78,17 @@ block SuppliedNet[d](x: [b, n, d]) -> [b, n, d]:
 block KeptNet[d](x: [b, n, d]) -> [b, n, d]:
     return x |> Kept
 
+block Phased[d](x: [b, n, d]) -> [b, n, d]:
+    param w: [d, d] = normal
+    if training:
+        y = x @ w
+    else:
+        y = x @ (w + w)
+    return y
+
+block PhasedNet[d](x: [b, n, d]) -> [b, n, d]:
+    return x |> Phased as mlp
+
 block Rows[d](x: [n, d]) -> [n, d]:
     return x |> MLP
 
@@ -92,6 +103,7 @@ model F = FrozenNet[d=4]
 model S = SuppliedNet[d=4]
 model K = KeptNet[d=4]
 model R = Rows[d=4]
+model Q = PhasedNet[d=4]
 """
 
 
@@ -149,6 +161,15 @@ def apart(net: nn.Module, seed: int = 0) -> list[nn.Parameter]:
 def test_equal_experts_are_the_plain_block_for_any_number_of_tokens(b: int, n: int, experts: int, how: str) -> None:
     net, other = nets(experts, partition=how)
     x = torch.randn(b, n, 4, dtype=torch.float64)
+    for training in (True, False):
+        torch.testing.assert_close(other.train(training)(x), net.train(training)(x), rtol=1e-10, atol=1e-12)
+
+
+def test_weights_are_read_in_the_phases_of_an_expert_too() -> None:
+    passed = expert_average(ir("Q"), at="Phased")
+    net, other = build(ir("Q")).double(), build(passed.model).double()
+    other.load_state_dict(convert(passed.conversion, net.state_dict(), None))
+    x = torch.randn(2, 5, 4, dtype=torch.float64)
     for training in (True, False):
         torch.testing.assert_close(other.train(training)(x), net.train(training)(x), rtol=1e-10, atol=1e-12)
 
