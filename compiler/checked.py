@@ -201,6 +201,7 @@ class _Checked:
             found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
             variant = self.session.find(root, ref, found)
             self._add_variant(variant, set())
+            self.add([wrong for _, wrong in variant.handed])  # an axis that is the default
         except Undecided as open_:
             self.add(open_.found)
         except LimitReached as limit:
@@ -276,7 +277,7 @@ class _Checked:
         finally:
             self.add(root.diagnostics)
         self._add_variant(variant, set())
-        if blame.at_use(root, variant, span):
+        if blame.at_use(root, variant, span) or blame.of_handed(root, variant, span):
             self.add(root.diagnostics)
         if variant.definition is None or not variant.ok:
             return None

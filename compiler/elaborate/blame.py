@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.statics import input_sizes
 from ogive.compiler.elaborate.values import BlockRef
 from ogive.compiler.elaborate.variants import Variant
 from ogive.compiler.sizes import Size, Unknown
-from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
 
 _SUM = re.compile(r"[ /%]")
@@ -42,6 +42,15 @@ def at_use(frame: Frame, variant: Variant, span: Span) -> bool:
         frame.report(found.code, found.message, span, help=found.help, details=(*found.details, where))
         break
     return True
+
+
+def of_handed(frame: Frame, variant: Variant, span: Span) -> bool:
+    """Say at a use what is wrong with what the block was handed; its user may have been handed it too."""
+    for axis, found in variant.handed:
+        labels = (Label(found.span, f"looked for in `{variant.ref.name}`"), *found.labels)
+        frame.report(found.code, found.message, span, labels=labels, help=found.help)
+        frame.hand(axis)
+    return bool(variant.handed)
 
 
 def _errors(variant: Variant, seen: set[Variant]) -> Iterator[Diagnostic]:

@@ -273,6 +273,8 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
     blamed = checker.spans[error.operand] if error.operand is not None and error.operand < len(checker.spans) else None
     help_ = error.help if blamed is None else CAST.sub(lambda cast: f"`{cast[1]}({blamed.text})`", error.help)
     frame.report(error.code, checker.said(error.text), span, labels=labels, help=help_)
+    if error.axis is not None:
+        frame.hand(error.axis)
 
 
 def unknown_size(name: str, born: Span | None) -> Size:

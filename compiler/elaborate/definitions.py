@@ -68,7 +68,9 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
         else:
             frame.execute(tree.body)
         _finish(frame, variant, ref, found)
-    variant.diagnostics = frame.diagnostics
+    variant.handed = [] if ref.standard else frame.handed
+    elsewhere = {id(found) for _, found in variant.handed}
+    variant.diagnostics = [found for found in frame.diagnostics if id(found) not in elsewhere]
     variant.uses = list(dict.fromkeys(frame.uses))
     variant.open = any(each.open for each in variant.uses) or (frame.session.recursive[ref] and not variant.pinned)
     variant.ok = not frame.failed

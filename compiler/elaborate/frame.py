@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.builder import Builder, Names
-from ogive.compiler.elaborate.values import BlockRef, Fault, Instance, Undecided
+from ogive.compiler.elaborate.values import AxisRef, BlockRef, Fault, Instance, Undecided
 from ogive.compiler.ir import Init, Member, Weight
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq
 from ogive.compiler.types import TensorType
@@ -97,6 +97,7 @@ class Frame:
     derived: list[Size] = field(default_factory=list)  # sizes that must be positive, and are not surely
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    handed: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # axes handed to it, that are not there
     instances: list[Instance] = field(default_factory=list)
     members: list[Member | None] = field(default_factory=list)
     taken: dict[str, Span] = field(default_factory=dict)
@@ -287,6 +288,11 @@ class Frame:
     def weight(self, path: str) -> Weight | None:
         """The weight of this body at a path."""
         return next((m for m in self.members if isinstance(m, Weight) and m.path == path), None)
+
+    def hand(self, axis: str | int) -> None:
+        """The last fault is that there is no such axis: where the block was handed it, its use says so."""
+        if any(isinstance(value, AxisRef) and value.where == axis for value in self.header.values()):
+            self.handed.append((axis, self.diagnostics[-1]))
 
     @contextmanager
     def followed_by(self, rest: Rest) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ogive.compiler.elaborate import brackets, constants, evaluate, lifting, statics, typed, uses, weights_read
 from ogive.compiler.elaborate.agree import Calls, Disagreed, open_to_all
-from ogive.compiler.elaborate.blame import speaking
+from ogive.compiler.elaborate.blame import of_handed, speaking
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
 from ogive.compiler.elaborate.frame import Frame
@@ -240,7 +240,7 @@ class Session:
         tied = ties(frame, found.sizes, shown) if failed.ties else []
         again = self._attempt(frame, failed.ref, found, shown, tied, speaks=True)
         self.held(found).remove(again)
-        failed.diagnostics, failed.uses = again.diagnostics, again.uses
+        failed.diagnostics, failed.handed, failed.uses = again.diagnostics, again.handed, again.uses
 
     def _attempt(
         self,
@@ -293,7 +293,7 @@ class Session:
         presence = tuple(each.type.optional for each in instance.block.tree.inputs)
         shape, values = abstract(instance.block, match, presence), match.values
         variant = self.find(frame, instance.block, shape, span)
-        if variant.definition is None:
+        if of_handed(frame, variant, span) or variant.definition is None:
             return None
         use = Use(variant, bindings_of(variant.holes, shape.sizes))
         instance.use, instance.bound = use, values

@@ -78,7 +78,7 @@ def bind(
             raise
         frame.report("E0701", f"{limit}", span, note="asked for here")
         return None
-    if blame.at_use(frame, variant, span):
+    if blame.at_use(frame, variant, span) or blame.of_handed(frame, variant, span):
         return None
     bindings = bindings_of(variant.holes, found.sizes)
     _allocated(frame, instance, match, Use(variant, bindings))

@@ -40,6 +40,7 @@ class Variant:
     ok: bool = False
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    handed: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # of axes handed to it, said at its uses
     uses: list[Variant] = field(default_factory=list)
     open: bool = False  # a block that uses itself stands in it, seen through its signature: no number was known
     definition: Definition | None = None

@@ -23,10 +23,10 @@ def resolve(type: TensorType, axis: AxisName, *, operand: int = 0, static: str =
         if 0 <= index < count and (index < pack if position >= 0 else index > pack):
             return index
         text = f"position {position} of {type} counts across `{type.axes[pack]}`, which may be any number of axes"
-        raise ShapeError(text, code="E0304", operand=operand, static=static)
+        raise ShapeError(text, code="E0304", operand=operand, static=static, axis=position)
     if not 0 <= index < count:
         text = f"there is no axis {position} in {type}, which has {count}"
-        raise ShapeError(text, code="E0304", operand=operand, static=static)
+        raise ShapeError(text, code="E0304", operand=operand, static=static, axis=position)
     return index
 
 
@@ -52,4 +52,4 @@ def _labelled(type: TensorType, label: str, operand: int, static: str) -> int:
         known = [f"`{axis.label}`" for axis in type.axes if axis.label is not None]
         has = f"its labels are {', '.join(known)}" if known else "it has no labels"
         text = f"no axis of {type} is labelled `{label}`: {has}"
-    raise ShapeError(text, code="E0305", operand=operand, static=static)
+    raise ShapeError(text, code="E0305", operand=operand, static=static, axis=label)

@@ -69,8 +69,19 @@ def _check_operands(parsed: Parsed, types: Sequence[TensorType]) -> None:
         seen: set[str] = set()
         for leaf in operand.leaves():
             if leaf.kind != "number" and leaf.text in seen:
-                raise misfit(f"`{leaf}` stands twice in `{operand}`", leaf.inside)
+                raise misfit(
+                    f"`{leaf}` stands twice in `{operand}`", leaf.inside, help=_diagonal(leaf, operand, parsed)
+                )
             seen.add(leaf.text)
+
+
+def _diagonal(leaf: Term, operand: Operand, parsed: Parsed) -> str:
+    """How a diagonal is written."""
+    if leaf.kind != "name" or operand not in parsed.inputs:
+        return ""
+    other = "m" if leaf.text != "m" else "n"
+    pattern = f"{leaf} {other}, {leaf} {other} -> {leaf}"
+    return f'the diagonal has two names, and meets an identity: `einsum["{pattern}"](x, eye[{leaf}])`'
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ REQUIRED: Any = object()  # the default of a static that has none
 class ShapeError(Exception):
     """An operation does not fit its operands: a fact about shapes. The checker finds the places.
 
-    `operand` is the operand at fault; `inside` the characters of a pattern string that are; `code` the diagnostic.
+    `operand` is the operand at fault; `inside` the characters of a pattern string that are; `code` the diagnostic;
+    `axis` the label or position that names no axis.
     """
 
     def __init__(
@@ -34,11 +35,12 @@ class ShapeError(Exception):
         operand: int | None = None,
         inside: tuple[int, int] | None = None,
         static: str | None = None,
+        axis: str | int | None = None,
         help: str = "",
     ) -> None:
         super().__init__(text)
         self.text, self.code, self.operand = text, code, operand
-        self.inside, self.static, self.help = inside, static, help
+        self.inside, self.static, self.axis, self.help = inside, static, axis, help
 
 
 class Checker(Protocol):
