@@ -230,9 +230,9 @@ def apply(
         case TypedBlock():
             return frame.session.apply_typed(frame, func, args, span, spans)
         case Tensor() if len(args) == 1 and isinstance(args[0], Tensor):
-            applied = isinstance(node, syntax.Call) and node.span.end == span.end
-            help_ = f"write `x |> {node.func.span.text}`: it is given what stands before" if applied else ""  # type: ignore[attr-defined]
-            help_ = help_ or "`a * b` multiplies, `x |> f` applies f"
+            help_ = "`a * b` multiplies, `x |> f` applies f"
+            if isinstance(node, syntax.Call) and node.span.end == span.end:
+                help_ = f"write `x |> {node.func.span.text}`: it is given what stands before"
             raise frame.fail("E0405", "a tensor is not a function", node.span, help=help_)
         case Absent():
             raise absent(frame, func, node.span)

@@ -20,13 +20,18 @@ def instances(definition: Definition, prefix: str = "") -> Iterator[tuple[str, I
         yield from instances(member.definition, path + ".")
 
 
+def named(definition: Definition, pattern: str) -> bool:
+    """Whether a pattern names a block: by itself, with its module, with its statics."""
+    names = (definition.name, definition.block, definition.block.rpartition(".")[2])
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
 def matches(path: str, definition: Definition, patterns: Iterable[str]) -> bool:
     """Whether a pattern names a block (`MLP`, `*MLP`), or a path by its parts (`blocks.*.mlp`)."""
-    names = (definition.name, definition.block, definition.block.rpartition(".")[2])
     parts = path.split(".")
     for pattern in patterns:
         wanted = pattern.split(".")
-        if any(fnmatchcase(name, pattern) for name in names):
+        if named(definition, pattern):
             return True
         if len(wanted) == len(parts) and all(map(fnmatchcase, parts, wanted)):
             return True

@@ -16,6 +16,7 @@ from ogive.compiler.ir import Definition, Graph, Model, Node
 from ogive.compiler.passes.deploy_passed import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.expert_build import Building
 from ogive.compiler.passes.frame import optimized
+from ogive.compiler.passes.places import named
 from ogive.compiler.passes.pool_average import flat_origin, why
 from ogive.compiler.passes.poset_nodes import FORMS, Window, averaged, pooled
 from ogive.compiler.passes.rewrite import Rule, rules_pass
@@ -73,11 +74,6 @@ def _meant(model: Model, name: str) -> str:
     return close(name, sorted(found)) if name else ""
 
 
-def _named(definition: Definition, pattern: str) -> bool:
-    names = (definition.name, definition.block, definition.block.rpartition(".")[2])
-    return any(fnmatchcase(name, pattern) for name in names)
-
-
 @dataclass(slots=True)
 class _Swap:
     model: str
@@ -92,7 +88,7 @@ class _Swap:
         """The pass over definitions that swaps their pools."""
 
         def swapped(definition: Definition) -> Definition:
-            if at and not _named(definition, at):
+            if at and not named(definition, at):
                 return definition
             return rules_pass((self.rule(definition.name, ops),))(definition)
 
@@ -168,7 +164,7 @@ class _Swap:
 
     def wanted(self, node: Node, after: str, kernel: int) -> bool:
         assert node.callee is not None
-        if not (_named(node.callee, after) or (node.path and fnmatchcase(node.path, after))):
+        if not (named(node.callee, after) or (node.path and fnmatchcase(node.path, after))):
             return False
         type = node.outputs[0].type
         axes = len(type.axes) - 2

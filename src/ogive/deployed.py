@@ -131,7 +131,8 @@ class DeployedModel(Model):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<model {self.name} after {', '.join(str(step.model.name) for step in self.passes.steps) or 'no pass'}>"
+        count = len(self.passes.steps)
+        return f"<model {self.name} after {count} pass{'' if count == 1 else 'es'}>"
 
 
 def deploy(model: Model, passes: Sequence[str | PassCall]) -> DeployedModel:

@@ -37,7 +37,7 @@ def test_onnx_gives_the_same(case: Case, tmp_path: Path) -> None:
     found = session.run(None, {i.name: x.numpy() for i, x in zip(session.get_inputs(), fed, strict=True)})
     for y, z in zip(found, flat(net(*given)), strict=True):
         wanted = torch.view_as_real(z) if z.is_complex() else z
-        torch.testing.assert_close(torch.from_numpy(y), wanted.detach(), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(torch.from_numpy(y), wanted.detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
