@@ -47,7 +47,9 @@ def _prefix(a: Tensor, b: Tensor) -> Tensor:
 '''
 
 SEEDED_DROPOUT = '''
-def seeded_dropout(x: Tensor, p: float, training: bool, generator: torch.Generator | None) -> Tensor:
+def seeded_dropout(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None
+) -> Tensor:
     """Training, entries of x are 0 with probability p and the others scaled up, as the generator draws."""
     if not training or generator is None:
         return F.dropout(x, p, training)
