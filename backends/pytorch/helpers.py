@@ -59,7 +59,13 @@ def seeded_dropout(
 
 SEEDED_ATTENTION = '''
 def seeded_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float | None, p: float,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float | None,
+    p: float,
     generator: torch.Generator | None,
 ) -> Tensor:
     """Attention whose weights are 0 with probability p, as the generator draws."""
@@ -69,7 +75,11 @@ def seeded_attention(
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
     if mask is not None:
-        scores = scores + mask if mask.is_floating_point() else scores.masked_fill(~mask, -torch.inf)
+        scores = (
+            scores + mask
+            if mask.is_floating_point()
+            else scores.masked_fill(~mask, -torch.inf)
+        )
     return seeded_dropout(scores.softmax(-1), p, True, generator) @ v
 '''
 
