@@ -18,11 +18,45 @@ def must_be_its_class(file: File, owner: Definition, node: Node) -> None:
     """Refuse a call whose form is not that of the class which its instance is made of."""
     made = instance_at(owner, node.path)
     assert node.callee is not None
-    if made is not None and not alike(file, made, node.callee):
+    if made is not None and not leaves_out(file, made, node) and not alike(file, made, node.callee):
         raise LoweringError(
             f"`{node.path}` is applied in two ways, for which `{node.callee.block}` has different code; a module in "
             "torch has one `forward`"
         )
+
+
+def leaves_out(file: File, made: Definition, node: Node) -> bool:
+    """Whether a call is one that the class allows as it is, without some optional inputs."""
+    callee = node.callee
+    assert callee is not None
+    if made.block != callee.block or not {str(c) for c in callee.facts} <= {str(c) for c in made.facts}:
+        return False
+    if made.name not in file.units or _asked(file, made) != _asked(file, callee):
+        return False
+    pairs = zip(node.inputs, made.graph.inputs, callee.graph.inputs, strict=True)
+    return all(
+        may_be_none(made, at) if operand is None else len(own.type.axes) == len(other.type.axes)
+        for at, (operand, own, other) in enumerate(pairs)
+    )
+
+
+def _asked(file: File, definition: Definition) -> tuple[object, ...]:
+    """What a caller hands over beside the inputs, and what comes back."""
+    written = file.written[file.units[definition.name].name]
+    sizes, outputs = [name for _, name in written.sizes], definition.output_names
+    return sizes, outputs, written.draws, written.taps, written.like, written.trains
+
+
+def may_be_none(definition: Definition, at: int) -> bool:
+    """Whether an input is asked for (`is not None`) wherever it is read."""
+    name = definition.graph.inputs[at].name
+    for node in definition.graph.nodes:
+        for place, operand in enumerate(node.inputs):
+            if operand != name or (node.op == "given" and node.attr("input") == name):
+                continue
+            if node.op != "call" or node.callee is None or not may_be_none(node.callee, place):
+                return False
+    return definition.optional[at]
 
 
 def instance_at(owner: Definition, path: str) -> Definition | None:

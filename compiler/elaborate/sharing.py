@@ -73,6 +73,7 @@ def weights(frame: Frame, instance: Instance, definition: Definition, span: Span
         use = frame.session.variant_of(frame, held, span)
         if use is None:
             raise Fault
+        open_to_all(frame, held, held.bound or held.statics, span)  # calls in there may give what those here leave out
         held.used = True
         for path, type in weight_types(use.definition, dict(use.bindings)):
             where = f"{held.path}.{path}"
@@ -81,8 +82,7 @@ def weights(frame: Frame, instance: Instance, definition: Definition, span: Span
             if f"{place}.{path}" in wanted:  # the calls in there may leave out what needs it
                 found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
         missing = next((path for path in wanted if path.startswith(f"{place}.") and path not in found), None)
-        if missing is not None:  # calls in there give what those here leave out
-            open_to_all(frame, held, held.bound or held.statics, span)
+        if missing is not None:
             raise frame.fail(
                 "E0702",
                 f"`{instance.path}` applies `{held.path}` in a way that needs the weight `{missing}`: it has none here",

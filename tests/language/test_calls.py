@@ -90,6 +90,24 @@ def test_an_input_handed_through_is_there_where_it_was_given() -> None:
     torch.testing.assert_close(net(x, memory), 2 * own(x) + kv(memory).mean(1) + memory.sum(1))
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_a_block_may_leave_out_what_its_instance_is_given_elsewhere(last: bool) -> None:
+    body = "w = x |> Twice[f]\n    z, _ = f(w, memory)\n    return z"
+    if last:
+        body = "z, _ = f(x, memory)\n    return z |> Twice[f]"
+    alone = (
+        _applied(body).replace("-> (y: [b, d], same: [b, t, d]?)", "-> [b, d]").replace("return y, memory", "return y")
+    )
+    net = model(alone.replace(", _ =", " =")).torch()
+    x, memory = torch.randn(2, 4), torch.randn(2, 3, 4)
+    own, kv = net.get_submodule("f.own"), net.get_submodule("f.kv")
+    if last:
+        wanted = own(own(own(x) + kv(memory).mean(1)).tanh())
+    else:
+        wanted = own(own(own(x).tanh())) + kv(memory).mean(1)
+    torch.testing.assert_close(net(x, memory), wanted)
+
+
 def test_choices_that_allocate_different_weights_are_refused_at_the_second_call() -> None:
     with pytest.raises(ogive.ArchError) as caught:
         model(CHOICE.format(more="y |> Linear[d, d] as extra"))
