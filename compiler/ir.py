@@ -206,7 +206,7 @@ class Static:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Definition:
     """A block, checked. `block` is its qualified name ("std.nn.Linear", "Attention"); `name` is unique in a program.
 
@@ -229,19 +229,27 @@ class Definition:
     span: Span | None = field(default=None, compare=False, repr=False)
     step: Graph | None = None
 
-    @property
+    @cached_property
     def weights(self) -> tuple[Weight, ...]:
         return tuple(m for m in self.members if isinstance(m, Weight))
 
-    @property
+    @cached_property
     def instances(self) -> tuple[Instance, ...]:
         return tuple(m for m in self.members if isinstance(m, Instance))
 
-    @property
+    @cached_property
     def loops(self) -> dict[str, Loop]:
         return {m.path: m for m in self.members if isinstance(m, Loop)}
 
-    @property
+    @cached_property
+    def owners(self) -> tuple[tuple[str, str], ...]:
+        """Every weight at or below: its path, and the block that owns it."""
+        found = [(weight.path, self.block) for weight in self.weights]
+        for each in self.instances:
+            found += [(f"{each.path}.{path}", block) for path, block in each.definition.owners]
+        return tuple(found)
+
+    @cached_property
     def stateless(self) -> bool:
         """True where it owns no weight, directly or below, and no module of the user's."""
         if any(node.op == "extern" for node in self.graph.nodes):

@@ -33,16 +33,16 @@ from ogive.grammar.source import Span
 
 def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
+    after, depth, prefix = frame.after, len(frame.places), frame.place.prefix
     for index, statement in enumerate(body):
         if frame.returned is not None:
             if isinstance(body[index - 1], syntax.Return):
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
+        rest = body[index + 1 :]
+        after.append(Rest(prefix, rest, depth, partial(execute, frame, rest)))
         try:
-            rest = body[index + 1 :]
-            go_on = Rest(frame.place.prefix, rest, len(frame.places), partial(execute, frame, rest))
-            with frame.followed_by(go_on):
-                _statement(frame, statement)
+            _statement(frame, statement)
         except Fault:
             for name in regions.lost_in((statement,)):
                 if name not in frame.fixed:
@@ -51,6 +51,9 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
                 frame.lost = True
             if isinstance(statement, syntax.Return):
                 frame.returned = ()
+        finally:
+            frame.after = after
+            after.pop()
 
 
 def _statement(frame: Frame, tree: syntax.Stmt) -> None:

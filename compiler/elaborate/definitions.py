@@ -54,7 +54,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
     try:
-        gone = vacant(tree, found.key[-1])
+        gone = vacant(ref, found.key[-1])
         for condition in tree.where:
             if gone.isdisjoint(names_in(condition)):
                 state(frame, condition, "where")

@@ -2,190 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places, suggest, weights_read
-from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
+from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places
 from ogive.compiler.elaborate.checker import operation
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.instances import allocate
-from ogive.compiler.elaborate.meant import PREFIXES
-from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
+from ogive.compiler.elaborate.names import attribute, block_name, lookup
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
     Choice,
     Composite,
-    ConstRef,
     Instance,
     OpTemplate,
     PackValue,
-    Param,
     Template,
     Tensor,
     Undecided,
     UnknownStatic,
-    WeightRef,
     kind_of,
     whole,
 )
-from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Condition, all_of, any_of, member, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
-PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the library says in the language
-
 
 def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
     """The value of an expression. `name` is what it is bound to, for the path of what it allocates."""
-    match tree:
-        case syntax.Name() | syntax.Brackets() if (made := initializers.inside(frame, tree)) is not None:
-            return made
-        case syntax.Name(id=id):
-            return lookup(frame, id, tree.span)
-        case syntax.Number(value=value):
-            return size(value) if isinstance(value, int) else value
-        case syntax.String(value=value) | syntax.Constant(value=value):
-            return value
-        case syntax.ListExpr(items=items) | syntax.TupleExpr(items=items):
-            return arithmetic.within(frame, tuple(evaluate(frame, item) for item in items), tree.span)
-        case syntax.Comprehension():
-            return _comprehension(frame, tree)
-        case syntax.Attribute():
-            return _attribute(frame, tree)
-        case syntax.Brackets():
-            return brackets.brackets(frame, tree, name)
-        case syntax.Call():
-            return apply.call(frame, tree)
-        case syntax.Pipe():
-            return apply.pipe(frame, tree)
-        case syntax.Compose():
-            return compose(frame, tree, name)
-        case syntax.Conditional():
-            return _conditional(frame, tree, name)
-        case syntax.Unary(op="not", operand=operand):
-            return _negated(frame, evaluate(frame, operand), tree.span)
-        case syntax.Unary(operand=operand):
-            return arithmetic.negative(frame, evaluate(frame, operand), tree.span)
-        case syntax.Binary(op="and" | "or"):
-            return _logical(frame, tree)
-        case syntax.Binary(op=op, left=left, right=right):
-            spans = (left.span, right.span)
-            return arithmetic.binary(frame, op, evaluate(frame, left), evaluate(frame, right), tree.span, spans)
-        case syntax.Compare():
-            return _compare(frame, tree)
-        case syntax.SetExpr():
-            raise frame.fail("E0101", "a set stands on the right of `in` only", tree.span)
-        case _:
-            raise AssertionError(tree)
+    return _EVALUATE[type(tree)](frame, tree, name)
 
 
-def lookup(frame: Frame, name: str, span: Span) -> Any:
-    """What a name means here."""
-    if name in frame.variables:
-        value = frame.variables[name]
-        return read(frame, value)
-    scope = frame.module.scope
-    if name in scope:
-        entry = scope[name]
-        if entry is None:
-            return BROKEN
-        if isinstance(entry, ConstRef):
-            return entry if entry.tree.statics else frame.session.constant(entry)
-        if isinstance(entry, syntax.Extern):
-            if any(entry is declared for declared in frame.module.tree.declarations):
-                return BROKEN  # said where it is declared
-            raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
-        return entry
-    if name in PRELUDE:
-        return frame.session.library.standard(PRELUDE[name]).scope[name]
-    if name in BUILTINS:
-        return BUILTINS[name]
-    if name in OPS:
-        return OpTemplate(OPS[name], span=span)
-    if name in CONSTANTS:
-        return CONSTANTS[name]
-    if name == "training":
-        return Choice("training")
-    if frame.module.broken:
-        return BROKEN  # it may be what could not be parsed
-    raise frame.fail("E0201", f"unknown name `{name}`", span, help=suggest.for_name(name, frame),
-                     edits=suggest.edits_for_name(name, frame, span))  # fmt: skip
+def _name(frame: Frame, tree: syntax.Name, name: str | None) -> Any:
+    if frame.filling is not None and (made := initializers.inside(frame, tree)) is not None:
+        return made
+    return lookup(frame, tree.id, tree.span)
 
 
-def read(frame: Frame, value: Any) -> Any:
-    """A value as it is read: a weight becomes a tensor of the current graph."""
-    if isinstance(value, Instance):
-        value.used = True
-    if isinstance(value, Param):
-        frame.read.add(value.path)
-        return frame.builder.weight(value.path, value.type, value.span)
-    return value
+def _number(frame: Frame, tree: syntax.Number, name: str | None) -> Any:
+    return size(tree.value) if isinstance(tree.value, int) else tree.value
 
 
-def _attribute(frame: Frame, tree: syntax.Attribute) -> Any:
-    if (peer := _peer(frame, tree)) is not None:
-        known = suggest.of_peer(tree.name) or suggest.for_name(peer.id, frame)
-        raise frame.fail("E0201", f"unknown name `{peer.id}`", peer.span, help=known)
-    base = evaluate(frame, tree.base)
-    match base:
-        case Module():
-            entry = base.scope.get(tree.name)
-            if isinstance(entry, BlockRef) and entry.module is base:
-                return entry
-            if isinstance(entry, ConstRef) and entry.module is base:
-                return entry if entry.tree.statics else frame.session.constant(entry)
-            if base.broken:
-                return BROKEN
-            raise frame.fail(
-                "E0201",
-                f"`{base.name}` has no `{tree.name}`",
-                tree.name_span,
-                help=suggest.close(tree.name, [b.name for b in base.blocks()]),
-            )
-        case Instance():
-            return weights_read.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
-        case WeightRef():
-            return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
-        case Tensor():
-            raise frame.fail(
-                "E0201", f"a tensor has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
-            )
-        case BlockRef() | Template() if tree.name in OPS:
-            raise frame.fail(
-                "E0201",
-                f"`{tree.base.span.text}` is a block: it has no `{tree.name}`",
-                tree.name_span,
-                help=f"operations need no prefix: `{tree.name}(x)`",
-            )
-        case BlockRef() | Template():
-            raise frame.fail(
-                "E0201",
-                f"`{tree.base.span.text}` is a template: it has no weights to name",
-                tree.name_span,
-                help="bind an instance first: `f = Block[...]`, then `f.weight`",
-            )
-        case Composite():
-            raise frame.fail("E0201", f"a composition has no `{tree.name}`", tree.name_span)
-        case UnknownStatic():
-            raise Undecided(base.name, tree.span)
-        case _ if base is BROKEN:
-            return BROKEN
-        case _:
-            raise frame.fail(
-                "E0201", f"{kind_of(base)} has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
-            )
+def _literal(frame: Frame, tree: syntax.String | syntax.Constant, name: str | None) -> Any:
+    return tree.value
 
 
-def _peer(frame: Frame, tree: syntax.Attribute) -> syntax.Name | None:
-    """The first name of `torch.nn.functional.relu`."""
-    base = tree.base
-    while isinstance(base, syntax.Attribute) and base.name in PREFIXES:
-        base = base.base
-    if not isinstance(base, syntax.Name) or base.id not in PREFIXES:
-        return None
-    return None if base.id in frame.variables or base.id in frame.module.scope or frame.module.broken else base
+def _list(frame: Frame, tree: syntax.ListExpr | syntax.TupleExpr, name: str | None) -> Any:
+    return arithmetic.within(frame, tuple(evaluate(frame, item) for item in tree.items), tree.span)
+
+
+def _brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
+    if frame.filling is not None and (made := initializers.inside(frame, tree)) is not None:
+        return made
+    return brackets.brackets(frame, tree, name)
+
+
+def _attribute(frame: Frame, tree: syntax.Attribute, name: str | None) -> Any:
+    return attribute(frame, tree)
+
+
+def _call(frame: Frame, tree: syntax.Call, name: str | None) -> Any:
+    return apply.call(frame, tree)
+
+
+def _pipe(frame: Frame, tree: syntax.Pipe, name: str | None) -> Any:
+    return apply.pipe(frame, tree)
+
+
+def _unary(frame: Frame, tree: syntax.Unary, name: str | None) -> Any:
+    change = _negated if tree.op == "not" else arithmetic.negative
+    return change(frame, evaluate(frame, tree.operand), tree.span)
+
+
+def _binary(frame: Frame, tree: syntax.Binary, name: str | None) -> Any:
+    if tree.op in ("and", "or"):
+        return _logical(frame, tree)
+    left, right = tree.left, tree.right
+    spans = (left.span, right.span)
+    return arithmetic.binary(frame, tree.op, evaluate(frame, left), evaluate(frame, right), tree.span, spans)
+
+
+def _set(frame: Frame, tree: syntax.SetExpr, name: str | None) -> Any:
+    raise frame.fail("E0101", "a set stands on the right of `in` only", tree.span)
 
 
 def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
@@ -233,7 +133,7 @@ def unpack(frame: Frame, value: Any, count: int, span: Span) -> tuple[Any, ...]:
     )
 
 
-def _comprehension(frame: Frame, tree: syntax.Comprehension) -> Any:
+def _comprehension(frame: Frame, tree: syntax.Comprehension, name: str | None) -> Any:
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
     if items is None:
         return BROKEN
@@ -322,7 +222,7 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             )
 
 
-def _compare(frame: Frame, tree: syntax.Compare) -> Any:
+def _compare(frame: Frame, tree: syntax.Compare, name: str | None) -> Any:
     left = evaluate(frame, tree.left)
     if tree.op == "in":
         return _member(frame, left, tree)
@@ -376,23 +276,22 @@ def _part(frame: Frame, tree: syntax.Expr) -> Any:
     raise frame.fail("E0404", f"`>>` composes blocks, this is {kind_of(value)}", tree.span)
 
 
-def block_name(frame: Frame, tree: syntax.Expr) -> str | None:
-    """The name of the block that a site would allocate, None where the expression is something else."""
-    base = tree
-    while isinstance(base, syntax.Brackets):
-        base = base.base
-    match base:
-        case syntax.Name(id=id):
-            entry = frame.variables.get(id) or frame.module.scope.get(id)
-        case syntax.Attribute(base=syntax.Name(id=id), name=name):
-            holder = frame.module.scope.get(id)
-            entry = holder.scope.get(name) if isinstance(holder, Module) and id not in frame.variables else None
-        case _:
-            return None
-    match entry:
-        case BlockRef():
-            return entry.name
-        case Template():
-            return entry.block.name
-        case _:
-            return None
+_EVALUATE: dict[type[syntax.Expr], Callable[[Frame, Any, str | None], Any]] = {
+    syntax.Name: _name,
+    syntax.Number: _number,
+    syntax.String: _literal,
+    syntax.Constant: _literal,
+    syntax.ListExpr: _list,
+    syntax.TupleExpr: _list,
+    syntax.Comprehension: _comprehension,
+    syntax.Attribute: _attribute,
+    syntax.Brackets: _brackets,
+    syntax.Call: _call,
+    syntax.Pipe: _pipe,
+    syntax.Compose: compose,
+    syntax.Conditional: _conditional,
+    syntax.Unary: _unary,
+    syntax.Binary: _binary,
+    syntax.Compare: _compare,
+    syntax.SetExpr: _set,
+}

@@ -54,7 +54,7 @@ class Place:
     names: dict[int, tuple[str, bool]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rest:
     """What follows a statement in its body, or a turn in its `for`, and how it is run."""
 

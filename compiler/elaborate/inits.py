@@ -91,8 +91,9 @@ def _apply_init(frame: Frame, override: Override) -> bool:
     for index, member in enumerate(frame.members):
         if member is None:
             continue
-        for path in _matches(member, override.target):
-            found = True
+        paths = _matches(member, override.target)
+        found = found or bool(paths)
+        for path in paths:
             frame.members[index] = member = _overridden(member, path, _made(frame, override, member, path))
     return found
 
@@ -121,10 +122,10 @@ def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
         here = [part for part in getattr(member, "path", "").split(".") if part != "*" and not part.isdigit()]
         return [""] if here == list(target) and hasattr(member, "init") else []
     if _is_path(target):
-        return [path for path, _ in below(member.definition) if _plain(f"{member.path}.{path}") == ".".join(target)]
+        return [path for path, _ in member.definition.owners if _plain(f"{member.path}.{path}") == ".".join(target)]
     block, weight = target[0], ".".join(target[1:])
     found = []
-    for path, owner in below(member.definition, member.definition.block):
+    for path, owner in member.definition.owners:
         last = path.rpartition(".")[2]
         if owner.rsplit(".", 1)[-1] == block and last == weight:
             found.append(path)
@@ -134,11 +135,3 @@ def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
 def _plain(path: str) -> str:
     """A path without turn numbers."""
     return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())
-
-
-def below(definition: Any, owner: str = "") -> list[tuple[str, str]]:
-    """Every weight at or below a definition: its path, and the block that owns it."""
-    found = [(w.path, owner or definition.block) for w in definition.weights]
-    for each in definition.instances:
-        found += [(f"{each.path}.{path}", block) for path, block in below(each.definition, each.definition.block)]
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate import brackets, constants, evaluate, lifting, statics, typed, uses, weights_read
+from ogive.compiler.elaborate import brackets, constants, evaluate, lifting, names, statics, typed, uses, weights_read
 from ogive.compiler.elaborate.agree import Calls, Disagreed, open_to_all
 from ogive.compiler.elaborate.blame import of_handed, speaking
 from ogive.compiler.elaborate.body import execute
@@ -116,7 +116,7 @@ class Session:
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
-        return lambda tree: evaluate.block_name(frame, tree)
+        return lambda tree: names.block_name(frame, tree)
 
     def count(self) -> None:
         """One more step. Raises LimitReached where there are too many."""

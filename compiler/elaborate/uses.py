@@ -56,17 +56,17 @@ def bind(
         _allocated(frame, instance, match, used)
         return (used, types) if _same_weights(frame, instance, used, span) else None
     if calls is not None:  # sizes of inputs that this call leaves out, and another gives
-        gone = vacant(ref.tree, here) - vacant(ref.tree, presence)
+        gone = vacant(ref, here) - vacant(ref, presence)
         given = {**{name: calls.sizes[name] for name in gone if name in calls.sizes}, **given}
     match = unify.match_inputs(frame, ref, given, operands, span, spans)
     if match.failed:
         return None
     if True in presence:  # calls with and without an input bind its sizes in one order
         match.sizes = {name: match.sizes[name] for name in input_sizes(ref.tree) if name in match.sizes}
-    own = match.sizes.keys() - vacant(ref.tree, here)
+    own = match.sizes.keys() - vacant(ref, here)
     agree(frame, instance.path, presence, {name: match.sizes[name] for name in own}, span)
     shown = _shown(operands, spans)
-    if not _stated(frame, ref, match, span, shown, vacant(ref.tree, presence)):
+    if not _stated(frame, ref, match, span, shown, vacant(ref, presence)):
         return None
     if frame.session.misfit(frame, ref, match, instance.span):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ogive.compiler.elaborate import statics
@@ -176,7 +177,7 @@ def abstract(
     `presence` says for each input whether it is absent (None), given (False), or known only when the model runs (True).
     """
     taker = _Taker(reduce)
-    empty = may_be_empty(ref.tree) | vacant(ref.tree, presence)
+    empty = may_be_empty(ref.tree) | vacant(ref, presence)
     values: dict[str, Any] = dict.fromkeys(decl.name for decl in ref.tree.statics)
     others: list[str] = []
     for decl in ref.tree.statics:
@@ -219,8 +220,10 @@ def may_be_empty(block: syntax.Block) -> set[str]:
     return found
 
 
-def vacant(block: syntax.Block, presence: Sequence[bool | None]) -> frozenset[str]:
+@lru_cache(1024)
+def vacant(ref: BlockRef, presence: tuple[bool | None, ...]) -> frozenset[str]:
     """The sizes that only inputs have which are absent, and that may not be 0: there is nothing to say of them."""
+    block = ref.tree
     names: dict[bool, set[str]] = {True: set(), False: set()}
     for each, present in zip(block.inputs, presence, strict=True):
         for dim in each.type.dims:

@@ -1,0 +1,162 @@
+"""What names mean: variables, what a module declares, operations, weights of instances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogive.compiler.elaborate import suggest, weights_read
+from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
+from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.meant import PREFIXES
+from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
+from ogive.compiler.elaborate.values import (
+    BROKEN,
+    BlockRef,
+    Choice,
+    Composite,
+    ConstRef,
+    Instance,
+    OpTemplate,
+    Param,
+    Template,
+    Tensor,
+    Undecided,
+    UnknownStatic,
+    WeightRef,
+    kind_of,
+)
+from ogive.compiler.ops import OPS
+from ogive.grammar import syntax
+from ogive.grammar.source import Span
+
+PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the library says in the language
+
+
+def lookup(frame: Frame, name: str, span: Span) -> Any:
+    """What a name means here."""
+    if name in frame.variables:
+        value = frame.variables[name]
+        return read(frame, value)
+    scope = frame.module.scope
+    if name in scope:
+        entry = scope[name]
+        if entry is None:
+            return BROKEN
+        if isinstance(entry, ConstRef):
+            return entry if entry.tree.statics else frame.session.constant(entry)
+        if isinstance(entry, syntax.Extern):
+            if any(entry is declared for declared in frame.module.tree.declarations):
+                return BROKEN  # said where it is declared
+            raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
+        return entry
+    if name in PRELUDE:
+        return frame.session.library.standard(PRELUDE[name]).scope[name]
+    if name in BUILTINS:
+        return BUILTINS[name]
+    if name in OPS:
+        return OpTemplate(OPS[name], span=span)
+    if name in CONSTANTS:
+        return CONSTANTS[name]
+    if name == "training":
+        return Choice("training")
+    if frame.module.broken:
+        return BROKEN  # it may be what could not be parsed
+    raise frame.fail("E0201", f"unknown name `{name}`", span, help=suggest.for_name(name, frame),
+                     edits=suggest.edits_for_name(name, frame, span))  # fmt: skip
+
+
+def read(frame: Frame, value: Any) -> Any:
+    """A value as it is read: a weight becomes a tensor of the current graph."""
+    if isinstance(value, Instance):
+        value.used = True
+    if isinstance(value, Param):
+        frame.read.add(value.path)
+        return frame.builder.weight(value.path, value.type, value.span)
+    return value
+
+
+def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
+    """`base.name`: an entry of a module, a weight of an instance."""
+    if (peer := _peer(frame, tree)) is not None:
+        known = suggest.of_peer(tree.name) or suggest.for_name(peer.id, frame)
+        raise frame.fail("E0201", f"unknown name `{peer.id}`", peer.span, help=known)
+    base = frame.evaluate(tree.base)
+    match base:
+        case Module():
+            entry = base.scope.get(tree.name)
+            if isinstance(entry, BlockRef) and entry.module is base:
+                return entry
+            if isinstance(entry, ConstRef) and entry.module is base:
+                return entry if entry.tree.statics else frame.session.constant(entry)
+            if base.broken:
+                return BROKEN
+            raise frame.fail(
+                "E0201",
+                f"`{base.name}` has no `{tree.name}`",
+                tree.name_span,
+                help=suggest.close(tree.name, [b.name for b in base.blocks()]),
+            )
+        case Instance():
+            return weights_read.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
+        case WeightRef():
+            return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
+        case Tensor():
+            raise frame.fail(
+                "E0201", f"a tensor has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
+            )
+        case BlockRef() | Template() if tree.name in OPS:
+            raise frame.fail(
+                "E0201",
+                f"`{tree.base.span.text}` is a block: it has no `{tree.name}`",
+                tree.name_span,
+                help=f"operations need no prefix: `{tree.name}(x)`",
+            )
+        case BlockRef() | Template():
+            raise frame.fail(
+                "E0201",
+                f"`{tree.base.span.text}` is a template: it has no weights to name",
+                tree.name_span,
+                help="bind an instance first: `f = Block[...]`, then `f.weight`",
+            )
+        case Composite():
+            raise frame.fail("E0201", f"a composition has no `{tree.name}`", tree.name_span)
+        case UnknownStatic():
+            raise Undecided(base.name, tree.span)
+        case _ if base is BROKEN:
+            return BROKEN
+        case _:
+            raise frame.fail(
+                "E0201", f"{kind_of(base)} has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
+            )
+
+
+def _peer(frame: Frame, tree: syntax.Attribute) -> syntax.Name | None:
+    """The first name of `torch.nn.functional.relu`."""
+    base = tree.base
+    while isinstance(base, syntax.Attribute) and base.name in PREFIXES:
+        base = base.base
+    if not isinstance(base, syntax.Name) or base.id not in PREFIXES:
+        return None
+    return None if base.id in frame.variables or base.id in frame.module.scope or frame.module.broken else base
+
+
+def block_name(frame: Frame, tree: syntax.Expr) -> str | None:
+    """The name of the block that a site would allocate, None where the expression is something else."""
+    base = tree
+    while isinstance(base, syntax.Brackets):
+        base = base.base
+    match base:
+        case syntax.Name(id=id):
+            entry = frame.variables.get(id) or frame.module.scope.get(id)
+        case syntax.Attribute(base=syntax.Name(id=id), name=name):
+            holder = frame.module.scope.get(id)
+            entry = holder.scope.get(name) if isinstance(holder, Module) and id not in frame.variables else None
+        case _:
+            return None
+    match entry:
+        case BlockRef():
+            return entry.name
+        case Template():
+            return entry.block.name
+        case _:
+            return None
