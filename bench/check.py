@@ -6,6 +6,7 @@ machine does not count. The peer's figure is the goal: 100 ms after an edit, of 
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import time
@@ -55,6 +56,23 @@ def edited(text: str, number: int) -> str:
     return "\n".join(lines)
 
 
+NUMBER = re.compile(r"(?<![\w.\"'])([2-9]|[1-9]\d+)(?![\w.\"'])")
+
+
+def renumbered(text: str, number: int) -> str | None:
+    """The text with another number in it, each time another: the one of a body that is nearest to the middle.
+
+    Most of these edits are mistakes, which a user makes too: what is timed is then how long the errors take.
+    """
+    lines = text.split("\n")
+    places = [i for i, line in enumerate(lines) if line.startswith("    ") and NUMBER.search(line.partition("#")[0])]
+    if not places:
+        return None
+    at = min(places, key=lambda i: abs(i - len(lines) // 2))
+    lines[at] = NUMBER.sub(lambda found: str(int(found[1]) + 1 + number), lines[at], count=1)
+    return "\n".join(lines)
+
+
 def timed(run: Callable[[], object]) -> float:
     """Seconds of the processor."""
     start = time.process_time()
@@ -62,30 +80,34 @@ def timed(run: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def after_edits(text: str, path: str) -> tuple[float, float]:
-    """Seconds of the first check, and the median of those after an edit."""
+def after_edits(text: str, path: str) -> tuple[float, float, float | None]:
+    """Seconds of the first check, and the medians of those after an edit, and after one of a number."""
     workspace = Workspace()
     workspace.check("use std.nn (Linear)\nuse std.vision (Conv)\nuse std.attention (causal_mask)\n", "warm.arch")
     first = timed(lambda: workspace.check(text, path))
     times = [timed(lambda n=n: workspace.check(edited(text, n), path)) for n in range(EDITS)]  # type: ignore[misc]
-    return first, statistics.median(times)
+    changed = [each for n in range(EDITS) if (each := renumbered(text, n)) is not None]
+    others = [timed(lambda each=each: workspace.check(each, path)) for each in changed]  # type: ignore[misc]
+    return first, statistics.median(times), statistics.median(others) if others else None
 
 
 def results() -> Iterator[Result]:
-    """Each file twice: as a whole, and after an edit of one line; the other figure is the goal."""
+    """Each file as a whole, and after edits of one line; the other figure is the goal."""
     files = [(path.name, path.read_text(encoding="utf-8")) for path in EXAMPLES]
     files.append(("2,000 lines", generated(2000)))
     for name, text in files:
-        first, again = after_edits(text, name)
+        first, again, other = after_edits(text, name)
         yield Result(f"{name}, whole", first, GOAL)
         yield Result(f"{name}, after an edit", again, GOAL)
+        if other is not None:
+            yield Result(f"{name}, after another number", other, GOAL)
 
 
 def main() -> int:
     """Print the table; the status is 1 where the goal is missed."""
     missed = 0
     for result in results():
-        miss = result.name.endswith("after an edit") and result.ratio > 1
+        miss = ", after " in result.name and result.ratio > 1
         missed += miss
         print(result, "(missed)" if miss else "", flush=True)
     return 1 if missed else 0

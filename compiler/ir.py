@@ -103,6 +103,11 @@ class Node:
                 return value
         return default
 
+    def giving(self, outputs: tuple[Value, ...]) -> Node:
+        """The node with other names or types for its results."""
+        return Node(self.op, self.inputs, outputs, self.attrs, self.regions, self.path, self.callee, self.bindings,
+                    self.supplied, self.span)  # fmt: skip
+
     @property
     def operands(self) -> tuple[str, ...]:
         """The names of the values that the node reads, without literals and absent inputs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -92,7 +91,7 @@ class Builder:
                 if value.name == tensor.name and not value.hint:
                     outputs = list(node.outputs)
                     outputs[position] = Value(value.name, value.type, hint)
-                    self.nodes[index] = replace(node, outputs=tuple(outputs))
+                    self.nodes[index] = node.giving(tuple(outputs))
                     return
 
     def finish(self, outputs: tuple[Operand, ...]) -> Graph:

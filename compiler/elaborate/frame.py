@@ -54,6 +54,10 @@ class Place:
     names: dict[int, tuple[str, bool]]
 
 
+class Hopeless(Exception):
+    """A demand on numbers alone is not proved without them: no proof for all sizes can be had."""
+
+
 @dataclass(slots=True)
 class Rest:
     """What follows a statement in its body, or a turn in its `for`, and how it is run."""
@@ -123,6 +127,7 @@ class Frame:
     applied: dict[Any, Any] = field(default_factory=dict)  # uses that were proved here before
     calls: dict[str, Calls] = field(default_factory=dict)  # by instance, what its calls give it together
     entry: bool = False  # the root of a model
+    numbered: frozenset[Unknown] = frozenset()  # unknowns of ours that are numbers, over which it can be proved again
     speaks: bool = False  # it is elaborated once more for what it says, in the names of the user
     catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten
@@ -227,12 +232,17 @@ class Frame:
     # --- demands --------------------------------------------------------------------------------------------------
 
     def demand(self, demand: Demand) -> bool:
-        """Note a demand unless it is proved. False where it can never hold: then it is reported at once."""
+        """Note a demand unless it is proved. False where it can never hold: then it is reported at once.
+
+        Raises Hopeless where the numbers behind our unknowns will have to prove it.
+        """
         answer = self.facts.decide(demand.condition)
         if answer is Answer.NEVER:
             self.report(demand.code, demand.message, demand.span, labels=demand.labels, details=demand.details)
             return False
         if answer is not Answer.ALWAYS:
+            if self.numbered and demand.condition.unknowns <= self.numbered:
+                raise Hopeless
             self.demands.append(demand)
         return True
 

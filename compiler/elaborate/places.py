@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from ogive.grammar import syntax
 
 BlockName = Callable[[syntax.Expr], str | None]  # the name of the block that an expression stands for, if it does
 
 
+@lru_cache(1024)
 def snake(name: str) -> str:
     """`LayerNorm` -> `layer_norm`, `MLP` -> `mlp`, `GPT2Block` -> `gpt2_block`."""
     name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.agree import Calls, Disagreed, open_to_all
 from ogive.compiler.elaborate.blame import of_handed, speaking
 from ogive.compiler.elaborate.body import execute
 from ogive.compiler.elaborate.definitions import elaborate
-from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.frame import Frame, Hopeless
 from ogive.compiler.elaborate.generic import typed_results
 from ogive.compiler.elaborate.modules import Library
 from ogive.compiler.elaborate.places import BlockName
@@ -41,6 +41,7 @@ from ogive.compiler.elaborate.variants import (
     births,
     own_unknowns,
     per_instance,
+    takes_blocks,
 )
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
@@ -217,12 +218,21 @@ class Session:
         holes = own_unknowns(found, self.unknowns)
         places = births(ref)
         self.born.update((hole, places[hole.name]) for hole in holes if hole.name in places)
-        pinned = [eq(size(holes[i]), n) for i, n in pins or ()]
-        variant = self._attempt(frame, ref, found, holes, pinned, recursive=pins is not None)
-        if variant.ok or pins is not None or not per_instance(variant, ref):
+        if pins is not None:
+            return self._attempt(frame, ref, found, holes, [eq(size(holes[i]), n) for i, n in pins], recursive=True)
+        second: Variant | None = None
+        try:
+            variant = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))
+        except Hopeless:
+            second = self._attempt(frame, ref, found, holes, ties(frame, found.sizes, holes))
+            if second.ok:
+                return second
+            variant = self._attempt(frame, ref, found, holes)  # for what it says
+        if variant.ok or not per_instance(variant, ref):
             return variant
-        tied = ties(frame, found.sizes, holes)
-        second = self._attempt(frame, ref, found, holes, tied) if tied else variant
+        if second is None:
+            tied = ties(frame, found.sizes, holes)
+            second = self._attempt(frame, ref, found, holes, tied) if tied else variant
         if second.ok:
             self.held(found).remove(variant)
             return second
@@ -248,10 +258,11 @@ class Session:
         ref: BlockRef,
         found: Abstract,
         holes: tuple[Unknown, ...],
-        tied: list[Condition],
+        tied: Sequence[Condition] = (),
         recursive: bool = False,
         speaks: bool = False,
         calls: dict[str, Calls] | None = None,
+        numbered: frozenset[Unknown] = frozenset(),
     ) -> Variant:
         variant = Variant(ref, holes, pinned=recursive, ties=tuple(tied))
         variants = self.held(found)
@@ -259,6 +270,7 @@ class Session:
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
         sub.speaks = speaks
+        sub.numbered = numbered
         sub.calls = calls or {}
         for tie in tied:
             sub.decisions.append((tie, True))
@@ -274,7 +286,7 @@ class Session:
             variants.remove(variant)
             if again.frame is not sub:
                 raise
-            return self._attempt(frame, ref, found, holes, tied, recursive, speaks, sub.calls)
+            return self._attempt(frame, ref, found, holes, tied, recursive, speaks, sub.calls, numbered)
         except BaseException:
             variants.remove(variant)
             raise
@@ -312,3 +324,13 @@ class Session:
     ) -> Any:
         """Apply a static of a block's type, of which the type is all that is known."""
         return typed_results(frame, func, args, span, spans)
+
+
+def _numbered(frame: Frame, ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> frozenset[Unknown]:
+    """The unknowns of a model's block that are numbers, where that block may be proved over them.
+
+    A model has its block to itself: nobody else would use the proof for all sizes.
+    """
+    if not frame.entry or not takes_blocks(ref):
+        return frozenset()
+    return frozenset(hole for hole, behind in zip(holes, found.sizes, strict=True) if behind.is_number)

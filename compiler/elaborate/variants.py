@@ -277,7 +277,12 @@ def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
 
 def per_instance(variant: Variant, ref: BlockRef) -> bool:
     """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
-    return bool(variant.decisions) or any({"block", "list"} & set(statics.kinds(d, ref.tree)) for d in ref.tree.statics)
+    return bool(variant.decisions) or takes_blocks(ref)
+
+
+def takes_blocks(ref: BlockRef) -> bool:
+    """Whether a block takes a block or a list."""
+    return any({"block", "list"} & set(statics.kinds(decl, ref.tree)) for decl in ref.tree.statics)
 
 
 def births(ref: BlockRef) -> dict[str, Span]:

@@ -36,6 +36,8 @@ def _pair(
 
 def meet(checker: Checker, a: Axis, b: Axis, verb: str, place: int, operand: int) -> Axis:
     """Two axes in the same place from the right (1 is the last)."""
+    if a.size is b.size and a.label == b.label and a.pack is b.pack is None:
+        return b  # what is the same needs no words
     where = "the last axis" if place == 1 else f"axis {-place}"
     text = f"{verb.format(a=f'`{a}`', b=f'`{b}`')}, at {where}"
     if a.pack is not None or b.pack is not None:
