@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 from importlib.machinery import PathFinder
-from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 VARIABLE = "OGIVE_PATH"
 GROUP = "ogive.blocks"
@@ -28,7 +31,13 @@ def files(module: str) -> tuple[Path, ...]:
 
 def known() -> tuple[str, ...]:
     """The names of the packages that ship blocks, sorted."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+    return tuple(sorted({point.name for point in _entry_points()}))
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # a tenth of a check's start, and the library needs none
+
+    return entry_points(group=GROUP)
 
 
 def _folders() -> tuple[Path, ...]:
@@ -38,7 +47,7 @@ def _folders() -> tuple[Path, ...]:
 def _packages(name: str) -> tuple[Path, ...]:
     """The folders that entry points of this name mean."""
     found: list[Path] = []
-    for point in entry_points(group=GROUP, name=name):
+    for point in _entry_points().select(name=name):
         top, *below = point.value.split(".")
         spec = PathFinder.find_spec(top)
         roots = (spec.submodule_search_locations if spec is not None else None) or ()
