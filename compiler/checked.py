@@ -319,8 +319,7 @@ class _Checked:
         numbers = {u: s.number for u, s in bindings if s.is_number}
         known = {u: size(n) for u, n in numbers.items()}
         for condition in definition.conditions:
-            here = condition.subs(known)
-            if self.session.facts.decide(here) is Answer.NEVER:
+            if self._never(condition, known):
                 values = ", ".join(f"{u} = {n}" for u, n in numbers.items() if u in condition.unknowns)
                 text = f"`{variant.ref.name}` demands {condition}: with {values} it never holds"
                 self.add([Diagnostic("E0401", text, span)])
@@ -334,6 +333,13 @@ class _Checked:
             return None
         texts = tuple(str(c) for c in conditions)
         return ModelReport(name, report.signature(variant, known), texts, count, ir)
+
+    def _never(self, condition: Condition, known: dict[Unknown, Size]) -> bool:
+        """Whether a condition cannot hold at these numbers: so it is where it divides by 0."""
+        try:
+            return self.session.facts.decide(condition.subs(known)) is Answer.NEVER
+        except ZeroDivisionError:
+            return True
 
     def _weights_known(self, ir: Model, span: Any) -> int | None:
         """The number of learned parameters; E0406 where a weight's size is not a number."""

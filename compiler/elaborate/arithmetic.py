@@ -77,6 +77,8 @@ def _plain(value: Any) -> Any:
 
 def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
     """Arithmetic on numbers: exact on sizes, floats where they are known, else a scalar for later."""
+    if isinstance(right, Size) and op in ("/", "//", "%"):
+        _divides(frame, op, right, span)
     if isinstance(left, Size) and isinstance(right, Size) and op != "/":
         _bounded(frame, op, left, right, span)
         return _sizes(frame, op, left, right, span)
@@ -87,6 +89,17 @@ def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
         return float(_PLAIN[op](known[0], known[1]))
     except (ZeroDivisionError, OverflowError, TypeError) as problem:
         raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
+
+
+def _divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:
+    """A divisor that may be 0 adds its condition. Raises where the numbers behind it say that it is."""
+    if divisor.is_number or (divisor.range[0] is not None and divisor.range[0] >= 1):
+        return
+    fine = ne(divisor, 0) if op == "/" else ge(divisor, 1)
+    never = frame.peek(fine) is False and not frame.decide(fine, span)
+    if never or not frame.flow(fine, span, f"`{op}` divides by `{divisor}`"):
+        zero = op == "/" or frame.peek(eq(divisor, 0)) is True
+        raise frame.fail("E0404", "division by zero" if zero else f"`{op}` needs a positive divisor", span)
 
 
 def _bounded(frame: Frame, op: str, left: Size, right: Size, span: Span) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ogive.compiler.elaborate import pattern_names
 from ogive.compiler.elaborate.frame import Demand, Frame
+from ogive.compiler.elaborate.ties import is_unknown
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
@@ -27,7 +28,7 @@ from ogive.compiler.elaborate.values import (
 from ogive.compiler.ir import Const, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec, Pattern, ShapeError
-from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge
+from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -176,7 +177,7 @@ def operate(
     except ShapeError as error:
         report_shape_error(frame, error, checker, pattern)
         return BROKEN
-    if checker.failed:
+    if checker.failed or not _large_enough(frame, spec, statics, span):
         return BROKEN
     if frame.turn_numbers and any(a.size.unknowns & frame.turn_numbers for t in results for a in t.axes):
         raise frame.fail(
@@ -191,6 +192,57 @@ def operate(
     inputs: list[Operand] = [frame.builder.use(x) if isinstance(x, Tensor) else x for x in operands]
     made = frame.builder.node(spec.name, tuple(inputs), tuple(results), attrs=tuple(attrs.items()), span=span)
     return made[0] if len(made) == 1 and spec.outputs >= 0 else made
+
+
+def _large_enough(frame: Frame, spec: OpSpec, statics: Mapping[str, Any], span: Span) -> bool:
+    """Whether what stands in brackets is as large as the operation takes it to be."""
+    for static in spec.statics:
+        value = statics.get(static.name)
+        for item in value if isinstance(value, (tuple, list)) else (value,):
+            given = item.size if isinstance(item, Axis) else item
+            if static.least is None or not isinstance(given, Size):
+                continue
+            which = "an axis" if static.kind == "sizes" else f"`{static.name}`"
+            if static.axis and not length(frame, given, f"{which} of `{spec.name}`", span):
+                return False
+            if (
+                not static.axis
+                and not given.is_number
+                and not at_least(frame, given, static.least, f"{which} of `{spec.name}`", span)
+            ):
+                return False
+    return True
+
+
+def length(frame: Frame, given: Size, which: str, span: Span) -> bool:
+    """Whether an axis may be so long: empty where a name in it may be 0 (`k: nat`, a cache at the first step)."""
+    if given.range[0] is not None and given.range[0] >= 1:
+        return True
+    low = 0 if given.is_number or _empty_on_purpose(frame, given) else 1
+    if low == 1 and not frame.facts.holds(ge(given, 1)):
+        frame.derived.append(given)
+    return at_least(frame, given, low, which, span)
+
+
+def _empty_on_purpose(frame: Frame, given: Size) -> bool:
+    """Whether a size is 0 only where a name in it is that may be 0."""
+    facts = frame.facts
+    for unknown in given.unknowns:
+        if unknown.low != 1:
+            facts = facts.assume(ge(size(unknown), 1))
+    return is_unknown(given) or (
+        facts is not frame.facts and frame.facts.holds(ge(given, 0)) and facts.holds(ge(given, 1))
+    )
+
+
+def at_least(frame: Frame, given: Size, low: int, which: str, span: Span) -> bool:
+    """A size is as large as what takes it demands: where that is not proved, the condition flows up to the user."""
+    if given.range[0] is not None and given.range[0] >= low:
+        return True
+    if frame.flow(ge(given, low), span, f"{which} is at least {low}"):
+        return True
+    frame.report("E0304", f"{which} is at least {low}, here it is `{given}`", span)
+    return False
 
 
 def operation(
@@ -279,6 +331,4 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
 
 def unknown_size(name: str, born: Span | None) -> Size:
     """A size that nothing determines (what a broken or recursive part would give)."""
-    from ogive.compiler.sizes import size
-
     return size(Unknown(name, 1, "size", born))

@@ -199,7 +199,11 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
     decisive = tree.op == "or"
     if isinstance(left, bool):
         return left if left is decisive else evaluate(frame, tree.right)
-    right = evaluate(frame, tree.right)
+    right = (
+        _beside(frame, left.negate() if decisive else left, tree.right)
+        if isinstance(left, Condition)
+        else evaluate(frame, tree.right)
+    )
     match left, right:
         case _ if left is BROKEN or right is BROKEN:
             return BROKEN
@@ -220,6 +224,15 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             raise frame.fail(
                 "E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
             )
+
+
+def _beside(frame: Frame, known: Condition, tree: syntax.Expr) -> Any:
+    """The value of the second of two conditions, which counts only where the first leaves it open."""
+    saved, frame.facts = frame.facts, frame.facts.assume(known)
+    try:
+        return evaluate(frame, tree)
+    finally:
+        frame.facts = saved
 
 
 def _compare(frame: Frame, tree: syntax.Compare, name: str | None) -> Any:

@@ -177,7 +177,10 @@ class Session:
                 continue
             if variant.running and not variant.pinned:
                 return variant  # seen by itself through its declared signature
-            choices = [(condition.subs(mapping), outcome) for condition, outcome in variant.decisions]
+            try:
+                choices = [(condition.subs(mapping), outcome) for condition, outcome in variant.decisions]
+            except ZeroDivisionError:
+                continue  # a new one says where it is divided by
             if self._same_choices(frame, choices, span):
                 if variant.running:
                     raise LimitReached(f"`{ref.name}` uses itself without end")

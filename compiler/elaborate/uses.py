@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ogive.compiler.elaborate import blame, sharing, unify
 from ogive.compiler.elaborate import supplied as weights_at_calls
@@ -16,12 +16,14 @@ from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
 from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of, vacant
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.sizes import Answer, Condition, Size, ge
+from ogive.compiler.sizes import Answer, Condition, Size, Unknown, ge
 from ogive.compiler.types import Axis, TensorType
 from ogive.compiler.weights import weight_types
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
+
+S = TypeVar("S", Size, Condition)
 
 
 def use(
@@ -150,15 +152,15 @@ def _large_enough(frame: Frame, variant: Variant, bindings: Any, span: Span, giv
 def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
     mapping = dict(bindings)
     name = variant.ref.name
-    derived = [size.subs(mapping) for size in variant.derived]
+    derived = [size for size in (_here(each, mapping) for each in variant.derived) if size is not None]
     for size in derived:
         if frame.facts.decide(ge(size, 1)) is Answer.NEVER:
             frame.report("E0304", f"`{name}` would leave `{size}` of an axis: a size is at least 1", span, labels=given)
             return False
     frame.derived += [size for size in derived if not frame.facts.holds(ge(size, 1))]
     for condition in variant.conditions:
-        here = condition.subs(mapping)
-        if not frame.flow(here, span, f"`{name}` demands"):
+        here = _here(condition, mapping)
+        if here is not None and not frame.flow(here, span, f"`{name}` demands"):
             behind = ", ".join(
                 f"{u} = {mapping[u]}"
                 for u in sorted(condition.unknowns, key=lambda u: u.serial)
@@ -168,6 +170,14 @@ def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tupl
             frame.report("E0401", f"`{name}` demands {condition}: it never holds here{more}", span, labels=given)
             return False
     return True
+
+
+def _here(of: S, mapping: dict[Unknown, Size]) -> S | None:
+    """A size or condition in the sizes of the user; None where it divides by 0, which is a condition's to refuse."""
+    try:
+        return of.subs(mapping)
+    except ZeroDivisionError:
+        return None
 
 
 def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None:

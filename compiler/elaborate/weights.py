@@ -6,7 +6,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.apply import apply
 from ogive.compiler.elaborate.builder import Builder
-from ogive.compiler.elaborate.checker import operation
+from ogive.compiler.elaborate.checker import length, operation
 from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.initializers import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.statics import names_in
@@ -16,6 +16,7 @@ from ogive.compiler.ir import Graph, Init, Value, Weight
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
 
 DEFAULT = Init("kaiming_uniform", (("a", 5**0.5), ("mode", "fan_in")))
 
@@ -34,12 +35,21 @@ def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
         return
     if any(axis.pack is not None for axis in type.axes):
         raise Undecided(f"the number of axes of `{name}`", tree.type.span)
+    for axis, place in zip(type.axes, _places(tree.type, type), strict=True):
+        if not length(frame, axis.size, f"an axis of `{name}`", place):
+            frame.variables[name] = BROKEN
+            return
     path = frame.path_for(tree, name, name, tree.target.span)
     init = initializer(frame, tree.init, type) if tree.init is not None else _default(tree, type)
     keep = constraint(frame, tree.keep, type) if tree.keep is not None else None
     frame.add(Weight(path, type, "state" if tree.kind == "state" else "param", init, keep, tree.span))
     frame.fixed[name] = tree.target.span
     frame.variables[name] = Param(path, type, tree.target.span)
+
+
+def _places(tree: syntax.TypeExpr, type: TensorType) -> list[Span]:
+    """Where each axis of a written type stands; the whole type where a list is spliced."""
+    return [dim.span for dim in tree.dims] if len(tree.dims) == len(type.axes) else [tree.span] * len(type.axes)
 
 
 def _default(tree: syntax.ParamStmt, type: TensorType) -> Init:

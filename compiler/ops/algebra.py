@@ -183,7 +183,7 @@ def _op(
 
 AXES = StaticSpec("axes", "axes", (-1,))
 NORM = StaticSpec("norm", "str", "backward")
-LENGTHS = StaticSpec("sizes", "list", None)
+LENGTHS = StaticSpec("sizes", "list", None, low=1)
 
 OPS = (
     _op("fft", "x", _fourier("fft"), "X[k] = Σ_n x[n] e^(-2πi k n / N)", "shift", AXES, NORM, linear=(0,)),

@@ -222,9 +222,9 @@ def _one_of(static: str, value: Any, known: Sequence[str]) -> str:
 
 
 AXIS = StaticSpec("axis", "axis")
-STRIDE = StaticSpec("stride", "per_axis", 1)
-PAD = StaticSpec("pad", "per_axis", 0)
-DILATION = StaticSpec("dilation", "per_axis", 1)
+STRIDE = StaticSpec("stride", "per_axis", 1, low=1)
+PAD = StaticSpec("pad", "per_axis", 0, low=0)
+DILATION = StaticSpec("dilation", "per_axis", 1, low=1)
 GROUPS = StaticSpec("groups", "size", 1)
 
 OPS = (
@@ -239,13 +239,13 @@ OPS = (
         "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]", "own", linear=(0, 1),
     ),
     OpSpec(
-        "conv_transpose", "x, w, b?", (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0), DILATION, GROUPS),
+        "conv_transpose", "x, w, b?", (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0, low=0), DILATION, GROUPS),
         _conv_transpose, "kernel", "the transpose of the convolution with w, plus b", "own", linear=(0, 1),
     ),
     OpSpec(
         "interpolate", "x",
         (
-            StaticSpec("scale", "any", None), StaticSpec("size", "per_axis", None),
+            StaticSpec("scale", "any", None), StaticSpec("size", "per_axis", None, low=1),
             StaticSpec("mode", "str", "nearest"), StaticSpec("align_corners", "bool", False),
         ),
         _interpolate, "kernel", "x resampled over its spatial axes", "fold", linear=(0,),

@@ -71,12 +71,12 @@ def _adaptive(name: str) -> Rule:
     return rule
 
 
-KERNEL = StaticSpec("kernel", "per_axis")
-STRIDE = StaticSpec("stride", "per_axis", None)
-PAD = StaticSpec("pad", "per_axis", 0)
-DILATION = StaticSpec("dilation", "per_axis", 1)
+KERNEL = StaticSpec("kernel", "per_axis", low=1)
+STRIDE = StaticSpec("stride", "per_axis", None, low=1)
+PAD = StaticSpec("pad", "per_axis", 0, low=0)
+DILATION = StaticSpec("dilation", "per_axis", 1, low=1)
 CEIL = StaticSpec("ceil", "bool", False)
-SIZE = StaticSpec("size", "per_axis")
+SIZE = StaticSpec("size", "per_axis", low=1)
 
 OPS = (
     OpSpec(

@@ -46,7 +46,7 @@ def _dropout(checker: Checker, statics: Statics, types: Types) -> Result:
     return (x,), {"p": _probability(statics)}
 
 
-SIZES = StaticSpec("sizes", "sizes", ())
+SIZES = StaticSpec("sizes", "sizes", (), axis=True)
 N = StaticSpec("n", "size")
 P = StaticSpec("p", "float")
 
@@ -54,7 +54,10 @@ OPS = (
     OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", "draw", random=True),
     OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", "draw", random=True),
     OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", "draw", random=True),
-    OpSpec("permutation", "", (N,), _permutation, "random", "0, ..., n - 1 in random order", "own", random=True),
+    OpSpec(
+        "permutation", "", (StaticSpec("n", "size", axis=True),), _permutation, "random",
+        "0, ..., n - 1 in random order", "own", random=True,
+    ),
     OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", "draw", random=True),
     OpSpec(
         "dropout", "x", (StaticSpec("p", "float", 0.5),), _dropout, "random",

@@ -70,11 +70,22 @@ class Checker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StaticSpec:
-    """A static of an operation. `kind`: size nat int float bool str list axis axes sizes pattern op elem block any."""
+    """A static of an operation. `kind`: size nat int float bool str list axis axes sizes pattern op elem block any.
+
+    Its sizes are at least `low`, which the kind tells where it is left out. Where it is the length of an axis (`axis`),
+    a bare name may be 0 on purpose (`k: nat`, a cache at the first step).
+    """
 
     name: str
     kind: str
     default: Any = REQUIRED
+    low: int | None = None
+    axis: bool = False
+
+    @property
+    def least(self) -> int | None:
+        """What its sizes are at least, where there is a bound."""
+        return {"size": 1, "sizes": 1, "nat": 0}.get(self.kind) if self.low is None else self.low
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,9 @@ def _constant(checker: Checker, statics: Statics, types: Types) -> Result:
     return (type,), {"list": _frozen(statics["list"])}
 
 
-SIZES = StaticSpec("sizes", "sizes", ())
+SIZES = StaticSpec("sizes", "sizes", (), axis=True)
 TYPE = StaticSpec("type", "elem", "float")
-N = StaticSpec("n", "size")
+N = StaticSpec("n", "size", axis=True)
 
 OPS = (
     OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0", "value"),

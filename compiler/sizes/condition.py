@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -134,7 +134,7 @@ class AllOf(Condition):
         return frozenset[Unknown]().union(*(part.unknowns for part in self.parts))
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
-        return all_of(*(part.subs(mapping) for part in self.parts))
+        return all_of(*_until(FALSE, (part.subs(mapping) for part in self.parts)))
 
     def at(self, values: Mapping[Unknown, int]) -> bool:
         return all(part.at(values) for part in self.parts)
@@ -157,7 +157,7 @@ class AnyOf(Condition):
         return frozenset[Unknown]().union(*(part.unknowns for part in self.parts))
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
-        return any_of(*(part.subs(mapping) for part in self.parts))
+        return any_of(*_until(TRUE, (part.subs(mapping) for part in self.parts)))
 
     def at(self, values: Mapping[Unknown, int]) -> bool:
         return any(part.at(values) for part in self.parts)
@@ -257,6 +257,14 @@ def all_of(*conditions: Condition) -> Condition:
 def any_of(*conditions: Condition) -> Condition:
     """The disjunction, flattened; FALSE of none."""
     return _joined(AnyOf, conditions, neutral=FALSE, final=TRUE)
+
+
+def _until(last: Truth, parts: Iterable[Condition]) -> Iterator[Condition]:
+    """The parts up to the one that decides: what stands after `k == 0 or` may divide by `k`."""
+    for part in parts:
+        yield part
+        if part is last:
+            return
 
 
 def _joined(form: type[AllOf | AnyOf], conditions: Iterable[Condition], neutral: Truth, final: Truth) -> Condition:
