@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+import ogive
+
 Split = tuple[Tensor, Tensor, Tensor, Tensor]
 SEEDS = range(5)
 
@@ -46,6 +48,16 @@ def accuracy(net: nn.Module, data: Split) -> float:
     """Percent right of the test third."""
     with torch.no_grad():
         return 100 * float((net.eval()(data[2]).argmax(1) == data[3]).float().mean())
+
+
+def compared(net: nn.Module, model: ogive.Model, passes: str, data: Split) -> tuple[float, float, float]:
+    """Accuracies as trained and after these passes, and the largest change of a logit by them."""
+    deployed = model.deploy(passes)
+    used = deployed.torch()
+    used.load_state_dict(deployed.convert(net.eval()))
+    with torch.no_grad():
+        gap = float((used.eval()(data[2]) - net(data[2])).abs().max())
+    return accuracy(net, data), accuracy(used, data), gap
 
 
 def row(name: str, *columns: Sequence[float]) -> str:
