@@ -14,6 +14,7 @@ from ogive.compiler.passes.expert_build import Building
 from ogive.compiler.passes.expert_partition import partitioned
 from ogive.compiler.passes.flat import Place, inlined
 from ogive.compiler.passes.substitute import Fresh
+from ogive.compiler.passes.token_wise import mixing
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 
@@ -85,6 +86,10 @@ def _weights(block: Definition) -> list[Weight]:
     if result.sizes[:-1] != inputs[0].type.sizes[:-1]:
         raise PassError("E0811", f"`{block.name}` changes more than the last axis of {inputs[0].type}")
     _not_frozen(block)
+    mixer = mixing(block)
+    if mixer:
+        text = f"`{block.name}` is not known to treat each token alone: `{mixer}` sees others, or their number"
+        raise PassError("E0811", text)
     return weights
 
 
