@@ -15,6 +15,9 @@ from ogive.backends.weights.plan import plan
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.weights import WeightInfo, weights
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.render import render
+from ogive.grammar.source import Chunk, Span
 
 SOURCE = "source"  # the type of the tensor that a weight mainly comes from
 
@@ -28,6 +31,7 @@ def convert(
     """
     shapes = {path: slot.shape for path, slot in slots(conversion.source).items()}
     plan(identity(), shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
+    _refuse_whole(conversion.source, state)
     exact = {name: _exact(tensor) for name, tensor in state.items()}
     sources = {info.path: info for info in weights(conversion.source)}
     results = {info.path: info for info in weights(conversion.result)}
@@ -43,6 +47,17 @@ def convert(
     elif isinstance(dtype, torch.dtype):
         types = dict.fromkeys(found, dtype)
     return {path: _cast(found[path], types.get(path)) for path in slots(conversion.result)}
+
+
+def _refuse_whole(source: Model, state: Mapping[str, Tensor]) -> None:
+    """A checkpoint of whole numbers, quantized say, is not what float weights are computed from."""
+    floats = (path for path, slot in slots(source).items() if slot.elem == "float")
+    wrong = [path for path in floats if not state[path].is_floating_point()]
+    if wrong:
+        span = Span(Chunk("", "<weights>"), 0, 0)
+        said = (f"`{path}` holds {str(state[path].dtype).removeprefix('torch.')}, not floats" for path in wrong)
+        found = tuple(Diagnostic("E0821", text, span) for text in said)
+        raise ArchError(found, render(found))
 
 
 def _exact(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from ogive.backends.pytorch.emit import emit
+from ogive.backends.weights.paths import slots
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.weights import weights
@@ -15,18 +16,29 @@ from torch import Tensor
 '''
 CONVERT = '''
 
+# the shapes of the weights of {source}
+SHAPES = {{
+{shapes}}}
+
+
 # weights that stay as they are: their names there and here
 KEPT = {{
 {kept}}}
 
 
 def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of {result} from those of {source}: what is computed, in float64."""
-    converted = {{mine: state[theirs] for mine, theirs in KEPT.items()}}
+    """The weights of {result} from those of {source}, in float64."""
+    found = {{name: tuple(tensor.shape) for name, tensor in state.items()}}
+    if found != SHAPES:
+        names = sorted(name for name in SHAPES | found if SHAPES.get(name) != found.get(name))
+        told = ", ".join(f"{{name}} {{found.get(name, 'is missing')}}" for name in names)
+        raise ValueError(f"these are not the weights of {source}: {{told}}")
+    exact = {{name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in state.items()}}
+    converted = {{mine: exact[theirs] for mine, theirs in KEPT.items()}}
 {computed}    return converted
 '''
 COMPUTED = """    module = {name}()
-    needed = {{path: state[path].double() for path in module.state_dict()}}
+    needed = {{path: exact[path] for path in module.state_dict()}}
     module.load_state_dict(needed, assign=True)
     with torch.no_grad():
         made = module()
@@ -45,7 +57,8 @@ def source_of(conversion: Conversion) -> str:
     """The text of the module."""
     results = {info.path: info for info in weights(conversion.result)}
     sources = {info.path: info for info in weights(conversion.source)}
-    names = {"source": conversion.source.name, "result": conversion.result.name}
+    shapes = "".join(f"    {path!r}: {slot.shape!r},\n" for path, slot in slots(conversion.source).items())
+    names = {"source": conversion.source.name, "result": conversion.result.name, "shapes": shapes}
     kept = "".join(
         f"    {mine!r}: {theirs!r},\n"
         for path, source in conversion.kept

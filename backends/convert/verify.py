@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -51,18 +52,30 @@ def verify(
     """
     state = {path: tensor.detach().cpu() for path, tensor in state.items()}
     source, result = conversion.source, conversion.result
-    given = list(inputs) or random_inputs(source, sizes or {}, seed)
+    fixed = _fixed(source, result)
+    for name, number in (sizes or {}).items():
+        if fixed.get(name, number) != number:
+            raise PassError("E0810", f"`{name}` is {fixed[name]} in the result, not {number}")
+    given = list(inputs) or random_inputs(source, {**(sizes or {}), **fixed}, seed)
     weights = convert(conversion, state, None)
     exact = _run(source, state, given, torch.float64)
     mine = _run(result, weights, given, torch.float64)
     theirs32, mine32 = _run(source, state, given, torch.float32), _run(result, weights, given, torch.float32)
-    top = max(float(y.abs().max()) for y in exact) or 1.0
-    absolute = _gap(exact, mine)
-    return Difference(absolute, absolute / top, _gap(exact, theirs32) / top, _gap(exact, mine32) / top)
+    relative = [max(_relative(*pair) for pair in zip(exact, ys, strict=True)) for ys in (mine, theirs32, mine32)]
+    return Difference(max(_gap(*pair) for pair in zip(exact, mine, strict=True)), *relative)
 
 
-def _gap(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    return max(float((x - y.to(x.dtype)).abs().max()) for x, y in zip(a, b, strict=True))
+def _gap(x: Tensor, y: Tensor) -> float:
+    """The largest difference; endless where one of both is no number, none where both are the same infinity."""
+    y = y.to(x.dtype)
+    apart = (x - y).abs().double().nan_to_num(nan=inf, posinf=inf)
+    return float(apart.masked_fill(x == y, 0).max()) if x.numel() else 0.0
+
+
+def _relative(x: Tensor, y: Tensor) -> float:
+    """The gap by the largest number that x has: each output is measured by itself."""
+    top = x.abs().double().masked_fill(~x.isfinite(), 0)
+    return _gap(x, y) / (float(top.max()) or 1.0) if x.numel() else 0.0
 
 
 def _run(model: Model, state: Mapping[str, Tensor], inputs: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
@@ -73,6 +86,14 @@ def _run(model: Model, state: Mapping[str, Tensor], inputs: Sequence[Tensor], dt
     outputs = [made] if isinstance(made, Tensor) else [y for y in made if isinstance(y, Tensor)]
     parts = [torch.view_as_real(y) if y.is_complex() else y for y in outputs]
     return [y.to(torch.float64) if y.is_floating_point() else y.long() for y in parts]
+
+
+def _fixed(source: Model, result: Model) -> dict[str, int]:
+    """The sizes that passes have made numbers: at those the result is defined."""
+    sides = zip(source.definition.graph.inputs, result.definition.graph.inputs, strict=True)
+    pairs = [pair for a, b in sides for pair in zip(a.type.axes, b.type.axes, strict=True)]
+    open_ = {size(unknown): unknown.name for unknown in source.definition.sizes}
+    return {open_[a.size]: b.size.number for a, b in pairs if a.size in open_ and b.size.is_number}
 
 
 def random_inputs(model: Model, sizes: Mapping[str, int], seed: int = 0) -> list[Tensor]:
@@ -97,6 +118,13 @@ def _sizes(model: Model, given: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes that meet the conditions: the first candidate for all that are not given."""
     fixed = {u: size(n) for u, n in model.bindings}
     unknowns = [u for u in model.definition.sizes if u not in fixed]
+    for name, number in given.items():
+        unknown = next((u for u in unknowns if u.name == name), None)
+        if unknown is None:
+            known = ", ".join(u.name for u in unknowns) or "none"
+            raise PassError("E0810", f"{model.name} has no open size `{name}`; it has {known}")
+        if isinstance(number, bool) or not isinstance(number, int) or number < (unknown.low or 0):
+            raise PassError("E0810", f"`{name}` is a size of at least {unknown.low}, not {number}")
     for number in CANDIDATES:
         trial = {u: given.get(u.name, 2 if u.name == "b" else max(number, u.low or 0)) for u in unknowns}
         bound = {**fixed, **{u: size(n) for u, n in trial.items()}}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from inspect import signature
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model
@@ -18,6 +18,7 @@ from ogive.compiler.passes.deploy_simple import fused, simplified, specialize
 from ogive.compiler.passes.expert_average import expert_average, merge_experts
 from ogive.compiler.passes.fold import fold
 from ogive.compiler.passes.poset_pool import poset_pool
+from ogive.compiler.poset import Poset
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse
 
@@ -96,7 +97,41 @@ def made(call: PassCall) -> Callable[[Model], Passed]:
         for name in options.keys() - known:
             given = f"it has {', '.join(sorted(known))}" if known else "it has none"
             raise PassError("E0810", f"`{call.name}` has no option `{name}`; {given}", close(name, known))
+    kinds = get_type_hints(function)
+    for name, value in options.items():
+        if name in known and not _fits(value, kinds[name]):
+            text = f"`{name}` of `{call.name}` is {_kind(kinds[name])}, not {_shown(value)}"
+            raise PassError("E0810", text)
     return lambda model: function(model, **options)
+
+
+KINDS: Mapping[Any, str] = MappingProxyType(
+    {
+        bool: "true or false", int: "a whole number", float: "a number", str: "a name or a text",
+        tuple[str, ...]: "a list of them", Poset: "a poset",
+    }
+)  # fmt: skip
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether the value of an option is of the kind that its pass declares; lists are tuples here."""
+    if isinstance(kind, UnionType):
+        return any(_fits(value, each) for each in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _kind(kind: Any) -> str:
+    return " or ".join(KINDS[each] for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,)))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def calls_of(text: str) -> tuple[PassCall, ...]:
@@ -135,5 +170,7 @@ def _literal(tree: syntax.Expr) -> Any:
             return value
         case syntax.ListExpr(items=items):
             return tuple(_literal(item) for item in items)
+        case syntax.Unary(op="-", operand=syntax.Number(value=value)):
+            return -value
         case _:
             return tree.span.text

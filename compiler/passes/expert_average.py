@@ -38,7 +38,9 @@ def expert_average(
     patterns = (at,) if isinstance(at, str) else at
     below = list(instances(model.definition))
     missed = [each for each in patterns if not any(_meant(path, instance, (each,)) for path, instance in below)]
-    if missed or not patterns:
+    if not patterns:
+        raise PassError("E0810", "`at` is an empty list: it names the blocks of which experts are made")
+    if missed:
         raise PassError("E0811", f"{model.name} has no block with weights at {_listed(missed)}", _known(model, missed))
     found = {path: instance for path, instance in below if _meant(path, instance, patterns)}
     for path in found:
