@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
 def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
     """Arithmetic on numbers: exact on sizes, floats where they are known, else a scalar for later."""
     if isinstance(right, Size) and op in ("/", "//", "%"):
-        _divides(frame, op, right, span)
+        divides(frame, op, right, span)
     if isinstance(left, Size) and isinstance(right, Size) and op != "/":
         _bounded(frame, op, left, right, span)
         return _sizes(frame, op, left, right, span)
@@ -91,7 +91,7 @@ def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
         raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
 
 
-def _divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:
+def divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:
     """A divisor that may be 0 adds its condition. Raises where the numbers behind it say that it is."""
     if divisor.is_number or (divisor.range[0] is not None and divisor.range[0] >= 1):
         return

@@ -207,6 +207,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "floor": _rounded("floor", math.floor),
 }
 
-BUILTINS = {
-    name: Builtin(name, run, name in ("range", "per_axis", "poset", "poset_form")) for name, run in _FUNCTIONS.items()
-}
+_COUNTS = {"range": 0, "per_axis": 1, "poset": 0, "poset_form": 0}
+
+BUILTINS = {name: Builtin(name, run, _COUNTS.get(name)) for name, run in _FUNCTIONS.items()}

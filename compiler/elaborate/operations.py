@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.advice import call_of, handed_list, pattern_help
+from ogive.compiler.elaborate.arithmetic import divides
 from ogive.compiler.elaborate.builtins import Misuse
 from ogive.compiler.elaborate.checker import absent, operand_of, operate
 from ogive.compiler.elaborate.frame import Frame
@@ -43,7 +44,11 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
             raise Undecided(arg.name, place)
         if isinstance(arg, Absent):
             raise absent(frame, arg, place)
-    args = [_known(frame, func, arg, place) for arg, place in zip(args, spans, strict=True)] if func.counts else args
+    if func.counts is not None:
+        pairs = list(zip(args, spans, strict=True))
+        args = [*args[: func.counts], *(_known(frame, func, arg, place) for arg, place in pairs[func.counts :])]
+    if func.name == "ceil_div" and len(args) == 2 and isinstance(args[1], Size):
+        divides(frame, func.name, args[1], span)
     try:
         return func.run(*args)
     except Misuse as problem:

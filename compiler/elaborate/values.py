@@ -179,7 +179,7 @@ class Builtin:
 
     name: str
     run: Callable[..., Any]
-    counts: bool = False  # its numbers say how long a list is: they must be known
+    counts: int | None = None  # its numbers from this one on say how long a list is: they must be known
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not
 from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.periodic import find_extreme
 from ogive.compiler.sizes.polynomial import common_factor, content
+from ogive.compiler.sizes.show import nested_remainder
 from ogive.compiler.sizes.size import Size, size
 
 
@@ -83,6 +84,11 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
             zero = any_of(*(_equality(case, part, "==") for part in parts))
             return zero if op == "==" else zero.negate()
     if residue is None:
+        for signed in (gap, -gap):
+            nested = nested_remainder(dict(signed.terms))
+            if nested is not None and not any(nested[2]):
+                number = constant_part(signed)
+                return compare(op, signed - number, -number)
         left, right = _sides(gap)
         return compare(op, left, right) if _birth(left) <= _birth(right) else compare(op, right, left)
     q, m, r = residue

@@ -155,7 +155,24 @@ def _remainders(terms: Terms) -> tuple[list[Term], Terms]:
         coefficient, floor, _, terms = hidden
         text = _quotient(floor.num.terms, floor.den.terms, "%")
         found.append((coefficient, text, _compound_key(floor, text[0])))
+    while (nested := nested_remainder(terms)) is not None:
+        quotient, by, terms = nested
+        text = _quotient({((quotient, 1),): 1}, by, "%")
+        found.append((1, text, _compound_key(quotient, text[0])))
     return found, terms
+
+
+def nested_remainder(terms: Terms) -> tuple[Floor, Terms, Terms] | None:
+    """`p//a % m`, hidden in `p//a - m*(p//(a*m))`: the quotient, m, and the other terms."""
+    floors = _floors(terms)
+    for monomial, floor in floors:
+        by = {tuple(factor for factor in monomial if factor[0] is not floor): -terms[monomial]}
+        for alone, quotient in floors:
+            if len(alone) > 1 or terms[alone] != 1 or quotient.num is not floor.num or terms[monomial] >= 0:
+                continue
+            if multiply(dict(quotient.den.terms), by) == dict(floor.den.terms):
+                return quotient, by, {m: c for m, c in terms.items() if m not in (alone, monomial)}
+    return None
 
 
 def _folded(terms: Terms) -> tuple[list[Term], Terms]:

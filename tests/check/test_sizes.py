@@ -101,6 +101,32 @@ def test_an_axis_that_may_vanish_flows_to_the_model() -> None:
     assert conditions(source)["M"] == ("h >= 13", "w >= 13")
 
 
+def test_a_kernel_without_a_number_is_proved_for_all() -> None:
+    source = """
+        use std.vision (Conv)
+        block Same[k](x: [b, 3, h, w]) -> [b, 3, h, w]:
+            return Conv[3, 3, k, pad=k // 2](x)
+        """
+    (found,) = _errors(source)
+    assert (found.code, found.help) == ("E0301", "where k % 2 == 1")
+    stated = source.replace("h, w]:", "h, w] where k % 2 == 1:")
+    assert conditions(stated)["Same"] == ("k % 2 == 1",)
+    valid = source.replace("[b, 3, h, w]:", "[b, 3, j, l]:").replace("pad=k // 2", "pad=0")
+    assert conditions(valid)["Same"] == ("h >= k", "w >= k")
+
+
+def test_a_remainder_of_a_quotient_prints_as_one() -> None:
+    source = """
+        block f[p, s](x: [b, h]) -> [b, h]
+        where h // p % s == 0:
+            return x
+
+        block g[p, s](x: [b, h]) -> [b, h]:
+            return x |> f[p, s]
+        """
+    assert conditions(source)["g"] == ("h//p % s == 0",)
+
+
 def _errors(source: str) -> list[Diagnostic]:
     return [found for found in check(source).diagnostics if found.severity == "error"]
 
