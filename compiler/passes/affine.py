@@ -52,6 +52,18 @@ class Term:
         return any(side for pair in self.pads for side in pair)
 
     @property
+    def same(self) -> bool:
+        """Whether it is padded as `pad="same"` is: sides may differ by one, and no node of its own pads them."""
+        totals = [d * (n - 1) for d, n in zip(self.dilation, self.window, strict=True)]
+        alike = tuple((total // 2, total - total // 2) for total in totals) == self.pads
+        return alike and all(n == 1 for n in self.stride)
+
+    @property
+    def uneven(self) -> tuple[int, ...]:
+        """The spatial axes that nodes of their own must pad."""
+        return () if self.same else tuple(at for at, (low, high) in enumerate(self.pads) if low != high)
+
+    @property
     def diagonal(self) -> bool:
         """Whether it scales each channel."""
         return self.pointwise and self.groups == self.channels == self.out

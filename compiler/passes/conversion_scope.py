@@ -109,7 +109,7 @@ class Scope:
         paths = list(self.targets)
         for scope in self.inner.values():
             graph, below = scope.close()
-            if not below:
+            if not below or scope.count == size(0):  # a loop of no turns has no weights
                 continue
             made = tuple(self._stacked(scope, graph.values[str(name)]) for name in graph.outputs)
             attrs = (("count", scope.count), ("carry", 0), ("turn", 0), ("index", None))

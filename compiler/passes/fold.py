@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
-from ogive.compiler.ops import OPS
 from ogive.compiler.passes.conversion import conversion
 from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.dead import dead
 from ogive.compiler.passes.deploy_flat import flattened, read_members
 from ogive.compiler.passes.deploy_passed import Note, Passed, unchanged
+from ogive.compiler.passes.fold_left import left
 from ogive.compiler.passes.fold_norms import scaled_into
 from ogive.compiler.passes.fold_plan import Planner
 from ogive.compiler.passes.fold_regions import Folding
@@ -64,18 +64,8 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     result = replace(result, members=tuple(read_members(result.graph, members)))
     found = named_apart(replace(flat, definition=outlined(layered(result), origins)))
     computed, targets = root.close()
-    notes += _never_static(found.definition.graph)
+    notes += list(left(result.graph, notes))
     return Passed(found, conversion(model, found, computed, targets), tuple(notes), deployed=True)
-
-
-def _never_static(graph: Graph) -> Iterator[Note]:
-    """What would have to hold still to be folded, and does not though the model is deployed."""
-    for node in graph.walk():
-        line = f"line {node.span.begin()[0]}" if node.span is not None else node.op
-        if node.op == "batch_norm_train":
-            yield Note(False, line, "the statistics of the batch are used when deployed too: no map by weights is that")
-        elif node.op in OPS and OPS[node.op].random:
-            yield Note(False, line, f"`{node.op}` draws numbers when deployed too: nothing folds through it")
 
 
 def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borders: bool) -> Graph:
@@ -89,7 +79,7 @@ def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borde
         nodes.append(node)
     whole = scaled_into(Graph(graph.inputs, tuple(nodes), graph.outputs), scope, static, notes)
     planned = Planner(whole, scope, static, notes, borders).run()
-    return stored(Folding(whole, scope, static, notes, planned).run(), scope, static)
+    return stored(Folding(whole, scope, static, notes, planned).run(), scope, static, notes)
 
 
 def _members(definition: Definition, made: Mapping[str, Weight]) -> list[Member]:

@@ -9,7 +9,9 @@ from ogive.compiler.passes import affine_kernels as kernels
 from ogive.compiler.passes.affine import plus
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.deploy_passed import Note
-from ogive.compiler.passes.fold_rules import Context, map_of
+from ogive.compiler.passes.fold_context import Context
+from ogive.compiler.passes.fold_left import MAPS, shared_by_turns
+from ogive.compiler.passes.fold_rules import map_of
 from ogive.compiler.passes.fold_static import Static, key
 
 Maps = list[tuple[Node, str, str | None]]  # a reader, its matrix, its bias
@@ -24,7 +26,7 @@ def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -
             continue
         path = scope.makers[str(node.inputs[1])].path
         readers = _readers(node, graph, context)
-        reason = "not every reader is a map by weights" if readers is None else _refusal(node, readers, scope, static)
+        reason = _unread(node, graph, scope) if readers is None else _refusal(node, readers, scope, static)
         if readers is None or reason:
             notes.append(Note(False, path, f"{node.op} before its readers: {reason}"))
             continue
@@ -55,6 +57,14 @@ def _readers(node: Node, graph: Graph, context: Context) -> Maps | None:
             return None
         found.append((reader, made[1], made[2]))
     return None if name in graph.outputs or not found else found
+
+
+def _unread(node: Node, graph: Graph, scope: Scope) -> str:
+    """Why the readers of a norm are no maps by weights of its own turns."""
+    turns = f"{scope.path}.*." if scope.path else ""
+    shared = [shared_by_turns(reader, graph, turns) for reader in graph.users[key(node)] if reader.op in MAPS]
+    found = next((path for path in shared if path), "")
+    return f"{found} is shared by the turns of a loop" if found else "not every reader is a map by weights"
 
 
 def _refusal(node: Node, readers: Maps, scope: Scope, static: Static) -> str:

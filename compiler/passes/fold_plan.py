@@ -11,8 +11,9 @@ from ogive.compiler.passes.affine_sum import work
 from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.passes.deploy_passed import Note
 from ogive.compiler.passes.fold_border import BORDER, bordered, map_shape
+from ogive.compiler.passes.fold_context import Context
 from ogive.compiler.passes.fold_cost import Cost, cost, leaf_cost, node_cost
-from ogive.compiler.passes.fold_rules import Context, transfer
+from ogive.compiler.passes.fold_rules import transfer
 from ogive.compiler.passes.fold_static import Static, count, key
 from ogive.compiler.sizes import size
 from ogive.compiler.types import Axis
@@ -144,7 +145,7 @@ class Planner:
     def steps(self, affine: Affine) -> int:
         """The operations of a folded form."""
         maps = [term for term in affine.terms if not term.identity]
-        uneven = sum(1 for term in maps if term.leaf is None for a, b in term.pads if a != b)
+        uneven = sum(len(term.uneven) for term in maps if term.leaf is None)
         borders = sum(1 if map_shape(term, self.graph) else 3 for term in maps if self.counted(term))
         return len(maps) + len(affine.terms) - 1 + int(loose(affine)) + uneven + borders
 
@@ -167,11 +168,10 @@ class Planner:
     def padding(self, term: Term) -> Cost:
         """The copies that pad two sides of an axis differently, one axis after the other."""
         total, type = Cost(), self.graph.values[term.source].type
-        for at, (low, high) in enumerate(term.pads, 2):
-            if low != high and term.mode == "zeros":
-                axis = Axis(type.axes[at].size + low + high)
-                type = type.with_axes(*type.axes[:at], axis, *type.axes[at + 1 :])
-                total = total + cost(type, 1)
+        for at in term.uneven if term.mode == "zeros" else ():
+            axis = Axis(type.axes[at + 2].size + sum(term.pads[at]))
+            type = type.with_axes(*type.axes[: at + 2], axis, *type.axes[at + 3 :])
+            total = total + cost(type, 1)
         return total
 
     def stored(self, affine: Affine) -> int:
@@ -204,7 +204,7 @@ class Planner:
             affine = operand.forms[0].affine
             path = path_of(affine)
             if path:
-                self.notes.append(Note(False, path, f"{operand.node.op} before {node.op}: {_why(affine)}"))
+                self.notes.append(Note(False, path, f"{operand.node.op} before {node.op}: {_why(affine, node)}"))
 
 
 def _choices(operands: tuple[Region, ...]) -> list[tuple[Form | None, ...]]:
@@ -235,14 +235,16 @@ def _expressible(affine: Affine) -> bool:
     for term in affine.terms:
         if not term.window and not term.identity and not term.diagonal and term.groups != 1:
             return False
-        if term.mode != "zeros" and any(a != b for a, b in term.pads):
+        if term.mode != "zeros" and term.uneven:
             return False
         if term.kernel is None and term.padded:
             return False
     return True
 
 
-def _why(affine: Affine) -> str:
+def _why(affine: Affine, reader: Node) -> str:
+    if reader.op not in ("conv", "avg_pool", "pad"):
+        return "they do not compose"
     if any(term.mode != "zeros" and term.padded for term in affine.terms):
         return "its padding is not zeros"
     if any(term.padded for term in affine.terms):

@@ -66,8 +66,13 @@ class Folding:
         nodes[-1] = replace(nodes[-1], outputs=last.outputs, span=last.span)
         steps = [node for node in nodes if node.op != "weight"]
         before, after = (", ".join(node.op for node in found) for found in (form.nodes, steps))
-        self.notes.append(Note(True, path_of(affine), f"{before} became {after}"))
+        self.notes.append(Note(True, path_of(affine) or self.first(form), f"{before} became {after}"))
         return [*_weights(nodes), *steps]
+
+    def first(self, form: Form) -> str:
+        """The first weight that a form of scales and shifts hangs on."""
+        static = (name for node in form.nodes for name in node.operands if name in self.scope.types)
+        return next((path for name in static for path in self.static.below_of(self.scope, name)), "")
 
     def mapped(self, term: Term, bias: str | None, result: TensorType, nodes: list[Node]) -> str:
         """One term at run time."""
@@ -90,7 +95,7 @@ class Folding:
         if not term.window:
             return self.add(nodes, "linear", (source, weight, offset), result)
         source, pads = self.padded(term, nodes)
-        attrs = (("stride", _sizes(term.stride)), ("pad", _sizes(pads)), ("dilation", _sizes(term.dilation)),
+        attrs = (("stride", _sizes(term.stride)), ("pad", pads), ("dilation", _sizes(term.dilation)),
                  ("groups", size(term.groups)), ("pad_mode", term.mode))  # fmt: skip
         nodes.append(Node("conv", (source, weight, offset), (self.value(result),), attrs))
         value = key(nodes[-1])
@@ -98,18 +103,18 @@ class Folding:
             return self.sum(value, self.weight(image, f"{_place(term.path)}_border", nodes), result, nodes)
         return value if term.border is None else self.bordered(term, value, result, nodes)
 
-    def padded(self, term: Term, nodes: list[Node]) -> tuple[str, tuple[int, ...]]:
-        """The source of a convolution, and the padding that it has on both sides."""
-        source = term.source
-        even = tuple(a if a == b or term.mode != "zeros" else 0 for a, b in term.pads)
-        type = self.type_of(source, nodes)
-        for at, (low, high) in enumerate(term.pads):
-            if low != high and term.mode == "zeros":
-                node = apply("pad", (source,), (type,), self.scope.fresh.name("pad"),
-                             {"axis": at + 2, "before": size(low), "after": size(high)})  # fmt: skip
-                nodes.append(node)
-                source, type = key(node), node.outputs[0].type
-        return source, even
+    def padded(self, term: Term, nodes: list[Node]) -> tuple[str, tuple[Size, ...] | str]:
+        """The source of a convolution, and the padding that it has itself."""
+        source, type = term.source, self.type_of(term.source, nodes)
+        if term.same and any(low != high for low, high in term.pads):
+            return source, "same"
+        for at in term.uneven:
+            low, high = term.pads[at]
+            node = apply("pad", (source,), (type,), self.scope.fresh.name("pad"),
+                         {"axis": at + 2, "before": size(low), "after": size(high)})  # fmt: skip
+            nodes.append(node)
+            source, type = key(node), node.outputs[0].type
+        return source, _sizes(tuple(0 if at in term.uneven else low for at, (low, _) in enumerate(term.pads)))
 
     def bordered(self, term: Term, value: str, result: TensorType, nodes: list[Node]) -> str:
         """The result plus E ∗ 1: what the constant part of the source becomes, less what its padding lacks."""
@@ -122,7 +127,7 @@ class Folding:
         k = letters(len(term.window))
         weight = self.weight(self.scope.shaped(term.border, f"o{k} -> o 1{k}"), f"{_place(term.path)}_border", nodes)
         padded, even = self.padded(replace(term, source=key(ones)), nodes)
-        attrs = (("stride", _sizes(term.stride)), ("pad", _sizes(even)), ("dilation", _sizes(term.dilation)),
+        attrs = (("stride", _sizes(term.stride)), ("pad", even), ("dilation", _sizes(term.dilation)),
                  ("groups", size(1)), ("pad_mode", "zeros"))  # fmt: skip
         border = result.with_axes(one, *result.axes[1:])
         nodes.append(Node("conv", (padded, weight, None), (self.value(border),), attrs))

@@ -2,68 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from math import prod
-from types import MappingProxyType
 
-from ogive.compiler.ir import Const, Graph, Node, Operand, Scalar
+from ogive.compiler.ir import Const, Node, Operand
 from ogive.compiler.passes import affine_kernels as kernels
-from ogive.compiler.passes.affine import Affine, Pads, Term, after, identity, scaled
+from ogive.compiler.passes.affine import Affine, Pads, Term, after, scaled
 from ogive.compiler.passes.affine_sum import added
 from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.fold_context import Context
 from ogive.compiler.passes.fold_dense import flattened
+from ogive.compiler.passes.fold_factors import layout_of, plus_known, times
 from ogive.compiler.sizes import Size
-from ogive.compiler.types import TensorType
-
-Layout = tuple[int, int]  # the axis of channels, and the number of spatial axes after it
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a transfer function may ask."""
-
-    graph: Graph
-    scope: Scope
-    absorbed: Callable[[str], Affine | None]  # the affine value of an operand that nothing else reads
-
-    def type(self, name: str) -> TensorType:
-        """The type of a value of the graph."""
-        return self.graph.values[name].type
-
-    def static(self, operand: Operand) -> bool:
-        """Whether an operand is computed from weights alone."""
-        return isinstance(operand, str) and operand in self.scope.types
-
-    def affine(self, operand: Operand, layout: Layout) -> Affine | None:
-        """An operand as an affine value in a layout."""
-        if not isinstance(operand, str) or self.static(operand):
-            return None
-        found = self.absorbed(operand)
-        if found is not None:
-            return found if (found.axis, found.rank) == layout else None
-        return self.source(operand, layout)
-
-    def source(self, name: str, layout: Layout) -> Affine | None:
-        """A value as itself, in a layout."""
-        type = self.type(name)
-        if not type.floating or not 0 <= layout[0] < len(type.axes):
-            return None
-        axis = type.axes[layout[0]]
-        if axis.pack is not None or not axis.size.is_number:
-            return None
-        return identity(name, axis.size.number, *layout)
-
-
-FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
-    {
-        "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-        "neg": operator.neg, "sqrt": math.sqrt, "log": math.log, "exp": math.exp, "log2": math.log2,
-        "ceil": math.ceil, "floor": math.floor, "min": min, "max": max,
-    }
-)  # fmt: skip
 
 
 def transfer(node: Node, context: Context) -> Affine | None:
@@ -182,109 +133,32 @@ def _batch_norm(node: Node, context: Context) -> Affine | None:
     return scaled(scope, source, scale, shift if bias is None else scope.op("add", str(bias), shift))
 
 
-def _layout(type: TensorType) -> Layout:
-    """The layout that a lone value is taken to have: the last axis, or images with channels first."""
-    rank = len(type.axes)
-    return (1, rank - 2) if rank >= 4 else (rank - 1, 0)
-
-
-def _vector(context: Context, operand: Operand, result: TensorType) -> tuple[str | float, Layout | None] | None:
-    """A static operand as one number for each channel, with its layout; or a plain number."""
-    if isinstance(operand, Const):
-        value = number(operand.value)
-        return None if value is None else (value, None)
-    if not isinstance(operand, str) or not context.static(operand):
-        return None
-    shape, rank = context.scope.shape(operand), len(result.axes)
-    wide = [at for at, count in enumerate(shape) if count != 1]
-    if len(shape) > rank or len(wide) > 1 or any(axis.pack for axis in result.axes[rank - len(shape) :]):
-        return None
-    if not wide:
-        return None
-    axis = rank - len(shape) + wide[0]
-    names = " ".join("c" if at == wide[0] else "1" for at in range(len(shape)))
-    vector = operand if len(shape) == 1 else context.scope.shaped(operand, f"{names} -> c")
-    return vector, (axis, rank - 1 - axis) if axis == 1 and rank > 2 else (axis, 0)
-
-
-def number(value: object) -> float | None:
-    """A literal as a number, where it hangs on no size that is open."""
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return float(value)
-        case Size():
-            return float(value.number) if value.is_number else None
-        case Scalar(fn=fn, args=args) if fn in FUNCTIONS:
-            numbers = [number(arg) for arg in args]
-            return None if None in numbers else float(FUNCTIONS[fn](*numbers))
-        case _:
-            return None
-
-
-def _scale(context: Context, x: Operand, factor: Operand, invert: bool, result: TensorType) -> Affine | None:
-    found = _vector(context, factor, result)
-    if found is None or not isinstance(x, str) or context.static(x) or context.type(x) != result:
-        return None
-    scale, layout = found
-    if layout is not None and layout[1] == 0 and layout[0] != len(result.axes) - 1:
-        return None
-    known = context.absorbed(x)
-    source = known if known is not None and layout is None else context.affine(x, layout or _layout(result))
-    if source is None:
-        return None
-    if isinstance(scale, float):
-        scale = kernels.filled(context.scope, (source.terms[0].out,), 1 / scale if invert else scale)
-    elif invert:
-        scale = context.scope.op("div", 1.0, scale)
-    return scaled(context.scope, source, scale, None)
-
-
 def _mul(node: Node, context: Context) -> Affine | None:
     a, b = node.inputs
     result = node.outputs[0].type
-    return _scale(context, a, b, False, result) or _scale(context, b, a, False, result)
+    return times(context, a, b, False, result) or times(context, b, a, False, result)
 
 
 def _div(node: Node, context: Context) -> Affine | None:
     if isinstance(node.inputs[1], Const) and node.inputs[1].value == 0:
         return None
-    return _scale(context, node.inputs[0], node.inputs[1], True, node.outputs[0].type)
+    return times(context, node.inputs[0], node.inputs[1], True, node.outputs[0].type)
 
 
 def _neg(node: Node, context: Context) -> Affine | None:
-    return _scale(context, node.inputs[0], Const(-1.0), False, node.outputs[0].type)
-
-
-def _shift(context: Context, x: Operand, shift: Operand, negate: bool, result: TensorType) -> Affine | None:
-    found = _vector(context, shift, result)
-    if found is None or not isinstance(x, str) or context.static(x) or context.type(x) != result:
-        return None
-    value, layout = found
-    if layout is not None and layout[1] == 0 and layout[0] != len(result.axes) - 1:
-        return None
-    known = context.absorbed(x)
-    source = known if known is not None and layout is None else context.affine(x, layout or _layout(result))
-    if source is None:
-        return None
-    if isinstance(value, float):
-        value = kernels.filled(context.scope, (source.terms[0].out,), -value if negate else value)
-    elif negate:
-        value = context.scope.op("neg", value)
-    return scaled(context.scope, source, None, value)
+    return times(context, node.inputs[0], Const(-1.0), False, node.outputs[0].type)
 
 
 def _sum(node: Node, context: Context, sign: float) -> Affine | None:
     a, b = node.inputs
     result = node.outputs[0].type
     if not (isinstance(a, str) and isinstance(b, str)) or context.static(a) or context.static(b):
-        moved = _shift(context, a, b, sign < 0, result)
-        return moved if moved is not None or sign < 0 else _shift(context, b, a, False, result)
+        moved = plus_known(context, a, b, result, (1.0, sign))
+        return moved or plus_known(context, b, a, result, (sign, 1.0))
     if context.type(a) != result or context.type(b) != result:
         return None
     known = [found for found in (context.absorbed(a), context.absorbed(b)) if found is not None]
-    layout = (known[0].axis, known[0].rank) if known else _layout(result)
+    layout = (known[0].axis, known[0].rank) if known else layout_of(result)
     first = context.affine(a, layout) or context.source(a, layout)
     second = context.affine(b, layout) or context.source(b, layout)
     if first is None or second is None:

@@ -10,6 +10,7 @@ from ogive.compiler.ir import Const, Graph, Init, Node, Operand, Scalar, Value, 
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.passes.conversion_scope import Scope
+from ogive.compiler.passes.deploy_passed import Note
 from ogive.compiler.passes.frame import map_nodes
 from ogive.compiler.passes.substitute import Fresh
 from ogive.compiler.sizes import Size, size
@@ -177,7 +178,7 @@ def determined(value: object) -> bool:
             return hasattr(value, "size") and determined(value.size)
 
 
-def stored(graph: Graph, scope: Scope, static: Static) -> Graph:
+def stored(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
     """The graph with the static values that it reads stored as weights, or left where that saves nothing."""
     wanted: dict[str, set[str]] = {}
     for node in graph.nodes:
@@ -193,7 +194,7 @@ def stored(graph: Graph, scope: Scope, static: Static) -> Graph:
             wanted.setdefault(name, set()).update(readers)
     read = [name for node in graph.nodes if not _in(node, scope) for name in node.operands]
     read += [name for name in graph.outputs if isinstance(name, str)]
-    frontier = _Frontier(scope, static, wanted)
+    frontier = _Frontier(scope, static, wanted, notes)
     frontier.join([name for name in dict.fromkeys(read) if name in scope.types])
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -226,6 +227,7 @@ class _Frontier:
     scope: Scope
     static: Static
     wanted: dict[str, set[str]]
+    notes: list[Note]
     names: dict[str, str] = field(default_factory=dict)  # static value -> value at run time
     done: set[str] = field(default_factory=set)
     joint: set[str] = field(default_factory=set)  # what is stored because all of its kin is
@@ -258,11 +260,26 @@ class _Frontier:
             paths = self.static.below_of(self.scope, name)
             node = self.static.store(self.scope, name, self.place(paths[0], name))
             self.names[name] = node.outputs[0].name
+            self.notes.append(
+                Note(True, node.path, f"computed once: {', '.join(self.steps(name))} of {', '.join(paths)}")
+            )
             yield node
         else:
             for operand in maker.operands:
                 yield from self.reading(operand)
             yield _renamed(maker, self.names)
+
+    def steps(self, name: str) -> list[str]:
+        """The operations that compute a value from weights, the first one first."""
+        found: dict[str, str] = {}
+        pending = [name]
+        while pending:
+            value = pending.pop()
+            maker = self.scope.makers[value]
+            if maker.op != "weight" and value not in found:
+                found[value] = maker.op
+                pending += maker.operands
+        return list(dict.fromkeys(reversed(found.values())))
 
     def place(self, path: str, name: str) -> str:
         """The path of the first weight; that of the bias beside it, for a vector where the matrix has it."""
