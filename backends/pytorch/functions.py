@@ -28,7 +28,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if function else file.known[unit.definition.name]
     maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
-    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe)
+    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe, root=root)
     scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
     writer.copied = file.copied(unit.definition)
     scope.enter(unit.graph, function=True)
@@ -46,12 +46,13 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     first = [] if function else ["self"]
     first += _typed(names, optional, unit.number, default=not unit.prefix)
     items = [f"{name}: {_kind(unit, path)}" for path, name in outside]
-    items += [f"{name}: int" for _, name in sizes]
+    lent = scope.shapes.lent
+    items += [f"{name}: int | None = None" if size in lent else f"{name}: int" for size, name in sizes]
     items += [f"{writer.like}: Tensor"] if writer.like else []
     items += ["training: bool"] if function and writer.trains else []
     items += ["generator: torch.Generator | None = None"] if writer.draws else []
     items += ["taps: Taps | None = None"] if writer.taps else []
-    after_default = ["*"] if items and first and first[-1].endswith("= None") else []
+    after_default = ["*"] if items and first and (lent or first[-1].endswith("= None")) else []
     name = unit.name if function else "run" if root and writer.taps else "forward"
     indent = 0 if function else 4
     lines = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
@@ -155,7 +156,10 @@ def _return(writer: Writer, unit: Unit) -> None:
 
 
 def _guard(writer: Writer, condition: Condition, indent: int) -> list[str]:
-    text = writer.condition(condition.negate())
+    text: object = writer.condition(condition.negate())
+    absent = [writer.scope.shapes.name(u) for u in condition.unknowns if u in writer.scope.shapes.lent]
+    if absent:  # it speaks of an input that may be left out
+        text = " and ".join([*(f"{name} is not None" for name in sorted(absent)), f"({text})"])
     message = f"expected {condition}"
     return [*statement(f"if {text}:", indent), *statement(f'raise ValueError("{message}")', indent + 4)]
 

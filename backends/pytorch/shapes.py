@@ -24,10 +24,12 @@ class Shapes:
     claim: Callable[[str], str]  # a variable that nothing else uses
     maybe: Sequence[tuple[str, Value]] = ()  # names and values of the inputs that may be None
     given: Callable[[Unknown], str] | None = None  # in a constructor, its parameters
+    root: bool = False  # nothing calls the function but the user
     read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
     solved: list[tuple[str, str]] = field(default_factory=list)
     stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
+    lent: set[Unknown] = field(default_factory=set)  # those of `passed` that an input tells where it is given
     found: dict[Unknown, str] = field(default_factory=dict)
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
@@ -91,8 +93,19 @@ class Shapes:
         return None
 
     def _pass(self, unknown: Unknown) -> str:
-        self.passed[unknown] = self.claim(unknown.name)
-        return self.passed[unknown]
+        name = self.passed[unknown] = self.claim(unknown.name)
+        for tensor, value in self.maybe if self.root else ():
+            for axis, entry in enumerate(value.type.axes):
+                split = None if entry.pack else linear(entry.size, unknown)
+                if split is not None and split[1].is_number:
+                    rest = f" - {split[1]}" if split[1].number else ""
+                    place = axis - len(value.type.axes) if any(e.pack for e in value.type.axes[:axis]) else axis
+                    whole = f"{tensor}.shape[{place}]{rest}"
+                    text = whole if split[0] == 1 else f"({whole}) // {split[0]}" if rest else f"{whole} // {split[0]}"
+                    self.solved.append((name, f"{text} if {tensor} is not None else {name}"))
+                    self.lent.add(unknown)
+                    return name
+        return name
 
     def pack(self, pack: str) -> str | None:
         """The sizes of a pack of any rank, read from an input: `x.shape[:-2]`."""

@@ -18,6 +18,7 @@ from ogive.compiler.elaborate.values import (
     Builtin,
     Choice,
     Composite,
+    Fault,
     Gradient,
     Handed,
     Instance,
@@ -122,6 +123,8 @@ def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span]]:
             value = frame.evaluate(item.value)
             if isinstance(value, UnknownStatic):
                 raise Undecided(value.name, item.span)
+            if value is BROKEN:
+                raise Fault
             if not isinstance(value, (tuple, PackValue)):
                 raise frame.fail("E0404", f"`*` splices a list, this is {kind_of(value)}", item.span)
             items = value.sizes if isinstance(value, PackValue) else value

@@ -123,6 +123,8 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
             return value.axes
         if isinstance(value, tuple) and all(isinstance(v, Size) for v in value):
             return tuple(Axis(v) for v in value)
+        if value is BROKEN:
+            raise Fault
         raise frame.fail("E0404", f"`*` splices a list of sizes, this is {kind_of(value)}", item.span)
     if not isinstance(item, syntax.Expr):
         raise frame.fail("E0404", f"`{spec.name}` takes sizes here", item.span)

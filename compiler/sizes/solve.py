@@ -33,10 +33,12 @@ class Solution:
     def near(self, values: Mapping[Unknown, int]) -> dict[Unknown, list[int]]:
         """For each unknown that could repair these values alone: the legal numbers next to it, below and above."""
         found: dict[Unknown, list[int]] = {}
-        for unknown in sorted(self._given.unknowns & values.keys(), key=lambda u: u.serial):
+        parts = self._given.parts if isinstance(self._given, AllOf) else (self._given,)
+        touched = all_of(*(part for part in parts if not part.unknowns.isdisjoint(values)))
+        for unknown in sorted(touched.unknowns & values.keys(), key=lambda u: u.serial):
             others = {u: size(v) for u, v in values.items() if u is not unknown}
             try:
-                given = self._given.subs(others)
+                given = touched.subs(others)
             except ZeroDivisionError:
                 continue
             if given.unknowns != {unknown}:

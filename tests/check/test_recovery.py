@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import dedent
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -94,3 +95,9 @@ def test_a_fault_in_a_loop_is_said_once() -> None:
             return x
         """
     ) == ["E0201"]
+
+
+@pytest.mark.parametrize("use", ["concat[1](*parts)", "x + zeros[b, *parts]", "relu(parts[0])", "x + len(parts)"])
+def test_nothing_follows_from_a_list_with_a_fault(use: str) -> None:
+    text = f"block f[ds: list](x: [b, d]) -> [b, e]:\n    parts = [gone(x) for _ in ds]\n    return {use}\n"
+    assert errors(f"{text}\nmodel M = f[ds=[1, 2]]\n") == ["E0201"]

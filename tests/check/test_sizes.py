@@ -133,3 +133,15 @@ def _errors(source: str) -> list[Diagnostic]:
 
 def _line(found: Diagnostic) -> str:
     return found.span.chunk.text.split("\n")[found.span.begin()[0] - found.span.chunk.line].strip()
+
+
+def test_sizes_nearby_are_told_beside_conditions_on_other_sizes() -> None:
+    (found,) = check("""
+        block f[k: nat](x: [b, n]) -> [b, m]:
+            if k == 0:
+                return x
+            return x |> reduce["b (n t) -> b n", mean, t=2]
+
+        model M = f[k=1]
+    """).diagnostics
+    assert found.details == ("smallest counterexample: n = 1", "sizes nearby that fit: n = 2")
