@@ -86,9 +86,11 @@ def _weights(block: Definition) -> list[Weight]:
     if result.sizes[:-1] != inputs[0].type.sizes[:-1]:
         raise PassError("E0811", f"`{block.name}` changes more than the last axis of {inputs[0].type}")
     _not_frozen(block)
-    mixer = mixing(block)
-    if mixer:
-        text = f"`{block.name}` is not known to treat each token alone: `{mixer}` sees others, or their number"
+    mixer = mixing(block, {weight.path: weight.type for weight in weights})
+    if mixer is not None:
+        here = mixer.span is not None and block.span is not None and mixer.span.chunk.path == block.span.chunk.path
+        place = f"`{mixer.op}`" + (f" in line {mixer.span.begin()[0]}" if here and mixer.span is not None else "")
+        text = f"`{block.name}` is not known to treat each token alone: {place} sees others, or their number"
         raise PassError("E0811", text)
     return weights
 
