@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -64,11 +64,22 @@ class Poset:
     @property
     def upsets(self) -> tuple[int, ...]:
         """Masks that hold with an element all that are above it: the vertices of the order polytope, smallest first."""
-        whole = (mask for mask in range(1 << self.size) if self._is_upset(mask))
-        return tuple(sorted(whole, key=lambda mask: (mask.bit_count(), mask)))
+        found = [mask for some in self._grown() for mask in some]
+        return tuple(sorted(found, key=lambda mask: (mask.bit_count(), mask)))
 
-    def _is_upset(self, mask: int) -> bool:
-        return all(not mask >> i & 1 or not self.above[i] & ~mask for i in range(self.size))
+    def has_more_upsets_than(self, limit: int) -> bool:
+        """Whether there are more of them, without listing many more."""
+        count = 0
+        return any((count := count + len(some)) > limit for some in self._grown())
+
+    def _grown(self) -> Iterator[list[int]]:
+        """The empty upset, then for each element, those above it first, the upsets in which it is the last one."""
+        known = [0]
+        yield known
+        for element in sorted(range(self.size), key=lambda i: self.above[i].bit_count()):
+            new = [mask | 1 << element for mask in known if not self.above[element] & ~mask]
+            yield new
+            known = known + new
 
     @property
     def vertices(self) -> tuple[tuple[int, ...], ...]:

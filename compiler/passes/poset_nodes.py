@@ -78,7 +78,7 @@ def averaged(build: Building, source: str, window: Window, factor: float) -> str
 
 def closed_is_less(poset: Poset) -> bool:
     """Whether the closed form is no longer than an addition and a maximum for each upset but the empty one."""
-    return closed_form(poset).cost <= 2 * (len(poset.upsets) - 1)
+    return poset.has_more_upsets_than((closed_form(poset).cost + 1) // 2)
 
 
 def _tiled(build: Building, source: str, window: Window) -> list[str]:

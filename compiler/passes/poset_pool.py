@@ -22,12 +22,14 @@ from ogive.compiler.passes.poset_nodes import FORMS, Window, averaged, pooled
 from ogive.compiler.passes.rewrite import Rule, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
 from ogive.compiler.poset import Poset, PosetError
+from ogive.compiler.poset_form import closed_form
 from ogive.compiler.poset_text import read
 from ogive.compiler.sizes import maximum, size
 from ogive.compiler.types import TensorType
 
 POOLS = {"max": ("max_pool",), "avg": ("avg_pool",), "any": ("max_pool", "avg_pool")}
-MOST = 9  # elements of a window
+MOST = 27  # elements of a window: 5 × 5, 3 × 3 × 3
+KERNELS = 1024  # most upsets of which the form "vertices" makes kernels
 MATCH = "match"
 
 
@@ -55,7 +57,8 @@ def poset_pool(
         rule = swap.replacing(at, POOLS[pools])
     result = optimized(model, (rule,))
     if not any(note.done for note in swap.notes):
-        what = f"no block `{after}` that gives an image" if after else f"no {pools} pool{f' in `{at}`' if at else ''}"
+        kind = "pool" if pools == "any" else f"{pools} pool"
+        what = f"no block `{after}` that gives an image" if after else f"no {kind}{f' in `{at}`' if at else ''}"
         why = f": {swap.notes[0].text}" if swap.notes else ""
         raise PassError("E0811", f"{model.name} has {what} that fits a poset{why}", _meant(model, after or at))
     return Passed(result, unchanged(model, result), tuple(dict.fromkeys(swap.notes)))
@@ -177,7 +180,11 @@ class _Swap:
     def poset(self, places: int) -> Poset:
         """The order on a window of so many places."""
         if places not in self.posets:
-            self.posets[places] = _poset(self.order, places)
+            found = _poset(self.order, places)
+            if self.form == "vertices" and found.has_more_upsets_than(KERNELS):
+                text = f"`form` vertices would make more than {KERNELS} kernels, one for each upset of {found}"
+                raise PassError("E0810", text, "`closed`, or `auto`, which chooses it here")
+            self.posets[places] = found
         return self.posets[places]
 
     def factor(self, poset: Poset, op: str) -> float:
@@ -200,8 +207,13 @@ def _matching(poset: Poset, op: str) -> float:
     draw = random.Random(0)
     x = [[draw.gauss(0, 1) for _ in range(poset.size)] for _ in range(4000)]
     usual: Mapping[str, Callable[[list[float]], float]] = {"max_pool": max, "avg_pool": mean}
-    theirs = usual.get(op, itemgetter(0))
-    return round(pstdev([theirs(row) for row in x]) / pstdev([poset.value(row) for row in x]), 3)
+    theirs, form = usual.get(op, itemgetter(0)), closed_form(poset)
+    return round(pstdev([theirs(row) for row in x]) / pstdev([form.run(row, _computed) for row in x]), 3)
+
+
+def _computed(op: str, values: list[float]) -> float:
+    """A step of a closed form on numbers."""
+    return sum(values) if op == "add" else max(*values, 0.0) if op == "relu" else max(values)
 
 
 def _window(node: Node, graph: Graph) -> Window | None:

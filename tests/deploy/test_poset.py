@@ -74,7 +74,10 @@ def test_upsets_are_as_many_as_antichains(poset: Poset) -> None:
     graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_nodes_from(range(poset.size))
     graph.add_edges_from(poset.covers)
-    assert len(poset.upsets) == sum(1 for _ in nx.antichains(graph))
+    count = sum(1 for _ in nx.antichains(graph))
+    assert len(poset.upsets) == count
+    assert poset.has_more_upsets_than(count - 1)
+    assert not poset.has_more_upsets_than(count)
 
 
 @given(posets(6), st.integers(), st.integers(1, 5))

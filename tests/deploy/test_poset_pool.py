@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import networkx as nx
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -78,6 +81,36 @@ def test_any_windows(settings: str, window: tuple[int, int, int, int], order: st
     for shape in ((2, 3, 12, 12), (1, 2, 13, 17)):
         found = build(passed.model)(image(*shape))
         torch.testing.assert_close(found, wanted(image(*shape), poset, *window), rtol=1e-12, atol=1e-12)
+
+
+def least_cut(poset: Poset, x: list[float]) -> float:
+    """The pool of one window as a largest closure: what is positive, less a smallest cut."""
+    graph: nx.DiGraph[Any] = nx.DiGraph()
+    graph.add_nodes_from(("source", "sink"))
+    for i, value in enumerate(x):
+        graph.add_edge(*(("source", i) if value > 0 else (i, "sink")), capacity=abs(value))
+    graph.add_edges_from(poset.covers)  # an edge without capacity is never cut
+    return sum(v for v in x if v > 0) - nx.minimum_cut_value(graph, "source", "sink")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "order"),
+    [
+        (4, "product"), (4, "antichain"), (4, "p<{a,b,c}<{d,e,f}, g<h<i<j, b<k, c<l<o"), (5, "product"), (5, "chain"),
+        (5, "antichain(12) * chain(1) * antichain(12)"), (5, "a<b<c, d<{e,f}<g, x<y, h<{i,a}"),
+    ],
+)  # fmt: skip
+def test_wide_windows_against_smallest_cuts(kernel: int, order: str) -> None:
+    passed = poset_pool(net(str(kernel)), order=order)
+    x = image(1, 1, 10, 12)
+    found = build(passed.model)(x)
+    for i, j in itertools.product(range(found.shape[2]), range(found.shape[3])):
+        window = x[0, 0, kernel * i : kernel * (i + 1), kernel * j : kernel * (j + 1)].flatten().tolist()
+        assert abs(float(found[0, 0, i, j]) - least_cut(read(order, kernel**2), window)) < 1e-9
+
+
+def test_a_match_for_a_wide_window_takes_no_list_of_its_upsets() -> None:
+    assert any("times" in note.text for note in poset_pool(net("5"), order="antichain", scale="match").notes)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -338,3 +371,13 @@ def test_refusals(options: dict[str, object], message: str) -> None:
     with pytest.raises(PassError) as caught:
         poset_pool(net("2"), **options)  # type: ignore[arg-type]
     assert message in f"{caught.value.text} {caught.value.help}"
+
+
+def test_too_many_kernels_are_refused() -> None:
+    with pytest.raises(PassError, match="more than 1024 kernels"):
+        poset_pool(net("4"), order="antichain", form="vertices")
+
+
+def test_no_pool_of_any_kind() -> None:
+    with pytest.raises(PassError, match="M has no pool that fits a poset: max_pool: its window"):
+        poset_pool(net("6"), pools="any")
