@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ogive.compiler.poset import Poset
+from ogive.compiler.poset import Poset, PosetError
 
 Value = TypeVar("Value")
+PLACES = 64  # elements at most: a window of 8 × 8
+STEPS = 4096  # operations at most: those of a closed form that branches may double with each element
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Form:
         """The number of a step."""
         found = Step(op, tuple(sorted(args)) if op in ("add", "max") else args)
         if found not in self.known:
+            if len(self.steps) == STEPS:
+                raise PosetError(f"its closed form takes more than {STEPS} operations")
             self.known[found] = len(self.steps)
             self.steps.append(found)
         return self.known[found]
@@ -48,7 +52,10 @@ class Form:
 
 
 def closed_form(poset: Poset) -> Form:
-    """Disjoint parts add; an ordinal sum is max(f_Q, s_Q + f_P); a prime poset branches on one element."""
+    """Disjoint parts add; an ordinal sum is max(f_Q, s_Q + f_P); a prime poset branches on one element.
+
+    Raises `PosetError` where that takes too many operations.
+    """
     form = Form()
     memo: dict[int, int] = {}
 

@@ -35,6 +35,7 @@ def read(text: str, size: int = 4) -> Poset:
     if text in SIZED:
         found = product(_side(size)) if text == "product" else SIZED[text](size)
     elif _is_relation(text):
+        _inside(text, size)
         found = Poset.of(size, list(_relation(text)))
     else:
         found = _Reader(_tokens(text), text).whole()
@@ -52,6 +53,18 @@ def _side(size: int) -> int:
 
 def _is_relation(text: str) -> bool:
     return RELATION.fullmatch(text) is not None and all(len(word) == 1 for word in re.findall("[a-z]+", text))
+
+
+def _named(text: str) -> Iterator[int]:
+    """The elements that a relation names, those that compare to none included."""
+    yield from (LETTERS.index(letter) for letter in text if letter in LETTERS)
+
+
+def _inside(text: str, size: int) -> None:
+    """Refuse an element that is not there, though nothing is said of it: `n` is no name of a poset."""
+    last = max(_named(text), default=0)
+    if last >= size:
+        raise PosetError(f"`{LETTERS[last]}` is none of {size} elements, up to `{LETTERS[size - 1]}`")
 
 
 def _relation(text: str) -> Iterator[Pair]:
@@ -153,8 +166,7 @@ class _Reader:
             self.demand(")")
             return found
         self.at = end + 1
-        pairs = list(_relation(inner))
-        return Poset.of(1 + max((max(pair) for pair in pairs), default=0), pairs)
+        return Poset.of(1 + max(_named(inner), default=0), list(_relation(inner)))
 
     def next(self) -> str:
         if self.at == len(self.tokens):

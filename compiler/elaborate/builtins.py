@@ -10,12 +10,11 @@ from typing import Any
 from ogive.compiler.elaborate.values import Builtin, PackValue, is_number
 from ogive.compiler.ir import Scalar
 from ogive.compiler.poset import Poset, PosetError
-from ogive.compiler.poset_form import closed_form
+from ogive.compiler.poset_form import PLACES, closed_form
 from ogive.compiler.poset_text import read
 from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
 
 CONSTANTS: dict[str, Any] = {"pi": math.pi}
-LARGEST = 16  # elements of a poset: its closed form may branch on each
 
 
 class Misuse(Exception):
@@ -86,8 +85,8 @@ def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
 def _poset(value: Any, count: Any) -> Poset:
     """A poset on `count` elements, from text or from the matrix of its relation."""
     number = _int(count, "a poset")
-    if number > LARGEST:
-        raise Misuse(f"a poset has at most {LARGEST} elements here, this has {number}")
+    if number > PLACES:
+        raise Misuse(f"a poset has at most {PLACES} elements here, this has {number}")
     try:
         if isinstance(value, str):
             return read(value, number)
@@ -108,7 +107,10 @@ def _relation(value: Any, count: Any) -> tuple[tuple[Size, ...], ...]:
 
 def _poset_form(value: Any, count: Any) -> tuple[tuple[Any, ...], ...]:
     """The pool of a poset as steps on earlier ones: ("x", place, 0), ("add", i, j), ("max", i, j), ("relu", i, 0)."""
-    steps = closed_form(_poset(value, count)).steps
+    try:
+        steps = closed_form(_poset(value, count)).steps
+    except PosetError as error:
+        raise Misuse(str(error)) from error
     return tuple((step.op, size(step.args[0]), size(step.args[-1])) for step in steps)
 
 

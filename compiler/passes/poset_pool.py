@@ -22,13 +22,12 @@ from ogive.compiler.passes.poset_nodes import FORMS, Window, averaged, pooled
 from ogive.compiler.passes.rewrite import Rule, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
 from ogive.compiler.poset import Poset, PosetError
-from ogive.compiler.poset_form import closed_form
+from ogive.compiler.poset_form import PLACES, closed_form
 from ogive.compiler.poset_text import read
 from ogive.compiler.sizes import maximum, size
 from ogive.compiler.types import TensorType
 
 POOLS = {"max": ("max_pool",), "avg": ("avg_pool",), "any": ("max_pool", "avg_pool")}
-MOST = 27  # elements of a window: 5 × 5, 3 × 3 × 3
 KERNELS = 1024  # most upsets of which the form "vertices" makes kernels
 MATCH = "match"
 
@@ -104,7 +103,7 @@ class _Swap:
                 return None
             window = _window(node, graph)
             if window is None:
-                self.notes.append(Note(False, path, f"{node.op}: its window is no number of at most {MOST} places"))
+                self.notes.append(Note(False, path, f"{node.op}: its window is no number of at most {PLACES} places"))
                 return None
             made = self.nodes(node, graph, fresh, window, path, flat_origin(graph, node.inputs[0]))
             self.averages.update(f"{place}.{each.outputs[0].name}" for each in made if each.op == "avg_pool")
@@ -124,14 +123,17 @@ class _Swap:
         else:
             made = f"the pool of {poset}" + (f", times {factor:.3g}" if factor != 1 else "")
             self.notes.append(Note(True, path, f"{node.op} became {made}"))
-            name = pooled(build, source, window, poset, self.form)
+            try:
+                name = pooled(build, source, window, poset, self.form)
+            except PosetError as error:
+                raise PassError("E0810", f"order {self.order!r}: {error}") from None
             if factor != 1:
                 build.op("mul", name, factor)
         return [*build.nodes[:-1], replace(build.nodes[-1], outputs=node.outputs)]
 
     def adding(self, after: str, kernel: int) -> Any:
         """The pass over definitions that adds a pool after calls of a block, by its name or its path there."""
-        if isinstance(kernel, bool) or not isinstance(kernel, int) or not 2 <= kernel <= MOST:
+        if isinstance(kernel, bool) or not isinstance(kernel, int) or not 2 <= kernel <= PLACES:
             raise PassError("E0810", f"`kernel` is a number of places on a side, from 2 on, not {kernel}")
 
         def added(definition: Definition) -> Definition:
@@ -171,9 +173,9 @@ class _Swap:
             return False
         type = node.outputs[0].type
         axes = len(type.axes) - 2
-        fits = len(node.outputs) == 1 and type.rank is not None and axes >= 1 and kernel**axes <= MOST
+        fits = len(node.outputs) == 1 and type.rank is not None and axes >= 1 and kernel**axes <= PLACES
         if not fits:
-            text = f"it gives {type}, not [b, c, ...] with windows of at most {MOST} places"
+            text = f"it gives {type}, not [b, c, ...] with windows of at most {PLACES} places"
             self.notes.append(Note(False, node.path or node.callee.name, text))
         return fits
 
@@ -219,7 +221,7 @@ def _computed(op: str, values: list[float]) -> float:
 def _window(node: Node, graph: Graph) -> Window | None:
     """The windows of a pool; what overhangs is filled with zeros, as padding is."""
     kernel, stride, pad = (node.attr(key) for key in ("kernel", "stride", "pad"))
-    if not all(side.is_number for side in kernel) or prod(side.number for side in kernel) > MOST:
+    if not all(side.is_number for side in kernel) or prod(side.number for side in kernel) > PLACES:
         return None
     result, source = node.outputs[0].type, graph.values[str(node.inputs[0])].type
     apart = node.attr("dilation") or (size(1),) * len(kernel)

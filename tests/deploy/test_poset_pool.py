@@ -380,4 +380,4 @@ def test_too_many_kernels_are_refused() -> None:
 
 def test_no_pool_of_any_kind() -> None:
     with pytest.raises(PassError, match="M has no pool that fits a poset: max_pool: its window"):
-        poset_pool(net("6"), pools="any")
+        poset_pool(net("9"), pools="any")
