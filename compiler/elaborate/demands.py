@@ -95,7 +95,7 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
         if not all(s.exact for s in solutions):
             help_ += "  (sufficient, not necessary)"
     for solution in solutions:
-        details += _examples(solution)
+        details += _examples(solution, [each.condition for each in frame.flowing])
     if never:
         details.append("together with all else that is demanded of these sizes, it never holds")
     elif not help_:
@@ -117,15 +117,27 @@ def _birth(solution: Solution) -> int:
     return min((u.serial for u in solution.where.unknowns), default=0) if solution.where is not None else 0
 
 
-def _examples(solution: Solution) -> list[str]:
+def _examples(solution: Solution, flowing: Sequence[Condition]) -> list[str]:
+    """The smallest counterexample, and numbers nearby at which what is used holds too."""
     if not solution.counterexample:
         return []
     sizes = ", ".join(f"{u} = {n}" for u, n in _ordered(solution.counterexample))
     near = solution.near(solution.counterexample)
+    for unknown, numbers in list(near.items()):
+        near[unknown] = [n for n in numbers if _holds(flowing, {**solution.counterexample, unknown: n})]
+    near = {unknown: numbers for unknown, numbers in near.items() if numbers}
     found = [f"smallest counterexample: {sizes}"]
     if near:
         found.append("sizes nearby that fit: " + "; ".join(_legal(u, numbers) for u, numbers in near.items()))
     return found
+
+
+def _holds(flowing: Sequence[Condition], values: dict[Unknown, int]) -> bool:
+    """Whether the conditions hold at these numbers, as far as they speak of them alone."""
+    try:
+        return all(each.at(values) for each in flowing if each.unknowns <= values.keys())
+    except ZeroDivisionError:
+        return False
 
 
 def _ordered(values: dict[Unknown, int]) -> list[tuple[Unknown, int]]:

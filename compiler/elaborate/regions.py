@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate import places
-from ogive.compiler.elaborate.checker import RuleChecker
+from ogive.compiler.elaborate.checker import RuleChecker, at_least
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
@@ -235,6 +235,7 @@ class _Loop:
             label = None
             if axis is not None:
                 label = self.turns[0][1].type.axes[axis].label
+            at_least(frame, count, 1, f"the number of turns that `{tree.target.name}` collects", tree.span)
             axes.insert(position, Axis(count, label))
             self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes))))
 

@@ -127,6 +127,31 @@ def test_a_remainder_of_a_quotient_prints_as_one() -> None:
     assert conditions(source)["g"] == ("h//p % s == 0",)
 
 
+def test_sizes_nearby_fit_what_is_used_too() -> None:
+    source = """
+        block half(x: [b, 2*h + 1]) -> [b, h]:
+            return x[:, :h]
+
+        block user(x: [b, n]) -> [b, n // 2]:
+            return half(x)
+        """
+    (found,) = _errors(source)
+    assert found.details == ("smallest counterexample: n = 2", "sizes nearby that fit: n = 3")
+
+
+def test_a_number_that_says_nothing_of_the_sizes_hides_none_nearby() -> None:
+    source = """
+        block f[depth: nat](x: [b, h]) -> [b, h]:
+            for i in range(depth):
+                x = x[:, : h // 4 * 4]
+            return x
+
+        model M = f[depth=2]
+        """
+    (found,) = _errors(source)
+    assert found.details == ("smallest counterexample: h = 1", "sizes nearby that fit: h = 4")
+
+
 def _errors(source: str) -> list[Diagnostic]:
     return [found for found in check(source).diagnostics if found.severity == "error"]
 

@@ -54,6 +54,23 @@ def test_what_may_be_empty_on_purpose_is_left_so() -> None:
     assert conditions(text) == {"f": ("p >= 0",), "M": ()}
 
 
+def test_what_is_collected_has_a_turn() -> None:
+    body = "    repeat k:\n        x = 2 * x\n        yield ys = x\n    return ys\n"
+    repeated = f"block F[k: nat](x: [b, n]) -> [k, b, n]:\n{body}"
+    assert conditions(repeated)["F"] == ("k >= 1",)
+    assert errors(f"{repeated}\nmodel M = F[k=0]\n") == ["E0401"]
+    assert errors(repeated.replace("repeat k", "repeat 0").replace("[k, b, n]", "[m, b, n]")) == ["E0304"]
+    scanned = """
+        block f(x: [b, p]) -> [b, p]
+        where p >= 0:
+            scan t in x along p carry h = zeros[b]:
+                h = h + t
+                yield hs = h
+            return hs
+    """
+    assert "p >= 1" in conditions(scanned)["f"]
+
+
 @pytest.mark.parametrize("given", ["zeros[-2]", "zeros[n - 2*n]", "arange[0 - n]"])
 def test_what_is_never_so_large_is_an_error(given: str) -> None:
     assert errors(f"block f(x: [b, n]) -> [b, n]:\n    return x + cast[float](sum({given}))\n") in (
