@@ -152,6 +152,21 @@ def test_a_number_that_says_nothing_of_the_sizes_hides_none_nearby() -> None:
     assert found.details == ("smallest counterexample: h = 1", "sizes nearby that fit: h = 4")
 
 
+def test_a_help_is_said_in_the_sizes_that_are_open() -> None:
+    source = """
+        use std.vision (Conv)
+        block Halved[n: nat](x: [b, 4, h]) -> [b, 4, h // 2**n]:
+            for i in range(n):
+                x = Conv[4, 4, 3, stride=2, pad=1](x)
+            return x
+
+        model M = Halved[n=3]
+        """
+    (found,) = _errors(source)
+    assert found.help == "where h % 8 == 0"
+    assert conditions(source.replace("2**n]:", "2**n] where h % 2**n == 0:"))["M"] == ("h % 8 == 0",)
+
+
 def _errors(source: str) -> list[Diagnostic]:
     return [found for found in check(source).diagnostics if found.severity == "error"]
 
