@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import ogive
-from ogive.api import Model
+from ogive.api import Block, Model
+from ogive.compiler.sizes import size
+from ogive.cost import multiply_adds
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -49,8 +51,11 @@ COUNTS = [
     ("fastvit", "FastViTT12", 7_553_704),
     ("fastvit", "FastViTS12", 9_473_576),
 ]
-# after `fold`; the last two are the convolutions of VGG-16, 14,714,688, and a classifier
+# after `fold`, with norms in the maps; the last two are the convolutions of VGG-16, 14,714,688, and a classifier
 DEPLOYED = [
+    ("resnet", "ResNet18", 11_684_712),
+    ("resnet", "ResNet50", 25_530_472),
+    ("mobilenet_v2", "MobileNetV2_1", 3_487_816),
     ("repvgg", "RepVGGA0", 8_309_384),
     ("repvgg", "RepVGGA2", 25_499_944),
     ("repvgg", "RepVGGB1", 51_829_480),
@@ -79,6 +84,32 @@ def test_the_published_count(file: str, name: str, count: int) -> None:
 @pytest.mark.parametrize(("file", "name", "count"), DEPLOYED, ids=[name for _, name, _ in DEPLOYED])
 def test_the_published_count_of_what_is_deployed(file: str, name: str, count: int) -> None:
     assert model(file, name).deploy("fold").parameters == count
+
+
+@pytest.mark.parametrize(("d", "heads", "count"), [(384, 6, 22_050_664), (192, 3, 5_717_416)], ids=["S16", "Ti16"])
+def test_the_published_count_of_smaller_vits(d: int, heads: int, count: int) -> None:
+    block = program("vit")["ViT"]
+    assert isinstance(block, Block)
+    assert block(image=224, patch=16, d=d, heads=heads, depth=12).parameters == count
+
+
+# in thousands of millions, at 224 x 224, as torchvision publishes them with its weights
+MULTIPLY_ADDS = [
+    ("resnet", "ResNet18", 1.814),
+    ("resnet", "ResNet50", 4.089),
+    ("resnet", "ResNet152", 11.514),
+    ("mobilenet_v2", "MobileNetV2_1", 0.301),
+    ("convnext", "ConvNeXtT", 4.456),
+    ("swin", "SwinT", 4.491),
+    ("vit", "ViTB16", 17.564),
+]
+
+
+@pytest.mark.parametrize(("file", "name", "count"), MULTIPLY_ADDS, ids=[name for _, name, _ in MULTIPLY_ADDS])
+def test_the_published_multiply_adds(file: str, name: str, count: float) -> None:
+    ir = model(file, name).ir
+    sizes = {unknown: size(1 if unknown.name == "b" else 224) for unknown in ir.definition.sizes}
+    assert round(multiply_adds(ir).subs(sizes).number / 1e9, 3) == count
 
 
 def test_mobilenet_counts_its_buffers() -> None:
