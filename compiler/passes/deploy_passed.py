@@ -33,6 +33,7 @@ class Passed:
     conversion: Conversion
     notes: tuple[Note, ...] = ()
     deployed: bool = False  # whether the phase of training is gone
+    changing: str = ""  # the pass, where the result is meant to compute something else
 
 
 def unchanged(source: Model, result: Model) -> Conversion:

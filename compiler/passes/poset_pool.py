@@ -60,7 +60,7 @@ def poset_pool(
         what = f"no block `{after}` that gives an image" if after else f"no {kind}{f' in `{at}`' if at else ''}"
         why = f": {swap.notes[0].text}" if swap.notes else ""
         raise PassError("E0811", f"{model.name} has {what} that fits a poset{why}", _meant(model, after or at))
-    return Passed(result, unchanged(model, result), tuple(dict.fromkeys(swap.notes)))
+    return Passed(result, unchanged(model, result), tuple(dict.fromkeys(swap.notes)), changing="poset_pool")
 
 
 def _meant(model: Model, name: str) -> str:

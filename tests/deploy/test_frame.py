@@ -104,6 +104,21 @@ def test_weights_that_a_train_recipe_made_are_deployed(tmp_path: Path) -> None:
     assert "is for Digits, not for Tiny" in wrong.output
 
 
+def test_what_is_meant_to_compute_something_else_is_trained_first(tmp_path: Path) -> None:
+    weights, out = tmp_path / "w.safetensors", tmp_path / "out.py"
+    example = Path(__file__).parents[2] / "examples" / "poset_cnn.arch"
+    save_file(dict(ogive.load(example).deploy("posets").fresh().state_dict()), weights)
+    arguments = ["deploy", str(example), "--weights", str(weights), "-o", str(out)]
+    refused = CliRunner().invoke(cli, [*arguments, "--recipe", "posets"])
+    assert refused.exit_code == 1
+    assert "as `poset_pool` means it to" in refused.output
+    assert "--trained" in refused.output
+    assert not out.exists()
+    done = CliRunner().invoke(cli, [*arguments, "--trained", "posets", "--recipe", "deploy"])
+    assert done.exit_code == 0, done.output
+    assert "batch_norm" not in out.read_text().lower().replace("batchnorm", "batch_norm")
+
+
 def test_the_command_writes_model_and_weights(tmp_path: Path) -> None:
     source, weights, out = tmp_path / "net.arch", tmp_path / "w.safetensors", tmp_path / "out.py"
     source.write_text(TEXT)

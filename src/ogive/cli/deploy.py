@@ -97,10 +97,21 @@ def _made(
     difference = model.verify(state, **sizes)
     click.echo(str(difference))
     if not difference.exact:
-        raise click.ClickException(f"{model.name}: the result differs from its source; nothing is written")
+        raise click.ClickException(
+            f"{model.name}: the result differs from its source{_meant(model)}; nothing is written"
+        )
     if out is None:
         return {}
     files = {out: model.torch_source().encode()}
     if weights is not None:
         files[out.with_suffix(".safetensors")] = dump(model.convert(state))
     return files
+
+
+def _meant(model: DeployedModel) -> str:
+    """Where a pass is meant to compute something else: what the weights must have been trained with."""
+    passes = dict.fromkeys(step.changing for step in model.passes.steps if step.changing)
+    if not passes:
+        return ""
+    names = " and ".join(f"`{name}`" for name in passes)
+    return f", as {names} means it to: train with a recipe of that alone, and name it with --trained"
