@@ -88,17 +88,20 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
 
 
 def _plainer(frame: Frame, solution: Solution, demanded: Sequence[Condition]) -> Solution:
-    """The condition in the sizes that are open here, where that spares floors: `h % 8 == 0`, since `n` is 3."""
-    if solution.where is None or "//" not in str(solution.where):
+    """The condition in the sizes that are open here, where that spares floors: `h % 8 == 0`, since `n` is 3. What a
+    library block is given is called as its user writes it: a number has no other name.
+    """
+    if solution.where is None:
         return solution
     numbers = {u: number for u in solution.where.unknowns if (number := frame.facts.reduce(size(u))).is_number}
-    if not numbers:
+    named = any(u.name == str(number) for u, number in numbers.items())
+    if not numbers or not (named or "//" in str(solution.where)):
         return solution
     try:
         again = solve(frame.facts, [condition.subs(numbers) for condition in demanded])
     except ZeroDivisionError:
         return solution
-    return solution if again.where is None or "//" in str(again.where) else again
+    return again if again.where is not None and (named or "//" not in str(again.where)) else solution
 
 
 def _in_order_of_operands(solution: Solution, demanded: Sequence[Condition]) -> Solution:

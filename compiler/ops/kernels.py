@@ -11,7 +11,7 @@ from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.spatial import per_axis, place, spatial
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
-from ogive.compiler.sizes import Size, divides, eq, le, lt, size
+from ogive.compiler.sizes import Size, divides, eq, le, lt, maximum, size
 from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
@@ -160,6 +160,9 @@ def _conv_transpose(checker: Checker, statics: Statics, types: Types) -> Result:
     for i, axis in enumerate(axes):
         if extra[i].is_number and stride[i].is_number and dilation[i].is_number:
             _extra(extra[i].number, stride[i].number, dilation[i].number)
+        elif extra[i] is not size(0):
+            room = maximum(stride[i], dilation[i]) - extra[i]
+            checker.positive(room, f"`out_pad` {extra[i]} must be below the stride or the dilation")
         length = (axis.size - 1) * stride[i] - 2 * pad[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1
         checker.positive(length, f"`conv_transpose` leaves `{length}` of {place(axis, i + 2)}")
         out.append(Axis(length, axis.label))

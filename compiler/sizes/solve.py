@@ -59,7 +59,7 @@ def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
     if not open_demands:
         return Solution(Answer.ALWAYS, TRUE)
     wanted = all_of(*open_demands)
-    given = all_of(*_about(facts, wanted.unknowns), *open_demands)
+    given = all_of(*facts.conditions, *open_demands)
     where = all_of(*simplify(facts, open_demands))
     witness, counterexample = _examples(facts, wanted)
     if where == FALSE:
@@ -71,14 +71,6 @@ def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
         if enough is not None:
             where, exact = enough, facts.assume(wanted).holds(enough)
     return Solution(answer, where, exact, counterexample, witness, given)
-
-
-def _about(facts: Facts, unknowns: frozenset[Unknown]) -> list[Condition]:
-    """The facts that tie these unknowns, also through others."""
-    tied = unknowns
-    while more := [c for c in facts.conditions if not c.unknowns.isdisjoint(tied) and not c.unknowns <= tied]:
-        tied = tied.union(*(c.unknowns for c in more))
-    return [c for c in facts.conditions if not c.unknowns.isdisjoint(tied)]
 
 
 def solve_each(facts: Facts, demands: Sequence[Condition]) -> list[tuple[list[int], Solution]]:

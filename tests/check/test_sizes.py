@@ -167,6 +167,18 @@ def test_a_help_is_said_in_the_sizes_that_are_open() -> None:
     assert conditions(source.replace("2**n]:", "2**n] where h % 2**n == 0:"))["M"] == ("h % 8 == 0",)
 
 
+def test_a_number_is_no_name_of_a_size() -> None:
+    source = """
+        use std.vision (Conv)
+        block Mirrored(x: [b, 2, n]) -> [b, 2, m]:
+            return Conv[2, 2, 3, pad=2, pad_mode="reflect"](x)
+        """
+    (found,) = _errors(source)
+    assert found.help == "where n >= 3"
+    assert found.details[:2] == ("smallest counterexample: n = 1", "sizes nearby that fit: n = 3")
+    assert conditions(source.replace("m]:", "m] where n >= 3:"))["Mirrored"] == ("n >= 3",)
+
+
 def _errors(source: str) -> list[Diagnostic]:
     return [found for found in check(source).diagnostics if found.severity == "error"]
 

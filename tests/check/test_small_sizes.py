@@ -42,6 +42,17 @@ def test_a_weight_has_as_many_entries_as_its_type_says(kind: str) -> None:
     assert errors(f"{text}\nmodel M = F[k=4]\n") == []
 
 
+def test_padding_of_the_result_is_below_the_stride() -> None:
+    text = """
+        use std.vision (ConvTranspose)
+        block Up[s, o: nat](x: [b, 2, n]) -> [b, 2, m]:
+            return ConvTranspose[2, 2, 3, stride=s, pad=1, out_pad=o](x)
+        model Fits = Up[s=2, o=1]
+    """
+    assert conditions(text)["Fits"] == ()
+    assert errors(text.replace("o=1", "o=2")) == ["E0401"]
+
+
 def test_what_may_be_empty_on_purpose_is_left_so() -> None:
     text = """
         block f[k: nat](x: [b, n], q: [b, p]) -> [b, m]
