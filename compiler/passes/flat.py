@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ogive.compiler.ir import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.passes.dead import drop_dead
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
-from ogive.compiler.sizes import Size, Unknown
+from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import TensorType
 from ogive.compiler.weights import weight_types
 
@@ -126,6 +126,8 @@ class Flattening:
             return []
         if node.op == "phase" and not self.trained:
             return self.inlined(node, node.regions[1], names, place)
+        if node.op == "repeat" and not self.trained and self.skipped(node, names, place):
+            return []
         if node.op == "given":
             return self.choice(node, names, place)
         if node.op == "call" and node.callee is not None and node.path not in place.lifted:
@@ -139,6 +141,15 @@ class Flattening:
         nodes, outputs = self.graph(region, names, place)
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
+
+    def skipped(self, node: Node, names: Names, place: Place) -> bool:
+        """A loop of no turns gives back what it carries; one that collects stays."""
+        carry = int(node.attr("carry", 0))
+        if in_sizes(node.attr("count"), place.sizes) != size(0) or carry < len(node.outputs):
+            return False
+        given = (self.operand(operand, names, place) for operand in node.inputs[:carry])
+        names.update({value.name: operand for value, operand in zip(node.outputs, given, strict=True)})
+        return True
 
     def choice(self, node: Node, names: Names, place: Place) -> list[Node]:
         """`given(mask)` is decided where the caller's operand is known to be there or not."""
