@@ -24,17 +24,14 @@ class Settings:
     def size(self, name: str) -> Code:
         """A static that is a size."""
         static = self.by_name[name]
-        return self.number(self.bindings[static.unknown] if static.unknown is not None else static.value)
+        return self.number(size(static.unknown) if static.unknown is not None else static.value)
 
     def number(self, value: object) -> Code:
         """A size, or a list of sizes as a tuple."""
         if isinstance(value, Size | int):
-            return self.render(value)
+            return self.render(size(value).subs(self.bindings))
         assert isinstance(value, tuple | list), value
-        inside = [
-            item.subs(self.bindings) if isinstance(item, Size) else item for item in value
-        ]  # the layer's own sizes
-        parts = [str(self.number(item)) for item in inside]
+        parts = [str(self.number(item)) for item in value]
         if parts and len(set(parts)) == 1:
             return Code(parts[0])
         return Code(f"({', '.join(parts)})")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Loop, Member, Model, Node, Weight
+from ogive.compiler.passes.block_names import named_after_blocks
 from ogive.compiler.passes.conversion import conversion
 from ogive.compiler.passes.conversion_chain import chained
 from ogive.compiler.passes.conversion_scope import Scope
@@ -41,7 +42,7 @@ def fold(model: Model, *, grow: bool = False, borders: bool = False) -> Passed:
     for _ in range(ROUNDS):  # what was folded may leave a norm with linear readers alone
         more = _once(found.model, grow, borders)
         if more.conversion.is_identity and not any(note.done for note in more.notes):
-            return found
+            return named_after_blocks(found)
         notes = (*(note for note in found.notes if note.done), *more.notes)
         found = Passed(more.model, chained(found.conversion, more.conversion), notes, deployed=True)
     raise AssertionError(f"folding {model.name} does not settle: {found.notes[-1]}")

@@ -149,11 +149,13 @@ class _Layers:
         x, weight = (self.values[str(node.inputs[at])].type for at in (row.at, row.weight))
         biased = _operand(node, row.bias) is not None
         window = weight.sizes[2:]
-        key = (node.op, node.attrs, window, biased, x.elem, tuple(axis.pack for axis in x.axes))
-        if key not in self.made:
-            self.made[key] = _built(row, node, x, window, biased)
-        callee = self.made[key]
         known = row.sizes([*weight.sizes[:2]], _groups(node))
+        depthwise = row.channels is not None and _groups(node) == known[0] != size(1)
+        settings = tuple((name, value) for name, value in node.attrs if not (depthwise and name == "groups"))
+        key = (node.op, settings, depthwise, window, biased, x.elem, tuple(axis.pack for axis in x.axes))
+        if key not in self.made:
+            self.made[key] = _built(row, node, x, window, biased, depthwise)
+        callee = self.made[key]
         rest = [axis.size for at, axis in enumerate(x.axes) if at != _channels(row, x)]
         unknowns = (*(static.unknown for static in callee.statics if static.unknown is not None), *callee.sizes)
         return callee, tuple(zip(unknowns, (*known, *rest), strict=True))
@@ -181,9 +183,16 @@ def _groups(node: Node) -> Size:
     return size(node.attr("groups", 1))
 
 
-def _built(row: Row, node: Node, operand: TensorType, window: tuple[Size, ...], biased: bool) -> Definition:
-    """The block: the operation on an input whose other axes are sizes of its own."""
+def _built(
+    row: Row, node: Node, operand: TensorType, window: tuple[Size, ...], biased: bool, depthwise: bool
+) -> Definition:
+    """The block: the operation on an input whose other axes are sizes of its own.
+
+    A depthwise one has as many groups as channels, whatever their number: widths do not tell it from another.
+    """
     statics = [Unknown(name) for name in row.names]
+    if depthwise:
+        node = replace(node, attrs=tuple((k, size(statics[0]) if k == "groups" else v) for k, v in node.attrs))
     own: list[Unknown] = []
     axes: list[Axis] = []
     for at, axis in enumerate(operand.axes):

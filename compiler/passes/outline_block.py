@@ -11,7 +11,7 @@ from ogive.compiler.passes.fold_static import determined
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import TensorType
-from ogive.compiler.verify import weight_type
+from ogive.compiler.verify import faults, weight_type
 
 Calls = tuple[Call, ...]
 
@@ -88,7 +88,8 @@ class Block:
             raise Apart
         sources = sorted((str(x) for x in read), key=given.__getitem__)
         definition = self.settled(below, {name: call.definition.graph.inputs[given[name]] for name in sources})
-        definition = self.blocks.one(definition)
+        bare = replace(definition, facts=())  # choices that the source made, and that may not matter any more
+        definition = self.blocks.one(definition if faults(bare) else bare)
         bindings = tuple((unknown, value) for unknown, value in self.sizes.items() if unknown not in self.fixed)
         self.blocks.take(below, Instance(call.path, definition, bindings, span=definition.span))
         results = tuple(self.outside.values[str(x)] for x in self.body.outputs)
