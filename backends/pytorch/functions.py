@@ -9,6 +9,7 @@ from ogive.backends.pytorch.layout import signature, spaced, statement
 from ogive.backends.pytorch.names import RESERVED, identifier
 from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit, output_class
+from ogive.backends.pytorch.rolled import rolled
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.taps import entry
@@ -40,7 +41,8 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     writer.run(unit.graph)
     _return(writer, unit)
     head = [line for text in scope.shapes.header() for line in statement(text, scope.indent)]
-    body = tuple(spaced([*head, *guards, *scope.lines]))
+    lines = scope.lines if function else rolled(scope.lines, unit.place, scope.indent, scope.claim)
+    body = tuple(spaced([*head, *guards, *lines]))
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else ["self"]
@@ -55,11 +57,11 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     after_default = ["*"] if items and first and (lent or first[-1].endswith("= None")) else []
     name = unit.name if function else "run" if root and writer.taps else "forward"
     indent = 0 if function else 4
-    lines = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
-    lines = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *lines]
+    heads = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
+    heads = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *heads]
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
-    return Written(tuple(names), outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(lines), body)
+    return Written(tuple(names), outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(heads), body)
 
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:

@@ -177,7 +177,8 @@ class Flattening:
         there = Place(path, sizes, handed, dict(inner), lifted_instances(callee), calls, own)
         nodes, outputs = self.graph(callee.graph, inner, there)
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
-        return nodes
+        hints = {str(output): value.hint for value, output in zip(node.outputs, outputs, strict=True) if value.hint}
+        return [_hinted(each, hints) for each in nodes]
 
     def shared(self, callee: Definition, handed: Mapping[str, str]) -> str | None:
         """The path of the instance whose weights a call is handed, all of them."""
@@ -259,6 +260,14 @@ class Flattening:
         names[value.name] = name
         self.types[name] = type_in_sizes(value.type, sizes)
         return Value(name, self.types[name], value.hint)
+
+
+def _hinted(node: Node, hints: Mapping[str, str]) -> Node:
+    """The node, whose results that have no name in their own block have that of the block's result at its use."""
+    if not any(value.name in hints and not value.hint for value in node.outputs):
+        return node
+    outputs = tuple(replace(v, hint=v.hint or hints.get(v.name, "")) for v in node.outputs)
+    return node.giving(outputs)
 
 
 def below(supplied: Mapping[str, str], path: str) -> dict[str, str]:

@@ -26,7 +26,9 @@ def test_branches_of_a_block_are_the_block() -> None:
 
 def test_a_layer_that_nothing_was_folded_into_keeps_its_path() -> None:
     assert left("return x |> Conv[4, 6, 3] as conv") == ["conv.weight", "conv.bias"]
-    kept = left("x = x |> Conv[4, 4, 3, pad=1, bias=false] as conv |> BatchNorm as bn\nreturn x |> Conv[4, 6, 1] as out")
+    kept = left(
+        "x = x |> Conv[4, 4, 3, pad=1, bias=false] as conv |> BatchNorm as bn\nreturn x |> Conv[4, 6, 1] as out"
+    )
     assert kept == ["conv.weight", "conv.bias", "out.weight", "out.bias"], "the model itself is no block to stand for"
 
 
