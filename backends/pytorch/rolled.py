@@ -132,7 +132,7 @@ def _items(lines: Sequence[str], indent: int) -> list[Item]:
 
 
 def _looped(items: list[Item], modules: str, count: int, name: Callable[[str], str]) -> list[Item]:
-    """The statements with a loop over all modules of a list, where each is used alike."""
+    """The statements with a loop over all modules of a list, where each is used alike, and in no other way."""
     turn = re.compile(rf"(?<![\w.]){re.escape(modules)}(?:\[(\d+)\])?(?!\w)")
     numbers = [{found[1] for text in _texts(item) for found in turn.finditer(text)} for item in items]
     first, second = (next((at for at, found in enumerate(numbers) if str(n) in found), -1) for n in (0, 1))
@@ -143,7 +143,8 @@ def _looped(items: list[Item], modules: str, count: int, name: Callable[[str], s
         ends = [start + number * length for number in range(count + 1)]
         turns = [items[a:b] for a, b in pairwise(ends)]
         inside = [set().union(*numbers[a:b]) for a, b in pairwise(ends)]
-        if ends[-1] > len(items) or inside != [{str(number)} for number in range(count)]:
+        elsewhere = set().union(*numbers[:start], *numbers[ends[-1] :])
+        if elsewhere or ends[-1] > len(items) or inside != [{str(number)} for number in range(count)]:
             continue
         token = _token(_place(modules))
         bodies = [[_said(item, f"{modules}[{n}]", token) for item in each] for n, each in enumerate(turns)]

@@ -80,9 +80,10 @@ class Folding:
             return term.source
         source = term.source
         kernel = term.kernel if term.kernel is not None else ""
+        term = replace(term, path=term.path or self.sibling(None, "weight"))  # a pool has no weight to stand beside
         if term.diagonal:
             scale = self.scope.shaped(kernel, f"c 1{' 1' * len(term.window)} -> c{' 1' * len(term.window)}")
-            stored = self.weight(scale, term.path or self.sibling(None, "weight"), nodes)
+            stored = self.weight(scale, term.path, nodes)
             return self.add(nodes, "mul", (source, stored), result)
         weight = self.weight(kernel, term.path, nodes)
         sides = known_sides(term, self.graph)

@@ -8,7 +8,7 @@ from math import prod
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -233,7 +233,11 @@ def test_laws_on_tokens(body: str, shape: tuple[int, int]) -> None:
     laws(folded(model(body, TOKENS)), image(*shape, 6))
 
 
+POOL_AND_NORM = "x = (x |> Conv[4, 4, 1]) + (x |> avg_pool[3, stride=1, pad=1])\nx = x |> BatchNorm\nreturn x"
+
+
 @given(images())
+@example(POOL_AND_NORM)
 @settings(max_examples=6, deadline=None)
 def test_borders_on_request_keep_the_values(body: str) -> None:
     found = folded(model(body, IMAGES), borders=True)
