@@ -71,7 +71,8 @@ def test_what_is_not_alike_stays(body: str) -> None:
 
 def test_ten_turns_and_more_are_told_apart() -> None:
     text, net = forward("for i in range(12) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x * 2")
-    assert "for layer in self.layers:" in text and "[1]" not in text
+    assert "for layer in self.layers:" in text
+    assert "[1]" not in text
     x = torch.randn(2, 4)
     torch.testing.assert_close(net(x), unrolled(net, x, 12) * 2)
 
