@@ -92,7 +92,11 @@ def bind(
     ):
         return None
     used = Use(variant, bindings)
-    types = types_of(used, match)
+    try:
+        types = types_of(used, match)
+    except ZeroDivisionError:  # of a block that uses itself: what its body demands is not known yet
+        frame.report("E0404", f"the outputs of `{ref.name}` divide by zero here", span, labels=shown)
+        return None
     if not variant.running:
         frame.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
     return used, types

@@ -166,6 +166,8 @@ def _floor(num: Size, den: Size) -> Size:
         return _floor(-num, -den)
     if den._powers:
         num, den = _whole_powers(num, den)
+        if den.is_number and den.number == 0:  # `0**k`
+            raise ZeroDivisionError(f"{num} // 0")
     quotient, rest, bottom = reduce_floor(num.terms, den.terms)
     if not rest:
         return _merged_powers(quotient)

@@ -125,6 +125,19 @@ def test_a_division_by_zero_is_an_error(body: str, before: str) -> None:
     assert [code for code in errors(text) if code in ("E0401", "E0404")]
 
 
+@pytest.mark.parametrize("divisor", ["0**k", "(k - 1)", "(2 - k)"])
+def test_a_recursive_use_may_not_divide_by_zero(divisor: str) -> None:
+    text = f"""
+        block F[k: nat](x: [b, n]) -> [b, n // {divisor}]:
+            if k == 0:
+                return x
+            return F[k - 1](x[:, ::2])
+
+        model M = F[k=2]
+    """
+    assert "E0404" in errors(text) or "E0401" in errors(text)
+
+
 def test_a_condition_may_keep_a_division_from_zero() -> None:
     text = """
         block f[k: nat](x: [b, n]) -> [b, n]
