@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 import torch
@@ -27,8 +27,11 @@ def convert(
 ) -> dict[str, Tensor]:
     """The weights of the result from those of the source. `dtype=None` keeps float64.
 
-    Raises `ArchError` where the state dict has missing, extra or misshapen weights.
+    Raises `ArchError` where the state dict has missing, extra or misshapen weights, and where a result is too large for
+    its type.
     """
+    if not (dtype is None or dtype == SOURCE or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
+        raise ValueError(f"`dtype` is a type of floats such as torch.float32, None or {SOURCE!r}, not {dtype!r}")
     shapes = {path: slot.shape for path, slot in slots(conversion.source).items()}
     plan(identity(), shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
     _refuse_whole(conversion.source, state)
@@ -46,17 +49,35 @@ def convert(
             types.update((name, state[name if name in state else first].dtype) for name in results[path].paths())
     elif isinstance(dtype, torch.dtype):
         types = dict.fromkeys(found, dtype)
-    return {path: _cast(found[path], types.get(path)) for path in slots(conversion.result)}
+    made = {path: _cast(found[path], types.get(path)) for path in slots(conversion.result)}
+    lost = [path for path, tensor in made.items() if _overflows(found[path], tensor)]
+    _refuse(
+        f"`{path}` does not fit {_name(made[path].dtype)}: it goes up to {float(found[path].abs().max()):.3g}"
+        for path in lost
+    )
+    return made
 
 
 def _refuse_whole(source: Model, state: Mapping[str, Tensor]) -> None:
     """A checkpoint of whole numbers, quantized say, is not what float weights are computed from."""
     floats = (path for path, slot in slots(source).items() if slot.elem == "float")
     wrong = [path for path in floats if not state[path].is_floating_point()]
-    if wrong:
-        span = Span(Chunk("", "<weights>"), 0, 0)
-        said = (f"`{path}` holds {str(state[path].dtype).removeprefix('torch.')}, not floats" for path in wrong)
-        found = tuple(Diagnostic("E0821", text, span) for text in said)
+    _refuse(f"`{path}` holds {_name(state[path].dtype)}, not floats" for path in wrong)
+
+
+def _overflows(exact: Tensor, cast: Tensor) -> bool:
+    """Whether a number was lost in the cast: half precision ends at 65504, which a small variance may pass."""
+    return cast.dtype != exact.dtype and bool((exact.isfinite() & ~cast.isfinite()).any())
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _refuse(texts: Iterable[str]) -> None:
+    span = Span(Chunk("", "<weights>"), 0, 0)
+    found = tuple(Diagnostic("E0821", text, span) for text in texts)
+    if found:
         raise ArchError(found, render(found))
 
 

@@ -84,6 +84,24 @@ def test_whole_numbers_are_no_weights() -> None:
         model().deploy("fold").convert(state)
 
 
+def test_a_result_too_large_for_its_type_is_refused() -> None:
+    """A norm of next to no variance scales by 316: half precision would hold an infinity."""
+    net = model().torch().eval()
+    with torch.no_grad():
+        net.get_parameter("conv.weight").fill_(300)
+        net.get_buffer("norm.running_var").zero_()
+    deployed = model().deploy("fold[borders=true]")
+    assert all(tensor.isfinite().all() for tensor in deployed.convert(net).values())
+    with pytest.raises(ArchError, match=r"`conv.weight` does not fit float16: it goes up to 9.49e\+04"):
+        deployed.convert(net, dtype=torch.float16)
+
+
+@pytest.mark.parametrize("dtype", ["float16", torch.int8])
+def test_weights_are_cast_to_floats_alone(dtype: object) -> None:
+    with pytest.raises(ValueError, match="a type of floats"):
+        model().deploy("fold").convert(model().torch().eval(), dtype=dtype)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("fault", ["missing", "extra", "misshapen"])
 def test_the_conversion_as_a_module_refuses_what_does_not_fit(fault: str) -> None:
     deployed = model().deploy("fold[borders=true]")
