@@ -351,7 +351,20 @@ class Model:
 
 def state_of(state: Mapping[str, Tensor] | nn.Module) -> Mapping[str, Tensor]:
     """The tensors of a module, or those given."""
-    return state if isinstance(state, Mapping) else state.state_dict()
+    return state if isinstance(state, Mapping) else unwrapped(state).state_dict()
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside of what replicates, averages or compiles it."""
+    from torch.nn.parallel import DataParallel, DistributedDataParallel
+    from torch.optim.swa_utils import AveragedModel
+
+    while True:
+        held = module.module if isinstance(module, DataParallel | DistributedDataParallel | AveragedModel) else None
+        inner = held if held is not None else getattr(module, "_orig_mod", None)
+        if inner is None:
+            return module
+        module = inner
 
 
 def _map(given: AnyPath | WeightMap | None) -> WeightMap:

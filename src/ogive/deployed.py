@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING
 
-from ogive.api import AnyPath, Model
+from ogive.api import AnyPath, Model, unwrapped
 from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.conversion import Conversion
@@ -98,9 +99,9 @@ class DeployedModel(Model):
 
     def _refuse_training(self, weights: AnyPath | Mapping[str, Tensor] | nn.Module) -> None:
         """A module that trains, or a part of it that does, computes something else than the form of its weights."""
-        modules = getattr(weights, "named_modules", None)
-        if modules is None or not any(step.deployed for step in self.passes.steps):
+        if isinstance(weights, str | PathLike | Mapping) or not any(step.deployed for step in self.passes.steps):
             return
+        modules = unwrapped(weights).named_modules
         paths = {turned(path) for path in training_paths(self.source.ir)}
         training = [path for path, module in modules() if module.training]
         found = next((path for path in training if not path or turned(path) in paths), None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 import ogive
 from deploy.folding import USES, randomized
@@ -82,6 +84,25 @@ def test_whole_numbers_are_no_weights() -> None:
     state = {path: tensor.int() for path, tensor in model().torch().state_dict().items()}
     with pytest.raises(ArchError, match=r"`conv.weight` holds int32, not floats"):
         model().deploy("fold").convert(state)
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, AveragedModel, torch.compile, lambda net: AveragedModel(nn.DataParallel(net))]
+)
+def test_a_module_is_taken_out_of_what_wraps_it(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    net, deployed = randomized(model().torch()).eval(), model().deploy("fold")
+    wanted, made = deployed.convert(net), deployed.convert(wrap(net).eval())
+    assert made.keys() == wanted.keys()
+    assert all(torch.equal(made[path], wanted[path]) for path in wanted)
+    assert deployed.verify(wrap(net).eval()).exact
+    net.get_submodule("norm").train()
+    with pytest.raises(ArchError, match="`norm` of this module of M trains"):
+        deployed.convert(wrap(net))
+
+
+def test_shapes_alone_are_converted() -> None:
+    made = model().deploy("fold").convert(model().torch(device="meta").eval())
+    assert made["conv.weight"].is_meta
 
 
 def test_a_result_too_large_for_its_type_is_refused() -> None:
