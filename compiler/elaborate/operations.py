@@ -8,7 +8,7 @@ from typing import Any
 from ogive.compiler.elaborate.advice import call_of, handed_list, pattern_help
 from ogive.compiler.elaborate.arithmetic import divides
 from ogive.compiler.elaborate.builtins import Misuse
-from ogive.compiler.elaborate.checker import absent, operand_of, operate
+from ogive.compiler.elaborate.checker import absent, at_least, operand_of, operate
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -26,6 +26,8 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec
 from ogive.compiler.sizes import Size, size
 from ogive.grammar.source import Span
+
+DOMAINS = {"sqrt": 0, "log": 1, "log2": 1}  # the least that these are defined of, among whole numbers
 
 
 def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> Any:
@@ -49,6 +51,9 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
         args = [*args[: func.counts], *(_known(frame, func, arg, place) for arg, place in pairs[func.counts :])]
     if func.name == "ceil_div" and len(args) == 2 and isinstance(args[1], Size):
         divides(frame, func.name, args[1], span)
+    if func.name in DOMAINS and len(args) == 1 and isinstance(args[0], Size) and not args[0].is_number:
+        if not at_least(frame, args[0], DOMAINS[func.name], f"what `{func.name}` takes", span):
+            return BROKEN
     try:
         return func.run(*args)
     except Misuse as problem:

@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import name_of, shown, tensors
+from ogive.compiler.ops.reduce import some
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import ge, le, size
 from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
@@ -120,6 +121,8 @@ def along(name: str, elems: Sequence[str], result: str | None = None, *, drops: 
         require_elem(name, x, elems)
         at = resolve(x, statics["axis"])
         axes = (*x.axes[:at], *x.axes[at + 1 :]) if drops else x.axes
+        if drops:
+            some(checker, x.axes[at], name)
         settings = {key: value for key, value in statics.items() if key != "axis"}
         return (TensorType(result or x.elem, axes),), {"axis": at, **settings}
 

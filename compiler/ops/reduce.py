@@ -10,7 +10,8 @@ from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.elems import tensors
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
-from ogive.compiler.types import FLOATS, INTS, TensorType
+from ogive.compiler.sizes import ge
+from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 
@@ -64,6 +65,12 @@ def reduce(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     return (operand.with_axes(*solved.outputs[0]),), {"recipe": solved.recipe, "op": op}
 
 
+def some(checker: Checker, axis: Axis, name: str) -> None:
+    """There is no largest of nothing: an axis that may be empty adds its condition."""
+    if not checker.proves(ge(axis.size, 1)):
+        checker.positive(axis.size, f"`{name}` over `{axis}`")
+
+
 def over_axes(name: str) -> Rule:
     """The rule of a reduction over the axes in its brackets; over all axes where there are none."""
 
@@ -71,6 +78,9 @@ def over_axes(name: str) -> Rule:
         operand = tensors(types)[0]
         require_elem(name, operand, ELEMENTS[name])
         axes = tuple(sorted(resolve_all(operand, statics["axes"]))) or tuple(range(len(operand.axes)))
+        if name in ("max", "min"):
+            for i in axes:
+                some(checker, operand.axes[i], name)
         kept = [axis for i, axis in enumerate(operand.axes) if i not in axes]
         settings = {key: value for key, value in statics.items() if key != "axes"}
         return (operand.with_axes(*kept),), {"axes": axes, **settings}

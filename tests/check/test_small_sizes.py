@@ -24,6 +24,8 @@ DEMANDS = [
     ("x * (6 // k)", ("k >= 1",)),
     ("x * (6 / k)", ("k != 0",)),
     ("x * (n // (n - 3))", ("n >= 4",)),
+    ("x * sqrt(n - 3)", ("n >= 3",)),
+    ("x * log(k)", ("k >= 1",)),
 ]
 
 
@@ -80,6 +82,13 @@ def test_what_is_collected_has_a_turn() -> None:
             return hs
     """
     assert "p >= 1" in conditions(scanned)["f"]
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax"])
+def test_the_largest_of_nothing_is_refused(name: str) -> None:
+    text = f"block f(x: [b, p]) -> [b]\nwhere p >= 0:\n    return cast[float]({name}[1](x))\n"
+    assert "p >= 1" in conditions(text)["f"]
+    assert conditions(text.replace(name, "sum"))["f"] == ("p >= 0",)
 
 
 @pytest.mark.parametrize("given", ["zeros[-2]", "zeros[n - 2*n]", "arange[0 - n]"])
