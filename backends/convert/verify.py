@@ -92,7 +92,8 @@ def _fixed(source: Model, result: Model) -> dict[str, int]:
     """The sizes that passes have made numbers: at those the result is defined."""
     sides = zip(source.definition.graph.inputs, result.definition.graph.inputs, strict=True)
     pairs = [pair for a, b in sides for pair in zip(a.type.axes, b.type.axes, strict=True)]
-    open_ = {size(unknown): unknown.name for unknown in source.definition.sizes}
+    bound = dict(source.bindings)
+    open_ = {size(unknown): unknown.name for unknown in source.definition.sizes if unknown not in bound}
     return {open_[a.size]: b.size.number for a, b in pairs if a.size in open_ and b.size.is_number}
 
 
