@@ -30,13 +30,15 @@ class Call:
 class Origin:
     """Where a value stood: the calls around it, outermost first; its type, and the node, in sizes of the innermost.
 
-    `flat` is the node as it became, to see whether a pass has changed it; inputs of regions have no node.
+    `flat` is the node as it became, to see whether a pass has changed it; inputs of regions have no node. `above` has
+    what the callers name it, by how many calls are around them.
     """
 
     calls: tuple[Call, ...]
     type: TensorType
     node: Node | None = None
     flat: Node | None = None
+    above: Mapping[int, str] = field(default_factory=dict)
 
 
 Origins = dict[str, Origin]
@@ -176,9 +178,13 @@ class Flattening:
             calls, own = (*calls, Call(path, callee, mine, inputs)), {}
         there = Place(path, sizes, handed, dict(inner), lifted_instances(callee), calls, own)
         nodes, outputs = self.graph(callee.graph, inner, there)
-        names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
-        hints = {str(output): value.hint for value, output in zip(node.outputs, outputs, strict=True) if value.hint}
-        return [_hinted(each, hints) for each in nodes]
+        for value, output in zip(node.outputs, outputs, strict=True):
+            names[value.name] = output
+            origin = self.origins.get(output) if isinstance(output, str) else None
+            if origin is not None and len(calls) > len(place.calls) and origin.calls[: len(calls)] == calls:
+                above = {**origin.above, len(place.calls): value.hint}
+                self.origins[str(output)] = replace(origin, above=above)
+        return nodes
 
     def shared(self, callee: Definition, handed: Mapping[str, str]) -> str | None:
         """The path of the instance whose weights a call is handed, all of them."""
@@ -260,14 +266,6 @@ class Flattening:
         names[value.name] = name
         self.types[name] = type_in_sizes(value.type, sizes)
         return Value(name, self.types[name], value.hint)
-
-
-def _hinted(node: Node, hints: Mapping[str, str]) -> Node:
-    """The node, whose results that have no name in their own block have that of the block's result at its use."""
-    if not any(value.name in hints and not value.hint for value in node.outputs):
-        return node
-    outputs = tuple(replace(v, hint=v.hint or hints.get(v.name, "")) for v in node.outputs)
-    return node.giving(outputs)
 
 
 def below(supplied: Mapping[str, str], path: str) -> dict[str, str]:

@@ -52,7 +52,8 @@ class _Outline:
             try:
                 nodes.append(Block(self.blocks, (*calls, call), graph, body).node())
             except Apart:
-                nodes += body.nodes
+                nodes += (replace(node, outputs=tuple(self.blocks.named(v, len(calls)) for v in node.outputs))
+                          for node in body.nodes)  # fmt: skip
         return Graph(graph.inputs, _in_order(graph, nodes), graph.outputs)
 
     def place(self, graph: Graph, calls: Calls) -> None:

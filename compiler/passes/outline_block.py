@@ -41,6 +41,14 @@ class Blocks:
             self.made.append(definition)
         return found
 
+    def named(self, value: Value, depth: int) -> Value:
+        """A value that leaves its block for a place inside of so many calls: it has the name that it has there, if any.
+
+        A variable for what has none would hold its memory longer than its reader needs it.
+        """
+        origin = self.origins.get(value.name)
+        return value if origin is None else replace(value, hint=origin.above.get(depth, ""))
+
     def take(self, below: Sequence[Member], instance: Instance) -> None:
         """Put an instance in the place of the members that it holds."""
         at = next(i for i, member in enumerate(self.members) if member is below[0])
@@ -92,7 +100,7 @@ class Block:
         definition = self.blocks.one(definition if faults(bare) else bare)
         bindings = tuple((unknown, value) for unknown, value in self.sizes.items() if unknown not in self.fixed)
         self.blocks.take(below, Instance(call.path, definition, bindings, span=definition.span))
-        results = tuple(self.outside.values[str(x)] for x in self.body.outputs)
+        results = tuple(self.blocks.named(self.outside.values[str(x)], len(self.calls) - 1) for x in self.body.outputs)
         self.blocks.calls.update((value.name, self.calls) for value in results)
         return Node("call", tuple(sources), results, path=call.path, callee=definition, bindings=bindings)
 

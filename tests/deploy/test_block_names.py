@@ -58,7 +58,7 @@ def test_depthwise_layers_of_all_widths_are_one_class() -> None:
         "class MobileOne(nn.Module):",
     ]
     assert "self.depthwise = nn.Conv2d(cin, cin, 3, padding=1, groups=cin)" in source
-    assert "y = self.depthwise(x)" in source
+    assert "y = F.relu(self.depthwise(x))" in source
 
 
 def test_a_folded_model_may_be_folded_again() -> None:
