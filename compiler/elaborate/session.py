@@ -52,6 +52,7 @@ NESTING = 64
 # what is wrong with a name or a call is wrong whatever a block is given
 CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
 OPERATIONS = 100_000
+VARIANT = 20  # a block that is elaborated once more takes as long as so many statements
 
 
 @dataclass
@@ -119,9 +120,9 @@ class Session:
         """What `places` asks: the block that an expression would allocate."""
         return lambda tree: names.block_name(frame, tree)
 
-    def count(self) -> None:
-        """One more step. Raises LimitReached where there are too many."""
-        self.steps += 1
+    def count(self, steps: int = 1) -> None:
+        """So many steps more. Raises LimitReached where there are too many."""
+        self.steps += steps
         if self.steps > self.operations:
             raise LimitReached(f"more than {self.operations:,} operations after unrolling")
 
@@ -168,7 +169,7 @@ class Session:
         variants = self.held(found)
         pins = self._pins(frame, found) if self.recursive[ref] else None
         for variant in sorted(variants, key=lambda v: v.pinned or bool(v.ties)):
-            if pins is not None and not variant.pinned:
+            if pins is not None and (not variant.pinned or variant.pins != tuple(pins)):
                 continue  # a recursive block whose numbers are known is elaborated with them
             if variant.open and not variant.running and self._pins(frame, found) is not None:
                 continue  # and so is a block that uses one
@@ -218,11 +219,13 @@ class Session:
         """
         if frame.depth >= self.nesting:
             raise LimitReached(f"instances are nested more than {self.nesting} deep")
+        self.count(VARIANT)
         holes = own_unknowns(found, self.unknowns)
         places = births(ref)
         self.born.update((hole, places[hole.name]) for hole in holes if hole.name in places)
         if pins is not None:
-            return self._attempt(frame, ref, found, holes, [eq(size(holes[i]), n) for i, n in pins], recursive=True)
+            pinned = [eq(size(holes[i]), n) for i, n in pins]
+            return self._attempt(frame, ref, found, holes, pinned, pins=tuple(pins))
         second: Variant | None = None
         try:
             variant = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))
@@ -262,12 +265,12 @@ class Session:
         found: Abstract,
         holes: tuple[Unknown, ...],
         tied: Sequence[Condition] = (),
-        recursive: bool = False,
+        pins: tuple[tuple[int, int], ...] | None = None,
         speaks: bool = False,
         calls: dict[str, Calls] | None = None,
         numbered: frozenset[Unknown] = frozenset(),
     ) -> Variant:
-        variant = Variant(ref, holes, pinned=recursive, ties=tuple(tied))
+        variant = Variant(ref, holes, pinned=pins is not None, pins=pins or (), ties=tuple(tied))
         variants = self.held(found)
         variants.append(variant)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
@@ -289,7 +292,7 @@ class Session:
             variants.remove(variant)
             if again.frame is not sub:
                 raise
-            return self._attempt(frame, ref, found, holes, tied, recursive, speaks, sub.calls, numbered)
+            return self._attempt(frame, ref, found, holes, tied, pins, speaks, sub.calls, numbered)
         except BaseException:
             variants.remove(variant)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ogive import stdlib
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CLOSE = 0.6  # how much of a name must agree
 _EDITION = re.compile(r"ogive \d+.*\n")
+_BLOCK = re.compile(r"^block (\w+)[\[(]", re.M)
 
 
 def close(name: str, names: Iterable[str]) -> str:
@@ -98,10 +100,17 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
 
 def in_library(name: str) -> str | None:
     """The library module that has a block of that name."""
+    return _library().get(name)
+
+
+@cache
+def _library() -> dict[str, str]:
+    """The module of each block of the library; of two that have one name, the first."""
+    found: dict[str, str] = {}
     for module in stdlib.names():
-        if f"\nblock {name}[" in stdlib.source(module) or f"\nblock {name}(" in stdlib.source(module):
-            return module
-    return None
+        for block in _BLOCK.findall(stdlib.source(module)):
+            found.setdefault(block, module)
+    return found
 
 
 def for_method(name: str) -> str:

@@ -36,6 +36,7 @@ class Variant:
     ref: BlockRef
     holes: tuple[Unknown, ...]
     pinned: bool = False  # a recursive block whose numbers are known
+    pins: tuple[tuple[int, int], ...] = ()  # those numbers, by hole
     ties: tuple[Condition, ...] = ()  # what its sizes must satisfy: no proof for all sizes covers it
     running: bool = True
     ok: bool = False
