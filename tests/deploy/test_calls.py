@@ -133,3 +133,11 @@ def test_a_block_that_is_called_twice_stays_apart(name: str, classes: int) -> No
     x = torch.randn(2, 3, 6)
     with torch.no_grad():
         torch.testing.assert_close(used(x), net(x))
+
+
+@pytest.mark.parametrize("name", ["repvgg", "mobileone"])
+def test_a_deployed_chain_keeps_no_value_longer_than_its_reader_needs_it(name: str) -> None:
+    source = ogive.load(EXAMPLES / f"{name}.arch").models["Tiny"].deploy("fold").torch_source()
+    forward = source[source.rindex("def forward") : source.rindex("return self.head")]
+    assigned = {line.split(" = ")[0].strip() for line in forward.splitlines() if " = " in line}
+    assert assigned == {"x"}, forward  # a second variable would hold the memory of an earlier step until the end
