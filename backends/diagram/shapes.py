@@ -107,7 +107,8 @@ def conv(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
     wide = max(22.0, _width(text, theme, size=theme.small) + 14)
     start = wide + 16
     letter = ("∗" if op.attr("groups") == "each" else "L") + op.attr("bias")
-    letters = max(22.0, _width(letter, theme, True) + 10)
+    parts = f"÷{op.attr('groups')}" if op.attr("groups") not in ("", "each") else ""
+    letters = max(22.0, _width(letter, theme, True) + 10, _width(parts, theme, size=theme.least))
     top = -(rows - 1) * theme.pitch / 2
     style = "learned" if op.learned else "glyph"
     items: list[Item] = []
@@ -121,8 +122,8 @@ def conv(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
     items.append(Path(line((0, top), (start, top)), "arc"))
     items += [Path(_chipped(start, top - HALF, start + letters, top + HALF), style),
               _text(start + letters / 2, letter, theme, "bold", y=top)]  # fmt: skip
-    if op.attr("groups") not in ("", "each"):
-        items.append(_text(start + letters / 2, f"÷{op.attr('groups')}", theme, "caption", theme.least, top - 14))
+    if parts:
+        items.append(_text(start + letters / 2, parts, theme, "caption", theme.least, top - 14))
     return Area(start + letters, items, (0, top - HALF, start + letters, -top + HALF))
 
 
