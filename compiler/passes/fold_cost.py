@@ -75,5 +75,7 @@ def node_cost(node: Node, graph: Graph, scope: Scope) -> Cost:
             return cost(result, prod(length.number for length in node.attr("kernel")))
         case "batch_norm":
             return cost(result, 2)
+        case "pad":
+            return Cost()  # a copy: no arithmetic, that a dearer map could save
         case _:
             return cost(result, 1)

@@ -157,21 +157,12 @@ class Planner:
             if term.leaf is not None:
                 total = total + leaf_cost(term.leaf, self.graph, self.scope)
             elif not term.identity:
-                total = total + cost(result, work(term)) + self.padding(term)
+                total = total + cost(result, work(term))
             if self.counted(term):
                 total = total + cost(result, 1)
                 if not map_shape(term, self.graph):
                     one = result.with_axes(Axis(size(1)), *result.axes[1:])
                     total = total + cost(one, prod(term.window))
-        return total
-
-    def padding(self, term: Term) -> Cost:
-        """The copies that pad two sides of an axis differently, one axis after the other."""
-        total, type = Cost(), self.graph.values[term.source].type
-        for at in term.uneven if term.mode == "zeros" else ():
-            axis = Axis(type.axes[at + 2].size + sum(term.pads[at]))
-            type = type.with_axes(*type.axes[: at + 2], axis, *type.axes[at + 3 :])
-            total = total + cost(type, 1)
         return total
 
     def stored(self, affine: Affine) -> int:
