@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import ogive
 from bench.calls import called
-from bench.pairs import Count, Result, Run, best, compare, timed
+from bench.pairs import Count, Result, Run, alternated, best, compare, timed
 from ogive.api import Model
 from ogive.compiler.passes.deploy_flat import deployed as flat
 from ogive.compiler.passes.fold import fold
@@ -101,20 +101,14 @@ def _sessions(name: str, mine: Path, theirs: Path, x: np.ndarray, pairs: int = 9
     Of two that live together the one made later is slower by a fifth, whatever they run: threads of the idle one spin,
     and the allocator places the weights of each as it can.
     """
+    np.testing.assert_allclose(_runner(mine, x)(), _runner(theirs, x)(), rtol=1e-3, atol=1e-4)
 
-    def alone(path: Path) -> tuple[float, np.ndarray]:
+    def alone(path: Path) -> float:
         run = _runner(path, x)
-        result = run()
-        return statistics.median(timed(run) for _ in range(runs)), result
+        run()
+        return statistics.median(timed(run) for _ in range(runs))
 
-    times: list[tuple[float, float]] = []
-    for number in range(pairs):
-        first, second = (mine, theirs) if number % 2 else (theirs, mine)
-        found = {first: alone(first), second: alone(second)}
-        np.testing.assert_allclose(found[mine][1], found[theirs][1], rtol=1e-3, atol=1e-4)
-        times.append((found[mine][0], found[theirs][0]))
-    ours, peer = (statistics.median(side) for side in zip(*times, strict=True))
-    return Result(name, ours, peer, statistics.median(a / b for a, b in times))
+    return alternated(name, lambda: alone(mine), lambda: alone(theirs), pairs)
 
 
 def _write(path: Path, net: nn.Sequential, x: Tensor) -> None:

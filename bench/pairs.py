@@ -48,14 +48,19 @@ def compare(name: str, ours: Run, peer: Run, pairs: int = 7, warm: int = 1) -> R
     for _ in range(warm):
         ours()
         peer()
+    return alternated(name, lambda: timed(ours), lambda: timed(peer), pairs)
+
+
+def alternated(name: str, ours: Callable[[], float], peer: Callable[[], float], pairs: int) -> Result:
+    """Pairs of two measurements in seconds; who goes first alternates."""
     times: list[tuple[float, float]] = []
     for number in range(pairs):
         if number % 2:
-            mine = timed(ours)
-            times.append((mine, timed(peer)))
+            mine = ours()
+            times.append((mine, peer()))
         else:
-            theirs = timed(peer)
-            times.append((timed(ours), theirs))
+            theirs = peer()
+            times.append((ours(), theirs))
     mine, theirs = (statistics.median(side) for side in zip(*times, strict=True))
     return Result(name, mine, theirs, statistics.median(a / b for a, b in times))
 

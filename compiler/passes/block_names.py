@@ -28,10 +28,7 @@ def named_after_blocks(passed: Passed) -> Passed:
     if not names:
         return passed
     result = replace(made, definition=_renamed(made.definition, _by_definition(made.definition, names), {}))
-    paths = {info.path for info in weights(made)}
-    kept = tuple((_moved(path, names), path) for path in sorted(paths))
-    order = {info.path: at for at, info in enumerate(weights(result))}
-    kept = tuple(sorted(kept, key=lambda pair: order[pair[0]]))
+    kept = tuple((_moved(info.path, names), info.path) for info in weights(made))
     step = conversion(made, result, Graph((), (), ()), (), kept)
     notes = tuple(replace(note, path=_moved(note.path, names)) for note in passed.notes)
     return replace(passed, model=result, conversion=chained(passed.conversion, step), notes=notes)

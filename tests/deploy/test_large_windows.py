@@ -12,21 +12,11 @@ import pytest
 import torch
 
 import ogive
+from deploy.closure import least_cut
 from ogive.compiler.poset import Poset, PosetError
 from ogive.compiler.poset_form import closed_form
 from ogive.compiler.poset_text import read
 from ogive.grammar.diagnostics import ArchError
-
-
-def oracle(poset: Poset, x: list[float]) -> float:
-    """The largest sum over an upset: all that is positive, less the smallest cut."""
-    graph: nx.DiGraph[Any] = nx.DiGraph()
-    graph.add_nodes_from(("source", "sink"))
-    for i, value in enumerate(x):
-        graph.add_edge(*(("source", i) if value > 0 else (i, "sink")), capacity=abs(value))
-    graph.add_edges_from(poset.pairs)  # an edge without capacity is never cut
-    cut, _ = nx.minimum_cut(graph, "source", "sink")
-    return sum(v for v in x if v > 0) - float(cut)
 
 
 def computed(poset: Poset, x: list[float]) -> float:
@@ -48,7 +38,7 @@ def test_large_windows_are_those_of_a_minimum_cut(order: str, sides: list[int], 
     net = (model.deploy(f'poset_pool[order="{order}"]') if by == "pass" else model).torch().double()
     x = torch.randn(3, 1, *sides, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     poset = read(order, sides[0] * sides[1])
-    wanted = [oracle(poset, [float(v) for v in window.flatten()]) for window in x]
+    wanted = [least_cut(poset, [float(v) for v in window.flatten()]) for window in x]
     torch.testing.assert_close(net(x).flatten(), torch.tensor(wanted, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
@@ -58,7 +48,7 @@ def test_random_large_orders(size: int, share: float) -> None:
     draw = random.Random(size)
     poset = Poset.of(size, [pair for pair in itertools.combinations(range(size), 2) if draw.random() < share])
     x = [draw.gauss(0, 1) for _ in range(size)]
-    assert computed(poset, x) == pytest.approx(oracle(poset, x), abs=1e-9)
+    assert computed(poset, x) == pytest.approx(least_cut(poset, x), abs=1e-9)
     graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_nodes_from(range(size))
     graph.add_edges_from(poset.pairs)

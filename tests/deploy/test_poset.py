@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from deploy.closure import least_cut
 from ogive.backends.pytorch.module import build
 from ogive.compiler.passes.deploy_passed import PassError
 from ogive.compiler.passes.poset_pool import poset_pool
@@ -59,13 +60,7 @@ def test_closed_form_is_the_definition(poset: Poset, seed: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_minimum_cut_gives_the_same(poset: Poset, seed: int) -> None:
     x = numbers(poset.size, seed)
-    graph: nx.DiGraph[Any] = nx.DiGraph()
-    graph.add_nodes_from(("source", "sink"))
-    for i, value in enumerate(x):
-        graph.add_edge(*(("source", i) if value > 0 else (i, "sink")), capacity=abs(value))
-    graph.add_edges_from(poset.pairs)  # an edge without capacity is never cut
-    cut, _ = nx.minimum_cut(graph, "source", "sink")
-    assert sum(v for v in x if v > 0) - cut == poset.value(x)
+    assert least_cut(poset, x) == poset.value(x)
 
 
 @given(posets(7))

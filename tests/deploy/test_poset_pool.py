@@ -7,9 +7,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import networkx as nx
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -21,6 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import ogive
+from deploy.closure import least_cut
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.deploy import PassCall
@@ -81,16 +80,6 @@ def test_any_windows(settings: str, window: tuple[int, int, int, int], order: st
     for shape in ((2, 3, 12, 12), (1, 2, 13, 17)):
         found = build(passed.model)(image(*shape))
         torch.testing.assert_close(found, wanted(image(*shape), poset, *window), rtol=1e-12, atol=1e-12)
-
-
-def least_cut(poset: Poset, x: list[float]) -> float:
-    """The pool of one window as a largest closure: what is positive, less a smallest cut."""
-    graph: nx.DiGraph[Any] = nx.DiGraph()
-    graph.add_nodes_from(("source", "sink"))
-    for i, value in enumerate(x):
-        graph.add_edge(*(("source", i) if value > 0 else (i, "sink")), capacity=abs(value))
-    graph.add_edges_from(poset.covers)  # an edge without capacity is never cut
-    return sum(v for v in x if v > 0) - nx.minimum_cut_value(graph, "source", "sink")
 
 
 @pytest.mark.parametrize(
