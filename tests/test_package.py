@@ -29,11 +29,44 @@ def shipped() -> set[str]:
     return found
 
 
+def tracked() -> list[str]:
+    """The files that git holds, as paths from the root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return [name for name in found.split("\0") if name and (ROOT / name).exists()]
+
+
+def copy_tracked(tree: Path) -> None:
+    """What a clone holds, uncommitted changes included."""
+    for name in tracked():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
+
+
 def test_the_links_show_the_four_folders() -> None:
     for folder in FOLDERS:
-        link = ROOT / "src" / "ogive" / folder
-        assert link.is_symlink()
-        assert link.resolve() == ROOT / folder
+        assert (ROOT / "src" / "ogive" / folder).resolve() == ROOT / folder
+
+
+def test_git_holds_no_links() -> None:
+    """So that a clone on Windows, or with `core.symlinks=false`, is the same as any other."""
+    assert [name for name in tracked() if (ROOT / name).is_symlink()] == []
+
+
+def test_the_installation_makes_the_links(tmp_path: Path) -> None:
+    copy_tracked(tmp_path)
+    place = tmp_path / "src" / "ogive"
+    (place / "grammar").write_text("../../grammar")  # as git with core.symlinks=false wrote the links of older versions
+    run = [sys.executable, "setup.py", "-q", "links"]
+    for _ in range(2):
+        subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
+        assert all((place / folder).resolve() == tmp_path / folder for folder in FOLDERS)
+    code = "import ogive; print(ogive.__file__, ogive.load('examples/mlp.arch').models['MNIST'].signature)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(place / "__init__.py"), "(x:", "[*b,", "784])", "->", "[*b,", "10]"]
 
 
 def test_every_folder_with_sources_is_a_package() -> None:
@@ -51,12 +84,8 @@ def test_library_and_grammar_are_data_of_a_package() -> None:
 @pytest.mark.slow
 def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, tracked.decode().split("\0")):
-        if (ROOT / name).exists():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
-    expected = {"ogive/" + name.removeprefix("src/ogive/") for name in tracked.decode().split("\0")
+    copy_tracked(tree)
+    expected = {"ogive/" + name.removeprefix("src/ogive/") for name in tracked()
                 if name.startswith((*(f + "/" for f in FOLDERS), "src/ogive/")) and name.endswith(SHIPPED)}  # fmt: skip
     build = "from setuptools.build_meta import *; import sys; print({}(sys.argv[1]))"
     run = {"check": True, "capture_output": True, "text": True}
