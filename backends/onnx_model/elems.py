@@ -42,3 +42,8 @@ OF_NUMPY: Mapping[np.dtype, int] = MappingProxyType({NUMPY[name]: ONNX[name] for
 def concrete(elem: str, floating: str) -> str:
     """The element type in a model whose float type is `floating`; a complex number is two floats."""
     return floating if elem in ("float", "complex") else elem
+
+
+def dense(array: np.ndarray) -> np.ndarray:
+    """The same numbers, one after the other in memory. The rank stays: `np.ascontiguousarray` gives a scalar an axis."""
+    return np.asarray(array, order="C")

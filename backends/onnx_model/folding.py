@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ogive.backends.onnx_model.elems import NUMPY, ONNX
+from ogive.backends.onnx_model.elems import NUMPY, ONNX, dense
 
 LARGEST = 1 << 16  # numbers that are stored rather than computed
 Attrs = Mapping[str, Any]
@@ -49,7 +49,7 @@ def _reshape(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _transpose(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
-    return np.ascontiguousarray(xs[0].transpose(attrs["perm"]))
+    return dense(xs[0].transpose(attrs["perm"]))
 
 
 def _unsqueeze(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
@@ -70,7 +70,7 @@ def _slice(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
     for start, stop, axis, step in zip(xs[1], xs[2], xs[3], steps, strict=True):
         last = None if step < 0 and stop < -xs[0].shape[axis] else int(stop)
         index[int(axis)] = slice(int(start), last, int(step))
-    return np.ascontiguousarray(xs[0][tuple(index)])
+    return dense(xs[0][tuple(index)])
 
 
 def _gather(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
@@ -79,7 +79,7 @@ def _gather(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
 
 def _expand(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
     shape = np.broadcast_shapes(xs[0].shape, tuple(int(entry) for entry in xs[1]))
-    return np.ascontiguousarray(np.broadcast_to(xs[0], shape))
+    return dense(np.broadcast_to(xs[0], shape))
 
 
 def _split(attrs: Attrs, xs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ogive.backends.onnx_model.elems import dense
 from ogive.backends.onnx_model.made import Body, Made
 from ogive.compiler.types import TensorType
 
@@ -82,7 +83,7 @@ def store_transposed(body: Body, weights: Weights) -> None:
 
 
 def _turned(array: Array, order: Sequence[int]) -> Array:
-    return lambda: np.ascontiguousarray(array().transpose(order))
+    return lambda: dense(array().transpose(order))
 
 
 def fold_batch_norms(body: Body, weights: Weights, types: dict[str, TensorType]) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from ogive.backends.onnx_model.elems import OF_NUMPY
+from ogive.backends.onnx_model.elems import OF_NUMPY, dense
 from ogive.backends.onnx_model.export import Exported
 from ogive.backends.onnx_model.protos import fill_tensor
 from ogive.backends.onnx_model.tidy import Stored
@@ -44,7 +44,7 @@ def write(exported: Exported, path: Path, progress: Progress = lambda done, tota
         chosen = {stored.name for stored in heavy}
         for stored in exported.weights.values():
             if stored.name in chosen:
-                array = np.ascontiguousarray(stored.array())
+                array = _numbers(stored)
                 _reference(proto.graph.initializer.add(), stored, array, data.name, _append(bytes_, array))
             else:
                 _inside(proto, stored)
@@ -65,9 +65,15 @@ def _bytes(stored: Stored) -> int:
     return int(np.prod(stored.shape, dtype=np.int64)) * stored.dtype.itemsize
 
 
+def _numbers(stored: Stored) -> np.ndarray:
+    array = dense(stored.array())
+    assert array.shape == stored.shape, (stored, array.shape)
+    return array
+
+
 def _inside(proto: ModelProto, stored: Stored) -> None:
     tensor = proto.graph.initializer.add()
-    fill_tensor(tensor, stored.name, np.ascontiguousarray(stored.array()))
+    fill_tensor(tensor, stored.name, _numbers(stored))
     if stored.note:
         tensor.doc_string = stored.note
 
