@@ -45,5 +45,5 @@ def concrete(elem: str, floating: str) -> str:
 
 
 def dense(array: np.ndarray) -> np.ndarray:
-    """The same numbers, one after the other in memory. The rank stays: `np.ascontiguousarray` gives a scalar an axis."""
+    """The same numbers in the order of memory. The rank stays, where `np.ascontiguousarray` gives a scalar an axis."""
     return np.asarray(array, order="C")
