@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Scalar:
     """A number that is not a whole one and may depend on sizes: `sqrt(d // heads)`, `1 / n`, `0.5 * p`.
 
-    `fn` is an operator (`+ - * / ** neg`) or a function name (`sqrt log exp log2 ceil floor min max`); `fn == "static"`
-    names a float static of the definition that is not known (args are then its name alone).
+    `fn` is an operator (`+ - * / // % ** neg`) or a function name (`sqrt log exp log2 ceil floor min max`), computed as
+    Python does; `fn == "static"` names a float static of the definition that is not known (args: its name alone).
     """
 
     fn: str

@@ -29,7 +29,9 @@ from ogive.compiler.sizes import (
 from ogive.compiler.types import Axis, TensorType
 
 RESERVED = frozenset(("min", "max", "size", "scalar", "recipe", "unknown", "where", "opaque", "float", "axis"))
-OPERATORS = MappingProxyType({"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"})
+OPERATORS = MappingProxyType(
+    {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow"}
+)
 SIGNS = MappingProxyType({name: sign for sign, name in OPERATORS.items()})
 COMPARISONS: Mapping[type[ast.cmpop], str] = MappingProxyType(
     {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

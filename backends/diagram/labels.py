@@ -25,6 +25,7 @@ GREEK = {
     "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "omega": "ω", "pi": "π",
 }  # fmt: skip
 _SHIFTED = re.compile(r"(?<=[A-Za-zα-ωΑ-Ω])_?(\d+)\b|(?<=\w)_(\w{1,3})\b|\^(\w+|\([^)]*\))|₊")
+SIGNS = {"+": " + ", "-": " − ", "*": "·", "/": "/", "//": "/", "%": " mod ", "**": "^"}
 SUBSCRIPT = 0.72  # of the size of the line, and never below the least size of the theme
 
 
@@ -167,10 +168,10 @@ def _scalar(value: Scalar, divides: Iterable[tuple[str, str]]) -> str:
         return _greek(args[0])
     if value.fn == "neg":
         return f"−{args[0]}"
-    if value.fn in ("+", "-", "*", "/", "**") and len(args) == 2:
-        sign = {"+": " + ", "-": " − ", "*": "·", "/": "/", "**": "^"}[value.fn]
+    if value.fn in SIGNS and len(args) == 2:
+        sign = SIGNS[value.fn]
         left, right = (f"({a})" if re.search(r"[ +−]", a) and value.fn != "+" else a for a in args)
-        return f"{left}{sign}{right}"
+        return f"⌊{left}{sign}{right}⌋" if value.fn == "//" else f"{left}{sign}{right}"
     if value.fn == "sqrt":
         return f"√{args[0]}" if re.fullmatch(r"\w+", args[0]) else f"√({args[0]})"
     return f"{value.fn}({', '.join(args)})"

@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from ogive.backends.onnx_model.arithmetic import computed, scalar
 from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, ONNX, concrete
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.folding import folded
-from ogive.backends.onnx_model.lower_attention import number_of
 from ogive.backends.onnx_model.made import Body, Made
 from ogive.compiler.ir import Const, Operand, Scalar
+from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, Unknown, size
-from ogive.compiler.sizes.atoms import Floor, Max, Min, Power
 from ogive.compiler.types import TensorType
 
 RANDOM = frozenset(("RandomNormalLike", "RandomUniformLike"))
-FUNCTIONS = {"sqrt": "Sqrt", "exp": "Exp", "log": "Log", "ceil": "Ceil", "floor": "Floor"}
-OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow", "min": "Min", "max": "Max"}
 
 
 @dataclass(slots=True)
@@ -149,26 +147,12 @@ class Builder:
         if isinstance(value, Size) and not value.is_number:
             x = self.node("Squeeze", self.size(value), self.array([0]))
             return x if ONNX[elem] == ONNX["int"] else self.node("Cast", x, to=ONNX[elem])
-        if isinstance(value, Scalar) and _runtime(value):
-            return self._scalar(value, elem)
-        plain = value if isinstance(value, bool) else number_of(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            plain = value
-        return self.array(np.array(plain, NUMPY[elem]))
-
-    def _scalar(self, value: Scalar, elem: str) -> str:
-        """A formula of sizes, in double precision until it is done."""
-        wide = "f64" if elem == "f64" else "f32"
-        args = [self.number(arg, wide) for arg in value.args]
-        if value.fn == "neg":
-            found = self.node("Neg", *args)
-        elif value.fn == "log2":
-            found = self.node("Div", self.node("Log", *args), self.number(float(np.log(2)), wide))
-        elif value.fn in FUNCTIONS or value.fn in OPERATORS:
-            found = self.node(FUNCTIONS.get(value.fn) or OPERATORS[value.fn], *args)
-        else:
-            raise OnnxError(f"`{value.fn}` of a size that only inputs tell has no form in ONNX")
-        return found if wide == elem else self.node("Cast", found, to=ONNX[elem])
+        plain = value if isinstance(value, bool) else value_of(value)
+        if plain is not None:
+            return self.array(np.array(plain, NUMPY[elem]))
+        assert isinstance(value, Scalar), value
+        found = scalar(self, value, [self.number(arg, "f64") for arg in value.args])
+        return found if elem == "f64" else self.node("Cast", found, to=ONNX[elem])
 
     def literal(self, const: Const, elem: str) -> str:
         """A literal operand in the element type of its neighbour."""
@@ -187,46 +171,12 @@ class Builder:
         if key not in home.seen:
             body, path, hints = self.body, self.path, self.hints
             self.body, self.path, self.hints = home, "sizes", (str(value).replace(" ", ""),)
-            home.seen[key] = (self._computed(value),)
+            home.seen[key] = (computed(self, value),)
             self.body, self.path, self.hints = body, path, hints
         return home.seen[key][0]
 
-    def _computed(self, value: Size) -> str:
-        total: str | None = None
-        terms = sorted(value.terms.items(), key=lambda term: (term[1] < 0, not term[0]))
-        for monomial, coefficient in terms:
-            factors = [self._atom(atom) for atom, exponent in monomial for _ in range(exponent)]
-            scale = coefficient if total is None else abs(coefficient)
-            if scale != 1 or not factors:
-                factors.append(self.array([scale]))
-            product = factors[0]
-            for factor in factors[1:]:
-                product = self.node("Mul", product, factor)
-            if total is None:
-                total = product
-            else:
-                total = self.node("Add" if coefficient > 0 else "Sub", total, product)
-        assert total is not None, value
-        return total
-
-    def _atom(self, atom: Any) -> str:
-        if isinstance(atom, Unknown):
-            return self._unknown(atom)
-        parts = [self.size(part) for part in atom.parts]
-        match atom:
-            case Floor():
-                low = atom.num.range[0]
-                if low is not None and low >= 0:
-                    return self.node("Div", *parts)
-                rest = self.node("Mod", *parts)
-                return self.node("Div", self.node("Sub", parts[0], rest), parts[1])
-            case Min() | Max():
-                return self.node(type(atom).__name__, *parts)
-            case Power():
-                return self.node("Pow", *parts)
-        raise OnnxError(f"the size `{atom}` has no form in ONNX")
-
-    def _unknown(self, unknown: Unknown) -> str:
+    def unknown(self, unknown: Unknown) -> str:
+        """A size that an input tells, as int64[1]."""
         if unknown in self.given:
             return self.given[unknown]
         if unknown not in self.sources and self.ask is not None:
@@ -282,12 +232,6 @@ def _free(base: str, taken: dict[str, int]) -> str:
         found = f"{base}_{taken[base]}"
     taken[found] = 0
     return found
-
-
-def _runtime(value: object) -> bool:
-    if isinstance(value, Scalar):
-        return any(map(_runtime, value.args))
-    return isinstance(value, Size) and not value.is_number
 
 
 def _constant_name(array: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from ogive.backends.onnx_model.lower_values import counted
 from ogive.backends.onnx_model.lowering import Args, Context
 from ogive.backends.onnx_model.operands import operand, optional, squeezed, unsqueezed
 from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, ge, size
 from ogive.compiler.types import TensorType
 
@@ -53,49 +54,10 @@ def _attention(
     attrs: dict[str, float | int] = {"is_causal": 1} if causal else {}
     scale = node.attr("scale")
     if scale is not None:
-        if isinstance(scale, int | float) or not _runtime(scale):
-            attrs["scale"] = number_of(scale)
-        else:
-            width = ctx.number(scale, types[0].elem)
-            inputs[0] = ctx.node("Mul", inputs[0], width)
-            attrs["scale"] = 1.0
+        attrs["scale"] = 1.0 if (known := value_of(scale)) is None else float(known)
+        if known is None:
+            inputs[0] = ctx.node("Mul", inputs[0], ctx.number(scale, types[0].elem))
     return squeezed(ctx, ctx.node("Attention", *inputs, **attrs), extra)
-
-
-def _runtime(value: object) -> bool:
-    """Whether a scalar hangs on sizes of inputs."""
-    if isinstance(value, Scalar):
-        return any(map(_runtime, value.args))
-    return isinstance(value, Size) and not value.is_number
-
-
-def number_of(value: object) -> float:
-    """A scalar that does not."""
-    if isinstance(value, Size):
-        return value.number
-    if not isinstance(value, Scalar):
-        assert isinstance(value, int | float), value
-        return float(value)
-    args = [number_of(arg) for arg in value.args]
-    match value.fn, args:
-        case "+", [a, b]:
-            return a + b
-        case "-", [a, b]:
-            return a - b
-        case "*", [a, b]:
-            return a * b
-        case "/", [a, b]:
-            return a / b
-        case "**", [a, b]:
-            return float(a**b)
-        case "neg", [a]:
-            return -a
-        case "min", _:
-            return min(args)
-        case "max", _:
-            return max(args)
-        case name, _:
-            return float(getattr(math, name)(*args))
 
 
 def _causal(ctx: Context, elem: str, queries: Size, keys: Size, mask: str | None, boolean: bool) -> str:

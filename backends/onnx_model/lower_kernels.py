@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ogive.backends.onnx_model.lower_attention import attention, number_of
+from ogive.backends.onnx_model.lower_attention import attention
 from ogive.backends.onnx_model.lower_pools import LOWER as POOLS
 from ogive.backends.onnx_model.lower_pools import to_size
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import number, numbers, operand, optional
-from ogive.compiler.ir import Node, Scalar
+from ogive.compiler.ir import Node
+from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, size
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -100,21 +101,15 @@ def interpolate(ctx: Context, node: Node, args: Args) -> str:
     if node.attr("align_corners"):
         attrs["coordinate_transformation_mode"] = "align_corners"
     axes = list(range(2, 2 + len(out)))
-    if scale is None or any(_open(factor) for factor in scale):
+    factors_ = [] if scale is None else [value_of(factor) for factor in scale]
+    if scale is None or None in factors_:
         return ctx.node("Resize", x, "", "", ctx.shape(_wanted(node, out)), axes=axes, **attrs)
-    factors = ctx.array(np.array([number_of(factor) for factor in scale], np.float32))
+    factors = ctx.array(np.array(factors_, np.float32))
     return ctx.node("Resize", x, "", factors, axes=axes, **attrs)
 
 
 def _wanted(node: Node, out: Sequence[Size]) -> Sequence[Size]:
     return [size(item) for item in node.attr("size")] if node.attr("size") is not None else out
-
-
-def _open(factor: object) -> bool:
-    """Whether a scale hangs on sizes of inputs."""
-    if isinstance(factor, Scalar):
-        return any(map(_open, factor.args))
-    return isinstance(factor, Size) and not factor.is_number
 
 
 LOWER: dict[str, Lowering] = {

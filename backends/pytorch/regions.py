@@ -34,7 +34,7 @@ def repeat(writer: Writer, node: Node) -> None:
     hint = _hint(region.inputs[carry + turn]) if number else unknown.name if unknown is not None else "i"
     index = writer.scope.claim(hint) if counted else "_"
     if unknown is not None:
-        writer.scope.shapes.found[unknown] = index
+        writer.scope.shapes.turn(unknown, index)
     if tapped:
         writer.turns[node.path] = index
     if unit is not None:

@@ -31,6 +31,7 @@ class Shapes:
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
     lent: set[Unknown] = field(default_factory=set)  # those of `passed` that an input tells where it is given
     found: dict[Unknown, str] = field(default_factory=dict)
+    turns: set[Unknown] = field(default_factory=set)  # numbers of loops: no size that holds one is known at the head
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
 
@@ -118,14 +119,19 @@ class Shapes:
         return self.packs.get(pack)
 
     def code(self, size: Size | int) -> Code:
-        """A size as an expression; a long one is computed once, at the head of the function."""
+        """A size as an expression; a long one is computed once, at the head of the function, where it can be."""
         code = size_code(size, self.name)
-        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None:
+        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None or size.unknowns & self.turns:
             return code
         if size not in self.long:
             self.long[size] = self.claim("size")
             self.solved.append((self.long[size], code.text))
         return Code(self.long[size])
+
+    def turn(self, unknown: Unknown, index: str) -> None:
+        """The number of a loop is that variable, inside of it."""
+        self.found[unknown] = index
+        self.turns.add(unknown)
 
     def header(self) -> list[str]:
         """The statements that read shapes."""

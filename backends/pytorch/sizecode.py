@@ -11,7 +11,7 @@ from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 
 Names = Callable[[Unknown], str]  # the Python expression of an unknown, a name or an attribute
-OPERATORS = ("+", "-", "*", "/", "**")
+OPERATORS = ("+", "-", "*", "/", "//", "%", "**")
 
 
 class _Renamed(ast.NodeTransformer):

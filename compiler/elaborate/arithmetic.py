@@ -132,9 +132,18 @@ def _sizes(frame: Frame, op: str, left: Size, right: Size, span: Span) -> Any:
             return numbers(frame, op, float(base), right, span) if base else Scalar(op, (left, right))
         if exponent is not None and ((exponent > 64 and base not in (0, 1, -1)) or exponent > 4096):
             raise frame.fail("E0701", f"the power {left}**{right} is too large", span)
-        if exponent is None and base is None:
+        if exponent is None and (base is None or _below_0(frame, right, span)):
             return Scalar(op, (left, right))
     return _PLAIN[op](left, right)
+
+
+def _below_0(frame: Frame, exponent: Size, span: Span) -> bool:
+    """Whether an exponent is negative; one that may be adds the condition that it is not."""
+    if exponent.range[0] is not None and exponent.range[0] >= 0:
+        return False
+    fine = ge(exponent, 0)
+    never = frame.peek(fine) is False and not frame.decide(fine, span)
+    return never or not frame.flow(fine, span, f"`**` takes the exponent `{exponent}`")
 
 
 def within(frame: Frame, value: Any, span: Span) -> Any:

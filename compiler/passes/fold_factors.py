@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
-from ogive.compiler.ir import Const, Operand, Scalar
+from ogive.compiler.ir import Const, Operand
 from ogive.compiler.passes import affine_kernels as kernels
 from ogive.compiler.passes.affine import Affine, scaled
 from ogive.compiler.passes.fold_context import Context, Layout
-from ogive.compiler.sizes import Size
+from ogive.compiler.scalars import value_of
 from ogive.compiler.types import TensorType
-
-FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
-    {
-        "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-        "neg": operator.neg, "sqrt": math.sqrt, "log": math.log, "exp": math.exp, "log2": math.log2,
-        "ceil": math.ceil, "floor": math.floor, "min": min, "max": max,
-    }
-)  # fmt: skip
 
 
 def layout_of(type: TensorType) -> Layout:
@@ -32,8 +21,8 @@ def layout_of(type: TensorType) -> Layout:
 def _known(context: Context, operand: Operand, result: TensorType) -> tuple[str | float, Layout | None] | None:
     """A static operand as one number for each channel, with its layout; or as one number for all."""
     if isinstance(operand, Const):
-        value = number(operand.value)
-        return None if value is None else (value, None)
+        value = value_of(operand.value)
+        return None if value is None else (float(value), None)
     if not isinstance(operand, str) or not context.static(operand):
         return None
     shape, rank = context.scope.shape(operand), len(result.axes)
@@ -46,22 +35,6 @@ def _known(context: Context, operand: Operand, result: TensorType) -> tuple[str 
     names = " ".join("c" if at == wide[0] else "1" for at in range(len(shape)))
     vector = operand if len(shape) == 1 else context.scope.shaped(operand, f"{names} -> c")
     return vector, (axis, rank - 1 - axis) if axis == 1 and rank > 2 else (axis, 0)
-
-
-def number(value: object) -> float | None:
-    """A literal as a number, where it hangs on no size that is open."""
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return float(value)
-        case Size():
-            return float(value.number) if value.is_number else None
-        case Scalar(fn=fn, args=args) if fn in FUNCTIONS:
-            numbers = [number(arg) for arg in args]
-            return None if None in numbers else float(FUNCTIONS[fn](*numbers))
-        case _:
-            return None
 
 
 def _met(

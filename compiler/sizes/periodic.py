@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd, lcm
@@ -232,7 +232,9 @@ def _without_extremes(condition: Condition, budget: int) -> Condition:
         return condition
     options: list[Condition] = []
     for at, part in enumerate(extreme.parts):
-        changed = rebuild(of, chosen(extreme, part))
+        changed = with_operand(of, extreme, part)
+        if changed is None:
+            continue
         chosen_there = _first_best(extreme, at)
         if isinstance(condition, Compare):
             there: Condition = compare(condition.op, changed, 0)
@@ -267,6 +269,9 @@ def find_extreme(of: Size) -> Compound | None:
     return None
 
 
-def chosen(extreme: Compound, part: Size) -> Callable[[Size, Compound], Size]:
-    """A change for `rebuild`: one operand in place of the minimum or maximum."""
-    return lambda new, atom: part if atom is extreme else new
+def with_operand(of: Size, extreme: Compound, part: Size) -> Size | None:
+    """The size with one operand in place of a minimum or maximum; None where this one is a divisor that is 0."""
+    try:
+        return rebuild(of, lambda new, atom: part if atom is extreme else new)
+    except ZeroDivisionError:
+        return None

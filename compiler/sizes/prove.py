@@ -21,8 +21,8 @@ from ogive.compiler.sizes.condition import (
     le,
     member,
 )
-from ogive.compiler.sizes.periodic import chosen, find_extreme, truth_set
-from ogive.compiler.sizes.size import Size, rebuild, size
+from ogive.compiler.sizes.periodic import find_extreme, truth_set, with_operand
+from ogive.compiler.sizes.size import Size, size
 
 MAX_CASES = 64
 
@@ -115,8 +115,8 @@ def _proves_each(case: Case, condition: Compare, extreme: Compound, depth: int) 
     for part in extreme.parts:
         bounds = [le(part, o) if isinstance(extreme, Min) else le(o, part) for o in extreme.parts if o is not part]
         there = assume(case, all_of(*bounds))
-        gap = rebuild(condition.left, chosen(extreme, part))
-        if not proves(there, Compare(condition.op, gap, size(0)), depth - 1):
+        gap = with_operand(condition.left, extreme, part)
+        if gap is not None and not proves(there, Compare(condition.op, gap, size(0)), depth - 1):
             return False
     return True
 

@@ -200,6 +200,13 @@ def test_reducing_uses_known_bounds() -> None:
     assert Facts.of([lt(h, 8)]).reduce(h // 8) is size(0)
 
 
+def test_an_operand_that_would_be_a_divisor_of_0_is_not_the_largest() -> None:
+    never_1 = minimum(h, w) // (2 * w)
+    quotient = (n // (4 * h) * w) // maximum(never_1, 1)
+    assert Facts().decide(lt(quotient, 32)) is Answer.SOMETIMES
+    assert Facts().decide(ge(n // maximum(minimum(n, 5) // 9, 1), 1)) is Answer.ALWAYS
+
+
 def test_integers_have_no_bound_of_their_own() -> None:
     shift = size(Unknown("shift", low=None))
     assert Facts().decide(ge(shift, 0)) is Answer.SOMETIMES
