@@ -11,6 +11,12 @@ INTS = ("int", "i32", "i64")
 ELEMENTS = (*FLOATS, *INTS, "bool", "complex")
 
 
+class OneOf(str):
+    """A label that axes of several labels bear together: brackets find it, but it tells no axis from another."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One axis; or, where `pack` is given, any number of axes (then `size` is their product, one atom).
@@ -24,6 +30,13 @@ class Axis:
 
     def labelled(self, label: str | None) -> Axis:
         return replace(self, label=label)
+
+    @property
+    def named(self) -> str:
+        """The axis by its size, and by its label where that says something else: `n`, `h = 2*n`."""
+        if self.pack is not None or self.label is None or self.label.startswith("*") or self.label == str(self.size):
+            return str(self)
+        return f"{self.label} = {self}"
 
     def __str__(self) -> str:
         if self.pack is None:
@@ -56,6 +69,12 @@ class TensorType:
 
     def with_elem(self, elem: str) -> TensorType:
         return TensorType(elem, self.axes)
+
+    @property
+    def named(self) -> str:
+        """The type with the labels of its axes, where they say something else than the sizes."""
+        body = f"[{', '.join(axis.named for axis in self.axes)}]"
+        return body if self.elem == "float" else self.elem + body
 
     def __str__(self) -> str:
         body = f"[{', '.join(map(str, self.axes))}]"

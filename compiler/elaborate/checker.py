@@ -29,7 +29,7 @@ from ogive.compiler.ir import Const, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec, Pattern, ShapeError
 from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge, size
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.types import Axis, OneOf, TensorType
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
@@ -93,7 +93,7 @@ class RuleChecker:
                     "E0305",
                     f"axis `{a.label}` meets axis `{b.label}`: an operand looks transposed",
                     self.span,
-                    labels=self._operands(operand),
+                    labels=self._operands(operand, named=True),
                     help="bring the axes into one order with `rearrange`, or relabel on purpose: `y: [...] = e`",
                 )
                 return a
@@ -125,26 +125,53 @@ class RuleChecker:
     def _misplaced(self, a: Axis, b: Axis) -> tuple[str, ...]:
         """A word on operands whose axes stand in another order: more likely than two sizes that happen to be equal."""
         for label, axis in ((b.label, a), (a.label, b)):
-            if a.label and b.label and a.label != b.label and self._elsewhere(label, axis):
+            if a.label and b.label and a.label != b.label and self._elsewhere(label, axis, self._contracted(a)):
                 holder = next(t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes))
                 return (f"{holder} has an axis `{label}` in another place: `rearrange` and `expand` "
                         "bring axes into place",)  # fmt: skip
         return ()
 
     def _transposed(self, a: Axis, b: Axis) -> bool:
-        return self._elsewhere(a.label, b) or self._elsewhere(b.label, a)
+        """Whether the labels show that an operand is transposed. Those of two square maps that are composed do not."""
+        if isinstance(a.label, OneOf) or isinstance(b.label, OneOf):
+            return False
+        if self._contracted(a) and all(self._square(type) for type in self.types):
+            return False
+        return self._elsewhere(a.label, b, self._contracted(a)) or self._elsewhere(b.label, a, self._contracted(a))
 
-    def _elsewhere(self, label: str | None, axis: Axis) -> bool:
+    def _contracted(self, a: Axis) -> bool:
+        """Whether the axis of the first operand is one that a product of matrices sums over: it has no place beside."""
+        return self.name == "matmul" and a is self.types[0].axes[-1]
+
+    def _square(self, type: TensorType) -> bool:
+        axes = type.axes[-2:]
+        return len(axes) == 2 and self.frame.facts.equal(axes[0].size, axes[1].size)
+
+    def _elsewhere(self, label: str | None, axis: Axis, contracted: bool) -> bool:
+        """Whether the operand of an axis has another one of this label, which does not meet its like."""
         holders = [t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes)]
-        return any(x.label == label and x is not axis for t in holders for x in t.axes)
+        return any(
+            x.label == label
+            and x is not axis
+            and not isinstance(x.label, OneOf)
+            and (contracted or not self._met(label, place, holder))
+            for holder in holders
+            for place, x in enumerate(reversed(holder.axes))
+        )
 
-    def _operands(self, operand: int | None) -> tuple[Label, ...]:
+    def _met(self, label: str | None, place: int, holder: TensorType) -> bool:
+        """Whether another operand has the label in this place too, counted from the right."""
+        others = (t for t in self.types if isinstance(t, TensorType) and t is not holder and len(t.axes) > place)
+        return any(other.axes[-1 - place].label == label for other in others)
+
+    def _operands(self, operand: int | None, named: bool = False) -> tuple[Label, ...]:
         shown = range(len(self.types)) if operand is None or len(self.types) == 2 else (operand,)
         found = []
         for index in shown:
             span = self.spans[index] if index < len(self.spans) else None
             if span is not None and index < len(self.types) and isinstance(self.types[index], TensorType):
-                found.append(Label(span, f"this is {self.types[index]}"))
+                type = self.types[index]
+                found.append(Label(span, f"this is {type.named if named else type}"))
         return (*self.labels, *(found if len(found) < 5 else ()))
 
 

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.checker import births
 from ogive.compiler.elaborate.frame import Demand, Frame
 from ogive.compiler.elaborate.values import BROKEN, BlockRef, PackValue, Tensor, UnknownStatic, whole
 from ogive.compiler.sizes import Size, Unknown, divides, eq, size
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.types import Axis, OneOf, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -27,6 +27,16 @@ class Match:
     labels: dict[str, str | None] = field(default_factory=dict)
     failed: bool = False
     env: Frame | None = None  # the block's signature, with the user's sizes behind its names
+    _first: dict[str, int] = field(default_factory=dict, repr=False)  # the input that named a size first
+
+    def label(self, name: str, label: str | None, index: int) -> None:
+        """An axis of an input bears a declared name. The first one's label is that of the name, unless the same input
+        has it on axes of other labels: then a result of this name may be either of them, and has no label.
+        """
+        first = self._first.setdefault(name, index)
+        known = self.labels.setdefault(name, label)
+        if known != label:
+            self.labels[name] = None if known is None or first == index else OneOf(known)
 
 
 @dataclass
@@ -164,7 +174,7 @@ def _pack(work: _Matcher, dim: syntax.StarDim, axes: tuple[Axis, ...], index: in
         work.match.packs[name] = axes
         work.env.variables[name] = PackValue(name, axes)
         for i, axis in enumerate(axes):
-            work.match.labels[f"*{name}.{i}"] = axis.label
+            work.match.label(f"*{name}.{i}", axis.label, index)
         return
     if len(bound) != len(axes) or any((a.pack is None) != (b.pack is None) for a, b in zip(bound, axes, strict=True)):
         _refuse(
@@ -174,7 +184,8 @@ def _pack(work: _Matcher, dim: syntax.StarDim, axes: tuple[Axis, ...], index: in
             f"`{each.name}` gives it [{', '.join(map(str, axes))}]",
         )
         return
-    for a, b in zip(bound, axes, strict=True):
+    for i, (a, b) in enumerate(zip(bound, axes, strict=True)):
+        work.match.label(f"*{name}.{i}", b.label, index)
         _equal(work, a.size, b.size, index, f"`{_star(name)}`")
 
 
@@ -188,12 +199,12 @@ def _dim(work: _Matcher, dim: Any, axis: Axis, index: int) -> None:
         return
     if isinstance(dim, syntax.Name) and dim.id not in work.env.variables and _bindable(work, dim.id):
         work.env.variables[dim.id] = axis.size
-        work.match.labels.setdefault(dim.id, axis.label)
+        work.match.label(dim.id, axis.label, index)
         declared = any(d.name == dim.id for d in work.ref.tree.statics)
         (work.match.values if declared else work.match.sizes)[dim.id] = axis.size
         return
     if isinstance(dim, syntax.Name):
-        work.match.labels.setdefault(dim.id, axis.label)
+        work.match.label(dim.id, axis.label, index)
     work.pending.append((dim, axis, index))
 
 

@@ -85,14 +85,15 @@ def _square(checker: Checker, name: str, a: TensorType) -> Axis:
     return rows
 
 
-def _matrix(name: str, elems: Sequence[str], keep: int) -> Rule:
-    """The rule of an operation on square matrices that keeps the first axes, or all."""
+def _matrix(name: str, elems: Sequence[str], keep: int, turned: bool = False) -> Rule:
+    """The rule of an operation on square matrices that keeps the first axes, or all, the last two perhaps turned."""
 
     def rule(checker: Checker, statics: Statics, types: Types) -> Result:
         (a,) = types
         require_elem(name, a, elems)
         _square(checker, name, a)
-        return (a.with_axes(*a.axes[: len(a.axes) - 2 + keep]),), {}
+        axes = (*a.axes[:-2], a.axes[-1], a.axes[-2]) if turned else a.axes
+        return (a.with_axes(*axes[: len(axes) - 2 + keep]),), {}
 
     return rule
 
@@ -130,7 +131,8 @@ def _solved(
     rows = b.axes[-own]
     checker.meet(side, rows, f"solves `{side}` equations for `{rows}` right-hand sides", 1)
     batch = align(checker, (a.with_axes(*a.axes[:-2]), b.with_axes(*b.axes[:-own])), "solves {a} for {b}")
-    return (b.with_axes(*batch, *b.axes[-own:]),)
+    unknowns = rows.labelled(a.axes[-1].label or rows.label)  # one for each column of a
+    return (b.with_axes(*batch, unknowns, *b.axes[len(b.axes) - own + 1 :]),)
 
 
 def _linear_scan(checker: Checker, statics: Statics, types: Types) -> Result:
@@ -200,7 +202,7 @@ OPS = (
         StaticSpec("upper", "bool", False), StaticSpec("unitriangular", "bool", False), linear=(1,),
     ),
     _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a", "each"),
-    _op("inverse", "a", _matrix("inverse", SMOOTH, 2), "a⁻¹", "each"),
+    _op("inverse", "a", _matrix("inverse", SMOOTH, 2, True), "a⁻¹", "each"),
     _op("det", "a", _matrix("det", SMOOTH, 0), "det a", "each"),
     _op(
         "linear_scan", "a, b, h0?", _linear_scan, "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0", "own",

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.compiler.types import Axis, TensorType
-
-
-def name_of(axis: Axis) -> str:
-    """The axis by its size, and by its label where that says something else: `n`, `h = 2*n`."""
-    named = axis.pack is None and axis.label is not None and axis.label != str(axis.size)
-    return f"{axis.label} = {axis}" if named and not str(axis.label).startswith("*") else str(axis)
+from ogive.compiler.types import TensorType
 
 
 def shown(type: TensorType) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
-from ogive.compiler.ops.elems import name_of, shown, tensors
+from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.reduce import some
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import ge, le, size
@@ -42,7 +42,7 @@ def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, operand
         raise ShapeError(text, code="E0303", operand=operand)
     axes = []
     for i, (a, b) in enumerate(zip(x.axes, other.axes, strict=True)):
-        text = f"lays `{name_of(b)}` beside `{name_of(a)}`"
+        text = f"lays `{b.named}` beside `{a.named}`"
         if i == at:
             axes.append(b if b.label is not None else b.labelled(a.label))
         elif a.pack is not None or b.pack is not None:
@@ -88,9 +88,9 @@ def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[ob
         raise ShapeError(text, code="E0303", operand=1)
     for a, b in pairs:
         if a.pack is None and b.pack is None:
-            checker.meet(b, a, f"lays `{name_of(a)}` beside `{name_of(b)}`", 1)
+            checker.meet(b, a, f"lays `{a.named}` beside `{b.named}`", 1)
         elif a.size != b.size:
-            raise ShapeError(f"lays `{name_of(a)}` beside `{name_of(b)}`", operand=1)
+            raise ShapeError(f"lays `{a.named}` beside `{b.named}`", operand=1)
     return (x,), {"axis": at, "along": along}
 
 
@@ -108,7 +108,7 @@ def topk(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) 
     require_elem("topk", x, ORDERED)
     at, k = resolve(x, statics["axis"]), size(statics["k"])
     axis = x.axes[at]
-    checker.inside(le(k, axis.size), f"takes `{k}` of `{name_of(axis)}`, which has `{axis.size}` entries")
+    checker.inside(le(k, axis.size), f"takes `{k}` of `{axis.named}`, which has `{axis.size}` entries")
     values = x.with_axes(*x.axes[:at], Axis(k, axis.label), *x.axes[at + 1 :])
     return (values, values.with_elem("int")), {"axis": at, "k": k}
 

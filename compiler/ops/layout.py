@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ops.align import common_elem
 from ogive.compiler.ops.axes import resolve
-from ogive.compiler.ops.elems import name_of, shown, tensors
+from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.patterns import Solved, misfit, solve
 from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
@@ -129,7 +129,7 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     elem = common_elem("concat", operands)
     at = resolve(operands[0], statics["axis"])
     axes = list(operands[0].axes)
-    along = name_of(axes[at])
+    along = axes[at].named
     for i, other in enumerate(operands[1:], start=1):
         _same_rank(operands[0], other, i)
         for j, (a, b) in enumerate(zip(axes, other.axes, strict=True)):
@@ -138,7 +138,7 @@ def concat(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
                     raise ShapeError(f"`{shown(other)}` is joined along `{b}`", code="E0303", operand=i)
                 axes[j] = Axis(a.size + b.size, a.label if a.label == b.label else None)
             else:
-                axes[j] = _meet(checker, a, b, f"beside `{along}`, `{name_of(b)}` meets `{name_of(a)}`", i)
+                axes[j] = _meet(checker, a, b, f"beside `{along}`, `{b.named}` meets `{a.named}`", i)
     return (TensorType(elem, tuple(axes)),), {"axis": at}
 
 
@@ -199,7 +199,7 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     axis = operand.axes[at]
     for static, amount in (("before", before), ("after", after)):
         if amount.is_number and amount.number < 0:
-            text = f"{amount} entries {static} `{name_of(axis)}`: a slice crops"
+            text = f"{amount} entries {static} `{axis.named}`: a slice crops"
             raise ShapeError(text, code="E0304", static=static)
         if static == "after" and amount == before:
             break

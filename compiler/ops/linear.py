@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.ops.align import common_elem, require_elem
-from ogive.compiler.ops.elems import name_of, shown, tensors
+from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
@@ -46,7 +46,7 @@ def matmul(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
         if not type.axes or type.axes[-1].pack is not None or (len(type.axes) > 1 and type.axes[-2].pack is not None):
             raise ShapeError(f"`@` multiplies matrices, `{shown(type)}` is none", code="E0303", operand=operand)
     inner = b.axes[-1] if len(b.axes) == 1 else b.axes[-2]
-    checker.meet(a.axes[-1], inner, f"contracts `{name_of(a.axes[-1])}` with `{name_of(inner)}`", 1)
+    checker.meet(a.axes[-1], inner, f"contracts `{a.axes[-1].named}` with `{inner.named}`", 1)
     rows = a.axes[-2:-1]
     columns = b.axes[-1:] if len(b.axes) > 1 else ()
     batch = _batch(checker, a.axes[:-2], b.axes[:-2])
@@ -59,7 +59,7 @@ def _batch(checker: Checker, left: tuple[Axis, ...], right: tuple[Axis, ...]) ->
     longer = left if len(left) >= len(right) else right
     met = []
     for a, b in zip(left[len(left) - shared :], right[len(right) - shared :], strict=True):
-        text = f"multiplies batches of `{name_of(a)}` and `{name_of(b)}`"
+        text = f"multiplies batches of `{a.named}` and `{b.named}`"
         if a.pack is not None or b.pack is not None:
             if a.pack is None or b.pack is None or a.size != b.size:
                 raise ShapeError(f"{text}: a pack meets only itself", operand=1)
@@ -84,12 +84,12 @@ def linear(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     if len(weight.axes) != 2 or not x.axes or x.axes[-1].pack is not None:
         raise ShapeError(f"maps `{shown(x)}` by `{shown(weight)}`: no matrix fits", code="E0303", operand=1)
     out, inner = weight.axes
-    checker.equal(x.axes[-1].size, inner.size, f"contracts `{name_of(x.axes[-1])}` with `{name_of(inner)}`", 1)
+    checker.equal(x.axes[-1].size, inner.size, f"contracts `{x.axes[-1].named}` with `{inner.named}`", 1)
     if len(given) == 3:
         bias = given[2]
         if len(bias.axes) != 1:
             raise ShapeError(f"the bias has one axis, not `{shown(bias)}`", code="E0303", operand=2)
-        checker.equal(out.size, bias.axes[0].size, f"adds `{name_of(bias.axes[0])}` to `{name_of(out)}`", 2)
+        checker.equal(out.size, bias.axes[0].size, f"adds `{bias.axes[0].named}` to `{out.named}`", 2)
     return (TensorType(elem, (*x.axes[:-1], Axis(out.size))),), {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ogive.compiler.ops.elems import name_of, shown
+from ogive.compiler.ops.elems import shown
 from ogive.compiler.ops.pattern_parse import Operand, Parsed, Term, parse
 from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side
 from ogive.compiler.ops.spec import Checker, Pattern, ShapeError
@@ -149,8 +149,8 @@ class _Solver:
             raise misfit(text, term.inside, operand)
         for a, b in zip(found, axes, strict=True):
             if (a.pack or b.pack) and a.size != b.size:
-                raise misfit(f"`{term}` stands for `{name_of(a)}` and `{name_of(b)}`", term.inside, operand)
-            self.checker.meet(a, b, f"`{term}` stands for `{name_of(a)}` and `{name_of(b)}`", operand)
+                raise misfit(f"`{term}` stands for `{a.named}` and `{b.named}`", term.inside, operand)
+            self.checker.meet(a, b, f"`{term}` stands for `{a.named}` and `{b.named}`", operand)
 
     def known(self, term: Term) -> Size | None:
         """The size of a name, number or product, as far as it is known; None where it is not."""
@@ -195,7 +195,7 @@ class _Solver:
     def undetermined(self, term: Term, axis: Axis, operand: int) -> ShapeError:
         names = list(dict.fromkeys(f"`{leaf}`" for leaf in term.leaves() if self.known(leaf) is None))
         first = names[0].strip("`*")
-        text = f"cannot determine {' and '.join(names)} from `{name_of(axis)}`"
+        text = f"cannot determine {' and '.join(names)} from `{axis.named}`"
         return misfit(text, term.inside, operand, f"say how many: `{first}=...`" if first != "..." else "")
 
     def take_apart(self, term: Term, axis: Axis, operand: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.compiler.ops.elems import name_of, pack_index, shown, tensors
+from ogive.compiler.ops.elems import pack_index, shown, tensors
 from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size, ceil_div, ge, le, lt, size
 from ogive.compiler.types import Axis, TensorType
@@ -69,7 +69,7 @@ def entries_of(length: Size) -> str:
 
 def _index(checker: Checker, axis: Axis, at: Size) -> Size:
     found = _from_start(checker, at, axis.size)
-    text = f"index `{at}` of `{name_of(axis)}`"
+    text = f"index `{at}` of `{axis.named}`"
     _not_negative(checker, found, text)
     checker.inside(lt(found, axis.size), f"{text} is out of range: {entries_of(axis.size)}")
     return found
@@ -83,7 +83,7 @@ def _slice(checker: Checker, axis: Axis, start: Any, stop: Any, step: Any) -> tu
     if stride.is_number and stride.number < 1:
         raise ShapeError(f"a slice steps by at least 1, not {stride}", code="E0304", operand=0, help="flip[axis](x)")
     written = f"`{'' if start is None else start}:{'' if stop is None else stop}`"
-    text = f"slice {written} of `{name_of(axis)}`"
+    text = f"slice {written} of `{axis.named}`"
     _not_negative(checker, low, text)
     if stop is not None:
         checker.inside(le(high, length), f"{text} is out of range: {entries_of(length)}")

@@ -1,59 +1,119 @@
-"""Multiply-adds of one forward pass as a formula in the sizes of the inputs. Element-wise work is not counted."""
+"""Multiply-adds of one forward pass as a formula in the sizes of the inputs. Element-wise work is not counted.
+
+A derivative costs its function, and on the way back a product more for each operand of a product that it goes through.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from ogive.compiler.ir import Definition, Graph, Model, Node
+from ogive.compiler.ir import Definition, Graph, Model, Node, Operand
+from ogive.compiler.ops.recipe import Side, atoms_of
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import Axis, TensorType
 
 Types = Sequence[TensorType]
+Mask = tuple[bool, ...]  # for each input or output, whether the derivative goes through it
 
 
 def multiply_adds(model: Model) -> Size:
     """The count of a whole model, symbolic where sizes of inputs stay open."""
-    return of_definition(model.definition, {}).subs({unknown: size(value) for unknown, value in model.bindings})
+    count = _Counter().definition(model.definition, (False,) * len(model.definition.graph.inputs))
+    return count.ahead.subs({unknown: size(value) for unknown, value in model.bindings})
 
 
-def of_definition(definition: Definition, known: dict[int, Size]) -> Size:
-    """The count of a definition in its own sizes; `known` remembers by identity those that were counted."""
-    if id(definition) not in known:
-        known[id(definition)] = _graph(definition.graph, known)
-    return known[id(definition)]
+def runs(node: Node) -> Size:
+    """How often the body of a node runs: the iterations of a loop, the indices of `over` and `each`."""
+    return size(node.attr({"repeat": "count", "scan": "count", "over": "size", "each": "size"}.get(node.op, ""), 1))
 
 
-def _graph(graph: Graph, known: dict[int, Size]) -> Size:
-    total = size(0)
-    for node in graph.nodes:
-        once = _node(node, graph)
+def taken(node: Node) -> tuple[Graph, ...]:
+    """The bodies that run: as deployed, and with every optional input."""
+    if node.op == "custom_grad":
+        return node.regions[:1]
+    return {"phase": node.regions[1:], "given": node.regions[:1]}.get(node.op, node.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Multiply-adds ahead, those of the way back, and which outputs it starts from."""
+
+    ahead: Size
+    back: Size
+    live: Mask
+
+
+@dataclass
+class _Counter:
+    known: dict[tuple[int, Mask], _Count] = field(default_factory=dict)  # of definitions, by identity
+
+    def definition(self, definition: Definition, live: Mask) -> _Count:
+        """The count of a definition in its own sizes, where the derivative goes through some inputs."""
+        key = (id(definition), live)
+        if key not in self.known:
+            self.known[key] = self.graph(definition.graph, live)
+        return self.known[key]
+
+    def graph(self, graph: Graph, live: Mask) -> _Count:
+        """The count of a graph."""
+        names = {value.name for value, on in zip(graph.inputs, live, strict=True) if on}
+        ahead = back = size(0)
+        for node in graph.nodes:
+            count = self.node(node, graph, names)
+            times = runs(node)
+            ahead, back = ahead + times * count.ahead, back + times * count.back
+            names |= {value.name for value, on in zip(node.outputs, count.live, strict=True) if on}
+        return _Count(ahead, back, _mask(graph.outputs, names))
+
+    def node(self, node: Node, graph: Graph, names: set[str]) -> _Count:
+        """The count of one run of a node."""
+        live = _mask(node.inputs, names)
+        if node.op == "grad":
+            inner = self.graph(node.regions[0], (True, *(False,) * (len(live) - 1)))
+            total = inner.ahead + inner.back  # products all; a derivative of these has two factors to go through
+            return _Count(total, 2 * total if any(live) else size(0), (any(live),))
         if node.callee is not None:
-            once = once + of_definition(node.callee, known).subs(dict(node.bindings))
-        regions = {"phase": node.regions[1:], "given": node.regions[:1]}.get(node.op, node.regions)
-        for region in regions:  # as deployed, and with every optional input
-            once = once + _graph(region, known)
-        total = total + _turns(node, graph) * once
-    return total
+            count = self.definition(node.callee, live)
+            inside = dict(node.bindings)
+            return _Count(count.ahead.subs(inside), count.back.subs(inside), count.live)
+        if node.regions:
+            return self.bodies(node, live)
+        on = any(live) and node.op != "stop_gradient"
+        ahead, back = _products(node, graph, live)
+        return _Count(ahead, back if on else size(0), (on,) * len(node.outputs))
+
+    def bodies(self, node: Node, live: Mask) -> _Count:
+        """The count of the bodies of a node; what a loop carries is live where any iteration makes it so."""
+        carried = int(node.attr("carry", 0))
+        while True:
+            found = [self.graph(region, live) for region in taken(node)]
+            outputs = tuple(any(side) for side in zip(*(each.live for each in found), strict=True))
+            joined = (*(a or b for a, b in zip(live[:carried], outputs[:carried], strict=True)), *live[carried:])
+            if joined == live:
+                break
+            live = joined
+        back = sum((each.back for each in found), size(0))
+        if node.op == "custom_grad" and any(live):
+            back = self.graph(node.regions[1], (False,) * len(node.regions[1].inputs)).ahead
+        return _Count(sum((each.ahead for each in found), size(0)), back, outputs)
 
 
-def _turns(node: Node, graph: Graph) -> Size:
-    """How often the body of a node runs."""
-    if node.op == "repeat":
-        count: Size = size(node.attr("count"))
-        return count
-    if node.op == "scan":
-        sliced, axis = node.inputs[int(node.attr("carry"))], int(node.attr("axis"))
-        assert isinstance(sliced, str), node
-        return graph.values[sliced].type.axes[axis].size
-    return size(1)
+def _mask(names: Sequence[Operand], live: set[str]) -> Mask:
+    return tuple(isinstance(name, str) and name in live for name in names)
 
 
-def _node(node: Node, graph: Graph) -> Size:
+def _products(node: Node, graph: Graph, live: Mask) -> tuple[Size, Size]:
+    """The multiply-adds of an operation, and of its derivative in the operands that are live."""
+    given = [(graph.values[name].type, on) for name, on in zip(node.inputs, live, strict=True) if isinstance(name, str)]
+    types, ons = [type for type, _ in given], [on for _, on in given]
+    if node.op == "attention":
+        return _attention(types, ons)
     count = COUNTS.get(node.op)
     if count is None:
-        return size(0)
-    types = [graph.values[name].type for name in node.inputs if isinstance(name, str)]
-    return count(node, types, node.outputs[0].type)
+        return size(0), size(0)
+    once = count(node, types, node.outputs[0].type)
+    return once, sum(ons[:2]) * once if node.op != "einsum" else sum(ons) * once
 
 
 def _product(axes: Sequence[Axis]) -> Size:
@@ -64,10 +124,27 @@ def _product(axes: Sequence[Axis]) -> Size:
 
 
 def _einsum(node: Node, types: Types, result: TensorType) -> Size:
-    total = size(max(1, len(types) - 1))
-    for length in node.attr("recipe").sizes.values():
-        total = total * length
+    """Two operands at a time, from the left; where nothing is summed, the work is element-wise."""
+    recipe = node.attr("recipe")
+    sides = [_names(side) for side in recipe.inputs]
+    total, kept = size(0), sides[0]
+    for at, side in enumerate(sides[1:], 1):
+        wanted = {
+            **_names(recipe.outputs[0]),
+            **{name: length for later in sides[at + 1 :] for name, length in later.items()},
+        }
+        met = {**kept, **side}
+        kept = {name: length for name, length in met.items() if name in wanted}
+        if len(kept) < len(met):
+            once = size(1)
+            for length in met.values():
+                once = once * length
+            total = total + once
     return total
+
+
+def _names(side: Side) -> dict[str, Size]:
+    return {atom.name: atom.size for atom in atoms_of(side)}
 
 
 def _matmul(node: Node, types: Types, result: TensorType) -> Size:
@@ -86,13 +163,15 @@ def _conv_transpose(node: Node, types: Types, result: TensorType) -> Size:
     return _product(types[0].axes) * _product(types[1].axes[1:])
 
 
-def _attention(node: Node, types: Types, result: TensorType) -> Size:
+def _attention(types: Types, live: Sequence[bool]) -> tuple[Size, Size]:
+    """Scores and their product with the values; the way back takes a product for each, and one for the scores."""
     q, k, v = types[:3]
-    return _product(q.axes[:-1]) * k.axes[-2].size * (q.axes[-1].size + v.axes[-1].size)
+    scores, values = (_product(q.axes[:-1]) * k.axes[-2].size * width.axes[-1].size for width in (q, v))
+    back = (live[0] + live[1]) * scores + (live[2] + (live[0] or live[1])) * values
+    return scores + values, back
 
 
 COUNTS: dict[str, Callable[[Node, Types, TensorType], Size]] = {
-    "attention": _attention,
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "einsum": _einsum,

@@ -9,9 +9,25 @@ from collections.abc import Mapping
 from ogive.backends.weights.paths import Slot
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.sizes import Unknown, size
-from ogive.cost import multiply_adds
+from ogive.cost import multiply_adds, runs, taken
 
-BOOKKEEPING = frozenset({"weight", "call", "repeat", "scan", "phase", "given", "update", "assume", "tap"})
+BOOKKEEPING = frozenset(
+    {
+        "weight",
+        "call",
+        "repeat",
+        "scan",
+        "phase",
+        "given",
+        "update",
+        "assume",
+        "tap",
+        "over",
+        "each",
+        "grad",
+        "custom_grad",
+    }
+)
 
 
 def summary(
@@ -43,7 +59,9 @@ def _at(ir: Model, sizes: Mapping[str, int]) -> str:
 
 
 def operations(ir: Model) -> Counter[str]:
-    """How often each primitive operation runs in one forward pass; a `scan` counts its body once."""
+    """How often each primitive operation runs in one forward pass, as deployed and with every optional input: in all
+    iterations of a loop and at all indices of `over` and `each`, where their number is known (else once).
+    """
     return _definition(ir.definition, dict(ir.bindings))
 
 
@@ -61,13 +79,12 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int]) -> Counter[str]:
             # sizes that the input alone decides stay open: no loop counts by them
             inside = {unknown: size.at(sizes) for unknown, size in node.bindings if size.unknowns <= sizes.keys()}
             inner += _definition(node.callee, inside)
-        for region in node.regions:
+        for region in taken(node):
             inner += _graph(region, sizes)
-        count = node.attr("count")
-        open_ = node.op != "repeat" or not count.unknowns <= sizes.keys()  # an open number of turns counts as one
-        turns = 1 if open_ else count.at(sizes)
+        many = runs(node)
+        times = many.at(sizes) if many.unknowns <= sizes.keys() else 1
         for op, count in inner.items():
-            total[op] += turns * count
+            total[op] += times * count
     return total
 
 
