@@ -81,7 +81,8 @@ PROGRAMS = {
         {"linear": 7, "expand": 1, "add": 7, "tanh": 7},
     ),
     "two kinds of choices": (
-        "    if training:\n        x = x |> Linear[d, d] as a |> Linear[d, d] as b\n    return x |> Linear[d, 4] as c\n",
+        "    if training:\n        x = x |> Linear[d, d] as a |> Linear[d, d] as b\n"
+        "    return x |> Linear[d, 4] as c\n",
         {"linear": 1},
     ),
 }  # fmt: skip
