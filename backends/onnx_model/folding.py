@@ -33,6 +33,11 @@ def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(whole * np.sign(a) * np.sign(b))
 
 
+def _mod(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
+    """With `fmod` the remainder of a division towards zero."""
+    return np.asarray((np.fmod if attrs.get("fmod") else np.mod)(xs[0], xs[1])).astype(xs[0].dtype)
+
+
 def _where(attrs: Attrs, xs: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(xs[0], xs[1], xs[2]).astype(xs[1].dtype)
 
@@ -90,7 +95,7 @@ def _split(attrs: Attrs, xs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
 
 FOLDS: Mapping[str, Fold] = {
     "Add": elementwise(np.add), "Sub": elementwise(np.subtract), "Mul": elementwise(np.multiply),
-    "Div": elementwise(_divide), "Mod": elementwise(np.mod), "Neg": elementwise(np.negative),
+    "Div": elementwise(_divide), "Mod": _mod, "Neg": elementwise(np.negative),
     "Abs": elementwise(np.abs), "Min": elementwise(np.minimum), "Max": elementwise(np.maximum),
     "Pow": elementwise(np.power),
     "Sqrt": elementwise(np.sqrt), "Exp": elementwise(np.exp), "Log": elementwise(np.log),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ogive.backends.onnx_model import (
     lower_algebra,
+    lower_arithmetic,
     lower_elementwise,
     lower_index,
     lower_kernels,
@@ -23,6 +24,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_reduce.LOWER,
     lower_index.LOWER,
     lower_elementwise.LOWER,
+    lower_arithmetic.LOWER,
     lower_special.LOWER,
     lower_kernels.LOWER,
     lower_norms.LOWER,

@@ -7,8 +7,8 @@ from typing import Any
 
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import given, operand
-from ogive.compiler.ir import Const, Node
+from ogive.backends.onnx_model.operands import elem_of, given, operand
+from ogive.compiler.ir import Node
 from ogive.compiler.types import FLOATS
 
 
@@ -43,42 +43,9 @@ def settings(name: str, **rename: str) -> Lowering:
     return lower
 
 
-def elem_of(ctx: Context, node: Node) -> str:
-    """The element type of the operands."""
-    return next(ctx.type(x).elem for x in node.inputs if isinstance(x, str))
-
-
 def constant(ctx: Context, node: Node, value: float) -> str:
     """A number that joins the operands."""
     return ctx.number(value, elem_of(ctx, node))
-
-
-def floordiv(ctx: Context, node: Node, args: Args) -> str:
-    """floor(a / b); ONNX divides integers towards zero."""
-    a, b = given(args)
-    if elem_of(ctx, node) in FLOATS:
-        return ctx.node("Floor", ctx.node("Div", a, b))
-    return ctx.node("Div", ctx.node("Sub", a, ctx.node("Mod", a, b)), b)
-
-
-def mod(ctx: Context, node: Node, args: Args) -> str:
-    """A - b floor(a / b), which `Mod` is for integers alone."""
-    a, b = given(args)
-    if elem_of(ctx, node) in FLOATS:
-        return ctx.node("Sub", a, ctx.node("Mul", b, ctx.node("Floor", ctx.node("Div", a, b))))
-    return ctx.node("Mod", a, b)
-
-
-def power(ctx: Context, node: Node, args: Args) -> str:
-    """a^b, with a node of their own for squares and roots."""
-    a, b = given(args)
-    right = node.inputs[1]
-    value = right.value if isinstance(right, Const) else None
-    if value == 2 and not isinstance(value, bool):
-        return ctx.node("Mul", a, a)
-    if value == 0.5:
-        return ctx.node("Sqrt", a)
-    return ctx.node("Pow", a, b)
 
 
 def lerp(ctx: Context, node: Node, args: Args) -> str:
@@ -122,12 +89,14 @@ def bounded(low: str, high: str) -> Lowering:
 
 
 def clipped(ctx: Context, node: Node, x: str, low: Any, high: Any) -> str:
-    """min(max(x, low), high)."""
+    """min(max(x, low), high). A bound of floats that is left out is their largest number: infinity is told."""
     elem = elem_of(ctx, node)
-    ends = ["" if isinstance(end, float) and math.isinf(end) else ctx.number(end, elem) for end in (low, high)]
-    while ends and not ends[-1]:
-        ends.pop()
-    return ctx.node("Clip", x, *ends) if ends else x
+    open_ = [isinstance(end, float) and math.isinf(end) for end in (low, high)]
+    if all(open_):
+        return x
+    told = elem in FLOATS
+    ends = ["" if free and not told else ctx.number(end, elem) for end, free in zip((low, high), open_, strict=True)]
+    return ctx.node("Clip", x, *(ends if ends[1] else ends[:1]))
 
 
 def cast(ctx: Context, node: Node, args: Args) -> str:
@@ -185,9 +154,6 @@ LOWER: dict[str, Lowering] = {
     "sub": op("Sub"),
     "mul": op("Mul"),
     "div": op("Div"),
-    "floordiv": floordiv,
-    "mod": mod,
-    "pow": power,
     "neg": op("Neg"),
     "eq": op("Equal"),
     "ne": chain("Not", "Equal"),

@@ -31,6 +31,11 @@ def optional(args: Args, index: int) -> str | None:
     return args[index] if index < len(args) else None
 
 
+def elem_of(ctx: Context, node: Node) -> str:
+    """The element type of the operands."""
+    return next(ctx.type(x).elem for x in node.inputs if isinstance(x, str))
+
+
 def number(value: Size | int, node: Node, what: str) -> int:
     """A setting that ONNX wants as a number."""
     if isinstance(value, int):
