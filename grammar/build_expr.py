@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.grammar import syntax as s
 from ogive.grammar.builder import Builder, Kids
+from ogive.grammar.diagnostics import Diagnostic
 
 
 def _name(b: Builder, start: int, end: int, kids: Kids) -> s.Expr:
@@ -17,8 +18,15 @@ def _name(b: Builder, start: int, end: int, kids: Kids) -> s.Expr:
 
 
 def _number(b: Builder, start: int, end: int, kids: Kids) -> s.Number:
-    text = b.text(kids[0]).replace("_", "")
-    return s.Number(span=b.span(start, end), value=int(text) if text.isdigit() else float(text))
+    text, span = b.text(kids[0]).replace("_", ""), b.span(start, end)
+    if text.isdigit():
+        return s.Number(span=span, value=int(text))
+    value = float(text)
+    if value == float("inf"):
+        b.report(Diagnostic("E0101", f"{text} is more than floats hold", span, help="infinity is `inf`"))
+    elif value == 0 and text.lower().partition("e")[0].strip("0."):
+        b.report(Diagnostic("E0101", f"{text} is less than floats hold, and would be 0", span))
+    return s.Number(span=span, value=value)
 
 
 def _string(b: Builder, start: int, end: int, kids: Kids) -> s.String:

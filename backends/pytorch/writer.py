@@ -68,8 +68,11 @@ class Writer:
         return condition_code(condition, self.scope.shapes.name)
 
     def literal(self, const: Const) -> Code:
-        """A literal operand as an expression."""
-        return number_code(const.value) if isinstance(const.value, float) else self.scalar(const.value)
+        """A literal operand as an expression; torch takes no integer of more than 64 bits."""
+        value = const.value
+        if isinstance(value, Size) and value.is_number and abs(value.number) >= 2**63:
+            value = float(value.number)
+        return number_code(value) if isinstance(value, float) else self.scalar(value)
 
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         """Arguments for view and reshape: the first size that must be computed comes out as -1."""

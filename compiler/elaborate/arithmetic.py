@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.checker import absent, operation
@@ -82,13 +82,25 @@ def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
     if isinstance(left, Size) and isinstance(right, Size) and op != "/":
         _bounded(frame, op, left, right, span)
         return _sizes(frame, op, left, right, span)
-    known = [_known(left), _known(right)]
-    if None in known:
-        return Scalar(op, (left, right))
     try:
-        return float(_PLAIN[op](known[0], known[1]))
+        known = [_known(left), _known(right)]
+        if None in known:
+            return Scalar(op, (left, right))
+        found = float(_PLAIN[op](known[0], known[1]))
     except (ZeroDivisionError, OverflowError, TypeError) as problem:
         raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
+    if gone := vanished(op, found, known):
+        raise frame.fail("E0404", f"`{op}` of {left} and {right} is {gone} in floats", span)
+    return found
+
+
+def vanished(op: str, result: float, operands: Sequence[float | None]) -> str:
+    """What a number has become that no float holds: "infinite" of finite ones, "0" of others than 0."""
+    if not all(number is not None and math.isfinite(number) for number in operands):
+        return ""
+    if not math.isfinite(result):
+        return "infinite"
+    return "0" if op in ("*", "/", "**") and result == 0 and all(operands) else ""
 
 
 def divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:

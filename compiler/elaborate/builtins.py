@@ -130,13 +130,18 @@ def _real(name: str, run: Callable[..., float], items: tuple[Any, ...]) -> Any:
     """A number where all items are known, else a scalar to be computed when they are."""
     if not all(is_number(item) for item in items):
         raise Misuse(f"`{name}` needs numbers")
-    known = [float(i.number) if isinstance(i, Size) and i.is_number else i for i in items]
-    if all(isinstance(item, float) for item in known):
-        try:
-            return run(*known)
-        except (ValueError, OverflowError) as problem:
-            raise Misuse(f"`{name}`: {problem}") from problem
-    return Scalar(name, tuple(items))
+    try:
+        known = [float(i.number) if isinstance(i, Size) and i.is_number else i for i in items]
+        if not all(isinstance(item, float) for item in known):
+            return Scalar(name, tuple(items))
+        found = run(*known)
+    except (ValueError, OverflowError) as problem:
+        raise Misuse(f"`{name}`: {problem}") from problem
+    finite = all(map(math.isfinite, known))
+    vanishes = name == "exp" or (name == "*" and all(known))
+    if finite and (not math.isfinite(found) or (vanishes and found == 0)):
+        raise Misuse(f"`{name}` of {', '.join(map(str, items))} is {'0' if found == 0 else 'infinite'} in floats")
+    return found
 
 
 def _sum(*args: Any) -> Any:

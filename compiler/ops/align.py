@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ogive.compiler.ir import Const, Scalar
+from ogive.compiler.ops.held import fits
 from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size
 from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
@@ -78,6 +79,9 @@ def common_elem(name: str, types: Sequence[Operand]) -> str:
             article = "an" if literal == "int" else "a"
             text = f"`{name}` meets {article} `{literal}` number with `{elem}`"
             raise ShapeError(text, code="E0501", operand=first, help="cast[float](x)")
+    for operand, type in enumerate(types):
+        if isinstance(type, Const):
+            fits(type, elem, operand=operand)
     return elem
 
 

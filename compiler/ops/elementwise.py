@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.ir import Const
 from ogive.compiler.ops.align import align, common_elem, require_elem
+from ogive.compiler.ops.held import fits, number_of
 from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.types import ELEMENTS, FLOATS, INTS, TensorType
 
@@ -62,6 +64,18 @@ def binary(
 
 def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
     return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool")
+
+
+def _whole_quotient(name: str, spec: OpSpec) -> OpSpec:
+    """The operation, which refuses to divide integers by a literal 0."""
+
+    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
+        result = spec.rule(checker, statics, types)
+        if result[0][0].elem in INTS and isinstance(types[1], Const) and number_of(types[1]) == 0:
+            raise ShapeError(f"`{name}` divides `{result[0][0].elem}` by 0", code="E0501", operand=1)
+        return result
+
+    return replace(spec, rule=rule)
 
 
 def _div(checker: Checker, statics: Statics, types: Types) -> Result:
@@ -130,6 +144,7 @@ def _clamp(checker: Checker, statics: Statics, types: Types) -> Result:
 
 def _whole(bound: Any, elem: str, static: str) -> Any:
     """The bound as an integer, which keeps the type of the tensor."""
+    fits(bound, elem, operand=0, static=static)
     if not isinstance(bound, float) or math.isinf(bound):
         return bound
     if not bound.is_integer():
@@ -152,8 +167,8 @@ OPERATORS = (
     binary("sub", "a - b", "subtracts {b} from {a}"),
     binary("mul", "a b", "multiplies {a} by {b}", linear=(0, 1)),
     _op("div", "a, b", _div, "a / b", linear=(0,), literals=True),
-    binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL),
-    binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL),
+    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL)),
+    _whole_quotient("%", binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL)),
     _op("pow", "a, b", _pow, "a^b", literals=True),
     unary("neg", "-x", elems=NUMERIC, linear=True),
     _compare("eq", "=", ELEMENTS),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.ir import Scalar
+from ogive.compiler.ops.held import fits
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import ELEMENTS, INTS, Axis, TensorType
@@ -34,6 +35,7 @@ def _full(checker: Checker, statics: Statics, types: Types) -> Result:
         if not value.is_integer():
             raise ShapeError(f"`full` of `{elem}` holds no {value}", code="E0404", static="v")
         value = int(value)
+    fits(value, elem, static="v")
     return (TensorType(elem, tuple(statics["sizes"])),), {"v": value}
 
 
@@ -80,6 +82,8 @@ def _constant(checker: Checker, statics: Statics, types: Types) -> Result:
         elem = "bool"
     else:
         elem = "int" if leaves and all(isinstance(leaf, int | Size) for leaf in leaves) else "float"
+    for leaf in leaves:
+        fits(leaf, elem, static="list")
     type = TensorType(elem, tuple(Axis(size(count)) for count in shape))
     return (type,), {"list": _frozen(statics["list"])}
 
