@@ -70,7 +70,7 @@ class Writer:
     def literal(self, const: Const) -> Code:
         """A literal operand as an expression; torch takes no integer of more than 64 bits."""
         value = const.value
-        if isinstance(value, Size) and value.is_number and abs(value.number) >= 2**63:
+        if isinstance(value, Size) and value.is_number and not -(2**63) <= value.number < 2**63:
             value = float(value.number)
         return number_code(value) if isinstance(value, float) else self.scalar(value)
 
