@@ -168,7 +168,7 @@ def test_integers_wrap_around_and_divide_downwards(elem: str) -> None:
     a, b = a[b != 0], b[b != 0]
     codes = {f"x {op} y": elem for op in ("+", "-", "*", "//", "%")} | {"x < y": "bool", "x == y": "bool"}
     found = all_of({code: f"{type}[n]" for code, type in codes.items()}, [f"{elem}[n]", f"{elem}[n]"])(a, b)
-    top = 2 ** (8 * kind().itemsize)
+    top = 2 ** (8 * np.dtype(kind).itemsize)
     for code, (theirs, ours) in found.items():
         assert (theirs == ours).all(), (code, a[theirs != ours], b[theirs != ours])
         exact = [eval(code, {"x": int(x), "y": int(y)}) for x, y in zip(a, b, strict=True)]
