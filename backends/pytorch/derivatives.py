@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ogive.backends.pytorch.code import Code, call
 from ogive.backends.pytorch.names import identifier
 from ogive.backends.pytorch.writer import Writer
-from ogive.compiler.ir import Graph, Node
+from ogive.compiler.ir import Definition, Graph, Model, Node
+from ogive.compiler.passes.frame import with_callees
+
+NORMS = ("layer_norm", "batch_norm_train")  # whose kernels have right derivatives up to the second
+
+
+def derived(model: Model) -> dict[str, int]:
+    """In how many `grad` a definition runs at most, by its name."""
+    found: dict[str, int] = {}
+
+    def visit(definition: Definition, depth: int) -> None:
+        if found.get(definition.name, -1) < depth:
+            found[definition.name] = depth
+            walk(definition.graph, depth)
+
+    def walk(graph: Graph, depth: int) -> None:
+        for node in graph.nodes:
+            if node.callee is not None:
+                visit(node.callee, depth)
+            for region in node.regions:
+                walk(region, depth + (node.op == "grad"))
+
+    visit(model.definition, 0)
+    return found
+
+
+def apart(model: Model, depths: Mapping[str, int]) -> Model:
+    """The model with norms that run in two `grad` written as blocks of their own: no layers of torch."""
+    done: dict[int, Definition] = {}
+
+    def rewritten(definition: Definition) -> Definition:
+        if id(definition) not in done:
+            found = with_callees(definition, rewritten)
+            deep = depths.get(definition.name, 0) > 1 and any(node.op in NORMS for node in definition.graph.walk())
+            done[id(definition)] = replace(found, block="") if deep else found
+        return done[id(definition)]
+
+    if max(depths.values()) < 2:
+        return model
+    found = rewritten(model.definition)
+    return model if found is model.definition else replace(model, definition=found)
 
 
 def gradient(writer: Writer, node: Node) -> None:
@@ -17,19 +57,22 @@ def gradient(writer: Writer, node: Node) -> None:
     region = node.regions[0]
     count = int(node.attr("operands"))
     args = _args(writer, node, count)
+    writer.deriving += 1
     function = _inner(writer, node, region, count, node.inputs[count:])
+    writer.deriving -= 1
     _bind(writer, node, Code(f"torch.func.grad({function})({', '.join(map(str, args))})"))
 
 
 def custom(writer: Writer, node: Node) -> None:
-    """The value of one function with the derivative that another gives."""
+    """The value of one function with the derivative that another gives; what it captures is derived as ever."""
     _settle(writer)
     captured = int(node.attr("captured"))
     (x,) = _args(writer, node, 1)
     forward = _inner(writer, node, node.regions[0], 1, node.inputs[1 : 1 + captured])
     backward = _inner(writer, node, node.regions[1], 2, node.inputs[1 + captured :])
     writer.helper("CustomGrad")
-    _bind(writer, node, call("CustomGrad.apply", Code(forward), Code(backward), x))
+    x = writer.once(x, "x")
+    _bind(writer, node, call("CustomGrad.apply", Code(backward), Code(f"{forward}({x}.detach())"), x))
 
 
 def _inner(writer: Writer, node: Node, region: Graph, count: int, captured: Sequence[object]) -> str:

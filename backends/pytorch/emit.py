@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ogive.backends.pytorch.classes import class_lines
 from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.derivatives import apart, derived
 from ogive.backends.pytorch.functions import filled, write
 from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
@@ -46,7 +47,9 @@ WIDTH = 84  # of the text inside of docstrings
 def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     """The text of the file. It needs torch alone."""
     model = lowered(model, passes)
-    file = File(known_at_start(model), effectful(), seeded(model))
+    depths = derived(model)
+    model = apart(model, depths)
+    file = File(known_at_start(model), effectful(), seeded(model), depths)
     file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:

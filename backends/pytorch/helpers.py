@@ -20,9 +20,39 @@ def batch_norm_train(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm by the statistics of x itself, then its mean and its unbiased variance by channel."""
+    if weight is None and bias is not None:  # torch's second derivative is wrong without it
+        weight = torch.ones_like(bias)
     y = F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
     variance, mean = torch.var_mean(x.detach(), (0, *range(2, x.dim())))
     return y, mean, variance
+'''
+
+BATCH_NORM_STEPS = '''
+def batch_norm_steps(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm by the statistics of x, step by step, so that all derivatives are right; then these statistics."""
+    axes = (0, *range(2, x.dim()))
+    variance, mean = torch.var_mean(x, axes, correction=0)
+    y = batch_norm(x, mean, variance, weight, bias, eps)
+    variance, mean = torch.var_mean(x.detach(), axes)
+    return y, mean, variance
+'''
+
+LAYER_NORM = '''
+def layer_norm(
+    x: Tensor,
+    shape: tuple[int, ...],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias, step by step, so that all derivatives are right."""
+    axes = tuple(range(-len(shape), 0))
+    x = x - x.mean(axes, keepdim=True)
+    y = x * torch.rsqrt((x * x).mean(axes, keepdim=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
 '''
 
 LINEAR_SCAN = '''
@@ -109,18 +139,28 @@ def turns(path: str, weight: Tensor) -> dict[str, Tensor]:
 
 CUSTOM_GRAD = '''
 class CustomGrad(torch.autograd.Function):
-    """The value of one function, with the derivative that another one gives."""
+    """y as it is, with the derivative in x that another function gives."""
 
     @staticmethod
-    def forward(ctx: Any, inner: Any, backward: Any, x: Tensor) -> Tensor:
+    def forward(backward: Any, y: Tensor, x: Tensor) -> Tensor:
+        return y.view_as(y)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, Tensor, Tensor], output: Tensor) -> None:
+        ctx.inner, _, x = inputs
         ctx.save_for_backward(x)
-        ctx.inner = backward
-        return inner(x)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[None, None, Tensor]:
+    def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor, Tensor]:
         (x,) = ctx.saved_tensors
-        return None, None, ctx.inner(x, g)
+        return None, g, ctx.inner(x, g)
+'''
+
+UNFUSED = '''
+def unfused(attention: Any, *args: Any, **settings: Any) -> Tensor:
+    """Attention whose derivative has derivatives, which those of torch's fused kernels have not."""
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return attention(*args, **settings)
 '''
 
 EXTERN = '''
@@ -135,9 +175,12 @@ HELPERS: dict[str, str] = {
     "turns": TURNS,
     "weights_of": WEIGHTS_OF,
     "CustomGrad": CUSTOM_GRAD,
+    "unfused": UNFUSED,
     "seeded_dropout": SEEDED_DROPOUT,
     "seeded_attention": SEEDED_ATTENTION,
     "batch_norm": BATCH_NORM,
     "batch_norm_train": BATCH_NORM_TRAIN,
+    "batch_norm_steps": BATCH_NORM_STEPS,
+    "layer_norm": LAYER_NORM,
     "linear_scan": LINEAR_SCAN,
 }

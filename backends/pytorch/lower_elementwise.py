@@ -46,6 +46,41 @@ def function(name: str, **fixed: str) -> Lowering:
     return lower
 
 
+def floordiv(ctx: Context, node: Node, args: Args) -> Code:
+    """`a // b`; for floats `torch.div(a, b, rounding_mode="floor")`, which is the same with a derivative, 0."""
+    a, b = given(args)
+    numbers = all(ctx.plain(x) for x in node.inputs)
+    if numbers or not node.outputs[0].type.floating:
+        return binary(a, "//", b)
+    return call("torch.div", *_tensors(ctx, node, a, b), rounding_mode='"floor"')
+
+
+def mod(ctx: Context, node: Node, args: Args) -> Code:
+    """`a % b`."""
+    a, b = given(args)
+    numbers = all(ctx.plain(x) for x in node.inputs)
+    if numbers or not node.outputs[0].type.floating:
+        return binary(a, "%", b)
+    a, b = _tensors(ctx, node, a, b)
+    return binary(a, "%", b)
+
+
+def _tensors(ctx: Context, node: Node, a: Code, b: Code) -> tuple[Code, Code]:
+    """Both operands; a number before a tensor as one too, since torch has no derivative of what divides a number."""
+    if not ctx.plain(node.inputs[0]):
+        return a, b
+    b = ctx.once(b, "divisor")
+    return method(b, "new_full", Code("()"), a), b
+
+
+def hardsigmoid(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.hardsigmoid(x)`; torch has no second derivative of it."""
+    (x,) = given(args)
+    if ctx.derived():
+        return binary(call("F.relu6", binary(x, "+", Code("3"))), "/", Code("6"))
+    return call("F.hardsigmoid", x)
+
+
 def settings(name: str, defaults: dict[str, float], rename: dict[str, str] | None = None) -> Lowering:
     """`F.elu(x, alpha=0.5)`: settings that equal torch's defaults are left out."""
 
@@ -137,8 +172,8 @@ LOWER: dict[str, Lowering] = {
     "sub": operator("-"),
     "mul": operator("*"),
     "div": operator("/"),
-    "floordiv": operator("//"),
-    "mod": operator("%"),
+    "floordiv": floordiv,
+    "mod": mod,
     "pow": power,
     "neg": prefix("-"),
     "eq": operator("=="),
@@ -184,7 +219,7 @@ LOWER: dict[str, Lowering] = {
     "elu": settings("F.elu", {"alpha": 1.0}),
     "leaky_relu": settings("F.leaky_relu", {"slope": 0.01}, {"slope": "negative_slope"}),
     "hardswish": function("F.hardswish"),
-    "hardsigmoid": function("F.hardsigmoid"),
+    "hardsigmoid": hardsigmoid,
     "hardtanh": settings("F.hardtanh", {"lo": -1.0, "hi": 1.0}, {"lo": "min_val", "hi": "max_val"}),
     "mish": function("F.mish"),
     "relu6": function("F.relu6"),

@@ -41,9 +41,16 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
     if generator is not None:
         ctx.helper("seeded_dropout")
         settings = (mask or Code("None"), Code(str(causal)), scale or Code("None"))
-        return call(ctx.helper("seeded_attention").text, q, k, v, *settings, dropout, generator)
+        return _applied(ctx, ctx.helper("seeded_attention").text, q, k, v, *settings, dropout, generator)
     name = "F.scaled_dot_product_attention"
-    return call(name, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
+    return _applied(ctx, name, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
+
+
+def _applied(ctx: Context, name: str, *args: Code | None, **settings: Code | None) -> Code:
+    """The call; inside of `grad` by the kernel that has a second derivative."""
+    if ctx.derived():
+        return call(ctx.helper("unfused").text, name, *args, **settings)
+    return call(name, *args, **settings)
 
 
 def _type(ctx: Context, node: Node, operand: int) -> TensorType:
@@ -118,19 +125,28 @@ def _same_sides(ctx: Context, node: Node) -> list[Code]:
 
 
 def conv_transpose(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.conv_transpose2d(x, w, b, stride=2)`."""
+    """`F.conv_transpose2d(x, w, b, stride=2)`; in two `grad` padded apart, for torch has no third derivative else."""
     x, w, b = args
-    return call(
+    pad, more = node.attr("pad"), node.attr("out_pad")
+    none = (size(0),) * len(pad)
+    apart = ctx.derived() > 1 and more != none
+    y = call(
         ranked(node, _type(ctx, node, 0), "conv_transpose{n}d"),
         x,
         w,
-        b,
+        None if apart else b,
         stride=setting(ctx, node.attr("stride"), 1),
-        padding=setting(ctx, node.attr("pad"), 0),
-        output_padding=setting(ctx, node.attr("out_pad"), 0),
+        padding=setting(ctx, none if apart else pad, 0),
+        output_padding=setting(ctx, none if apart else more, 0),
         groups=setting(ctx, (node.attr("groups"),), 1),
         dilation=setting(ctx, node.attr("dilation"), 1),
     )
+    if not apart:
+        return y
+    pairs = reversed(list(zip(pad, more, strict=True)))
+    sides = [ctx.size(side) for low, high in pairs for side in (size(0) - low, high - low)]
+    y = call("F.pad", y, tuple_of(sides))
+    return y if b is None else binary(y, "+", method(b, "view", "-1", *["1"] * len(pad)))
 
 
 def pool(name: str) -> Lowering:

@@ -19,7 +19,10 @@ def _eps(ctx: Context, node: Node) -> Code | None:
 
 
 def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
-    """`F.layer_norm(x, (d,), weight, bias, eps)`; other axes than the last are moved there and back."""
+    """`F.layer_norm(x, (d,), weight, bias, eps)`; other axes than the last are moved there and back.
+
+    In two `grad` layer norm goes step by step: the third derivative of the kernel is wrong.
+    """
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         x, *affine = args
@@ -31,7 +34,8 @@ def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
         moved = x if axes == trailing else method(x, "movedim", dims(type, axes), _last(len(axes)))
         shape = tuple_of([ctx.size(type.axes[axis].size) for axis in axes])
         eps = None if node.attr("eps") == eps_default else ctx.scalar(node.attr("eps"))
-        y = call(name, moved, shape, *_given(affine), eps=eps)
+        steps = name == "F.layer_norm" and ctx.derived() > 1
+        y = call(ctx.helper("layer_norm").text if steps else name, moved, shape, *_given(affine), eps=eps)
         return y if axes == trailing else method(y, "movedim", _last(len(axes)), dims(type, axes))
 
     return lower
@@ -43,7 +47,12 @@ def _last(count: int) -> Code:
 
 
 def _given(affine: Sequence[Code | None]) -> list[Code]:
-    """Weight and bias by position, trailing absent ones left out."""
+    """Weight and bias by position, trailing absent ones left out.
+
+    A bias has a weight beside it, of ones where there is none: without it torch's second derivatives are wrong.
+    """
+    if len(affine) == 2 and affine[0] is None and affine[1] is not None:
+        affine = (call("torch.ones_like", affine[1]), affine[1])
     found = [arg if arg is not None else Code("None") for arg in affine]
     while found and found[-1].text == "None":
         found.pop()
@@ -63,7 +72,11 @@ def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
     """`batch_norm_train(x, weight, bias, eps)`, a helper."""
     x, *affine = args
     weight, bias = (arg if arg is not None else Code("None") for arg in affine)
-    return call(str(ctx.helper("batch_norm_train")), x, weight, bias, ctx.scalar(node.attr("eps")))
+    name = "batch_norm_train"
+    if ctx.derived() > 1:  # the third derivative of the kernel is wrong
+        ctx.helper("batch_norm")
+        name = "batch_norm_steps"
+    return call(str(ctx.helper(name)), x, weight, bias, ctx.scalar(node.attr("eps")))
 
 
 def _kept(statistic: Code | None) -> bool:

@@ -17,6 +17,9 @@ class Context(Protocol):
     def type(self, operand: Operand) -> TensorType | None:
         """The type of a value; None for a literal or an absent input."""
 
+    def plain(self, operand: Operand) -> bool:
+        """Whether an operand is a number of Python: a literal, or made of the number of an iteration."""
+
     def size(self, size: Size | int) -> Code:
         """A size as an int expression: numbers, statics of the module, sizes read from shapes."""
 
@@ -55,6 +58,9 @@ class Context(Protocol):
 
     def seeded(self) -> Code | None:
         """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+
+    def derived(self) -> int:
+        """In how many `grad` it runs: training then derives what was derived so often already."""
 
     def training(self) -> Code:
         """Whether the model trains, as a bool expression (`self.training`)."""

@@ -37,6 +37,7 @@ class Writer:
     trains: bool = False
     copied: frozenset[str] = frozenset()  # states that are read beside their update
     draws: bool = False  # it is told where its random numbers come from
+    deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
     stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
@@ -48,6 +49,10 @@ class Writer:
     def type(self, operand: Operand) -> TensorType | None:
         """The type of a value; None for a literal or an absent input."""
         return self.scope.types[operand] if isinstance(operand, str) else None
+
+    def plain(self, operand: Operand) -> bool:
+        """Whether an operand is a number of Python: a literal, or made of the number of an iteration."""
+        return isinstance(operand, Const) or operand in self.scope.numbers
 
     def size(self, size: Size | int) -> Code:
         """A size as an int expression."""
@@ -139,6 +144,10 @@ class Writer:
         """The name of a helper function, whose text goes to the head of the file."""
         self.file.helpers.setdefault(name)
         return Code(name)
+
+    def derived(self) -> int:
+        """In how many `grad` it runs: training then derives what was derived so often already."""
+        return self.deriving + self.file.derived.get(self.unit.definition.name, 0)
 
     def training(self) -> Code:
         """Whether the model trains, as a bool expression."""

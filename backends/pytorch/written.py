@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.plan import Known, Unit
@@ -35,6 +35,7 @@ class File:
     known: Known
     acts: Callable[[Definition], bool]
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
+    derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters

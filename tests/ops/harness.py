@@ -130,9 +130,13 @@ class Single:
     values: Mapping[Unknown, int]
     lines: list[str] = field(default_factory=list)
     helpers: dict[str, str] = field(default_factory=dict)
+    depth: int = 0  # the `grad` around it
 
     def type(self, operand: Operand) -> TensorType | None:
         return self.types[operand] if isinstance(operand, str) else None
+
+    def plain(self, operand: Operand) -> bool:
+        return isinstance(operand, Const)
 
     def size(self, size: Size | int) -> Code:
         number = size.at(self.values) if isinstance(size, Size) else size
@@ -184,6 +188,9 @@ class Single:
         self.helpers[name] = HELPERS[name]
         return Code(name)
 
+    def derived(self) -> int:
+        return self.depth
+
     def training(self) -> Code:
         return Code("training")
 
@@ -202,9 +209,11 @@ def number_at(value: Any, values: Mapping[Unknown, int]) -> float:
     return float((operators.get(value.fn) or getattr(math, value.fn))(*args))
 
 
-def source_of(node: Node, types: Mapping[str, TensorType], values: Mapping[Unknown, int]) -> tuple[str, Single]:
+def source_of(
+    node: Node, types: Mapping[str, TensorType], values: Mapping[Unknown, int], depth: int = 0
+) -> tuple[str, Single]:
     """The lowered node as the text of a function `op`, and the context that it was written in."""
-    ctx = Single(types, values)
+    ctx = Single(types, values, depth=depth)
     args = [
         None if operand is None else ctx.literal(operand) if isinstance(operand, Const) else Code(operand)
         for operand in node.inputs
@@ -222,9 +231,9 @@ def lowered(name: str, types: Types, statics: Mapping[str, Any] | None, values: 
     return text.rpartition("return ")[2]
 
 
-def function_of(node: Node, types: Types, values: Mapping[Unknown, int]) -> Callable[..., Any]:
+def function_of(node: Node, types: Types, values: Mapping[Unknown, int], depth: int = 0) -> Callable[..., Any]:
     """The lowered node as a function of its tensors in order; `anchor` and `training` are keywords."""
-    text, _ = source_of(node, {f"x{i}": t for i, t in enumerate(types) if isinstance(t, TensorType)}, values)
+    text, _ = source_of(node, {f"x{i}": t for i, t in enumerate(types) if isinstance(t, TensorType)}, values, depth)
     scope: dict[str, Any] = {"torch": torch, "F": F, "math": math, "Tensor": torch.Tensor}
     exec(text, scope)
     return scope["op"]  # type: ignore[no-any-return]

@@ -81,8 +81,8 @@ class LiftedCase:
         return Model("Op", block, bindings, ())
 
 
-def lifted_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0) -> LiftedCase:
-    """The case at sizes that it allows."""
+def lifted_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0, depth: int = 0) -> LiftedCase:
+    """The case at sizes that it allows, its function as inside of so many `grad`."""
     names = Names()
     types = [names.operand(item) for item in case.inputs]
     statics = case.statics(names) if callable(case.statics) else case.statics
@@ -97,7 +97,7 @@ def lifted_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0)
         raise AssertionError(f"no sizes fit {case}")
     torch.manual_seed(seed)
     kinds = [type for type in types if isinstance(type, TensorType)]
-    text = function_of(node, types, values)
+    text = function_of(node, types, values, depth)
 
     def row() -> tuple[Tensor, ...]:
         drawn = tuple(tensor(type, values, floating, case.high) for type in kinds)

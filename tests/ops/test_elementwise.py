@@ -30,6 +30,10 @@ def nonzero(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return a, b + torch.where(b >= 0, 1, -1).to(b.dtype)
 
 
+def counted(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return tuple(x.abs() + 1 for x in tensors)
+
+
 def unary(op: str, reference: Callable[[torch.Tensor], torch.Tensor], **more: Any) -> Case:
     return Case(op, ("b n d",), reference, **more)
 
@@ -49,8 +53,16 @@ CASES = [
     Case("div", (Const(1.0), "n d"), lambda b: 1 / b, prepare=positive),
     Case("floordiv", ("int: n d", "int: d"), lambda a, b: torch.floor(a / b).long(), prepare=nonzero, high=9),
     Case("floordiv", ("n d", Const(0.5)), lambda a: torch.floor(a / 0.5)),
+    Case("floordiv", ("n d", "d"), lambda a, b: torch.floor(a / b), prepare=nonzero),
+    Case("floordiv", (Const(7), "n d"), lambda b: torch.floor(7 / b), prepare=positive),
+    Case("floordiv", (Const(7), "int: n d"), lambda b: torch.floor(7 / b).long(), prepare=counted, high=9),
     Case("mod", ("int: n d", Const(3)), lambda a: a - 3 * torch.floor(a / 3).long(), high=9),
     Case("mod", ("n d", "n d"), lambda a, b: a - b * torch.floor(a / b), prepare=nonzero),
+    Case("mod", ("n d", Const(0.5)), lambda a: a - 0.5 * torch.floor(a / 0.5)),
+    Case(
+        "mod", (Const(Scalar("sqrt", (50,))), "d"), lambda b: 50**0.5 - b * torch.floor(50**0.5 / b), prepare=positive
+    ),
+    Case("mod", (Const(7), "int: n d"), lambda b: 7 - b * torch.floor(7 / b).long(), prepare=counted, high=9),
     Case("pow", ("n d", Const(2)), lambda a: a * a),
     Case("pow", ("n d", Const(0.5)), lambda a: a.sqrt(), prepare=positive),
     Case("pow", (Const(2), "n d"), lambda b: torch.exp(b * math.log(2))),
@@ -192,6 +204,10 @@ def test_labels() -> None:
         ("leaky_relu", ("n",), {}, "F.leaky_relu(x0)"),
         ("leaky_relu", ("n",), {"slope": 0.2}, "F.leaky_relu(x0, negative_slope=0.2)"),
         ("minimum", ("n", Const(1)), {}, "x0.clamp(max=1)"),
+        ("floordiv", ("n", Const(2)), {}, 'torch.div(x0, 2, rounding_mode="floor")'),
+        ("floordiv", ("int: n", Const(2)), {}, "x0 // 2"),
+        ("mod", ("n", Const(2)), {}, "x0 % 2"),
+        ("mod", (Const(2), "n"), {}, "x1.new_full((), 2) % x1"),
         ("cast", ("n",), {"type": "float"}, "x0"),
         ("cast", ("n",), {"type": "int"}, "x0.long()"),
         ("logical_not", ("bool: n",), {}, "~x0"),

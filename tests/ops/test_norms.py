@@ -72,13 +72,22 @@ CASES = [
         lambda x, m, v, w, b: batch_norm(x, m, v, 1e-3) * by_channel(w, x) + by_channel(b, x),
         {"eps": 1e-3}, prepare=variances,
     ),
+    Case("batch_norm", ("b c t", "c", "c", None, "c"), lambda x, m, v, b: batch_norm(x, m, v) + by_channel(b, x),
+         prepare=variances),
     Case("batch_norm_train", ("b c", None, None), batch_norm_train, low=2),
+    Case(
+        "batch_norm_train", ("b c t", None, "c"),
+        lambda x, b: (batch_norm_train(x)[0] + b[:, None], *batch_norm_train(x)[1:]), low=2,
+    ),
     Case(
         "batch_norm_train", ("b c t", "c", "c"),
         lambda x, w, b: (batch_norm_train(x)[0] * w[:, None] + b[:, None], *batch_norm_train(x)[1:]), low=2,
     ),
     Case(
         "group_norm", ("b c h w", "c", None), lambda x, w: group_norm(x, 2) * by_channel(w, x), {"groups": 2}, low=2
+    ),
+    Case(
+        "group_norm", ("b c h w", None, "c"), lambda x, b: group_norm(x, 2) + by_channel(b, x), {"groups": 2}, low=2
     ),
     Case(
         "group_norm", ("b c h w", None, None), lambda x: group_norm(x, x.shape[1]),
@@ -161,7 +170,7 @@ MOVED = "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"
         ("layer_norm", ("*b d", "d", None), {"eps": 1e-6}, "F.layer_norm(x0, (5,), x1, eps=1e-06)"),
         ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, MOVED),
         ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-06)"),
-        ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "F.group_norm(x0, 3, None, x2)"),
+        ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "F.group_norm(x0, 3, torch.ones_like(x2), x2)"),
     ],
 )
 def test_source(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], text: str) -> None:
