@@ -54,6 +54,7 @@ class Workspace:
             parsed = parse(text, path, before.parsed.reuse if before else None)
             library = Library(files, self.standard, extern)
             module = build(parsed, library, name="", path=path)
+            module.text = text
             if self.facts.tally.answers > ANSWERS:
                 self.facts = Facts()
             session = Session(
@@ -127,6 +128,12 @@ def _keep_reports(before: _Held, module: Module, same: dict[str, BlockRef], memo
                 memo.entries[key] = entry
 
 
+def texts_of(program: Program) -> tuple[tuple[str, str], ...]:
+    """Path and text of a file and of those that it uses; the library is that of the version."""
+    modules = (program._module, *program._session.library.files)
+    return tuple((module.path, module.text) for module in modules)
+
+
 def check_text(
     text: str,
     path: str = "<text>",
@@ -140,4 +147,4 @@ def check_text(
     return Workspace().check(text, path, operations=operations, nesting=nesting, files=files, extern=extern)
 
 
-__all__ = ["Program", "Workspace", "check_text"]
+__all__ = ["Program", "Workspace", "check_text", "texts_of"]

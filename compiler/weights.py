@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -53,6 +53,24 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
     """
     known = {unknown: size(number) for unknown, number in model.bindings}
     return tuple(_below(model.definition, known, "", (), ()))
+
+
+def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:
+    """Paths in the order of a state dict, from (path, kind) in the order of the source.
+
+    At each place stand its own parameters, then its own states, then what is below it; turns go by their numbers.
+    """
+    firsts: dict[tuple[str, ...], int] = {}
+    ranked = []
+    for number, (path, kind) in enumerate(paths):
+        parts = tuple(path.split("."))
+        key = []
+        for length, part in enumerate(parts, 1):
+            rank = 2 if length < len(parts) else 0 if kind == "param" else 1
+            turn = int(part) if part.isdecimal() else -1
+            key.append((rank, turn, firsts.setdefault(parts[:length], number)))
+        ranked.append((tuple(key), path))
+    return [path for _, path in sorted(ranked)]
 
 
 def parameter_count(model: Model) -> int:

@@ -16,7 +16,9 @@ from ogive.codes import sections
 from ogive.compiler.program import check_text
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/**/*.md")]
+)
 STATUS = re.compile(r"#\s*leaves with (\d+)$")
 
 

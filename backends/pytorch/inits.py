@@ -42,6 +42,7 @@ FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None,
 )
 # those that fill every entry alike, so that stacked weights are filled at once
 ALIKE = frozenset(("zeros", "ones", "constant", "normal", "trunc_normal", "uniform"))
+FRACTIONS = frozenset(("/", "sqrt", "exp", "log", "log2"))  # what makes a float of whole numbers
 FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones", "constant": "torch.full"})
 
 
@@ -63,10 +64,20 @@ def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Numbe
     if init.name in ("zeros", "ones"):
         return call(FILLED[init.name], *shape, dtype=dtype)
     if init.name == "constant":
-        value = number(dict(init.attrs)["v"])
+        value = _float(dict(init.attrs)["v"], number) if dtype is None else number(dict(init.attrs)["v"])
         sizes = Code(f"({', '.join(map(str, shape))},)") if weight.type.axes else Code("()")
         return call("torch.full", sizes, value, dtype=dtype)
     return call("torch.empty", *shape, dtype=dtype)
+
+
+def _float(value: object, number: Number) -> Code:
+    """A number that `torch.full` takes for a float: of a whole one it would make a tensor of integers."""
+    if isinstance(value, Size) and value.is_number:
+        value = value.number
+    if isinstance(value, int):
+        return number(float(value))
+    known = isinstance(value, float) or (isinstance(value, Scalar) and value.fn in FRACTIONS)
+    return number(value) if known else call("float", number(value))
 
 
 def init_line(target: str, init: Init, number: Number) -> str:

@@ -16,6 +16,7 @@ from ogive.backends.pytorch.taps import under
 from ogive.backends.pytorch.writer import Writer
 from ogive.compiler.ir import Graph, Node, Value
 from ogive.compiler.sizes import Unknown
+from ogive.compiler.sizes.condition import Truth
 
 
 def repeat(writer: Writer, node: Node) -> None:
@@ -298,11 +299,16 @@ def update(writer: Writer, node: Node) -> None:
 
 def assume(writer: Writer, node: Node) -> None:
     """A condition that is checked at run time."""
-    text = writer.condition(node.attr("condition").negate())
-    writer.scope.line(f"if {text}:")
+    condition = node.attr("condition")
+    message = constant(f"assumed {node.attr('text') or condition}")
+    raised = f"raise ValueError({message})"
+    if isinstance(condition, Truth):  # decided by the numbers of a use
+        if not condition.value:
+            writer.scope.line(raised)
+        return
+    writer.scope.line(f"if {writer.condition(condition.negate())}:")
     writer.scope.indent += 4
-    message = constant(f"assumed {node.attr('text') or node.attr('condition')}")
-    writer.scope.line(f"raise ValueError({message})")
+    writer.scope.line(raised)
     writer.scope.indent -= 4
 
 

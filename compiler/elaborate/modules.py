@@ -34,6 +34,7 @@ class Module:
     scope: dict[str, Any] = field(default_factory=dict)  # BlockRef, ConstRef, syntax.Model, Module, ...
     consts: dict[str, Any] = field(default_factory=dict)  # values of constants, once known
     broken: bool = False  # part of it could not be parsed: names may be missing
+    text: str = field(default="", repr=False)  # the whole file, as it was read
 
     def blocks(self) -> tuple[BlockRef, ...]:
         """The blocks that this file declares, in its order; those that an earlier check made are among them."""
@@ -60,6 +61,7 @@ class Library:
         if name not in held:
             self._loading.append(name)
             held[name] = build(parse(text, path), self, name=name, path=path)
+            held[name].text = text
             self._loading.pop()
         return held[name]
 
@@ -71,6 +73,11 @@ class Library:
     def diagnostics(self) -> list[Diagnostic]:
         """What is wrong with the files that were read, beside what uses of their blocks find."""
         return [found for module in self._files.values() for found in module.diagnostics]
+
+    @property
+    def files(self) -> tuple[Module, ...]:
+        """The files that were read, in the order in which they were done; the library's own modules are not among them."""
+        return tuple(self._files.values())
 
     def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         """The module that a `use` names, or what is wrong with it."""

@@ -16,7 +16,7 @@ from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
-from ogive.compiler.weights import weight_types
+from ogive.compiler.weights import state_order, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
@@ -65,13 +65,9 @@ def _fits(frame: Frame, kind: TensorType, value: Tensor, what: str, span: Span) 
 
 
 def all_weights(definition: Definition, mapping: Mapping[Unknown, Size]) -> list[tuple[str, TensorType]]:
-    """Every learned weight at or below a definition, in path order, in the user's sizes."""
-    return sorted(weight_types(definition, mapping, ("param",)), key=lambda entry: _order(entry[0]))
-
-
-def _order(path: str) -> list[tuple[int, str]]:
-    """Names by letters, unrolled turns by number."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in path.split(".")]
+    """Every learned weight at or below a definition, in the order of its state dict, in the user's sizes."""
+    found = dict(weight_types(definition, mapping, ("param",)))
+    return [(path, found[path]) for path in state_order((path, "param") for path in found)]
 
 
 def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:
@@ -85,7 +81,9 @@ def elements(definition: Definition, mapping: Mapping[Unknown, Size]) -> Size:
 def initial_values(frame: Frame, use: Use, span: Span) -> Any:
     """The first values of every learned weight of a block on one flat axis, in the order of `weights = theta`."""
     parts = []
-    for path, kind, init in sorted(_inits(use.definition, dict(use.bindings)), key=lambda entry: _order(entry[0])):
+    found = {path: (kind, init) for path, kind, init in _inits(use.definition, dict(use.bindings))}
+    for path in state_order((path, "param") for path in found):
+        kind, init = found[path]
         if init.graph is not None or "*" in path:
             reason = "is an expression" if init.graph is not None else "stands in a loop"
             raise frame.fail("E0702", f"`initial`: how `{path}` starts {reason}: this is not built yet", span)
@@ -133,7 +131,7 @@ def _number_at(value: Any, mapping: Mapping[Unknown, Size]) -> Any:
 
 
 def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:
-    """All weights from one flat axis, in path order."""
+    """All weights from one flat axis, in the order of the state dict."""
     span = item.value.span
     if len(theta.type.axes) != 1:
         raise frame.fail(

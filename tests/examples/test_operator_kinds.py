@@ -140,7 +140,7 @@ def test_a_tied_operator_of_one_step_is_a_linear_residual_layer() -> None:
     deep = net("Tied3")
     deep.load_state_dict(layer.state_dict())  # the same weights at any depth
     w = dict(layer.named_parameters())
-    grid = torch.arange(8, dtype=torch.float64).expand(2, 1, 8) / 8
+    grid = torch.linspace(0, 1, 8, dtype=torch.float64).expand(2, 1, 8)
 
     def step(v: Tensor) -> Tensor:
         kept = torch.fft.rfft(v)[..., :3]

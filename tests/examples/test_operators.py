@@ -6,6 +6,9 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import ogive
@@ -91,6 +94,29 @@ def test_a_multigrid_cycle_is_linear_and_runs_on_odd_grids() -> None:
     f, g = (torch.randn(2, 2, 13, 13, dtype=torch.float64) for _ in range(2))
     assert cycle(f).shape == (2, 3, 13, 13)
     torch.testing.assert_close(cycle(0.3 * f + g), 0.3 * cycle(f) + cycle(g))
+
+
+def smoothings(sweeps: list[list[int]]) -> int:
+    """How often a cycle smooths: each time with a pair of maps, the first of all with one."""
+    program = ogive.source(f"use std.operators (MultigridConv)\nmodel M = MultigridConv[1, 2, 9, {sweeps}]")
+    return sum(path.endswith("smoother.S.weight") for path in program.models["M"].weights) + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=3))
+@settings(max_examples=10, deadline=None)
+def test_every_sweep_is_one(sweeps: list[tuple[int, int]]) -> None:
+    counts = [list(pair) for pair in sweeps]
+    counts[0][0] += 1
+    assert smoothings(counts) == sum(map(sum, counts))
+
+
+def test_a_cycle_of_one_level_is_smoothing_alone() -> None:
+    text = "use std.operators (MultigridConv)\nmodel M = MultigridConv[1, 2, 6, [[1, 1]]]"
+    cycle, f = ogive.source(text).models["M"].torch(), torch.randn(2, 1, 6, 6)
+    w = {path: weight for path, weight in cycle.named_parameters()}
+    u = F.conv2d(f, w["S.weight"], padding=1)
+    rest = f - F.conv2d(u, w["down.0.smooth.0.smoother.A.weight"], padding=1)
+    torch.testing.assert_close(cycle(f), u + F.conv2d(rest, w["down.0.smooth.0.smoother.S.weight"], padding=1))
 
 
 def test_a_deep_operator_net_is_an_inner_product() -> None:

@@ -102,11 +102,11 @@ def test_a_hypernetwork_gives_each_example_its_own_weights() -> None:
         F.gelu(F.linear(z, *(ours.get_parameter(f"trunk.{n}") for n in ("weight", "bias")))),
         *(ours.get_parameter(f"head.{n}") for n in ("weight", "bias")),
     )
-    sizes = {"first": (4, 2), "last": (3, 4), "second": (4, 4)}  # in path order, biases first
+    sizes = {"first": (4, 2), "second": (4, 4), "last": (3, 4)}  # in the order of the state dict
     for i in range(3):
         w, at = {}, 0
         for name, (dout, din) in sizes.items():
-            w[name] = theta[i, at + dout :][: dout * din].view(dout, din), theta[i, at : at + dout]
+            w[name] = theta[i, at:][: dout * din].view(dout, din), theta[i, at + dout * din :][:dout]
             at += dout * din + dout
         y = torch.sin(F.linear(x[i], *w["first"]))
         y = F.linear(torch.sin(F.linear(y, *w["second"])), *w["last"])

@@ -59,9 +59,9 @@ model OverScaledM = OverScaled[d=4]
 
 
 def parts(one: torch.nn.Module, theta: Tensor) -> dict[str, Tensor]:
-    """The weights of a block from a flat axis, in path order."""
+    """The weights of a block from a flat axis, in the order of its state dict."""
     found, start = {}, 0
-    for name, weight in sorted(one.named_parameters(), key=lambda entry: entry[0].split(".")):
+    for name, weight in one.named_parameters():
         found[name] = theta[start : start + weight.numel()].view(weight.shape)
         start += weight.numel()
     assert start == theta.shape[0]

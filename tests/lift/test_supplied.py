@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
 
 import ogive
 from ogive.api import Block, Model
@@ -42,6 +43,12 @@ block Tied[d](x: [b, n, d]) -> [b, n, d]:
         x = x |> GRU[d, d] as gru
     return x
 
+block Late[d](x: [*b, d]) -> [*b, d]:
+    y = x |> Linear[d, d] as second |> Cell as cell |> Linear[d, d] as first
+    param zeta: [d] = normal
+    param alpha: [d] = normal
+    return y * zeta + alpha
+
 block Flat[F: block](x: [*b, d], theta: [n]) -> [*b, d]
 where n == count[F]:
     f = F
@@ -64,9 +71,11 @@ where m == count[Deep[d, 2, 1]]:
     return x
 
 model DeepM = Deep[4, 3, 2]
+model LateM = Late[4]
 model TiedM = Tied[4]
 model GruM = GRU[4, 4]
 model FlatDeep = Flat[Deep[4, 3, 2], d=4]
+model FlatLate = Flat[Late[4], d=4]
 model FlatTied = FlatBatch[Tied[4], d=4]
 model FlatGru = FlatBatch[GRU[4, 4], d=4]
 model SetDeep = EachSet[Deep[4, 3, 2], d=4]
@@ -95,20 +104,22 @@ def made(block: str, **statics: Any) -> nn.Module:
 
 
 def flat(module: nn.Module) -> Tensor:
-    """The weights in path order: names by letters, turns by number, turn after turn."""
-
-    def order(name: str) -> list[tuple[int, str]]:
-        return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split(".")]
-
-    weights = sorted(module.named_parameters(), key=lambda pair: order(pair[0]))
-    return torch.cat([weight.detach().flatten() for _, weight in weights])
+    """The weights in the order of the state dict, as torch lays them out."""
+    return parameters_to_vector(module.parameters()).detach()
 
 
-CASES = (("DeepM", "FlatDeep", (3, 4)), ("TiedM", "FlatTied", (2, 3, 4)), ("GruM", "FlatGru", (2, 3, 4)))
+CASES = (
+    ("DeepM", "FlatDeep", (3, 4)),
+    ("LateM", "FlatLate", (3, 4)),
+    ("TiedM", "FlatTied", (2, 3, 4)),
+    ("GruM", "FlatGru", (2, 3, 4)),
+)
 
 
 @pytest.mark.parametrize(("plain", "handed", "shape"), CASES)
-def test_one_flat_axis_holds_every_weight_in_path_order(plain: str, handed: str, shape: tuple[int, ...]) -> None:
+def test_one_flat_axis_holds_every_weight_in_the_order_of_the_state_dict(
+    plain: str, handed: str, shape: tuple[int, ...]
+) -> None:
     theirs, ours = net(plain), net(handed)
     assert not dict(ours.named_parameters())
     theta = flat(theirs).requires_grad_()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import ogive
 from ogive.backends.pytorch.inits import FUNCTIONS
 from ogive.backends.pytorch.module import build
 from ogive.compiler.weights import weights
@@ -64,3 +65,21 @@ def test_each_weight_starts_as_the_source_says(name: str, monkeypatch: pytest.Mo
                 assert function == f"{info.init.name}_", path
                 wanted = {round(x, 9) for _, x in info.init.attrs if isinstance(x, float) and x not in (0.0, 1.0)}
                 assert wanted <= numbers, path
+
+
+def test_whole_numbers_fill_floats() -> None:
+    """`torch.full` makes integers of a whole number, which no parameter may hold."""
+    text = """
+block C[d](x: [b, d]) -> [b, d]:
+    param a: [d] = constant[2]
+    param b: [] = constant[d]
+    param c: [d] = constant[d // 2]
+    state i: int[d] = constant[3]
+    return x * a * b * c * cast[float](i)
+model M = C[4]
+"""
+    net = ogive.source(text).models["M"].torch()
+    assert net(torch.ones(1, 4)).tolist() == [[48.0] * 4]
+    assert {name: tensor.dtype for name, tensor in net.state_dict().items()} == {
+        "a": torch.float32, "b": torch.float32, "c": torch.float32, "i": torch.int64
+    }  # fmt: skip
