@@ -133,10 +133,12 @@ def _beside(target: Path) -> BinaryIO:
     """A new file in the folder of a target, that nobody else may read."""
     for _ in range(TRIES):
         with suppress(FileExistsError):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            name = _name_beside(target)
-            return open(name, "w+b", opener=lambda path, _: os.open(path, flags, 0o600))
+            return open(_name_beside(target), "x+b", opener=_private)
     raise FileExistsError(f"no name is free beside `{target}`")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _name_beside(target: Path) -> Path:

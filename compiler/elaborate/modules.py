@@ -76,7 +76,7 @@ class Library:
 
     @property
     def files(self) -> tuple[Module, ...]:
-        """The files that were read, in the order in which they were done; the library's own modules are not among them."""
+        """The files that were read, without the library's own modules, in the order in which they were done."""
         return tuple(self._files.values())
 
     def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
