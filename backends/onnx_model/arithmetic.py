@@ -13,6 +13,8 @@ import numpy as np
 
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.lower_arithmetic import quotient, remainder
+from ogive.backends.onnx_model.lowering import Context
 from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Size, Unknown
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power
@@ -25,17 +27,8 @@ OPERATORS = {
 }  # fmt: skip
 
 
-class Graph(Protocol):
-    """What is needed of the graph that is being built."""
-
-    def node(self, op: str, *inputs: str, **attrs: int) -> str:
-        """Add a node, or find an equal one."""
-
-    def array(self, value: np.ndarray | Sequence[int]) -> str:
-        """A constant."""
-
-    def size(self, value: Size | int) -> str:
-        """A size as int64[1]."""
+class Graph(Context, Protocol):
+    """The graph that is being built, which knows where sizes come from."""
 
     def unknown(self, unknown: Unknown) -> str:
         """A size that an input tells, as int64[1]."""
@@ -92,8 +85,7 @@ def scalar(graph: Graph, value: Scalar, args: Sequence[str]) -> str:
         return _log2(graph, *args)
     if value.fn in ("//", "%"):
         a, b = args
-        quotient, rest = divided(graph, a, b, graph.array(np.array(0.0)))
-        return quotient if value.fn == "//" else rest
+        return (quotient if value.fn == "//" else remainder)(graph, a, b, "f64")
     raise OnnxError(f"`{value.fn}` of a size that only inputs tell is not supported in ONNX")
 
 
@@ -103,11 +95,3 @@ def _log2(graph: Graph, x: str) -> str:
     whole = graph.node("Round", found)
     exact = graph.node("Equal", graph.node("Pow", graph.array(np.array(2.0)), whole), x)
     return graph.node("Where", exact, whole, found)
-
-
-def divided(graph: Graph, a: str, b: str, zero: str) -> tuple[str, str]:
-    """`a // b` and `a % b` of floats, by the remainder that has the sign of b: a / b itself may round up."""
-    rest = graph.node("Mod", a, b, fmod=1)
-    other = graph.node("Less", graph.node("Mul", rest, b), zero)
-    rest = graph.node("Where", other, graph.node("Add", rest, b), rest)
-    return graph.node("Round", graph.node("Div", graph.node("Sub", a, rest), b)), rest

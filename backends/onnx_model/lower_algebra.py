@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import given, operand, squeezed, unsqueezed
 from ogive.backends.onnx_model.pairs import joined, part, times
@@ -19,10 +20,12 @@ def fourier(inverse: bool) -> Lowering:
     """`DFT` along one axis after the other."""
 
     def lower(ctx: Context, node: Node, args: Args) -> str:
-        x, lengths = _pairs(ctx, node, args)
+        x, sizes = _pairs(ctx, node, args)
+        lengths = [sizes[axis] for axis in node.attr("axes")]
+        x, elem = _exact(ctx, x, lengths)
         for axis in node.attr("axes"):
             x = _dft(ctx, x, axis, inverse=inverse)
-        return _normed(ctx, x, [lengths[axis] for axis in node.attr("axes")], node.attr("norm"), inverse)
+        return _as_float(ctx, _normed(ctx, x, lengths, node.attr("norm"), inverse, elem), elem)
 
     return lower
 
@@ -36,6 +39,26 @@ def _pairs(ctx: Context, node: Node, args: Args) -> tuple[str, Sequence[Size]]:
     return unsqueezed(ctx, operand(args), [len(type.axes)]), type.sizes
 
 
+def _exact(ctx: Context, x: str, lengths: Sequence[Size]) -> tuple[str, str]:
+    """The operand, in float64 where a length may be no power of 2, and its element type there.
+
+    In float32 the angles of such a transform are rounded in ONNX Runtime: 1e-4 are lost of 1,000 numbers.
+    """
+    elem = ctx.elem("float")
+    if elem == "f64" or (elem == "f32" and all(_power_of_2(length) for length in lengths)):
+        return x, elem
+    return ctx.node("Cast", x, to=ONNX["f64"]), "f64"
+
+
+def _power_of_2(length: Size) -> bool:
+    return length.is_number and length.number.bit_count() == 1
+
+
+def _as_float(ctx: Context, x: str, elem: str) -> str:
+    found = ctx.elem("float")
+    return x if found == elem else ctx.node("Cast", x, to=ONNX[found])
+
+
 def _dft(ctx: Context, x: str, axis: int, *, inverse: bool = False, onesided: bool = False) -> str:
     """`DFT` of a tensor with one more axis in front, since the first axis may be no batch."""
     front = unsqueezed(ctx, x, [0])
@@ -43,7 +66,7 @@ def _dft(ctx: Context, x: str, axis: int, *, inverse: bool = False, onesided: bo
     return squeezed(ctx, y, [0])
 
 
-def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: bool) -> str:
+def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: bool, elem: str) -> str:
     """`DFT` scales the inverse by 1/n, as "backward" wants."""
     if norm == "backward":
         return x
@@ -53,25 +76,26 @@ def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: b
     factor: Scalar | Size = count
     if norm == "ortho":
         factor = Scalar("sqrt", (count,))
-    up = inverse
-    return ctx.node("Mul" if up else "Div", x, ctx.number(factor, "float"))
+    return ctx.node("Mul" if inverse else "Div", x, ctx.number(factor, elem))
 
 
 def rfft(ctx: Context, node: Node, args: Args) -> str:
     """One-sided along the last of the axes, whole along the others."""
-    x, lengths = _pairs(ctx, node, args)
+    x, sizes = _pairs(ctx, node, args)
     axes = node.attr("axes")
+    lengths = [sizes[axis] for axis in axes]
+    x, elem = _exact(ctx, x, lengths)
     x = _dft(ctx, x, axes[-1], onesided=True)
     for axis in axes[:-1]:
         x = _dft(ctx, x, axis)
-    return _normed(ctx, x, [lengths[axis] for axis in axes], node.attr("norm"), False)
+    return _as_float(ctx, _normed(ctx, x, lengths, node.attr("norm"), False, elem), elem)
 
 
 def irfft(ctx: Context, node: Node, args: Args) -> str:
     """The whole spectrum, made of its half by X[n - k] = conj X[k], transformed back."""
-    x, axes = operand(args), node.attr("axes")
-    out = node.outputs[0].type.sizes
-    have = ctx.type(node.inputs[0]).sizes
+    axes, out, have = node.attr("axes"), node.outputs[0].type.sizes, ctx.type(node.inputs[0]).sizes
+    lengths = [out[axis] for axis in axes]
+    x, elem = _exact(ctx, operand(args), lengths)
     for axis in axes:
         x = _fitted(ctx, x, axis, have[axis], out[axis] // 2 + 1 if axis == axes[-1] else out[axis])
     for axis in axes[:-1]:
@@ -82,7 +106,7 @@ def irfft(ctx: Context, node: Node, args: Args) -> str:
     turned = joined(ctx, part(ctx, mirrored, 0), ctx.node("Neg", part(ctx, mirrored, 1)))
     whole = ctx.node("Concat", x, turned, axis=last)
     y = part(ctx, _dft(ctx, whole, last, inverse=True), 0)
-    return _normed(ctx, y, [out[axis] for axis in axes], node.attr("norm"), True)
+    return _as_float(ctx, _normed(ctx, y, lengths, node.attr("norm"), True, elem), elem)
 
 
 def _fitted(ctx: Context, x: str, axis: int, have: Size, want: Size) -> str:

@@ -42,8 +42,11 @@ def floordiv(ctx: Context, node: Node, args: Args) -> str:
     """The quotient rounded down, as the quotient is and not as a floating-point division rounds it."""
     a, b = given(args)
     elem, sign = elem_of(ctx, node), _sign(node.inputs[1])
-    if elem not in FLOATS:
-        return _whole_quotient(ctx, node, a, b, elem)
+    return quotient(ctx, a, b, elem, sign) if elem in FLOATS else _whole_quotient(ctx, node, a, b, elem)
+
+
+def quotient(ctx: Context, a: str, b: str, elem: str, sign: int = 0) -> str:
+    """Of floats: by the remainder, with the sign of the divisor where that is known."""
     rest = ctx.node("Mod", a, b, fmod=1)
     whole = ctx.node("Div", ctx.node("Sub", a, rest), b)
     less = ctx.node("Cast", _crosses(ctx, rest, b, sign, elem), to=ONNX[ctx.elem(elem)])
@@ -73,10 +76,14 @@ def mod(ctx: Context, node: Node, args: Args) -> str:
     """The remainder that belongs to it, which has the sign of the divisor: `Mod`, which is so for integers alone."""
     a, b = given(args)
     elem = elem_of(ctx, node)
-    if elem not in FLOATS:
-        return _remainder(ctx, node, a, b, elem)
+    sign = _sign(node.inputs[1])
+    return remainder(ctx, a, b, elem, sign) if elem in FLOATS else _remainder(ctx, node, a, b, elem)
+
+
+def remainder(ctx: Context, a: str, b: str, elem: str, sign: int = 0) -> str:
+    """Of floats: that of a division towards zero, brought to the side of the divisor."""
     rest = ctx.node("Mod", a, b, fmod=1)
-    return ctx.node("Where", _crosses(ctx, rest, b, _sign(node.inputs[1]), elem), ctx.node("Add", rest, b), rest)
+    return ctx.node("Where", _crosses(ctx, rest, b, sign, elem), ctx.node("Add", rest, b), rest)
 
 
 def _remainder(ctx: Context, node: Node, a: str, b: str, elem: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import elem_of, given, operand
+from ogive.backends.onnx_model.operands import elem_of, given, operand, setting
 from ogive.compiler.ir import Node
 from ogive.compiler.types import FLOATS
 
@@ -37,7 +37,7 @@ def settings(name: str, **rename: str) -> Lowering:
     """One node with float settings as attributes."""
 
     def lower(ctx: Context, node: Node, args: Args) -> str:
-        attrs = {rename.get(key, key): float(value) for key, value in node.attrs}
+        attrs = {rename.get(key, key): setting(node, key) for key, _ in node.attrs}
         return ctx.node(name, *given(args), **attrs)
 
     return lower
@@ -56,7 +56,10 @@ def lerp(ctx: Context, node: Node, args: Args) -> str:
 
 def expm1(ctx: Context, node: Node, args: Args) -> str:
     """e^x - 1 = tanh(x / 2) (e^x + 1), exact near 0 too."""
-    x = operand(args)
+    return _expm1(ctx, node, operand(args))
+
+
+def _expm1(ctx: Context, node: Node, x: str) -> str:
     half = ctx.node("Tanh", ctx.node("Mul", x, constant(ctx, node, 0.5)))
     return ctx.node("Mul", half, ctx.node("Add", ctx.node("Exp", x), constant(ctx, node, 1.0)))
 
@@ -69,6 +72,15 @@ def log1p(ctx: Context, node: Node, args: Args) -> str:
     exact = ctx.node("Mul", log, ctx.node("Div", x, gap))
     near = ctx.node("Where", ctx.node("Equal", gap, constant(ctx, node, 0.0)), x, exact)
     return ctx.node("Where", ctx.node("Greater", x, one), log, near)
+
+
+def elu(ctx: Context, node: Node, args: Args) -> str:
+    """X, or alpha (e^x - 1) below 0. Of the node `Elu`, runtimes subtract 1 from e^x, which leaves nothing near 0."""
+    x = operand(args)
+    below = _expm1(ctx, node, x)
+    alpha = node.attr("alpha")
+    below = below if alpha == 1 else ctx.node("Mul", below, ctx.number(alpha, elem_of(ctx, node)))
+    return ctx.node("Where", ctx.node("Greater", x, constant(ctx, node, 0.0)), x, below)
 
 
 def isfinite(ctx: Context, node: Node, args: Args) -> str:
@@ -193,7 +205,7 @@ LOWER: dict[str, Lowering] = {
     "silu": silu,
     "sigmoid": op("Sigmoid"),
     "softplus": softplus,
-    "elu": settings("Elu"),
+    "elu": elu,
     "leaky_relu": settings("LeakyRelu", slope="alpha"),
     "hardswish": op("HardSwish"),
     "hardsigmoid": op("HardSigmoid", alpha=1 / 6, beta=0.5),

@@ -7,13 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from ogive.backends.onnx_model.elems import NUMPY
+from ogive.backends.onnx_model.lower_reduce import centred
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import known, moved_last, number, operand, optional, permuted, unsqueezed
-from ogive.compiler.ir import Node
+from ogive.backends.onnx_model.operands import (
+    known,
+    moved_last,
+    narrowed,
+    number,
+    operand,
+    optional,
+    permuted,
+    setting,
+    squeezed,
+    unsqueezed,
+    widened,
+)
+from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 
-RMS_NORM, GROUP_NORM = 23, 21  # the opsets that brought these nodes in the form used here
+RMS_NORM = 23  # the opset that brought the node
 
 
 def filled(ctx: Context, sizes: Sequence[Size], value: float, elem: str) -> str:
@@ -29,7 +42,7 @@ def layer_norm(ctx: Context, node: Node, args: Args) -> str:
     x, back = moved_last(ctx, operand(args), type, axes)
     weight = optional(args, 1) or filled(ctx, [type.axes[axis].size for axis in axes], 1.0, type.elem)
     bias = optional(args, 2)
-    y = ctx.node("LayerNormalization", x, weight, *_there(bias), axis=-len(axes), epsilon=float(node.attr("eps")))
+    y = ctx.node("LayerNormalization", x, weight, *_there(bias), axis=-len(axes), epsilon=setting(node, "eps"))
     return permuted(ctx, y, back)
 
 
@@ -39,17 +52,18 @@ def _there(bias: str | None) -> list[str]:
 
 def rms_norm(ctx: Context, node: Node, args: Args) -> str:
     """`RMSNormalization`; before that was in the standard, x / √(mean x² + eps) · weight."""
-    type, axes, eps = ctx.type(node.inputs[0]), node.attr("axes"), float(node.attr("eps"))
+    type, axes, eps = ctx.type(node.inputs[0]), node.attr("axes"), setting(node, "eps")
     x, back = moved_last(ctx, operand(args), type, axes)
     weight = optional(args, 1)
     if ctx.opset >= RMS_NORM:
         weight = weight or filled(ctx, [type.axes[axis].size for axis in axes], 1.0, type.elem)
         y = ctx.node("RMSNormalization", x, weight, axis=-len(axes), epsilon=eps)
         return permuted(ctx, y, back)
+    x, wide = widened(ctx, x, type.elem)
     where = ctx.array(list(range(-len(axes), 0)))
     spread = ctx.node("ReduceMean", ctx.node("Mul", x, x), where, keepdims=1)
-    root = ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, type.elem)))
-    y = ctx.node("Div", x, root)
+    root = ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, wide)))
+    y = narrowed(ctx, ctx.node("Div", x, root), type.elem)
     return permuted(ctx, y if weight is None else ctx.node("Mul", y, weight), back)
 
 
@@ -65,45 +79,53 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> str:
     weight = optional(args, 3) or filled(ctx, [axis.size for axis in channels], 1.0, type.elem)
     bias = optional(args, 4) or filled(ctx, [axis.size for axis in channels], 0.0, type.elem)
     x, mean, variance = (operand(args, i) for i in range(3))
-    return ctx.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=float(node.attr("eps")))
+    return ctx.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=setting(node, "eps"))
 
 
 def batch_norm_train(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
     """By the statistics of x itself; then its mean and its unbiased variance."""
-    x, type = operand(args), ctx.type(node.inputs[0])
+    type = ctx.type(node.inputs[0])
     axes = [axis for axis in range(len(type.axes)) if axis != 1]
     where = ctx.array(axes)
-    mean = ctx.node("ReduceMean", x, where, keepdims=0)
-    gap = ctx.node("Sub", x, by_channel(ctx, mean, type))
+    gap, mean = centred(ctx, operand(args), where)
     variance = ctx.node("ReduceMean", ctx.node("Mul", gap, gap), where, keepdims=0)
     weight = optional(args, 1) or filled(ctx, [type.axes[1].size], 1.0, type.elem)
     bias = optional(args, 2) or filled(ctx, [type.axes[1].size], 0.0, type.elem)
-    y = ctx.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=float(node.attr("eps")))
+    zero = filled(ctx, [type.axes[1].size], 0.0, type.elem)
+    y = ctx.node("BatchNormalization", gap, weight, bias, zero, variance, epsilon=setting(node, "eps"))
     count = size(1)
     for axis in axes:
         count = count * type.axes[axis].size
-    whole = ctx.number(count, type.elem)
-    rest = ctx.node("Sub", whole, ctx.number(1.0, type.elem))
-    return y, mean, ctx.node("Mul", variance, ctx.node("Div", whole, rest))
+    unbiased = ctx.node("Mul", variance, ctx.number(Scalar("/", (count, count - 1)), type.elem))
+    return y, squeezed(ctx, mean, axes), unbiased
 
 
 def group_norm(ctx: Context, node: Node, args: Args) -> str:
-    """`GroupNormalization`; before it scaled channels, `InstanceNormalization` of the groups."""
-    x, type = operand(args), ctx.type(node.inputs[0])
-    groups = number(node.attr("groups"), node, "groups")
-    weight, bias = optional(args, 1), optional(args, 2)
-    channels = [type.axes[1].size]
-    eps = float(node.attr("eps"))
-    if ctx.opset >= GROUP_NORM and len(type.axes) > 2:
-        weight = weight or filled(ctx, channels, 1.0, type.elem)
-        bias = bias or filled(ctx, channels, 0.0, type.elem)
-        return ctx.node("GroupNormalization", x, weight, bias, num_groups=groups, epsilon=eps)
-    flat = ctx.node("Reshape", x, ctx.array([0, groups, -1]))
-    one, zero = filled(ctx, [size(groups)], 1.0, type.elem), filled(ctx, [size(groups)], 0.0, type.elem)
-    y = ctx.node("InstanceNormalization", flat, one, zero, epsilon=eps)
+    """`InstanceNormalization` of the groups, less their means.
+
+    `GroupNormalization` is defined by E[x²] - E[x]² from opset 21 on, of which nothing is left where the mean is large.
+    Halves are computed in float32, as that node does.
+    """
+    type = ctx.type(node.inputs[0])
+    groups, eps = number(node.attr("groups"), node, "groups"), setting(node, "eps")
+    flat, wide = widened(ctx, ctx.node("Reshape", operand(args), ctx.array([0, groups, -1])), type.elem)
+    y = narrowed(ctx, _instances(ctx, flat, groups, eps, wide), type.elem)
     y = ctx.reshape(y, [type.axes[0].size], type.sizes)
+    weight, bias = optional(args, 1), optional(args, 2)
     y = y if weight is None else ctx.node("Mul", y, by_channel(ctx, weight, type))
     return y if bias is None else ctx.node("Add", y, by_channel(ctx, bias, type))
+
+
+def _instances(ctx: Context, x: str, groups: int, eps: float, elem: str) -> str:
+    """(x - E[x]) / √(Var[x] + eps) along the last of three axes; runtimes have the node for float32 alone."""
+    last = ctx.array([2])
+    if ctx.elem(elem) == "f64":
+        gap, _ = centred(ctx, x, last)
+        spread = ctx.node("ReduceMean", ctx.node("Mul", gap, gap), last, keepdims=1)
+        return ctx.node("Div", gap, ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, elem))))
+    gap = ctx.node("Sub", x, ctx.node("ReduceMean", x, last, keepdims=1))
+    one, zero = filled(ctx, [size(groups)], 1.0, elem), filled(ctx, [size(groups)], 0.0, elem)
+    return ctx.node("InstanceNormalization", gap, one, zero, epsilon=eps)
 
 
 LOWER: dict[str, Lowering] = {

@@ -13,6 +13,7 @@ from ogive.backends.onnx_model.operands import operand
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.ops.reduce import ELEMENTS
+from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, size
 
 DIRECT = {
@@ -46,27 +47,60 @@ def _alone(ctx: Context, x: str, op: str) -> str:
     return ctx.node("Abs", x) if op == "norm" else x
 
 
+def centred(ctx: Context, x: str, where: str) -> tuple[str, str]:
+    """The tensor less its mean over these axes, and the mean, with axes of 1.
+
+    The mean of the difference is taken too, since a mean far from 0 is rounded: Chan, Golub and LeVeque, "Algorithms
+    for computing the sample variance", 1983.
+    """
+    mean = ctx.node("ReduceMean", x, where, keepdims=1)
+    gap = ctx.node("Sub", x, mean)
+    rest = ctx.node("ReduceMean", gap, where, keepdims=1)
+    return ctx.node("Sub", gap, rest), ctx.node("Add", mean, rest)
+
+
 def _spread(ctx: Context, x: str, op: str, where: str, sizes: Sequence[Size], unbiased: bool, elem: str) -> str:
-    gap = ctx.node("Sub", x, ctx.node("ReduceMean", x, where, keepdims=1))
+    """The variance, or its root as the length of the differences."""
+    count = size(1)
+    for item in sizes:
+        count = count * item
+    number = count - 1 if unbiased else count
+    gap, _ = centred(ctx, x, where)
+    if op == "std":
+        return ctx.node("Div", length(ctx, gap, 2, where, elem), ctx.number(Scalar("sqrt", (number,)), elem))
     found = ctx.node("ReduceMean", ctx.node("Mul", gap, gap), where, keepdims=0)
-    if unbiased:
-        count = size(1)
-        for item in sizes:
-            count = count * item
-        found = ctx.node("Mul", found, ctx.number(Scalar("/", (count, count - 1)), elem))
-    return ctx.node("Sqrt", found) if op == "std" else found
+    return ctx.node("Mul", found, ctx.number(Scalar("/", (count, number)), elem)) if unbiased else found
 
 
-def _norm(ctx: Context, x: str, p: Any, where: str, elem: str) -> str:
-    if p in (1, 2):
-        return ctx.node(f"ReduceL{p:.0f}", x, where, keepdims=0)
-    size_ = ctx.node("Abs", x)
-    if isinstance(p, float) and math.isinf(p):
-        return ctx.node("ReduceMax" if p > 0 else "ReduceMin", size_, where, keepdims=0)
+def _norm(ctx: Context, x: str, power: Any, where: str, elem: str) -> str:
+    p = value_of(power)
+    if p == 1:
+        return ctx.node("ReduceL1", x, where, keepdims=0)
+    if p is not None and math.isinf(p):
+        return ctx.node("ReduceMax" if p > 0 else "ReduceMin", ctx.node("Abs", x), where, keepdims=0)
     if p == 0:
         found = ctx.node("Cast", ctx.node("Cast", x, to=ONNX["bool"]), to=ONNX[ctx.elem(elem)])
         return ctx.node("ReduceSum", found, where, keepdims=0)
-    total = ctx.node("ReduceSum", ctx.node("Pow", size_, ctx.number(p, elem)), where, keepdims=0)
+    return length(ctx, x, power, where, elem) if p is not None and p > 1 else _powers(ctx, x, power, where, elem)
+
+
+def length(ctx: Context, x: str, p: Any, where: str, elem: str) -> str:
+    """(Σ |x|^p)^(1/p) as a multiple of the largest |x|, since powers overflow and underflow."""
+    low = ctx.node("Neg", ctx.node("ReduceMin", x, where, keepdims=1))
+    largest = ctx.node("Max", ctx.node("ReduceMax", x, where, keepdims=1), low)
+    above, below = ctx.number(0.0, elem), ctx.number(math.inf, elem)
+    usual = ctx.node("And", ctx.node("Less", above, largest), ctx.node("Less", largest, below))
+    unit = ctx.node("Where", usual, largest, ctx.number(1.0, elem))
+    share = _powers(ctx, ctx.node("Div", x, unit), p, where, elem)
+    return ctx.node("Mul", share, ctx.node("Squeeze", unit, where))
+
+
+def _powers(ctx: Context, x: str, p: Any, where: str, elem: str) -> str:
+    """(Σ |x|^p)^(1/p)."""
+    if p == 2:
+        return ctx.node("Sqrt", ctx.node("ReduceSum", ctx.node("Mul", x, x), where, keepdims=0))
+    powers = ctx.node("Pow", ctx.node("Abs", x), ctx.number(p, elem))
+    total = ctx.node("ReduceSum", powers, where, keepdims=0)
     return ctx.node("Pow", total, ctx.number(Scalar("/", (1.0, p)), elem))
 
 

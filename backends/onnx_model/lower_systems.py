@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lower_values import counted
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import operand, squeezed, unsqueezed
+from ogive.backends.onnx_model.operands import narrowed, operand, squeezed, unsqueezed, widened
 from ogive.compiler.ir import Node
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import Axis, TensorType
@@ -44,7 +44,7 @@ def solve_triangular(ctx: Context, node: Node, args: Args) -> str:
     """Row by row: x_i = (b_i - Σ_k a_ik x_k) / a_ii, where the rows that are not known yet are 0."""
     a, type, elem = _wide(ctx, node, operand(args), 0)
     b, _, _ = _wide(ctx, node, operand(args, 1), 1)
-    out = node.outputs[0].type.with_elem(elem)
+    out, span = node.outputs[0].type.with_elem(elem), counted(ctx, type.sizes[-1])
 
     def step(states: Sequence[str], at: str, unit: str) -> Sequence[str]:
         row, column = unsqueezed(ctx, unit, [0]), unsqueezed(ctx, unit, [1])
@@ -52,7 +52,8 @@ def solve_triangular(ctx: Context, node: Node, args: Args) -> str:
         rest = ctx.node("Sub", ctx.node("MatMul", row, b), ctx.node("MatMul", mine, states[0]))
         if not node.attr("unitriangular"):
             rest = ctx.node("Div", rest, ctx.node("MatMul", mine, column))
-        return [ctx.node("Add", states[0], ctx.node("MatMul", column, rest))]
+        here = unsqueezed(ctx, ctx.node("Equal", span, at), [1])
+        return [ctx.node("Where", here, rest, states[0])]
 
     zeros = ctx.node("Expand", ctx.number(0.0, elem), ctx.shape(out.sizes))
     (x,) = _steps(ctx, type.sizes[-1], elem, [(zeros, out)], step, bool(node.attr("upper")))
@@ -89,20 +90,18 @@ def _eliminated(ctx: Context, a: str, type: TensorType, b: str, out: TensorType)
         size_ = squeezed(ctx, ctx.node("Abs", ctx.node("MatMul", states[0], column)), [last])
         open_ = ctx.node("Where", ctx.node("GreaterOrEqual", span, at), size_, ctx.number(-1.0, elem))
         place = ctx.node("ArgMax", open_, axis=last - 1, keepdims=1)
-        largest = ctx.node("Cast", ctx.node("Equal", place, span), to=ONNX[ctx.elem(elem)])
-        pivot, gap = unsqueezed(ctx, largest, [last - 1]), ctx.node("Sub", unit, largest)
-        rows = [(ctx.node("MatMul", pivot, x), ctx.node("MatMul", row, x)) for x in states]
-        swap = unsqueezed(ctx, gap, [last])
-        swapped = [
-            ctx.node("Add", x, ctx.node("MatMul", swap, ctx.node("Sub", new, old)))
-            for x, (new, old) in zip(states, rows, strict=True)
-        ]
+        chosen, here = ctx.node("Equal", place, span), unsqueezed(ctx, ctx.node("Equal", span, at), [1])
+        pivot = unsqueezed(ctx, ctx.node("Cast", chosen, to=ONNX[ctx.elem(elem)]), [last - 1])
+        there = unsqueezed(ctx, chosen, [last])
+        swapped = [ctx.node("Where", there, ctx.node("MatMul", row, x), x) for x in states]
         # the row divided by the pivot, and taken from all others as often as they hold it
-        top = ctx.node("MatMul", rows[0][0], column)
-        share = ctx.node("Sub", ctx.node("MatMul", swapped[0], column), column)
+        rows = [ctx.node("MatMul", pivot, x) for x in states]
+        top = ctx.node("MatMul", rows[0], column)
+        units = [ctx.node("Div", each, top) for each in rows]
+        share = ctx.node("MatMul", swapped[0], column)
         return [
-            ctx.node("Sub", x, ctx.node("MatMul", share, ctx.node("Div", new, top)))
-            for x, (new, _) in zip(swapped, rows, strict=True)
+            ctx.node("Where", here, each, ctx.node("Sub", x, ctx.node("MatMul", share, each)))
+            for x, each in zip(swapped, units, strict=True)
         ]
 
     return _steps(ctx, length, elem, [(a, type), (b, out)], step)[1]
@@ -132,15 +131,13 @@ def _steps(
 def _wide(ctx: Context, node: Node, x: str, at: int) -> tuple[str, TensorType, str]:
     """An operand in at least float32, its type there, and the element type."""
     type = ctx.type(node.inputs[at])
-    if ctx.elem(type.elem) not in ("f16", "bf16"):
-        return x, type, type.elem
-    return ctx.node("Cast", x, to=ONNX["f32"]), type.with_elem("f32"), "f32"
+    found, elem = widened(ctx, x, type.elem)
+    return found, type.with_elem(elem), elem
 
 
 def _narrow(ctx: Context, node: Node, x: str) -> str:
     """The result in the element type that it is to have."""
-    elem = ctx.elem(node.outputs[0].type.elem)
-    return ctx.node("Cast", x, to=ONNX[elem]) if elem in ("f16", "bf16") else x
+    return narrowed(ctx, x, node.outputs[0].type.elem)
 
 
 def _column(type: TensorType) -> TensorType:

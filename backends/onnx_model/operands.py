@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lowering import Args, Context
 from ogive.compiler.ir import Node
+from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 
@@ -45,6 +47,16 @@ def number(value: Size | int, node: Node, what: str) -> int:
     return value.number
 
 
+def setting(node: Node, name: str) -> float:
+    """A setting that ONNX wants as a float."""
+    found = value_of(node.attr(name))
+    if found is None:
+        raise OnnxError(
+            f"`{node.op}` with {name} that depends on sizes: ONNX takes a number; give the size with `sizes`"
+        )
+    return float(found)
+
+
 def numbers(values: Sequence[Size | int], node: Node, what: str) -> list[int]:
     """Settings for each axis."""
     return [number(value, node, what) for value in values]
@@ -53,6 +65,19 @@ def numbers(values: Sequence[Size | int], node: Node, what: str) -> list[int]:
 def known(sizes: Sequence[Size]) -> bool:
     """Whether all of them are numbers."""
     return all(item.is_number for item in sizes)
+
+
+def widened(ctx: Context, x: str, elem: str) -> tuple[str, str]:
+    """A tensor of halves in float32, and its element type there; others as they are."""
+    if ctx.elem(elem) not in ("f16", "bf16"):
+        return x, elem
+    return ctx.node("Cast", x, to=ONNX["f32"]), "f32"
+
+
+def narrowed(ctx: Context, x: str, elem: str) -> str:
+    """The result in the element type that it is to have, where that is one of halves."""
+    found = ctx.elem(elem)
+    return ctx.node("Cast", x, to=ONNX[found]) if found in ("f16", "bf16") else x
 
 
 def moved_last(ctx: Context, x: str, type: TensorType, axes: Sequence[int]) -> tuple[str, list[int] | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -67,10 +67,20 @@ def fixed_sizes(state: Stated, values: Mapping[Unknown, int]) -> dict[str, int]:
 
 def by_torch(state: Stated, values: Mapping[Unknown, int], given: list[torch.Tensor]) -> list[np.ndarray]:
     """What torch computes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
-        found = function_of(state.node, state.types, values)(*given, anchor=torch.empty(()), training=False)
-    return [array(y) for y in (found if isinstance(found, tuple) else (found,))]
+    return torch_of(state, values)(given)
+
+
+def torch_of(state: Stated, values: Mapping[Unknown, int]) -> Callable[[list[torch.Tensor]], list[np.ndarray]]:
+    """The operation at these sizes in torch."""
+    function = function_of(state.node, state.types, values)
+
+    def run(given: list[torch.Tensor]) -> list[np.ndarray]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
+            found = function(*given, anchor=torch.empty(()), training=False)
+        return [array(y) for y in (found if isinstance(found, tuple) else (found,))]
+
+    return run
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
