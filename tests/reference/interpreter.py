@@ -1,0 +1,303 @@
+"""A model run from its checked IR in numpy, node by node: `over` and `each` index by index, loops turn by turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ogive.compiler.ir import Const, Definition, Graph, Instance, Model, Node, Operand
+from ogive.compiler.ops import OPS as DECLARED
+from ogive.compiler.sizes import Unknown
+from ogive.compiler.types import TensorType
+from reference import regions
+from reference.arrays import Array, stack
+from reference.initial import initial
+from reference.store import Store, rows_of
+from reference.table import EXACT, OPS
+from reference.world import Improper, Op, Unmet, World, dtype_of, number, shape_of
+
+Values = dict[str, Array | None]
+
+
+@dataclass
+class Frame:
+    """One definition at one place of use."""
+
+    definition: Definition
+    env: dict[Unknown, int]
+    packs: dict[str, tuple[int, ...]]
+    prefix: str  # the path of the place, with a dot behind it
+    lifts: tuple[int, ...]  # the indices of the lifted instances on the way here
+    values: Values = field(default_factory=dict)
+    types: dict[str, TensorType] = field(default_factory=dict)
+    turns: tuple[int, ...] = ()  # of the loops around the current node
+    index: int | None = None  # of the innermost `each` around the current node
+    supplied: Mapping[str, Array] = field(default_factory=dict)  # weights given at the call, by their path below
+
+    def path(self, path: str, stacked: int = 0) -> str:
+        """The path of a member, turns filled in, but for those of its last `stacked` loops."""
+        parts = path.split(".")
+        turns = iter(self.turns[: parts.count("*") - stacked])
+        return self.prefix + ".".join(str(next(turns, "*")) if part == "*" else part for part in parts)
+
+
+@dataclass
+class Machine:
+    """Runs definitions."""
+
+    world: World
+    store: Store
+
+    def definition(
+        self,
+        definition: Definition,
+        args: Sequence[Array | None],
+        env: Mapping[Unknown, int],
+        prefix: str = "",
+        lifts: tuple[int, ...] = (),
+        supplied: Mapping[str, Array] | None = None,
+    ) -> list[Array | None]:
+        """The results of a definition on these values."""
+        frame = Frame(definition, dict(env), packs_of(definition, args), prefix, lifts, supplied=supplied or {})
+        for value, arg in zip(definition.graph.inputs, args, strict=True):
+            frame.values[value.name] = arg
+            frame.types[value.name] = value.type
+            if arg is not None:
+                self.checked(frame, value.type, arg, f"input {value.name} of {definition.name}")
+        return self.graph(frame, definition.graph)
+
+    def graph(self, frame: Frame, graph: Graph) -> list[Array | None]:
+        """Run the nodes of a graph whose inputs are bound."""
+        for value in graph.inputs:
+            frame.types[value.name] = value.type
+        for node in graph.nodes:
+            for value in node.outputs:
+                frame.types[value.name] = value.type
+            results = self.node(frame, node)
+            for value, result in zip(node.outputs, results, strict=True):
+                frame.values[value.name] = result
+                if result is not None:
+                    self.checked(frame, value.type, result, f"{value.name} of {node.op}")
+        return [self.bound(frame, output, "float") for output in graph.outputs]
+
+    def region(self, frame: Frame, region: Graph, args: Sequence[Array | None]) -> list[Array | None]:
+        """Run a region on these values."""
+        for value, arg in zip(region.inputs, args, strict=True):
+            frame.values[value.name] = arg
+        return self.graph(frame, region)
+
+    def checked(self, frame: Frame, type: TensorType, value: Array, what: str) -> None:
+        """A value has the type that the compiler proved."""
+        packs = {axis.pack for axis in type.axes} - {None}
+        if packs <= frame.packs.keys():
+            wanted = shape_of(type, frame.env, frame.packs)
+            assert value.shape == wanted, f"{what} is {value.shape}, and its type {type} says {wanted}"
+        kind = np.dtype(dtype_of(type.elem))
+        assert value.value.dtype == kind, f"{what} is {value.value.dtype}, and its type {type} says {kind}"
+
+    def bound(self, frame: Frame, operand: Operand, elem: str) -> Array | None:
+        """What an operand is here; literals take an element type."""
+        if isinstance(operand, str):
+            return frame.values[operand]
+        if isinstance(operand, Const):
+            return Array(np.asarray(number(operand.value, frame.env), dtype_of(elem)))
+        return None
+
+    def node(self, frame: Frame, node: Node) -> Sequence[Array | None]:
+        """The results of one node."""
+        match node.op:
+            case "weight":
+                return [self.weight(frame, node)]
+            case "update":
+                self.update(frame, node)
+                return []
+            case "assume":
+                if not node.attr("condition").at(frame.env):
+                    raise Unmet(str(node.attr("text")))
+                return []
+            case "tap":
+                self.tap(frame, node)
+                return []
+            case "initial":
+                type = node.outputs[0].type
+                return [Array(initial(node.attrs, shape_of(type, frame.env, frame.packs), frame.env, self.world.rng))]
+            case "call":
+                return self.call(frame, node)
+            case _ if node.op in regions.REGIONS:
+                return regions.REGIONS[node.op](self, frame, node)
+            case _:
+                return self.operation(frame, node)
+
+    def operation(self, frame: Frame, node: Node) -> Sequence[Array | None]:
+        """One primitive operation."""
+        elem = literal_elem(node, frame.types)
+        operands = [self.bound(frame, x, elem) for x in node.inputs]
+        types = tuple(frame.types[x] if isinstance(x, str) else None for x in node.inputs)
+        exact = node.op in EXACT
+        world = self.world
+        if world.noise is not None and not exact:
+            operands = [None if x is None else world.rounded(x, elem) for x in operands]
+        op = Op(node, world, frame.env, frame.packs, types)
+        with np.errstate(all="ignore"):
+            found = OPS[node.op](op, *operands)
+        results: Sequence[Array] = found if isinstance(found, tuple) else (found,)
+        for y in results:
+            if y.smooth and y.value.size:
+                size = np.abs(y.value)
+                world.largest = max(world.largest, float(size.max(initial=0.0, where=size < np.inf)))
+        if world.strict:
+            proper(node, [x for x in operands if x is not None], results)
+        if world.noise is not None and not exact:
+            results = [world.rounded(x, value.type.elem) for x, value in zip(results, node.outputs, strict=True)]
+        return results
+
+    # --- weights ------------------------------------------------------------------------------------------------------
+
+    def weight(self, frame: Frame, node: Node) -> Array:
+        """A weight of the definition or of an instance in it; those of all turns of its last loops stacked."""
+        path, deep = node.path, int(node.attr("stacked", 0))
+        if path in frame.supplied:
+            found = frame.supplied[path]
+            for turn in frame.turns[: path.split(".").count("*") - deep]:
+                found = rows_of(found, turn)
+            return found
+        shape = shape_of(node.outputs[0].type, frame.env, frame.packs)
+        return self.stored(frame, frame.path(path, deep), shape)
+
+    def stored(self, frame: Frame, path: str, shape: tuple[int, ...]) -> Array:
+        """A weight by its path; `*` stands for all turns, as many as the first axis is long."""
+        if "*" not in path:
+            return self.store.read(path, frame.lifts)
+        turns = [self.stored(frame, path.replace("*", str(turn), 1), shape[1:]) for turn in range(shape[0])]
+        return stack(turns, 0) if turns else Array(np.zeros(shape))
+
+    def update(self, frame: Frame, node: Node) -> None:
+        """A state changes, while training."""
+        if self.world.training:
+            elem = next(weight.type.elem for weight in frame.definition.weights if weight.path == node.path)
+            value = self.bound(frame, node.inputs[0], elem)
+            assert value is not None
+            self.store.write(frame.path(node.path), frame.lifts, value.value)
+
+    def tap(self, frame: Frame, node: Node) -> None:
+        value = self.bound(frame, node.inputs[0], "float")
+        assert value is not None
+        self.world.taps.setdefault(frame.path(node.path or str(node.attr("name"))), []).append(value)
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def call(self, frame: Frame, node: Node) -> Sequence[Array | None]:
+        """Apply a block: at the place of its instance, with the weights that are supplied."""
+        callee = node.callee
+        assert callee is not None
+        args = [
+            self.bound(frame, operand, value.type.elem)
+            for operand, value in zip(node.inputs, callee.graph.inputs, strict=True)
+        ]
+        supplied: dict[str, Array] = {}
+        if node.path:
+            start = node.path + "."
+            turns = frame.turns[: node.path.split(".").count("*")]
+            for path, array in frame.supplied.items():
+                if path.startswith(start):
+                    for turn in turns:
+                        array = rows_of(array, turn)
+                    supplied[path[len(start) :]] = array
+        for path, name in node.supplied:
+            given = frame.values[name]
+            assert given is not None
+            supplied[path] = given
+        env = {unknown: value.at(frame.env) for unknown, value in node.bindings}
+        prefix = frame.path(node.path) + "." if node.path else frame.prefix
+        lifts = frame.lifts
+        if node.path and lifted(frame.definition, node.path):
+            assert frame.index is not None, f"{node.path} is called outside of `each`"
+            lifts = (*lifts, frame.index)
+        return self.definition(callee, args, env, prefix, lifts, supplied)
+
+
+def lifted(definition: Definition, path: str) -> bool:
+    """Whether the instance at a path is one of `each`."""
+    found: list[Instance] = [member for member in definition.instances if member.path == path]
+    return bool(found) and found[0].lift is not None
+
+
+def packs_of(definition: Definition, args: Sequence[Array | None]) -> dict[str, tuple[int, ...]]:
+    """The sizes of the axes that packs stand for."""
+    found: dict[str, tuple[int, ...]] = {}
+    for value, arg in zip(definition.graph.inputs, args, strict=True):
+        at = next((i for i, axis in enumerate(value.type.axes) if axis.pack is not None), None)
+        if at is not None and arg is not None:
+            pack = value.type.axes[at].pack
+            assert pack is not None
+            found.setdefault(pack, arg.shape[at : arg.ndim - (len(value.type.axes) - at - 1)])
+    return found
+
+
+def literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:
+    """The element type that literals take: that of the tensors beside them, else of the result."""
+    operands = node.inputs[1:] if node.op == "select" else node.inputs
+    return next((types[x].elem for x in operands if isinstance(x, str)), node.outputs[0].type.elem)
+
+
+def proper(node: Node, operands: Sequence[Array], results: Sequence[Array]) -> None:
+    """Raise where a result is not finite though the operands are, or is NaN though none of them is."""
+    bad = any(not np.isfinite(y.value).all() for y in results if y.smooth)
+    if not bad:
+        return
+    fine = all(np.isfinite(x.value).all() for x in operands if x.smooth)
+    numbers = all(not np.isnan(x.value).any() for x in operands if x.smooth)
+    nan = any(np.isnan(y.value).any() for y in results if y.smooth)
+    if (fine and node.op not in ("full", "constant", "zeros", "ones")) or (numbers and nan):
+        raise Improper(node, list(operands))
+
+
+@dataclass
+class Reference:
+    """A model with its weights."""
+
+    model: Model
+    store: Store
+
+    def run(
+        self, args: Sequence[Any], world: World | None = None, sizes: Mapping[Unknown, int] | None = None
+    ) -> list[Array | None]:
+        """The results on these inputs (None: absent). States change if the world is training."""
+        arrays = [None if x is None else x if isinstance(x, Array) else Array(x) for x in args]
+        definition = self.model.definition
+        env = {**dict(self.model.bindings), **(sizes if sizes is not None else sizes_of(self.model, arrays))}
+        return Machine(world or World(), self.store).definition(definition, arrays, env)
+
+
+def sizes_of(model: Model, args: Sequence[Array | None]) -> dict[Unknown, int]:
+    """The sizes that the inputs show, where an axis is one name alone; 0 for what absent inputs would show."""
+    found: dict[Unknown, int] = {}
+    for value, arg in zip(model.definition.graph.inputs, args, strict=True):
+        if arg is None:
+            continue
+        axes = value.type.axes
+        at = next((i for i, axis in enumerate(axes) if axis.pack is not None), None)
+        for i, axis in enumerate(axes):
+            names = list(axis.size.unknowns)
+            if axis.pack is not None:
+                found[names[0]] = int(np.prod(arg.shape[i : arg.ndim - (len(axes) - i - 1)], dtype=int))
+                continue
+            n = arg.shape[i if at is None or i < at else i - len(axes)]
+            open_ = [name for name in names if name not in dict(model.bindings)]
+            if len(open_) == 1 and open_[0] not in found:
+                found.update(_solved(axis.size, open_[0], n, dict(model.bindings)))
+    return {**dict.fromkeys(model.definition.sizes, 0), **found, **dict(model.bindings)}
+
+
+def _solved(size: Any, unknown: Unknown, n: int, known: Mapping[Unknown, int]) -> dict[Unknown, int]:
+    """The number for which a size is n."""
+    for guess in range(0, n + 64):
+        if size.at({**known, unknown: guess}) == n:
+            return {unknown: guess}
+    raise Unmet(f"no {unknown} makes {size} {n}")
+
+
+__all__ = ["DECLARED", "Frame", "Machine", "Reference", "replace", "sizes_of"]

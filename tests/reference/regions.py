@@ -1,0 +1,184 @@
+"""Loops, choices, lifted blocks and derivatives, as the language page says what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ogive.compiler.ir import Graph, Node
+from reference.arrays import Array, Numbers, gradient, grid, pick, stack
+from reference.store import Key, Layer, together
+from reference.world import dtype_of, shape_of
+
+if TYPE_CHECKING:
+    from reference.interpreter import Frame, Machine
+
+Results = Sequence["Array | None"]
+
+
+def inputs(machine: Machine, frame: Frame, node: Node) -> list[Array | None]:
+    """The values that a node reads."""
+    return [machine.bound(frame, x, "float") for x in node.inputs]
+
+
+def at(x: Array | None, axis: int, index: int) -> Array:
+    """One entry along an axis, which is dropped."""
+    assert x is not None
+    return pick(x, grid(x.shape).take(index, axis))
+
+
+def loop(machine: Machine, frame: Frame, node: Node) -> Results:
+    """`repeat` and `scan`: the region once a turn, in order; what it yields is collected."""
+    values = inputs(machine, frame, node)
+    carry, turn = int(node.attr("carry")), int(node.attr("turn"))
+    carried, sliced, captured = values[:carry], values[carry : carry + turn], values[carry + turn :]
+    count = node.attr("count").at(frame.env)
+    scan = node.op == "scan"
+    axes = [frame_axis(frame, node, carry + i, axis) for i, axis in enumerate(node.attr("axes") or (0,) * turn)]
+    order = range(count - 1, -1, -1) if node.attr("reverse") else range(count)
+    collected: list[list[Array]] = [[] for _ in node.outputs[carry:]]
+    turns, index = frame.turns, node.attr("index")
+    for number in order:
+        if not scan:
+            frame.turns = (*turns, number)
+        if index is not None:
+            frame.env[index] = number
+        here = [at(x, axis, number) for x, axis in zip(sliced, axes, strict=True)]
+        results = machine.region(frame, node.regions[0], [*carried, *here, *captured])
+        carried = results[:carry]
+        for rows, value in zip(collected, results[carry:], strict=True):
+            assert value is not None
+            rows.append(value)
+    frame.turns = turns
+    return [*carried, *(_collected(frame, node, i, rows) for i, rows in enumerate(collected))]
+
+
+def _collected(frame: Frame, node: Node, number: int, rows: list[Array]) -> Array:
+    value = node.outputs[int(node.attr("carry")) + number]
+    axis = int(node.attr("axis", 0)) if node.op == "scan" else 0
+    axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:axis])
+    if not rows:
+        return Array(np.zeros(shape_of(value.type, frame.env, frame.packs), dtype_of(value.type.elem)))
+    return stack(rows[::-1] if node.attr("reverse") else rows, axis)
+
+
+def frame_axis(frame: Frame, node: Node, operand: int, position: int) -> int:
+    """A position in the type of an operand as an axis."""
+    name = node.inputs[operand]
+    assert isinstance(name, str)
+    axes = frame.types[name].axes[:position]
+    return sum(len(frame.packs[axis.pack]) if axis.pack is not None else 1 for axis in axes)
+
+
+def phase(machine: Machine, frame: Frame, node: Node) -> Results:
+    """`if training:`."""
+    return machine.region(frame, node.regions[0 if machine.world.training else 1], inputs(machine, frame, node))
+
+
+def given(machine: Machine, frame: Frame, node: Node) -> Results:
+    """`if given(x):`."""
+    there = frame.values[node.attr("input")] is not None
+    return machine.region(frame, node.regions[0 if there else 1], inputs(machine, frame, node))
+
+
+def lifted(machine: Machine, frame: Frame, node: Node) -> Results:
+    """`over` and `each`: the region at every index, all of which go through its statements together.
+
+    A state that they share becomes, where it is written, the mean of what they make of it, and this is what they read
+    afterwards. Here they run one by one: again and again, until all is known that they read.
+    """
+    settled: list[dict[Key, Numbers]] = []
+    before = machine.world.mark()
+    while True:
+        rows, layers = _indices(machine, frame, node, settled)
+        found = together(layers)
+        if len(settled) == len(found) or not any(layer.read for layer in layers):
+            break
+        settled = found[: len(settled) + 1]
+        machine.world.back_to(before)
+    for event in found:
+        for (path, lifts), value in event.items():
+            machine.store.write(path, lifts, value)
+    return [_rejoined(frame, node, i, [row[i] for row in rows]) for i in range(len(node.outputs))]
+
+
+def _indices(
+    machine: Machine, frame: Frame, node: Node, settled: Sequence[dict[Key, Numbers]]
+) -> tuple[list[Results], list[Layer]]:
+    """The region at every index, and what it writes."""
+    values = inputs(machine, frame, node)
+    mapped, count = int(node.attr("mapped")), node.attr("size").at(frame.env)
+    axes = [frame_axis(frame, node, i, axis) for i, axis in enumerate(node.attr("in_axes"))]
+    store, world, outer, taps = machine.store, machine.world, frame.index, machine.world.taps
+    rows: list[Results] = []
+    layers: list[Layer] = []
+    seen: list[dict[str, list[Array]]] = []
+    for index in range(count):
+        here = [at(x, axis, index) for x, axis in zip(values[:mapped], axes, strict=True)]
+        if node.op == "each":
+            frame.index = index
+        store.layers.append(Layer(settled))
+        world.taps = {}
+        rows.append(machine.region(frame, node.regions[0], [*here, *values[mapped:]]))
+        layers.append(store.layers.pop())
+        seen.append(world.taps)
+    frame.index, world.taps = outer, {path: list(entries) for path, entries in taps.items()}
+    for path in dict.fromkeys(path for each in seen for path in each):
+        lists = [each[path] for each in seen]
+        world.taps.setdefault(path, []).extend(stack(entries, 0) for entries in zip(*lists, strict=True))
+    return rows, layers
+
+
+def _rejoined(frame: Frame, node: Node, number: int, rows: list[Array | None]) -> Array:
+    value, place = node.outputs[number], node.attr("out_axes")[number]
+    axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:place])
+    found = [row for row in rows if row is not None]
+    assert len(found) == len(rows)
+    return stack(found, axis)
+
+
+def grad(machine: Machine, frame: Frame, node: Node) -> Results:
+    """The derivative of the scalar that the region gives, in the first of its operands."""
+    values = inputs(machine, frame, node)
+    first = values[0]
+    assert first is not None
+    variable = Array(first.value, ((first, lambda g: g),), leaf=True)
+    (y,) = machine.region(frame, node.regions[0], [variable, *values[1:]])
+    assert y is not None
+    return [gradient(y, [variable])[0]]
+
+
+def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
+    """The value of one region, with the derivative that another makes of the operand and the incoming one."""
+    values = inputs(machine, frame, node)
+    operand, count = values[0], int(node.attr("captured"))
+    assert operand is not None
+    inner, more = values[1 : 1 + count], values[1 + count :]
+    (y,) = machine.region(frame, node.regions[0], [operand, *inner])
+    assert y is not None
+    machine.world.cuts = True
+    turns, index = frame.turns, frame.index
+
+    def back(g: Array) -> Array:
+        frame.turns, frame.index = turns, index
+        (found,) = machine.region(frame, node.regions[1], [operand, g, *more])
+        assert found is not None
+        return found
+
+    return [Array(y.value, ((operand, back),))]
+
+
+Region = Callable[[Any, Any, Node], Results]
+REGIONS: dict[str, Region] = {
+    "repeat": loop,
+    "scan": loop,
+    "phase": phase,
+    "given": given,
+    "over": lifted,
+    "each": lifted,
+    "grad": grad,
+    "custom_grad": custom_grad,
+}
+__all__ = ["REGIONS", "Graph"]

@@ -1,0 +1,188 @@
+"""What a run of the reference is told, and what it notes: sizes, random numbers, rounding, decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ogive.compiler.ir import Const, Node, Scalar
+from ogive.compiler.sizes import Size, Unknown
+from ogive.compiler.types import TensorType
+from reference.arrays import Array, Numbers
+
+DTYPES = {"int": np.int64, "i64": np.int64, "i32": np.int32, "bool": np.bool_, "complex": np.complex128}
+# the roundings of float types that a program names; all is computed in float64 here
+UNITS = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
+
+
+class Improper(Exception):
+    """A value that is not finite though its operands are; `node` made it."""
+
+    def __init__(self, node: Node, operands: list[Array]) -> None:
+        super().__init__(node.op)
+        self.node, self.operands = node, operands
+
+
+class Unmet(Exception):
+    """A condition of a block that does not hold at these sizes, or an index that lies outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A choice that is made on numbers: what was chosen, and whether another choice was as good.
+
+    `tied`: a kink, at which derivatives are a matter of taste; `bent`: one at which all agree on the first derivative.
+    """
+
+    what: str
+    chosen: bytes
+    tied: bool
+    bent: bool = False
+
+
+@dataclass
+class World:
+    """One run."""
+
+    training: bool = False
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    unit: float = 0.0  # relative rounding to pretend after each operation; 0 for none
+    noise: np.random.Generator | None = None
+    short: bool = False  # whether settings are numbers of float32, as attributes of ONNX are
+    strict: bool = False  # whether a value that is not finite by accident is an error
+    decisions: list[Decision] | None = None
+    taps: dict[str, list[Array]] = field(default_factory=dict)
+    draws: list[tuple[str, Mapping[str, Any], Numbers]] = field(default_factory=list)
+    largest: float = 0.0  # the largest finite number on the way
+    cuts: bool = False  # whether a derivative was overridden on the way: finite differences do not see it
+
+    def decide(self, what: str, chosen: Numbers, tied: Any = False, bent: Any = False) -> None:
+        """Note a choice."""
+        if self.decisions is not None:
+            made = np.ascontiguousarray(chosen).tobytes()
+            self.decisions.append(Decision(what, made, bool(np.any(tied)), bool(np.any(bent))))
+
+    def mark(self) -> Any:
+        """Where this run stands: what is drawn next, and how much is noted."""
+        generators = [None if g is None else g.bit_generator.state for g in (self.rng, self.noise)]
+        noted = len(self.decisions) if self.decisions is not None else 0
+        return generators, noted, len(self.draws), dict(self.taps)
+
+    def back_to(self, mark: Any) -> None:
+        """Forget what came after a mark."""
+        generators, noted, drawn, self.taps = mark
+        for generator, state in zip((self.rng, self.noise), generators, strict=True):
+            if generator is not None:
+                generator.bit_generator.state = state
+        if self.decisions is not None:
+            del self.decisions[noted:]
+        del self.draws[drawn:]
+
+    def rounded(self, array: Array, elem: str) -> Array:
+        """An array as if each entry had been rounded once."""
+        unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
+        if not unit or not array.smooth or self.noise is None:
+            return array
+        factor = 1 + unit * self.noise.uniform(-1, 1, array.shape)
+        return Array(array.value * factor, ((array, lambda g: g),))
+
+
+def dtype_of(elem: str) -> Any:
+    """numpy's type for an element type: every float is float64."""
+    return DTYPES.get(elem, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation at one place: its node, and what its sizes are there."""
+
+    node: Node
+    world: World
+    env: Mapping[Unknown, int]
+    packs: Mapping[str, tuple[int, ...]]
+    types: tuple[TensorType | None, ...]  # of its operands
+
+    def attr(self, name: str, default: Any = None) -> Any:
+        return self.node.attr(name, default)
+
+    def number(self, value: Any) -> Any:
+        """A size, or a number that depends on sizes."""
+        return number(value, self.env)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A number of its brackets."""
+        found = self.number(self.attr(name, default))
+        return float(np.float32(found)) if self.world.short and isinstance(found, float) else found
+
+    def axis(self, name: str = "axis", operand: int = 0) -> int:
+        """An axis among those that the operand has here."""
+        return self.place(self.attr(name), operand)
+
+    def place(self, position: int, operand: int = 0) -> int:
+        """A position in the type of an operand (a pack counts as one) as one among its axes."""
+        type = self.types[operand]
+        assert type is not None
+        return sum(self.width(axis.pack) for axis in type.axes[:position])
+
+    def places(self, positions: Any, operand: int = 0) -> tuple[int, ...]:
+        """Several positions; a pack is all of its axes."""
+        type = self.types[operand]
+        assert type is not None
+        found: list[int] = []
+        for position in positions:
+            start = self.place(position, operand)
+            found += range(start, start + self.width(type.axes[position].pack))
+        return tuple(found)
+
+    def width(self, pack: str | None) -> int:
+        return 1 if pack is None else len(self.packs[pack])
+
+    def shape(self, output: int = 0) -> tuple[int, ...]:
+        """The shape that the type of a result has here."""
+        return shape_of(self.node.outputs[output].type, self.env, self.packs)
+
+    @property
+    def elem(self) -> str:
+        """The element type of the first result."""
+        return self.node.outputs[0].type.elem
+
+
+def shape_of(type: TensorType, env: Mapping[Unknown, int], packs: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """A shape at these sizes."""
+    found: list[int] = []
+    for axis in type.axes:
+        found += packs[axis.pack] if axis.pack is not None else (axis.size.at(env),)
+    return tuple(found)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "min": min,
+    "max": max,
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "exp": math.exp,
+    "log2": math.log2,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
+
+
+def number(value: Any, env: Mapping[Unknown, int]) -> Any:
+    """A number at these sizes."""
+    if isinstance(value, Const):
+        return number(value.value, env)
+    if isinstance(value, Size):
+        return value.at(env)
+    if isinstance(value, Scalar):
+        return FUNCTIONS[value.fn](*(number(arg, env) for arg in value.args))
+    return value
