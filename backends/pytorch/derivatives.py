@@ -60,7 +60,17 @@ def gradient(writer: Writer, node: Node) -> None:
     writer.deriving += 1
     function = _inner(writer, node, region, count, node.inputs[count:])
     writer.deriving -= 1
-    _bind(writer, node, Code(f"torch.func.grad({function})({', '.join(map(str, args))})"))
+    derived = f"torch.func.grad({function})"
+    if _overrides(region):  # torch.compile (2.13) derives what is inside of CustomGrad by itself: left to eager mode
+        derived = f"torch.compiler.disable({derived})"
+    _bind(writer, node, Code(f"{derived}({', '.join(map(str, args))})"))
+
+
+def _overrides(graph: Graph) -> bool:
+    """Whether a graph, or a block that it applies, holds a derivative of its own."""
+    nodes = list(graph.walk())
+    callees = {id(node.callee): node.callee for node in nodes if node.callee is not None}
+    return any(node.op == "custom_grad" for node in nodes) or any(_overrides(d.graph) for d in callees.values())
 
 
 def custom(writer: Writer, node: Node) -> None:

@@ -28,7 +28,8 @@ def fits(small: Type, large: Type) -> bool:
     if len(small.axes) > len(large.axes):
         return False
     start = len(large.axes) - len(small.axes)
-    return all(a == b or a == Dim.of(1) for a, b in zip(small.axes, large.axes[start:], strict=True))
+    pairs = zip(small.axes, large.axes[start:], strict=True)
+    return all(a == b or (a == Dim.of(1) and isinstance(b, Dim)) for a, b in pairs)  # a pack meets only itself
 
 
 def like(scope: Scope, type: Type) -> Var:

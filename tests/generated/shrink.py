@@ -24,7 +24,7 @@ def shrunk(program: Program, test: Test, budget: int = 400) -> Program:
 
     for _ in range(ROUNDS):
         before = _size(program)
-        for step in (_fewer_outputs, _fewer_statements, _fewer_blocks, _fewer_optional):
+        for step in (_fewer_outputs, _fewer_statements, _fewer_blocks, _fewer_inputs, _fewer_optional):
             program = step(program, tried)
         if _size(program) == before or left[0] <= 0:
             break
@@ -164,6 +164,23 @@ def _fewer_blocks(program: Program, test: Test) -> Program:
     made = copy.deepcopy(program)
     made.uses, made.consts = {}, []
     return made if (program.uses or program.consts) and test(made) else program
+
+
+def _fewer_inputs(program: Program, test: Test) -> Program:
+    """Inputs of the main block that nothing reads, conditions, statics."""
+    for part in ("inputs", "where", "statics"):
+        at = len(getattr(program.main, part)) - 1
+        while at >= 0:
+            made = copy.deepcopy(program)
+            held = getattr(made.main, part)[at]
+            del getattr(made.main, part)[at]
+            if part == "statics":
+                given = [g for g in made.given.strip("[]").split(", ") if g and not g.startswith(f"{held.name}=")]
+                made.given = f"[{', '.join(given)}]" if given else ""
+            if test(made):
+                program = made
+            at -= 1
+    return program
 
 
 def _fewer_optional(program: Program, test: Test) -> Program:

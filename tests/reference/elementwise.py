@@ -121,17 +121,17 @@ def _like(x: Array, value: float) -> Array:
     return constant(np.full_like(x.value, value))
 
 
-def _slope(x: Array) -> Array:
+def _slope(op: Op, x: Array) -> Array:
     """relu6(x + 3) / 6 between -3 and 3."""
-    return scale(add(x, constant(3.0)), 1 / 6)
+    return scale(add(x, constant(3.0)), float(np.float32(1 / 6)) if op.world.short else 1 / 6)
 
 
 relu = by_pieces("relu", lambda op: (0.0,), lambda op, x: [_zero(x), x], agreed=True)
 relu6 = by_pieces("relu6", lambda op: (0.0, 6.0), lambda op, x: [_zero(x), x, _like(x, 6)])
 elu = by_pieces("elu", lambda op: (0.0,), lambda op, x: [scale(_expm1_below(x), op.setting("alpha")), x], agreed=True)
 leaky_relu = by_pieces("leaky_relu", lambda op: (0.0,), lambda op, x: [scale(x, op.setting("slope")), x], agreed=True)
-hardsigmoid = by_pieces("hardsigmoid", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), _slope(x), _like(x, 1)])
-hardswish = by_pieces("hardswish", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), mul(x, _slope(x)), x])
+hardsigmoid = by_pieces("hardsigmoid", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), _slope(op, x), _like(x, 1)])
+hardswish = by_pieces("hardswish", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), mul(x, _slope(op, x)), x])
 
 
 def _expm1_below(x: Array) -> Array:
