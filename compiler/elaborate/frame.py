@@ -275,6 +275,8 @@ class Frame:
         """The path of something allocated at a node: its own name, the one planned for it, or `base`, made unique."""
         prefix = self.place.prefix
         planned, ordered = self.place.names.get(id(node), (None, False))
+        if planned is not None and name is None and not planned.startswith(base):
+            planned, ordered = None, False  # of another block that is allocated there
         chosen = name or planned or base
         path = f"{prefix}.{chosen}" if prefix else chosen
         if path in self.taken and name is not None and self.taken[path] != span:

@@ -124,6 +124,8 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
             name = block_name(tree)
             if name is not None:
                 yield tree, snake(name), False
+            elif (lifted := _lifted(tree, block_name)) is not None:
+                yield tree, snake(lifted), False
             else:
                 yield from _expression(base, block_name)
                 for item in items:
@@ -149,6 +151,27 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
         case _:
             for child in _children(tree):
                 yield from _expression(child, block_name)
+
+
+def _lifted(tree: syntax.Tree, block_name: BlockName) -> str | None:
+    """The block that `over[n, F]`, `each[n, F[...]]`, `grad[F]` and `custom_grad[F, b]` allocate where they stand.
+
+    Brackets that are complete are allocated in their own place, but for `each`, which takes them as a template.
+    """
+    match tree:
+        case syntax.Brackets(base=syntax.Name(id="over" | "each" as kind), items=(_, func)):
+            pass
+        case syntax.Brackets(base=syntax.Name(id="grad" as kind), items=(func,)):
+            pass
+        case syntax.Brackets(base=syntax.Name(id="custom_grad" as kind), items=(func, _)):
+            pass
+        case _:
+            return None
+    if not isinstance(func, syntax.Expr):
+        return None
+    if kind != "each" and _is_site(func, block_name):
+        return None
+    return block_name(func) or _lifted(func, block_name)
 
 
 def _stage(stage: syntax.Stage, block_name: BlockName) -> Iterator[tuple[object, str, bool]]:

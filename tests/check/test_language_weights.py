@@ -114,6 +114,21 @@ PATHS = {
         """,
         ["h.0.attn.c_attn.weight"],
     ),
+    "what is lifted or derived makes way for a name": (
+        """
+        block Scale(x: [d]) -> []:
+            param w: [] = ones
+            return sum(x * w)
+        block F(x: [b, d]) -> [b, d]:
+            y = over[b, Scale](x)
+            z = x |> each[b, Scale]
+            g = over[b, grad[Scale]](x)
+            scale = Scale
+            return over[b, grad[scale]](x) + g + sum(y) + sum(z)
+        model M = F[b=2]
+        """,
+        ["scale.w", "scale_2.w", "scale_3.w", "scale_4.w"],
+    ),
 }  # fmt: skip
 
 

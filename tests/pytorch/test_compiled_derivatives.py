@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,6 +20,12 @@ block back(x: [n], g: [n]) -> [n]:
 block Energy(x: [n]) -> []:
     return sum(custom_grad[half, back](x) ** 2)
 
+block same(x: [n]) -> [n]:
+    return x
+
+block Turned(x: [n]) -> [n]:
+    return custom_grad[same, back](x)
+
 block Slope(x: [n]) -> []:
     return sum(grad[Energy](x))
 
@@ -29,6 +37,7 @@ block Second(x: [n]) -> [n]:
 
 model M1 = First
 model M2 = Second
+model M3 = Turned
 """
 
 
@@ -46,14 +55,15 @@ class Half(torch.autograd.Function):
         return 3 * grads[0] * x
 
 
-def by_hand(x: Tensor, order: int) -> Tensor:
+def by_hand(x: Tensor, order: int) -> Any:
     x = x.detach().requires_grad_()
     y: Tensor = (Half.apply(x) ** 2).sum()  # type: ignore[no-untyped-call]
     slope = x
     for _ in range(order):
         (slope,) = torch.autograd.grad(y, x, create_graph=True)
         y = slope.sum()
-    return slope.detach()
+    found: Tensor = slope.detach()
+    return found
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -66,3 +76,10 @@ def test_a_derivative_of_ones_own_is_derived_through(order: int, compiled: bool)
     x.requires_grad_()
     (more,) = torch.autograd.grad(run(x).sum(), x)
     torch.testing.assert_close(more, by_hand(x, order + 1))
+
+
+def test_a_block_that_gives_its_operand_back() -> None:
+    net = ogive.source(TEXT).models["M3"].torch().double()
+    x = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    (g,) = torch.autograd.grad(net(x).sum(), x)
+    torch.testing.assert_close(g, 3 * x.detach())

@@ -97,13 +97,18 @@ def phi(x: Array) -> Array:
     return through(x, y, lambda: scale(exp(scale(square(x), -0.5)), 1 / math.sqrt(2 * math.pi)))
 
 
-def gelu(x: Array) -> Array:
-    return mul(x, phi(x))
+def gelu(x: Array, short: bool = False) -> Array:
+    """x Φ(x); `short`: with numbers of float32 in it, as the function of the ONNX standard has them."""
+    inside = scale(x, float(np.float32(math.sqrt(2))) / math.sqrt(2)) if short else x
+    return mul(x, phi(inside))
 
 
-def gelu_tanh(x: Array) -> Array:
-    cube = add(x, scale(mul(x, square(x)), 0.044715))
-    return scale(mul(x, add(tanh(scale(cube, math.sqrt(2 / math.pi))), constant(1.0))), 0.5)
+def gelu_tanh(x: Array, short: bool = False) -> Array:
+    third, factor = 0.044715, math.sqrt(2 / math.pi)
+    if short:
+        third, factor = float(np.float32(third)), float(np.float32(factor))
+    cube = add(x, scale(mul(x, square(x)), third))
+    return scale(mul(x, add(tanh(scale(cube, factor)), constant(1.0))), 0.5)
 
 
 def silu(x: Array) -> Array:
