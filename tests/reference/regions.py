@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ogive.compiler.ir import Graph, Node
-from reference.arrays import Array, Numbers, gradient, grid, pick, stack
+from reference.arrays import Array, Numbers, cut, gradient, grid, pick, stack
 from reference.store import Key, Layer, together
 from reference.world import dtype_of, shape_of
 
@@ -151,12 +151,12 @@ def grad(machine: Machine, frame: Frame, node: Node) -> Results:
 
 
 def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
-    """The value of one region, with the derivative that another makes of the operand and the incoming one."""
+    """The value of one region, with the derivative in its operand that another makes; the rest is derived as ever."""
     values = inputs(machine, frame, node)
     operand, count = values[0], int(node.attr("captured"))
     assert operand is not None
     inner, more = values[1 : 1 + count], values[1 + count :]
-    (y,) = machine.region(frame, node.regions[0], [operand, *inner])
+    (y,) = machine.region(frame, node.regions[0], [cut(operand), *inner])
     assert y is not None
     machine.world.cuts = True
     turns, index = frame.turns, frame.index
@@ -167,7 +167,7 @@ def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
         assert found is not None
         return found
 
-    return [Array(y.value, ((operand, back),))]
+    return [Array(y.value, ((y, lambda g: g), (operand, back)))]
 
 
 Region = Callable[[Any, Any, Node], Results]
