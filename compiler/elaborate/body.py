@@ -353,8 +353,9 @@ def _for(frame: Frame, tree: syntax.For) -> None:
 
     def turns(first: int) -> None:
         for index, item in enumerate(items[first:], first):
-            for name in own & frame.fixed.keys():
-                del frame.fixed[name]  # what a turn allocates is new in the next one
+            made = {name for name in own if index and isinstance(frame.variables.get(name), Composite)}
+            for name in (own & frame.fixed.keys()) | made:
+                frame.fixed.pop(name, None)  # what a turn allocates is new in the next one
                 frame.variables.pop(name, None)
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):

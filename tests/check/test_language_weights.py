@@ -114,6 +114,18 @@ PATHS = {
         """,
         ["h.0.attn.c_attn.weight"],
     ),
+    "a composition with a name in a loop that is unrolled": (
+        """
+        use std.nn (Linear)
+        block F(x: [b, 4]) -> [b, 4]:
+            for f in [tanh, relu] as parts:
+                mlp = Linear[4, 3, bias=false] >> f >> Linear[3, 4, bias=false]
+                x = mlp(mlp(x))
+            return x
+        model M = F
+        """,
+        [f"parts.{i}.mlp.{name}.weight" for i in (0, 1) for name in ("linear", "linear_2")],
+    ),
     "what is lifted or derived makes way for a name": (
         """
         block Scale(x: [d]) -> []:
