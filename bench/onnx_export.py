@@ -159,7 +159,8 @@ def _depth() -> bool:
     rows = []
     for depth in DEPTHS:
         model = _llama(depth)
-        arrays = {path: np.broadcast_to(np.float32(0), shape) for path, shape in model.weights.items()}
+        shapes = {path: slot.shape for path, slot in model.slots.items()}
+        arrays = {path: np.broadcast_to(np.float32(0), shape) for path, shape in shapes.items()}
         rows.append(min(_timed(lambda: exported(model.ir, arrays, Settings())) for _ in range(3)))  # noqa: B023
     growth = rows[-1] / rows[0] * DEPTHS[0] / DEPTHS[-1]
     shown = ", ".join(f"{d}: {t * 1e3:.0f} ms" for d, t in zip(DEPTHS, rows, strict=True))

@@ -255,9 +255,14 @@ class Definition:
         return tuple(found)
 
     @cached_property
+    def foreign(self) -> Node | None:
+        """The node of a module of the user's (`extern`), which is then all that the definition holds."""
+        return next((node for node in self.graph.nodes if node.op == "extern"), None)
+
+    @cached_property
     def stateless(self) -> bool:
         """True where it owns no weight, directly or below, and no module of the user's."""
-        if any(node.op == "extern" for node in self.graph.nodes):
+        if self.foreign is not None:
             return False
         return not any(
             isinstance(m, Weight) or (isinstance(m, Instance) and not m.definition.stateless) for m in self.members

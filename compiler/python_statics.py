@@ -34,6 +34,10 @@ def statics_of(frame: Frame, ref: BlockRef, given: Mapping[str, Any]) -> dict[st
 
 
 def _value(value: Any) -> Any:
+    # numbers of numpy and tensors of one number know themselves as numbers of Python, arrays as lists
+    plain = getattr(value, "tolist", None)
+    if plain is not None and hasattr(value, "dtype"):
+        value = plain()
     if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
         return value
     if isinstance(value, int):

@@ -55,10 +55,29 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
     return tuple(_below(model.definition, known, "", (), ()))
 
 
+def opaque(model: Model) -> tuple[str, ...]:
+    """The paths of the modules of the user's (`extern`), turns filled in: what they hold is not known here."""
+    known = {unknown: size(number) for unknown, number in model.bindings}
+    return tuple(_opaque(model.definition, known, "", ()))
+
+
+def _opaque(
+    definition: Definition, known: Mapping[Unknown, Size], prefix: str, turns: tuple[int, ...]
+) -> Iterator[str]:
+    if definition.foreign is not None:
+        yield from _expand(prefix.removesuffix("."), turns)
+    loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
+    for member in definition.instances:
+        path = prefix + member.path
+        inner = {unknown: value.subs(known) for unknown, value in member.bindings}
+        yield from _opaque(member.definition, inner, path + ".", (*turns, *_turns(member.path, loops, path)))
+
+
 def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:
     """Paths in the order of a state dict, from (path, kind) in the order of the source.
 
-    At each place stand its own parameters, then its own states, then what is below it; turns go by their numbers.
+    At each place stand its own parameters, then its own states, then what is below it; turns go by their numbers. A
+    path of the kind "opaque" stands for all that is below it.
     """
     firsts: dict[tuple[str, ...], int] = {}
     ranked = []
@@ -66,7 +85,7 @@ def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:
         parts = tuple(path.split("."))
         key = []
         for length, part in enumerate(parts, 1):
-            rank = 2 if length < len(parts) else 0 if kind == "param" else 1
+            rank = 2 if length < len(parts) or kind == "opaque" else 0 if kind == "param" else 1
             turn = int(part) if part.isdecimal() else -1
             key.append((rank, turn, firsts.setdefault(parts[:length], number)))
         ranked.append((tuple(key), path))

@@ -14,7 +14,7 @@ from ogive.backends.weights.paths import slots
 from ogive.backends.weights.plan import plan
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
-from ogive.compiler.weights import WeightInfo, weights
+from ogive.compiler.weights import WeightInfo, opaque, weights
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
@@ -32,6 +32,7 @@ def convert(
     """
     if not (dtype is None or dtype == SOURCE or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
         raise ValueError(f"`dtype` is a type of floats such as torch.float32, None or {SOURCE!r}, not {dtype!r}")
+    state, foreign = _apart(conversion, state)
     shapes = {path: slot.shape for path, slot in slots(conversion.source).items()}
     plan(identity(), shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
     _refuse_whole(conversion.source, state)
@@ -55,7 +56,19 @@ def convert(
         f"`{path}` does not fit {_name(made[path].dtype)}: it goes up to {float(found[path].abs().max()):.3g}"
         for path in lost
     )
-    return made
+    wanted = dtype if isinstance(dtype, torch.dtype) else None
+    kept = {name: tensor if dtype == SOURCE else _cast(_exact(tensor), wanted) for name, tensor in foreign.items()}
+    return made | kept
+
+
+def _apart(conversion: Conversion, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The weights of the source, and those of modules of the user's, which the result must have at the same places."""
+    paths, kept = opaque(conversion.source), set(opaque(conversion.result))
+    _refuse(
+        f"`{path}` is a module of yours, which the result has not, or elsewhere" for path in paths if path not in kept
+    )
+    foreign = {name: t for name, t in state.items() if any(name.startswith(f"{path}.") for path in paths)}
+    return {name: tensor for name, tensor in state.items() if name not in foreign}, foreign
 
 
 def _refuse_whole(source: Model, state: Mapping[str, Tensor]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from ogive.backends.diagram.arrange import arrange
@@ -382,4 +384,10 @@ def _number(value: Any, divides: Collection[tuple[str, str]]) -> str:
 def _where(node: Node) -> str:
     if node.span is None:
         return ""
-    return f"{node.span.path}:{node.span.begin()[0]}"
+    return f"{_name(node.span.path)}:{node.span.begin()[0]}"
+
+
+@cache
+def _name(path: str) -> str:
+    """The name of a file, whatever path or link it was named by: where it lies is no part of what it draws."""
+    return os.path.basename(os.path.realpath(path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import Literal, Protocol
 
 from ogive.backends.diagram import overview as over
 from ogive.backends.diagram.build import Options
@@ -29,6 +30,13 @@ from ogive.compiler.ir import Definition, Model
 View = Literal["circuit", "overview"]
 
 
+class Keeper(Protocol):
+    """Writes pictures: with a head that says where they come from, and not over the work of others."""
+
+    def write(self, path: FilePath, data: builtins.bytes, format: str, force: bool) -> None:
+        """Write one picture."""
+
+
 @dataclass(frozen=True)
 class Diagram:
     """A block or a model, as it is to be drawn."""
@@ -38,6 +46,7 @@ class Diagram:
     options: Options = field(default_factory=Options)
     theme: Theme = field(default_factory=Theme)
     drawn: Figure | None = None  # where the figure is made already
+    keeper: Keeper | None = None  # how it becomes a file
 
     @cached_property
     def figure(self) -> Figure:
@@ -72,9 +81,19 @@ class Diagram:
             raise DiagramError(f"a diagram is not written as .{format}: {', '.join(f'.{f}' for f in FORMATS)}")
         return writers[format]()
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the diagram; the ending says how."""
-        FilePath(path).write_bytes(self.bytes(FilePath(fspath(path)).suffix.lstrip(".")))
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Write the diagram; the ending says how.
+
+        A file that is there is replaced if it is a drawing that nobody has changed since, others with `force` alone.
+        """
+        file = FilePath(fspath(path))
+        format = file.suffix.lstrip(".")
+        data = self.bytes(format)
+        if self.keeper is not None:
+            self.keeper.write(file, data, format, force)
+        else:
+            with file.open("wb" if force else "xb") as opened:
+                opened.write(data)
 
     def bytes(self, format: str) -> bytes:
         """The diagram in any format."""

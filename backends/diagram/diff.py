@@ -39,7 +39,7 @@ class Difference:
 
     def diagram(self, like: Diagram) -> Diagram:
         """The drawing, with the theme of another one."""
-        return Diagram(self.comparison.merged, theme=like.theme, drawn=self.figure())
+        return Diagram(self.comparison.merged, theme=like.theme, drawn=self.figure(), keeper=like.keeper)
 
 
 def _name(subject: Definition | Model) -> str:

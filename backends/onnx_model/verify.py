@@ -13,8 +13,8 @@ import numpy as np
 from ogive.backends.onnx_model.elems import NUMPY, concrete
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.export import Settings, bound_sizes
-from ogive.backends.onnx_model.sources import TORCH
 from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.weights.kinds import OF_TORCH
 from ogive.compiler.ir import Model
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.compiler.sizes.sample import samples
@@ -72,7 +72,7 @@ def _at(
     import torch
 
     generator = np.random.default_rng(0)
-    kinds = {TORCH[str(p.dtype)] for p in module.parameters() if p.is_floating_point()}
+    kinds = {OF_TORCH[str(p.dtype).removeprefix("torch.")] for p in module.parameters() if p.is_floating_point()}
     kind = kinds.pop() if len(kinds) == 1 else "f32"
     tensors: list[Tensor | None] = []
     feeds: dict[str, Any] = {}

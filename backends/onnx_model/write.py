@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
@@ -16,6 +14,7 @@ from ogive.backends.onnx_model.elems import OF_NUMPY, dense
 from ogive.backends.onnx_model.export import Exported
 from ogive.backends.onnx_model.protos import fill_tensor
 from ogive.backends.onnx_model.tidy import Stored
+from ogive.backends.weights.whole import Files
 
 HEAVY = 64 << 20  # bytes of weights beyond which they go to a file of their own
 LIGHT = 1 << 10  # a tensor below this stays in the model all the same
@@ -32,33 +31,49 @@ def whole(exported: Exported) -> ModelProto:
     return proto
 
 
-def write(exported: Exported, path: Path, progress: Progress = lambda done, total: None) -> tuple[Path, ...]:
-    """Write PATH, and PATH.data beside it where weights are heavy: all files are put in their place, or none."""
+def write(
+    exported: Exported,
+    path: Path,
+    places: Callable[[Sequence[Path]], Files] = Files,
+    about: Mapping[str, str] = MappingProxyType({}),
+    size: str = "",
+    progress: Progress = lambda done, total: None,
+    checked: Callable[[Path], None] = lambda made: None,
+) -> tuple[Path, ...]:
+    """Write PATH, and PATH.data beside it where weights are heavy: all files are put in their place, or none.
+
+    `places` opens the files; `about` goes into the metadata, and under the name `size` the bytes of PATH.data.
+    `checked` looks at the model before it is put in its place, and may refuse it by an exception.
+    """
     total = sum(_bytes(stored) for stored in exported.weights.values())
     data = path.with_name(path.name + ".data")
-    heavy = [s for s in exported.weights.values() if _bytes(s) >= LIGHT] if total > HEAVY else []
+    heavy = {s.name for s in exported.weights.values() if _bytes(s) >= LIGHT} if total > HEAVY else set()
     proto = ModelProto()
     proto.CopyFrom(exported.proto)
-    with _beside(path) as model, _beside(data) as bytes_:
+    targets = (path, data) if heavy else (path,)
+    with places(targets) as files:
         done = 0
-        chosen = {stored.name for stored in heavy}
         for stored in exported.weights.values():
-            if stored.name in chosen:
-                array = _numbers(stored)
-                _reference(proto.graph.initializer.add(), stored, array, data.name, _append(bytes_, array))
+            if stored.name in heavy:
+                array = np.ascontiguousarray(stored.array())
+                _reference(proto.graph.initializer.add(), stored, array, data.name, _append(files[data], array))
             else:
                 _inside(proto, stored)
             done += _bytes(stored)
             progress(done, total)
-        model.write(proto.SerializeToString())
-        files = [(model, path), *([(bytes_, data)] if heavy else [])]
-        for file, _ in files:
-            file.flush()
-            os.fsync(file.fileno())
-        for file, target in reversed(files):
-            os.chmod(file.name, _mode(target))
-            os.replace(file.name, target)
-    return tuple(target for _, target in files)
+        _tell(proto, {**about, **({size: str(files[data].tell())} if heavy and size else {})})
+        files[path].write(proto.SerializeToString())
+        files.flush()
+        checked(files.made(path))
+    return targets
+
+
+def _tell(proto: ModelProto, about: Mapping[str, str]) -> None:
+    """Entries of the metadata, in the place of those that are there."""
+    kept = {entry.key: entry.value for entry in proto.metadata_props} | dict(about)
+    del proto.metadata_props[:]
+    for key, value in kept.items():
+        proto.metadata_props.add(key=key, value=value)
 
 
 def _bytes(stored: Stored) -> int:
@@ -94,22 +109,3 @@ def _reference(tensor: TensorProto, stored: Stored, array: np.ndarray, location:
         tensor.doc_string = stored.note
     for key, value in (("location", location), ("offset", start), ("length", array.nbytes)):
         tensor.external_data.add(key=key, value=str(value))
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[BinaryIO]:
-    """A file that is gone at the end, unless it was put in the place of another."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            yield file  # type: ignore[misc]
-        finally:
-            Path(file.name).unlink(missing_ok=True)
-
-
-def _mode(path: Path) -> int:
-    """The mode that a plain open would give: a temporary file is private."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

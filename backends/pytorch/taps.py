@@ -25,13 +25,14 @@ class Taps:
     def found(self, path: str) -> Tensor:
         """The value at a path; `*` stands for all turns of a loop, whose values are stacked."""
         head, star, rest = path.partition("*")
-        if not star:
+        if not star and path in self.values:
             values = self.values[path]
             return values[0] if len(values) == 1 else torch.stack(values)
-        below = [name[len(head) :] for name in self.values if name.startswith(head)]
-        turns = sorted({int(name.split(".")[0]) for name in below if name[0].isdigit()})
+        below = [name[len(head) :].split(".")[0] for name in self.values if star and name.startswith(head)]
+        turns = sorted(int(name) for name in {*below} if name.isdecimal())
         if not turns:
-            raise KeyError(path)
+            names = (".".join("*" if part.isdecimal() else part for part in name.split(".")) for name in self.values)
+            raise ValueError(f"no tap `{path}`; there are {', '.join(dict.fromkeys(names)) or 'none'}")
         return torch.stack([self.found(f"{head}{turn}{rest}") for turn in turns])
 '''
 

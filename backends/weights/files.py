@@ -5,38 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+import torch
+from safetensors.torch import save
 from torch import Tensor
 
-from ogive.backends.weights.whole import write_whole
-from ogive.grammar.diagnostics import ArchError, Diagnostic
-from ogive.grammar.source import Chunk, Span
-
-TIES = "ogive.ties"  # a JSON object in the metadata of a file: name -> the name it is stored under
+from ogive.backends.weights.header import PAIRS, TIES
+from ogive.backends.weights.torch_source import of_file
 
 
 def read(path: Path | str) -> dict[str, Tensor]:
     """All tensors of a file, tied names included."""
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-        with safe_open(path, framework="pt") as file:
-            ties = json.loads((file.metadata() or {}).get(TIES, "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise ArchError((_unreadable(str(path), str(error)),)) from None
-    if not isinstance(ties, dict) or any(not isinstance(kept, str) or kept not in tensors for kept in ties.values()):
-        raise ArchError((_unreadable(str(path), f"`{TIES}` names tensors that are not there"),))
-    return tensors | {name: tensors[kept] for name, kept in ties.items()}
+    return dict(of_file(path))
 
 
-def write(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
-    """Write a file whole or not at all; names that share one tensor are stored once."""
-    write_whole(Path(path), dump(tensors))
-
-
-def dump(tensors: Mapping[str, Tensor]) -> bytes:
-    """The bytes of a file."""
+def dump(file: BinaryIO, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+    """Write a file; names that share one tensor are stored once. `about` goes into its metadata."""
     kept: dict[object, str] = {}
     ties: dict[str, str] = {}
     for name, tensor in tensors.items():
@@ -44,22 +29,29 @@ def dump(tensors: Mapping[str, Tensor]) -> bytes:
         if first != name:
             ties[name] = first
     # views of one storage would be refused, or stored with all of it
-    stored = {name: tensors[name].detach().clone().contiguous() for name in kept.values()}
-    metadata = {"format": "pt"} | ({TIES: json.dumps(ties, sort_keys=True)} if ties else {})
-    data: bytes = save(stored, metadata=metadata)
-    return data
+    stored = {name: tensors[name].detach().cpu().resolve_conj().resolve_neg() for name in kept.values()}
+    # the format has no complex numbers of 128 bits
+    pairs = [name for name, tensor in stored.items() if tensor.dtype == torch.complex128]
+    stored |= {name: torch.view_as_real(stored[name]) for name in pairs}
+    metadata = {"format": "pt", **(about or {})}
+    metadata |= {TIES: json.dumps(ties, sort_keys=True)} if ties else {}
+    metadata |= {PAIRS: json.dumps(pairs)} if pairs else {}
+    data: bytes = save({name: tensor.clone().contiguous() for name, tensor in stored.items()}, metadata=metadata)
+    length = int.from_bytes(data[:8], "little")
+    file.write(_ordered(data[8 : 8 + length]))
+    file.write(memoryview(data)[8 + length :])
+
+
+def _ordered(head: bytes) -> bytes:
+    """The head of a file with its metadata in order: the library has them in another one each time."""
+    found = json.loads(head)
+    found["__metadata__"] = dict(sorted(found["__metadata__"].items()))
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def _identity(name: str, tensor: Tensor) -> object:
     if not tensor.numel() or tensor.is_meta:
         return name
-    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
-
-
-def _unreadable(path: str, reason: str) -> Diagnostic:
-    return Diagnostic(
-        "E0822",
-        f"not a safetensors file: {reason}",
-        Span(Chunk("", path), 0, 0),
-        help="convert a pickled checkpoint where you trust it, with safetensors.torch.save_file",
-    )
+    return tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.is_conj()

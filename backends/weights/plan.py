@@ -24,8 +24,16 @@ class Move:
     sizes: tuple[int, ...]
 
 
-def plan(mapping: WeightMap, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Move, ...]:
-    """The moves from a checkpoint. Raises `ArchError` naming every missing, extra and misshapen tensor."""
+def plan(
+    mapping: WeightMap,
+    ours: Mapping[str, Shape],
+    theirs: Mapping[str, Shape],
+    wrong: Callable[[str, str], str] = lambda ours, theirs: "",
+) -> tuple[Move, ...]:
+    """The moves from a checkpoint. Raises `ArchError` naming every missing, extra and misshapen tensor.
+
+    `wrong` says why a tensor of theirs cannot be the weight of ours that it stands for, or nothing.
+    """
     prefix = _prefix(mapping, theirs)
     moves, faults = [], _idle(mapping, ours)
     used = {alias for alias, _, _ in _ties(mapping, theirs)}
@@ -33,7 +41,7 @@ def plan(mapping: WeightMap, ours: Mapping[str, Shape], theirs: Mapping[str, Sha
         rule, parts = _parts(mapping, name, prefix)
         axis = rule.axis if rule else 0
         used.update(part.name for part in parts)
-        problem = _misfit(name, shape, parts, axis, rule, theirs)
+        problem = _unfit(name, parts, theirs, wrong) or _misfit(name, shape, parts, axis, rule, theirs)
         if problem:
             faults.append(_fault(mapping, problem, rule))
         else:
@@ -61,6 +69,16 @@ def _ties(mapping: WeightMap, theirs: Collection[str]) -> list[tuple[str, str, S
     prefix = _prefix(mapping, theirs)
     named = [(tie.alias.removeprefix(prefix), tie.name.removeprefix(prefix), tie.span) for tie in mapping.ties]
     return [tie for tie in named if tie[0] in theirs and tie[1] in theirs]
+
+
+def tied(mapping: WeightMap, theirs: Collection[str]) -> list[tuple[str, str]]:
+    """The other names of tensors that a map makes, each with that of the tensor; `ArchError` where there is none."""
+    _raise([
+        Diagnostic("E0821", f"`{tie.alias}` is tied to `{tie.name}`, which this map makes of no weight", tie.span)
+        for tie in mapping.ties
+        if tie.name not in theirs
+    ])  # fmt: skip
+    return [(tie.alias, tie.name) for tie in mapping.ties if tie.alias not in theirs]
 
 
 def _prefix(mapping: WeightMap, theirs: Collection[str]) -> str:
@@ -102,6 +120,11 @@ def _parts(mapping: WeightMap, name: str, prefix: str) -> tuple[Rule | None, tup
         if turns is not None:
             return rule, tuple(Part(p.name.removeprefix(prefix), p.transpose) for p in rule.at(turns))
     return None, (Part(name),)
+
+
+def _unfit(name: str, parts: tuple[Part, ...], theirs: Mapping[str, Shape], wrong: Callable[[str, str], str]) -> str:
+    """Why the tensors that are there cannot be the weight, whatever their shapes are."""
+    return "; ".join(filter(None, (wrong(name, part.name) for part in parts if part.name in theirs)))
 
 
 def _misfit(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ogive.backends.weights.plan import Move
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.source import Chunk, Span
 
 
 def forward(moves: Iterable[Move], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -33,6 +35,19 @@ def backward(moves: Iterable[Move], ours: Mapping[str, Tensor]) -> dict[str, Ten
         for part, piece in zip(move.parts, pieces, strict=True):
             value = piece.transpose(-2, -1) if part.transpose else piece
             if part.name in theirs and not torch.equal(theirs[part.name], value):
-                raise ValueError(f"`{part.name}` is one tensor there, but differs here from `{move.ours}`")
+                text = f"`{part.name}` is one tensor there, but differs here from `{move.ours}`"
+                raise ArchError((Diagnostic("E0823", text, Span(Chunk("", "<weights>"), 0, 0)),))
             theirs.setdefault(part.name, value)
     return theirs
+
+
+def strange(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names of tensors in which some number is NaN or infinite."""
+    return [name for name, tensor in tensors.items() if not _finite(tensor)]
+
+
+def _finite(tensor: Tensor) -> bool:
+    if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()):
+        return True
+    # the sum is quick, and finite unless a number is not, or many are large
+    return bool(torch.isfinite(tensor.detach().sum())) or bool(torch.isfinite(tensor.detach()).all())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +12,10 @@ from types import TracebackType
 from typing import BinaryIO
 
 Check = Callable[[], None]
-TRIES = 20  # names for a file beside another
 
 
 class Files:
-    """Files beside their targets, put in their places when all are written.
+    """Files in folders beside their targets, put in their places when all are written.
 
         with Files([path], check) as files:
             files[path].write(data)
@@ -28,13 +28,16 @@ class Files:
         self._check = check
         self._check()
         self._targets = {Path(path): _followed(Path(path)) for path in paths}
+        self._folders: dict[Path, Path] = {}  # by the folder of a target, the one that is in it for now
         self._open: dict[Path, BinaryIO] = {}
         self._kept: dict[Path, Path | None] = {}  # what stood at a target, by a second name: None for nothing
 
     def __enter__(self) -> Files:
         try:
             for path, target in self._targets.items():
-                self._open[path] = _beside(target)
+                if target.parent not in self._folders:
+                    self._folders[target.parent] = Path(tempfile.mkdtemp(dir=target.parent, prefix=".ogive-"))
+                self._open[path] = self.made(path).open("xb")
         except BaseException:
             self._drop()
             raise
@@ -43,6 +46,16 @@ class Files:
     def __getitem__(self, path: Path | str) -> BinaryIO:
         """The open file that will stand at a path."""
         return self._open[Path(path)]
+
+    def made(self, path: Path | str) -> Path:
+        """Where the file is for now, under its own name, beside the others of its folder."""
+        target = self._targets[Path(path)]
+        return self._folders[target.parent] / target.name
+
+    def flush(self) -> None:
+        """What was written can be read by others."""
+        for file in self._open.values():
+            file.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,15 +70,15 @@ class Files:
         for path, file in self._open.items():
             file.flush()
             os.fsync(file.fileno())
-            # a file beside another is private; the result gets the mode that a plain open would give
-            os.chmod(file.name, _mode(self._targets[path]))
             file.close()
+            if (mode := _mode(self._targets[path])) is not None:
+                self.made(path).chmod(mode)
         self._check()
         done: list[Path] = []
         try:
-            for path, file in self._open.items():
-                self._place(Path(str(file.name)), self._targets[path], last=len(done) == len(self._open) - 1)
-                done.append(self._targets[path])
+            for path, target in self._targets.items():
+                self._place(self.made(path), target, last=len(done) == len(self._targets) - 1)
+                done.append(target)
         except BaseException:
             self._restore(done)
             raise
@@ -84,7 +97,7 @@ class Files:
                 return
         elif not last:
             with suppress(OSError):
-                spare = _name_beside(target)
+                spare = made.with_name(f"{made.name}.before")
                 os.link(target, spare)
                 self._kept[target] = spare
         os.replace(made, target)
@@ -103,10 +116,8 @@ class Files:
         for file in self._open.values():
             with suppress(OSError):
                 file.close()
-            Path(str(file.name)).unlink(missing_ok=True)
-        for spare in self._kept.values():
-            if spare is not None:
-                spare.unlink(missing_ok=True)
+        for folder in self._folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_whole(path: Path, data: bytes, check: Check = lambda: None) -> None:
@@ -129,25 +140,6 @@ def _followed(path: Path) -> Path:
     return found
 
 
-def _beside(target: Path) -> BinaryIO:
-    """A new file in the folder of a target, that nobody else may read."""
-    for _ in range(TRIES):
-        with suppress(FileExistsError):
-            return open(_name_beside(target), "x+b", opener=_private)
-    raise FileExistsError(f"no name is free beside `{target}`")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _name_beside(target: Path) -> Path:
-    return target.with_name(f".ogive-{secrets.token_hex(8)}")
-
-
-def _mode(path: Path) -> int:
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _mode(path: Path) -> int | None:
+    """The mode of the file that is replaced; a new one has that of any file that is opened."""
+    return path.stat().st_mode & 0o777 if path.exists() else None

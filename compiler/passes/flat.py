@@ -132,7 +132,7 @@ class Flattening:
             return []
         if node.op == "given":
             return self.choice(node, names, place)
-        if node.op == "call" and node.callee is not None and node.path not in place.lifted:
+        if node.op == "call" and node.callee is not None and node.path not in place.lifted and not node.callee.foreign:
             return self.call(node, node.callee, names, place)
         return [self.copy(node, names, place)]
 

@@ -70,12 +70,12 @@ def difference() -> Diagram:
 
 def main() -> None:
     """Write all pictures."""
-    os.chdir(ROOT)  # sources are named from there, as by the commands
+    os.chdir(ROOT)
     for name, (file, block, depth) in PICTURES.items():
-        picture(file, block, depth).save(HERE / f"{name}.svg")
-    repvgg().save(HERE / "repvgg.svg")
-    conversion().save(HERE / "conversion.svg")
-    difference().save(HERE / "diff.svg")
+        picture(file, block, depth).save(HERE / f"{name}.svg", force=True)
+    repvgg().save(HERE / "repvgg.svg", force=True)
+    conversion().save(HERE / "conversion.svg", force=True)
+    difference().save(HERE / "diff.svg", force=True)
     (HERE / "poset.svg").write_text(svg(hasse(product(2), "the order of a 2 x 2 window")))
 
 

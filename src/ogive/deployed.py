@@ -8,7 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ogive.api import AnyPath, Model, unwrapped
+from ogive.checkpoints import AnyPath, load, rendered, unwrapped
 from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model as IR
 from ogive.compiler.passes.conversion import Conversion
@@ -19,9 +19,12 @@ from ogive.compiler.passes.phases import live, training_paths
 from ogive.compiler.passes.places import turned
 from ogive.compiler.program_types import ModelReport
 from ogive.cost import multiply_adds
+from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
+from ogive.model import Model
+from ogive.refusals import wrong
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -37,10 +40,11 @@ SOURCE = "source"
 class DeployedModel(Model):
     """A model made by passes: a model again, with a conversion of weights."""
 
-    def __init__(self, source: Model, deployed: Deployed) -> None:
+    def __init__(self, source: Model, deployed: Deployed, passes: str) -> None:
         ir = deployed.model
         conditions = tuple(str(condition) for condition in ir.conditions)
-        super().__init__(ModelReport(ir.name, source.signature, conditions, None, ir))
+        origin = replace(source.origin, stamp=source.origin.stamp.after(passes))
+        super().__init__(ModelReport(ir.name, source.signature, conditions, None, ir), origin=origin)
         self.source = source
         self.passes = deployed
 
@@ -54,14 +58,15 @@ class DeployedModel(Model):
         from ogive.backends.diagram.diagram import diagram
 
         if self.conversion.is_identity:
-            raise ValueError(f"{self.name}: all weights stay as they are")
-        return diagram(replace(self.conversion.definition, output_names=self.conversion.targets), theme=theme)
+            raise wrong(f"{self.name}: all weights stay as they are: there is no conversion to draw")
+        shown = replace(self.conversion.definition, output_names=self.conversion.targets)
+        return replace(diagram(shown, theme=theme), keeper=self.origin.keeper)
 
     def conversion_source(self) -> str:
         """A Python module that needs torch alone: its `convert(state)` gives the weights of this model."""
         from ogive.backends.convert.source import source_of
 
-        return source_of(self.conversion)
+        return self.origin.stamp.signed(source_of(self.conversion).encode(), "py").decode()
 
     def convert(
         self,
@@ -75,10 +80,13 @@ class DeployedModel(Model):
         `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are
         missing, left over or misshapen, and where two names of one weight differ.
         """
-        from ogive.backends.convert.run import convert
+        with needs("torch"):
+            from ogive.backends.convert.run import convert
 
         self._refuse_training(weights)
-        return convert(self.conversion, self.source.load_weights(weights, map), dtype)
+        state = load(self.source, weights, map, meta=True)
+        with rendered():
+            return convert(self.conversion, state, dtype)
 
     def fresh(self, device: str | device | None = None) -> nn.Module:
         """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
@@ -88,12 +96,13 @@ class DeployedModel(Model):
 
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
-        from ogive.backends.convert.verify import verify
+        with needs("torch"):
+            from ogive.backends.convert.verify import verify
 
         self._refuse_training(state)
         self._refuse_random()
         try:
-            return verify(self.conversion, self.source.load_weights(state), inputs, sizes)
+            return verify(self.conversion, load(self.source, state, None), inputs, sizes)
         except PassError as error:
             raise refusal(error, self.source.ir) from None
 
@@ -140,7 +149,7 @@ def deploy(model: Model, passes: Sequence[str | PassCall]) -> DeployedModel:
     """The model after passes. Raises `ArchError` where one cannot be applied."""
     try:
         calls = [call for given in passes for call in _calls(model, given)]
-        return DeployedModel(model, run(model.ir, calls))
+        return DeployedModel(model, run(model.ir, calls), ", ".join(map(str, calls)))
     except PassError as error:
         raise refusal(error, model.ir) from None
 

@@ -23,6 +23,7 @@ from ogive.backends.diagram.geometry import Path as Line
 from ogive.backends.diagram.svg import number, path_data
 from ogive.backends.diagram.theme import DARK, LIGHT, Palette, Theme
 from ogive.backends.diagram.tikz import escaped, path
+from ogive.stamp import intact
 
 SUBJECTS = subjects()
 ELEMENTS = {"svg", "title", "desc", "style", "rect", "path", "circle", "text", "tspan", "g"}
@@ -239,4 +240,11 @@ def test_notebooks_get_an_image_and_a_text() -> None:
 )
 def test_the_gallery_is_what_the_commands_draw(file: str, name: str) -> None:
     """The README shows the first; `python docs/gallery/make.py` draws all anew."""
-    assert (ROOT / "docs" / "gallery" / f"{file}.svg").read_text() == diagram(subject(name)).text("svg")
+    picture = ROOT / "docs" / "gallery" / f"{file}.svg"
+    bare = re.sub(r"<metadata>.*?</metadata>\n", "", picture.read_text(), flags=re.DOTALL)
+    assert bare == diagram(subject(name)).text("svg")
+
+
+def test_every_picture_of_the_gallery_is_as_it_was_drawn() -> None:
+    pictures = set((ROOT / "docs" / "gallery").glob("*.svg"))
+    assert {path.name for path in pictures if not intact(path.read_bytes())} == {"poset.svg"}  # which no program has

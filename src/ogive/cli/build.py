@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from ogive.api import Model
-from ogive.backends.weights.whole import write_all
-from ogive.cli.build_onnx import Asked, Weights, build_onnx, sizes_of
-from ogive.cli.common import FILE, progress, refuse, setting, split_target
+from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
+from ogive.cli.common import EXTERN, FILE, FORCE, progress, setting, split_target
 from ogive.cli.target import one_model_of
-from ogive.grammar.diagnostics import ArchError
+from ogive.extras import needs
+from ogive.model import Model
+from ogive.onnx_file import Asked
+from ogive.outputs import Output, opened
 
 
 @click.command()
@@ -29,7 +29,8 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("--optional", multiple=True, metavar="NAME", help="ONNX: an optional input that the graph takes.")
 @click.option("--dtype", help="ONNX: the float type of the model: f16, bf16, f32, f64.")
 @click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
-@click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
+@FORCE
+@EXTERN
 def command(
     target: str,
     out: Path,
@@ -44,12 +45,14 @@ def command(
     optional: tuple[str, ...],
     dtype: str | None,
     verify: bool,
+    force: bool,
     allow_extern: bool,
 ) -> None:
     """Write a model as a Python module that needs PyTorch alone; with --weights also OUT.safetensors beside it.
 
     OUT.onnx holds the weights, those of a fresh module without --weights; above 64 MB they go to OUT.onnx.data.
-    Either all files are written or none.
+    Either all files are written or none. A file that is there is replaced where the same command wrote it from the same
+    source, others with --force alone; a file that is read here never.
 
     \b
     Examples:
@@ -68,40 +71,29 @@ def command(
     if not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder `{out.parent}`")
     path, name = split_target(target)
-    try:
-        with progress(f"Building {target}"):
-            model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
-            given: Weights = weights
-            if recipe is not None:
-                deployed = model.deploy(recipe)
-                given = None if weights is None else deployed.convert(weights, map_)
-                model, map_ = deployed, None
-            files: Iterable[Path]
-            if out.suffix == ".onnx":
-                fixed = sizes_of([setting(text) for text in sizes])
-                asked = Asked(fixed, opset, functions, taps, optional, dtype, verify)
-                files = build_onnx(model, out, given, map_, asked)
-            else:
-                made = _files(model, out, given, map_)
-                write_all(made)
-                files = made
-    except ArchError as error:
-        refuse(error)
-    except ModuleNotFoundError as error:
-        extra = {"torch": "torch", "safetensors": "torch", "onnx": "onnx", "onnxruntime": "onnx"}.get(str(error.name))
-        if extra is None:
-            raise
-        raise click.ClickException(f"{error.name} is not installed: pip install 'ogive[{extra}]'") from None
-    except OSError as error:
-        raise click.ClickException(f"cannot write: {error}") from None
+    with progress(f"Building {target}"):
+        model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
+        if recipe is not None:
+            model = model.deploy(recipe)
+        given = Given(weights, map_, "build" if weights is None else "build --weights", force)
+        if out.suffix == ".onnx":
+            fixed = sizes_of([setting(text) for text in sizes])
+            files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
+        else:
+            files = _build(model, out, given)
     click.echo("wrote " + " and ".join(map(str, files)))
 
 
-def _files(model: Model, out: Path, weights: Weights, map_: Path | None) -> dict[Path, bytes]:
-    files = {out: model.torch_source().encode()}
-    if weights is not None:
+def _build(model: Model, out: Path, given: Given) -> tuple[Path, ...]:
+    stamp, beside = model.origin.stamp.by(given.command), out.with_suffix(".safetensors")
+    weights = [Output(beside, stamp, "safetensors")] if given.weights is not None else []
+    with opened([Output(out, stamp), *weights], (*model.inputs, *given.files), given.force) as files:
+        files[out].write(model.torch_source().encode())
+        if given.weights is None:
+            return (out,)
         # safetensors and torch are an extra: a build without weights may do without them
-        from ogive.backends.weights.files import dump
+        with needs("torch"):
+            from ogive.backends.weights.files import dump
 
-        files[out.with_suffix(".safetensors")] = dump(model.load_weights(weights, map_))
-    return files
+        dump(files[beside], converted(model, given), stamp.metadata)
+    return out, beside

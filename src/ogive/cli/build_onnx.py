@@ -3,64 +3,82 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
-from ogive.api import Model
+from ogive.deployed import DeployedModel
+from ogive.extras import needs
+from ogive.model import Model
+from ogive.onnx_file import Asked, export
+from ogive.outputs import paths_in
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-Weights: TypeAlias = "Path | dict[str, Tensor] | None"
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line asks of an ONNX file."""
+class Given:
+    """What a command line gives beside a program: a checkpoint, and whether files may be replaced."""
 
-    sizes: Mapping[str, int]
-    opset: int | None
-    functions: bool
-    taps: bool
-    optional: tuple[str, ...]
-    dtype: str | None
-    verify: bool
+    weights: Path | None
+    map: Path | None
+    command: str
+    force: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return paths_in(self.weights, self.map)
 
 
-def build_onnx(model: Model, out: Path, weights: Weights, map_: Path | None, asked: Asked) -> tuple[Path, ...]:
+def converted(model: Model, given: Given) -> dict[str, Tensor]:
+    """The weights of a model, after the passes that made it, from a checkpoint."""
+    assert given.weights is not None
+    if isinstance(model, DeployedModel):
+        return model.convert(given.weights, given.map)
+    return model.load_weights(given.weights, given.map)
+
+
+def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool) -> tuple[Path, ...]:
     """Write the files, and say how far ONNX Runtime and torch are apart."""
-    state = model.load_weights(weights, map_) if weights is not None and asked.verify else None
-    net = model.torch() if asked.verify or weights is None else None
-    if net is not None and state is not None:
-        net.load_state_dict(state)
-    with _told() as progress:
-        given = net if net is not None else weights
-        files = model.onnx(
-            out,
-            given,
-            None if net is not None else map_,
-            sizes=asked.sizes,
-            dtype=asked.dtype,
-            opset=asked.opset,
-            functions=asked.functions,
-            taps=asked.taps,
-            optional=asked.optional,
-            progress=progress,
-        )
-    if asked.verify:
-        # torch and ONNX Runtime, which nothing else here needs
-        from ogive.backends.onnx_model.export import Settings
-        from ogive.backends.onnx_model.verify import compared, lines
+    net = _module(model, given) if verify or given.weights is None else None
+    weights: nn.Module | dict[str, Tensor] | Path | None = net
+    map_ = None
+    if net is None and isinstance(model, DeployedModel):
+        weights = converted(model, given)
+    elif net is None:
+        weights, map_ = given.weights, given.map
 
-        assert net is not None
+    def checked(made: Path) -> None:
+        if net is None or not verify:
+            return
+        # torch and ONNX Runtime, which nothing else here needs
+        with needs("onnx"):
+            from ogive.backends.onnx_model.export import Settings
+            from ogive.backends.onnx_model.verify import compared, lines
+
         settings = Settings(asked.sizes, {}, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
-        click.echo("\n".join(lines(compared(model.ir, out, net, settings))))
-    return files
+        click.echo("\n".join(lines(compared(model.ir, made, net, settings))))
+
+    with _told() as progress:
+        return export(
+            model, out, weights, map_, asked, command=given.command, inputs=given.files, force=given.force,
+            progress=progress, checked=checked,
+        )  # fmt: skip
+
+
+def _module(model: Model, given: Given) -> nn.Module:
+    """The module whose weights are written: with those of a checkpoint, or fresh ones."""
+    if given.weights is None:
+        return model.fresh() if isinstance(model, DeployedModel) else model.torch()
+    net = model.torch()
+    net.load_state_dict(converted(model, given))
+    return net
 
 
 @contextmanager

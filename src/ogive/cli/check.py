@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import FILE, colored, progress
+from ogive.cli.common import EXTERN, FILE, colored, progress
 from ogive.cli.fix import fix
 from ogive.compiler.elaborate.session import NESTING, OPERATIONS
 from ogive.compiler.program import Program, Workspace
@@ -29,7 +29,7 @@ NESTING_HELP = "Limit of instances inside of instances."
 @click.option("--contracts", is_flag=True, help="With --fix: also add conditions to blocks.")
 @click.option("--operations", default=OPERATIONS, show_default=True, type=click.IntRange(1), help=OPERATIONS_HELP)
 @click.option("--nesting", default=NESTING, show_default=True, type=click.IntRange(1, 512), help=NESTING_HELP)
-@click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
+@EXTERN
 def command(
     files: tuple[Path, ...],
     as_json: bool,

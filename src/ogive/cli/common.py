@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ import click
 
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.render import render
+from ogive.refusals import ArchWarning
 
+EXTERN = click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
+FORCE = click.option("--force", is_flag=True, help="Replace files that are there; never one that is read here.")
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -24,10 +28,34 @@ def colored() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def refuse(error: ArchError) -> None:
-    """Show the diagnostics and leave with status 1."""
-    click.echo(render(error.diagnostics, color=colored()))
-    sys.exit(1)
+@contextmanager
+def reported() -> Iterator[None]:
+    """What a command refuses is shown, and ends it with status 1; warnings are shown as they come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ArchWarning)
+        warnings.showwarning = _shown(warnings.showwarning)
+        try:
+            yield
+        except ArchError as error:
+            click.echo(render(error.diagnostics, color=colored()))
+            sys.exit(1)
+        except OSError as error:
+            name = f" `{error.filename}`" if error.filename else ""
+            raise click.ClickException(
+                f"cannot read or write{name}: {(error.strerror or str(error)).lower()}"
+            ) from None
+
+
+def _shown(plain: Callable[..., None]) -> Callable[..., None]:
+    """Our warnings as diagnostics, others as they are."""
+
+    def show(message: Warning | str, *place: Any, **more: Any) -> None:
+        if isinstance(message, ArchWarning):
+            click.echo(render(message.diagnostics), err=True)
+        else:
+            plain(message, *place, **more)
+
+    return show
 
 
 def split_target(target: str) -> tuple[Path, str | None]:

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from ogive.api import Program, load
-from ogive.backends.weights.whole import write_all
-from ogive.cli.common import FILE, progress, refuse, setting, split_target
+from ogive.cli.build_onnx import Given
+from ogive.cli.common import EXTERN, FILE, FORCE, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.deploy_recipe import Recipe
 from ogive.deployed import DeployedModel
-from ogive.grammar.diagnostics import ArchError
+from ogive.extras import needs
+from ogive.outputs import Output, check, opened
 
 
 @click.command()
@@ -26,15 +27,18 @@ from ogive.grammar.diagnostics import ArchError
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("--report", is_flag=True, help="List what was folded and what was not, and why.")
 @click.option("--conversion", is_flag=True, help="Print how each weight is computed.")
+@FORCE
+@EXTERN
 @click.option("-s", "sizes", multiple=True, metavar="h=224", help="Sizes of the inputs on which both are compared.")
 def command(
     target: str, out: Path | None, weights: Path | None, map_: Path | None, passes: tuple[str, ...],
     recipe: str | None, trained: str | None, statics: tuple[str, ...], report: bool, conversion: bool,
-    sizes: tuple[str, ...],
+    sizes: tuple[str, ...], force: bool, allow_extern: bool,
 ) -> None:  # fmt: skip
     """Make of a model that trains the one that is used: folded, converted, compared and written.
 
-    Without weights, fresh ones are compared. Without a pass, `fold` runs. Nothing is written where both differ.
+    Without weights, fresh ones are compared. Without a pass, `fold` runs. Nothing is written where both differ, and no
+    file is replaced that is read here, or that this command did not write; --force replaces others than those read.
 
     \b
     Examples:
@@ -50,13 +54,9 @@ def command(
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     path, name = split_target(target)
-    try:
-        with progress(f"Deploying {target}"):
-            model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained)
-            files = _made(model, out, weights, map_, dict(map(setting, sizes)))
-            write_all(files)
-    except ArchError as error:
-        refuse(error)
+    with progress(f"Deploying {target}"):
+        model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained, allow_extern)
+        files = _made(model, out, Given(weights, map_, "deploy", force), dict(map(setting, sizes)))
     if report:
         click.echo(model.report())
     if conversion:
@@ -67,11 +67,11 @@ def command(
 
 def _deployed(
     path: Path, name: str | None, statics: dict[str, object], passes: tuple[str, ...], recipe: str | None,
-    trained: str | None,
+    trained: str | None, allow_extern: bool,
 ) -> DeployedModel:  # fmt: skip
     if recipe is None and trained is None:
-        return one_model_of(path, name, statics).deploy(*passes)
-    program = load(path)
+        return one_model_of(path, name, statics, allow_extern).deploy(*passes)
+    program = load(path, allow_extern=allow_extern)
     found = [_recipe(program, path, each) for each in (trained, recipe) if each is not None]
     for each in found:
         if (name or found[0].model) != each.model:
@@ -87,25 +87,31 @@ def _recipe(program: Program, path: Path, name: str) -> Recipe:
     return program.recipes[name]
 
 
-def _made(
-    model: DeployedModel, out: Path | None, weights: Path | None, map_: Path | None, sizes: dict[str, int]
-) -> dict[Path, bytes]:
-    # safetensors and torch are an extra
-    from ogive.backends.weights.files import dump
+def _made(model: DeployedModel, out: Path | None, given: Given, sizes: dict[str, int]) -> tuple[Path, ...]:
+    """The files that were written, once both forms agree."""
+    stamp, inputs = model.origin.stamp.by(given.command), (*model.inputs, *given.files)
+    outputs = [] if out is None else [Output(out, stamp)]
+    if out is not None and given.weights is not None:
+        outputs.append(Output(out.with_suffix(".safetensors"), stamp, "safetensors"))
+    check(outputs, inputs, given.force)  # before anything is computed
+    with needs("torch"):
+        from ogive.backends.weights.files import dump
 
-    state = model.source.load_weights(weights, map_) if weights is not None else model.source.torch().state_dict()
+    source = model.source
+    state = source.torch().state_dict() if given.weights is None else source.load_weights(given.weights, given.map)
     difference = model.verify(state, **sizes)
     click.echo(str(difference))
     if not difference.exact:
         raise click.ClickException(
             f"{model.name}: the result differs from its source{_meant(model)}; nothing is written"
         )
-    if out is None:
-        return {}
-    files = {out: model.torch_source().encode()}
-    if weights is not None:
-        files[out.with_suffix(".safetensors")] = dump(model.convert(state))
-    return files
+    with opened(outputs, inputs, given.force) as files:
+        for output in outputs:
+            if output.kind == "text":
+                files[output.path].write(model.torch_source().encode())
+            else:
+                dump(files[output.path], model.convert(state), stamp.metadata)
+    return tuple(output.path for output in outputs)
 
 
 def _meant(model: DeployedModel) -> str:

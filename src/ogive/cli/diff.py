@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,10 +11,12 @@ import click
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.errors import DiagramError
-from ogive.cli.common import colored, split_target
+from ogive.cli.common import FORCE, colored, split_target
 from ogive.cli.draw import program_of
 from ogive.compiler.ir import Definition, Model
 from ogive.grammar.render import render
+from ogive.origin import Origin
+from ogive.outputs import Output, write
 
 COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 
@@ -24,8 +27,9 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A drawing: .svg .tex .png .html ..."
 )
+@FORCE
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
-def command(old: str, new: str, out: Path | None, theme: str) -> None:
+def command(old: str, new: str, out: Path | None, theme: str, force: bool) -> None:
     """Compare two models or blocks: + added, - removed, ~ changed. Exit 1 where they differ.
 
     Without a NAME, all models and blocks that both files have.
@@ -36,7 +40,8 @@ def command(old: str, new: str, out: Path | None, theme: str) -> None:
       ogive diff gpt2.arch:GPT2 gpt2.arch:GPT2Medium
       ogive diff before.arch:Block after.arch:Block -o change.svg
     """
-    pairs = _pairs(old, new)
+    (first, name_a), (second, name_b) = _subjects(old), _subjects(new)
+    pairs = _pairs((old, first.found, name_a), (new, second.found, name_b))
     if out is not None and len(pairs) != 1:
         raise click.UsageError(f"{len(pairs)} pairs do not fit in `{out}`: give OLD:NAME and NEW:NAME")
     differs = False
@@ -49,11 +54,12 @@ def command(old: str, new: str, out: Path | None, theme: str) -> None:
                 click.echo(click.style(f"  {line}", fg=COLOURS.get(line[0])) if colored() else f"  {line}")
         if out is not None:
             try:
-                difference.diagram(diagram(after, theme=theme)).save(out)
+                made = difference.diagram(diagram(after, theme=theme)).bytes(format := out.suffix.lstrip("."))
             except DiagramError as error:
                 raise click.ClickException(str(error)) from None
-            except OSError as error:
-                raise click.ClickException(f"cannot write: {error}") from None
+            a, b = title.split(" -> ") if " -> " in title else (title, title)
+            stamp = first.origin.named(a).stamp.beside(second.origin.named(b).stamp).by("diff")
+            write({Output(out, stamp): stamp.signed(made, format)}, (*first.origin.files, *second.origin.files), force)
             click.echo(f"wrote {out}")
     sys.exit(1 if differs else 0)
 
@@ -61,24 +67,34 @@ def command(old: str, new: str, out: Path | None, theme: str) -> None:
 Subjects = dict[str, Definition | Model]
 
 
-def _pairs(old: str, new: str) -> list[tuple[str, Definition | Model, Definition | Model]]:
-    (before, name_a), (after, name_b) = _subjects(old), _subjects(new)
-    if name_a is None and name_b is None:
+@dataclass(frozen=True, slots=True)
+class File:
+    """One side: what a file holds by name, and where that comes from."""
+
+    found: Subjects
+    origin: Origin
+
+
+def _pairs(
+    old: tuple[str, Subjects, str | None], new: tuple[str, Subjects, str | None]
+) -> list[tuple[str, Definition | Model, Definition | Model]]:
+    before, after = old[1], new[1]
+    if old[2] is None and new[2] is None:
         shared = [name for name in after if name in before]
         if not shared:
             raise click.UsageError("the files have no block or model of the same name")
         return [(name, before[name], after[name]) for name in shared]
-    a, b = name_a or name_b or "", name_b or name_a or ""
-    for target, found, name in ((old, before, a), (new, after, b)):
+    a, b = old[2] or new[2] or "", new[2] or old[2] or ""
+    for (target, found, _), name in ((old, a), (new, b)):
         if name not in found:
             raise click.UsageError(f"{target}: no `{name}` to compare; there are {', '.join(found) or 'none'}")
     return [(a if a == b else f"{a} -> {b}", before[a], after[b])]
 
 
-def _subjects(target: str) -> tuple[Subjects, str | None]:
+def _subjects(target: str) -> tuple[File, str | None]:
     path, name = split_target(target)
     program = program_of(path)
     if not program.ok:
         raise click.ClickException(render(program.diagnostics, color=colored()))
     found: Subjects = {r.name: r.definition for r in program.blocks if r.definition is not None}
-    return found | {key: report.ir for key, report in program.models.items()}, name
+    return File(found | {key: report.ir for key, report in program.models.items()}, Origin.of(program)), name

@@ -11,12 +11,14 @@ import click
 from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
 from ogive.backends.diagram.errors import DiagramError
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.cli.common import colored, progress, setting, split_target
+from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, split_target
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.program import Program, check_text
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render
+from ogive.origin import Origin
+from ogive.outputs import write
 
 
 @click.command()
@@ -34,13 +36,16 @@ from ogive.grammar.render import render
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
               help="The format in a folder.")  # fmt: skip
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
+@FORCE
+@EXTERN
 def command(
     target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
-    unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...],
+    unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool, allow_extern: bool,
 ) -> None:  # fmt: skip
     """Draw a model or a block; without a NAME, every block and model of the file.
 
-    A block that does not type-check is drawn too, as far as it is understood, with the fault marked.
+    A block that does not type-check is drawn too, as far as it is understood, with the fault marked. A file that is
+    there is replaced if it is a drawing that nobody has changed, others with --force.
 
     \b
     Examples:
@@ -50,7 +55,7 @@ def command(
       ogive draw gpt2.arch -o figures/
     """
     path, name = split_target(target)
-    program = program_of(path)
+    program = program_of(path, allow_extern)
     settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                 "fold": not unfold}  # fmt: skip
     try:
@@ -63,21 +68,25 @@ def command(
                 _refuse(program, path, name)
             if deployed:
                 diagrams = {key: _beside(program, key, made, settings) for key, made in diagrams.items()}
-            _write(diagrams, out, name, format_)
+            origin = Origin.of(program)
+            origins = {key: _origin(origin, key, found.get(key)) for key in diagrams}
+            if out is not None:
+                _write(diagrams, origins, _places(list(diagrams), out, name, format_), force)
     except DiagramError as error:
         raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot write: {error}") from None
+    if out is None:
+        for made in diagrams.values():
+            click.echo(made.text("txt"))
     if not program.ok:
         click.echo(render(program.diagnostics, color=colored()), err=True)
 
 
-def program_of(path: Path) -> Program:
+def program_of(path: Path, allow_extern: bool = False) -> Program:
     """The checked file; ends the command where it cannot be read."""
     source = read_source(path)
     if isinstance(source, Diagnostic):
         raise click.ClickException(render((source,), color=colored()))
-    return check_text(source, str(path))
+    return check_text(source, str(path), extern=allow_extern)
 
 
 def _subjects(program: Program, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
@@ -132,22 +141,44 @@ def _refuse(program: Program, path: Path, name: str) -> None:
     raise click.UsageError(f"{path} has no model or block `{name}`; it has {listed}")
 
 
-def _write(diagrams: dict[str, Diagram], out: Path | None, name: str | None, format_: str) -> None:
-    if out is None:
-        for made in diagrams.values():
-            click.echo(made.text("txt"))
-        return
-    single = name is not None or len(diagrams) == 1
+def _origin(origin: Origin, name: str, subject: Definition | Model | None) -> Origin:
+    """Where a picture comes from; a model has its statics with it."""
+    return origin.model(subject) if isinstance(subject, Model) else origin.named(name)
+
+
+def _places(names: list[str], out: Path, name: str | None, format_: str) -> dict[str, Path]:
+    """Where each picture goes: to the file that was named, or into a folder."""
+    single = name is not None or len(names) == 1
     if out.suffix.lstrip(".") in FORMATS and not out.is_dir():
         if not single:
-            raise click.UsageError(f"{len(diagrams)} diagrams do not fit in `{out}`: name one, or give a folder")
-        next(iter(diagrams.values())).save(out)
-        click.echo(f"wrote {out}")
-        return
+            raise click.UsageError(f"{len(names)} diagrams do not fit in `{out}`: name one, or give a folder")
+        return {names[0]: out}
     if out.suffix and not out.is_dir():
         raise click.UsageError(f"`{out}`: a diagram ends in {' '.join('.' + f for f in FORMATS)}")
-    out.mkdir(parents=True, exist_ok=True)
-    for key, made in diagrams.items():
-        file = out / f"{re.sub(r'[^A-Za-z0-9_]', '_', key)}.{format_}"
-        made.save(file)
-        click.echo(f"wrote {file}")
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"`{out}` is no folder, and a file of diagrams ends in one of {' '.join(FORMATS)}")
+    found: dict[str, Path] = {}
+    taken: set[str] = set()
+    for key in names:
+        base = stem = re.sub(r"[^A-Za-z0-9_]", "_", key)
+        number = 1
+        while stem.casefold() in taken:  # names that differ in primes, or in the case of letters, are two files
+            number += 1
+            stem = f"{base}_{number}"
+        taken.add(stem.casefold())
+        found[key] = out / f"{stem}.{format_}"
+    return found
+
+
+def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dict[str, Path], force: bool) -> None:
+    """All pictures, or none."""
+    files = {}
+    for key, path in places.items():
+        format = path.suffix.lstrip(".")
+        output = origins[key].keeper.output(path)
+        files[output] = output.stamp.signed(diagrams[key].bytes(format), format)
+    for folder in {path.parent for path in places.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    write(files, next(iter(origins.values())).files, force)
+    for path in places.values():
+        click.echo(f"wrote {path}")

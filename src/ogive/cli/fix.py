@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import click
 
+from ogive.backends.weights.whole import write_whole
 from ogive.compiler.program import Program, Workspace
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
@@ -22,33 +20,28 @@ def fix(workspace: Workspace, path: Path, contracts: bool, operations: int, nest
     text = read_source(path)
     if isinstance(text, Diagnostic):
         return 0
+    before = path.read_bytes()
 
     def check(source: str) -> Program:
         return workspace.check(source, str(path), operations=operations, nesting=nesting)
 
     mended = mend(text, check, contracts=contracts)
     if mended.count:
-        try:
-            _write(path, mended.text)
-        except OSError as problem:
-            raise click.ClickException(
-                f"cannot write `{path}`: {(problem.strerror or str(problem)).lower()}"
-            ) from problem
+        _write(path, mended.text, before)
     return mended.count
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once; its line ends and its rights stay."""
-    before = path.read_bytes()
+def _write(path: Path, text: str, before: bytes) -> None:
+    """Replace a file at once; its line ends and its rights stay. Nothing that came meanwhile is lost."""
+
+    def check() -> None:
+        if path.read_bytes() != before:
+            raise click.ClickException(f"`{path}` was changed meanwhile: nothing is written, run it again")
+
+    if path.stat().st_nlink > 1:
+        raise click.ClickException(
+            f"`{path}` has other names (hard links), which would keep the old text: copy it first"
+        )
     if b"\r\n" in before:
         text = text.replace("\n", "\r\n")
-    target = path.resolve()  # the file that a link stands for
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write((_MARK if before.startswith(_MARK) else b"") + text.encode("utf-8"))
-        shutil.copymode(target, name)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(path, (_MARK if before.startswith(_MARK) else b"") + text.encode("utf-8"), check)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ogive.backends.weights.whole import write_whole
+from ogive.outputs import same_file
 
 TEMPLATE = """\
 ogive 1
@@ -40,8 +40,11 @@ def command(name: str) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise click.UsageError(f"`{name}` is no name: letters, digits and _, a letter first")
     path = Path(f"{name}.arch")
-    if path.exists():
-        raise click.UsageError(f"{path} is there already")
+    there = next((each for each in Path().iterdir() if same_file(each, path)), None)
+    if there is not None:
+        raise click.UsageError(f"{there} is there already")
     block = "MLP" if name.lower() == "mlp" else "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    write_whole(path, TEMPLATE.format(name="Net" if block in ("Layer", "Linear", "LayerNorm") else block).encode())
+    text = TEMPLATE.format(name="Net" if block in ("Layer", "Linear", "LayerNorm") else block)
+    with path.open("x", encoding="utf-8", newline="\n") as file:  # never over what came meanwhile
+        file.write(text)
     click.echo(f"wrote {path}; now: ogive check {path}")

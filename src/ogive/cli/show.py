@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ogive.api import Model
-from ogive.cli.common import refuse, setting, split_target
+from ogive.cli.common import EXTERN, setting, split_target
 from ogive.cli.target import model_of
-from ogive.grammar.diagnostics import ArchError
+from ogive.refusals import WrongArgument
 
 
 @click.command()
@@ -15,7 +15,10 @@ from ogive.grammar.diagnostics import ArchError
 @click.argument("more", nargs=-1, metavar="")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER ...", help="Sizes of inputs, for the operation count.")
-def command(target: str, more: tuple[str, ...], statics: tuple[str, ...], sizes: tuple[str, ...]) -> None:
+@EXTERN
+def command(
+    target: str, more: tuple[str, ...], statics: tuple[str, ...], sizes: tuple[str, ...], allow_extern: bool
+) -> None:
     """Show the weights of a model by path, with shapes and parameters, and the operations it runs.
 
     \b
@@ -27,11 +30,8 @@ def command(target: str, more: tuple[str, ...], statics: tuple[str, ...], sizes:
     """
     path, name = split_target(target)
     numbers = dict(map(_size, sizes + more))
-    try:
-        models = model_of(path, name, dict(map(setting, statics)))
-        click.echo("\n".join(_shown(model, numbers) for model in models), nl=False)
-    except ArchError as error:
-        refuse(error)
+    models = model_of(path, name, dict(map(setting, statics)), allow_extern)
+    click.echo("\n".join(_shown(model, numbers) for model in models), nl=False)
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -44,5 +44,5 @@ def _size(text: str) -> tuple[str, int]:
 def _shown(model: Model, sizes: dict[str, int]) -> str:
     try:
         return model.summary(**sizes)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    except WrongArgument as error:
+        raise click.UsageError(error.diagnostics[0].message) from None

@@ -1,0 +1,46 @@
+"""Whether a checkpoint fits a model: names and shapes by `plan`, kinds of numbers here; and what is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ogive.backends.weights.kinds import Found, advice, fits, words
+from ogive.backends.weights.maps import WeightMap
+from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.plan import Move, plan
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Chunk, Span
+
+SHOWN = 8  # names of weights that a warning lists
+
+
+def moves(mapping: WeightMap, slots: Mapping[str, Slot], found: Mapping[str, Found]) -> tuple[Move, ...]:
+    """The moves from a checkpoint. Raises `ArchError` naming all that is missing, left over, misshapen or no number."""
+
+    def wrong(ours: str, theirs: str) -> str:
+        tensor, elem = found[theirs], slots[ours].elem
+        if tensor.problem:
+            return f"`{theirs}` {tensor.problem}"
+        if not tensor.kind or fits(elem, tensor.kind):
+            return ""
+        named = "" if theirs == ours else f" `{ours}`"
+        return f"`{theirs}` holds {words(tensor.kind)}, the weight{named} {_wanted(elem)}; {advice(tensor.kind)}"
+
+    shapes = {name: slot.shape for name, slot in slots.items()}
+    return plan(mapping, shapes, {name: tensor.shape for name, tensor in found.items()}, wrong)
+
+
+def _wanted(elem: str) -> str:
+    kind = {"float": "f32", "int": "i64", "complex": "c64"}.get(elem, elem)
+    return words(kind).partition(" (")[0] if elem in ("float", "int", "complex") else words(kind)
+
+
+def not_finite(names: Sequence[str], path: str = "<weights>") -> tuple[Diagnostic, ...]:
+    """A warning that names the weights in which some number is NaN or infinite."""
+    if not names:
+        return ()
+    listed = ", ".join(f"`{name}`" for name in names[:SHOWN])
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    text = f"NaN or infinite numbers in {listed}{more}"
+    help_ = "a run that diverged was saved, or a type was too small for its numbers"
+    return (Diagnostic("W0908", text, Span(Chunk("", path), 0, 0), help=help_),)

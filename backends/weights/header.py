@@ -1,0 +1,134 @@
+"""The head of a safetensors file, as the library of that format reads it. No tensor is read for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ogive.backends.weights.kinds import BITS, KINDS
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.source import Chunk, Span
+
+TIES = "ogive.ties"  # a JSON object in the metadata of a file: name -> the name it is stored under
+PAIRS = "ogive.pairs"  # a JSON list: complex tensors whose type the format lacks, stored as pairs on a last axis
+PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A tensor of a file: its kind (`f32`), its shape, and where its bytes are."""
+
+    kind: str
+    shape: tuple[int, ...]
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself. Tied names are entries too."""
+
+    path: Path
+    entries: Mapping[str, Entry]
+    metadata: Mapping[str, str]
+    ties: Mapping[str, str]
+    pairs: frozenset[str]
+
+
+def header(path: Path | str) -> Header:
+    """Read the head of a file. Raises `ArchError` where it is none that safetensors takes."""
+    path = Path(path)
+    _refuse_others(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            found = [(name, file.get_slice(name)) for name in file.offset_keys()]
+            shapes = {name: (str(part.get_dtype()), tuple(part.get_shape())) for name, part in found}
+        size = path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except SafetensorError as error:
+        raise unreadable(path, f"is not a safetensors file: {error}") from None
+    entries = _placed(path, shapes, size)
+    pairs = frozenset(_texts(path, metadata, PAIRS))
+    if any(name not in entries or entries[name].shape[-1:] != (2,) for name in pairs):
+        raise unreadable(path, f"is damaged: `{PAIRS}` names tensors that are no pairs")
+    ties = _named(path, metadata, TIES)
+    if any(name in entries or kept not in entries for name, kept in ties.items()):
+        raise unreadable(path, f"is damaged: `{TIES}` names tensors that are not there")
+    entries |= {name: _complex(entries[name]) for name in pairs}
+    return Header(path, entries | {name: entries[kept] for name, kept in ties.items()}, metadata, ties, pairs)
+
+
+def _placed(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], size: int) -> dict[str, Entry]:
+    """The tensors lie one behind the other, up to the end of the file: the library has checked that."""
+    lengths = {}
+    for name, (kind, shape) in shapes.items():
+        if kind not in BITS:
+            raise unreadable(path, f"holds `{name}` of the type {kind}, which is not known here")
+        lengths[name] = prod(shape) * BITS[kind] // 8
+    at = size - sum(lengths.values())
+    entries = {}
+    for name, (kind, shape) in shapes.items():
+        entries[name] = Entry(KINDS.get(kind, kind.lower()), shape, at, lengths[name])
+        at += lengths[name]
+    return entries
+
+
+def _complex(entry: Entry) -> Entry:
+    return Entry("c128" if entry.kind == "f64" else "c64", entry.shape[:-1], entry.start, entry.length)
+
+
+def _named(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, str]:
+    """A part of the metadata that is an object of texts; empty where it is not there."""
+    found = _json(metadata.get(key, "{}"))
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise unreadable(path, f"is damaged: `{key}` in its metadata")
+    return found
+
+
+def _texts(path: Path, metadata: Mapping[str, str], key: str) -> list[str]:
+    """A part of the metadata that is a list of texts; empty where it is not there."""
+    found = _json(metadata.get(key, "[]"))
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise unreadable(path, f"is damaged: `{key}` in its metadata")
+    return found
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse_others(path: Path) -> None:
+    """Name the other kinds of checkpoints, which the library would only call damaged."""
+    if path.is_dir():
+        raise unreadable(path, "is a folder", "give one file of safetensors; shards are not read yet")
+    if path.suffix == ".json":
+        raise unreadable(path, "is a list of shards, which are not read yet", "give one file of safetensors")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise unreadable(path, f"cannot be read: {(error.strerror or str(error)).lower()}", "") from None
+    if start.startswith(PICKLES):
+        raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
+
+
+CONVERT = (
+    "a pickle can run any code when it is read: convert it where you trust it, "
+    "`safetensors.torch.save_file(torch.load(path, weights_only=True), new)`"
+)
+
+
+def unreadable(path: Path | str, text: str, help_: str = CONVERT) -> ArchError:
+    """The fault of a file of weights."""
+    return ArchError((Diagnostic("E0822", f"`{path}` {text}", Span(Chunk("", str(path)), 0, 0), help=help_),))

@@ -1,0 +1,148 @@
+"""The weights of a model: from files, modules and state dicts, checked both ways, and back under other names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ogive.backends.weights.fit import moves, not_finite
+from ogive.backends.weights.maps import WeightMap, identity, read_map
+from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.plan import check_ties, plan_back, tied
+from ogive.compiler.weights import opaque, state_order
+from ogive.extras import needs
+from ogive.grammar.diagnostics import ArchError
+from ogive.refusals import refuse, warn, wrong
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ogive.api import Model
+
+AnyPath = str | PathLike[str]
+
+
+def load(
+    model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None,
+    *, meta: bool = False, depth: int = 3,
+) -> dict[str, Tensor]:  # fmt: skip
+    """A state dict for the module. Raises `ArchError`, which names every tensor that does not fit.
+
+    `meta` takes tensors without numbers, of which shapes alone are wanted; a warning speaks to the caller so many calls
+    above.
+    """
+    with needs("torch"):
+        from ogive.backends.weights.tensors import equal, forward, strange
+        from ogive.backends.weights.torch_source import of_file, of_state
+
+    mapping = map_of(map_)
+    with rendered():
+        path = _path(weights)
+        source = of_file(path) if path is not None else of_state(state_of(weights), meta)
+        slots = stored(model)
+        planned = moves(mapping, slots, source.found)
+        check_ties(mapping, source, equal)
+        made = forward(planned, source)
+        warn(not_finite(strange(made), path or "<weights>"), depth)
+        return {name: made[name] for name in slots}
+
+
+def unload(
+    model: Model, state: Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
+) -> dict[str, Tensor]:
+    """The inverse of `load`: a checkpoint under the names of the map, all that stand for one tensor among them."""
+    mapping = map_of(map_)
+    with needs("torch"):
+        from ogive.backends.weights.tensors import backward
+
+    if isinstance(state, str | PathLike):
+        raise wrong("weights to unload are those of a module or of a state dict, not a file")
+    with rendered():
+        ours = load(model, state, None, depth=depth + 1)
+        shapes = {name: slot.shape for name, slot in stored(model).items()}
+        theirs = backward(plan_back(mapping, shapes), ours)
+        return theirs | {alias: theirs[name] for alias, name in tied(mapping, theirs)}
+
+
+def arrays(
+    model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
+) -> dict[str, Any]:
+    """Weights under our names as arrays that share memory with what they came from. Files need no torch."""
+    from ogive.backends.onnx_model.sources import equal, moved, of_file, of_state, strange
+
+    mapping = map_of(map_)
+    with rendered():
+        path = _path(weights)
+        source = of_file(path) if path is not None else of_state(state_of(weights))
+        planned = moves(mapping, stored(model), source.found)
+        check_ties(mapping, source, equal)
+        made = moved(planned, source)
+        warn(not_finite(strange(made), path or "<weights>"), depth)
+        return made
+
+
+def stored(model: Model) -> dict[str, Slot]:
+    """All tensors of the state dict, in its order: also those of the user's own modules, as these are made."""
+    paths = opaque(model.ir)
+    if not paths:
+        return model.slots
+    from ogive.backends.weights.foreign import foreign_slots
+
+    found = model.slots | foreign_slots(paths, model.torch)
+    return {name: found[name] for name in state_order((name, slot.kind) for name, slot in found.items())}
+
+
+def _path(weights: object) -> str | None:
+    """The file that weights were given as."""
+    return fspath(weights) if isinstance(weights, str | PathLike) else None
+
+
+def state_of(state: object) -> Mapping[str, Any]:
+    """The tensors of a module, or those given."""
+    if isinstance(state, Mapping):
+        names = [name for name in state if not isinstance(name, str)]
+        if names:
+            raise wrong(f"a state dict has names for keys, not {type(names[0]).__name__}")
+        return state
+    return unwrapped(state).state_dict()
+
+
+def unwrapped(module: object) -> nn.Module:
+    """The module inside of what replicates, averages or compiles it."""
+    with needs("torch"):
+        from torch import nn
+        from torch.nn.parallel import DataParallel, DistributedDataParallel
+        from torch.optim.swa_utils import AveragedModel
+
+    while isinstance(module, nn.Module):
+        held = module.module if isinstance(module, DataParallel | DistributedDataParallel | AveragedModel) else None
+        inner = held if held is not None else getattr(module, "_orig_mod", None)
+        if inner is None:
+            return module
+        module = inner
+    text = f"weights are a module, a state dict or the path of a safetensors file, not {type(module).__name__}"
+    raise wrong(text)
+
+
+def map_of(given: AnyPath | WeightMap | None) -> WeightMap:
+    """The map of a file, or as it is; without one, that of our own names."""
+    if given is None or isinstance(given, WeightMap):
+        return identity() if given is None else given
+    if not isinstance(given, str | PathLike):
+        raise wrong(f"a map of weights is the path of a TOML file, not {type(given).__name__}")
+    with rendered():
+        return read_map(Path(fspath(given)))
+
+
+@contextmanager
+def rendered() -> Iterator[None]:
+    """Faults found below, with their texts."""
+    try:
+        yield
+    except ArchError as error:
+        if type(error) is ArchError:
+            refuse(error.diagnostics)
+        raise

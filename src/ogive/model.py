@@ -1,0 +1,239 @@
+"""A model for Python: an entry point of a program, lowered on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from operator import index
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.weights.maps import WeightMap
+from ogive.backends.weights.paths import Slot, slots
+from ogive.checkpoints import AnyPath, load, unload
+from ogive.compiler.program_types import ModelReport
+from ogive.compiler.weights import opaque, state_order
+from ogive.extras import needs
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Chunk, Span
+from ogive.origin import NOWHERE, Origin, module_files
+from ogive.outputs import Output, opened, paths_in
+from ogive.refusals import refuse, wrong
+from ogive.summary import summary
+
+if TYPE_CHECKING:
+    from torch import Tensor, device, nn
+
+    from ogive.backends.diagram.diagram import Diagram
+    from ogive.compiler.passes.deploy import PassCall
+    from ogive.compiler.passes.deploy_recipe import Recipe
+    from ogive.deployed import DeployedModel
+
+OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
+
+
+class Model:
+    """An entry point: every static is given, sizes of inputs stay symbolic."""
+
+    def __init__(
+        self, report: ModelReport, recipes: Mapping[str, Recipe] | None = None, origin: Origin = NOWHERE
+    ) -> None:
+        self.recipes = dict(recipes or {})  # those of its file that are for it
+        self.origin = origin
+        self.name = report.name
+        self.signature = report.signature
+        self.conditions = tuple(report.conditions)
+        self.ir = report.ir
+        self._parameters = report.parameters
+
+    @cached_property
+    def slots(self) -> dict[str, Slot]:
+        """For each path in the tree of weights: shape, element type, and whether it is learned."""
+        return slots(self.ir)
+
+    @cached_property
+    def weights(self) -> dict[str, tuple[int, ...] | str]:
+        """The shapes of all weights and states by path, in the order of the state dict of the module.
+
+        A module of the user's (`extern`) is one entry, "opaque": its weights are those of the module that is made.
+        """
+        kinds = {path: slot.kind for path, slot in self.slots.items()} | dict.fromkeys(opaque(self.ir), OPAQUE)
+        ordered = state_order(kinds.items())
+        return {path: self.slots[path].shape if path in self.slots else OPAQUE for path in ordered}
+
+    @property
+    def parameters(self) -> int:
+        """The number of learned numbers."""
+        if self._parameters is not None:
+            return self._parameters
+        return sum(slot.count for slot in self.slots.values() if slot.kind == "param")
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The names of the sizes that the inputs bind."""
+        return tuple(unknown.name for unknown in self.ir.definition.sizes)
+
+    def summary(self, **sizes: int) -> str:
+        """A table of the weights, how often each operation runs, and the multiply-adds, also at these sizes."""
+        unknown = sizes.keys() - set(self.sizes)
+        if unknown:
+            raise wrong(
+                f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes) or 'none'}"
+            )
+        given = {name: size_of(name, value) for name, value in sizes.items()}
+        return summary(self.name, self.signature, self.conditions, self.ir, self.slots, given)
+
+    def diagram(
+        self,
+        view: Literal["circuit", "overview"] = "circuit",
+        depth: int = 0,
+        open: Iterable[str] = (),
+        theme: str = "auto",
+        weights: bool = False,
+        fold: bool = True,
+    ) -> Diagram:
+        """A drawing, with `.save("x.svg")` and the other formats; notebooks show it.
+
+        `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
+        Runs that the source has unrolled are drawn once unless `fold` is off.
+        """
+        from ogive.backends.diagram.diagram import diagram
+
+        made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
+        return replace(made, keeper=self.origin.keeper)
+
+    def torch(self, device: str | device | None = None, *, recipe: str | None = None) -> nn.Module:
+        """A fresh module: the text of `torch_source`, executed.
+
+        With a `recipe`, of the file or as text ("expert_average[at=MLP]"), that of the model after these passes; its
+        weights are converted from a fresh module of the model itself.
+        """
+        if recipe is not None:
+            return self.deploy(recipe).fresh(device)
+        text = self.torch_source()
+        with needs("torch"):
+            from ogive.backends.pytorch.module import build
+
+        return build(self.ir, text, device=device)
+
+    def torch_source(self, *, recipe: str | None = None) -> str:
+        """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
+        from ogive.backends.pytorch.emit import emit
+
+        if recipe is not None:
+            return self.deploy(recipe).torch_source()
+        with self._lowering():
+            return self.origin.stamp.signed(emit(self.ir).encode(), "py").decode()
+
+    def onnx(
+        self,
+        path: AnyPath,
+        weights: AnyPath | Mapping[str, Any] | nn.Module | None = None,
+        map: AnyPath | WeightMap | None = None,
+        *,
+        sizes: Mapping[str, int | Sequence[int]] | None = None,
+        ranks: Mapping[str, int] | None = None,
+        dtype: str | None = None,
+        opset: int | None = None,
+        functions: bool = False,
+        taps: bool = False,
+        optional: Sequence[str] = (),
+        recipe: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        force: bool = False,
+    ) -> tuple[Path, ...]:
+        """Write an ONNX model, and heavy weights into a file beside it; what was written.
+
+        Without `weights` they start as those of a fresh module. `sizes` fixes sizes of inputs, `ranks` says how many
+        axes a pack stands for (one unless given); `dtype` ("f16", "bf16", "f32", "f64") is the float type where it
+        is not that of the weights; `functions` keeps blocks as functions; `taps` are outputs too;
+        `optional` names optional inputs that the graph takes; `progress` hears the bytes written and those in all.
+        With a `recipe`, of the file or as text, what is written is the model after these passes, and its weights are
+        converted from those given. A file that is there and that the same call did not write from the same source is
+        replaced with `force` alone, one that is read here never.
+        """
+        from ogive.onnx_file import Asked, export
+
+        asked = Asked(sizes or {}, ranks or {}, dtype, opset, functions, taps, tuple(optional))
+        return export(self, path, weights, map, asked, recipe=recipe, force=force, progress=progress)
+
+    def deploy(self, *passes: str | PassCall) -> DeployedModel:
+        """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none.
+
+        The name of a recipe of the file stands for its passes.
+        """
+        from ogive.deployed import deploy
+
+        return deploy(self, passes or ("fold",))
+
+    @contextmanager
+    def _lowering(self) -> Iterator[None]:
+        """What a backend cannot say becomes a diagnostic at the block of the model."""
+        try:
+            yield
+        except LoweringError as error:
+            span = self.ir.definition.span or Span(Chunk(""), 0, 0)
+            refuse((Diagnostic(error.code, f"{self.name}: {error.text}", span),))
+
+    def load_weights(
+        self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
+    ) -> dict[str, Tensor]:
+        """A state dict for the module, from safetensors, from a module or from tensors by name, renamed by a map.
+
+        Nothing may be missing, left over, misshapen or of a wrong kind: raises `ArchError`, which names every such
+        tensor. A warning (`ArchWarning`) names those that hold NaN or infinities.
+        """
+        return load(self, weights, map)
+
+    def unload_weights(
+        self, state: Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
+    ) -> dict[str, Tensor]:
+        """The inverse of `load_weights`: a checkpoint under the names of the map, of the weights of a module.
+
+        All names of a tensor that the map ties are there. Raises `ArchError` where the module is not one of this model.
+        """
+        return unload(self, state, map)
+
+    def save_weights(
+        self,
+        path: AnyPath,
+        state: Mapping[str, Tensor] | nn.Module,
+        map: AnyPath | WeightMap | None = None,
+        *,
+        force: bool = False,
+    ) -> None:
+        """Write the weights of a module as safetensors, under our names or those of a map.
+
+        What is missing, left over, misshapen or of a wrong kind is refused, as `load_weights` does. A file that is
+        there is replaced if it holds weights of this model that were saved so, others with `force`.
+        """
+        tensors = unload(self, state, map)
+        with needs("torch"):
+            from ogive.backends.weights.files import dump
+
+        output = Output(Path(fspath(path)), self.origin.stamp.by("save_weights"), "safetensors")
+        with opened([output], (*self.inputs, *paths_in(map)), force) as files:
+            dump(files[output.path], tensors, output.stamp.metadata)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that the model is made of: those of the program, and modules of Python that it asks for."""
+        return (*self.origin.files, *module_files(self.ir))
+
+    def __repr__(self) -> str:
+        return f"<model {self.name} {self.signature}>"
+
+
+def size_of(name: str, value: object) -> int:
+    """A size that was handed over from Python: a whole number, from numpy too."""
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(value, bool):
+        raise wrong(f"`{name}` is a size, a whole number from 0 on, not {value!r:.40}")
+    return number

@@ -1,0 +1,159 @@
+"""What a written file says of itself: version, source, model and statics, and a hash that shows later edits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import ogive
+from ogive.backends.diagram import png
+from ogive.compiler.program import Program, texts_of
+
+HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
+BLANK = "0" * 64
+WIDTH = 100  # of a line of Python
+KEY = "ogive."  # before the names of metadata
+COMMENTS = {"py": "# ", "tex": "% ", "mmd": "%% ", "dot": "// ", "txt": "# "}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where a file comes from. `source` names files without folders, `digest` is that of their texts."""
+
+    source: str
+    digest: str
+    model: str
+    statics: str = "{}"  # JSON
+    passes: str = ""
+    command: str = ""
+
+    @staticmethod
+    def of(program: Program, model: str) -> Stamp:
+        """That of what is made of a checked file."""
+        texts = [hashlib.sha256(text.encode()).digest() for _, text in texts_of(program)]
+        name = "text" if program.path.startswith("<") else Path(program.path).resolve().name
+        return Stamp(name, hashlib.sha256(b"".join(texts)).hexdigest()[:16], model)
+
+    def named(self, model: str, statics: Mapping[str, Any]) -> Stamp:
+        """That of a block or a model of the file."""
+        return replace(self, model=model, statics=json.dumps(dict(statics), ensure_ascii=False))
+
+    def after(self, passes: str) -> Stamp:
+        """That of a model that passes made."""
+        return replace(self, passes="; ".join(filter(None, (self.passes, passes))))
+
+    def by(self, command: str) -> Stamp:
+        """That of a file that a command writes."""
+        return replace(self, command=command)
+
+    def beside(self, other: Stamp) -> Stamp:
+        """That of what compares two of them."""
+        return Stamp(
+            f"{self.source} and {other.source}", f"{self.digest} and {other.digest}", f"{self.model} and {other.model}",
+            json.dumps([json.loads(self.statics), json.loads(other.statics)], ensure_ascii=False),
+        )  # fmt: skip
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The entries of a file of weights."""
+        return {f"{KEY}version": ogive.__version__, f"{KEY}source": self.source} | self.identity
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The entries that two files have alike where the same command wrote both from the same source."""
+        return {
+            f"{KEY}command": self.command, f"{KEY}digest": self.digest, f"{KEY}model": self.model,
+            f"{KEY}statics": self.statics, f"{KEY}passes": self.passes,
+        }  # fmt: skip
+
+    def wrote(self, metadata: Mapping[str, str]) -> bool:
+        """Whether metadata say that the same command wrote their file from the same source."""
+        return all(metadata.get(key) == value for key, value in self.identity.items())
+
+    @property
+    def words(self) -> str:
+        """One line about the origin."""
+        statics = json.loads(self.statics)
+        given = statics.items() if isinstance(statics, dict) else ()
+        inner = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given)
+        made = f"{self.model}[{inner}]" if inner else self.model
+        after = f" after {self.passes}" if self.passes else ""
+        return f"Ogive {ogive.__version__}, from {self.source} {self.digest}: {made}{after}"
+
+    def signed(self, data: bytes, format: str) -> bytes:
+        """The file with its head: a comment, or what the format has for it."""
+        if format == "png":
+            digest = hashlib.sha256(data + self.words.encode()).hexdigest()
+            return png.with_text(data, f"{self.words}\nsha256 {digest}")
+        headed = PLACES[format](data, self.words)
+        at = headed.index(f"sha256 {BLANK}".encode()) + len("sha256 ")
+        rest = headed[:at] + headed[at + len(BLANK) :]
+        return headed[:at] + hashlib.sha256(rest).hexdigest().encode() + rest[at:]
+
+
+def intact(data: bytes) -> bool:
+    """Whether a text or picture has our head, and is as it was written; other ends of lines do not count."""
+    if data.startswith(png.SIGNATURE):
+        plain, text = png.without_text(data)
+        words, _, last = text.rpartition(b"\n")
+        return last.decode() == f"sha256 {hashlib.sha256(plain + words).hexdigest()}"
+    data = data.replace(b"\r\n", b"\n")
+    return any(
+        match[1].decode() == hashlib.sha256(data[: match.start(1)] + data[match.end(1) :]).hexdigest()
+        for match in HASH.finditer(data)
+    )
+
+
+def _commented(words: str, format: str) -> list[str]:
+    mark = COMMENTS[format]
+    lines = textwrap.wrap(words, WIDTH - len(mark), break_long_words=False, break_on_hyphens=False)
+    return [mark + line for line in (*lines, f"sha256 {BLANK}")]
+
+
+def _python(data: bytes, words: str) -> bytes:
+    """After the docstring."""
+    first, _, rest = data.decode().partition("\n")
+    return "\n".join([first, "", *_commented(words, "py"), rest]).encode()
+
+
+def _first(format: str, lines: int = 0) -> Callable[[bytes, str], bytes]:
+    """Comments at the head, behind so many lines."""
+
+    def placed(data: bytes, words: str) -> bytes:
+        text = data.decode().split("\n")
+        return "\n".join([*text[:lines], *_commented(words, format), *text[lines:]]).encode()
+
+    return placed
+
+
+def _last(data: bytes, words: str) -> bytes:
+    return data + "\n".join(["", *_commented(words, "txt"), ""]).encode()
+
+
+def _svg(data: bytes, words: str) -> bytes:
+    inner = escape(f"{words}\nsha256 {BLANK}")
+    return data.replace(b"</desc>\n", f"</desc>\n<metadata>{inner}</metadata>\n".encode(), 1)
+
+
+def _html(data: bytes, words: str) -> bytes:
+    meta = f'<meta charset="utf-8">\n<meta name="generator" content={quoteattr(f"{words}; sha256 {BLANK}")}>\n'
+    return data.replace(b'<meta charset="utf-8">\n', meta.encode(), 1)
+
+
+def _pdf(data: bytes, words: str) -> bytes:
+    """A comment, and the end of the file once more: readers look for the last one."""
+    end = data[data.rindex(b"startxref") :]
+    return data + f"% {words}\n% sha256 {BLANK}\n".encode() + end
+
+
+PLACES: dict[str, Callable[[bytes, str], bytes]] = {
+    "py": _python, "tex": _first("tex"), "dot": _first("dot"), "mmd": _first("mmd", 1), "txt": _last, "svg": _svg,
+    "html": _html, "pdf": _pdf,
+}  # fmt: skip
