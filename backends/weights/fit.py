@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ogive.backends.weights.kinds import Found, advice, fits, words
+from ogive.backends.weights.kinds import Found, advice, fits, name_of, wanted
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import Slot
 from ogive.backends.weights.plan import Move, plan
@@ -23,16 +23,10 @@ def moves(mapping: WeightMap, slots: Mapping[str, Slot], found: Mapping[str, Fou
             return f"`{theirs}` {tensor.problem}"
         if not tensor.kind or fits(elem, tensor.kind):
             return ""
-        named = "" if theirs == ours else f" `{ours}`"
-        return f"`{theirs}` holds {words(tensor.kind)}, the weight{named} {_wanted(elem)}; {advice(tensor.kind)}"
+        return f"`{theirs}` holds {name_of(tensor.kind)}, not {wanted(elem)}: {advice(tensor.kind)}"
 
     shapes = {name: slot.shape for name, slot in slots.items()}
     return plan(mapping, shapes, {name: tensor.shape for name, tensor in found.items()}, wrong)
-
-
-def _wanted(elem: str) -> str:
-    kind = {"float": "f32", "int": "i64", "complex": "c64"}.get(elem, elem)
-    return words(kind).partition(" (")[0] if elem in ("float", "int", "complex") else words(kind)
 
 
 def not_finite(names: Sequence[str], path: str = "<weights>") -> tuple[Diagnostic, ...]:

@@ -44,15 +44,16 @@ def fits(elem: str, kind: str) -> bool:
     return kind in (FLOATS if elem == "float" or elem in FLOATS else WHOLE)
 
 
-def words(kind: str) -> str:
-    """A kind as a reader says it."""
-    if kind in FLOATS:
-        return f"floats ({kind})"
-    if kind in WHOLE:
-        return f"whole numbers ({kind})"
-    if kind in COMPLEX:
-        return f"complex numbers ({kind})"
-    return "truth values" if kind == "bool" else kind
+def name_of(kind: str) -> str:
+    """The name that torch has for a kind."""
+    return next((name for name, found in OF_TORCH.items() if found == kind), kind)
+
+
+def wanted(elem: str) -> str:
+    """What a weight with elements of a type takes, in words."""
+    if elem == "bool":
+        return "truth values"
+    return "complex numbers" if elem == "complex" else "floats" if elem in ("float", *FLOATS) else "whole numbers"
 
 
 def advice(kind: str) -> str:
