@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import given, operand, squeezed, unsqueezed
+from ogive.backends.onnx_model.operands import given, operand, padded, squeezed, unsqueezed
 from ogive.backends.onnx_model.pairs import joined, part, times
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.sizes import Size, size
@@ -97,7 +97,7 @@ def irfft(ctx: Context, node: Node, args: Args) -> str:
     lengths = [out[axis] for axis in axes]
     x, elem = _exact(ctx, operand(args), lengths)
     for axis in axes:
-        x = _fitted(ctx, x, axis, have[axis], out[axis] // 2 + 1 if axis == axes[-1] else out[axis])
+        x = _fitted(ctx, x, axis, len(have), have[axis], out[axis] // 2 + 1 if axis == axes[-1] else out[axis])
     for axis in axes[:-1]:
         x = _dft(ctx, x, axis, inverse=True)
     last, length = axes[-1], out[axes[-1]]
@@ -109,13 +109,12 @@ def irfft(ctx: Context, node: Node, args: Args) -> str:
     return _as_float(ctx, _normed(ctx, y, lengths, node.attr("norm"), True, elem), elem)
 
 
-def _fitted(ctx: Context, x: str, axis: int, have: Size, want: Size) -> str:
+def _fitted(ctx: Context, x: str, axis: int, rank: int, have: Size, want: Size) -> str:
     """Cut, or filled up with zeros."""
     if have == want:
         return x
-    where, zero = ctx.array([axis]), ctx.array([0])
-    longer = ctx.node("Pad", x, ctx.node("Concat", zero, ctx.size(want), axis=0), "", where, mode="constant")
-    return ctx.node("Slice", longer, zero, ctx.size(want), where)
+    longer = padded(ctx, x, rank, {axis: (0, want)}, "constant")
+    return ctx.node("Slice", longer, ctx.array([0]), ctx.size(want), ctx.array([axis]))
 
 
 def complex_(ctx: Context, node: Node, args: Args) -> str:

@@ -12,7 +12,7 @@ from ogive.backends.onnx_model.lower_elementwise import cast
 from ogive.backends.onnx_model.lower_layout import pad
 from ogive.backends.onnx_model.lower_linear import contracted
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import given, operand, optional, unsqueezed
+from ogive.backends.onnx_model.operands import given, multiplied, operand, optional, unsqueezed
 from ogive.backends.onnx_model.pairs import joined, part, parts, times
 from ogive.compiler.ir import Const, Node
 from ogive.compiler.ops.recipe import Recipe
@@ -163,14 +163,16 @@ def _bilinear(ctx: Context, a: str, b: str, product: Callable[[str, str], str]) 
 
 def matmul(ctx: Context, node: Node, args: Args) -> str:
     """Four real products."""
-    return _bilinear(ctx, operand(args), operand(args, 1), lambda a, b: ctx.node("MatMul", a, b))
+    left, right = (len(ctx.type(x).axes) - 1 for x in node.inputs)
+    return _bilinear(ctx, operand(args), operand(args, 1), lambda a, b: multiplied(ctx, a, b, (left, right)))
 
 
 def linear(ctx: Context, node: Node, args: Args) -> str:
     """Four real products, and the bias."""
+    rank = len(ctx.type(node.inputs[0]).axes) - 1
 
     def product(x: str, weight: str) -> str:
-        return ctx.node("MatMul", x, ctx.node("Transpose", weight, perm=[1, 0]))
+        return multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2))
 
     y = _bilinear(ctx, operand(args), operand(args, 1), product)
     bias = optional(args, 2)

@@ -10,7 +10,7 @@ from ogive.backends.onnx_model.lower_attention import attention
 from ogive.backends.onnx_model.lower_pools import LOWER as POOLS
 from ogive.backends.onnx_model.lower_pools import to_size
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import number, numbers, operand, optional
+from ogive.backends.onnx_model.operands import number, numbers, operand, optional, padded
 from ogive.compiler.ir import Node
 from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, size
@@ -57,8 +57,8 @@ def conv(ctx: Context, node: Node, args: Args) -> str:
     x, before, after = operand(args), *_sides(ctx, node)
     mode = node.attr("pad_mode")
     if mode != "zeros" and any([*before, *after]):
-        axes = list(range(2, 2 + len(before)))
-        x = ctx.node("Pad", x, ctx.array([*before, *after]), "", ctx.array(axes), mode=MODES[mode])
+        sides = {axis: pair for axis, pair in enumerate(zip(before, after, strict=True), 2)}
+        x = padded(ctx, x, 2 + len(before), sides, MODES[mode])
         before = after = [0] * len(before)
     bias = optional(args, 2)
     return ctx.node(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.backends.onnx_model.lower_slices import sliced
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.moves import Layout, arranged, atoms_of, layout, regrouped, single
-from ogive.backends.onnx_model.operands import given, known, operand, squeezed, unsqueezed
+from ogive.backends.onnx_model.operands import given, operand, padded, squeezed, unsqueezed
 from ogive.compiler.ir import Node
 from ogive.compiler.ops.recipe import Component, Recipe, Side, components, product
 from ogive.compiler.sizes import Size, size
@@ -127,10 +127,9 @@ MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "cir
 def pad(ctx: Context, node: Node, args: Args) -> str:
     """`Pad` along one axis."""
     before, after = size(node.attr("before")), size(node.attr("after"))
-    pads = ctx.shape([before, after]) if not known([before, after]) else ctx.array([before.number, after.number])
     type, mode = ctx.type(node.inputs[0]), node.attr("mode")
     value = ctx.number(node.attr("value") if type.elem != "bool" else False, type.elem) if mode == "constant" else ""
-    return ctx.node("Pad", operand(args), pads, value, ctx.array([node.attr("axis")]), mode=MODES[mode])
+    return padded(ctx, operand(args), len(type.axes), {node.attr("axis"): (before, after)}, MODES[mode], value)
 
 
 LOWER: dict[str, Lowering] = {

@@ -9,23 +9,25 @@ from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower_reduce import by_recipe, reduced
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.moves import Group, Layout, arranged, atoms_of, layout, single, sizes_of
-from ogive.backends.onnx_model.operands import given, operand, optional
+from ogive.backends.onnx_model.operands import given, multiplied, operand, optional
 from ogive.compiler.ir import Node
-from ogive.compiler.ops.recipe import Atom, Part, Recipe
+from ogive.compiler.ops.recipe import Atom, Recipe
 from ogive.compiler.sizes import size
 
 
 def matmul(ctx: Context, node: Node, args: Args) -> str:
     """`MatMul`."""
-    return ctx.node("MatMul", *given(args))
+    left, right = (len(ctx.type(x).axes) for x in node.inputs)
+    return multiplied(ctx, operand(args), operand(args, 1), (left, right))
 
 
 def linear(ctx: Context, node: Node, args: Args) -> str:
     """`Gemm` of matrices; with more axes `MatMul` and `Add`, the weight turned around where it is stored."""
     x, weight, bias = operand(args), operand(args, 1), optional(args, 2)
-    if len(ctx.type(node.inputs[0]).axes) == 2:
+    rank = len(ctx.type(node.inputs[0]).axes)
+    if rank == 2:
         return ctx.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
-    y = ctx.node("MatMul", x, ctx.node("Transpose", weight, perm=[1, 0]))
+    y = multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2))
     return y if bias is None else ctx.node("Add", y, bias)
 
 
@@ -104,7 +106,10 @@ def _elementwise(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layou
 
 
 def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], want: Layout) -> str:
-    """`MatMul` of [batch, m, k] and [batch, k, n]; what one operand alone has before the last batch axis broadcasts."""
+    """`MatMul` of [batch, m, k] and [batch, k, n]; what one operand alone has before the last batch axis broadcasts.
+
+    Vectors are matrices of one row or column, as in `multiplied`.
+    """
     (x, a), (y, b) = left, right
     atoms = {atom.name: atom for groups in (a, b) for atom in atoms_of(groups)}
     mine, other, out = set(_names(a)), set(_names(b)), _names(want)
@@ -115,26 +120,17 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
     rows = tuple(atoms[n] for n in out[cut:] if n in mine)
     columns = tuple(atoms[n] for n in out[cut:] if n in other)
     if not batch:
-        if not columns:
-            return _with_vector(ctx, (x, a), (y, b), rows, summed, want)
-        x = arranged(ctx, x, a, (*single(rows), summed))
+        lead = single(rows) or ((),)
+        if rows and not columns and a[-1:] == (rows[-1:],):  # a vector stands where the matrix need not be transposed
+            x = arranged(ctx, x, a, (*single(rows[:-1]), summed, rows[-1:]))
+            y = arranged(ctx, y, b, ((), summed))
+            return arranged(ctx, ctx.node("MatMul", y, x), (*single(rows[:-1]), (), rows[-1:]), want)
+        x = arranged(ctx, x, a, (*lead, summed))
         y = arranged(ctx, y, b, (summed, columns))
-        return arranged(ctx, ctx.node("MatMul", x, y), (*single(rows), columns), want)
+        return arranged(ctx, ctx.node("MatMul", x, y), (*lead, columns), want)
     x = arranged(ctx, x, a, (*_spread(batch, mine), rows, summed))
     y = arranged(ctx, y, b, (*_spread(batch, other), summed, columns))
     return arranged(ctx, ctx.node("MatMul", x, y), (*single(batch), rows, columns), want)
-
-
-def _with_vector(
-    ctx: Context, matrix: tuple[str, Layout], vector: tuple[str, Layout], rows: Part, summed: Part, want: Layout
-) -> str:
-    """A vector stands on the side that needs no transposition, which ONNX Runtime would fuse wrongly beside it."""
-    (x, a), (y, b) = matrix, vector
-    y = arranged(ctx, y, b, (summed,))
-    before: Layout = (*single(rows[:-1]), summed, rows[-1:])
-    if rows and a[-1:] == (rows[-1:],):
-        return arranged(ctx, ctx.node("MatMul", y, arranged(ctx, x, a, before)), single(rows), want)
-    return arranged(ctx, ctx.node("MatMul", arranged(ctx, x, a, (*single(rows), summed)), y), single(rows), want)
 
 
 def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.errors import OnnxError
@@ -87,6 +87,26 @@ def moved_last(ctx: Context, x: str, type: TensorType, axes: Sequence[int]) -> t
     if order == list(range(rank)):
         return x, None
     return ctx.node("Transpose", x, perm=order), [order.index(axis) for axis in range(rank)]
+
+
+def padded(
+    ctx: Context, x: str, rank: int, sides: Mapping[int, tuple[Size | int, Size | int]], mode: str, value: str = ""
+) -> str:
+    """`Pad` before and behind axes. All axes are told, and by number.
+
+    ONNX Runtime (1.31) moves a `Transpose` wrongly past a `Pad` of some axes. One without a list of axes it takes into
+    the pool behind it, which pads by -∞ and not by 0, or leaves out of its means what it pads.
+    """
+    before = [sides.get(axis, (0, 0))[0] for axis in range(rank)]
+    after = [sides.get(axis, (0, 0))[1] for axis in range(rank)]
+    return ctx.node("Pad", x, ctx.shape([*before, *after]), value, ctx.array(list(range(rank))), mode=mode)
+
+
+def multiplied(ctx: Context, a: str, b: str, ranks: tuple[int, int]) -> str:
+    """`MatMul`, of vectors as of one row or column: ONNX Runtime (1.31) fuses a `Transpose` beside a vector wrongly."""
+    row, column = ranks[0] == 1, ranks[1] == 1
+    left, right = unsqueezed(ctx, a, [0]) if row else a, unsqueezed(ctx, b, [1]) if column else b
+    return squeezed(ctx, ctx.node("MatMul", left, right), [*([-2] if row else []), *([-1] if column else [])])
 
 
 def permuted(ctx: Context, x: str, order: Sequence[int] | None) -> str:
