@@ -44,7 +44,9 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         raise frame.fail("E0403", f"`{name}` is written `{form[name]}(x)`", tree.span)
     if name in ("grad", "custom_grad"):
         funcs = [_function(frame, item, name) for item in items]
-        return Gradient(funcs[0], funcs[1] if len(funcs) > 1 else None, tree.span)
+        if len(funcs) > 1:
+            return Gradient(funcs[0], funcs[1], tree.span, items[1])
+        return Gradient(funcs[0], None, tree.span)
     axis = statics.axis_value(frame, items[0])
     if isinstance(axis, UnknownStatic):
         raise Undecided(axis.name, items[0].span)
@@ -261,7 +263,7 @@ def _custom(
     surrogate = Tensor(result.name, result.type, result.home, result.born)
     with frame.region() as inner:
         given = [inner.input("x", tensors[0].type, span), inner.input("g", surrogate.type, span)]
-        back = apply(frame, func.backward, given, span, node=node)
+        back = apply(frame, func.backward, given, span, node=func.behind or node)
         if not isinstance(back, Tensor):
             return BROKEN
         if back.type != tensors[0].type:

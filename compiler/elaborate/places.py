@@ -124,12 +124,16 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
             name = block_name(tree)
             if name is not None:
                 yield tree, snake(name), False
-            elif (lifted := _lifted(tree, block_name)) is not None:
+                return
+            if (lifted := _lifted(tree, block_name)) is not None:
                 yield tree, snake(lifted), False
+                items = items[1:] if isinstance(base, syntax.Name) and base.id == "custom_grad" else ()
             else:
                 yield from _expression(base, block_name)
-                for item in items:
-                    yield from _expression(item, block_name)
+            for item in items:
+                yield from _expression(item, block_name)
+            if (back := _back(tree)) is not None and (name := block_name(back)) is not None:
+                yield back, snake(name), False
         case syntax.Call(func=func, args=args):
             name = block_name(func)
             if name is not None:
@@ -172,6 +176,15 @@ def _lifted(tree: syntax.Tree, block_name: BlockName) -> str | None:
     if kind != "each" and _is_site(func, block_name):
         return None
     return block_name(func) or _lifted(func, block_name)
+
+
+def _back(tree: syntax.Brackets) -> syntax.Name | None:
+    """The second block of `custom_grad`, where it is a name: brackets are sites of their own."""
+    match tree:
+        case syntax.Brackets(base=syntax.Name(id="custom_grad"), items=(_, syntax.Name() as back)):
+            return back
+        case _:
+            return None
 
 
 def _stage(stage: syntax.Stage, block_name: BlockName) -> Iterator[tuple[object, str, bool]]:

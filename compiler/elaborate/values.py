@@ -171,6 +171,7 @@ class Gradient:
     func: Any
     backward: Any
     span: Span
+    behind: syntax.Expr | None = None  # where the second block stands
 
 
 @dataclass(frozen=True, slots=True)

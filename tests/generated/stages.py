@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,13 @@ import numpy as np
 import torch
 
 from generated.close import CANCELLED, EXACT, TIMES, Bound, Differs, compare
+from generated.passed import through_passes
+from generated.rewrites import REWRITES
 from generated.runtimes import in_onnx, shortened
 from generated.subject import UNIT, Run, Subject, Unfit, array, flat
+from generated.text import program_text
+from generated.weights import begun
+from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers, add, gradient, mul, real, total
 from reference.world import World
 
@@ -55,6 +61,9 @@ def examined(subject: Subject, rng: random.Random, report: Report) -> None:
         in_torch(subject, run, report)
         trained(subject, report)
         derived(subject, report)
+        begun(subject, report.done)
+        through_passes(subject, run, report.done)
+        rewritten(subject, run, rng, report)
         in_onnx(subject, run, rng, report.done)
 
 
@@ -161,6 +170,36 @@ def trained(subject: Subject, report: Report) -> None:
             )
     subject.weights = weights
     report.done["training"] = "ok"
+
+
+# --- other texts ------------------------------------------------------------------------------------------------------
+
+
+def rewritten(subject: Subject, run: Run, rng: random.Random, report: Report) -> None:
+    """Two texts that must mean the same, checked and built anew: with other names, and one of the others."""
+    name = rng.choice(list(REWRITES))
+    made = copy.deepcopy(subject.program)
+    if REWRITES[name](made, rng):
+        _means(name, subject, made, program_text(made), run)
+        report.done[f"text {name}"] = "ok"
+    if rng.random() < 0.4:
+        _means("renamed", subject, subject.program, program_text(subject.program, renamed="q"), run)
+        report.done["text renamed"] = "ok"
+
+
+def _means(name: str, subject: Subject, program: Any, text: str, run: Run) -> None:
+    try:
+        other = Subject.of(program, text)
+    except ArchError as error:
+        raise Differs(f"text {name}", f"is refused: {error}\n{text}") from None
+    if sorted(other.slots) != sorted(subject.slots):
+        raise Differs(f"text {name}", f"has weights {sorted(other.slots)}, not {sorted(subject.slots)}")
+    known = {u.name: n for u, n in subject.sizes.items()}
+    other.sizes = {u: known[u.name] for u in other.model.ir.definition.sizes if u.name in known}
+    other.inputs, other.weights = subject.inputs, subject.weights
+    with torch.no_grad():
+        got = [array(y) for y in flat(other.module().eval()(*other.tensors()))]
+    compare(f"text {name}", got, run.numbers, bound(run))
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from generated.dims import Name, Type
+from generated.dims import Dim, Name, Type
 
 
 class Ref:
@@ -33,6 +33,9 @@ class Let:
     tags: tuple[str, ...] = ()
     typed: bool = False  # written with its type
     pure: bool = True
+    use: tuple[str, tuple[Ref, ...], dict[Name, Dim]] | None = (
+        None  # of a block: its name, operands, what its sizes are
+    )
 
 
 @dataclass

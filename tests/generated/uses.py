@@ -33,7 +33,7 @@ class Uses:
         allow, steps, pack = scope.allow | {"weights", "path"}, scope.rng.randint(2, 5), scope.chance(0.25)
         types, sizes = [a.type for a in args], [a.size for a in args]
         made = make(scope, types, "", self.fill, steps=steps, allow=allow, pack=pack, sizes=sizes)
-        self._use(scope, made.block, args, [blocks.spread(t) for t in made.results])
+        self._use(scope, made.block, args, [blocks.spread(t) for t in made.results], made.sizes)
 
     def _again(self, scope: Scope, args: list[Var]) -> bool | None:
         """A block that is there already and takes these values: its sizes are those at which it is known to work."""
@@ -47,7 +47,7 @@ class Uses:
                 for kind in block.regions:
                     if scope.regions:
                         scope.maker.program.pairs.add((scope.regions[-1], kind))
-                self._use(scope, block, operands, types)
+                self._use(scope, block, operands, types, sizes)
                 return True
         return None
 
@@ -103,7 +103,7 @@ class Uses:
         sizes[name] = outer
         return True
 
-    def _use(self, scope: Scope, block: Block, args: list[Var], types: list[Type]) -> None:
+    def _use(self, scope: Scope, block: Block, args: list[Var], types: list[Type], sizes: dict[Name, Dim]) -> None:
         inherit(scope, block)
         args = [*args, *self._optional(scope, block, types)]
         again = [s.given for s in block.statics if s.given and not any(n.text == s.name for n in block.values)]
@@ -127,6 +127,9 @@ class Uses:
             self._let(scope, parts, types, tags, pure)
             return
         self._apply(scope, (f"{block.name}{text}",), args, types, tags, pure)
+        made = scope.body[-1]
+        assert isinstance(made, Let)
+        made.use = (block.name, tuple(arg.ref for arg in args), sizes)
 
     def _optional(self, scope: Scope, block: Block, types: list[Type]) -> list[Var]:
         """Optional inputs are left out: their types are not known to be met here."""

@@ -1,0 +1,77 @@
+"""Passes: what each makes of the program, run by the reference, against the program itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from generated.close import CANCELLED, EXACT, TIMES, Bound, Differs, compare
+from generated.subject import Run, Subject
+from ogive.compiler.ir import Model
+from ogive.compiler.passes.dead import dead
+from ogive.compiler.passes.deploy_passed import PassError
+from ogive.compiler.passes.frame import optimized
+from ogive.compiler.passes.fuse import fuse
+from ogive.compiler.passes.inline import inline
+from ogive.compiler.passes.lift import lift
+from ogive.compiler.passes.simplify import simplify
+from ogive.compiler.verify import verify
+from ogive.grammar.diagnostics import ArchError
+from reference.arrays import Array, Numbers
+from reference.interpreter import Reference
+from reference.store import Store
+from reference.world import World
+
+STEPS = (("inline", inline), ("simplify", simplify), ("fuse", fuse), ("simplify", simplify), ("dead", dead))
+DEPLOYED = ("simplify", "fuse", "fold")
+
+
+def through_passes(subject: Subject, run: Run, done: dict[str, str]) -> None:
+    """Each pass of the backends in turn, then lifting, then those by which a model is deployed."""
+    model = subject.model.ir
+    limit = Bound(EXACT, run.spread, TIMES["f64"], CANCELLED["f64"] * run.world.largest)
+    wanted = run.numbers
+    for name, step in STEPS:
+        model = optimized(model, (step,))
+        _same(f"pass {name}", subject, model, subject.weights, wanted, limit)
+    lifted = lift(model, (simplify, dead))
+    if lifted is not model:
+        _same("pass lift", subject, lifted, subject.weights, wanted, limit)
+        done["lift"] = "ok"
+    done["passes"] = "ok"
+    for name in DEPLOYED:
+        _deployed(name, subject, wanted, limit, done)
+
+
+def _same(
+    stage: str, subject: Subject, model: Model, weights: Mapping[str, Numbers], wanted: list[Numbers], limit: Bound
+) -> None:
+    verify(model)
+    args = [None if x is None else Array(x) for x in subject.inputs]
+    sizes = {u.name: n for u, n in subject.sizes.items()}
+    here = {u: sizes.get(u.name, 0) for u in model.definition.sizes if u not in dict(model.bindings)}
+    with np.errstate(all="ignore"):
+        found = Reference(model, Store.of(weights)).run(args, World(), here)
+    compare(stage, [y.value for y in found if y is not None], wanted, limit)
+
+
+def _deployed(name: str, subject: Subject, wanted: list[Numbers], limit: Bound, done: dict[str, str]) -> None:
+    """A pass with a conversion of weights, in use."""
+    try:
+        made = subject.model.deploy(name)
+        state = {path: torch.from_numpy(np.array(w)) for path, w in subject.weights.items()}
+        weights = {path: w.numpy() for path, w in made.convert(state, dtype=None).items()}
+    except (PassError, ArchError) as error:
+        done[f"deploy {name}"] = _code(error)
+        return
+    _same(f"deploy {name}", subject, made.ir, weights, wanted, limit)
+    done[f"deploy {name}"] = "ok"
+
+
+def _code(error: PassError | ArchError) -> str:
+    return error.code if isinstance(error, PassError) else error.diagnostics[0].code
+
+
+__all__ = ["Differs", "through_passes"]
