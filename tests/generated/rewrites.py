@@ -91,10 +91,15 @@ def unrolled(program: Program, rng: random.Random) -> bool:
     for block in program.blocks:
         for body in bodies(block):
             for at, statement in reversed(list(enumerate(body))):
-                if isinstance(statement, Region) and statement.kind == "repeat" and statement.count:
+                if isinstance(statement, Region) and statement.kind == "repeat" and _counted(statement):
                     body[at : at + 1] = _unrolled(statement)
                     changed = True
     return changed
+
+
+def _counted(loop: Region) -> bool:
+    """Whether its number is written as one."""
+    return loop.count > 0 and str(loop.heads[0][0]).removeprefix("repeat ").strip() == str(loop.count)
 
 
 def _unrolled(loop: Region) -> list[Stmt]:

@@ -15,7 +15,7 @@ INITS = ("normal", "normal[std=0.5]", "ones", "zeros", "uniform[-1.0, 1.0]", "co
          "normal[seed=3]", "0.1 * normal + 0.5", "log(expm1(uniform[0.01, 0.1]))", "-exp(constant[0.25])")  # fmt: skip
 MATRICES = ("xavier_uniform", "xavier_normal[0.5]", "orthogonal", "kaiming_uniform[a=1.0]", "kaiming_normal", "eye",
             'kaiming_uniform[1.0, "fan_out"]', "tril(uniform[0.1, 0.9])", "uniform[0.0, 0.5, seed=7]")  # fmt: skip
-KEEPS = ("", "", "", "clamp[-1.0, 1.0]", "relu", "tanh", "abs")
+KEEPS = ("", "", "", "clamp[-1.0, 1.0]", "relu", "hardtanh", "abs")  # a constraint may run twice
 
 
 def static_axes(var: Var) -> list[Dim]:
@@ -139,7 +139,7 @@ def linear(scope: Scope) -> None:
             )
         if outer and scope.chance(0.3):
             scope.body.append(
-                Plain((f"keep {name}.weight = {scope.rng.choice(('relu', 'clamp[-0.5, 0.5]', 'tanh'))}",), ("keep",))
+                Plain((f"keep {name}.weight = {scope.rng.choice(('relu', 'clamp[-0.5, 0.5]', 'abs'))}",), ("keep",))
             )
         if scope.chance(0.3):
             scope.let(("sum(", ref, ".weight ** 2)"), Type("float", ()), ("pow", "sum"), size=9, pure=False)
