@@ -169,7 +169,7 @@ class Uses:
             self.fill(inner, steps)
 
         made = make(scope, [x.type], "", body, steps=1, allow=frozenset(("weights", "path")), sizes=[x.size])
-        if not made.block.weighty or "states" in made.block.facts:
+        if not made.block.weighty or "states" in made.block.facts or any(i.optional for i in made.block.inputs):
             return
         inherit(scope, made.block)
         given = [
