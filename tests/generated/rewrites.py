@@ -107,7 +107,7 @@ def _unrolled(loop: Region) -> list[Stmt]:
     text, number = str(head[0]), next((ref for ref in loop.inner if ref.hint == "i"), None)
     count = text.removeprefix("repeat ").strip()
     index = number or Ref("i")
-    label = next((str(part) for part in head if isinstance(part, str) and part.startswith(" as ")), " as layers")
+    label = next((str(part) for part in head if isinstance(part, str) and part.startswith(" as ")), "")
     before: list[Stmt] = []
     for ref in loop.inner:
         if ref is not number:
