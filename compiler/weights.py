@@ -57,20 +57,40 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
 
 def opaque(model: Model) -> tuple[str, ...]:
     """The paths of the modules of the user's (`extern`), turns filled in: what they hold is not known here."""
+    return tuple(path for path, kind in stored(model) if kind == "opaque")
+
+
+def stored(model: Model) -> list[tuple[str, str]]:
+    """Path and kind of all that is stored, turns filled in, in the order of the state dict."""
     known = {unknown: size(number) for unknown, number in model.bindings}
-    return tuple(_opaque(model.definition, known, "", ()))
+    found = {
+        path: kind for pattern, kind, turns in _stored(model.definition, known) for path in _expand(pattern, turns)
+    }
+    return [(path, found[path]) for path in state_order(found.items())]
 
 
-def _opaque(
-    definition: Definition, known: Mapping[Unknown, Size], prefix: str, turns: tuple[int, ...]
-) -> Iterator[str]:
+def _stored(
+    definition: Definition,
+    known: Mapping[Unknown, Size],
+    prefix: str = "",
+    turns: tuple[int, ...] = (),
+    omitted: tuple[str, ...] = (),
+) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """In source order, as `_below` has the weights."""
     if definition.foreign is not None:
-        yield from _expand(prefix.removesuffix("."), turns)
+        yield prefix.removesuffix("."), "opaque", turns
     loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
-    for member in definition.instances:
+    for member in definition.members:
         path = prefix + member.path
-        inner = {unknown: value.subs(known) for unknown, value in member.bindings}
-        yield from _opaque(member.definition, inner, path + ".", (*turns, *_turns(member.path, loops, path)))
+        if member.path in omitted or isinstance(member, Loop):
+            continue
+        here = (*turns, *_turns(member.path, loops, path))
+        if isinstance(member, Weight):
+            yield path, member.kind, here
+        else:
+            inner = {unknown: value.subs(known) for unknown, value in member.bindings}
+            below = (p[len(member.path) + 1 :] for p in omitted if p.startswith(member.path + "."))
+            yield from _stored(member.definition, inner, path + ".", here, (*member.omitted, *below))
 
 
 def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:

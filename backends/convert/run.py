@@ -30,8 +30,6 @@ def convert(
     Raises `ArchError` where the state dict has missing, extra or misshapen weights, and where a result is too large for
     its type.
     """
-    if not (dtype is None or dtype == SOURCE or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
-        raise ValueError(f"`dtype` is a type of floats such as torch.float32, None or {SOURCE!r}, not {dtype!r}")
     state, foreign = _apart(conversion, state)
     shapes = {path: slot.shape for path, slot in slots(conversion.source).items()}
     plan(identity(), shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})

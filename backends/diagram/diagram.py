@@ -77,8 +77,8 @@ class Diagram:
             "svg": self._svg, "tex": self._tex, "html": self._html, "txt": lambda: text(self.figure),
             "dot": lambda: over.dot(self.overview), "mmd": lambda: over.mermaid(self.overview),
         }  # fmt: skip
-        if format not in writers:
-            raise DiagramError(f"a diagram is not written as .{format}: {', '.join(f'.{f}' for f in FORMATS)}")
+        if not isinstance(format, str) or format not in writers:
+            raise DiagramError(f"a diagram is not written as .{format!s:.20}: {', '.join(f'.{f}' for f in FORMATS)}")
         return writers[format]()
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
@@ -86,6 +86,8 @@ class Diagram:
 
         A file that is there is replaced if it is a drawing that nobody has changed since, others with `force` alone.
         """
+        if not isinstance(path, str | PathLike):
+            raise DiagramError(f"a diagram is saved under the path of a file, not {type(path).__name__}")
         file = FilePath(fspath(path))
         format = file.suffix.lstrip(".")
         data = self.bytes(format)
@@ -97,7 +99,7 @@ class Diagram:
 
     def bytes(self, format: str) -> bytes:
         """The diagram in any format."""
-        if format in ("png", "pdf"):
+        if isinstance(format, str) and format in ("png", "pdf"):
             # rasterisers differ in what they make of a style for dark grounds
             fixed = replace(self, theme=replace(self.theme, dark=None))
             return (png if format == "png" else pdf)(fixed._svg())

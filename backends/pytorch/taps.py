@@ -24,7 +24,7 @@ class Taps:
 
     def found(self, path: str) -> Tensor:
         """The value at a path; `*` stands for all turns of a loop, whose values are stacked."""
-        head, star, rest = path.partition("*")
+        head, star, rest = str(path).partition("*")
         if not star and path in self.values:
             values = self.values[path]
             return values[0] if len(values) == 1 else torch.stack(values)

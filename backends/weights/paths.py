@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from ogive.compiler.ir import Model
-from ogive.compiler.weights import state_order, weights
+from ogive.compiler.weights import stored, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,4 @@ class Slot:
 def slots(model: Model) -> dict[str, Slot]:
     """The weights and states of the model by path, in the order of its state dict."""
     found = {path: Slot(info.shape, info.kind, info.elem) for info in weights(model) for path in info.paths()}
-    return {path: found[path] for path in state_order((path, slot.kind) for path, slot in found.items())}
+    return {path: found[path] for path, kind in stored(model) if kind != "opaque"}

@@ -34,7 +34,8 @@ def of_file(path: Path | str) -> Source[Tensor]:
 
 
 def of_state(state: Mapping[str, Any], meta: bool = False) -> Source[Tensor]:
-    """The tensors of a state dict; those without numbers are faults, unless `meta` takes them."""
+    """The tensors of a state dict; those without numbers are faults, unless `meta` takes them, and all are so."""
+    meta = meta and all(isinstance(value, Tensor) and value.is_meta for value in state.values())
     return Source({name: _found(value, meta) for name, value in state.items()}, lambda name: _tensor(state[name]))
 
 

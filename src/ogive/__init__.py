@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ogive.api import Block, Model, Program, load, source
     from ogive.grammar.diagnostics import ArchError, Diagnostic
+    from ogive.refusals import ArchWarning
 
 __version__ = "0.1.0"
-__all__ = ["ArchError", "Block", "Diagnostic", "Model", "Program", "load", "source"]
+__all__ = ["ArchError", "ArchWarning", "Block", "Diagnostic", "Model", "Program", "load", "source"]
 
 # looked up on first use: `import ogive` alone costs nothing and brings no framework
 _HOMES = {
     "ArchError": "ogive.grammar.diagnostics",
+    "ArchWarning": "ogive.refusals",
     "Block": "ogive.api",
     "Diagnostic": "ogive.grammar.diagnostics",
     "Model": "ogive.api",

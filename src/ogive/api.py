@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from os import PathLike, fspath
+from os import fspath
 from typing import TYPE_CHECKING, Any, Literal
 
+from ogive.arguments import flag, names, one_of, takes, theme, whole
+from ogive.arguments import path as path_of
+from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
 from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.program import Program as Checked
@@ -28,23 +31,21 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Model", "Program", "load", "source"]
 
 
+@takes(path=path_of, allow_extern=flag)
 def load(path: AnyPath, *, allow_extern: bool = False) -> Program:
     """Read and check a file. Raises `ArchError` with the rendered diagnostics where it has errors.
 
     `allow_extern` lets its `extern` blocks stand for classes of yours, which are imported when a model is built.
     """
-    if not isinstance(path, str | PathLike):
-        raise wrong(f"a program is loaded from a path, not from {type(path).__name__}")
     text = read_source(path)
     if isinstance(text, Diagnostic):
         raise ArchError((text,), render((text,)))
     return source(text, fspath(path), allow_extern=allow_extern)
 
 
+@takes(text=string, path=string, allow_extern=flag)
 def source(text: str, path: str = "<text>", *, allow_extern: bool = False) -> Program:
     """Check a text; what it imports from files beside it is looked up beside `path`."""
-    if not isinstance(text, str):
-        raise wrong(f"a program is a text, not {type(text).__name__}")
     checked = check_text(text, path, extern=allow_extern)
     refuse(checked.diagnostics)
     return Program(checked)
@@ -84,6 +85,7 @@ class Program:
         """The recipes that the file declares, by name."""
         return dict(self._checked.recipes)
 
+    @takes(recipe=string)
     def deploy(self, recipe: str) -> DeployedModel:
         """The model of a recipe after its passes."""
         found = self.recipes.get(recipe)
@@ -102,7 +104,7 @@ class Program:
         return found
 
     def __contains__(self, name: object) -> bool:
-        return name in self.models or name in self.blocks
+        return isinstance(name, str) and (name in self.models or name in self.blocks)
 
     def __iter__(self) -> Iterator[str]:
         return iter([*self.models, *self.blocks])
@@ -122,8 +124,12 @@ class Block:
         self._checked = checked
         self._origin = origin
 
-    def __call__(self, **statics: Any) -> Model:
-        """The model with these statics. Raises `ArchError` where they do not fit."""
+    def __call__(self, *given: object, **statics: Any) -> Model:
+        """The model with these statics, by name. Raises `ArchError` where they do not fit."""
+        if given:
+            raise wrong(
+                f"the statics of {self.name} are given by name", f"`{self.name}(d=...)`; tensors go to its module"
+            )
         found = self._checked.instantiate(self.name, statics)
         if isinstance(found, tuple):
             refuse(found)
@@ -140,6 +146,7 @@ class Block:
             raise AttributeError(f"a block has no `{name}`; with its statics, `{self.name}(...)`, it is a model")
         return getattr(self._model, name)
 
+    @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",

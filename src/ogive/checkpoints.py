@@ -12,7 +12,7 @@ from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import Slot
 from ogive.backends.weights.plan import check_ties, plan_back, tied
-from ogive.compiler.weights import opaque, state_order
+from ogive.compiler.weights import opaque
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.refusals import refuse, warn, wrong
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 AnyPath = str | PathLike[str]
 
 
+@needs("torch")
 def load(
     model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None,
     *, meta: bool = False, depth: int = 3,
@@ -34,9 +35,8 @@ def load(
     `meta` takes tensors without numbers, of which shapes alone are wanted; a warning speaks to the caller so many calls
     above.
     """
-    with needs("torch"):
-        from ogive.backends.weights.tensors import equal, forward, strange
-        from ogive.backends.weights.torch_source import of_file, of_state
+    from ogive.backends.weights.tensors import equal, forward, strange
+    from ogive.backends.weights.torch_source import of_file, of_state
 
     mapping = map_of(map_)
     with rendered():
@@ -50,13 +50,13 @@ def load(
         return {name: made[name] for name in slots}
 
 
+@needs("torch")
 def unload(
     model: Model, state: Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
 ) -> dict[str, Tensor]:
     """The inverse of `load`: a checkpoint under the names of the map, all that stand for one tensor among them."""
     mapping = map_of(map_)
-    with needs("torch"):
-        from ogive.backends.weights.tensors import backward
+    from ogive.backends.weights.tensors import backward
 
     if isinstance(state, str | PathLike):
         raise wrong("weights to unload are those of a module or of a state dict, not a file")
@@ -91,8 +91,13 @@ def stored(model: Model) -> dict[str, Slot]:
         return model.slots
     from ogive.backends.weights.foreign import foreign_slots
 
-    found = model.slots | foreign_slots(paths, model.torch)
-    return {name: found[name] for name in state_order((name, slot.kind) for name, slot in found.items())}
+    theirs, found = foreign_slots(paths, model.torch), {}
+    for path in model.weights:
+        if path in model.slots:
+            found[path] = model.slots[path]
+        else:
+            found.update((name, slot) for name, slot in theirs.items() if name.startswith(f"{path}."))
+    return found
 
 
 def _path(weights: object) -> str | None:

@@ -8,6 +8,9 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from ogive.arguments import device as device_here
+from ogive.arguments import float_type, listed, named, takes, tensor, whole
+from ogive.arguments import theme as themes
 from ogive.checkpoints import AnyPath, load, rendered, unwrapped
 from ogive.compiler.elaborate.suggest import close
 from ogive.compiler.ir import Model as IR
@@ -53,6 +56,7 @@ class DeployedModel(Model):
         """How each weight comes from those of the source, all passes together; `print` shows it."""
         return self.passes.conversion
 
+    @takes(theme=themes)
     def conversion_diagram(self, theme: str = "auto") -> Diagram:
         """How each weight comes from those of the source, as a circuit that ends at the new weights."""
         from ogive.backends.diagram.diagram import diagram
@@ -68,6 +72,8 @@ class DeployedModel(Model):
 
         return self.origin.stamp.signed(source_of(self.conversion).encode(), "py").decode()
 
+    @needs("torch")
+    @takes(dtype=float_type)
     def convert(
         self,
         weights: AnyPath | Mapping[str, Tensor] | nn.Module,
@@ -80,24 +86,26 @@ class DeployedModel(Model):
         `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are
         missing, left over or misshapen, and where two names of one weight differ.
         """
-        with needs("torch"):
-            from ogive.backends.convert.run import convert
+        from ogive.backends.convert.run import convert
 
         self._refuse_training(weights)
         state = load(self.source, weights, map, meta=True)
         with rendered():
             return convert(self.conversion, state, dtype)
 
+    @needs("torch")
+    @takes(device=device_here)
     def fresh(self, device: str | device | None = None) -> nn.Module:
         """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
         net = self.torch(device)
         net.load_state_dict(self.convert(self.source.torch().state_dict()))
         return net
 
+    @needs("torch")
+    @takes(inputs=listed(tensor), sizes=named(whole(0)))
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
-        with needs("torch"):
-            from ogive.backends.convert.verify import verify
+        from ogive.backends.convert.verify import verify
 
         self._refuse_training(state)
         self._refuse_random()

@@ -6,17 +6,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from operator import index
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ogive.arguments import (
+    call_of_pass,
+    either,
+    flag,
+    function,
+    listed,
+    maybe,
+    named,
+    names,
+    one_of,
+    path,
+    takes,
+    text,
+    theme,
+    whole,
+)
+from ogive.arguments import device as device_here
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import Slot, slots
 from ogive.checkpoints import AnyPath, load, unload
 from ogive.compiler.program_types import ModelReport
-from ogive.compiler.weights import opaque, state_order
+from ogive.compiler.weights import stored
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
@@ -61,9 +77,7 @@ class Model:
 
         A module of the user's (`extern`) is one entry, "opaque": its weights are those of the module that is made.
         """
-        kinds = {path: slot.kind for path, slot in self.slots.items()} | dict.fromkeys(opaque(self.ir), OPAQUE)
-        ordered = state_order(kinds.items())
-        return {path: self.slots[path].shape if path in self.slots else OPAQUE for path in ordered}
+        return {path: OPAQUE if kind == OPAQUE else self.slots[path].shape for path, kind in stored(self.ir)}
 
     @property
     def parameters(self) -> int:
@@ -77,6 +91,7 @@ class Model:
         """The names of the sizes that the inputs bind."""
         return tuple(unknown.name for unknown in self.ir.definition.sizes)
 
+    @takes(sizes=named(whole(0)))
     def summary(self, **sizes: int) -> str:
         """A table of the weights, how often each operation runs, and the multiply-adds, also at these sizes."""
         unknown = sizes.keys() - set(self.sizes)
@@ -84,9 +99,9 @@ class Model:
             raise wrong(
                 f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes) or 'none'}"
             )
-        given = {name: size_of(name, value) for name, value in sizes.items()}
-        return summary(self.name, self.signature, self.conditions, self.ir, self.slots, given)
+        return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
+    @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",
@@ -106,6 +121,7 @@ class Model:
         made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
         return replace(made, keeper=self.origin.keeper)
 
+    @takes(device=device_here, recipe=maybe(text))
     def torch(self, device: str | device | None = None, *, recipe: str | None = None) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed.
 
@@ -114,12 +130,13 @@ class Model:
         """
         if recipe is not None:
             return self.deploy(recipe).fresh(device)
-        text = self.torch_source()
+        source = self.torch_source()
         with needs("torch"):
             from ogive.backends.pytorch.module import build
 
-        return build(self.ir, text, device=device)
+        return build(self.ir, source, device=device)
 
+    @takes(recipe=maybe(text))
     def torch_source(self, *, recipe: str | None = None) -> str:
         """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
         from ogive.backends.pytorch.emit import emit
@@ -129,6 +146,11 @@ class Model:
         with self._lowering():
             return self.origin.stamp.signed(emit(self.ir).encode(), "py").decode()
 
+    @takes(
+        path=path, sizes=maybe(named(either(whole(0), listed(whole(0))))), ranks=maybe(named(whole(0))),
+        dtype=maybe(text), opset=maybe(whole(0)), functions=flag, taps=flag, optional=names, recipe=maybe(text),
+        progress=maybe(function), force=flag,
+    )  # fmt: skip
     def onnx(
         self,
         path: AnyPath,
@@ -161,6 +183,7 @@ class Model:
         asked = Asked(sizes or {}, ranks or {}, dtype, opset, functions, taps, tuple(optional))
         return export(self, path, weights, map, asked, recipe=recipe, force=force, progress=progress)
 
+    @takes(passes=listed(call_of_pass))
     def deploy(self, *passes: str | PassCall) -> DeployedModel:
         """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none.
 
@@ -198,6 +221,7 @@ class Model:
         """
         return unload(self, state, map)
 
+    @takes(path=path, force=flag)
     def save_weights(
         self,
         path: AnyPath,
@@ -226,14 +250,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
-
-
-def size_of(name: str, value: object) -> int:
-    """A size that was handed over from Python: a whole number, from numpy too."""
-    try:
-        number = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(value, bool):
-        raise wrong(f"`{name}` is a size, a whole number from 0 on, not {value!r:.40}")
-    return number

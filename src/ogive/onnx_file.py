@@ -36,6 +36,7 @@ class Asked:
     optional: tuple[str, ...] = ()
 
 
+@needs("onnx")
 def export(
     model: Model, path: AnyPath, weights: AnyPath | Mapping[str, Any] | nn.Module | None,
     map_: AnyPath | WeightMap | None, asked: Asked, *, recipe: str | None = None, command: str = "",
@@ -60,10 +61,9 @@ def export(
         return opened(outputs, reads, force)
 
     places([path])  # refused before anything is computed
-    with needs("onnx"):
-        from ogive.backends.onnx_model.errors import OnnxError
-        from ogive.backends.onnx_model.export import Settings, exported
-        from ogive.backends.onnx_model.write import write
+    from ogive.backends.onnx_model.errors import OnnxError
+    from ogive.backends.onnx_model.export import Settings, exported
+    from ogive.backends.onnx_model.write import write
 
     settings = Settings(asked.sizes, asked.ranks, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
     given = arrays(model, model.torch() if weights is None else weights, map_, depth=5)

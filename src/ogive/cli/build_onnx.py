@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ogive.deployed import DeployedModel
-from ogive.extras import needs
 from ogive.model import Model
 from ogive.onnx_file import Asked, export
 from ogive.outputs import paths_in
@@ -58,9 +57,8 @@ def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool
         if net is None or not verify:
             return
         # torch and ONNX Runtime, which nothing else here needs
-        with needs("onnx"):
-            from ogive.backends.onnx_model.export import Settings
-            from ogive.backends.onnx_model.verify import compared, lines
+        from ogive.backends.onnx_model.export import Settings
+        from ogive.backends.onnx_model.verify import compared, lines
 
         settings = Settings(asked.sizes, {}, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
         click.echo("\n".join(lines(compared(model.ir, made, net, settings))))

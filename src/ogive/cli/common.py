@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.render import render
 from ogive.refusals import ArchWarning
@@ -35,7 +36,8 @@ def reported() -> Iterator[None]:
         warnings.simplefilter("always", ArchWarning)
         warnings.showwarning = _shown(warnings.showwarning)
         try:
-            yield
+            with needs("torch"):
+                yield
         except ArchError as error:
             click.echo(render(error.diagnostics, color=colored()))
             sys.exit(1)

@@ -1,0 +1,175 @@
+"""Wrong arguments of every type to all that the front for Python offers: refused in our words, never by accident."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ogive
+from ogive.refusals import UnknownName, WrongArgument
+
+TEXT = """
+use std.nn (Linear, BatchNorm)
+
+block Net[d, p: float](x: [b, d]) -> [b, d]:
+    tap seen = x
+    return x |> Linear[d, d] as lin |> BatchNorm as norm |> dropout[p]
+
+block Plain(x: [b]) -> [b]:
+    return 2 * x
+
+model M = Net[4, 0.5]
+recipe short for M: fold
+"""
+PROGRAM: Any = ogive.source(TEXT)
+MODEL = PROGRAM.models["M"]
+NET = MODEL.torch().eval()
+DEPLOYED = MODEL.deploy("fold")
+WRONG: list[Any] = [
+    None, 0, -1, 1.5, True, "x", "", b"x", [], [1], {}, {"a": 1}, {1: 2}, object(), (1, 2), Path("none"),
+    torch.zeros(2), np.zeros(2), int, float("nan"), 10**30, "/", {"lin.weight": 3}, torch.nn.Linear(2, 2), {1},
+    np.float32(2), 2j,
+]  # fmt: skip
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "load": ogive.load,
+    "source": ogive.source,
+    "source, path": lambda wrong: ogive.source(TEXT, wrong),
+    "source, extern": lambda wrong: ogive.source(TEXT, allow_extern=wrong),
+    "program[]": lambda wrong: PROGRAM[wrong],
+    "in program": lambda wrong: wrong in PROGRAM,
+    "program.deploy": PROGRAM.deploy,
+    "block()": lambda wrong: PROGRAM["Net"](wrong),
+    "block(d)": lambda wrong: PROGRAM["Net"](d=wrong, p=0.5),
+    "block(p)": lambda wrong: PROGRAM["Net"](d=4, p=wrong),
+    "block(other)": lambda wrong: PROGRAM["Net"](d=4, p=0.5, other=wrong),
+    "summary": lambda wrong: MODEL.summary(b=wrong),
+    "summary, other": lambda wrong: MODEL.summary(other=wrong),
+    "text": lambda wrong: MODEL.diagram().text(wrong),
+    "bytes": lambda wrong: MODEL.diagram().bytes(wrong),
+    "save": lambda wrong: MODEL.diagram().save(wrong),
+    "torch": MODEL.torch,
+    "torch, recipe": lambda wrong: MODEL.torch(recipe=wrong),
+    "torch_source": lambda wrong: MODEL.torch_source(recipe=wrong),
+    "load_weights": MODEL.load_weights,
+    "load_weights, map": lambda wrong: MODEL.load_weights(NET, wrong),
+    "unload_weights": MODEL.unload_weights,
+    "unload_weights, map": lambda wrong: MODEL.unload_weights(NET, wrong),
+    "save_weights": lambda wrong: MODEL.save_weights(wrong, NET),
+    "save_weights, state": lambda wrong: MODEL.save_weights("a.safetensors", wrong),
+    "save_weights, map": lambda wrong: MODEL.save_weights("b.safetensors", NET, wrong),
+    "onnx": lambda wrong: MODEL.onnx(wrong, NET),
+    "onnx, weights": lambda wrong: MODEL.onnx("a.onnx", wrong, force=True),
+    "onnx, one size": lambda wrong: MODEL.onnx("c.onnx", NET, sizes={"b": wrong}),
+    "onnx, one rank": lambda wrong: MODEL.onnx("c.onnx", NET, ranks={"b": wrong}),
+    "deploy": MODEL.deploy,
+    "deploy, second": lambda wrong: MODEL.deploy("fold", wrong),
+    "convert": DEPLOYED.convert,
+    "convert, map": lambda wrong: DEPLOYED.convert(NET, wrong),
+    "convert, dtype": lambda wrong: DEPLOYED.convert(NET, dtype=wrong),
+    "fresh": DEPLOYED.fresh,
+    "verify": DEPLOYED.verify,
+    "verify, size": lambda wrong: DEPLOYED.verify(NET, b=wrong),
+    "verify, other": lambda wrong: DEPLOYED.verify(NET, other=wrong),
+    "conversion_diagram": DEPLOYED.conversion_diagram,
+}  # fmt: skip
+DRAWN = ("view", "depth", "open", "theme", "weights", "fold")
+WRITTEN = ("map", "sizes", "ranks", "dtype", "opset", "functions", "taps", "optional", "recipe", "force")
+
+
+def drawn(key: str) -> Callable[[Any], Any]:
+    return lambda wrong: MODEL.diagram(**{key: wrong}).text("txt")
+
+
+def written(key: str) -> Callable[[Any], Any]:
+    return lambda wrong: MODEL.onnx("b.onnx", NET, **{key: wrong})
+
+
+CALLS |= {f"diagram, {key}": drawn(key) for key in DRAWN} | {f"onnx, {key}": written(key) for key in WRITTEN}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_arguments_are_refused_in_our_words(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for wrong in WRONG:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ogive.ArchWarning)
+            try:
+                CALLS[name](wrong)
+            except (ogive.ArchError, OSError) as error:  # files that are not there are the system's to name
+                assert str(error), wrong
+                assert not isinstance(error, ogive.ArchError) or error.diagnostics[0].message
+
+
+@pytest.mark.parametrize("value", [torch.zeros(2), [torch.zeros(2)], "x"])
+def test_inputs_that_are_compared_are_tensors(value: Any) -> None:
+    if not isinstance(value, torch.Tensor):
+        with pytest.raises(WrongArgument):
+            DEPLOYED.verify(NET, value)
+
+
+def test_refusals_are_also_what_python_raises() -> None:
+    calls: list[tuple[type[Exception], Callable[[], Any]]] = [
+        (KeyError, lambda: PROGRAM["N"]), (ValueError, lambda: MODEL.summary(z=1)), (TypeError, lambda: PROGRAM[3]),
+    ]  # fmt: skip
+    for kind, call in calls:
+        with pytest.raises(kind) as caught:
+            call()
+        assert isinstance(caught.value, ogive.ArchError)
+    with pytest.raises(UnknownName, match="no model or block `Nt`") as found:
+        PROGRAM["Nt"]
+    assert found.value.diagnostics[0].help == "did you mean `Net`?"
+
+
+def test_a_block_with_open_statics_names_them() -> None:
+    for name in ("torch", "weights", "parameters", "onnx", "save_weights", "summary"):
+        with pytest.raises(ogive.ArchError, match=r"the static `\w+` of `Net` is not known") as caught:
+            getattr(PROGRAM["Net"], name)
+        assert "Net[" in str(caught.value)
+    assert PROGRAM["Plain"].weights == {}
+    assert PROGRAM["Plain"].torch()(torch.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(AttributeError, match="a block has no `nothing`"):
+        PROGRAM["Plain"].nothing  # noqa: B018
+
+
+def test_a_wrong_tap_lists_the_taps() -> None:
+    text = """
+block Deep(x: [b]) -> [b]:
+    repeat 3 as layers:
+        tap before = x
+        x = 2 * x
+    tap last = x
+    return x
+model M = Deep
+"""
+    net = ogive.source(text).models["M"].torch()
+    _, seen = net(torch.ones(1), taps=["layers.*.before", "layers.1.before", "last"])
+    assert [tuple(tensor.shape) for tensor in seen.values()] == [(3, 1), (1,), (1,)]
+    for wrong in ("first", "layers.*.after", "layers.7.before", "layers.before", "*", "last.*", ""):
+        with pytest.raises(ValueError, match="no tap `") as caught:
+            net(torch.ones(1), taps=[wrong])
+        assert str(caught.value).endswith("there are layers.*.before, last")
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int8, np.uint16, int, torch.tensor, np.array])
+def test_statics_of_numpy_are_those_of_python(number: Callable[[int], Any]) -> None:
+    text = """
+use std.nn (Linear)
+block Net[d, depth: nat, p: float, on: bool, widths: list](x: [b, d]) -> [b, d]:
+    y = dropout[p](x)
+    repeat depth as h:
+        y = y |> Linear[d, d, bias=on] as l
+    for width in widths as ws:
+        y = y |> Linear[dout=width]
+    return y |> Linear[dout=d] as o
+"""
+    block: Any = ogive.source(text)["Net"]
+    plain = block(d=4, depth=2, p=0.5, on=False, widths=[3, 4])
+    made = block(d=number(4), depth=number(2), p=np.float32(0.5), on=np.bool_(False), widths=np.array([3, 4]))
+    assert made.weights == plain.weights
+    assert made.torch_source() == plain.torch_source()
