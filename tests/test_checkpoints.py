@@ -266,7 +266,7 @@ def test_modules_of_yours_are_saved_and_loaded_and_compared(theirs: ogive.Progra
 
 def test_without_leave_their_weights_are_refused_by_name(theirs: ogive.Program, tmp_path: Path) -> None:
     theirs.models["M"].save_weights(tmp_path / "w.safetensors", theirs.models["M"].torch())
-    with pytest.raises(ArchError, match="E0202.*`extern` blocks are off"):
+    with pytest.raises(ArchError, match=r"E0202.*`extern` blocks are off"):
         ogive.source(EXTERN)
     plain = EXTERN.replace('extern block Mix[d, wide=1](x: [*b, d]) -> [*b, d] = "mix_of_theirs:Mix"', "").replace(
         "Mix[d, wide] as mix |> ", ""
