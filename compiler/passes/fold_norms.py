@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Graph, Node
 from ogive.compiler.passes import affine_kernels as kernels
@@ -14,7 +14,14 @@ from ogive.compiler.passes.fold_left import MAPS, shared_by_turns
 from ogive.compiler.passes.fold_rules import map_of
 from ogive.compiler.passes.fold_static import Static, key
 
-Maps = list[tuple[Node, str, str | None]]  # a reader, its matrix, its bias
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A reader of a norm, its matrix [o, i] and its bias; `made` are the nodes that bring the matrix into this form."""
+
+    reader: Node
+    kernel: str
+    bias: str | None
+    made: tuple[Node, ...]
 
 
 def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
@@ -31,8 +38,9 @@ def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -
             notes.append(Note(False, path, f"{node.op} before its readers: {reason}"))
             continue
         changed[key(node)] = [replace(node, inputs=(node.inputs[0],))]
-        changed.update((key(reader), _scaled(node, reader, w, b, scope, static)) for reader, w, b in readers)
-        notes.append(Note(True, path, f"the scale of {node.op} went into {', '.join(r.op for r, _, _ in readers)}"))
+        changed.update((key(each.reader), _scaled(node, each, scope, static)) for each in readers)
+        ops = ", ".join(each.reader.op for each in readers)
+        notes.append(Note(True, path, f"the scale of {node.op} went into {ops}"))
     if not changed:
         return graph
     nodes = tuple(new for node in graph.nodes for new in changed.get(key(node), [node]))
@@ -48,14 +56,15 @@ def _affine(node: Node, context: Context) -> bool:
     return last and all(weight is None or context.static(weight) for weight in given)
 
 
-def _readers(node: Node, graph: Graph, context: Context) -> Maps | None:
-    name = key(node)
-    found: Maps = []
+def _readers(node: Node, graph: Graph, context: Context) -> list[Map] | None:
+    name, nodes = key(node), context.scope.nodes
+    found: list[Map] = []
     for reader in graph.users[name]:
+        mark = len(nodes)
         made = map_of(reader, context)
         if made is None or made[0] != name:
             return None
-        found.append((reader, made[1], made[2]))
+        found.append(Map(reader, made[1], made[2], tuple(nodes[mark:])))
     return None if name in graph.outputs or not found else found
 
 
@@ -67,26 +76,27 @@ def _unread(node: Node, graph: Graph, scope: Scope) -> str:
     return f"{found} is shared by the turns of a loop" if found else "not every reader is a map by weights"
 
 
-def _refusal(node: Node, readers: Maps, scope: Scope, static: Static) -> str:
-    names = {key(reader) for reader, _, _ in readers}
-    for _, kernel, bias in readers:
-        for value in (kernel, bias):
+def _refusal(node: Node, readers: list[Map], scope: Scope, static: Static) -> str:
+    names = {key(each.reader) for each in readers}
+    for each in readers:
+        for value in (each.kernel, each.bias):
             for path in () if value is None else static.below_of(scope, value):
                 if not static.released(path, names):
                     return f"{path} has other users"
     shift = node.inputs[2] if len(node.inputs) > 2 else None
     if shift is None or static.grow:
         return ""
-    new = sum(scope.shape(kernel)[0] for _, kernel, old in readers if old is None)
+    new = sum(scope.shape(each.kernel)[0] for each in readers if each.bias is None)
     return "" if new <= 2 * scope.shape(str(shift))[0] else "the folded weights would be larger"
 
 
-def _scaled(norm: Node, reader: Node, kernel: str, bias: str | None, scope: Scope, static: Static) -> list[Node]:
+def _scaled(norm: Node, map: Map, scope: Scope, static: Static) -> list[Node]:
     mark, weight = len(scope.nodes), str(norm.inputs[1])
+    reader, kernel, bias = map.reader, map.kernel, map.bias
     shift = norm.inputs[2] if len(norm.inputs) > 2 else None
     if isinstance(shift, str):
         bias = plus(scope, bias, kernels.through(scope, kernel, 1, shift))
     matrix = scope.einsum("o i, i -> o i", kernel, weight)
     for path in static.below_of(scope, weight) + (static.below_of(scope, shift) if isinstance(shift, str) else ()):
         static.readers[path] = (static.readers[path] - {key(norm)}) | {key(reader)}
-    return [*scope.nodes[mark:], Node("linear", (key(norm), matrix, bias), reader.outputs, span=reader.span)]
+    return [*map.made, *scope.nodes[mark:], Node("linear", (key(norm), matrix, bias), reader.outputs, span=reader.span)]
