@@ -28,10 +28,10 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
 from ogive.compiler.ir import Definition, Model
+from ogive.compiler.known_weights import known_weights
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.compiler.python_statics import statics_of
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
-from ogive.compiler.weights import parameter_count
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
 
@@ -131,21 +131,6 @@ def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) 
         said, work.said = work.said, outer
     memo.entries[id(of)] = (of, made, said)
     return made
-
-
-def _open(ir: Model) -> str:
-    """The statics that are no numbers, in words."""
-    names = [
-        f"`{each.name}`" for each in ir.definition.statics if each.unknown and each.unknown not in dict(ir.bindings)
-    ]
-    return f": {' and '.join(names)} {'is' if len(names) == 1 else 'are'} open" if names else ""
-
-
-def _give(ir: Model) -> str:
-    known = dict(ir.bindings)
-    names = [each.name for each in ir.definition.statics if each.unknown and each.unknown not in known]
-    shown = ", ".join(f"{name}=..." for name in names or [unknown.name for unknown in ir.definition.sizes][-1:])
-    return f"give it in brackets: `model {ir.name} = {ir.definition.name}[{shown}]`"
 
 
 class _Checked:
@@ -328,8 +313,9 @@ class _Checked:
         ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
         if pins is not None and not self._pinned(definition, known, conditions, pins):
             return None
-        count = self._weights_known(ir, span)
-        if count is None:
+        count = known_weights(ir, span)
+        if isinstance(count, Diagnostic):
+            self.add([count])
             return None
         texts = tuple(str(c) for c in conditions)
         return ModelReport(name, report.signature(variant, known), texts, count, ir)
@@ -340,23 +326,6 @@ class _Checked:
             return self.session.facts.decide(condition.subs(known)) is Answer.NEVER
         except ZeroDivisionError:
             return True
-
-    def _weights_known(self, ir: Model, span: Any) -> int | None:
-        """The number of learned parameters; E0406 where a weight's size is not a number."""
-        try:
-            return parameter_count(ir)
-        except KeyError as problem:
-            self.add(
-                [
-                    Diagnostic(
-                        "E0406",
-                        f"the size of the weight `{problem.args[0]}` is not known in this model{_open(ir)}",
-                        span,
-                        help=_give(ir),
-                    )
-                ]
-            )
-            return None
 
     def _pinned(
         self,

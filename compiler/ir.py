@@ -247,6 +247,22 @@ class Definition:
         return {m.path: m for m in self.members if isinstance(m, Loop)}
 
     @cached_property
+    def graphs(self) -> tuple[Graph, ...]:
+        """All graphs that it holds: its own, that of its step, and those by which weights start and stay."""
+        inits = [init for instance in self.instances for _, init in instance.inits]
+        inits += [weight.init for weight in self.weights]
+        keeps = [keep for instance in self.instances for _, keep in instance.keeps]
+        keeps += [weight.keep for weight in self.weights if weight.keep is not None]
+        starts = [init.graph for init in inits if init.graph is not None]
+        return (self.graph, *([] if self.step is None else [self.step]), *starts, *keeps)
+
+    @cached_property
+    def callees(self) -> tuple[Definition, ...]:
+        """The definitions that it uses directly, as instances and in calls, each once for each use."""
+        calls = (node.callee for graph in self.graphs for node in graph.walk())
+        return (*(each.definition for each in self.instances), *(callee for callee in calls if callee is not None))
+
+    @cached_property
     def owners(self) -> tuple[tuple[str, str], ...]:
         """Every weight at or below: its path, and the block that owns it."""
         found = [(weight.path, self.block) for weight in self.weights]

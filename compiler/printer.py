@@ -5,12 +5,10 @@ Labels of axes and source spans are left out: they are not part of what a progra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from ogive.compiler.ir import (
     Bindings,
-    Const,
     Definition,
     Graph,
     Init,
@@ -20,14 +18,13 @@ from ogive.compiler.ir import (
     Model,
     Node,
     Operand,
-    Scalar,
     Static,
     Value,
     Weight,
 )
 from ogive.compiler.ir_values import Labels
-from ogive.compiler.sizes import Condition, Size, Unknown
-from ogive.compiler.types import TensorType
+from ogive.compiler.mentions import in_graph, mentioned, unknowns_of
+from ogive.compiler.sizes import Unknown
 
 STEP = "    "
 Tables = Mapping[str, Labels]  # by definition, its unknowns
@@ -49,11 +46,8 @@ def definitions(root: Definition) -> list[Definition]:
         if definition.name in found:
             assert found[definition.name] is definition, f"two definitions are called {definition.name}"
             return
-        for member in definition.instances:
-            visit(member.definition)
-        for node in definition.graph.walk():
-            if node.callee is not None:
-                visit(node.callee)
+        for callee in definition.callees:
+            visit(callee)
         found[definition.name] = definition
 
     visit(root)
@@ -63,53 +57,11 @@ def definitions(root: Definition) -> list[Definition]:
 def unknowns(definition: Definition) -> set[Unknown]:
     """Every unknown that a definition speaks of."""
     found = {static.unknown for static in definition.statics if static.unknown is not None} | set(definition.sizes)
-    for part in (definition.conditions, definition.facts, *(_mentioned(member) for member in definition.members)):
-        found.update(u for item in part for u in _unknowns_of(item))
+    for part in (definition.conditions, definition.facts, *(mentioned(member) for member in definition.members)):
+        found.update(u for item in part for u in unknowns_of(item))
     for graph in (definition.graph, *([definition.step] if definition.step is not None else [])):
-        found.update(u for item in _in_graph(graph) for u in _unknowns_of(item))
+        found.update(u for item in in_graph(graph) for u in unknowns_of(item))
     return found
-
-
-def _mentioned(member: Member) -> Iterator[Any]:
-    if isinstance(member, Loop):
-        yield member.count
-    elif isinstance(member, Weight):
-        yield member.type
-        yield from _in_init(member.init)
-        yield from _in_graph(member.keep) if member.keep is not None else ()
-    else:
-        yield from (value for _, value in member.bindings)
-        yield member.lift
-        yield from (item for _, init in member.inits for item in _in_init(init))
-
-
-def _in_init(init: Init) -> Iterator[Any]:
-    yield from (value for _, value in init.attrs)
-    yield from _in_graph(init.graph) if init.graph is not None else ()
-
-
-def _in_graph(graph: Graph) -> Iterator[Any]:
-    yield from (value.type for value in graph.inputs)
-    for node in graph.nodes:
-        yield from (value.type for value in node.outputs)
-        yield from (value for _, value in (*node.attrs, *node.bindings))
-        yield from (operand for operand in node.inputs if isinstance(operand, Const))
-        for region in node.regions:
-            yield from _in_graph(region)
-
-
-def _unknowns_of(value: Any) -> Iterable[Unknown]:
-    match value:
-        case Size() | Condition() | Unknown():
-            return value.unknowns
-        case TensorType():
-            return {u for axis in value.axes for u in axis.size.unknowns}
-        case Scalar(args=items) | tuple(items):
-            return {u for item in items for u in _unknowns_of(item)}
-        case Const(value=inner):
-            return _unknowns_of(inner)
-        case _:
-            return {u for item in getattr(value, "sizes", {}).values() for u in item.unknowns}
 
 
 # --- definitions ------------------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir import Const, Definition, Graph, Model, Node, Operand, Value
+from ogive.compiler.ir import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
+from ogive.compiler.mentions import in_graph, mentioned, unknowns_of
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.substitute import type_in_sizes
 from ogive.compiler.sizes import Facts, Size, Unknown
@@ -56,11 +57,8 @@ def _all(root: Definition) -> list[Definition]:
         if id(definition) in found:
             return
         found[id(definition)] = definition
-        for member in definition.instances:
-            visit(member.definition)
-        for node in definition.graph.walk():
-            if node.callee is not None:
-                visit(node.callee)
+        for callee in definition.callees:
+            visit(callee)
 
     visit(root)
     return list(found.values())
@@ -75,6 +73,7 @@ class _Check:
     def run(self) -> Iterator[str]:
         for text in self.graph(self.definition.graph):
             yield f"{self.definition.name}: {text}"
+        yield from (f"{self.definition.name}: {text}" for text in self.foreign())
         if self.definition.step is not None:
             for text in _Check(self.definition, self.facts).graph(self.definition.step):
                 yield f"{self.definition.name}: {text}, after a step"
@@ -83,6 +82,29 @@ class _Check:
             yield f"{self.definition.name}: {counts[0]} outputs and {counts[1]} names of outputs"
         if len(self.definition.optional) != len(self.definition.graph.inputs):
             yield f"{self.definition.name}: `optional` does not speak of each input"
+
+    def foreign(self) -> Iterator[str]:
+        """Sizes that nothing here binds: neither statics, nor sizes of inputs, nor the number of a loop around them."""
+        own = {static.unknown for static in self.definition.statics if static.unknown is not None}
+        own.update(self.definition.sizes)
+        numbers = {node.path: node.attr("index") for node in self.definition.graph.walk() if node.op == "repeat"}
+        for member in self.definition.members:
+            around = {number for path, number in numbers.items() if path and member.path.startswith(f"{path}.*.")}
+            found = {unknown for item in mentioned(_without_inputs(member)) for unknown in unknowns_of(item)}
+            found -= own | around
+            yield from (f"{member.path} speaks of `{unknown}`, which is not bound here" for unknown in found)
+        yield from self.unbound(self.definition.graph, own)
+
+    def unbound(self, graph: Graph, own: set[Unknown]) -> Iterator[str]:
+        """The same of the nodes of a graph."""
+        for node in graph.nodes:
+            alone = replace(node, regions=())
+            items = in_graph(Graph((), (alone,), ()))
+            number = node.attr("index")
+            found = {unknown for item in items for unknown in unknowns_of(item)} - own - {number}
+            yield from (f"{shown(node)} speaks of `{unknown}`, which is not bound here" for unknown in found)
+            for region in node.regions:
+                yield from self.unbound(region, own | {number} if number is not None else own)
 
     def graph(self, graph: Graph) -> Iterator[str]:
         known: dict[str, Value] = {}
@@ -212,6 +234,14 @@ class _Check:
     def same_axis(self, a: Axis, b: Axis) -> bool:
         packs = (a.pack is None) == (b.pack is None)
         return packs and (a.size == b.size or self.facts.equal(a.size, b.size))
+
+
+def _without_inputs(member: Member) -> Member:
+    """A member without what its calls say of it: sizes of the inputs of an instance, which differ from call to call."""
+    if not isinstance(member, Instance):
+        return member
+    read = {unknown for value in member.definition.graph.inputs for unknown in unknowns_of(value.type)}
+    return replace(member, bindings=tuple(pair for pair in member.bindings if pair[0] not in read))
 
 
 def without(type: TensorType, axis: int) -> TensorType:

@@ -14,7 +14,7 @@ from ogive.backends.pytorch.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.layers import layer
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, plain
-from ogive.backends.pytorch.plan import STEP, Place, Unit, access, below, looped, unmade
+from ogive.backends.pytorch.plan import STEP, Place, Unit, access, below, looped, numbers_of, unmade
 from ogive.backends.pytorch.sizecode import scalar_code, size_code
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Graph, Instance, Loop, Node, Weight
@@ -30,12 +30,15 @@ class Constructor:
     params: dict[Unknown, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     initial: Initial = field(default_factory=Initial)
+    numbers: dict[Unknown, str] = field(default_factory=dict)  # of loops whose modules are being made: variables
     declared: list[str] = field(default_factory=list)  # attributes that the type checker must be told
 
     def name(self, unknown: Unknown) -> str:
         """The parameter of a size."""
+        if unknown in self.numbers:
+            return self.numbers[unknown]
         if unknown not in self.params:
-            assert unknown in self.file.known[self.unit.definition.name], (self.unit.name, unknown)
+            assert unknown in self.file.made[self.unit.definition.name], (self.unit.name, unknown)
             self.params[unknown] = fresh(unknown.name, set(self.params.values()))
         return self.params[unknown]
 
@@ -161,7 +164,10 @@ class Constructor:
     def _turns(self, place: Place) -> Code:
         unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")
         assert isinstance(place.member, Loop), place.path
-        return Code(f"nn.ModuleList({self.made(unit.name)} for _ in range({self.size(place.member.count)}))")
+        number, index = numbers_of(self.unit.definition).get(place.path), "_"
+        if number in self.file.makers[unit.name]:
+            index = self.numbers[number] = fresh(number.name, set(self.params.values()) | set(self.numbers.values()))
+        return Code(f"nn.ModuleList({self.made(unit.name)} for {index} in range({self.size(place.member.count)}))")
 
     def _units(self, unit: Unit) -> Iterable[Unit]:
         return unit.turns
@@ -224,4 +230,5 @@ def _order(unit: Unit, params: dict[Unknown, str]) -> tuple[Unknown, ...]:
     """Parameters in the order of the source: statics first."""
     statics = [s.unknown for s in unit.definition.statics if s.unknown is not None]
     order = [*statics, *(u for u in unit.definition.sizes if u not in statics)]
+    order += [number for number in numbers_of(unit.definition).values() if number not in order]
     return tuple(unknown for unknown in order if unknown in params)

@@ -16,7 +16,7 @@ from ogive.compiler.sizes import Unknown
 def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
     lines: list[str] = []
-    shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
+    shapes = Shapes((), file.made[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
     for heads, target, keep in _kept(unit.place, "self"):
         inner = filled(unit, file, target, keep, shapes.name)[1:]
         lines += [f"{STEP}{head}" for head in heads] + [f"{STEP * len(heads)}{line}" for line in inner]

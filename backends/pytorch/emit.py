@@ -49,7 +49,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     model = lowered(model, passes)
     depths = derived(model)
     model = apart(model, depths)
-    file = File(known_at_start(model), effectful(), seeded(model), depths)
+    file = File(known_at_start(model), known_at_start(model, numbers=True), effectful(), seeded(model), depths)
     file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:
@@ -67,15 +67,6 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     return _assembled(model, file, sections)
 
 
-def _graphs_of_weights(definition: Definition) -> list[Graph]:
-    """How weights start, where they must stay and how they move, where that is an expression."""
-    inits = [weight.init for weight in definition.weights]
-    inits += [init for instance in definition.instances for _, init in instance.inits]
-    keeps = [weight.keep for weight in definition.weights]
-    keeps += [keep for instance in definition.instances for _, keep in instance.keeps]
-    return [graph for graph in (*(init.graph for init in inits), *keeps, definition.step) if graph is not None]
-
-
 def own_definitions(model: Model) -> list[Definition]:
     """The definitions that need text of their own, callees first: not those that are layers of torch."""
     found: dict[str, Definition] = {}
@@ -86,7 +77,7 @@ def own_definitions(model: Model) -> list[Definition]:
         for member in definition.instances:
             if not is_layer(member.definition) and not unmade(definition, member):
                 visit(member.definition)
-        for graph in (definition.graph, *_graphs_of_weights(definition)):
+        for graph in definition.graphs:
             for node in graph.walk():
                 if node.callee is not None and not (node.path and is_layer(node.callee)):
                     visit(node.callee)

@@ -157,7 +157,7 @@ def definitions(model: Model) -> list[Definition]:
     def visit(definition: Definition) -> None:
         if definition.name in found:
             return
-        for callee in callees(definition):
+        for callee in definition.callees:
             visit(callee)
         found[definition.name] = definition
 
@@ -165,23 +165,23 @@ def definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def callees(definition: Definition) -> list[Definition]:
-    """The definitions that one uses directly."""
-    members = [member.definition for member in definition.instances]
-    return members + [node.callee for node in definition.graph.walk() if node.callee is not None]
-
-
 Known = dict[str, frozenset[Unknown]]
 
 
-def known_at_start(model: Model) -> Known:
-    """For each definition the unknowns that are numbers when a module is made, at every use of it."""
+def known_at_start(model: Model, *, numbers: bool = False) -> Known:
+    """For each definition the unknowns that are numbers when a module is made, at every use of it.
+
+    With `numbers` the number of an iteration counts too: it is one where the modules of the iterations are made.
+    """
     order = definitions(model)
     known: Known = {model.definition.name: frozenset(unknown for unknown, _ in model.bindings)}
     for definition in reversed(order):
-        mine = known[definition.name]
+        mine = known.setdefault(definition.name, frozenset())
+        if numbers:
+            mine = known[definition.name] = mine.union(numbers_of(definition).values())
         uses = [(m.definition, m.bindings, "") for m in definition.instances]
-        uses += [(n.callee, n.bindings, n.path) for n in definition.graph.walk() if n.callee is not None]
+        calls = (node for node in definition.graph.walk() if node.path or not numbers)  # a function makes no module
+        uses += [(n.callee, n.bindings, n.path) for n in calls if n.callee is not None]
         made = {m.path: dict(m.bindings) for m in definition.instances}
         for callee, bindings, path in uses:
             at_start = made.get(path, {})  # a size that differs from call to call is not that of the instance
@@ -189,6 +189,12 @@ def known_at_start(model: Model) -> Known:
             fixed = frozenset(unknown for unknown, value in own if value.unknowns <= mine)
             known[callee.name] = known[callee.name] & fixed if callee.name in known else fixed
     return known
+
+
+def numbers_of(definition: Definition) -> dict[str, Unknown]:
+    """What stands for the number of an iteration, by the path of the loop."""
+    loops = (node for node in definition.graph.walk() if node.op == "repeat" and node.path)
+    return {node.path: node.attr("index") for node in loops if node.attr("index") is not None}
 
 
 def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -> Callable[[Definition], bool]:

@@ -42,7 +42,9 @@ def repeat(writer: Writer, node: Node) -> None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path).text, *sources]
+    head = len(writer.scope.lines)
     writer.scope.line(f"for {_loop(writer, node, items, sources, index if counted else None)}:")
+    body = len(writer.scope.lines)
     writer.scope.indent += 4
     if unit is not None:
         _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
@@ -50,6 +52,7 @@ def repeat(writer: Writer, node: Node) -> None:
         inner = [*carried, *items, *([index] if number else [])]
         _body(writer, node, inner, lists, carried)
     writer.scope.indent -= 4
+    _whole(writer, head, body)
     _finish(writer, node, carried, lists, 0)
 
 
@@ -66,11 +69,20 @@ def scan(writer: Writer, node: Node) -> None:
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
     index = writer.scope.claim(_hint(region.inputs[carry + turn])) if number else None
+    head = len(writer.scope.lines)
     writer.scope.line(f"for {_loop(writer, node, items, sources, index)}:")
+    body = len(writer.scope.lines)
     writer.scope.indent += 4
     _body(writer, node, [*carried, *items, *([index] if index else [])], lists, carried)
     writer.scope.indent -= 4
+    _whole(writer, head, body)
     _finish(writer, node, carried, lists, axes[0] if axes else 0)
+
+
+def _whole(writer: Writer, head: int, body: int) -> None:
+    """A loop whose body has no statements is not there."""
+    if len(writer.scope.lines) == body:
+        del writer.scope.lines[head:]
 
 
 def _axes(node: Node, turn: int) -> list[int]:

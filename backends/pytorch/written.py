@@ -33,6 +33,7 @@ class File:
     """The file that is being written."""
 
     known: Known
+    made: Known  # the same where modules are made, numbers of iterations too
     acts: Callable[[Definition], bool]
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name

@@ -34,7 +34,7 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     place = Place("", sizes, {}, dict(names), lifted_instances(source), own=sizes)
     nodes, outputs = flat.graph(source.graph, names, place)
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
-    inits = tuple((path, _init(init, sizes)) for path, init in model.inits)
+    inits = tuple((path, init_in_sizes(init, sizes)) for path, init in model.inits)
     members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.lifted))))
     bound = {unknown for unknown, _ in model.bindings}
     definition = replace(
@@ -72,14 +72,14 @@ def all_members(
         match member:
             case Weight():
                 given = next((i for p, i in reversed(inits) if p == member.path), None)
-                init = _init(member.init, sizes) if given is None else given
-                keep = None if member.keep is None else _alone(member.keep, sizes)
+                init = init_in_sizes(member.init, sizes) if given is None else given
+                keep = None if member.keep is None else graph_in_sizes(member.keep, sizes)
                 yield replace(member, path=path, type=type_in_sizes(member.type, sizes), init=init, keep=keep)
             case Loop(count=count):
                 yield Loop(path, count.subs(sizes))
             case Instance():
                 bindings = tuple((unknown, value.subs(sizes)) for unknown, value in member.bindings)
-                below = (*((p, _init(init, sizes)) for p, init in member.inits), *outer)
+                below = (*((p, init_in_sizes(init, sizes)) for p, init in member.inits), *outer)
                 if path in lifted:
                     lift = None if member.lift is None else member.lift.subs(sizes)
                     yield replace(member, path=path, bindings=bindings, inits=below, lift=lift)
@@ -87,13 +87,14 @@ def all_members(
                     yield from all_members(member.definition, dict(bindings), path + ".", below, lifted)
 
 
-def _init(init: Init, sizes: Sizes) -> Init:
-    graph = None if init.graph is None else _alone(init.graph, sizes)
+def init_in_sizes(init: Init, sizes: Sizes) -> Init:
+    """An initializer at other sizes."""
+    graph = None if init.graph is None else graph_in_sizes(init.graph, sizes)
     return Init(init.name, tuple((key, in_sizes(value, sizes)) for key, value in init.attrs), graph)
 
 
-def _alone(graph: Graph, sizes: Sizes) -> Graph:
-    """A graph beside the model's: an initializer, or what keeps a weight in bounds."""
+def graph_in_sizes(graph: Graph, sizes: Sizes) -> Graph:
+    """A graph beside the model's at other sizes: an initializer, or what keeps a weight in bounds."""
     flat = Flattening(Fresh(set()))
     names: Names = {}
     inputs = tuple(flat.value(value, names, sizes) for value in graph.inputs)

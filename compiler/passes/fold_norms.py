@@ -14,6 +14,7 @@ from ogive.compiler.passes.fold_left import MAPS, shared_by_turns
 from ogive.compiler.passes.fold_rules import map_of
 from ogive.compiler.passes.fold_static import Static, key
 
+
 @dataclass(frozen=True, slots=True)
 class Map:
     """A reader of a norm, its matrix [o, i] and its bias; `made` are the nodes that bring the matrix into this form."""

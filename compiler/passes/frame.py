@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 
-from ogive.compiler.ir import Definition, Graph, Instance, Member, Model, Node
+from ogive.compiler.ir import Definition, Graph, Init, Instance, Member, Model, Node, Weight
 
 Pass = Callable[[Definition], Definition]
 GraphPass = Callable[[Graph], Graph]
@@ -55,17 +55,36 @@ def named_apart(model: Model) -> Model:
 
 def with_callees(definition: Definition, rewritten: Pass) -> Definition:
     """The definition with each definition that it uses replaced by the rewritten one."""
-    members = tuple(_member(member, rewritten) for member in definition.members)
-    graph = map_nodes(definition.graph, lambda node: _node(node, rewritten))
-    same = graph is definition.graph and all(a is b for a, b in zip(members, definition.members, strict=True))
-    return definition if same else replace(definition, members=members, graph=graph)
+
+    def changed(graph: Graph) -> Graph:
+        return map_nodes(graph, lambda node: _node(node, rewritten))
+
+    members = tuple(_member(member, rewritten, changed) for member in definition.members)
+    graph, step = changed(definition.graph), None if definition.step is None else changed(definition.step)
+    same = graph is definition.graph and step is definition.step
+    same = same and all(a is b for a, b in zip(members, definition.members, strict=True))
+    return definition if same else replace(definition, members=members, graph=graph, step=step)
 
 
-def _member(member: Member, rewritten: Pass) -> Member:
+def _member(member: Member, rewritten: Pass, changed: GraphPass) -> Member:
+    """A member with other definitions below it and in the graphs by which its weights start and stay."""
+
+    def start(init: Init) -> Init:
+        graph = None if init.graph is None else changed(init.graph)
+        return init if graph is init.graph else replace(init, graph=graph)
+
+    if isinstance(member, Weight):
+        init, keep = start(member.init), None if member.keep is None else changed(member.keep)
+        same = init is member.init and keep is member.keep
+        return member if same else replace(member, init=init, keep=keep)
     if not isinstance(member, Instance):
         return member
     found = rewritten(member.definition)
-    return member if found is member.definition else replace(member, definition=found)
+    inits = tuple((path, start(init)) for path, init in member.inits)
+    keeps = tuple((path, changed(keep)) for path, keep in member.keeps)
+    same = found is member.definition and all(a is b for (_, a), (_, b) in zip(inits, member.inits, strict=True))
+    same = same and all(a is b for (_, a), (_, b) in zip(keeps, member.keeps, strict=True))
+    return member if same else replace(member, definition=found, inits=inits, keeps=keeps)
 
 
 def _node(node: Node, rewritten: Pass) -> Node:

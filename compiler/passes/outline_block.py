@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Attrs, Bindings, Const, Definition, Graph, Instance, Member, Node, Operand, Value, Weight
+from ogive.compiler.mentions import mentioned, unknowns_of
+from ogive.compiler.passes.deploy_flat import graph_in_sizes, init_in_sizes
 from ogive.compiler.passes.flat import Call, Origins
 from ogive.compiler.passes.fold_static import determined
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
@@ -14,6 +16,7 @@ from ogive.compiler.types import TensorType
 from ogive.compiler.verify import faults, weight_type
 
 Calls = tuple[Call, ...]
+SCALAR = TensorType("float", ())
 
 
 class Apart(Exception):
@@ -109,7 +112,10 @@ class Block:
         first = self.built(below, entries)
         self.strict = True
         for needed in (_of_weights(first) | _of_attributes(first), _of_weights(first)):
-            self.fixed = {unknown: self.sizes[unknown] for unknown in _statics(self.call.definition) - needed}
+            free = _statics(self.call.definition) - needed
+            self.fixed = {
+                unknown: value for unknown, value in self.sizes.items() if unknown in free and value.is_number
+            }
             self.fresh, self.names, self.types, self.instances = Fresh(set()), {}, {}, {}
             try:
                 return self.built(below, entries)
@@ -141,13 +147,24 @@ class Block:
         path = self.path(member.path)
         match member:
             case Weight():
-                return replace(member, path=path, type=self.weight(path, member.type))
+                return replace(self.started(member), path=path, type=self.weight(path, member.type))
             case Instance():
                 if path not in self.instances:
                     raise Apart
                 return replace(member, path=path, bindings=self.instances[path])
             case _:
                 return replace(member, path=path)
+
+    def started(self, member: Weight) -> Weight:
+        """A weight that starts, and stays, by the sizes of the block: where a number of a loop is one of them."""
+        known = {unknown for item in mentioned(replace(member, type=SCALAR)) for unknown in unknowns_of(item)}
+        own = {each: size(unknown) for unknown, value in self.sizes.items() for each in known if value == size(each)}
+        if not known:
+            return member
+        if known - own.keys():
+            raise Apart
+        keep = None if member.keep is None else graph_in_sizes(member.keep, own)
+        return replace(member, init=init_in_sizes(member.init, own), keep=keep)
 
     def weight(self, path: str, flat: TensorType) -> TensorType:
         """The type of a weight: that of the source, where it still is that."""

@@ -14,8 +14,9 @@ MATRICES = (
     "stop_gradient({w})", "select({w} > 0, {w}, 0)", "roll[0, 1]({w})",
 )  # fmt: skip
 APPLIED = (
-    "matmul(x, {m})", "linear(x, {m})", 'einsum["b n i, i o -> b n o"](x, {m})', 'einsum["b n i, o i -> b n o"](x, {m})',
-    'einsum["o i, b n i -> b n o"]({m}, x)', "linear(x, {m}, {v})", "matmul(x, {m}) + {v}", "matmul({v} * x, {m})",
+    "matmul(x, {m})", "linear(x, {m})", 'einsum["b n i, i o -> b n o"](x, {m})',
+    'einsum["b n i, o i -> b n o"](x, {m})', 'einsum["o i, b n i -> b n o"]({m}, x)', "linear(x, {m}, {v})",
+    "matmul(x, {m}) + {v}", "matmul({v} * x, {m})",
 )  # fmt: skip
 VECTORS = ("{v}", "(-{v})", "exp({v})", "{w}[0]", "{w}[:, 1]", "sum[0]({w})", "mean[-1]({w})", "({v} + {w}[2])")
 NORMS = (
@@ -43,7 +44,12 @@ def steps(draw: st.DrawFn, weights: tuple[str, ...], vectors: tuple[str, ...], c
 @st.composite
 def bodies(draw: st.DrawFn) -> str:
     """A body of one to three parts: steps, or steps in a loop, which may read weights from outside of it."""
-    lines = [f"param w: [{WIDTH}, {WIDTH}]", f"param u: [{WIDTH}, {WIDTH}]", f"param g: [{WIDTH}]", f"param c: [{WIDTH}]"]
+    lines = [
+        f"param w: [{WIDTH}, {WIDTH}]",
+        f"param u: [{WIDTH}, {WIDTH}]",
+        f"param g: [{WIDTH}]",
+        f"param c: [{WIDTH}]",
+    ]
     lines.append(f"f = Linear[{WIDTH}, {WIDTH}]")
     weights, vectors = ("w", "u", "f.weight"), ("g", "c", "f.bias")
     for part in range(draw(st.integers(1, 3))):
@@ -56,7 +62,10 @@ def bodies(draw: st.DrawFn) -> str:
             lines += ["x = f(x)"] if kind == "call" else []
             continue
         if kind == "scan":
-            below = [re.sub(r"\b([xy])\b", rf"\g<1>{part}", s).replace("b n", "b") for s in draw(steps(weights, vectors, count))]
+            below = [
+                re.sub(r"\b([xy])\b", rf"\g<1>{part}", s).replace("b n", "b")
+                for s in draw(steps(weights, vectors, count))
+            ]
             head = [f"scan each in x along n carry h = zeros[b, {WIDTH}]:", f"    x{part} = each + h"]
             tail = [f"    h = x{part} / 2", f"    yield z{part} = x{part}", f"x = z{part}"]
             lines += [*head, *(f"    {line}" for line in below), *tail]
@@ -78,18 +87,27 @@ WINDOWS = (
     "conv[groups=4](x, {k}[:, :1])", "conv[dilation=2, pad=2](x, {k})",
 )  # fmt: skip
 AROUND = (
-    "x |> BatchNorm", "x", "einsum['b c h w, c -> b c h w'](x, {v})", "avg_pool[3, stride=1, pad=1](x)", "x / 2", "-x", "relu(x)",
-    "x + 0.5", "x |> pad[2, 1, 1]", "x |> Conv[4, 4, 1]", "x |> Conv[4, 4, 3, pad=1] |> BatchNorm",
+    "x |> BatchNorm", "x", "einsum['b c h w, c -> b c h w'](x, {v})", "avg_pool[3, stride=1, pad=1](x)", "x / 2", "-x",
+    "relu(x)", "x + 0.5", "x |> pad[2, 1, 1]", "x |> Conv[4, 4, 1]", "x |> Conv[4, 4, 3, pad=1] |> BatchNorm",
 )  # fmt: skip
 
 
 @st.composite
 def pictures(draw: st.DrawFn) -> str:
     """A body over images whose kernels are read in several forms, what is before and after them folded or not."""
-    lines = ["param k: [4, 4, 3, 3]", "param m: [4, 4, 3, 3]", "param g: [4]", "param c: [4]", "f = Conv[4, 4, 3, pad=1]", "x = f(x)"]
+    lines = [
+        "param k: [4, 4, 3, 3]",
+        "param m: [4, 4, 3, 3]",
+        "param g: [4]",
+        "param c: [4]",
+        "f = Conv[4, 4, 3, pad=1]",
+        "x = f(x)",
+    ]
     for _ in range(draw(st.integers(1, 3))):
         kernel = draw(st.sampled_from(KERNELS))
-        names = {name: draw(st.sampled_from(found)) for name, found in (("k", ("k", "m", "f.weight")), ("m", ("k", "m")))}
+        names = {
+            name: draw(st.sampled_from(found)) for name, found in (("k", ("k", "m", "f.weight")), ("m", ("k", "m")))
+        }
         v = draw(st.sampled_from(("g", "c", "f.bias", "sum[1](k[:, :, 0, 0])")))
         made = kernel.format(**names, v=v)
         for _ in range(draw(st.integers(0, 2))):
