@@ -10,7 +10,7 @@ from ogive.backends.onnx_model.lower_attention import attention
 from ogive.backends.onnx_model.lower_pools import LOWER as POOLS
 from ogive.backends.onnx_model.lower_pools import to_size
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import number, numbers, operand, optional, padded
+from ogive.backends.onnx_model.operands import number, numbers, operand, optional, padded, unsqueezed
 from ogive.compiler.ir import Node
 from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, size
@@ -75,20 +75,30 @@ def conv(ctx: Context, node: Node, args: Args) -> str:
 
 
 def conv_transpose(ctx: Context, node: Node, args: Args) -> str:
-    """`ConvTranspose`."""
-    bias = optional(args, 2)
-    return ctx.node(
+    """`ConvTranspose`. The runtime takes no output padding of a stride or more: then less is cut at the end."""
+    bias, rank = optional(args, 2), len(node.attr("stride"))
+    strides, pads, more = (numbers(node.attr(key), node, key) for key in ("stride", "pad", "out_pad"))
+    starts, ends, cut = pads, pads, [0] * 2 * rank
+    if any(extra >= stride for extra, stride in zip(more, strides, strict=True)):
+        starts, ends, more = pads, [pad - extra for pad, extra in zip(pads, more, strict=True)], [0] * rank
+        if any(end < 0 for end in ends):  # beyond what the kernel reaches
+            cut, starts, ends = [-side for side in (*starts, *ends)], [0] * rank, [0] * rank
+    inside = bias is not None and not any(cut)
+    y = ctx.node(
         "ConvTranspose",
         operand(args),
         operand(args, 1),
-        *([] if bias is None else [bias]),
+        *([bias] if bias is not None and inside else []),
         kernel_shape=_kernel(ctx, node),
-        strides=numbers(node.attr("stride"), node, "stride"),
-        pads=numbers(node.attr("pad"), node, "pad") * 2,
-        output_padding=numbers(node.attr("out_pad"), node, "out_pad"),
+        strides=strides,
+        pads=[*starts, *ends],
+        output_padding=more,
         dilations=numbers(node.attr("dilation"), node, "dilation"),
         group=number(node.attr("groups"), node, "groups"),
     )
+    if any(cut):
+        y = ctx.node("Pad", y, ctx.array([0, 0, *cut[:rank], 0, 0, *cut[rank:]]))
+    return y if bias is None or inside else ctx.node("Add", y, unsqueezed(ctx, bias, list(range(1, rank + 1))))
 
 
 def interpolate(ctx: Context, node: Node, args: Args) -> str:

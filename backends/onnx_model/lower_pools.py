@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import numbers, operand, unsqueezed
 from ogive.compiler.ir import Node
 from ogive.compiler.sizes import Size, size
+
+LOWEST = {"f16": -65504.0, "bf16": -3.3895313892515355e38, "f32": -3.4028234663852886e38, "f64": -sys.float_info.max}
 
 
 def windowed(name: str) -> Lowering:
@@ -31,9 +35,30 @@ def windowed(name: str) -> Lowering:
             attrs["count_include_pad"] = int(bool(node.attr("count_include_pad")))
         elif any(item != size(1) for item in node.attr("dilation")):
             attrs["dilations"] = numbers(node.attr("dilation"), node, "dilation")
+            return _dilated(ctx, node, operand(args), attrs)
         return ctx.node(name, operand(args), **attrs)
 
     return lower
+
+
+def _dilated(ctx: Context, node: Node, x: str, attrs: dict[str, Any]) -> str:
+    """`MaxPool` with spread windows. They may meet padding alone, where the runtime gives its lowest number, not -∞."""
+    type, pads = ctx.type(node.inputs[0]), attrs["pads"]
+    kind = NUMPY[ctx.elem(type.elem)]
+    if not any(pads):
+        return ctx.node("MaxPool", x, **attrs)
+    if any(pad >= kernel for pad, kernel in zip(pads, attrs["kernel_shape"] * 2, strict=True)):  # it takes no more
+        names = ("kernel_shape", "strides", "dilations", "pads")
+        settings = zip(*(attrs[name][: len(type.sizes) - 2] for name in names), strict=True)
+        spatial = zip(settings, type.sizes[2:], node.outputs[0].type.sizes[2:], strict=True)
+        ends = [(out - 1) * stride + step * (kernel - 1) + 1 - length - pad
+                for (kernel, stride, step, pad), length, out in spatial]  # fmt: skip
+        none, starts = [size(0)] * 2, [size(pad) for pad in pads[: len(ends)]]
+        x = ctx.node("Pad", x, ctx.shape([*none, *starts, *none, *ends]), ctx.array(np.array(-math.inf, kind)))
+        attrs = {**attrs, "pads": [0] * len(pads), "ceil_mode": 0}
+    y = ctx.node("MaxPool", x, **attrs)
+    lowest = ctx.array(np.array(LOWEST[ctx.elem(type.elem)], kind))
+    return ctx.node("Where", ctx.node("LessOrEqual", y, lowest), ctx.array(np.array(-math.inf, kind)), y)
 
 
 def adaptive(op: str) -> Lowering:

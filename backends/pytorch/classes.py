@@ -187,6 +187,8 @@ class Constructor:
             return None
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)
+        if made is not None and definition.name in self.file.lone:
+            return Code(made.text.replace("nn.GroupNorm", self.file.helper("SmallGroupNorm"), 1))
         if made is not None:
             return made
         if definition.stateless:

@@ -13,7 +13,7 @@ from ogive.backends.pytorch.derivatives import apart, derived
 from ogive.backends.pytorch.functions import filled, write
 from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
-from ogive.backends.pytorch.layers import is_layer
+from ogive.backends.pytorch.layers import is_layer, lone_groups
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, identifier
 from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, output_class, seeded, unit_of, unmade
@@ -49,7 +49,14 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     model = lowered(model, passes)
     depths = derived(model)
     model = apart(model, depths)
-    file = File(known_at_start(model), known_at_start(model, numbers=True), effectful(), seeded(model), depths)
+    file = File(
+        known_at_start(model),
+        known_at_start(model, numbers=True),
+        effectful(),
+        seeded(model),
+        depths,
+        lone_groups(model),
+    )
     file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:

@@ -39,6 +39,14 @@ def batch_norm_steps(
     return y, mean, variance
 '''
 
+SMALL_GROUP_NORM = '''
+class SmallGroupNorm(nn.GroupNorm):
+    """A group may be one value: of one channel, one place and a batch of one, which torch's own class refuses."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+'''
+
 LAYER_NORM = '''
 def layer_norm(
     x: Tensor,
@@ -182,5 +190,6 @@ HELPERS: dict[str, str] = {
     "batch_norm_train": BATCH_NORM_TRAIN,
     "batch_norm_steps": BATCH_NORM_STEPS,
     "layer_norm": LAYER_NORM,
+    "SmallGroupNorm": SMALL_GROUP_NORM,
     "linear_scan": LINEAR_SCAN,
 }

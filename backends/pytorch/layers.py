@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ogive.backends.pytorch.code import Code, call
-from ogive.compiler.ir import Definition, Weight
+from ogive.compiler.ir import Definition, Model, Weight
 from ogive.compiler.sizes import Size, Unknown, size
 
 Sizes = Callable[[Size | int], Code]  # a size of the layer as an expression of the class that holds it
@@ -154,3 +154,32 @@ def _tried(definition: Definition) -> Code | None:
 
 def _unknowns(definition: Definition) -> tuple[Unknown, ...]:
     return (*(s.unknown for s in definition.statics if s.unknown is not None), *definition.sizes)
+
+
+def lone_groups(model: Model) -> frozenset[str]:
+    """The definitions of group norms that have one channel in a group somewhere, by name.
+
+    There a group may be one value, and torch's class refuses it.
+    """
+    found: set[str] = set()
+    seen: set[tuple[str, tuple[Size, ...]]] = set()
+
+    def visit(definition: Definition, sizes: Mapping[Unknown, Size]) -> None:
+        key = (definition.name, tuple(sizes.values()))
+        if key in seen:
+            return
+        seen.add(key)
+        if definition.block == "std.nn.GroupNorm":
+            groups, channels = (_static(definition, name, sizes) for name in ("groups", "c"))
+            if groups == channels:
+                found.add(definition.name)
+        for instance in definition.instances:
+            visit(instance.definition, {unknown: value.subs(sizes) for unknown, value in instance.bindings})
+
+    visit(model.definition, {unknown: size(number) for unknown, number in model.bindings})
+    return frozenset(found)
+
+
+def _static(definition: Definition, name: str, sizes: Mapping[Unknown, Size]) -> Size:
+    static = next(static for static in definition.statics if static.name == name)
+    return size(static.value) if static.unknown is None else size(static.unknown).subs(sizes)

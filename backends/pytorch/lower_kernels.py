@@ -153,20 +153,44 @@ def pool(name: str) -> Lowering:
     """`F.max_pool2d(x, 3, stride=2, padding=1)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        kernel, stride = node.attr("kernel"), node.attr("stride")
+        kernel, stride, x = node.attr("kernel"), node.attr("stride"), args[0]
         counted = node.attr("count_include_pad", True)
+        wide = _pads_more_than_torch(node)
+        if wide:
+            x = call("F.pad", x, tuple_of([ctx.size(side) for side in _sides(ctx, node)]), value=Code("-torch.inf"))
         return call(
             ranked(node, _type(ctx, node, 0), name),
-            args[0],
+            x,
             setting(ctx, kernel),
             stride=None if stride == kernel else setting(ctx, stride),
-            padding=setting(ctx, node.attr("pad"), 0),
+            padding=None if wide else setting(ctx, node.attr("pad"), 0),
             dilation=setting(ctx, node.attr("dilation", (size(1),)), 1),
-            ceil_mode=Code("True") if node.attr("ceil") else None,
+            ceil_mode=Code("True") if node.attr("ceil") and not wide else None,
             count_include_pad=None if counted else Code("False"),
         )
 
     return lower
+
+
+def _pads_more_than_torch(node: Node) -> bool:
+    """Whether it may pad by more than half of its kernel, which torch refuses though a dilated window is wider."""
+    spread = any(item != size(1) for item in node.attr("dilation", ()))
+    halves = zip(node.attr("pad"), node.attr("kernel"), strict=True)
+    return spread and not all(
+        pad == size(0) or (pad.is_number and kernel.is_number and 2 * pad.number <= kernel.number)
+        for pad, kernel in halves
+    )
+
+
+def _sides(ctx: Context, node: Node) -> list[Size]:
+    """The padding of a pool before and after each axis, the last one first: what its windows reach, and no more."""
+    found: list[Size] = []
+    lengths = [axis.size for axis in _type(ctx, node, 0).axes[2:]]
+    outs = [axis.size for axis in node.outputs[0].type.axes[2:]]
+    settings = [node.attr(key) for key in ("kernel", "stride", "pad", "dilation")]
+    for length, out, kernel, stride, pad, dilation in reversed(list(zip(lengths, outs, *settings, strict=True))):
+        found += [pad, (out - 1) * stride + dilation * (kernel - 1) + 1 - length - pad]
+    return found
 
 
 def adaptive(name: str) -> Lowering:

@@ -85,10 +85,10 @@ def _kept(statistic: Code | None) -> bool:
 
 
 def group_norm(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.group_norm(x, groups, weight, bias)`."""
+    """`torch.group_norm(x, groups, weight, bias)`: `F.group_norm` refuses a batch of one value for each group."""
     x, *affine = args
     eps = _eps(ctx, node)
-    return call("F.group_norm", x, ctx.size(node.attr("groups")), *_given(affine), eps=eps)
+    return call("torch.group_norm", x, ctx.size(node.attr("groups")), *_given(affine), eps=eps)
 
 
 LOWER: dict[str, Lowering] = {

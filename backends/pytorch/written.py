@@ -37,6 +37,7 @@ class File:
     acts: Callable[[Definition], bool]
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
+    lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
@@ -57,6 +58,11 @@ class File:
     def draws(self, node: Node) -> bool:
         """Whether an operation draws random numbers."""
         return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
+
+    def helper(self, name: str) -> str:
+        """A helper, whose text goes to the head of the file."""
+        self.helpers.setdefault(name)
+        return name
 
     def anchor(self, unit: Unit) -> str | None:
         """The path of a floating-point weight of the unit."""

@@ -83,7 +83,7 @@ KERNELS = (
 )  # fmt: skip
 WINDOWS = (
     "conv(x, {k})", "conv[pad=1](x, {k}, {v})", "conv[stride=2, pad=1](x, {k})", "conv[groups=2](x, {k}[:, :2])",
-    "conv_transpose(x, {k})", "conv_transpose[stride=2](x, {k}, {v})", "conv[pad=1, pad_mode='circular'](x, {k})",
+    "conv_transpose(x, {k})", "conv_transpose[stride=2](x, {k}, {v})", "conv[pad=1, pad_mode='replicate'](x, {k})",
     "conv[groups=4](x, {k}[:, :1])", "conv[dilation=2, pad=2](x, {k})",
 )  # fmt: skip
 AROUND = (
