@@ -97,7 +97,8 @@ def conv_transpose(ctx: Context, node: Node, args: Args) -> str:
         group=number(node.attr("groups"), node, "groups"),
     )
     if any(cut):
-        y = ctx.node("Pad", y, ctx.array([0, 0, *cut[:rank], 0, 0, *cut[rank:]]))
+        sides = {axis: (cut[axis - 2], cut[axis - 2 + rank]) for axis in range(2, 2 + rank)}
+        y = padded(ctx, y, 2 + rank, sides, "constant")
     return y if bias is None or inside else ctx.node("Add", y, unsqueezed(ctx, bias, list(range(1, rank + 1))))
 
 

@@ -13,7 +13,7 @@ from ogive.backends.onnx_model.elems import NUMPY, ONNX
 from ogive.backends.onnx_model.lower_slices import scalar
 from ogive.backends.onnx_model.lower_values import counted
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
-from ogive.backends.onnx_model.operands import numbers, operand, unsqueezed
+from ogive.backends.onnx_model.operands import numbers, operand, padded, unsqueezed
 from ogive.compiler.ir import Node
 from ogive.compiler.sizes import Size, size
 
@@ -53,8 +53,8 @@ def _dilated(ctx: Context, node: Node, x: str, attrs: dict[str, Any]) -> str:
         spatial = zip(settings, type.sizes[2:], node.outputs[0].type.sizes[2:], strict=True)
         ends = [(out - 1) * stride + step * (kernel - 1) + 1 - length - pad
                 for (kernel, stride, step, pad), length, out in spatial]  # fmt: skip
-        none, starts = [size(0)] * 2, [size(pad) for pad in pads[: len(ends)]]
-        x = ctx.node("Pad", x, ctx.shape([*none, *starts, *none, *ends]), ctx.array(np.array(-math.inf, kind)))
+        sides = {axis: (low, high) for axis, (low, high) in enumerate(zip(pads, ends, strict=False), 2)}
+        x = padded(ctx, x, len(type.axes), sides, "constant", ctx.array(np.array(-math.inf, kind)))
         attrs = {**attrs, "pads": [0] * len(pads), "ceil_mode": 0}
     y = ctx.node("MaxPool", x, **attrs)
     lowest = ctx.array(np.array(LOWEST[ctx.elem(type.elem)], kind))

@@ -169,7 +169,7 @@ def test_a_weight_that_every_call_supplies_is_not_stored(program: ogive.Program)
 def test_all_weights_from_one_flat_axis(program: ogive.Program) -> None:
     net, x, theta = built(program, "FlatM"), randn(2, 4), randn(20)
     assert not net.state_dict()
-    torch.testing.assert_close(net(x, theta), torch.nn.functional.linear(x, theta[4:].view(4, 4), theta[:4]))
+    torch.testing.assert_close(net(x, theta), torch.nn.functional.linear(x, theta[:16].view(4, 4), theta[16:]))
     with pytest.raises(ValueError, match="p =="):
         net(x, randn(21))
 
