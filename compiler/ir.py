@@ -77,6 +77,7 @@ class Node:
     - `update`: inputs (value,); path names a state; no outputs; acts in training only.
     - `assume`: attrs["condition"], attrs["text"]; no outputs.
     - `tap`: inputs (value,), attrs["name"]; no outputs.
+    - `tapped`: regions (asked, plain) on whether a tap is asked for; made by a pass (`passes.taps`).
     - `extern`: a module of the user's, attrs["target"] with attrs["settings"]; the definition holds nothing else.
     - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first
       attrs["mapped"] inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the

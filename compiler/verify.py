@@ -24,6 +24,7 @@ STRUCTURE = frozenset(
         "update",
         "assume",
         "tap",
+        "tapped",
         "over",
         "each",
         "grad",
@@ -140,7 +141,7 @@ class _Check:
                 yield from self.call(node, types, known)
             case "repeat" | "scan":
                 yield from self.loop(node, types)
-            case "phase" | "given":
+            case "phase" | "given" | "tapped":
                 yield from self.branches(node, types)
 
     def weight(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:

@@ -30,6 +30,7 @@ from ogive.backends.onnx_model.walk import Bound, Walker
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.passes import lowered
 from ogive.compiler.passes.frame import optimized
+from ogive.compiler.passes.taps import without_taps
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
 from ogive.compiler.types import Axis, TensorType
@@ -65,7 +66,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
-    model = optimized(lowered(model), (channel_maxima,))
+    model = optimized(lowered(model if settings.taps else without_taps(model)), (channel_maxima,))
     builder = Builder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lower_slices import scalar
 from ogive.backends.onnx_model.lower_values import counted
 from ogive.backends.onnx_model.lowering import Args, Context
 from ogive.backends.onnx_model.operands import operand, optional, squeezed, unsqueezed
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.scalars import value_of
-from ogive.compiler.sizes import Size, ge, size
+from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 
 ATTENTION = 23  # the opset that brought the node
@@ -22,21 +23,15 @@ def attention(ctx: Context, node: Node, args: Args) -> str:
     q, k, v = (operand(args, i) for i in range(3))
     types = [ctx.type(operand) for operand in node.inputs[:3]]
     mask, causal = optional(args, 3), bool(node.attr("causal"))
-    whole = mask is None  # every query sees a key
+    whole = bool(node.attr("whole"))  # every query sees a key
+    plain = mask is None
     queries, keys = types[0].sizes[-2], types[1].sizes[-2]
     boolean = mask is None or ctx.type(node.inputs[3]).elem == "bool"
-    if causal and not (whole and queries == keys and _one_node(ctx, types)):
+    if causal and not (plain and queries == keys and _one_node(ctx, types)):
         mask, causal = _causal(ctx, types[0].elem, queries, keys, mask, boolean), False
-        whole = whole and _surely(keys, queries)
-    if whole and boolean and _one_node(ctx, types):
+    if plain and (mask is None or whole) and _one_node(ctx, types):
         return _attention(ctx, node, (q, k, v), types, mask, causal)
     return _scores(ctx, node, (q, k, v), types, mask, boolean, whole)
-
-
-def _surely(keys: Size, queries: Size) -> bool:
-    """Whether there is a key for every query at all sizes."""
-    condition = ge(keys, queries)
-    return str(condition) == "true"
 
 
 def _one_node(ctx: Context, types: list[TensorType]) -> bool:
@@ -91,10 +86,20 @@ def _scores(
         scores = ctx.node("Where", mask, scores, ctx.number(-math.inf, elem))
     elif mask is not None:
         scores = ctx.node("Add", scores, mask)
-    seen = ctx.node("Softmax", scores, axis=-1)
-    if not whole:  # softmax of nothing but -∞ is NaN
-        zero = ctx.number(0.0, elem)
-        shown = mask if boolean else ctx.node("Greater", scores, ctx.number(-math.inf, elem))
-        assert shown is not None
-        seen = ctx.node("Where", shown, seen, zero)
-    return ctx.node("MatMul", seen, v)
+    found = ctx.node("MatMul", ctx.node("Softmax", scores, axis=-1), v)
+    if whole or mask is None:
+        return found
+    if boolean:  # softmax of nothing but -∞ is NaN
+        some = ctx.node("ReduceMax", ctx.node("Cast", mask, to=ONNX["i32"]), ctx.array([-1]), keepdims=1)
+        empty = ctx.node("Not", ctx.node("Cast", some, to=ONNX["bool"]))
+    else:
+        empty = empty_rows(ctx, mask, [-1], elem)
+    return ctx.node("Where", empty, ctx.number(0.0, elem), found)
+
+
+def empty_rows(ctx: Context, x: str, axes: list[int], elem: str) -> str:
+    """Where a row holds nothing but -∞: its largest number, in which a runtime may overlook NaN, and its sum."""
+    where = ctx.array(axes)
+    low = ctx.node("Equal", ctx.node("ReduceMax", x, where, keepdims=1), ctx.number(-math.inf, elem))
+    total = ctx.node("ReduceSum", x, where, keepdims=1)
+    return ctx.node("And", low, ctx.node("Equal", total, total))

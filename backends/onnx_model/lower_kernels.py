@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ogive.backends.onnx_model.lower_attention import attention
+from ogive.backends.onnx_model.lower_attention import attention, empty_rows
 from ogive.backends.onnx_model.lower_pools import LOWER as POOLS
 from ogive.backends.onnx_model.lower_pools import to_size
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
@@ -28,11 +29,16 @@ RESIZE: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def along(name: str) -> Lowering:
-    """`Softmax` along an axis."""
+def along(name: str, nothing: float) -> Lowering:
+    """`Softmax` along an axis; where a row may hold nothing but -∞, such a row is `nothing`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> str:
-        return ctx.node(name, operand(args), axis=node.attr("axis"))
+        x, axis = operand(args), node.attr("axis")
+        y = ctx.node(name, x, axis=axis)
+        if node.attr("whole"):
+            return y
+        elem = ctx.type(node.inputs[0]).elem
+        return ctx.node("Where", empty_rows(ctx, x, [axis], elem), ctx.number(nothing, elem), y)
 
     return lower
 
@@ -124,8 +130,8 @@ def _wanted(node: Node, out: Sequence[Size]) -> Sequence[Size]:
 
 
 LOWER: dict[str, Lowering] = {
-    "softmax": along("Softmax"),
-    "log_softmax": along("LogSoftmax"),
+    "softmax": along("Softmax", 0.0),
+    "log_softmax": along("LogSoftmax", -math.inf),
     "attention": attention,
     "conv": conv,
     "conv_transpose": conv_transpose,

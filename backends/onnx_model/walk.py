@@ -126,6 +126,9 @@ class Walker:
             case "assume":
                 condition = in_sizes(node.attr("condition"), frame.sizes.unknowns)
                 self.conditions.append((condition, str(node.attr("text") or "")))
+            case "tapped":
+                region = node.regions[0 if self.taps is not None else 1]
+                self._bind(frame, node, self._region(frame, node, region, node.inputs))
             case "tap":
                 self._tap(frame, node)
             case _:

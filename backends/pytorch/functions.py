@@ -16,37 +16,78 @@ from ogive.backends.pytorch.taps import entry
 from ogive.backends.pytorch.writer import GIVEN, Writer
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.ir import Graph, Operand, Weight
+from ogive.compiler.passes.taps_merged import whole_choice
 from ogive.compiler.sizes import Condition, Unknown
 
 
 def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, root: bool = False) -> Written:
-    """Write the function of a unit, with guards for `conditions` at its head."""
-    function = unit.function
-    writer = Writer(unit, file, Scope(indent=4 if function else 8), write_node, function, root)
+    """Write the function of a unit, with guards for `conditions` at its head.
+
+    Where it is another with its taps than without, that form stands first, in a branch that returns.
+    """
+    forms = whole_choice(unit.graph)
+    indent = 4 if unit.function else 8
+    writer = _writer(unit, file, indent, root)
+    lines = _lines(writer, unit, unit.graph if forms is None else forms[1], conditions)
+    if forms is not None:
+        asked = _writer(unit, file, indent + 4, root, writer)
+        asked.scope.asked = True
+        test = f"if {asked.tapping()} is not None:"
+        lines = [" " * indent + test, *_lines(asked, unit, forms[0]), *lines]
+        writer = asked
+    return _function(writer, unit, tuple(lines), root)
+
+
+def _writer(unit: Unit, file: File, indent: int, root: bool, before: Writer | None = None) -> Writer:
+    """The writer of a function; with the arguments that another form of it has asked for `before`."""
+    writer = Writer(unit, file, Scope(indent=indent), write_node, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = optional_inputs(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
-    known = frozenset() if function else file.known[unit.definition.name]
+    known = frozenset() if unit.function else file.known[unit.definition.name]
     maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
     scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe, root=root)
     scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
     writer.copied = file.copied(unit.definition)
-    scope.enter(unit.graph, function=True)
-    if unit.number is not None:
-        scope.numbers.add(unit.graph.inputs[unit.number].name)
+    if before is not None:
+        writer.outside, writer.like = before.outside, before.like
+        writer.trains, writer.draws = before.trains, before.draws
+        scope.shapes.follow(before.scope.shapes)
+        for name in (*before.outside.values(), *before.scope.shapes.passed.values(), before.like):
+            scope.taken.add(name)
+            scope.fixed.add(name)
     for name, value in zip(names, unit.graph.inputs, strict=True):
         scope.hold(value.name, Code(name))
+        scope.types[value.name] = value.type
+    return writer
+
+
+def _lines(writer: Writer, unit: Unit, graph: Graph, conditions: tuple[Condition, ...] = ()) -> list[str]:
+    """The statements of a graph that takes what the unit takes."""
+    scope = writer.scope
+    scope.enter(graph, function=True)
+    for value, own in zip(graph.inputs, unit.graph.inputs, strict=True):
+        scope.hold(value.name, scope.codes[own.name])
+    if unit.number is not None:
+        scope.numbers.add(graph.inputs[unit.number].name)
     guards = [line for c in conditions for line in _guard(writer, c, scope.indent)]
-    writer.run(unit.graph)
-    _return(writer, unit)
+    writer.run(graph)
+    _return(writer, unit, graph)
     head = [line for text in scope.shapes.header() for line in statement(text, scope.indent)]
-    lines = scope.lines if function else rolled(scope.lines, unit.place, scope.indent, scope.claim)
-    body = tuple(spaced([*head, *guards, *lines]))
+    lines = scope.lines if unit.function else rolled(scope.lines, unit.place, scope.indent, scope.claim)
+    return spaced([*head, *guards, *lines])
+
+
+def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> Written:
+    """The function with its signature."""
+    scope, function = writer.scope, unit.function
+    names = tuple(str(scope.codes[value.name]) for value in unit.graph.inputs)
+    optional = optional_inputs(unit)
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else ["self"]
-    first += _typed(names, optional, unit.number, default=not unit.prefix)
+    first += _typed(list(names), optional, unit.number, default=not unit.prefix)
     items = [f"{name}: {_kind(unit, path)}" for path, name in outside]
     lent = scope.shapes.lent
     items += [f"{name}: int | None = None" if size in lent else f"{name}: int" for size, name in sizes]
@@ -61,7 +102,7 @@ def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, roo
     heads = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *heads]
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
-    return Written(tuple(names), outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(heads), body)
+    return Written(names, outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(heads), body)
 
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
@@ -133,23 +174,26 @@ def _kind(unit: Unit, path: str) -> str:
 def returned(unit: Unit) -> str:
     """The type of what the function returns."""
     outputs = unit.graph.outputs
-    kinds = ["Tensor" if output is not None else "None" for output in outputs]
+    kinds = ["Tensor" if output is not None else "None" for output in outputs] or ["None"]
     if unit.prefix or len(kinds) != 1:
         return output_class(unit) or (kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]")
     return kinds[0]
 
 
-def _return(writer: Writer, unit: Unit) -> None:
+def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
     scope = writer.scope
+    if not graph.outputs:
+        scope.flush()
+        return
 
     def text(output: Operand) -> str:
         return str(scope.operand(output, writer._literal) or "None")
 
     while True:
-        outputs = ", ".join(text(output) for output in unit.graph.outputs)
+        outputs = ", ".join(text(output) for output in graph.outputs)
         name = output_class(unit)
         line = f"return {name}({outputs})" if name else f"return {outputs}"
-        waiting = [x for x in unit.graph.outputs if isinstance(x, str) and x in scope.waiting]
+        waiting = [x for x in graph.outputs if isinstance(x, str) and x in scope.waiting]
         if len(waiting) < 2 or len(line) + scope.indent <= 88:
             break
         scope.flush(keep=[name for name in scope.waiting if name != waiting[0]])

@@ -118,7 +118,37 @@ def seeded_attention(
             if mask.is_floating_point()
             else scores.masked_fill(~mask, -torch.inf)
         )
-    return seeded_dropout(scores.softmax(-1), p, True, generator) @ v
+    return seeded_dropout(masked_softmax(scores, -1), p, True, generator) @ v
+'''
+
+EMPTY_ROWS = '''
+def empty_rows(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Where a row holds nothing but -inf."""
+    if not x.numel():
+        return (x == -torch.inf).all(dim, keepdim=True)
+    return x.amax(dim, keepdim=True) == -torch.inf
+'''
+
+SOFTMAX = '''
+def masked_softmax(x: Tensor, dim: int) -> Tensor:
+    """Softmax; a row of nothing but -inf gives 0, with gradient 0."""
+    empty = empty_rows(x, dim)
+    return torch.where(empty, 0, F.softmax(torch.where(empty, 0, x), dim))
+'''
+
+LOG_SOFTMAX = '''
+def masked_log_softmax(x: Tensor, dim: int) -> Tensor:
+    """The logarithm of softmax; a row of nothing but -inf gives -inf, with gradient 0."""
+    empty = empty_rows(x, dim)
+    return torch.where(empty, -torch.inf, F.log_softmax(torch.where(empty, 0, x), dim))
+'''
+
+LOGSUMEXP = '''
+def masked_logsumexp(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """The logarithm of the sum of powers; a row of nothing but -inf gives -inf, with gradient 0."""
+    empty = empty_rows(x, dim)
+    y = torch.where(empty, 0, x).logsumexp(dim, keepdim=True)
+    return torch.where(empty, -torch.inf, y).squeeze(dim)
 '''
 
 WEIGHTS_OF = '''
@@ -186,6 +216,10 @@ HELPERS: dict[str, str] = {
     "unfused": UNFUSED,
     "seeded_dropout": SEEDED_DROPOUT,
     "seeded_attention": SEEDED_ATTENTION,
+    "empty_rows": EMPTY_ROWS,
+    "masked_softmax": SOFTMAX,
+    "masked_log_softmax": LOG_SOFTMAX,
+    "masked_logsumexp": LOGSUMEXP,
     "batch_norm": BATCH_NORM,
     "batch_norm_train": BATCH_NORM_TRAIN,
     "batch_norm_steps": BATCH_NORM_STEPS,

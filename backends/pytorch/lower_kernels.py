@@ -17,10 +17,14 @@ Args = Sequence[Code | None]
 
 
 def along(name: str) -> Lowering:
-    """`F.softmax(x, dim=-1)`."""
+    """`F.softmax(x, dim=-1)`; `masked_softmax(x, -1)` where a row may hold nothing but -∞."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        return call(name, args[0], dim=Code(str(dim(node.outputs[0].type, node.attr("axis")))))
+        at = Code(str(dim(node.outputs[0].type, node.attr("axis"))))
+        if node.attr("whole"):
+            return call(f"F.{name}", args[0], dim=at)
+        ctx.helper("empty_rows")
+        return call(ctx.helper(f"masked_{name}").text, args[0], at)
 
     return lower
 
@@ -39,7 +43,8 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
     dropout = None if p is None else Code(f"{ctx.scalar(p)} if {ctx.training()} else 0.0", TERNARY)
     generator = None if dropout is None else ctx.seeded()
     if generator is not None:
-        ctx.helper("seeded_dropout")
+        for name in ("seeded_dropout", "empty_rows", "masked_softmax"):
+            ctx.helper(name)
         settings = (mask or Code("None"), Code(str(causal)), scale or Code("None"))
         return _applied(ctx, ctx.helper("seeded_attention").text, q, k, v, *settings, dropout, generator)
     name = "F.scaled_dot_product_attention"
@@ -222,8 +227,8 @@ def interpolate(ctx: Context, node: Node, args: Args) -> Code:
 
 
 LOWER: dict[str, Lowering] = {
-    "softmax": along("F.softmax"),
-    "log_softmax": along("F.log_softmax"),
+    "softmax": along("softmax"),
+    "log_softmax": along("log_softmax"),
     "attention": attention,
     "conv": conv,
     "conv_transpose": conv_transpose,

@@ -17,7 +17,7 @@ def einsum(ctx: Context, node: Node, args: Args) -> Code:
     recipe: Recipe = node.attr("recipe")
     *layouts, want = groups(*recipe.inputs, *recipe.outputs)
     if len(layouts) == 1:
-        return by_recipe(ctx, operand(args), "sum", recipe, node.outputs[0].type)
+        return by_recipe(ctx, operand(args), "sum", recipe, node.outputs[0].type, {})
     # groups are opened before the product, and closed after it
     views = [View(ctx, operand(args, i), layout) for i, layout in enumerate(layouts)]
     opened = [view.to(single(blocks_of(view.layout))) for view in views]

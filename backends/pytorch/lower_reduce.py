@@ -21,17 +21,20 @@ METHODS = {"max": "amax", "min": "amin"}
 
 def reduce(ctx: Context, node: Node, args: Args) -> Code:
     """`x.mean((2, 3))`, after the axes that are reduced have been cut out of their groups."""
-    return by_recipe(ctx, operand(args), node.attr("op"), node.attr("recipe"), node.outputs[0].type)
+    settings = {"whole": node.attr("whole")}
+    return by_recipe(ctx, operand(args), node.attr("op"), node.attr("recipe"), node.outputs[0].type, settings)
 
 
-def by_recipe(ctx: Context, code: Code, op: str, recipe: Recipe, result: TensorType) -> Code:
+def by_recipe(
+    ctx: Context, code: Code, op: str, recipe: Recipe, result: TensorType, settings: Mapping[str, Any]
+) -> Code:
     """One tensor to one tensor, without the axes that the result lacks."""
     have, want = groups(recipe.inputs[0], recipe.outputs[0])
     kept = set(blocks_of(want))
     apart = tuple(axis for group in have for axis in _apart(group, kept))
     view = View(ctx, code, have).to(apart)
     dropped = [i for i, group in enumerate(apart) if group and group[0] not in kept]
-    return reduced(view, op, dropped, result, {}).to(want).code
+    return reduced(view, op, dropped, result, settings).to(want).code
 
 
 def _apart(group: Group, kept: set[Block]) -> Layout:
@@ -95,7 +98,11 @@ def _apply(
     if op in ("var", "std"):
         return method(view.code, op, where, correction="1" if settings.get("unbiased") else "0")
     if op == "logsumexp":
-        return method(view.code, op, Code(found[0]) if len(found) == 1 else tuple_of(found))
+        rows = Code(found[0]) if len(found) == 1 else tuple_of(found)
+        if settings.get("whole"):
+            return method(view.code, op, rows)
+        view.ctx.helper("empty_rows")
+        return call(view.ctx.helper("masked_logsumexp").text, view.code, rows)
     # torch widens small integers in sums and products; the type of the source says otherwise
     dtype = "torch.int32" if result.elem == "i32" and op in ("sum", "prod") else None
     if op == "prod" and where is not None:

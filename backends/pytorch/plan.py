@@ -125,6 +125,8 @@ def _turns(
             if place is None or not place.turned:
                 found += _turns(owner, definition, region, mine, root, names)
                 continue
+            if any(unit.prefix == f"{node.path}.*" for unit in found):  # it stands in both arms of a choice
+                continue
             label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
             name = _claim(owner + class_name(singular(label)), names)
             inner = _turns(name, definition, region, mine, root, names)

@@ -256,17 +256,18 @@ def branches(writer: Writer, node: Node, test: str) -> None:
         targets.append(_new(writer, next((hint for hint in hints if hint), "y"), targets))
     codes = [c if c is not None else Code("None") for c in writer.args(node)]
     blocks: list[list[str]] = []
-    training = scope.training
+    training, asked = scope.training, scope.asked
     for at, region in enumerate(node.regions):
         lines, scope.lines = scope.lines, []
         scope.indent += 4
         scope.training = training or (node.op == "phase" and at == 0)
+        scope.asked = asked or (node.op == "tapped" and at == 0)
         _enter(writer, region, codes)
         _end(writer, region, targets, [])
         scope.indent -= 4
         blocks.append(scope.lines)
         scope.lines = lines
-    scope.training = training
+    scope.training, scope.asked = training, asked
     then, other = blocks
     if then:
         scope.line(f"if {test}:")
@@ -293,6 +294,11 @@ def phase(writer: Writer, node: Node) -> None:
 def given(writer: Writer, node: Node) -> None:
     """`if mask is not None:`."""
     branches(writer, node, f"{writer.given(node.attr('input'))} is not None")
+
+
+def tapped(writer: Writer, node: Node) -> None:
+    """`if taps is not None:`."""
+    branches(writer, node, f"{writer.tapping()} is not None")
 
 
 def update(writer: Writer, node: Node) -> None:
@@ -330,6 +336,7 @@ REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(
         "scan": scan,
         "phase": phase,
         "given": given,
+        "tapped": tapped,
         "update": update,
         "assume": assume,
         "grad": gradient,

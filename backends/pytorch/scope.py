@@ -57,6 +57,7 @@ class Scope:
     wanted: dict[str, str] = field(default_factory=dict)  # the variable that a value should have
     numbers: set[str] = field(default_factory=set)  # values that are numbers of Python, not tensors
     training: bool = False  # inside of a branch that runs in training only
+    asked: bool = False  # inside of a branch that runs where taps are asked for
 
     def enter(self, graph: Graph, function: bool, keep: Sequence[str] = ()) -> Frame:
         """Start a graph; the values in `keep` stay live throughout (a loop reads them again)."""

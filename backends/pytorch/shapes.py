@@ -128,6 +128,14 @@ class Shapes:
             self.solved.append((self.long[size], code.text))
         return Code(self.long[size])
 
+    def follow(self, other: Shapes) -> None:
+        """Another form of the same function has stored these sizes, and asked for these arguments."""
+        self.stored = other.stored
+        self.passed = other.passed
+        self.lent = other.lent
+        self.found.update((unknown, f"self.{name}") for unknown, name in other.stored.items())
+        self.found.update((unknown, name) for unknown, name in other.passed.items() if unknown not in other.lent)
+
     def turn(self, unknown: Unknown, index: str) -> None:
         """The number of a loop is that variable, inside of it."""
         self.found[unknown] = index

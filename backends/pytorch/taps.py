@@ -44,10 +44,12 @@ def tap(writer: Writer, node: Node) -> None:
     scope.frames[-1].now = False
     (value,) = writer.args(node)
     scope.consume(node)
-    scope.line(f"if {writer.tapping()} is not None:")
-    scope.indent += 4
+    if not scope.asked:
+        scope.line(f"if {writer.tapping()} is not None:")
+        scope.indent += 4
     scope.line(f"taps.put({place(writer, node.path or node.attr('name'))}, {value})")
-    scope.indent -= 4
+    if not scope.asked:
+        scope.indent -= 4
 
 
 def place(writer: Writer, path: str) -> str:
@@ -62,7 +64,8 @@ def place(writer: Writer, path: str) -> str:
 
 def under(writer: Writer, path: str) -> str:
     """What a callee puts its taps under."""
-    return f"{writer.tapping()}.under({place(writer, path)}) if taps is not None else None"
+    below = f"{writer.tapping()}.under({place(writer, path)})"
+    return below if writer.scope.asked else f"{below} if taps is not None else None"
 
 
 def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:

@@ -10,15 +10,17 @@ from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.lift import lift
+from ogive.compiler.passes.rows import mark_rows
 from ogive.compiler.passes.simplify import simplify
+from ogive.compiler.passes.taps import taps_apart
 
 # what runs before a PyTorch module is written, in this order
-TORCH: tuple[Pass, ...] = (inline, simplify, fuse, simplify, dead)
+TORCH: tuple[Pass, ...] = (inline, dead, taps_apart, simplify, fuse, simplify, dead)
 
 
 def lowered(model: Model, passes: Sequence[Pass] = TORCH) -> Model:
-    """The model as targets take it: optimized, and `over` and `each` lifted."""
-    return lift(optimized(model, passes), (simplify, *passes))
+    """The model as targets take it: optimized, `over` and `each` lifted, and rows that surely have an entry marked."""
+    return mark_rows(lift(optimized(model, passes), (simplify, *passes)))
 
 
 __all__ = ["TORCH", "Pass", "lowered", "optimized"]

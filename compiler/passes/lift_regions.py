@@ -283,6 +283,7 @@ STRUCTURE: MappingProxyType[str, Structure] = MappingProxyType(
         "assume": unchanged,
         "phase": choice,
         "given": choice,
+        "tapped": choice,
         "repeat": loop,
         "scan": loop,
         "grad": gradient,

@@ -27,13 +27,14 @@ def rules_pass(rules: Sequence[Rule]) -> Pass:
                 fresh.append(Fresh.of(definition.graph))
             return fresh[0]
 
-        graph = _settled(definition.graph, rules, names)
+        graph = settled(definition.graph, rules, names)
         return definition if graph is definition.graph else replace(definition, graph=graph)
 
     return apply
 
 
-def _settled(graph: Graph, rules: Sequence[Rule], names: Callable[[], Fresh]) -> Graph:
+def settled(graph: Graph, rules: Sequence[Rule], names: Callable[[], Fresh]) -> Graph:
+    """A graph, regions first, to which none of the rules applies any more."""
     graph = _regions(graph, rules, names)
     for _ in range(ROUNDS):
         changed = _round(graph, rules, names)
@@ -46,7 +47,7 @@ def _settled(graph: Graph, rules: Sequence[Rule], names: Callable[[], Fresh]) ->
 def _regions(graph: Graph, rules: Sequence[Rule], names: Callable[[], Fresh]) -> Graph:
     nodes = []
     for node in graph.nodes:
-        regions = tuple(_settled(region, rules, names) for region in node.regions)
+        regions = tuple(settled(region, rules, names) for region in node.regions)
         same = all(a is b for a, b in zip(regions, node.regions, strict=True))
         nodes.append(node if same else replace(node, regions=regions))
     same = all(a is b for a, b in zip(nodes, graph.nodes, strict=True))

@@ -91,7 +91,7 @@ def _times_one(node: Node, graph: Graph) -> str | None:
 
 def _either_way(node: Node) -> dict[str, Operand]:
     """Results of a choice that are the same operand on both paths."""
-    if node.op not in ("phase", "given"):
+    if node.op not in ("phase", "given", "tapped"):
         return {}
     found: dict[str, Operand] = {}
     for at, value in enumerate(node.outputs):
