@@ -145,7 +145,7 @@ def test_relatives_of_softmax() -> None:
     text = """
 block F(x: [b, n], at: int[b]) -> (p: [b, n], s: [b], t: [b], loss: [b]):
     p = log_softmax[-1](x)
-    loss = -gather[1](p, at |> expand["b -> b 1"]) |> rearrange["b 1 -> b"]
+    loss = -sum[1](gather[1](p, at |> expand["b -> b 1"]))
     return p, logsumexp[-1](x), reduce["b n -> b", logsumexp](x), loss
 model M = F
 """
