@@ -49,7 +49,7 @@ def convert(
     elif isinstance(dtype, torch.dtype):
         types = dict.fromkeys(found, dtype)
     made = {path: _cast(found[path], types.get(path)) for path in slots(conversion.result)}
-    lost = [path for path, tensor in made.items() if _overflows(found[path], tensor)]
+    lost = [path for path, tensor in made.items() if _lost(found[path], tensor)]
     _refuse(
         f"`{path}` does not fit {_name(made[path].dtype)}: it goes up to {float(found[path].abs().max()):.3g}"
         for path in lost
@@ -76,9 +76,14 @@ def _refuse_whole(source: Model, state: Mapping[str, Tensor]) -> None:
     _refuse(f"`{path}` holds {_name(state[path].dtype)}, not floats" for path in wrong)
 
 
-def _overflows(exact: Tensor, cast: Tensor) -> bool:
-    """Whether a number was lost in the cast: half precision ends at 65504, which a small variance may pass."""
-    return cast.dtype != exact.dtype and not exact.is_meta and bool((exact.isfinite() & ~cast.isfinite()).any())
+def _lost(exact: Tensor, cast: Tensor) -> bool:
+    """Whether a number was lost in the cast: half precision ends at 65504, which a small variance may pass.
+
+    Or all of them: what is left of numbers below 3e-8 is 0.
+    """
+    if cast.dtype == exact.dtype or exact.is_meta:
+        return False
+    return bool((exact.isfinite() & ~cast.isfinite()).any() or (exact.any() and not cast.any()))
 
 
 def _name(dtype: torch.dtype) -> str:

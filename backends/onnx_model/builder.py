@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ogive.backends.onnx_model.arithmetic import computed, scalar
-from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, ONNX, concrete
-from ogive.backends.onnx_model.errors import OnnxError
-from ogive.backends.onnx_model.folding import folded
+from ogive.backends.onnx_model.elems import FLOATS, NUMPY, OF_NUMPY, ONNX, concrete
+from ogive.backends.onnx_model.errors import OnnxError, Unheld
+from ogive.backends.onnx_model.folding import folded, overflows
 from ogive.backends.onnx_model.made import Body, Made
 from ogive.compiler.ir import Const, Operand, Scalar
+from ogive.compiler.ops.held import lost
 from ogive.compiler.scalars import value_of
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import TensorType
@@ -81,13 +82,21 @@ class Builder:
         """The results as constants, where all inputs are."""
         if not inputs or any(name not in self.constants for name in inputs):
             return None
-        results = folded(op, attrs, [self.constants[name] for name in inputs])
-        return None if results is None or len(results) != count else tuple(map(self.array, results))
+        xs = [self.constants[name] for name in inputs]
+        results = folded(op, attrs, xs)
+        if results is None or len(results) != count:
+            return None
+        if overflows(op, attrs, xs, results):
+            raise Unheld(f"a constant that `{op}` computes is infinite in {self.floating}")
+        return tuple(map(self.array, results))
 
     def add(
         self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any], domain: str = "", key: object = None
     ) -> tuple[str, ...]:
         """Add a node."""
+        for name, value in attrs.items():
+            if isinstance(value, float) and (gone := lost(value, "f32")):
+                raise Unheld(f"the setting {name} of `{op}`, {value:g}, is {gone} in f32, as ONNX has settings")
         prefix = f"{self.path}/" if self.path else ""
         hints = self.hints if len(self.hints) == count else self.hints[:1] * count
         outputs = tuple(self.name(prefix + (hints[i] if hints and hints[i] else op)) for i in range(count))
@@ -96,6 +105,15 @@ class Builder:
         if key is not None:
             self.body.seen[key] = outputs
         return outputs
+
+    def cast(self, x: str, elem: str) -> str:
+        """A tensor in another element type."""
+        type = self.types[x]
+        if ONNX[self.elem(type.elem)] == ONNX[elem]:
+            return x
+        found = self.node("Cast", x, to=ONNX[elem])
+        self.types.setdefault(found, type.with_elem(elem))
+        return found
 
     def scan(
         self,
@@ -149,7 +167,9 @@ class Builder:
             return x if ONNX[elem] == ONNX["int"] else self.node("Cast", x, to=ONNX[elem])
         plain = value if isinstance(value, bool) else value_of(value)
         if plain is not None:
-            return self.array(np.array(plain, NUMPY[elem]))
+            if elem in FLOATS and (gone := lost(float(plain), elem)):
+                raise Unheld(f"{plain:g} is {gone} in {elem}")
+            return self.array(np.array(float(plain) if elem in FLOATS else plain, NUMPY[elem]))
         assert isinstance(value, Scalar), value
         found = scalar(self, value, [self.number(arg, "f64") for arg in value.args])
         return found if elem == "f64" else self.node("Cast", found, to=ONNX[elem])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.held import lowered
 from ogive.backends.onnx_model.lower import LOWER
 from ogive.backends.onnx_model.noted import Noted
 from ogive.compiler.ir import Const, Node, Value
@@ -35,9 +36,7 @@ class Steps:
         """One operation with one result."""
         elem = next((self.type(x).elem for x in reversed(inputs) if isinstance(x, str)), type.elem)
         node = Node(op, tuple(inputs), (Value("", type),), tuple(attrs.items()))
-        args = [self.graph.literal(x, elem) if isinstance(x, Const) else x for x in inputs]
-        found = LOWER[op](self.graph, node, args)
-        assert isinstance(found, str), node
+        args, (found,) = lowered(self.graph, LOWER[op], node, elem)
         self.graph.types.setdefault(found, type)
         self.note(Noted(node, args, (found,)))
         return found

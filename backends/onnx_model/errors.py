@@ -13,3 +13,9 @@ class OnnxError(Exception):
     def __init__(self, text: str, span: Span | None = None) -> None:
         super().__init__(text)
         self.text, self.span = text, span
+
+
+class Unheld(OnnxError):
+    """A number does not fit the float type of the model (E0803)."""
+
+    code = "E0803"

@@ -12,7 +12,7 @@ from onnx import ModelProto
 from ogive.backends.onnx_model.builder import RANDOM, Builder
 from ogive.backends.onnx_model.channel_maxima import channel_maxima
 from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
-from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.errors import OnnxError, Unheld
 from ogive.backends.onnx_model.functions import DOMAIN, Functions
 from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.specialize import Sizes, real
@@ -238,7 +238,21 @@ def _stored(path: str, type: TensorType, arrays: Mapping[str, np.ndarray], float
         raise OnnxError(f"the weight `{path}` is {list(array.shape)}, and the model has {list(wanted)}")
     if array.dtype == dtype:
         return Stored(path, wanted, dtype, lambda: array)
+    _refuse_lost(path, array, dtype)
     return Stored(path, wanted, dtype, lambda: array.astype(dtype))
+
+
+def _refuse_lost(path: str, array: np.ndarray, dtype: np.dtype) -> None:
+    """A weight that is infinite in its type, or of which nothing is left; that small numbers round to 0 is as it is."""
+    if dtype.itemsize >= array.dtype.itemsize or not array.size:
+        return
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if (np.isfinite(array) & ~np.isfinite(cast)).any():
+        largest = np.abs(np.where(np.isfinite(array), array, 0)).max()
+        raise Unheld(f"the weight `{path}` has {largest:g}, which is infinite in {dtype.name}")
+    if array.any() and not cast.any():
+        raise Unheld(f"the weight `{path}` is 0 in {dtype.name}: its largest number is {np.abs(array).max():g}")
 
 
 def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) -> list[str]:

@@ -119,3 +119,14 @@ def folded(op: str, attrs: Attrs, xs: Sequence[np.ndarray]) -> tuple[np.ndarray,
         found = FOLDS[op](attrs, xs)
     results = (found,) if isinstance(found, np.ndarray) else tuple(found)
     return results if all(result.size <= LARGEST for result in results) else None
+
+
+def overflows(op: str, attrs: Attrs, xs: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> bool:
+    """Whether a result in halves is infinite where float32 would have a number."""
+    halves = (NUMPY["f16"], NUMPY["bf16"])
+    if not any(x.dtype in halves and np.isinf(x).any() for x in results):
+        return False
+    wide = [x.astype(np.float32) if x.dtype in halves else x for x in xs]
+    told = {**attrs, "to": ONNX["f32"]} if "to" in attrs else attrs
+    found = folded(op, told, wide) or ()
+    return any(bool((np.isinf(x) & np.isfinite(y)).any()) for x, y in zip(results, found, strict=False))

@@ -152,7 +152,7 @@ def softplus(ctx: Context, node: Node, args: Args) -> str:
     x, beta = operand(args), node.attr("beta")
     if beta == 1:
         return ctx.node("Softplus", x)
-    scale = ctx.number(beta, "float")
+    scale = ctx.number(beta, elem_of(ctx, node))
     return ctx.node("Div", ctx.node("Softplus", ctx.node("Mul", x, scale)), scale)
 
 

@@ -59,12 +59,14 @@ def arange(ctx: Context, node: Node, args: Args) -> str:
 
 
 def linspace(ctx: Context, node: Node, args: Args) -> str:
-    """Lo + (hi - lo) i / (n - 1)."""
-    length = node.outputs[0].type.sizes[0]
-    lo, hi = ctx.number(node.attr("lo"), "float"), ctx.number(node.attr("hi"), "float")
-    steps = ctx.node("Cast", counted(ctx, length), to=ONNX[ctx.elem("float")])
-    last = ctx.node("Max", ctx.number(length - 1, "float"), ctx.number(1.0, "float"))
-    return ctx.node("Add", lo, ctx.node("Mul", ctx.node("Sub", hi, lo), ctx.node("Div", steps, last)))
+    """Lo + (hi - lo) i / (n - 1), of halves in float32, which counts further."""
+    length, elem = node.outputs[0].type.sizes[0], ctx.elem("float")
+    wide = "f32" if elem in ("f16", "bf16") else elem
+    lo, hi = ctx.number(node.attr("lo"), wide), ctx.number(node.attr("hi"), wide)
+    steps = ctx.node("Cast", counted(ctx, length), to=ONNX[wide])
+    last = ctx.node("Max", ctx.number(length - 1, wide), ctx.number(1.0, wide))
+    found = ctx.node("Add", lo, ctx.node("Mul", ctx.node("Sub", hi, lo), ctx.node("Div", steps, last)))
+    return found if wide == elem else ctx.node("Cast", found, to=ONNX[elem])
 
 
 def eye(ctx: Context, node: Node, args: Args) -> str:

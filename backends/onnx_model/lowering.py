@@ -34,6 +34,9 @@ class Context(Protocol):
     def nodes(self, op: str, count: int, *inputs: str, **attrs: Any) -> tuple[str, ...]:
         """Add a node with several results."""
 
+    def cast(self, x: str, elem: str) -> str:
+        """A tensor in another element type, which is known of the result too."""
+
     def array(self, value: np.ndarray | Sequence[int]) -> str:
         """A constant; lists of numbers are int64."""
 

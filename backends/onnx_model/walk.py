@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.onnx_model import derive, loops
+from ogive.backends.onnx_model import derive, held, loops
 from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER
@@ -148,12 +148,11 @@ class Walker:
         elif complex_ and node.op not in PLAIN:
             raise OnnxError(f"`{node.op}` of complex numbers has no form in ONNX", node.span)
         elem = _literal_elem(node, frame.types)
-        args = [self._argument(x, elem) for x in there.inputs]
         try:
-            results = lower(builder, there, args)
+            args, found = held.lowered(builder, lower, there, elem)
         except OnnxError as error:
-            raise OnnxError(error.text, error.span or node.span) from None
-        found = results if isinstance(results, tuple) else (results,)
+            error.span = error.span or node.span
+            raise
         if self.tape is not None:
             if node.op in ("stop_gradient", "grad_as"):  # what is cut must not be what flows on
                 found = builder.add("Identity", found, 1, {})
@@ -167,11 +166,6 @@ class Walker:
         self.builder.types.setdefault(name, real(frame.sizes.type(value.type)))
         if value.type.elem == "complex":
             self.builder.complex.add(name)
-
-    def _argument(self, operand: Operand, elem: str) -> str | None:
-        if isinstance(operand, Const):
-            return self.builder.literal(operand, elem)
-        return operand
 
     def _weight(self, frame: Frame, node: Node) -> None:
         value, stacked = node.outputs[0], int(node.attr("stacked", 0))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from ogive.grammar.source import Span
+
 
 class LoweringError(Exception):
     """An operation has no form in torch here (E0801): `text` names it and says why."""
 
     code = "E0801"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, span: Span | None = None) -> None:
         super().__init__(text)
-        self.text = text
+        self.text, self.span = text, span
+
+
+class Unheld(LoweringError):
+    """A number does not fit its float type (E0803)."""
+
+    code = "E0803"

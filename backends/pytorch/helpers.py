@@ -8,7 +8,7 @@ def batch_norm(
 ) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias by channel, with gradients to the statistics."""
     shape = (-1, *[1] * (x.dim() - 2))
-    scale = torch.rsqrt(variance + eps)
+    scale = torch.rsqrt(wide(variance) + eps).to(variance.dtype)
     if weight is not None:
         scale = scale * weight
     y = (x - mean.view(shape)) * scale.view(shape)
@@ -151,6 +151,28 @@ def masked_logsumexp(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
     return torch.where(empty, -torch.inf, y).squeeze(dim)
 '''
 
+WIDE = '''
+def wide(x: Tensor) -> Tensor:
+    """In float32 at least, beside a number that halves do not hold."""
+    return x.to(torch.promote_types(x.dtype, torch.float))
+'''
+
+HELD = '''
+def held(value: float, like: Tensor) -> float:
+    """A number that is a result: an error where its type would make it infinite or 0."""
+    kind = torch.finfo(like.dtype)
+    if not kind.tiny * kind.eps / 2 < abs(value) <= kind.max:
+        raise ValueError(f"{value} does not fit {like.dtype}")
+    return value
+'''
+
+FILLING = '''
+def filling(value: float, like: Tensor) -> float:
+    """A number that only hides others: infinite in a type that does not hold it."""
+    largest = torch.finfo(like.dtype).max
+    return value if abs(value) <= largest else math.copysign(math.inf, value)
+'''
+
 WEIGHTS_OF = '''
 def weights_of(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
     """Parameters and buffers by name, behind a prefix."""
@@ -216,6 +238,9 @@ HELPERS: dict[str, str] = {
     "unfused": UNFUSED,
     "seeded_dropout": SEEDED_DROPOUT,
     "seeded_attention": SEEDED_ATTENTION,
+    "wide": WIDE,
+    "held": HELD,
+    "filling": FILLING,
     "empty_rows": EMPTY_ROWS,
     "masked_softmax": SOFTMAX,
     "masked_log_softmax": LOG_SOFTMAX,

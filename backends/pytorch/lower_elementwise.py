@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ogive.backends.pytorch.code import UNARY, Code, binary, call, method
+from ogive.backends.pytorch.held import clamped, computed, operand_held
 from ogive.backends.pytorch.lowering import Context, Lowering
 from ogive.compiler.ir import Const, Node
 
@@ -106,33 +108,51 @@ def power(ctx: Context, node: Node, args: Args) -> Code:
 
 def bound(name: str) -> Lowering:
     """`torch.minimum(a, b)`, with a number `x.clamp(max=c)`."""
-    side = "max" if name == "minimum" else "min"
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        a, b = given(args)
-        if isinstance(node.inputs[1], Const):
-            return method(a, "clamp", **{side: b})
-        if isinstance(node.inputs[0], Const):
-            return method(b, "clamp", **{side: a})
-        return call(f"torch.{name}", a, b)
+        for x, number in (args, node.inputs[1:]), (args[1:], node.inputs):
+            if isinstance(number[0], Const) and x[0] is not None:
+                low, high = (None, number[0].value) if name == "minimum" else (number[0].value, None)
+                return clamped(ctx, node, x[0], low, high, _between)
+        return call(f"torch.{name}", *given(args))
 
     return lower
+
+
+def _between(x: Code, low: Code | None, high: Code | None) -> Code:
+    if low is None or high is None:
+        return method(x, "clamp", min=low, max=high)
+    return method(x, "clamp", low, high)
 
 
 def clamp(ctx: Context, node: Node, args: Args) -> Code:
     """`x.clamp(lo, hi)`; an infinite bound is none."""
     (x,) = given(args)
-    low, high = node.attr("lo"), node.attr("hi")
-    if low == float("-inf"):
-        return x if high == float("inf") else method(x, "clamp", max=ctx.scalar(high))
-    if high == float("inf"):
-        return method(x, "clamp", min=ctx.scalar(low))
-    return method(x, "clamp", ctx.scalar(low), ctx.scalar(high))
+    low, high = (None if abs_infinite(node.attr(key)) else node.attr(key) for key in ("lo", "hi"))
+    return x if low is None and high is None else clamped(ctx, node, x, low, high, _between)
+
+
+def abs_infinite(bound: object) -> bool:
+    """Whether a bound is none."""
+    return isinstance(bound, float) and math.isinf(bound)
+
+
+def hardtanh(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.hardtanh(x, lo, hi)`."""
+    (x,) = given(args)
+
+    def between(x: Code, low: Code, high: Code) -> Code:
+        ends = {"min_val": (low, -1.0, "lo"), "max_val": (high, 1.0, "hi")}
+        named = {key: code for key, (code, usual, name) in ends.items() if node.attr(name) != usual}
+        return call("F.hardtanh", x, **named)
+
+    return clamped(ctx, node, x, node.attr("lo"), node.attr("hi"), between)
 
 
 def select(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.where(c, a, b)`; two numbers take the float type of the model, which torch would not."""
-    result = call("torch.where", *given(args))
+    arms = [operand_held(ctx, node, x, arg) for x, arg in zip(node.inputs, args, strict=True)]
+    result = call("torch.where", *given(arms))
     if all(isinstance(operand, Const) for operand in node.inputs[1:]) and node.outputs[0].type.floating:
         return method(result, "to", Code(f"{ctx.anchor()}.dtype"))
     return result
@@ -168,24 +188,24 @@ def cast(ctx: Context, node: Node, args: Args) -> Code:
 
 
 LOWER: dict[str, Lowering] = {
-    "add": operator("+"),
-    "sub": operator("-"),
-    "mul": operator("*"),
-    "div": operator("/"),
-    "floordiv": floordiv,
-    "mod": mod,
-    "pow": power,
+    "add": computed(operator("+"), halves=True),
+    "sub": computed(operator("-"), halves=True),
+    "mul": computed(operator("*"), halves=True),
+    "div": computed(operator("/"), halves=True),
+    "floordiv": computed(floordiv, halves=False),
+    "mod": computed(mod, halves=False),
+    "pow": computed(power, halves=False),
     "neg": prefix("-"),
-    "eq": operator("=="),
-    "ne": operator("!="),
-    "lt": operator("<"),
-    "le": operator("<="),
-    "gt": operator(">"),
-    "ge": operator(">="),
+    "eq": computed(operator("=="), halves=False),
+    "ne": computed(operator("!="), halves=False),
+    "lt": computed(operator("<"), halves=False),
+    "le": computed(operator("<="), halves=False),
+    "gt": computed(operator(">"), halves=False),
+    "ge": computed(operator(">="), halves=False),
     "minimum": bound("minimum"),
     "maximum": bound("maximum"),
     "select": select,
-    "lerp": lerp,
+    "lerp": computed(lerp, halves=False),
     "logical_and": operator("&"),
     "logical_or": operator("|"),
     "logical_not": prefix("~"),
@@ -220,7 +240,7 @@ LOWER: dict[str, Lowering] = {
     "leaky_relu": settings("F.leaky_relu", {"slope": 0.01}, {"slope": "negative_slope"}),
     "hardswish": function("F.hardswish"),
     "hardsigmoid": hardsigmoid,
-    "hardtanh": settings("F.hardtanh", {"lo": -1.0, "hi": 1.0}, {"lo": "min_val", "hi": "max_val"}),
+    "hardtanh": hardtanh,
     "mish": function("F.mish"),
     "relu6": function("F.relu6"),
 }

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.dims import dims, tuple_of
+from ogive.backends.pytorch.held import epsilon
 from ogive.backends.pytorch.lowering import Context, Lowering
 from ogive.compiler.ir import Node
 
 Args = Sequence[Code | None]
 
 
-def _eps(ctx: Context, node: Node) -> Code | None:
+def _eps(ctx: Context, node: Node, x: Code | None) -> Code | None:
     """The setting, None where it is torch's own default."""
-    value = node.attr("eps")
-    return None if value == 1e-5 else ctx.scalar(value)
+    assert x is not None, node
+    return None if node.attr("eps") == 1e-5 else epsilon(ctx, node, x)
 
 
 def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
@@ -33,7 +34,7 @@ def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
         assert x is not None
         moved = x if axes == trailing else method(x, "movedim", dims(type, axes), _last(len(axes)))
         shape = tuple_of([ctx.size(type.axes[axis].size) for axis in axes])
-        eps = None if node.attr("eps") == eps_default else ctx.scalar(node.attr("eps"))
+        eps = None if node.attr("eps") == eps_default else epsilon(ctx, node, x)
         steps = name == "F.layer_norm" and ctx.derived() > 1
         y = call(ctx.helper("layer_norm").text if steps else name, moved, shape, *_given(affine), eps=eps)
         return y if axes == trailing else method(y, "movedim", _last(len(axes)), dims(type, axes))
@@ -63,9 +64,10 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> Code:
     """`F.batch_norm(x, self.running_mean, self.running_var, weight, bias)`; computed statistics take gradients too."""
     x, mean, variance, *affine = args
     if _kept(mean) and _kept(variance):
-        return call("F.batch_norm", x, mean, variance, *_given(affine), eps=_eps(ctx, node))
+        return call("F.batch_norm", x, mean, variance, *_given(affine), eps=_eps(ctx, node, x))
     weight, bias = (arg if arg is not None else Code("None") for arg in affine)
-    return call(str(ctx.helper("batch_norm")), x, mean, variance, weight, bias, ctx.scalar(node.attr("eps")))
+    ctx.helper("wide")
+    return call(str(ctx.helper("batch_norm")), x, mean, variance, weight, bias, epsilon(ctx, node, x))
 
 
 def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
@@ -74,9 +76,10 @@ def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
     weight, bias = (arg if arg is not None else Code("None") for arg in affine)
     name = "batch_norm_train"
     if ctx.derived() > 1:  # the third derivative of the kernel is wrong
+        ctx.helper("wide")
         ctx.helper("batch_norm")
         name = "batch_norm_steps"
-    return call(str(ctx.helper(name)), x, weight, bias, ctx.scalar(node.attr("eps")))
+    return call(str(ctx.helper(name)), x, weight, bias, epsilon(ctx, node, x))
 
 
 def _kept(statistic: Code | None) -> bool:
@@ -87,7 +90,7 @@ def _kept(statistic: Code | None) -> bool:
 def group_norm(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.group_norm(x, groups, weight, bias)`: `F.group_norm` refuses a batch of one value for each group."""
     x, *affine = args
-    eps = _eps(ctx, node)
+    eps = _eps(ctx, node, x)
     return call("torch.group_norm", x, ctx.size(node.attr("groups")), *_given(affine), eps=eps)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ogive.backends.pytorch.code import Code, call, method
 from ogive.backends.pytorch.dims import tuple_of
 from ogive.backends.pytorch.dtypes import dtype
+from ogive.backends.pytorch.held import held
 from ogive.backends.pytorch.lowering import Context, Lowering
 from ogive.compiler.ir import Node, Scalar
 from ogive.compiler.sizes import Size
@@ -54,7 +55,7 @@ def filled(name: str) -> Lowering:
 
 def full(ctx: Context, node: Node, args: Args) -> Code:
     """`x.new_full((b, d), v)`."""
-    sizes, value = tuple_of(_sizes(ctx, node)), ctx.scalar(node.attr("v"))
+    sizes, value = tuple_of(_sizes(ctx, node)), held(ctx, node, node.attr("v"), ctx.scalar(node.attr("v")))
     return _as_complex(ctx, node, method(ctx.anchor(), "new_full", sizes, value, dtype=_exact(ctx, node)))
 
 
@@ -65,7 +66,7 @@ def arange(ctx: Context, node: Node, args: Args) -> Code:
 
 def linspace(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.linspace(lo, hi, n, dtype=x.dtype, device=x.device)`."""
-    ends = (ctx.scalar(node.attr("lo")), ctx.scalar(node.attr("hi")))
+    ends = (held(ctx, node, node.attr(key), ctx.scalar(node.attr(key))) for key in ("lo", "hi"))
     return call("torch.linspace", *ends, *_sizes(ctx, node), dtype=_dtype(ctx, node), device=_device(ctx))
 
 
@@ -74,17 +75,17 @@ def eye(ctx: Context, node: Node, args: Args) -> Code:
     return call("torch.eye", _sizes(ctx, node)[0], dtype=_dtype(ctx, node), device=_device(ctx))
 
 
-def _nested(ctx: Context, value: Any) -> str:
+def _nested(ctx: Context, node: Node, value: Any) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(_nested(ctx, item) for item in value)}]"
+        return f"[{', '.join(_nested(ctx, node, item) for item in value)}]"
     if isinstance(value, bool):
         return str(value)
-    return str(ctx.scalar(value))
+    return str(held(ctx, node, value, ctx.scalar(value)))
 
 
 def constant(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.tensor([[1, 2], [3, 4]], device=x.device)`."""
-    values = Code(_nested(ctx, node.attr("list")))
+    values = Code(_nested(ctx, node, node.attr("list")))
     kind = _dtype(ctx, node) if node.outputs[0].type.elem == "float" else None
     return call("torch.tensor", values, dtype=kind, device=_device(ctx))
 

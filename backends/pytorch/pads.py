@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ogive.backends.pytorch.code import SUM, UNARY, Code, binary, call, method
 from ogive.backends.pytorch.dims import dim, tuple_of
+from ogive.backends.pytorch.held import held
 from ogive.backends.pytorch.lowering import Context
 from ogive.backends.pytorch.operands import Args, operand, type_of
 from ogive.compiler.ir import Node
@@ -24,7 +25,7 @@ def pad(ctx: Context, node: Node, args: Args) -> Code:
         amounts = _amounts(ctx, node, back, back + 1)
         value = node.attr("value")
         plain = isinstance(value, int | float) and value == 0
-        return call("F.pad", operand(args), amounts, value=None if plain else ctx.scalar(value))
+        return call("F.pad", operand(args), amounts, value=None if plain else held(ctx, node, value, ctx.scalar(value)))
     if mode != "constant" and pack is None and type.floating and back < SPATIAL.get(len(type.axes), 0):
         amounts = _amounts(ctx, node, back, SPATIAL[len(type.axes)])
         return call("F.pad", operand(args), amounts, mode=f'"{mode}"')
@@ -46,7 +47,9 @@ def _beside(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
     at = dim(type, node.attr("axis"))
     value = node.attr("value")
     last = method(operand(args), "movedim", str(at), "-1")
-    padded = call("F.pad", last, _amounts(ctx, node, 0, 1), value=ctx.scalar(value) if value else None)
+    padded = call(
+        "F.pad", last, _amounts(ctx, node, 0, 1), value=held(ctx, node, value, ctx.scalar(value)) if value else None
+    )
     return method(padded, "movedim", "-1", str(at))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.dead import dead
+from ogive.compiler.passes.fills import mark_fills
 from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.fuse import fuse
 from ogive.compiler.passes.inline import inline
@@ -19,8 +20,10 @@ TORCH: tuple[Pass, ...] = (inline, dead, taps_apart, simplify, fuse, simplify, d
 
 
 def lowered(model: Model, passes: Sequence[Pass] = TORCH) -> Model:
-    """The model as targets take it: optimized, `over` and `each` lifted, and rows that surely have an entry marked."""
-    return mark_rows(lift(optimized(model, passes), (simplify, *passes)))
+    """The model as targets take it: optimized, `over` and `each` lifted; rows that surely have an entry, and numbers
+    that only hide others, are marked.
+    """
+    return mark_fills(mark_rows(lift(optimized(model, passes), (simplify, *passes))))
 
 
 __all__ = ["TORCH", "Pass", "lowered", "optimized"]

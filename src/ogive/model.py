@@ -199,7 +199,7 @@ class Model:
         try:
             yield
         except LoweringError as error:
-            span = self.ir.definition.span or Span(Chunk(""), 0, 0)
+            span = error.span or self.ir.definition.span or Span(Chunk(""), 0, 0)
             refuse((Diagnostic(error.code, f"{self.name}: {error.text}", span),))
 
     def load_weights(

@@ -210,8 +210,8 @@ def test_labels_and_derived_sizes() -> None:
 @pytest.mark.parametrize(
     ("op", "inputs", "statics", "text"),
     [
-        ("softmax", ("b n",), {"axis": "n"}, "F.softmax(x0, dim=-1)"),
-        ("softmax", ("*b n d",), {"axis": "n"}, "F.softmax(x0, dim=-2)"),
+        ("softmax", ("b n",), {"axis": "n"}, "masked_softmax(x0, -1)"),
+        ("softmax", ("*b n d",), {"axis": "n"}, "masked_softmax(x0, -2)"),
         ("conv", ("b c h w", "o c 3 3", "o"), {}, "F.conv2d(x0, x1, x2)"),
         ("conv", ("b c h w", "o c 3 3", None), {"stride": 2, "pad": (1, 0)}, STRIDED),
         ("conv", ("b c h", "o c 3", None), {"pad": "same"}, 'F.conv1d(x0, x1, padding="same")'),
