@@ -106,8 +106,8 @@ def run(path: Path, *given: Tensor) -> list[np.ndarray]:
 @pytest.mark.parametrize("form", FORMS)
 def test_in_onnx(form: str, opset: int, tmp_path: Path) -> None:
     q, x, mask, empty = given()
-    path = tmp_path / "m.onnx"
-    for tap, functions in ((False, False), (True, False), (False, True)):
+    for tap, functions in ((True, False), (False, True), (False, False)):
+        path = tmp_path / f"{tap}{functions}.onnx"
         model(form, tap).onnx(path, opset=opset, taps=tap, functions=functions)
         for y in run(path, q, x, mask):
             np.testing.assert_allclose(y, wanted(q, x, mask).numpy(), rtol=1e-5, atol=1e-5)
