@@ -95,7 +95,7 @@ def test_taps_are_handed_out_on_request() -> None:
     shapes = {path: tuple(value.shape) for path, value in found.items()}
     assert shapes == {"h": (3, 4), "inner.p": (3, 4), "layers.*.q": (2, 3, 4), "layers.*.deep.*.g.p": (2, 2, 3, 4),
                       "layers.1.f.p": (3, 4)}  # fmt: skip
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match=r"no tap `layers.0.nothing`; there are .*layers\.\*\.q"):
         net(x, taps=["layers.*.nothing"])
 
 
