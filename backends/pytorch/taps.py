@@ -28,11 +28,14 @@ class Taps:
         if not star and path in self.values:
             values = self.values[path]
             return values[0] if len(values) == 1 else torch.stack(values)
-        below = [name[len(head) :].split(".")[0] for name in self.values if star and name.startswith(head)]
-        turns = sorted(int(name) for name in {*below} if name.isdecimal())
+        under = [name[len(head) :] for name in self.values if name.startswith(head)]
+        below = {name.split(".")[0] for name in under if star}
+        turns = sorted(int(name) for name in below if name.isdecimal())
         if not turns:
-            names = (".".join("*" if part.isdecimal() else part for part in name.split(".")) for name in self.values)
-            raise ValueError(f"no tap `{path}`; there are {', '.join(dict.fromkeys(names)) or 'none'}")
+            places = (name.split(".") for name in self.values)
+            starred = (["*" if x.isdecimal() else x for x in place] for place in places)
+            there = ", ".join(dict.fromkeys(map(".".join, starred)))
+            raise ValueError(f"no tap `{path}`; there are {there or 'none'}")
         return torch.stack([self.found(f"{head}{turn}{rest}") for turn in turns])
 '''
 

@@ -188,7 +188,7 @@ def test_three_forms_in_onnx_agree(settings: str, order: str, tmp_path: Path) ->
 
 def operations(model: ogive.Model, path: Path) -> list[str]:
     """Write a model; the operations of its file."""
-    model.onnx(path)
+    model.onnx(path, force=True)
     return [node.op_type for node in onnx.load(path).graph.node]
 
 

@@ -121,7 +121,7 @@ def test_nested_choices(program: ogive.Program, training: bool) -> None:
 def test_drawn_and_exported(program: ogive.Program, tmp_path: Path) -> None:
     for model in program.models.values():
         assert "<svg" in model.diagram().text("svg")
-        model.onnx(tmp_path / "model.onnx", model.torch() if model.weights else None)
+        model.onnx(tmp_path / "model.onnx", model.torch() if model.weights else None, force=True)
 
 
 @pytest.mark.parametrize(
