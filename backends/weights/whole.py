@@ -36,7 +36,7 @@ class Files:
         try:
             for path, target in self._targets.items():
                 if target.parent not in self._folders:
-                    self._folders[target.parent] = Path(tempfile.mkdtemp(dir=target.parent, prefix=".ogive-"))
+                    self._folders[target.parent] = _folder_in(target.parent)
                 self._open[path] = self.made(path).open("xb")
         except BaseException:
             self._drop()
@@ -130,6 +130,14 @@ def write_all(files: Mapping[Path, bytes], check: Check = lambda: None) -> None:
     with Files(files, check) as opened:
         for path, data in files.items():
             opened[path].write(data)
+
+
+def _folder_in(folder: Path) -> Path:
+    """A new folder in a folder, that nobody else may read. What is refused is said of the outer one."""
+    try:
+        return Path(tempfile.mkdtemp(dir=folder, prefix=".ogive-"))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def _followed(path: Path) -> Path:

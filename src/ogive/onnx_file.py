@@ -39,7 +39,7 @@ class Asked:
 @needs("onnx")
 def export(
     model: Model, path: AnyPath, weights: AnyPath | Mapping[str, Any] | nn.Module | None,
-    map_: AnyPath | WeightMap | None, asked: Asked, *, recipe: str | None = None, command: str = "",
+    map_: AnyPath | WeightMap | None, asked: Asked, *, recipe: str | None = None, command: str = "onnx",
     inputs: Sequence[Path] = (), force: bool = False,
     progress: Callable[[int, int], None] | None = None, checked: Callable[[Path], None] = lambda made: None,
 ) -> tuple[Path, ...]:  # fmt: skip
@@ -49,12 +49,11 @@ def export(
     """
     path = Path(fspath(path))
     reads = (*model.inputs, *inputs, *paths_in(weights, map_))
-    named = "onnx" if weights is None else "onnx with weights"
     if recipe is not None:
         model = model.deploy(recipe)
         weights = model.fresh() if weights is None else model.convert(weights, map_)
         map_ = None
-    stamp = model.origin.stamp.by(command or named)
+    stamp = model.origin.stamp.by(command)
 
     def places(paths: Sequence[Path]) -> Files:
         outputs = [Output(each, stamp, "onnx", None if each == path else path) for each in paths]

@@ -67,15 +67,11 @@ class Stamp:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The entries that two files have alike where the same command wrote both from the same source."""
+        """The entries of which some must be alike where a file of weights is replaced."""
         return {
             f"{KEY}command": self.command, f"{KEY}digest": self.digest, f"{KEY}model": self.model,
             f"{KEY}statics": self.statics, f"{KEY}passes": self.passes,
         }  # fmt: skip
-
-    def wrote(self, metadata: Mapping[str, str]) -> bool:
-        """Whether metadata say that the same command wrote their file from the same source."""
-        return all(metadata.get(key) == value for key, value in self.identity.items())
 
     @property
     def words(self) -> str:
