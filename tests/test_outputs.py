@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -208,6 +209,18 @@ def test_a_path_says_nothing_and_appears_nowhere(desk: Path) -> None:
             made.add((desk / f"{number}.{out}").read_bytes())
         assert len(made) == 1, out
         assert str(desk).encode() not in made.pop(), out
+
+
+@pytest.mark.parametrize("name", ["\udcff", "a\nb", "x --> %%}", "é", "&<>\"'", " "])
+def test_any_name_of_a_file_can_stand_in_a_head(name: str, desk: Path) -> None:
+    shutil.copy("net.arch", f"{name}.arch")
+    for out in ("py", *FORMATS):
+        args = ["build" if out == "py" else "draw", f"./{name}.arch:Small", "-o", f"x.{out}"]
+        assert "wrote" in run(*args).output
+        assert "wrote" in run(*args).output
+        assert intact(Path(f"x.{out}").read_bytes())
+    ElementTree.parse("x.svg")
+    compile(Path("x.py").read_text(), "x.py", "exec")
 
 
 def test_the_head_tells_the_origin(desk: Path) -> None:

@@ -12,7 +12,7 @@ from ogive.backends.diagram.arrange import arrange
 from ogive.backends.diagram.figure import Link, Op, Section
 from ogive.backends.diagram.fold import Run, folded, gathered, place_of, runs, turn
 from ogive.backends.diagram.glyphs import LIBRARY, NORMS, Look, look, strided
-from ogive.backends.diagram.labels import size_label
+from ogive.backends.diagram.labels import printable, size_label
 from ogive.backends.diagram.links import completed, links_of
 from ogive.backends.diagram.passing import LIFTS, Passing, entering, leaving, lifted
 from ogive.backends.diagram.steps import Step
@@ -390,4 +390,4 @@ def _where(node: Node) -> str:
 @cache
 def _name(path: str) -> str:
     """The name of a file, whatever path or link it was named by: where it lies is no part of what it draws."""
-    return os.path.basename(os.path.realpath(path))
+    return printable(os.path.basename(os.path.realpath(path)))

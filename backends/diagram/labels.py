@@ -175,3 +175,8 @@ def _scalar(value: Scalar, divides: Iterable[tuple[str, str]]) -> str:
     if value.fn == "sqrt":
         return f"√{args[0]}" if re.fullmatch(r"\w+", args[0]) else f"√({args[0]})"
     return f"{value.fn}({', '.join(args)})"
+
+
+def printable(text: str) -> str:
+    """Text that may stand in any file: names of files hold bytes and line ends that no format takes."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

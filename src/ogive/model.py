@@ -71,12 +71,16 @@ class Model:
         """For each path in the tree of weights: shape, element type, and whether it is learned."""
         return slots(self.ir)
 
-    @cached_property
+    @property
     def weights(self) -> dict[str, tuple[int, ...] | str]:
         """The shapes of all weights and states by path, in the order of the state dict of the module.
 
         A module of the user's (`extern`) is one entry, "opaque": its weights are those of the module that is made.
         """
+        return dict(self._weights)
+
+    @cached_property
+    def _weights(self) -> dict[str, tuple[int, ...] | str]:
         return {path: OPAQUE if kind == OPAQUE else self.slots[path].shape for path, kind in stored(self.ir)}
 
     @property

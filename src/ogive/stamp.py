@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import ogive
 from ogive.backends.diagram import png
+from ogive.backends.diagram.labels import printable
 from ogive.compiler.program import Program, texts_of
 
 HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
@@ -37,13 +38,13 @@ class Stamp:
     @staticmethod
     def of(program: Program, model: str) -> Stamp:
         """That of what is made of a checked file."""
-        texts = [hashlib.sha256(text.encode()).digest() for _, text in texts_of(program)]
-        name = "text" if program.path.startswith("<") else Path(program.path).resolve().name
+        texts = [hashlib.sha256(text.encode(errors="surrogatepass")).digest() for _, text in texts_of(program)]
+        name = "text" if program.path.startswith("<") else printable(os.path.basename(os.path.realpath(program.path)))
         return Stamp(name, hashlib.sha256(b"".join(texts)).hexdigest()[:16], model)
 
     def named(self, model: str, statics: Mapping[str, Any]) -> Stamp:
         """That of a block or a model of the file."""
-        return replace(self, model=model, statics=json.dumps(dict(statics), ensure_ascii=False))
+        return replace(self, model=model, statics=printable(json.dumps(dict(statics), ensure_ascii=False)))
 
     def after(self, passes: str) -> Stamp:
         """That of a model that passes made."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from ogive.backends.weights.paths import Slot
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.sizes import Unknown, size
+from ogive.compiler.weights import opaque
 from ogive.cost import multiply_adds, runs, taken
 
 BOOKKEEPING = frozenset(
@@ -42,7 +43,8 @@ def summary(
     learned = sum(slot.count for slot in slots.values() if slot.kind == "param")
     kept = sum(slot.count for slot in slots.values() if slot.kind == "state")
     lines = [f"{name} {signature}", *(f"  where {condition}" for condition in conditions), ""]
-    lines += _table([(path, shape, f"{count:,}") for path, shape, count in _rows(slots)])
+    rows = [(path, shape, f"{count:,}") for path, shape, count in _rows(slots)]
+    lines += _table(rows + [(path, "opaque", "") for path in _together(opaque(ir))])
     lines += ["", f"{learned:,} parameters" + (f", {kept:,} numbers of state" if kept else "")]
     counts = operations(ir)
     lines.append("operations: " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
@@ -99,6 +101,14 @@ def _rows(slots: Mapping[str, Slot]) -> list[tuple[str, str, int]]:
     ]
 
 
+def _together(paths: tuple[str, ...]) -> list[str]:
+    """Paths that differ in turn numbers alone are one."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        groups.setdefault(re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path), []).append(path)
+    return [_spread(pattern, found) for pattern, found in groups.items()]
+
+
 def _spread(pattern: str, paths: list[str]) -> str:
     if len(paths) == 1:
         return paths[0]
@@ -113,4 +123,5 @@ def _spread(pattern: str, paths: list[str]) -> str:
 
 def _table(rows: list[tuple[str, str, str]]) -> list[str]:
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    return [f"  {path:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for path, shape, count in rows]
+    texts = (f"  {path:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for path, shape, count in rows)
+    return [text.rstrip() for text in texts]
