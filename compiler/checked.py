@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.compiler import report
 from ogive.compiler.elaborate import blame, lint
-from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.frame import Frame, too_complex
 from ogive.compiler.elaborate.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.limits import deep_recursion
 from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
@@ -31,12 +31,15 @@ from ogive.compiler.ir import Definition, Model
 from ogive.compiler.known_weights import known_weights
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.compiler.python_statics import statics_of
-from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, simplify, size
+from ogive.compiler.sizes import Answer, Condition, Facts, Size, TooComplexError, Unknown, simplify, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.diagnostics import Diagnostic, Label
 
 if TYPE_CHECKING:
     from ogive.compiler.passes.deploy_recipe import Recipe
+
+
+LESS = "`repeat` runs a body many times and is checked once, `--operations` allows for more"
 
 
 @dataclass
@@ -75,6 +78,7 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
     work = _Checked(session, module)
     memo = Memo() if memo is None else memo
     session.refused.update(ref for ref in module.blocks() if faults(ref))
+    session.begin()
     blocks = tuple(_remembered(work, memo, ref, partial(work.block, ref)) for ref in module.blocks())
     models: dict[str, ModelReport] = {}
     for tree in module.tree.declarations:
@@ -113,23 +117,25 @@ def _recipes(work: _Checked, module: Module) -> dict[str, Recipe]:
 
 @dataclass
 class Memo:
-    """What a check found of each declaration: its report, and what was said of it."""
+    """What a check found of each declaration: its report, what was said of it, and the steps that it took."""
 
-    entries: dict[int, tuple[object, Any, list[list[Diagnostic]]]] = field(default_factory=dict)
+    entries: dict[int, tuple[object, Any, list[list[Diagnostic]], int]] = field(default_factory=dict)
 
 
 def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) -> Any:
+    effort = work.session.facts.tally.effort
     known = memo.entries.get(id(of))
     if known is not None and known[0] is of:
         for each in known[2]:
             work.add(each)
+        effort.spent += known[3]
         return known[1]
-    outer, work.said = work.said, []
+    outer, work.said, before = work.said, [], effort.spent
     try:
         made = run()
     finally:
         said, work.said = work.said, outer
-    memo.entries[id(of)] = (of, made, said)
+    memo.entries[id(of)] = (of, made, said, effort.spent - before)
     return made
 
 
@@ -169,6 +175,7 @@ class _Checked:
     def from_python(self, ref: BlockRef, statics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Python values as statics of a block; None where one does not fit."""
         frame = Frame(self.session, self.module, ref, self.session.facts)
+        self.session.begin()
         given = statics_of(frame, ref, statics)
         self.add(frame.diagnostics)
         return None if frame.diagnostics else given
@@ -180,7 +187,8 @@ class _Checked:
             return report.block(ref, None)
         root = Frame(self.session, self.module, None, self.session.facts)
         variant: Variant | None = None
-        self.session.steps = 0
+        if self.session.facts.tally.effort.exhausted:
+            return report.block(ref, None)  # said where it came to that
         try:
             match = all_open(root, ref)
             found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
@@ -190,7 +198,9 @@ class _Checked:
         except Undecided as open_:
             self.add(open_.found)
         except LimitReached as limit:
-            self.add([Diagnostic("E0701", str(limit), ref.tree.name_span)])
+            self.add([Diagnostic("E0701", str(limit), limit.span or ref.tree.name_span, help=LESS)])
+        except TooComplexError as problem:
+            self.add([too_complex(problem, ref.tree.name_span)])
         except Fault:
             self.add(root.diagnostics)
         definition = variant.definition if variant is not None else None
@@ -200,6 +210,8 @@ class _Checked:
 
     def model(self, tree: syntax.Model) -> ModelReport | None:
         """`model Name = Block[...] where pins`."""
+        if self.session.facts.tally.effort.exhausted:
+            return None
         frame = Frame(self.session, self.module, None, self.session.facts)
         try:
             if isinstance(tree.value, syntax.Call | syntax.Compose):
@@ -231,7 +243,6 @@ class _Checked:
         """A block with all its statics, over open sizes of its inputs."""
         root = Frame(self.session, self.module, None, self.session.facts)
         root.entry = True
-        self.session.steps = 0
         span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         try:
             match = self._match(root, value, span)
@@ -240,7 +251,11 @@ class _Checked:
             found = abstract(value.block, match, tuple(e.type.optional for e in value.block.tree.inputs))
             variant = self.session.find(root, value.block, found, span)
         except LimitReached as limit:
-            self.add([Diagnostic("E0701", str(limit), span)])
+            labels = (Label(limit.span, "it came to that here"),) if limit.span else ()
+            self.add([Diagnostic("E0701", str(limit), span, labels=labels, help=LESS)])
+            return None
+        except TooComplexError as problem:
+            self.add([too_complex(problem, span)])
             return None
         except Undecided as open_:
             what = open_.what
@@ -266,7 +281,11 @@ class _Checked:
             self.add(root.diagnostics)
         if variant.definition is None or not variant.ok:
             return None
-        return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)
+        try:
+            return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)
+        except TooComplexError as problem:
+            self.add([too_complex(problem, span)])
+            return None
 
     def _match(self, root: Frame, value: Template, span: Any) -> Match | None:
         given = dict(value.statics)

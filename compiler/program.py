@@ -58,8 +58,9 @@ class Workspace:
             if self.facts.tally.answers > ANSWERS:
                 self.facts = Facts()
             session = Session(
-                library, operations, nesting, standard=self.variants, facts=self.facts, unknowns=self.unknowns
-            )
+                library, operations, nesting, length=len(text), standard=self.variants, facts=self.facts,
+                unknowns=self.unknowns
+            )  # fmt: skip
             memo = Memo()
             if before is not None:
                 _keep(before, module, session, memo)

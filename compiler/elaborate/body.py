@@ -19,12 +19,13 @@ from ogive.compiler.elaborate.values import (
     Fault,
     Handed,
     Instance,
+    LimitReached,
     PackValue,
     Param,
     Tensor,
     kind_of,
 )
-from ogive.compiler.sizes import Answer, Condition, Size
+from ogive.compiler.sizes import Answer, Condition, Size, TooComplexError
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -57,7 +58,18 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
 
 
 def _statement(frame: Frame, tree: syntax.Stmt) -> None:
-    frame.session.count()
+    try:
+        frame.session.count()
+        _run(frame, tree)
+    except TooComplexError as problem:
+        raise frame.too_complex(problem, tree.span) from problem
+    except LimitReached as limit:
+        if limit.span is None and frame.block is not None and not frame.block.standard:
+            limit.span = tree.span
+        raise
+
+
+def _run(frame: Frame, tree: syntax.Stmt) -> None:
     match tree:
         case syntax.Assign():
             _assign(frame, tree)
@@ -254,6 +266,11 @@ def _require(frame: Frame, tree: syntax.Require) -> None:
 def state(frame: Frame, tree: syntax.Expr, word: str) -> None:
     """A stated condition: it is known from here on, and every use must meet it."""
     value = evaluate(frame, tree)
+    with frame.bounded(tree.span):
+        _state(frame, tree, word, value)
+
+
+def _state(frame: Frame, tree: syntax.Expr, word: str, value: Any) -> None:
     match value:
         case True:
             return
@@ -370,4 +387,9 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             if frame.returned is not None:
                 return
 
-    turns(0)
+    try:
+        turns(0)
+    except LimitReached as limit:
+        if limit.span is not None:
+            limit.span = tree.iterable.span  # the outermost loop, not what it unrolls
+        raise

@@ -33,6 +33,8 @@ from ogive.compiler.types import Axis, OneOf, TensorType
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
+TERMS = 20_000  # of a size, those of its minima, maxima and quotients counted
+NAMED = "an input of this size gives it a name: split the block in two"
 CAST = re.compile(r"(cast\[\w+\])\(x\)")  # in the help of a shape rule, which does not know its operand's text
 
 
@@ -204,6 +206,9 @@ def operate(
     except ShapeError as error:
         report_shape_error(frame, error, checker, pattern)
         return BROKEN
+    for type in results:
+        for axis in type.axes:
+            within_terms(frame, axis.size, span)
     if checker.failed or not _large_enough(frame, spec, statics, span):
         return BROKEN
     if frame.turn_numbers and any(a.size.unknowns & frame.turn_numbers for t in results for a in t.axes):
@@ -219,6 +224,12 @@ def operate(
     inputs: list[Operand] = [frame.builder.use(x) if isinstance(x, Tensor) else x for x in operands]
     made = frame.builder.node(spec.name, tuple(inputs), tuple(results), attrs=tuple(attrs.items()), span=span)
     return made[0] if len(made) == 1 and spec.outputs >= 0 else made
+
+
+def within_terms(frame: Frame, given: Size, span: Span) -> None:
+    """Refuse a size whose text would fill pages: what is asked of it takes as long."""
+    if given.weight > TERMS:
+        raise frame.fail("E0701", f"a size of more than {TERMS:,} terms", span, help=NAMED)
 
 
 def _large_enough(frame: Frame, spec: OpSpec, statics: Mapping[str, Any], span: Span) -> bool:

@@ -67,7 +67,11 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
             _extern(frame, ref, inputs)
         else:
             frame.execute(tree.body)
-        _finish(frame, variant, ref, found)
+        try:
+            with frame.bounded(tree.name_span):
+                _finish(frame, variant, ref, found)
+        except Fault:
+            variant.definition = None
     variant.handed = [] if ref.standard else frame.handed
     elsewhere = {id(found) for _, found in variant.handed}
     variant.diagnostics = [found for found in frame.diagnostics if id(found) not in elsewhere]

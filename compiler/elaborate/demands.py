@@ -25,7 +25,16 @@ from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     """Report the demands that are not proved; return the conditions that join the block's own."""
-    _report_demands(frame, own)
+    if frame.demands:
+        with frame.bounded(frame.demands[0].span):
+            _report_demands(frame, own)
+    if not frame.flowing:
+        return [c for c, span in frame.stated if not _where(frame, span)]
+    with frame.bounded(frame.flowing[-1].span):
+        return _flowing(frame, own)
+
+
+def _flowing(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     mine: list[Condition] = []
     known = set(own)
     for each in frame.flowing:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ogive.compiler.elaborate import apply, arithmetic, brackets, choices, initializers, places
-from ogive.compiler.elaborate.checker import operation
+from ogive.compiler.elaborate.checker import operation, within_terms
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.instances import allocate
 from ogive.compiler.elaborate.names import attribute, block_name, lookup
@@ -25,14 +25,20 @@ from ogive.compiler.elaborate.values import (
     kind_of,
     whole,
 )
-from ogive.compiler.sizes import Condition, all_of, any_of, member, size
+from ogive.compiler.sizes import Condition, Size, TooComplexError, all_of, any_of, member, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 
 def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
     """The value of an expression. `name` is what it is bound to, for the path of what it allocates."""
-    return _EVALUATE[type(tree)](frame, tree, name)
+    try:
+        value = _EVALUATE[type(tree)](frame, tree, name)
+    except TooComplexError as problem:
+        raise frame.too_complex(problem, tree.span) from problem
+    if type(value) is Size:
+        within_terms(frame, value, tree.span)
+    return value
 
 
 def _name(frame: Frame, tree: syntax.Name, name: str | None) -> Any:

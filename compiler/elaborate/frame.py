@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ogive.compiler.elaborate.builder import Builder, Names
 from ogive.compiler.elaborate.values import AxisRef, BlockRef, Fault, Instance, Undecided
 from ogive.compiler.ir import Init, Member, Weight
-from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq
+from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from ogive.compiler.elaborate.agree import Calls
     from ogive.compiler.elaborate.modules import Module
     from ogive.compiler.elaborate.session import Session
+
+
+SIMPLER = "state fewer or simpler conditions (one remainder in place of many), or give some sizes in brackets"
+
+
+def too_complex(problem: TooComplexError, span: Span) -> Diagnostic:
+    """What is said where sizes take too much thought."""
+    return Diagnostic("E0701", f"the sizes here are too complex: {problem} to prove what they must", span, help=SIMPLER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,6 @@ class Frame:
     entry: bool = False  # the root of a model
     numbered: frozenset[Unknown] = frozenset()  # unknowns of ours that are numbers, over which it can be proved again
     speaks: bool = False  # it is elaborated once more for what it says, in the names of the user
-    catches: bool = False  # reports a limit that is reached below it
     lost: bool = False  # a fault took away a result: what is missing was not forgotten
 
     def report(
@@ -151,6 +158,21 @@ class Frame:
         """Add a finding and return the exception that ends the statement: `raise frame.fail(...)`."""
         self.report(code, message, span, **more)
         return Fault()
+
+    def too_complex(self, problem: TooComplexError, span: Span) -> Exception:
+        """What to raise where sizes take too much thought: a fault at this place, or the end of the check."""
+        if isinstance(problem, ExhaustedError):
+            return self.session.exhausted(span)
+        self.diagnostics.append(too_complex(problem, span))
+        return Fault()
+
+    @contextmanager
+    def bounded(self, span: Span) -> Iterator[None]:
+        """Blame this place where what is done takes too many steps."""
+        try:
+            yield
+        except TooComplexError as problem:
+            raise self.too_complex(problem, span) from problem
 
     def evaluate(self, tree: syntax.Expr, name: str | None = None) -> Any:
         """The value of an expression here."""

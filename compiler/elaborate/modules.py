@@ -52,6 +52,7 @@ class Library:
         self._modules: dict[str, Module] = {} if standard is None else standard
         self._files: dict[str, Module] = {}
         self._loading: list[str] = []
+        self.length = 0  # of all files that were read beside the one that is checked
         self._allow_files = allow_files
         self.allow_extern = allow_extern
 
@@ -132,6 +133,7 @@ class Library:
         except (OSError, UnicodeDecodeError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
             return Diagnostic("E0202", f"cannot read `{target.name}`: {reason}", use.module_span)
+        self.length += 0 if name in self._files else len(text)
         module = self.module(name, text, str(target))
         if module.name == name:
             module.name = target.stem if user is not None else use.module

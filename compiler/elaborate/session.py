@@ -44,14 +44,16 @@ from ogive.compiler.elaborate.variants import (
     takes_blocks,
 )
 from ogive.compiler.ir import Instance as InstanceMember
-from ogive.compiler.sizes import Condition, Facts, Unknown, eq, size
+from ogive.compiler.sizes import Condition, ExhaustedError, Facts, Unknown, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 NESTING = 64
 # what is wrong with a name or a call is wrong whatever a block is given
 CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
-OPERATIONS = 100_000
+OPERATIONS = 27_000  # of a short text, and as many more for each LENGTH characters
+LENGTH = 4_000
+OPERATION = 3  # steps of thought for which one stands
 VARIANT = 20  # a block that is elaborated once more takes as long as so many statements
 
 
@@ -64,7 +66,8 @@ class Session:
     nesting: int = NESTING
     variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
     standard: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)  # those of the library alone
-    steps: int = 0
+    length: int = 0  # of the text
+    allowed: int = OPERATIONS  # for this text
     recursive: dict[BlockRef, bool] = field(default_factory=dict)
     refused: set[BlockRef] = field(default_factory=set)  # blocks whose signature is wrong: uses say nothing more
     const_stack: list[syntax.Const] = field(default_factory=list)
@@ -122,9 +125,19 @@ class Session:
 
     def count(self, steps: int = 1) -> None:
         """So many steps more. Raises LimitReached where there are too many."""
-        self.steps += steps
-        if self.steps > self.operations:
-            raise LimitReached(f"more than {self.operations:,} operations after unrolling")
+        try:
+            self.facts.tally.effort.spend(steps * OPERATION)
+        except ExhaustedError as problem:
+            raise self.exhausted() from problem
+
+    def begin(self) -> None:
+        """Count the steps of a check anew."""
+        self.allowed = self.operations + self.operations * (self.length + self.library.length) // LENGTH
+        self.facts.tally.effort.begin(self.allowed * OPERATION)
+
+    def exhausted(self, span: Span | None = None) -> LimitReached:
+        """The end of the check, which takes too long."""
+        return LimitReached(f"more than {self.allowed:,} operations after unrolling", span)
 
     def constant(self, ref: ConstRef) -> Any:
         """The value of a `const`."""

@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.statics import input_sizes, names_in
 from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.unify import Match
-from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, LimitReached, Tensor
+from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, Tensor
 from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of, vacant
 from ogive.compiler.ir import Instance as InstanceMember
 from ogive.compiler.sizes import Answer, Condition, Size, Unknown, ge
@@ -73,13 +73,7 @@ def bind(
     if frame.session.misfit(frame, ref, match, instance.span):
         return None
     found = abstract(ref, match, presence, frame.facts.reduce)
-    try:
-        variant = frame.session.find(frame, ref, found, span)
-    except LimitReached as limit:
-        if not frame.catches:
-            raise
-        frame.report("E0701", f"{limit}", span, note="asked for here")
-        return None
+    variant = frame.session.find(frame, ref, found, span)
     if blame.at_use(frame, variant, span) or blame.of_handed(frame, variant, span):
         return None
     bindings = bindings_of(variant.holes, found.sizes)

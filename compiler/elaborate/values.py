@@ -240,7 +240,11 @@ class Undecided(Exception):
 
 
 class LimitReached(Exception):
-    """A limit that protects the user was reached."""
+    """A limit that protects the user was reached; `span` is the line that did it, where one line did."""
+
+    def __init__(self, text: str, span: Span | None = None) -> None:
+        super().__init__(text)
+        self.span = span
 
 
 class Fault(Exception):

@@ -22,6 +22,7 @@ from ogive.compiler.sizes.condition import (
     member,
     ne,
 )
+from ogive.compiler.sizes.effort import Effort, ExhaustedError, TooComplexError
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.simplify import simplify
 from ogive.compiler.sizes.size import Size, ceil_div, maximum, minimum, size
@@ -35,11 +36,14 @@ __all__ = [
     "AnyOf",
     "Compare",
     "Condition",
+    "Effort",
+    "ExhaustedError",
     "Facts",
     "Member",
     "Not",
     "Size",
     "Solution",
+    "TooComplexError",
     "Unknown",
     "all_of",
     "any_of",

@@ -20,6 +20,7 @@ NEAR = 64  # ranges up to this length are described number by number
 
 def assume(case: Case, condition: Condition) -> Case:
     """The case in which the condition holds too; the same case where the condition leads to a division by zero."""
+    case.effort.spend()
     try:
         return _assume(case, condition)
     except ZeroDivisionError:
@@ -71,7 +72,8 @@ def _assume_choice(case: Case, condition: Condition) -> Case:
             case = assume_nonneg(assume_nonneg(case, of - min(kept)), max(kept) - of)
         return replace(case, choices=(*case.choices, Member(of, frozenset(kept))))
     assert isinstance(condition, AnyOf), condition
-    parts = [part for part in condition.parts if not assume(case, part).contradictory]
+    bare = replace(case, choices=())  # each choice is weighed alone: with all others it would double the work
+    parts = [part for part in condition.parts if not assume(bare, part).contradictory]
     if len(parts) <= 1:
         return assume(case, parts[0]) if parts else replace(case, contradictory=True)
     return replace(case, choices=(*case.choices, AnyOf(tuple(parts))))
@@ -138,7 +140,7 @@ def _alone(case: Case, condition: Compare) -> Case | None:
     if low is None or condition in case.described:
         return None
     near = high if high is not None and high - low <= NEAR else None
-    members = truth_set(condition, unknown, low, near)
+    members = truth_set(condition, unknown, low, near, effort=case.effort)
     if members is None:
         return None
     return _assume_plain(replace(case, described=case.described | {condition}), describe(members, unknown))
@@ -185,7 +187,7 @@ def substitute(case: Case, unknown: Unknown, by: Size) -> Case:
     low, high = case.ranges.get(unknown, (unknown.low, None))
     mapping = {key: value.subs(step) for key, value in case.mapping.items()} | step
     ranges = {key: value for key, value in case.ranges.items() if key is not unknown}
-    new = Case(mapping, Ranges(ranges), described=case.described)
+    new = Case(mapping, Ranges(ranges), described=case.described, effort=case.effort)
     if low is not None:
         new = assume_nonneg(new, by - low)
     if high is not None:

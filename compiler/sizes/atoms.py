@@ -30,6 +30,11 @@ class Unknown:
         return None
 
     @property
+    def weight(self) -> int:
+        """How many names and signs its text has."""
+        return 1
+
+    @property
     def unknowns(self) -> frozenset[Unknown]:
         """The unknown itself."""
         return frozenset((self,))
@@ -46,6 +51,7 @@ class Compound:
     low: int | None
     high: int | None
     unknowns: frozenset[Unknown] = field(repr=False)
+    weight: int = field(repr=False)
     serial: int = field(default_factory=_serials.__next__, repr=False)
 
 
@@ -102,5 +108,5 @@ def interned(kind: type[Compound], parts: tuple[Size, ...], low: int | None, hig
     atom = _interned.get(key)
     if atom is None:
         unknowns = frozenset().union(*(part.unknowns for part in parts))
-        atom = _interned[key] = kind(parts, low, high, unknowns)
+        atom = _interned[key] = kind(parts, low, high, unknowns, 1 + sum(part.weight for part in parts))
     return atom

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ogive.compiler.sizes.atoms import Compound, Floor, Max, Min, Unknown
 from ogive.compiler.sizes.condition import Condition
+from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.intervals import Range, Ranges, lower, relaxed, term_range
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
 from ogive.compiler.sizes.size import Size, maximum, minimum, rebuild, size
@@ -25,12 +26,14 @@ class Case:
     choices: tuple[Condition, ...] = ()  # disjunctions, split when a question needs it
     contradictory: bool = False
     described: frozenset[Condition] = frozenset()  # conditions on one unknown that were put in plainer words already
+    effort: Effort = field(default_factory=Effort, compare=False, repr=False)  # what is thought about it counts here
     _reduced: dict[Size, Size] = field(default_factory=dict, compare=False, repr=False)
 
     def reduce(self, of: Size) -> Size:
         """The size after substitution, with exact divisions carried out and floors decided by ranges."""
         found = self._reduced.get(of)
         if found is None:
+            self.effort.spend(1 + of.weight // 8)
             try:
                 found = self._reduced[of] = self._fresh(of)
             except ZeroDivisionError:
@@ -114,6 +117,7 @@ class Case:
         return {rest: c for m, c in terms.items() if (rest := over(m, factor)) is not None}
 
     def _sum_shows(self, terms: Terms, depth: int) -> bool:
+        self.effort.spend(1 + len(terms) // 8)
         low = lower(terms, self.ranges)
         if low is not None and low >= 0:
             return True

@@ -34,6 +34,11 @@ class Condition:
         """The unknowns it speaks of."""
         raise NotImplementedError(type(self))
 
+    @property
+    def weight(self) -> int:
+        """How many names and signs its text has."""
+        raise NotImplementedError(type(self))
+
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         """The condition with sizes in place of unknowns; TRUE or FALSE where that decides it."""
         raise NotImplementedError(type(self))
@@ -56,6 +61,10 @@ class Truth(Condition):
     @property
     def unknowns(self) -> frozenset[Unknown]:
         return frozenset()
+
+    @property
+    def weight(self) -> int:
+        return 1
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return self
@@ -86,6 +95,10 @@ class Compare(Condition):
     def unknowns(self) -> frozenset[Unknown]:
         return self.left.unknowns | self.right.unknowns
 
+    @property
+    def weight(self) -> int:
+        return 1 + self.left.weight + self.right.weight
+
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return compare(self.op, self.left.subs(mapping), self.right.subs(mapping))
 
@@ -110,6 +123,10 @@ class Member(Condition):
     def unknowns(self) -> frozenset[Unknown]:
         return self.of.unknowns
 
+    @property
+    def weight(self) -> int:
+        return len(self.values) + self.of.weight
+
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return member(self.of.subs(mapping), self.values)
 
@@ -132,6 +149,10 @@ class AllOf(Condition):
     @property
     def unknowns(self) -> frozenset[Unknown]:
         return frozenset[Unknown]().union(*(part.unknowns for part in self.parts))
+
+    @property
+    def weight(self) -> int:
+        return sum(part.weight for part in self.parts)
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return all_of(*_until(FALSE, (part.subs(mapping) for part in self.parts)))
@@ -156,6 +177,10 @@ class AnyOf(Condition):
     def unknowns(self) -> frozenset[Unknown]:
         return frozenset[Unknown]().union(*(part.unknowns for part in self.parts))
 
+    @property
+    def weight(self) -> int:
+        return sum(part.weight for part in self.parts)
+
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return any_of(*_until(TRUE, (part.subs(mapping) for part in self.parts)))
 
@@ -178,6 +203,10 @@ class Not(Condition):
     @property
     def unknowns(self) -> frozenset[Unknown]:
         return self.part.unknowns
+
+    @property
+    def weight(self) -> int:
+        return self.part.weight
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Condition:
         return self.part.negate().subs(mapping)

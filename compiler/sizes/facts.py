@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -11,6 +11,7 @@ from ogive.compiler.sizes.assume import assume
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import AllOf, Compare, Condition, all_of
+from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.intervals import Range
 from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
 from ogive.compiler.sizes.prove import proves, split
@@ -29,9 +30,10 @@ class Answer(Enum):
 
 @dataclass(slots=True)
 class Tally:
-    """How many answers are kept by facts that come from one another."""
+    """How many answers are kept by facts that come from one another, and what they cost."""
 
     answers: int = 0
+    effort: Effort = field(default_factory=Effort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,11 @@ class Facts:
     conditions: tuple[Condition, ...] = ()
     base: Case = field(default_factory=Case, compare=False, repr=False)
     tally: Tally = field(default_factory=Tally, compare=False, repr=False)
-    _cases: list[Case] = field(default_factory=list, compare=False, repr=False)
-    _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[Hashable, tuple[Any, int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.base.effort is not self.tally.effort:  # of facts without a source
+            object.__setattr__(self, "base", replace(self.base, effort=self.tally.effort))
 
     @staticmethod
     def of(conditions: Iterable[Condition]) -> Facts:
@@ -56,11 +61,25 @@ class Facts:
         return facts
 
     def recall(self, question: Hashable, work: Callable[[], Any]) -> Any:
-        """The answer to a question about these facts; worked out the first time."""
-        if question not in self._known:
-            self._known[question] = work()
-            self.tally.answers += 1
-        return self._known[question]
+        """The answer to a question about these facts; worked out the first time, and as dear every time.
+
+        Raises TooComplexError where it takes too many steps.
+        """
+        effort, known = self.tally.effort, self._known.get(question)
+        if known is not None:
+            effort.spend(known[1])
+            return known[0]
+        before, outermost = effort.spent, not effort.asking
+        if outermost:
+            effort.ask()
+        try:
+            answer = work()
+        finally:
+            if outermost:
+                effort.answered()
+        self._known[question] = answer, effort.spent - before
+        self.tally.answers += 1
+        return answer
 
     def assume(self, condition: Condition) -> Facts:
         """These facts and one more."""
@@ -72,9 +91,7 @@ class Facts:
     @property
     def cases(self) -> list[Case]:
         """The facts with their disjunctions split; where there are too many, one case that leaves some unsplit."""
-        if not self._cases:
-            self._cases.extend(split(self.base))
-        return self._cases
+        return self.recall("cases", lambda: split(self.base))  # type: ignore[no-any-return]
 
     @property
     def contradictory(self) -> bool:
@@ -145,7 +162,7 @@ class Facts:
             return None
         parts = [p for fact in self.conditions for p in (fact.parts if isinstance(fact, AllOf) else (fact,))]
         known = [part for part in parts if part.unknowns == {unknown}]
-        return truth_set(all_of(*known, *conditions), unknown, unknown.low)
+        return truth_set(all_of(*known, *conditions), unknown, unknown.low, effort=self.tally.effort)
 
     def reduce(self, of: Size) -> Size:
         """The size after the facts' substitutions: in other unknowns, for deciding rather than for showing."""

@@ -22,6 +22,7 @@ from ogive.compiler.sizes.condition import (
     le,
     lt,
 )
+from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.size import Size, rebuild, size
 
 MAX_PERIOD = 4096
@@ -134,7 +135,9 @@ def _atom_line(atom: Unknown | Compound) -> Line | None:
     return Line(num.slope, num.low + num.over * (1 - m), num.high, num.over * m, period)
 
 
-def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None = None) -> PeriodicSet | None:
+def truth_set(
+    condition: Condition, unknown: Unknown, low: int, high: int | None = None, *, effort: Effort
+) -> PeriodicSet | None:
     """The values from `low` to `high` at which the condition holds; None where it is not quasi-linear."""
     condition = _without_extremes(condition, MAX_SPLITS)
     period, zones = 1, []
@@ -148,6 +151,7 @@ def truth_set(condition: Condition, unknown: Unknown, low: int, high: int | None
     spans = _spans(sorted(zones), period, low, None if high is None else high + 1)
     if sum(stop - start for start, stop, _ in spans) > MAX_POINTS:
         return None
+    effort.spend(1 + sum(stop - start for start, stop, _ in spans) * condition.weight // 100)
     return _evaluated(condition, unknown, low, spans, period)
 
 

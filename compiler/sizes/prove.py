@@ -52,6 +52,7 @@ def _parts(choice: Condition) -> list[Condition]:
 
 def proves(case: Case, condition: Condition, depth: int = 3) -> bool:
     """Whether the condition holds wherever the case does."""
+    case.effort.spend()
     if case.contradictory:
         return True
     if isinstance(condition, Truth):
@@ -129,5 +130,5 @@ def _always(case: Case, condition: Condition) -> bool:
     low, high = case.ranges.get(unknown, (unknown.low, None))
     if low is None:
         return False
-    failing = truth_set(condition.negate(), unknown, low, high)
+    failing = truth_set(condition.negate(), unknown, low, high, effort=case.effort)
     return failing is not None and failing.empty

@@ -52,6 +52,7 @@ def _of_case(
     free = sorted(frozenset[Unknown]().union(*(form.unknowns for form in forms)), key=lambda u: u.serial)
     width = next(w for w in range(widest, 0, -1) if w ** len(free) <= points or w == 1)
     grid = list(product(*(_values(case, u, width) for u in free)))
+    case.effort.spend(1 + len(grid) * (len(names) + sum(fact.weight for fact in facts)) // 100)
     table = Table(dict(zip(free, zip(*grid, strict=True), strict=True)) if grid else {}, len(grid))
     values = [table.size(form) for form in forms]
     mapped = Table(dict(zip(names, values, strict=True)), len(grid))

@@ -8,13 +8,14 @@ from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknow
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, degree, multiply, over, scaled
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a text binds
+SHORT = 40  # what weighs more is written as it stands
 Text = tuple[str, int]
 Term = tuple[int, Text, tuple[object, ...]]  # coefficient, text of the rest, sort key
 
 
-def size_text(terms: Mapping[Monomial, int]) -> str:
-    """The text of a polynomial."""
-    return _sum(dict(terms))[0]
+def size_text(terms: Mapping[Monomial, int]) -> Text:
+    """The text of a polynomial, and how tightly it binds."""
+    return _sum(dict(terms))
 
 
 def _sum(terms: Terms) -> Text:
@@ -108,18 +109,18 @@ def _atom(atom: Atom) -> Text:
     if isinstance(atom, Unknown):
         return atom.name, ATOM
     if isinstance(atom, Floor):
-        return _quotient(atom.num.terms, atom.den.terms, "//")
+        return _quotient(atom.num.text, atom.den.text, "//")
     if isinstance(atom, Power):
-        base, exponent = (_sum(part.terms) for part in atom.parts)
+        base, exponent = (part.text for part in atom.parts)
         return f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER
     name = "min" if isinstance(atom, Min) else "max"
     return f"{name}({', '.join(str(part) for part in atom.parts)})", ATOM
 
 
-def _quotient(num: Terms, den: Terms, sign: str) -> Text:
+def _quotient(num: Text, den: Text, sign: str) -> Text:
     """`num // den` or `num % den`; a product may stand on the left as it is."""
     blank = " " if sign == "%" else ""
-    return f"{_wrap(_sum(num), PRODUCT)}{blank}{sign}{blank}{_wrap(_sum(den), POWER)}", PRODUCT
+    return f"{_wrap(num, PRODUCT)}{blank}{sign}{blank}{_wrap(den, POWER)}", PRODUCT
 
 
 def remainder_in(terms: Mapping[Monomial, int]) -> tuple[int, Floor, Terms, Terms] | None:
@@ -153,11 +154,11 @@ def _remainders(terms: Terms) -> tuple[list[Term], Terms]:
     found: list[Term] = []
     while (hidden := remainder_in(terms)) is not None:
         coefficient, floor, _, terms = hidden
-        text = _quotient(floor.num.terms, floor.den.terms, "%")
+        text = _quotient(floor.num.text, floor.den.text, "%")
         found.append((coefficient, text, _compound_key(floor, text[0])))
     while (nested := nested_remainder(terms)) is not None:
         quotient, by, terms = nested
-        text = _quotient({((quotient, 1),): 1}, by, "%")
+        text = _quotient(_sum({((quotient, 1),): 1}), _sum(by), "%")
         found.append((1, text, _compound_key(quotient, text[0])))
     return found, terms
 
@@ -179,7 +180,9 @@ def _folded(terms: Terms) -> tuple[list[Term], Terms]:
     """`h + h//2` is `3*h//2`: what shares its names goes back into the numerator, and a number if that is short."""
     found: list[Term] = []
     for monomial, floor in _floors(terms):
-        if len(monomial) > 1 or abs(terms[monomial]) != 1 or not floor.den.is_number:
+        if floor.weight > SHORT or monomial not in terms or len(monomial) > 1 or abs(terms[monomial]) != 1:
+            continue
+        if not floor.den.is_number:
             continue
         sign = terms[monomial]
         whole = {m: c * sign for m, c in terms.items() if m and m in floor.num.terms}
@@ -196,7 +199,7 @@ def _folded(terms: Terms) -> tuple[list[Term], Terms]:
 
 
 def _whole_quotient(floor: Floor, whole: Terms) -> Text:
-    return _quotient(add(dict(floor.num.terms), scaled(whole, floor.den.number)), floor.den.terms, "//")
+    return _quotient(_sum(add(dict(floor.num.terms), scaled(whole, floor.den.number))), floor.den.text, "//")
 
 
 def _compound_key(atom: Compound, text: str) -> tuple[object, ...]:

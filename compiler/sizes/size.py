@@ -11,9 +11,10 @@ from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power, U
 from ogive.compiler.sizes.floors import reduce_floor
 from ogive.compiler.sizes.intervals import Range, compound_range, lower, term_range
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
-from ogive.compiler.sizes.show import size_text
+from ogive.compiler.sizes.show import Text, size_text
 
 _interned: WeakValueDictionary[frozenset[tuple[Monomial, int]], Size] = WeakValueDictionary()
+_NONE: frozenset[Unknown] = frozenset()
 CACHE = 1 << 15
 MAX_BITS = 1 << 12
 
@@ -25,14 +26,15 @@ class NoNumberError(ZeroDivisionError):
 class Size:
     """An integer, symbolic or not. Immutable; two sizes of one normal form are one object."""
 
-    __slots__ = ("__weakref__", "_powers", "_range", "_text", "is_number", "number", "terms", "unknowns")
+    __slots__ = ("__weakref__", "_powers", "_range", "_text", "is_number", "number", "terms", "unknowns", "weight")
 
     terms: Terms  # never changed
     is_number: bool
     number: int
     unknowns: frozenset[Unknown]
+    weight: int  # how many names and signs its text has
     _range: Range | None
-    _text: str | None
+    _text: Text | None
     _powers: bool
 
     def __add__(self, other: Size | int) -> Size:
@@ -78,6 +80,11 @@ class Size:
         return f"Size({self})"
 
     def __str__(self) -> str:
+        return self.text[0]
+
+    @property
+    def text(self) -> Text:
+        """The source text, and how tightly it binds."""
         if self._text is None:
             self._text = size_text(self.terms)
         return self._text
@@ -118,8 +125,15 @@ def _new(terms: Terms) -> Size:
     new.terms = terms
     new.is_number = not terms or (len(terms) == 1 and ONE in terms)
     new.number = terms.get(ONE, 0) if new.is_number else 0
-    new._powers = any(isinstance(atom, Power) for monomial in terms for atom, _ in monomial)
-    new.unknowns = frozenset(u for monomial in terms for atom, _ in monomial for u in atom.unknowns)
+    new._powers, new.weight = False, len(terms)
+    found: frozenset[Unknown] = _NONE
+    for monomial in terms:
+        for atom, _ in monomial:
+            new.weight += atom.weight
+            if isinstance(atom, Power):
+                new._powers = True
+            found = found | atom.unknowns if found else atom.unknowns
+    new.unknowns = found
     new._range = new._text = None
     return new
 

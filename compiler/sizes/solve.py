@@ -8,6 +8,7 @@ from math import lcm
 
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Compare, Condition, Member, all_of, eq
+from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, crossing, quasi_line, truth_set
 from ogive.compiler.sizes.sample import samples
@@ -29,6 +30,7 @@ class Solution:
     counterexample: Values | None = None
     witness: Values | None = None
     _given: Condition = field(default=TRUE, repr=False)  # the facts and the demands together
+    _effort: Effort = field(default_factory=Effort, repr=False, compare=False)
 
     def near(self, values: Mapping[Unknown, int]) -> dict[Unknown, list[int]]:
         """For each unknown that could repair these values alone: the legal numbers next to it, below and above."""
@@ -43,7 +45,7 @@ class Solution:
                 continue
             if given.unknowns != {unknown}:
                 continue
-            sides = _neighbours(given, unknown, values[unknown])
+            sides = _neighbours(given, unknown, values[unknown], self._effort)
             if sides:
                 found[unknown] = sides
         return found
@@ -63,14 +65,14 @@ def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
     where = all_of(*simplify(facts, open_demands))
     witness, counterexample = _examples(facts, wanted)
     if where == FALSE:
-        return Solution(Answer.NEVER, None, True, counterexample, None, given)
+        return Solution(Answer.NEVER, None, True, counterexample, None, given, facts.tally.effort)
     answer = Answer.SOMETIMES if witness is not None and counterexample is not None else Answer.UNKNOWN
     exact = True
     if not all(_plain(part) for part in (where.parts if isinstance(where, AllOf) else (where,))):
         enough = _sufficient(facts, wanted)
         if enough is not None:
             where, exact = enough, facts.assume(wanted).holds(enough)
-    return Solution(answer, where, exact, counterexample, witness, given)
+    return Solution(answer, where, exact, counterexample, witness, given, facts.tally.effort)
 
 
 def solve_each(facts: Facts, demands: Sequence[Condition]) -> list[tuple[list[int], Solution]]:
@@ -112,10 +114,10 @@ def _first(unknown: Unknown, members: PeriodicSet) -> Values | None:
     return None if least is None else {unknown: least}
 
 
-def _neighbours(given: Condition, unknown: Unknown, at: int) -> list[int]:
+def _neighbours(given: Condition, unknown: Unknown, at: int, effort: Effort) -> list[int]:
     """The nearest numbers below and above at which a condition on one unknown holds."""
     low = unknown.low if unknown.low is not None else at - NEAR
-    legal = truth_set(given, unknown, low)
+    legal = truth_set(given, unknown, low, effort=effort)
     if legal is not None:
         sides = [legal.below(at), legal.above(at)]
     else:
