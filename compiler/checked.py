@@ -34,12 +34,19 @@ from ogive.compiler.python_statics import statics_of
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, TooComplexError, Unknown, simplify, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
     from ogive.compiler.passes.deploy_recipe import Recipe
 
 
 LESS = "`repeat` runs a body many times and is checked once, `--operations` allows for more"
+
+
+def limited(limit: LimitReached, span: Span) -> Diagnostic:
+    """What is said of a limit that was reached."""
+    labels = (Label(limit.span, "it came to that here"),) if limit.span not in (None, span) else ()
+    return Diagnostic("E0701", str(limit), span, labels=labels, help=LESS if limit.exhausted else "")
 
 
 @dataclass
@@ -198,7 +205,7 @@ class _Checked:
         except Undecided as open_:
             self.add(open_.found)
         except LimitReached as limit:
-            self.add([Diagnostic("E0701", str(limit), limit.span or ref.tree.name_span, help=LESS)])
+            self.add([limited(limit, limit.span or ref.tree.name_span)])
         except TooComplexError as problem:
             self.add([too_complex(problem, ref.tree.name_span)])
         except Fault:
@@ -251,8 +258,7 @@ class _Checked:
             found = abstract(value.block, match, tuple(e.type.optional for e in value.block.tree.inputs))
             variant = self.session.find(root, value.block, found, span)
         except LimitReached as limit:
-            labels = (Label(limit.span, "it came to that here"),) if limit.span else ()
-            self.add([Diagnostic("E0701", str(limit), span, labels=labels, help=LESS)])
+            self.add([limited(limit, span)])
             return None
         except TooComplexError as problem:
             self.add([too_complex(problem, span)])

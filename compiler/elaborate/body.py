@@ -64,7 +64,7 @@ def _statement(frame: Frame, tree: syntax.Stmt) -> None:
     except TooComplexError as problem:
         raise frame.too_complex(problem, tree.span) from problem
     except LimitReached as limit:
-        if limit.span is None and frame.block is not None and not frame.block.standard:
+        if limit.exhausted and limit.span is None and frame.block is not None and not frame.block.standard:
             limit.span = tree.span
         raise
 
@@ -377,12 +377,16 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):
                 frame.variables[target.name] = value
-            count = sum(d.severity == "error" for d in frame.diagnostics)
+            said, after = len(frame.diagnostics), frame.after
             place = Place(f"{path}.{index}", names)
-            others = Rest(place.prefix, (tree,), len(frame.places), partial(turns, index + 1))
-            with frame.followed_by(others), frame.inside(place):
+            frame.after = [*after, Rest(place.prefix, (tree,), len(frame.places), partial(turns, index + 1))]
+            frame.places.append(place)
+            try:
                 execute(frame, tree.body)
-            if sum(d.severity == "error" for d in frame.diagnostics) > count:
+            finally:
+                frame.after = after
+                frame.places.pop()
+            if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
                 raise Fault  # the other turns would only say it again
             if frame.returned is not None:
                 return

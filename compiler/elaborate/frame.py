@@ -329,16 +329,6 @@ class Frame:
             self.handed.append((axis, self.diagnostics[-1]))
 
     @contextmanager
-    def followed_by(self, rest: Rest) -> Iterator[None]:
-        """Run a statement, or the turn of a `for`, that others follow."""
-        saved = self.after
-        self.after = [*saved, rest]
-        try:
-            yield
-        finally:
-            self.after = saved
-
-    @contextmanager
     def back_at(self, depth: int) -> Iterator[None]:
         """Elaborate in the innermost of the first so many places: outside of the turns of a `for` further in."""
         saved = self.places

@@ -51,7 +51,7 @@ from ogive.grammar.source import Span
 NESTING = 64
 # what is wrong with a name or a call is wrong whatever a block is given
 CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
-OPERATIONS = 27_000  # of a short text, and as many more for each LENGTH characters
+OPERATIONS = 32_000  # of a short text, and as many more for each LENGTH characters
 LENGTH = 4_000
 OPERATION = 3  # steps of thought for which one stands
 VARIANT = 20  # a block that is elaborated once more takes as long as so many statements
@@ -137,7 +137,7 @@ class Session:
 
     def exhausted(self, span: Span | None = None) -> LimitReached:
         """The end of the check, which takes too long."""
-        return LimitReached(f"more than {self.allowed:,} operations after unrolling", span)
+        return LimitReached(f"more than {self.allowed:,} operations after unrolling", span, exhausted=True)
 
     def constant(self, ref: ConstRef) -> Any:
         """The value of a `const`."""

@@ -240,11 +240,11 @@ class Undecided(Exception):
 
 
 class LimitReached(Exception):
-    """A limit that protects the user was reached; `span` is the line that did it, where one line did."""
+    """A limit that protects the user was reached. Where the steps of the check are `exhausted`, `span` is where."""
 
-    def __init__(self, text: str, span: Span | None = None) -> None:
+    def __init__(self, text: str, span: Span | None = None, exhausted: bool = False) -> None:
         super().__init__(text)
-        self.span = span
+        self.span, self.exhausted = span, exhausted
 
 
 class Fault(Exception):

@@ -11,9 +11,9 @@ from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Member, Not, Truth
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.intervals import Range, Ranges
-from ogive.compiler.sizes.periodic import truth_set
 from ogive.compiler.sizes.polynomial import common_factor, content, over
 from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.truth import truth_set
 
 NEAR = 64  # ranges up to this length are described number by number
 

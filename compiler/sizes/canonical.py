@@ -7,10 +7,10 @@ from ogive.compiler.sizes.atoms import Min, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
 from ogive.compiler.sizes.factor import factors, worth_factoring
-from ogive.compiler.sizes.periodic import find_extreme
 from ogive.compiler.sizes.polynomial import common_factor, content
 from ogive.compiler.sizes.show import nested_remainder
 from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.truth import find_extreme
 
 
 def canonical(case: Case, condition: Condition) -> Condition:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
-from ogive.compiler.sizes.periodic import PeriodicSet, Piece
+from ogive.compiler.sizes.periodic import PeriodicSet, Piece, runs
 from ogive.compiler.sizes.size import Size, size
 
 FEW = 4  # so many exceptions are named one by one
 MANY = 64  # longer starts are not listed
+FAR = 4096  # nor looked through
 
 
 def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
@@ -23,15 +25,16 @@ def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
     if tail is None:
         return _finite(members, of)
     period, residues = _least_period(tail)
-    start = _first_match(members, tail.start, period, residues)
+    start = _first_match(members, tail, period, residues)
     rule = _remainder(of, period, residues)
     if start <= members.low:
         return rule
-    if start - members.low > MANY and any(piece.start < start and piece.period > 1 for piece in members.pieces):
-        return any_of(*(_piece(piece, of) for piece in members.pieces))
-    early = [v for v in _before(members, start)]
-    if not early:
+    before = [_until(piece, start) for piece in members.pieces if piece.start < start]
+    if not any(True for piece in before for _ in piece):
         return _from(members, of, start, rule)
+    if start - members.low > FAR or (start - members.low > MANY and any(piece.period > 1 for piece in before)):
+        return any_of(*(_piece(piece, of) for piece in (*before, replace(tail, start=start))))
+    early = [v for v in range(members.low, start) if v in members]
     missing = [v for v in range(members.low, start) if v not in members]
     ruled = [v for v in missing if v % period in residues]
     outside = [v for v in early if v % period not in residues]
@@ -39,8 +42,7 @@ def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
         return all_of(rule, *(ne(of, v) for v in ruled))
     if not ruled:
         return any_of(rule, _listed(outside, of, members.low))
-    first = ruled[-1] + 1
-    later = next(v for v in range(first, first + period + 1) if v % period in residues)
+    later = next(iter(Piece(ruled[-1] + 1, None, period, residues)))
     rest = [v for v in early if v < later or v in outside]
     return any_of(all_of(rule, ge(of, later)), _listed(rest, of, members.low))
 
@@ -62,29 +64,32 @@ def _tail(members: PeriodicSet) -> Piece | None:
     return last if last.stop is None else None
 
 
-def _before(members: PeriodicSet, start: int) -> list[int]:
-    found: list[int] = []
-    for value in members:
-        if value >= start:
-            break
-        found.append(value)
-    return found
+def _until(piece: Piece, stop: int) -> Piece:
+    return replace(piece, stop=stop if piece.stop is None else min(piece.stop, stop))
 
 
 def _least_period(tail: Piece) -> tuple[int, frozenset[int]]:
-    """The smallest period of the residues."""
-    for period in range(1, tail.period + 1):
-        if tail.period % period == 0:
-            kept = frozenset(r % period for r in tail.residues)
-            if len(kept) * (tail.period // period) == len(tail.residues):
-                return period, kept
-    raise AssertionError(tail)
+    """The smallest period of the residues: without factors that only repeat them, which then divide their number."""
+    period, residues = tail.period, tail.residues
+    for factor in range(2, len(residues) + 1):
+        while period % factor == 0:
+            kept = frozenset(r % (period // factor) for r in residues)
+            if len(kept) * factor != len(residues):
+                break
+            period, residues = period // factor, kept
+    return period, residues
 
 
-def _first_match(members: PeriodicSet, start: int, period: int, residues: frozenset[int]) -> int:
-    """The first value from which on the rule holds."""
-    while start > members.low and (start - 1 in members) == ((start - 1) % period in residues):
-        start -= 1
+def _first_match(members: PeriodicSet, tail: Piece, period: int, residues: frozenset[int]) -> int:
+    """The first value from which on the rule holds: down from the tail as long as members are where the rule is."""
+    start, rule = tail.start, Piece(members.low, None, period, residues)
+    while start > members.low:
+        ruled, member = rule.below(start), members.below(start)
+        if ruled != member:
+            return 1 + max(v for v in (ruled, member) if v is not None)
+        if ruled is None or start < tail.start - FAR:
+            return members.low if ruled is None else start
+        start = ruled
     return start
 
 
@@ -92,19 +97,12 @@ def _remainder(of: Size, period: int, residues: frozenset[int]) -> Condition:
     """`of % period in residues`; by its exceptions where these are fewer."""
     if len(residues) == period:
         return TRUE
-    missing = sorted(set(range(period)) - residues)
-    if len(residues) > 1 and len(missing) < min(len(residues), FEW):
-        return all_of(*(ne(of % period, r) for r in missing))
-    runs = _runs(sorted(residues))
-    if len(residues) > 2 * FEW and len(runs) <= 2:
-        return any_of(*(_run(of % period, period, *run) for run in runs))
+    if period - len(residues) < min(len(residues), FEW) and len(residues) > 1:
+        return all_of(*(ne(of % period, r) for r in range(period) if r not in residues))
+    stretches = runs(sorted(residues))
+    if len(residues) > 2 * FEW and len(stretches) <= 2:
+        return any_of(*(_run(of % period, period, *run) for run in stretches))
     return member(of % period, residues)
-
-
-def _runs(values: list[int]) -> list[tuple[int, int]]:
-    """First and last of each stretch of numbers that follow each other."""
-    starts = [v for v in values if v - 1 not in values]
-    return [(v, next(w for w in values if w >= v and w + 1 not in values)) for v in starts]
 
 
 def _run(of: Size, period: int, first: int, last: int) -> Condition:
@@ -129,7 +127,7 @@ def _listed(values: list[int], of: Size, low: int) -> Condition:
 
 def _finite(members: PeriodicSet, of: Size) -> Condition:
     if all(piece.stop is not None and piece.stop - piece.start <= MANY for piece in members.pieces):
-        values = list(members)
+        values = list(islice(members, MANY + 1))
         if len(values) <= MANY:
             return _listed(values, of, members.low)
     return any_of(*(_piece(piece, of) for piece in members.pieces))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-QUESTION = 50_000  # steps of one question: about half a second
+QUESTION = 40_000  # steps of one question: less than half a second
 
 
 class TooComplexError(Exception):
@@ -46,7 +46,7 @@ class Effort:
         self._edge = None
 
     def spend(self, steps: int = 1) -> None:
-        """Take some steps. Raises TooComplexError where a question has taken too many, ExhaustedError where all have."""
+        """Take some steps. Raises TooComplexError where a question takes too many, ExhaustedError where all do."""
         self.spent += steps
         if self.exhausted:
             raise ExhaustedError(f"more than {self.limit:,} steps")

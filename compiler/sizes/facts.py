@@ -13,10 +13,11 @@ from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import AllOf, Compare, Condition, all_of
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.intervals import Range
-from ogive.compiler.sizes.periodic import PeriodicSet, truth_set
+from ogive.compiler.sizes.periodic import PeriodicSet
 from ogive.compiler.sizes.prove import proves, split
 from ogive.compiler.sizes.sample import samples
 from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.truth import truth_set
 
 
 class Answer(Enum):

@@ -1,33 +1,18 @@
-"""The exact set of values of one unknown at which a condition holds: periodic between the places where signs change."""
+"""Sets of integers that are periodic between the places where something changes, and the lines that sizes follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from math import gcd, lcm
 
-from ogive.compiler.sizes.atoms import Compound, Floor, Max, Min, Unknown
-from ogive.compiler.sizes.columns import Table
-from ogive.compiler.sizes.condition import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Condition,
-    Member,
-    Not,
-    all_of,
-    any_of,
-    compare,
-    le,
-    lt,
-)
-from ogive.compiler.sizes.effort import Effort
-from ogive.compiler.sizes.size import Size, rebuild, size
+from ogive.compiler.sizes.atoms import Compound, Floor, Unknown
+from ogive.compiler.sizes.size import Size
 
 MAX_PERIOD = 4096
-MAX_POINTS = 20_000
-MAX_SPLITS = 64
+MAX_RESIDUES = 4096
 CACHE = 1 << 12
 
 
@@ -44,6 +29,26 @@ class Piece:
         """Whether the value is in this piece and a member."""
         return self.start <= value and (self.stop is None or value < self.stop) and value % self.period in self.residues
 
+    def __iter__(self) -> Iterator[int]:
+        residues = sorted(self.residues)
+        for turn in count(self.start // self.period) if residues else ():
+            for residue in residues:
+                value = turn * self.period + residue
+                if self.stop is not None and value >= self.stop:
+                    return
+                if value >= self.start:
+                    yield value
+
+    def below(self, value: int) -> int | None:
+        """The largest member under the value."""
+        top = (value if self.stop is None else min(value, self.stop)) - 1
+        turn, place = divmod(top, self.period)
+        here = max((r for r in self.residues if r <= place), default=None)
+        if here is None and self.residues:
+            turn, here = turn - 1, max(self.residues)
+        found = None if here is None else turn * self.period + here
+        return found if found is not None and found >= self.start else None
+
 
 @dataclass(frozen=True, slots=True)
 class PeriodicSet:
@@ -57,11 +62,7 @@ class PeriodicSet:
 
     def __iter__(self) -> Iterator[int]:
         for piece in self.pieces:
-            at = piece.start
-            while piece.residues and (piece.stop is None or at < piece.stop):
-                if at % piece.period in piece.residues:
-                    yield at
-                at += 1
+            yield from piece
 
     @property
     def empty(self) -> bool:
@@ -70,22 +71,39 @@ class PeriodicSet:
 
     def below(self, value: int) -> int | None:
         """The largest member under the value."""
-        for piece in reversed(self.pieces):
-            top = value if piece.stop is None else min(value, piece.stop)
-            for at in range(top - 1, max(piece.start, top - piece.period) - 1, -1):
-                if at % piece.period in piece.residues:
-                    return at
-        return None
+        found = (piece.below(value) for piece in reversed(self.pieces))
+        return next((member for member in found if member is not None), None)
 
     def above(self, value: int) -> int | None:
         """The smallest member over the value."""
         for piece in self.pieces:
-            bottom = max(value + 1, piece.start)
-            stop = bottom + piece.period if piece.stop is None else min(piece.stop, bottom + piece.period)
-            for at in range(bottom, stop):
-                if at % piece.period in piece.residues:
-                    return at
+            least = next(iter(Piece(max(piece.start, value + 1), piece.stop, piece.period, piece.residues)), None)
+            if least is not None:
+                return least
         return None
+
+
+def runs(values: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of each stretch of increasing numbers that follow each other."""
+    starts = [at for at, v in enumerate(values) if at == 0 or values[at - 1] != v - 1]
+    ends = [*(at - 1 for at in starts[1:]), len(values) - 1]
+    return [(values[first], values[last]) for first, last in zip(starts, ends, strict=False)]
+
+
+def joined(low: int, pieces: list[Piece]) -> PeriodicSet | None:
+    """The members of any of some pieces, which may lie over one another; None of too many residues."""
+    edges = sorted({piece.start for piece in pieces} | {piece.stop for piece in pieces if piece.stop is not None})
+    found: list[Piece] = []
+    for start, stop in zip(edges, [*edges[1:], None], strict=False):
+        here = [p for p in pieces if p.start <= start and (p.stop is None or start < p.stop) and p.residues]
+        period = lcm(*(piece.period for piece in here))
+        if sum(len(piece.residues) * (period // piece.period) for piece in here) > MAX_RESIDUES:
+            return None
+        turns = ((piece, turn) for piece in here for turn in range(period // piece.period))
+        residues = frozenset(residue + turn * piece.period for piece, turn in turns for residue in piece.residues)
+        if residues:
+            found.append(Piece(start, stop, period, residues))
+    return PeriodicSet(low, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,147 +153,9 @@ def _atom_line(atom: Unknown | Compound) -> Line | None:
     return Line(num.slope, num.low + num.over * (1 - m), num.high, num.over * m, period)
 
 
-def truth_set(
-    condition: Condition, unknown: Unknown, low: int, high: int | None = None, *, effort: Effort
-) -> PeriodicSet | None:
-    """The values from `low` to `high` at which the condition holds; None where it is not quasi-linear."""
-    condition = _without_extremes(condition, MAX_SPLITS)
-    period, zones = 1, []
-    for of, least, most in _compared(condition):
-        line = quasi_line(of)
-        zone = crossing(line, least, most) if line is not None else _root_bound(of, least, most)
-        period = lcm(period, line.period) if line is not None else period
-        if zone is None or period > MAX_PERIOD:
-            return None
-        zones.append(zone)
-    spans = _spans(sorted(zones), period, low, None if high is None else high + 1)
-    if sum(stop - start for start, stop, _ in spans) > MAX_POINTS:
-        return None
-    effort.spend(1 + sum(stop - start for start, stop, _ in spans) * condition.weight // 100)
-    return _evaluated(condition, unknown, low, spans, period)
-
-
 def crossing(line: Line, least: int, most: int) -> tuple[int, int]:
     """Where a quasi-linear size may lie between two numbers: from, and up to but not including."""
     if line.slope == 0:
         return 0, 0
     edges = sorted((least * line.over - line.high, most * line.over - line.low), reverse=line.slope < 0)
     return edges[0] // line.slope, 1 - (edges[1] // -line.slope)
-
-
-def _root_bound(of: Size, least: int, most: int) -> tuple[int, int] | None:
-    """The same for a polynomial: Cauchy's bound on its roots. None where it holds more than powers of one unknown."""
-    powers = {m[0][1] if m else 0: c for m, c in of.terms.items() if not m or isinstance(m[0][0], Unknown)}
-    if len(powers) < len(of.terms) or any(len(m) > 1 for m in of.terms):
-        return None
-    top = abs(powers[max(powers)])
-    rest = max((abs(c) for power, c in powers.items() if 0 < power < max(powers)), default=0)
-    bound = 2 + max(rest, *(abs(powers.get(0, 0) - edge) for edge in (least, most))) // top
-    return -bound, bound + 1
-
-
-def _spans(zones: list[tuple[int, int]], period: int, low: int, end: int | None) -> list[tuple[int, int, int | None]]:
-    """What to evaluate: `(from, to, until)`, where the values up to `until` repeat those between from and to."""
-    spans: list[tuple[int, int, int | None]] = []
-    at = low
-    for start, stop in [*zones, (None, None)]:
-        until = end if start is None else (start if end is None else min(start, end))
-        if until is None or at < until:
-            first = at + period if until is None else min(at + period, until)
-            spans.append((at, first, until))
-            at = first if until is None else until
-        if stop is None or (end is not None and at >= end):
-            break
-        stop = stop if end is None else min(stop, end)
-        if at < stop:
-            spans.append((at, stop, stop))
-            at = stop
-    return spans
-
-
-def _evaluated(
-    condition: Condition, unknown: Unknown, low: int, spans: list[tuple[int, int, int | None]], period: int
-) -> PeriodicSet:
-    values = [v for start, stop, _ in spans for v in range(start, stop)]
-    holds = Table({unknown: values}, len(values)).condition(condition)
-    pieces: list[Piece] = []
-    at = 0
-    for start, stop, until in spans:
-        members = [v for v, held in zip(range(start, stop), holds[at : at + stop - start], strict=True) if held]
-        at += stop - start
-        if until == stop:
-            pieces.extend(Piece(v, v + 1, 1, frozenset((0,))) for v in members)
-        elif members:
-            pieces.append(Piece(start, until, period, frozenset(v % period for v in members)))
-    return PeriodicSet(low, tuple(pieces))
-
-
-def _compared(condition: Condition) -> Iterator[tuple[Size, int, int]]:
-    """The sizes whose signs the condition hangs on, as `(size, least, most)`: it is compared with numbers between."""
-    if isinstance(condition, Compare):
-        yield condition.left - condition.right, 0, 0
-    elif isinstance(condition, Member):
-        yield condition.of, min(condition.values), max(condition.values)
-    elif isinstance(condition, Not):
-        yield from _compared(condition.part)
-    elif isinstance(condition, AllOf | AnyOf):
-        for part in condition.parts:
-            yield from _compared(part)
-
-
-def _without_extremes(condition: Condition, budget: int) -> Condition:
-    """The same condition with minima and maxima split: either operand, and then it is the smaller (the larger) one."""
-    if isinstance(condition, AllOf | AnyOf):
-        parts = [_without_extremes(part, budget) for part in condition.parts]
-        return all_of(*parts) if isinstance(condition, AllOf) else any_of(*parts)
-    if isinstance(condition, Not):
-        return _without_extremes(condition.part.negate(), budget)
-    of = condition.left - condition.right if isinstance(condition, Compare) else getattr(condition, "of", size(0))
-    extreme = find_extreme(of)
-    if extreme is None or budget <= 1:
-        return condition
-    options: list[Condition] = []
-    for at, part in enumerate(extreme.parts):
-        changed = with_operand(of, extreme, part)
-        if changed is None:
-            continue
-        chosen_there = _first_best(extreme, at)
-        if isinstance(condition, Compare):
-            there: Condition = compare(condition.op, changed, 0)
-        else:
-            assert isinstance(condition, Member), condition
-            there = Member(changed, condition.values)
-        options.append(_without_extremes(all_of(*chosen_there, there), budget // len(extreme.parts)))
-    return any_of(*options)
-
-
-def _first_best(extreme: Compound, at: int) -> list[Condition]:
-    """That the operand at this place is the first of the smallest (the largest) ones."""
-    part = extreme.parts[at]
-    found: list[Condition] = []
-    for place, other in enumerate(extreme.parts):
-        if place != at:
-            smaller, larger = (part, other) if isinstance(extreme, Min) else (other, part)
-            found.append(lt(smaller, larger) if place < at else le(smaller, larger))
-    return found
-
-
-def find_extreme(of: Size) -> Compound | None:
-    """A minimum or maximum in a size, an outer one first."""
-    for monomial in of.terms:
-        for atom, _ in monomial:
-            if isinstance(atom, Min | Max):
-                return atom
-            inner = (find_extreme(part) for part in atom.parts) if isinstance(atom, Compound) else ()
-            found = next((extreme for extreme in inner if extreme is not None), None)
-            if found is not None:
-                return found
-    return None
-
-
-def with_operand(of: Size, extreme: Compound, part: Size) -> Size | None:
-    """The size with one operand in place of a minimum or maximum; None where this one is a divisor that is 0."""
-    try:
-        return rebuild(of, lambda new, atom: part if atom is extreme else new)
-    except ZeroDivisionError:
-        return None

@@ -21,8 +21,8 @@ from ogive.compiler.sizes.condition import (
     le,
     member,
 )
-from ogive.compiler.sizes.periodic import find_extreme, truth_set, with_operand
 from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.truth import find_extreme, truth_set, with_operand
 
 MAX_CASES = 64
 
