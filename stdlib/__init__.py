@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 PREFIX = "std."
 
 
+@cache
 def names() -> tuple[str, ...]:
     """The modules of the library, sorted: `("std.attention", "std.nn", ...)`."""
     files = (entry.name for entry in resources.files(__name__).iterdir())

@@ -45,6 +45,7 @@ _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
 
 BITS = 4096  # of a whole number
 TERMS = 2_000  # of a size that is multiplied out
+LOOKED_AT = 500  # so many entries take as long as an operation
 LONGEST = 100_000  # entries of a list, characters of a string
 
 
@@ -168,6 +169,7 @@ def within(frame: Frame, value: Any, span: Span) -> Any:
                 stack.append(item)
             if left < 0:
                 break
+    frame.session.count((LONGEST - left) // LOOKED_AT)
     if left < 0:
         raise frame.fail("E0701", f"{kind_of(value)} of more than {LONGEST:,} entries", span)
     return value

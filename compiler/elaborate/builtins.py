@@ -12,7 +12,9 @@ from ogive.compiler.ir import Scalar
 from ogive.compiler.poset import Poset, PosetError
 from ogive.compiler.poset_form import PLACES, closed_form
 from ogive.compiler.poset_text import read
-from ogive.compiler.sizes import Size, ceil_div, maximum, minimum, size
+from ogive.compiler.sizes import Size, added, ceil_div, maximum, minimum, size
+
+AXES = 1_000  # of one tensor
 
 CONSTANTS: dict[str, Any] = {"pi": math.pi}
 
@@ -76,6 +78,8 @@ def _permutations(items: Any) -> tuple[tuple[Any, ...], ...]:
 def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
     number = _int(count, "`per_axis`")
     if not isinstance(value, tuple):
+        if number > AXES:
+            raise Misuse(f"a tensor has at most {AXES:,} axes here, not {number:,}")
         return (value,) * number
     if len(value) != number:
         raise Misuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}")
@@ -146,6 +150,8 @@ def _real(name: str, run: Callable[..., float], items: tuple[Any, ...]) -> Any:
 
 def _sum(*args: Any) -> Any:
     items = _list(args[0], "sum") if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+    if all(isinstance(item, Size) for item in items):
+        return added(items)
     total: Any = size(0)
     for item in items:
         if isinstance(total, Size) and isinstance(item, Size):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ogive.compiler.elaborate.session import Session
 
 
+NESTING = 100
+
+
 def constant(session: Session, ref: ConstRef) -> Any:
     """The value of a `const`, which each module keeps."""
     module = ref.module
@@ -50,6 +53,8 @@ def _value(frame: Frame, ref: ConstRef) -> Any:
         labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
         frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels)
         return BROKEN
+    if len(stack) >= NESTING:
+        raise LimitReached(f"constants are nested more than {NESTING} deep")
     stack.append(tree)
     try:
         return _fit(frame, evaluate.evaluate(frame, tree.value), tree.value.span)

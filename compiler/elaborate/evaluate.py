@@ -29,6 +29,8 @@ from ogive.compiler.sizes import Condition, Size, TooComplexError, all_of, any_o
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
+LARGE = 200  # a size that weighs more takes longer than an operation
+
 
 def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
     """The value of an expression. `name` is what it is bound to, for the path of what it allocates."""
@@ -36,8 +38,9 @@ def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
         value = _EVALUATE[type(tree)](frame, tree, name)
     except TooComplexError as problem:
         raise frame.too_complex(problem, tree.span) from problem
-    if type(value) is Size:
+    if type(value) is Size and value.weight > LARGE:
         within_terms(frame, value, tree.span)
+        frame.session.count(value.weight // LARGE)
     return value
 
 
@@ -157,7 +160,7 @@ def _comprehension(frame: Frame, tree: syntax.Comprehension, name: str | None) -
             frame.variables[target] = saved[target]
         else:
             frame.variables.pop(target, None)
-    return tuple(found)
+    return arithmetic.within(frame, tuple(found), tree.span)
 
 
 def truth(frame: Frame, value: Any, span: Span) -> bool:

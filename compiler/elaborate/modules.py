@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class Module:
         return tuple(entry for tree, entry in entries if isinstance(entry, BlockRef) and entry.tree is tree)
 
 
+@lru_cache(256)
+def _close(name: str) -> list[str]:
+    return difflib.get_close_matches(name, stdlib.names(), 1)
+
+
 class Library:
     """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
@@ -51,6 +57,7 @@ class Library:
     ) -> None:
         self._modules: dict[str, Module] = {} if standard is None else standard
         self._files: dict[str, Module] = {}
+        self._found: dict[str, tuple[Path, ...]] = {}
         self._loading: list[str] = []
         self.length = 0  # of all files that were read beside the one that is checked
         self._allow_files = allow_files
@@ -84,10 +91,10 @@ class Library:
         """The module that a `use` names, or what is wrong with it."""
         if use.module.startswith("./"):
             return self._beside(use, user)
-        if use.module not in stdlib.names() and self._allow_files and (places := packages.files(use.module)):
+        if use.module not in stdlib.names() and self._allow_files and (places := self._places(use.module)):
             return self._packaged(use, places)
         if use.module not in stdlib.names():
-            close = difflib.get_close_matches(use.module, stdlib.names(), 1)
+            close = _close(use.module)
             if f"std.{use.module}" in stdlib.names():
                 close = [f"std.{use.module}"]
             module, _, item = use.module.rpartition(".")
@@ -102,6 +109,12 @@ class Library:
         if use.module in self._loading:
             return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span)
         return self.standard(use.module)
+
+    def _places(self, name: str) -> tuple[Path, ...]:
+        """The files that a name of a package could mean: looked up once for a check."""
+        if name not in self._found:
+            self._found[name] = packages.files(name)
+        return self._found[name]
 
     def _beside(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         folder = Path(user.path).resolve().parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.elaborate import arithmetic
 from ogive.compiler.elaborate.advice import call_of, handed_list, pattern_help
-from ogive.compiler.elaborate.arithmetic import divides
 from ogive.compiler.elaborate.builtins import Misuse
 from ogive.compiler.elaborate.checker import absent, at_least, operand_of, operate
 from ogive.compiler.elaborate.frame import Frame
@@ -50,16 +50,19 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
         pairs = list(zip(args, spans, strict=True))
         args = [*args[: func.counts], *(_known(frame, func, arg, place) for arg, place in pairs[func.counts :])]
     if func.name == "ceil_div" and len(args) == 2 and isinstance(args[1], Size):
-        divides(frame, func.name, args[1], span)
+        arithmetic.divides(frame, func.name, args[1], span)
     if func.name in DOMAINS and len(args) == 1 and isinstance(args[0], Size) and not args[0].is_number:
         if not at_least(frame, args[0], DOMAINS[func.name], f"what `{func.name}` takes", span):
             return BROKEN
     try:
-        return func.run(*args)
+        value = func.run(*args)
     except Misuse as problem:
         raise frame.fail("E0404", str(problem), span) from problem
     except TypeError as problem:
         raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
+    if isinstance(value, tuple):
+        frame.session.count(len(value) // arithmetic.LOOKED_AT)
+    return value
 
 
 def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:

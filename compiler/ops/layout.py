@@ -119,6 +119,9 @@ def split(checker: Checker, statics: Mapping[str, Any], types: Sequence[object])
         first = result.terms[0]
         text = f"`{first}` is unpacked, and its size `{count}` is not a number"
         raise misfit(text, first.inside, help=f"{first}=...")
+    if count.number > MAX_PARTS:
+        text = f"unpacks {count} tensors, more than {MAX_PARTS:,}"
+        raise ShapeError(text, code="E0701", operand=0, help="keep them on one axis: `rearrange`, slices, `repeat`")
     rest = operand.with_axes(*solved.outputs[0][1:])
     return (rest,) * count.number, {"recipe": solved.recipe}
 
@@ -185,6 +188,7 @@ def roll(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) 
     return (operand,), {"axis": resolve(operand, statics["axis"]), "by": size(statics["by"])}
 
 
+MAX_PARTS = 4096
 MODES = ("constant", "reflect", "replicate", "circular")
 
 

@@ -25,7 +25,7 @@ from ogive.compiler.sizes.condition import (
 from ogive.compiler.sizes.effort import Effort, ExhaustedError, TooComplexError
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.simplify import simplify
-from ogive.compiler.sizes.size import Size, ceil_div, maximum, minimum, size
+from ogive.compiler.sizes.size import Size, added, ceil_div, maximum, minimum, size
 from ogive.compiler.sizes.solve import Solution, solve, solve_each, values_near
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Solution",
     "TooComplexError",
     "Unknown",
+    "added",
     "all_of",
     "any_of",
     "ceil_div",

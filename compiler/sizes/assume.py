@@ -12,7 +12,7 @@ from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Mem
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.intervals import Range, Ranges
 from ogive.compiler.sizes.polynomial import common_factor, content, over
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.size import Size, added, size
 from ogive.compiler.sizes.truth import truth_set
 
 NEAR = 64  # ranges up to this length are described number by number
@@ -184,6 +184,7 @@ def _again(case: Case, distinct: Iterable[Size]) -> Case:
 def substitute(case: Case, unknown: Unknown, by: Size) -> Case:
     """The case with a size in place of one unknown; what was known of the unknown is now known of the size."""
     step = {unknown: by}
+    case.effort.spend(sum(1 + value.weight for value in case.mapping.values()))
     low, high = case.ranges.get(unknown, (unknown.low, None))
     mapping = {key: value.subs(step) for key, value in case.mapping.items()} | step
     ranges = {key: value for key, value in case.ranges.items() if key is not unknown}
@@ -291,7 +292,7 @@ def assume_multiple(case: Case, of: Size, m: Size) -> Case:
     if case.contradictory or (of % m) is size(0):
         return case
     if m.is_number:
-        of = size(0) + sum(((term(mono, c % m.number)) for mono, c in of.terms.items()), size(0))
+        of = added(term(mono, c % m.number) for mono, c in of.terms.items())
     shared = gcd(content(of.terms.values()), content(m.terms.values()))
     factor = term(common_factor([*of.terms, *m.terms]), shared)
     of, m = of // factor, m // factor
@@ -319,7 +320,7 @@ def _assume_congruence(case: Case, of: Size, m: int) -> Case:
         if gcd(coefficient, m) == 1:
             inverse = pow(coefficient, -1, m)
             rest = (size(unknown) * coefficient - of) * inverse
-            rest = sum((term(mono, c % m) for mono, c in rest.terms.items()), size(0))
+            rest = added(term(mono, c % m) for mono, c in rest.terms.items())
             return _parametrised(case, unknown, size(m), rest)
     return replace(case, exact=(*case.exact, (size(m), of)), _reduced={})
 

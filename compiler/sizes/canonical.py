@@ -9,7 +9,7 @@ from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not
 from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.polynomial import common_factor, content
 from ogive.compiler.sizes.show import nested_remainder
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.size import Size, added, size
 from ogive.compiler.sizes.truth import find_extreme
 
 
@@ -97,10 +97,10 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
     number = m.number
     if r >= number:
         return Truth(op == "!=")
-    names = sum((term(mono, c % number) for mono, c in q.terms.items() if mono), size(0))
+    names = added(term(mono, c % number) for mono, c in q.terms.items() if mono)
     rest = -constant_part(q) % number
     if all(2 * (c % number) > number for c in names.terms.values()):
-        names, rest = sum((term(mono, number - c) for mono, c in names.terms.items()), size(0)), -rest % number
+        names, rest = added(term(mono, number - c) for mono, c in names.terms.items()), -rest % number
     return compare(op, names % number, rest) if not names.is_number else eq(names, rest)
 
 
@@ -111,7 +111,7 @@ def _never_zero(case: Case, of: Size) -> bool:
 
 def _sides(gap: Size) -> tuple[Size, Size]:
     """`left == right`, both without a leading minus, for `gap == 0`."""
-    left = sum((term(m, c) for m, c in gap.terms.items() if c > 0), size(0))
+    left = added(term(m, c) for m, c in gap.terms.items() if c > 0)
     return left, left - gap
 
 

@@ -9,7 +9,7 @@ from ogive.compiler.sizes.condition import Condition
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.intervals import Range, Ranges, lower, relaxed, term_range
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
-from ogive.compiler.sizes.size import Size, maximum, minimum, rebuild, size
+from ogive.compiler.sizes.size import Size, added, maximum, minimum, rebuild, size
 
 DEPTH = 4  # how many facts one linear implication may add up
 
@@ -158,7 +158,7 @@ def term(monomial: Monomial, coefficient: int) -> Size:
 
 def total(terms: Terms) -> Size:
     """Some terms as a size."""
-    return sum((term(m, c) for m, c in terms.items()), size(0))
+    return added(term(m, c) for m, c in terms.items())
 
 
 def lone_floor(of: Size) -> Floor | None:

@@ -152,6 +152,8 @@ def _floors(terms: Iterable[Monomial]) -> list[tuple[Monomial, Floor]]:
 
 def _remainders(terms: Terms) -> tuple[list[Term], Terms]:
     found: list[Term] = []
+    if len(terms) > SHORT:
+        return found, terms
     while (hidden := remainder_in(terms)) is not None:
         coefficient, floor, _, terms = hidden
         text = _quotient(floor.num.text, floor.den.text, "%")
@@ -179,7 +181,7 @@ def nested_remainder(terms: Terms) -> tuple[Floor, Terms, Terms] | None:
 def _folded(terms: Terms) -> tuple[list[Term], Terms]:
     """`h + h//2` is `3*h//2`: what shares its names goes back into the numerator, and a number if that is short."""
     found: list[Term] = []
-    for monomial, floor in _floors(terms):
+    for monomial, floor in _floors(terms) if len(terms) <= SHORT else ():
         if floor.weight > SHORT or monomial not in terms or len(monomial) > 1 or abs(terms[monomial]) != 1:
             continue
         if not floor.den.is_number:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, reduce
 from types import MappingProxyType
 from weakref import WeakValueDictionary
@@ -125,15 +125,10 @@ def _new(terms: Terms) -> Size:
     new.terms = terms
     new.is_number = not terms or (len(terms) == 1 and ONE in terms)
     new.number = terms.get(ONE, 0) if new.is_number else 0
-    new._powers, new.weight = False, len(terms)
-    found: frozenset[Unknown] = _NONE
-    for monomial in terms:
-        for atom, _ in monomial:
-            new.weight += atom.weight
-            if isinstance(atom, Power):
-                new._powers = True
-            found = found | atom.unknowns if found else atom.unknowns
-    new.unknowns = found
+    atoms = [factor[0] for monomial in terms for factor in monomial]
+    new._powers = any(type(atom) is Power for atom in atoms)
+    new.weight = len(terms) + sum([atom.weight for atom in atoms])
+    new.unknowns = atoms[0].unknowns if len(atoms) == 1 else _NONE.union(*[atom.unknowns for atom in atoms])
     new._range = new._text = None
     return new
 
@@ -152,6 +147,19 @@ def size(value: int | Size | Atom) -> Size:
     if isinstance(value, Size):
         return value
     return _constant(int(value)) if isinstance(value, int) else _atom(value)
+
+
+def added(sizes: Iterable[Size]) -> Size:
+    """The sum of many sizes, as if they were added one by one."""
+    terms: Terms = {}
+    for each in sizes:
+        for monomial, coefficient in each.terms.items():
+            value = terms.get(monomial, 0) + coefficient
+            if value:
+                terms[monomial] = value
+            else:
+                del terms[monomial]
+    return _merged_powers(terms)
 
 
 def _add(a: Size, b: Size, scale: int) -> Size:
@@ -326,12 +334,12 @@ def _substituted(old: Size, given: tuple[tuple[Unknown, Size], ...]) -> Size:
     return _rebuilt(old, dict(given), {})
 
 
-def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size]) -> Size:
-    def replaced(atom: Atom) -> Size:
+def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size | None]) -> Size:
+    def replaced(atom: Atom) -> Size | None:
         if isinstance(atom, Unknown):
-            return size(mapping.get(atom, atom))
+            return size(mapping[atom]) if atom in mapping else None
         if atom.unknowns.isdisjoint(mapping):
-            return _atom(atom)
+            return None
         return BUILD[type(atom)](*(_rebuilt(part, mapping, done) for part in atom.parts))
 
     return _with_atoms(old, replaced, done)
@@ -339,30 +347,42 @@ def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size])
 
 def rebuild(old: Size, change: Callable[[Size, Compound], Size]) -> Size:
     """The size with `change(rebuilt atom, atom)` for every compound atom, the innermost first."""
-    done: dict[Atom, Size] = {}
+    done: dict[Atom, Size | None] = {}
 
-    def replaced(atom: Atom) -> Size:
+    def replaced(atom: Atom) -> Size | None:
         if isinstance(atom, Unknown):
-            return _atom(atom)
+            return None
         parts = [_with_atoms(part, replaced, done) for part in atom.parts]
         return change(BUILD[type(atom)](*parts), atom)
 
     return _with_atoms(old, replaced, done)
 
 
-def _with_atoms(old: Size, replaced: Callable[[Atom], Size], done: dict[Atom, Size]) -> Size:
-    total = _constant(old.terms.get(ONE, 0))
+def _with_atoms(old: Size, replaced: Callable[[Atom], Size | None], done: dict[Atom, Size | None]) -> Size:
+    """The size with what `replaced` gives in place of its atoms; None leaves one as it is."""
+    total: Terms = {}
     for monomial, coefficient in old.terms.items():
-        if not monomial:
-            continue
-        product = _constant(coefficient)
-        for atom, exponent in monomial:
-            new = done.get(atom)
+        kept: list[tuple[Atom, int]] = []
+        factors: list[Size] = []
+        for factor in monomial:
+            atom, exponent = factor
+            if atom not in done:
+                done[atom] = replaced(atom)
+            new = done[atom]
             if new is None:
-                new = done[atom] = replaced(atom)
-            product = product * (new if exponent == 1 else new**exponent)
-        total = total + product
-    return total
+                kept.append(factor)
+            else:
+                factors.append(new if exponent == 1 else new**exponent)
+        terms: Terms = {tuple(kept): coefficient}
+        if factors:
+            terms = reduce(_multiply, factors, _of(terms)).terms
+        for term, number in terms.items():
+            value = total.get(term, 0) + number
+            if value:
+                total[term] = value
+            else:
+                del total[term]
+    return _merged_powers(total)
 
 
 BUILD: Mapping[type[Compound], Callable[..., Size]] = MappingProxyType(
