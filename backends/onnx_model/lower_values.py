@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ogive.backends.onnx_model.elems import NUMPY, ONNX
+from ogive.backends.onnx_model.folding import LARGEST
 from ogive.backends.onnx_model.lower_slices import scalar
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import known, operand
@@ -34,7 +36,7 @@ def filled(value: float) -> Lowering:
         type = node.outputs[0].type
         if known(type.sizes):
             shape = [item.number for item in type.sizes]
-            if np.prod(shape) <= SMALL:
+            if prod(shape) <= SMALL:
                 return ctx.array(np.full(shape, value, NUMPY[ctx.elem(type.elem)]))
         return _repeated(ctx, node, bool(value) if type.elem == "bool" else value)
 
@@ -48,7 +50,7 @@ def full(ctx: Context, node: Node, args: Args) -> str:
 
 def counted(ctx: Context, length: Size) -> str:
     """0, 1, ..., n - 1."""
-    if length.is_number:
+    if length.is_number and length.number <= LARGEST:
         return ctx.array(np.arange(length.number))
     return ctx.node("Range", ctx.number(0, "int"), scalar(ctx, length), ctx.number(1, "int"))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from ogive.afford import runnable
 from ogive.arguments import device as device_here
 from ogive.arguments import float_type, listed, named, takes, tensor, whole
 from ogive.arguments import theme as themes
@@ -109,6 +110,7 @@ class DeployedModel(Model):
 
         self._refuse_training(state)
         self._refuse_random()
+        runnable(self.source.ir)
         try:
             return verify(self.conversion, load(self.source, state, None), inputs, sizes)
         except PassError as error:

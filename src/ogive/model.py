@@ -10,6 +10,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ogive.afford import affordable, countable
 from ogive.arguments import (
     call_of_pass,
     either,
@@ -69,6 +70,7 @@ class Model:
     @cached_property
     def slots(self) -> dict[str, Slot]:
         """For each path in the tree of weights: shape, element type, and whether it is learned."""
+        countable(self.ir)
         return slots(self.ir)
 
     @property
@@ -136,8 +138,12 @@ class Model:
             return self.deploy(recipe).fresh(device)
         source = self.torch_source()
         with needs("torch"):
+            from torch import get_default_device
+
             from ogive.backends.pytorch.module import build
 
+        if str(get_default_device() if device is None else device) == "cpu":
+            affordable(self.ir)
         return build(self.ir, source, device=device)
 
     @takes(recipe=maybe(text))

@@ -8,6 +8,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ogive.afford import runnable
 from ogive.backends.weights.maps import WeightMap
 from ogive.checkpoints import AnyPath, arrays
 from ogive.extras import needs
@@ -60,6 +61,7 @@ def export(
         return opened(outputs, reads, force)
 
     places([path])  # refused before anything is computed
+    runnable(model.ir, ("repeat",))
     from ogive.backends.onnx_model.errors import OnnxError
     from ogive.backends.onnx_model.export import Settings, exported
     from ogive.backends.onnx_model.write import write

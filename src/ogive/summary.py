@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ogive.backends.weights.paths import Slot
-from ogive.compiler.ir import Definition, Graph, Model
+from ogive.compiler.ir import Graph, Model
 from ogive.compiler.sizes import Unknown, size
 from ogive.compiler.weights import opaque
 from ogive.cost import multiply_adds, runs, taken
 
+LOOPS = ("repeat", "scan", "over", "each")
 BOOKKEEPING = frozenset(
     {
         "weight",
@@ -60,18 +61,16 @@ def _at(ir: Model, sizes: Mapping[str, int]) -> str:
     return f"{count.number:,}" if count.is_number else str(count)
 
 
-def operations(ir: Model) -> Counter[str]:
+def operations(ir: Model, loops: Collection[str] = LOOPS) -> Counter[str]:
     """How often each primitive operation runs in one forward pass, as deployed and with every optional input: in all
     iterations of a loop and at all indices of `over` and `each`, where their number is known (else once).
+
+    `loops` says which of them count.
     """
-    return _definition(ir.definition, dict(ir.bindings))
+    return _graph(ir.definition.graph, dict(ir.bindings), loops)
 
 
-def _definition(definition: Definition, sizes: Mapping[Unknown, int]) -> Counter[str]:
-    return _graph(definition.graph, sizes)
-
-
-def _graph(graph: Graph, sizes: Mapping[Unknown, int]) -> Counter[str]:
+def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str]) -> Counter[str]:
     total: Counter[str] = Counter()
     for node in graph.nodes:
         if node.op not in BOOKKEEPING:
@@ -80,10 +79,10 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int]) -> Counter[str]:
         if node.callee is not None:
             # sizes that the input alone decides stay open: no loop counts by them
             inside = {unknown: size.at(sizes) for unknown, size in node.bindings if size.unknowns <= sizes.keys()}
-            inner += _definition(node.callee, inside)
+            inner += _graph(node.callee.graph, inside, loops)
         for region in taken(node):
-            inner += _graph(region, sizes)
-        many = runs(node)
+            inner += _graph(region, sizes, loops)
+        many = runs(node) if node.op in loops else size(1)
         times = many.at(sizes) if many.unknowns <= sizes.keys() else 1
         for op, count in inner.items():
             total[op] += times * count

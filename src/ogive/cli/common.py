@@ -21,6 +21,7 @@ from ogive.refusals import ArchWarning
 
 EXTERN = click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 FORCE = click.option("--force", is_flag=True, help="Replace files that are there; never one that is read here.")
+MEMORY = ("allocate memory", "out of memory", "Storage size calculation overflowed")  # what torch says of it
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
@@ -41,6 +42,10 @@ def reported() -> Iterator[None]:
         except ArchError as error:
             click.echo(render(error.diagnostics, color=colored()))
             sys.exit(1)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not any(text in str(error) for text in MEMORY):
+                raise
+            raise click.ClickException(f"E0701: this takes more memory than the machine has: {error}") from None
         except OSError as error:
             name = f" `{error.filename}`" if error.filename else ""
             raise click.ClickException(
