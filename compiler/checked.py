@@ -29,6 +29,7 @@ from ogive.compiler.elaborate.values import (
 from ogive.compiler.elaborate.variants import Variant, abstract, bindings_of
 from ogive.compiler.ir import Definition, Model
 from ogive.compiler.known_weights import known_weights
+from ogive.compiler.powers import without_number
 from ogive.compiler.program_types import BlockReport, ModelReport
 from ogive.compiler.python_statics import statics_of
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, TooComplexError, Unknown, simplify, size
@@ -334,6 +335,10 @@ class _Checked:
                 text = f"`{variant.ref.name}` demands {condition}: with {values} it never holds"
                 self.add([Diagnostic("E0401", text, span)])
                 return None
+        if (large := without_number(definition, known)) is not None:
+            values = ", ".join(f"{u} = {n}" for u, n in numbers.items() if n)
+            self.add([Diagnostic("E0701", f"the size `{large}` is too large a number here, with {values}", span)])
+            return None
         conditions = simplify(self.session.facts, [c.subs(known) for c in definition.conditions])
         ir = Model(name, definition, tuple(numbers.items()), tuple(conditions), (), doc or definition.doc)
         if pins is not None and not self._pinned(definition, known, conditions, pins):

@@ -31,6 +31,7 @@ class Run:
     length: int
     count: int
     carried: dict[tuple[int, int], str] = field(default_factory=dict)  # (step of a copy, its result): what enters first
+    alike: bool = False  # copies do not even differ in numbers
 
     @property
     def end(self) -> int:
@@ -60,12 +61,27 @@ def runs(steps: Sequence[Step], outputs: Sequence[str]) -> list[Run]:
     hashes = [hash(key) for key in keys]
     heavy = [step.op.learned or bool(step.op.bodies) or step.callee is not None for step in steps]
     found: list[Run] = []
+    latest: dict[int, list[Run]] = {}  # by length
     for at in range(len(steps)):
         for length in range(1, min(LONGEST, (len(steps) - at) // 2) + 1):
-            if hashes[at] == hashes[at + length] and any(heavy[at : at + length]):
+            if hashes[at] == hashes[at + length] and any(heavy[at : at + length]) and not _inside(latest, at, length):
                 run = _run(steps, keys, hashes, at, length, outputs)
                 found += [run] if run is not None else []
+                if run is not None:
+                    run.alike = not any(_differing(steps, run))
+                    latest[length] = [*(r for r in latest.get(length, ()) if r.end > at), run]
     return _chosen(steps, found)
+
+
+def _inside(latest: dict[int, list[Run]], at: int, length: int) -> bool:
+    """Whether a run from here on is the rest of one that begins earlier, or takes copies of equal steps together."""
+    for of, earlier in latest.items():
+        if length % of == 0:
+            for run in earlier:
+                within = run.start <= at and at + 2 * length <= run.end
+                if within and (run.alike if of < length else at > run.start and (at - run.start) % length == 0):
+                    return True
+    return False
 
 
 def _chosen(steps: Sequence[Step], found: list[Run]) -> list[Run]:
@@ -74,7 +90,7 @@ def _chosen(steps: Sequence[Step], found: list[Run]) -> list[Run]:
     def key(run: Run) -> tuple[bool, int, int, int, bool, int]:
         late = steps[run.start].callee is None  # a turn begins with a block, where it may begin anywhere
         return (
-            any(_differing(steps, run)), len(run.carried), -run.length * run.count, run.length, late, run.start,
+            not run.alike, len(run.carried), -run.length * run.count, run.length, late, run.start,
         )  # fmt: skip
 
     taken: list[Run] = []

@@ -33,10 +33,10 @@ class Jump:
         """Whether it runs straight."""
         return abs(self.start - self.end) < LEVEL
 
-    def meets(self, other: Jump) -> bool:
-        """Whether the upright parts of both would touch on one track."""
-        (a, b), (c, d) = sorted((self.start, self.end)), sorted((other.start, other.end))
-        return a < d + 2 and c < b + 2
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The heights of its upright part, which may not touch another one's on a track."""
+        return min(self.start, self.end), max(self.start, self.end) + 2
 
 
 def tracks(jumps: Iterable[Jump]) -> dict[Jump, int]:
@@ -45,8 +45,11 @@ def tracks(jumps: Iterable[Jump]) -> dict[Jump, int]:
     down = sorted((j for j in moving if j.end > j.start), key=lambda j: (-j.start, -j.end))
     up = sorted((j for j in moving if j.end < j.start), key=lambda j: (j.start, j.end))
     found: dict[Jump, int] = {}
+    taken: list[tuple[float, float, int]] = []
     for jump in (*down, *up):
-        found[jump] = max((track + 1 for other, track in found.items() if jump.meets(other)), default=0)
+        low, high = jump.reach
+        found[jump] = max((track + 1 for least, most, track in taken if low < most and least < high), default=0)
+        taken.append((low, high, found[jump]))
     return found
 
 

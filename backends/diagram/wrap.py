@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 from ogive.backends.diagram.figure import Section
 from ogive.backends.diagram.place import Placed, place
@@ -42,12 +43,15 @@ def _cuts(placed: Placed, theme: Theme) -> list[int]:
     wires = [sum(len(t.slots) for t in boundary) * WIRE for boundary in boundaries]
     best: list[tuple[float, int]] = [(0.0, 0)]
     for b in range(1, last + 1):
-        costs = []
-        for a in range(b):
+        least = (inf, 0)
+        for a in reversed(range(b)):
             wide = gaps[b].bend - gaps[a].start
             over, under = max(wide - theme.width, 0.0), max(theme.width - wide, 0.0)
-            costs.append((best[a][0] + ROW + OVER * over + (UNDER * under + wires[b] if b < last else 0.0), a))
-        best.append(min(costs))
+            if ROW + OVER * over > least[0]:
+                break  # and what begins earlier is wider still
+            cost = best[a][0] + ROW + OVER * over + (UNDER * under + wires[b] if b < last else 0.0)
+            least = min(least, (cost, a))
+        best.append(least)
     cuts, at = [], best[last][1]
     while at:
         cuts.append(at)

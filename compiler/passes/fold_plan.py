@@ -207,7 +207,8 @@ def _choices(operands: tuple[Region, ...]) -> list[tuple[Form | None, ...]]:
         tuple(None if i == at else form for i, form in enumerate(choice))
         for choice in found[:2] for at in range(len(operands)) if len(operands) > 1
     ]  # fmt: skip
-    return list(dict.fromkeys([*found, *mixed, (None,) * len(operands)]))
+    # forms of one region differ: by identity, since to compare or hash one is to walk all that it holds
+    return list({tuple(map(id, choice)): choice for choice in [*found, *mixed, (None,) * len(operands)]}.values())
 
 
 def loose(affine: Affine) -> bool:

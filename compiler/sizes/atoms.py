@@ -35,6 +35,11 @@ class Unknown:
         return 1
 
     @property
+    def powered(self) -> bool:
+        """Whether a power with a symbolic exponent is in it."""
+        return False
+
+    @property
     def unknowns(self) -> frozenset[Unknown]:
         """The unknown itself."""
         return frozenset((self,))
@@ -52,6 +57,7 @@ class Compound:
     high: int | None
     unknowns: frozenset[Unknown] = field(repr=False)
     weight: int = field(repr=False)
+    powered: bool = field(repr=False)
     serial: int = field(default_factory=_serials.__next__, repr=False)
 
 
@@ -108,5 +114,6 @@ def interned(kind: type[Compound], parts: tuple[Size, ...], low: int | None, hig
     atom = _interned.get(key)
     if atom is None:
         unknowns = frozenset().union(*(part.unknowns for part in parts))
-        atom = _interned[key] = kind(parts, low, high, unknowns, 1 + sum(part.weight for part in parts))
+        powered = kind is Power or any(part.powered for part in parts)
+        atom = _interned[key] = kind(parts, low, high, unknowns, 1 + sum(part.weight for part in parts), powered)
     return atom

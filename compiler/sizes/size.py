@@ -26,13 +26,25 @@ class NoNumberError(ZeroDivisionError):
 class Size:
     """An integer, symbolic or not. Immutable; two sizes of one normal form are one object."""
 
-    __slots__ = ("__weakref__", "_powers", "_range", "_text", "is_number", "number", "terms", "unknowns", "weight")
+    __slots__ = (
+        "__weakref__",
+        "_powers",
+        "_range",
+        "_text",
+        "is_number",
+        "number",
+        "powered",
+        "terms",
+        "unknowns",
+        "weight",
+    )
 
     terms: Terms  # never changed
     is_number: bool
     number: int
     unknowns: frozenset[Unknown]
     weight: int  # how many names and signs its text has
+    powered: bool  # whether a power with a symbolic exponent is in it
     _range: Range | None
     _text: Text | None
     _powers: bool
@@ -126,7 +138,8 @@ def _new(terms: Terms) -> Size:
     new.is_number = not terms or (len(terms) == 1 and ONE in terms)
     new.number = terms.get(ONE, 0) if new.is_number else 0
     atoms = [factor[0] for monomial in terms for factor in monomial]
-    new._powers = any(type(atom) is Power for atom in atoms)
+    new.powered = any([atom.powered for atom in atoms])
+    new._powers = new.powered and any(type(atom) is Power for atom in atoms)
     new.weight = len(terms) + sum([atom.weight for atom in atoms])
     new.unknowns = atoms[0].unknowns if len(atoms) == 1 else _NONE.union(*[atom.unknowns for atom in atoms])
     new._range = new._text = None
