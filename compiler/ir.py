@@ -277,6 +277,15 @@ class Definition:
         return next((node for node in self.graph.nodes if node.op == "extern"), None)
 
     @cached_property
+    def powered(self) -> bool:
+        """Whether a size here or below has a power with a symbolic exponent, which may be no number of a model."""
+        return any(
+            (node.callee is not None and (node.callee.powered or any(size.powered for _, size in node.bindings)))
+            or any(axis.size.powered for value in node.outputs for axis in value.type.axes)
+            for node in self.graph.walk()
+        )
+
+    @cached_property
     def stateless(self) -> bool:
         """True where it owns no weight, directly or below, and no module of the user's."""
         if self.foreign is not None:

@@ -14,7 +14,7 @@ def without_number(
     """A size of a tensor, here or in a block that is used, that is no number within reason; None where all are."""
     seen = set() if seen is None else seen
     key = (id(definition), tuple(known.values()))
-    if key in seen:
+    if key in seen or not definition.powered:
         return None
     seen.add(key)
     for node in definition.graph.walk():

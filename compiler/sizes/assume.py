@@ -16,6 +16,7 @@ from ogive.compiler.sizes.size import Size, added, size
 from ogive.compiler.sizes.truth import truth_set
 
 NEAR = 64  # ranges up to this length are described number by number
+LIGHT = 8  # to substitute in a size of this weight is part of a step
 
 
 def assume(case: Case, condition: Condition) -> Case:
@@ -184,7 +185,7 @@ def _again(case: Case, distinct: Iterable[Size]) -> Case:
 def substitute(case: Case, unknown: Unknown, by: Size) -> Case:
     """The case with a size in place of one unknown; what was known of the unknown is now known of the size."""
     step = {unknown: by}
-    case.effort.spend(sum(1 + value.weight for value in case.mapping.values()))
+    case.effort.spend(sum(value.weight for value in case.mapping.values() if value.weight > LIGHT))
     low, high = case.ranges.get(unknown, (unknown.low, None))
     mapping = {key: value.subs(step) for key, value in case.mapping.items()} | step
     ranges = {key: value for key, value in case.ranges.items() if key is not unknown}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
@@ -23,21 +23,13 @@ class Unknown:
     kind: Literal["size", "pack"] = "size"
     born: object = field(default=None, repr=False)
     serial: int = field(default_factory=_serials.__next__, repr=False)
+    weight: ClassVar[int] = 1  # how many names and signs its text has
+    powered: ClassVar[bool] = False  # whether a power with a symbolic exponent is in it
 
     @property
     def high(self) -> None:
         """Unknowns have no upper bound of their own."""
         return None
-
-    @property
-    def weight(self) -> int:
-        """How many names and signs its text has."""
-        return 1
-
-    @property
-    def powered(self) -> bool:
-        """Whether a power with a symbolic exponent is in it."""
-        return False
 
     @property
     def unknowns(self) -> frozenset[Unknown]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 QUESTION = 40_000  # steps of one question: less than half a second
 
@@ -19,36 +20,33 @@ class ExhaustedError(TooComplexError):
 class Effort:
     """The steps that were taken, and how many may be. A question is asked of facts; those on the way belong to it."""
 
-    limit: int | None = None
+    limit: float = inf
     spent: int = 0
-    _edge: int | None = None  # where the question at hand ends
-
-    @property
-    def asking(self) -> bool:
-        """Whether a question is being answered."""
-        return self._edge is not None
+    asking: bool = False  # whether a question is being answered
+    _stop: float = inf  # where the question at hand ends, or all
 
     @property
     def exhausted(self) -> bool:
         """Whether nothing more can be asked."""
-        return self.limit is not None and self.spent > self.limit
+        return self.spent > self.limit
 
-    def begin(self, limit: int | None) -> None:
+    def begin(self, limit: int) -> None:
         """Count anew."""
-        self.limit, self.spent, self._edge = limit, 0, None
+        self.limit = self._stop = limit
+        self.spent, self.asking = 0, False
 
     def ask(self) -> None:
         """A question begins."""
-        self._edge = self.spent + QUESTION
+        self.asking, self._stop = True, min(self.limit, self.spent + QUESTION)
 
     def answered(self) -> None:
         """The question ends."""
-        self._edge = None
+        self.asking, self._stop = False, self.limit
 
     def spend(self, steps: int = 1) -> None:
         """Take some steps. Raises TooComplexError where a question takes too many, ExhaustedError where all do."""
         self.spent += steps
-        if self.exhausted:
-            raise ExhaustedError(f"more than {self.limit:,} steps")
-        if self._edge is not None and self.spent > self._edge:
+        if self.spent > self._stop:
+            if self.exhausted:
+                raise ExhaustedError(f"more than {self.limit:,} steps")
             raise TooComplexError(f"more than {QUESTION:,} steps")

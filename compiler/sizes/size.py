@@ -77,7 +77,7 @@ class Size:
         return _floor(size(other), self)
 
     def __mod__(self, other: Size | int) -> Size:
-        return self - size(other) * (self // other)
+        return _modulo(self, size(other))
 
     def __rmod__(self, other: int) -> Size:
         return size(other) % self
@@ -138,9 +138,12 @@ def _new(terms: Terms) -> Size:
     new.is_number = not terms or (len(terms) == 1 and ONE in terms)
     new.number = terms.get(ONE, 0) if new.is_number else 0
     atoms = [factor[0] for monomial in terms for factor in monomial]
-    new.powered = any([atom.powered for atom in atoms])
-    new._powers = new.powered and any(type(atom) is Power for atom in atoms)
-    new.weight = len(terms) + sum([atom.weight for atom in atoms])
+    weight, powered = len(terms), False
+    for atom in atoms:
+        weight += atom.weight
+        powered = powered or atom.powered
+    new.weight, new.powered = weight, powered
+    new._powers = powered and any(type(atom) is Power for atom in atoms)
     new.unknowns = atoms[0].unknowns if len(atoms) == 1 else _NONE.union(*[atom.unknowns for atom in atoms])
     new._range = new._text = None
     return new
@@ -209,6 +212,11 @@ def _floor(num: Size, den: Size) -> Size:
     top, under = _merged_powers(rest), _merged_powers(bottom)
     low, high = compound_range(Floor, [top.range, under.range])
     return _merged_powers(quotient) + _atom(interned(Floor, (top, under), low, high))
+
+
+@lru_cache(CACHE)
+def _modulo(num: Size, den: Size) -> Size:
+    return num - den * _floor(num, den)
 
 
 def ceil_div(a: Size | int, b: Size | int) -> Size:
