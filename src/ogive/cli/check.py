@@ -17,7 +17,7 @@ from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render, to_json
 
-OPERATIONS_HELP = "Limit of operations after unrolling."
+OPERATIONS_HELP = "Limit of operations after unrolling; each 4,000 characters may take as many more."
 NESTING_HELP = "Limit of instances inside of instances."
 
 
