@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
 from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Compare, Condition, Member, Not, Truth
-from ogive.compiler.sizes.size import Size, power
+from ogive.compiler.sizes.numbers import power
+from ogive.compiler.sizes.size import Size
 
 Columns = Mapping[Unknown, Sequence[int]]
 

@@ -10,17 +10,13 @@ from weakref import WeakValueDictionary
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power, Unknown, interned
 from ogive.compiler.sizes.floors import reduce_floor
 from ogive.compiler.sizes.intervals import Range, compound_range, lower, term_range
+from ogive.compiler.sizes.numbers import MAX_BITS, NoNumberError, number, power
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
 from ogive.compiler.sizes.show import Text, size_text
 
 _interned: WeakValueDictionary[frozenset[tuple[Monomial, int]], Size] = WeakValueDictionary()
 _NONE: frozenset[Unknown] = frozenset()
 CACHE = 1 << 15
-MAX_BITS = 1 << 12
-
-
-class NoNumberError(ZeroDivisionError):
-    """A size that has no number: a negative exponent, or a power of more than MAX_BITS bits."""
 
 
 class Size:
@@ -120,7 +116,7 @@ class Size:
 
     def at(self, values: Mapping[Unknown, int]) -> int:
         """The number at these values. Raises KeyError where one lacks, ZeroDivisionError where there is no number."""
-        return _number(self, values, {})
+        return number(self, values, {})
 
 
 def _of(terms: Terms) -> Size:
@@ -284,13 +280,6 @@ def _power(base: Size, exp: Size) -> Size:
     return reduce(_multiply, [base] * exp.number, _constant(1))
 
 
-def power(base: int, exp: int) -> int:
-    """`base ** exp`, where that is an integer within reason."""
-    if exp < 0 or exp * base.bit_length() > MAX_BITS:
-        raise NoNumberError(f"{base} ** {exp}")
-    return int(base**exp)
-
-
 def _symbolic_power(base: Size, exp: Size) -> Size:
     if base is _constant(1):
         return base
@@ -397,8 +386,8 @@ def _with_atoms(old: Size, replaced: Callable[[Atom], Size | None], done: dict[A
         terms: Terms = {tuple(kept): coefficient}
         if factors:
             terms = reduce(_multiply, factors, _of(terms)).terms
-        for term, number in terms.items():
-            value = total.get(term, 0) + number
+        for term, more in terms.items():
+            value = total.get(term, 0) + more
             if value:
                 total[term] = value
             else:
@@ -409,23 +398,3 @@ def _with_atoms(old: Size, replaced: Callable[[Atom], Size | None], done: dict[A
 BUILD: Mapping[type[Compound], Callable[..., Size]] = MappingProxyType(
     {Floor: _floor, Min: minimum, Max: maximum, Power: _power}
 )
-
-
-def _number(of: Size, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:
-    total = 0
-    for monomial, coefficient in of.terms.items():
-        for atom, exponent in monomial:
-            if atom not in done:
-                done[atom] = values[atom] if isinstance(atom, Unknown) else _atom_number(atom, values, done)
-            coefficient *= done[atom] ** exponent
-        total += coefficient
-    return total
-
-
-def _atom_number(atom: Compound, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:
-    parts = [_number(part, values, done) for part in atom.parts]
-    if isinstance(atom, Floor):
-        return parts[0] // parts[1]
-    if isinstance(atom, Power):
-        return power(*parts)
-    return min(parts) if isinstance(atom, Min) else max(parts)
