@@ -128,7 +128,7 @@ def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
 
 def module_of(conversion: Conversion, device: torch.device | str | None = None) -> nn.Module:
     """The conversion as a module: its parameters are weights of the source, its outputs those of the result."""
-    return build(_model(conversion), device=device)
+    return build(_model(conversion), device=device, checks=False)
 
 
 def _model(conversion: Conversion) -> Model:

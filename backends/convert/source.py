@@ -72,6 +72,6 @@ def source_of(conversion: Conversion) -> str:
     ]
     made = "".join(f"    {names_!r},\n" for names_ in turns)
     name = conversion.definition.name
-    text = emit(Model(name, conversion.definition, (), ())).rstrip("\n") + "\n"
+    text = emit(Model(name, conversion.definition, (), ()), checks=False).rstrip("\n") + "\n"
     computed = COMPUTED.format(name=name)
     return text + MADE.format(made=made) + CONVERT.format(**names, kept=kept, computed=computed)

@@ -111,6 +111,8 @@ def _random(type: TensorType, bound: Mapping[Unknown, object], generator: torch.
     shape = [axis.size.subs(bound).number for axis in type.axes]  # type: ignore[arg-type]
     if type.floating:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
+    if type.elem == "complex":
+        return torch.randn(shape, generator=generator, dtype=torch.complex128)
     whole = torch.randint(0, 2, shape, generator=generator)
     return whole.bool() if type.elem == "bool" else whole
 

@@ -1,125 +1,135 @@
-"""What a model file demands of its inputs: the `where` conditions of the source, checked before a run.
+"""What a model file asks of its inputs, checked before a run, in the words of the module in torch.
 
 contract = Contract.of(session)          # an InferenceSession, or a ModelProto
-problems = contract.check({"x": (1, 3, 224, 200)})
+problems = contract.check({"x": (1, 3, 224, 200)})   # shapes, or arrays
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-BINARY: Mapping[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod, ast.Pow: operator.pow,
-}  # fmt: skip
-COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.In: lambda a, b: a in b,
-}  # fmt: skip
+from ogive.backends.onnx_model.evaluate import evaluated, line, names_in
+from ogive.compiler.entry import ELEMENTS, misfit, unmet
+
+KINDS = {"bool": "bool", "int64": "int", "int32": "i32"}  # of tensors that are no floats, in the language
+OF_PROTO = {9: "bool", 7: "int64", 6: "int32"}
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """Shapes of inputs, with names for sizes, and conditions on these."""
+    """Declarations of inputs (`ids: int[b, n]`), conditions on their sizes, and those sizes that may be 0."""
 
-    shapes: Mapping[str, tuple[int | str | None, ...]]
+    inputs: Mapping[str, str]
     conditions: tuple[str, ...]
+    empty: tuple[str, ...] = ()
 
     @staticmethod
     def of(model: Any) -> Contract:
         """The contract of a session of ONNX Runtime or of a model as protobuf."""
         if hasattr(model, "get_modelmeta"):
-            shapes = {value.name: tuple(value.shape) for value in model.get_inputs()}
+            inputs = {v.name: _declared(v.name, v.type[7:-1], v.shape) for v in model.get_inputs()}
             metadata = dict(model.get_modelmeta().custom_metadata_map)
         else:
             inside = {tensor.name for tensor in model.graph.initializer}
-            shapes = {v.name: _dims(v) for v in model.graph.input if v.name not in inside}
+            inputs = {v.name: _of_proto(v) for v in model.graph.input if v.name not in inside}
             metadata = {entry.key: entry.value for entry in model.metadata_props}
-        return Contract(shapes, tuple(json.loads(metadata.get("ogive.conditions", "[]"))))
+        inputs |= json.loads(metadata.get("ogive.inputs", "{}"))
+        conditions, empty = (tuple(json.loads(metadata.get(f"ogive.{key}", "[]"))) for key in ("conditions", "empty"))
+        return Contract(inputs, conditions, empty)
 
-    def check(self, shapes: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
-        """What is wrong with inputs of these shapes, as sentences; none where they fit."""
+    def check(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """What is wrong with inputs of these shapes, or with these arrays, as sentences; none where they fit."""
         problems: list[str] = []
         sizes: dict[str, int] = {}
-        compound: list[tuple[str, str, int]] = []
-        for name, wanted in self.shapes.items():
-            given = tuple(shapes.get(name, ()))
-            if name not in shapes or len(given) != len(wanted):
-                there = _shown(given) if name in shapes else "absent"
-                problems.append(f"`{name}` should be {_shown(wanted)}, not {there}")
+        fitting: list[tuple[str, tuple[int, ...]]] = []
+        tells = _tells(self.inputs.values())
+        for name, text in self.inputs.items():
+            if name not in inputs:
+                problems.append(f"{text} is absent")
                 continue
-            for at, (dim, number) in enumerate(zip(wanted, given, strict=True)):
-                if isinstance(dim, str) and not dim.isidentifier():
-                    compound.append((f"axis {at} of `{name}`", dim, number))
-                elif isinstance(dim, str) and sizes.setdefault(dim, number) != number:
-                    problems.append(f"`{dim}` is {sizes[dim]} and {number}, at axis {at} of `{name}`")
-                elif isinstance(dim, int) and dim != number:
-                    problems.append(f"axis {at} of `{name}` should be {dim}, not {number}")
-        return (*problems, *_axes(compound, sizes), *_conditions(self.conditions, sizes))
+            shape = tuple(getattr(inputs[name], "shape", inputs[name]))
+            wanted = [self._early(dim, tells.get((text, at)), sizes) for at, dim in enumerate(_dims(text))]
+            problem = misfit(text, shape, wanted, _elements(text, inputs[name]))
+            problems += [problem] if problem else []
+            if not problem:
+                fitting.append((text, shape))
+                sizes |= {dim: shape[at] for at, dim in enumerate(_dims(text)) if tells.get((text, at)) == dim}
+        for (text, at), name in tells.items():
+            found = next((shape[at] for other, shape in fitting if other == text), None)
+            if found is not None and name not in sizes:
+                self._solve(_dims(text)[at], found, sizes)
+        for text, shape in fitting:
+            problem = misfit(
+                text, shape, [self._late(dim, tells.get((text, at)), sizes) for at, dim in enumerate(_dims(text))]
+            )
+            problems += [problem] if problem else []
+        broken = (text for text in self.conditions if evaluated(text, sizes) is False)
+        return (*problems, *(unmet(text, {n: sizes[n] for n in names_in(text) if n in sizes}) for text in broken))
+
+    def _early(self, dim: str, name: str | None, sizes: Mapping[str, int]) -> int | None:
+        """What an axis should be by the inputs before: a size, -n for a multiple of n, None where all is open."""
+        if name is None:
+            return evaluated(dim, sizes)
+        told = line(dim, sizes)
+        return None if told is None or told[2] or name in self.empty else -told[1]
+
+    def _solve(self, dim: str, found: int, sizes: dict[str, int]) -> None:
+        """The size that an expression among the axes tells."""
+        told = line(dim, sizes)
+        if told is not None:
+            name, slope, rest = told
+            number, left = divmod(found - rest, slope)
+            if not left and number >= (name not in self.empty):
+                sizes[name] = number
+
+    def _late(self, dim: str, name: str | None, sizes: Mapping[str, int]) -> int | str | None:
+        """What an axis should be, once all that inputs tell is known."""
+        told = line(dim, sizes) if name is not None and name not in sizes else None
+        if told is None:
+            return evaluated(dim, sizes)
+        low = told[1] * (name not in self.empty) + told[2]
+        return f"{low}, {low + told[1]}, ..."
 
 
-def _axes(compound: Sequence[tuple[str, str, int]], sizes: Mapping[str, int]) -> list[str]:
-    found = []
-    for place, text, number in compound:
-        wanted = evaluated(text, sizes)
-        if wanted is not None and wanted != number:
-            found.append(f"{place} should be {text}, which is {wanted}, not {number}")
-    return found
+def _tells(inputs: Collection[str]) -> dict[tuple[str, int], str]:
+    """For axes of declarations the size that each tells: its name first of all, else an expression of one unknown."""
+    axes = [((text, at), dim) for text in inputs for at, dim in enumerate(_dims(text))]
+    names: dict[str, tuple[str, int]] = {}
+    for place, dim in axes:
+        if _is_name(dim):
+            names.setdefault(dim, place)
+    for _ in axes:
+        for place, dim in axes:
+            free = [name for name in dict.fromkeys(names_in(dim)) if name not in names]
+            if len(free) == 1 and line(dim, dict.fromkeys(names, 1)) is not None:
+                names[free[0]] = place
+    return {place: name for name, place in names.items()}
 
 
-def _conditions(conditions: Sequence[str], sizes: Mapping[str, int]) -> list[str]:
-    def where(text: str) -> str:
-        names = sorted({node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)})
-        return ", ".join(f"{name} is {sizes[name]}" for name in names if name in sizes)
-
-    return [f"expected {text}, but {where(text)}" for text in conditions if evaluated(text, sizes) is False]
+def _dims(text: str) -> list[str]:
+    axes = text.partition("[")[2].removesuffix("]")
+    return axes.split(", ") if axes else []
 
 
-def _dims(value: Any) -> tuple[int | str | None, ...]:
-    dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_param or dim.dim_value for dim in dims)
+def _is_name(dim: str) -> bool:
+    return dim.replace("'", "").isidentifier()
 
 
-def _shown(shape: Sequence[int | str | None]) -> str:
-    return f"[{', '.join(map(str, shape))}]"
+def _elements(text: str, given: Any) -> str:
+    """The type of the elements of an array, where it is another than declared."""
+    kind = text.partition(": ")[2].partition("[")[0] or "float"
+    elem = str(getattr(given, "dtype", "")).removeprefix("torch.")
+    return "" if elem in ("", *ELEMENTS[kind]) else elem
 
 
-def evaluated(text: str, sizes: Mapping[str, int]) -> int | bool | None:
-    """A size or condition in canonical text at these sizes; None where one is not known. Nothing is executed."""
-    try:
-        found: int | bool = _value(ast.parse(text, mode="eval").body, sizes)
-    except KeyError:
-        return None
-    return found
+def _declared(name: str, kind: str, shape: Sequence[int | str | None]) -> str:
+    return f"{name}: {KINDS.get(kind, '')}[{', '.join(map(str, shape))}]"
 
 
-def _value(node: ast.expr, sizes: Mapping[str, int]) -> Any:
-    match node:
-        case ast.Constant(value=bool() | int() as value):
-            return value
-        case ast.Name(id="true" | "false" as name):
-            return name == "true"
-        case ast.Name(id=name):
-            return sizes[name]
-        case ast.Set(elts=items):
-            return {_value(item, sizes) for item in items}
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
-            return BINARY[type(op)](_value(left, sizes), _value(right, sizes))
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            return -_value(inner, sizes)
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            return not _value(inner, sizes)
-        case ast.BoolOp(op=op, values=values):
-            parts = [_value(value, sizes) for value in values]
-            return all(parts) if isinstance(op, ast.And) else any(parts)
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
-            return COMPARE[type(op)](_value(left, sizes), _value(right, sizes))
-        case ast.Call(func=ast.Name(id="min" | "max" as name), args=args):
-            return (min if name == "min" else max)(_value(arg, sizes) for arg in args)
-        case _:
-            raise ValueError(f"no condition: {ast.unparse(node)}")
+def _of_proto(value: Any) -> str:
+    tensor = value.type.tensor_type
+    dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
+    return _declared(value.name, OF_PROTO.get(tensor.elem_type, ""), dims)

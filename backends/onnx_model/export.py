@@ -27,7 +27,8 @@ from ogive.backends.onnx_model.tidy import (
     uses_of,
 )
 from ogive.backends.onnx_model.walk import Bound, Walker
-from ogive.compiler.ir import Definition, Model
+from ogive.compiler.entry import conditions_at_entry, declared
+from ogive.compiler.ir import Definition, Model, Value
 from ogive.compiler.passes import lowered
 from ogive.compiler.passes.frame import optimized
 from ogive.compiler.passes.taps import without_taps
@@ -257,7 +258,7 @@ def _refuse_lost(path: str, array: np.ndarray, dtype: np.dtype) -> None:
 
 def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) -> list[str]:
     """What must hold of the sizes of inputs, as text."""
-    stated: list[Condition] = [*model.definition.conditions, *model.conditions, *(c for c, _ in walker.conditions)]
+    stated: list[Condition] = [*conditions_at_entry(model), *(c for c, _ in walker.conditions)]
     found: dict[str, None] = {}
     for condition in stated:
         there = condition.subs(unknowns)
@@ -274,8 +275,9 @@ def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequenc
     proto.opset_import.add(domain="", version=builder.opset)
     if settings.functions:
         proto.opset_import.add(domain=DOMAIN, version=1)
-    for key, value in (("ogive.model", model.name), ("ogive.conditions", json.dumps(list(conditions)))):
-        proto.metadata_props.add(key=key, value=value)
+    said = {"conditions": list(conditions), "inputs": _declarations(builder), "empty": _empty_sizes(builder)}
+    for key, value in (("model", model.name), *((key, json.dumps(value)) for key, value in said.items() if value)):
+        proto.metadata_props.add(key=f"ogive.{key}", value=value)
     graph = proto.graph
     graph.name = model.name
     graph.doc_string = model.doc.strip() or model.definition.doc.strip()
@@ -288,3 +290,14 @@ def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequenc
     made = {name for node in builder.body.nodes for name in node.outputs}
     shown = {name: type for name, type in builder.types.items() if name in made}
     fill_values(graph, shown, [name for name, _ in builder.body.outputs], builder.floating)
+
+
+def _declarations(builder: Builder) -> dict[str, str]:
+    """The inputs as they are declared."""
+    return {name: declared(Value(name, type)) for name, type in builder.body.inputs}
+
+
+def _empty_sizes(builder: Builder) -> list[str]:
+    """The sizes of inputs that may be 0."""
+    unknowns = {unknown for _, type in builder.body.inputs for axis in type.axes for unknown in axis.size.unknowns}
+    return sorted(unknown.name for unknown in unknowns if unknown.low == 0)

@@ -22,7 +22,7 @@ from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, Pass, lowered
-from ogive.compiler.sizes import Answer, Condition, Facts, Unknown
+from ogive.compiler.sizes import Unknown
 
 GROUP = '''
 class Group(nn.Module):
@@ -44,8 +44,8 @@ def member(module: nn.Module, name: str) -> Any:
 WIDTH = 84  # of the text inside of docstrings
 
 
-def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
-    """The text of the file. It needs torch alone."""
+def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -> str:
+    """The text of the file, which needs torch alone. With `checks`, the model refuses inputs that do not fit."""
     model = lowered(model, passes)
     depths = derived(model)
     model = apart(model, depths)
@@ -56,8 +56,9 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
         seeded(model),
         depths,
         lone_groups(model),
+        checks=checks,
     )
-    file.names.update((fresh(model.name), *HELPERS, *HELPERS_TEXT))
+    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -65,9 +66,8 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH) -> str:
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
     sections: list[str] = []
     for definition in order:
-        guards = _guards(model) if definition is model.definition else None
         unit = file.units[definition.name]
-        texts = _sections(unit, file, guards)
+        texts = _sections(unit, file, model if definition is model.definition else None)
         if unit.function or definition.name in made:  # another form of an instance's block reads the same
             sections += texts
     sections.append(_factory(model, file))
@@ -94,23 +94,16 @@ def own_definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def _guards(model: Model) -> tuple[Condition, ...]:
-    """The conditions that hang on sizes of the inputs of a model."""
-    bound = {unknown for unknown, _ in model.bindings}
-    hanging = (c for c in model.definition.conditions if not c.unknowns <= bound)
-    return tuple(c for c in hanging if Facts().decide(c) is not Answer.ALWAYS)
-
-
-def _sections(unit: Unit, file: File, guards: tuple[Condition, ...] | None = None) -> list[str]:
-    """The classes of a unit's turns, then its own class or function; the root has guards."""
+def _sections(unit: Unit, file: File, model: Model | None = None) -> list[str]:
+    """The classes of a unit's turns, then its own class or function; the root is that of a model."""
     sections = [text for turn in unit.turns for text in _sections(turn, file)]
-    written = write(unit, file, guards or (), root=guards is not None)
+    written = write(unit, file, model)
     file.written[unit.name] = written
     doc = _doc(unit)
     if unit.function:
         lines = [*written.head, *doc, *written.body]
     else:
-        lines = class_lines(unit, file, written, doc, root=guards is not None)
+        lines = class_lines(unit, file, written, doc, root=model is not None)
     output = output_class(unit)
     if output is not None:
         file.imports.add("typing.NamedTuple")

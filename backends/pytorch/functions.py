@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.layout import signature, spaced, statement
+from ogive.backends.pytorch.entry import Entry
+from ogive.backends.pytorch.layout import signature, spaced
 from ogive.backends.pytorch.names import RESERVED, identifier
 from ogive.backends.pytorch.nodes import write_node
 from ogive.backends.pytorch.plan import Unit, output_class
@@ -15,25 +16,27 @@ from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.taps import entry
 from ogive.backends.pytorch.writer import GIVEN, Writer
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Graph, Operand, Weight
+from ogive.compiler.entry import conditions_at_entry
+from ogive.compiler.ir import Graph, Model, Operand, Weight
 from ogive.compiler.passes.taps_merged import whole_choice
-from ogive.compiler.sizes import Condition, Unknown
+from ogive.compiler.sizes import Unknown, size
 
 
-def write(unit: Unit, file: File, conditions: tuple[Condition, ...] = (), *, root: bool = False) -> Written:
-    """Write the function of a unit, with guards for `conditions` at its head.
+def write(unit: Unit, file: File, model: Model | None = None) -> Written:
+    """Write the function of a unit; that of a `model` checks its inputs, where the file is to have checks.
 
     Where it is another with its taps than without, that form stands first, in a branch that returns.
     """
+    root = model is not None
     forms = whole_choice(unit.graph)
     indent = 4 if unit.function else 8
     writer = _writer(unit, file, indent, root)
-    lines = _lines(writer, unit, unit.graph if forms is None else forms[1], conditions)
+    lines = _lines(writer, unit, unit.graph if forms is None else forms[1], model)
     if forms is not None:
         asked = _writer(unit, file, indent + 4, root, writer)
         asked.scope.asked = True
         test = f"if {asked.tapping()} is not None:"
-        lines = [" " * indent + test, *_lines(asked, unit, forms[0]), *lines]
+        lines = [" " * indent + test, *_lines(asked, unit, forms[0], model), *lines]
         writer = asked
     return _function(writer, unit, tuple(lines), root)
 
@@ -63,7 +66,7 @@ def _writer(unit: Unit, file: File, indent: int, root: bool, before: Writer | No
     return writer
 
 
-def _lines(writer: Writer, unit: Unit, graph: Graph, conditions: tuple[Condition, ...] = ()) -> list[str]:
+def _lines(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> list[str]:
     """The statements of a graph that takes what the unit takes."""
     scope = writer.scope
     scope.enter(graph, function=True)
@@ -71,12 +74,12 @@ def _lines(writer: Writer, unit: Unit, graph: Graph, conditions: tuple[Condition
         scope.hold(value.name, scope.codes[own.name])
     if unit.number is not None:
         scope.numbers.add(graph.inputs[unit.number].name)
-    guards = [line for c in conditions for line in _guard(writer, c, scope.indent)]
+    checks = _checks(writer, model) if model is not None and writer.file.checks else []
     writer.run(graph)
     _return(writer, unit, graph)
-    head = [line for text in scope.shapes.header() for line in statement(text, scope.indent)]
+    head = scope.shapes.header(scope.indent)
     lines = scope.lines if unit.function else rolled(scope.lines, unit.place, scope.indent, scope.claim)
-    return spaced([*head, *guards, *lines])
+    return spaced([*head, *checks, *lines])
 
 
 def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> Written:
@@ -201,13 +204,9 @@ def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
     scope.line(line)
 
 
-def _guard(writer: Writer, condition: Condition, indent: int) -> list[str]:
-    text: object = writer.condition(condition.negate())
-    absent = [writer.scope.shapes.name(u) for u in condition.unknowns if u in writer.scope.shapes.lent]
-    if absent:  # it speaks of an input that may be left out
-        text = " and ".join([*(f"{name} is not None" for name in sorted(absent)), f"({text})"])
-    message = f"expected {condition}"
-    return [*statement(f"if {text}:", indent), *statement(f'raise ValueError("{message}")', indent + 4)]
+def _checks(writer: Writer, model: Model) -> list[str]:
+    numbers = {unknown: size(number) for unknown, number in model.bindings}
+    return Entry(writer, numbers).write(conditions_at_entry(model))
 
 
 __all__ = ["Weight", "stepped", "write"]

@@ -2,6 +2,35 @@
 
 from __future__ import annotations
 
+from inspect import getsource
+
+from ogive.compiler.entry import misfit
+
+EXPECT = '''
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+@torch.fx.wrap
+def expect(
+    declared: str,
+    x: Tensor,
+    *sizes: int | None,
+    kinds: tuple[torch.dtype, ...] = FLOATS,
+) -> None:
+    """Refuses an input of other types or sizes: -n are multiples of n, None is any."""
+    shape, right = x.shape, x.dtype in kinds
+    if right and len(shape) == len(sizes):
+        for size, found in zip(sizes, shape):
+            if size == found or size is None:
+                continue
+            if size > -1 or found < 1 or found % -size:
+                break
+        else:
+            return
+    elem = "" if right else str(x.dtype)
+    raise ValueError(misfit(declared, tuple(shape), sizes, elem))
+'''
+
 BATCH_NORM = '''
 def batch_norm(
     x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
@@ -230,6 +259,8 @@ def extern(module: str, name: str, **settings: Any) -> Any:
 '''
 
 HELPERS: dict[str, str] = {
+    "misfit": getsource(misfit),
+    "expect": EXPECT,
     "extern": EXTERN,
     "forget": FORGET,
     "turns": TURNS,

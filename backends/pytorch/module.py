@@ -30,9 +30,9 @@ def load(source: str, name: str) -> ModuleType:
     return module
 
 
-def build(model: Model, text: str = "", *, device: torch.device | str | None = None) -> nn.Module:
+def build(model: Model, text: str = "", *, device: torch.device | str | None = None, checks: bool = True) -> nn.Module:
     """The module of a model, with fresh weights; on the meta device it allocates nothing. `text` is its file."""
-    make: Any = getattr(load(text or emit(model), fresh(model.name)), fresh(model.name))
+    make: Any = getattr(load(text or emit(model, checks=checks), fresh(model.name)), fresh(model.name))
     if device is None:
         return _module(make())
     with torch.device(device):

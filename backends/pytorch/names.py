@@ -12,7 +12,7 @@ from ogive.backends.pytorch.helpers import HELPERS
 RESERVED = frozenset((*HELPERS, "Group", "Taps", "member", "self",
                       "torch", "nn", "F", "Tensor", "math", "l", "O", "I", "_", "super", "range", "zip",
                       "enumerate", "min", "max", "int", "float", "bool", "len", "list", "tuple", "NamedTuple",
-                      "Any", "print", "type", "slice", "None"))  # fmt: skip
+                      "Any", "print", "type", "slice", "None", "expect", "misfit"))  # fmt: skip
 
 # attributes of nn.Module: a member of such a name lives in the module's tables only (a test keeps the list current)
 MODULE_ATTRIBUTES = frozenset(

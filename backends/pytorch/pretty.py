@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from ogive.backends.pytorch.texts import inserted, quoted
+
 LINE = 88
 
 TERNARY, OR, AND, NOT, COMPARE, BITOR, BITXOR, BITAND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(14)
@@ -101,7 +103,14 @@ def _structure(node: ast.expr) -> str:
             names = ", ".join(arg.arg for arg in args.args)
             return f"lambda{' ' if names else ''}{names}: {flat(body)}"
         case _:
-            return ast.unparse(node).replace("'", '"') if isinstance(node, ast.JoinedStr) else ast.unparse(node)
+            return _formatted(node) if isinstance(node, ast.JoinedStr) else ast.unparse(node)
+
+
+def _formatted(node: ast.JoinedStr) -> str:
+    """An f-string, whose values are written as they are."""
+    codes = (inserted(flat(part.value)) if isinstance(part, ast.FormattedValue) else "" for part in node.values)
+    words = (str(part.value) if isinstance(part, ast.Constant) else "" for part in node.values)
+    return quoted("".join(word + code for word, code in zip(words, codes, strict=True)))
 
 
 def constant(value: object) -> str:

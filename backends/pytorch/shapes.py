@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.pytorch.code import Code
+from ogive.backends.pytorch.code import Code, binary
+from ogive.backends.pytorch.layout import statement
 from ogive.backends.pytorch.names import identifier, plain
-from ogive.backends.pytorch.sizecode import size_code
+from ogive.backends.pytorch.origins import Origin, linear, origins
+from ogive.backends.pytorch.sizecode import Names, size_code
 from ogive.compiler.ir import Value
-from ogive.compiler.sizes import Size, Unknown
+from ogive.compiler.sizes import Size, Unknown, size
 
 LONG = 28  # characters of a size that is worth a name
 
@@ -34,6 +36,12 @@ class Shapes:
     turns: set[Unknown] = field(default_factory=set)  # numbers of loops: no size that holds one is known at the head
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
+    packed: dict[int, list[str]] = field(default_factory=dict)  # by input, the statements that read its pack
+    checks: dict[int, list[str]] = field(default_factory=dict)  # by input, statements before it is read
+    origins: dict[Unknown, Origin] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origins = origins([value for _, value in self.inputs], self.known)
 
     def name(self, unknown: Unknown) -> str:
         """The expression of an unknown."""
@@ -44,44 +52,37 @@ class Shapes:
         return self.found[unknown]
 
     def _find(self, unknown: Unknown) -> str:
-        lone = self._axis(lambda size: str(size) == unknown.name and size.unknowns == {unknown})
-        if lone is not None:
-            return self._read(*lone, unknown.name)
+        origin = self.origins.get(unknown)
+        if origin is not None and origin.alone:
+            return self.read_axis(origin.at, origin.axis, unknown.name)
         if unknown in self.known:
+            return self.attribute(unknown)
+        if origin is not None:
+            return self._solved(unknown, origin)
+        return self._absent(unknown) or self._pass(unknown)
+
+    def attribute(self, unknown: Unknown) -> str:
+        """What the module stores of a size that is known when it is made."""
+        if unknown not in self.stored:
             name = identifier(unknown.name)
             while name in self.members or name in self.stored.values() or not plain(name):
                 name += "_size"
             self.stored[unknown] = name
-            return f"self.{name}"
-        return self._solve(unknown) or self._absent(unknown) or self._pass(unknown)
+        return f"self.{self.stored[unknown]}"
 
-    def _axis(self, fits: Callable[[Size], bool]) -> tuple[int, int] | None:
-        for at, (_, value) in enumerate(self.inputs):
-            for axis, entry in enumerate(value.type.axes):
-                if fits(entry.size):
-                    return at, axis
-        return None
-
-    def _read(self, at: int, axis: int, hint: str) -> str:
+    def read_axis(self, at: int, axis: int, hint: str) -> str:
+        """The variable of an axis of an input."""
         axes = self.read.setdefault(at, {})
         if axis not in axes:
             axes[axis] = self.claim(hint)
         return axes[axis]
 
-    def _solve(self, unknown: Unknown) -> str | None:
+    def _solved(self, unknown: Unknown, origin: Origin) -> str:
         """Where an axis is `a*u + rest`, `u` is `(axis - rest) // a`."""
-        for at, (_, value) in enumerate(self.inputs):
-            for axis, entry in enumerate(value.type.axes):
-                split = linear(entry.size, unknown)
-                if split is None or not (split[1].unknowns <= self.found.keys() | self.known):
-                    continue
-                name = self.claim(unknown.name)
-                whole = self._read(at, axis, f"{name}_axis")
-                rest = size_code(split[1], self.name)
-                top = whole if split[1].is_number and not split[1].number else f"({whole} - ({rest}))"
-                self.solved.append((name, top if split[0] == 1 else f"{top} // {split[0]}"))
-                return name
-        return None
+        name = self.claim(unknown.name)
+        whole = self.read_axis(origin.at, origin.axis, f"{name}_axis")
+        self.solved.append((name, str(solved(Code(whole), origin, self.name))))
+        return name
 
     def _absent(self, unknown: Unknown) -> str | None:
         """A size that may be 0 is 0 where the input that holds it is not given: an empty cache."""
@@ -98,11 +99,9 @@ class Shapes:
         for tensor, value in self.maybe if self.root else ():
             for axis, entry in enumerate(value.type.axes):
                 split = None if entry.pack else linear(entry.size, unknown)
-                if split is not None and split[1].is_number:
-                    rest = f" - {split[1]}" if split[1].number else ""
-                    place = axis - len(value.type.axes) if any(e.pack for e in value.type.axes[:axis]) else axis
-                    whole = f"{tensor}.shape[{place}]{rest}"
-                    text = whole if split[0] == 1 else f"({whole}) // {split[0]}" if rest else f"{whole} // {split[0]}"
+                if split is not None and split[0].is_number and split[1].is_number:
+                    whole = Code(f"{tensor}.shape[{place(value, axis)}]")
+                    text = solved(whole, Origin(0, axis, *split), self.name)
                     self.solved.append((name, f"{text} if {tensor} is not None else {name}"))
                     self.lent.add(unknown)
                     return name
@@ -110,11 +109,12 @@ class Shapes:
 
     def pack(self, pack: str) -> str | None:
         """The sizes of a pack of any rank, read from an input: `x.shape[:-2]`."""
-        for name, value in self.inputs if pack not in self.packs else ():
+        for number, (name, value) in enumerate(self.inputs) if pack not in self.packs else ():
             at = next((i for i, axis in enumerate(value.type.axes) if axis.pack == pack), None)
             if at is not None:
                 self.packs[pack] = self.claim(f"{pack}_shape")
-                self.solved.append((self.packs[pack], f"{name}.shape[{_bounds(value, at)}]"))
+                line = f"{self.packs[pack]} = {name}.shape[{_bounds(value, at)}]"
+                self.packed.setdefault(number, []).append(line)
                 break
         return self.packs.get(pack)
 
@@ -141,13 +141,14 @@ class Shapes:
         self.found[unknown] = index
         self.turns.add(unknown)
 
-    def header(self) -> list[str]:
-        """The statements that read shapes."""
-        lines = []
-        for at, axes in sorted(self.read.items()):
-            name, value = self.inputs[at]
-            lines += _reads(name, value, axes)
-        return lines + [f"{name} = {text}" for name, text in self.solved]
+    def header(self, indent: int) -> list[str]:
+        """The lines that check the inputs and read their shapes."""
+        lines: list[str] = []
+        for at, (name, value) in enumerate(self.inputs):
+            lines += self.checks.get(at, [])
+            reads = _reads(name, value, self.read[at]) if at in self.read else []
+            lines += [line for text in (*reads, *self.packed.get(at, [])) for line in statement(text, indent)]
+        return lines + [line for name, text in self.solved for line in statement(f"{name} = {text}", indent)]
 
 
 def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
@@ -173,13 +174,13 @@ def _bounds(value: Value, pack: int) -> str:
     return f"{pack or ''}:{-after if after else ''}"
 
 
-def linear(size: Size, unknown: Unknown) -> tuple[int, Size] | None:
-    """(a, rest) where the size is a*unknown + rest and the rest does not hold the unknown."""
-    factor = ((unknown, 1),)
-    scale = size.terms.get(factor, 0)
-    if scale <= 0:
-        return None
-    from ogive.compiler.sizes import size as as_size
+def place(value: Value, axis: int) -> int:
+    """The index of an axis in the shape: from the end where a pack stands before it."""
+    entries = value.type.axes
+    return axis - len(entries) if any(entry.pack is not None for entry in entries[:axis]) else axis
 
-    rest = size - scale * as_size(unknown)
-    return None if unknown in rest.unknowns else (scale, rest)
+
+def solved(whole: Code, origin: Origin, names: Names) -> Code:
+    """The size whose axis is `whole`."""
+    top = whole if origin.rest is size(0) else binary(whole, "-", size_code(origin.rest, names))
+    return top if origin.slope is size(1) else binary(top, "//", size_code(origin.slope, names))

@@ -46,6 +46,7 @@ class File:
     stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    checks: bool = True  # the root checks its inputs
 
     def copied(self, definition: Definition) -> frozenset[str]:
         """The states of a definition whose old value is used beside their update."""

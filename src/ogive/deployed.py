@@ -95,10 +95,10 @@ class DeployedModel(Model):
             return convert(self.conversion, state, dtype)
 
     @needs("torch")
-    @takes(device=device_here)
-    def fresh(self, device: str | device | None = None) -> nn.Module:
+    @takes(device=device_here, checks=flag)
+    def fresh(self, device: str | device | None = None, *, checks: bool = True) -> nn.Module:
         """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
-        net = self.torch(device)
+        net = self.torch(device, checks=checks)
         net.load_state_dict(self.convert(self.source.torch().state_dict()))
         return net
 

@@ -127,16 +127,17 @@ class Model:
         made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
         return replace(made, keeper=self.origin.keeper)
 
-    @takes(device=device_here, recipe=maybe(text))
-    def torch(self, device: str | device | None = None, *, recipe: str | None = None) -> nn.Module:
+    @takes(device=device_here, recipe=maybe(text), checks=flag)
+    def torch(self, device: str | device | None = None, *, recipe: str | None = None, checks: bool = True) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed.
 
         With a `recipe`, of the file or as text ("expert_average[at=MLP]"), that of the model after these passes; its
-        weights are converted from a fresh module of the model itself.
+        weights are converted from a fresh module of the model itself. With `checks`, it refuses inputs that are not as
+        declared.
         """
         if recipe is not None:
-            return self.deploy(recipe).fresh(device)
-        source = self.torch_source()
+            return self.deploy(recipe).fresh(device, checks=checks)
+        source = self.torch_source(checks=checks)
         with needs("torch"):
             from torch import get_default_device
 
@@ -146,15 +147,15 @@ class Model:
             affordable(self.ir)
         return build(self.ir, source, device=device)
 
-    @takes(recipe=maybe(text))
-    def torch_source(self, *, recipe: str | None = None) -> str:
+    @takes(recipe=maybe(text), checks=flag)
+    def torch_source(self, *, recipe: str | None = None, checks: bool = True) -> str:
         """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
         from ogive.backends.pytorch.emit import emit
 
         if recipe is not None:
-            return self.deploy(recipe).torch_source()
+            return self.deploy(recipe).torch_source(checks=checks)
         with self._lowering():
-            return self.origin.stamp.signed(emit(self.ir).encode(), "py").decode()
+            return self.origin.stamp.signed(emit(self.ir, checks=checks).encode(), "py").decode()
 
     @takes(
         path=path, sizes=maybe(named(either(whole(0), listed(whole(0))))), ranks=maybe(named(whole(0))),

@@ -151,9 +151,9 @@ def test_conditions_travel() -> None:
     contract = Contract.of(proto)
     assert contract == Contract.of(session(proto))
     assert not contract.check({"ids": (3, 16)})
-    assert contract.check({"ids": (3, 17)}) == ("expected n <= 16, but n is 17",)
-    assert contract.check({"ids": (3,)}) == ("`ids` should be [b, n], not [3]",)
-    assert contract.check({}) == ("`ids` should be [b, n], not absent",)
+    assert contract.check({"ids": (3, 17)}) == ("n <= 16, but n is 17",)
+    assert contract.check({"ids": (3,)}) == ("ids: int[b, n] got (3,): 2 axes, not 1",)
+    assert contract.check({}) == ("ids: int[b, n] is absent",)
 
 
 def test_node_names_are_paths() -> None:

@@ -21,7 +21,7 @@ def net_of(name: str) -> nn.Module:
 
 
 def test_a_condition_on_sizes_is_checked_at_the_entry() -> None:
-    with pytest.raises(ValueError, match="expected n <= context"):
+    with pytest.raises(ValueError, match=r"^n <= 16, but n is 17$"):
         net_of("gpt2:Tiny")(torch.zeros(1, 17, dtype=torch.int64))
 
 
@@ -31,7 +31,7 @@ def test_a_guard_holds_in_a_compiled_and_in_an_exported_model() -> None:
     fast = torch.compile(net, fullgraph=True, backend="eager")
     ids = torch.randint(64, (2, 8))
     torch.testing.assert_close(fast(ids), net(ids))
-    with pytest.raises(Exception, match="n <= context"):
+    with pytest.raises(Exception, match="n <= 16, but n is 17"):
         fast(torch.zeros(1, 17, dtype=torch.int64))
     batch, length = torch.export.Dim("batch", max=64), torch.export.Dim("length", max=16)
     exported = torch.export.export(net, (ids,), dynamic_shapes=({0: batch, 1: length},)).module()
@@ -119,7 +119,7 @@ def test_it_copies_pickles_and_runs_under_autocast(name: str) -> None:
 
 def test_a_traceback_shows_the_emitted_line() -> None:
     try:
-        net_of("mlp:Tiny")(torch.randn(2, 3))
+        build(model("mlp:Tiny"), checks=False)(torch.randn(2, 3))
     except RuntimeError as error:
         shown = "".join(traceback.format_exception(error))
         assert "self.linear" in shown or "F.gelu" in shown or "return" in shown

@@ -29,6 +29,7 @@ from ogive.outputs import Output, opened
 @click.option("--optional", multiple=True, metavar="NAME", help="ONNX: an optional input that the graph takes.")
 @click.option("--dtype", help="ONNX: the float type of the model: f16, bf16, f32, f64.")
 @click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
+@click.option("--no-checks", is_flag=True, help="OUT.py: a module that does not look at its inputs first.")
 @FORCE
 @EXTERN
 def command(
@@ -45,6 +46,7 @@ def command(
     optional: tuple[str, ...],
     dtype: str | None,
     verify: bool,
+    no_checks: bool,
     force: bool,
     allow_extern: bool,
 ) -> None:
@@ -66,6 +68,8 @@ def command(
         raise click.UsageError(f"`{out}`: expected OUT.py or OUT.onnx")
     if out.suffix == ".py" and (sizes or opset or functions or taps or optional or dtype or verify):
         raise click.UsageError("-s, --opset, --functions, --taps, --optional, --dtype and --verify are for OUT.onnx")
+    if out.suffix == ".onnx" and no_checks:
+        raise click.UsageError("--no-checks is for OUT.py: an ONNX model does not check its inputs by itself")
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     if not out.absolute().parent.is_dir():
@@ -80,15 +84,15 @@ def command(
             fixed = sizes_of([setting(text) for text in sizes])
             files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
         else:
-            files = _build(model, out, given)
+            files = _build(model, out, given, checks=not no_checks)
     click.echo("wrote " + " and ".join(map(str, files)))
 
 
-def _build(model: Model, out: Path, given: Given) -> tuple[Path, ...]:
+def _build(model: Model, out: Path, given: Given, *, checks: bool) -> tuple[Path, ...]:
     stamp, beside = model.origin.stamp.by(given.command), out.with_suffix(".safetensors")
     weights = [Output(beside, stamp, "safetensors")] if given.weights is not None else []
     with opened([Output(out, stamp), *weights], (*model.inputs, *given.files), given.force) as files:
-        files[out].write(model.torch_source().encode())
+        files[out].write(model.torch_source(checks=checks).encode())
         if given.weights is None:
             return (out,)
         # safetensors and torch are an extra: a build without weights may do without them
