@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ogive.afford import runnable
 from ogive.arguments import device as device_here
-from ogive.arguments import float_type, listed, named, takes, tensor, whole
+from ogive.arguments import flag, float_type, listed, named, takes, tensor, whole
 from ogive.arguments import theme as themes
 from ogive.checkpoints import AnyPath, load, rendered, unwrapped
 from ogive.compiler.elaborate.suggest import close
