@@ -93,9 +93,7 @@ class Entry:
 
     def _expect(self, name: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> str:
         """`expect("x: [b, 4]", x, -1, 4)`."""
-        axes = zip(value.type.axes, codes, strict=True)
-        items = [_open(name, value, axis, late) if code is None else str(code) for axis, code in axes]
-        args = [self._declared(value), name, *items]
+        args = [self._declared(value), name, *_sizes(name, value, codes, late=late)]
         if value.type.elem != "float":
             kinds = tuple_of([f"torch.{kind}" for kind in ELEMENTS[value.type.elem]])
             args.append(f"kinds={kinds}")
@@ -129,24 +127,25 @@ class Entry:
     def _rest(self, name: str, value: Value, at: int, unknown: Unknown, origin: Origin, given: Sequence[str]) -> None:
         """An axis `2*n + 1` tells `n`, if it is 3, 5, 7, ..."""
         whole = Code(f"{name}.shape[{place(value, at)}]")
-        low = origin.slope * size(unknown.low or 0) + origin.rest
-        tests = [] if low.is_number and low.number <= 1 else [binary(whole, "<", self._code(low))]
+        low, even = origin.slope * size(unknown.low or 0) + origin.rest, origin.rest is size(0)
+        tests = [] if even or (low.is_number and low.number <= 1) else [binary(whole, "<", self._code(low))]
         if origin.slope is not size(1):
-            tests.append(binary(binary(whole, "-", self._code(origin.rest)), "%", self._code(origin.slope)))
+            top = whole if even else binary(whole, "-", self._code(origin.rest))
+            tests.append(binary(top, "%", self._code(origin.slope)))
         if not tests:
             return
         terms = [self._code(low), self._code(low + origin.slope)]
         wanted = quoted(", ".join([*(x.text if x.text.isdigit() else inserted(x) for x in terms), "..."]))
         codes = [Code(wanted) if i == at else None for i in range(len(value.type.axes))]
-        items = [
-            _open(name, value, axis, True) if code is None else str(code)
-            for axis, code in zip(value.type.axes, codes, strict=True)
-        ]
-        text = f"misfit({self._declared(value)}, {name}.shape, ({', '.join(items)}{',' if len(items) == 1 else ''}))"
+        sizes = tuple_of(_sizes(name, value, codes, late=True))
         either = " or ".join(map(str, tests))
+        either = f"({either})" if given and len(tests) > 1 else either
+        test = " and ".join([*(f"{each} is not None" for each in given), either])
+        lines = self._refusal(test, f"misfit({self._declared(value)}, {name}.shape, {sizes})")
         if given:
-            either = f"({either})" if len(tests) > 1 else either
-        self._refuse(" and ".join([*(f"{each} is not None" for each in given), either]), text)
+            self.later += lines
+        else:  # what is solved with the size may divide by it
+            self.writer.scope.shapes.guards[unknown] = lines
 
     def _declared(self, value: Value) -> str:
         """The literal of a declaration: what the model knows as a number is one."""
@@ -171,7 +170,9 @@ class Entry:
         if absent:  # it speaks of an input that may be left out
             test = " and ".join([*(f"{name} is not None" for name in absent), f"({test})"])
         sizes = sorted(condition.unknowns - shapes.known, key=lambda u: u.serial)
-        self._refuse(test, quoted(unmet(self._stated(condition), {u.name: inserted(shapes.name(u)) for u in sizes})))
+        self.later += self._refusal(
+            test, quoted(unmet(self._stated(condition), {u.name: inserted(shapes.name(u)) for u in sizes}))
+        )
 
     def _stated(self, condition: Condition) -> str:
         """The text of a condition, in which a side is a number where the model knows it."""
@@ -194,9 +195,9 @@ class Entry:
             self.later += statement(f"if {' and '.join(f'{each} is not None' for each in inputs)}:", indent)
         self.later += statement(line, indent + 4 if inputs else indent)
 
-    def _refuse(self, test: str, text: str) -> None:
+    def _refusal(self, test: str, text: str) -> list[str]:
         indent = self.writer.scope.indent
-        self.later += [*statement(f"if {test}:", indent), *statement(f"raise ValueError({text})", indent + 4)]
+        return [*statement(f"if {test}:", indent), *statement(f"raise ValueError({text})", indent + 4)]
 
 
 def _tells(at: int, value: Value, told: Mapping[Unknown, Origin], known: Collection[Unknown]) -> list[Unknown | None]:
@@ -205,10 +206,14 @@ def _tells(at: int, value: Value, told: Mapping[Unknown, Origin], known: Collect
     return [by_place.get((at, axis)) for axis in range(len(value.type.axes))]
 
 
-def _open(name: str, value: Value, axis: Axis, late: bool) -> str:
-    """An axis of which nothing is known, or nothing more; a pack has all axes that the others leave."""
-    low = axis.size.range[0]
-    text = "-1" if not late and low is not None and low >= 1 else "None"
-    others = len(value.type.axes) - 1
-    rank = f"{name}.dim()"
-    return text if axis.pack is None else f"*[{text}] * ({rank} - {others})" if others else f"*[{text}] * {rank}"
+def _sizes(name: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[str]:
+    """The axes as arguments; where nothing is known, or nothing more, they are open."""
+    found: list[str] = []
+    for axis, code in zip(value.type.axes, codes, strict=True):
+        low = axis.size.range[0]
+        text = "-1" if not late and low is not None and low >= 1 else "None"
+        if axis.pack is not None:  # all axes that the others leave
+            others = len(value.type.axes) - 1
+            text = f"*[{text}] * ({name}.dim() - {others})" if others else f"*[{text}] * {name}.dim()"
+        found.append(text if code is None else str(code))
+    return found

@@ -37,7 +37,8 @@ class Shapes:
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
     packed: dict[int, list[str]] = field(default_factory=dict)  # by input, the statements that read its pack
-    checks: dict[int, list[str]] = field(default_factory=dict)  # by input, statements before it is read
+    checks: dict[int, list[str]] = field(default_factory=dict)  # by input, lines before it is read
+    guards: dict[Unknown, list[str]] = field(default_factory=dict)  # lines before a size is solved for
     origins: dict[Unknown, Origin] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +149,11 @@ class Shapes:
             lines += self.checks.get(at, [])
             reads = _reads(name, value, self.read[at]) if at in self.read else []
             lines += [line for text in (*reads, *self.packed.get(at, [])) for line in statement(text, indent)]
-        return lines + [line for name, text in self.solved for line in statement(f"{name} = {text}", indent)]
+        guards = {self.found.get(unknown, unknown.name): lines for unknown, lines in self.guards.items()}
+        for name, text in self.solved:
+            lines += guards.pop(name, [])
+            lines += statement(f"{name} = {text}", indent)
+        return [*lines, *(line for left in guards.values() for line in left)]
 
 
 def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
