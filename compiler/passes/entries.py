@@ -236,7 +236,8 @@ class Entries:
         return self._truth(frame, node, operand, index)
 
     def _truth(self, frame: Frame, node: Node, name: str, index: Index) -> Truth:
-        inputs = [(x, aligned(frame, x, index)) for x in node.inputs]
+        if node.op in COMPARED or node.op in ("logical_and", "logical_or", "logical_not"):
+            inputs = [(x, aligned(frame, x, index)) for x in node.inputs]
         if node.op in COMPARED:
             return _compared(COMPARED[node.op], *(self.number(frame, x, at) for x, at in inputs))
         if node.op in ("logical_and", "logical_or", "logical_not"):

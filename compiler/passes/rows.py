@@ -166,7 +166,8 @@ class _Rows:
             lengths = [axis.size for axis in frame.type(str(node.inputs[0])).axes]
             if node.op == "reduce":
                 return lengths, ()
-            return lengths, tuple(node.attr("axes") or ()) or (int(node.attr("axis", len(lengths) - 1)),)
+            axes = node.attr("axes")
+            return lengths, tuple(axes) if axes is not None else (int(node.attr("axis", len(lengths) - 1)),)
         queries, keys = (frame.type(str(x)).axes[-2].size for x in node.inputs[:2])
         batch = [axis.size for axis in frame.type(node.outputs[0].name).axes[:-2]]
         return [*batch, queries, keys], (len(batch) + 1,)

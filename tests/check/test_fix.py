@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ogive.cli import check as check_command
+from ogive.cli import cli
 
 BROKEN = """use std.nn (LayerNorm, Liner)
 
@@ -27,7 +27,7 @@ STATED = MENDED.replace("d // heads]:", "d // heads]\nwhere d % heads == 0:")
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(check_command.command, [str(argument) for argument in arguments])
+    return CliRunner().invoke(cli, ["check", *(str(argument) for argument in arguments)])
 
 
 def test_without_contracts(tmp_path: Path) -> None:

@@ -71,9 +71,9 @@ def test_a_rule_is_a_value_at_its_statics() -> None:
 
 def test_initial_is_how_the_weights_of_a_block_start() -> None:
     theta = net("Own").get_parameter("flat.theta")
-    down_bias, down, norm, up_bias, up = torch.split(theta, [6, 48, 16, 8, 48])
+    up, up_bias, norm, down, down_bias = torch.split(theta, [48, 8, 16, 48, 6])
     assert (down == 0.25).all()
-    assert norm.tolist() == [0.0] * 8 + [1.0] * 8
+    assert norm.tolist() == [1.0] * 8 + [0.0] * 8
     assert 0 < up.abs().max() <= 6**-0.5
     assert 0 < up_bias.abs().max() <= 6**-0.5
     assert 0 < down_bias.abs().max() <= 8**-0.5

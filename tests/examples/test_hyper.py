@@ -94,12 +94,12 @@ def test_predicted_weights_start_around_those_of_the_block() -> None:
     torch.testing.assert_close(code.square().sum(1), torch.full((2,), 3.0, dtype=torch.float64))
     hidden = F.leaky_relu(F.linear(code, w["trunk.0.linear.weight"], w["trunk.0.linear.bias"]))
     theta = F.linear(hidden, w["head.weight"], w["head.bias"])
-    down, bias, up = torch.split(theta, [24, 6, 24], 1)
+    up, bias, down = torch.split(theta, [24, 6, 24], 1)
     y = torch.sin(torch.einsum("bnd,bkd->bnk", x, up.view(2, 6, 4)) + bias[:, None])
     torch.testing.assert_close(module(x, gamma), torch.einsum("bnk,bdk->bnd", y, down.view(2, 4, 6)))
     own = w["head.bias"]  # θ₀: linear maps of fan 6 and 4
-    assert own[:24].abs().max() <= 6**-0.5
-    assert own[24:].abs().max() <= 4**-0.5
+    assert own[30:].abs().max() <= 6**-0.5
+    assert own[:30].abs().max() <= 4**-0.5
     assert own.abs().min() > 0
 
 

@@ -232,7 +232,7 @@ def test_a_subspace_of_weights_starts_at_the_block_and_has_few_directions(kind: 
     weights = layer.state_dict()["layer.origin"]
     assert weights.shape == (512,)
     x = torch.randn(3, 12, dtype=torch.float64)
-    b1, w1, b2, w2 = weights[:12], weights[12:252].view(12, 20), weights[252:272], weights[272:].view(20, 12)
+    w2, b2, w1, b1 = weights[:240].view(20, 12), weights[240:260], weights[260:500].view(12, 20), weights[500:]
     torch.testing.assert_close(layer(x), F.linear(F.relu(F.linear(x, w2, b2)), w1, b1))
 
 

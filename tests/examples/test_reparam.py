@@ -122,7 +122,7 @@ def test_every_token_goes_to_one_expert_and_groups_are_equal() -> None:
     net, theta = experts()
     with torch.no_grad():  # expert i adds i to nothing
         theta.zero_()
-        theta[:, :6] = torch.arange(4.0, dtype=torch.float64)[:, None]  # the bias of `down` comes first
+        theta[:, -6:] = torch.arange(4.0, dtype=torch.float64)[:, None]  # the bias of `down` comes last
     for tokens in (8, 9, 11, 2):
         found = Counter(net.train()(torch.zeros(1, tokens, 6, dtype=torch.float64))[0, :, 0].tolist())
         assert sum(found.values()) == tokens

@@ -170,7 +170,7 @@ MOVED = "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"
         ("layer_norm", ("*b d", "d", None), {"eps": 1e-6}, "F.layer_norm(x0, (5,), x1, eps=1e-06)"),
         ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, MOVED),
         ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-06)"),
-        ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "F.group_norm(x0, 3, torch.ones_like(x2), x2)"),
+        ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "torch.group_norm(x0, 3, torch.ones_like(x2), x2)"),
     ],
 )
 def test_source(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], text: str) -> None:
