@@ -12,13 +12,12 @@ from ogive.compiler.passes.conversion_scope import Scope
 from ogive.compiler.sizes import size
 from ogive.compiler.types import Axis
 
-SPATIAL = "p q r"
 Pads = tuple[tuple[int, int], ...]
 
 
 def letters(count: int) -> str:
-    """Names of the spatial axes in patterns: " p q"."""
-    return "".join(f" {name}" for name in SPATIAL.split()[:count])
+    """Names of the spatial axes in patterns: " k0 k1"."""
+    return "".join(f" k{number}" for number in range(count))
 
 
 def filled(scope: Scope, shape: tuple[int, ...], value: float) -> str:

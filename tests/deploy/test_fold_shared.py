@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 
 from deploy.folding import folded, image, model
@@ -33,3 +34,11 @@ def test_maps_that_are_read_in_several_forms(body: str) -> None:
 def test_kernels_that_are_read_in_several_forms(body: str) -> None:
     found = folded(model(body))
     assert found.error(image(2, 4, 9, 11)) < 1e-9
+
+
+@pytest.mark.parametrize("rank", range(1, 8))
+def test_scales_and_shifts_of_values_of_every_rank(rank: int) -> None:
+    axes = ", ".join("abcdefg"[:rank])
+    lines = "param w: [1]\nparam v: []\nreturn (x * 0.5 + w) * v / 3 - 0.25 * x"
+    found = folded(model(lines, f"(x: [{axes}]) -> [{axes}]"))
+    assert found.error(image(*[2] * rank)) < 1e-12
