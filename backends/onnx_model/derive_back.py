@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from ogive.backends.onnx_model.derive_parts import MANY
 from ogive.backends.onnx_model.derive_rules import CUT, RULES
-from ogive.backends.onnx_model.derive_steps import Steps
+from ogive.backends.onnx_model.derive_steps import Flow, Steps
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.noted import Noted
 from ogive.compiler.ir import Node
@@ -32,15 +33,28 @@ def flow_back(steps: Steps, tape: Sequence[Noted], flows: dict[str, str], source
 def _by_rule(
     steps: Steps, noted: Noted, given: Mapping[str, str], hangs: Collection[str], at: Node
 ) -> Mapping[str, str]:
-    rule = RULES.get(noted.node.op)
-    if rule is None or len(noted.results) > 1 or steps.graph.paired(noted.results[0]):
-        raise OnnxError(f"`grad` through `{noted.node.op}` has no form in ONNX", at.span)
     found: dict[str, str] = {}
-    for name, flow in zip(noted.args, rule(steps, noted, given[noted.results[0]]), strict=True):
-        if name is None or name not in hangs:
+    for name, flow in zip(noted.args, _flows(steps, noted, given, at), strict=True):
+        if name is None or name not in hangs or not steps.type(name).floating:
             continue
         if flow is not None:
             found[name] = steps.both("add", found[name], flow) if name in found else flow
-        elif noted.node.op not in CUT:
+        elif noted.node.op not in CUT and not _whole(steps, noted):
             raise OnnxError(f"`grad` through this operand of `{noted.node.op}` has no form in ONNX", at.span)
     return found
+
+
+def _flows(steps: Steps, noted: Noted, given: Mapping[str, str], at: Node) -> Sequence[Flow]:
+    """What the rule of an operation says."""
+    rule, many = RULES.get(noted.node.op), MANY.get(noted.node.op)
+    if (rule is None and many is None) or any(map(steps.graph.paired, noted.results)):
+        raise OnnxError(f"`grad` through `{noted.node.op}` has no form in ONNX", at.span)
+    if many is not None:
+        return many(steps, noted, [given.get(name) for name in noted.results])
+    assert rule is not None
+    return rule(steps, noted, given[noted.results[0]])
+
+
+def _whole(steps: Steps, noted: Noted) -> bool:
+    """Whether what it gives is no float, from which nothing flows: a cast to integers."""
+    return not any(steps.type(name).floating for name in noted.results)

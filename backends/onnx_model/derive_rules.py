@@ -3,78 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from ogive.backends.onnx_model.derive_steps import Steps
+from ogive.backends.onnx_model import derive_parts, derive_pointwise, derive_reduce
+from ogive.backends.onnx_model.derive_steps import Flow, Rule, Steps, aligned, fitted, sides, slope
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.operands import operand
 from ogive.compiler.ir import Const
+from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import Recipe
-from ogive.compiler.sizes import Size, size
-
-Flow = str | None  # what flows back to an operand: nothing to a literal
-Rule = Callable[[Steps, Noted, str], Sequence[Flow]]
+from ogive.compiler.sizes import size
 
 ZERO = Const(0.0)
 
 
-def _fitted(s: Steps, noted: Noted, flows: Sequence[Flow]) -> list[Flow]:
-    """Each flow in the sizes of its operand."""
-    return [
-        s.fitted(flow, s.type(x).sizes) if flow is not None and isinstance(x, str) else None
-        for x, flow in zip(noted.node.inputs, flows, strict=True)
-    ]
-
-
-def _sides(noted: Noted) -> tuple[str | Const, str | Const]:
-    """Both operands; a literal as it stands."""
-    a, b = (x if isinstance(x, Const) else operand([arg]) for x, arg in zip(noted.node.inputs, noted.args, strict=True))
-    return a, b
-
-
 def add(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """As it is, to both."""
-    return _fitted(s, noted, [g, g])
+    return fitted(s, noted, [g, g])
 
 
 def sub(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """As it is, and turned around."""
-    return _fitted(s, noted, [g, s.map("neg", g)])
+    return fitted(s, noted, [g, s.map("neg", g)])
 
 
 def mul(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """Times the other factor."""
-    a, b = _sides(noted)
-    return _fitted(s, noted, [s.mul(g, b), s.mul(g, a)])
+    a, b = sides(noted)
+    return fitted(s, noted, [s.mul(g, b), s.mul(g, a)])
 
 
 def div(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """G / b, and -(a / b) g / b."""
-    top = s.both("div", g, _sides(noted)[1])
-    return _fitted(s, noted, [top, s.map("neg", s.mul(top, noted.results[0]))])
-
-
-def power(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-    """N x^(n-1), for a literal n."""
-    exponent = noted.node.inputs[1]
-    value = exponent.value if isinstance(exponent, Const) else None
-    n = value.number if isinstance(value, Size) and value.is_number else value
-    if not isinstance(n, int | float):
-        raise OnnxError("`grad` through `**` has a form in ONNX for literal exponents")
-    x = operand(noted.args)
-    less = x if n == 2 else s.both("pow", x, float(n - 1))
-    return [s.mul(g, s.mul(less, float(n))), None]
-
-
-def slope(make: Callable[[Steps, str, str, Noted], str]) -> Rule:
-    """An element-wise function y of one operand x, by its derivative."""
-
-    def rule(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-        return [s.mul(g, make(s, operand(noted.args), noted.results[0], noted))]
-
-    return rule
+    top = s.both("div", g, sides(noted)[1])
+    return fitted(s, noted, [top, s.map("neg", s.mul(top, noted.results[0]))])
 
 
 def _softplus(s: Steps, x: str, y: str, noted: Noted) -> str:
@@ -129,7 +93,7 @@ def matmul(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 def _product(s: Steps, a: str, b: str) -> str:
     """Matrices, or batches of them."""
     left, right = s.type(a).axes, s.type(b).axes
-    lead = left[:-2] if len(left) >= len(right) else right[:-2]
+    lead = aligned([left[:-2], right[:-2]])
     return s.apply("matmul", (a, b), s.type(a).with_axes(*lead, left[-2], right[-1]))
 
 
@@ -211,7 +175,7 @@ def padded(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 def select(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """To the operand that was taken."""
     condition = operand(noted.args)
-    return _fitted(s, noted, [None, s.where(condition, g, ZERO, g), s.where(condition, ZERO, g, g)])
+    return fitted(s, noted, [None, s.where(condition, g, ZERO, g), s.where(condition, ZERO, g, g)])
 
 
 def alias(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -224,15 +188,14 @@ def nothing(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     return [None] * len(noted.args)
 
 
-STEPS = ("sign", "floor", "ceil", "round")  # flat wherever they have a derivative
-CUT = frozenset(("stop_gradient", "grad_as", "select", *STEPS))  # operands to which nothing flows back
+FLAT = frozenset(name for name, spec in OPS.items() if spec.flat)
+CUT = frozenset(("stop_gradient", "grad_as", *FLAT))  # operands of floats to which nothing flows back
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "add": add,
         "sub": sub,
         "mul": mul,
         "div": div,
-        "pow": power,
         "neg": lambda s, noted, g: [s.map("neg", g)],
         "exp": slope(lambda s, x, y, noted: y),
         "expm1": slope(lambda s, x, y, noted: s.both("add", y, 1.0)),
@@ -264,6 +227,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "alias": alias,
         "stop_gradient": nothing,
         "grad_as": lambda s, noted, g: [None, g],
-        **dict.fromkeys(STEPS, nothing),
+        **dict.fromkeys(FLAT, nothing),
+        **derive_pointwise.RULES,
+        **derive_parts.RULES,
+        **derive_reduce.RULES,
     }
 )

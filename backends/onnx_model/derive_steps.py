@@ -10,6 +10,7 @@ from ogive.backends.onnx_model.builder import Builder
 from ogive.backends.onnx_model.held import lowered
 from ogive.backends.onnx_model.lower import LOWER
 from ogive.backends.onnx_model.noted import Noted
+from ogive.backends.onnx_model.operands import operand
 from ogive.compiler.ir import Const, Node, Value
 from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
 from ogive.compiler.sizes import Size, size
@@ -19,6 +20,7 @@ ONE = size(1)
 UNIT = Place(((),))  # an axis of size 1
 
 Operand = str | Const
+Flow = str | None  # what flows back to an operand: nothing to a literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Steps:
         """The type of a tensor."""
         return self.graph.type(x)
 
-    def apply(self, op: str, inputs: Sequence[Operand], type: TensorType, **attrs: Any) -> str:
+    def apply(self, op: str, inputs: Sequence[Operand], type: TensorType, /, **attrs: Any) -> str:
         """One operation with one result."""
         elem = next((self.type(x).elem for x in reversed(inputs) if isinstance(x, str)), type.elem)
         node = Node(op, tuple(inputs), (Value("", type),), tuple(attrs.items()))
@@ -49,11 +51,26 @@ class Steps:
         """An element-wise operation of two operands, of which one may be a number."""
         inputs = [Const(x) if isinstance(x, float) else x for x in (a, b)]
         types = [self.type(x) for x in inputs if isinstance(x, str)]
-        return self.apply(op, inputs, TensorType(types[0].elem, _aligned([t.axes for t in types])))
+        return self.apply(op, inputs, TensorType(types[0].elem, aligned([t.axes for t in types])))
 
     def mul(self, a: Operand | float, b: Operand | float) -> str:
         """`a * b`."""
         return self.both("mul", a, b)
+
+    def asked(self, op: str, a: Operand, b: Operand) -> str:
+        """A comparison."""
+        types = [self.type(x) for x in (a, b) if isinstance(x, str)]
+        return self.apply(op, (a, b), TensorType("bool", aligned([t.axes for t in types])))
+
+    def filled(self, value: float, like: str) -> str:
+        """A tensor of one number."""
+        type = self.type(like)
+        return self.apply("full", (), type, type=type.elem, sizes=type.axes, v=value)
+
+    def ones_where(self, condition: str, like: str) -> str:
+        """1 where a condition holds, else 0."""
+        return self.apply("cast", (condition,), self.type(condition).with_elem(self.type(like).elem),
+                          type=self.type(like).elem)  # fmt: skip
 
     def where(self, condition: str, a: Operand, b: Operand, like: str) -> str:
         """`select(condition, a, b)`."""
@@ -76,6 +93,11 @@ class Steps:
         """The sum over some axes."""
         kept = [axis for at, axis in enumerate(self.type(x).axes) if at not in axes]
         return self.apply("sum", (x,), TensorType(self.type(x).elem, tuple(kept)), axes=tuple(axes)) if axes else x
+
+    def mean(self, x: str, axes: Sequence[int]) -> str:
+        """The mean over some axes."""
+        kept = [axis for at, axis in enumerate(self.type(x).axes) if at not in axes]
+        return self.apply("mean", (x,), TensorType(self.type(x).elem, tuple(kept)), axes=tuple(axes)) if axes else x
 
     def opened(self, x: str, places: Sequence[int]) -> str:
         """With axes of size 1 at these places of the result."""
@@ -116,6 +138,33 @@ class Steps:
         return self.opened(self.total(flow, [*range(lead), *(lead + i for i in ones)]), ones)
 
 
+def fitted(s: Steps, noted: Noted, flows: Sequence[Flow]) -> list[Flow]:
+    """Each flow in the sizes of its operand."""
+    return [
+        s.fitted(flow, s.type(x).sizes) if flow is not None and isinstance(x, str) else None
+        for x, flow in zip(noted.node.inputs, flows, strict=True)
+    ]
+
+
+def sides(noted: Noted) -> tuple[Operand, Operand]:
+    """Both operands; a literal as it stands."""
+    a, b = (x if isinstance(x, Const) else operand([arg]) for x, arg in zip(noted.node.inputs, noted.args, strict=True))
+    return a, b
+
+
+Rule = Callable[[Steps, Noted, str], Sequence[Flow]]
+Many = Callable[[Steps, Noted, Sequence[Flow]], Sequence[Flow]]  # of an operation with several results
+
+
+def slope(make: Callable[[Steps, str, str, Noted], str]) -> Rule:
+    """An element-wise function y of one operand x, by its derivative."""
+
+    def rule(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+        return [s.mul(g, make(s, operand(noted.args), noted.results[0], noted))]
+
+    return rule
+
+
 def _places(sizes: Sequence[Size]) -> Side:
     """Each axis an elementary one."""
     return tuple(Place(((Atom(f"a{at}", item),),)) for at, item in enumerate(sizes))
@@ -125,7 +174,7 @@ def _axes(side: Side) -> tuple[Axis, ...]:
     return tuple(Axis(place.size) for place in side)
 
 
-def _aligned(types: Sequence[Sequence[Axis]]) -> tuple[Axis, ...]:
+def aligned(types: Sequence[Sequence[Axis]]) -> tuple[Axis, ...]:
     """The axes of operands that meet from the right; one of size 1 gives way."""
     rank = max(map(len, types))
     found = [Axis(ONE)] * rank

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from ogive.backends.onnx_model import derive, held, loops
 from ogive.backends.onnx_model.builder import Builder
+from ogive.backends.onnx_model.derive_reduce import SPELLED
+from ogive.backends.onnx_model.derive_steps import Steps
 from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.lower import LOWER
 from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
@@ -148,6 +150,12 @@ class Walker:
         elif complex_ and node.op not in PLAIN:
             raise OnnxError(f"`{node.op}` of complex numbers has no form in ONNX", node.span)
         elem = _literal_elem(node, frame.types)
+        if self.tape is not None and node.op in SPELLED and not complex_:
+            given = [x if isinstance(x, str) else None for x in there.inputs]
+            name = SPELLED[node.op](Steps(builder, self.tape.append), there, given)
+            frame.values[node.outputs[0].name] = name
+            self.note(name, node.outputs[0], frame)
+            return
         try:
             args, found = held.lowered(builder, lower, there, elem)
         except OnnxError as error:

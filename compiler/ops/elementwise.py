@@ -29,6 +29,7 @@ def unary(
     elems: Sequence[str] = FLOATS,
     gives: Callable[[str], str] | None = None,
     linear: bool = False,
+    flat: bool = False,
     **settings: Any,
 ) -> OpSpec:
     """An operation of one tensor with float settings; `gives` maps the element type where it changes."""
@@ -39,7 +40,7 @@ def unary(
         return (x.with_elem(gives(x.elem)) if gives else x,), {key: statics[key] for key in settings}
 
     specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
-    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else ())
+    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else (), flat=flat)
 
 
 def binary(
@@ -50,6 +51,7 @@ def binary(
     elems: Sequence[str] = NUMERIC,
     gives: str | None = None,
     linear: tuple[int, ...] = (),
+    flat: bool = False,
 ) -> OpSpec:
     """An operation of two operands, of which one may be a literal; `verb` is what a message says of them."""
 
@@ -59,11 +61,11 @@ def binary(
             require_elem(name, type, elems, operand)
         return (TensorType(gives or elem, align(checker, types, verb)),), {}
 
-    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, literals=True)
+    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, flat=flat, literals=True)
 
 
 def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
-    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool")
+    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool", flat=True)
 
 
 def _whole_quotient(name: str, spec: OpSpec) -> OpSpec:
@@ -167,7 +169,7 @@ OPERATORS = (
     binary("sub", "a - b", "subtracts {b} from {a}"),
     binary("mul", "a b", "multiplies {a} by {b}", linear=(0, 1)),
     _op("div", "a, b", _div, "a / b", linear=(0,), literals=True),
-    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL)),
+    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL, flat=True)),
     _whole_quotient("%", binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL)),
     _op("pow", "a, b", _pow, "a^b", literals=True),
     unary("neg", "-x", elems=NUMERIC, linear=True),
@@ -181,9 +183,9 @@ OPERATORS = (
     binary("maximum", "max(a, b)", "takes the maximum of {a} and {b}", elems=REAL),
     _op("select", "c, a, b", _select, "a where c, else b", literals=True),
     _op("lerp", "a, b, t", _lerp, "a + t (b - a)", literals=True),
-    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",)),
-    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",)),
-    unary("logical_not", "¬x", elems=("bool",)),
+    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",), flat=True),
+    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",), flat=True),
+    unary("logical_not", "¬x", elems=("bool",), flat=True),
 )
 
 FUNCTIONS = (
@@ -202,10 +204,10 @@ FUNCTIONS = (
     unary("lgamma", "ln |Γ(x)|"),
     unary("digamma", "Γ'(x) / Γ(x)"),
     unary("abs", "|x|", elems=NUMERIC, gives=_magnitude),
-    unary("sign", "x / |x|, 0 at 0", elems=REAL),
-    unary("floor", "⌊x⌋", elems=REAL),
-    unary("round", "the nearest integer, halves to the even one", elems=REAL),
-    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool"),
+    unary("sign", "x / |x|, 0 at 0", elems=REAL, flat=True),
+    unary("floor", "⌊x⌋", elems=REAL, flat=True),
+    unary("round", "the nearest integer, halves to the even one", elems=REAL, flat=True),
+    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool", flat=True),
     _op("clamp", "x", _clamp, "min(max(x, lo), hi)", StaticSpec("lo", "float"), StaticSpec("hi", "float")),
     _op("cast", "x", _cast, "x in another element type", StaticSpec("type", "elem", REQUIRED)),
 )

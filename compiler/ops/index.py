@@ -150,11 +150,22 @@ OPS = (
     OpSpec("gather", "x, i", (AXIS,), gather, "index", "y[i, j] = x[index[i, j], j]", "shift", linear=(0,)),
     OpSpec("put", "x, y, at?", (AXIS, StaticSpec("start", "int", 0)), put, "index", "x[start + i] ← y[i]", "own"),
     OpSpec("scatter_add", "x, i, src", (AXIS,), scatter_add, "index", "x[index[i]] += src[i]", "own"),
-    OpSpec("one_hot", "i", (StaticSpec("n", "size"),), one_hot, "index", "y[i, j] = (j = index[i])", "each"),
+    OpSpec("one_hot", "i", (StaticSpec("n", "size"),), one_hot, "index", "y[i, j] = (j = index[i])", "each", flat=True),
     OpSpec("topk", "x", (AXIS, StaticSpec("k", "size")), topk, "index", "the k largest of x", "shift", outputs=2),
     OpSpec("sort", "x", (AXIS, DESCENDING), along("sort", ORDERED), "index", "y = x in order", "shift"),
-    OpSpec("argsort", "x", (AXIS, DESCENDING), along("argsort", ORDERED, "int"), "index", "x[y] = x in order", "shift"),
-    OpSpec("argmax", "x", (AXIS,), along("argmax", ORDERED, "int", drops=True), "index", "x[y] = max x", "shift"),
+    OpSpec(
+        "argsort",
+        "x",
+        (AXIS, DESCENDING),
+        along("argsort", ORDERED, "int"),
+        "index",
+        "x[y] = x in order",
+        "shift",
+        flat=True,
+    ),
+    OpSpec(
+        "argmax", "x", (AXIS,), along("argmax", ORDERED, "int", drops=True), "index", "x[y] = max x", "shift", flat=True
+    ),
     OpSpec("cumsum", "x", (AXIS,), along("cumsum", ADDED), "index", "y[i] = Σ_{j ≤ i} x[j]", "shift", linear=(0,)),
     OpSpec(
         "tril",

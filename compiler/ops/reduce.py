@@ -100,7 +100,17 @@ LINEAR = ("sum", "mean")
 def _over(name: str) -> OpSpec:
     statics = (AXES, *SETTINGS.get(name, ()))
     linear = (0,) if name in LINEAR else ()
-    return OpSpec(name, "x", statics, over_axes(name), "reduction", FORMULAS[name], "shift", linear=linear)
+    return OpSpec(
+        name,
+        "x",
+        statics,
+        over_axes(name),
+        "reduction",
+        FORMULAS[name],
+        "shift",
+        linear=linear,
+        flat=name in ("any", "all"),
+    )
 
 
 REDUCE = (StaticSpec("pattern", "pattern"), StaticSpec("op", "op"))

@@ -120,6 +120,7 @@ class OpSpec:
     formula: str
     batching: Batching
     linear: tuple[int, ...] = ()
+    flat: bool = False  # steps, comparisons, places: its derivative is 0 wherever it has one
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
     outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple
