@@ -32,6 +32,12 @@ PAIRS = (
     ("repeat", "scan"), ("over", "each"), ("size", "index"), ("before", "after"), ("weight", "bias"), ("*", "+"),
     ("//", "*"), ("-", "+"), ("/", "*"), ("%", "//"), ("constant", "reflect"), ("edge", "wrap"), ("nearest", "linear"),
 )  # fmt: skip
+SYMMETRIC = frozenset(
+    (
+        "add", "mul", "Add", "Mul", "And", "Or", "Max", "Min", "Equal", "max", "min", "gcd", "eq", "equal", "maximum",
+        "minimum",
+    )
+)  # fmt: skip
 PARTNERS: Mapping[str, str] = MappingProxyType({a: b for pair in PAIRS for a, b in (pair, pair[::-1])} | dict(PAIRS))
 
 
@@ -41,7 +47,8 @@ def operands_swapped(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.BinOp(node.right, node.op, node.left)
     if isinstance(node, ast.Call) and not any(isinstance(arg, ast.Starred) for arg in node.args):
         for at in range(len(node.args) - 1):
-            if ast.dump(node.args[at]) != ast.dump(node.args[at + 1]):
+            alike = _text(node.args[at]) == _text(node.args[at + 1])
+            if alike and ast.dump(node.args[at]) != ast.dump(node.args[at + 1]) and not _symmetric(node):
                 args = [*node.args[:at], node.args[at + 1], node.args[at], *node.args[at + 2 :]]
                 yield ast.Call(node.func, args, node.keywords)
     if isinstance(node, ast.IfExp):
@@ -127,6 +134,13 @@ def slice_changed(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Slice(node.lower, None, node.step)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("reversed", "sorted"):
         yield ast.Call(ast.Name("list", ast.Load()), node.args[:1], [])
+
+
+def _symmetric(node: ast.Call) -> bool:
+    """Whether the order of the last two arguments means nothing."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    first = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+    return name in SYMMETRIC or first in SYMMETRIC
 
 
 def _text(node: ast.AST) -> bool:

@@ -7,7 +7,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
@@ -51,7 +51,7 @@ class _Marked(ast.NodeTransformer):
         return node
 
     def _mark(self, name: str, line: int) -> ast.expr:
-        place = ast.Constant((self.file, name, line))
+        place = ast.Tuple([ast.Constant(self.file), ast.Constant(name), ast.Constant(line)], ast.Load())
         return ast.Call(ast.Name(MARK, ast.Load()), [place], [])
 
 
@@ -84,17 +84,17 @@ class Recorder:
         self.shared: dict[str, set[tuple[str, str, int]]] = {}
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
         SEEN.clear()
-        yield
+        result = yield
         self.shared.setdefault(item.nodeid.split("::")[0], set()).update(SEEN)
-        return None
+        return result
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         SEEN.clear()
         start = time.process_time()
-        result: Any = yield
+        result = yield
         self.found[item.nodeid] = (time.process_time() - start, frozenset(SEEN))
         return result
 

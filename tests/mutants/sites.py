@@ -89,12 +89,8 @@ def _walk(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[str, int] | None]]:
         inner, place = prefix, function
         if isinstance(node, ast.FunctionDef | ast.Lambda):
             name = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
-            first = (
-                min([node.lineno, *(d.lineno for d in node.decorator_list)])
-                if isinstance(node, ast.FunctionDef)
-                else node.lineno
-            )
-            place, inner = (prefix + name, first), f"{prefix}{name}.<locals>."
+            heads = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+            place, inner = (prefix + name, min(each.lineno for each in (node, *heads))), f"{prefix}{name}.<locals>."
         elif isinstance(node, ast.ClassDef):
             inner, place = f"{prefix}{node.name}.", None
         pending += [(child, inner, place) for child in reversed(_children(node))]
