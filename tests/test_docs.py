@@ -115,3 +115,10 @@ def test_the_set_up_of_the_readme_is_that_of_ci() -> None:
     commands = re.findall(r"(?m)^(?:python3 -m venv|\.venv/bin/(?:pip|python)) .*$", script)
     assert len(commands) == 3
     assert all(command in readme for command in commands)
+
+
+def test_what_the_pages_import_is_public() -> None:
+    """No page tells its reader to import from inside: there are `ogive.posets`, `ogive.onnx` and `ogive.diagrams`."""
+    pages = [*PAGES, *ROOT.glob("docs/**/*.py")]
+    inside = re.compile(r"(?:from|import) ogive\.(?:compiler|backends|grammar)\b")
+    assert not [(page.name, found) for page in pages for found in inside.findall(page.read_text(encoding="utf-8"))]

@@ -6,11 +6,8 @@ import os
 from pathlib import Path
 
 import ogive
-from ogive.backends.diagram.diagram import Diagram, beside
-from ogive.backends.diagram.diff import Difference
-from ogive.backends.diagram.hasse import hasse
-from ogive.backends.diagram.svg import svg
-from ogive.compiler.poset import product
+from ogive.diagrams import Diagram, Difference, beside, hasse, svg
+from ogive.posets import product
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -1,0 +1,10 @@
+"""Diagrams beyond `Model.diagram()`: several side by side, differences, Hasse diagrams of posets."""
+
+from __future__ import annotations
+
+from ogive.backends.diagram.diagram import Diagram, beside
+from ogive.backends.diagram.diff import Difference
+from ogive.backends.diagram.hasse import hasse
+from ogive.backends.diagram.svg import svg
+
+__all__ = ["Diagram", "Difference", "beside", "hasse", "svg"]
