@@ -38,12 +38,16 @@ class Const:
     value: int | float | bool | Size | Scalar
 
 
-Operand = str | Const | None  # the name of a value, a literal, or an optional input that is not given
+Operand = str | Const | None  # the name of a value, a literal, or nothing: an optional input that is not given
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One result of a node, or an input of a graph. Names are unique within a definition, regions included."""
+    """One result of a node, or an input of a graph. Names are unique within a definition, regions included.
+
+    A value may be absent when the model runs: an optional input, and what one arm of a `phase` or a `given` leaves out.
+    `compiler.maybe` tells which, and when.
+    """
 
     name: str
     type: TensorType
@@ -64,8 +68,8 @@ class Node:
       attrs["stacked"]: it is read from outside of its last so many loops, all turns stacked on first axes.
     - `call`: applies `callee`; `path` names an `Instance` of the definition, or is "" for a block without weights;
       `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None:
-      absent); `supplied` names weights given at the call: (weight path inside the callee, value name), those of all
-      turns of its loops stacked.
+      absent; a value that may be absent goes to an optional one); `supplied` names weights given at the call: (weight
+      path inside the callee, value name), those of all turns of its loops stacked.
     - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
       values of this turn (slices along the first axis of an input), and captures. attrs["index"] is the `Unknown` that
       stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the
@@ -73,7 +77,7 @@ class Node:
       stacked on a new first axis. `path` is the loop's path ("h", "h.*.inner").
     - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
     - `phase`: regions (training, deployed), same inputs and output types: `if training:`.
-    - `given`: regions (given, absent) on whether the graph input named by attrs["input"] was handed over.
+    - `given`: regions (given, absent) on whether its first input is there.
     - `update`: inputs (value,); path names a state; no outputs; acts in training only.
     - `assume`: attrs["condition"], attrs["text"]; no outputs.
     - `tap`: inputs (value,), attrs["name"]; no outputs.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
+from ogive.compiler.maybe import maybe
 from ogive.compiler.mentions import in_graph, mentioned, unknowns_of
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.substitute import type_in_sizes
@@ -48,7 +49,11 @@ def verify(subject: Model | Definition) -> None:
 def faults(definition: Definition) -> list[str]:
     """What is wrong with one definition."""
     check = _Check(definition, Facts.of((*definition.conditions, *definition.facts)))
-    return list(check.run())
+    found = list(check.run())
+    if not found:
+        reads = maybe(definition).faults
+        found = [f"{definition.name}: {shown(node)} takes {name}, which may be absent there" for node, name in reads]
+    return found
 
 
 def _all(root: Definition) -> list[Definition]:
@@ -211,6 +216,8 @@ class _Check:
     def branches(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
         if len(node.regions) != 2:
             yield f"{shown(node)}: {len(node.regions)} branches"
+        if node.op == "given" and not node.inputs:
+            yield f"{shown(node)}: nothing to ask for"
         for region in node.regions:
             if len(region.inputs) != len(types) or len(region.outputs) != len(node.outputs):
                 yield f"{shown(node)}: a branch with {len(region.inputs)} inputs and {len(region.outputs)} outputs"

@@ -296,6 +296,11 @@ class _Scope:
             told = (*told, *((("bias", "₊"),) if bias else ()), ("groups", _groups(statics)))
         return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=told)
 
+    def _asked(self, node: Node) -> str:
+        """The name of what a choice asks for."""
+        name = str(node.inputs[0])
+        return self.graph.values[name].hint or name
+
     def _region(self, base: Op, node: Node, ins: list[Wires | None], outs: list[Wires]) -> Op:
         """Loops, and choices of a phase or of an input that is given."""
         glyph = {"repeat": "repeat", "scan": "scan", "over": "repeat", "each": "repeat"}.get(node.op, "phase")
@@ -307,7 +312,7 @@ class _Scope:
         bodies, enter, leave = [], [], []
         for k, region in enumerate(node.regions):
             scope = _Scope(self.builder, region, self.sizes, self.prefix, self.path, self.depth)
-            title = f"{titles[k]}" + (f": {node.attr('input')}" if node.op == "given" else "")
+            title = f"{titles[k]}" + (f": {self._asked(node)}" if node.op == "given" else "")
             bodies.append(replace(scope.section([scope.wires(v) for v in region.inputs]), title=title))
             enter += entering(node, region, ins, self.prefix)
             leave += leaving(node, region, outs, bodies[-1].outputs)

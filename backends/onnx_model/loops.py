@@ -13,6 +13,8 @@ from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.operands import unsqueezed
 from ogive.backends.onnx_model.specialize import real
 from ogive.compiler.ir import Const, Node
+from ogive.compiler.maybe import deployed_outputs
+from ogive.compiler.passes.flat_absent import without_inputs, without_results
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
 
@@ -29,7 +31,18 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
     else:
-        _scan(walker, frame, node, count)
+        _scan(walker, frame, _of_what_is_there(walker, frame, node), count)
+
+
+def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
+    """A loop without what is absent: what it carries, captures and yields."""
+    gone = [at for at, x in enumerate(node.inputs) if walker.bound(frame, x) is None]
+    node, nothing = without_inputs(node, gone)
+    frame.values.update(dict.fromkeys(nothing))
+    results = node.outputs
+    node, none = without_results(node, deployed_outputs(node.regions[0], nothing))
+    frame.values.update({results[at].name: None for at in none})
+    return node
 
 
 def custom(walker: Walker, frame: Frame, node: Node) -> None:
@@ -51,7 +64,7 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
     carried: Sequence[Bound] = [walker.bound(frame, x) for x in node.inputs[:carry]]
     sources = [tensor(walker, walker.bound(frame, x), "float") for x in node.inputs[carry : carry + turn]]
     captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
-    yields: list[list[str]] = [[] for _ in node.outputs[carry:]]
+    yields: list[list[str | None]] = [[] for _ in node.outputs[carry:]]
     outer, place, sizes = frame.turns, frame.place, frame.sizes
     for index in range(count):
         frame.turns = (*outer, index)
@@ -64,7 +77,7 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
         results = _turn(walker, frame, node)
         carried = results[:carry]
         for collected, found, value in zip(yields, results[carry:], node.outputs[carry:], strict=True):
-            collected.append(tensor(walker, found, value.type.elem))
+            collected.append(None if found is None else tensor(walker, found, value.type.elem))
     frame.turns, frame.place, frame.sizes = outer, place, sizes
     stacked = [_stacked(walker, rows) for rows in yields]
     for value, bound in zip(node.outputs, [*carried, *stacked], strict=True):
@@ -88,8 +101,10 @@ def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
     return walker.graph(frame, node.regions[0])
 
 
-def _stacked(walker: Walker, rows: list[str]) -> str:
-    builder = walker.builder
+def _stacked(walker: Walker, found: list[str | None]) -> str | None:
+    builder, rows = walker.builder, [row for row in found if row is not None]
+    if not rows and found:
+        return None
     y = builder.node("Concat", *(builder.node("Unsqueeze", row, builder.array([0])) for row in rows), axis=0)
     if builder.paired(rows[0]):
         builder.complex.add(y)

@@ -8,7 +8,7 @@ from typing import Any
 from ogive.backends.onnx_model.elems import ONNX
 from ogive.backends.onnx_model.lowering import Args, Context, Lowering
 from ogive.backends.onnx_model.operands import elem_of, given, operand, setting
-from ogive.compiler.ir import Node
+from ogive.compiler.ir import Const, Node
 from ogive.compiler.types import FLOATS
 
 
@@ -52,6 +52,19 @@ def lerp(ctx: Context, node: Node, args: Args) -> str:
     """A + t (b - a)."""
     a, b, t = given(args)
     return ctx.node("Add", a, ctx.node("Mul", t, ctx.node("Sub", b, a)))
+
+
+def select(ctx: Context, node: Node, args: Args) -> str:
+    """`Where`; of bools, for which runtimes lack it, (c and a) or (not c and b), and less of it beside a literal."""
+    c, a, b = given(args)
+    if node.outputs[0].type.elem != "bool":
+        return ctx.node("Where", c, a, b)
+    known = [x.value if isinstance(x, Const) else None for x in node.inputs[1:]]
+    if known[1] is False or known[0] is False:
+        return ctx.node("And", c, a) if known[1] is False else ctx.node("And", ctx.node("Not", c), b)
+    if known[0] is True or known[1] is True:
+        return ctx.node("Or", c, b) if known[0] is True else ctx.node("Or", ctx.node("Not", c), a)
+    return ctx.node("Or", ctx.node("And", c, a), ctx.node("And", ctx.node("Not", c), b))
 
 
 def expm1(ctx: Context, node: Node, args: Args) -> str:
@@ -175,7 +188,7 @@ LOWER: dict[str, Lowering] = {
     "ge": op("GreaterOrEqual"),
     "minimum": op("Min"),
     "maximum": op("Max"),
-    "select": op("Where"),
+    "select": select,
     "lerp": lerp,
     "logical_and": op("And"),
     "logical_or": op("Or"),

@@ -121,7 +121,7 @@ class Walker:
             case "phase":
                 self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
             case "given":
-                there = frame.values[node.attr("input")] is not None
+                there = self.bound(frame, node.inputs[0]) is not None
                 self._bind(frame, node, self._region(frame, node, node.regions[0 if there else 1], node.inputs))
             case "update":
                 pass

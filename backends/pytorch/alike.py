@@ -11,7 +11,7 @@ from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.layers import is_layer
 from ogive.backends.pytorch.plan import Unit, output_class
 from ogive.backends.pytorch.written import File, Written
-from ogive.compiler.ir import Definition, Graph, Node
+from ogive.compiler.ir import Definition, Node
 
 
 def must_be_its_class(file: File, owner: Definition, node: Node) -> None:
@@ -49,20 +49,7 @@ def _asked(file: File, definition: Definition) -> tuple[object, ...]:
 
 def may_be_none(definition: Definition, at: int) -> bool:
     """Whether an input is asked for (`is not None`) wherever it is read."""
-    return definition.optional[at] and _asked_for(definition.graph, at, definition.graph.inputs[at].name)
-
-
-def _asked_for(graph: Graph, at: int, given: str) -> bool:
-    name = graph.inputs[at].name
-    for node in graph.nodes:
-        for place, operand in enumerate(node.inputs):
-            if operand != name or (node.op == "given" and node.attr("input") == given):
-                continue
-            if node.op == "tapped" and all(_asked_for(region, place, given) for region in node.regions):
-                continue
-            if node.op != "call" or node.callee is None or not may_be_none(node.callee, place):
-                return False
-    return True
+    return definition.optional[at]
 
 
 def instance_at(owner: Definition, path: str) -> Definition | None:

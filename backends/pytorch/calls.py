@@ -37,10 +37,11 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
     """The inputs, then sizes that the callee cannot read from shapes, then whether the model trains."""
     found: list[Code] = []
     skipped = False
-    for name, arg in zip(written.params, args, strict=True):
-        if arg is not None:
-            found.append(Code(f"{name}={arg}") if skipped else arg)
-        skipped = skipped or arg is None
+    for at, (name, arg) in enumerate(zip(written.params, args, strict=True)):
+        if arg is not None or at < written.required:
+            found.append(Code(f"{name}={arg}") if skipped else arg or Code("None"))
+        else:
+            skipped = True
     bindings = dict(node.bindings)
     for unknown, name in written.sizes:
         found.append(Code(f"{name}={writer.size(bindings[unknown])}"))

@@ -52,7 +52,7 @@ def apart(model: Model, depths: Mapping[str, int]) -> Model:
 
 
 def gradient(writer: Writer, node: Node) -> None:
-    """`torch.func.grad(energy)(x)`."""
+    """`derivative(energy)(x)`."""
     _settle(writer)
     region = node.regions[0]
     count = int(node.attr("operands"))
@@ -60,7 +60,7 @@ def gradient(writer: Writer, node: Node) -> None:
     writer.deriving += 1
     function = _inner(writer, node, region, count, node.inputs[count:])
     writer.deriving -= 1
-    derived = f"torch.func.grad({function})"
+    derived = f"{writer.helper('derivative')}({function})"
     if _overrides(region):  # torch.compile (2.13) derives what is inside of CustomGrad by itself: left to eager mode
         derived = f"torch.compiler.disable({derived})"
     _bind(writer, node, Code(f"{derived}({', '.join(map(str, args))})"))
@@ -87,9 +87,12 @@ def custom(writer: Writer, node: Node) -> None:
 
 def _inner(writer: Writer, node: Node, region: Graph, count: int, captured: Sequence[object]) -> str:
     scope = writer.scope
-    names = [scope.claim(identifier(value.hint or value.name)) for value in region.inputs[:count]]
+    values = region.inputs[:count]
+    names = [scope.claim(identifier(value.hint or value.name)) for value in values]
+    kinds = ["Tensor | None" if value.name in writer.unit.maybe else "Tensor" for value in values]
     function = scope.claim("inner")
-    scope.line(f"def {function}({', '.join(f'{name}: Tensor' for name in names)}) -> Tensor:")
+    params = ", ".join(f"{name}: {kind}" for name, kind in zip(names, kinds, strict=True))
+    scope.line(f"def {function}({params}) -> Tensor:")
     _function(writer, node, region, names, captured)
     return function
 

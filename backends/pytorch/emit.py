@@ -10,19 +10,31 @@ from dataclasses import dataclass
 from ogive.backends.pytorch.classes import class_lines
 from ogive.backends.pytorch.code import Code
 from ogive.backends.pytorch.derivatives import apart, derived
-from ogive.backends.pytorch.functions import filled, write
+from ogive.backends.pytorch.functions import filled, kind_of, write
 from ogive.backends.pytorch.helpers import HELPERS
 from ogive.backends.pytorch.inits import Initial
 from ogive.backends.pytorch.layers import is_layer, lone_groups
 from ogive.backends.pytorch.layout import signature, statement
 from ogive.backends.pytorch.names import fresh, identifier
-from ogive.backends.pytorch.plan import Unit, effectful, known_at_start, output_class, seeded, unit_of, unmade
+from ogive.backends.pytorch.plan import (
+    Unit,
+    definitions,
+    effectful,
+    known_at_start,
+    output_class,
+    seeded,
+    unit_of,
+    unmade,
+)
+from ogive.backends.pytorch.replay import REPLAY
 from ogive.backends.pytorch.sizecode import scalar_code
+from ogive.backends.pytorch.states import copied_states
 from ogive.backends.pytorch.taps import CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, Pass, lowered
 from ogive.compiler.sizes import Unknown
+from ogive.compiler.states import changed
 
 GROUP = '''
 class Group(nn.Module):
@@ -56,9 +68,10 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         seeded(model),
         depths,
         lone_groups(model),
+        seeded(model) or _reads_changes(model),
         checks=checks,
     )
-    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT))
+    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls"))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -72,6 +85,13 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
             sections += texts
     sections.append(_factory(model, file))
     return _assembled(model, file, sections)
+
+
+def _reads_changes(model: Model) -> bool:
+    """Whether a forward reads a state that it changes, or a derivative of one's own may change one."""
+    nodes = (node for definition in definitions(model) for node in definition.graph.walk())
+    own = any(node.op == "custom_grad" for node in nodes) and bool(changed(model.definition.graph))
+    return own or any(copied_states(definition) for definition in definitions(model))
 
 
 def own_definitions(model: Model) -> list[Definition]:
@@ -107,7 +127,8 @@ def _sections(unit: Unit, file: File, model: Model | None = None) -> list[str]:
     output = output_class(unit)
     if output is not None:
         file.imports.add("typing.NamedTuple")
-        fields = [f"    {identifier(str(name))}: Tensor" for name in unit.definition.output_names]
+        pairs = zip(unit.definition.output_names, unit.graph.outputs, strict=True)
+        fields = [f"    {identifier(str(name))}: {kind_of(unit, x)}" for name, x in pairs]
         sections.append("\n".join([f"class {output}(NamedTuple):", *fields]))
     return [*sections, "\n".join(lines)]
 
@@ -117,7 +138,8 @@ def _doc(unit: Unit) -> list[str]:
     shapes = _shapes(unit)
     if unit.prefix:
         label = unit.prefix.removesuffix(".*")
-        return _docstring([f"One turn of `{label}` in {unit.definition.name}."], shapes)
+        words = f"One turn of `{label}` in {unit.definition.name}{', which nothing needs' if unit.uncalled else ''}."
+        return _docstring([words], "" if unit.uncalled else shapes)
     return _docstring(unit.definition.doc.strip().splitlines(), shapes)
 
 
@@ -192,7 +214,8 @@ def _indented(text: str) -> list[str]:
 def _assembled(model: Model, file: File, sections: list[str]) -> str:
     if any("member(" in section for section in sections):
         file.helpers.setdefault("member")
-    helpers = [(HELPERS_TEXT.get(name) or HELPERS[name]).strip("\n") for name in file.helpers]
+    texts = {**HELPERS, **HELPERS_TEXT, **REPLAY}
+    helpers = [texts[name].strip("\n") for name in file.helpers]
     text = "\n\n\n".join([*helpers, *sections])
     head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]
     return "\n".join(head) + "\n\n\n" + text + "\n"
@@ -206,12 +229,13 @@ def _imports(text: str) -> list[str]:
         found = [name for name in names if re.search(rf"\b{name}\b", code)]
         return [f"from {module} import {', '.join(found)}"] if found else []
 
-    standard = [f"import {name}" for name in ("importlib", "math") if re.search(rf"\b{name}\.", code)]
-    standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
+    standard = [f"import {name}" for name in STANDARD if re.search(rf"\b{name}\.", code)]
+    standard += named("collections.abc", ("Callable", "Iterator", "Sequence")) + named("typing", ("Any", "NamedTuple"))
     lines = [*standard, ""] if standard else []
     lines += ["import torch"] if re.search(r"\btorch\.", code) else []
     lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []
     return lines + named("torch", ("Tensor", "nn"))
 
 
+STANDARD = ("functools", "importlib", "inspect", "math", "sys")
 HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "member": MEMBER}

@@ -14,19 +14,23 @@ from ogive.backends.pytorch.rolled import rolled
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
 from ogive.backends.pytorch.taps import entry
-from ogive.backends.pytorch.writer import GIVEN, Writer
+from ogive.backends.pytorch.writer import Writer
 from ogive.backends.pytorch.written import File, Written
 from ogive.compiler.entry import conditions_at_entry
 from ogive.compiler.ir import Graph, Model, Operand, Weight
 from ogive.compiler.passes.taps_merged import whole_choice
 from ogive.compiler.sizes import Unknown, size
+from ogive.compiler.states import changed
 
 
 def write(unit: Unit, file: File, model: Model | None = None) -> Written:
     """Write the function of a unit; that of a `model` checks its inputs, where the file is to have checks.
 
-    Where it is another with its taps than without, that form stands first, in a branch that returns.
+    Where it is another with its taps than without, that form stands first, in a branch that returns. Nothing is written
+    for a turn that nothing calls.
     """
+    if unit.uncalled:
+        return Written((), 0, (), (), (), False, False, False, False, (), ())
     root = model is not None
     forms = whole_choice(unit.graph)
     indent = 4 if unit.function else 8
@@ -46,12 +50,11 @@ def _writer(unit: Unit, file: File, indent: int, root: bool, before: Writer | No
     writer = Writer(unit, file, Scope(indent=indent), write_node, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
-    optional = optional_inputs(unit)
+    optional = _optional(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if unit.function else file.known[unit.definition.name]
     maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
     scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe, root=root)
-    scope.fixed.update(n for n, o in zip(names, optional, strict=True) if o)
     writer.copied = file.copied(unit.definition)
     if before is not None:
         writer.outside, writer.like = before.outside, before.like
@@ -86,7 +89,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     """The function with its signature."""
     scope, function = writer.scope, unit.function
     names = tuple(str(scope.codes[value.name]) for value in unit.graph.inputs)
-    optional = optional_inputs(unit)
+    optional = _optional(unit)
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else ["self"]
@@ -102,10 +105,16 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     name = unit.name if function else "run" if root and writer.taps else "forward"
     indent = 0 if function else 4
     heads = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
+    if not function and (writer.draws or changed(unit.graph)):
+        writer.helper("once" if writer.file.read else "moved once")
+        heads = ["    @once", *heads]
     heads = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *heads]
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
-    return Written(names, outside, sizes, stored, writer.draws, writer.taps, like, trains, tuple(heads), body)
+    required = next((at for at in range(len(names)) if all(optional[at:])), len(names))
+    least = len(names) if unit.prefix else required
+    shared = (writer.draws, writer.taps, like, trains)
+    return Written(names, least, outside, sizes, stored, *shared, tuple(heads), body)
 
 
 def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
@@ -147,14 +156,6 @@ def _parameters(unit: Unit, scope: Scope) -> list[str]:
     return names
 
 
-def optional_inputs(unit: Unit) -> tuple[bool, ...]:
-    """Which inputs may be absent; a turn may capture such an input of its definition."""
-    definition = unit.definition
-    absent = {v.name for v, o in zip(definition.graph.inputs, definition.optional, strict=True) if o}
-    mine = {unit.names[name] for name in absent if name in unit.names}
-    return tuple(value.name in mine for value in unit.graph.inputs)
-
-
 def _typed(names: list[str], optional: tuple[bool, ...], number: int | None, *, default: bool) -> list[str]:
     """Parameters with their types; an optional one has a default where all after it have."""
     found = []
@@ -167,8 +168,6 @@ def _typed(names: list[str], optional: tuple[bool, ...], number: int | None, *, 
 
 
 def _kind(unit: Unit, path: str) -> str:
-    if path.startswith(GIVEN):
-        return "Tensor | None"
     weights = {weight.path for weight in unit.definition.weights}
     inside = any(path.startswith(i.path + ".") for i in unit.definition.instances)
     return "Tensor" if path in weights or inside else "nn.Module"
@@ -176,11 +175,22 @@ def _kind(unit: Unit, path: str) -> str:
 
 def returned(unit: Unit) -> str:
     """The type of what the function returns."""
-    outputs = unit.graph.outputs
-    kinds = ["Tensor" if output is not None else "None" for output in outputs] or ["None"]
+    kinds = [kind_of(unit, x) for x in unit.graph.outputs] or ["None"]
     if unit.prefix or len(kinds) != 1:
         return output_class(unit) or (kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]")
     return kinds[0]
+
+
+def _optional(unit: Unit) -> tuple[bool, ...]:
+    """Which inputs may be absent."""
+    return tuple(value.name in unit.maybe for value in unit.graph.inputs)
+
+
+def kind_of(unit: Unit, operand: Operand) -> str:
+    """The type of a value of the unit."""
+    if operand is None:
+        return "None"
+    return "Tensor | None" if operand in unit.maybe else "Tensor"
 
 
 def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
@@ -201,7 +211,8 @@ def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
             break
         scope.flush(keep=[name for name in scope.waiting if name != waiting[0]])
     scope.flush(keep=waiting)
-    scope.line(line)
+    if unit.graph.outputs or not scope.lines:
+        scope.line(line.rstrip())
 
 
 def _checks(writer: Writer, model: Model) -> list[str]:

@@ -52,6 +52,7 @@ def _weight(writer: Writer, node: Node) -> None:
         return
     code = writer.path(node.path)
     if node.path in writer.copied:
+        scope.flush(lambda other: other.acts)  # what changes it comes first
         scope.bind(value, method(code, "clone"))
     else:
         writer.stored[value.name] = writer.stored[code.text] = node.path

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ogive.backends.pytorch.names import class_name, fresh, plain, singular, snake
 from ogive.compiler.ir import Definition, Graph, Instance, Member, Model, Node, Weight
+from ogive.compiler.maybe import maybe
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 
@@ -56,7 +57,8 @@ class Unit:
     turns: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
     number: int | None = None  # which input is the number of the turn
-    names: Mapping[str, str] = field(default_factory=dict)  # inputs of the definition -> what this graph calls them
+    maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
+    uncalled: bool = False  # a turn of a loop that nothing needs: it holds its weights
 
     def own(self, path: str) -> str | None:
         """The path below this unit, or None for one that lies outside of its turn."""
@@ -96,9 +98,10 @@ def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> U
     function = definition.stateless and not root
     name = _claim(snake(definition.name) if function else class_name(definition.name), names)
     place = places(definition)
-    mine = {value.name: value.name for value in definition.graph.inputs}
-    turns = _turns(name, definition, definition.graph, mine, place, names)
-    return Unit(name, definition, definition.graph, place, "", turns, function, None, mine)
+    absent = frozenset(maybe(definition).open)
+    turns = _turns(name, definition, definition.graph, absent, place, names)
+    turns += _uncalled(name, definition, place, turns, names)
+    return Unit(name, definition, definition.graph, place, "", turns, function, None, absent)
 
 
 def output_class(unit: Unit) -> str | None:
@@ -114,34 +117,45 @@ def _claim(name: str, names: set[str]) -> str:
 
 
 def _turns(
-    owner: str, definition: Definition, graph: Graph, outer: Mapping[str, str], root: Place, names: set[str]
+    owner: str, definition: Definition, graph: Graph, absent: frozenset[str], root: Place, names: set[str]
 ) -> tuple[Unit, ...]:
-    """The units of the loops of a graph, in which `outer` says what the definition's inputs are called."""
+    """The units of the loops of a graph."""
     found: list[Unit] = []
     for node in graph.nodes:
         place = find(root, node.path) if node.op == "repeat" else None
         for region in node.regions:
-            mine = _captured(node, region, outer)
             if place is None or not place.turned:
-                found += _turns(owner, definition, region, mine, root, names)
+                found += _turns(owner, definition, region, absent, root, names)
                 continue
             if any(unit.prefix == f"{node.path}.*" for unit in found):  # it stands in both arms of a choice
                 continue
             label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
             name = _claim(owner + class_name(singular(label)), names)
-            inner = _turns(name, definition, region, mine, root, names)
             turn = place.children["*"]
+            inner = _turns(name, definition, region, absent, root, names)
+            inner += _uncalled(name, definition, turn, inner, names)
             before = int(node.attr("carry", 0)) + int(node.attr("turn", 0))
             number = before if node.attr("number", 0) else None
-            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, number, mine))
+            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, number, absent))
     return tuple(found)
 
 
-def _captured(node: Node, region: Graph, outer: Mapping[str, str]) -> dict[str, str]:
-    """What a region calls the inputs of the definition that it captures: its last inputs are the node's last."""
-    there = {inside: name for name, inside in outer.items()}
-    pairs = zip(reversed(region.inputs), reversed(node.inputs), strict=False)
-    return {there[operand]: value.name for value, operand in pairs if isinstance(operand, str) and operand in there}
+def _uncalled(
+    owner: str, definition: Definition, place: Place, turns: tuple[Unit, ...], names: set[str]
+) -> tuple[Unit, ...]:
+    """The units of the loops below a place that no graph has: what they hold has its paths all the same."""
+    found: list[Unit] = []
+    called = {unit.prefix for unit in turns}
+    for label, child in place.children.items():
+        prefix = f"{child.path}.*"
+        if not child.turned:
+            found += _uncalled(owner, definition, child, turns, names) if label != "*" else ()
+        elif prefix not in called:
+            name = _claim(owner + class_name(singular(label)), names)
+            turn = child.children["*"]
+            inner = _uncalled(name, definition, turn, (), names)
+            found.append(Unit(name, definition, Graph((), (), ()), turn, prefix, inner, uncalled=True))
+    return tuple(found)
 
 
 def find(root: Place, path: str) -> Place | None:

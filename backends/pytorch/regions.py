@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -42,17 +43,11 @@ def repeat(writer: Writer, node: Node) -> None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path).text, *sources]
-    head = len(writer.scope.lines)
-    writer.scope.line(f"for {_loop(writer, node, items, sources, index if counted else None)}:")
-    body = len(writer.scope.lines)
-    writer.scope.indent += 4
-    if unit is not None:
-        _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
-    else:
-        inner = [*carried, *items, *([index] if number else [])]
-        _body(writer, node, inner, lists, carried)
-    writer.scope.indent -= 4
-    _whole(writer, head, body)
+    with _over(writer, _loop(writer, node, items, sources, index if counted else None)):
+        if unit is not None:
+            _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
+        else:
+            _body(writer, node, [*carried, *items, *([index] if number else [])], lists, carried)
     _finish(writer, node, carried, lists, 0)
 
 
@@ -69,20 +64,23 @@ def scan(writer: Writer, node: Node) -> None:
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
     index = writer.scope.claim(_hint(region.inputs[carry + turn])) if number else None
-    head = len(writer.scope.lines)
-    writer.scope.line(f"for {_loop(writer, node, items, sources, index)}:")
-    body = len(writer.scope.lines)
-    writer.scope.indent += 4
-    _body(writer, node, [*carried, *items, *([index] if index else [])], lists, carried)
-    writer.scope.indent -= 4
-    _whole(writer, head, body)
+    with _over(writer, _loop(writer, node, items, sources, index)):
+        _body(writer, node, [*carried, *items, *([index] if index else [])], lists, carried)
     _finish(writer, node, carried, lists, axes[0] if axes else 0)
 
 
-def _whole(writer: Writer, head: int, body: int) -> None:
-    """A loop whose body has no statements is not there."""
-    if len(writer.scope.lines) == body:
-        del writer.scope.lines[head:]
+@contextmanager
+def _over(writer: Writer, head: str) -> Iterator[None]:
+    """`for head:` and what is written in it; nothing where that is nothing."""
+    scope = writer.scope
+    before = len(scope.lines)
+    scope.line(f"for {head}:")
+    start = len(scope.lines)
+    scope.indent += 4
+    yield
+    scope.indent -= 4
+    if len(scope.lines) == start:
+        del scope.lines[before:]
 
 
 def _axes(node: Node, turn: int) -> list[int]:
@@ -169,7 +167,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     captured = node.inputs[int(node.attr("carry", 0)) + int(node.attr("turn", 0)) :]
     codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) for x in captured]
     inputs = [*args, *(str(code) for code in codes)]
-    inputs += [str(writer.outer(path)) for path, _ in written.outside]
+    inputs += [str(writer.path(path)) for path, _ in written.outside]
     inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
     inputs += [f"generator={writer.generator()}"] if written.draws else []
     inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
@@ -208,8 +206,12 @@ def _enter(writer: Writer, region: Graph, codes: Sequence[Code], keep: Sequence[
     return frame
 
 
-def _end(writer: Writer, region: Graph, targets: Sequence[str], lists: Sequence[str]) -> None:
-    """Write a region that was entered; its outputs end in the variables of `targets` and in lists."""
+def _end(
+    writer: Writer, region: Graph, targets: Sequence[str], lists: Sequence[str], kept: Collection[int] = ()
+) -> None:
+    """Write a region that was entered; its outputs end in the variables of `targets`, but for those at the places of
+    `kept`, which hold them already, and in lists.
+    """
     scope = writer.scope
     outputs = region.outputs
     for output, name in zip(outputs, targets, strict=False):
@@ -219,7 +221,8 @@ def _end(writer: Writer, region: Graph, targets: Sequence[str], lists: Sequence[
     codes = [scope.operand(output, writer._literal) for output in outputs]
     for name, code in zip(lists, codes[len(targets) :], strict=True):
         scope.line(f"{name}.append({code})")
-    pairs = [(n, c) for n, c in zip(targets, codes, strict=False) if c is None or c.text != n]
+    ends = [(n, c) for at, (n, c) in enumerate(zip(targets, codes, strict=False)) if at not in kept]
+    pairs = [(n, c) for n, c in ends if c is None or c.text != n]
     if pairs:
         scope.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(str(c) for _, c in pairs)}")
     for output in outputs:
@@ -240,14 +243,16 @@ def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], ax
         rows = f"{name}[::-1]" if node.attr("reverse") else name
         dim = f", dim={axis}" if axis else ""
         code = Code(f"torch.stack({rows}{dim})")
+        if value.name in writer.unit.maybe:  # all of them are there, or none
+            code = Code(f"{code} if {name}[0] is not None else None")
         if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:
             scope.wait(value, code, False)
         else:
             scope.bind(value, code, writer.comment(node, value))
 
 
-def branches(writer: Writer, node: Node, test: str) -> None:
-    """`if test: ... else: ...`, both ending in the same variables."""
+def branches(writer: Writer, node: Node, test: str, tested: str = "") -> None:
+    """`if test: ... else: ...`, both ending in the same variables; `tested` is None in the second."""
     scope = writer.scope
     _settle(writer, node)
     targets: list[str] = []
@@ -263,7 +268,8 @@ def branches(writer: Writer, node: Node, test: str) -> None:
         scope.training = training or (node.op == "phase" and at == 0)
         scope.asked = asked or (node.op == "tapped" and at == 0)
         _enter(writer, region, codes)
-        _end(writer, region, targets, [])
+        absent = {at for at, x in enumerate(region.outputs) if x is None and targets[at] == tested and blocks}
+        _end(writer, region, targets, [], absent)
         scope.indent -= 4
         blocks.append(scope.lines)
         scope.lines = lines
@@ -293,7 +299,8 @@ def phase(writer: Writer, node: Node) -> None:
 
 def given(writer: Writer, node: Node) -> None:
     """`if mask is not None:`."""
-    branches(writer, node, f"{writer.given(node.attr('input'))} is not None")
+    (asked,) = writer.args(replace(node, inputs=node.inputs[:1]))
+    branches(writer, node, f"{asked} is not None", str(asked))
 
 
 def tapped(writer: Writer, node: Node) -> None:

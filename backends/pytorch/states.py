@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from ogive.compiler.ir import Definition, Graph, Node
+from ogive.compiler.states import Known, changed, changed_by
 
 
 def copied_states(definition: Definition) -> frozenset[str]:
-    """The paths of states that a definition updates, and whose old value it uses for something else too."""
-    updated = {node.path for node in definition.graph.walk() if node.op == "update"}
-    return frozenset(path for path in updated if _used_otherwise(definition.graph, path, frozenset()))
+    """The paths of states that a definition changes, and whose old value it uses for something else too."""
+    known: Known = {}
+    read = {node.path for node in definition.graph.walk() if node.op == "weight"}
+    paths = read & changed(definition.graph, known)
+    return frozenset(path for path in paths if _used_otherwise(definition.graph, path, frozenset(), known))
 
 
-def _used_otherwise(graph: Graph, path: str, names: frozenset[str]) -> bool:
-    """Whether a graph that updates the state, or holds one that does, also uses its value beside the update."""
+def _used_otherwise(graph: Graph, path: str, names: frozenset[str], known: Known) -> bool:
+    """Whether a graph that changes the state, or holds one that does, also uses its value beside the update."""
     names |= {node.outputs[0].name for node in graph.nodes if node.op == "weight" and node.path == path}
-    holders = [node for node in graph.nodes if any(_updates(region, path) for region in node.regions)]
-    here = any(node.op == "update" and node.path == path for node in graph.nodes)
+    holders = [node for node in graph.nodes if any(path in changed(region, known) for region in node.regions)]
+    here = any(path in changed_by(node, known) for node in graph.nodes)
     if not here and not holders:
         return False
     for node in holders:
         for region in node.regions:
             pairs = zip(reversed(region.inputs), reversed(node.inputs), strict=False)
             inner = frozenset(value.name for value, operand in pairs if operand in names)
-            if _updates(region, path) and _used_otherwise(region, path, inner):
+            if path in changed(region, known) and _used_otherwise(region, path, inner, known):
                 return True
     only = _cone(graph, path)
     readers = [node for name in names if name in graph.values for node in graph.users[name]]
     return any(id(node) not in only and node not in holders for node in readers) or bool(names & set(graph.outputs))
-
-
-def _updates(graph: Graph, path: str) -> bool:
-    return any(node.op == "update" and node.path == path for node in graph.walk())
 
 
 def _cone(graph: Graph, path: str) -> set[int]:

@@ -20,7 +20,6 @@ from ogive.compiler.types import TensorType
 PLAIN = frozenset(
     ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "eq", "ne", "lt", "le", "gt", "ge", "cast")
 )
-GIVEN = "given "  # before the name of an optional input among what a turn asks from outside
 
 
 @dataclass(slots=True)
@@ -102,11 +101,10 @@ class Writer:
         """A tensor of the model's float type, from which constants take type and device."""
         if self.target:
             return Code(self.target)
-        maybe = self._may_be_none()
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
                 known = value.name in self.scope.codes and self.scope.live_value(value.name)
-                if value.type.elem == "float" and known and self.scope.codes[value.name] not in maybe:
+                if value.type.elem == "float" and known and value.name not in self.unit.maybe:
                     return self.scope.codes[value.name]
         weight = self.file.anchor(self.unit)
         if weight is not None and not self.function:
@@ -117,12 +115,6 @@ class Writer:
         if not self.like:
             self.like = self.scope.claim("like")
         return Code(self.like)
-
-    def _may_be_none(self) -> set[Code]:
-        """What stands for inputs that a caller may leave out."""
-        definition, codes = self.unit.definition, self.scope.codes
-        inputs = zip(definition.graph.inputs, definition.optional, strict=True)
-        return {codes[value.name] for value, optional in inputs if optional and value.name in codes}
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""
@@ -182,20 +174,6 @@ class Writer:
             name = identifier(path.replace(".*", "").replace(".", "_"))
             self.outside[path] = self.scope.claim(name)
         return Code(self.outside[path])
-
-    def given(self, name: str) -> Code:
-        """The variable of an optional input of the definition, which may lie outside of this turn."""
-        inside = self.unit.names.get(name)
-        if inside is not None:
-            return self.scope.codes[inside]
-        key = GIVEN + name
-        if key not in self.outside:
-            self.outside[key] = self.scope.claim(identifier(name))
-        return Code(self.outside[key])
-
-    def outer(self, path: str) -> Code:
-        """What a turn asks from outside: a weight, an instance, or an optional input."""
-        return self.given(path.removeprefix(GIVEN)) if path.startswith(GIVEN) else self.path(path)
 
     # graphs
 

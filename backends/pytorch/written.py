@@ -17,6 +17,7 @@ class Written:
     """A function that has been written, as its callers see it."""
 
     params: tuple[str, ...]  # the inputs
+    required: int  # so many of them have no default
     outside: tuple[tuple[str, str], ...]  # paths of weights that the caller hands over, and their names
     sizes: tuple[tuple[Unknown, str], ...]  # sizes that the caller hands over, and their names
     stored: tuple[tuple[Unknown, str], ...]  # sizes that the module keeps as attributes
@@ -38,6 +39,7 @@ class File:
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
     lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
+    read: bool = False  # a forward may read what it changes, or draw: an activation checkpoint must show it again
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters

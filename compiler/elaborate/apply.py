@@ -11,12 +11,12 @@ from ogive.compiler.elaborate.advice import called_as_method
 from ogive.compiler.elaborate.checker import absent
 from ogive.compiler.elaborate.frame import Frame
 from ogive.compiler.elaborate.instances import allocate, apply_instance
+from ogive.compiler.elaborate.partly import is_there
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     BlockRef,
     Builtin,
-    Choice,
     Composite,
     Fault,
     Gradient,
@@ -26,6 +26,7 @@ from ogive.compiler.elaborate.values import (
     OpTemplate,
     PackValue,
     Param,
+    Partly,
     Template,
     Tensor,
     TypedBlock,
@@ -173,16 +174,7 @@ def _given(frame: Frame, tree: syntax.Call) -> Any:
     """`given(mask)`: whether an optional input was handed over, or a name is bound on this path."""
     if len(tree.args) != 1 or not isinstance(tree.args[0], syntax.Name):
         raise frame.fail("E0405", "`given` asks for one name", tree.span)
-    value = frame.evaluate(tree.args[0])
-    match value:
-        case Absent():
-            return False
-        case Tensor(maybe=maybe) if maybe is not None:
-            return Choice("given", maybe)
-        case _ if value is BROKEN:
-            return BROKEN
-        case _:
-            return True
+    return is_there(frame, frame.evaluate(tree.args[0]))
 
 
 def apply(
@@ -237,7 +229,7 @@ def apply(
             if isinstance(node, syntax.Call) and node.span.end == span.end:
                 help_ = f"write `x |> {node.func.span.text}`: it is given what stands before"
             raise frame.fail("E0405", "a tensor is not a function", node.span, help=help_)
-        case Absent():
+        case Absent() | Partly():
             raise absent(frame, func, node.span)
         case _:
             raise frame.fail("E0405", f"{kind_of(func)} cannot be applied", node.span)

@@ -9,10 +9,12 @@ from typing import Any
 
 from ogive.compiler.elaborate.checker import absent, operation
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     PackValue,
+    Partly,
     Tensor,
     Undecided,
     UnknownStatic,
@@ -53,11 +55,11 @@ def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tupl
     """`left op right`."""
     if left is BROKEN or right is BROKEN:
         return BROKEN
-    left, right = _plain(left), _plain(right)
+    left, right = (_plain(seen(frame, value)) for value in (left, right))
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return operation(frame, NAMES[op], (left, right), span, spans=spans, what=op)
     for value, place in ((left, spans[0]), (right, spans[1])):
-        if isinstance(value, Absent):
+        if isinstance(value, (Absent, Partly)):
             raise absent(frame, value, place)
         if isinstance(value, UnknownStatic):
             raise Undecided(value.name, place)
@@ -201,7 +203,7 @@ def negative(frame: Frame, value: Any, span: Span) -> Any:
             return Scalar("neg", (value,))
         case Tensor():
             return operation(frame, "neg", (value,), span)
-        case Absent():
+        case Absent() | Partly():
             raise absent(frame, value, span)
         case _:
             raise frame.fail("E0404", f"`-` needs a number or a tensor, this is {kind_of(value)}", span)
@@ -211,10 +213,12 @@ def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tup
     """`left op right` as a bool, a condition on sizes, or a tensor of bools."""
     if left is BROKEN or right is BROKEN:
         return BROKEN
-    left, right = (v.sizes if isinstance(v, PackValue) else v for v in (left, right))
+    left, right = (v.sizes if isinstance(v, PackValue) else seen(frame, v) for v in (left, right))
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return operation(frame, COMPARISONS[op], (left, right), span, spans=spans, what=op)
-    for value in (left, right):
+    for value, place in ((left, spans[0]), (right, spans[1])):
+        if isinstance(value, (Absent, Partly)):
+            raise absent(frame, value, place)
         if isinstance(value, UnknownStatic):
             raise Undecided(value.name, span)
     if isinstance(left, Size) and isinstance(right, Size):

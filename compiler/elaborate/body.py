@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from types import NoneType
 from typing import Any
 
 from ogive.compiler.elaborate import choices, places, regions, weights
-from ogive.compiler.elaborate.checker import RuleChecker
+from ogive.compiler.elaborate.bound import bound_in, lost_in
+from ogive.compiler.elaborate.checker import present
+from ogive.compiler.elaborate.declared import declared_type
 from ogive.compiler.elaborate.evaluate import evaluate, items_of, truth, unpack
 from ogive.compiler.elaborate.frame import Frame, Place, Rest
-from ogive.compiler.elaborate.typing import star_axes
+from ogive.compiler.elaborate.names import means_something
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     Choice,
     Composite,
     Fault,
+    Gone,
     Handed,
     Instance,
     LimitReached,
-    PackValue,
     Param,
+    Partly,
     Tensor,
     kind_of,
 )
-from ogive.compiler.sizes import Answer, Condition, Size, TooComplexError
-from ogive.compiler.types import Axis, TensorType
+from ogive.compiler.presence import TooComplex
+from ogive.compiler.sizes import Answer, Condition, TooComplexError
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -34,18 +39,18 @@ from ogive.grammar.source import Span
 
 def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
-    after, depth, prefix = frame.after, len(frame.places), frame.place.prefix
+    after, depth = frame.after, len(frame.places)
     for index, statement in enumerate(body):
         if frame.returned is not None:
             if isinstance(body[index - 1], syntax.Return):
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         rest = body[index + 1 :]
-        after.append(Rest(prefix, rest, depth, partial(execute, frame, rest)))
+        after.append(Rest(rest, depth, partial(execute, frame, rest)))
         try:
-            _statement(frame, statement)
+            _run(frame, statement)
         except Fault:
-            for name in regions.lost_in((statement,)):
+            for name in lost_in((statement,)):
                 if name not in frame.fixed:
                     frame.variables[name] = BROKEN
             if isinstance(statement, (syntax.Return, syntax.If, syntax.For)):
@@ -57,19 +62,21 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
             after.pop()
 
 
-def _statement(frame: Frame, tree: syntax.Stmt) -> None:
+def _run(frame: Frame, tree: syntax.Stmt) -> None:
     try:
         frame.session.count()
-        _run(frame, tree)
+        _statement(frame, tree)
     except TooComplexError as problem:
         raise frame.too_complex(problem, tree.span) from problem
+    except TooComplex:
+        raise frame.fail("E0701", "what is given, and where, is too complex here", tree.span) from None
     except LimitReached as limit:
         if limit.exhausted and limit.span is None and frame.block is not None and not frame.block.standard:
             limit.span = tree.span
         raise
 
 
-def _run(frame: Frame, tree: syntax.Stmt) -> None:
+def _statement(frame: Frame, tree: syntax.Stmt) -> None:
     match tree:
         case syntax.Assign():
             _assign(frame, tree)
@@ -135,11 +142,11 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
             target.span,
             labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),),
         )
-    before = frame.variables.get(name)
+    before = seen(frame, frame.variables.get(name))
     if isinstance(value, Handed):
         value = BROKEN
     if isinstance(value, (Instance, Composite)):
-        if name in frame.bound_at and before is not None:
+        if name in frame.bound_at and not isinstance(before, Absent | Gone | NoneType):
             raise frame.fail(
                 "E0204", f"`{name}` is defined twice", target.span, labels=(Label(frame.bound_at[name], "first here"),)
             )
@@ -149,7 +156,9 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
         if value.home is frame.builder:
             frame.builder.rename(value, name)
         if value.born is not target.span:
-            value = Tensor(value.name, value.type, value.home, target.span, value.maybe)
+            value = Tensor(value.name, value.type, value.home, target.span)
+    if isinstance(value, Partly):
+        value = Partly(name, value.cases, target.span)
     frame.variables[name] = value
     frame.bound_at[name] = target.span
 
@@ -158,67 +167,14 @@ def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax
     """`y: [b, n] = e` asserts the type, relabels, and binds its unbound names to the sizes found."""
     if value is BROKEN:
         return BROKEN
-    if not isinstance(value, Tensor):
+    tensor = value.tensor if isinstance(value, Partly) else value
+    if not isinstance(tensor, Tensor):
         raise frame.fail("E0404", f"a type is given to {kind_of(value)}", tree.span)
-    type = declared_type(frame, tree, value.type, statement.value.span, f"`{statement.targets[0].name}`")
-    return BROKEN if type is None else Tensor(value.name, type, value.home, value.born, value.maybe)
-
-
-def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span: Span, what: str) -> TensorType | None:
-    """Meet a written type with what a body gives: names that nothing binds are bound to the sizes found."""
-    label = (Label(tree.span, "declared here"),)
-    if tree.elem != actual.elem:
-        raise frame.fail(
-            "E0501",
-            f"{what} is declared {tree.elem}, this is {actual.elem}",
-            span,
-            labels=label,
-            help=f"`cast[{tree.elem}](...)`",
-        )
-    slots: list[Any] = []
-    for dim in tree.dims:
-        if not isinstance(dim, syntax.StarDim):
-            slots.append(dim)
-        elif (dim.name or "...") in frame.variables:
-            slots.extend(star_axes(frame, dim) or ())
-        else:  # a pack that nothing binds: the axes that the body gives
-            count = len(actual.axes) - len(tree.dims) + 1
-            free = actual.axes[len(slots) : len(slots) + max(count, 0)]
-            frame.variables[dim.name or "..."] = PackValue(dim.name or "...", free)
-            slots.extend(free)
-    if len(slots) != len(actual.axes):
-        raise frame.fail(
-            "E0301",
-            f"{what} is declared {tree.span.text}, this is {actual}: {len(slots)} axes and {len(actual.axes)}",
-            span,
-            labels=label,
-        )
-    checker = RuleChecker(frame, "", span, labels=label)
-    axes: list[Axis] = []
-    for slot, axis in zip(slots, actual.axes, strict=True):
-        if isinstance(slot, Axis):
-            if (slot.pack is None) != (axis.pack is None):
-                raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}", span, labels=label)
-            checker.equal(axis.size, slot.size, f"{what} is declared {tree.span.text}, this is {actual}")
-            axes.append(axis)
-            continue
-        if axis.pack is not None:
-            raise frame.fail("E0301", f"{what} is declared {tree.span.text}, this is {actual}", span, labels=label)
-        axes.append(_slot(frame, slot, axis, checker, f"{what} is declared {tree.span.text}, this is {actual}"))
-    return None if checker.failed else TensorType(actual.elem, tuple(axes))
-
-
-def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text: str) -> Axis:
-    if isinstance(dim, syntax.Name) and dim.id not in frame.variables and dim.id not in frame.module.scope:
-        frame.variables[dim.id] = axis.size
-        return axis.labelled(dim.id)
-    value = evaluate(frame, dim)
-    if isinstance(value, Size):
-        checker.equal(axis.size, value, text)
-        return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)
-    if value is not BROKEN:
-        raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
-    raise Fault
+    type = declared_type(frame, tree, tensor.type, statement.value.span, f"`{statement.targets[0].name}`")
+    if type is None:
+        return BROKEN
+    made = Tensor(tensor.name, type, tensor.home, tensor.born)
+    return Partly(value.name, ((value.when, made),), value.span) if isinstance(value, Partly) else made
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -240,15 +196,19 @@ def _yield(frame: Frame, tree: syntax.Yield) -> None:
     value = evaluate(frame, tree.value)
     if value is BROKEN:
         raise Fault
-    if not isinstance(value, Tensor):
+    if not isinstance(value.tensor if isinstance(value, Partly) else value, Tensor):
         raise frame.fail("E0404", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
     if frame.yields is None:
         raise frame.fail("E0601", "`yield` stands in a `repeat` or a `scan`", tree.span)
+    first = next((other for other, _ in frame.yields if other.target.name == tree.target.name), None)
+    if first is not None:
+        labels = (Label(first.target.span, "first here"),)
+        raise frame.fail("E0204", f"`{tree.target.name}` is yielded twice", tree.target.span, labels=labels)
     frame.yields.append((tree, value))
 
 
 def _tap(frame: Frame, tree: syntax.Tap) -> None:
-    value = evaluate(frame, tree.value)
+    value = present(frame, evaluate(frame, tree.value), tree.value.span)
     bind(frame, tree.target, value)
     if isinstance(value, Tensor):
         place = frame.place.prefix
@@ -330,11 +290,15 @@ def _take(frame: Frame, tree: syntax.If, taken: Sequence[syntax.Stmt]) -> None:
     others = [arm for _, arm in tree.branches if arm is not taken]
     if tree.orelse is not None and tree.orelse is not taken:
         others.append(tree.orelse)
+    here = set(bound_in(taken))
+    for arm in others:  # what follows may run as a part of this arm
+        for name in bound_in(arm):
+            if name not in here and name not in frame.variables and not means_something(frame, name):
+                frame.variables[name] = Absent(name, _bound_where(arm, name))
     execute(frame, taken)
-    here = set(regions.bound_in(taken))
     for arm in others:
         params = {s.target.name for s in arm if isinstance(s, syntax.ParamStmt)}
-        for name in regions.bound_in(arm):
+        for name in bound_in(arm):
             if name in here:
                 continue
             known = frame.variables.get(name)
@@ -356,6 +320,11 @@ def _bound_where(body: Sequence[syntax.Stmt], name: str) -> Span | None:
     return None
 
 
+def _composes(value: Any) -> bool:
+    parts = [each for _, each in value.cases] if isinstance(value, Partly) else [value]
+    return any(isinstance(each, Composite) for each in parts)
+
+
 def _for(frame: Frame, tree: syntax.For) -> None:
     """Unroll over a compile-time list: each turn is a place of its own, and types may change from turn to turn."""
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
@@ -363,29 +332,25 @@ def _for(frame: Frame, tree: syntax.For) -> None:
         raise Fault
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     names = places.plan(tree.body, frame.session.block_names(frame))
-    own = set(regions.bound_in(tree.body))
+    own = set(bound_in(tree.body))
     if not items:
         for name in own:
             frame.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
 
     def turns(first: int) -> None:
         for index, item in enumerate(items[first:], first):
-            made = {name for name in own if index and isinstance(frame.variables.get(name), Composite)}
+            made = {name for name in own if index and _composes(frame.variables.get(name))}
             for name in (own & frame.fixed.keys()) | made:
                 frame.fixed.pop(name, None)  # what a turn allocates is new in the next one
                 frame.variables.pop(name, None)
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):
                 frame.variables[target.name] = value
-            said, after = len(frame.diagnostics), frame.after
+            said = len(frame.diagnostics)
             place = Place(f"{path}.{index}", names)
-            frame.after = [*after, Rest(place.prefix, (tree,), len(frame.places), partial(turns, index + 1))]
-            frame.places.append(place)
-            try:
+            others = Rest((tree,), len(frame.places), partial(turns, index + 1))
+            with frame.followed_by(others), frame.inside(place):
                 execute(frame, tree.body)
-            finally:
-                frame.after = after
-                frame.places.pop()
             if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
                 raise Fault  # the other turns would only say it again
             if frame.returned is not None:

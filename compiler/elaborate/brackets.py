@@ -18,6 +18,7 @@ from ogive.compiler.elaborate.values import (
     Instance,
     OpTemplate,
     PackValue,
+    Partly,
     Template,
     Tensor,
     Undecided,
@@ -49,7 +50,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             return _slice(frame, base, tree)
         case tuple() | PackValue():
             return _element(frame, base, tree)
-        case Absent():
+        case Absent() | Partly():
             raise absent(frame, base, tree.base.span)
         case UnknownStatic():
             raise Undecided(base.name, tree.span)

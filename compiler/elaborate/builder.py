@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import count
 from typing import Any
 
@@ -35,11 +36,11 @@ class Builder:
         self.captures: dict[str, tuple[Tensor, Value]] = {}
         self.weights: dict[str, Tensor] = {}
 
-    def input(self, hint: str, type: TensorType, born: Span | None, maybe: str | None = None) -> Tensor:
+    def input(self, hint: str, type: TensorType, born: Span | None) -> Tensor:
         """A new input of this graph."""
         value = Value(self.names.fresh(hint), type, hint)
         self.inputs.append(value)
-        return Tensor(value.name, type, self, born, maybe)
+        return Tensor(value.name, type, self, born)
 
     def use(self, tensor: Tensor) -> str:
         """The name under which this graph reads a tensor; one from outside is captured, level by level."""
@@ -82,6 +83,14 @@ class Builder:
             hint, attrs = path.rsplit(".", 1)[-1], (("stacked", stacked),) if stacked else ()
             self.weights[path] = self.node("weight", (), (type,), attrs=attrs, path=path, span=span, hints=(hint,))[0]
         return self.weights[path]
+
+    def forget(self, paths: Collection[str]) -> None:
+        """These states have new values from here on: what reads them reads them anew."""
+        at: Builder | None = self
+        while at is not None:
+            for path in paths:
+                at.weights.pop(path, None)
+            at = at.parent
 
     def rename(self, tensor: Tensor, hint: str) -> None:
         """Note the name that the source gives to a result, where it has none yet."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ogive.compiler.elaborate import pattern_names
 from ogive.compiler.elaborate.frame import Demand, Frame
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.ties import is_unknown
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -18,6 +19,7 @@ from ogive.compiler.elaborate.values import (
     Fault,
     Instance,
     OpTemplate,
+    Partly,
     Template,
     Tensor,
     Undecided,
@@ -310,15 +312,15 @@ def operand_of(
     frame: Frame, spec: OpSpec, value: Any, span: Span, optional: bool = False, what: str | None = None
 ) -> Tensor | Const | None:
     """A value as an operand of an operation."""
-    name = what or spec.name
+    name, value = what or spec.name, seen(frame, value)
     match value:
-        case Tensor(maybe=maybe):
-            if maybe is not None and not optional:
-                raise absent(frame, Absent(maybe, value.born), span)
+        case Tensor():
             return value
         case None | Absent() if optional:
             return None
-        case Absent():
+        case Partly(tensor=Tensor() as tensor) if optional:
+            return tensor
+        case Absent() | Partly():
             raise absent(frame, value, span)
         case UnknownStatic():
             raise Undecided(value.name, span)
@@ -343,15 +345,34 @@ def callable_kind(value: object) -> bool:
     return isinstance(value, (BlockRef, Template, Instance, Composite, OpTemplate))
 
 
-def absent(frame: Frame, value: Absent, span: Span) -> Fault:
-    """A name is used on a path on which it is not bound."""
+def present(frame: Frame, value: Any, span: Span) -> Any:
+    """A value that must be there where we are."""
+    value = seen(frame, value)
+    if isinstance(value, (Absent, Partly)):
+        raise absent(frame, value, span)
+    return value
+
+
+def absent(frame: Frame, value: Absent | Partly, span: Span) -> Fault:
+    """A name is used on a path on which it is not bound, or which it shares with another value of that name."""
+    if isinstance(value, Partly) and frame.path.implies(value.when):
+        kinds = " and ".join(dict.fromkeys(_shown(each) for _, each in value.cases))
+        text = f"`{value.name}` is not one value here: it is {kinds} on different paths"
+        labels = (Label(value.span, "bound here"),) if value.span else ()
+        return frame.fail("E0302", text, span, labels=labels, help="use it on the path that binds it")
     inputs = frame.block.tree.inputs if frame.block is not None else ()
     if any(each.name == value.name for each in inputs):
         what, help_ = "an optional input", f"use it under `if given({value.name}):`, or hand it to an optional input"
     else:
         what, help_ = "bound here, on another path only", "bind it on every path, or hand it to an optional input"
     labels = (Label(value.span, what),) if value.span else ()
-    return frame.fail("E0502", f"`{value.name}` may be absent here", span, labels=labels, help=help_)
+    told = isinstance(value, Partly) and value.when.nodes[1:]
+    details = (f"it is there where {value.when}",) if isinstance(value, Partly) and told else ()
+    return frame.fail("E0502", f"`{value.name}` may be absent here", span, labels=labels, help=help_, details=details)
+
+
+def _shown(value: object) -> str:
+    return str(value) if is_number(value) or isinstance(value, (bool, str)) else kind_of(value)
 
 
 def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pattern: Span | None) -> None:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate import demands, places
-from ogive.compiler.elaborate.body import declared_type, state
+from ogive.compiler.elaborate.body import state
 from ogive.compiler.elaborate.checker import absent, callable_kind
+from ogive.compiler.elaborate.declared import declared_type
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.inits import finish_inits, finish_keeps
 from ogive.compiler.elaborate.instances import allocate
+from ogive.compiler.elaborate.partly import seen
+from ogive.compiler.elaborate.returns import for_each_output, omitted
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
@@ -21,6 +24,7 @@ from ogive.compiler.elaborate.values import (
     Fault,
     Handed,
     PackValue,
+    Partly,
     Template,
     Tensor,
     kind_of,
@@ -34,13 +38,13 @@ from ogive.compiler.elaborate.variants import (
     vacant,
 )
 from ogive.compiler.ir import Definition, Instance, Operand, Weight
+from ogive.compiler.presence import atom, given
 from ogive.compiler.sizes import Size, size
 from ogive.compiler.types import TensorType
+from ogive.compiler.unread import without_unread
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.syntax import Expr
-
-OMITTED = ""  # the name of an optional output that a `return` leaves out: a use does not see it
 
 
 def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
@@ -157,9 +161,12 @@ def _inputs(frame: Frame, tree: syntax.Block, found: Abstract) -> list[Any] | No
             frame.variables[each.name] = Absent(each.name, each.span)
             frame.builder.input(each.name, type, each.span)
             continue
-        maybe = each.name if present else None
-        frame.variables[each.name] = frame.builder.input(each.name, type, each.span, maybe)
-        made.append(frame.variables[each.name])
+        tensor = frame.builder.input(each.name, type, each.span)
+        made.append(tensor)
+        frame.variables[each.name] = tensor
+        if present:
+            frame.optional[given(each.name)] = tensor
+            frame.variables[each.name] = Partly(each.name, ((atom(given(each.name)), tensor),), each.span)
     return made
 
 
@@ -184,15 +191,8 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
             frame.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
     variant.outputs = tuple(_outside(frame, v.type, t) for v, t in results if t is not None)
     variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
-    variant.omitted_outputs = tuple(
-        i for i, (value, _) in enumerate(results) if isinstance(value, Absent) and value.name == OMITTED
-    )
-    variant.passed_outputs = tuple(
-        (index, at)
-        for index, (value, _) in enumerate(results)
-        for at, each in enumerate(tree.inputs)
-        if isinstance(value, Tensor) and value.maybe == each.name
-    )
+    variant.omitted_outputs = tuple(i for i, (value, _) in enumerate(results) if omitted(value))
+    variant.presence = tuple(value.when for value, t in results if t is not None)
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
     stated = [c for c, _ in frame.stated]
     variant.definition = Definition(
@@ -200,9 +200,9 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         block=ref.qualified,
         statics=static_members(ref, found, variant.holes),
         sizes=size_unknowns(found, variant.holes),
-        graph=frame.builder.finish(outputs),
+        graph=without_unread(frame.builder.finish(outputs)),
         output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in variant.absent_outputs),
-        optional=tuple(e.type.optional for e in tree.inputs),
+        optional=tuple(present is not False for present in found.key[-1]),
         members=tuple(m for m in frame.members if m is not None),
         conditions=tuple(dict.fromkeys((*stated, *conditions))),
         facts=tuple(c if outcome else c.negate() for c, outcome in variant.decisions),
@@ -224,7 +224,7 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
         return None
     if not frame.returned:
         return None
-    values = _with_omitted(tree, _spread(frame, tree))
+    values = for_each_output(tree, frame.returned)
     if len(values) != len(tree.outputs):
         frame.report(
             "E0301",
@@ -247,34 +247,16 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
     return None if broken else found
 
 
-def _spread(frame: Frame, tree: syntax.Block) -> tuple[Any, ...]:
-    assert frame.returned is not None
-    if len(frame.returned) == 1 and len(tree.outputs) > 1 and isinstance(frame.returned[0][0], tuple):
-        value, span = frame.returned[0]
-        return tuple((v, span) for v in value)
-    return frame.returned
-
-
-def _with_omitted(tree: syntax.Block, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The returned values with those optional outputs that a `return` leaves out, last ones first."""
-    missing = len(tree.outputs) - len(values)
-    optional = [index for index, each in enumerate(tree.outputs) if each.type.optional]
-    if not 0 < missing <= len(optional):
-        return values
-    gone, left = set(optional[-missing:]), iter(values)
-    return tuple(
-        (Absent(OMITTED), tree.outputs[index].span) if index in gone else next(left)
-        for index in range(len(tree.outputs))
-    )
-
-
 def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[Any, TensorType | None]:
     what = f"the output `{each.name}`" if each.name else "the output"
     if value is BROKEN:
         return BROKEN, None
+    value = seen(frame, value)
     if isinstance(value, Absent) and each.type.optional:
         return value, None
-    if isinstance(value, Absent):
+    if isinstance(value, Partly) and value.tensor is not None and each.type.optional:
+        value = value.tensor
+    if isinstance(value, (Absent, Partly)):
         raise absent(frame, value, span)
     if not isinstance(value, Tensor):
         help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""

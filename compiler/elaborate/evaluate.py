@@ -191,8 +191,8 @@ def _negated(frame: Frame, value: Any, span: Span) -> Any:
             return not value
         case Condition():
             return value.negate()
-        case Choice(kind=kind, name=name, negated=negated):
-            return Choice(kind, name, not negated)
+        case Choice(when=when, tested=tested, negated=negated):
+            return Choice(when, tested, not negated)
         case UnknownStatic():
             raise Undecided(value.name, span)
         case Tensor():

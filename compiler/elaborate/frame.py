@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.builder import Builder, Names
-from ogive.compiler.elaborate.values import AxisRef, BlockRef, Fault, Instance, Undecided
+from ogive.compiler.elaborate.values import AxisRef, BlockRef, Fault, Instance, Tensor, Undecided
 from ogive.compiler.ir import Init, Member, Weight
+from ogive.compiler.presence import ALWAYS, Presence
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.compiler.types import TensorType
 from ogive.grammar import syntax
@@ -70,15 +71,9 @@ class Hopeless(Exception):
 class Rest:
     """What follows a statement in its body, or a turn in its `for`, and how it is run."""
 
-    prefix: str  # of the place, which tells the turns apart
     statements: Sequence[syntax.Stmt]
     depth: int  # how many places we are in
     run: Callable[[], None]
-
-    @property
-    def keys(self) -> frozenset[tuple[str, int]]:
-        """What is run, by place."""
-        return frozenset((self.prefix, id(each)) for each in self.statements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +118,13 @@ class Frame:
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     yields: list[Any] | None = None  # what `yield` collects in the loop we are in
     after: list[Rest] = field(default_factory=list)  # what follows here, the nearest last
-    gone_on: set[tuple[str, int]] = field(default_factory=set)  # statements that were run as the rest of one path
     loops: int = 0  # how many `repeat`s and `scan`s we are in
+    floor: int = 0  # how much of `after` is not ours to run: it belongs to other paths too
+    optional: dict[str, Tensor] = field(default_factory=dict)  # inputs that may be absent, by what asks for them
+    path: Presence = ALWAYS  # what holds where we are: the choices of run time that lead here
     runtime: frozenset[Unknown] = frozenset()  # the sizes that the inputs bind
     stated: list[tuple[Condition, Span]] = field(default_factory=list)
-    returned: tuple[Any, ...] | None = None
+    returned: Any = None  # values with their places, or what the paths that have returned give (`Partial`)
     returned_at: Span | None = None
     uses: list[Any] = field(default_factory=list)  # the variants that this one uses
     turn_numbers: frozenset[Unknown] = frozenset()  # of `repeat`: values and settings, not sizes
@@ -327,6 +324,16 @@ class Frame:
         """The last fault is that there is no such axis: where the block was handed it, its use says so."""
         if any(isinstance(value, AxisRef) and value.where == axis for value in self.header.values()):
             self.handed.append((axis, self.diagnostics[-1]))
+
+    @contextmanager
+    def followed_by(self, rest: Rest) -> Iterator[None]:
+        """Run a statement, or the turn of a `for`, that others follow."""
+        saved = self.after
+        self.after = [*saved, rest]
+        try:
+            yield
+        finally:
+            self.after = saved
 
     @contextmanager
     def back_at(self, depth: int) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.checker import absent
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.places import snake
 from ogive.compiler.elaborate.sharing import borrowed
 from ogive.compiler.elaborate.values import (
@@ -14,6 +15,7 @@ from ogive.compiler.elaborate.values import (
     Absent,
     BlockRef,
     Instance,
+    Partly,
     Template,
     Tensor,
     Undecided,
@@ -101,15 +103,15 @@ def _call_help(tree: syntax.Block, values: Sequence[Any], spans: Sequence[Span])
 
 
 def _operand(frame: Frame, tree: syntax.Block, index: int, value: Any, span: Span) -> Tensor | None:
-    each = tree.inputs[index]
+    each, value = tree.inputs[index], seen(frame, value)
     match value:
-        case Tensor(maybe=maybe):
-            if maybe is not None and not each.type.optional:
-                raise absent(frame, Absent(maybe, value.born), span)
+        case Tensor():
             return value
         case None | Absent() if each.type.optional:
             return None
-        case Absent():
+        case Partly(tensor=Tensor() as tensor) if each.type.optional:
+            return tensor
+        case Absent() | Partly():
             raise absent(frame, value, span)
         case UnknownStatic():
             raise Undecided(value.name, span)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate import statics
 from ogive.compiler.elaborate.apply import apply
-from ogive.compiler.elaborate.checker import RuleChecker, absent
+from ogive.compiler.elaborate.checker import RuleChecker, absent, present
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import operand, partly, region_input, seen
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
@@ -95,20 +96,20 @@ def lift(
     more = [value for _, (value, _) in func.supplied]
     if any(value is BROKEN for value in more):
         return BROKEN
-    tensors = _tensors(frame, func.kind, (*args, *more), span, (*spans, *(i.span for _, (_, i) in func.supplied)))
-    places = [_place(frame, func, tensor, span) for tensor in tensors]
+    values = [seen(frame, value) for value in (*args, *more)]
+    tensors = _tensors(frame, func.kind, values, span, (*spans, *(i.span for _, (_, i) in func.supplied)))
+    places = [None if tensor is None else _place(frame, func, tensor, span) for tensor in tensors]
     size = _length(frame, func, tensors, places, span)
     label = func.axis if isinstance(func.axis, str) else None
-    mapped = [(t, p) for t, p in zip(tensors, places, strict=True) if p is not None]
+    mapped = [(t, p) for t, p in zip(tensors, places, strict=True) if t is not None and p is not None]
     with frame.region() as inner:
-        given: list[Tensor] = []
-        for tensor, place in zip(tensors, places, strict=True):
-            if place is None:
-                given.append(tensor)
+        given: list[Any] = []
+        for value, tensor, place in zip(values, tensors, places, strict=True):
+            if tensor is None or place is None:
+                given.append(value)
             else:
                 axes = tuple(a for i, a in enumerate(tensor.type.axes) if i != place)
-                hint = tensor.name.split(".")[0]
-                given.append(inner.input(hint, TensorType(tensor.type.elem, axes), tensor.born))
+                given.append(region_input(inner, tensor.name.split(".")[0], tensor, tensor.type.with_axes(*axes)))
         saved, frame.lift = frame.lift, size if func.kind == "each" else frame.lift
         operands, rest = given[: len(args)], given[len(args) :]
         supplied = {n: (value, item) for (n, (_, item)), value in zip(func.supplied, rest, strict=True)}
@@ -116,11 +117,13 @@ def lift(
             result = apply(frame, func.func, operands, span, node=node, name=name, spans=spans, supplied=supplied)
         finally:
             frame.lift = saved
-        results = result if isinstance(result, tuple) else (result,)
-        if any(not isinstance(r, Tensor) for r in results):
-            if any(r is BROKEN for r in results):
-                return BROKEN
+        found = result if isinstance(result, tuple) else (result,)
+        there = [operand(r) for r in found]
+        if any(r is BROKEN for r in found):
+            return BROKEN
+        if any(r is None and not isinstance(value, Absent) for r, value in zip(there, found, strict=True)):
             raise frame.fail("E0404", f"`{func.kind}` lifts a block that gives tensors", span)
+        results = [r for r in there if r is not None]
         graph = inner.finish(tuple(inner.use(r) for r in results))
         captured = inner.captured()
     if func.kind == "each" and _foreign(graph):
@@ -144,8 +147,16 @@ def lift(
         ("out_axes", tuple(outs)),
     )
     inputs = [frame.builder.use(t) for t, _ in mapped] + [frame.builder.use(t) for t in captured]
-    made = frame.builder.node(func.kind, tuple(inputs), tuple(types), attrs=attrs, regions=(graph,), span=span)
-    return made if isinstance(result, tuple) else made[0]
+    made = iter(frame.builder.node(func.kind, tuple(inputs), tuple(types), attrs=attrs, regions=(graph,), span=span))
+    outer = tuple(_outside(frame, value, r, made) for value, r in zip(found, there, strict=True))
+    return outer if isinstance(result, tuple) else outer[0]
+
+
+def _outside(frame: Frame, value: Any, inner: Tensor | None, made: Iterator[Tensor]) -> Any:
+    """A result of a region outside of it: it is there where it is inside."""
+    if inner is None:
+        return value
+    return partly(frame, getattr(value, "name", ""), [(inner.when, next(made))], inner.born)
 
 
 def _foreign(graph: Graph) -> bool:
@@ -158,14 +169,16 @@ def _label(mapped: Sequence[tuple[Tensor, int]]) -> str | None:
     return mapped[0][0].type.axes[mapped[0][1]].label if mapped else None
 
 
-def _tensors(frame: Frame, kind: str, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Tensor]:
+def _tensors(frame: Frame, kind: str, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Tensor | None]:
+    """The operands. One that may be absent is for an optional input; None for one that is."""
     for index, arg in enumerate(args):
-        if not isinstance(arg, Tensor):
+        if operand(arg) is None and not isinstance(arg, Absent):
             place = spans[index] if index < len(spans) else span
             raise frame.fail("E0405", f"`{kind}` is applied to tensors, this is {kind_of(arg)}", place)
-        if arg.maybe is not None:
-            raise absent(frame, Absent(arg.maybe, arg.born), spans[index] if index < len(spans) else span)
-    return list(args)
+    found = [operand(arg) for arg in args]
+    if args and not any(found):
+        raise absent(frame, args[0], (*spans, span)[0])
+    return found
 
 
 def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None:
@@ -187,9 +200,12 @@ def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None
     return place
 
 
-def _length(frame: Frame, func: Lifted, tensors: Sequence[Tensor], places: Sequence[int | None], span: Span) -> Size:
+def _length(
+    frame: Frame, func: Lifted, tensors: Sequence[Tensor | None], places: Sequence[int | None], span: Span
+) -> Size:
     """The size of the axis: all operands that have it agree; an ensemble over none takes the size of that name."""
-    sizes = [t.type.axes[p].size for t, p in zip(tensors, places, strict=True) if p is not None]
+    pairs = zip(tensors, places, strict=True)
+    sizes = [t.type.axes[p].size for t, p in pairs if t is not None and p is not None]
     if not sizes:
         known = frame.variables.get(func.axis) if func.kind == "each" and isinstance(func.axis, str) else None
         if isinstance(known, Size):
@@ -213,10 +229,13 @@ def gradient(
     """
     if any(arg is BROKEN for arg in args) or func.func is BROKEN or func.backward is BROKEN:
         return BROKEN
-    tensors = _tensors(frame, "grad", args, span, spans)
-    if not tensors or not tensors[0].type.floating:
+    values = [seen(frame, arg) for arg in args]
+    values[:1] = [present(frame, value, (*spans, span)[0]) for value in values[:1]]
+    operands = _tensors(frame, "grad", values, span, spans)
+    if not operands or operands[0] is None or not operands[0].type.floating:
         raise frame.fail("E0405", "`grad` needs a float tensor to derive by", span)
-    built = _region(frame, func.func, tensors, span, node)
+    tensors = [tensor for tensor in operands if tensor is not None]
+    built = _region(frame, func.func, values, span, node)
     if built is None:
         return BROKEN
     graph, result, captured = built
@@ -236,9 +255,13 @@ def gradient(
     return _custom(frame, func, tensors, graph, result, inputs, span, node)
 
 
-def _region(frame: Frame, func: Any, tensors: Sequence[Tensor], span: Span, node: syntax.Expr) -> Any:
+def _region(frame: Frame, func: Any, values: Sequence[Any], span: Span, node: syntax.Expr) -> Any:
     with frame.region() as inner:
-        given = [inner.input(t.name.split(".")[0], t.type, t.born) for t in tensors]
+        operands = [(value, operand(value)) for value in values]
+        given = [
+            value if tensor is None else region_input(inner, tensor.name.split(".")[0], tensor, tensor.type)
+            for value, tensor in operands
+        ]
         result = apply(frame, func, given, span, node=node)
         if not isinstance(result, Tensor):
             if result is BROKEN:

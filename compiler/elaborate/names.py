@@ -7,17 +7,21 @@ from typing import Any
 from ogive.compiler.elaborate import suggest, weights_read
 from ogive.compiler.elaborate.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.initializers import INITIALIZERS
 from ogive.compiler.elaborate.meant import PREFIXES
 from ogive.compiler.elaborate.modules import EXTERN_HELP, EXTERN_OFF, Module
+from ogive.compiler.elaborate.partly import gone, seen, trains
 from ogive.compiler.elaborate.values import (
     BROKEN,
     BlockRef,
-    Choice,
     Composite,
     ConstRef,
+    Fault,
+    Gone,
     Instance,
     OpTemplate,
     Param,
+    Partly,
     Template,
     Tensor,
     Undecided,
@@ -27,6 +31,7 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the library says in the language
@@ -35,7 +40,9 @@ PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the
 def lookup(frame: Frame, name: str, span: Span) -> Any:
     """What a name means here."""
     if name in frame.variables:
-        value = frame.variables[name]
+        value = seen(frame, frame.variables[name])
+        if gone(value):
+            raise _of_a_loop(frame, value, span)
         return read(frame, value)
     scope = frame.module.scope
     if name in scope:
@@ -58,15 +65,28 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
     if name in CONSTANTS:
         return CONSTANTS[name]
     if name == "training":
-        return Choice("training")
+        return trains(frame)
     if frame.module.broken:
         return BROKEN  # it may be what could not be parsed
     raise frame.fail("E0201", f"unknown name `{name}`", span, help=suggest.for_name(name, frame),
                      edits=suggest.edits_for_name(name, frame, span))  # fmt: skip
 
 
+def means_something(frame: Frame, name: str) -> bool:
+    """Whether a name means something that no variable hides."""
+    known = (PRELUDE, BUILTINS, OPS, CONSTANTS, INITIALIZERS, ("training", "given"))
+    return name in frame.module.scope or any(name in names for names in known)
+
+
+def _of_a_loop(frame: Frame, value: Gone | Partly, span: Span) -> Fault:
+    """A name of the iterations of a loop is read behind it, on one path at least."""
+    text = f"`{value.name}` is bound in the iterations of a loop, and is gone behind it"
+    labels = (Label(value.span, "bound here, anew in each iteration"),) if value.span else ()
+    return frame.fail("E0201", text, span, labels=labels, help=suggest.for_name(value.name, frame))
+
+
 def read(frame: Frame, value: Any) -> Any:
-    """A value as it is read: a weight becomes a tensor of the current graph."""
+    """A value as it is read where we are: a weight becomes a tensor of the current graph."""
     if isinstance(value, Instance):
         value.used = True
     if isinstance(value, Param):

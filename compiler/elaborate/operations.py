@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate import arithmetic
 from ogive.compiler.elaborate.advice import call_of, handed_list, pattern_help
 from ogive.compiler.elaborate.builtins import Misuse
 from ogive.compiler.elaborate.checker import absent, at_least, operand_of, operate
+from ogive.compiler.elaborate.choices import with_or_without
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     Builtin,
     Fault,
     OpTemplate,
+    Partly,
     Tensor,
     Undecided,
     UnknownStatic,
@@ -24,6 +27,7 @@ from ogive.compiler.elaborate.values import (
 )
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec
+from ogive.compiler.presence import ALWAYS
 from ogive.compiler.sizes import Size, size
 from ogive.grammar.source import Span
 
@@ -34,6 +38,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     """A function of compile time; on tensors, the operation of that name."""
     if any(arg is BROKEN for arg in args):
         return BROKEN
+    args = [_seen(frame, arg) for arg in args]
     if any(isinstance(arg, Tensor) for arg in args):
         if func.name in OPS:
             return primitive(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
@@ -44,7 +49,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     for arg, place in zip(args, spans, strict=False):
         if isinstance(arg, UnknownStatic):
             raise Undecided(arg.name, place)
-        if isinstance(arg, Absent):
+        if isinstance(arg, (Absent, Partly)):
             raise absent(frame, arg, place)
     if func.counts is not None:
         pairs = list(zip(args, spans, strict=True))
@@ -63,6 +68,12 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     if isinstance(value, tuple):
         frame.session.count(len(value) // arithmetic.LOOKED_AT)
     return value
+
+
+def _seen(frame: Frame, value: Any) -> Any:
+    """A value as it is where we are, with the entries of a list."""
+    value = seen(frame, value)
+    return tuple(seen(frame, each) for each in value) if isinstance(value, tuple) else value
 
 
 def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
@@ -125,7 +136,24 @@ def primitive(
     operands = _operands(frame, spec, args, span, spans)
     if any(operand is BROKEN for operand in operands):
         return BROKEN
-    return operate(frame, spec, settings, operands, span, spans=spans, pattern=func.pattern_span)
+    return _applied(
+        frame,
+        lambda ready: operate(frame, spec, settings, ready, span, spans=spans, pattern=func.pattern_span),
+        operands,
+        span,
+    )
+
+
+def _applied(frame: Frame, apply: Callable[[Sequence[Any]], Any], operands: Sequence[Any], span: Span) -> Any:
+    """An operation, with and without each operand that may be absent."""
+    for at, each in enumerate(operands):
+        if isinstance(each, Tensor) and each.when != ALWAYS:
+
+            def build(given: Tensor | None, at: int = at) -> Any:
+                return _applied(frame, apply, [*operands[:at], given, *operands[at + 1 :]], span)
+
+            return with_or_without(frame, each, build, span)
+    return apply(operands)
 
 
 def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans: Sequence[Span]) -> list[Any]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any
 
 from ogive.compiler.elaborate import places
-from ogive.compiler.elaborate.checker import RuleChecker, at_least
+from ogive.compiler.elaborate.bound import bound_in, lost_in, yielded_in
+from ogive.compiler.elaborate.checker import RuleChecker, at_least, present
 from ogive.compiler.elaborate.frame import Frame, Place
+from ogive.compiler.elaborate.names import means_something
+from ogive.compiler.elaborate.partly import lost, operand, partly, region_input, same_type, seen
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
     BROKEN,
     Absent,
     Builtin,
+    Gone,
+    Partly,
     Tensor,
     Undecided,
     UnknownStatic,
     kind_of,
 )
 from ogive.compiler.ir import Graph, Loop
+from ogive.compiler.presence import ALWAYS, NEVER, Presence, given
 from ogive.compiler.sizes import Size, Unknown, ge, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -60,7 +67,7 @@ def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[s
             _same_length(frame, length, count, each.iterable.span)
             number = each.target.name
             continue
-        value = frame.evaluate(each.iterable)
+        value = present(frame, frame.evaluate(each.iterable), each.iterable.span)
         if not isinstance(value, Tensor) or not value.type.axes:
             if value is BROKEN:
                 continue
@@ -91,7 +98,7 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     steps: list[tuple[str, Tensor]] = []
     positions: list[int] = []
     for each in tree.steps:
-        value = frame.evaluate(each.iterable)
+        value = present(frame, frame.evaluate(each.iterable), each.iterable.span)
         if value is BROKEN:
             _lose(frame, tree.body)
             return
@@ -141,7 +148,7 @@ def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> 
 
 
 def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
-    value = frame.evaluate(tree.value)
+    value = present(frame, frame.evaluate(tree.value), tree.value.span)
     if value is not BROKEN and not isinstance(value, Tensor):
         raise frame.fail("E0404", f"a carried value is a tensor, this is {kind_of(value)}", tree.value.span)
     if tree.type is not None and isinstance(value, Tensor):
@@ -168,17 +175,18 @@ class _Loop:
         self.frame, self.body, self.prefix = frame, tuple(body), prefix
         self.turns, self.number = turns, number
         self.index: Unknown | None = None  # the number of the turn, where the body reads it
-        bound = bound_in(self.body)
         known = {n for n, _ in carries}
-        outer = [
-            (n, frame.variables[n]) for n in bound if isinstance(frame.variables.get(n), Tensor) and n not in known
-        ]
+        bound = bound_in(self.body)
+        before = {n: seen(frame, frame.variables[n]) for n in bound if n in frame.variables}
+        outer = [(n, tensor) for n, v in before.items() if n not in known and (tensor := operand(v)) is not None]
         self.carried: list[tuple[str, Tensor]] = [*carries, *outer]
-        self.frozen = {n: frame.variables[n] for n in bound if n in frame.variables and n not in dict(self.carried)}
+        self.frozen = {n: v for n, v in before.items() if n not in dict(self.carried) and not lost(v)}
+        self.fresh = [n for n in bound if n not in before or lost(before[n])]  # names that nothing binds before
+        self.own: dict[str, Presence] = {}  # those that an iteration binds, for itself, and where it does
         self.graph: Graph | None = None
         self.lost: str | None = None  # the carried name whose type changed
         self.captured: tuple[Tensor, ...] = ()
-        self.outputs: list[tuple[str, TensorType]] = []
+        self.outputs: list[tuple[str, TensorType, Presence]] = []
 
     def run(
         self,
@@ -194,13 +202,13 @@ class _Loop:
             places.plan(self.body, frame.session.block_names(frame)) if self.prefix is not None else frame.place.names
         )
         place = Place(self.prefix if self.prefix is not None else frame.place.prefix, names)
-        yields: list[tuple[syntax.Yield, Tensor]] = []
+        collected: list[tuple[syntax.Yield, Any]] = []
         saved = frame.yields
         with frame.region() as inner, frame.inside(place):
             frame.loops += 1
-            frame.yields = yields
+            frame.yields = collected
             for name, value in self.carried:
-                frame.variables[name] = inner.input(name, value.type, value.born)
+                frame.variables[name] = region_input(inner, name, value, value.type)
             for name, value in self.turns:
                 kind = turn(value.type)
                 if drop is not None:
@@ -212,6 +220,7 @@ class _Loop:
                 frame.variables[self.number] = size(self.index)
             frame.execute(self.body)
             results = self._results()
+            yields = [(tree, tensor) for tree, value in collected if (tensor := operand(value)) is not None]
             if results is not None:
                 outs = tuple(frame.builder.use(t) for t in results) + tuple(inner.use(t) for _, t in yields)
                 self.graph = inner.finish(outs)
@@ -226,7 +235,7 @@ class _Loop:
                     continue
                 frame.variables[name] = frame.builder.node("broken", (), (value.type,))[0]
             return
-        self.outputs = [(n, t.type) for n, t in self.carried]
+        self.outputs = [(n, t.type, t.when) for n, t in self.carried]
         for tree, tensor in yields:
             position = axis or 0
             axes = list(tensor.type.axes)
@@ -237,42 +246,71 @@ class _Loop:
                 label = self.turns[0][1].type.axes[axis].label
             at_least(frame, count, 1, f"the number of turns that `{tree.target.name}` collects", tree.span)
             axes.insert(position, Axis(count, label))
-            self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes))))
+            self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes)), tensor.when))
 
     def _results(self) -> list[Tensor] | None:
         """The carried values at the end of a turn; their types may not have changed."""
         frame, found = self.frame, []
         for name, before in self.carried:
-            after = frame.variables.get(name)
-            if after is BROKEN:
+            value = seen(frame, frame.variables.get(name))
+            after = operand(value)
+            if value is BROKEN:
                 return None
-            if not isinstance(after, Tensor):
+            if after is None:
                 frame.report(
                     "E0302",
-                    f"`{name}` is carried: it enters the turn as {before.type} and leaves it as {kind_of(after)}",
+                    f"`{name}` is carried: it enters the iteration as {before.type} and leaves it as {kind_of(value)}",
                     frame.bound_at.get(name, self.body[-1].span),
                 )
+                return None
+            if (frame.path & before.when) != (frame.path & after.when):
+                self._appears(name, before.when, after.when)
                 return None
             if not same_type(frame, before.type, after.type):
                 self._changed(name, before, after)
                 return None
             found.append(after)
-        for name, before in self.frozen.items():
-            after = frame.variables.get(name)
-            if (
-                after is not before
-                and after is not BROKEN
-                and not isinstance(before, (Absent, Tensor))
-                and after != before
-            ):
+        for name in self.fresh:
+            self._ends(name)
+        for name, was in self.frozen.items():
+            now = seen(frame, frame.variables.get(name))
+            if isinstance(was, Absent):
+                if not isinstance(now, Absent):
+                    self._ends(name)
+                    if given(name) in self.inputs():
+                        self._appears(name, NEVER, self.own[name])
+                        return None
+            elif now is not was and now is not BROKEN and now != was:
                 frame.report(
                     "E0302",
-                    f"`{name}` is {kind_of(before)}: it is not carried through a loop",
+                    f"`{name}` is {kind_of(was)}: it is not carried through a loop",
                     frame.bound_at.get(name, self.body[-1].span),
                     help="`for` unrolls: there numbers, lists and types may change from turn to turn",
                 )
                 return None
         return found
+
+    def _ends(self, name: str) -> None:
+        """Note a name that nothing bound before the loop."""
+        value = seen(self.frame, self.frame.variables.get(name))
+        if not isinstance(value, (Absent, Gone, NoneType)):
+            self.own[name] = value.when if isinstance(value, Partly) else ALWAYS
+
+    def inputs(self) -> set[str]:
+        """What asks for the optional inputs of the block."""
+        block = self.frame.block
+        return {given(each.name) for each in (block.tree.inputs if block is not None else ()) if each.type.optional}
+
+    def _appears(self, name: str, before: Presence, after: Presence) -> None:
+        """Each iteration is the same: what is carried is there in all of them or in none."""
+        self.lost = name
+        self.frame.report(
+            "E0302",
+            f"`{name}` is carried, and whether it is there changes in the loop: before it, {_told(before)}, "
+            f"and after an iteration, {_told(after)}",
+            self.frame.bound_at.get(name, self.body[-1].span),
+            help="bind it before the loop on the same paths, or give what an iteration binds a name of its own",
+        )
 
     def _changed(self, name: str, before: Tensor, after: Tensor) -> None:
         self.lost = name
@@ -295,66 +333,28 @@ class _Loop:
         made = frame.builder.node(
             op,
             tuple(inputs),
-            tuple(t for _, t in self.outputs),
+            tuple(t for _, t, _ in self.outputs),
             attrs=attrs,
             regions=(self.graph,),
             path=path,
             span=span,
-            hints=tuple(n for n, _ in self.outputs),
+            hints=tuple(n for n, _, _ in self.outputs),
         )
-        for (name, _), value in zip(self.outputs, made, strict=True):
-            frame.variables[name] = value
+        for name, when in self.own.items():
+            if means_something(frame, name):
+                frame.variables.pop(name, None)
+            else:
+                place = frame.bound_at.get(name, span)
+                frame.variables[name] = partly(frame, name, [(when, Gone(name, place))], place)
+        for name in (*self.fresh, *yielded_in(self.body)):
+            if name not in frame.variables and not means_something(frame, name):
+                frame.variables[name] = Absent(name, span)  # bound or collected on paths that are never taken here
+        for (name, _, when), value in zip(self.outputs, made, strict=True):
+            frame.variables[name] = partly(frame, name, [(when, value)], span)
 
 
-def same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
-    """Whether two types are proved equal."""
-    return (
-        a.elem == b.elem
-        and len(a.axes) == len(b.axes)
-        and all((x.pack is None) == (y.pack is None) for x, y in zip(a.axes, b.axes, strict=True))
-        and all(frame.facts.equal(x.size, y.size) for x, y in zip(a.axes, b.axes, strict=True))
-    )
-
-
-def bound_in(body: Sequence[syntax.Stmt]) -> tuple[str, ...]:
-    """The names that statements bind, in order; those of inner loops' own variables left out."""
-    found: dict[str, None] = {}
-    for statement in body:
-        match statement:
-            case syntax.Assign(targets=targets):
-                found.update((t.name, None) for t in targets)
-            case syntax.ParamStmt(target=target) | syntax.Tap(target=target):
-                found[target.name] = None
-            case syntax.If(branches=branches, orelse=orelse):
-                for _, arm in branches:
-                    found.update((n, None) for n in bound_in(arm))
-                found.update((n, None) for n in bound_in(orelse or ()))
-            case syntax.For(body=inner) | syntax.Repeat(body=inner):
-                found.update((n, None) for n in bound_in(inner))
-            case syntax.Scan(body=inner, carries=carries):
-                own = {c.target.name for c in carries}
-                found.update((n, None) for n in own)
-                found.update((n, None) for n in bound_in(inner))
-            case _:
-                pass
-    return tuple(found)
-
-
-def lost_in(body: Sequence[syntax.Stmt]) -> tuple[str, ...]:
-    """The names that are not known behind broken statements: what they bind, and what their loops collect."""
-    found = dict.fromkeys(bound_in(body))
-    for statement in body:
-        match statement:
-            case syntax.Yield(target=target):
-                found[target.name] = None
-            case syntax.For(body=inner) | syntax.Repeat(body=inner) | syntax.Scan(body=inner):
-                found.update(dict.fromkeys(lost_in(inner)))
-            case syntax.If(branches=branches, orelse=orelse):
-                for arm in (*(arm for _, arm in branches), orelse or ()):
-                    found.update(dict.fromkeys(lost_in(arm)))
-            case _:
-                pass
-    return tuple(found)
+def _told(when: Presence) -> str:
+    return str(when) if when in (ALWAYS, NEVER) else f"where {when}"
 
 
 def _lose(frame: Frame, body: Sequence[syntax.Stmt]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ogive.compiler.elaborate.apply import apply
-from ogive.compiler.elaborate.body import declared_type
+from ogive.compiler.elaborate.declared import declared_type
 from ogive.compiler.elaborate.frame import Demand, Frame, Place
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type

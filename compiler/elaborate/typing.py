@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.values import BROKEN, PackValue, Undecided, UnknownStatic, kind_of
 from ogive.compiler.sizes import Size
 from ogive.compiler.types import Axis, TensorType
@@ -43,7 +44,7 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
 def star_axes(frame: Frame, dim: syntax.StarDim) -> tuple[Axis, ...] | None:
     """The axes of `*b`, of a spliced list, or of `...`."""
     name = dim.name or "..."
-    value = frame.variables.get(name)
+    value = seen(frame, frame.variables.get(name))
     if isinstance(value, PackValue):
         return value.axes
     if value is BROKEN:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from ogive.compiler.elaborate import blame, sharing, unify
 from ogive.compiler.elaborate import supplied as weights_at_calls
 from ogive.compiler.elaborate.agree import agree
 from ogive.compiler.elaborate.frame import Frame
+from ogive.compiler.elaborate.partly import partly
 from ogive.compiler.elaborate.statics import input_sizes, names_in
 from ogive.compiler.elaborate.supplied import Given
 from ogive.compiler.elaborate.unify import Match
 from ogive.compiler.elaborate.values import BROKEN, Absent, BlockRef, Instance, Tensor
 from ogive.compiler.elaborate.variants import Use, Variant, abstract, bindings_of, vacant
 from ogive.compiler.ir import Instance as InstanceMember
+from ogive.compiler.presence import ALWAYS, NEVER
+from ogive.compiler.presence import given as input_given
 from ogive.compiler.sizes import Answer, Condition, Size, Unknown, ge
+from ogive.compiler.states import changed
 from ogive.compiler.types import Axis, TensorType
 from ogive.compiler.weights import weight_types
 from ogive.grammar import syntax
@@ -47,7 +50,7 @@ def bind(
     if ref in frame.session.refused:
         return None
     given = instance.bound or instance.statics
-    here = tuple(None if t is None else t.maybe is not None for t in operands)
+    here = tuple(None if t is None else t.when != ALWAYS for t in operands)
     calls = frame.calls.get(instance.path)
     presence = here if calls is None else calls.joined(here)
     key = (ref, tuple(given.items()), presence, tuple(None if t is None else signature_of(t) for t in operands))
@@ -255,22 +258,25 @@ def _results(
         span=span,
         supplied=tuple((name, frame.builder.use(value)) for name, value in handed.items()),
     )
-    if not stateless:
+    if not stateless and definition is not None:
         frame.read.add(instance.path)
-    values: list[Any] = list(made)
-    for index in use.variant.absent_outputs:
-        values.insert(index, Absent(instance.block.tree.outputs[index].name or "output", span))
-    for index, at in use.variant.passed_outputs:
-        values[index] = _passed(values[index], operands[at])
-    seen = tuple(v for index, v in enumerate(values) if index not in use.variant.omitted_outputs)
-    return seen[0] if len(seen) == 1 else seen
-
-
-def _passed(result: Tensor, operand: Tensor | None) -> Tensor | Absent:
-    """A result that is an optional input handed through: it is there where that one is given."""
-    if operand is None:
-        return Absent(result.name, result.born)
-    return replace(result, maybe=operand.maybe)
+        frame.builder.forget(tuple(f"{instance.path}.{path}" for path in changed(definition.graph)))
+    tree = instance.block.tree
+    asked = {
+        input_given(each.name): NEVER if t is None else t.when for each, t in zip(tree.inputs, operands, strict=True)
+    }
+    presence = iter(use.variant.presence)
+    left = iter(made)
+    values: list[Any] = []
+    for index, output in enumerate(tree.outputs):
+        if index in use.variant.omitted_outputs:
+            continue
+        name = output.name or "output"
+        if index in use.variant.absent_outputs:
+            values.append(Absent(name, span))
+        else:
+            values.append(partly(frame, name, [(next(presence, ALWAYS).put(asked), next(left))], span))
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
@@ -286,7 +292,7 @@ def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
 
 def signature_of(tensor: Tensor) -> tuple[Any, ...]:
     """All of a tensor's type that a use can see: labels and presence too."""
-    return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.maybe is not None)
+    return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.when != ALWAYS)
 
 
 def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: Match, packs: dict[Size, str]) -> Axis:

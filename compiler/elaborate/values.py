@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.ir import Scalar
 from ogive.compiler.ops.spec import OpSpec
+from ogive.compiler.presence import ALWAYS, NEVER, Presence
 from ogive.compiler.sizes import Condition, Size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A value of the graph. `maybe` is the optional input that it came from, where it may still be absent."""
+    """A value of the graph. `when`: an operand of an optional input may be absent where this does not hold.
+
+    Everywhere else a value that may be absent is a case of `Partly`, so that nothing takes it by mistake.
+    """
 
     name: str
     type: TensorType
     home: Builder
     born: Span | None = None
-    maybe: str | None = None
+    when: Presence = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +41,43 @@ class Absent:
 
     name: str
     span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gone:
+    """A name that the iterations of a loop bind, each for itself: behind the loop it means nothing."""
+
+    name: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partly:
+    """A name that some paths bind: what it stands for under each of some conditions, no two of which hold together.
+
+    Tensors of several paths are one case: one value of the graph, which is absent where its condition does not hold.
+    """
+
+    name: str
+    cases: tuple[tuple[Presence, Any], ...]
+    span: Span | None = None
+
+    @property
+    def when(self) -> Presence:
+        """The condition under which it stands for anything."""
+        found = NEVER
+        for when, _ in self.cases:
+            found = found | when
+        return found
+
+    @property
+    def tensor(self) -> Tensor | None:
+        """The one tensor that it stands for, as an operand of an optional input."""
+        match self.cases:
+            case ((when, Tensor() as tensor),):
+                return replace(tensor, when=when)
+            case _:
+                return None
 
 
 class Broken:
@@ -207,10 +248,13 @@ class PackValue:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A condition that is settled later than compile time: `training`, or whether an optional input is given."""
+    """A condition that is settled later than compile time: `training`, or whether a name is there.
 
-    kind: str  # "training" | "given"
-    name: str = ""
+    `tested` is a value of the graph that is there exactly where the condition holds, if there is one.
+    """
+
+    when: Presence
+    tested: Tensor | None = None
     negated: bool = False
 
 
@@ -281,6 +325,10 @@ def kind_of(value: object) -> str:
             return f"a tensor {value.type}"
         case Absent():
             return f"absent here (`{value.name}`)"
+        case Gone():
+            return f"bound in the iterations of a loop alone (`{value.name}`)"
+        case Partly():
+            return f"there on some paths only (`{value.name}`)"
         case BlockRef() | Template() | TypedBlock() | Handed():
             return "a block"
         case Lifted() | Gradient():

@@ -22,6 +22,7 @@ from ogive.compiler.elaborate.values import (
     Template,
 )
 from ogive.compiler.ir import Bindings, Definition, Graph, Scalar, Static
+from ogive.compiler.presence import Presence
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -49,7 +50,7 @@ class Variant:
     outputs: tuple[TensorType, ...] | None = None
     absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
     omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
-    passed_outputs: tuple[tuple[int, int], ...] = ()  # (output, input): optional inputs that it hands through
+    presence: tuple[Presence, ...] = ()  # of each output that may be there: under which condition on its own inputs
     conditions: tuple[Condition, ...] = ()
     derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
     sketch: Graph | None = None  # where it is not ok: what was built before a fault, outputs left out

@@ -6,12 +6,13 @@ from typing import Any
 
 from ogive.compiler.elaborate.apply import apply
 from ogive.compiler.elaborate.builder import Builder
-from ogive.compiler.elaborate.checker import length, operation
+from ogive.compiler.elaborate.checker import length, operation, present
 from ogive.compiler.elaborate.frame import Frame, Override
 from ogive.compiler.elaborate.initializers import is_initializer, is_operation, named, settings
+from ogive.compiler.elaborate.partly import seen
 from ogive.compiler.elaborate.statics import names_in
 from ogive.compiler.elaborate.typing import tensor_type
-from ogive.compiler.elaborate.values import BROKEN, Param, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.elaborate.values import BROKEN, Param, Partly, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.ir import Graph, Init, Value, Weight
 from ogive.compiler.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -25,7 +26,7 @@ def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
     """`param w: [d] = init`, `state mean: [c] = zeros`."""
     name = tree.target.name
     taken = frame.fixed.get(name) or (
-        frame.bound_at.get(name) if isinstance(frame.variables.get(name), Tensor) else None
+        frame.bound_at.get(name) if isinstance(frame.variables.get(name), (Tensor, Partly)) else None
     )
     if taken is not None:
         raise frame.fail("E0204", f"`{name}` is defined twice", tree.target.span, labels=(Label(taken, "first here"),))
@@ -98,7 +99,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
 
 def _at_run_time(value: Any) -> bool:
     parts = value if isinstance(value, tuple) else (value,)
-    return any(isinstance(part, Tensor | Param) for part in parts)
+    return any(isinstance(part, Tensor | Param | Partly) for part in parts)
 
 
 def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> Any:
@@ -131,14 +132,14 @@ def constraint(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
 def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
     """`update mean = e`: writes a state at once, in training only."""
     name = tree.target.name
-    held = frame.variables.get(name)
+    held = seen(frame, frame.variables.get(name))
     if not isinstance(held, Param) or not any(
         isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.members
     ):
         raise frame.fail(
             "E0404", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`"
         )
-    value = frame.evaluate(tree.value)
+    value = present(frame, frame.evaluate(tree.value), tree.value.span)
     if value is BROKEN:
         return
     if not isinstance(value, Tensor):
@@ -146,6 +147,7 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
     _same_shape(frame, value, held.type, tree.value)
     frame.read.add(held.path)
     frame.builder.node("update", (frame.builder.use(value),), (), path=held.path, span=tree.span)
+    frame.builder.forget((held.path,))
 
 
 def override(frame: Frame, tree: syntax.InitStmt) -> None:

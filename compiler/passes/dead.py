@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir import Definition, Graph, Node
 from ogive.compiler.passes.frame import on_graphs
+from ogive.compiler.unread import CHOICES, LOOPS, read_captures, read_results
 
 EFFECTS = frozenset(("update", "assume", "tap"))
 
@@ -32,7 +33,7 @@ def drop_dead(graph: Graph, known: dict[str, bool] | None = None) -> Graph:
     kept: list[Node] = []
     for node in reversed(graph.nodes):
         if any(value.name in live for value in node.outputs) or acts(node, known):
-            pruned = _pruned(_read_yields(node, live, known))
+            pruned = read_captures(_read(node, live, known))
             kept.append(pruned)
             live.update(pruned.operands)
     nodes = tuple(reversed(kept))
@@ -40,37 +41,12 @@ def drop_dead(graph: Graph, known: dict[str, bool] | None = None) -> Graph:
     return graph if same else Graph(graph.inputs, nodes, graph.outputs)
 
 
-def _read_yields(node: Node, live: set[str], known: dict[str, bool]) -> Node:
-    """A loop without the yields that nothing reads, and without what they needed."""
-    if node.op not in ("repeat", "scan"):
+def _read(node: Node, live: set[str], known: dict[str, bool]) -> Node:
+    """A loop or a choice without the results that nothing reads, and without what they needed."""
+    if node.op not in (*LOOPS, *CHOICES):
         return node
-    carry = int(node.attr("carry", 0))
-    keep = [at for at, value in enumerate(node.outputs) if at < carry or value.name in live]
-    if len(keep) == len(node.outputs):
-        return node
-    (region,) = node.regions
-    left = drop_dead(Graph(region.inputs, region.nodes, tuple(region.outputs[at] for at in keep)), known)
-    return replace(node, outputs=tuple(node.outputs[at] for at in keep), regions=(left,))
-
-
-def _pruned(node: Node) -> Node:
-    """Without the captures that no region reads."""
-    if node.op not in ("repeat", "scan", "phase", "given"):
-        return node
-    first = sum(int(node.attr(key, 0)) for key in ("carry", "turn", "number")) if node.op in ("repeat", "scan") else 0
-    shift = int(node.attr("number", 0)) if node.op in ("repeat", "scan") else 0
-    read: set[int] = set()
-    for region in node.regions:
-        for at, value in enumerate(region.inputs):
-            if at < first or region.users[value.name] or value.name in region.outputs:
-                read.add(at)
-    if not node.regions or len(read) == len(node.regions[0].inputs):
-        return node
-    keep = sorted(read)
-    regions = tuple(Graph(tuple(r.inputs[i] for i in keep), r.nodes, r.outputs) for r in node.regions)
-    drop = {i - shift for i in range(len(node.regions[0].inputs)) if i not in read}
-    inputs = tuple(x for i, x in enumerate(node.inputs) if i not in drop)
-    return replace(node, inputs=inputs, regions=regions)
+    found = read_results(node, live)
+    return found if found is node else replace(found, regions=tuple(drop_dead(r, known) for r in found.regions))
 
 
 def dead(definition: Definition) -> Definition:

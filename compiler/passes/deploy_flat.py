@@ -26,7 +26,7 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     source = model.definition
     sizes = {unknown: size(number) for unknown, number in model.bindings}
     asked = zip(source.graph.inputs, source.optional, strict=True)
-    flat = Flattening(Fresh(set()), {value.name: value.name for value, optional in asked if optional})
+    flat = Flattening(Fresh(set()), {value.name for value, optional in asked if optional})
     inputs = tuple(replace(value, type=type_in_sizes(value.type, sizes)) for value in source.graph.inputs)
     flat.fresh.taken.update(value.name for value in inputs)
     flat.types.update((value.name, value.type) for value in inputs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
+from ogive.compiler.maybe import Maybe
 from ogive.compiler.passes.dead import drop_dead
+from ogive.compiler.passes.flat_absent import without_inputs, without_results
 from ogive.compiler.passes.substitute import Fresh, Sizes, in_sizes, type_in_sizes
+from ogive.compiler.presence import ALWAYS, NEVER, given
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.compiler.types import TensorType
 from ogive.compiler.weights import weight_types
@@ -69,12 +72,12 @@ def lifted_instances(definition: Definition) -> frozenset[str]:
 
 
 def inlined(
-    graph: Graph, place: Place, fresh: Fresh, types: Mapping[str, TensorType]
+    graph: Graph, place: Place, fresh: Fresh, types: Mapping[str, TensorType], maybe: Collection[str] = ()
 ) -> tuple[list[Node], tuple[Operand, ...]]:
     """The nodes of a graph at a place of another, and its outputs: what trains stays. `types` are those of the values
-    that it is handed there.
+    that it is handed there; those of `maybe` may be absent.
     """
-    return Flattening(fresh, types=dict(types), trained=True).graph(graph, dict(place.inputs), place)
+    return Flattening(fresh, set(maybe), types=dict(types), trained=True).graph(graph, dict(place.inputs), place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Flattening:
     """One walk: the names and the types of what it makes, and where that stood."""
 
     fresh: Fresh
-    entries: dict[str, str] = field(default_factory=dict)  # optional inputs of the model, and their names there
+    maybe: set[str] = field(default_factory=set)  # values that may be absent when the model runs
     lifted: set[str] = field(default_factory=set)  # paths of instances that stay
     types: dict[str, TensorType] = field(default_factory=dict)  # of the values that are made here
     stored: dict[str, str] = field(default_factory=dict)  # those that are weights: their paths
@@ -155,12 +158,12 @@ class Flattening:
 
     def choice(self, node: Node, names: Names, place: Place) -> list[Node]:
         """`given(mask)` is decided where the caller's operand is known to be there or not."""
-        operand = place.inputs.get(str(node.attr("input")), node.attr("input"))
-        if operand is None:
+        asked = self.operand(node.inputs[0], names, place)
+        if asked is None:
             return self.inlined(node, node.regions[1], names, place)
-        if operand not in self.entries:
+        if asked not in self.maybe:
             return self.inlined(node, node.regions[0], names, place)
-        return [replace(self.copy(node, names, place), attrs=(("input", self.entries[str(operand)]),))]
+        return [self.copy(node, names, place)]
 
     def call(self, node: Node, callee: Definition, names: Names, place: Place) -> list[Node]:
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
@@ -195,6 +198,10 @@ class Flattening:
         return base[:-1]
 
     def copy(self, node: Node, names: Names, place: Place) -> Node:
+        if node.regions:
+            absent = [at for at, x in enumerate(node.inputs) if self.operand(x, names, place) is None]
+            node, nothing = without_inputs(node, absent) if absent else (node, ())
+            names.update(dict.fromkeys(nothing))
         path = place.path(node.path) if node.path else ""
         if node.callee is not None and path:
             self.lifted.add(path)
@@ -203,7 +210,13 @@ class Flattening:
         if node.callee is not None and node.path:
             supplied += below(place.supplied, node.path).items()
         handed = self.handed(node, place)
-        regions = tuple(self.region(region, inputs, names, place, handed) for region in node.regions)
+        asked = inputs[0] if node.op == "given" else None
+        known = (asked, None)  # in its first region, what a choice asks for is there
+        pairs = zip(node.regions, known, strict=False)
+        regions = tuple(self.region(region, inputs, names, place, handed, there) for region, there in pairs)
+        results = node.outputs
+        node, gone = without_results(replace(node, regions=regions))
+        names.update({results[at].name: None for at in gone})
         attrs = {key: in_sizes(value, place.sizes) for key, value in node.attrs}
         outputs = tuple(self.value(value, names, place.sizes) for value in node.outputs)
         if node.op == "weight":
@@ -213,7 +226,6 @@ class Flattening:
             inputs=handed.among(inputs),
             supplied=tuple(supplied),
             attrs=tuple({**attrs, **dict(handed.attrs)}.items()),
-            regions=regions,
             path=path,
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=outputs,
@@ -225,7 +237,21 @@ class Flattening:
         )
         for before, value in zip(node.outputs, outputs, strict=True):
             self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own), own, made)
+        self.maybe.update(self.may_be_absent(made))
         return made
+
+    def may_be_absent(self, node: Node) -> Iterator[str]:
+        """The results of a node that may be absent when the model runs."""
+        if node.op == "call" and node.callee is not None:
+            pairs = zip(node.callee.graph.inputs, node.inputs, strict=True)
+            asked = {given(v.name): NEVER if x is None else ALWAYS for v, x in pairs if x not in self.maybe}
+            found = (when.put(asked) != ALWAYS for when in Maybe().definition(node.callee))
+            yield from (value.name for value, open in zip(node.outputs, found, strict=True) if open)
+        elif node.op != "custom_grad":
+            for at, value in enumerate(node.outputs):
+                outputs = [region.outputs[at] for region in node.regions]
+                if any(x is None or x in self.maybe for x in outputs):
+                    yield value.name
 
     def handed(self, node: Node, place: Place) -> _Handed:
         """The supplied weights that the regions of a node read, and how they come in."""
@@ -239,13 +265,22 @@ class Flattening:
         carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
         return _Handed(carry + turn, slices, captured, (("turn", turn + len(slices)),) if slices else ())
 
-    def region(self, region: Graph, outside: tuple[Operand, ...], names: Names, place: Place, handed: _Handed) -> Graph:
+    def region(
+        self,
+        region: Graph,
+        outside: tuple[Operand, ...],
+        names: Names,
+        place: Place,
+        handed: _Handed,
+        there: Operand = None,
+    ) -> Graph:
+        """A region; `there` is an operand that is not absent in it."""
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
         for before, value in zip(region.inputs, inputs, strict=True):
             self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own))
         for value, operand in zip(inputs, outside, strict=False):
-            if isinstance(operand, str) and operand in self.entries:
-                self.entries[value.name] = self.entries[operand]
+            if operand in self.maybe and operand != there:
+                self.maybe.add(value.name)
         slices: list[Value] = []
         captured: list[Value] = []
         supplied = dict(place.supplied)

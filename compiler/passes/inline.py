@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Bindings, Definition, Graph, Node, Operand
+from ogive.compiler.maybe import maybe
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.flat import Place, inlined
 from ogive.compiler.passes.substitute import Fresh, copied, with_operands
@@ -52,7 +53,7 @@ class _Inliner:
         if same is not None:
             node = replace(node, path=same, supplied=())
         if node.callee is not None and _alone(node, node.callee):
-            return _whole(node, node.callee, self.fresh)
+            return _whole(node, node.callee, self.fresh, maybe(self.definition).open)
         if node.callee is None or not _wanted(node, node.callee):
             return [node], [value.name for value in node.outputs]
         nodes, outputs = _body(node, node.callee, self.fresh)
@@ -101,15 +102,15 @@ def _alone(node: Node, callee: Definition) -> bool:
     """Whether a block with branches is handed all its weights and has no instance, which a target could call."""
     if node.op != "call" or node.path or not node.supplied:
         return False
-    inside = list(callee.graph.walk())
-    return any(inner.regions for inner in callee.graph.nodes) and not any(inner.op == "given" for inner in inside)
+    return any(inner.regions for inner in callee.graph.nodes)
 
 
-def _whole(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:
+def _whole(node: Node, callee: Definition, fresh: Fresh, absent: Collection[str]) -> tuple[list[Node], list[Operand]]:
     """The body with its branches, into which the weights are handed."""
     place = Place("", dict(node.bindings), dict(node.supplied), _given(node, callee))
     kinds = dict(weight_types(callee, dict(node.bindings)))
-    nodes, outputs = inlined(callee.graph, place, fresh, {value: kinds[path] for path, value in node.supplied})
+    types = {value: kinds[path] for path, value in node.supplied}
+    nodes, outputs = inlined(callee.graph, place, fresh, types, absent)
     return nodes, list(outputs)
 
 

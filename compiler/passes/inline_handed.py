@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ogive.compiler.ir import Definition, Graph, Node, Operand
+from ogive.compiler.maybe import maybe
 from ogive.compiler.passes.flat import Place, inlined, lifted_instances
 from ogive.compiler.passes.substitute import Fresh, with_operands
 
 
 def inline_handed(definition: Definition) -> Definition:
     """A weight that is supplied is a value: its batching rule is that of the operation that reads it."""
-    fresh = Fresh.of(definition.graph)
-    graph = _outside(definition.graph, fresh)
+    around = _Around(Fresh.of(definition.graph), frozenset(maybe(definition).open))
+    graph = _outside(definition.graph, around)
     return definition if graph is definition.graph else replace(definition, graph=graph)
 
 
@@ -20,14 +21,23 @@ def inline_all_handed(definition: Definition) -> Definition:
     """As `inline_handed`, everywhere in a definition that is itself lifted."""
     if not any(node.supplied for node in definition.graph.walk()):
         return definition
-    return replace(definition, graph=_inlined(definition.graph, Fresh.of(definition.graph)))
+    around = _Around(Fresh.of(definition.graph), frozenset(maybe(definition).open))
+    return replace(definition, graph=_inlined(definition.graph, around))
 
 
-def _outside(graph: Graph, fresh: Fresh) -> Graph:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The definition in which blocks are put: names, and the values that may be absent."""
+
+    fresh: Fresh
+    maybe: frozenset[str]
+
+
+def _outside(graph: Graph, around: _Around) -> Graph:
     nodes = []
     for node in graph.nodes:
         inside = _inlined if node.op in ("over", "each") else _outside
-        regions = tuple(inside(region, fresh) for region in node.regions)
+        regions = tuple(inside(region, around) for region in node.regions)
         same = all(a is b for a, b in zip(regions, node.regions, strict=True))
         nodes.append(node if same else replace(node, regions=regions))
     if all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
@@ -35,17 +45,17 @@ def _outside(graph: Graph, fresh: Fresh) -> Graph:
     return Graph(graph.inputs, tuple(nodes), graph.outputs)
 
 
-def _inlined(graph: Graph, fresh: Fresh) -> Graph:
+def _inlined(graph: Graph, around: _Around) -> Graph:
     nodes: list[Node] = []
     renamed: dict[str, Operand] = {}
     for node in graph.nodes:
         found = with_operands(node, renamed)
         if found.regions:
-            found = replace(found, regions=tuple(_inlined(region, fresh) for region in found.regions))
+            found = replace(found, regions=tuple(_inlined(region, around) for region in found.regions))
         if found.callee is None or not found.supplied:
             nodes.append(found)
             continue
-        body, outputs = _body(found, found.callee, graph, nodes, fresh)
+        body, outputs = _body(found, found.callee, graph, nodes, around)
         nodes += body
         renamed.update({value.name: x for value, x in zip(found.outputs, outputs, strict=True)})
     outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
@@ -53,9 +63,9 @@ def _inlined(graph: Graph, fresh: Fresh) -> Graph:
 
 
 def _body(
-    node: Node, callee: Definition, graph: Graph, before: list[Node], fresh: Fresh
+    node: Node, callee: Definition, graph: Graph, before: list[Node], around: _Around
 ) -> tuple[list[Node], tuple[Operand, ...]]:
     types = {value.name: value.type for value in (*graph.inputs, *(v for made in before for v in made.outputs))}
     names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, node.inputs, strict=True)}
     place = Place(node.path, dict(node.bindings), dict(node.supplied), names, lifted_instances(callee))
-    return inlined(callee.graph, place, fresh, types)
+    return inlined(callee.graph, place, around.fresh, types, around.maybe)

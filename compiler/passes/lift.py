@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir import Definition, Graph, Instance, Model, Node, Operand, Static
+from ogive.compiler.maybe import maybe
 from ogive.compiler.passes.frame import Pass, optimized
 from ogive.compiler.passes.inline import inline
 from ogive.compiler.passes.inline_handed import inline_all_handed, inline_handed
@@ -46,17 +47,18 @@ class Definitions:
 
     def lowered(self, definition: Definition) -> Definition:
         """The definition with its regions lifted where they stand; its callees have been lowered."""
-        if not any(node.op in ("over", "each") for node in definition.graph.walk()):
+        stacked = any(instance.lift is not None for instance in definition.instances)  # also where nothing calls it
+        if not stacked and not any(node.op in ("over", "each") for node in definition.graph.walk()):
             return self.constrained(definition)
         self.changed = True
         definition = inline_handed(inline(definition))
         calls = Calls(self, definition)
         while True:
             fresh = Fresh.of(definition.graph)
-            graph = _Lowering(calls, fresh).graph(definition.graph)
+            graph = _Lowering(calls, fresh, set(maybe(definition).open)).graph(definition.graph)
             if not calls.grew():
                 break
-        graph = agree(graph, calls, fresh)
+        graph = agree(graph, calls, fresh, set(maybe(replace(definition, graph=graph)).open))
         return self.constrained(replace(definition, graph=graph, members=calls.members(graph)))
 
     def constrained(self, definition: Definition) -> Definition:
@@ -83,7 +85,7 @@ class Definitions:
         unknown = Unknown(name)
         calls = Calls(self, definition, every=size(unknown) if stacked else None, whole=whole)
         while True:
-            values = Values(Axis(size(unknown), name), Fresh.of(definition.graph))
+            values = Values(Axis(size(unknown), name), Fresh.of(definition.graph), maybe=set(maybe(definition).open))
             params = [values.input(value, flag) for value, flag in zip(definition.graph.inputs, inputs, strict=True)]
             lift_nodes(values, calls, definition.graph.nodes)
             if not calls.grew():
@@ -150,6 +152,7 @@ class _Lowering:
 
     calls: Calls
     fresh: Fresh
+    maybe: set[str]  # values that may be absent where they stand
 
     def graph(self, graph: Graph) -> Graph:
         """The graph without such regions."""
@@ -172,7 +175,7 @@ class _Lowering:
     def lifted(self, node: Node, graph: Graph, before: Sequence[Node], names: dict[str, Operand]) -> list[Node]:
         """One region where it stands."""
         axis, mapped = node.attr("size"), int(node.attr("mapped"))
-        values = Values(Axis(axis), self.fresh)
+        values = Values(Axis(axis), self.fresh, maybe=self.maybe)
         values.types.update((value.name, value.type) for value in graph.inputs)
         values.types.update((value.name, value.type) for made in before for value in made.outputs)
         region = node.regions[0]

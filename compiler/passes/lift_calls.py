@@ -127,8 +127,10 @@ class Calls:
         return found.definition, (*member.bindings, (found.axis, axis))
 
 
-def agree(graph: Graph, calls: Calls, fresh: Fresh) -> Graph:
-    """Calls outside of regions of an instance that is lifted elsewhere, as those at one index."""
+def agree(graph: Graph, calls: Calls, fresh: Fresh, maybe: set[str]) -> Graph:
+    """Calls outside of regions of an instance that is lifted elsewhere, as those at one index. `maybe` are the values
+    that may be absent.
+    """
     lifted = {n.path: n for n in graph.walk() if n.op == "call" and n.path and id(n.callee) in calls.lifted}
     if not lifted:
         return graph
@@ -141,17 +143,17 @@ def agree(graph: Graph, calls: Calls, fresh: Fresh) -> Graph:
             if other is None or id(node.callee) in calls.lifted:
                 nodes.append(node)
             else:
-                nodes += _at_one_index(Graph(graph.inputs, (*graph.nodes,), ()), node, other, calls, fresh)
+                inside = Graph(graph.inputs, (*graph.nodes,), ())
+                nodes += _at_one_index(inside, node, other, calls, Values(Axis(size(1)), fresh, maybe=maybe))
         return Graph(graph.inputs, tuple(nodes), graph.outputs)
 
     return rewritten(graph)
 
 
-def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, fresh: Fresh) -> list[Node]:
+def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, values: Values) -> list[Node]:
     """f(x) = f'(x[None])[0] for the lifted f'."""
     assert other.callee is not None, other
     found = calls.lifted[id(other.callee)]
-    values = Values(Axis(size(1)), fresh)
     values.types.update({name: value.type for name, value in graph.values.items()})
     inputs = list(node.inputs)
     for at, (operand, param) in enumerate(zip(node.inputs, found.definition.graph.inputs, strict=True)):
@@ -160,19 +162,25 @@ def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, fresh: Fr
             axes = places(values.types[operand])
             inputs[at] = values.moved(operand, axes, (UNIT, *axes))
     results = tuple(
-        fresh.value(values.over(v.type), v.hint) if flag else v
+        values.fresh.value(values.over(v.type), v.hint) if flag else v
         for v, flag in zip(node.outputs, found.outputs, strict=True)
     )
     bindings = (*node.bindings, (found.axis, size(1)))
     call = replace(node, inputs=tuple(inputs), outputs=results, callee=found.definition, bindings=bindings)
     after = [
-        _first(value, result.name) for value, result in zip(node.outputs, results, strict=True) if result is not value
+        _first(values, value, result)
+        for value, result in zip(node.outputs, results, strict=True)
+        if result is not value
     ]
     return [*values.nodes, call, *after]
 
 
-def _first(value: Value, name: str) -> Node:
+def _first(values: Values, value: Value, result: Value) -> Node:
     """`y[0]`, as a move."""
     axes = places(value.type)
     recipe = Recipe(((UNIT, *axes),), (axes,))
-    return Node("rearrange", (name,), (value,), (("recipe", recipe),))
+    move = Node("rearrange", (result.name,), (value,), (("recipe", recipe),))
+    if value.name not in values.maybe:
+        return move
+    values.types[result.name] = result.type
+    return values.where_given(move)

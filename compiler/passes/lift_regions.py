@@ -59,12 +59,13 @@ def region(
     values: Values, members: Members, graph: Graph, flags: Sequence[bool], full: Sequence[bool] | None = None
 ) -> tuple[Graph, Flags]:
     """A region whose inputs have the axis as told; and which of its outputs do, at least those of `full`."""
-    inner = Values(values.axis, values.fresh)
+    inner = Values(values.axis, values.fresh, maybe=values.maybe)
     inputs = [inner.input(value, flag) for value, flag in zip(graph.inputs, flags, strict=True)]
     lift_nodes(inner, members, graph.nodes)
     outputs = [inner.names[x] if isinstance(x, str) else x for x in graph.outputs]
     wanted = full or (False,) * len(outputs)
-    outputs = [inner.full(_tensor(x)) if want else x for x, want in zip(outputs, wanted, strict=True)]
+    pairs = zip(outputs, wanted, strict=True)
+    outputs = [inner.full(_tensor(x)) if want and x is not None else x for x, want in pairs]
     return inner.graph(inputs, outputs), tuple(map(inner.has, outputs))
 
 
@@ -185,6 +186,8 @@ def _stacked_turns(values: Values, node: Node, carry: int, flags: Flags) -> None
     for value in node.outputs[carry:]:
         first, *rest = value.type.axes
         made.append(values.fresh.value(value.type.with_axes(first, values.axis, *rest), value.hint))
+        if value.name in values.maybe:
+            values.maybe.add(made[-1].name)
     values.add(replace(node, outputs=(*carried, *made)), (*flags[:carry], *[False] * len(made)))
     for value, result in zip(node.outputs[carry:], made, strict=True):
         axes = places(value.type)

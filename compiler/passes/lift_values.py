@@ -41,6 +41,7 @@ class Values:
     types: dict[str, TensorType] = field(default_factory=dict)  # of the values of the new graph
     mapped: set[str] = field(default_factory=set)  # those that have the axis
     spread: dict[str, str] = field(default_factory=dict)  # values that lack the axis -> repeated along it
+    maybe: set[str] = field(default_factory=set)  # values of both graphs that may be absent where they stand
 
     @property
     def place(self) -> Place:
@@ -104,9 +105,22 @@ class Values:
         attrs: Attrs = (),
         hint: str = "",
     ) -> str:
-        """A new operation with one result of that type."""
+        """A new operation with one result of that type; what is made of a value that may be absent may be so too."""
         value = self.fresh.value(type, hint)
-        return self.add(Node(op, tuple(inputs), (value,), attrs), mapped)[0]
+        node = Node(op, tuple(inputs), (value,), attrs)
+        if inputs and inputs[0] in self.maybe:
+            node = self.where_given(node)
+            self.maybe.add(value.name)
+        return self.add(node, mapped)[0]
+
+    def where_given(self, node: Node) -> Node:
+        """A move of a value that may be absent."""
+        (operand,), (value,) = node.inputs, node.outputs
+        there, absent = (self.fresh.value(self.types[str(operand)]) for _ in range(2))
+        result = self.fresh.value(value.type)
+        moved = replace(node, inputs=(there.name,), outputs=(result,))
+        regions = (Graph((there,), (moved,), (result.name,)), Graph((absent,), (), (None,)))
+        return Node("given", (operand,), (value,), (), regions)
 
     def bind(self, value: Value, name: str) -> None:
         """A result of the old graph is this value of the new one, which takes its name in the source."""

@@ -12,6 +12,7 @@ from ogive.compiler.passes.frame import on_graphs
 from ogive.compiler.passes.rewrite import number_of, producer, rules_pass
 from ogive.compiler.passes.substitute import Fresh, with_operands
 from ogive.compiler.sizes import size
+from ogive.compiler.states import changed
 
 NEUTRAL: dict[tuple[str, int], float] = {("add", 0): 0, ("add", 1): 0, ("sub", 1): 0, ("mul", 0): 1, ("mul", 1): 1,
                                          ("div", 1): 1, ("pow", 1): 1}  # fmt: skip
@@ -36,7 +37,7 @@ def forward(graph: Graph) -> Graph:
     names: dict[str, Operand] = {}
     seen: dict[object, Node] = {}
     nodes: list[Node] = []
-    updated = {node.path for node in graph.walk() if node.op == "update"}
+    updated = changed(graph)
     for original in graph.nodes:
         node = with_operands(original, names)
         same = _same_value(node, graph)
@@ -90,7 +91,7 @@ def _times_one(node: Node, graph: Graph) -> str | None:
 
 
 def _either_way(node: Node) -> dict[str, Operand]:
-    """Results of a choice that are the same operand on both paths."""
+    """Results of a choice that are the same operand on both paths, or what it asks for where that is there."""
     if node.op not in ("phase", "given", "tapped"):
         return {}
     found: dict[str, Operand] = {}
@@ -101,6 +102,8 @@ def _either_way(node: Node) -> dict[str, Operand]:
         ]
         if places[0] is not None and len(set(places)) == 1:
             found[value.name] = node.inputs[places[0]]
+        elif node.op == "given" and places[0] == 0 and node.regions[1].outputs[at] is None:
+            found[value.name] = node.inputs[0]
     return found
 
 

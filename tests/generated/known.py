@@ -6,8 +6,6 @@ import re
 
 # a pattern of what tells the fault (`Outcome.mark`), and what it is
 KNOWN: tuple[tuple[str, str], ...] = (
-    (r"StopIteration at classes.py", "an unused `repeat` that holds weights"),
-    (r"size mismatch for", "an unused `each` gives weights of another shape"),
     (r"InferenceError at checker.py", "a scalar weight or state is written with shape [1]"),
     (r"floor_divide", "// has no derivative in torch"),
     (r"KeyError at emitted", "a tap that nothing reads is lost"),

@@ -38,7 +38,7 @@ def loop(machine: Machine, frame: Frame, node: Node) -> Results:
     scan = node.op == "scan"
     axes = [frame_axis(frame, node, carry + i, axis) for i, axis in enumerate(node.attr("axes") or (0,) * turn)]
     order = range(count - 1, -1, -1) if node.attr("reverse") else range(count)
-    collected: list[list[Array]] = [[] for _ in node.outputs[carry:]]
+    collected: list[list[Array | None]] = [[] for _ in node.outputs[carry:]]
     turns, index = frame.turns, node.attr("index")
     for number in order:
         if not scan:
@@ -49,13 +49,17 @@ def loop(machine: Machine, frame: Frame, node: Node) -> Results:
         results = machine.region(frame, node.regions[0], [*carried, *here, *captured])
         carried = results[:carry]
         for rows, value in zip(collected, results[carry:], strict=True):
-            assert value is not None
             rows.append(value)
     frame.turns = turns
     return [*carried, *(_collected(frame, node, i, rows) for i, rows in enumerate(collected))]
 
 
-def _collected(frame: Frame, node: Node, number: int, rows: list[Array]) -> Array:
+def _collected(frame: Frame, node: Node, number: int, found: list[Array | None]) -> Array | None:
+    """What is yielded, in all turns or in none."""
+    rows = [row for row in found if row is not None]
+    assert len(rows) in (0, len(found))
+    if found and not rows:
+        return None
     value = node.outputs[int(node.attr("carry")) + number]
     axis = int(node.attr("axis", 0)) if node.op == "scan" else 0
     axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:axis])
@@ -78,8 +82,8 @@ def phase(machine: Machine, frame: Frame, node: Node) -> Results:
 
 
 def given(machine: Machine, frame: Frame, node: Node) -> Results:
-    """`if given(x):`."""
-    there = frame.values[node.attr("input")] is not None
+    """`if given(x):`, of the first input."""
+    there = machine.bound(frame, node.inputs[0], "bool") is not None
     return machine.region(frame, node.regions[0 if there else 1], inputs(machine, frame, node))
 
 
