@@ -1,65 +1,12 @@
-"""Small programs whose names some paths bind only, beside the same in numpy: `m` and `n` are None where absent."""
+"""Names that one path of a choice binds, rebinds, returns, hands on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-Given = Array | None
-Weights = Mapping[str, Array]
-Theirs = Callable[[Array, Given, Given, bool, Weights], Any]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A program over `x`, and `m` and `n` where it has such inputs, of shape [3, 4]."""
-
-    name: str
-    text: str
-    theirs: Theirs
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """The optional inputs of its model."""
-        head = self.text.rsplit("block Main", 1)[1].split("->")[0]
-        return tuple(name for name in ("m", "n") if f" {name}:" in head)
-
-
-def relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
-def lin(x: Array, w: Weights, path: str) -> Array:
-    return x @ w[f"{path}.weight"].T + w[f"{path}.bias"]
-
-
-def attend(q: Array, k: Array, v: Array, mask: Given = None) -> Array:
-    scores = q @ k.T / np.sqrt(q.shape[-1])
-    scores = scores if mask is None else np.where(mask > 0, scores, -np.inf)
-    shares = np.exp(scores - scores.max(-1, keepdims=True))
-    shares = shares / shares.sum(-1, keepdims=True)
-    return np.asarray(shares @ v)
-
-
-CASES: list[Case] = []
-
-
-def case(text: str) -> Callable[[Theirs], Theirs]:
-    """Note a program with what it means."""
-
-    def note(theirs: Theirs) -> Theirs:
-        head = "use std.nn (Linear, Dropout)\n\n"
-        CASES.append(Case(theirs.__name__, head + text.strip() + "\nmodel M = Main\n", theirs))
-        return theirs
-
-    return note
+from language.path_case import Array, Case, Given, Weights, attend, case, lin, relu
 
 
 @case(
@@ -227,135 +174,6 @@ def one_instance_with_and_without(x: Array, m: Given, n: Given, training: bool, 
 
 
 @case("""
-block Main(x: [b, 4], m: [b, 4]?, n: [b, 4]?) -> [b, 4]:
-    if training:
-        h = 2 * x
-    repeat 3 as layers:
-        x = x |> Linear[4, 4] as lin
-        if given(h):
-            x = x + h
-            h = relu(h - x)
-        if given(m):
-            m = m + x
-            if given(n):
-                n = n * 2
-                x = x + n
-    if given(m):
-        x = x * m
-    return x
-""")
-def carried_through_a_loop(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    h = 2 * x if training else None
-    for i in range(3):
-        x = lin(x, w, f"layers.{i}.lin")
-        if h is not None:
-            x = x + h
-            h = relu(h - x)
-        if m is not None:
-            m = m + x
-            if n is not None:
-                n = n * 2
-                x = x + n
-    return x if m is None else x * m
-
-
-@case("""
-block Main(x: [b, d], m: [b, d]?) -> [b, d]:
-    if given(m):
-        start = sum[0](m)
-    scan t in x along b carry s = zeros[d]:
-        s = s * 0.5 + t
-        if given(start):
-            s = s + start
-            start = start * 2
-            yield steps = s * 3
-        if training:
-            yield seen = t
-    if given(steps):
-        x = x + steps
-    if given(seen):
-        x = x * seen
-    return x + s
-""")
-def carried_and_collected_by_a_scan(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    start, s, steps = None if m is None else m.sum(0), np.zeros(4), []
-    for t in x:
-        s = s * 0.5 + t
-        if start is not None:
-            s = s + start
-            start = start * 2
-            steps.append(s * 3)
-    y = x + np.stack(steps) if steps else x
-    return (y * x if training else y) + s
-
-
-@case("""
-block Row(x: [d], m: [d]?, n: [d]?) -> (y: [d], h: [d]?):
-    if given(m):
-        x = x * m
-        if given(n):
-            h = n + x
-    return x, h
-block Main(x: [b, d], m: [b, d]?, n: [b, d]?) -> [b, d]:
-    if given(n):
-        n = n * 2
-        part = sum[0](n)
-    y, h = over[b, Row](x, m, part)
-    if given(h):
-        y = y - h
-    return y
-""")
-def over_with_and_without(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    if m is None:
-        return x
-    y = x * m
-    return y if n is None else y - ((2 * n).sum(0) + y)
-
-
-@case("""
-block Row(x: [4], m: [4]?, n: [4]?) -> [4]:
-    y = x |> Linear[4, 4] as lin
-    if given(m):
-        if given(n):
-            y = y + ((m * n) |> Linear[4, 4] as two)
-        else:
-            y = y - m
-    return y
-block Main(x: [3, 4], m: [3, 4]?, n: [3, 4]?) -> [3, 4]:
-    if training:
-        m = x
-    return each[0, Row](x, m, n)
-""")
-def each_with_and_without(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    m = x if training else m
-    rows = []
-    for i, row in enumerate(x):
-        y = w["row.lin.weight"][i] @ row + w["row.lin.bias"][i]
-        if m is not None:
-            more = None if n is None else w["row.two.weight"][i] @ (m[i] * n[i]) + w["row.two.bias"][i]
-            y = y - m[i] if more is None else y + more
-        rows.append(y)
-    return np.stack(rows)
-
-
-@case("""
-block Loss(x: [b, d], m: [b, d]?) -> []:
-    y = x * x
-    if given(m):
-        y = y * m
-    return sum(y)
-block Main(x: [b, d], m: [b, d]?) -> [b, d]:
-    if training:
-        m = x + 1
-    elif given(m):
-        m = m + 1
-    return grad[Loss](x, m)
-""")
-def derivative_with_and_without(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    return 2 * x * (x + 1 if training else 1 if m is None else m + 1)
-
-
-@case("""
 block Main(x: [b, d], m: [b, d]?) -> [b, d]:
     if given(m):
         scale = 2
@@ -476,39 +294,6 @@ def handed_from_layer_to_layer(x: Array, m: Given, n: Given, training: bool, w: 
 
 
 @case("""
-block Layer(x: [b, 4], m: [b, 4]?) -> (y: [b, 4], h: [b, 4]?):
-    y = x |> Linear[4, 4] as lin
-    if given(m):
-        h = m * y
-    return y, h
-block Main(x: [b, 4], m: [b, 4]?, n: [b, 4]?) -> [b, 4]:
-    if given(n):
-        m = n
-    repeat 2 as h:
-        x, k = (x, m) |> Layer as layer
-        if given(k):
-            x = x + k
-            m = k
-        repeat 2 as inner:
-            x = x |> Linear[4, 4] as lin
-            if given(m):
-                m = m * 2
-    return x if not given(m) else x - m
-""")
-def loops_in_loops(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    m = m if n is None else n
-    for i in range(2):
-        x = lin(x, w, f"h.{i}.layer.lin")
-        if m is not None:
-            k = m * x
-            x, m = x + k, k
-        for j in range(2):
-            x = lin(x, w, f"h.{i}.inner.{j}.lin")
-            m = None if m is None else m * 2
-    return x if m is None else x - m
-
-
-@case("""
 block Wrap[F: block](x: [b, 4], m: [b, 4]?) -> [b, 4]:
     if given(m):
         k = m + 1
@@ -552,26 +337,6 @@ def sizes_named_on_one_path(x: Array, m: Given, n: Given, training: bool, w: Wei
     return x if y is None else y * 2
 
 
-@case("""
-block Main(x: [b, d], m: [b, d]?) -> [b, d]:
-    if given(m):
-        repeat 2:
-            yield rows = m + x
-            m = m * 2
-        x = sum[0](rows)
-    scan t in x along b carry s = zeros[d]:
-        s = s + t
-        yield all = s
-    if given(rows):
-        return all * m
-    return all
-""")
-def collected_inside_of_an_arm(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
-    y = x if m is None else (m + x) + (2 * m + x)
-    y = np.cumsum(y, 0)
-    return y if m is None else y * 4 * m
-
-
 @case(
     """
 block Main(x: [b, 4], m: [b, 4]?) -> [b, 4]:
@@ -608,3 +373,27 @@ def taps_on_some_paths(x: Array, m: Given, n: Given, training: bool, w: Weights)
     x = x if m is None else x + 2 * m
     y = x + 1 if training else x
     return y + 3 * x if m is None else y * 2 * m
+
+
+CASES: tuple[Case, ...] = (
+    mask_made_of_an_input,
+    mask_bound_on_one_path,
+    rebound_input_handed_on,
+    bound_while_training,
+    bound_in_the_other_arm,
+    nested_and_chained,
+    optional_outputs,
+    outputs_listed_on_one_path,
+    four_calls,
+    one_instance_with_and_without,
+    numbers_and_lists,
+    returns_on_some_paths,
+    only_optional_outputs,
+    choices_as_expressions,
+    states_on_some_paths,
+    handed_from_layer_to_layer,
+    through_a_block_that_is_handed_on,
+    sizes_named_on_one_path,
+    weights_of_one_path,
+    taps_on_some_paths,
+)

@@ -61,7 +61,6 @@ class Program:
 
     @property
     def optional(self) -> tuple[str, ...]:
-        """The optional inputs of the model."""
         return self.blocks[-1].optional
 
     @property
