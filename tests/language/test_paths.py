@@ -101,7 +101,7 @@ def test_every_path_gives_what_it_gives_alone(seed: int, tmp_path: Path) -> None
 def in_onnx(model: Model, net: nn.Module, given: dict[str, Array], path: Path, *, functions: bool) -> list[Array]:
     """The outputs in ONNX Runtime, in float64."""
     optional = [name for name in given if name != "x"]
-    model.onnx(path, weights=net.eval(), optional=optional, dtype="f64", functions=functions)
+    model.onnx(path, weights=net.eval(), optional=optional, dtype="f64", functions=functions, force=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found: list[Array] = session.run(None, {each.name: given[each.name] for each in session.get_inputs()})
     return found
