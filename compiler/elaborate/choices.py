@@ -68,8 +68,7 @@ def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
     if a is BROKEN or b is BROKEN:
         return BROKEN
     for value, side in zip(values, (then, orelse), strict=True):
-        nothing = isinstance(value, Absent) and all(isinstance(each, Absent) for each in values)
-        if nothing or (isinstance(value, Partly) and value.tensor is None):
+        if isinstance(value, Partly) and value.tensor is None:
             raise absent(frame, value, side.span)
     if any(operand(value) is None and not isinstance(value, Absent) for value in values):
         raise frame.fail("E0404", f"both paths give a tensor, here are {kind_of(a)} and {kind_of(b)}", tree.span)

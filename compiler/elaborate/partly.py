@@ -41,6 +41,13 @@ def lost(value: Any) -> bool:
     return all(isinstance(each, Gone) for each in parts)
 
 
+def kept(value: Any) -> Any:
+    """A value, as it is seen, without what the iterations of a loop behind us had, if there is more."""
+    if not isinstance(value, Partly) or lost(value):
+        return value
+    return Partly(value.name, tuple(case for case in value.cases if not isinstance(case[1], Gone)), value.span)
+
+
 def is_there(frame: Frame, value: Any) -> Any:
     """`given(name)`, for the value of the name: known here, or a choice of run time."""
     match seen(frame, value):

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.bound import bound_in, lost_in, yielded_in
 from ogive.compiler.elaborate.checker import RuleChecker, at_least, present
 from ogive.compiler.elaborate.frame import Frame, Place
 from ogive.compiler.elaborate.names import means_something
-from ogive.compiler.elaborate.partly import lost, operand, partly, region_input, same_type, seen
+from ogive.compiler.elaborate.partly import kept, lost, operand, partly, region_input, same_type, seen
 from ogive.compiler.elaborate.typing import tensor_type
 from ogive.compiler.elaborate.values import (
     BROKEN,
@@ -177,7 +177,7 @@ class _Loop:
         self.index: Unknown | None = None  # the number of the turn, where the body reads it
         known = {n for n, _ in carries}
         bound = bound_in(self.body)
-        before = {n: seen(frame, frame.variables[n]) for n in bound if n in frame.variables}
+        before = {n: kept(seen(frame, frame.variables[n])) for n in bound if n in frame.variables}
         outer = [(n, tensor) for n, v in before.items() if n not in known and (tensor := operand(v)) is not None]
         self.carried: list[tuple[str, Tensor]] = [*carries, *outer]
         self.frozen = {n: v for n, v in before.items() if n not in dict(self.carried) and not lost(v)}

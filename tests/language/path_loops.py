@@ -191,6 +191,40 @@ def collected_inside_of_an_arm(x: Array, m: Given, n: Given, training: bool, w: 
     return y if m is None else y * 4 * m
 
 
+@case("""
+block Main(x: [b, d], m: [b, d]?, n: [b, d]?) -> [b, d]:
+    repeat 2 as h:
+        u = relu(x)
+        x = x + u
+    if given(m):
+        u = m
+    repeat 2 as k:
+        if given(m):
+            u = u * x
+    if given(u):
+        x = x + u
+    return x
+""")
+def bound_again_where_a_loop_had_it(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
+    for _ in range(2):
+        x = x + relu(x)
+    return x if m is None else x + m * x * x
+
+
+@case("""
+block Main(x: [b, d], m: [b, d]?, n: [b, d]?) -> [b, d]:
+    if given(m):
+        v = x * m
+    else:
+        v = m if training else m
+    if given(v):
+        x = v + 1
+    return x
+""")
+def chosen_where_both_sides_are_absent(x: Array, m: Given, n: Given, training: bool, w: Weights) -> Any:
+    return x if m is None else x * m + 1
+
+
 CASES: tuple[Case, ...] = (
     carried_through_a_loop,
     carried_and_collected_by_a_scan,
@@ -199,4 +233,6 @@ CASES: tuple[Case, ...] = (
     derivative_with_and_without,
     loops_in_loops,
     collected_inside_of_an_arm,
+    bound_again_where_a_loop_had_it,
+    chosen_where_both_sides_are_absent,
 )

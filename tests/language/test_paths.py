@@ -20,6 +20,7 @@ from language.path_programs import Array, Program
 from language.path_random import program
 from ogive.api import Model
 from ogive.compiler.passes import lowered
+from ogive.compiler.passes.frame import named_apart
 from ogive.compiler.printer import text
 from ogive.compiler.program import check_text
 from ogive.compiler.reader import read
@@ -73,7 +74,8 @@ def test_every_path_gives_what_it_gives_alone(seed: int, tmp_path: Path) -> None
     model = ogive.source(case.text).models["M"]
     verify(model.ir)
     verify(lowered(model.ir))
-    assert text(read(text(model.ir))) == text(model.ir)
+    written = text(named_apart(model.ir))
+    assert text(read(written)) == written
     net = trained(model)
     given = inputs_of(case, seed)
     folded = model.deploy("fold")
