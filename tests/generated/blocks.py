@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from generated.dims import Axis, Dim, Name, Pack, Type
-from generated.scope import Scope, Var
+from generated.scope import Scope, Var, labels_of
 from generated.shapes import like
 from generated.tree import Block, Input, Let, Output, Parts, Ref, Region, Return, Static, Weight, walk
 
@@ -98,7 +98,7 @@ def make(
     block = Block(scope.maker.fresh(scope.rng.choice(("F", "G", "Layer", "Mix", "step", "Part", "unit", "K"))))
     made = signature(scope, block, types, pack=pack)
     inputs = [
-        Var(i.ref, i.type, size, labels(i.type))
+        Var(i.ref, i.type, size, labels_of(i.type))
         for i, size in zip(block.inputs, [*sizes, *[3.0] * len(types)], strict=False)
     ]
     regions = (*scope.regions, region) if region else scope.regions
@@ -120,11 +120,6 @@ def settle(block: Block) -> None:
         isinstance(s, Weight) or (isinstance(s, Let) and ("instance" in s.tags or "weighty" in s.tags))
         for s in walk(block.body)
     )
-
-
-def labels(type: Type) -> tuple[str | None, ...]:
-    """The names of axes that are one name each."""
-    return tuple(a.name.text if isinstance(a, Dim) and a.name is not None else None for a in type.axes)
 
 
 def outputs(scope: Scope, inputs: list[Var]) -> list[Var]:

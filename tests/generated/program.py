@@ -5,11 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from generated import rules_algebra, rules_blocks, rules_elementwise, rules_kernels, rules_layout, rules_reduce, uses
-from generated.blocks import labels, settle
+from generated import (
+    rules_algebra,
+    rules_blocks,
+    rules_elementwise,
+    rules_kernels,
+    rules_layout,
+    rules_library,
+    rules_lists,
+    rules_reduce,
+    uses,
+)
+from generated.blocks import settle
 from generated.dims import Dim, Name, Type
 from generated.regions import KINDS, Regions
-from generated.scope import Maker, Scope, Var
+from generated.scope import Maker, Scope, Var, labels_of
 from generated.tree import Block, Input, Output, Program, Ref, Return, Static, reads
 
 Rule = Callable[[Scope], None]
@@ -20,6 +30,8 @@ PLAIN: tuple[tuple[Rule, float], ...] = (
     *rules_kernels.RULES,
     *rules_algebra.RULES,
     *rules_blocks.SIMPLE,
+    *rules_library.RULES,
+    *rules_lists.RULES,
 )
 # what ONNX derives: most bodies under `grad` are made of these alone
 DERIVED = frozenset(
@@ -63,7 +75,7 @@ def program(seed: str) -> Program:
     allow = (
         {"weights", "tap", "path"}
         | ({"state"} if rng.random() < 0.4 else set())
-        | ({"draw"} if rng.random() < 0.12 else set())
+        | ({"draw"} if rng.random() < 0.15 else set())
     )
     if rng.random() < 0.15:
         allow.add("all")  # under `grad` too
@@ -110,7 +122,7 @@ def _inputs(scope: Scope) -> None:
             axes[at] = axes[at] * 2
         ref = Ref(("x", "y", "z", "u")[number])
         block.inputs.append(Input(ref, Type(elem, tuple(axes))))
-        scope.vars.append(Var(ref, block.inputs[-1].type, 4.0, labels(block.inputs[-1].type)))
+        scope.vars.append(Var(ref, block.inputs[-1].type, 4.0, labels_of(block.inputs[-1].type)))
     bound = {n for i in block.inputs for a in i.type.dims if a.name is not None for n in a.names}
     for name in [n for n in names if n not in bound]:
         half = any(n == name for i in block.inputs for a in i.type.dims for n in a.names)

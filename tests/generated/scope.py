@@ -212,5 +212,6 @@ class Scope:
         return name
 
 
-def same(a: Type, b: Type) -> bool:
-    return a.axes == b.axes
+def labels_of(type: Type) -> tuple[str | None, ...]:
+    """The names of axes that are one name each."""
+    return tuple(a.name.text if isinstance(a, Dim) and a.name is not None else None for a in type.axes)

@@ -168,7 +168,7 @@ class Subject:
     def proper(self) -> None:
         """Raise where a value is not finite, or where rounding decides or drowns a result."""
         _, world, _ = self.reference(strict=True)
-        if "grad" in self.program.main.facts and any(d.tied for d in world.decisions or ()):
+        if any(d.tied and d.derived for d in world.decisions or ()):
             raise Unfit("a derivative at a kink")
         run = self.measured(UNIT["f64"], times=1)
         for spread, y in zip(run.spread, run.numbers, strict=True):

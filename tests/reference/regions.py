@@ -149,7 +149,9 @@ def grad(machine: Machine, frame: Frame, node: Node) -> Results:
     first = values[0]
     assert first is not None
     variable = Array(first.value, ((first, lambda g: g),), leaf=True)
+    machine.world.deriving += 1
     (y,) = machine.region(frame, node.regions[0], [variable, *values[1:]])
+    machine.world.deriving -= 1
     assert y is not None
     return [gradient(y, [variable])[0]]
 

@@ -42,6 +42,7 @@ class Decision:
     chosen: bytes
     tied: bool
     bent: bool = False
+    derived: bool = False  # whether it is made inside of `grad`
 
 
 @dataclass
@@ -58,13 +59,14 @@ class World:
     taps: dict[str, list[Array]] = field(default_factory=dict)
     draws: list[tuple[str, Mapping[str, Any], Numbers]] = field(default_factory=list)
     largest: float = 0.0  # the largest finite number on the way
+    deriving: int = 0  # in how many `grad` it is
     cuts: bool = False  # whether a derivative was overridden on the way: finite differences do not see it
 
     def decide(self, what: str, chosen: Numbers, tied: Any = False, bent: Any = False) -> None:
         """Note a choice."""
         if self.decisions is not None:
             made = np.ascontiguousarray(chosen).tobytes()
-            self.decisions.append(Decision(what, made, bool(np.any(tied)), bool(np.any(bent))))
+            self.decisions.append(Decision(what, made, bool(np.any(tied)), bool(np.any(bent)), self.deriving > 0))
 
     def mark(self) -> Any:
         """Where this run stands: what is drawn next, and how much is noted."""
@@ -87,8 +89,16 @@ class World:
         unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
         if not unit or not array.smooth or self.noise is None:
             return array
-        factor = 1 + unit * self.noise.uniform(-1, 1, array.shape)
+        factor = 1 + unit * _waves(array.value, self.noise.uniform(0, 1))
         return Array(array.value * factor, ((array, lambda g: g),))
+
+
+def _waves(x: Numbers, phase: float) -> Numbers:
+    """Numbers between -1 and 1 that look random, equal where x is equal: what is equal is rounded alike."""
+    bits = np.ascontiguousarray(np.real(x) + 0.77 * np.imag(x), np.float64).view(np.uint64)
+    mixed = (bits ^ (bits >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    part = (mixed >> np.uint64(11)).astype(np.float64) / 2**53
+    return np.asarray(2 * ((part + phase) % 1.0) - 1)
 
 
 def dtype_of(elem: str) -> Any:
