@@ -52,6 +52,15 @@ LACKS: tuple[tuple[str, Callable[[NodeProto], bool], str], ...] = (
 )
 
 
+# the same, told by the words of an error
+WORDS = (("output shape cannot be null or negative", "pools whose windows lie on the padding alone"),)
+
+
+def words_of(error: Exception) -> str:
+    """What the evaluator lacks, where an error says so."""
+    return next((what for words, what in WORDS if words in str(error)), "")
+
+
 def evaluated(proto: ModelProto, feeds: Mapping[str, Numbers]) -> list[Numbers]:
     """The outputs. Raises whatever the evaluator raises."""
     with np.errstate(all="ignore"):

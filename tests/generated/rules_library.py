@@ -139,11 +139,11 @@ def pooled(scope: Scope) -> None:
     if x is None:
         return parameter(scope)
     b, c, h, w = x.type.dims
+    if scope.at(h) % 2 or scope.at(w) % 2:
+        return
     for axis in (h, w):
         if not axis.is_number:
             scope.demand(f"{axis if axis.name else f'({axis})'} % 2 == 0")
-    if scope.at(h) % 2 or scope.at(w) % 2:
-        return
     half = x.type.over(b, c, h // 2, w // 2)
     relation = scope.rng.choice(('"0<1, 2<3"', '"a<b, a<c, b<d, c<d"', '"0<2, 1<2"'))
     scope.let((f"poset_pool[{relation}](", x.ref, ")"), half, ("max", "add"), size=x.size * 4)

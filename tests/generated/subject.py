@@ -31,6 +31,7 @@ from reference.world import Improper, Unmet, World, dtype_of
 Inputs = list[Numbers | None]
 UNIT = {"f64": 2.0**-53, "f32": 2.0**-24}
 LARGEST = 10  # no size is above it
+OPEN = ("argsort", "topk")  # in which order they give equal numbers is open
 TRIES = 8  # how many inputs are tried at one choice of sizes
 
 
@@ -170,6 +171,8 @@ class Subject:
         _, world, _ = self.reference(strict=True)
         if any(d.tied and d.derived for d in world.decisions or ()):
             raise Unfit("a derivative at a kink")
+        if any(d.tied and d.what in OPEN for d in world.decisions or ()):
+            raise Unfit("equal numbers whose order is open")
         run = self.measured(UNIT["f64"], times=1)
         for spread, y in zip(run.spread, run.numbers, strict=True):
             if y.dtype.kind in "fc" and y.size and spread > 1e-12 * max(scale(y), 1e-30) and not self.program.low:

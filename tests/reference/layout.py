@@ -135,8 +135,9 @@ def order(x: Numbers, axis: int, *, descending: bool) -> Numbers:
 
 def _ordered(op: Op, x: Array, axis: int, at: Numbers) -> Array:
     y = pick(x, np.take_along_axis(grid(x.shape), at, axis))
-    if x.smooth:
-        op.world.decide(op.node.op, at, np.diff(y.value, axis=axis) == 0)
+    tied = np.diff(y.value, axis=axis) == 0
+    if x.smooth or np.any(tied):
+        op.world.decide(op.node.op, at, tied)
     return y
 
 

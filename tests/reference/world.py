@@ -98,7 +98,7 @@ def _waves(x: Numbers, phase: float) -> Numbers:
     bits = np.ascontiguousarray(np.real(x) + 0.77 * np.imag(x), np.float64).view(np.uint64)
     mixed = (bits ^ (bits >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
     part = (mixed >> np.uint64(11)).astype(np.float64) / 2**53
-    return np.asarray(2 * ((part + phase) % 1.0) - 1)
+    return np.asarray(2 * ((part + phase) % 1.0) - 1).reshape(x.shape)
 
 
 def dtype_of(elem: str) -> Any:
