@@ -46,6 +46,7 @@ LACKS: tuple[tuple[str, Callable[[NodeProto], bool], str], ...] = (
     ("Scan", lambda n: any(_attribute(n, "scan_output_axes", [])), "Scan along another axis than the first"),
     ("Scan", lambda n: any(_attribute(n, "scan_input_directions", [])), "Scan in reverse"),
     ("MaxPool", lambda n: bool(_attribute(n, "ceil_mode", 0)), "MaxPool with ceil_mode has another shape"),
+    ("MaxPool", lambda n: any(_attribute(n, "pads", [])), "MaxPool with pads looks beyond them"),
     ("ConvTranspose", lambda n: True, "ConvTranspose with groups, dilations or output_padding"),
     ("GlobalMaxPool", lambda n: True, "GlobalMaxPool of one spatial axis"),
     ("Resize", lambda n: _attribute(n, "mode") == b"nearest", "Resize rounds nearest neighbours otherwise"),

@@ -55,7 +55,7 @@ def attention(op: Op, q: Array, k: Array, v: Array, mask: Array | None = None) -
     """softmax(scale q kᵀ + mask) v; a query that sees no key gets 0. With `causal` the last query sees every key."""
     queries, keys = q.shape[-2], k.shape[-2]
     factor = 1 / math.sqrt(q.shape[-1]) if op.attr("scale") is None else op.setting("scale")
-    factor = float(np.float32(factor)) if op.world.short else factor
+    factor = float(np.float32(math.sqrt(factor))) ** 2 if op.world.short and factor > 0 else factor
     scores = scale(matmul_of(q, transpose(k, [*range(k.ndim - 2), k.ndim - 1, k.ndim - 2])), factor)
     never = constant(-np.inf)
     if op.attr("causal"):
