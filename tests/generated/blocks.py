@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from generated.dims import Axis, Dim, Name, Pack, Type
 from generated.scope import Scope, Var, labels_of
 from generated.shapes import like
-from generated.tree import Block, Input, Let, Output, Parts, Ref, Region, Return, Static, Weight, walk
+from generated.tree import Block, Input, Let, Output, Parts, Ref, Region, Return, Static, Stmt, Weight, walk
 
 LETTERS = ("b", "n", "d", "h", "m", "q", "w", "e", "g", "u")
 Fill = Callable[[Scope, int], None]
@@ -105,6 +105,8 @@ def make(
     body = Scope(scope.maker, block, block.body, list(inputs), scope.depth + 1, regions, {}, allow)
     fill(body, steps)
     results = result(body, inputs) if result is not None else outputs(body, inputs)
+    if not region and result is None and scope.chance(0.12):
+        _early(body, results)
     block.body.append(Return([(var.ref,) for var in results]))
     block.result = [var.type for var in results]
     named = len(results) > 1 and scope.chance(0.3)
@@ -112,6 +114,22 @@ def make(
     scope.maker.program.blocks.append(block)
     settle(block)
     return Made(block, made.sizes, made.packs, tuple(spread(made.type(type)) for type in block.result))
+
+
+def _early(scope: Scope, results: list[Var]) -> None:
+    """Another `return` under `if training:`; what follows is the other arm."""
+    arm: list[Stmt] = []
+    made: list[Parts] = []
+    for var in results:
+        if var.elem == "float":
+            ref = Ref("early")
+            arm.append(Let([ref], (var.ref, " * 0.5"), [var.type], ("mul",)))
+            made.append((ref,))
+        else:
+            made.append((var.ref,))
+    arm.append(Return(made))
+    scope.body.append(Region("training", [("if training",)], [arm], tags=("training",)))
+    scope.block.facts.add("training")
 
 
 def settle(block: Block) -> None:

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from generated import blocks
 from generated.blocks import Made, inherit, instance, make, merged, scalar, several
 from generated.dims import Dim, Type
-from generated.scope import Scope, Var
-from generated.tree import Parts, Ref
+from generated.rules_lists import distinct
+from generated.scope import Scope, Var, labels_of
+from generated.tree import Let, Parts, Ref
 
 Fill = Callable[[Scope, int], None]
+
+
+def _weighty(made: Made) -> tuple[str, ...]:
+    return ("weighty",) if made.block.weighty else ()
 
 
 class Lifted:
@@ -37,7 +42,64 @@ class Lifted:
                 return (instance(scope, made.block, scope.place(name)),)
         return (f"{made.block.name}{text}",)
 
+    def _named(self, scope: Scope, var: Var) -> Var:
+        """The same value with a type of its own, which names its axes."""
+        made = scope.let((var.ref, " * 1.0"), var.type, ("mul",), size=var.size)
+        last = scope.body[-1]
+        assert isinstance(last, Let)
+        last.typed = True
+        made.labels = labels_of(made.type)
+        return made
+
+    def _by_label(self, scope: Scope, want: str | None) -> bool:
+        """`over[n, f](x, y)`: what has the axis is taken apart, what lacks it is seen whole."""
+        known = [v for v in scope.vars if v.elem == "float" and v.rank > 0 and distinct(v)]
+        if not known:
+            return False
+        x = self._named(scope, scope.rng.choice(known))
+        label = scope.rng.choice([a for a in x.type.dims])
+        operands = [x]
+        if scope.chance(0.7):
+            operands.append(self._named(scope, scope.rng.choice(known)))
+        inner = [v.type.over(*(a for a in v.axes if a != label)) for v in operands]
+        made = make(
+            scope, inner, "over", self._body(want), steps=self._steps(scope), allow=self._allow(scope),
+            sizes=[v.size for v in operands],
+        )  # fmt: skip
+        head = self._applied(scope, made, "f")
+        at = x.type.dims.index(label)
+        types = []
+        for result in made.results:
+            place = at if at <= len(result.axes) else 0
+            types.append(Type(result.elem, (*result.axes[:place], label, *result.axes[place:])))
+        self._bound(scope, several((f"over[{label}, ", *head, "]"), operands), types, ("over", *_weighty(made)))
+        return True
+
+    def _ensemble(self, scope: Scope, want: str | None) -> bool:
+        """`each[e, F](x)` of an operand without such an axis: copies that see the same."""
+        known = [v for v in scope.vars if v.elem == "float" and v.rank > 0 and distinct(v)]
+        if not known or "weights" not in scope.allow:
+            return False
+        x = self._named(scope, scope.rng.choice(known))
+        sizes = [n for n in scope.block.values if n.static and Dim.of(n) not in x.type.dims]
+        if not sizes:
+            return False
+        name = scope.rng.choice(sizes)
+        made = make(
+            scope, [x.type], "each", self._body(want), steps=self._steps(scope), allow=self._allow(scope),
+            sizes=[x.size],
+        )  # fmt: skip
+        inherit(scope, made.block)
+        text = blocks.brackets(scope, made.block, open_=True)
+        types = [Type(result.elem, (Dim.of(name), *result.axes)) for result in made.results]
+        self._bound(
+            scope, (f"each[{name.text}, {made.block.name}{text}](", x.ref, ")"), types, ("each", *_weighty(made))
+        )
+        return True
+
     def _over(self, scope: Scope, want: str | None) -> None:
+        if scope.chance(0.3) and self._by_label(scope, want):
+            return
         x = scope.real(1, 4, plain=True)
         at = scope.rng.randrange(x.rank)
         dim = x.type.dims[at]
@@ -50,6 +112,8 @@ class Lifted:
         self._lifted(scope, "over", position, head, at, dim, x, made)
 
     def _each(self, scope: Scope, want: str | None) -> None:
+        if scope.chance(0.2) and self._ensemble(scope, want):
+            return
         x = scope.find(lambda v: v.elem == "float" and not v.type.packed and any(a.static for a in v.type.dims))
         if x is None or "weights" not in scope.allow:
             source = scope.real(0, 2, plain=True)
@@ -78,7 +142,7 @@ class Lifted:
         for result in made.results:
             place = at if at <= len(result.axes) else 0
             types.append(Type(result.elem, (*result.axes[:place], dim, *result.axes[place:])))
-        tags = (kind, *(("weighty",) if made.block.weighty else ()))
+        tags = (kind, *_weighty(made))
         if kind == "each" and scope.chance(0.5):
             parts: Parts = (x.ref, f" |> {kind}[{position}, ", *head, f"] as {scope.place('e')}")
         else:

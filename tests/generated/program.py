@@ -79,6 +79,8 @@ def program(seed: str) -> Program:
     )
     if rng.random() < 0.15:
         allow.add("all")  # under `grad` too
+    if rng.random() < 0.25:
+        allow.add("bare")
     scope = Scope(maker, main, main.body, [], 0, (), {}, frozenset(allow))
     _inputs(scope)
     writer = Writer()
@@ -107,6 +109,8 @@ def _inputs(scope: Scope) -> None:
     names: list[Name] = []
     for text in rng.sample(("b", "n", "d", "k", "h", "t"), rng.randint(2, 4)):
         static = text in "dk" or rng.random() < 0.15
+        if not static and rng.random() < 0.06:
+            scope.demand(f"{text} >= 0")  # it may have no entries
         names.append(scope.size_name(text, rng.choice((1, 2, 2, 3, 3, 4, 4, 5)), static=static))
         if static and rng.random() < 0.6:
             block.statics.append(Static(text, text, f"{text}={block.values[names[-1]]}"))
@@ -128,6 +132,7 @@ def _inputs(scope: Scope) -> None:
         half = any(n == name for i in block.inputs for a in i.type.dims for n in a.names)
         if not half and not (name.static and any(s.name == name.text for s in block.statics)):
             del block.values[name]
+            block.where[:] = [w for w in block.where if w != f"{name.text} >= 0"]
             block.statics[:] = [s for s in block.statics if s.name != name.text]
         elif not half:
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.dims import Dim, Type
 from generated.scope import Scope, Var
-from generated.shapes import like, wrapped
+from generated.shapes import condition, like, wrapped
 
 
 def bracketed(settings: list[str]) -> str:
@@ -64,6 +64,12 @@ def softened(scope: Scope) -> None:
         return
     _, text = scope.axis(var)
     name = scope.rng.choice(("softmax", "softmax", "log_softmax"))
+    if scope.chance(0.25):  # some places hidden, some rows wholly
+        seen = condition(scope, var)
+        hidden = scope.let(("select(", seen.ref, ", ", var.ref, ", -inf)"), var.type, ("select",), size=var.size)
+        scope.let((f"softmax[{text}](", hidden.ref, ")"), var.type, ("softmax",))
+        scope.vars.remove(hidden)
+        return
     scope.let((f"{name}[{text}](", var.ref, ")"), var.type, (name,), size=1 if name == "softmax" else var.size + 3)
 
 
@@ -87,7 +93,8 @@ def attended(scope: Scope) -> None:
         if scope.chance(0.5):
             entries = ("eye" if keys == n else "ones", keys)
             text = f"(eye[{n}] > 0)" if entries[0] == "eye" else f"(ones[{n}, {keys}] > 0)"
-            seen = scope.let((bias.ref, f" > 0.2 or {text}"), shape.of("bool"), ("gt", "logical_or", "gt"))
+            more_seen = f" or {text}" if scope.chance(0.6) else ""  # else some queries see nothing
+            seen = scope.let((bias.ref, f" > 0.2{more_seen}"), shape.of("bool"), ("gt", "logical_or", "gt"))
             mask = "bool"
             parts += [", ", seen.ref]
         else:

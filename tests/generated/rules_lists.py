@@ -58,6 +58,8 @@ def typed(scope: Scope) -> None:
 
 def distinct(var: Var) -> bool:
     """Whether every axis is a name of its own."""
+    if var.type.packed:
+        return False
     texts = labels_of(var.type)
     return None not in texts and len(set(texts)) == len(texts)
 

@@ -129,7 +129,9 @@ class Subject:
         open_ = [u for u in definition.sizes if u not in dict(self.model.ir.bindings)]
         values = {name.text: value for name, value in self.program.main.values.items()}
         seen = []
-        tried = [{u: values.get(u.name, 0) for u in open_}]
+        first = {u: values.get(u.name, 0) for u in open_}
+        empty = {u: 0 for u in open_ if u.low == 0}  # an axis that may have no entries has none
+        tried = [{**first, **empty}, first] if empty else [first]
         tried += [{u: rng.randint(0 if u.low == 0 else 1, 6) for u in open_} for _ in range(12)]
         for found in tried:
             if found not in seen and self._holds(found):
@@ -164,7 +166,21 @@ class Subject:
                     problem = str(error)
                 except Improper as error:
                     problem = f"{error} is not finite"
+                    if self._moved():
+                        return
         raise Unfit(problem)
+
+    def _moved(self) -> bool:
+        """Whether inputs nearby do."""
+        from generated.search import moved
+
+        if not moved(self):
+            return False
+        try:
+            self.proper()
+        except (Unfit, Unmet, Improper):
+            return False
+        return True
 
     def proper(self) -> None:
         """Raise where a value is not finite, or where rounding decides or drowns a result."""

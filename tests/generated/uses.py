@@ -105,11 +105,9 @@ class Uses:
 
     def _use(self, scope: Scope, block: Block, args: list[Var], types: list[Type], sizes: dict[Name, Dim]) -> None:
         inherit(scope, block)
-        args = [*args, *self._optional(scope, block, types)]
+        args = [*args, *self._optional(scope, block, sizes)]
         again = [s.given for s in block.statics if s.given and not any(n.text == s.name for n in block.values)]
-        own = {n.text for n in block.values}
         text = f"[{', '.join(again)}]" if again else ""
-        del own
         tags = ("call", *(("weighty",) if block.weighty else ()))
         pure = not (block.facts & {"draws", "drops", "states"}) and not block.weighty
         if block.weighty and scope.chance(0.5):
@@ -131,9 +129,20 @@ class Uses:
         assert isinstance(made, Let)
         made.use = (block.name, tuple(arg.ref for arg in args), sizes)
 
-    def _optional(self, scope: Scope, block: Block, types: list[Type]) -> list[Var]:
-        """Optional inputs are left out: their types are not known to be met here."""
-        return []
+    def _optional(self, scope: Scope, block: Block, sizes: dict[Name, Dim]) -> list[Var]:
+        """Optional inputs that are given: the first ones for which there is a value of their type."""
+        found: list[Var] = []
+        for each in block.inputs:
+            if not each.optional:
+                continue
+            if each.type.packed or not all(a.names <= sizes.keys() for a in each.type.dims) or scope.chance(0.4):
+                break
+            type = Type(each.type.elem, tuple(a.subs(sizes) for a in each.type.dims))
+            var = scope.find(lambda v, type=type: v.type == type)  # type: ignore[misc]
+            if var is None:
+                break
+            found.append(var)
+        return found
 
     def _apply(
         self, scope: Scope, head: Parts, args: list[Var], types: list[Type], tags: tuple[str, ...], pure: bool = False
