@@ -54,7 +54,10 @@ LACKS: tuple[tuple[str, Callable[[NodeProto], bool], str], ...] = (
 
 
 # the same, told by the words of an error
-WORDS = (("output shape cannot be null or negative", "pools whose windows lie on the padding alone"),)
+WORDS = (
+    ("output shape cannot be null or negative", "pools whose windows lie on the padding alone"),
+    ("context dependent implementation", "types inside of functions"),
+)
 
 
 def words_of(error: Exception) -> str:

@@ -195,7 +195,7 @@ def recurrent(scope: Scope) -> None:
 
 
 def _shape(scope: Scope, low: int = 0, high: int = 3) -> tuple[tuple[Dim, ...], str]:
-    names = list(scope.block.values)
+    names = scope.sure
     axes = tuple(
         Dim.of(scope.rng.choice(names)) if names and scope.chance(0.5) else Dim.of(scope.rng.randint(1, 3))
         for _ in range(scope.rng.randint(low, high))
@@ -206,7 +206,7 @@ def _shape(scope: Scope, low: int = 0, high: int = 3) -> tuple[tuple[Dim, ...], 
 def values(scope: Scope) -> None:
     """zeros ones full arange linspace eye constant."""
     name = scope.rng.choice(("zeros", "ones", "full", "arange", "linspace", "eye", "constant"))
-    names = list(scope.block.values)
+    names = scope.sure
     n = Dim.of(scope.rng.choice(names)) if names and scope.chance(0.6) else Dim.of(scope.rng.randint(1, 4))
     if name in ("zeros", "ones"):
         axes, shape = _shape(scope)

@@ -88,7 +88,7 @@ def tap(scope: Scope) -> None:
 
 def assume(scope: Scope) -> None:
     """require and assume: what holds at the sizes that are tried."""
-    names = list(scope.block.values)
+    names = scope.sure
     if not names:
         return
     name = scope.rng.choice(names)

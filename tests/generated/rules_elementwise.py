@@ -239,7 +239,7 @@ def whole(scope: Scope) -> None:
 def sized(scope: Scope) -> None:
     """Arithmetic on sizes inside of an expression."""
     var = scope.real()
-    names = list(scope.block.values)
+    names = scope.sure
     if not names:
         return unary(scope)
     a, b = (scope.rng.choice(names).text for _ in range(2))

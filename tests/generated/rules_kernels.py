@@ -164,15 +164,16 @@ def spatial(scope: Scope) -> Var:
     if found is not None:
         return scope.tame(found)
     var = scope.tame(scope.real(1, 2, plain=True))
+    a, b, c = scope.letters(3)
     if var.rank == 1:
         return scope.let(
-            (var.ref, ' |> expand["a -> 1 c a", c=2]'),
+            (var.ref, f' |> expand["{a} -> 1 {c} {a}", {c}=2]'),
             var.type.over(Dim.of(1), Dim.of(2), *var.axes),
             ("expand",),
             size=var.size,
         )
     return scope.let(
-        (var.ref, ' |> expand["a b -> a c b", c=2]'),
+        (var.ref, f' |> expand["{a} {b} -> {a} {c} {b}", {c}=2]'),
         var.type.over(var.axes[0], Dim.of(2), var.axes[1]),
         ("expand",),
         size=var.size,

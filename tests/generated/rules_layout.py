@@ -120,7 +120,7 @@ def grown(scope: Scope) -> None:
     right, axes, more = list(names), list(var.type.dims), ""
     for new in scope.letters(scope.rng.randint(1, 2), "op"):
         at = scope.rng.randint(0, len(right))
-        known = list(scope.block.values)
+        known = scope.sure
         if known and scope.chance(0.4):
             name = scope.rng.choice(known)
             size, text = Dim.of(name), name.text
@@ -201,7 +201,7 @@ def flipped(scope: Scope) -> None:
 def rolled(scope: Scope) -> None:
     var = _any(scope) if scope.chance(0.7) else scope.real(2)
     _, text = scope.axis(var)
-    by = scope.rng.choice(("1", "-1", "2", "-3", "5", *(name.text for name in scope.block.values)))
+    by = scope.rng.choice(("1", "-1", "2", "-3", "5", *(name.text for name in scope.sure)))
     scope.let((f"roll[{text}, {by}](", var.ref, ")"), var.type, ("roll",), size=var.size)
 
 
@@ -226,6 +226,9 @@ def padded(scope: Scope) -> None:
 
 def _at_least(scope: Scope, dim: Dim, least: int) -> None:
     """A condition, unless it is sure."""
+    if any(f"{name.text} >= 0" in scope.block.where for name in dim.names) and least > 0:
+        scope.demand(f"{wrapped(dim)} >= {least}")
+        return
     if not (dim.is_number or (dim.number >= least and all(f > 0 for m, f in dim.terms if m))):
         if (
             least > 1

@@ -68,7 +68,7 @@ def settings(scope: Scope) -> None:
     """Statics of other kinds: an axis, a list, a string, a whole number."""
     var = scope.real(1, 3, plain=True)
     kind = scope.rng.choice(("axis", "list", "int", "nat", "str"))
-    name = scope.maker.fresh({"axis": "q", "list": "many", "int": "by", "nat": "times", "str": "way"}[kind])
+    name = scope.maker.fresh({"axis": "ax", "list": "many", "int": "by", "nat": "times", "str": "way"}[kind])
     if kind == "axis":
         at = scope.rng.randrange(var.rank)
         decl, given = (

@@ -161,6 +161,7 @@ def gathered(scope: Scope) -> None:
     var = scope.real(1, 3, plain=True)
     at, text = scope.axis(var)
     dim = var.type.dims[at]
+    scope.some(dim)
     k = Dim.of(scope.rng.randint(1, 3))
     axes = tuple(k if i == at else d for i, d in enumerate(var.type.dims))
     base = scope.let((f"full[{', '.join(map(str, axes))}, v=1.25]",), Type("float", axes), ("full",))

@@ -195,6 +195,16 @@ class Scope:
             return at, label
         return at, str(at - var.rank if first or self.chance(0.5) else at)
 
+    @property
+    def sure(self) -> list[Name]:
+        """The sizes of the block that are 1 at least."""
+        return [name for name in self.block.values if f"{name.text} >= 0" not in self.block.where]
+
+    def some(self, dim: Dim) -> None:
+        """An axis must have entries: a condition, where it is one that may have none."""
+        if any(f"{name.text} >= 0" in self.block.where for name in dim.names):
+            self.demand(f"({dim}) >= 1")
+
     def demand(self, condition: str) -> None:
         """A condition on sizes, in the header."""
         if condition not in self.block.where:

@@ -13,7 +13,7 @@ def beside(scope: Scope, var: Var) -> Parts:
     if roll < 0.2:
         return (scope.number(-2.0, 2.0),)
     if roll < 0.27:
-        names = [name for name in scope.block.values]
+        names = scope.sure
         if names:
             name = scope.rng.choice(names).text
             return (scope.rng.choice((name, f"(1 / ({name} + 1))", f"sqrt({name})", f"(0.5 * {name})")),)
@@ -57,6 +57,7 @@ def like(scope: Scope, type: Type) -> Var:
 def index_below(scope: Scope, n: Dim, axes: tuple[Dim, ...]) -> Var:
     """Whole numbers in 0 ... n - 1 of a shape."""
     type = Type("int", axes)
+    scope.some(n)
     known = scope.find(lambda v: v.elem == "int" and v.axes == axes)
     if known is not None:
         return scope.let((known.ref, f" % {wrapped(n)}"), type, ("mod",))

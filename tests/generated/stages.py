@@ -199,7 +199,7 @@ def _means(name: str, subject: Subject, program: Any, text: str, run: Run) -> No
     other.inputs, other.weights = subject.inputs, subject.weights
     with torch.no_grad():
         got = [array(y) for y in flat(other.module().eval()(*other.tensors()))]
-    compare(f"text {name}", got, run.numbers, bound(run))
+    compare(f"text {name}", got, run.numbers, bound(shortened(subject, run)))
 
 
 # --- derivatives ------------------------------------------------------------------------------------------------------
