@@ -236,12 +236,11 @@ class Entries:
         return self._truth(frame, node, operand, index)
 
     def _truth(self, frame: Frame, node: Node, name: str, index: Index) -> Truth:
-        if node.op in COMPARED or node.op in ("logical_and", "logical_or", "logical_not"):
-            inputs = [(x, aligned(frame, x, index)) for x in node.inputs]
         if node.op in COMPARED:
-            return _compared(COMPARED[node.op], *(self.number(frame, x, at) for x, at in inputs))
+            terms = (self.number(frame, x, aligned(frame, x, index)) for x in node.inputs)
+            return _compared(COMPARED[node.op], *terms)
         if node.op in ("logical_and", "logical_or", "logical_not"):
-            truths = [self.truth(frame, x, at) for x, at in inputs]
+            truths = [self.truth(frame, x, aligned(frame, x, index)) for x in node.inputs]
             holds, fails = tuple(t[0] for t in truths), tuple(t[1] for t in truths)
             if node.op == "logical_not":
                 return fails[0], holds[0]

@@ -34,7 +34,10 @@ def moved(frame: Frame, node: Node, name: str, index: Index) -> Moved | None:
         return [(node.inputs[0], index, FALSE)]
     if node.op in ("rearrange", "expand", "split") and len(node.inputs) == 1:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)
-        found = _by_recipe(node.attr("recipe").subs(frame.sizes), at, index)
+        recipe: Recipe = node.attr("recipe").subs(frame.sizes)
+        if node.op == "split" and len(recipe.outputs) == 1:  # the first axis on the right is unpacked
+            at, index = 0, (size(at), *index)
+        found = _by_recipe(recipe, at, index)
         return None if found is None else [(node.inputs[0], found, FALSE)]
     if node.op == "slice":
         return [(node.inputs[0], _of_slice(node, frame, index), FALSE)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.dims import Dim, Type
 from generated.scope import Scope, Var
-from generated.shapes import like, wrapped
+from generated.shapes import at_least, like, wrapped
 from generated.tree import Parts, Ref
 
 
@@ -105,6 +105,7 @@ def joined(scope: Scope) -> None:
     if n < 2:
         return turned(scope)
     k = scope.rng.randint(1, n - 1)
+    at_least(scope, dim, k)
     left = " ".join(f"({name} + {z})" if i == at else name for i, name in enumerate(names))
     first, second = " ".join(names), " ".join(z if i == at else name for i, name in enumerate(names))
     types = [var.type.over(*(Dim.of(k) if i == at else d for i, d in enumerate(var.type.dims))),
@@ -216,26 +217,12 @@ def padded(scope: Scope) -> None:
     before, after = (scope.rng.randint(0, max(0, min(most, 3))) for _ in range(2))
     longest = max(before, after)
     if mode in ("reflect", "circular") and longest:
-        _at_least(scope, dim, longest + (mode == "reflect"))
+        at_least(scope, dim, longest + (mode == "reflect"))
     more = "" if mode == "constant" else f', mode="{mode}"'
     if mode == "constant" and scope.chance(0.4):
         more = ", value=2" if var.elem == "int" else f", value={scope.number(-1.0, 1.0)}"
     axes = [dim + before + after if i == at else axis for i, axis in enumerate(var.axes)]
     scope.let((f"pad[{text}, {before}, {after}{more}](", var.ref, ")"), var.type.over(*axes), ("pad",), size=var.size)
-
-
-def _at_least(scope: Scope, dim: Dim, least: int) -> None:
-    """A condition, unless it is sure."""
-    if any(f"{name.text} >= 0" in scope.block.where for name in dim.names) and least > 0:
-        scope.demand(f"{wrapped(dim)} >= {least}")
-        return
-    if not (dim.is_number or (dim.number >= least and all(f > 0 for m, f in dim.terms if m))):
-        if (
-            least > 1
-            or any(f < 0 for _, f in dim.terms)
-            or any(not hasattr(a, "static") for m, _ in dim.terms for a in m)
-        ):
-            scope.demand(f"{wrapped(dim)} >= {least}")
 
 
 def sliced(scope: Scope) -> None:
@@ -251,7 +238,7 @@ def sliced(scope: Scope) -> None:
             axes.append(axis)
         elif roll < 0.6:
             at = scope.rng.choice((0, -1, min(1, n - 1)))
-            _at_least(scope, axis, at + 1 if at >= 0 else -at)
+            at_least(scope, axis, at + 1 if at >= 0 else -at)
             items.append(str(at))
         else:
             item, size = _range(scope, axis, n)
@@ -273,7 +260,7 @@ def _range(scope: Scope, dim: Dim, n: int) -> tuple[str, Dim]:
     if n - start > 1:
         drop = scope.rng.randint(0, min(2, n - start - 1))
     step = scope.rng.choice((1, 1, 1, 2, 3))
-    _at_least(scope, dim, start + drop + 1)
+    at_least(scope, dim, start + drop + 1)
     length = dim - start - drop
     if scope.chance(0.2) and dim.is_number:
         stop = str(n - drop)

@@ -145,7 +145,7 @@ def pooled(scope: Scope) -> None:
         if not axis.is_number:
             scope.demand(f"{axis if axis.name else f'({axis})'} % 2 == 0")
     half = x.type.over(b, c, h // 2, w // 2)
-    relation = scope.rng.choice(('"0<1, 2<3"', '"a<b, a<c, b<d, c<d"', '"0<2, 1<2"'))
+    relation = scope.rng.choice(('"a<b, c<d"', '"a<{b,c}<d"', '"{a,b}<c"', '"zigzag"', '"fork"'))
     scope.let((f"poset_pool[{relation}](", x.ref, ")"), half, ("max", "add"), size=x.size * 4)
 
 

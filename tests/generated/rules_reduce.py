@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.dims import Dim, Type
 from generated.scope import Scope, Var
-from generated.shapes import index_below, like, wrapped
+from generated.shapes import at_least, index_below, like, wrapped
 
 # reductions of floats, their brackets beside the axes, and whether the operand may be large
 FLOATS = (
@@ -136,8 +136,7 @@ def ordered(scope: Scope) -> None:
         scope.let((f"argmax[{text}](", var.ref, ")"), Type("int", tuple(kept)), (name,), size=8)
     else:
         k = scope.rng.randint(1, max(1, min(3, scope.at(dim))))
-        if k > 1 and not dim.is_number:
-            scope.demand(f"{wrapped(dim)} >= {k}")
+        at_least(scope, dim, k)
         axes = tuple(Dim.of(k) if i == at else axis for i, axis in enumerate(var.axes))
         types = [Type(var.elem, axes), Type("int", axes)]
         best, where = scope.let_several((f"topk[{text}, {k}](", var.ref, ")"), types, ("topk",), size=var.size)
@@ -161,7 +160,7 @@ def gathered(scope: Scope) -> None:
     var = scope.real(1, 3, plain=True)
     at, text = scope.axis(var)
     dim = var.type.dims[at]
-    scope.some(dim)
+    at_least(scope, dim, 1)
     k = Dim.of(scope.rng.randint(1, 3))
     axes = tuple(k if i == at else d for i, d in enumerate(var.type.dims))
     base = scope.let((f"full[{', '.join(map(str, axes))}, v=1.25]",), Type("float", axes), ("full",))

@@ -200,11 +200,6 @@ class Scope:
         """The sizes of the block that are 1 at least."""
         return [name for name in self.block.values if f"{name.text} >= 0" not in self.block.where]
 
-    def some(self, dim: Dim) -> None:
-        """An axis must have entries: a condition, where it is one that may have none."""
-        if any(f"{name.text} >= 0" in self.block.where for name in dim.names):
-            self.demand(f"({dim}) >= 1")
-
     def demand(self, condition: str) -> None:
         """A condition on sizes, in the header."""
         if condition not in self.block.where:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generated.dims import Dim, Type
+from generated.dims import Dim, Name, Type
 from generated.scope import Scope, Var
 from generated.tree import Parts
 
@@ -57,7 +57,7 @@ def like(scope: Scope, type: Type) -> Var:
 def index_below(scope: Scope, n: Dim, axes: tuple[Dim, ...]) -> Var:
     """Whole numbers in 0 ... n - 1 of a shape."""
     type = Type("int", axes)
-    scope.some(n)
+    at_least(scope, n, 1)
     known = scope.find(lambda v: v.elem == "int" and v.axes == axes)
     if known is not None:
         return scope.let((known.ref, f" % {wrapped(n)}"), type, ("mod",))
@@ -87,3 +87,15 @@ def condition(scope: Scope, var: Var) -> Var:
     sign, tag = scope.rng.choice((("<", "lt"), (">", "gt"), ("<=", "le"), (">=", "ge")))
     bound = scope.number(-1.0, 1.0) if var.elem == "float" else str(scope.rng.randint(0, 3))
     return scope.let((var.ref, f" {sign} {bound}"), var.type.of("bool"), (tag,))
+
+
+def at_least(scope: Scope, dim: Dim, least: int) -> None:
+    """A condition, unless it is sure: names are 1 at least; floors, and names of axes that may be empty, are 0."""
+    sure, low = set(scope.sure), 0
+    for monomial, factor in dim.terms:
+        known = all(isinstance(atom, Name) and atom in sure for atom in monomial)
+        if factor < 0 and monomial:
+            return scope.demand(f"{wrapped(dim)} >= {least}")
+        low += factor if known else 0
+    if low < least:
+        scope.demand(f"{wrapped(dim)} >= {least}")

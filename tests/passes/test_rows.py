@@ -83,6 +83,38 @@ def test_a_row_that_is_said_to_have_an_entry_has_one(mask: str) -> None:
         assert (p.sum(-1) == 0).equal(empty)
 
 
+# one mask out of `m`, by entries that move
+MOVES = (
+    """m, _ = split["t q k -> t q k"](stack[0](m, logical_or(row < 1, m)))""",
+    """_, m = split["q (t k) -> t q k", t=2](concat[-1](logical_or(row < 1, m), m))""",
+    """m, _ = split["(q + r) k -> q k, r k", r=1](concat[0](m, zeros[1, k, type=bool]))""",
+    """m = rearrange["k q -> q k"](flip[0](rearrange["q k -> k q"](m)))""",
+    """m = roll[1, 0](m)""",
+    """m = rearrange["(q k) -> q k", q=q](rearrange["q k -> (q k)"](m))""",
+    """m = concat[-1](m, ones[q, 1, type=bool])[:, :k]""",
+    """m = stack[1](m, logical_or(row < 1, m))[:, 0]""",
+    """m = rearrange["q k, r k -> (q + r) k"](m[:1], m[1:])""",
+    """m = expand["q k -> q k t", t=2](m)[..., 1]""",
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["arange[k] <= row", "arange[k] < row", "row != arange[k]", "arange[k] >= row"]),
+       st.lists(st.sampled_from(MOVES), min_size=1, max_size=3))  # fmt: skip
+def test_masks_whose_entries_move(mask: str, moves: list[str]) -> None:
+    program = masked(mask)
+    for move in moves:
+        program = program.replace("    return", f"    {move}\n    return")
+    model = ogive.source(program).models["M"]
+    whole = marked(model.ir)[-1]
+    net = model.torch()
+    for q, k in SIZES[5:]:
+        p, m = net(torch.randn(q, 2), torch.randn(k, 2))
+        empty = ~m.any(-1)
+        assert not (whole and empty.any()), (moves, q, k)
+        assert (p.sum(-1) == 0).equal(empty)
+
+
 PROVED = {
     "arange[k] <= row + (k - q)": "where q <= k",
     "row >= arange[k]": "",
