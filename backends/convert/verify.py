@@ -1,4 +1,4 @@
-"""Runs a model and what passes made of it on the same random inputs."""
+"""Runs a model and what passes made of it on the same inputs."""
 
 from __future__ import annotations
 
@@ -9,37 +9,64 @@ from math import inf
 import torch
 from torch import Tensor, nn
 
+from ogive.backends.compared.compare import UNIT, judged
+from ogive.backends.compared.inputs import KINDS, drawn, in_type, module_in, moved, specs
+from ogive.backends.compared.order import FirstFirst
 from ogive.backends.convert.run import convert
 from ogive.backends.pytorch.module import build
 from ogive.compiler.ir import Model
 from ogive.compiler.passes.conversion import Conversion
 from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.sizes import TRUE, Unknown, size
-from ogive.compiler.types import TensorType
+from ogive.compiler.passes.substitute import type_in_sizes
+from ogive.compiler.sizes import TRUE, Size, Unknown, size
 
 CANDIDATES = (8, 16, 32, 64, 128, 224, 256, 7, 1)
 EXACT = 1e-10  # what a pass that is exact in arithmetic keeps in float64
+CLOSE = 1e-6  # what it may lose in float32, if that is more than twice what the source loses
+GIVEN = "given"  # inputs that the caller has chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a result is from its source: in float64, and each in float32 from the source in float64."""
+    """How far a result is from its source: in float64, and each in float32 from the source in float64.
+
+    `faults` say where that is more than rounding; `missed` are the outputs that were never compared, since nothing in
+    them is a number.
+    """
 
     absolute: float
     relative: float
     source32: float
     result32: float
+    faults: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    compared: bool = True
 
     @property
     def exact(self) -> bool:
         """Whether it holds in float64, and float32 loses at most twice what the source itself loses."""
-        return self.relative <= EXACT and self.result32 <= max(2 * self.source32, 1e-6)
+        return self.compared and not self.faults
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"float64: {self.absolute:.1e} absolute, {self.relative:.1e} relative; "
             f"float32 from float64: source {self.source32:.1e}, result {self.result32:.1e}"
         )
+        more = [f"not compared, since nothing there is a number in any of these runs: {', '.join(self.missed)}"]
+        return "\n".join([text, *self.faults, *(more if self.missed else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What both forms give of the same inputs: in float64, in float32, and the source a rounding of each away."""
+
+    kind: str
+    exact: list[Tensor]
+    mine: list[Tensor]
+    theirs32: list[Tensor]
+    mine32: list[Tensor]
+    near: list[Tensor]
+    near32: list[Tensor]
 
 
 def verify(
@@ -48,7 +75,7 @@ def verify(
 ) -> Difference:  # fmt: skip
     """Compare the source of a conversion with its result.
 
-    Inputs are random at these sizes, or at small ones that meet the conditions.
+    Inputs are of every kind (`compared.inputs`) at these sizes, or at small ones that meet the conditions.
     """
     state = {path: tensor.detach().cpu() for path, tensor in state.items()}
     source, result = conversion.source, conversion.result
@@ -56,36 +83,106 @@ def verify(
     for name, number in (sizes or {}).items():
         if fixed.get(name, number) != number:
             raise PassError("E0810", f"`{name}` is {fixed[name]} in the result, not {number}")
-    given = list(inputs) or random_inputs(source, {**(sizes or {}), **fixed}, seed)
-    weights = convert(conversion, state, None)
-    exact = _run(source, state, given, torch.float64)
-    mine = _run(result, weights, given, torch.float64)
-    theirs32, mine32 = _run(source, state, given, torch.float32), _run(result, weights, given, torch.float32)
-    relative = [max(_relative(*pair) for pair in zip(exact, ys, strict=True)) for ys in (mine, theirs32, mine32)]
-    return Difference(max(_gap(*pair) for pair in zip(exact, mine, strict=True)), *relative)
+    if inputs:
+        sets = [(GIVEN, list(inputs))]
+    else:
+        generator = torch.Generator().manual_seed(seed)
+        sets = [(kind, inputs_of(source, {**(sizes or {}), **fixed}, kind, generator)) for kind in KINDS]
+    return _difference(source, _runs(source, result, state, convert(conversion, state, None), sets))
 
 
-def _gap(x: Tensor, y: Tensor) -> float:
-    """The largest difference; endless where one of both is no number, none where both are the same infinity."""
-    y = y.to(x.dtype)
-    apart = (x - y).abs().double().nan_to_num(nan=inf, posinf=inf)
-    return float(apart.masked_fill(x == y, 0).max()) if x.numel() else 0.0
+def _runs(
+    source: Model, result: Model, state: Mapping[str, Tensor], weights: Mapping[str, Tensor],
+    sets: Sequence[tuple[str, list[Tensor]]],
+) -> list[_Run]:  # fmt: skip
+    """Inputs at which the source itself stops, as at a division of integers by 0, are left out."""
+    generator = torch.Generator().manual_seed(0)
+    first = _module(source, state, torch.float64)
+    sets = [each for each in sets if _runs_on(first, _typed(source, each[1], torch.float64))] if len(sets) > 1 else sets
+    wide, narrow = ([_typed(source, xs, dtype) for _, xs in sets] for dtype in (torch.float64, torch.float32))
+    found = [[_outputs(first, xs) for xs in wide]]
+    for model, numbers, dtype, given in (
+        (result, weights, torch.float64, wide), (source, state, torch.float32, narrow),
+        (result, weights, torch.float32, narrow),
+    ):  # fmt: skip
+        module = _module(model, numbers, dtype)
+        found.append([_outputs(module, xs) for xs in given])
+    for dtype in (torch.float64, torch.float32):
+        for weight in (*first.parameters(), *first.buffers()):
+            weight.data = moved(weight.data, UNIT[dtype], generator)
+        found.append([_outputs(first, [moved(x, UNIT[dtype], generator) for x in xs]) for xs in wide])
+    return [_Run(kind, *outputs) for (kind, _), *outputs in zip(sets, *found, strict=True)]
 
 
-def _relative(x: Tensor, y: Tensor) -> float:
-    """The gap by the largest number that x has: each output is measured by itself."""
-    top = x.abs().double().masked_fill(~x.isfinite(), 0)
-    return _gap(x, y) / (float(top.max()) or 1.0) if x.numel() else 0.0
+def _typed(model: Model, inputs: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Inputs as a model of this float type takes them; those that it may go without are all there, or none is."""
+    block = model.definition
+    values = [v for v, optional in zip(block.graph.inputs, block.optional, strict=True) if not optional]
+    asked = block.graph.inputs if len(inputs) > len(values) else values
+    return [in_type(x, dtype, value.type.elem) for x, value in zip(inputs, asked, strict=True)]
 
 
-def _run(model: Model, state: Mapping[str, Tensor], inputs: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
-    module: nn.Module = build(model).to(dtype).eval()
+def _runs_on(module: nn.Module, inputs: Sequence[Tensor]) -> bool:
+    try:
+        _outputs(module, inputs)
+    except (RuntimeError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _difference(source: Model, runs: Sequence[_Run]) -> Difference:
+    if not runs:
+        return Difference(inf, inf, inf, inf, (f"{source.name} stops on all inputs",), (), False)
+    count = len(runs[0].exact)
+    names = [name or f"output {at}" for at, name in enumerate(source.definition.output_names)][:count]
+    faults: dict[str, None] = {}
+    seen = [False] * count
+    largest = [0.0] * 4
+    for run in runs:
+        usual = run.kind in (KINDS[0], GIVEN)  # there rounding of the inputs is no excuse
+        rows = zip(run.exact, run.mine, run.theirs32, run.mine32, run.near, run.near32, strict=True)
+        for at, (exact, mine, theirs32, mine32, near, near32) in enumerate(rows):
+            checks = {
+                "float64": judged(mine, exact, exact, [] if usual else [near], EXACT),
+                "float32": judged(mine32, theirs32, exact, [] if usual else [near32], CLOSE),
+            }
+            for name, check in checks.items():
+                if check.fault:
+                    faults[f"{names[at]}: {check.fault}, in {name}, on inputs that are {run.kind}"] = None
+            seen[at] = seen[at] or checks["float64"].compared
+            numbers = (_gap(mine, exact), checks["float64"].apart, _share(theirs32, exact), _share(mine32, exact))
+            if checks["float64"].compared or checks["float64"].fault:
+                largest = [max(a, b) for a, b in zip(largest, numbers, strict=True)]
+    missed = tuple(name for name, was in zip(names, seen, strict=True) if not was)
+    absolute, relative, source32, result32 = largest
+    return Difference(absolute, relative, source32, result32, tuple(faults), missed, any(seen))
+
+
+def _gap(got: Tensor, exact: Tensor) -> float:
+    """The largest difference of numbers."""
+    if got.is_complex():
+        got, exact = torch.view_as_real(got.resolve_conj()), torch.view_as_real(exact.resolve_conj())
+    both = got.isfinite() & exact.isfinite()
+    return float((got.double() - exact.double()).abs()[both].max()) if both.any() else 0.0
+
+
+def _share(got: Tensor, exact: Tensor) -> float:
+    """The same, as a share of the largest number: each output is measured by itself."""
+    top = torch.view_as_real(exact.resolve_conj()) if exact.is_complex() else exact
+    top = top.double().abs()[top.isfinite()]
+    return _gap(got, exact) / ((float(top.max()) if top.numel() else 0.0) or 1.0)
+
+
+def _module(model: Model, state: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
+    module = module_in(build(model), dtype)
     module.load_state_dict(dict(state))
-    with torch.no_grad():
-        made = module(*(x.to(dtype) if x.is_floating_point() else x for x in inputs))
-    outputs = [made] if isinstance(made, Tensor) else [y for y in made if isinstance(y, Tensor)]
-    parts = [torch.view_as_real(y) if y.is_complex() else y for y in outputs]
-    return [y.to(torch.float64) if y.is_floating_point() else y.long() for y in parts]
+    return module
+
+
+def _outputs(module: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
+    with torch.no_grad(), FirstFirst():
+        made = module(*inputs)
+    return [made] if isinstance(made, Tensor) else [y for y in made if isinstance(y, Tensor)]
 
 
 def _fixed(source: Model, result: Model) -> dict[str, int]:
@@ -98,23 +195,18 @@ def _fixed(source: Model, result: Model) -> dict[str, int]:
 
 
 def random_inputs(model: Model, sizes: Mapping[str, int], seed: int = 0) -> list[Tensor]:
-    """Normal tensors, and integers of 0 and 1, for every input that is not optional."""
+    """Normal tensors, and integers that the program can take, for every input that is not optional."""
+    return inputs_of(model, sizes, KINDS[0], torch.Generator().manual_seed(seed))
+
+
+def inputs_of(model: Model, sizes: Mapping[str, int], kind: str, generator: torch.Generator) -> list[Tensor]:
+    """Inputs of a kind for every input that is not optional; floats in float64."""
     definition = model.definition
     known = _sizes(model, sizes)
-    generator = torch.Generator().manual_seed(seed)
-    bound = {u: size(n) for u, n in (*model.bindings, *known.items())}
-    inputs = zip(definition.graph.inputs, definition.optional, strict=True)
-    return [_random(value.type, bound, generator) for value, optional in inputs if not optional]
-
-
-def _random(type: TensorType, bound: Mapping[Unknown, object], generator: torch.Generator) -> Tensor:
-    shape = [axis.size.subs(bound).number for axis in type.axes]  # type: ignore[arg-type]
-    if type.floating:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-    if type.elem == "complex":
-        return torch.randn(shape, generator=generator, dtype=torch.complex128)
-    whole = torch.randint(0, 2, shape, generator=generator)
-    return whole.bool() if type.elem == "bool" else whole
+    bound: dict[Unknown, Size] = {u: size(n) for u, n in (*model.bindings, *known.items())}
+    types = [type_in_sizes(value.type, bound) for value in definition.graph.inputs]
+    asked = zip(specs(model, types, {}, bound), definition.optional, strict=True)
+    return [drawn(spec, kind, generator) for spec, optional in asked if not optional]
 
 
 def _sizes(model: Model, given: Mapping[str, int]) -> dict[Unknown, int]:

@@ -233,6 +233,8 @@ def _stored(path: str, type: TensorType, arrays: Mapping[str, np.ndarray], float
     if path not in arrays:
         raise OnnxError(f"there is no weight `{path}`")
     array = arrays[path]
+    if type.elem == "float" and array.dtype.kind == "c":  # a pair
+        array = np.ascontiguousarray(array).view(array.real.dtype).reshape(*array.shape, 2)
     dtype = NUMPY[concrete(type.elem, floating)]
     wanted = tuple(axis.size.number for axis in type.axes)
     if tuple(array.shape) != wanted:

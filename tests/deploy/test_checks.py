@@ -13,7 +13,6 @@ from torch.optim.swa_utils import AveragedModel
 import ogive
 from deploy.folding import USES, randomized
 from ogive.api import Model
-from ogive.backends.convert.verify import _gap, _relative
 from ogive.grammar.diagnostics import ArchError
 
 NET = """
@@ -141,13 +140,3 @@ def test_the_conversion_as_a_module_refuses_what_does_not_fit(fault: str) -> Non
 
 def numbers(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
-
-
-def test_a_comparison_sees_what_is_no_number() -> None:
-    nan, inf = float("nan"), float("inf")
-    assert _gap(numbers(1, 2), numbers(1, nan)) == inf
-    assert _gap(numbers(nan), numbers(nan)) == inf
-    assert _gap(numbers(-inf, 1), numbers(-inf, 1.5)) == 0.5
-    assert _gap(numbers(inf, 1), numbers(-inf, 1)) == inf
-    assert _relative(numbers(-inf, 4), numbers(-inf, 5)) == 0.25
-    assert _relative(numbers(0, 0), numbers(0, 0.5)) == 0.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,7 +13,7 @@ from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.specialize import Sizes
-from ogive.backends.onnx_model.verify import choices, drawn
+from ogive.backends.onnx_model.verify import choices, inputs
 from ogive.backends.onnx_model.write import whole
 from ogive.grammar.parser import parse
 from ogive.grammar.syntax import Block
@@ -158,10 +157,9 @@ def test_it_is_proved_drawn_and_the_same_in_both_targets(name: str) -> None:
             if tensor.is_floating_point():
                 tensor.add_(0.1 * torch.rand_like(tensor))
     proto = whole(exported(model.ir, arrays(net), Settings()))
-    run, sizes, numbers = session(proto), Sizes(*bound_sizes(model.ir, Settings())), np.random.default_rng(0)
-    values = model.ir.definition.graph.inputs
+    run, sizes, generator = session(proto), Sizes(*bound_sizes(model.ir, Settings())), torch.Generator().manual_seed(0)
     for at in choices(model.ir, sizes, 2):
-        xs = [torch.from_numpy(drawn(sizes.type(value.type), at, "f32", numbers)) for value in values]
+        xs = [x for x in inputs(model.ir, sizes, at, "centred", generator) if x is not None]
         with torch.no_grad():
             wanted = net(*xs)
         feeds = {each.name: array(x) for each, x in zip(proto.graph.input, xs, strict=True)}

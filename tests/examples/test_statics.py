@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from ogive import stdlib
 from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes
 from ogive.backends.onnx_model.specialize import Sizes
-from ogive.backends.onnx_model.verify import choices, drawn
+from ogive.backends.onnx_model.verify import choices, inputs
 from ogive.compiler.sizes import TRUE, Unknown, size
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.parser import parse
@@ -233,9 +232,8 @@ def traced(model: Model) -> list[Any]:
     sizes = Sizes(*bound_sizes(model.ir, Settings()))
     at = sizes_of(model, sizes)
     for training in (True, False):
-        numbers = np.random.default_rng(0)
-        inputs = model.ir.definition.graph.inputs
-        xs = [torch.from_numpy(drawn(sizes.type(value.type), at, "f32", numbers)) for value in inputs]
+        generator = torch.Generator().manual_seed(0)
+        xs = inputs(model.ir, sizes, at, "centred", generator)
         torch.manual_seed(1)
         with torch.no_grad():
             made = net.train(training)(*xs)

@@ -14,7 +14,6 @@ from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
 
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.verify import difference
 from ogive.backends.onnx_model.write import whole
 from ogive.compiler.ir import Definition, Graph, Model, Node, Value
 from ogive.compiler.sizes import Unknown
@@ -52,6 +51,20 @@ def array(value: torch.Tensor) -> np.ndarray:
     if value.dtype == torch.bfloat16:
         return value.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return value.contiguous().numpy()
+
+
+def difference(got: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, relative to the largest finite number expected, or to 1; infinite where shapes differ."""
+    if got.shape != expected.shape:
+        return float("inf")
+    if not expected.size:
+        return 0.0
+    a, b = got.astype(np.float64), expected.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        gap = np.where(same, 0.0, np.abs(a - b))
+    scale = np.abs(np.where(np.isfinite(b), b, 0.0)).max()
+    return float(np.nan_to_num(gap, nan=np.inf).max() / max(1.0, scale))
 
 
 def session(proto: ModelProto) -> onnxruntime.InferenceSession:

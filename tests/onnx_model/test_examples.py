@@ -19,7 +19,8 @@ from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, concrete
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
 from ogive.backends.onnx_model.sources import arrays
 from ogive.backends.onnx_model.specialize import Sizes
-from ogive.backends.onnx_model.verify import choices, drawn
+from ogive.backends.onnx_model.verify import choices
+from ogive.backends.onnx_model.verify import inputs as drawn
 from ogive.backends.onnx_model.write import whole
 from onnx_model.harness import array, by_reference, checked, difference, session
 
@@ -42,11 +43,8 @@ def inputs(name: str, model: Model) -> list[list[Tensor]]:
     if name == "unet":
         return [[torch.randn((1 + i % 2, 1, *image), generator=generator)] for i, image in enumerate(IMAGES)]
     sizes = Sizes(*bound_sizes(model.ir, Settings()))
-    numbers = np.random.default_rng(0)
-    block = model.ir.definition
-    present = [v for v, optional in zip(block.graph.inputs, block.optional, strict=True) if not optional]
     found = choices(model.ir, sizes, FEW)
-    return [[torch.from_numpy(drawn(sizes.type(v.type), at, "f32", numbers)) for v in present] for at in found]
+    return [[x for x in drawn(model.ir, sizes, at, "centred", generator) if x is not None] for at in found]
 
 
 def made(name: str, **settings: Any) -> tuple[Model, nn.Module, ModelProto]:

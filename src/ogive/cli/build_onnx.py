@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ogive.deployed import DeployedModel
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Chunk, Span
 from ogive.model import Model
 from ogive.onnx_file import Asked, export
 from ogive.outputs import paths_in
+from ogive.refusals import refuse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,11 +60,20 @@ def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool
         if net is None or not verify:
             return
         # torch and ONNX Runtime, which nothing else here needs
+        from ogive.backends.onnx_model.errors import OnnxError
         from ogive.backends.onnx_model.export import Settings
-        from ogive.backends.onnx_model.verify import compared, lines
+        from ogive.backends.onnx_model.verify import compared
 
         settings = Settings(asked.sizes, {}, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
-        click.echo("\n".join(lines(compared(model.ir, made, net, settings))))
+        try:
+            report = compared(model.ir, made, net, settings)
+        except OnnxError as error:
+            span = error.span or model.ir.definition.span or Span(Chunk(""), 0, 0)
+            refuse((Diagnostic(error.code, f"{model.name}: {error.text}", span),))
+            raise
+        click.echo("\n".join(report.lines))
+        if report.faults:
+            raise click.ClickException("\n  ".join([f"{model.name}: nothing is written", *report.faults]))
 
     with _told() as progress:
         return export(

@@ -1,0 +1,1 @@
+"""What two forms of a model are compared on, and how."""
