@@ -48,7 +48,7 @@ def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code 
     if written.like:
         found.append(Code(f"like={writer.anchor()}"))
     if written.draws:
-        found.append(Code(f"generator={writer.generator()}"))
+        found.append(Code(f"generator={writer.generator(passed=bool(node.path))}"))
     if written.taps:
         found.append(Code(f"taps={under(writer, node.path)}"))
     if written.trains:

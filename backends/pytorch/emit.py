@@ -71,7 +71,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         seeded(model) or _reads_changes(model),
         checks=checks,
     )
-    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls"))
+    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls", "outside", "saving"))
     order = own_definitions(model)
     for definition in order:
         root = definition is model.definition
@@ -230,7 +230,7 @@ def _imports(text: str) -> list[str]:
         return [f"from {module} import {', '.join(found)}"] if found else []
 
     standard = [f"import {name}" for name in STANDARD if re.search(rf"\b{name}\.", code)]
-    standard += named("collections.abc", ("Callable", "Iterator", "Sequence")) + named("typing", ("Any", "NamedTuple"))
+    standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
     lines = [*standard, ""] if standard else []
     lines += ["import torch"] if re.search(r"\btorch\.", code) else []
     lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []

@@ -13,6 +13,7 @@ from ogive.backends.pytorch.plan import Unit, output_class
 from ogive.backends.pytorch.rolled import rolled
 from ogive.backends.pytorch.scope import Scope
 from ogive.backends.pytorch.shapes import Shapes
+from ogive.backends.pytorch.states import changes
 from ogive.backends.pytorch.taps import entry
 from ogive.backends.pytorch.writer import Writer
 from ogive.backends.pytorch.written import File, Written
@@ -20,7 +21,6 @@ from ogive.compiler.entry import conditions_at_entry
 from ogive.compiler.ir import Graph, Model, Operand, Weight
 from ogive.compiler.passes.taps_merged import whole_choice
 from ogive.compiler.sizes import Unknown, size
-from ogive.compiler.states import changed
 
 
 def write(unit: Unit, file: File, model: Model | None = None) -> Written:
@@ -58,7 +58,7 @@ def _writer(unit: Unit, file: File, indent: int, root: bool, before: Writer | No
     writer.copied = file.copied(unit.definition)
     if before is not None:
         writer.outside, writer.like = before.outside, before.like
-        writer.trains, writer.draws = before.trains, before.draws
+        writer.trains, writer.draws, writer.drawn = before.trains, before.draws, before.drawn
         scope.shapes.follow(before.scope.shapes)
         for name in (*before.outside.values(), *before.scope.shapes.passed.values(), before.like):
             scope.taken.add(name)
@@ -105,7 +105,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     name = unit.name if function else "run" if root and writer.taps else "forward"
     indent = 0 if function else 4
     heads = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
-    if not function and (writer.draws or changed(unit.graph)):
+    if not function and (writer.drawn or changes(unit)):
         writer.helper("once" if writer.file.read else "moved once")
         heads = ["    @once", *heads]
     heads = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *heads]

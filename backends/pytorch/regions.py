@@ -169,7 +169,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     inputs = [*args, *(str(code) for code in codes)]
     inputs += [str(writer.path(path)) for path, _ in written.outside]
     inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
-    inputs += [f"generator={writer.generator()}"] if written.draws else []
+    inputs += [f"generator={writer.generator(passed=True)}"] if written.draws else []
     inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
     inputs += [f"like={writer.anchor()}"] if written.like else []
     carried = args[:carry]

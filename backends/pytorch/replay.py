@@ -11,54 +11,68 @@ from types import MappingProxyType
 # where nothing that the forward reads changes in it: on the way back, it moves copies
 MOVED_ONCE = '''
 def once(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A forward that moves its averages once: not where an activation checkpoint runs it again on the way back."""
+    """A forward that moves its averages once: where an activation checkpoint runs it again, it moves copies."""
 
     @functools.wraps(forward)
     def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        compiled = torch.compiler.is_compiling()
-        if compiled or not self.training or torch._C._current_graph_task_id() == -1:
+        if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
             return forward(self, *args, **kwargs)
-        held = [(module, dict(module._buffers)) for module in self.modules()]
-        for module, buffers in held:
-            module._buffers.update({name: x.clone() for name, x in buffers.items() if x is not None})
+        held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
+        for buffers, now in held:
+            buffers.update({name: x.clone() for name, x in now.items() if x is not None})
         try:
             return forward(self, *args, **kwargs)
         finally:
-            for module, buffers in held:
-                module._buffers.update(buffers)
+            for buffers, now in held:
+                buffers.update(now)
 
     return run
 '''
 
 # where the forward reads what it changes, or draws from a generator: what it saw is kept by the checkpoint
 DONE_ONCE = '''
+saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)  # bool before torch 2.8
+
+
+def outside() -> bool:
+    """Whether no activation checkpoint can be around: gradients are on, nothing keeps tensors, no pass back runs."""
+    return torch.is_grad_enabled() and saving(True) is None and torch._C._current_graph_task_id() == -1
+
+
 class Calls:
     """The calls under an activation checkpoint, in order: the buffers and the state of the generator that each saw."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[list[dict[str, Tensor]], Tensor | None]] = []
-        self.frame: Any = None
+        self.task: int | None = None
         self.number = 0
         self.inside = False
 
     @staticmethod
-    def around() -> Iterator[tuple["Calls", bool]]:
-        """Those of each checkpoint around a call, innermost first, to one that runs its function again, if any does."""
-        frame: Any = sys._getframe(1)
-        path = getattr(sys.modules.get("torch.utils.checkpoint"), "__file__", "")
-        while frame is not None and not (frame.f_code.co_name == "apply" and "user_fn" in frame.f_locals):
-            name, found = frame.f_code.co_name, frame.f_locals if frame.f_code.co_filename == path else {}
-            place, again = found.get("ctx"), name == "backward"
-            if name == "unpack_hook":
-                place, again = found["frame"], True
-            if name == "checkpoint" and "gen" in found and found["gen"].gi_frame is not None:
-                place = found["gen"].gi_frame.f_locals["new_frame"]
-            if place is not None:
-                calls = place.__dict__.setdefault("calls", Calls())
-                if again and calls.frame is not frame:
-                    calls.frame, calls.number, calls.inside = frame, 0, False
-                yield calls, again
-            frame = None if again and place is not None else frame.f_back
+    def around() -> tuple[list["Calls"], "Calls | None"]:
+        """Those of the checkpoints around a call that run for the first time, and of the one that runs again."""
+        first: list[Calls] = []
+        task = torch._C._current_graph_task_id()
+        frame: Any = sys._getframe(2)
+        while frame is not None:
+            name = frame.f_code.co_name
+            if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
+                found = frame.f_locals
+                if name == "unpack_hook" or (name == "backward" and "ctx" in found):
+                    calls = vars(found["frame" if name == "unpack_hook" else "ctx"]).get("calls", Calls())
+                    if calls.task != task:
+                        calls.task, calls.number, calls.inside = task, 0, False
+                    return first, calls
+                place = found.get("ctx")
+                if name == "checkpoint" and "gen" in found and found["gen"].gi_frame is not None:
+                    place = found["gen"].gi_frame.f_locals["new_frame"]
+                if place is not None:
+                    first.append(vars(place).setdefault("calls", Calls()))
+            elif name == "apply" and "user_fn" in frame.f_locals:  # the backward pass itself calls what derives
+                own = frame.f_locals["user_fn"].__qualname__ == "CustomGrad.backward"
+                return first, None if own else Calls()
+            frame = frame.f_back
+        return first, None if task == -1 else Calls()
 
 
 def once(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,35 +80,47 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(forward)
     def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        source = next((x for x in (*args, *kwargs.values()) if isinstance(x, torch.Generator)), None)
-        if torch.compiler.is_compiling() or not (self.training or source is not None):
+        source = kwargs.get("generator", args[-1] if args else None)
+        source = source if isinstance(source, torch.Generator) else None
+        if torch.compiler.is_compiling() or not (self.training or source) or outside():
             return forward(self, *args, **kwargs)
-        around = [(calls, again) for calls, again in Calls.around() if not calls.inside]
-        modules = list(self.modules()) if around else []
-        held = [dict(module._buffers) for module in modules]
-        drawn = source.get_state() if around and source is not None else None
-        for calls, again in reversed(around):
+        around, again = Calls.around()
+        around = [calls for calls in around if not calls.inside]
+        again = None if again is None or again.inside else again
+        if not around and again is None:
+            return forward(self, *args, **kwargs)
+        drawn = state = None if source is None else source.get_state()
+        held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
+        saw = [{name: x for name, x in now.items() if x is not None} for _, now in held]
+        if again is not None:
+            if again.number >= len(again.seen):
+                raise RuntimeError(
+                    f"{type(self).__name__} runs in a backward pass, and which call it repeats is not known: it reads "
+                    "what it changes, or draws random numbers, so only torch.utils.checkpoint can run it again"
+                )
+            saw, state = again.seen[again.number]
+            again.number += 1
+        copies = [{name: x.clone() for name, x in buffers.items()} for buffers in saw]
+        for calls in around:
+            calls.seen.append((copies, state))
+        here = around if again is None else [*around, again]
+        for calls in here:
             calls.inside = True
-            if again and calls.number < len(calls.seen):
-                buffers, state = calls.seen[calls.number]
-                for module, values in zip(modules, buffers):
-                    module._buffers.update({name: x.clone() for name, x in values.items()})
+        try:
+            if again is not None:
+                for (buffers, _), before in zip(held, saw):
+                    buffers.update({name: x.clone() for name, x in before.items()})
                 if source is not None and state is not None:
                     source.set_state(state)
-            elif not again:
-                values = [{n: x.clone() for n, x in m._buffers.items() if x is not None} for m in modules]
-                calls.seen.append((values, source.get_state() if source is not None else None))
-            calls.number += 1
-        try:
             return forward(self, *args, **kwargs)
         finally:
-            for calls, again in around:
+            for calls in here:
                 calls.inside = False
-                if again:
-                    for module, values in zip(modules, held):
-                        module._buffers.update(values)
-                    if source is not None and drawn is not None:
-                        source.set_state(drawn)
+            if again is not None:
+                for buffers, now in held:
+                    buffers.update(now)
+                if source is not None and drawn is not None:
+                    source.set_state(drawn)
 
     return run
 '''

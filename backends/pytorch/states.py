@@ -1,7 +1,12 @@
-"""States that are read by more than their own update: such a reading needs a copy, since updates are in place."""
+"""States that are read by more than their own update: such a reading needs a copy, since updates are in place.
+
+And which forwards change states themselves.
+"""
 
 from __future__ import annotations
 
+from ogive.backends.pytorch.layers import is_layer
+from ogive.backends.pytorch.plan import Unit
 from ogive.compiler.ir import Definition, Graph, Node
 from ogive.compiler.states import Known, changed, changed_by
 
@@ -42,3 +47,22 @@ def _cone(graph: Graph, path: str) -> set[int]:
         if users and all(id(user) in only for user in users):
             only.add(id(node))
     return only
+
+
+def changes(unit: Unit) -> bool:
+    """Whether a forward changes states itself, as an update or in a layer of torch, or reads some that it changes:
+    those below a class of its own are that one's, but for what is read from all iterations of a loop.
+    """
+    known: Known = {}
+    read = copied_states(unit.definition) & changed(unit.graph, known)
+
+    def acts(node: Node) -> bool:
+        if node.op == "call":
+            return node.callee is not None and is_layer(node.callee) and bool(changed_by(node, known))
+        return node.op == "update" or (node.op == "weight" and node.path in read)
+
+    def mine(node: Node) -> bool:
+        below = any(turn.own(node.path) is not None for turn in unit.turns)
+        return bool(node.attr("stacked")) or (unit.own(node.path) is not None and not below)
+
+    return any(acts(node) and mine(node) for node in unit.graph.walk())

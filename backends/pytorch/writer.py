@@ -36,6 +36,7 @@ class Writer:
     trains: bool = False
     copied: frozenset[str] = frozenset()  # states that are read beside their update
     draws: bool = False  # it is told where its random numbers come from
+    drawn: bool = False  # and draws some itself
     deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
@@ -146,11 +147,11 @@ class Writer:
         self.trains = True
         return Code("training" if self.function else "self.training")
 
-    def generator(self) -> Code | None:
-        """Where random numbers come from: a generator that the caller may hand over."""
+    def generator(self, *, passed: bool = False) -> Code | None:
+        """Where random numbers come from: a generator that the caller may hand over. `passed`: a module gets it."""
         if self.target:
             return None
-        self.draws = True
+        self.draws, self.drawn = True, self.drawn or not passed
         return Code("generator")
 
     def seeded(self) -> Code | None:
