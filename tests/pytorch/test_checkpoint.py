@@ -228,8 +228,9 @@ def test_a_checkpoint_of_ones_own_is_right_or_refused(name: str) -> None:
     net = model(name).torch()
     generator = "generator" in inspect.signature(net.forward).parameters
     wanted = steps(net, lambda net, x, more: net(x, **more), generator)
+    apply: Any = Again.apply
     try:
-        found = steps(net, lambda net, x, more: Again.apply(partial(net, **more), x), generator)
+        found = steps(net, lambda net, x, more: apply(partial(net, **more), x), generator)
     except RuntimeError as fault:
         assert "which call it repeats is not known" in str(fault)
         assert "class Calls" in emit(model(name).ir)
@@ -243,8 +244,7 @@ def test_a_checkpoint_of_ones_own_is_right_or_refused(name: str) -> None:
 
 def test_a_hook_on_the_way_back_is_refused() -> None:
     net: Any = model("a state, read before and after").torch().train()
-    x = torch.randn(5, 4, requires_grad=True)
-    y = x * 2
+    y: Any = torch.randn(5, 4, requires_grad=True) * 2
     y.register_hook(lambda g: net(g))
     with pytest.raises(RuntimeError, match="Main runs in a backward pass, and which call it repeats is not known"):
         y.sum().backward()
