@@ -124,26 +124,28 @@ class Builder:
         axes: Sequence[int],
         out_axes: Sequence[int],
         reverse: bool,
+        seen: Callable[[], Sequence[tuple[str, TensorType]]] = tuple,
     ) -> tuple[str, ...]:
-        """`Scan` along axes of the sources; `step` writes its body."""
+        """`Scan` along axes of the sources; `step` writes its body; what steps have `seen` is stacked in their order."""
         outer, body = self.body, Body(parent=self.body)
         prefix = f"{self.path}/" if self.path else ""
         body.inputs = [(self.name(prefix + hint), type) for hint, type in inner]
         self.types.update(body.inputs)
         self.body = body
         results = step([name for name, _ in body.inputs])
+        taps = seen()
         # an output of the body must be made in it, by a node of its own
-        body.outputs = [(self.add("Identity", [name], 1, {})[0], type) for name, type in results]
+        body.outputs = [(self.add("Identity", [name], 1, {})[0], type) for name, type in (*results, *taps)]
         self.body = outer
         attrs: dict[str, Any] = {
             "num_scan_inputs": len(sources),
             "scan_input_axes": list(axes),
             "scan_input_directions": [int(reverse)] * len(sources),
-            "scan_output_axes": list(out_axes),
-            "scan_output_directions": [int(reverse)] * len(out_axes),
+            "scan_output_axes": [*out_axes, *(0 for _ in taps)],
+            "scan_output_directions": [int(reverse)] * len(out_axes) + [0] * len(taps),
             "body": body,
         }
-        return self.add("Scan", [*starts, *sources], len(results), attrs)
+        return self.add("Scan", [*starts, *sources], len(body.outputs), attrs)
 
     def array(self, value: np.ndarray | Sequence[int]) -> str:
         """A constant; equal ones are one."""

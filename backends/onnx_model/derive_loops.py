@@ -66,8 +66,9 @@ def backwards(walker: Walker, loop: Loop, flows: Mapping[str, str], hangs: Colle
         slice_ = [next(given) for _ in slices]
         flowing += given
         tape = walker.tape = list[Noted]()
+        taps, walker.taps = walker.taps, None  # what is seen is seen once
         results = loop.body([*states, *slice_])
-        walker.tape = None
+        walker.tape, walker.taps = None, taps
         back: dict[str, str] = {}
         for (name, _), flow in zip(results, flowing, strict=True):
             back[name] = steps.both("add", back[name], flow) if name in back else flow

@@ -16,6 +16,7 @@ from ogive.backends.onnx_model.errors import OnnxError, Unheld
 from ogive.backends.onnx_model.functions import DOMAIN, Functions
 from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.specialize import Sizes, real
+from ogive.backends.onnx_model.taps import Taps
 from ogive.backends.onnx_model.telling import note_source
 from ogive.backends.onnx_model.tidy import (
     Stored,
@@ -82,7 +83,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
             weights.stored[path] = _stored(path, type, arrays, floating)
         return path
 
-    walker = Walker(builder, weight, taps={} if settings.taps else None)
+    walker = Walker(builder, weight, taps=Taps() if settings.taps else None)
     proto = ModelProto()
     if settings.functions:
         functions = Functions(proto)
@@ -92,7 +93,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
         return exported(model, arrays, replace(settings, opset=OPSET_RANDOM))
     for name in reserved:
         del builder.taken[name]
-    _outputs(model.definition, builder, results, walker.taps or {})
+    _outputs(model.definition, builder, results, {} if walker.taps is None else walker.taps.outputs(builder))
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
         store_transposed(builder.body, weights)

@@ -12,6 +12,7 @@ from ogive.backends.onnx_model.lower_values import counted
 from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.operands import unsqueezed
 from ogive.backends.onnx_model.specialize import real
+from ogive.backends.onnx_model.taps import Taps, steps_seen
 from ogive.compiler.ir import Const, Node
 from ogive.compiler.maybe import deployed_outputs
 from ogive.compiler.passes.flat_absent import without_inputs, without_results
@@ -163,12 +164,20 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
 
     def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
         before = [(name, type) for name, (_, type) in zip(names[:carry], inner[:carry], strict=True)]
+        walker.taps = None if taps is None else Taps()
         return [*body(names), *(before if tape is not None else ())]
 
-    tape, walker.tape = walker.tape, None
+    def seen() -> list[tuple[str, TensorType]]:
+        noticed.extend([] if walker.taps is None else walker.taps.of_a_step(builder, node))
+        return [(name, type) for _, name, type in noticed]
+
+    noticed: list[tuple[str, str, TensorType]] = []
+    taps, tape, walker.tape = walker.taps, walker.tape, None
     out_axes = [out_axis] * (len(node.outputs) - carry) + [0] * (carry if tape is not None else 0)
-    names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")))
-    walker.tape = tape
+    names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")), seen)
+    walker.tape, walker.taps = tape, taps
+    if taps is not None:
+        steps_seen(builder, taps, noticed, names[len(names) - len(noticed) :], count)
     for value, name in zip(node.outputs, names, strict=False):
         frame.values[value.name] = name
         walker.note(name, value, frame)
@@ -176,7 +185,7 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
         captured = [x for x in (walker.bound(frame, x) for x in node.inputs[carry + turn :]) if isinstance(x, str)]
         if number is not None:
             raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
-        entries = names[len(node.outputs) :]
+        entries = names[len(node.outputs) : len(names) - len(noticed)]
         loop = Loop(
             node, starts, sources[:turn], captured, names[: len(node.outputs)], entries, inner, axes, out_axis, body
         )

@@ -14,6 +14,7 @@ from ogive.backends.onnx_model.lower import LOWER
 from ogive.backends.onnx_model.lower_complex import COMPLEX, PLAIN
 from ogive.backends.onnx_model.noted import Noted
 from ogive.backends.onnx_model.specialize import Sizes, real, specialized
+from ogive.backends.onnx_model.taps import Taps
 from ogive.compiler.ir import Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.passes.substitute import in_sizes
 from ogive.compiler.sizes import Condition, Size, Unknown
@@ -56,7 +57,7 @@ class Walker:
 
     builder: Builder
     weight: Callable[[str, TensorType], str]
-    taps: dict[str, str] | None = None  # where taps are collected
+    taps: Taps | None = None  # where taps are collected
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
     on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
@@ -250,7 +251,7 @@ class Walker:
         if self.taps is not None:
             value = self.bound(frame, node.inputs[0])
             if isinstance(value, str):
-                self.taps[frame.path(node.path or str(node.attr("name")))] = value
+                self.taps.put(frame.path(node.path or str(node.attr("name"))), value)
 
 
 def _literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:

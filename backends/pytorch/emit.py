@@ -29,7 +29,7 @@ from ogive.backends.pytorch.plan import (
 from ogive.backends.pytorch.replay import REPLAY
 from ogive.backends.pytorch.sizecode import scalar_code
 from ogive.backends.pytorch.states import copied_states
-from ogive.backends.pytorch.taps import CLASS
+from ogive.backends.pytorch.taps import AROUND, CLASS
 from ogive.backends.pytorch.written import File
 from ogive.compiler.ir import Definition, Graph, Model
 from ogive.compiler.passes import TORCH, Pass, lowered
@@ -238,4 +238,4 @@ def _imports(text: str) -> list[str]:
 
 
 STANDARD = ("functools", "importlib", "inspect", "math", "sys")
-HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "member": MEMBER}
+HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "around": AROUND, "member": MEMBER}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ogive.backends.pytorch.helpers import HELPERS
 
 # what the emitted code itself uses, and names that linters refuse
-RESERVED = frozenset((*HELPERS, "Group", "Taps", "member", "self",
+RESERVED = frozenset((*HELPERS, "Group", "Taps", "around", "member", "self",
                       "torch", "nn", "F", "Tensor", "math", "l", "O", "I", "_", "super", "range", "zip",
                       "enumerate", "min", "max", "int", "float", "bool", "len", "list", "tuple", "NamedTuple",
                       "Any", "print", "type", "slice", "None", "expect", "misfit"))  # fmt: skip

@@ -38,6 +38,11 @@ class Taps:
             raise ValueError(f"no tap `{path}`; there are {there or 'none'}")
         return torch.stack([self.found(f"{head}{turn}{rest}") for turn in turns])
 '''
+AROUND = '''
+def around(taps: Taps, count: int) -> Taps:
+    """The taps of what holds a turn, whose place has so many names."""
+    return Taps(taps.values, "".join(f"{name}." for name in taps.place.split(".")[: -count - 1]))
+'''
 
 
 def tap(writer: Writer, node: Node) -> None:
@@ -50,7 +55,9 @@ def tap(writer: Writer, node: Node) -> None:
     if not scope.asked:
         scope.line(f"if {writer.tapping()} is not None:")
         scope.indent += 4
-    scope.line(f"taps.put({place(writer, node.path or node.attr('name'))}, {value})")
+    path = node.path or str(node.attr("name"))
+    there = "taps" if writer.unit.own(path) is not None else outside(writer)
+    scope.line(f"{there}.put({place(writer, path)}, {value})")
     if not scope.asked:
         scope.indent -= 4
 
@@ -66,9 +73,18 @@ def place(writer: Writer, path: str) -> str:
 
 
 def under(writer: Writer, path: str) -> str:
-    """What a callee puts its taps under."""
-    below = f"{writer.tapping()}.under({place(writer, path)})"
+    """What a callee puts its taps under: its path, if it has one (calls of functions have none)."""
+    taps = writer.tapping()
+    if not path and not writer.unit.prefix:
+        return str(taps)
+    below = f"{taps}.under({place(writer, path)})" if path else outside(writer)
     return below if writer.scope.asked else f"{below} if taps is not None else None"
+
+
+def outside(writer: Writer) -> str:
+    """Where the taps of the definition stand, in a class of a turn of its loops."""
+    writer.helper("around")
+    return f"around(taps, {len(writer.unit.prefix.split('.'))})"
 
 
 def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:

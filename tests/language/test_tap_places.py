@@ -1,0 +1,85 @@
+"""Where taps stand, and what they show: in torch, in ONNX and in the reference, wherever their block is used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import ogive
+from generated.runtimes import session
+from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.write import whole
+from reference.arrays import Array
+from reference.interpreter import Reference
+from reference.store import Store
+from reference.world import World
+
+BLOCKS = """
+use std.nn (Linear)
+block part(x: [d]) -> [d]:
+    tap seen = x
+    return 2 * x
+block Weighty(x: [d]) -> [d]:
+    param w: [] = constant[0.75]
+    tap seen = x
+    return 2 * w * x
+block Sum(x: [d]) -> []:
+    return sum(sin(@(x)))
+block Inner(x: [d]) -> [d]:
+    repeat 2 as h:
+        x = @(x)
+    return x
+block Steps(x: [d]) -> []:
+    scan t in x along 0 carry h = x:
+        h = 0.5 * @(sin(h) + t)
+    return sum(h)
+"""
+VECTOR = {
+    "call": "x = @(x)",
+    "place": "x = x |> @ as p",
+    "twice": "f = @[]\n    x = f(f(x))",
+    "loop": "repeat 2 as turn:\n        x = @(x)",
+    "loop without a name": "repeat 2:\n        x = @(x)",
+    "beside weights": "repeat 2 as turn:\n        x = x |> Linear[3, 3]\n        x = @(x)",
+    "loops": "repeat 2 as a:\n        repeat 2 as b:\n            x = @(x)",
+    "loops with weights": "repeat 2 as a:\n        repeat 2:\n            x = @(x |> Linear[3, 3])\n        x = @(x)",
+    "for": "for i in range(2):\n        x = @(x)",
+    "derived": "x = x + grad[Sum](x)",
+    "derived loop": "x = x + grad[Steps](x)",
+    "block": "x = Inner(x)",
+    "blocks in a loop": "repeat 2 as stages:\n        x = Inner(x) |> Linear[3, 3]",
+}
+ROWS = {
+    "steps": "scan t in x along 0 carry h = zeros[3]:\n        h = @(h + t)\n    x = x + h",
+    "steps backwards": "scan t in x along 0 reverse carry h = zeros[3]:\n        h = @(h + t)\n    x = x + h",
+    "over": "x = over[0, @](x)",
+    "each": "x = each[0, @](x)",
+    "steps and a call": "scan t in x along 0 carry h = zeros[3]:\n        h = @(h + t)\n    x = x + @(h)",
+}
+
+
+@pytest.mark.parametrize("block", ["part", "Weighty"])
+@pytest.mark.parametrize("use", [*VECTOR, *ROWS])
+def test_a_tap_shows_the_same_everywhere(use: str, block: str) -> None:
+    rows = use in ROWS
+    type = "[2, 3]" if use == "each" else "[n, 3]" if rows else "[3]"
+    main = f"block Main(x: {type}) -> {type}:\n    {ROWS[use] if rows else VECTOR[use]}\n    return x\nmodel M = Main\n"
+    model = ogive.source((BLOCKS + main).replace("@", block)).models["M"]
+    x = np.random.default_rng(0).standard_normal((2, 3) if rows else (3,))
+    net = model.torch().double().eval()
+    weights = {path: tensor.numpy() for path, tensor in net.state_dict().items()}
+    world = World()
+    sizes = {u: {"n": 2}.get(u.name, 3) for u in model.ir.definition.sizes}
+    Reference(model.ir, Store.of(weights)).run([Array(x)], world, sizes)
+    wanted = {p: v[0].value if len(v) == 1 else np.stack([y.value for y in v]) for p, v in world.taps.items()}
+    assert wanted
+    _, found = net(torch.from_numpy(x), taps=list(wanted))
+    proto = whole(exported(model.ir, weights, Settings(dtype="f64", taps=True)))
+    names = [value.name for value in proto.graph.output]
+    given = dict(zip(names, session(proto).run(None, {"x": x}), strict=True))
+    assert sorted(names[1:]) == sorted(f"taps/{path}" for path in wanted)
+    for path, y in wanted.items():
+        assert found[path].shape == y.shape == given[f"taps/{path}"].shape, path
+        np.testing.assert_allclose(found[path].detach().numpy(), y, rtol=1e-12)
+        np.testing.assert_allclose(given[f"taps/{path}"], y, rtol=1e-12)
