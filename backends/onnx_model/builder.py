@@ -126,7 +126,7 @@ class Builder:
         reverse: bool,
         seen: Callable[[], Sequence[tuple[str, TensorType]]] = tuple,
     ) -> tuple[str, ...]:
-        """`Scan` along axes of the sources; `step` writes its body; what steps have `seen` is stacked in their order."""
+        """`Scan` along axes of the sources; `step` writes its body; what is `seen` is stacked by steps."""
         outer, body = self.body, Body(parent=self.body)
         prefix = f"{self.path}/" if self.path else ""
         body.inputs = [(self.name(prefix + hint), type) for hint, type in inner]
