@@ -21,11 +21,10 @@ from ogive.compiler.sizes import (
     all_of,
     any_of,
     compare,
-    maximum,
     member,
-    minimum,
     size,
 )
+from ogive.compiler.sizes.size import CALLS
 from ogive.compiler.types import Axis, TensorType
 
 RESERVED = frozenset(("min", "max", "size", "scalar", "recipe", "unknown", "where", "opaque", "float", "axis"))
@@ -154,8 +153,8 @@ class Names:
                 return -self._size(inner)
             case ast.BinOp(left=left, op=op, right=right):
                 return _binary(op, self._size(left), self._size(right))
-            case ast.Call(func=ast.Name(id="min" | "max" as name), args=args):
-                return (minimum if name == "min" else maximum)(*map(self._size, args))
+            case ast.Call(func=ast.Name(id=name), args=args) if name in CALLS:
+                return CALLS[name](*map(self._size, args))
             case ast.Call(func=ast.Name(id="size"), args=[inner]):
                 return self._size(inner)
             case _:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ogive.backends.onnx_model.lower_arithmetic import quotient, remainder
 from ogive.backends.onnx_model.lowering import Context
 from ogive.compiler.ir import Scalar
 from ogive.compiler.sizes import Size, Unknown
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power
+from ogive.compiler.sizes.atoms import Atom, Floor, Max, Min, Power
 from ogive.compiler.sizes.polynomial import Terms
 from ogive.compiler.sizes.show import remainder_in
 
@@ -59,12 +59,17 @@ def _atom(graph: Graph, atom: Atom) -> str:
     if isinstance(atom, Unknown):
         return graph.unknown(atom)
     parts = [graph.size(part) for part in atom.parts]
-    if isinstance(atom, Floor):
-        return _quotient(graph, atom, *parts)
-    ops: dict[type[Compound], str] = {Min: "Min", Max: "Max", Power: "Pow"}
-    if type(atom) not in ops:
-        raise OnnxError(f"the size `{atom}` is not supported in ONNX")
-    return graph.node(ops[type(atom)], *parts)
+    match atom:
+        case Floor():
+            return _quotient(graph, atom, *parts)
+        case Min():
+            return graph.node("Min", *parts)
+        case Max():
+            return graph.node("Max", *parts)
+        case Power():
+            return graph.node("Pow", *parts)
+        case _:
+            assert_never(atom)
 
 
 def _quotient(graph: Graph, atom: Floor, num: str, den: str) -> str:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ogive.compiler.sizes.atoms import FUNCTIONS
+
 BINARY: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod, ast.Pow: operator.pow,
@@ -16,7 +18,7 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge, ast.In: lambda a, b: a in b,
 }  # fmt: skip
-WORDS = frozenset(("and", "or", "not", "in", "min", "max", "true", "false"))
+WORDS = frozenset(("and", "or", "not", "in", "true", "false", *FUNCTIONS))
 
 
 def evaluated(text: str, sizes: Mapping[str, int]) -> int | bool | None:
@@ -76,7 +78,7 @@ def _value(node: ast.expr, sizes: Mapping[str, int]) -> Any:
             return all(parts) if isinstance(op, ast.And) else any(parts)
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
             return COMPARE[type(op)](_value(left, sizes), _value(right, sizes))
-        case ast.Call(func=ast.Name(id="min" | "max" as name), args=args):
-            return (min if name == "min" else max)(_value(arg, sizes) for arg in args)
+        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:
+            return FUNCTIONS[name].number(*(_value(arg, sizes) for arg in args))
         case _:
             raise ValueError(f"no condition: {ast.unparse(node)}")

@@ -1,14 +1,25 @@
-"""The atoms of a size: unknowns, floors, minima, maxima and powers with a symbolic exponent."""
+"""The atoms of a size: unknowns, floors, minima, maxima and powers with a symbolic exponent.
+
+They are a closed set: what a compound atom is at numbers and how it is bounded stand on its class, and whoever must
+know more matches on `Atom` to the end (`assert_never`), so that a type checker finds who lacks a new one.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, ClassVar, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from ogive.compiler.sizes.size import Size
+
+Range = tuple[int | None, int | None]  # the least and the largest number that it may be, where there is one
+MAX_BITS = 1 << 12
+MAX_EXPONENT = 64  # powers beyond are bounded by this one
 
 _serials = count()
 _interned: WeakValueDictionary[tuple[object, ...], Compound] = WeakValueDictionary()
@@ -40,8 +51,19 @@ class Unknown:
         return self.name
 
 
+class NoNumberError(ZeroDivisionError):
+    """A size that has no number: a negative exponent, or a power of more than MAX_BITS bits."""
+
+
+def power(base: int, exp: int) -> int:
+    """`base ** exp`, where that is an integer within reason."""
+    if exp < 0 or exp * base.bit_length() > MAX_BITS:
+        raise NoNumberError(f"{base} ** {exp}")
+    return int(base**exp)
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Compound:
+class Compound(ABC):
     """An atom made of sizes: `parts` are its operands, `low` and `high` the bounds that hold whatever they are."""
 
     parts: tuple[Size, ...]
@@ -52,11 +74,42 @@ class Compound:
     powered: bool = field(repr=False)
     serial: int = field(default_factory=_serials.__next__, repr=False)
 
+    @staticmethod
+    @abstractmethod
+    def number(*operands: int) -> int:
+        """The atom where its operands are numbers. Raises ZeroDivisionError where there is none."""
+
+    @staticmethod
+    @abstractmethod
+    def bounds(*operands: Range) -> Range:
+        """The bounds of the atom from those of its operands."""
+
 
 class Floor(Compound):
     """`num // den`, rounded down; `den` is positive."""
 
     __slots__ = ()
+
+    @staticmethod
+    def number(*operands: int) -> int:
+        """The quotient, rounded down."""
+        num, den = operands
+        return num // den
+
+    @staticmethod
+    def bounds(*operands: Range) -> Range:
+        """A denominator is positive, so a numerator shrinks towards zero under the larger one."""
+        num, den = operands
+        smallest = max(den[0] or 1, 1)
+        largest = den[1]
+        if largest is not None and largest < 1:
+            return None, None
+        low = high = None
+        if num[0] is not None:
+            low = num[0] // smallest if num[0] < 0 else (0 if largest is None else num[0] // largest)
+        if num[1] is not None:
+            high = num[1] // smallest if num[1] >= 0 else (-1 if largest is None else num[1] // largest)
+        return low, high
 
     @property
     def num(self) -> Size:
@@ -69,22 +122,79 @@ class Floor(Compound):
         return self.parts[1]
 
 
-class Min(Compound):
+class Function(Compound):
+    """An atom that is written as a call of `name`."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+
+
+class Min(Function):
     """The smallest of `parts`."""
 
     __slots__ = ()
+    name = "min"
+    sign: ClassVar[int] = 1
+
+    @staticmethod
+    def number(*operands: int) -> int:
+        """The smallest."""
+        return min(operands)
+
+    @staticmethod
+    def bounds(*operands: Range) -> Range:
+        """It has a lower bound where each operand has one."""
+        lows, highs = zip(*operands, strict=True)
+        return _each(min, lows), _known(min, highs)
 
 
-class Max(Compound):
+class Max(Function):
     """The largest of `parts`."""
 
     __slots__ = ()
+    name = "max"
+    sign: ClassVar[int] = -1
+
+    @staticmethod
+    def number(*operands: int) -> int:
+        """The largest."""
+        return max(operands)
+
+    @staticmethod
+    def bounds(*operands: Range) -> Range:
+        """It has an upper bound where each operand has one."""
+        lows, highs = zip(*operands, strict=True)
+        return _known(max, lows), _each(max, highs)
+
+
+def _known(choose: Callable[..., int], found: tuple[int | None, ...]) -> int | None:
+    known = [v for v in found if v is not None]
+    return choose(known) if known else None
+
+
+def _each(choose: Callable[..., int], found: tuple[int | None, ...]) -> int | None:
+    return None if None in found else choose(found)
 
 
 class Power(Compound):
     """`base ** exp` where the exponent is not a number."""
 
     __slots__ = ()
+
+    @staticmethod
+    def number(*operands: int) -> int:
+        """The power, within reason."""
+        return power(*operands)
+
+    @staticmethod
+    def bounds(*operands: Range) -> Range:
+        """Known where the base is positive."""
+        base, exp = operands
+        if base[0] is None or base[0] < 1:
+            return None, None
+        low = base[0] ** min(max(exp[0] or 0, 0), MAX_EXPONENT)
+        high = base[1] ** exp[1] if base[1] is not None and exp[1] is not None and 0 <= exp[1] <= MAX_EXPONENT else None
+        return low, high
 
     @property
     def base(self) -> Size:
@@ -97,15 +207,23 @@ class Power(Compound):
         return self.parts[1]
 
 
-Atom = Unknown | Compound
+Extreme = Min | Max
+Made = Floor | Min | Max | Power
+Atom = Unknown | Floor | Min | Max | Power
+FUNCTIONS: Mapping[str, type[Min | Max]] = MappingProxyType({kind.name: kind for kind in (Min, Max)})
 
 
-def interned(kind: type[Compound], parts: tuple[Size, ...], low: int | None, high: int | None) -> Compound:
+Kind = TypeVar("Kind", bound=Compound)
+
+
+def interned(kind: type[Kind], *parts: Size) -> Kind:
     """The one atom of this kind with these operands."""
     key = (kind, *parts)
     atom = _interned.get(key)
-    if atom is None:
+    if not isinstance(atom, kind):
+        low, high = kind.bounds(*(part.range for part in parts))
         unknowns = frozenset().union(*(part.unknowns for part in parts))
         powered = kind is Power or any(part.powered for part in parts)
-        atom = _interned[key] = kind(parts, low, high, unknowns, 1 + sum(part.weight for part in parts), powered)
+        atom = kind(parts, low, high, unknowns, 1 + sum(part.weight for part in parts), powered)
+        _interned[key] = atom
     return atom

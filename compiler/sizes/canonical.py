@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ogive.compiler.sizes.assume import residue_form
-from ogive.compiler.sizes.atoms import Min, Unknown
+from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
 from ogive.compiler.sizes.factor import factors, worth_factoring
@@ -42,7 +42,7 @@ def _extreme_parts(gap: Size) -> list[Condition]:
     for part in extreme.parts:
         if gap - sign * size(extreme) is -sign * part:
             others = [other for other in extreme.parts if other is not part]
-            return [compare("<=" if isinstance(extreme, Min) else ">=", part, other) for other in others]
+            return [compare("<=" if extreme.sign > 0 else ">=", part, other) for other in others]
     return []
 
 

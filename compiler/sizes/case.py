@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ogive.compiler.sizes.atoms import Compound, Floor, Max, Min, Unknown
+from ogive.compiler.sizes.atoms import Compound, Extreme, Floor, Range, Unknown
 from ogive.compiler.sizes.condition import Condition
 from ogive.compiler.sizes.effort import Effort
-from ogive.compiler.sizes.intervals import Range, Ranges, lower, relaxed, term_range
+from ogive.compiler.sizes.intervals import Ranges, lower, relaxed, term_range
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
-from ogive.compiler.sizes.size import Size, added, maximum, minimum, rebuild, size
+from ogive.compiler.sizes.size import Size, added, made_of, rebuild, size
 
 DEPTH = 4  # how many facts one linear implication may add up
 
@@ -57,16 +57,15 @@ class Case:
             return size(low)
         if isinstance(atom, Floor) and self.exact:
             return self._divided(new)
-        return self._narrowed(new, atom) if isinstance(atom, Min | Max) and self.nonneg else new
+        return self._narrowed(new, atom) if isinstance(atom, Extreme) and self.nonneg else new
 
-    def _narrowed(self, new: Size, atom: Compound) -> Size:
+    def _narrowed(self, new: Size, atom: Extreme) -> Size:
         """A minimum or maximum without the operands that known inequalities make superfluous."""
-        sign = 1 if isinstance(atom, Min) else -1
         kept = list(atom.parts)
         for part in atom.parts:
-            if len(kept) > 1 and any(self.at_least_zero((part - o) * sign) for o in kept if o is not part):
+            if len(kept) > 1 and any(self.at_least_zero((part - o) * atom.sign) for o in kept if o is not part):
                 kept.remove(part)
-        return new if len(kept) == len(atom.parts) else (minimum(*kept) if sign == 1 else maximum(*kept))
+        return new if len(kept) == len(atom.parts) else made_of(atom, kept)
 
     def _divided(self, new: Size) -> Size:
         """`(q*e + r)//m == q*(e//m) + r//m` where m divides e, or a multiple of it does."""

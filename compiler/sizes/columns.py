@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
+from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Unknown
 from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Compare, Condition, Member, Not, Truth
-from ogive.compiler.sizes.numbers import power
 from ogive.compiler.sizes.size import Size
 
 Columns = Mapping[Unknown, Sequence[int]]
@@ -56,20 +54,14 @@ class Table:
         if isinstance(atom, Floor) and atom.den.is_number:
             den = atom.den.number
             return [v // den for v in self.size(atom.num)]
-        parts = [self.size(part) for part in atom.parts]
-        if isinstance(atom, Floor):
-            return self._each(operator.floordiv, *parts)
-        if isinstance(atom, Power):
-            return self._each(power, *parts)
-        choose: Callable[..., int] = min if isinstance(atom, Min) else max
-        return [choose(row) for row in zip(*parts, strict=True)]
+        return self._each(atom.number, [self.size(part) for part in atom.parts])
 
-    def _each(self, operation: Callable[[int, int], int], left: Sequence[int], right: Sequence[int]) -> list[int]:
+    def _each(self, operation: Callable[..., int], parts: Sequence[Sequence[int]]) -> list[int]:
         """The operation row by row; 0 in the rows where it has no number, which are bad from then on."""
         found: list[int] = []
-        for row, (a, b) in enumerate(zip(left, right, strict=True)):
+        for row, operands in enumerate(zip(*parts, strict=True)):
             try:
-                found.append(operation(a, b))
+                found.append(operation(*operands))
             except ZeroDivisionError:
                 self.bad.add(row)
                 found.append(0)

@@ -8,11 +8,10 @@ from enum import Enum
 from typing import Any
 
 from ogive.compiler.sizes.assume import assume
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.atoms import Range, Unknown
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import AllOf, Compare, Condition, all_of
 from ogive.compiler.sizes.effort import Effort
-from ogive.compiler.sizes.intervals import Range
 from ogive.compiler.sizes.periodic import PeriodicSet
 from ogive.compiler.sizes.prove import proves, split
 from ogive.compiler.sizes.sample import samples

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
+from ogive.compiler.sizes.atoms import Atom, Floor, Made, Range, Unknown
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, multiply, over, scaled
-
-Range = tuple[int | None, int | None]
 
 
 class Ranges(dict[Unknown, Range]):
@@ -19,18 +17,17 @@ class Ranges(dict[Unknown, Range]):
         super().__init__(ranges or {})
         self._atoms: dict[Atom, Range] = {}
 
-    def of(self, atom: Compound) -> Range:
+    def of(self, atom: Made) -> Range:
         """The bounds of a compound atom, by those of its parts."""
         found = self._atoms.get(atom)
         if found is None:
-            parts = compound_range(type(atom), [term_range(part.terms, self) for part in atom.parts])
+            parts = atom.bounds(*(term_range(part.terms, self) for part in atom.parts))
             found = self._atoms[atom] = (_highest(atom.low, parts[0]), _lowest(atom.high, parts[1]))
         return found
 
 
 NO_RANGES = Ranges()
 MAX_TERMS = 64
-MAX_EXPONENT = 64  # powers beyond are bounded by this one
 
 
 def atom_range(atom: Atom, ranges: Ranges) -> Range:
@@ -40,42 +37,6 @@ def atom_range(atom: Atom, ranges: Ranges) -> Range:
     if not ranges or atom.unknowns.isdisjoint(ranges):
         return atom.low, atom.high
     return ranges.of(atom)
-
-
-def compound_range(kind: type[Compound], parts: list[Range]) -> Range:
-    """The bounds of a compound atom from those of its parts."""
-    if kind is Floor:
-        return _floor_range(*parts)
-    if kind is Power:
-        return _power_range(*parts)
-    lows, highs = [low for low, _ in parts], [high for _, high in parts]
-    known_lows = [low for low in lows if low is not None]
-    known_highs = [high for high in highs if high is not None]
-    if kind is Min:
-        return (min(known_lows) if len(known_lows) == len(lows) else None), min(known_highs, default=None)
-    return max(known_lows, default=None), (max(known_highs) if len(known_highs) == len(highs) else None)
-
-
-def _floor_range(num: Range, den: Range) -> Range:
-    """A denominator is positive, so a numerator shrinks towards zero under the larger one."""
-    smallest = max(den[0] or 1, 1)
-    largest = den[1]
-    if largest is not None and largest < 1:
-        return None, None
-    low = high = None
-    if num[0] is not None:
-        low = num[0] // smallest if num[0] < 0 else (0 if largest is None else num[0] // largest)
-    if num[1] is not None:
-        high = num[1] // smallest if num[1] >= 0 else (-1 if largest is None else num[1] // largest)
-    return low, high
-
-
-def _power_range(base: Range, exp: Range) -> Range:
-    if base[0] is None or base[0] < 1:
-        return None, None
-    low = base[0] ** min(max(exp[0] or 0, 0), MAX_EXPONENT)
-    high = base[1] ** exp[1] if base[1] is not None and exp[1] is not None and 0 <= exp[1] <= MAX_EXPONENT else None
-    return low, high
 
 
 def _highest(a: int | None, b: int | None) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ogive.compiler.sizes.assume import assume
-from ogive.compiler.sizes.atoms import Compound, Min
+from ogive.compiler.sizes.atoms import Extreme
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import (
     AllOf,
@@ -111,10 +111,10 @@ def _shown(case: Case, op: str, gap: Size) -> bool:
     return case.at_least_zero(-gap - (op == "<"))
 
 
-def _proves_each(case: Case, condition: Compare, extreme: Compound, depth: int) -> bool:
+def _proves_each(case: Case, condition: Compare, extreme: Extreme, depth: int) -> bool:
     """Split by which operand of a minimum or maximum it is."""
     for part in extreme.parts:
-        bounds = [le(part, o) if isinstance(extreme, Min) else le(o, part) for o in extreme.parts if o is not part]
+        bounds = [le(part, o) if extreme.sign > 0 else le(o, part) for o in extreme.parts if o is not part]
         there = assume(case, all_of(*bounds))
         gap = with_operand(condition.left, extreme, part)
         if gap is not None and not proves(there, Compare(condition.op, gap, size(0)), depth - 1):

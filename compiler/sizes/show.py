@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Min, Power, Unknown
+from ogive.compiler.sizes.atoms import Atom, Floor, Function, Made, Power, Unknown
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, degree, multiply, over, scaled
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a text binds
@@ -106,15 +107,18 @@ def _factor(atom: Atom, exponent: int) -> tuple[tuple[object, ...], Text]:
 
 
 def _atom(atom: Atom) -> Text:
-    if isinstance(atom, Unknown):
-        return atom.name, ATOM
-    if isinstance(atom, Floor):
-        return _quotient(atom.num.text, atom.den.text, "//")
-    if isinstance(atom, Power):
-        base, exponent = (part.text for part in atom.parts)
-        return f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER
-    name = "min" if isinstance(atom, Min) else "max"
-    return f"{name}({', '.join(str(part) for part in atom.parts)})", ATOM
+    match atom:
+        case Unknown():
+            return atom.name, ATOM
+        case Floor():
+            return _quotient(atom.num.text, atom.den.text, "//")
+        case Power():
+            base, exponent = (part.text for part in atom.parts)
+            return f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER
+        case Function():
+            return f"{atom.name}({', '.join(str(part) for part in atom.parts)})", ATOM
+        case _:
+            assert_never(atom)
 
 
 def _quotient(num: Text, den: Text, sign: str) -> Text:
@@ -204,5 +208,5 @@ def _whole_quotient(floor: Floor, whole: Terms) -> Text:
     return _quotient(_sum(add(dict(floor.num.terms), scaled(whole, floor.den.number))), floor.den.text, "//")
 
 
-def _compound_key(atom: Compound, text: str) -> tuple[object, ...]:
+def _compound_key(atom: Made, text: str) -> tuple[object, ...]:
     return (False, -1, sorted(u.serial for u in atom.unknowns), text)

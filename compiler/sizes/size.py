@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from types import MappingProxyType
+from typing import assert_never
 from weakref import WeakValueDictionary
 
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Max, Min, Power, Unknown, interned
+from ogive.compiler.sizes.atoms import (
+    MAX_BITS,
+    Atom,
+    Floor,
+    Made,
+    Max,
+    Min,
+    NoNumberError,
+    Power,
+    Range,
+    Unknown,
+    interned,
+    power,
+)
 from ogive.compiler.sizes.floors import reduce_floor
-from ogive.compiler.sizes.intervals import Range, compound_range, lower, term_range
-from ogive.compiler.sizes.numbers import MAX_BITS, NoNumberError, number, power
+from ogive.compiler.sizes.intervals import lower, term_range
+from ogive.compiler.sizes.numbers import number
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
 from ogive.compiler.sizes.show import Text, size_text
 
@@ -206,8 +220,7 @@ def _floor(num: Size, den: Size) -> Size:
     if not rest:
         return _merged_powers(quotient)
     top, under = _merged_powers(rest), _merged_powers(bottom)
-    low, high = compound_range(Floor, [top.range, under.range])
-    return _merged_powers(quotient) + _atom(interned(Floor, (top, under), low, high))
+    return _merged_powers(quotient) + _atom(interned(Floor, top, under))
 
 
 @lru_cache(CACHE)
@@ -230,7 +243,7 @@ def maximum(*sizes: Size | int) -> Size:
     return _extreme(Max, [size(s) for s in sizes])
 
 
-def _extreme(kind: type[Compound], sizes: list[Size]) -> Size:
+def _extreme(kind: type[Min | Max], sizes: list[Size]) -> Size:
     flat: dict[Size, None] = {}
     for part in sizes:
         flat.update(dict.fromkeys(_parts_of(kind, part)))
@@ -243,11 +256,10 @@ def _extreme(kind: type[Compound], sizes: list[Size]) -> Size:
     rests = [part - offset for part in parts]
     factor = content(c for rest in rests for c in rest.terms.values())
     rests = sorted((_of({m: c // factor for m, c in r.terms.items()}) for r in rests), key=_age)
-    low, high = compound_range(kind, [rest.range for rest in rests])
-    return offset + factor * _atom(interned(kind, tuple(rests), low, high))
+    return offset + factor * _atom(interned(kind, *rests))
 
 
-def _parts_of(kind: type[Compound], part: Size) -> tuple[Size, ...]:
+def _parts_of(kind: type[Min | Max], part: Size) -> tuple[Size, ...]:
     if len(part.terms) == 1:
         ((monomial, coefficient),) = part.terms.items()
         if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], kind):
@@ -255,12 +267,12 @@ def _parts_of(kind: type[Compound], part: Size) -> tuple[Size, ...]:
     return (part,)
 
 
-def _beats(kind: type[Compound], a: Size, b: Size) -> bool:
+def _beats(kind: type[Min | Max], a: Size, b: Size) -> bool:
     """Whether `a` makes `b` superfluous; of two that do so to each other there is but one, by normal form.
 
     A common factor goes first, as it does in the atom: a bound of `h//2 - 2*(h//4)` is rounded to a whole number.
     """
-    terms = (b - a if kind is Min else a - b).terms
+    terms = ((b - a) * kind.sign).terms
     factor = content(terms.values())
     gap = lower({m: c // factor for m, c in terms.items()} if factor > 1 else terms)
     return gap is not None and gap >= 0
@@ -283,8 +295,7 @@ def _power(base: Size, exp: Size) -> Size:
 def _symbolic_power(base: Size, exp: Size) -> Size:
     if base is _constant(1):
         return base
-    low, high = compound_range(Power, [base.range, exp.range])
-    return _merged_powers({((interned(Power, (base, exp), low, high), 1),): 1})
+    return _merged_powers({((interned(Power, base, exp), 1),): 1})
 
 
 def _merged_powers(terms: Terms) -> Size:
@@ -324,8 +335,7 @@ def _power_terms(base: Size, free: Size, shift: int) -> Terms:
     if free.is_number:
         return whole
     left = free + min(shift, 0)
-    low, high = compound_range(Power, [base.range, left.range])
-    return multiply(whole, {((interned(Power, (base, left), low, high), 1),): 1})
+    return multiply(whole, {((interned(Power, base, left), 1),): 1})
 
 
 def _whole_powers(num: Size, den: Size) -> tuple[Size, Size]:
@@ -350,12 +360,12 @@ def _rebuilt(old: Size, mapping: Mapping[Unknown, Size], done: dict[Atom, Size |
             return size(mapping[atom]) if atom in mapping else None
         if atom.unknowns.isdisjoint(mapping):
             return None
-        return BUILD[type(atom)](*(_rebuilt(part, mapping, done) for part in atom.parts))
+        return made_of(atom, [_rebuilt(part, mapping, done) for part in atom.parts])
 
     return _with_atoms(old, replaced, done)
 
 
-def rebuild(old: Size, change: Callable[[Size, Compound], Size]) -> Size:
+def rebuild(old: Size, change: Callable[[Size, Made], Size]) -> Size:
     """The size with `change(rebuilt atom, atom)` for every compound atom, the innermost first."""
     done: dict[Atom, Size | None] = {}
 
@@ -363,7 +373,7 @@ def rebuild(old: Size, change: Callable[[Size, Compound], Size]) -> Size:
         if isinstance(atom, Unknown):
             return None
         parts = [_with_atoms(part, replaced, done) for part in atom.parts]
-        return change(BUILD[type(atom)](*parts), atom)
+        return change(made_of(atom, parts), atom)
 
     return _with_atoms(old, replaced, done)
 
@@ -395,6 +405,20 @@ def _with_atoms(old: Size, replaced: Callable[[Atom], Size | None], done: dict[A
     return _merged_powers(total)
 
 
-BUILD: Mapping[type[Compound], Callable[..., Size]] = MappingProxyType(
-    {Floor: _floor, Min: minimum, Max: maximum, Power: _power}
-)
+def made_of(atom: Made, parts: Sequence[Size]) -> Size:
+    """The atom with other operands, in normal form."""
+    match atom:
+        case Floor():
+            return _floor(*parts)
+        case Min():
+            return minimum(*parts)
+        case Max():
+            return maximum(*parts)
+        case Power():
+            return _power(*parts)
+        case _:
+            assert_never(atom)
+
+
+# how texts of the IR, which write atoms as calls, are read
+CALLS: Mapping[str, Callable[..., Size]] = MappingProxyType({Min.name: minimum, Max.name: maximum})

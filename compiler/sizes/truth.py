@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import lcm
 
-from ogive.compiler.sizes.atoms import Compound, Max, Min, Unknown
+from ogive.compiler.sizes.atoms import Compound, Extreme, Unknown
 from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import (
     AllOf,
@@ -193,22 +193,22 @@ def _without_extremes(condition: Condition, budget: int) -> Condition:
     return any_of(*options)
 
 
-def _first_best(extreme: Compound, at: int) -> list[Condition]:
+def _first_best(extreme: Extreme, at: int) -> list[Condition]:
     """That the operand at this place is the first of the smallest (the largest) ones."""
     part = extreme.parts[at]
     found: list[Condition] = []
     for place, other in enumerate(extreme.parts):
         if place != at:
-            smaller, larger = (part, other) if isinstance(extreme, Min) else (other, part)
+            smaller, larger = (part, other) if extreme.sign > 0 else (other, part)
             found.append(lt(smaller, larger) if place < at else le(smaller, larger))
     return found
 
 
-def find_extreme(of: Size) -> Compound | None:
+def find_extreme(of: Size) -> Extreme | None:
     """A minimum or maximum in a size, an outer one first."""
     for monomial in of.terms:
         for atom, _ in monomial:
-            if isinstance(atom, Min | Max):
+            if isinstance(atom, Extreme):
                 return atom
             inner = (find_extreme(part) for part in atom.parts) if isinstance(atom, Compound) else ()
             found = next((extreme for extreme in inner if extreme is not None), None)
