@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from ogive.compiler.sizes.atoms import (
     MAX_BITS,
     Atom,
+    Extreme,
     Floor,
     Made,
     Max,
@@ -22,8 +23,9 @@ from ogive.compiler.sizes.atoms import (
     interned,
     power,
 )
+from ogive.compiler.sizes.extremes import age, needed
 from ogive.compiler.sizes.floors import reduce_floor
-from ogive.compiler.sizes.intervals import lower, term_range
+from ogive.compiler.sizes.intervals import term_range
 from ogive.compiler.sizes.numbers import number
 from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
 from ogive.compiler.sizes.show import Text, size_text
@@ -243,43 +245,16 @@ def maximum(*sizes: Size | int) -> Size:
     return _extreme(Max, [size(s) for s in sizes])
 
 
-def _extreme(kind: type[Min | Max], sizes: list[Size]) -> Size:
-    flat: dict[Size, None] = {}
-    for part in sizes:
-        flat.update(dict.fromkeys(_parts_of(kind, part)))
-    kept = [part for part in flat if not any(_beats(kind, other, part) for other in flat if other is not part)]
-    parts = kept or [next(iter(flat))]
+def _extreme(kind: type[Extreme], sizes: list[Size]) -> Size:
+    parts = needed(kind, sizes)
     if len(parts) == 1:
         return parts[0]
     shared = {m: c for m, c in parts[0].terms.items() if all(p.terms.get(m) == c for p in parts)}
     offset = _of(shared)
     rests = [part - offset for part in parts]
     factor = content(c for rest in rests for c in rest.terms.values())
-    rests = sorted((_of({m: c // factor for m, c in r.terms.items()}) for r in rests), key=_age)
+    rests = sorted((_of({m: c // factor for m, c in r.terms.items()}) for r in rests), key=age)
     return offset + factor * _atom(interned(kind, *rests))
-
-
-def _parts_of(kind: type[Min | Max], part: Size) -> tuple[Size, ...]:
-    if len(part.terms) == 1:
-        ((monomial, coefficient),) = part.terms.items()
-        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], kind):
-            return monomial[0][0].parts
-    return (part,)
-
-
-def _beats(kind: type[Min | Max], a: Size, b: Size) -> bool:
-    """Whether `a` makes `b` superfluous; of two that do so to each other there is but one, by normal form.
-
-    A common factor goes first, as it does in the atom: a bound of `h//2 - 2*(h//4)` is rounded to a whole number.
-    """
-    terms = ((b - a) * kind.sign).terms
-    factor = content(terms.values())
-    gap = lower({m: c // factor for m, c in terms.items()} if factor > 1 else terms)
-    return gap is not None and gap >= 0
-
-
-def _age(part: Size) -> tuple[bool, list[int], str]:
-    return part.is_number, sorted(u.serial for u in part.unknowns), str(part)
 
 
 def _power(base: Size, exp: Size) -> Size:
@@ -420,5 +395,5 @@ def made_of(atom: Made, parts: Sequence[Size]) -> Size:
             assert_never(atom)
 
 
-# how texts of the IR, which write atoms as calls, are read
+# how texts of the IR are read
 CALLS: Mapping[str, Callable[..., Size]] = MappingProxyType({Min.name: minimum, Max.name: maximum})
