@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.pairs import Result
-from ogive.compiler.program import Workspace
+from ogive.compiler.driver.workspace import Workspace
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.arch"))
 GOAL = 0.1  # seconds after an edit

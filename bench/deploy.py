@@ -18,8 +18,8 @@ import ogive
 from bench.calls import called
 from bench.pairs import Count, Result, Run, alternated, best, compare, timed
 from ogive.api import Model
-from ogive.compiler.passes.deploy_flat import deployed as flat
-from ogive.compiler.passes.fold import fold
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed as flat
+from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.deployed import DeployedModel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 import ogive
 from bench import peers_modules
-from ogive.compiler.passes.deploy_flat import deployed
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 
 USES = "use std.nn (Linear, BatchNorm, LayerNorm, LayerScale)\nuse std.vision (Conv, ConvTranspose)\n"
 LAYOUT = ("weight", "constant", "cast", "expand")

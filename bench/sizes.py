@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 LEVELS = 5
 MISSING = "not installed"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.pairs import Result, Run, compare
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 GPT2 = Path(__file__).parents[1] / "examples" / "gpt2.arch"
 IMPORT_TORCH = [sys.executable, "-c", "import torch"]

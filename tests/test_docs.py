@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ogive.codes import sections
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

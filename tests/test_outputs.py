@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import ogive
 from ogive.backends.diagram.diagram import FORMATS
-from ogive.backends.onnx_model import write as writing
+from ogive.backends.onnx_model.serialize import write as writing
 from ogive.cli import cli
 from ogive.grammar.diagnostics import ArchError
 from ogive.outputs import same_file

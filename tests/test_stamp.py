@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ogive
 from ogive.backends.diagram.diagram import FORMATS
 from ogive.backends.diagram.png import SIGNATURE
-from ogive.backends.onnx_model.metadata import metadata
+from ogive.backends.onnx_model.serialize.metadata import metadata
 from ogive.stamp import Stamp, intact
 
 MODEL = ogive.source("block F(x: [b, n]) -> [b, n]:\n    return relu(x)\nmodel M = F").models["M"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 import ogive
-from ogive.backends.onnx_model.sources import of_file as arrays_of
+from ogive.backends.onnx_model.serialize.external_data import of_file as arrays_of
 from ogive.backends.weights import files
 from ogive.cli import cli
 from ogive.grammar.diagnostics import ArchError

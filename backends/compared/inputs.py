@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.ranges import Range, index_ranges, of_elem
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.types import INTS, TensorType
+from ogive.compiler.passes.analysis.ranges import Range, index_ranges, of_elem
 from ogive.compiler.sizes import Size, Unknown
-from ogive.compiler.types import INTS, TensorType
 
 KINDS = ("centred", "boundary", "offset", "constant", "small", "large")
 EDGES = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 16.0, -16.0, 2.0**-7, -(2.0**-7), 2.0**-14)

@@ -10,22 +10,22 @@ from os import PathLike, fspath
 from pathlib import Path as FilePath
 from typing import Literal, Protocol
 
-from ogive.backends.diagram import overview as over
-from ogive.backends.diagram.build import Options
-from ogive.backends.diagram.compose import draw
-from ogive.backends.diagram.errors import DiagramError
-from ogive.backends.diagram.figure import Figure
-from ogive.backends.diagram.geometry import Drawing
-from ogive.backends.diagram.glyphs import LIBRARY
-from ogive.backends.diagram.html import html
-from ogive.backends.diagram.layered import layered
-from ogive.backends.diagram.make import figure_of, figure_of_model
-from ogive.backends.diagram.raster import pdf, png
-from ogive.backends.diagram.svg import svg
-from ogive.backends.diagram.text import text
-from ogive.backends.diagram.theme import Theme, named
-from ogive.backends.diagram.tikz import tikz
-from ogive.compiler.ir import Definition, Model
+from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.figure import Figure
+from ogive.backends.diagram.figure.geometry import Drawing
+from ogive.backends.diagram.figure.theme import Theme, named
+from ogive.backends.diagram.from_ir.build import Options
+from ogive.backends.diagram.from_ir.glyphs import LIBRARY
+from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
+from ogive.backends.diagram.layout import overview as over
+from ogive.backends.diagram.layout.compose import draw
+from ogive.backends.diagram.layout.layered import layered
+from ogive.backends.diagram.render.html import html
+from ogive.backends.diagram.render.raster import pdf, png
+from ogive.backends.diagram.render.svg import svg
+from ogive.backends.diagram.render.text import text
+from ogive.backends.diagram.render.tikz import tikz
+from ogive.compiler.ir.model import Definition, Model
 
 View = Literal["circuit", "overview"]
 

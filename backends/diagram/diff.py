@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from ogive.backends.diagram.diagram import Diagram
-from ogive.backends.diagram.figure import Figure
-from ogive.backends.diagram.make import figure_of
-from ogive.compiler.compare import Comparison, compare
-from ogive.compiler.ir import Definition, Model
+from ogive.backends.diagram.figure.figure import Figure
+from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.ir_tools.compare import Comparison, compare
 
 
 class Difference:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ogive.backends.diagram.diagram import Diagram, diagram
-from ogive.compiler.program import Program
-from ogive.compiler.sketch import sketches
+from ogive.compiler.driver.partial_graphs import sketches
+from ogive.compiler.driver.workspace import Program
 
 
 def broken_diagrams(program: Program, name: str | None, **settings: Any) -> dict[str, Diagram]:

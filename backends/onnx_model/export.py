@@ -9,16 +9,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from onnx import ModelProto
 
-from ogive.backends.onnx_model.builder import RANDOM, Builder
-from ogive.backends.onnx_model.channel_maxima import channel_maxima
-from ogive.backends.onnx_model.elems import FLOATS, NUMPY, concrete
-from ogive.backends.onnx_model.errors import OnnxError, Unheld
-from ogive.backends.onnx_model.functions import DOMAIN, Functions
-from ogive.backends.onnx_model.protos import fill_graph, fill_tensor, fill_values
-from ogive.backends.onnx_model.specialize import Sizes, real
-from ogive.backends.onnx_model.taps import Taps
-from ogive.backends.onnx_model.telling import note_source
-from ogive.backends.onnx_model.tidy import (
+from ogive.backends.onnx_model.graph.builder import RANDOM, Builder
+from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, concrete
+from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld
+from ogive.backends.onnx_model.graph.size_sources import note_source
+from ogive.backends.onnx_model.lower.functions import DOMAIN, Functions
+from ogive.backends.onnx_model.lower.interpreter import Bound, Walker
+from ogive.backends.onnx_model.lower.specialize import Sizes, real
+from ogive.backends.onnx_model.passes.channel_maxima import channel_maxima
+from ogive.backends.onnx_model.passes.post_passes import (
     Stored,
     Weights,
     all_ops,
@@ -27,15 +26,16 @@ from ogive.backends.onnx_model.tidy import (
     store_transposed,
     uses_of,
 )
-from ogive.backends.onnx_model.walk import Bound, Walker
-from ogive.compiler.entry import conditions_at_entry, declared
-from ogive.compiler.ir import Definition, Model, Value
+from ogive.backends.onnx_model.serialize.protos import fill_graph, fill_tensor, fill_values
+from ogive.backends.onnx_model.taps import Taps
+from ogive.compiler.ir.model import Definition, Model, Value
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_tools.entry import conditions_at_entry, declared
 from ogive.compiler.passes import lowered
-from ogive.compiler.passes.frame import optimized
-from ogive.compiler.passes.taps import without_taps
+from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.taps.unasked import without_taps
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth
-from ogive.compiler.types import Axis, TensorType
 
 OPSET = 23  # the first with `Attention` and `RMSNormalization`
 OPSET_RANDOM = 21  # runtimes have the random nodes of no later one yet

@@ -12,7 +12,7 @@ import onnxruntime
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.graph.errors import OnnxError
 
 OTHERS = (TensorProto.BFLOAT16, TensorProto.FLOAT16, TensorProto.DOUBLE)
 CPU = ["CPUExecutionProvider"]

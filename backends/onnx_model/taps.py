@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ogive.backends.onnx_model.builder import Builder
-from ogive.backends.onnx_model.errors import OnnxError
-from ogive.compiler.ir import Node
+from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import Axis, TensorType
 
 
 @dataclass(slots=True)

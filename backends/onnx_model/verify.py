@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from ogive.backends.compared.compare import BASE, UNIT, Judged, judged
 from ogive.backends.compared.inputs import KINDS, drawn, in_type, module_in, moved, specs
 from ogive.backends.compared.order import FirstFirst
-from ogive.backends.onnx_model.elems import NUMPY
-from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.export import Settings, bound_sizes
+from ogive.backends.onnx_model.graph.elems import NUMPY
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.lower.specialize import Sizes
 from ogive.backends.onnx_model.report import Compared, Report
 from ogive.backends.onnx_model.runs import RunError, Runner
-from ogive.backends.onnx_model.specialize import Sizes
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.phases import live
+from ogive.compiler.ir.model import Model
+from ogive.compiler.passes.pipelines.phases import live
 from ogive.compiler.sizes import Facts, Unknown, size
 from ogive.compiler.sizes.sample import samples
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from ogive.compiler.ir import Model
-from ogive.compiler.weights import stored, weights
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.weights import stored, weights
 
 
 @dataclass(frozen=True, slots=True)

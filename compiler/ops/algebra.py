@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve, resolve_all
 from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[Any]  # TensorType, Const or None for each operand
 Statics = Mapping[str, Any]

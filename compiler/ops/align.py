@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.compiler.ir import Const, Scalar
+from ogive.compiler.ir.model import Const, Scalar
+from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.held import fits
 from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size
-from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
 
 Operand = TensorType | Const | None
 

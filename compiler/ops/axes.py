@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.spec import ShapeError
 from ogive.compiler.sizes import Size
-from ogive.compiler.types import TensorType
 
 AxisName = str | int | Size
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ogive.compiler.ir import Const
+from ogive.compiler.ir.model import Const
+from ogive.compiler.ir.types import ELEMENTS, FLOATS, INTS, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.held import fits, number_of
 from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec
-from ogive.compiler.types import ELEMENTS, FLOATS, INTS, TensorType
 
 REAL = (*FLOATS, *INTS)
 NUMERIC = (*REAL, "complex")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.compiler.types import TensorType
+from ogive.compiler.ir.types import TensorType
 
 
 def shown(type: TensorType) -> str:

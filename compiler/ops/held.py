@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ogive.compiler.ir import Const, Scalar
+from ogive.compiler.ir.model import Const, Scalar
 from ogive.compiler.ops.spec import ShapeError
 from ogive.compiler.sizes import Size
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.reduce import some
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import ge, le, size
-from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 ORDERED = (*FLOATS, *INTS)

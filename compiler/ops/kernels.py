@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ogive.compiler.ir import Scalar
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.spatial import per_axis, place, spatial
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, divides, eq, le, lt, maximum, size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.align import common_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
@@ -13,7 +14,6 @@ from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
 from ogive.compiler.ops.spec import Checker, OpSpec, Pattern, ShapeError, StaticSpec
 from ogive.compiler.sizes import le, lt, size
-from ogive.compiler.types import Axis, TensorType
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
-from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 NUMBERS = (*FLOATS, *INTS, "complex")

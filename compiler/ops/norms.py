@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import divides, size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.elems import shown
 from ogive.compiler.ops.pattern_parse import Operand, Parsed, Term, parse
 from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side
 from ogive.compiler.ops.spec import Checker, Pattern, ShapeError
 from ogive.compiler.sizes import Size, divides, size
-from ogive.compiler.types import Axis, TensorType
 
 
 @dataclass(frozen=True, slots=True)

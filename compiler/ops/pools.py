@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.spatial import per_axis, place, spatial
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec
 from ogive.compiler.sizes import Size, ceil_div, le, minimum, size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import number_of, require_elem
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.elems import tensors
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import ge
-from ogive.compiler.types import FLOATS, INTS, Axis, TensorType
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.elems import pack_index, shown, tensors
 from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size, ceil_div, ge, le, lt, size
-from ogive.compiler.types import Axis, TensorType
 
 # in the node, one for each axis: ("all",) | ("index", at) | ("slice", start, stop, step); no bound is negative
 Item = tuple[Any, ...]

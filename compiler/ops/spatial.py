@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.spec import ShapeError
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import Axis, TensorType
 
 
 def per_axis(value: Any, count: int, static: str, *, low: int | None = None) -> tuple[Size, ...]:

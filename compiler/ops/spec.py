@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Condition, Size
-from ogive.compiler.types import Axis, TensorType
 
 Kind = Literal["elementwise", "contraction", "reduction", "layout", "index", "kernel", "value", "random", "structure"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.compiler.ir import Scalar
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.types import ELEMENTS, INTS, Axis, TensorType
 from ogive.compiler.ops.held import fits
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import ELEMENTS, INTS, Axis, TensorType
 
 Types = Sequence[TensorType | None]
 Statics = Mapping[str, Any]

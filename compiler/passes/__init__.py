@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.dead import dead
-from ogive.compiler.passes.fills import mark_fills
-from ogive.compiler.passes.frame import Pass, optimized
-from ogive.compiler.passes.fuse import fuse
-from ogive.compiler.passes.inline import inline
-from ogive.compiler.passes.lift import lift
-from ogive.compiler.passes.rows import mark_rows
-from ogive.compiler.passes.simplify import simplify
-from ogive.compiler.passes.taps import taps_apart
+from ogive.compiler.ir.model import Model
+from ogive.compiler.passes.analysis.fills import mark_fills
+from ogive.compiler.passes.analysis.rows import mark_rows
+from ogive.compiler.passes.cleanup.inline import inline
+from ogive.compiler.passes.cleanup.simplify import simplify
+from ogive.compiler.passes.fusion.fuse import fuse
+from ogive.compiler.passes.infra.dce import dead
+from ogive.compiler.passes.infra.driver import Pass, optimized
+from ogive.compiler.passes.taps.unasked import taps_apart
+from ogive.compiler.passes.vectorize.driver import lift
 
 # what runs before a PyTorch module is written, in this order
 TORCH: tuple[Pass, ...] = (inline, dead, taps_apart, simplify, fuse, simplify, dead)

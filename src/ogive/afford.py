@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ogive.compiler.ir import Model
-from ogive.compiler.weights import weights
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.weights import weights
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.refusals import refuse

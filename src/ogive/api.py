@@ -12,10 +12,10 @@ from ogive.arguments import flag, names, one_of, takes, theme, whole
 from ogive.arguments import path as path_of
 from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
-from ogive.compiler.elaborate.suggest import close
-from ogive.compiler.program import Program as Checked
-from ogive.compiler.program import check_text
-from ogive.compiler.program_types import BlockReport
+from ogive.compiler.driver.reports import BlockReport
+from ogive.compiler.driver.workspace import Program as Checked
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.elaborate.modules.suggest import close
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render
@@ -25,7 +25,7 @@ from ogive.refusals import refuse, unknown, wrong
 
 if TYPE_CHECKING:
     from ogive.backends.diagram.diagram import Diagram
-    from ogive.compiler.passes.deploy_recipe import Recipe
+    from ogive.compiler.passes.pipelines.recipes import Recipe
     from ogive.deployed import DeployedModel
 
 __all__ = ["Block", "Model", "Program", "load", "source"]

@@ -12,7 +12,7 @@ from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import Slot
 from ogive.backends.weights.plan import check_ties, plan_back, tied
-from ogive.compiler.weights import opaque
+from ogive.compiler.ir.weights import opaque
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.refusals import refuse, warn, wrong
@@ -71,7 +71,7 @@ def arrays(
     model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
 ) -> dict[str, Any]:
     """Weights under our names as arrays that share memory with what they came from. Files need no torch."""
-    from ogive.backends.onnx_model.sources import equal, moved, of_file, of_state, strange
+    from ogive.backends.onnx_model.serialize.external_data import equal, moved, of_file, of_state, strange
 
     mapping = map_of(map_)
     with rendered():

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.compiler.ir import Definition, Graph, Model, Node, Operand
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Side, atoms_of
 from ogive.compiler.sizes import Size, size
-from ogive.compiler.types import Axis, TensorType
 
 Types = Sequence[TensorType]
 Mask = tuple[bool, ...]  # for each input or output, whether the derivative goes through it

@@ -13,15 +13,15 @@ from ogive.arguments import device as device_here
 from ogive.arguments import flag, float_type, listed, named, takes, tensor, whole
 from ogive.arguments import theme as themes
 from ogive.checkpoints import AnyPath, load, rendered, unwrapped
-from ogive.compiler.elaborate.suggest import close
-from ogive.compiler.ir import Model as IR
-from ogive.compiler.passes.conversion import Conversion
-from ogive.compiler.passes.deploy import PASSES, Deployed, PassCall, calls_of, run
-from ogive.compiler.passes.deploy_flat import deployed
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.phases import live, training_paths
-from ogive.compiler.passes.places import turned
-from ogive.compiler.program_types import ModelReport
+from ogive.compiler.driver.reports import ModelReport
+from ogive.compiler.elaborate.modules.suggest import close
+from ogive.compiler.ir.model import Model as IR
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
+from ogive.compiler.passes.conversion.graph import Conversion
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.infra.instance_paths import turned
+from ogive.compiler.passes.pipelines.phases import live, training_paths
+from ogive.compiler.passes.pipelines.registry import PASSES, Deployed, PassCall, calls_of, run
 from ogive.cost import multiply_adds
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from torch import Tensor, device, nn
     from torch import dtype as Dtype
 
-    from ogive.backends.convert.verify import Difference
     from ogive.backends.diagram.diagram import Diagram
+    from ogive.backends.weight_conversion.verify import Difference
     from ogive.backends.weights.maps import WeightMap
 
 SOURCE = "source"
@@ -69,7 +69,7 @@ class DeployedModel(Model):
 
     def conversion_source(self) -> str:
         """A Python module that needs torch alone: its `convert(state)` gives the weights of this model."""
-        from ogive.backends.convert.source import source_of
+        from ogive.backends.weight_conversion.source import source_of
 
         return self.origin.stamp.signed(source_of(self.conversion).encode(), "py").decode()
 
@@ -87,7 +87,7 @@ class DeployedModel(Model):
         `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are
         missing, left over or misshapen, and where two names of one weight differ.
         """
-        from ogive.backends.convert.run import convert
+        from ogive.backends.weight_conversion.run import convert
 
         self._refuse_training(weights)
         state = load(self.source, weights, map, meta=True)
@@ -106,7 +106,7 @@ class DeployedModel(Model):
     @takes(inputs=listed(tensor), sizes=named(whole(0)))
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
         """Run source and result on the same inputs, random at these sizes where none are given."""
-        from ogive.backends.convert.verify import verify
+        from ogive.backends.weight_conversion.verify import verify
 
         self._refuse_training(state)
         self._refuse_random()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogive.backends.diagram.diagram import Diagram, beside
 from ogive.backends.diagram.diff import Difference
-from ogive.backends.diagram.hasse import hasse
-from ogive.backends.diagram.svg import svg
+from ogive.backends.diagram.layout.hasse import hasse
+from ogive.backends.diagram.render.svg import svg
 
 __all__ = ["Diagram", "Difference", "beside", "hasse", "svg"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ogive.compiler.program import Program
+from ogive.compiler.driver.workspace import Program
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.edits import apply_edits
 

@@ -32,8 +32,8 @@ from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import Slot, slots
 from ogive.checkpoints import AnyPath, load, unload
-from ogive.compiler.program_types import ModelReport
-from ogive.compiler.weights import stored
+from ogive.compiler.driver.reports import ModelReport
+from ogive.compiler.ir.weights import stored
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from torch import Tensor, device, nn
 
     from ogive.backends.diagram.diagram import Diagram
-    from ogive.compiler.passes.deploy import PassCall
-    from ogive.compiler.passes.deploy_recipe import Recipe
+    from ogive.compiler.passes.pipelines.recipes import Recipe
+    from ogive.compiler.passes.pipelines.registry import PassCall
     from ogive.deployed import DeployedModel
 
 OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
@@ -141,7 +141,7 @@ class Model:
         with needs("torch"):
             from torch import get_default_device
 
-            from ogive.backends.pytorch.module import build
+            from ogive.backends.pytorch.module.module import build
 
         if str(get_default_device() if device is None else device) == "cpu":
             affordable(self.ir)
@@ -150,7 +150,7 @@ class Model:
     @takes(recipe=maybe(text), checks=flag)
     def torch_source(self, *, recipe: str | None = None, checks: bool = True) -> str:
         """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
-        from ogive.backends.pytorch.emit import emit
+        from ogive.backends.pytorch.module.file import emit
 
         if recipe is not None:
             return self.deploy(recipe).torch_source(checks=checks)

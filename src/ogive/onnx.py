@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ogive.backends.onnx_model.contract import Contract
+from ogive.backends.onnx_model.serialize.contract import Contract
 
 __all__ = ["Contract"]

@@ -62,9 +62,9 @@ def export(
 
     places([path])  # refused before anything is computed
     runnable(model.ir, ("repeat",))
-    from ogive.backends.onnx_model.errors import OnnxError
     from ogive.backends.onnx_model.export import Settings, exported
-    from ogive.backends.onnx_model.write import write
+    from ogive.backends.onnx_model.graph.errors import OnnxError
+    from ogive.backends.onnx_model.serialize.write import write
 
     settings = Settings(asked.sizes, asked.ranks, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)
     given = arrays(model, model.torch() if weights is None else weights, map_, depth=5)

@@ -8,9 +8,9 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from ogive.compiler.elaborate.plain import statics_of
-from ogive.compiler.ir import Definition, Model
-from ogive.compiler.program import Program, texts_of
+from ogive.compiler.driver.workspace import Program, texts_of
+from ogive.compiler.elaborate.state.plain import statics_of
+from ogive.compiler.ir.model import Definition, Model
 from ogive.outputs import Output, write
 from ogive.stamp import Stamp
 

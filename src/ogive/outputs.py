@@ -15,7 +15,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Literal
 
-from ogive.backends.onnx_model.metadata import metadata as onnx_metadata
+from ogive.backends.onnx_model.serialize.metadata import metadata as onnx_metadata
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.whole import Files
 from ogive.grammar.diagnostics import ArchError, Diagnostic

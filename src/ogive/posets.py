@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from ogive.compiler.poset import Poset, PosetError, antichain, chain, composed, minkowski, product
+from ogive.compiler.posets.poset import Poset, PosetError, antichain, chain, composed, minkowski, product
 
 __all__ = ["Poset", "PosetError", "antichain", "chain", "composed", "minkowski", "product"]

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import ogive
 from ogive.backends.diagram import png
-from ogive.backends.diagram.labels import printable
-from ogive.compiler.program import Program, texts_of
+from ogive.backends.diagram.figure.labels import printable
+from ogive.compiler.driver.workspace import Program, texts_of
 
 HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
 BLANK = "0" * 64

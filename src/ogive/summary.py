@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from ogive.backends.weights.paths import Slot
-from ogive.compiler.ir import Graph, Model
+from ogive.compiler.ir.model import Graph, Model
+from ogive.compiler.ir.weights import opaque
 from ogive.compiler.sizes import Unknown, size
-from ogive.compiler.weights import opaque
 from ogive.cost import multiply_adds, runs, taken
 
 LOOPS = ("repeat", "scan", "over", "each")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from ogive.compiler.program import Program, check_text
+from ogive.compiler.driver.workspace import Program, check_text
 
 
 def check(source: str) -> Program:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ogive.compiler.program import Program, Workspace, check_text
+from ogive.compiler.driver.workspace import Program, Workspace, check_text
 
 SECONDS = 5  # of the processor; most take a hundredth of that
 
@@ -169,7 +169,7 @@ def test_what_is_refused_is_refused_again() -> None:
 def test_steps_depend_on_nothing_but_the_text() -> None:
     """Not on the order of sets, which changes with the seed of hashes and with addresses."""
     code = (
-        "from ogive.compiler.program import Workspace\nimport sys\n"
+        "from ogive.compiler.driver.workspace import Workspace\nimport sys\n"
         "w = Workspace()\nw.check(sys.stdin.read())\nprint(w.facts.tally.effort.spent)\n"
     )
     counts = set()

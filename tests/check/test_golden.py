@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ogive.codes import sections
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.render import render
 

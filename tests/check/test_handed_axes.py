@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 BLOCKS = """
 block over_axis[a: axis](x: [b, n, d]) -> [b, n, d]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.api import Model
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 TEXT = """
 use std.nn (Linear, LayerNorm)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from check.programs import check
-from ogive.compiler.weights import weights
+from ogive.compiler.ir.weights import weights
 
 PATHS = {
     "a label names the place": (

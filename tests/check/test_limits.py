@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 SECONDS = 20  # far beyond what any of them takes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ogive.compiler.program import Program, check_text
+from ogive.compiler.driver.workspace import Program, check_text
 
 FILES = sorted((Path(__file__).parents[1] / "golden" / "marked").glob("*.arch"))
 CASES = [

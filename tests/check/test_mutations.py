@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ogive import stdlib
-from ogive.compiler.program import Program, Workspace, check_text
+from ogive.compiler.driver.workspace import Program, Workspace, check_text
 from ogive.grammar.render import render, to_json
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.arch"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import ogive
 from check.random_programs import RandomProgram, programs
-from ogive.compiler.program import Program, check_text
+from ogive.compiler.driver.workspace import Program, check_text
 from ogive.compiler.sizes import Unknown
 from ogive.mend import mend
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from check.programs import check, conditions, errors
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.diagnostics import Diagnostic
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

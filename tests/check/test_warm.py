@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ogive.compiler import program
-from ogive.compiler.program import Workspace, check_text
+from ogive.compiler.driver import workspace as program
+from ogive.compiler.driver.workspace import Workspace, check_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

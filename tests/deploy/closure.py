@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from ogive.compiler.poset import Poset
+from ogive.compiler.posets.poset import Poset
 
 
 def least_cut(poset: Poset, x: Sequence[float]) -> float:

@@ -10,14 +10,14 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from ogive.backends.convert.run import convert
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.deploy_flat import deployed
-from ogive.compiler.passes.deploy_passed import Passed
-from ogive.compiler.passes.fold import fold
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
+from ogive.compiler.passes.conversion.result import Passed
+from ogive.compiler.passes.weight_folding.driver import fold
 
 USES = """use std.nn (Embedding, Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
 use std.reparam (ConvNorm, MobileOneBlock, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)

@@ -10,15 +10,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ogive.backends.convert.run import convert
-from ogive.compiler.ir import Definition, Graph, Init, Model, Node, Value, Weight
-from ogive.compiler.passes.affine import Affine, Term, after, identity
-from ogive.compiler.passes.affine_sum import merge
-from ogive.compiler.passes.conversion import conversion
-from ogive.compiler.passes.conversion_scope import Scope
-from ogive.compiler.passes.fold_static import scope_of_model
+from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.ir.model import Definition, Graph, Init, Model, Node, Value, Weight
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.passes.conversion.graph import conversion
+from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.weight_folding.affine import Affine, Term, after, identity
+from ogive.compiler.passes.weight_folding.affine_sum import merge
+from ogive.compiler.passes.weight_folding.binding_time import scope_of_model
 from ogive.compiler.sizes import size
-from ogive.compiler.types import Axis, TensorType
 
 SIDES = st.integers(0, 2)
 

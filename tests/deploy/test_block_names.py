@@ -7,7 +7,7 @@ import torch
 import ogive
 from deploy.folding import folded, model, randomized
 from deploy.test_fold_examples import EXAMPLES
-from ogive.compiler.weights import weights
+from ogive.compiler.ir.weights import weights
 
 
 def left(body: str, types: str = "(x: [b, 4, h, w]) -> [b, c', h', w']") -> list[str]:

@@ -15,7 +15,7 @@ import ogive
 from deploy.folding import randomized
 from ogive.api import Model
 from ogive.cli import cli
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 from ogive.deployed import DeployedModel
 from ogive.grammar.diagnostics import ArchError
 
@@ -49,7 +49,7 @@ def exact(model: Model) -> dict[str, Tensor]:
 
 def step_by_step(model: DeployedModel, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Each conversion by itself."""
-    from ogive.backends.convert.run import convert
+    from ogive.backends.weight_conversion.run import convert
 
     for step in model.passes.steps:
         state = convert(step.conversion, state, None)

@@ -13,20 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ogive.backends.convert.run import convert
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.deploy_flat import deployed
-from ogive.compiler.passes.deploy_passed import Passed, PassError
-from ogive.compiler.passes.expert_average import expert_average, merge_experts
-from ogive.compiler.passes.expert_partition import PARTITIONS
-from ogive.compiler.passes.fold import fold
-from ogive.compiler.printer import text
-from ogive.compiler.program import check_text
-from ogive.compiler.reader import read
-from ogive.compiler.verify import verify
-from ogive.compiler.weights import weights
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.weights import weights
+from ogive.compiler.ir_text.printer import text
+from ogive.compiler.ir_text.reader import read
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
+from ogive.compiler.passes.conversion.result import Passed, PassError
+from ogive.compiler.passes.experts.average import expert_average, merge_experts
+from ogive.compiler.passes.experts.partition import PARTITIONS
+from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.cost import multiply_adds
 
 TEXT = """use std.nn (Linear, LayerNorm, BatchNorm)

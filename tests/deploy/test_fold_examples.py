@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from deploy.folding import Folded, folded, image, randomized
-from ogive.backends.convert.run import convert
-from ogive.backends.convert.verify import random_inputs, verify
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.fold import fold
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify as verify_ir
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import convert
+from ogive.backends.weight_conversion.verify import random_inputs, verify
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify as verify_ir
+from ogive.compiler.passes.weight_folding.driver import fold
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

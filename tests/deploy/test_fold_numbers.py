@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 import ogive
 from deploy.folding import folded, image, model, randomized
-from ogive.backends.convert.run import convert
-from ogive.backends.pytorch.module import build
-from ogive.compiler.passes.fold import fold
-from ogive.compiler.program import check_text
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.passes.weight_folding.driver import fold
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"

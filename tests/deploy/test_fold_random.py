@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from deploy.folding import Folded, folded, image, model
-from ogive.backends.convert.run import module_of
-from ogive.backends.convert.verify import verify
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Graph, Model
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import module_of
+from ogive.backends.weight_conversion.verify import verify
+from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ops import OPS
-from ogive.compiler.passes.deploy_flat import deployed
-from ogive.compiler.passes.fold import fold
-from ogive.compiler.passes.fold_static import STAYING
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
+from ogive.compiler.passes.weight_folding.binding_time import STAYING
+from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.compiler.sizes import size
 from ogive.cost import multiply_adds
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from deploy.folding import folded, image, model
-from ogive.backends.convert.run import convert, module_of
-from ogive.backends.pytorch.module import build
-from ogive.compiler.passes.fold import fold
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.run import convert, module_of
+from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.grammar.diagnostics import ArchError
 
 IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"

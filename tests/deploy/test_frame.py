@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 import ogive
 from deploy.folding import randomized
 from ogive.cli import cli
-from ogive.compiler.passes.deploy import PASSES, PassCall, calls_of, run
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.pipelines.registry import PASSES, PassCall, calls_of, run
 from ogive.grammar.diagnostics import ArchError
 
 TEXT = """use std.nn (BatchNorm, Linear)

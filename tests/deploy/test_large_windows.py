@@ -13,9 +13,9 @@ import torch
 
 import ogive
 from deploy.closure import least_cut
-from ogive.compiler.poset import Poset, PosetError
-from ogive.compiler.poset_form import closed_form
-from ogive.compiler.poset_text import read
+from ogive.compiler.posets.closed_form import closed_form
+from ogive.compiler.posets.poset import Poset, PosetError
+from ogive.compiler.posets.syntax import read
 from ogive.grammar.diagnostics import ArchError
 
 

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import ogive
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.deploy import PassCall, run
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.pipelines.registry import PassCall, run
 
 TEXT = """use std.nn (Linear)
 use std.posets (PosetPool)

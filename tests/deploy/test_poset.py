@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from deploy.closure import least_cut
-from ogive.backends.pytorch.module import build
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.poset_pool import poset_pool
-from ogive.compiler.poset import Poset, PosetError, antichain, chain, product
-from ogive.compiler.poset_form import closed_form
-from ogive.compiler.poset_text import NAMES, read
-from ogive.compiler.program import check_text
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.posets.pool import poset_pool
+from ogive.compiler.posets.closed_form import closed_form
+from ogive.compiler.posets.poset import Poset, PosetError, antichain, chain, product
+from ogive.compiler.posets.syntax import NAMES, read
 
 COVERS = (9, 16, 12, 6, 10, 10, 9, 6, 8, 9, 7, 7, 8, 5, 6, 7)  # upsets of the 16 posets on 4 elements, by number
 

@@ -20,17 +20,17 @@ from torch import Tensor, nn
 
 import ogive
 from deploy.closure import least_cut
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.deploy import PassCall
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.poset_nodes import closed_is_less
-from ogive.compiler.passes.poset_pool import poset_pool
-from ogive.compiler.poset import Poset, PosetError, antichain, chain, composed, minkowski
-from ogive.compiler.poset_form import closed_form
-from ogive.compiler.poset_text import read
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.pipelines.registry import PassCall
+from ogive.compiler.passes.posets.nodes import closed_is_less
+from ogive.compiler.passes.posets.pool import poset_pool
+from ogive.compiler.posets.closed_form import closed_form
+from ogive.compiler.posets.poset import Poset, PosetError, antichain, chain, composed, minkowski
+from ogive.compiler.posets.syntax import read
 
 TEXT = """block Net(x: [b, c, h, w]) -> [b, c, h', w']
 where h > 8, w > 8:

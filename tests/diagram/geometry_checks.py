@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ogive.backends.diagram.geometry import Drawing, Path, Text, extent
+from ogive.backends.diagram.figure.geometry import Drawing, Path, Text, extent
 
 Rect = tuple[float, float, float, float]
 MARGIN = 8.0

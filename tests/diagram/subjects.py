@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from ogive.compiler.ir import Definition, Model
-from ogive.compiler.program import Workspace
+from ogive.compiler.driver.workspace import Workspace
+from ogive.compiler.ir.model import Definition, Model
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("examples/*.arch"), *ROOT.glob("stdlib/*.arch"), *ROOT.glob("docs/gallery/*.arch")])

@@ -6,10 +6,10 @@ import pytest
 
 from diagram.geometry_checks import faults
 from diagram.subjects import block, subject, subjects
-from ogive.backends.diagram.compose import draw
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.diff import Difference
-from ogive.backends.diagram.law import violations
+from ogive.backends.diagram.from_ir.invariants import violations
+from ogive.backends.diagram.layout.compose import draw
 
 SUBJECTS = subjects()
 HEAD = "use std.nn (Linear, LayerNorm)\nblock A[d](x: [b, d]) -> [b, d]:\n"

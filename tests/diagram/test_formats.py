@@ -17,12 +17,12 @@ import pytest
 from diagram.subjects import ROOT, block, subject, subjects
 from ogive.backends.diagram.diagram import FORMATS, diagram
 from ogive.backends.diagram.diff import Difference
-from ogive.backends.diagram.errors import DiagramError
-from ogive.backends.diagram.geometry import PATHS, Text
-from ogive.backends.diagram.geometry import Path as Line
-from ogive.backends.diagram.svg import number, path_data
-from ogive.backends.diagram.theme import DARK, LIGHT, Palette, Theme
-from ogive.backends.diagram.tikz import escaped, path
+from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.geometry import PATHS, Text
+from ogive.backends.diagram.figure.geometry import Path as Line
+from ogive.backends.diagram.figure.theme import DARK, LIGHT, Palette, Theme
+from ogive.backends.diagram.render.svg import number, path_data
+from ogive.backends.diagram.render.tikz import escaped, path
 from ogive.stamp import intact
 
 SUBJECTS = subjects()
@@ -61,7 +61,7 @@ def test_every_text_format_is_written(name: str) -> None:
 
 def test_the_same_bytes_whatever_the_hash_seed() -> None:
     code = (
-        "from ogive.compiler.program import check_text; from ogive.backends.diagram.diagram import diagram;"
+        "from ogive.compiler.driver.workspace import check_text; from ogive.backends.diagram.diagram import diagram;"
         "p = check_text(open('examples/gpt2.arch').read(), 'examples/gpt2.arch');"
         "import hashlib; d = diagram(p.models['Tiny'].ir, depth=2);"
         "print([hashlib.sha256(d.text(f).encode()).hexdigest() for f in ('svg', 'tex', 'html', 'dot', 'mmd', 'txt')])"

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from diagram.subjects import block, definition, subjects
-from ogive.backends.diagram.build import Options
-from ogive.backends.diagram.figure import Column, Figure, Link, Op, Section
-from ogive.backends.diagram.labels import size_label
-from ogive.backends.diagram.law import violations
-from ogive.backends.diagram.links import BY_KIND, RULES
-from ogive.backends.diagram.make import divisions, figure_of
-from ogive.compiler.ir import Definition, Graph, Model
+from ogive.backends.diagram.figure.figure import Column, Figure, Link, Op, Section
+from ogive.backends.diagram.figure.labels import size_label
+from ogive.backends.diagram.from_ir.build import Options
+from ogive.backends.diagram.from_ir.invariants import violations
+from ogive.backends.diagram.from_ir.links import BY_KIND, RULES
+from ogive.backends.diagram.from_ir.make import divisions, figure_of
+from ogive.compiler.ir.model import Definition, Graph, Model
 from ogive.compiler.ops import OPS
 
 SUBJECTS = subjects()

@@ -9,16 +9,16 @@ import pytest
 
 from diagram.geometry_checks import shrunk
 from diagram.subjects import block, subjects
-from ogive.backends.diagram.build import Options
 from ogive.backends.diagram.diagram import diagram
-from ogive.backends.diagram.figure import Section
-from ogive.backends.diagram.geometry import Path as Line
-from ogive.backends.diagram.geometry import Text
-from ogive.backends.diagram.make import figure_of
-from ogive.backends.diagram.place import SEPARATOR, Placed
-from ogive.backends.diagram.route import Jump, crossings, tracks
-from ogive.backends.diagram.theme import Theme
-from ogive.backends.diagram.wrap import rows
+from ogive.backends.diagram.figure.figure import Section
+from ogive.backends.diagram.figure.geometry import Path as Line
+from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.from_ir.build import Options
+from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.layout.place import SEPARATOR, Placed
+from ogive.backends.diagram.layout.route import Jump, crossings, tracks
+from ogive.backends.diagram.layout.wrap import rows
 
 SUBJECTS = subjects()
 BASELINE = Path(__file__).with_name("crossings.txt")

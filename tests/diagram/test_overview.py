@@ -15,10 +15,10 @@ from diagram.geometry_checks import holds, inside, overlap, plates, segments, sh
 from diagram.subjects import block, subject, subjects
 from diagram.test_geometry import chain
 from ogive.backends.diagram.diagram import Diagram, diagram
-from ogive.backends.diagram.geometry import Drawing, Path
-from ogive.backends.diagram.layered import layered
-from ogive.backends.diagram.overview import Box, Edge, Overview, overview
-from ogive.backends.diagram.theme import Theme
+from ogive.backends.diagram.figure.geometry import Drawing, Path
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.layered import layered
+from ogive.backends.diagram.layout.overview import Box, Edge, Overview, overview
 
 SUBJECTS = subjects()
 

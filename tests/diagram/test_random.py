@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from diagram.geometry_checks import faults
 from diagram.subjects import block
-from ogive.backends.diagram.build import Options
-from ogive.backends.diagram.compose import draw
-from ogive.backends.diagram.law import violations
-from ogive.backends.diagram.make import figure_of
-from ogive.backends.diagram.svg import svg
-from ogive.backends.diagram.text import text
-from ogive.backends.diagram.tikz import tikz
+from ogive.backends.diagram.from_ir.build import Options
+from ogive.backends.diagram.from_ir.invariants import violations
+from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.layout.compose import draw
+from ogive.backends.diagram.render.svg import svg
+from ogive.backends.diagram.render.text import text
+from ogive.backends.diagram.render.tikz import tikz
 
 HEAD = "use std.nn (Linear, LayerNorm)\nblock Sub[d](x: [*b, d]) -> [*b, d]:\n"
 HEAD += "    return x |> Linear[d, 2*d] |> relu |> Linear[2*d, d]"

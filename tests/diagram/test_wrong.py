@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from diagram.geometry_checks import faults
-from ogive.backends.diagram.law import violations
+from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 BROKEN = {
     "sizes": "use std.nn (Linear)\nblock A[d](x: [b, d]) -> [b, d]:\n    z = x |> Linear[d, 2*d]\n    return x + z",

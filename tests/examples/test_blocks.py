@@ -11,10 +11,10 @@ import ogive
 from ogive import stdlib
 from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.onnx_model.lower.specialize import Sizes
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from ogive.backends.onnx_model.verify import choices, inputs
-from ogive.backends.onnx_model.write import whole
 from ogive.grammar.parser import parse
 from ogive.grammar.syntax import Block
 from onnx_model.harness import array, difference, session

@@ -10,7 +10,7 @@ import torch
 
 from examples.test_tiny import inputs
 from ogive.api import Program
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ogive import stdlib
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.parser import parse
 from ogive.grammar.syntax import Block
 

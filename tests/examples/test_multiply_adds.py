@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 import ogive
-from ogive.compiler.ir import Model
+from ogive.compiler.ir.model import Model
 from ogive.compiler.sizes import Unknown, size
 from ogive.cost import multiply_adds
 from ogive.summary import operations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ogive import stdlib
+from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ops import OPS
-from ogive.compiler.program import check_text
 from ogive.grammar.parser import parse
 from ogive.grammar.print_expr import expr
 from ogive.grammar.syntax import Block, Const, StaticDecl

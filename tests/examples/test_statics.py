@@ -18,7 +18,7 @@ from examples.test_blocks import CASES, IMAGE, LINE, MODULES, OPERATOR
 from ogive import stdlib
 from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes
-from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.onnx_model.lower.specialize import Sizes
 from ogive.backends.onnx_model.verify import choices, inputs
 from ogive.compiler.sizes import TRUE, Unknown, size
 from ogive.grammar.diagnostics import ArchError

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from generated.tree import Let, Plain, Program, Region, Weight, walk
-from ogive.compiler.ir import Definition, Model
+from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ops import OPS
 
 STATEMENTS = (

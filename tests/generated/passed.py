@@ -9,15 +9,15 @@ import torch
 
 from generated.close import CANCELLED, EXACT, TIMES, Bound, Differs, compare
 from generated.subject import Run, Subject
-from ogive.compiler.ir import Model
-from ogive.compiler.passes.dead import dead
-from ogive.compiler.passes.deploy_passed import PassError
-from ogive.compiler.passes.frame import optimized
-from ogive.compiler.passes.fuse import fuse
-from ogive.compiler.passes.inline import inline
-from ogive.compiler.passes.lift import lift
-from ogive.compiler.passes.simplify import simplify
-from ogive.compiler.verify import verify
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.cleanup.inline import inline
+from ogive.compiler.passes.cleanup.simplify import simplify
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.fusion.fuse import fuse
+from ogive.compiler.passes.infra.dce import dead
+from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.vectorize.driver import lift
 from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers
 from reference.interpreter import Reference

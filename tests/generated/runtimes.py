@@ -15,9 +15,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from generated.close import CANCELLED, EXACT, SINGLE, TIMES, Bound, Differs, compare
 from generated.evaluator import evaluated, lacking, nodes_of, words_of
 from generated.subject import UNIT, Run, Subject, Unfit
-from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.serialize.write import whole
 from onnx_model.harness import checked
 from reference.arrays import Numbers
 

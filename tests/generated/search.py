@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from generated.subject import Subject
-from ogive.compiler.ir import Node
+from ogive.compiler.ir.model import Node
 from reference.arrays import Array, Numbers, add, constant, gradient, mul, real, scale, sub, total, where
 from reference.interpreter import Reference
 from reference.store import Store

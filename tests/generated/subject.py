@@ -17,12 +17,12 @@ from generated.text import program_text
 from generated.tree import Program
 from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes
-from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.onnx_model.lower.specialize import Sizes
 from ogive.backends.onnx_model.verify import choices
 from ogive.backends.weights.paths import Slot
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.types import TensorType
-from ogive.compiler.verify import verify
 from reference.arrays import Array, Numbers
 from reference.interpreter import Reference
 from reference.store import Store

@@ -12,8 +12,8 @@ from generated.examine import examine
 from generated.known import known
 from generated.program import PAIRS, program
 from generated.text import program_text
+from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ops import OPS
-from ogive.compiler.program import check_text
 
 FIXED = [f"fixed/{number}" for number in range(24)]
 FRESH = 12

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.api import Model
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 
 Weights = dict[str, Tensor]
 FOLDER = Path(__file__).parent / "programs"

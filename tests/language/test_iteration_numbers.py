@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import ogive
 from language.iteration_numbers import STARTS, VALUES, looped, unrolled
 from ogive.api import Model
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 
 
 def pair(body: str) -> tuple[Model, nn.Module, nn.Module]:

@@ -19,12 +19,12 @@ from language.path_loops import CASES as LOOPS
 from language.path_programs import Array, Program
 from language.path_random import program
 from ogive.api import Model
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir_text.printer import text
+from ogive.compiler.ir_text.reader import read
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
-from ogive.compiler.passes.frame import named_apart
-from ogive.compiler.printer import text
-from ogive.compiler.program import check_text
-from ogive.compiler.reader import read
-from ogive.compiler.verify import verify
+from ogive.compiler.passes.infra.driver import named_apart
 
 SEEDS = range(30)
 MORE = range(1000, 2000)

@@ -12,7 +12,7 @@ from language.blocks import CASES as BLOCKS
 from language.calls import CASES as CALLS
 from language.harness import Case, compare, flat
 from language.loops import CASES as LOOPS
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 
 CASES = (*LOOPS, *BLOCKS, *CALLS)
 

@@ -9,7 +9,7 @@ import torch
 import ogive
 from generated.runtimes import session
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.write import whole
 from reference.arrays import Array
 from reference.interpreter import Reference
 from reference.store import Store

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
+from ogive.compiler.ir_text.printer import text
+from ogive.compiler.ir_text.reader import read
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
-from ogive.compiler.printer import text
-from ogive.compiler.reader import read
-from ogive.compiler.verify import verify
 from onnx_model.harness import array, checked, difference, session
 
 COUNT = 3

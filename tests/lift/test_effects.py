@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import ogive
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
-from ogive.compiler.verify import verify
 
 HEAD = """
 use std.nn (Linear, LayerNorm, BatchNorm)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
-from ogive.compiler.verify import verify
 from onnx_model.harness import array, checked, difference, session
 
 TEXT = """

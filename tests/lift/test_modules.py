@@ -8,7 +8,7 @@ import pytest
 
 import ogive
 from ogive.api import Block
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 STEM = "use std.nn (Linear)\n\nblock Stem[d](x: [*b, d]) -> [*b, d]:\n    return x |> Linear[d, d] as lin\n"
 USER = "use {module} (Stem)\n\nblock A(x: [b, 6]) -> [b, 6]:\n    return x |> Stem[6] as stem\n\nmodel M = A\n"

@@ -12,8 +12,8 @@ from torch import nn
 
 import ogive
 from ogive.api import Model
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir_tools.verify import verify
 
 TEXT = """
 use std.nn (Linear, LayerNorm, BatchNorm)

@@ -13,7 +13,7 @@ from torch.nn.utils import parameters_to_vector
 
 import ogive
 from ogive.api import Block, Model
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 
 TEXT = """
 use std.nn (Linear, LayerNorm)

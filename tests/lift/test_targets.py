@@ -12,8 +12,8 @@ from torch import Tensor
 import ogive
 from lift.test_blocks import program
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from pytorch.test_operations import Calls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -8,14 +8,13 @@ from mutants.sites import ROOT
 
 AREAS: dict[str, tuple[str, ...]] = {
     "torch": (
-        "backends/pytorch/lower_*.py", "backends/pytorch/moves.py", "backends/pytorch/slices.py",
-        "backends/pytorch/pads.py", "backends/pytorch/contractions.py", "backends/pytorch/derivatives.py",
-        "backends/pytorch/regions.py", "backends/pytorch/inits.py", "backends/pytorch/constraints.py",
+        "backends/pytorch/ops/*.py", "backends/pytorch/module/autograd.py", "backends/pytorch/module/regions.py",
+        "backends/pytorch/weights/inits.py", "backends/pytorch/module/constraints.py",
     ),
-    "onnx": ("backends/onnx_model/lower_*.py", "backends/onnx_model/loops.py", "backends/onnx_model/folding.py"),
-    "derivatives": ("backends/onnx_model/derive*.py",),
-    "batching": ("compiler/passes/lift*.py",),
-    "passes": ("compiler/passes/*.py",),
+    "onnx": ("backends/onnx_model/ops/*.py", "backends/onnx_model/lower/*.py", "backends/onnx_model/graph/*.py"),
+    "derivatives": ("backends/onnx_model/autodiff/*.py",),
+    "batching": ("compiler/passes/vectorize/*.py",),
+    "passes": ("compiler/passes/*/*.py",),
 }  # fmt: skip
 TESTS = (
     "tests/ops", "tests/onnx_model", "tests/lift", "tests/passes", "tests/deploy", "tests/pytorch", "tests/language",

@@ -53,16 +53,16 @@ def _made_in(value: Any, folder: str) -> bool:
 
 def helpers() -> Iterator[Mutant]:
     """The mutants of each helper of emitted files."""
-    from ogive.backends.pytorch.helpers import HELPERS
+    from ogive.backends.pytorch.ops.helpers import HELPERS
 
     for name, text in HELPERS.items():
-        for mutant in mutants("backends/pytorch/helpers.py", text):
+        for mutant in mutants("backends/pytorch/ops/helpers.py", text):
             yield replace(mutant, function=f"{name}/{mutant.function}")
 
 
 def rewrite(mutant: Mutant) -> None:
     """Change the text of a helper."""
-    from ogive.backends.pytorch.helpers import HELPERS
+    from ogive.backends.pytorch.ops.helpers import HELPERS
 
     name = mutant.function.partition("/")[0]
     HELPERS[name] = f"\n{ast.unparse(mutated(mutant, HELPERS[name]))}\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ogive.compiler.ir import Node
+from ogive.compiler.ir.model import Node
 from ops.cases import Case
 from ops.harness import Collected, Names, node_of
 

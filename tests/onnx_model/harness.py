@@ -14,10 +14,10 @@ from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
 
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.write import whole
-from ogive.compiler.ir import Definition, Graph, Model, Node, Value
+from ogive.backends.onnx_model.serialize.write import whole
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Value
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.types import TensorType
 
 
 def model_of(node: Node, types: Sequence[Any], unknowns: Mapping[str, Unknown]) -> Model:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented
 
-from ogive.backends.onnx_model.errors import OnnxError
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
 from onnx_model.harness import array, difference, proto_of, session
 from ops.cases import Case
 from ops.derived import derived

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.api import Model
-from ogive.backends.onnx_model.contract import Contract
-from ogive.backends.onnx_model.elems import NUMPY, OF_NUMPY, concrete
 from ogive.backends.onnx_model.export import Settings, bound_sizes, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.specialize import Sizes
+from ogive.backends.onnx_model.graph.elems import NUMPY, OF_NUMPY, concrete
+from ogive.backends.onnx_model.lower.specialize import Sizes
+from ogive.backends.onnx_model.serialize.contract import Contract
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from ogive.backends.onnx_model.verify import choices
 from ogive.backends.onnx_model.verify import inputs as drawn
-from ogive.backends.onnx_model.write import whole
 from onnx_model.harness import array, by_reference, checked, difference, session
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

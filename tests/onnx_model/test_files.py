@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 import ogive
 from ogive.api import Model
-from ogive.backends.onnx_model import write as writing
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays, of_file
+from ogive.backends.onnx_model.serialize import write as writing
+from ogive.backends.onnx_model.serialize.external_data import arrays, of_file
 from ogive.cli import cli
 from ogive.grammar.diagnostics import ArchError
 from onnx_model.harness import array, difference

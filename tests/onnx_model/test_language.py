@@ -10,10 +10,10 @@ from torch import nn
 
 import ogive
 from ogive.api import Model
-from ogive.backends.onnx_model.errors import OnnxError
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from onnx_model.harness import array, checked, difference, session
 
 # what is tried -> the program, whose model is M, and the shapes of its inputs at some sizes

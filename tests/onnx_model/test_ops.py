@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from ogive.backends.onnx_model.errors import OnnxError
-from ogive.backends.onnx_model.lower import LOWER
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.ops.table import LOWER
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.types import TensorType
 from onnx_model.cases import CASES, Stated, stated
 from onnx_model.harness import array, by_reference, difference, model_of, proto_of, session
 from ops.cases import Case

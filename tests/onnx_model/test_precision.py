@@ -12,10 +12,10 @@ from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 import ogive
-from ogive.backends.onnx_model.elems import NUMPY
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.graph.elems import NUMPY
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from onnx_model.cases import CASES, stated
 from onnx_model.harness import array, by_reference, checked, difference, model_of, proto_of, session
 from onnx_model.test_ops import NO_REFERENCE, by_torch, choices, fixed_sizes, operands

@@ -14,7 +14,7 @@ import torch
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.write import whole
 from ogive.compiler.ops import OPS
 from onnx_model.cases import CASES, Stated, stated
 from onnx_model.harness import array, model_of, proto_of, session

@@ -9,8 +9,8 @@ import torch
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from onnx_model.harness import array, checked, difference, session
 
 X = (3, 4)  # the shape of the input of every program

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
-from ogive.backends.onnx_model.sources import arrays
-from ogive.backends.onnx_model.write import whole
+from ogive.backends.onnx_model.serialize.external_data import arrays
+from ogive.backends.onnx_model.serialize.write import whole
 from onnx_model.harness import session
 
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from torch import nn
 
 import ogive
-from ogive.backends.onnx_model import lower_kernels
-from ogive.backends.onnx_model import write as writing
 from ogive.backends.onnx_model.export import Exported, Settings
+from ogive.backends.onnx_model.ops import kernels as lower_kernels
 from ogive.backends.onnx_model.report import Report
 from ogive.backends.onnx_model.runs import Runner
+from ogive.backends.onnx_model.serialize import write as writing
 from ogive.backends.onnx_model.verify import compared
 from ogive.cli import cli
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from ogive.compiler.types import TensorType
+from ogive.compiler.ir.types import TensorType
 from ops.harness import Collected, Names, assert_types, function_of, node_of, tensor
 
 

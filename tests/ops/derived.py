@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ogive.compiler.ir import Definition, Graph, Model, Node, Static, Value
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Static, Value
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.sizes import size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 from ops.cases import Case
 from ops.lifted import LENGTH, LiftedCase, lifted_case
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ogive.backends.pytorch.code import ATOM, UNARY, Code
-from ogive.backends.pytorch.helpers import HELPERS
-from ogive.backends.pytorch.lower import LOWER
-from ogive.compiler.ir import Const, Node, Operand, Scalar, Value
+from ogive.backends.python_text.expr import ATOM, UNARY, Code
+from ogive.backends.pytorch.ops.helpers import HELPERS
+from ogive.backends.pytorch.ops.table import LOWER
+from ogive.compiler.ir.model import Const, Node, Operand, Scalar, Value
+from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec, ShapeError
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown, eq, ge, size
-from ogive.compiler.types import FLOATS, Axis, TensorType
 
 Types = Sequence[TensorType | Const | None]
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ogive.compiler.ir import Definition, Graph, Model, Node, Static, Value
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Static, Value
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Unknown, size
-from ogive.compiler.types import Axis, TensorType
 from ops.cases import Case
 from ops.harness import Collected, Names, function_of, node_of, tensor
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.compiler.ir import Const
+from ogive.compiler.ir.model import Const
 from ogive.compiler.ops import algebra
 from ops.cases import Case, check, numbers
 from ops.harness import Collected, Names, function_of, infer, lowered, node_of, refused

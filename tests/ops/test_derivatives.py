@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
-from ogive.compiler.ir import Model
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
+from ogive.compiler.ir.model import Model
 from ogive.compiler.ops import OPS
 from onnx_model.cases import CASES
 from ops.cases import Case

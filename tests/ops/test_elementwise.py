@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.compiler.ir import Const, Scalar
+from ogive.compiler.ir.model import Const, Scalar
 from ogive.compiler.ops import elementwise
 from ogive.compiler.sizes import size
 from ops.cases import Case, check, numbers

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import OPS
-from ogive.compiler.types import TensorType
 from ops import test_algebra, test_elementwise, test_index, test_kernels, test_layout, test_linear, test_reduce
 from ops.cases import Case
 from ops.harness import Names, function_of, node_of, tensor

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ops.held import FORMATS, lost, normal
-from ogive.compiler.program import check_text
 
 DTYPES = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64}
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.compiler.ir import Scalar
+from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ops import kernels
 from ops.cases import Case, check, numbers
 from ops.harness import Collected, Names, infer, lowered, refused

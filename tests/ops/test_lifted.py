@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
+from ogive.compiler.ir_tools.verify import STRUCTURE, verify
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes import lowered
-from ogive.compiler.passes.lift_rules import KINDS, OWN, rule_of
-from ogive.compiler.verify import STRUCTURE, verify
+from ogive.compiler.passes.vectorize.rules import KINDS, OWN, rule_of
 from ops import (
     test_algebra,
     test_elementwise,
@@ -83,7 +83,7 @@ def test_every_operation_declares_how_it_is_batched() -> None:
 
 
 def test_every_structure_has_a_rule() -> None:
-    from ogive.compiler.passes import lift_regions
+    from ogive.compiler.passes.vectorize import regions as lift_regions
 
     assert lift_regions.STRUCTURE.keys() == STRUCTURE - {"over", "each"}
 

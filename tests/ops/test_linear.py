@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import linear
 from ogive.compiler.ops.spec import Pattern
-from ogive.compiler.types import TensorType
 from ops.cases import Case, check, numbers
 from ops.harness import Collected, Names, function_of, infer, lowered, node_of, refused
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ogive.compiler.types import FLOATS, TensorType
+from ogive.compiler.ir.types import FLOATS, TensorType
 from ops import test_algebra, test_elementwise, test_kernels, test_norms, test_pools, test_values
 from ops.cases import Case
 from ops.harness import Collected, Names, function_of, node_of, shape_at, tensor

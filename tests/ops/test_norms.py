@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.backends.pytorch.code import Code
-from ogive.backends.pytorch.lower import LOWER
+from ogive.backends.python_text.expr import Code
+from ogive.backends.pytorch.ops.table import LOWER
 from ogive.compiler.ops import norms
 from ogive.compiler.sizes import size
 from ops.cases import Case, check, numbers

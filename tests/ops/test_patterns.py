@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.pattern_parse import parse
 from ogive.compiler.ops.patterns import solve
 from ogive.compiler.ops.spec import Pattern, ShapeError
 from ogive.compiler.sizes import size
-from ogive.compiler.types import Axis, TensorType
 from ops.harness import Collected, Names, function_of, infer, node_of, refused
 
 Grouped = list[list[str]]

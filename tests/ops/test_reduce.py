@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import reduce
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import size
-from ogive.compiler.types import TensorType
 from ops.cases import Case, check, numbers
 from ops.harness import Collected, Names, function_of, infer, lowered, node_of, refused
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from ogive.backends.onnx_model.errors import OnnxError
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.spec import ShapeError
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.types import TensorType
 from onnx_model.cases import Stated, stated
 from onnx_model.harness import array, difference, model_of, proto_of, session
 from ops.cases import Case

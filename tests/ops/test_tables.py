@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ogive.backends.pytorch.lower import LOWER
+from ogive.backends.pytorch.ops.table import LOWER
 from ogive.compiler.ops import FAMILIES, OPS
 
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.compiler.ir import Scalar
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.types import Axis
 from ogive.compiler.ops import random, values
-from ogive.compiler.types import Axis
 from ops.cases import Case, check, numbers
 from ops.harness import Names, function_of, infer, lowered, node_of, refused
 

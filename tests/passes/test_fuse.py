@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
-from ogive.compiler.ir import Model
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import TORCH, optimized
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
 
 SIZES = {"b": 2, "h": 3, "q": 5, "k": 5, "e": 4, "f": 6, "c": 4, "n": 5, "d": 8, "y": 5, "x": 4}
 

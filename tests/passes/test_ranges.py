@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import ogive
 from ogive.backends.compared.inputs import KINDS, drawn, specs
-from ogive.compiler.passes.ranges import index_ranges
-from ogive.compiler.passes.substitute import type_in_sizes
+from ogive.compiler.ir.substitute import type_in_sizes
+from ogive.compiler.passes.analysis.ranges import index_ranges
 from ogive.compiler.sizes import size
 
 ALL = (-(2**63), 2**63 - 1)

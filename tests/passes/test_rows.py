@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ogive
-from ogive.compiler.ir import Model
+from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.passes import lowered
-from ogive.compiler.passes.rows import takes_rows
+from ogive.compiler.passes.analysis.rows import takes_rows
 
 INDEX = st.recursive(
     st.sampled_from(["row", "arange[k]", "0", "1", "3"]),
@@ -41,7 +41,7 @@ def marked(model: Model) -> list[bool]:
     """Whether each softmax of a model is marked, those of blocks that it uses once."""
     found: dict[str, list[bool]] = {}
 
-    def walk(definition: ogive.compiler.ir.Definition) -> None:
+    def walk(definition: Definition) -> None:
         if definition.name not in found:
             nodes = list(definition.graph.walk())
             found[definition.name] = [bool(node.attr("whole")) for node in nodes if takes_rows(node)]

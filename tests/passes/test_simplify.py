@@ -7,16 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
-from ogive.compiler.ir import Model
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import optimized
-from ogive.compiler.passes.dead import dead
-from ogive.compiler.passes.frame import Pass
-from ogive.compiler.passes.inline import inline
-from ogive.compiler.passes.simplify import simplify
-from ogive.compiler.program import check_text
-from ogive.compiler.verify import verify
+from ogive.compiler.passes.cleanup.inline import inline
+from ogive.compiler.passes.cleanup.simplify import simplify
+from ogive.compiler.passes.infra.dce import dead
+from ogive.compiler.passes.infra.driver import Pass
 
 
 def model(text: str) -> Model:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from ogive.compiler.ir import Definition, Graph, Instance, Model, Node, Value
-from ogive.compiler.passes.frame import named_apart
-from ogive.compiler.printer import text
-from ogive.compiler.program import check_text
-from ogive.compiler.reader import NotIR, read
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Definition, Graph, Instance, Model, Node, Value
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_text.printer import text
+from ogive.compiler.ir_text.reader import NotIR, read
+from ogive.compiler.ir_tools.verify import Broken, verify
+from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.sizes import Unknown, size
-from ogive.compiler.types import Axis, TensorType
-from ogive.compiler.verify import Broken, verify
 
 SOURCE = """
 use std.nn (Linear)

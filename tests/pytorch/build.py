@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ogive.compiler.ir import (
+from ogive.compiler.ir.model import (
     Attrs,
     Bindings,
     Const,
@@ -21,8 +21,8 @@ from ogive.compiler.ir import (
     Value,
     Weight,
 )
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size, Unknown, size
-from ogive.compiler.types import Axis, TensorType
 
 
 def tensor(*sizes: Size | Unknown | int, elem: str = "float") -> TensorType:

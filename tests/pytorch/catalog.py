@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ogive.compiler.ir import Definition, Model
-from ogive.compiler.passes.frame import optimized
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.passes.infra.driver import optimized
 
 ROOT = Path(__file__).parents[2]
 FILES = (*sorted((ROOT / "examples").glob("*.arch")), *sorted((ROOT / "tests/pytorch/models").glob("*.arch")))

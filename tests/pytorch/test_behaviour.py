@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ogive.backends.pytorch.module import build
-from ogive.compiler.program import check_text
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.driver.workspace import check_text
 from pytorch.catalog import inputs, model
 
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import load
-from ogive.backends.pytorch.names import identifier
-from ogive.compiler.ir import Model
+from ogive.backends.python_text.names import identifier
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import load
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.weights import weights
+from ogive.compiler.ir_text.printer import text
+from ogive.compiler.ir_text.reader import read
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import TORCH, optimized
-from ogive.compiler.printer import text
-from ogive.compiler.reader import read
-from ogive.compiler.verify import verify
-from ogive.compiler.weights import weights
 from pytorch.catalog import inputs, model, names, without_layers
 
 NAMES = names()

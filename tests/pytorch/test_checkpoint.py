@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import ogive
-from ogive.backends.pytorch.emit import emit
+from ogive.backends.pytorch.module.file import emit
 
 HEAD = "use std.nn (BatchNorm, Dropout, Linear)\n\n"
 BODIES = {

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import ogive
+from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
-from ogive.compiler.verify import verify
 
 LAYER = "|> Linear[4, 4] as lin"
 MANY = 'x |> expand["b d -> 3 b d"]'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ogive.backends.pytorch.emit import emit
-from ogive.backends.pytorch.module import build
-from ogive.compiler.ir import Model
+from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.ir.model import Model
 from pytorch import build as made
 
 MODELS = {"mlp": made.mlp(), "own": made.mlp(own=True), "deep": made.deep()}

@@ -19,10 +19,10 @@ from torch.export import Dim
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ogive
-from ogive.backends.onnx_model.contract import Contract
+from ogive.backends.onnx_model.serialize.contract import Contract
 from ogive.cli import cli
-from ogive.compiler.entry import ELEMENTS
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir_tools.entry import ELEMENTS
 
 TEXTS = """
 block image(x: [b, 4, 8, 8]) -> [b]:

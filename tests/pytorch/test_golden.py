@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ogive.backends.pytorch.emit import emit
+from ogive.backends.pytorch.module.file import emit
 from pytorch.catalog import model
 
 FOLDER = Path(__file__).parents[1] / "golden" / "pytorch"

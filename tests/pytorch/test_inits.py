@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import ogive
-from ogive.backends.pytorch.inits import FUNCTIONS
-from ogive.backends.pytorch.module import build
-from ogive.compiler.weights import weights
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.pytorch.weights.inits import FUNCTIONS
+from ogive.compiler.ir.weights import weights
 from pytorch.catalog import model, names
 
 CONSTANT = {"zeros": 0.0, "ones": 1.0}

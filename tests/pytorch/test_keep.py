@@ -6,7 +6,7 @@ import torch
 
 import ogive
 from ogive.api import Model
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 TEXT = """
 use std.nn (Linear)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ogive.backends.pytorch.layout import statement
-from ogive.backends.pytorch.names import MODULE_ATTRIBUTES
-from ogive.backends.pytorch.pretty import flat, parse
+from ogive.backends.python_text.names import MODULE_ATTRIBUTES
+from ogive.backends.python_text.pretty import flat, parse
+from ogive.backends.python_text.wrap import statement
 
 NAMES = st.sampled_from(
     ["x", "self.heads", "scores", "attention_probabilities", "hidden_states", "2", "1e-5", '"mean"']

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ogive.backends.pytorch.module import build
-from ogive.compiler.program import check_text
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.driver.workspace import check_text
 from pytorch.handwritten_gpt2 import GPT
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gpt2.arch"

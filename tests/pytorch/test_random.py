@@ -11,7 +11,7 @@ from torch import Tensor
 
 import ogive
 from ogive.api import Model
-from ogive.backends.pytorch.helpers import HELPERS
+from ogive.backends.pytorch.ops.helpers import HELPERS
 
 PROGRAM = ogive.source("""
 use std.nn (Dropout, Linear)

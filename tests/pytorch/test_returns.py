@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import ogive
-from ogive.compiler.program import check_text
+from ogive.compiler.driver.workspace import check_text
 
 TEXT = """
 use std.nn (Linear)

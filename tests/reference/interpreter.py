@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ogive.compiler.ir import Const, Definition, Graph, Instance, Model, Node, Operand
+from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Model, Node, Operand
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import OPS as DECLARED
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.types import TensorType
 from reference import regions
 from reference.arrays import Array, stack
 from reference.initial import initial

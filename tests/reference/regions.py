@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ogive.compiler.ir import Graph, Node
+from ogive.compiler.ir.model import Graph, Node
 from reference.arrays import Array, Numbers, cut, gradient, grid, pick, stack
 from reference.store import Key, Layer, together
 from reference.world import dtype_of, shape_of

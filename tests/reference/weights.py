@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ogive.compiler.ir import Definition, Graph, Init, Instance, Model, Weight
+from ogive.compiler.ir.model import Definition, Graph, Init, Instance, Model, Weight
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 from reference.arrays import Array, Numbers

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ogive.compiler.ir import Const, Node, Scalar
+from ogive.compiler.ir.model import Const, Node, Scalar
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Size, Unknown
-from ogive.compiler.types import TensorType
 from reference.arrays import Array, Numbers
 
 DTYPES = {"int": np.int64, "i64": np.int64, "i32": np.int32, "bool": np.bool_, "complex": np.complex128}

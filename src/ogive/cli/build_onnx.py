@@ -60,8 +60,8 @@ def build_onnx(model: Model, out: Path, given: Given, asked: Asked, verify: bool
         if net is None or not verify:
             return
         # torch and ONNX Runtime, which nothing else here needs
-        from ogive.backends.onnx_model.errors import OnnxError
         from ogive.backends.onnx_model.export import Settings
+        from ogive.backends.onnx_model.graph.errors import OnnxError
         from ogive.backends.onnx_model.verify import compared
 
         settings = Settings(asked.sizes, {}, asked.dtype, asked.opset, asked.functions, asked.taps, asked.optional)

@@ -11,8 +11,8 @@ import click
 
 from ogive.cli.common import EXTERN, FILE, colored, progress
 from ogive.cli.fix import fix
-from ogive.compiler.elaborate.session import NESTING, OPERATIONS
-from ogive.compiler.program import Program, Workspace
+from ogive.compiler.driver.workspace import Program, Workspace
+from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render, to_json

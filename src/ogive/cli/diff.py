@@ -10,10 +10,10 @@ import click
 
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.diff import Difference
-from ogive.backends.diagram.errors import DiagramError
+from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.cli.common import FORCE, colored, split_target
 from ogive.cli.draw import program_of
-from ogive.compiler.ir import Definition, Model
+from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.render import render
 from ogive.origin import Origin
 from ogive.outputs import Output, write

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
-from ogive.backends.diagram.errors import DiagramError
+from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, split_target
-from ogive.compiler.ir import Definition, Model
-from ogive.compiler.program import Program, check_text
+from ogive.compiler.driver.workspace import Program, check_text
+from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ogive.backends.weights.whole import write_whole
-from ogive.compiler.program import Program, Workspace
+from ogive.compiler.driver.workspace import Program, Workspace
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.mend import mend

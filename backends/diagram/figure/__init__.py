@@ -1,0 +1,1 @@
+"""What a figure is made of: geometry, measured text, labels, themes."""

@@ -1,0 +1,1 @@
+"""From the IR to the columns, links and glyphs of a figure."""

@@ -1,0 +1,179 @@
+"""What stands for each operation: a glyph where wires end on it, or a text that floats above the tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ogive.backends.diagram.figure.labels import size_label, value_label
+from ogive.compiler.ir.model import Const, Node
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Size
+
+LONGEST = 24  # characters of a text that stands in a glyph
+Divides = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`glyph` is one of GLYPHS; `text` stands in it; `above` floats over the tensor (a join has it over its dots)."""
+
+    glyph: str
+    text: str = ""
+    above: str = ""
+
+
+GLYPHS = (
+    "wires",  # nothing but what the links draw
+    "float",  # a function of each element: an arrowed symbol over the tensor
+    "join",  # a function of several tensors, element by element: dots, and a symbol over them
+    "box",
+    "linear",
+    "norm",
+    "softmax",
+    "mask",
+    "conv",
+    "pool",
+    "reduce",
+    "source",  # a tensor from nothing
+    "weight",  # a learned tensor: a bold pentagon
+    "sink",  # a tensor is kept or looked at
+    "slab",  # a collapsed block
+    "plate",  # an open block
+    "repeat",
+    "scan",
+    "phase",
+    "copy",
+    "drop",
+)
+
+SYMBOLS = {
+    "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "eq": "=", "ne": "≠", "lt": "<", "le": "≤",
+    "gt": ">", "ge": "≥", "minimum": "min", "maximum": "max", "floordiv": "⌊÷⌋", "mod": "mod", "logical_and": "∧",
+    "logical_or": "∨", "logical_not": "¬", "neg": "−", "sqrt": "√", "rsqrt": "1/√", "sigmoid": "σ", "relu": "ReLU",
+    "relu6": "ReLU6", "gelu": "GELU", "gelu_tanh": "GELU", "silu": "SiLU", "elu": "ELU", "mish": "Mish",
+    "leaky_relu": "LeakyReLU", "lgamma": "ln Γ", "digamma": "ψ", "abs": "| · |", "stop_gradient": "stop ∇",
+    "grad_as": "∇ as", "expm1": "exp − 1", "log1p": "ln(1 + ·)", "log": "ln", "complex": "ℂ", "sum": "Σ",
+    "mean": "mean", "prod": "∏", "any": "∃", "all": "∀", "logsumexp": "lse", "concat": "",
+}  # fmt: skip
+
+# operations that turn an axis into the same one under a glyph
+NORMS = {"layer_norm": "LN", "rms_norm": "RMS", "batch_norm": "BN", "batch_norm_train": "BN", "group_norm": "GN"}
+POOLS = {"max_pool": "max", "avg_pool": "mean", "adaptive_avg_pool": "mean", "adaptive_max_pool": "max"}
+
+# blocks of the library that are drawn as the operation they hold: the operation whose links they have
+LIBRARY = {
+    "std.nn.Linear": "linear", "std.nn.Embedding": "embedding", "std.nn.LayerNorm": "layer_norm",
+    "std.nn.RMSNorm": "rms_norm", "std.nn.BatchNorm": "batch_norm", "std.nn.GroupNorm": "group_norm",
+    "std.nn.InstanceNorm": "group_norm", "std.nn.Dropout": "dropout", "std.vision.Conv": "conv",
+    "std.vision.ConvTranspose": "conv_transpose", "std.attention.causal_mask": "mask",
+}  # fmt: skip
+
+
+def look(node: Node, divides: Divides) -> Look:
+    """The glyph of a primitive operation. One that is not known is a labelled box: nothing is ever left out."""
+    kind = OPS[node.op].kind if node.op in OPS else ""
+    if kind == "elementwise" or node.op == "dropout":
+        return _elementwise(node, divides)
+    if node.op in ("einsum", "matmul", "rearrange", "expand", "concat", "stack", "take", "gather"):
+        return Look("wires", above="gather" if node.op == "gather" else "")
+    if node.op == "split":
+        return Look("wires")
+    if kind == "reduction" or node.op == "argmax":
+        name = str(node.attr("op") or node.op)
+        return Look("reduce", SYMBOLS.get(name, name))
+    if node.op in NORMS:
+        return Look("norm", NORMS[node.op])
+    if node.op in POOLS:
+        return Look("pool", f"{POOLS[node.op]} {window(node, divides)}".strip())
+    if kind in ("value", "random"):
+        return Look("source", _value(node, divides))
+    named = {"softmax": Look("softmax"), "log_softmax": Look("softmax", above="log"), "linear": Look("linear", "L")}
+    if node.op in named:
+        return named[node.op]
+    if node.op in ("conv", "conv_transpose"):
+        return Look("conv", window(node, divides))
+    if node.op in ("tril", "triu"):
+        return Look("mask", node.op)
+    return Look("box", _box(node, divides))
+
+
+def _elementwise(node: Node, divides: Divides) -> Look:
+    symbol = SYMBOLS.get(node.op, node.op)
+    literal = [i for i, x in enumerate(node.inputs) if isinstance(x, Const)]
+    tensors = [x for x in node.inputs if isinstance(x, str)]
+    if len(tensors) > 1:
+        text = symbol + "".join(f", {value_label(node.inputs[i], divides)}" for i in literal)
+        return Look("join", above=text)
+    if not literal or not tensors:
+        extra = [value_label(value, divides) for _, value in node.attrs if isinstance(value, (int, float, Size, Const))]
+        if node.op == "cast":
+            return Look("float", above=str(node.attr("type") or "cast"))
+        return Look("float", above=f"{symbol} {', '.join(extra)}".strip())
+    value = value_label(node.inputs[literal[0]], divides)
+    if node.op == "select":
+        others = [value_label(x, divides) if isinstance(x, Const) else "·" for x in node.inputs]
+        return Look("float", above=f"select({', '.join(others)})")
+    if not symbol.isalpha():
+        value = f"({value})" if any(c in value for c in " −+") and symbol != "+" else value
+        return Look("float", above=f"{symbol} {value}" if literal == [1] else f"{value} {symbol} ·")
+    return Look("float", above=f"{symbol}(·, {value})" if literal == [1] else f"{symbol}({value}, ·)")
+
+
+def window(node: Node, divides: Divides) -> str:
+    """`3/2` is a window of 3 with a stride of 2, `3·2` one whose taps stand 2 apart."""
+    kernel = _same(node.attr("kernel"), divides) if node.attr("kernel") is not None else ""
+    return strided(kernel, _same(node.attr("stride"), divides), _same(node.attr("dilation"), divides))
+
+
+def strided(kernel: str, stride: str, dilation: str) -> str:
+    """The text of a window."""
+    text = kernel + (f"/{stride}" if stride not in ("", "1") else "")
+    return text + (f" ∘{dilation}" if dilation not in ("", "1") else "")
+
+
+def _same(value: object, divides: Divides) -> str:
+    """One number for all axes where they agree."""
+    if value is None:
+        return ""
+    items = list(value) if isinstance(value, tuple) else [value]
+    texts = [size_label(item, divides) if isinstance(item, (Size, int)) else str(item) for item in items]
+    return texts[0] if len(set(texts)) == 1 else "×".join(texts)
+
+
+def _value(node: Node, divides: Divides) -> str:
+    if node.op == "full" and node.inputs:
+        return value_label(node.inputs[0], divides) if isinstance(node.inputs[0], Const) else "full"
+    return {"zeros": "0", "ones": "1", "arange": "0 1 2 …", "eye": "1", "randn": "N(0, 1)", "rand": "U(0, 1)"}.get(
+        node.op, node.op
+    )
+
+
+def _box(node: Node, divides: Divides) -> str:
+    """The name of the operation, with the settings that a reader needs."""
+    names = {"one_hot": "1-hot", "pad": "pad", "linear_scan": "scan", "inverse": "⁻¹"}
+    if node.op == "topk":
+        return f"top {_same(node.attr('k'), divides)}"
+    if node.op == "slice":
+        return _slice(node, divides)
+    if node.op == "pad":
+        before, after = _same(node.attr("before"), divides), _same(node.attr("after"), divides)
+        return f"pad {before}" if before == after else f"pad {before}, {after}"
+    if node.op == "attention":
+        return "causal attention" if node.attr("causal") else "attention"
+    if node.op == "interpolate":
+        return f"resize {node.attr('mode') or ''}".strip()
+    return names.get(node.op, node.op)
+
+
+def _slice(node: Node, divides: Divides) -> str:
+    parts = []
+    for item in node.attr("items") or ():
+        if item[0] == "index":
+            parts.append(_same(item[1], divides))
+        elif item[0] == "slice":
+            start, stop, step = (_same(x, divides) for x in item[1:])
+            text = f"{'' if start == '0' else start}:{stop}"
+            parts.append(text if step == "1" else f"{text}:{step}")
+    text = ", ".join(parts)
+    return text if len(text) <= LONGEST else "slice"

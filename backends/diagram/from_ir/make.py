@@ -1,0 +1,156 @@
+"""Figures of definitions and models: built, then given their final labels, axes and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from ogive.backends.diagram.figure.figure import AxisRow, Column, Figure, Op, Section, Slot, Tensor
+from ogive.backends.diagram.figure.labels import size_label
+from ogive.backends.diagram.from_ir.build import Builder, Options
+from ogive.compiler.driver.interpreter_limits import deep_recursion
+from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.ir_tools.compare import Change
+from ogive.compiler.sizes import Compare, Unknown, size
+
+SHORT = 5  # characters of a size that a model shows in symbols, like 4d
+LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
+
+
+def figure_of(
+    definition: Definition,
+    options: Options | None = None,
+    *,
+    name: str = "",
+    numbers: Mapping[Unknown, int] | None = None,
+    marks: Mapping[str, tuple[Change, str]] | None = None,
+) -> Figure:
+    """The figure of a definition; `numbers` are what its sizes are in a model, shown in the legend.
+
+    `marks` are the changes of its nodes, where it is two graphs merged (compiler.compare).
+    """
+    builder = Builder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}),
+                      numbers={unknown: size(number) for unknown, number in (numbers or {}).items()})  # fmt: skip
+    with deep_recursion():
+        section = builder.definition(definition)
+    finish = _Finish(builder)
+    finish.collect((section,))
+    section = finish.section(section)
+    name = name or definition.block.rsplit(".", 1)[-1]
+    values = tuple(f"{unknown.name} = {number}" for unknown, number in (numbers or {}).items())
+    notes = tuple(f"assumes {n.attr('text')}" for n in definition.graph.walk() if n.op == "assume")
+    return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))
+
+
+def figure_of_model(model: Model, options: Options | None = None) -> Figure:
+    """The figure of a model, in symbols; the numbers stand in the legend."""
+    return figure_of(model.definition, options, name=model.name, numbers=dict(model.bindings))
+
+
+def divisions(definition: Definition) -> Iterable[tuple[str, str]]:
+    """What divides what, so that a quotient needs no floor."""
+    for condition in (*definition.conditions, *definition.facts):
+        if isinstance(condition, Compare) and condition.op == "==" and str(condition.right) == "0":
+            left = str(condition.left)
+            if left.count("%") == 1:
+                whole, part = (side.strip() for side in left.split("%"))
+                yield whole, part
+
+
+def described(name: str, section: Section) -> str:
+    """A sentence for those who do not see the drawing."""
+    ops = [op for op in section.walk() if op.source]
+    parts = [op.caption or op.text or op.above or op.source for op in ops]
+    first = "; ".join(_words(t) for t in section.boundaries[0]) or "nothing"
+    last = "; ".join(_words(t) for t in section.boundaries[-1]) or "nothing"
+    shown = ", ".join(parts[:40]) + (f" and {len(parts) - 40} more" if len(parts) > 40 else "")
+    return f"{name}: from {first} to {last}, by {shown or 'nothing'}."
+
+
+def _words(tensor: Tensor) -> str:
+    axes = ", ".join(slot.label for slot in tensor.slots if slot.role != "dtype")
+    return f"{tensor.name + ' ' if tensor.name else ''}[{axes}]"
+
+
+class _Finish:
+    """Names for axes, and the label of each wire: its name where that says more than its size."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.sizes: dict[str, set[str]] = {}  # label of an axis: the sizes that it has somewhere
+        self.labels: dict[str, set[str]] = {}  # an axis: the labels that it has somewhere
+        self.names: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
+        self.used: dict[tuple[str, str], str] = {}
+
+    def collect(self, sections: Iterable[Section]) -> None:
+        """Look at every wire once."""
+        for section in sections:
+            for slot in section.slots():
+                if slot.role == "dtype":
+                    continue
+                self.labels.setdefault(self.builder.classes.find(slot.sid), set()).add(slot.label)
+                if slot.label:
+                    self.sizes.setdefault(slot.label, set()).add(slot.size)
+
+    def section(self, section: Section) -> Section:
+        """The section with its final wires."""
+        wrong = {tid for column in section.columns for op in column.ops if op.wrong for tid in op.inputs}
+        boundaries = tuple(
+            tuple(replace(self._tensor(t), wrong=t.tid in wrong) for t in boundary) for boundary in section.boundaries
+        )
+        columns = tuple(Column(tuple(map(self._op, column.ops))) for column in section.columns)
+        return replace(section, boundaries=boundaries, columns=columns)
+
+    def _op(self, op: Op) -> Op:
+        return replace(op, bodies=tuple(map(self.section, op.bodies))) if op.bodies else op
+
+    def _tensor(self, tensor: Tensor) -> Tensor:
+        return replace(tensor, slots=tuple(map(self._slot, tensor.slots)))
+
+    def _slot(self, slot: Slot) -> Slot:
+        if slot.role == "dtype":
+            return replace(slot, axis="")
+        size = self._size(slot)
+        label = self._label(slot, size)
+        axis = self._axis(self.builder.classes.find(slot.sid), label)
+        if label != size and slot.role == "axis":
+            self.used.setdefault((axis, label), size)
+        return replace(slot, axis=axis, label=label, size=size)
+
+    def _size(self, slot: Slot) -> str:
+        """What stands on the wire or in the legend; in numbers where symbols would be long and the model has them."""
+        text = size_label(slot.size, self.builder.divides)
+        known = self.builder.sizes.get(slot.size)
+        if known is None or len(text) <= SHORT or slot.size.isidentifier():
+            return text
+        return size_label(known.subs(self.builder.numbers), self.builder.divides)
+
+    def _label(self, slot: Slot, size: str) -> str:
+        if slot.role == "pack" or slot.size.isdigit() or slot.size.isidentifier():
+            named = slot.label and slot.size.isidentifier() and len(self.sizes.get(slot.label, ())) == 1
+            return slot.label if named else size
+        if slot.label and len(self.sizes.get(slot.label, ())) == 1:
+            return slot.label
+        return size if len(size) <= LONGEST else self._alias(slot.label or "s", size)
+
+    def _alias(self, base: str, size: str) -> str:
+        """A short name for a long size: h₁ = ⌊(h − 1)/stride⌋ + 1."""
+        if size not in self.aliases:
+            taken = {name for name in self.aliases.values() if name.rsplit("_", 1)[0] == base}
+            self.aliases[size] = f"{base}_{len(taken) + 1}"
+        return self.aliases[size]
+
+    def _axis(self, root: str, label: str) -> str:
+        if root not in self.names:
+            base = label.lstrip("*")
+            taken = sum(1 for name in self.names.values() if name == base or name.startswith(f"{base}~"))
+            self.names[root] = base if not taken else f"{base}~{taken + 1}"
+        return self.names[root]
+
+    def legend(self) -> tuple[AxisRow, ...]:
+        """Labels that stand for sizes, each once, in the order in which they are met."""
+        rows: dict[tuple[str, str], AxisRow] = {}
+        for (axis, label), text in self.used.items():
+            rows.setdefault((label, text), AxisRow(axis, label, text))
+        return tuple(rows.values())

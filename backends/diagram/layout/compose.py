@@ -1,0 +1,82 @@
+"""A whole figure: its rows one under the other, title and legend, everything inside the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ogive.backends.diagram.figure.figure import Figure
+from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
+from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.place import Placed, groups, painted
+from ogive.backends.diagram.layout.wrap import rows
+
+Box = tuple[float, float, float, float]
+
+
+def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
+    """The figure as a drawing."""
+    theme = theme or Theme()
+    items: list[Item] = []
+    found: list[Group] = []
+    y = 0.0
+    for section in figure.sections:
+        if section.title and len(figure.sections) > 1:
+            wide = text_width(section.title, theme.label, theme.least, True, plain=True)
+            items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
+            y += 26
+        for row in rows(section, theme):
+            here = painted(row)
+            _, top, _, bottom = extent(here)
+            dx, dy = _before(row, theme), y - top
+            items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
+            found += groups(row, dx, dy)
+            y += bottom - top + theme.row
+    items += _legend(figure, theme, y)
+    left, top, right, bottom = extent(items)
+    dx, dy = theme.margin - left, theme.margin - top
+    items = [moved(item, dx, dy) for item in items]
+    shifted = tuple(replace(g, box=_moved(g.box, dx, dy), core=g.core and _moved(g.core, dx, dy)) for g in found)
+    width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
+    return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted)
+
+
+def _moved(box: Box, dx: float, dy: float) -> Box:
+    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
+
+
+def _shown(row: Placed) -> list[tuple[str, float]]:
+    """Where there are several inputs, each has its name before it."""
+    tensors = row.section.boundaries[0] if row.first else ()
+    return [(t.name, row.middle(t)) for t in tensors if t.name] if len(tensors) > 1 else []
+
+
+def _ended(row: Placed) -> list[tuple[str, float]]:
+    """Where there are several outputs, each has its name behind it."""
+    names = dict(zip(row.section.outputs, row.section.ends, strict=False)) if row.last else {}
+    tensors = [t for t in row.section.boundaries[-1] if names.get(t.tid)]
+    return [(names[t.tid], row.middle(t)) for t in tensors] if len(names) > 1 else []
+
+
+def _names(row: Placed, theme: Theme) -> Iterator[Item]:
+    for names, x, anchor in ((_shown(row), -6.0, "end"), (_ended(row), row.width + 6, "start")):
+        for name, y in names:
+            wide = text_width(name, theme.small, theme.least, plain=True)
+            yield Text(x, y + 3, name, theme.small, "caption", wide, anchor)
+
+
+def _before(row: Placed, theme: Theme) -> float:
+    return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
+
+
+def _legend(figure: Figure, theme: Theme, y: float) -> Iterator[Item]:
+    """What the labels stand for, and the numbers of a model, in one line or a few."""
+    texts = [f"{row.label} = {row.size}" for row in figure.legend] + list(figure.notes)
+    x, row = 0.0, y + 4
+    for text in texts:
+        wide = text_width(text, theme.small, theme.least)
+        if x and x + wide > theme.width:
+            x, row = 0.0, row + 16
+        yield Text(x, row, text, theme.small, "legend", wide)
+        x += wide + 22

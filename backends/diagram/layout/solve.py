@@ -1,0 +1,196 @@
+"""Heights: every tensor and every operation gets one, so that nothing overlaps and most wires run straight.
+
+An operation, its first operand and its first result form a thread and move as one. Threads stand in one order from top
+to bottom; a longest path gives their heights.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ogive.backends.diagram.figure.figure import Op, Section, Tensor
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.symbols import Piece
+
+SWEEPS = 4
+
+
+@dataclass(slots=True)
+class Heights:
+    """The height of the first wire of each tensor, and of the upper side of each operation."""
+
+    tensors: dict[str, float]
+    ops: dict[str, float]
+
+
+@dataclass(slots=True)
+class _Solver:
+    section: Section
+    pieces: dict[str, Piece]
+    theme: Theme
+    above: dict[str, float]  # room that a tensor needs over its first wire
+    thread: dict[str, int] = field(default_factory=dict)
+    offset: dict[str, float] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def new(self, name: str, offset: float = 0.0) -> int:
+        """A thread that begins with this tensor or operation."""
+        self.count += 1
+        self.thread[name], self.offset[name] = self.count, offset
+        return self.count
+
+
+def heights(section: Section, pieces: dict[str, Piece], theme: Theme, above: dict[str, float] | None = None) -> Heights:
+    """Heights from 0 downwards."""
+    solver = _Solver(section, pieces, theme, above or {})
+    _threads(solver)
+    at = _solve(solver, _slices(solver))
+    tensors = {t.tid: at[solver.thread[t.tid]] + solver.offset[t.tid] for b in section.boundaries for t in b}
+    ops = {op.oid: at[solver.thread[op.oid]] + solver.offset[op.oid] for c in section.columns for op in c.ops}
+    return Heights(tensors, ops)
+
+
+def _threads(solver: _Solver) -> None:
+    for tensor in solver.section.boundaries[0]:
+        solver.order.append(solver.new(tensor.tid))
+    for at, column in enumerate(solver.section.columns):
+        left = {t.tid: t for t in solver.section.boundaries[at]}
+        rank = {tid: i for i, tid in enumerate(left)}
+        right = {t.tid: t for t in solver.section.boundaries[at + 1]}
+        for op in column.ops:
+            _op(solver, op, left, rank, right)
+        _insert(solver, solver.section.boundaries[at + 1], column.ops)
+
+
+def _op(solver: _Solver, op: Op, left: dict[str, Tensor], rank: dict[str, int], right: dict[str, Tensor]) -> None:
+    piece = solver.pieces[op.oid]
+    if op.inputs:
+        first = left[min(op.inputs, key=rank.__getitem__)]
+        shift = _shift(first, piece.left, solver.theme.pitch)
+        solver.thread[op.oid] = solver.thread[first.tid]
+        solver.offset[op.oid] = solver.offset[first.tid] + shift
+    else:
+        solver.new(op.oid)
+    for k, tid in enumerate(op.outputs):
+        shift = _shift(right[tid], piece.right, solver.theme.pitch)
+        if k == 0:
+            solver.thread[tid], solver.offset[tid] = solver.thread[op.oid], solver.offset[op.oid] - shift
+        else:
+            solver.new(tid)
+
+
+def _shift(tensor: Tensor, ports: dict[str, float], pitch: float) -> float:
+    """How far above a tensor the operation stands so that most of the tensor's wires are straight."""
+    shifts = [i * pitch - ports[slot.sid] for i, slot in enumerate(tensor.slots) if slot.sid in ports]
+    if not shifts:
+        return 0.0
+    counted = Counter(round(s, 3) for s in shifts)
+    best = max(counted.values())
+    return next(s for s in shifts if counted[round(s, 3)] == best)
+
+
+def _insert(solver: _Solver, boundary: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:
+    """New threads come under what stands over them."""
+    known = set(solver.order)
+    before: int | None = None
+    for tensor in boundary:
+        thread = solver.thread[tensor.tid]
+        if thread not in known:
+            known.add(thread)
+            solver.order.insert(0 if before is None else solver.order.index(before) + 1, thread)
+        before = thread
+    for op in ops:
+        if solver.thread[op.oid] not in known:
+            solver.order.append(solver.thread[op.oid])
+
+
+Slice = list[tuple[int, float, float, bool]]  # thread, top, bottom (from the thread's height), is it an operation
+
+
+def _slices(solver: _Solver) -> list[Slice]:
+    """What stands over what, in each boundary and in each column."""
+    pitch = solver.theme.pitch
+    found: list[Slice] = []
+
+    def lane(tensor: Tensor) -> tuple[int, float, float, bool]:
+        top = solver.offset[tensor.tid]
+        bottom = top + max(len(tensor.slots) - 1, 0) * pitch
+        return solver.thread[tensor.tid], top - solver.above.get(tensor.tid, 0), bottom, False
+
+    for at, boundary in enumerate(solver.section.boundaries):
+        found.append([lane(t) for t in boundary])
+        if at == len(solver.section.columns):
+            break
+        ops = solver.section.columns[at].ops
+        taken = {tid for op in ops for tid in op.inputs}
+        items = [lane(t) for t in boundary if t.tid not in taken]
+        for op in ops:
+            top = solver.offset[op.oid]
+            items.append((solver.thread[op.oid], top, top + solver.pieces[op.oid].height, True))
+        found.append(items)
+    rank = {thread: i for i, thread in enumerate(solver.order)}
+    for items in found:
+        items.sort(key=lambda item: rank[item[0]])
+    return found
+
+
+def _solve(solver: _Solver, slices: list[Slice]) -> dict[int, float]:
+    theme = solver.theme
+    apart = {(False, False): theme.between, (False, True): 10.0, (True, False): 28.0, (True, True): 8.0}
+    least: dict[int, dict[int, float]] = {}
+    at: dict[int, float] = dict.fromkeys(solver.order, 0.0)
+    for items in slices:
+        for thread, top, _, is_op in items[:1]:
+            at[thread] = max(at[thread], -top if is_op else 16.0 - top)
+        for (a, _, bottom, one), (b, top, _, other) in pairwise(items):
+            need = bottom + apart[one, other] - top
+            before = least.setdefault(b, {})
+            before[a] = max(before.get(a, need), need)
+    for thread in solver.order:
+        for upper, room in least.get(thread, {}).items():
+            at[thread] = max(at[thread], at[upper] + room)
+    _settle(solver, slices, least, at)
+    return at
+
+
+def _settle(solver: _Solver, slices: list[Slice], least: dict[int, dict[int, float]], at: dict[int, float]) -> None:
+    """Let threads sink to where their wires go, as far as what stands under them leaves room."""
+    under: dict[int, list[tuple[int, float]]] = {}
+    for thread, uppers in least.items():
+        for upper, room in uppers.items():
+            under.setdefault(upper, []).append((thread, room))
+    deep: dict[int, float] = {}
+    for items in slices:
+        for thread, _, bottom, _ in items:
+            deep[thread] = max(deep.get(thread, bottom), bottom)
+    floor = max((at[thread] + bottom for thread, bottom in deep.items()), default=0.0)
+    wishes = _wishes(solver)
+    for _ in range(SWEEPS):
+        for thread in reversed(solver.order):
+            pulls = sorted(at[other] + shift for other, shift in wishes.get(thread, ()))
+            if not pulls:
+                continue
+            most = min((at[lower] - room for lower, room in under.get(thread, ())), default=floor - deep.get(thread, 0))
+            at[thread] = max(at[thread], min(pulls[(len(pulls) - 1) // 2], most))
+
+
+def _wishes(solver: _Solver) -> dict[int, list[tuple[int, float]]]:
+    """For each thread, others and how far under them it would stand so that the wires between them are straight."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for at, column in enumerate(solver.section.columns):
+        for op in column.ops:
+            piece = solver.pieces[op.oid]
+            for tids, ports, side in ((op.inputs, piece.left, at), (op.outputs, piece.right, at + 1)):
+                tensors = {t.tid: t for t in solver.section.boundaries[side]}
+                for tid in tids:
+                    a, b = solver.thread[tid], solver.thread[op.oid]
+                    if a == b or not tensors[tid].slots:
+                        continue
+                    shift = solver.offset[op.oid] - _shift(tensors[tid], ports, solver.theme.pitch)
+                    shift -= solver.offset[tid]
+                    found.setdefault(a, []).append((b, shift))
+                    found.setdefault(b, []).append((a, -shift))
+    return found

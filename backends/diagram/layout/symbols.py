@@ -1,0 +1,321 @@
+"""One operation, drawn by itself: its links stacked in rows, and at which heights its wires come and go.
+
+Nothing here knows where the operation will stand. Wires bend to these heights in the gaps beside it, so wires that meet
+at a dot simply have the same height.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from ogive.backends.diagram.figure.figure import Op, Slot, Tensor
+from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
+from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.shapes import SHAPES, Area
+
+if TYPE_CHECKING:
+    from ogive.backends.diagram.layout.place import Placed
+
+FLAT = ("join", "split", "through", "drop", "fresh", "retype")  # on one line
+CUP = 15.0  # between the two ends of a cup
+CAT = 9.0  # between the ends of a bar across tensors: two of them fit in one row
+
+
+@dataclass(slots=True)
+class Piece:
+    """The drawing of one operation in its own coordinates, (0, 0) at its upper left."""
+
+    width: float
+    height: float
+    left: dict[str, float]
+    right: dict[str, float]
+    items: list[Item] = field(default_factory=list)
+    core: tuple[float, float, float, float] | None = None  # the glyph that no other wire may enter
+    bodies: list[tuple[Placed, float, float]] = field(default_factory=list)  # what stands in it, and where
+
+
+@dataclass(slots=True)
+class Row:
+    """A group of links that stands on its own: so many wires on the left, so many on the right."""
+
+    kind: str
+    left: list[str]
+    right: list[str]
+    key: float
+    pitch: float
+
+    @property
+    def height(self) -> float:
+        """From its first to its last wire."""
+        if self.kind in FLAT:
+            return 0
+        height = (max(len(self.left), len(self.right)) - 1) * self.pitch
+        return max(height - 2 * self.pitch, 0) if self.kind == "cat" else height
+
+
+def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> Piece:
+    """The drawing of an operation without a body."""
+    rows = _rows(op, left, right, theme)
+    target = next((row for row in rows if row.kind == "target"), None)
+    slots = {s.sid: s for t in (*left.values(), *right.values()) for s in t.slots}
+    # a glyph that no wire ends on floats over the tensor instead
+    above = op.above or (op.text if target is None and op.glyph not in ("copy", "drop", "wires", "join") else "")
+    above = _sign(op) + above if above else ""
+    top = 19.0 if above else 0.0
+    area = SHAPES[op.glyph if target else "wires"](op, _lefts(target), _rights(target), theme)
+    core_width = area.width
+    width = max(core_width, _rows_width(rows), _float_width(op, above, theme), 8.0)
+    made = Piece(width, 0, {}, {})
+    y = top + 9
+    for row in rows:
+        if row is target:
+            y += area.above
+        _place(made, row, y, width, core_width, area, slots, theme, op.glyph)
+        y += row.height + theme.pitch + (area.below if row is target else 0)
+    made.height = max(y - theme.pitch + 9, top + 9)
+    if above:
+        _float(made, op, above, top, theme)
+    if _caption(op):
+        _foot(made, op, theme)
+    made.items = [_owned(item, op) for item in made.items]
+    return made
+
+
+def _lefts(target: Row | None) -> int:
+    return len(target.left) if target else 0
+
+
+def _rights(target: Row | None) -> int:
+    return len(target.right) if target else 0
+
+
+def _owned(item: Item, op: Op) -> Item:
+    if isinstance(item, Path):
+        return replace(item, owner=op.oid, change=op.change, wrong=bool(op.wrong))
+    return replace(item, owner=op.oid, change=op.change)
+
+
+def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> list[Row]:
+    """The links in rows, in the order of the results; what has no result stands after what it stood under."""
+    order_right = {sid: i for i, sid in enumerate(s.sid for t in op.outputs for s in right[t].slots)}
+    order_left = {sid: i for i, sid in enumerate(s.sid for t in left if t in op.inputs for s in left[t].slots)}
+    rows: list[Row] = []
+    target = Row("target", [], [], 0, theme.pitch)
+    types = {s.sid for t in (*left.values(), *right.values()) for s in t.slots if s.role == "dtype"}
+    ends = {sid for link in op.links if link.kind in ("in", "out") for sid in (*link.left, *link.right)}
+    if op.glyph in ("float", "join") and ends <= types:
+        target = Row("retype", [], [], 0, theme.pitch)  # the symbol floats over the tensor, its type changes under it
+    for link in op.links:
+        if link.kind in ("in", "out"):
+            target.left += link.left
+            target.right += link.right
+            continue
+        pitch = {"cup": CUP, "select": CUP, "cat": CAT}.get(link.kind, theme.pitch)
+        rows.append(Row(link.kind, list(link.left), list(link.right), 0, pitch))
+    if target.left or target.right:
+        rows.append(target)
+    for row in rows:
+        if row.kind != "cat":  # which is laid end to end in the order of its operands
+            row.left.sort(key=order_left.__getitem__)
+        row.right.sort(key=order_right.__getitem__)
+    at_left = {sid: row for row in rows for sid in row.left}
+    for row in rows:
+        row.key = min((order_right[s] for s in row.right), default=-1.0)
+    if len(op.outputs) > 1:  # what is cut apart stays in the order in which it came
+        for row in rows:
+            row.key = min((order_left[s] for s in row.left), default=-1.0)
+        return sorted(rows, key=lambda row: row.key)
+    names = list(order_left)
+    for row in rows:
+        if not row.right:
+            before = [at_left[s] for s in names[: order_left[row.left[0]]] if at_left[s].right]
+            row.key = before[-1].key + 0.5 if before else -1 + order_left[row.left[0]] / 1000
+    return sorted(rows, key=lambda row: (row.key, order_left[row.left[0]] if row.left else 0))
+
+
+def _float_width(op: Op, above: str, theme: Theme) -> float:
+    caption = text_width(_caption(op), theme.small, theme.least, plain=True)
+    if not above:
+        return caption
+    arrows = 0 if op.glyph == "join" else 18
+    return max(text_width(above, theme.label, theme.least, plain=True) + arrows, caption)
+
+
+def _sign(op: Op) -> str:
+    return {"added": "+ ", "removed": "− "}.get(op.change, "")
+
+
+def _caption(op: Op) -> str:
+    """The place of its weights, or what it was; a function of each element needs none."""
+    if op.attr("was"):
+        return op.attr("was")
+    floats = op.glyph in ("float", "join")
+    return "" if floats else (_sign(op) + op.caption).strip() if not op.above else op.caption
+
+
+def _rows_width(rows: list[Row]) -> float:
+    wide = {"merge": 12, "unmerge": 12, "cat": 12, "uncat": 12, "regroup": 30, "cup": 14, "select": 18}
+    return max((float(wide.get(row.kind, 8)) for row in rows), default=8.0)
+
+
+def _place(
+    made: Piece,
+    row: Row,
+    y: float,
+    width: float,
+    core: float,
+    area: Area,
+    slots: Mapping[str, Slot],
+    theme: Theme,
+    glyph: str,
+) -> None:  # fmt: skip
+    """Draw one row with its first wire at `y`, and note where its wires come and go."""
+    middle = y + row.height / 2
+    if row.kind == "target":
+        _target(made, row, y, width, core, area, slots, theme, glyph)
+        return
+    if row.kind in FLAT:
+        _line(made, row, y, width, slots)
+        return
+    lefts = _spread(len(row.left), middle, row.pitch)
+    rights = _spread(len(row.right), middle, row.pitch)
+    made.left.update(zip(row.left, lefts, strict=True))
+    made.right.update(zip(row.right, rights, strict=True))
+    draw = {"cup": _cup, "select": _cup}.get(row.kind, _bar)
+    draw(made, row, lefts, rights, width, slots)
+
+
+def _spread(count: int, middle: float, pitch: float) -> list[float]:
+    return [middle + (i - (count - 1) / 2) * pitch for i in range(count)]
+
+
+def _wire(a: tuple[float, float], b: tuple[float, float], slot: Slot) -> Path:
+    return Path(line(a, b), "wire", axis=slot.axis)
+
+
+def _line(made: Piece, row: Row, y: float, width: float, slots: Mapping[str, Slot]) -> None:
+    made.left.update((sid, y) for sid in row.left)
+    made.right.update((sid, y) for sid in row.right)
+    dot = width / 2
+    slot = slots[(row.left or row.right)[0]]
+    if row.kind == "through" or (row.left and row.right):
+        made.items.append(_wire((0, y), (width, y), slot))
+    elif row.left:
+        made.items.append(_wire((0, y), (dot, y), slot))
+    else:
+        made.items.append(_wire((dot, y), (width, y), slot))
+    # wires meet where their bends end, and part where their bends begin
+    dot = {"join": 0.0, "split": width}.get(row.kind, dot)
+    if row.kind == "retype" and not row.left:
+        return  # its name and its arrow come behind the operation
+    if row.kind == "retype":
+        made.items.append(arrow(width / 2 - 3, y))
+    elif row.kind != "through":
+        made.items.append(Dot(dot, y))
+
+
+def _cup(
+    made: Piece, row: Row, lefts: list[float], rights: list[float], width: float, slots: Mapping[str, Slot]
+) -> None:
+    """Wires close in an arc: a sum of products; a lone wire ends at a dot, a sum."""
+    if len(lefts) == 1:
+        made.items += [_wire((0, lefts[0]), (width / 2, lefts[0]), slots[row.left[0]]), Dot(width / 2, lefts[0])]
+        return
+    axis = slots[row.left[0]].axis
+    for a, b in pairwise(lefts):
+        far = 4 + (b - a) * 0.62
+        arc: tuple[Command, ...] = (("M", (0, a)), ("L", (3, a)), ("C", (far, a, far, b, 3, b)), ("L", (0, b)))
+        made.items.append(Path(arc, "arc", axis=axis))
+        if row.kind == "select":
+            tip = 3 + (b - a) * 0.46
+            middle = (a + b) / 2
+            head = polygon((tip - 4, middle + 4), (tip, middle - 3), (tip + 4, middle + 4))
+            made.items.append(Path(head, "solid"))
+    for y in lefts[1:-1]:
+        made.items.append(Dot(3, y))
+
+
+def _bar(
+    made: Piece, row: Row, lefts: list[float], rights: list[float], width: float, slots: Mapping[str, Slot]
+) -> None:
+    """A thick bar: several wires on one side are one on the other; two bars where both sides are several."""
+    ends = [*lefts, *rights]
+    top, bottom = min(ends) - 5, max(ends) + 5
+    if len(ends) == 2:
+        top, bottom = top - 2, bottom + 2
+    if row.kind == "regroup":
+        a, b, middle = 5.0, width - 5, (top + bottom) / 2
+        made.items += [Path(line((x, top), (x, bottom)), "bold") for x in (a, b)]
+        made.items.append(Path(line((a, middle), (b, middle)), "wire"))
+    else:
+        a = b = width / 2
+        made.items.append(Path(line((a, top), (a, bottom)), "bold"))
+    made.items += [_wire((0, y), (a, y), slots[s]) for s, y in zip(row.left, lefts, strict=True)]
+    made.items += [_wire((b, y), (width, y), slots[s]) for s, y in zip(row.right, rights, strict=True)]
+
+
+def _target(
+    made: Piece,
+    row: Row,
+    y: float,
+    width: float,
+    core: float,
+    area: Area,
+    slots: Mapping[str, Slot],
+    theme: Theme,
+    glyph: str,
+) -> None:  # fmt: skip
+    """The glyph between the wires that end on it and those that start there."""
+    middle = y + row.height / 2
+    lefts = _spread(len(row.left), middle, theme.pitch)
+    rights = _spread(len(row.right), middle, theme.pitch)
+    if glyph in ("slab", "box"):  # wires that go on keep their height
+        lefts, rights = ([y + i * theme.pitch for i in range(len(ends))] for ends in (lefts, rights))
+    made.left.update(zip(row.left, lefts, strict=True))
+    made.right.update(zip(row.right, rights, strict=True))
+    x = (width - core) / 2
+    for sid, at in zip(row.left, lefts, strict=True):
+        reach = x + area.enter
+        made.items.append(_wire((0, at), (reach, at), slots[sid]))
+        if slots[sid].role == "dtype":
+            made.items.append(arrow(reach - 7, at))
+    for sid, at in zip(row.right, rights, strict=True):
+        made.items.append(_wire((x + core - area.leave, at), (width, at), slots[sid]))
+    made.items += [moved(item, x, middle) for item in area.items]
+    if area.box is not None:
+        left, top, right, bottom = area.box
+        made.core = (x + left, middle + top, x + right, middle + bottom)
+
+
+def arrow(x: float, y: float) -> Path:
+    """A small arrowhead on a wire."""
+    return Path((*line((x, y - 3), (x + 6, y), (x, y + 3)), ("Z", ())), "solid")
+
+
+def _foot(made: Piece, op: Op, theme: Theme) -> None:
+    """The caption, under the glyph; struck through where it is what an operation was."""
+    caption = _caption(op)
+    wide = text_width(caption, theme.small, theme.least, plain=True)
+    middle, y = made.width / 2, made.height + theme.small - 0.5
+    made.items.append(Text(middle, y, caption, theme.small, "caption", wide, "middle"))
+    if op.attr("was"):
+        made.items.append(Path(line((middle - wide / 2, y - 3), (middle + wide / 2, y - 3)), "thin"))
+    made.height += theme.small + 1
+
+
+def _float(made: Piece, op: Op, above: str, top: float, theme: Theme) -> None:
+    """The symbol that floats over the tensor between the tail and the head of an arrow, or over the dots of a join."""
+    middle, y = made.width / 2, top - 4
+    wide = text_width(above, theme.label, theme.least, plain=True)
+    style = "bold" if op.glyph == "join" or op.learned else "float"
+    middle = 0.0 if op.glyph == "join" and wide < 12 else middle  # over the dots
+    made.items.append(Text(middle, y, above, theme.label, style, wide, "middle"))
+    if op.glyph == "join":
+        return
+    a, b, y = middle - wide / 2 - 9, middle + wide / 2 + 3, y - 4.2
+    made.items.append(Path((*line((a, y - 3.5), (a + 5, y), (a, y + 3.5)),), "thin"))
+    made.items.append(Path((*line((b, y - 3.5), (b + 6, y), (b, y + 3.5)), ("Z", ())), "solid"))

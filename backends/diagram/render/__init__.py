@@ -1,0 +1,1 @@
+"""Formats: SVG, TikZ, HTML, text, pixels."""

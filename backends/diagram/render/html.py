@@ -1,0 +1,38 @@
+"""One self-contained page: pan, zoom, search, one axis everywhere, blocks that open; for mouse, keyboard and ear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from ogive.backends.diagram.figure.geometry import Drawing
+from ogive.backends.diagram.figure.theme import DARK, Theme
+from ogive.backends.diagram.render.page import BODY, SCRIPT, STYLE
+from ogive.backends.diagram.render.svg import css, rules, svg
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme) -> str:
+    """The page of a drawing; `blocks` are the drawings of the blocks in it, all placed already."""
+    names = frozenset(blocks)
+    main = svg(drawing, theme, "m-", embedded=True, opens=names)
+    drawn = {name: svg(block, theme, f"b{i}-", True, names) for i, (name, block) in enumerate(blocks.items())}
+    templates = "".join(
+        f'<template id="block-{escape(name, True)}">{block}</template>\n' for name, block in drawn.items()
+    )
+    title = escape(drawing.title)
+    body = BODY.replace("{title}", title).replace("{templates}", templates).replace("{svg}", main)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{title}</title>\n<style>{STYLE}{css(theme)}{_chosen(theme)}</style></head>\n"
+        f"<body>{body}<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _chosen(theme: Theme) -> str:
+    """The colours of a ground that the reader chose by the button, whatever the system says."""
+    dark = theme.dark or DARK
+    return "".join([*rules(theme.palette, "[data-theme=light] "), *rules(dark, "[data-theme=dark] ")])

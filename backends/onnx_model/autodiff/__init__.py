@@ -1,0 +1,1 @@
+"""Derivatives of `grad`, written as operations of the IR."""

@@ -1,0 +1,45 @@
+"""Derivatives for `grad`: the operations of a region are noted as they are lowered, and gone through backwards.
+
+What a rule writes is noted too, for a `grad` around this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ogive.backends.onnx_model.autodiff.backward import flow_back
+from ogive.backends.onnx_model.autodiff.steps import Steps
+from ogive.backends.onnx_model.autodiff.tape import Noted
+from ogive.compiler.ir.model import Const, Node
+
+if TYPE_CHECKING:
+    from ogive.backends.onnx_model.lower.interpreter import Frame, Walker
+
+
+def lower(walker: Walker, frame: Frame, node: Node) -> None:
+    """The derivative of a scalar region in its first input."""
+    region, builder = node.regions[0], walker.builder
+    values = [walker.bound(frame, x) for x in node.inputs]
+    source = values[0]
+    assert isinstance(source, str), node
+    given, outer, tape = source, walker.tape, list[Noted]()
+    # under a name of its own: other operands that are or hang on the same value are not derived
+    (source,) = builder.add("Identity", [given], 1, {})
+    walker.note(source, node.outputs[0], frame)
+    for value, bound in zip(region.inputs, [source, *values[1:]], strict=True):
+        frame.values[value.name] = bound
+    walker.tape = tape
+    (result,) = walker.graph(frame, region)
+    walker.tape = outer
+    assert isinstance(result, str), node
+    if outer is not None:
+        outer += [Noted(Node("alias", (given,), node.outputs), [given], (source,)), *tape]
+    steps = Steps(builder, (lambda noted: None) if outer is None else outer.append)
+    flows = {result: builder.number(1.0, "float")}
+    builder.types.setdefault(flows[result], builder.type(result))
+    flow_back(steps, tape, flows, {source}, node)
+    found = flows.get(source)
+    if found is None:
+        found = steps.both("mul", source, Const(0.0))
+    frame.values[node.outputs[0].name] = found
+    walker.note(found, node.outputs[0], frame)

@@ -1,0 +1,146 @@
+"""Derivatives of operations that choose, move, join and order entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from ogive.backends.onnx_model.autodiff.steps import Flow, Many, Rule, Steps
+from ogive.backends.onnx_model.autodiff.tape import Noted
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.ops.operands import operand
+from ogive.compiler.ir.types import Axis
+from ogive.compiler.ops.recipe import Atom, Place, Recipe
+from ogive.compiler.sizes import Size, size
+
+
+def concat(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To each operand its part."""
+    axis, start = noted.node.attr("axis"), size(0)
+    found: list[Flow] = []
+    for at in range(len(noted.args)):
+        part = operand(noted.args, at)
+        stop = start + s.type(part).sizes[axis]
+        found.append(_cut(s, g, part, axis, start, stop))
+        start = stop
+    return found
+
+
+def _cut(s: Steps, g: str, like: str, axis: int, start: Size, stop: Size) -> str:
+    items = tuple(("slice", start, stop, size(1)) if at == axis else ("all",) for at in range(len(s.type(g).axes)))
+    return s.apply("slice", (g,), s.type(like), items=items)
+
+
+def stack(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To each operand its entry of the new axis."""
+    axis, rank = noted.node.attr("axis"), len(s.type(g).axes)
+    found: list[Flow] = []
+    for at in range(len(noted.args)):
+        items = tuple(("index", size(at)) if place == axis else ("all",) for place in range(rank))
+        found.append(s.apply("slice", (g,), s.type(operand(noted.args, at)), items=items))
+    return found
+
+
+def flip(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Turned around again."""
+    return [s.map("flip", g, axis=noted.node.attr("axis"))]
+
+
+def roll(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Rolled back."""
+    return [s.map("roll", g, axis=noted.node.attr("axis"), by=size(0) - noted.node.attr("by"))]
+
+
+def cumsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """The sums from the other end."""
+    axis = noted.node.attr("axis")
+    return [s.map("flip", s.map("cumsum", s.map("flip", g, axis=axis), axis=axis), axis=axis)]
+
+
+def triangle(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """The same entries."""
+    return [s.map(noted.node.op, g, diagonal=noted.node.attr("diagonal"))]
+
+
+def take(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Added where the entries were taken; the axes of the index are one for this."""
+    x, index = operand(noted.args), operand(noted.args, 1)
+    axis, many = noted.node.attr("axis"), len(s.type(index).axes)
+    places = tuple(Place(((Atom(f"a{at}", item),),)) for at, item in enumerate(s.type(g).sizes))
+    lead, mine, rest = places[:axis], places[axis : axis + many], places[axis + many :]
+    one = Place((tuple(atom for place in mine for atom in place.atoms),))
+    flow = s.moved(g, Recipe((places,), ((*lead, one, *rest),)))
+    flat = s.moved(index, Recipe((mine,), ((one,),)))
+    alone = len(s.type(x).axes) == 1
+    return [s.apply("scatter_add", (s.filled(0.0, x), flat, flow), s.type(x), axis=axis, along=not alone), None]
+
+
+def gather(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Added where the entries were taken."""
+    x, index = operand(noted.args), operand(noted.args, 1)
+    axis = noted.node.attr("axis")
+    return [s.apply("scatter_add", (s.filled(0.0, x), index, g), s.type(x), axis=axis, along=False), None]
+
+
+def scatter_add(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """As it is to x; to what was added, what flows back to its place."""
+    index, src, axis = operand(noted.args, 1), operand(noted.args, 2), noted.node.attr("axis")
+    op = "take" if noted.node.attr("along") else "gather"
+    return [g, None, s.apply(op, (g, index), s.type(src), axis=axis)]
+
+
+def put(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To x but for what was written over; to y that."""
+    y, axis, start = operand(noted.args, 1), noted.node.attr("axis"), noted.node.attr("start")
+    if len(noted.args) > 2 and noted.args[2] is not None:
+        raise OnnxError("`grad` through `put` at a place that is known when it runs is not supported in ONNX")
+    rest = s.apply("put", (g, s.filled(0.0, y)), s.type(g), axis=axis, start=start)
+    return [rest, _cut(s, g, y, axis, start, start + s.type(y).sizes[axis]), *[None] * (len(noted.args) - 2)]
+
+
+def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
+    """The parts together again, zeros for those from which nothing flows."""
+    recipe: Recipe = noted.node.attr("recipe")
+    given = [flow or s.filled(0.0, result) for flow, result in zip(flows, noted.results, strict=True)]
+    if len(recipe.outputs) > 1:
+        if any(place.joined for side in (*recipe.inputs, *recipe.outputs) for place in side):
+            raise OnnxError("`grad` through joined axes is not supported in ONNX")
+        raise OnnxError("`grad` through `split` into unequal parts is not supported in ONNX")
+    side = recipe.outputs[0]
+    axes = (Axis(size(len(given))), *s.type(given[0]).axes)
+    whole = s.apply("stack", given, s.type(given[0]).with_axes(*axes), axis=0)
+    return [s.moved(whole, Recipe((side,), recipe.inputs))]
+
+
+def topk(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
+    """Of the values, to the places where they were."""
+    x, axis = operand(noted.args), noted.node.attr("axis")
+    if flows[0] is None:
+        return [None]
+    return [s.apply("scatter_add", (s.filled(0.0, x), noted.results[1], flows[0]), s.type(x), axis=axis, along=False)]
+
+
+def sort(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To the places where the entries were."""
+    x, axis = operand(noted.args), noted.node.attr("axis")
+    places = s.apply("argsort", (x,), s.type(x).with_elem("int"), **dict(noted.node.attrs))
+    return [s.apply("scatter_add", (s.filled(0.0, x), places, g), s.type(x), axis=axis, along=False)]
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "concat": concat,
+        "stack": stack,
+        "flip": flip,
+        "roll": roll,
+        "cumsum": cumsum,
+        "tril": triangle,
+        "triu": triangle,
+        "take": take,
+        "gather": gather,
+        "scatter_add": scatter_add,
+        "put": put,
+        "sort": sort,
+    }
+)
+MANY: Mapping[str, Many] = MappingProxyType({"split": split, "topk": topk})

@@ -1,0 +1,1 @@
+"""The ONNX graph while it is built: nodes, constants, sizes."""

@@ -1,0 +1,195 @@
+"""Loops: `repeat` counted out, `scan` as `Scan` with a graph of its own; and the value of `custom_grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ogive.backends.onnx_model.autodiff.loops import Loop, backwards
+from ogive.backends.onnx_model.autodiff.tape import Noted
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.lower.specialize import real
+from ogive.backends.onnx_model.ops.operands import unsqueezed
+from ogive.backends.onnx_model.ops.values import counted
+from ogive.backends.onnx_model.taps import Taps, steps_seen
+from ogive.compiler.ir.model import Const, Node
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.maybe import deployed_outputs
+from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_results
+from ogive.compiler.sizes import Size, size
+
+if TYPE_CHECKING:
+    from ogive.backends.onnx_model.lower.interpreter import Bound, Frame, Walker
+
+
+def lower(walker: Walker, frame: Frame, node: Node) -> None:
+    """A loop over turns whose number is known is counted out; any other becomes a `Scan`."""
+    count = size(node.attr("count")).subs(frame.sizes.unknowns)
+    if node.op == "repeat" and count.is_number:
+        _counted_out(walker, frame, node, count.number)
+    elif node.op == "repeat" and node.path and _has_members(frame, node):
+        text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
+        raise OnnxError(text, node.span)
+    else:
+        _scan(walker, frame, _of_what_is_there(walker, frame, node), count)
+
+
+def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
+    """A loop without what is absent: what it carries, captures and yields."""
+    gone = [at for at, x in enumerate(node.inputs) if walker.bound(frame, x) is None]
+    node, nothing = without_inputs(node, gone)
+    frame.values.update(dict.fromkeys(nothing))
+    results = node.outputs
+    node, none = without_results(node, deployed_outputs(node.regions[0], nothing))
+    frame.values.update({results[at].name: None for at in none})
+    return node
+
+
+def custom(walker: Walker, frame: Frame, node: Node) -> None:
+    """The value of a `custom_grad` alone: no derivative is taken of a deployed model."""
+    region, captured = node.regions[0], int(node.attr("captured"))
+    for value, operand in zip(region.inputs, node.inputs[: 1 + captured], strict=True):
+        frame.values[value.name] = walker.bound(frame, operand)
+    for value, result in zip(node.outputs, walker.graph(frame, region), strict=True):
+        frame.values[value.name] = result
+
+
+def _has_members(frame: Frame, node: Node) -> bool:
+    return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
+
+
+def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
+    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
+    region, number = node.regions[0], node.attr("index")
+    carried: Sequence[Bound] = [walker.bound(frame, x) for x in node.inputs[:carry]]
+    sources = [tensor(walker, walker.bound(frame, x), "float") for x in node.inputs[carry : carry + turn]]
+    captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
+    yields: list[list[str | None]] = [[] for _ in node.outputs[carry:]]
+    outer, place, sizes = frame.turns, frame.place, frame.sizes
+    for index in range(count):
+        frame.turns = (*outer, index)
+        frame.place = frame.path(f"{node.path}.*") if node.path else place
+        if number is not None:
+            frame.sizes = replace(sizes, unknowns={**sizes.unknowns, number: size(index)})
+        items = [_item(walker, source, index) for source in sources]
+        for value, bound in zip(region.inputs, [*carried, *items, *captured], strict=True):
+            frame.values[value.name] = bound
+        results = _turn(walker, frame, node)
+        carried = results[:carry]
+        for collected, found, value in zip(yields, results[carry:], node.outputs[carry:], strict=True):
+            collected.append(None if found is None else tensor(walker, found, value.type.elem))
+    frame.turns, frame.place, frame.sizes = outer, place, sizes
+    stacked = [_stacked(walker, rows) for rows in yields]
+    for value, bound in zip(node.outputs, [*carried, *stacked], strict=True):
+        frame.values[value.name] = bound
+        if isinstance(bound, str):
+            walker.note(bound, value, frame)
+
+
+def _item(walker: Walker, source: str, index: int) -> str:
+    """The slice of one turn, along the first axis."""
+    item = walker.builder.node("Gather", source, walker.builder.number(index, "int"), axis=0)
+    whole = walker.builder.types[source]
+    typed(walker, item, whole.with_axes(*whole.axes[1:]), source)
+    return item
+
+
+def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
+    """The results of one turn, whose inputs are bound."""
+    if walker.on_turn is not None and walker.tape is None and not frame.supplied:
+        return walker.on_turn(walker, frame, node)
+    return walker.graph(frame, node.regions[0])
+
+
+def _stacked(walker: Walker, found: list[str | None]) -> str | None:
+    builder, rows = walker.builder, [row for row in found if row is not None]
+    if not rows and found:
+        return None
+    y = builder.node("Concat", *(builder.node("Unsqueeze", row, builder.array([0])) for row in rows), axis=0)
+    if builder.paired(rows[0]):
+        builder.complex.add(y)
+    return y
+
+
+def typed(walker: Walker, name: str, type: TensorType, like: str | None) -> None:
+    """Note the type of a value, complex where another one is."""
+    walker.builder.types[name] = type
+    if like is not None and walker.builder.paired(like):
+        walker.builder.complex.add(name)
+
+
+def tensor(walker: Walker, bound: Bound, elem: str) -> str:
+    """A value as a tensor, literals too."""
+    if isinstance(bound, Const):
+        return walker.builder.literal(bound, elem)
+    assert isinstance(bound, str), bound
+    return bound
+
+
+def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
+    """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
+    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
+    builder, region, number = walker.builder, node.regions[0], node.attr("index")
+    sliced, axis = node.inputs[carry : carry + turn], node.attr("axis", 0)
+    places = node.attr("axes") or [axis] * turn
+    axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in zip(sliced, places, strict=True)]
+    out_axis = axes[0] if axes else 0
+    starts = [tensor(walker, walker.bound(frame, node.inputs[i]), node.outputs[i].type.elem) for i in range(carry)]
+    sources = [tensor(walker, walker.bound(frame, x), "float") for x in sliced]
+    inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in region.inputs[: carry + turn]]
+    if number is not None or not sources:
+        sources.append(counted(builder, count))
+        axes.append(0)
+        inner.append(("turn", TensorType("int", ())))
+
+    def body(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        """What a step gives, bound to these states and slices."""
+        for name, value in zip(names, region.inputs[: carry + turn], strict=False):
+            if value.type.elem == "complex":
+                builder.complex.add(name)
+        if number is not None:
+            builder.inner[number] = builder.body
+            builder.given[number] = unsqueezed(builder, names[-1], [0])
+        captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
+        for value, bound in zip(region.inputs, [*names[: carry + turn], *captured], strict=True):
+            frame.values[value.name] = bound
+        found = []
+        for at, (result, value) in enumerate(zip(walker.graph(frame, region), node.outputs, strict=True)):
+            type = real(frame.sizes.type(value.type))
+            if at >= carry:
+                type = type.with_axes(*type.axes[:out_axis], *type.axes[out_axis + 1 :])
+            found.append((tensor(walker, result, value.type.elem), type))
+        return found
+
+    def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+        before = [(name, type) for name, (_, type) in zip(names[:carry], inner[:carry], strict=True)]
+        walker.taps = None if taps is None else Taps()
+        return [*body(names), *(before if tape is not None else ())]
+
+    def seen() -> list[tuple[str, TensorType]]:
+        noticed.extend([] if walker.taps is None else walker.taps.of_a_step(builder, node))
+        return [(name, type) for _, name, type in noticed]
+
+    noticed: list[tuple[str, str, TensorType]] = []
+    taps, tape, walker.tape = walker.taps, walker.tape, None
+    out_axes = [out_axis] * (len(node.outputs) - carry) + [0] * (carry if tape is not None else 0)
+    names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")), seen)
+    walker.tape, walker.taps = tape, taps
+    if taps is not None:
+        steps_seen(builder, taps, noticed, names[len(names) - len(noticed) :], count)
+    for value, name in zip(node.outputs, names, strict=False):
+        frame.values[value.name] = name
+        walker.note(name, value, frame)
+    if tape is not None:
+        captured = [x for x in (walker.bound(frame, x) for x in node.inputs[carry + turn :]) if isinstance(x, str)]
+        if number is not None:
+            raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
+        entries = names[len(node.outputs) : len(names) - len(noticed)]
+        loop = Loop(
+            node, starts, sources[:turn], captured, names[: len(node.outputs)], entries, inner, axes, out_axis, body
+        )
+        noted = Noted(
+            node, [*starts, *sources[:turn], *captured], loop.results, lambda f, h: backwards(walker, loop, f, h)
+        )
+        tape.append(noted)

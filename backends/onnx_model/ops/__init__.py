@@ -1,0 +1,1 @@
+"""One lowering for each operation, in files named as the families are."""

@@ -1,0 +1,128 @@
+"""Index operations in ONNX."""
+
+from __future__ import annotations
+
+from ogive.backends.onnx_model.graph.elems import ONNX
+from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
+from ogive.backends.onnx_model.ops.operands import operand, optional, squeezed, unsqueezed
+from ogive.backends.onnx_model.ops.slices import END, scalar
+from ogive.compiler.ir.model import Node
+from ogive.compiler.sizes import Size, size
+
+
+def take(ctx: Context, node: Node, args: Args) -> str:
+    """`Gather`."""
+    return ctx.node("Gather", operand(args), operand(args, 1), axis=node.attr("axis"))
+
+
+def gather(ctx: Context, node: Node, args: Args) -> str:
+    """`GatherElements`."""
+    return ctx.node("GatherElements", operand(args), operand(args, 1), axis=node.attr("axis"))
+
+
+def put(ctx: Context, node: Node, args: Args) -> str:
+    """What stands before, the new entries, what stands behind."""
+    x, y, at = operand(args), operand(args, 1), optional(args, 2)
+    axis: int = node.attr("axis")
+    length = ctx.type(node.inputs[1]).axes[axis].size
+    room = ctx.type(node.inputs[0]).axes[axis].size
+    start: Size = node.attr("start")
+    begin, end = ctx.size(start), ctx.size(start + length)
+    if at is not None:
+        place = ctx.node("Reshape", at, ctx.array([1]))
+        if ctx.type(node.inputs[2]).elem == "i32":
+            place = ctx.node("Cast", place, to=ONNX["int"])
+        begin, end = ctx.node("Add", place, begin), ctx.node("Add", place, end)
+    where = ctx.array([axis])
+    parts = [y]
+    if at is not None or start != size(0):
+        parts.insert(0, ctx.node("Slice", x, ctx.array([0]), begin, where))
+    if at is not None or start + length != room:
+        parts.append(ctx.node("Slice", x, end, ctx.array([END]), where))
+    return ctx.node("Concat", *parts, axis=axis) if len(parts) > 1 else y
+
+
+def scatter_add(ctx: Context, node: Node, args: Args) -> str:
+    """`ScatterElements` that adds; an index of one axis is spread over the others first."""
+    x, index, src = operand(args), operand(args, 1), operand(args, 2)
+    axis: int = node.attr("axis")
+    if node.attr("along"):
+        shape = ctx.type(node.inputs[2]).sizes
+        behind = list(range(1, len(shape) - axis))
+        index = ctx.node("Unsqueeze", index, ctx.array(behind)) if behind else index
+        index = ctx.node("Expand", index, ctx.shape(shape))
+    return ctx.node("ScatterElements", x, index, src, axis=axis, reduction="add")
+
+
+def one_hot(ctx: Context, node: Node, args: Args) -> str:
+    """`OneHot`."""
+    index = operand(args)
+    if ctx.type(node.inputs[0]).elem == "i32":
+        index = ctx.node("Cast", index, to=ONNX["int"])
+    scalar_ = not ctx.type(node.inputs[0]).axes
+    index = unsqueezed(ctx, index, [0]) if scalar_ else index
+    found = ctx.node("OneHot", index, scalar(ctx, node.attr("n")), ctx.array([0, 1]), axis=-1)
+    return squeezed(ctx, found, [0]) if scalar_ else found
+
+
+def topk(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
+    """`TopK`."""
+    return _sorted(ctx, node, operand(args), ctx.size(node.attr("k")))
+
+
+def order(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
+    """All entries in order, and where they were: `TopK` of as many as there are."""
+    axis: int = node.attr("axis")
+    length = ctx.type(node.inputs[0]).axes[axis].size
+    return _sorted(ctx, node, operand(args), ctx.size(length), largest=int(bool(node.attr("descending"))))
+
+
+def _sorted(ctx: Context, node: Node, x: str, count: str, **settings: int) -> tuple[str, ...]:
+    """`TopK`, which has no form for bfloat16 before opset 24: in float32, which holds the same numbers."""
+    narrow = ctx.elem(ctx.type(node.inputs[0]).elem) == "bf16"
+    x = ctx.node("Cast", x, to=ONNX["f32"]) if narrow else x
+    values, places = ctx.nodes("TopK", 2, x, count, axis=node.attr("axis"), **settings)
+    return ctx.node("Cast", values, to=ONNX["bf16"]) if narrow else values, places
+
+
+def sort(ctx: Context, node: Node, args: Args) -> str:
+    """The entries in order."""
+    return order(ctx, node, args)[0]
+
+
+def argsort(ctx: Context, node: Node, args: Args) -> str:
+    """Where the entries were."""
+    return order(ctx, node, args)[1]
+
+
+def argmax(ctx: Context, node: Node, args: Args) -> str:
+    """`ArgMax`."""
+    return ctx.node("ArgMax", operand(args), axis=node.attr("axis"), keepdims=0)
+
+
+def cumsum(ctx: Context, node: Node, args: Args) -> str:
+    """`CumSum`."""
+    return ctx.node("CumSum", operand(args), ctx.number(node.attr("axis"), "int"))
+
+
+def triangle(ctx: Context, node: Node, args: Args) -> str:
+    """`Trilu`."""
+    diagonal: Size = node.attr("diagonal")
+    shift = [] if diagonal == size(0) else [scalar(ctx, diagonal)]
+    return ctx.node("Trilu", operand(args), *shift, upper=int(node.op == "triu"))
+
+
+LOWER: dict[str, Lowering] = {
+    "take": take,
+    "gather": gather,
+    "put": put,
+    "scatter_add": scatter_add,
+    "one_hot": one_hot,
+    "topk": topk,
+    "sort": sort,
+    "argsort": argsort,
+    "argmax": argmax,
+    "cumsum": cumsum,
+    "tril": triangle,
+    "triu": triangle,
+}

@@ -1,0 +1,158 @@
+"""Contractions in ONNX: `Gemm` and `MatMul`, `Mul` where nothing is summed, `Einsum` for diagonals alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_letters
+
+from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
+from ogive.backends.onnx_model.ops.operands import given, multiplied, operand, optional
+from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arranged, atoms_of, layout, single, sizes_of
+from ogive.backends.onnx_model.ops.reduce import by_recipe, reduced
+from ogive.compiler.ir.model import Node
+from ogive.compiler.ops.recipe import Atom, Recipe
+from ogive.compiler.sizes import size
+
+
+def matmul(ctx: Context, node: Node, args: Args) -> str:
+    """`MatMul`."""
+    left, right = (len(ctx.type(x).axes) for x in node.inputs)
+    return multiplied(ctx, operand(args), operand(args, 1), (left, right))
+
+
+def linear(ctx: Context, node: Node, args: Args) -> str:
+    """`Gemm` of matrices; with more axes `MatMul` and `Add`, the weight turned around where it is stored."""
+    x, weight, bias = operand(args), operand(args, 1), optional(args, 2)
+    rank = len(ctx.type(node.inputs[0]).axes)
+    if rank == 2:
+        return ctx.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
+    y = multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2))
+    return y if bias is None else ctx.node("Add", y, bias)
+
+
+def einsum(ctx: Context, node: Node, args: Args) -> str:
+    """The product of the operands, summed over every axis that the result lacks."""
+    recipe: Recipe = node.attr("recipe")
+    return contracted(ctx, given(args), recipe, ctx.type(node.inputs[0]).elem)
+
+
+def contracted(ctx: Context, xs: Sequence[str], recipe: Recipe, elem: str) -> str:
+    """As `einsum`, of tensors at hand."""
+    layouts, want = [layout(side) for side in recipe.inputs], layout(recipe.outputs[0])
+    once = all(len(_names(groups)) == len(set(_names(groups))) for groups in (*layouts, want))
+    if len(layouts) == 1 and once:
+        return by_recipe(ctx, xs[0], "sum", recipe, elem)
+    if len(layouts) == 2 and once:
+        return _product(ctx, [(x, _plain(groups)) for x, groups in zip(xs, layouts, strict=True)], _plain(want), elem)
+    if once:
+        return _one_by_one(ctx, xs, [_plain(groups) for groups in layouts], _plain(want), elem)
+    return _einsum(ctx, xs, layouts, want)
+
+
+def _one_by_one(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: Layout, elem: str) -> str:
+    """Several operands, two at a time from the left; what is needed later stays."""
+    x, have = xs[0], layouts[0]
+    for at in range(1, len(xs)):
+        needed = {*_names(want), *(name for groups in layouts[at + 1 :] for name in _names(groups))}
+        atoms = {atom.name: atom for groups in (have, layouts[at]) for atom in atoms_of(groups)}
+        last = at == len(xs) - 1
+        middle = want if last else single([atom for name, atom in atoms.items() if name in needed])
+        x, have = _product(ctx, [(x, have), (xs[at], layouts[at])], middle, elem), middle
+    return x
+
+
+def _names(groups: Layout) -> list[str]:
+    return [atom.name for atom in atoms_of(groups)]
+
+
+def _plain(groups: Layout) -> Layout:
+    one = size(1)
+    return tuple(tuple(atom for atom in group if atom.size != one) for group in groups)
+
+
+def _product(ctx: Context, pair: Sequence[tuple[str, Layout]], want: Layout, elem: str) -> str:
+    out = _names(want)
+    (x, a), (y, b) = (_alone_summed(ctx, *pair[i], {*_names(pair[1 - i][1]), *out}, elem) for i in range(2))
+    left, right = _names(a), _names(b)
+    if not (set(left) & set(right)) - set(out):
+        return _elementwise(ctx, (x, a), (y, b), want)
+    batched = set(left) & set(right) & set(out)
+    if len(set(right) - set(left)) > len(set(left) - set(right)) and not batched:  # columns are one axis, rows any
+        x, a, y, b = y, b, x, a
+    return _matmul(ctx, (x, a), (y, b), want)
+
+
+def _alone_summed(ctx: Context, x: str, groups: Layout, used: set[str], elem: str) -> tuple[str, Layout]:
+    """Without the axes that neither the other operand nor the result has."""
+    if set(_names(groups)) <= used:
+        return x, groups
+    opened = single(atoms_of(groups))
+    axes = [i for i, group in enumerate(opened) if group[0].name not in used]
+    y = reduced(ctx, arranged(ctx, x, groups, opened), "sum", axes, sizes_of(opened), {}, elem)
+    return y, tuple(group for i, group in enumerate(opened) if i not in axes)
+
+
+def _elementwise(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], want: Layout) -> str:
+    """`Mul`: nothing is summed."""
+    out = atoms_of(want)
+    xs = []
+    for x, groups in (left, right):
+        mine = set(_names(groups))
+        spread: Layout = tuple((atom,) if atom.name in mine else () for atom in out)
+        first = next((i for i, group in enumerate(spread) if group), len(spread))
+        xs.append(arranged(ctx, x, groups, spread[first:]))
+    return arranged(ctx, ctx.node("Mul", *xs), single(out), want)
+
+
+def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], want: Layout) -> str:
+    """`MatMul` of [batch, m, k] and [batch, k, n]; what one operand alone has before the last batch axis broadcasts.
+
+    Vectors are matrices of one row or column, as in `multiplied`.
+    """
+    (x, a), (y, b) = left, right
+    atoms = {atom.name: atom for groups in (a, b) for atom in atoms_of(groups)}
+    mine, other, out = set(_names(a)), set(_names(b)), _names(want)
+    summed = tuple(atoms[n] for n in _names(a) if n in other and n not in out)
+    shared = [i for i, n in enumerate(out) if n in mine and n in other]
+    cut = shared[-1] + 1 if shared else 0
+    batch = [atoms[n] for n in out[:cut]]
+    rows = tuple(atoms[n] for n in out[cut:] if n in mine)
+    columns = tuple(atoms[n] for n in out[cut:] if n in other)
+    if not batch:
+        lead = single(rows) or ((),)
+        if rows and not columns and a[-1:] == (rows[-1:],):  # a vector stands where the matrix need not be transposed
+            x = arranged(ctx, x, a, (*single(rows[:-1]), summed, rows[-1:]))
+            y = arranged(ctx, y, b, ((), summed))
+            return arranged(ctx, ctx.node("MatMul", y, x), (*single(rows[:-1]), (), rows[-1:]), want)
+        x = arranged(ctx, x, a, (*lead, summed))
+        y = arranged(ctx, y, b, (summed, columns))
+        return arranged(ctx, ctx.node("MatMul", x, y), (*lead, columns), want)
+    x = arranged(ctx, x, a, (*_spread(batch, mine), rows, summed))
+    y = arranged(ctx, y, b, (*_spread(batch, other), summed, columns))
+    return arranged(ctx, ctx.node("MatMul", x, y), (*single(batch), rows, columns), want)
+
+
+def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:
+    found: list[Group] = [(atom,) if atom.name in mine else () for atom in batch]
+    return tuple(found)
+
+
+def _einsum(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: Layout) -> str:
+    """`Einsum` of opened groups."""
+    letters: dict[str, str] = {}
+    for name in [name for groups in (*layouts, want) for name in _names(groups)]:
+        used = set(letters.values())
+        free = (letter for letter in (*name, *ascii_letters) if letter in ascii_letters and letter not in used)
+        letter = letters.get(name) or next(free, None)
+        if letter is None:
+            raise OnnxError(f"`einsum` with more than {len(ascii_letters)} axes has no form in ONNX")
+        letters[name] = letter
+    pairs = zip(xs, layouts, strict=True)
+    opened = [ctx.reshape(x, sizes_of(groups), sizes_of(single(atoms_of(groups)))) for x, groups in pairs]
+    sides = ["".join(letters[name] for name in _names(groups)) for groups in layouts]
+    y = ctx.node("Einsum", *opened, equation=f"{','.join(sides)}->{''.join(letters[name] for name in _names(want))}")
+    return ctx.reshape(y, sizes_of(single(atoms_of(want))), sizes_of(want))
+
+
+LOWER: dict[str, Lowering] = {"einsum": einsum, "matmul": matmul, "linear": linear}

@@ -1,0 +1,1 @@
+"""Files: protos, external data, and the contract of inputs."""

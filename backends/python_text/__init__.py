@@ -1,0 +1,1 @@
+"""Python as text, for any target: expressions, names, lifetimes, loops, sizes."""

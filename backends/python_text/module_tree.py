@@ -1,0 +1,270 @@
+"""Which classes a model becomes: one for each block with weights, and one for each turn of a `repeat` with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.names import class_name, fresh, plain, singular, snake
+from ogive.compiler.ir.model import Definition, Graph, Instance, Member, Model, Node, Weight
+from ogive.compiler.ir_tools.maybe import maybe
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Unknown
+
+STEP = "    "
+
+
+@dataclass(slots=True)
+class Place:
+    """A node of the tree of names below a class: a member, or a name that holds others."""
+
+    path: str
+    member: Member | None = None
+    children: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its children are the turns of an unrolled loop."""
+        return bool(self.children) and all(name.isdigit() for name in self.children)
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is a `repeat` whose turns have members."""
+        return "*" in self.children
+
+
+def places(definition: Definition) -> Place:
+    """The tree of names of a definition."""
+    root = Place("")
+    for member in definition.members:
+        place = root
+        for part in member.path.split("."):
+            path = f"{place.path}.{part}" if place.path else part
+            place = place.children.setdefault(part, Place(path))
+        place.member = member
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A class or function of the file. `prefix` is the path of its turn in the definition ("h.*"), or ""."""
+
+    name: str
+    definition: Definition
+    graph: Graph
+    place: Place
+    prefix: str = ""
+    turns: tuple[Unit, ...] = ()
+    function: bool = False  # a function of the file rather than a class
+    number: int | None = None  # which input is the number of the turn
+    maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
+    uncalled: bool = False  # a turn of a loop that nothing needs: it holds its weights
+
+    def own(self, path: str) -> str | None:
+        """The path below this unit, or None for one that lies outside of its turn."""
+        if not self.prefix:
+            return path
+        return path[len(self.prefix) + 1 :] if path.startswith(self.prefix + ".") else None
+
+    def turn(self, path: str) -> Unit | None:
+        """The class of a turn of the loop at `path`, where the loop has members."""
+        return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
+
+
+def access(path: str, base: str = "self") -> str:
+    """The expression of a member: `self.blocks[0].conv`."""
+    for part in path.split("."):
+        if part.isdigit():
+            base += f"[{part}]"
+        else:
+            base = f"{base}.{part}" if plain(part) else f'member({base}, "{part}")'
+    return base
+
+
+def looped(path: str, base: str) -> tuple[list[str], str]:
+    """The heads of the loops over the turns of a path, each one step deeper, and what stands inside of them."""
+    first, *others = path.split(".*")
+    heads: list[str] = []
+    target = access(first, base)
+    for number, part in enumerate(others):
+        turn = "turn" if not number else f"turn_{number + 1}"
+        heads.append(f"{STEP * number}for {turn} in {target}:")
+        target = access(part[1:], turn) if part else turn
+    return heads, target
+
+
+def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> Unit:
+    """The unit of a definition with those of its loops; takes class names out of `names`."""
+    function = definition.stateless and not root
+    name = _claim(snake(definition.name) if function else class_name(definition.name), names)
+    place = places(definition)
+    absent = frozenset(maybe(definition).open)
+    turns = _turns(name, definition, definition.graph, absent, place, names)
+    turns += _uncalled(name, definition, place, turns, names)
+    return Unit(name, definition, definition.graph, place, "", turns, function, None, absent)
+
+
+def output_class(unit: Unit) -> str | None:
+    """The name of the tuple of a definition whose outputs have names."""
+    names = unit.definition.output_names
+    return f"{class_name(unit.name)}Output" if not unit.prefix and len(names) > 1 and all(names) else None
+
+
+def _claim(name: str, names: set[str]) -> str:
+    found = fresh(name, names)
+    names.add(found)
+    return found
+
+
+def _turns(
+    owner: str, definition: Definition, graph: Graph, absent: frozenset[str], root: Place, names: set[str]
+) -> tuple[Unit, ...]:
+    """The units of the loops of a graph."""
+    found: list[Unit] = []
+    for node in graph.nodes:
+        place = find(root, node.path) if node.op == "repeat" else None
+        for region in node.regions:
+            if place is None or not place.turned:
+                found += _turns(owner, definition, region, absent, root, names)
+                continue
+            if any(unit.prefix == f"{node.path}.*" for unit in found):  # it stands in both arms of a choice
+                continue
+            label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
+            name = _claim(owner + class_name(singular(label)), names)
+            turn = place.children["*"]
+            inner = _turns(name, definition, region, absent, root, names)
+            inner += _uncalled(name, definition, turn, inner, names)
+            before = int(node.attr("carry", 0)) + int(node.attr("turn", 0))
+            number = before if node.attr("number", 0) else None
+            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, number, absent))
+    return tuple(found)
+
+
+def _uncalled(
+    owner: str, definition: Definition, place: Place, turns: tuple[Unit, ...], names: set[str]
+) -> tuple[Unit, ...]:
+    """The units of the loops below a place that no graph has: what they hold has its paths all the same."""
+    found: list[Unit] = []
+    called = {unit.prefix for unit in turns}
+    for label, child in place.children.items():
+        prefix = f"{child.path}.*"
+        if not child.turned:
+            found += _uncalled(owner, definition, child, turns, names) if label != "*" else ()
+        elif prefix not in called:
+            name = _claim(owner + class_name(singular(label)), names)
+            turn = child.children["*"]
+            inner = _uncalled(name, definition, turn, (), names)
+            found.append(Unit(name, definition, Graph((), (), ()), turn, prefix, inner, uncalled=True))
+    return tuple(found)
+
+
+def find(root: Place, path: str) -> Place | None:
+    """The place at a path."""
+    place: Place | None = root
+    for part in path.split("."):
+        place = place.children.get(part) if place and part else None
+    return place
+
+
+def definitions(model: Model) -> list[Definition]:
+    """All definitions that the model uses, callees before their users."""
+    found: dict[str, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if definition.name in found:
+            return
+        for callee in definition.callees:
+            visit(callee)
+        found[definition.name] = definition
+
+    visit(model.definition)
+    return list(found.values())
+
+
+Known = dict[str, frozenset[Unknown]]
+
+
+def known_at_start(model: Model, *, numbers: bool = False) -> Known:
+    """For each definition the unknowns that are numbers when a module is made, at every use of it.
+
+    With `numbers` the number of an iteration counts too: it is one where the modules of the iterations are made.
+    """
+    order = definitions(model)
+    known: Known = {model.definition.name: frozenset(unknown for unknown, _ in model.bindings)}
+    for definition in reversed(order):
+        mine = known.setdefault(definition.name, frozenset())
+        if numbers:
+            mine = known[definition.name] = mine.union(numbers_of(definition).values())
+        uses = [(m.definition, m.bindings, "") for m in definition.instances]
+        calls = (node for node in definition.graph.walk() if node.path or not numbers)  # a function makes no module
+        uses += [(n.callee, n.bindings, n.path) for n in calls if n.callee is not None]
+        made = {m.path: dict(m.bindings) for m in definition.instances}
+        for callee, bindings, path in uses:
+            at_start = made.get(path, {})  # a size that differs from call to call is not that of the instance
+            own = [(u, value) for u, value in bindings if u not in callee.sizes or at_start.get(u, value) == value]
+            fixed = frozenset(unknown for unknown, value in own if value.unknowns <= mine)
+            known[callee.name] = known[callee.name] & fixed if callee.name in known else fixed
+    return known
+
+
+def numbers_of(definition: Definition) -> dict[str, Unknown]:
+    """What stands for the number of an iteration, by the path of the loop."""
+    loops = (node for node in definition.graph.walk() if node.op == "repeat" and node.path)
+    return {node.path: node.attr("index") for node in loops if node.attr("index") is not None}
+
+
+def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -> Callable[[Definition], bool]:
+    """A property of definitions that hangs on that of their callees, computed once for each."""
+    found: dict[str, bool] = {}
+
+    def ask(definition: Definition) -> bool:
+        if definition.name not in found:
+            found[definition.name] = function(definition, ask)
+        return found[definition.name]
+
+    return ask
+
+
+def effectful() -> Callable[[Definition], bool]:
+    """Whether a definition draws random numbers or changes a state, itself or below."""
+
+    def acts(definition: Definition, ask: Callable[[Definition], bool]) -> bool:
+        nodes = definition.graph.walk()
+        return any(acting(node, ask) for node in nodes)
+
+    def acting(node: Node, ask: Callable[[Definition], bool]) -> bool:
+        if node.op == "update" or (node.callee is not None and ask(node.callee)):
+            return True
+        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
+
+    return memo(acts)
+
+
+def seeded(model: Model) -> bool:
+    """Whether anything but dropout draws random numbers when the model runs: then it takes a generator."""
+
+    def draws(definition: Definition, ask: Callable[[Definition], bool]) -> bool:
+        return any(
+            ask(node.callee)
+            if node.callee is not None
+            else node.op in OPS and OPS[node.op].random and node.op != "dropout"
+            for node in definition.graph.walk()
+        )
+
+    return memo(draws)(model.definition)
+
+
+def unmade(definition: Definition, instance: Instance) -> bool:
+    """Whether every call supplies all weights of an instance, and none is left that calls it or a part of it."""
+    if not instance.omitted or not {path for path, _ in below(instance.definition)} <= set(instance.omitted):
+        return False
+    calls = (node for node in definition.graph.walk() if node.op == "call")
+    return not any(f"{node.path}.".startswith(f"{instance.path}.") for node in calls)
+
+
+def below(definition: Definition) -> list[tuple[str, Weight]]:
+    """Every weight at or below a definition, by path."""
+    found = [(weight.path, weight) for weight in definition.weights]
+    for instance in definition.instances:
+        found += [(f"{instance.path}.{path}", weight) for path, weight in below(instance.definition)]
+    return found

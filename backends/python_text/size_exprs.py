@@ -1,0 +1,94 @@
+"""Sizes, numbers that depend on sizes, and conditions as Python expressions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+
+from ogive.backends.python_text.expr import Code, binary, call
+from ogive.backends.python_text.pretty import ATOM, flat, level, parse
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.sizes import Condition, Size, Unknown, size
+
+Names = Callable[[Unknown], str]  # the Python expression of an unknown, a name or an attribute
+OPERATORS = ("+", "-", "*", "/", "//", "%", "**")
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        text = self.names.get(node.id)
+        return node if text is None else parse(text)
+
+
+def _placed(unknowns: Iterable[Unknown], names: Names) -> tuple[dict[Unknown, Size], dict[str, str]]:
+    """Unknowns of distinct plain names in the place of these: two unknowns may have one source name."""
+    places: dict[Unknown, Size] = {}
+    texts: dict[str, str] = {}
+    for at, unknown in enumerate(sorted(unknowns, key=lambda u: u.serial)):
+        places[unknown] = size(Unknown(f"u{at}_", unknown.low, unknown.kind))
+        texts[f"u{at}_"] = names(unknown)
+    return places, texts
+
+
+def _code(text: str, texts: dict[str, str]) -> Code:
+    tree = _Renamed(texts).visit(parse(text))
+    return Code(flat(tree), level(tree))
+
+
+def size_code(value: Size | int, names: Names) -> Code:
+    """A size as an int expression."""
+    if isinstance(value, int) or value.is_number:
+        number = value if isinstance(value, int) else value.number
+        return Code(str(number), ATOM if number >= 0 else ATOM - 2)
+    places, texts = _placed(value.unknowns, names)
+    return _code(str(value.subs(places)), texts)
+
+
+def condition_code(condition: Condition, names: Names) -> Code:
+    """A condition as a bool expression."""
+    places, texts = _placed(condition.unknowns, names)
+    return _code(str(condition.subs(places)), texts)
+
+
+def scalar_code(value: object, names: Names, math: Callable[[], None]) -> Code:
+    """A number as an expression; `math` is told where the module of that name is needed."""
+    match value:
+        case Scalar(fn=fn, args=args):
+            parts = [scalar_code(arg, names, math) for arg in args]
+            if fn in OPERATORS and len(parts) == 2:
+                return binary(parts[0], fn, parts[1])
+            if fn in ("neg", "-"):
+                return Code(f"-{parts[0].at(ATOM - 2)}", ATOM - 2)
+            if fn in ("min", "max"):
+                return call(fn, *parts)
+            math()
+            return call(f"math.{fn}", *parts)
+        case bool():
+            return Code(str(value))
+        case float() | int():
+            return number_code(value)
+        case Size():
+            return size_code(value, names)
+        case _:
+            raise AssertionError(f"not a number: {value}")
+
+
+def number_code(value: float) -> Code:
+    """A literal number; infinity is `float("inf")`."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return Code(f'float("{value}")')
+    return Code(repr(value), ATOM if value >= 0 else ATOM - 2)
+
+
+def unknowns_of(value: object) -> frozenset[Unknown]:
+    """The unknowns of a size or of a number that depends on sizes."""
+    match value:
+        case Size() | Condition():
+            return value.unknowns
+        case Scalar(args=args):
+            return frozenset[Unknown]().union(*map(unknowns_of, args))
+        case _:
+            return frozenset()

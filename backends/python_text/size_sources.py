@@ -1,0 +1,191 @@
+"""Where a function finds its sizes: shapes of its inputs first, then what its module stored, then arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.expr import Code, binary
+from ogive.backends.python_text.names import identifier, plain
+from ogive.backends.python_text.size_exprs import Names, size_code
+from ogive.backends.python_text.size_origins import Origin, linear, origins
+from ogive.backends.python_text.wrap import statement
+from ogive.compiler.ir.model import Value
+from ogive.compiler.sizes import Size, Unknown, size
+
+LONG = 28  # characters of a size that is worth a name
+
+
+@dataclass(slots=True)
+class Shapes:
+    """The sizes that a function reads. Each is read once, at the head of the function."""
+
+    inputs: Sequence[tuple[str, Value]]  # names and values of the inputs that are always given
+    known: frozenset[Unknown]  # numbers when the module is made; empty for a plain function
+    members: frozenset[str]  # names of attributes that are taken
+    claim: Callable[[str], str]  # a variable that nothing else uses
+    maybe: Sequence[tuple[str, Value]] = ()  # names and values of the inputs that may be None
+    given: Callable[[Unknown], str] | None = None  # in a constructor, its parameters
+    root: bool = False  # nothing calls the function but the user
+    read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
+    solved: list[tuple[str, str]] = field(default_factory=list)
+    stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
+    passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
+    lent: set[Unknown] = field(default_factory=set)  # those of `passed` that an input tells where it is given
+    found: dict[Unknown, str] = field(default_factory=dict)
+    turns: set[Unknown] = field(default_factory=set)  # numbers of loops: no size that holds one is known at the head
+    long: dict[Size, str] = field(default_factory=dict)
+    packs: dict[str, str] = field(default_factory=dict)
+    packed: dict[int, list[str]] = field(default_factory=dict)  # by input, the statements that read its pack
+    checks: dict[int, list[str]] = field(default_factory=dict)  # by input, lines before it is read
+    guards: dict[Unknown, list[str]] = field(default_factory=dict)  # lines before a size is solved for
+    origins: dict[Unknown, Origin] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origins = origins([value for _, value in self.inputs], self.known)
+
+    def name(self, unknown: Unknown) -> str:
+        """The expression of an unknown."""
+        if self.given is not None:
+            return self.given(unknown)
+        if unknown not in self.found:
+            self.found[unknown] = self._find(unknown)
+        return self.found[unknown]
+
+    def _find(self, unknown: Unknown) -> str:
+        origin = self.origins.get(unknown)
+        if origin is not None and origin.alone:
+            return self.read_axis(origin.at, origin.axis, unknown.name)
+        if unknown in self.known:
+            return self.attribute(unknown)
+        if origin is not None:
+            return self._solved(unknown, origin)
+        return self._absent(unknown) or self._pass(unknown)
+
+    def attribute(self, unknown: Unknown) -> str:
+        """What the module stores of a size that is known when it is made."""
+        if unknown not in self.stored:
+            name = identifier(unknown.name)
+            while name in self.members or name in self.stored.values() or not plain(name):
+                name += "_size"
+            self.stored[unknown] = name
+        return f"self.{self.stored[unknown]}"
+
+    def read_axis(self, at: int, axis: int, hint: str) -> str:
+        """The variable of an axis of an input."""
+        axes = self.read.setdefault(at, {})
+        if axis not in axes:
+            axes[axis] = self.claim(hint)
+        return axes[axis]
+
+    def _solved(self, unknown: Unknown, origin: Origin) -> str:
+        """Where an axis is `a*u + rest`, `u` is `(axis - rest) // a`."""
+        name = self.claim(unknown.name)
+        whole = self.read_axis(origin.at, origin.axis, f"{name}_axis")
+        self.solved.append((name, str(solved(Code(whole), origin, self.name))))
+        return name
+
+    def _absent(self, unknown: Unknown) -> str | None:
+        """A size that may be 0 is 0 where the input that holds it is not given: an empty cache."""
+        for name, value in self.maybe if unknown.low == 0 else ():
+            for axis, entry in enumerate(value.type.axes):
+                if entry.size.unknowns == {unknown} and str(entry.size) == unknown.name:
+                    found = self.claim(unknown.name)
+                    self.solved.append((found, f"{name}.shape[{axis}] if {name} is not None else 0"))
+                    return found
+        return None
+
+    def _pass(self, unknown: Unknown) -> str:
+        name = self.passed[unknown] = self.claim(unknown.name)
+        for tensor, value in self.maybe if self.root else ():
+            for axis, entry in enumerate(value.type.axes):
+                split = None if entry.pack else linear(entry.size, unknown)
+                if split is not None and split[0].is_number and split[1].is_number:
+                    whole = Code(f"{tensor}.shape[{place(value, axis)}]")
+                    text = solved(whole, Origin(0, axis, *split), self.name)
+                    self.solved.append((name, f"{text} if {tensor} is not None else {name}"))
+                    self.lent.add(unknown)
+                    return name
+        return name
+
+    def pack(self, pack: str) -> str | None:
+        """The sizes of a pack of any rank, read from an input: `x.shape[:-2]`."""
+        for number, (name, value) in enumerate(self.inputs) if pack not in self.packs else ():
+            at = next((i for i, axis in enumerate(value.type.axes) if axis.pack == pack), None)
+            if at is not None:
+                self.packs[pack] = self.claim(f"{pack}_shape")
+                line = f"{self.packs[pack]} = {name}.shape[{_bounds(value, at)}]"
+                self.packed.setdefault(number, []).append(line)
+                break
+        return self.packs.get(pack)
+
+    def code(self, size: Size | int) -> Code:
+        """A size as an expression; a long one is computed once, at the head of the function, where it can be."""
+        code = size_code(size, self.name)
+        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None or size.unknowns & self.turns:
+            return code
+        if size not in self.long:
+            self.long[size] = self.claim("size")
+            self.solved.append((self.long[size], code.text))
+        return Code(self.long[size])
+
+    def follow(self, other: Shapes) -> None:
+        """Another form of the same function has stored these sizes, and asked for these arguments."""
+        self.stored = other.stored
+        self.passed = other.passed
+        self.lent = other.lent
+        self.found.update((unknown, f"self.{name}") for unknown, name in other.stored.items())
+        self.found.update((unknown, name) for unknown, name in other.passed.items() if unknown not in other.lent)
+
+    def turn(self, unknown: Unknown, index: str) -> None:
+        """The number of a loop is that variable, inside of it."""
+        self.found[unknown] = index
+        self.turns.add(unknown)
+
+    def header(self, indent: int) -> list[str]:
+        """The lines that check the inputs and read their shapes."""
+        lines: list[str] = []
+        for at, (name, value) in enumerate(self.inputs):
+            lines += self.checks.get(at, [])
+            reads = _reads(name, value, self.read[at]) if at in self.read else []
+            lines += [line for text in (*reads, *self.packed.get(at, [])) for line in statement(text, indent)]
+        guards = {self.found.get(unknown, unknown.name): lines for unknown, lines in self.guards.items()}
+        for name, text in self.solved:
+            lines += guards.pop(name, [])
+            lines += statement(f"{name} = {text}", indent)
+        return [*lines, *(line for left in guards.values() for line in left)]
+
+
+def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
+    entries = value.type.axes
+    pack = next((i for i, entry in enumerate(entries) if entry.pack is not None), None)
+    if pack is not None and pack in axes:
+        rest = {axis: text for axis, text in axes.items() if axis != pack}
+        return [
+            f"{axes[pack]} = {name}.shape[{_bounds(value, pack)}].numel()",
+            *(_reads(name, value, rest) if rest else []),
+        ]
+    if len(axes) == 1:
+        ((axis, text),) = axes.items()
+        last = axis == len(entries) - 1 or (pack is not None and axis > pack)
+        return [f"{text} = {name}.shape[{axis - len(entries) if last else axis}]"]
+    parts = ["*_" if i == pack else axes.get(i, "_") for i in range(len(entries))]
+    return [f"{', '.join(parts)} = {name}.shape"]
+
+
+def _bounds(value: Value, pack: int) -> str:
+    """The place of a pack among the axes, as a slice."""
+    after = len(value.type.axes) - pack - 1
+    return f"{pack or ''}:{-after if after else ''}"
+
+
+def place(value: Value, axis: int) -> int:
+    """The index of an axis in the shape: from the end where a pack stands before it."""
+    entries = value.type.axes
+    return axis - len(entries) if any(entry.pack is not None for entry in entries[:axis]) else axis
+
+
+def solved(whole: Code, origin: Origin, names: Names) -> Code:
+    """The size whose axis is `whole`."""
+    top = whole if origin.rest is size(0) else binary(whole, "-", size_code(origin.rest, names))
+    return top if origin.slope is size(1) else binary(top, "//", size_code(origin.slope, names))

@@ -1,0 +1,1 @@
+"""Modules: classes, calls, regions, states, the file that holds them."""

@@ -1,0 +1,133 @@
+"""`grad` and `custom_grad`: an inner function, handed to torch.func."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.names import identifier
+from ogive.backends.pytorch.module.writer import Writer
+from ogive.compiler.ir.model import Definition, Graph, Model, Node
+from ogive.compiler.passes.infra.driver import with_callees
+
+NORMS = ("layer_norm", "batch_norm_train")  # whose kernels have right derivatives up to the second
+
+
+def derived(model: Model) -> dict[str, int]:
+    """In how many `grad` a definition runs at most, by its name."""
+    found: dict[str, int] = {}
+
+    def visit(definition: Definition, depth: int) -> None:
+        if found.get(definition.name, -1) < depth:
+            found[definition.name] = depth
+            walk(definition.graph, depth)
+
+    def walk(graph: Graph, depth: int) -> None:
+        for node in graph.nodes:
+            if node.callee is not None:
+                visit(node.callee, depth)
+            for region in node.regions:
+                walk(region, depth + (node.op == "grad"))
+
+    visit(model.definition, 0)
+    return found
+
+
+def apart(model: Model, depths: Mapping[str, int]) -> Model:
+    """The model with norms that run in two `grad` written as blocks of their own: no layers of torch."""
+    done: dict[int, Definition] = {}
+
+    def rewritten(definition: Definition) -> Definition:
+        if id(definition) not in done:
+            found = with_callees(definition, rewritten)
+            deep = depths.get(definition.name, 0) > 1 and any(node.op in NORMS for node in definition.graph.walk())
+            done[id(definition)] = replace(found, block="") if deep else found
+        return done[id(definition)]
+
+    if max(depths.values()) < 2:
+        return model
+    found = rewritten(model.definition)
+    return model if found is model.definition else replace(model, definition=found)
+
+
+def gradient(writer: Writer, node: Node) -> None:
+    """`derivative(energy)(x)`."""
+    _settle(writer)
+    region = node.regions[0]
+    count = int(node.attr("operands"))
+    args = _args(writer, node, count)
+    writer.deriving += 1
+    function = _inner(writer, node, region, count, node.inputs[count:])
+    writer.deriving -= 1
+    derived = f"{writer.helper('derivative')}({function})"
+    if _overrides(region):  # torch.compile (2.13) derives what is inside of CustomGrad by itself: left to eager mode
+        derived = f"torch.compiler.disable({derived})"
+    _bind(writer, node, Code(f"{derived}({', '.join(map(str, args))})"))
+
+
+def _overrides(graph: Graph) -> bool:
+    """Whether a graph, or a block that it applies, holds a derivative of its own."""
+    nodes = list(graph.walk())
+    callees = {id(node.callee): node.callee for node in nodes if node.callee is not None}
+    return any(node.op == "custom_grad" for node in nodes) or any(_overrides(d.graph) for d in callees.values())
+
+
+def custom(writer: Writer, node: Node) -> None:
+    """The value of one function with the derivative that another gives; what it captures is derived as ever."""
+    _settle(writer)
+    captured = int(node.attr("captured"))
+    (x,) = _args(writer, node, 1)
+    forward = _inner(writer, node, node.regions[0], 1, node.inputs[1 : 1 + captured])
+    backward = _inner(writer, node, node.regions[1], 2, node.inputs[1 + captured :])
+    writer.helper("CustomGrad")
+    x = writer.once(x, "x")
+    _bind(writer, node, call("CustomGrad.apply", Code(backward), Code(f"{forward}({x}.detach())"), x))
+
+
+def _inner(writer: Writer, node: Node, region: Graph, count: int, captured: Sequence[object]) -> str:
+    scope = writer.scope
+    values = region.inputs[:count]
+    names = [scope.claim(identifier(value.hint or value.name)) for value in values]
+    kinds = ["Tensor | None" if value.name in writer.unit.maybe else "Tensor" for value in values]
+    function = scope.claim("inner")
+    params = ", ".join(f"{name}: {kind}" for name, kind in zip(names, kinds, strict=True))
+    scope.line(f"def {function}({params}) -> Tensor:")
+    _function(writer, node, region, names, captured)
+    return function
+
+
+def _function(writer: Writer, node: Node, region: Graph, names: Sequence[str], captured: Sequence[object]) -> None:
+    """The body of the inner function; what it captures it sees by scope."""
+    scope = writer.scope
+    scope.indent += 4
+    captures = region.inputs[len(names) :]
+    scope.enter(region, function=True, keep=[value.name for value in captures])
+    for value, name in zip(region.inputs, names, strict=False):
+        scope.hold(value.name, Code(name))
+    for value, operand in zip(captures, captured, strict=True):
+        assert isinstance(operand, str), node
+        scope.hold(value.name, scope.codes[operand])
+    writer.run(region)
+    codes = [scope.operand(output, writer._literal) for output in region.outputs]
+    scope.line(f"return {', '.join(map(str, codes))}")
+    for output in region.outputs:
+        scope.waiting.pop(str(output), None)
+    scope.flush()
+    scope.leave()
+    scope.indent -= 4
+
+
+def _settle(writer: Writer) -> None:
+    writer.scope.flush()
+    writer.scope.frames[-1].now = False
+
+
+def _args(writer: Writer, node: Node, count: int) -> list[Code]:
+    found = writer.args(replace(node, inputs=node.inputs[:count]))
+    assert all(code is not None for code in found), node
+    return [code for code in found if code is not None]
+
+
+def _bind(writer: Writer, node: Node, code: Code) -> None:
+    writer.place(node, code, False)

@@ -1,0 +1,219 @@
+"""What the root module asks before it runs: each input as it is declared, then the conditions on sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.expr import UNARY, Code, binary
+from ogive.backends.python_text.fstrings import inserted, quoted
+from ogive.backends.python_text.size_exprs import size_code
+from ogive.backends.python_text.size_origins import Origin, origins
+from ogive.backends.python_text.size_sources import place, solved
+from ogive.backends.python_text.wrap import statement
+from ogive.backends.pytorch.module.writer import Writer
+from ogive.backends.pytorch.ops.dims import tuple_of
+from ogive.compiler.ir.model import Value
+from ogive.compiler.ir.types import Axis
+from ogive.compiler.ir_tools.entry import ELEMENTS, axis_text, declared, unmet
+from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.sizes.condition import Compare
+
+
+@dataclass(slots=True)
+class Entry:
+    """The checks of the root, whose statics have these numbers in the model at hand."""
+
+    writer: Writer
+    numbers: Mapping[Unknown, Size]
+    later: list[str] = field(default_factory=list)  # what is asked once all shapes are read
+    told: dict[Unknown, Origin] = field(default_factory=dict)  # sizes that only inputs tell which may be left out
+
+    def write(self, conditions: Sequence[Condition]) -> list[str]:
+        """The lines that follow the reading of shapes; those before it go to the head of each input."""
+        shapes, indent = self.writer.scope.shapes, self.writer.scope.indent
+        self.writer.file.helpers.update(misfit=None, expect=None)
+        there = {*shapes.known, *shapes.origins}
+        alone = origins([value for _, value in shapes.maybe], frozenset(there))
+        self.told = {unknown: origin for unknown, origin in alone.items() if unknown not in there}
+        for at, (name, value) in enumerate(shapes.inputs):
+            early = {u for u, origin in shapes.origins.items() if origin.alone and origin.at < at}
+            tells = _tells(at, value, shapes.origins, shapes.known)
+            codes = self._codes(value, tells, shapes.origins, {*shapes.known, *early}, shapes.inputs[:at])
+            shapes.checks[at] = statement(self._expect(name, value, codes), indent)
+            self._late(name, value, tells, shapes.origins, codes)
+        for at, (name, value) in enumerate(shapes.maybe):
+            tells = _tells(at, value, self.told, shapes.known)
+            codes = self._codes(value, tells, self.told, there, shapes.inputs)
+            self._given([name], self._expect(name, value, codes))
+            self._late(name, value, tells, self.told, codes)
+        for condition in conditions:
+            self._condition(condition)
+        return self.later
+
+    # sizes
+
+    def _name(self, unknown: Unknown) -> str:
+        """A size that is known when the module is made, else that of an input."""
+        shapes = self.writer.scope.shapes
+        if unknown in shapes.known:
+            return shapes.attribute(unknown)
+        origin = self.told.get(unknown)
+        if origin is None:
+            return shapes.name(unknown)
+        name, value = shapes.maybe[origin.at]
+        return str(solved(Code(f"{name}.shape[{place(value, origin.axis)}]"), origin, self._name))
+
+    def _code(self, whole: Size) -> Code:
+        return size_code(whole, self._name)
+
+    # inputs
+
+    def _codes(
+        self,
+        value: Value,
+        tells: Sequence[Unknown | None],
+        told: Mapping[Unknown, Origin],
+        sizes: Collection[Unknown],
+        before: Sequence[tuple[str, Value]],
+    ) -> list[Code | None]:
+        """The axes of an input by sizes that are there already: a size, or -n for a multiple of n."""
+        found: list[Code | None] = []
+        for axis, unknown in zip(value.type.axes, tells, strict=True):
+            if axis.pack is not None:
+                there = any(each.pack == axis.pack for _, value in before for each in value.type.axes)
+                found.append(Code(f"*{self.writer.scope.shapes.pack(axis.pack)}") if there else None)
+            elif unknown is None:
+                found.append(self._code(axis.size) if axis.size.unknowns <= set(sizes) else None)
+            else:
+                slope, rest = told[unknown].slope, told[unknown].rest
+                multiple = unknown.low == 1 and rest is size(0) and slope.unknowns <= set(sizes)
+                found.append(Code(f"-{self._code(slope).at(UNARY)}", UNARY) if multiple else None)
+        return found
+
+    def _expect(self, name: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> str:
+        """`expect("x: [b, 4]", x, -1, 4)`."""
+        args = [self._declared(value), name, *_sizes(name, value, codes, late=late)]
+        if value.type.elem != "float":
+            kinds = tuple_of([f"torch.{kind}" for kind in ELEMENTS[value.type.elem]])
+            args.append(f"kinds={kinds}")
+        return f"expect({', '.join(args)})"
+
+    def _late(
+        self,
+        name: str,
+        value: Value,
+        tells: Sequence[Unknown | None],
+        told: Mapping[Unknown, Origin],
+        codes: Sequence[Code | None],
+    ) -> None:
+        """Axes that are expressions of sizes that stand behind them, or that tell a size up to a rest."""
+        shapes, optional = self.writer.scope.shapes, told is self.told
+        found: dict[tuple[str, ...], list[Code | None]] = {}
+        for at, (axis, unknown, code) in enumerate(zip(value.type.axes, tells, codes, strict=True)):
+            others = axis.size.unknowns - {unknown}
+            if code is not None or axis.pack is not None or not others <= {*shapes.known, *shapes.origins, *self.told}:
+                continue  # said already, or told by an argument
+            given = [name] if optional else []
+            given += [shapes.maybe[n][0] for n in sorted({self.told[u].at for u in others & self.told.keys()})]
+            if unknown is None:
+                late = found.setdefault(tuple(dict.fromkeys(given)), [None] * len(codes))
+                late[at] = self._code(axis.size)
+            else:
+                self._rest(name, value, at, unknown, told[unknown], tuple(dict.fromkeys(given)))
+        for needs, late in found.items():
+            self._given(needs, self._expect(name, value, late, late=True))
+
+    def _rest(self, name: str, value: Value, at: int, unknown: Unknown, origin: Origin, given: Sequence[str]) -> None:
+        """An axis `2*n + 1` tells `n`, if it is 3, 5, 7, ..."""
+        whole = Code(f"{name}.shape[{place(value, at)}]")
+        low, even = origin.slope * size(unknown.low or 0) + origin.rest, origin.rest is size(0)
+        tests = [] if even or (low.is_number and low.number <= 1) else [binary(whole, "<", self._code(low))]
+        if origin.slope is not size(1):
+            top = whole if even else binary(whole, "-", self._code(origin.rest))
+            tests.append(binary(top, "%", self._code(origin.slope)))
+        if not tests:
+            return
+        terms = [self._code(low), self._code(low + origin.slope)]
+        wanted = quoted(", ".join([*(x.text if x.text.isdigit() else inserted(x) for x in terms), "..."]))
+        codes = [Code(wanted) if i == at else None for i in range(len(value.type.axes))]
+        sizes = tuple_of(_sizes(name, value, codes, late=True))
+        either = " or ".join(map(str, tests))
+        either = f"({either})" if given and len(tests) > 1 else either
+        test = " and ".join([*(f"{each} is not None" for each in given), either])
+        lines = self._refusal(test, f"misfit({self._declared(value)}, {name}.shape, {sizes})")
+        if given:
+            self.later += lines
+        else:  # what is solved with the size may divide by it
+            self.writer.scope.shapes.guards[unknown] = lines
+
+    def _declared(self, value: Value) -> str:
+        """The literal of a declaration: what the model knows as a number is one."""
+        known = self.writer.scope.shapes.known
+
+        def text(axis: Axis) -> str:
+            if axis.pack is not None:
+                return str(axis)
+            if axis.size.unknowns and axis.size.unknowns <= known:
+                return inserted(self._code(axis.size))
+            return axis_text(axis.size.subs(self.numbers))
+
+        return quoted(declared(value, [text(axis) for axis in value.type.axes]))
+
+    # conditions
+
+    def _condition(self, condition: Condition) -> None:
+        """`if n > self.context: raise ValueError(f"n <= {self.context}, but n is {n}")`."""
+        shapes = self.writer.scope.shapes
+        test = str(self.writer.condition(condition.negate()))
+        absent = sorted(shapes.name(u) for u in condition.unknowns if u in shapes.lent)
+        if absent:  # it speaks of an input that may be left out
+            test = " and ".join([*(f"{name} is not None" for name in absent), f"({test})"])
+        sizes = sorted(condition.unknowns - shapes.known, key=lambda u: u.serial)
+        self.later += self._refusal(
+            test, quoted(unmet(self._stated(condition), {u.name: inserted(shapes.name(u)) for u in sizes}))
+        )
+
+    def _stated(self, condition: Condition) -> str:
+        """The text of a condition, in which a side is a number where the model knows it."""
+        text = str(condition.subs(self.numbers))
+        if not isinstance(condition, Compare):
+            return text
+        sides = (condition.left, condition.right)
+        numbers = [str(side.subs(self.numbers)) for side in sides]
+        if f" {condition.op} ".join(numbers) != text:
+            return text
+        known = self.writer.scope.shapes.known
+        held = [bool(side.unknowns) and side.unknowns <= known for side in sides]
+        codes = zip(sides, numbers, held, strict=True)
+        return f" {condition.op} ".join(inserted(self._code(side)) if is_held else n for side, n, is_held in codes)
+
+    def _given(self, inputs: Sequence[str], line: str) -> None:
+        """A statement for where these inputs are given."""
+        indent = self.writer.scope.indent
+        if inputs:
+            self.later += statement(f"if {' and '.join(f'{each} is not None' for each in inputs)}:", indent)
+        self.later += statement(line, indent + 4 if inputs else indent)
+
+    def _refusal(self, test: str, text: str) -> list[str]:
+        indent = self.writer.scope.indent
+        return [*statement(f"if {test}:", indent), *statement(f"raise ValueError({text})", indent + 4)]
+
+
+def _tells(at: int, value: Value, told: Mapping[Unknown, Origin], known: Collection[Unknown]) -> list[Unknown | None]:
+    """For each axis of an input the size that it tells, which nothing else does."""
+    by_place = {(origin.at, origin.axis): unknown for unknown, origin in told.items() if unknown not in known}
+    return [by_place.get((at, axis)) for axis in range(len(value.type.axes))]
+
+
+def _sizes(name: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[str]:
+    """The axes as arguments; where nothing is known, or nothing more, they are open."""
+    found: list[str] = []
+    for axis, code in zip(value.type.axes, codes, strict=True):
+        low = axis.size.range[0]
+        text = "-1" if not late and low is not None and low >= 1 else "None"
+        if axis.pack is not None:  # all axes that the others leave
+            others = len(value.type.axes) - 1
+            text = f"*[{text}] * ({name}.dim() - {others})" if others else f"*[{text}] * {name}.dim()"
+        found.append(text if code is None else str(code))
+    return found

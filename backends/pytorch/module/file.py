@@ -1,0 +1,241 @@
+"""A model as a Python file: one class for each block with weights, and a function that makes the model."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.module_tree import (
+    Unit,
+    definitions,
+    effectful,
+    known_at_start,
+    output_class,
+    seeded,
+    unit_of,
+    unmade,
+)
+from ogive.backends.python_text.names import fresh, identifier
+from ogive.backends.python_text.size_exprs import scalar_code
+from ogive.backends.python_text.wrap import signature, statement
+from ogive.backends.pytorch.module.autograd import apart, derived
+from ogive.backends.pytorch.module.classes import class_lines
+from ogive.backends.pytorch.module.file_state import File
+from ogive.backends.pytorch.module.functions import filled, kind_of, write
+from ogive.backends.pytorch.module.replay import REPLAY
+from ogive.backends.pytorch.module.states import copied_states
+from ogive.backends.pytorch.module.taps import AROUND, CLASS
+from ogive.backends.pytorch.ops.helpers import HELPERS
+from ogive.backends.pytorch.weights.inits import Initial
+from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
+from ogive.compiler.ir.model import Definition, Graph, Model
+from ogive.compiler.ir_tools.states import changed
+from ogive.compiler.passes import TORCH, Pass, lowered
+from ogive.compiler.sizes import Unknown
+
+GROUP = '''
+class Group(nn.Module):
+    """Modules and parameters that stand under one name."""
+
+    def __init__(self, **members: Any) -> None:
+        super().__init__()
+        for name, member in members.items():
+            setattr(self, name, member)
+'''
+MEMBER = '''
+def member(module: nn.Module, name: str) -> Any:
+    """A member that is named as an attribute of every module."""
+    for members in (module._parameters, module._buffers, module._modules):
+        if name in members:
+            return members[name]
+    raise KeyError(name)
+'''
+WIDTH = 84  # of the text inside of docstrings
+
+
+def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -> str:
+    """The text of the file, which needs torch alone. With `checks`, the model refuses inputs that do not fit."""
+    model = lowered(model, passes)
+    depths = derived(model)
+    model = apart(model, depths)
+    file = File(
+        known_at_start(model),
+        known_at_start(model, numbers=True),
+        effectful(),
+        seeded(model),
+        depths,
+        lone_groups(model),
+        seeded(model) or _reads_changes(model),
+        checks=checks,
+    )
+    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls", "outside", "saving"))
+    order = own_definitions(model)
+    for definition in order:
+        root = definition is model.definition
+        file.units[definition.name] = unit_of(definition, file.names, root=root)
+    made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
+    sections: list[str] = []
+    for definition in order:
+        unit = file.units[definition.name]
+        texts = _sections(unit, file, model if definition is model.definition else None)
+        if unit.function or definition.name in made:  # another form of an instance's block reads the same
+            sections += texts
+    sections.append(_factory(model, file))
+    return _assembled(model, file, sections)
+
+
+def _reads_changes(model: Model) -> bool:
+    """Whether a forward reads a state that it changes, or a derivative of one's own may change one."""
+    nodes = (node for definition in definitions(model) for node in definition.graph.walk())
+    own = any(node.op == "custom_grad" for node in nodes) and bool(changed(model.definition.graph))
+    return own or any(copied_states(definition) for definition in definitions(model))
+
+
+def own_definitions(model: Model) -> list[Definition]:
+    """The definitions that need text of their own, callees first: not those that are layers of torch."""
+    found: dict[str, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if definition.name in found:
+            return
+        for member in definition.instances:
+            if not is_layer(member.definition) and not unmade(definition, member):
+                visit(member.definition)
+        for graph in definition.graphs:
+            for node in graph.walk():
+                if node.callee is not None and not (node.path and is_layer(node.callee)):
+                    visit(node.callee)
+        found[definition.name] = definition
+
+    visit(model.definition)
+    return list(found.values())
+
+
+def _sections(unit: Unit, file: File, model: Model | None = None) -> list[str]:
+    """The classes of a unit's turns, then its own class or function; the root is that of a model."""
+    sections = [text for turn in unit.turns for text in _sections(turn, file)]
+    written = write(unit, file, model)
+    file.written[unit.name] = written
+    doc = _doc(unit)
+    if unit.function:
+        lines = [*written.head, *doc, *written.body]
+    else:
+        lines = class_lines(unit, file, written, doc, root=model is not None)
+    output = output_class(unit)
+    if output is not None:
+        file.imports.add("typing.NamedTuple")
+        pairs = zip(unit.definition.output_names, unit.graph.outputs, strict=True)
+        fields = [f"    {identifier(str(name))}: {kind_of(unit, x)}" for name, x in pairs]
+        sections.append("\n".join([f"class {output}(NamedTuple):", *fields]))
+    return [*sections, "\n".join(lines)]
+
+
+def _doc(unit: Unit) -> list[str]:
+    """The docstring: the words of the source, then the shapes."""
+    shapes = _shapes(unit)
+    if unit.prefix:
+        label = unit.prefix.removesuffix(".*")
+        words = f"One turn of `{label}` in {unit.definition.name}{', which nothing needs' if unit.uncalled else ''}."
+        return _docstring([words], "" if unit.uncalled else shapes)
+    return _docstring(unit.definition.doc.strip().splitlines(), shapes)
+
+
+def _shapes(unit: Unit) -> str:
+    values = unit.graph.values
+    inputs = ", ".join(f"{v.hint or v.name}: {v.type}" for v in unit.graph.inputs)
+    outputs = ", ".join(str(values[x].type) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
+    return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
+
+
+def _docstring(words: list[str], shapes: str) -> list[str]:
+    text = [line for word in words for line in (textwrap.wrap(_quoted(word), WIDTH - 3) or [""])]
+    shape = textwrap.wrap(_quoted(shapes), WIDTH, subsequent_indent="    ", break_long_words=False)
+    if not text and len(shape) == 1:
+        return [f'    """{shape[0]}"""']
+    head = text or ["Shapes."]
+    lines = [f'"""{head[0]}', *head[1:], "", *shape, '"""']
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _quoted(text: str) -> str:
+    """Text that may stand in a docstring."""
+    text = text.replace("\\", "\\\\").replace('"""', "'''").rstrip('"').rstrip()
+    return f" {text}" if text.startswith('"') else text
+
+
+def _factory(model: Model, file: File) -> str:
+    """`def GPT2() -> GPT: return GPT(vocab=50257, ...)`."""
+    unit = file.units[model.definition.name]
+    doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
+    doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
+    head = signature(f"def {fresh(model.name)}", [], f" -> {unit.name}:")
+    values = dict(model.bindings)
+    settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
+    made = f"{unit.name}({settings})"
+    initial = Initial()
+    for path, init in model.inits:
+        initial.set("model", path, init, model.definition)
+    lines = initial.lines(Numbers(unit, file, values))
+    if not lines:
+        return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
+    body = [f"model = {made}", *lines, "return model"]
+    return "\n".join([*head, *doc, *(line for text in body for line in _indented(text))])
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Initializers of a model, whose sizes are numbers."""
+
+    unit: Unit
+    file: File
+    values: Mapping[Unknown, int]
+
+    def name(self, unknown: Unknown) -> str:
+        """The number of a size."""
+        return str(self.values[unknown])
+
+    def number(self, value: object) -> Code:
+        """A number that may depend on sizes."""
+        return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
+
+    def expression(self, target: str, graph: Graph) -> list[str]:
+        """The statements that fill a weight with the value of a graph."""
+        return filled(self.unit, self.file, target, graph, self.name)
+
+
+def _indented(text: str) -> list[str]:
+    inner = len(text) - len(text.lstrip())
+    return statement(text.strip(), 4 + inner)
+
+
+def _assembled(model: Model, file: File, sections: list[str]) -> str:
+    if any("member(" in section for section in sections):
+        file.helpers.setdefault("member")
+    texts = {**HELPERS, **HELPERS_TEXT, **REPLAY}
+    helpers = [texts[name].strip("\n") for name in file.helpers]
+    text = "\n\n\n".join([*helpers, *sections])
+    head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]
+    return "\n".join(head) + "\n\n\n" + text + "\n"
+
+
+def _imports(text: str) -> list[str]:
+    """The imports of what the code names; words in strings and comments do not count."""
+    code = re.sub(r"\"\"\".*?\"\"\"|\"[^\"\n]*\"|#[^\n]*", "", text, flags=re.DOTALL)
+
+    def named(module: str, names: Sequence[str]) -> list[str]:
+        found = [name for name in names if re.search(rf"\b{name}\b", code)]
+        return [f"from {module} import {', '.join(found)}"] if found else []
+
+    standard = [f"import {name}" for name in STANDARD if re.search(rf"\b{name}\.", code)]
+    standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
+    lines = [*standard, ""] if standard else []
+    lines += ["import torch"] if re.search(r"\btorch\.", code) else []
+    lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []
+    return lines + named("torch", ("Tensor", "nn"))
+
+
+STANDARD = ("functools", "importlib", "inspect", "math", "sys")
+HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "around": AROUND, "member": MEMBER}

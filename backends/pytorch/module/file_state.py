@@ -1,0 +1,89 @@
+"""What is known of a file while it is written: its classes, their signatures, its imports and helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.module_tree import Known, Unit
+from ogive.backends.pytorch.module.states import copied_states
+from ogive.compiler.ir.model import Definition, Instance, Node, Weight
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A function that has been written, as its callers see it."""
+
+    params: tuple[str, ...]  # the inputs
+    required: int  # so many of them have no default
+    outside: tuple[tuple[str, str], ...]  # paths of weights that the caller hands over, and their names
+    sizes: tuple[tuple[Unknown, str], ...]  # sizes that the caller hands over, and their names
+    stored: tuple[tuple[Unknown, str], ...]  # sizes that the module keeps as attributes
+    draws: bool  # it takes a generator of random numbers
+    taps: bool  # it may be asked for values inside of it
+    like: bool  # it must be handed a tensor from which constants take type and device
+    trains: bool  # a plain function that must be told whether the model trains
+    head: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class File:
+    """The file that is being written."""
+
+    known: Known
+    made: Known  # the same where modules are made, numbers of iterations too
+    acts: Callable[[Definition], bool]
+    seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
+    derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
+    lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
+    read: bool = False  # a forward may read what it changes, or draw: an activation checkpoint must show it again
+    units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
+    written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
+    makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
+    imports: set[str] = field(default_factory=set)
+    kept: list[str] = field(default_factory=list)  # classes with constraints
+    stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
+    helpers: dict[str, None] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    checks: bool = True  # the root checks its inputs
+
+    def copied(self, definition: Definition) -> frozenset[str]:
+        """The states of a definition whose old value is used beside their update."""
+        return copied_states(definition)
+
+    def acts_call(self, node: Node) -> bool:
+        """Whether a call draws random numbers or changes a state."""
+        return node.callee is not None and self.acts(node.callee)
+
+    def draws(self, node: Node) -> bool:
+        """Whether an operation draws random numbers."""
+        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
+
+    def helper(self, name: str) -> str:
+        """A helper, whose text goes to the head of the file."""
+        self.helpers.setdefault(name)
+        return name
+
+    def anchor(self, unit: Unit) -> str | None:
+        """The path of a floating-point weight of the unit."""
+        return _floating(unit.definition, unit)
+
+
+def _floating(definition: Definition, unit: Unit | None) -> str | None:
+    for member in definition.members:
+        if (unit is None and "*" in member.path) or (unit is not None and not _within(unit, member.path)):
+            continue
+        if isinstance(member, Weight) and member.type.elem == "float":
+            return member.path
+        below = _floating(member.definition, None) if isinstance(member, Instance) else None
+        if below is not None:
+            return f"{member.path}.{below}"
+    return None
+
+
+def _within(unit: Unit, path: str) -> bool:
+    own = unit.own(path)
+    return own is not None and "*" not in own

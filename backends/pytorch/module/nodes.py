@@ -1,0 +1,101 @@
+"""One node of the IR to statements: weights, regions, calls, and the table of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ogive.backends.python_text.expr import Code, call, method
+from ogive.backends.python_text.module_tree import access
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.module.calls import applied
+from ogive.backends.pytorch.module.regions import REGIONS
+from ogive.backends.pytorch.module.taps import tap
+from ogive.backends.pytorch.module.writer import PLAIN, Writer
+from ogive.backends.pytorch.ops.table import LOWER
+from ogive.backends.pytorch.weights.inits import init_call
+from ogive.compiler.ir.model import Const, Init, Node
+
+
+def write_node(writer: Writer, node: Node) -> None:
+    """Write one node, or let it wait for its use."""
+    if node.op == "weight":
+        _weight(writer, node)
+    elif node.op == "tap":
+        tap(writer, node)
+    elif node.op == "extern":
+        writer.express(node, lambda args: call("self.module", *args), acts=True)
+    elif node.op == "initial":
+        writer.express(node, lambda args: drawn(writer, node), acts=True)
+    elif node.op in REGIONS:
+        REGIONS[node.op](writer, node)
+    elif node.op == "call":
+        writer.express(node, lambda args: applied(writer, node, args), acts=writer.file.acts_call(node))
+    elif node.op in LOWER:
+        lower = LOWER[node.op]
+        acts = writer.file.draws(node)
+        writer.express(node, lambda args: number(writer, node, args) or lower(writer, node, args), acts=acts)
+    else:
+        raise LoweringError(f"`{node.op}` has no form in torch yet")
+
+
+def _weight(writer: Writer, node: Node) -> None:
+    """A weight stands for itself; a state that is changed later in place is copied."""
+    scope, (value,) = writer.scope, node.outputs
+    if node.attr("stacked"):
+        code = _stacked(writer, node)
+        writer.stored[value.name] = writer.stored[code.text] = node.path
+        read = any(value.name in user.inputs for user in scope.frames[-1].graph.users[value.name])
+        if read or value.name in scope.frames[-1].graph.outputs:
+            writer.place(node, code, False)
+        else:
+            scope.hold(value.name, code)
+        return
+    code = writer.path(node.path)
+    if node.path in writer.copied:
+        scope.flush(lambda other: other.acts)  # what changes it comes first
+        scope.bind(value, method(code, "clone"))
+    else:
+        writer.stored[value.name] = writer.stored[code.text] = node.path
+        scope.hold(value.name, code)
+
+
+def _stacked(writer: Writer, node: Node) -> Code:
+    """`torch.stack([turn.lin.weight for turn in self.enc.h])`: the weights of all turns."""
+    parts = node.path.split(".*.")
+    first = len(parts) - 1 - int(node.attr("stacked"))
+    text = access(parts[-1], "turn" if len(parts) - first == 2 else f"turn_{len(parts) - first - 1}")
+    for number in range(len(parts) - 2, first - 1, -1):
+        depth = number - first
+        name = f"turn_{depth + 1}" if depth else "turn"
+        outer = f"turn_{depth}" if depth > 1 else "turn"
+        loop = access(parts[number], outer) if depth else writer.path(".*.".join(parts[: first + 1]))
+        text = f"torch.stack([{text} for {name} in {loop}])"
+    return Code(text)
+
+
+def drawn(writer: Writer, node: Node) -> Code:
+    """`nn.init.uniform_(torch.empty_like(self.weight), lo, hi)`: a named initializer inside an expression."""
+    attrs = tuple((key, value) for key, value in node.attrs if key not in ("name", "alone"))
+    seeded = "seed" in dict(attrs)
+    device = Code('"cpu"') if seeded else None
+    if node.attr("alone"):  # of a shape of its own
+        sizes = [writer.size(axis.size) for axis in node.outputs[0].type.axes] or [Code("()")]
+        empty = method(Code(writer.target), "new_empty", *sizes, device=device)
+    else:
+        empty = call("torch.empty_like", Code(writer.target), device=device)
+    made = Code(init_call(str(empty), Init(node.attr("name"), attrs), writer.number))
+    return method(made, "to", Code(f"{writer.target}.device")) if seeded else made
+
+
+def number(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code | None:
+    """`float(i)`, where the number of a turn is cast; numbers computed with numbers are numbers again."""
+    numbers = writer.scope.numbers
+    if not any(operand in numbers for operand in node.operands):
+        return None
+    plain = all(operand in numbers or isinstance(operand, Const) for operand in node.inputs)
+    if node.op == "cast" and plain:
+        numbers.add(node.outputs[0].name)
+        return call("float" if node.outputs[0].type.floating else "int", *args)
+    if node.op in PLAIN and plain:
+        numbers.add(node.outputs[0].name)
+    return None

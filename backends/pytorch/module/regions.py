@@ -1,0 +1,352 @@
+"""Regions: loops over layers, loops over an axis, phases, optional inputs, and changes of state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+
+from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.liveness import Frame
+from ogive.backends.python_text.module_tree import Unit
+from ogive.backends.python_text.names import RESERVED, identifier, singular
+from ogive.backends.python_text.pretty import constant
+from ogive.backends.pytorch.module.autograd import custom, gradient
+from ogive.backends.pytorch.module.taps import under
+from ogive.backends.pytorch.module.writer import Writer
+from ogive.compiler.ir.model import Graph, Node, Value
+from ogive.compiler.sizes import Unknown
+from ogive.compiler.sizes.condition import Truth
+
+
+def repeat(writer: Writer, node: Node) -> None:
+    """`for layer in self.h: x = layer(x)`; without weights of its own, a loop over the turn's number."""
+    unit = writer.unit.turn(node.path) if node.path else None
+    carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
+    unknown: Unknown | None = node.attr("index")
+    _settle(writer, node)
+    carried = _carried(writer, node, carry)
+    lists = _lists(writer, node, carry)
+    sources = [_unbound(writer, operand, 0) for operand in node.inputs[carry : carry + turn]]
+    region = node.regions[0]
+    items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
+    tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
+    counted = bool(number) or tapped or unknown is not None
+    hint = _hint(region.inputs[carry + turn]) if number else unknown.name if unknown is not None else "i"
+    index = writer.scope.claim(hint) if counted else "_"
+    if unknown is not None:
+        writer.scope.shapes.turn(unknown, index)
+    if tapped:
+        writer.turns[node.path] = index
+    if unit is not None:
+        label = node.path.split(".")[-1]
+        item = writer.scope.claim(singular(label))
+        items, sources = [item, *items], [writer.path(node.path).text, *sources]
+    with _over(writer, _loop(writer, node, items, sources, index if counted else None)):
+        if unit is not None:
+            _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
+        else:
+            _body(writer, node, [*carried, *items, *([index] if number else [])], lists, carried)
+    _finish(writer, node, carried, lists, 0)
+
+
+def scan(writer: Writer, node: Node) -> None:
+    """`for x_t in x.unbind(1): ...`."""
+    carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
+    axes = _axes(node, turn)
+    _settle(writer, node)
+    carried = _carried(writer, node, carry)
+    lists = _lists(writer, node, carry)
+    sources = [_unbound(writer, x, axis) for x, axis in zip(node.inputs[carry : carry + turn], axes, strict=True)]
+    if node.attr("reverse"):
+        sources = [f"reversed({source})" for source in sources]
+    region = node.regions[0]
+    items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
+    index = writer.scope.claim(_hint(region.inputs[carry + turn])) if number else None
+    with _over(writer, _loop(writer, node, items, sources, index)):
+        _body(writer, node, [*carried, *items, *([index] if index else [])], lists, carried)
+    _finish(writer, node, carried, lists, axes[0] if axes else 0)
+
+
+@contextmanager
+def _over(writer: Writer, head: str) -> Iterator[None]:
+    """`for head:` and what is written in it; nothing where that is nothing."""
+    scope = writer.scope
+    before = len(scope.lines)
+    scope.line(f"for {head}:")
+    start = len(scope.lines)
+    scope.indent += 4
+    yield
+    scope.indent -= 4
+    if len(scope.lines) == start:
+        del scope.lines[before:]
+
+
+def _axes(node: Node, turn: int) -> list[int]:
+    return list(node.attr("axes") or (node.attr("axis", 0),) * turn)
+
+
+def _hint(value: Value) -> str:
+    return value.hint or value.name
+
+
+def _settle(writer: Writer, node: Node) -> None:
+    """Bind what waits: a loop must not compute it at every turn, nor a branch at one of them only."""
+    scope = writer.scope
+    if node.op in ("repeat", "scan"):
+        firsts = zip(node.inputs[: int(node.attr("carry", 0))], node.regions[0].inputs, strict=False)
+        for operand, value in firsts:
+            if operand in scope.waiting and isinstance(operand, str):
+                scope.bind(scope.waiting[operand].value, scope.waiting[operand].code, hint=_hint(value))
+    scope.flush()
+    scope.frames[-1].now = False
+
+
+def _unbound(writer: Writer, operand: object, axis: int) -> str:
+    code = writer.scope.codes[str(operand)]
+    return f"{code}" if axis == 0 else f"{code}.unbind({axis})"
+
+
+def _carried(writer: Writer, node: Node, count: int) -> list[str]:
+    """The variables of the carried values, holding their first values."""
+    scope = writer.scope
+    names: list[str] = []
+    starts: list[str] = []
+    # what every turn reads is not overwritten by what it carries, though both may start as one tensor
+    held = {str(scope.codes[x]) for x in node.inputs[count:] if isinstance(x, str) and x in scope.codes}
+    for at in range(count):
+        start = writer.args(replace(node, inputs=node.inputs[at : at + 1]))[0]
+        assert start is not None, node
+        inner = node.regions[0].inputs[at]
+        free = start.text.isidentifier() and not scope.live(start.text) and start.text not in {*names, *held}
+        names.append(start.text if free else _new(writer, _hint(inner), names))
+        starts.append(start.text)
+    pairs = [(name, start) for name, start in zip(names, starts, strict=True) if name != start]
+    if pairs:
+        scope.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(s for _, s in pairs)}")
+    return names
+
+
+def _new(writer: Writer, hint: str, others: Sequence[str]) -> str:
+    """A variable that is not live, for the carried value or result of a region."""
+    scope = writer.scope
+    base = identifier(hint)
+    name, number = base, 1
+    while name in RESERVED or scope.live(name) or name in others:
+        number += 1
+        name = f"{base}_{number}"
+    scope.taken.add(name)
+    return name
+
+
+def _lists(writer: Writer, node: Node, carry: int) -> list[str]:
+    """The lists that collect what the turns yield."""
+    names = [writer.scope.claim(f"all_{value.hint}" if value.hint else "turns") for value in node.outputs[carry:]]
+    for name in names:
+        writer.scope.line(f"{name} = []")
+    return names
+
+
+def _loop(writer: Writer, node: Node, items: list[str], sources: list[str], index: str | None) -> str:
+    """`i, (layer, past) in enumerate(zip(self.h, cache))`."""
+    if not sources:
+        return f"{index or '_'} in range({writer.size(node.attr('count'))})"
+    item = items[0] if len(items) == 1 else ", ".join(items)
+    source = sources[0] if len(sources) == 1 else f"zip({', '.join(sources)})"
+    if index is None:
+        return f"{item} in {source}"
+    return f"{index}, {item if len(items) == 1 else f'({item})'} in enumerate({source})"
+
+
+def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[str], lists: list[str]) -> None:
+    """The call of the class of the turn."""
+    scope = writer.scope
+    written = writer.file.written[unit.name]
+    carry = len(node.outputs) - len(lists)
+    captured = node.inputs[int(node.attr("carry", 0)) + int(node.attr("turn", 0)) :]
+    codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) for x in captured]
+    inputs = [*args, *(str(code) for code in codes)]
+    inputs += [str(writer.path(path)) for path, _ in written.outside]
+    inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
+    inputs += [f"generator={writer.generator(passed=True)}"] if written.draws else []
+    inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
+    inputs += [f"like={writer.anchor()}"] if written.like else []
+    carried = args[:carry]
+    yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]
+    targets = [*carried, *yields]
+    text = f"{layer}({', '.join(inputs)})"
+    scope.line(f"{', '.join(targets)} = {text}" if targets else text)
+    for name, value in zip(lists, yields, strict=True):
+        scope.line(f"{name}.append({value})")
+
+
+def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carried: list[str]) -> None:
+    """The region's statements inside the loop; at the end the carried variables hold the next values."""
+    scope = writer.scope
+    region = node.regions[0]
+    start = len(inner)
+    captures = region.inputs[start:]
+    outer = node.inputs[len(node.inputs) - len(captures) :]
+    _enter(writer, region, [Code(name) for name in inner], keep=[value.name for value in captures])
+    if node.attr("number", 0):
+        scope.numbers.add(region.inputs[start - 1].name)
+    for value, operand in zip(captures, outer, strict=True):
+        code = scope.codes[operand] if isinstance(operand, str) else writer._literal(operand)
+        assert code is not None, node
+        scope.hold(value.name, code)
+    _end(writer, region, carried, lists)
+
+
+def _enter(writer: Writer, region: Graph, codes: Sequence[Code], keep: Sequence[str] = ()) -> Frame:
+    scope = writer.scope
+    frame = scope.enter(region, function=False, keep=keep)
+    for value, code in zip(region.inputs, codes, strict=False):
+        scope.hold(value.name, code)
+    return frame
+
+
+def _end(
+    writer: Writer, region: Graph, targets: Sequence[str], lists: Sequence[str], kept: Collection[int] = ()
+) -> None:
+    """Write a region that was entered; its outputs end in the variables of `targets`, but for those at the places of
+    `kept`, which hold them already, and in lists.
+    """
+    scope = writer.scope
+    outputs = region.outputs
+    for output, name in zip(outputs, targets, strict=False):
+        if isinstance(output, str):
+            scope.wanted.setdefault(output, name)
+    writer.run(region)
+    codes = [scope.operand(output, writer._literal) for output in outputs]
+    for name, code in zip(lists, codes[len(targets) :], strict=True):
+        scope.line(f"{name}.append({code})")
+    ends = [(n, c) for at, (n, c) in enumerate(zip(targets, codes, strict=False)) if at not in kept]
+    pairs = [(n, c) for n, c in ends if c is None or c.text != n]
+    if pairs:
+        scope.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(str(c) for _, c in pairs)}")
+    for output in outputs:
+        scope.waiting.pop(str(output), None)
+    scope.flush()
+    scope.leave()
+
+
+def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], axis: int) -> None:
+    """After the loop: the last carried values, and what was yielded, stacked."""
+    scope = writer.scope
+    frame = scope.frames[-1]
+    for value, name in zip(node.outputs, carried, strict=False):
+        scope.hold(value.name, Code(name))
+    for value, name in zip(node.outputs[len(carried) :], lists, strict=True):
+        if not writer.uses(value):
+            continue
+        rows = f"{name}[::-1]" if node.attr("reverse") else name
+        dim = f", dim={axis}" if axis else ""
+        code = Code(f"torch.stack({rows}{dim})")
+        if value.name in writer.unit.maybe:  # all of them are there, or none
+            code = Code(f"{code} if {name}[0] is not None else None")
+        if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:
+            scope.wait(value, code, False)
+        else:
+            scope.bind(value, code, writer.comment(node, value))
+
+
+def branches(writer: Writer, node: Node, test: str, tested: str = "") -> None:
+    """`if test: ... else: ...`, both ending in the same variables; `tested` is None in the second."""
+    scope = writer.scope
+    _settle(writer, node)
+    targets: list[str] = []
+    for value in node.outputs:
+        hints = [value.hint, *(_output_hint(region, len(targets)) for region in node.regions)]
+        targets.append(_new(writer, next((hint for hint in hints if hint), "y"), targets))
+    codes = [c if c is not None else Code("None") for c in writer.args(node)]
+    blocks: list[list[str]] = []
+    training, asked = scope.training, scope.asked
+    for at, region in enumerate(node.regions):
+        lines, scope.lines = scope.lines, []
+        scope.indent += 4
+        scope.training = training or (node.op == "phase" and at == 0)
+        scope.asked = asked or (node.op == "tapped" and at == 0)
+        _enter(writer, region, codes)
+        absent = {at for at, x in enumerate(region.outputs) if x is None and targets[at] == tested and blocks}
+        _end(writer, region, targets, [], absent)
+        scope.indent -= 4
+        blocks.append(scope.lines)
+        scope.lines = lines
+    scope.training, scope.asked = training, asked
+    then, other = blocks
+    if then:
+        scope.line(f"if {test}:")
+        scope.lines += then
+        if other:
+            scope.lines += [" " * scope.indent + "else:", *other]
+    elif other:
+        scope.line(f"if not {test}:" if not test.endswith("is not None") else f"if {test.replace(' not', '')}:")
+        scope.lines += other
+    for value, name in zip(node.outputs, targets, strict=True):
+        scope.hold(value.name, Code(name))
+
+
+def _output_hint(region: Graph, at: int) -> str:
+    output = region.outputs[at]
+    return region.values[output].hint if isinstance(output, str) else ""
+
+
+def phase(writer: Writer, node: Node) -> None:
+    """`if self.training:`."""
+    branches(writer, node, str(writer.training()))
+
+
+def given(writer: Writer, node: Node) -> None:
+    """`if mask is not None:`."""
+    (asked,) = writer.args(replace(node, inputs=node.inputs[:1]))
+    branches(writer, node, f"{asked} is not None", str(asked))
+
+
+def tapped(writer: Writer, node: Node) -> None:
+    """`if taps is not None:`."""
+    branches(writer, node, f"{writer.tapping()} is not None")
+
+
+def update(writer: Writer, node: Node) -> None:
+    """A state takes a new value, in training only."""
+    scope = writer.scope
+    _settle(writer, node)
+    (value,) = writer.args(node)
+    inside = scope.training
+    if not inside:
+        scope.line(f"if {writer.training()}:")
+        scope.indent += 4
+    scope.line(f"{writer.path(node.path)}.copy_({value}.detach())")
+    if not inside:
+        scope.indent -= 4
+
+
+def assume(writer: Writer, node: Node) -> None:
+    """A condition that is checked at run time."""
+    condition = node.attr("condition")
+    message = constant(f"assumed {node.attr('text') or condition}")
+    raised = f"raise ValueError({message})"
+    if isinstance(condition, Truth):  # decided by the numbers of a use
+        if not condition.value:
+            writer.scope.line(raised)
+        return
+    writer.scope.line(f"if {writer.condition(condition.negate())}:")
+    writer.scope.indent += 4
+    writer.scope.line(raised)
+    writer.scope.indent -= 4
+
+
+REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(
+    {
+        "repeat": repeat,
+        "scan": scan,
+        "phase": phase,
+        "given": given,
+        "tapped": tapped,
+        "update": update,
+        "assume": assume,
+        "grad": gradient,
+        "custom_grad": custom,
+    }
+)

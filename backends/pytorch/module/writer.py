@@ -1,0 +1,276 @@
+"""Graphs to statements: the writer of one function, which is also what lowerings ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.liveness import ALIAS, Scope
+from ogive.backends.python_text.module_tree import Unit, access
+from ogive.backends.python_text.names import identifier
+from ogive.backends.python_text.size_exprs import condition_code, number_code, scalar_code
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.pytorch.module.file_state import File
+from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.sizes import Condition, Size
+
+# operations that take numbers of Python as they are
+PLAIN = frozenset(
+    ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "eq", "ne", "lt", "le", "gt", "ge", "cast")
+)
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes the body of one function; keeps what it needs from outside."""
+
+    unit: Unit
+    file: File
+    scope: Scope
+    dispatch: Callable[[Writer, Node], None]  # writes one node
+    function: bool = False  # a function of the module, without `self`
+    root: bool = False  # nothing calls it but the user
+    outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
+    trains: bool = False
+    copied: frozenset[str] = frozenset()  # states that are read beside their update
+    draws: bool = False  # it is told where its random numbers come from
+    drawn: bool = False  # and draws some itself
+    deriving: int = 0  # the `grad` of this function around what is written
+    taps: bool = False  # it is told what the caller wants to see
+    turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
+    stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
+    target: str = ""  # the weight that an initializer fills
+    like: str = ""  # an argument from which constants take type and device, where there is nothing else
+
+    # what lowerings ask
+
+    def type(self, operand: Operand) -> TensorType | None:
+        """The type of a value; None for a literal or an absent input."""
+        return self.scope.types[operand] if isinstance(operand, str) else None
+
+    def plain(self, operand: Operand) -> bool:
+        """Whether an operand is a number of Python: a literal, or made of the number of an iteration."""
+        return isinstance(operand, Const) or operand in self.scope.numbers
+
+    def size(self, size: Size | int) -> Code:
+        """A size as an int expression."""
+        return self.scope.shapes.code(size)
+
+    def scalar(self, value: Scalar | Size | int | float) -> Code:
+        """A number as an expression."""
+        if isinstance(value, Size):
+            return self.size(value)
+        return scalar_code(value, self.scope.shapes.name, lambda: self.torch_module("math"))
+
+    def number(self, value: object) -> Code:
+        """A setting of an initializer."""
+        return number_code(value) if isinstance(value, float) else self.scalar(value)  # type: ignore[arg-type]
+
+    def condition(self, condition: Condition) -> Code:
+        """A condition on sizes as a bool expression."""
+        return condition_code(condition, self.scope.shapes.name)
+
+    def literal(self, const: Const) -> Code:
+        """A literal operand as an expression; torch takes no integer of more than 64 bits."""
+        value = const.value
+        if isinstance(value, Size) and value.is_number and not -(2**63) <= value.number < 2**63:
+            value = float(value.number)
+        return number_code(value) if isinstance(value, float) else self.scalar(value)
+
+    def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
+        """Arguments for view and reshape: the first size that must be computed comes out as -1."""
+        found: list[Code] = []
+        left = True
+        for size in sizes:
+            computed = (
+                isinstance(size, Size) and not size.is_number and str(size) not in {u.name for u in size.unknowns}
+            )
+            found.append(Code("-1") if computed and left else self.size(size))
+            left = left and not computed
+        return found
+
+    def pack(self, pack: str) -> Code:
+        """The sizes of a pack of any rank among arguments: `*b_shape`."""
+        found = self.scope.shapes.pack(pack)
+        if found is None:
+            raise LoweringError(f"`*{pack}` is any number of axes, and no input at hand has them")
+        return Code(f"*{found}")
+
+    def anchor(self) -> Code:
+        """A tensor of the model's float type, from which constants take type and device."""
+        if self.target:
+            return Code(self.target)
+        for frame in reversed(self.scope.frames):
+            for value in frame.graph.values.values():
+                known = value.name in self.scope.codes and self.scope.live_value(value.name)
+                if value.type.elem == "float" and known and value.name not in self.unit.maybe:
+                    return self.scope.codes[value.name]
+        weight = self.file.anchor(self.unit)
+        if weight is not None and not self.function:
+            return self.path(weight)
+        if self.root:
+            inputs = [name for name, _ in self.scope.shapes.inputs]
+            return call("torch.empty", Code("0"), device=Code(f"{inputs[0]}.device") if inputs else None)
+        if not self.like:
+            self.like = self.scope.claim("like")
+        return Code(self.like)
+
+    def once(self, code: Code, hint: str) -> Code:
+        """A name for the expression."""
+        if ALIAS.fullmatch(code.text):
+            return code
+        name = self.scope.claim(hint)
+        self.scope.line(f"{name} = {code}")
+        return Code(name)
+
+    def statement(self, line: str) -> None:
+        """Write a statement before this one."""
+        self.scope.line(line)
+
+    def torch_module(self, name: str) -> None:
+        """Import a module of the standard library at the head of the file."""
+        self.file.imports.add(name)
+
+    def helper(self, name: str) -> Code:
+        """The name of a helper function, whose text goes to the head of the file."""
+        self.file.helpers.setdefault(name)
+        return Code(name)
+
+    def derived(self) -> int:
+        """In how many `grad` it runs: training then derives what was derived so often already."""
+        return self.deriving + self.file.derived.get(self.unit.definition.name, 0)
+
+    def training(self) -> Code:
+        """Whether the model trains, as a bool expression."""
+        self.trains = True
+        return Code("training" if self.function else "self.training")
+
+    def generator(self, *, passed: bool = False) -> Code | None:
+        """Where random numbers come from: a generator that the caller may hand over. `passed`: a module gets it."""
+        if self.target:
+            return None
+        self.draws, self.drawn = True, self.drawn or not passed
+        return Code("generator")
+
+    def seeded(self) -> Code | None:
+        """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+        return self.generator() if self.file.seeded else None
+
+    def tapping(self) -> Code:
+        """What the caller wants to see, or None."""
+        self.taps = True
+        self.file.helpers.setdefault("Taps")
+        return Code("taps")
+
+    # places of weights
+
+    def path(self, path: str) -> Code:
+        """The expression of a weight or an instance of the definition."""
+        own = self.unit.own(path)
+        if own is not None:
+            return Code(access(own))
+        if path not in self.outside:
+            name = identifier(path.replace(".*", "").replace(".", "_"))
+            self.outside[path] = self.scope.claim(name)
+        return Code(self.outside[path])
+
+    # graphs
+
+    def run(self, graph: Graph) -> None:
+        """Write the statements of a graph that has been entered."""
+        frame = self.scope.frames[-1]
+        for at, node in enumerate(graph.nodes):
+            frame.at, frame.now = at, True
+            self.dispatch(self, node)
+        frame.at, frame.now = len(graph.nodes), True  # the outputs are still to be read
+
+    def args(self, node: Node) -> list[Code | None]:
+        """The expressions of a node's operands."""
+        plain = node.op in PLAIN
+        return [self._tensor(x) if x in self.scope.numbers and not plain else self._operand(x) for x in node.inputs]
+
+    def _operand(self, operand: Operand) -> Code | None:
+        return self.scope.operand(operand, self._literal)
+
+    def _tensor(self, operand: Operand) -> Code:
+        """A number of Python as a tensor."""
+        return call("torch.tensor", self._operand(operand), device=Code(f"{self.anchor()}.device"))
+
+    def operands(self, operands: Sequence[Operand]) -> list[Code | None]:
+        """The expressions of operands; None for one that is absent."""
+        return [self._operand(x) for x in operands]
+
+    def _literal(self, operand: Operand) -> Code | None:
+        return self.literal(operand) if isinstance(operand, Const) else None
+
+    def express(self, node: Node, lower: Callable[[list[Code | None]], Code], *, acts: bool) -> None:
+        """Bind the node's expression, or let it wait; operands that make it too long for a line are bound first."""
+        scope = self.scope
+        while True:
+            mark = len(scope.lines)
+            code = lower(self.args(node))
+            waiting = [name for name in dict.fromkeys(node.operands) if name in scope.waiting]
+            longest = max(waiting, key=lambda name: len(scope.waiting[name].code.text), default=None)
+            if longest is None or len(code.text) <= scope.room():
+                break
+            del scope.lines[mark:]
+            scope.flush(keep=[name for name in scope.waiting if name != longest])
+        scope.consume(node)
+        if acts:
+            scope.flush(lambda other: other.acts)
+        scope.frames[-1].now = False
+        self.place(node, code, acts)
+
+    def place(self, node: Node, code: Code, acts: bool) -> None:
+        """Bind the one expression of a node, let it wait for its use, or take it apart."""
+        scope = self.scope
+        if len(node.outputs) != 1:
+            self._unpack(node, code)
+            return
+        (value,) = node.outputs
+        uses = self.uses(value)
+        if not uses:
+            if acts:
+                scope.line(code.text)
+        elif ALIAS.fullmatch(code.text):
+            scope.hold(value.name, code)
+        elif uses == 1 and self.stands_inside(value):
+            scope.wait(value, code, acts)
+        else:
+            scope.bind(value, code, self.comment(node, value), self.hint(node))
+
+    def uses(self, value: Value) -> int:
+        """How often a value of the graph in hand is read."""
+        graph = self.scope.frames[-1].graph
+        return len(graph.users[value.name]) + graph.outputs.count(value.name)
+
+    def stands_inside(self, value: Value) -> bool:
+        """Whether a value that is used once stands where it is used: it has no name in the source, or is returned."""
+        frame = self.scope.frames[-1]
+        returned = value.name in frame.graph.outputs
+        return frame.function if returned else not value.hint
+
+    def _unpack(self, node: Node, code: Code) -> None:
+        scope = self.scope
+        names = []
+        for value in node.outputs:
+            name = "_"
+            if self.uses(value):
+                name = scope.variable(value, "y")
+                scope.hold(value.name, Code(name))
+            names.append(name)
+        left = f"{names[0]}," if len(names) == 1 else ", ".join(names)
+        scope.line(f"{left} = {code}" if names else code.text, self.comment(node, node.outputs[0]) if names else "")
+
+    def hint(self, node: Node) -> str:
+        """A name for a value that has none in the source."""
+        return node.path.split(".")[-1] if node.op == "call" and node.path else "y"
+
+    def comment(self, node: Node, value: Value) -> str:
+        """The shape, where it is not that of the first operand."""
+        types = [t for t in map(self.type, node.operands) if t is not None]
+        if not value.type.axes or (types and types[0].axes == value.type.axes):
+            return ""
+        return f"[{', '.join(map(str, value.type.axes))}]"

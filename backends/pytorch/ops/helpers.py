@@ -1,0 +1,285 @@
+"""Functions that emitted files hold at their head where they use them, as text."""
+
+from __future__ import annotations
+
+from inspect import getsource
+
+from ogive.compiler.ir_tools.entry import misfit
+
+EXPECT = '''
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+@torch.fx.wrap
+def expect(
+    declared: str,
+    x: Tensor,
+    *sizes: int | None,
+    kinds: tuple[torch.dtype, ...] = FLOATS,
+) -> None:
+    """Refuses an input of other types or sizes: -n are multiples of n, None is any."""
+    shape, right = x.shape, x.dtype in kinds
+    if right and len(shape) == len(sizes):
+        for size, found in zip(sizes, shape):
+            if size == found or size is None:
+                continue
+            if size > -1 or found < 1 or found % -size:
+                break
+        else:
+            return
+    elem = "" if right else str(x.dtype)
+    raise ValueError(misfit(declared, tuple(shape), sizes, elem))
+'''
+
+BATCH_NORM = '''
+def batch_norm(
+    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias by channel, with gradients to the statistics."""
+    shape = (-1, *[1] * (x.dim() - 2))
+    scale = torch.rsqrt(wide(variance) + eps).to(variance.dtype)
+    if weight is not None:
+        scale = scale * weight
+    y = (x - mean.view(shape)) * scale.view(shape)
+    return y if bias is None else y + bias.view(shape)
+'''
+
+BATCH_NORM_TRAIN = '''
+def batch_norm_train(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm by the statistics of x itself, then its mean and its unbiased variance by channel."""
+    if weight is None and bias is not None:  # torch's second derivative is wrong without it
+        weight = torch.ones_like(bias)
+    y = F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+    variance, mean = torch.var_mean(x.detach(), (0, *range(2, x.dim())))
+    return y, mean, variance
+'''
+
+BATCH_NORM_STEPS = '''
+def batch_norm_steps(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm by the statistics of x, step by step, so that all derivatives are right; then these statistics."""
+    axes = (0, *range(2, x.dim()))
+    variance, mean = torch.var_mean(x, axes, correction=0)
+    y = batch_norm(x, mean, variance, weight, bias, eps)
+    variance, mean = torch.var_mean(x.detach(), axes)
+    return y, mean, variance
+'''
+
+SMALL_GROUP_NORM = '''
+class SmallGroupNorm(nn.GroupNorm):
+    """A group may be one value: of one channel, one place and a batch of one, which torch's own class refuses."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+'''
+
+LAYER_NORM = '''
+def layer_norm(
+    x: Tensor,
+    shape: tuple[int, ...],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias, step by step, so that all derivatives are right."""
+    axes = tuple(range(-len(shape), 0))
+    x = x - x.mean(axes, keepdim=True)
+    y = x * torch.rsqrt((x * x).mean(axes, keepdim=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+'''
+
+LINEAR_SCAN = '''
+def linear_scan(a: Tensor, b: Tensor, dim: int, h0: Tensor | None = None) -> Tensor:
+    """h[t] = a[t] h[t-1] + b[t] along dim, in logarithmic depth (Blelloch 1990)."""
+    a, b = (x.movedim(dim, 0) for x in torch.broadcast_tensors(a, b))
+    if h0 is not None:
+        b = torch.cat([a[:1] * h0 + b[:1], b[1:]])
+    return _prefix(a, b).movedim(0, dim)
+
+
+def _prefix(a: Tensor, b: Tensor) -> Tensor:
+    """Composes neighbours, scans these pairs, and fills the steps between."""
+    if b.shape[0] <= 1:
+        return b
+    even, odd = b[::2], b[1::2]
+    pairs = odd.shape[0]
+    odd = _prefix(a[1::2] * a[: 2 * pairs : 2], a[1::2] * even[:pairs] + odd)
+    even = torch.cat([even[:1], a[2::2] * odd[: even.shape[0] - 1] + even[1:]])
+    joined = torch.stack([even[:pairs], odd], 1).flatten(0, 1)
+    return joined if even.shape[0] == pairs else torch.cat([joined, even[pairs:]])
+'''
+
+SEEDED_DROPOUT = '''
+def seeded_dropout(
+    x: Tensor, p: float, training: bool, generator: torch.Generator | None
+) -> Tensor:
+    """Training, entries of x are 0 with probability p and the others scaled up, as the generator draws."""
+    if not training or generator is None:
+        return F.dropout(x, p, training)
+    kept = torch.empty_like(x).bernoulli_(1 - p, generator=generator)
+    return x * (kept / (1 - p) if p < 1 else kept)
+'''
+
+SEEDED_ATTENTION = '''
+def seeded_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    causal: bool,
+    scale: float | None,
+    p: float,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Attention whose weights are 0 with probability p, as the generator draws."""
+    if p == 0 or generator is None:
+        return F.scaled_dot_product_attention(q, k, v, mask, p, causal, scale=scale)
+    scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        scores = (
+            scores + mask
+            if mask.is_floating_point()
+            else scores.masked_fill(~mask, -torch.inf)
+        )
+    return seeded_dropout(masked_softmax(scores, -1), p, True, generator) @ v
+'''
+
+EMPTY_ROWS = '''
+def empty_rows(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """Where a row holds nothing but -inf."""
+    if not x.numel():
+        return (x == -torch.inf).all(dim, keepdim=True)
+    return x.amax(dim, keepdim=True) == -torch.inf
+'''
+
+SOFTMAX = '''
+def masked_softmax(x: Tensor, dim: int) -> Tensor:
+    """Softmax; a row of nothing but -inf gives 0, with gradient 0."""
+    empty = empty_rows(x, dim)
+    return torch.where(empty, 0, F.softmax(torch.where(empty, 0, x), dim))
+'''
+
+LOG_SOFTMAX = '''
+def masked_log_softmax(x: Tensor, dim: int) -> Tensor:
+    """The logarithm of softmax; a row of nothing but -inf gives -inf, with gradient 0."""
+    empty = empty_rows(x, dim)
+    return torch.where(empty, -torch.inf, F.log_softmax(torch.where(empty, 0, x), dim))
+'''
+
+LOGSUMEXP = '''
+def masked_logsumexp(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    """The logarithm of the sum of powers; a row of nothing but -inf gives -inf, with gradient 0."""
+    empty = empty_rows(x, dim)
+    y = torch.where(empty, 0, x).logsumexp(dim, keepdim=True)
+    return torch.where(empty, -torch.inf, y).squeeze(dim)
+'''
+
+WIDE = '''
+def wide(x: Tensor) -> Tensor:
+    """In float32 at least, beside a number that halves do not hold."""
+    return x.to(torch.promote_types(x.dtype, torch.float))
+'''
+
+HELD = '''
+def held(value: float, like: Tensor) -> float:
+    """A number that is a result: an error where its type would make it infinite or 0."""
+    kind = torch.finfo(like.dtype)
+    if not kind.tiny * kind.eps / 2 < abs(value) <= kind.max:
+        raise ValueError(f"{value} does not fit {like.dtype}")
+    return value
+'''
+
+FILLING = '''
+def filling(value: float, like: Tensor) -> float:
+    """A number that only hides others: infinite in a type that does not hold it."""
+    largest = torch.finfo(like.dtype).max
+    return value if abs(value) <= largest else math.copysign(math.inf, value)
+'''
+
+WEIGHTS_OF = '''
+def weights_of(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
+    """Parameters and buffers by name, behind a prefix."""
+    weights = [*module.named_parameters(), *module.named_buffers()]
+    return {prefix + name: weight for name, weight in weights}
+'''
+
+FORGET = '''
+def forget(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """A counter that batch norms of torch add to weights that they load, though it is another's here."""
+    state.pop(prefix + "num_batches_tracked", None)
+'''
+
+TURNS = '''
+def turns(path: str, weight: Tensor) -> dict[str, Tensor]:
+    """The weights of all turns of the loops in a path (`*`), from one in which they are stacked on first axes."""
+    if "*" not in path:
+        return {path: weight}
+    found: dict[str, Tensor] = {}
+    for number, each in enumerate(weight):
+        found |= turns(path.replace("*", str(number), 1), each)
+    return found
+'''
+
+CUSTOM_GRAD = '''
+class CustomGrad(torch.autograd.Function):
+    """y as it is, with the derivative in x that another function gives."""
+
+    @staticmethod
+    def forward(backward: Any, y: Tensor, x: Tensor) -> Tensor:
+        return y.view_as(y)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, Tensor, Tensor], output: Tensor) -> None:
+        ctx.inner, _, x = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[None, Tensor, Tensor]:
+        (x,) = ctx.saved_tensors
+        return None, g, ctx.inner(x, g)
+'''
+
+UNFUSED = '''
+def unfused(attention: Any, *args: Any, **settings: Any) -> Tensor:
+    """Attention whose derivative has derivatives, which those of torch's fused kernels have not."""
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return attention(*args, **settings)
+'''
+
+EXTERN = '''
+def extern(module: str, name: str, **settings: Any) -> Any:
+    """A module of the user's own."""
+    return getattr(importlib.import_module(module), name)(**settings)
+'''
+
+HELPERS: dict[str, str] = {
+    "misfit": getsource(misfit),
+    "expect": EXPECT,
+    "extern": EXTERN,
+    "forget": FORGET,
+    "turns": TURNS,
+    "weights_of": WEIGHTS_OF,
+    "CustomGrad": CUSTOM_GRAD,
+    "unfused": UNFUSED,
+    "seeded_dropout": SEEDED_DROPOUT,
+    "seeded_attention": SEEDED_ATTENTION,
+    "wide": WIDE,
+    "held": HELD,
+    "filling": FILLING,
+    "empty_rows": EMPTY_ROWS,
+    "masked_softmax": SOFTMAX,
+    "masked_log_softmax": LOG_SOFTMAX,
+    "masked_logsumexp": LOGSUMEXP,
+    "batch_norm": BATCH_NORM,
+    "batch_norm_train": BATCH_NORM_TRAIN,
+    "batch_norm_steps": BATCH_NORM_STEPS,
+    "layer_norm": LAYER_NORM,
+    "SmallGroupNorm": SMALL_GROUP_NORM,
+    "linear_scan": LINEAR_SCAN,
+}

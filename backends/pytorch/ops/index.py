@@ -1,0 +1,143 @@
+"""Index operations in torch."""
+
+from __future__ import annotations
+
+from ogive.backends.python_text.expr import ATOM, Code, binary, call, method
+from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.pytorch.ops.dims import dim
+from ogive.backends.pytorch.ops.operands import Args, operand, type_of
+from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.elems import pack_index
+from ogive.compiler.sizes import Size, size
+
+
+def take(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.embedding(i, x)` for rows of a table, `x[:, i]`, `x.index_select(1, i)` for one axis of numbers."""
+    type, index = type_of(ctx, node.inputs[0]), type_of(ctx, node.inputs[1])
+    axis: int = node.attr("axis")
+    x, i = operand(args), operand(args, 1)
+    if axis == 0 and len(type.axes) == 2 and type.floating:
+        return call("F.embedding", i, x)
+    at = str(dim(type, axis))
+    if index.rank == 1:
+        return method(x, "index_select", at, i)
+    if index.rank == 0:  # in brackets a scalar would be read out at once; with an axis of 1 it can be batched
+        return method(method(x, "index_select", at, method(i, "view", "1")), "squeeze", at)
+    pack = pack_index(type)
+    if pack is not None and pack < axis:
+        lead = ["..."]
+        tail = [":"] * (len(type.axes) - 1 - axis)
+    else:
+        lead, tail = [":"] * axis, []
+    return Code(f"{x.at(ATOM)}[{', '.join([*lead, str(i), *tail])}]")
+
+
+def _long(code: Code, type: TensorType) -> Code:
+    """Numbers as `gather` and `scatter_add` want them."""
+    return method(code, "long") if type.elem == "i32" else code
+
+
+def gather(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.gather(1, i)`."""
+    index = _long(operand(args, 1), type_of(ctx, node.inputs[1]))
+    return method(operand(args), "gather", str(dim(type_of(ctx, node.inputs[0]), node.attr("axis"))), index)
+
+
+def put(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.slice_scatter(y, 1, start, end)`; at a place known at run time, `x.index_copy(1, places, y)`."""
+    type, axis = type_of(ctx, node.inputs[0]), node.attr("axis")
+    length: Size = type_of(ctx, node.inputs[1]).axes[axis].size
+    start: Size = node.attr("start")
+    at = str(dim(type, axis))
+    if len(args) < 3 or args[2] is None:
+        room = type.axes[axis].size
+        end = None if start + length == room else ctx.size(start + length)
+        begin = None if end is None and start == size(0) else ctx.size(start)
+        return method(operand(args), "slice_scatter", operand(args, 1), at, begin, end)
+    place = operand(args, 2)
+    if start != size(0):
+        place = binary(place, "+", ctx.size(start))
+    if length == size(1):
+        places = method(place, "reshape", "1")
+    else:
+        device = f"{operand(args).at(ATOM)}.device"
+        places = binary(place, "+", call("torch.arange", ctx.size(length), device=device))
+    return method(operand(args), "index_copy", at, _long(places, type_of(ctx, node.inputs[2])), operand(args, 1))
+
+
+def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.scatter_add(1, i, src)`, or `x.index_add(1, i, src)` for an index of one axis."""
+    at = str(dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
+    if node.attr("along"):
+        return method(operand(args), "index_add", at, operand(args, 1), operand(args, 2))
+    index = _long(operand(args, 1), type_of(ctx, node.inputs[1]))
+    return method(operand(args), "scatter_add", at, index, operand(args, 2))
+
+
+def one_hot(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.one_hot(i, n)`."""
+    index = _long(operand(args), type_of(ctx, node.inputs[0]))
+    return call("F.one_hot", index, ctx.size(node.attr("n")))
+
+
+def topk(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.topk(k, dim=1)`."""
+    return method(operand(args), "topk", ctx.size(node.attr("k")), **_unless_last(ctx, node))
+
+
+def _unless_last(ctx: Context, node: Node) -> dict[str, Code]:
+    """`dim=1`, left out where it is the last one, which is torch's default."""
+    at = dim(type_of(ctx, node.inputs[0]), node.attr("axis"))
+    return {} if at == -1 else {"dim": Code(str(at))}
+
+
+def _order(ctx: Context, node: Node, args: Args, name: str) -> Code:
+    settings = _unless_last(ctx, node)
+    if node.attr("descending"):
+        settings["descending"] = Code("True")
+    return method(operand(args), name, **settings)
+
+
+def sort(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.sort(dim=1).values`."""
+    return Code(f"{_order(ctx, node, args, 'sort')}.values")
+
+
+def argsort(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.argsort(dim=1)`."""
+    return _order(ctx, node, args, "argsort")
+
+
+def argmax(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.argmax(1)`."""
+    return method(operand(args), "argmax", str(dim(type_of(ctx, node.inputs[0]), node.attr("axis"))))
+
+
+def cumsum(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.cumsum(1)`; torch would widen small integers."""
+    type = type_of(ctx, node.inputs[0])
+    dtype = "torch.int32" if type.elem == "i32" else None
+    return method(operand(args), "cumsum", str(dim(type, node.attr("axis"))), dtype=dtype)
+
+
+def triangle(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.tril(-1)`."""
+    diagonal: Size = node.attr("diagonal")
+    return method(operand(args), node.op, None if diagonal == size(0) else ctx.size(diagonal))
+
+
+LOWER: dict[str, Lowering] = {
+    "take": take,
+    "gather": gather,
+    "put": put,
+    "scatter_add": scatter_add,
+    "one_hot": one_hot,
+    "topk": topk,
+    "sort": sort,
+    "argsort": argsort,
+    "argmax": argmax,
+    "cumsum": cumsum,
+    "tril": triangle,
+    "triu": triangle,
+}

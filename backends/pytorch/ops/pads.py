@@ -1,0 +1,73 @@
+"""Padding along one axis."""
+
+from __future__ import annotations
+
+from ogive.backends.python_text.expr import SUM, UNARY, Code, binary, call, method
+from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.pytorch.ops.dims import dim, tuple_of
+from ogive.backends.pytorch.ops.operands import Args, operand, type_of
+from ogive.backends.pytorch.ops.out_of_range import held
+from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.elems import pack_index
+from ogive.compiler.sizes import Size, size
+
+# ranks at which `F.pad` mirrors, repeats or wraps, and how many of the last axes it then takes
+SPATIAL = {2: 1, 3: 1, 4: 2, 5: 3}
+
+
+def pad(ctx: Context, node: Node, args: Args) -> Code:
+    """`F.pad(x, (before, after))`."""
+    type, axis, mode = type_of(ctx, node.inputs[0]), node.attr("axis"), node.attr("mode")
+    back = len(type.axes) - 1 - axis  # axes after this one
+    pack = pack_index(type)
+    if mode == "constant" and (pack is None or pack < axis):
+        amounts = _amounts(ctx, node, back, back + 1)
+        value = node.attr("value")
+        plain = isinstance(value, int | float) and value == 0
+        return call("F.pad", operand(args), amounts, value=None if plain else held(ctx, node, value, ctx.scalar(value)))
+    if mode != "constant" and pack is None and type.floating and back < SPATIAL.get(len(type.axes), 0):
+        amounts = _amounts(ctx, node, back, SPATIAL[len(type.axes)])
+        return call("F.pad", operand(args), amounts, mode=f'"{mode}"')
+    if mode == "constant":
+        return _beside(ctx, node, args, type)
+    return _by_index(ctx, node, args, type)
+
+
+def _amounts(ctx: Context, node: Node, back: int, axes: int) -> Code:
+    """Two numbers for each of the last axes, the last axis first."""
+    pairs = ["0"] * (2 * axes)
+    pairs[2 * back] = str(ctx.size(node.attr("before")))
+    pairs[2 * back + 1] = str(ctx.size(node.attr("after")))
+    return tuple_of(pairs)
+
+
+def _beside(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
+    """Where a pack follows the axis, which `F.pad` counts from the end: move it there and back."""
+    at = dim(type, node.attr("axis"))
+    value = node.attr("value")
+    last = method(operand(args), "movedim", str(at), "-1")
+    padded = call(
+        "F.pad", last, _amounts(ctx, node, 0, 1), value=held(ctx, node, value, ctx.scalar(value)) if value else None
+    )
+    return method(padded, "movedim", "-1", str(at))
+
+
+def _by_index(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
+    """Where `F.pad` has no form: the entries by their numbers -before ... n + after - 1, folded into 0 ... n - 1."""
+    x = ctx.once(operand(args), "x")
+    at = dim(type, node.attr("axis"))
+    length: Size = type.axes[node.attr("axis")].size
+    before: Size = node.attr("before")
+    last = ctx.size(length - 1)
+    start = ctx.size(size(0) - before)
+    end = ctx.size(length + node.attr("after"))
+    numbers = call("torch.arange", start, end, device=f"{x.at(UNARY)}.device")
+    mode = node.attr("mode")
+    if mode == "circular":
+        index = binary(numbers, "%", ctx.size(length))
+    elif mode == "replicate":
+        index = method(numbers, "clamp", "0", last)
+    else:
+        index = Code(f"{last.at(SUM)} - ({last.at(SUM)} - {method(numbers, 'abs')}).abs()", SUM)
+    return method(x, "index_select", str(at), index)

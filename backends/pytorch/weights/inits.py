@@ -1,0 +1,216 @@
+"""Initializers: lines of `nn.init` after a weight is made, and those that replace them from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.module_tree import access
+from ogive.backends.python_text.names import singular
+from ogive.backends.pytorch.errors import LoweringError
+from ogive.compiler.ir.model import Definition, Graph, Init, Scalar, Weight
+from ogive.compiler.sizes import Size
+
+Number = Callable[[object], Code]  # a number that may depend on sizes, as an expression of the constructor
+
+DTYPES = MappingProxyType(
+    {
+        "int": "torch.int64", "i64": "torch.int64", "i32": "torch.int32", "bool": "torch.bool", "f16": "torch.float16",
+        "bf16": "torch.bfloat16", "f32": "torch.float32", "f64": "torch.float64", "complex": "torch.complex64",
+    }
+)  # fmt: skip
+
+# initializer -> function of nn.init, its settings in order with torch's defaults and names
+FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None, str], ...]]] = MappingProxyType(
+    {
+        "zeros": ("zeros_", ()),
+        "ones": ("ones_", ()),
+        "eye": ("eye_", ()),
+        "constant": ("constant_", (("v", None, "val"),)),
+        "normal": ("normal_", (("mean", 0.0, "mean"), ("std", 1.0, "std"))),
+        "trunc_normal": ("trunc_normal_", (("mean", 0.0, "mean"), ("std", 1.0, "std"))),
+        "uniform": ("uniform_", (("lo", None, ""), ("hi", None, ""))),
+        "kaiming_uniform": ("kaiming_uniform_", (("a", 0.0, "a"), ("mode", "fan_in", "mode"))),
+        "kaiming_normal": ("kaiming_normal_", (("a", 0.0, "a"), ("mode", "fan_in", "mode"))),
+        "xavier_uniform": ("xavier_uniform_", (("gain", 1.0, "gain"),)),
+        "xavier_normal": ("xavier_normal_", (("gain", 1.0, "gain"),)),
+        "orthogonal": ("orthogonal_", (("gain", 1.0, "gain"),)),
+    }
+)
+# those that fill every entry alike, so that stacked weights are filled at once
+ALIKE = frozenset(("zeros", "ones", "constant", "normal", "trunc_normal", "uniform"))
+FRACTIONS = frozenset(("/", "sqrt", "exp", "log", "log2"))  # what makes a float of whole numbers
+FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones", "constant": "torch.full"})
+
+
+class Maker(Protocol):
+    """What writes the values of initializers: a constructor, or the function that makes a model."""
+
+    def number(self, value: object) -> Code:
+        """A number that may depend on sizes."""
+
+    def expression(self, target: str, graph: Graph) -> list[str]:
+        """The statements that fill a weight with the value of a graph."""
+
+
+def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Number) -> Code:
+    """The tensor of a weight, with its first values where these are all equal."""
+    init = weight.init
+    shape: Sequence[Code] = [size(entry.size) for entry in weight.type.axes] or [Code("()")]
+    dtype = Code(DTYPES[weight.type.elem]) if weight.type.elem != "float" else None
+    if init.name in ("zeros", "ones"):
+        return call(FILLED[init.name], *shape, dtype=dtype)
+    if init.name == "constant":
+        value = _float(dict(init.attrs)["v"], number) if dtype is None else number(dict(init.attrs)["v"])
+        sizes = Code(f"({', '.join(map(str, shape))},)") if weight.type.axes else Code("()")
+        return call("torch.full", sizes, value, dtype=dtype)
+    return call("torch.empty", *shape, dtype=dtype)
+
+
+def _float(value: object, number: Number) -> Code:
+    """A number that `torch.full` takes for a float: of a whole one it would make a tensor of integers."""
+    if isinstance(value, Size) and value.is_number:
+        value = value.number
+    if isinstance(value, int):
+        return number(float(value))
+    known = isinstance(value, float) or (isinstance(value, Scalar) and value.fn in FRACTIONS)
+    return number(value) if known else call("float", number(value))
+
+
+def init_line(target: str, init: Init, number: Number) -> str:
+    """`nn.init.normal_(self.wpe, std=0.02)`. With a seed the values are drawn on the CPU: the same on every device."""
+    if "seed" in dict(init.attrs):
+        drawn = init_call(f'torch.empty_like({target}, device="cpu")', init, number)
+        return f"{target}.data.copy_({drawn})"
+    return init_call(target, init, number)
+
+
+def each_entry(target: str, init: Init, lines: Callable[[str], list[str]]) -> list[str]:
+    """The statements for a weight, or a loop of them over the entries of one that is stacked."""
+    given = dict(init.attrs)
+    depth = int(given.get("stack", 0))
+    if not depth or (init.name in ALIKE and "seed" not in given):
+        return lines(target)
+    entries = target if depth == 1 else f"{target}.flatten(0, {depth - 1})"
+    return [f"for entry in {entries}.detach():", *(f"    {line}" for line in lines("entry"))]
+
+
+def init_call(target: str, init: Init, number: Number) -> str:
+    """A function of nn.init, which fills a tensor and gives it back."""
+    if init.name not in FUNCTIONS:
+        raise LoweringError(f"the initializer `{init.name}` has no form in torch")
+    function, settings = FUNCTIONS[init.name]
+    given = dict(init.attrs)
+    args: list[str] = []
+    for name, default, keyword in settings:
+        value = given.get(name, default)
+        if value is None or (value == default and keyword):
+            continue
+        text = f'"{value}"' if isinstance(value, str) else str(number(_neat(value)))
+        args.append(f"{keyword}={text}" if keyword and default is not None else text)
+    if "seed" in given:
+        args.append(f"generator=torch.Generator().manual_seed({given['seed']})")
+    return f"nn.init.{function}({', '.join([target, *args])})"
+
+
+def _neat(value: object) -> object:
+    """`math.sqrt(5)` rather than its digits."""
+    if isinstance(value, float) and not value.is_integer() and abs(value * value - round(value * value)) < 1e-12:
+        whole = round(value * value)
+        if 0 < whole < 1000:
+            return Scalar("sqrt", (whole,))
+    return value
+
+
+@dataclass(slots=True)
+class Initial:
+    """The initializers of a constructor: by weight, where the last one wins, and those below turns of loops."""
+
+    direct: dict[str, Init] = field(default_factory=dict)
+    turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside a turn
+
+    def set(self, base: str, path: str, init: Init, definition: Definition | None = None) -> None:
+        """Set the initializer of the weight at a path below `base`."""
+        head, star, rest = path.partition(".*.")
+        if star:
+            paths = self.turned.setdefault(access(head, base), {})
+            paths.pop(rest, None)
+            paths[rest] = init
+        else:
+            target = target_of(base, path, definition)
+            self.direct.pop(target, None)
+            self.direct[target] = init
+
+    def lines(self, maker: Maker) -> list[str]:
+        """The statements, equal initializers of several weights in one loop."""
+        found: list[str] = []
+        for init, targets in _grouped(self.direct):
+            found += _each(init, targets, maker)
+        for loop, paths in self.turned.items():
+            found += [f"for layer in {loop}:", *(f"    {line}" for line in _of_turn("layer", paths, maker))]
+        return found
+
+
+def target_of(base: str, path: str, definition: Definition | None) -> str:
+    """A weight below `base`, which is of that definition. By its type a convolution's bias may be absent."""
+    owner, _, leaf = path.rpartition(".")
+    block = _block(definition, owner)
+    if leaf == "bias" and block.startswith("std.vision.Conv"):
+        return f'{access(owner, base) if owner else base}.get_parameter("bias")'
+    return access(path, base) if path else base
+
+
+def _block(definition: Definition | None, path: str) -> str:
+    """The qualified name of the block at a path."""
+    if definition is None or not path:
+        return definition.block if definition is not None else ""
+    for instance in definition.instances:
+        if path == instance.path or path.startswith(instance.path + "."):
+            return _block(instance.definition, path[len(instance.path) + 1 :])
+    return ""
+
+
+def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:
+    found: list[tuple[Init, list[str]]] = []
+    for target, init in inits.items():
+        group = next((targets for other, targets in found if other == init and init.graph is None), None)
+        if group is None:
+            found.append((init, [target]))
+        else:
+            group.append(target)
+    return found
+
+
+def _each(init: Init, targets: list[str], maker: Maker) -> list[str]:
+    if init.graph is not None:
+        graph = init.graph
+        filled = [each_entry(target, init, lambda entry: maker.expression(entry, graph)) for target in targets]
+        return [line for lines in filled for line in lines]
+
+    def line(target: str) -> list[str]:
+        return [init_line(target, init, maker.number)]
+
+    if len(targets) < 3:
+        return [text for target in targets for text in each_entry(target, init, line)]
+    return [f"for weight in ({', '.join(targets)}):", *(f"    {text}" for text in each_entry("weight", init, line))]
+
+
+def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> list[str]:
+    """Inside a turn the type checker knows `nn.Module` alone, so weights are asked for by name."""
+    direct: dict[str, Init] = {}
+    turned: dict[str, dict[str, Init]] = {}
+    for path, init in paths.items():
+        head, star, rest = path.partition(".*.")
+        if star:
+            turned.setdefault(head, {})[rest] = init
+        else:
+            direct[f'{layer}.get_parameter("{path}")'] = init
+    lines = [line for init, targets in _grouped(direct) for line in _each(init, targets, maker)]
+    for head, inner in turned.items():
+        name = f"{layer}_{singular(head.split('.')[-1])}"
+        lines.append(f'for {name} in {layer}.get_submodule("{head}").children():')
+        lines += [f"    {line}" for line in _of_turn(name, inner, maker)]
+    return lines

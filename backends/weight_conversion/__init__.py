@@ -1,0 +1,1 @@
+"""Conversions of weights, run and written as Python."""

@@ -1,0 +1,1 @@
+"""Checking whole programs: files, workspaces, reports."""

@@ -1,0 +1,56 @@
+"""Canonical text of signatures and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ogive.compiler.driver.reports import BlockReport
+from ogive.compiler.elaborate.calls.specializations import Variant
+from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.sizes import Size, Unknown
+from ogive.grammar import syntax
+
+
+def block(ref: BlockRef, variant: Variant | None) -> BlockReport:
+    """What `check` says of a block: inferred where it was proved for all sizes, as declared otherwise."""
+    tree, definition = ref.tree, variant.definition if variant is not None else None
+    if variant is None or definition is None:
+        return BlockReport(tree.name, declared(tree), tuple(_squeeze(c.span.text) for c in tree.where), None, tree.doc)
+    conditions = tuple(str(c) for c in definition.conditions)
+    return BlockReport(tree.name, signature(variant, {}), conditions, definition, tree.doc)
+
+
+def signature(variant: Variant, known: Mapping[Unknown, Size]) -> str:
+    """`(x: [*b, n, d]) -> [*b, n, d]`: sizes as they are declared, and those that the body determines filled in."""
+    definition, tree = variant.definition, variant.ref.tree
+    assert definition is not None
+    assert variant.outputs is not None
+    inputs = [
+        f"{each.name}: {type_text(value.type, known)}{'?' if each.type.optional else ''}"
+        for each, value in zip(tree.inputs, definition.graph.inputs, strict=False)
+    ]
+    outputs = [type_text(t, known) for t in variant.outputs]
+    return f"({', '.join(inputs)}) -> {_outputs(definition.output_names, outputs)}"
+
+
+def declared(tree: syntax.Block | syntax.Extern) -> str:
+    """The signature as it is written, in canonical spacing."""
+    inputs = [f"{each.name}: {_squeeze(each.type.span.text)}" for each in tree.inputs]
+    outputs = [_squeeze(each.type.span.text) for each in tree.outputs]
+    return f"({', '.join(inputs)}) -> {_outputs([e.name for e in tree.outputs], outputs)}"
+
+
+def _outputs(names: object, types: list[str]) -> str:
+    named = [f"{n}: {t}" if n else t for n, t in zip(list(names), types, strict=True)]  # type: ignore[call-overload]
+    return named[0] if len(named) == 1 and ": " not in named[0] else f"({', '.join(named)})"
+
+
+def type_text(type: TensorType, known: Mapping[Unknown, Size]) -> str:
+    """A type with numbers for the sizes that are known."""
+    axes = tuple(Axis(a.size.subs(known), None, a.pack) for a in type.axes)
+    return str(TensorType(type.elem, axes))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())

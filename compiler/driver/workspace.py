@@ -1,0 +1,151 @@
+"""Checks of files that change: what did not change is not checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler.driver.check import Memo, Program, check_module
+from ogive.compiler.driver.interpreter_limits import deep_recursion, unpaused
+from ogive.compiler.elaborate.calls.specializations import Variant
+from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS, Session
+from ogive.compiler.elaborate.modules.recursion import names_of
+from ogive.compiler.elaborate.modules.scope import Library, Module, build
+from ogive.compiler.elaborate.state.values import BlockRef, ConstRef
+from ogive.compiler.sizes import Facts, Unknown
+from ogive.grammar import syntax
+from ogive.grammar.parser import Parsed, parse
+
+ANSWERS = 200_000  # how many proofs a workspace remembers before it begins anew
+
+
+@dataclass
+class _Held:
+    parsed: Parsed
+    module: Module
+    session: Session
+    memo: Memo
+
+
+@dataclass
+class Workspace:
+    """Keeps the library, and for each path the last check, so that an edit costs what it changes."""
+
+    standard: dict[str, Module] = field(default_factory=dict)
+    variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
+    unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+    _files: dict[str, _Held] = field(default_factory=dict)
+
+    def check(
+        self,
+        text: str,
+        path: str = "<text>",
+        *,
+        operations: int = OPERATIONS,
+        nesting: int = NESTING,
+        files: bool = True,
+        extern: bool = False,
+    ) -> Program:
+        """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
+        with deep_recursion(), unpaused():
+            before = self._files.get(path)
+            parsed = parse(text, path, before.parsed.reuse if before else None)
+            library = Library(files, self.standard, extern)
+            module = build(parsed, library, name="", path=path)
+            module.text = text
+            if self.facts.tally.answers > ANSWERS:
+                self.facts = Facts()
+            session = Session(
+                library, operations, nesting, length=len(text), standard=self.variants, facts=self.facts,
+                unknowns=self.unknowns
+            )  # fmt: skip
+            memo = Memo()
+            if before is not None:
+                _keep(before, module, session, memo)
+            program = check_module(session, module, memo)
+            self.variants = {key: _proved(found) for key, found in self.variants.items()}
+            self._files[path] = _Held(parsed, module, session, memo)
+            return program
+
+
+def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
+    """Take over the blocks whose text, and everything that they name, is the same."""
+    if before.module.broken is not module.broken:
+        return  # what is unknown is reported in one of them, and passed over in the other
+    old = {id(ref.tree): ref for ref in before.module.blocks()}
+    same = {name: old[id(ref.tree)] for name, ref in _blocks(module).items() if id(ref.tree) in old}
+    used = {name: names_of(ref.tree) for name, ref in same.items()}
+    changed = True
+    while changed:
+        lost = [n for n in same if not all(_same(other, n, before.module, module, same) for other in used[n])]
+        for name in lost:
+            del same[name]
+        changed = bool(lost)
+    module.scope.update(same)
+    kept = set(same.values())
+    session.variants.update({key: _proved(v) for key, v in before.session.variants.items() if key[0] in kept})
+    session.recursive.update({ref: v for ref, v in before.session.recursive.items() if ref in kept})
+    for ref in kept:
+        ref.module.scope.update({n: e for n, e in module.scope.items() if n in same})
+    _keep_reports(before, module, same, memo)
+
+
+def _proved(variants: list[Variant]) -> list[Variant]:
+    """Those without a fault: what is said of one speaks of the use at which it was found."""
+    return [variant for variant in variants if variant.ok]
+
+
+def _blocks(module: Module) -> dict[str, BlockRef]:
+    return {n: e for n, e in module.scope.items() if isinstance(e, BlockRef) and e.module is module}
+
+
+def _same(name: str, user: str, old: Module, new: Module, same: dict[str, BlockRef]) -> bool:
+    """Whether a name means in the new file what it meant in the old one."""
+    if name == user:
+        return True
+    if (name in old.scope) is not (name in new.scope):
+        return False  # what is unknown is reported, what could not be parsed or imported is not
+    before: Any = old.scope.get(name)
+    after: Any = new.scope.get(name)
+    if isinstance(before, BlockRef) and before.module.path == old.path:  # it may be older than the last check
+        return name in same
+    if isinstance(before, ConstRef) and isinstance(after, ConstRef):
+        return before.tree is after.tree and all(_same(n, name, old, new, same) for n in names_of(before.tree))
+    return before is after
+
+
+def _keep_reports(before: _Held, module: Module, same: dict[str, BlockRef], memo: Memo) -> None:
+    kept = set(same.values())
+    for key, entry in before.memo.entries.items():
+        of = entry[0]
+        if isinstance(of, BlockRef):
+            if of in kept:
+                memo.entries[key] = entry
+        elif isinstance(of, syntax.Model) and any(of is tree for tree in module.tree.declarations):
+            names = names_of(of)
+            if all(_same(n, "", before.module, module, same) for n in names):
+                memo.entries[key] = entry
+
+
+def texts_of(program: Program) -> tuple[tuple[str, str], ...]:
+    """Path and text of a file and of those that it uses; the library is that of the version."""
+    modules = (program._module, *program._session.library.files)
+    return tuple((module.path, module.text) for module in modules)
+
+
+def check_text(
+    text: str,
+    path: str = "<text>",
+    *,
+    operations: int = OPERATIONS,
+    nesting: int = NESTING,
+    files: bool = True,
+    extern: bool = False,
+) -> Program:
+    """Check a file once. For one that changes, keep a `Workspace`."""
+    return Workspace().check(text, path, operations=operations, nesting=nesting, files=files, extern=extern)
+
+
+__all__ = ["Program", "Workspace", "check_text", "texts_of"]

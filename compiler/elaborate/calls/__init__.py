@@ -1,0 +1,1 @@
+"""Calls of blocks: specialization, instances, weight overrides."""

@@ -1,0 +1,63 @@
+"""Faults inside blocks that were handed something: said in the sizes of the user, and of a library block at its use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ogive.compiler.elaborate.calls.specializations import Variant
+from ogive.compiler.elaborate.rules.statics import input_sizes
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.sizes import Size, Unknown
+from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.source import Span
+
+_SUM = re.compile(r"[ /%]")
+
+
+def speaking(ref: BlockRef, holes: Sequence[Unknown], sizes: Sequence[Size]) -> tuple[Unknown, ...]:
+    """Unknowns for an elaboration that is only read: those without a name in the source are called what the user calls
+    them, and so are all of a library block, whose source the user does not read.
+    """
+    own = set() if ref.standard else {decl.name for decl in ref.tree.statics} | set(input_sizes(ref.tree))
+    return tuple(
+        hole if hole.name in own else Unknown(_words(behind), hole.low, hole.kind, hole.born)
+        for hole, behind in zip(holes, sizes, strict=True)
+    )
+
+
+def _words(of: Size) -> str:
+    text = str(of)
+    return f"({text})" if _SUM.search(text) and not text.startswith("(") else text
+
+
+def at_use(frame: Frame, variant: Variant, span: Span) -> bool:
+    """Whether a library block fails at a use of the user's: then this is the place to say so."""
+    inside = frame.block is not None and frame.block.standard
+    if variant.ok or variant.running or inside or not variant.ref.standard:
+        return False
+    for found in _errors(variant, set()):
+        where = f"in `{variant.ref.name}`, at `{found.span.text}`"
+        frame.report(found.code, found.message, span, help=found.help, details=(*found.details, where))
+        break
+    return True
+
+
+def of_handed(frame: Frame, variant: Variant, span: Span) -> bool:
+    """Say at a use what is wrong with what the block was handed; its user may have been handed it too."""
+    for axis, found in variant.handed:
+        labels = (Label(found.span, f"looked for in `{variant.ref.name}`"), *found.labels)
+        frame.report(found.code, found.message, span, labels=labels, help=found.help)
+        frame.hand(axis)
+    return bool(variant.handed)
+
+
+def _errors(variant: Variant, seen: set[Variant]) -> Iterator[Diagnostic]:
+    seen.add(variant)
+    if not variant.ref.standard:
+        return  # said there
+    yield from (found for found in variant.diagnostics if found.severity == "error")
+    for each in variant.uses:
+        if each not in seen:
+            yield from _errors(each, seen)

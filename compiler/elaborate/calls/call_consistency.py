@@ -1,0 +1,60 @@
+"""An instance is one block: all its calls use one variant, whatever optional inputs each of them gives.
+
+An input that one call gives and another leaves out is known only when the model runs. That is seen at the second of
+the calls: the block that makes them is then elaborated once more, with what is known of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ogive.compiler.elaborate.calls.generic import open_match
+from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import Instance
+from ogive.compiler.sizes import Size
+from ogive.grammar.source import Span
+
+Presence = tuple[bool | None, ...]  # of each input: absent (None), given (False), known when the model runs (True)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What the calls of an instance have in common. `sizes` are those of inputs that some of them leave out."""
+
+    presence: Presence
+    sizes: dict[str, Size]
+    span: Span  # the first of them
+
+    def joined(self, presence: Presence) -> Presence:
+        """The presence that holds of one more call too."""
+        return tuple(a if a is b else True for a, b in zip(self.presence, presence, strict=True))
+
+
+class Disagreed(Exception):
+    """A call gives other inputs than those before it: the body must be elaborated anew, with `frame.calls`."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__("the calls of an instance give different inputs")
+        self.frame = frame
+
+
+def agree(frame: Frame, path: str, presence: Presence, sizes: dict[str, Size], span: Span) -> None:
+    """Note a call. Raises Disagreed where those before it were elaborated with another presence."""
+    known = frame.calls.get(path)
+    if known is None:
+        frame.calls[path] = Calls(presence, sizes, span)
+        return
+    wider = known.joined(presence)
+    if wider != known.presence:
+        frame.calls[path] = replace(known, presence=wider, sizes={**sizes, **known.sizes})
+        raise Disagreed(frame)
+
+
+def open_to_all(frame: Frame, instance: Instance, given: dict[str, Any], span: Span) -> Match | None:
+    """A use of an instance that may give any optional input. Raises Disagreed where its calls did not allow it."""
+    match = open_match(frame, instance.block, given, span)
+    if match is not None and instance.member >= 0:
+        agree(frame, instance.path, tuple(each.type.optional for each in instance.block.tree.inputs), match.sizes, span)
+    return match

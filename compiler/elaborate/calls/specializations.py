@@ -1,0 +1,300 @@
+"""Variants: a block elaborated at one choice of everything that is not a size, and found again by its choices.
+
+Sizes and numbers of a use become unknowns of the variant's own. A choice at compile time that hangs on them is settled
+by the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.rules import statics
+from ogive.compiler.elaborate.state.values import (
+    BlockRef,
+    Composite,
+    Handed,
+    OpTemplate,
+    PackValue,
+    Template,
+)
+from ogive.compiler.ir.model import Bindings, Definition, Graph, Scalar, Static
+from ogive.compiler.ir.presence import Presence
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Span
+
+
+@dataclass(eq=False)
+class Variant:
+    """One elaboration of a block. `holes` are its unknowns, in the order in which a use binds them."""
+
+    ref: BlockRef
+    holes: tuple[Unknown, ...]
+    pinned: bool = False  # a recursive block whose numbers are known
+    pins: tuple[tuple[int, int], ...] = ()  # those numbers, by hole
+    ties: tuple[Condition, ...] = ()  # what its sizes must satisfy: no proof for all sizes covers it
+    running: bool = True
+    ok: bool = False
+    decisions: list[tuple[Condition, bool]] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    handed: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # of axes handed to it, said at its uses
+    uses: list[Variant] = field(default_factory=list)
+    open: bool = False  # a block that uses itself stands in it, seen through its signature: no number was known
+    definition: Definition | None = None
+    outputs: tuple[TensorType, ...] | None = None
+    absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
+    omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
+    presence: tuple[Presence, ...] = ()  # of each output that may be there: under which condition on its own inputs
+    conditions: tuple[Condition, ...] = ()
+    derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
+    sketch: Graph | None = None  # where it is not ok: what was built before a fault, outputs left out
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A variant with the user's sizes behind its unknowns."""
+
+    variant: Variant
+    bindings: Bindings
+
+    @property
+    def definition(self) -> Definition:
+        """The checked block."""
+        assert self.variant.definition is not None
+        return self.variant.definition
+
+
+class _Hole:
+    """The place of a size in a value that has been made abstract."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hole) and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(("hole", self.index))
+
+
+@dataclass
+class Abstract:
+    """A use of a block with its sizes taken out: the key of its variants, and the sizes in order."""
+
+    key: tuple[Any, ...]
+    names: list[str]
+    lows: list[int | None]
+    sizes: list[Size]
+    values: dict[str, Any]
+    bound: dict[str, _Hole]
+    packs: dict[str, tuple[Any, ...]]
+
+
+@dataclass
+class _Taker:
+    reduce: Callable[[Size], Size]
+    names: list[str] = field(default_factory=list)
+    lows: list[int | None] = field(default_factory=list)
+    sizes: list[Size] = field(default_factory=list)
+
+    def hole(self, value: Size, name: str, low: int | None) -> _Hole:
+        self.names.append(name)
+        self.lows.append(low)
+        self.sizes.append(value)
+        return _Hole(len(self.sizes) - 1)
+
+    def take(self, value: Any, name: str) -> Any:
+        """The value with its symbolic sizes taken out; known numbers stay."""
+        match value:
+            case Size():
+                if value.is_number:
+                    return value
+                known = [self.reduce(size) for size in self.sizes]
+                if self.reduce(value) in known:  # the same size of the user is the same unknown of ours
+                    return _Hole(known.index(self.reduce(value)))
+                return self.hole(value, name, 1 if _positive(value) else None)
+            case Scalar(fn=fn, args=args):
+                return Scalar(fn, tuple(self.take(a, name) for a in args))
+            case tuple():
+                return tuple(self.take(v, f"{name}_{i}") for i, v in enumerate(value))
+            case PackValue():
+                return tuple(self.take(v, f"{name}_{i}") for i, v in enumerate(value.sizes))
+            case Template(block=block, statics=given, span=span):
+                return Template(block, tuple((n, self.take(v, f"{name}_{n}")) for n, v in given), span)
+            case BlockRef():
+                return Template(value)
+            case OpTemplate(spec=spec, statics=given, span=span, pattern_span=place):
+                return OpTemplate(spec, tuple((n, self.take(v, f"{name}_{n}")) for n, v in given), span, place)
+            case Composite(parts=parts):
+                return Composite(tuple(self.take(p, name) for p in parts))
+            case Handed(value=inner):
+                return Handed(self.take(inner, name))
+            case Axis(size=inner, label=label, pack=pack):
+                return Axis(self.take(inner, name), label, pack)
+            case _:
+                return value
+
+
+def _positive(value: Size) -> bool:
+    low = value.range[0]
+    return low is not None and low >= 1
+
+
+def fill(value: Any, own: Sequence[Size]) -> Any:
+    """The value with a variant's own sizes in its holes."""
+    match value:
+        case _Hole(index=index):
+            return own[index]
+        case Scalar(fn=fn, args=args):
+            return Scalar(fn, tuple(fill(a, own) for a in args))
+        case tuple():
+            return tuple(fill(v, own) for v in value)
+        case Template(block=block, statics=given, span=span):
+            return Template(block, tuple((n, fill(v, own)) for n, v in given), span)
+        case OpTemplate(spec=spec, statics=given, span=span, pattern_span=place):
+            return OpTemplate(spec, tuple((n, fill(v, own)) for n, v in given), span, place)
+        case Composite(parts=parts):
+            return Composite(tuple(fill(p, own) for p in parts))
+        case Handed(value=inner):
+            return Handed(fill(inner, own))
+        case Axis(size=inner, label=label, pack=pack):
+            return Axis(fill(inner, own), label, pack)
+        case _:
+            return value
+
+
+def abstract(
+    ref: BlockRef, match: Match, presence: tuple[bool | None, ...], reduce: Callable[[Size], Size] = lambda size: size
+) -> Abstract:
+    """Take the sizes out of a use of a block. `reduce` writes a size by what the user knows.
+
+    `presence` says for each input whether it is absent (None), given (False), or known only when the model runs (True).
+    """
+    taker = _Taker(reduce)
+    empty = may_be_empty(ref.tree) | vacant(ref, presence)
+    values: dict[str, Any] = dict.fromkeys(decl.name for decl in ref.tree.statics)
+    others: list[str] = []
+    for decl in ref.tree.statics:
+        value = match.values[decl.name]
+        wanted = statics.kinds(decl, ref.tree)
+        if isinstance(value, Size) and wanted != ("float",):
+            lowest = [statics.LOWEST.get(k) for k in wanted if k in ("size", "nat", "int")]
+            low = min((v for v in lowest if v is not None), default=None) if None not in lowest else None
+            values[decl.name] = taker.hole(value, decl.name, 0 if decl.name in empty and low == 1 else low)
+        else:
+            others.append(decl.name)
+    bound = {n: taker.hole(v, n, 0 if n in empty else 1) for n, v in match.sizes.items()}
+    packs: dict[str, tuple[Any, ...]] = {}
+    for name, axes in match.packs.items():
+        short = "s" if name == "..." else name
+        packs[name] = tuple(
+            Axis(
+                taker.hole(axis.size, short if len(axes) == 1 else f"{short}{i + 1}", 1),  # type: ignore[arg-type]
+                f"*{name}.{i}",
+                None if axis.pack is None else name,
+            )
+            for i, axis in enumerate(axes)
+        )
+    for name in others:  # last: a size inside a block that is handed in is that of an axis, where one has it
+        values[name] = taker.take(match.values[name], name)
+    shape = tuple((n, tuple((a.size, a.pack is None) for a in axes)) for n, axes in packs.items())
+    key = (ref, tuple(values.items()), tuple(bound.items()), shape, presence)
+    return Abstract(key, taker.names, taker.lows, taker.sizes, values, bound, packs)
+
+
+def may_be_empty(block: syntax.Block) -> set[str]:
+    """The sizes that `where p >= 0` lets be 0."""
+    found = set()
+    for condition in block.where:
+        match condition:
+            case syntax.Compare(op=">=", left=syntax.Name(id=id), right=syntax.Number(value=0)):
+                found.add(id)
+            case _:
+                pass
+    return found
+
+
+@lru_cache(1024)
+def vacant(ref: BlockRef, presence: tuple[bool | None, ...]) -> frozenset[str]:
+    """The sizes that only inputs have which are absent, and that may not be 0: there is nothing to say of them."""
+    block = ref.tree
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for each, present in zip(block.inputs, presence, strict=True):
+        for dim in each.type.dims:
+            if not isinstance(dim, syntax.StarDim):
+                names[present is None].update(statics.names_in(dim))
+    known = names[False] | may_be_empty(block) | {decl.name for decl in block.statics}
+    return frozenset(names[True] - known)
+
+
+def own_unknowns(found: Abstract, pool: dict[Hashable, tuple[Unknown, ...]]) -> tuple[Unknown, ...]:
+    """Unknowns for the holes. A pack of open rank is an atom of its own kind.
+
+    Variants of one block whose holes have the same names take the same unknowns, after an edit too: sizes that are
+    computed and facts that are proved for one of them are known for the next.
+    """
+    packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}
+    ref: BlockRef = found.key[0]
+    key = (ref.module.path, ref.name, tuple(found.names), tuple(found.lows), frozenset(packs))
+    if key not in pool:
+        pool[key] = tuple(
+            Unknown(name, low, "pack" if i in packs else "size")
+            for i, (name, low) in enumerate(zip(found.names, found.lows, strict=True))
+        )
+    return pool[key]
+
+
+def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> tuple[Static, ...]:
+    """The statics of a definition, in source order."""
+    own = [size(h) for h in holes]
+    made = []
+    for decl in ref.tree.statics:
+        kind = " | ".join(statics.kinds(decl, ref.tree))
+        value = found.values[decl.name]
+        if isinstance(value, _Hole):
+            made.append(Static(decl.name, kind, holes[value.index]))
+        else:
+            made.append(Static(decl.name, kind, None, fill(value, own)))
+    return tuple(made)
+
+
+def size_unknowns(found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, ...]:
+    """The unknowns that are not statics: bound by the inputs."""
+    taken = {v.index for v in found.values.values() if isinstance(v, _Hole)}
+    return tuple(h for i, h in enumerate(holes) if i not in taken)
+
+
+def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
+    """The unknowns of a variant with the user's sizes."""
+    return tuple(zip(holes, sizes, strict=True))
+
+
+def per_instance(variant: Variant, ref: BlockRef) -> bool:
+    """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
+    return bool(variant.decisions) or takes_blocks(ref)
+
+
+def takes_blocks(ref: BlockRef) -> bool:
+    """Whether a block takes a block or a list."""
+    return any({"block", "list"} & set(statics.kinds(decl, ref.tree)) for decl in ref.tree.statics)
+
+
+def births(ref: BlockRef) -> dict[str, Span]:
+    """Where each size of a block is born: its static, or its first place in the inputs."""
+    born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
+    for each in ref.tree.inputs:
+        for dim in each.type.dims:
+            if isinstance(dim, syntax.StarDim):
+                born.setdefault(dim.name or "s", dim.span)
+            else:
+                for name in statics.names_in(dim):
+                    born.setdefault(name, dim.span)
+    return born

@@ -1,0 +1,1 @@
+"""Files, imports and names, and what is wrong with them."""

@@ -1,0 +1,225 @@
+"""Functions of compile time: on sizes, numbers and lists."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ogive.compiler.elaborate.state.values import Builtin, PackValue, is_number
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.posets.closed_form import PLACES, closed_form
+from ogive.compiler.posets.poset import Poset, PosetError
+from ogive.compiler.posets.syntax import read
+from ogive.compiler.sizes import Size, added, ceil_div, maximum, minimum, size
+
+AXES = 1_000  # of one tensor
+
+CONSTANTS: dict[str, Any] = {"pi": math.pi}
+
+
+class Misuse(Exception):
+    """The arguments do not fit; the text says how."""
+
+
+def _int(value: Any, what: str) -> int:
+    if isinstance(value, Size) and value.is_number:
+        return value.number
+    raise Misuse(f"{what} needs a known whole number")
+
+
+def _list(value: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(value, PackValue):
+        return value.sizes
+    if isinstance(value, tuple):
+        return value
+    raise Misuse(f"`{what}` needs a list")
+
+
+def _len(value: Any) -> Size:
+    return size(len(value) if isinstance(value, str) else len(_list(value, "len")))
+
+
+def _range(*bounds: Any) -> tuple[Size, ...]:
+    if not 1 <= len(bounds) <= 3:
+        raise Misuse("`range` takes one to three numbers")
+    ends = [_int(b, "`range`") for b in bounds]
+    if len(ends) == 3 and ends[2] == 0:
+        raise Misuse("the step of `range` is not 0")
+    numbers = range(*ends)
+    if len(numbers) > 100_000:
+        raise Misuse("`range` is too long: at most 100,000")
+    return tuple(size(i) for i in numbers)
+
+
+def _enumerate(items: Any) -> tuple[tuple[Size, Any], ...]:
+    return tuple((size(i), item) for i, item in enumerate(_list(items, "enumerate")))
+
+
+def _zip(*lists: Any) -> tuple[tuple[Any, ...], ...]:
+    found = [_list(items, "zip") for items in lists]
+    if len({len(items) for items in found}) > 1:
+        raise Misuse("`zip` needs lists of one length, these have " + ", ".join(str(len(f)) for f in found))
+    return tuple(zip(*found, strict=True))
+
+
+def _reversed(items: Any) -> tuple[Any, ...]:
+    return tuple(reversed(_list(items, "reversed")))
+
+
+def _permutations(items: Any) -> tuple[tuple[Any, ...], ...]:
+    found = _list(items, "permutations")
+    if len(found) > 7:
+        raise Misuse("`permutations` takes at most 7 items")
+    return tuple(itertools.permutations(found))
+
+
+def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
+    number = _int(count, "`per_axis`")
+    if not isinstance(value, tuple):
+        if number > AXES:
+            raise Misuse(f"a tensor has at most {AXES:,} axes here, not {number:,}")
+        return (value,) * number
+    if len(value) != number:
+        raise Misuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}")
+    return value
+
+
+def _poset(value: Any, count: Any) -> Poset:
+    """A poset on `count` elements, from text or from the matrix of its relation."""
+    number = _int(count, "a poset")
+    if number > PLACES:
+        raise Misuse(f"a poset has at most {PLACES} elements here, this has {number}")
+    try:
+        if isinstance(value, str):
+            return read(value, number)
+        rows = [_list(row, "a poset") for row in _list(value, "a poset")]
+        if len(rows) != number or any(len(row) != number for row in rows):
+            raise Misuse(f"a poset on {number} elements is a matrix of {number} rows, this has {len(rows)}")
+        marks = [[_int(mark, "a poset") for mark in row] for row in rows]
+        return Poset.of(number, [(a, b) for a, row in enumerate(marks) for b, mark in enumerate(row) if mark])
+    except PosetError as error:
+        raise Misuse(str(error)) from error
+
+
+def _relation(value: Any, count: Any) -> tuple[tuple[Size, ...], ...]:
+    """`poset("a<b, a<c", 3)`: row a, column b is 1 where a < b."""
+    found = _poset(value, count)
+    return tuple(tuple(size(above >> b & 1) for b in range(found.size)) for above in found.above)
+
+
+def _poset_form(value: Any, count: Any) -> tuple[tuple[Any, ...], ...]:
+    """The pool of a poset as steps on earlier ones: ("x", place, 0), ("add", i, j), ("max", i, j), ("relu", i, 0)."""
+    try:
+        steps = closed_form(_poset(value, count)).steps
+    except PosetError as error:
+        raise Misuse(str(error)) from error
+    return tuple((step.op, size(step.args[0]), size(step.args[-1])) for step in steps)
+
+
+def _fold(name: str, whole: Callable[..., Size], real: Callable[..., float]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        items = _list(args[0], name) if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+        if not items:
+            raise Misuse(f"`{name}` of nothing")
+        if all(isinstance(item, Size) for item in items):
+            return whole(*items)
+        return _real(name, real, items)
+
+    return run
+
+
+def _real(name: str, run: Callable[..., float], items: tuple[Any, ...]) -> Any:
+    """A number where all items are known, else a scalar to be computed when they are."""
+    if not all(is_number(item) for item in items):
+        raise Misuse(f"`{name}` needs numbers")
+    try:
+        known = [float(i.number) if isinstance(i, Size) and i.is_number else i for i in items]
+        if not all(isinstance(item, float) for item in known):
+            return Scalar(name, tuple(items))
+        found = run(*known)
+    except (ValueError, OverflowError) as problem:
+        raise Misuse(f"`{name}`: {problem}") from problem
+    finite = all(map(math.isfinite, known))
+    vanishes = name == "exp" or (name == "*" and all(known))
+    if finite and (not math.isfinite(found) or (vanishes and found == 0)):
+        raise Misuse(f"`{name}` of {', '.join(map(str, items))} is {'0' if found == 0 else 'infinite'} in floats")
+    return found
+
+
+def _sum(*args: Any) -> Any:
+    items = _list(args[0], "sum") if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+    if all(isinstance(item, Size) for item in items):
+        return added(items)
+    total: Any = size(0)
+    for item in items:
+        if isinstance(total, Size) and isinstance(item, Size):
+            total = total + item
+        else:
+            total = _real("+", lambda a, b: a + b, (total, item))
+    return total
+
+
+def _prod(*args: Any) -> Any:
+    items = _list(args[0], "prod") if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
+    total: Any = size(1)
+    for item in items:
+        if isinstance(total, Size) and isinstance(item, Size):
+            total = total * item
+        else:
+            total = _real("*", lambda a, b: a * b, (total, item))
+    return total
+
+
+def _rounded(name: str, run: Callable[[float], int]) -> Callable[[Any], Any]:
+    def function(value: Any) -> Any:
+        if isinstance(value, Size):
+            return value
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise Misuse(f"`{name}` of {value}")
+            return size(run(value))
+        return _real(name, lambda x: float(run(x)), (value,))
+
+    return function
+
+
+def _function(name: str, run: Callable[[float], float]) -> Callable[[Any], Any]:
+    return lambda value: _real(name, run, (value,))
+
+
+def _ceil_div(a: Any, b: Any) -> Size:
+    if not (isinstance(a, Size) and isinstance(b, Size)):
+        raise Misuse("`ceil_div` takes two sizes")
+    if b.is_number and b.number <= 0:
+        raise Misuse("`ceil_div` needs a positive divisor")
+    return ceil_div(a, b)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "len": _len,
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "reversed": _reversed,
+    "permutations": _permutations,
+    "per_axis": _per_axis,
+    "poset": _relation,
+    "poset_form": _poset_form,
+    "min": _fold("min", minimum, min),
+    "max": _fold("max", maximum, max),
+    "sum": _sum,
+    "prod": _prod,
+    "ceil_div": _ceil_div,
+    "sqrt": _function("sqrt", math.sqrt),
+    "log": _function("log", math.log),
+    "exp": _function("exp", math.exp),
+    "log2": _function("log2", math.log2),
+    "ceil": _rounded("ceil", math.ceil),
+    "floor": _rounded("floor", math.floor),
+}
+
+_COUNTS = {"range": 0, "per_axis": 1, "poset": 0, "poset_form": 0}
+
+BUILTINS = {name: Builtin(name, run, _COUNTS.get(name)) for name, run in _FUNCTIONS.items()}

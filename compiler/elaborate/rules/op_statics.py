@@ -1,0 +1,190 @@
+"""What stands in the brackets of an operation, by the kinds that it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.compiler.elaborate.modules.advice import bracket_help
+from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import (
+    BROKEN,
+    AxisRef,
+    Fault,
+    PackValue,
+    Undecided,
+    UnknownStatic,
+    kind_of,
+)
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.types import ELEMENTS, Axis
+from ogive.compiler.ops.spec import REQUIRED, OpSpec, Pattern, StaticSpec
+from ogive.compiler.sizes import Size
+from ogive.grammar import syntax
+from ogive.grammar.source import Span
+
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
+
+
+def of_op(
+    frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span
+) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
+    """The statics that brackets give to an operation, and the place of its pattern."""
+    if any(s.kind == "pattern" for s in spec.statics):
+        return _pattern(frame, spec, items, span)
+    given: dict[str, Any] = {}
+    order = list(spec.statics)
+    for item in items:
+        if isinstance(item, syntax.Keyword):
+            static = next((s for s in spec.statics if s.name == item.name), None)
+            if static is None:
+                help_ = bracket_help(spec, item) or _op_signature(spec)
+                raise frame.fail("E0403", f"`{spec.name}` has no static `{item.name}`", item.name_span, help=help_)
+            if item.name in given:
+                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+            given[item.name] = op_value(frame, spec, static, item.value)
+            continue
+        static = next((s for s in order if s.name not in given or s.kind in ("axes", "sizes")), None)
+        if static is None:
+            raise frame.fail(
+                "E0403",
+                f"`{spec.name}` takes {counted(len(order), 'static')} in brackets",
+                item.span,
+                help=_op_signature(spec),
+            )
+        if static.kind == "sizes":
+            given[static.name] = (*given.get(static.name, ()), *_sizes(frame, spec, item))
+        elif isinstance(item, (syntax.Splice, syntax.Slice, syntax.Ellipsis_)):
+            raise frame.fail("E0404", f"`{spec.name}` takes statics here", item.span)
+        elif static.kind == "axes":
+            more = op_value(frame, spec, static, item)
+            given[static.name] = (*given.get(static.name, ()), *more)
+        else:
+            given[static.name] = op_value(frame, spec, static, item)
+    return tuple(given.items()), None
+
+
+def _op_signature(spec: OpSpec) -> str:
+    names = [s.name if s.default is REQUIRED else f"{s.name}={_shown(s.default)}" for s in spec.statics]
+    return f"its statics: {spec.name}[{', '.join(names)}]" if names else f"`{spec.name}` has no statics"
+
+
+def _shown(value: Any) -> str:
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _pattern(
+    frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span
+) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
+    given: dict[str, Any] = {}
+    sizes: dict[str, Size] = {}
+    packs: dict[str, tuple[Axis, ...]] = {}
+    place: Span | None = None
+    order = list(spec.statics)
+    for item in items:
+        if isinstance(item, syntax.Keyword):
+            if item.name in sizes or item.name in packs:
+                raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
+            value = frame.evaluate(item.value)
+            if value is BROKEN:
+                raise Fault
+            if isinstance(value, PackValue):
+                packs[item.name] = value.axes
+            elif isinstance(value, tuple) and all(isinstance(each, Size) for each in value):
+                packs[item.name] = tuple(Axis(each) for each in value)
+            elif isinstance(value, Size):
+                sizes[item.name] = value
+            else:
+                raise frame.fail("E0404", f"`{item.name}` needs a size, this is {kind_of(value)}", item.value.span)
+        elif not order or not isinstance(item, syntax.Expr):
+            raise frame.fail("E0403", f"`{spec.name}` takes a pattern and sizes by name", item.span)
+        else:
+            static = order.pop(0)
+            if static.kind == "pattern":
+                if not isinstance(item, syntax.String):
+                    raise frame.fail("E0404", f"`{spec.name}` needs a pattern first: a string", item.span)
+                given[static.name], place = item.value, item.span
+            else:
+                given[static.name] = op_value(frame, spec, static, item)
+    for static in spec.statics:
+        if static.kind == "pattern":
+            if static.name not in given:
+                raise frame.fail("E0404", f"`{spec.name}` needs a pattern in its brackets", span)
+            given[static.name] = Pattern(given[static.name], sizes, packs)
+    return tuple(given.items()), place
+
+
+def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
+    """Sizes in brackets, as axes: a plain name is a label too."""
+    if isinstance(item, syntax.Splice):
+        value = frame.evaluate(item.value)
+        if isinstance(value, PackValue):
+            return value.axes
+        if isinstance(value, tuple) and all(isinstance(v, Size) for v in value):
+            return tuple(Axis(v) for v in value)
+        if value is BROKEN:
+            raise Fault
+        raise frame.fail("E0404", f"`*` splices a list of sizes, this is {kind_of(value)}", item.span)
+    if not isinstance(item, syntax.Expr):
+        raise frame.fail("E0404", f"`{spec.name}` takes sizes here", item.span)
+    value = frame.evaluate(item)
+    if value is BROKEN:
+        raise Fault
+    if not isinstance(value, Size):
+        raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span)
+    return (Axis(value, item.id if isinstance(item, syntax.Name) else None),)
+
+
+def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
+    """The value of an operation's static, by its kind."""
+    match static.kind:
+        case "axis":
+            value = axis_value(frame, tree)
+            return _axis(value, tree.span)
+        case "axes":
+            many = tree.items if isinstance(tree, (syntax.ListExpr, syntax.TupleExpr)) else (tree,)
+            return tuple(_axis(axis_value(frame, one), one.span) for one in many)
+        case "op":
+            if isinstance(tree, syntax.Name) and tree.id in REDUCTIONS:
+                return tree.id
+            raise frame.fail("E0404", f"`{spec.name}` needs a reduction: " + ", ".join(REDUCTIONS), tree.span)
+        case "elem":
+            if isinstance(tree, syntax.Name) and tree.id in ELEMENTS:
+                return tree.id
+            raise frame.fail("E0404", f"`{spec.name}` needs an element type: " + ", ".join(ELEMENTS), tree.span)
+        case _:
+            return _plain(frame, spec, static, tree)
+
+
+def _axis(value: Any, span: Span) -> str | int:
+    if isinstance(value, UnknownStatic):
+        raise Undecided(value.name, span)
+    if not isinstance(value, AxisRef):
+        raise Fault
+    return value.where
+
+
+def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
+    value = frame.evaluate(tree)
+    if value is BROKEN:
+        raise Fault
+    if isinstance(value, PackValue):
+        value = value.sizes
+    if isinstance(value, UnknownStatic):
+        if static.kind == "float" and value.kind == "float":
+            return Scalar("static", (value.name,))
+        raise Undecided(value.name, tree.span)
+    allowed = {"per_axis": ("nat", "list", "str"), "any": ("any",), "block": ("block",)}.get(
+        static.kind, (static.kind,)
+    )
+    if static.kind == "float" and isinstance(value, Size) and value.is_number:
+        return float(value.number)
+    if value is None or fits(value, allowed):
+        return value
+    raise frame.fail(
+        "E0404",
+        f"`{static.name}` takes {words(allowed)}, this is {kind_of(value)}",
+        tree.span,
+        help=_op_signature(spec),
+    )

@@ -1,0 +1,287 @@
+"""Statics: what stands in brackets, by the kinds that a block or an operation declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ogive.compiler.elaborate.modules import suggest
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import (
+    BROKEN,
+    AxisRef,
+    BlockRef,
+    Builtin,
+    Composite,
+    ConstRef,
+    Handed,
+    Instance,
+    OpTemplate,
+    PackValue,
+    Template,
+    TypedBlock,
+    UnknownStatic,
+    kind_of,
+)
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.sizes import Condition, Size
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+Declared = syntax.Block | syntax.Extern | syntax.Const  # what has statics
+
+LOWEST = {"size": 1, "nat": 0}
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
+
+
+def kinds(decl: syntax.StaticDecl, block: Declared, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The kinds that a static takes: written, or shown by its default."""
+    if decl.kinds:
+        return decl.kinds
+    if decl.type is not None:
+        return ("block",)
+    match decl.default:
+        case None:
+            return ("size",)
+        case syntax.Number(value=float()):
+            return ("float",)
+        case syntax.Number(value=value):
+            return ("size",) if value >= 1 else ("nat",)
+        case syntax.Unary(op="-", operand=syntax.Number(value=float())):
+            return ("float",)
+        case syntax.Unary(op="-"):
+            return ("int",)
+        case syntax.Constant(value=bool()):
+            return ("bool",)
+        case syntax.String():
+            return ("str",)
+        case syntax.ListExpr() | syntax.Comprehension():
+            return ("list",)
+        case syntax.Name(id=id):
+            others = (s for s in block.statics if s.name == id and s is not decl and id not in seen)
+            other = next(others, None)
+            return kinds(other, block, seen | {decl.name, id}) if other is not None else ("block",)
+        case syntax.Brackets() | syntax.Compose():
+            return ("block",)
+        case syntax.Binary(op="/") | syntax.Call(func=syntax.Name(id="sqrt" | "log" | "exp" | "log2")):
+            return ("float",)
+        case _:
+            return ("size",)
+
+
+def fits(value: Any, wanted: Sequence[str]) -> bool:
+    """Whether a value is of one of the kinds."""
+    if isinstance(value, UnknownStatic):
+        return value.kind in wanted
+    return any(_fits(value, kind) for kind in wanted)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    match kind:
+        case "size" | "nat" | "int":
+            lowest = LOWEST.get(kind)
+            return isinstance(value, Size) and (lowest is None or not value.is_number or value.number >= lowest)
+        case "float":
+            return isinstance(value, (float, Scalar, Size))
+        case "bool":
+            return isinstance(value, bool)
+        case "str":
+            return isinstance(value, str)
+        case "list":
+            return isinstance(value, (tuple, PackValue))
+        case "axis":
+            return isinstance(value, AxisRef)
+        case "block":
+            blocks = (BlockRef, Template, Handed, Instance, OpTemplate, Composite, TypedBlock, Builtin)
+            return isinstance(value, blocks)
+        case _:
+            return True
+
+
+def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span: Span) -> Any:
+    """The value, or a fault where it is of another kind."""
+    if value is BROKEN:
+        return BROKEN
+    if "list" not in wanted and wanted == ("float",) and isinstance(value, Size) and value.is_number:
+        return float(value.number)
+    if isinstance(value, Condition) and "bool" in wanted:
+        return frame.decide(value, span)
+    if fits(value, wanted):
+        return value
+    shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
+    raise frame.fail("E0404", f"`{name}` takes {words(wanted)}, this is {shown}", span)
+
+
+def words(wanted: Sequence[str]) -> str:
+    """Kinds in a user's words."""
+    known = {
+        "size": "a size (1 or more)",
+        "nat": "a number (0 or more)",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "str": "a string",
+        "list": "a list",
+        "axis": "an axis",
+        "block": "a block",
+    }
+    return " or ".join(known.get(kind, kind) for kind in wanted)
+
+
+# --- brackets of blocks -----------------------------------------------------------------------------------------------
+
+
+def of_block(
+    frame: Frame, ref: BlockRef | ConstRef, before: Mapping[str, Any], items: Sequence[Any]
+) -> tuple[dict[str, Any], bool]:
+    """The statics that brackets give to a block, and whether they end in `...`."""
+    given = dict(before)
+    declared = {decl.name: decl for decl in ref.tree.statics}
+    order = [name for name in declared if name not in before]
+    places: dict[str, Span] = {}
+    opened, position = False, 0
+    for item in items:
+        if isinstance(item, syntax.Ellipsis_):
+            if item is not items[-1]:
+                raise frame.fail("E0404", "`...` stands last: it leaves the other statics open", item.span)
+            opened = True
+        elif isinstance(item, syntax.Keyword):
+            _keyword(frame, ref, item, given, places, declared)
+        elif isinstance(item, syntax.Splice | syntax.Slice):
+            raise frame.fail("E0404", f"`{ref.name}` takes statics here", item.span)
+        elif position >= len(order):
+            raise frame.fail(
+                "E0403",
+                f"`{ref.name}` takes {counted(len(order), 'static')} in brackets",
+                item.span,
+                help=_signature(ref),
+            )
+        else:
+            name = order[position]
+            position += 1
+            _once(frame, name, item.span, places)
+            given[name] = static_value(frame, name, kinds(declared[name], ref.tree), item)
+    return given, opened
+
+
+def _keyword(
+    frame: Frame,
+    ref: BlockRef | ConstRef,
+    item: syntax.Keyword,
+    given: dict[str, Any],
+    places: dict[str, Span],
+    declared: Mapping[str, syntax.StaticDecl],
+) -> None:
+    _once(frame, item.name, item.name_span, places)
+    if item.name in declared:
+        wanted = kinds(declared[item.name], ref.tree)
+    elif item.name in input_sizes(ref.tree):
+        wanted = ("size",)
+    else:
+        raise frame.fail(
+            "E0403",
+            f"`{ref.name}` has no static `{item.name}`",
+            item.name_span,
+            help=suggest.close(item.name, declared) or _signature(ref),
+            edits=suggest.rename(item.name, declared, item.name_span),
+        )
+    given[item.name] = static_value(frame, item.name, wanted, item.value)
+
+
+def _once(frame: Frame, name: str, span: Span, places: dict[str, Span]) -> None:
+    if name in places:
+        raise frame.fail("E0403", f"`{name}` is given twice", span, labels=(Label(places[name], "first here"),))
+    places[name] = span
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 static`, `2 statics`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _signature(ref: BlockRef | ConstRef) -> str:
+    names = [d.name if d.default is None else f"{d.name}={d.default.span.text}" for d in ref.tree.statics]
+    return f"its statics: {ref.name}[{', '.join(names)}]" if names else f"`{ref.name}` has no statics"
+
+
+def static_value(frame: Frame, name: str, wanted: Sequence[str], tree: syntax.Expr) -> Any:
+    """The value of a static, by its kinds."""
+    if "axis" in wanted:
+        value = axis_value(frame, tree)
+    elif "block" in wanted:
+        value = handed(frame, tree)
+    else:
+        value = frame.evaluate(tree)
+    return check_kind(frame, name, value, wanted, tree.span)
+
+
+def handed(frame: Frame, tree: syntax.Expr) -> Any:
+    """A block that is handed over: brackets and compositions are allocated by the block that takes them."""
+    match tree:
+        case syntax.Brackets():
+            value = frame.session.template(frame, tree)
+            closed = not (tree.items and isinstance(tree.items[-1], syntax.Ellipsis_))
+            return Handed(value) if isinstance(value, Template) and closed else value
+        case syntax.Compose(parts=parts):
+            return Handed(Composite(tuple(_part(handed(frame, part)) for part in parts)))
+        case _:
+            return frame.evaluate(tree)
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, Handed):
+        return value.value
+    return Template(value) if isinstance(value, BlockRef) else value
+
+
+def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
+    """An axis: a bare name is a label (or a static of kind `axis`), a number a position."""
+    if isinstance(tree, syntax.Name):
+        known = frame.variables.get(tree.id)
+        return known if isinstance(known, (AxisRef, UnknownStatic)) else AxisRef(tree.id)
+    value = frame.evaluate(tree)
+    if isinstance(value, Size) and value.is_number:
+        return AxisRef(value.number)
+    if isinstance(value, AxisRef) or value is BROKEN:
+        return value
+    raise frame.fail(
+        "E0404",
+        f"an axis is a label or a position, this is {kind_of(value)}",
+        tree.span,
+        help=f"a label stands without quotes: `{value}`" if isinstance(value, str) else "",
+    )
+
+
+def input_sizes(block: Declared) -> tuple[str, ...]:
+    """The plain names in the types of the inputs that no static binds, in order."""
+    if isinstance(block, syntax.Const):
+        return ()
+    statics = {decl.name for decl in block.statics}
+    found: dict[str, None] = {}
+    for each in block.inputs:
+        for dim in each.type.dims:
+            if not isinstance(dim, syntax.StarDim):
+                for name in names_in(dim):
+                    if name not in statics:
+                        found[name] = None
+    return tuple(found)
+
+
+def names_in(tree: syntax.Tree) -> tuple[str, ...]:
+    """The names that an expression reads, functions of calls left out."""
+    match tree:
+        case syntax.Name(id=id):
+            return (id,)
+        case syntax.Call(args=args):
+            return tuple(n for arg in args for n in names_in(arg))
+        case syntax.Brackets(base=syntax.Name(id="count"), items=items):
+            return tuple(n for item in items for n in names_in(item))
+        case _:
+            found: list[str] = []
+            for field in type(tree).__dataclass_fields__:
+                value = getattr(tree, field)
+                for item in value if isinstance(value, tuple) else (value,):
+                    if isinstance(item, syntax.Tree):
+                        found.extend(names_in(item))
+            return tuple(found)

@@ -1,0 +1,1 @@
+"""What elaboration knows while it walks a body."""

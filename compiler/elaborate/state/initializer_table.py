@@ -1,0 +1,107 @@
+"""Named initializers: their settings, and their values inside an expression that makes a weight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import Tensor, is_number, kind_of, whole
+from ogive.compiler.ir.model import Attrs
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops import OPS
+from ogive.grammar import syntax
+
+# name -> its settings, in the order of the brackets
+INITIALIZERS: dict[str, tuple[tuple[str, float | str | None], ...]] = {
+    "zeros": (),
+    "ones": (),
+    "constant": (("v", None),),
+    "normal": (("mean", 0.0), ("std", 1.0)),
+    "trunc_normal": (("std", 1.0),),
+    "uniform": (("lo", 0.0), ("hi", 1.0)),
+    "kaiming_uniform": (("a", 0.0), ("mode", "fan_in")),
+    "kaiming_normal": (("a", 0.0), ("mode", "fan_in")),
+    "xavier_uniform": (("gain", 1.0),),
+    "xavier_normal": (("gain", 1.0),),
+    "orthogonal": (("gain", 1.0),),
+    "eye": (),
+}
+MODES = ("fan_in", "fan_out")
+# these draw numbers: `seed` makes them the same each time
+RANDOM = frozenset(name for name in INITIALIZERS if name not in ("zeros", "ones", "constant", "eye"))
+
+
+def is_initializer(frame: Frame, name: str) -> bool:
+    """Whether a name means an initializer where one may stand."""
+    return name in INITIALIZERS and name not in frame.variables and name not in frame.module.scope
+
+
+def inside(frame: Frame, tree: syntax.Expr) -> Tensor | None:
+    """`uniform[lo, hi]` inside the expression of a weight: a tensor of the weight's shape. None for anything else."""
+    name, items = named(tree)
+    if frame.filling is None or not is_initializer(frame, name) or is_operation(frame, name, items):
+        return None
+    given = settings(frame, name, items, tree)
+    type = TensorType(frame.filling.elem, tuple(Axis(axis.size) for axis in frame.filling.axes))
+    return frame.builder.node("initial", (), (type,), attrs=(("name", name), *given), span=tree.span)[0]
+
+
+def is_operation(frame: Frame, name: str, items: tuple[Any, ...]) -> bool:
+    """`zeros[d]` and `constant[list]` are operations of a shape of their own; `constant[0.5]` fills the weight."""
+    if name == "constant" and len(items) == 1 and isinstance(items[0], syntax.Expr):
+        return isinstance(frame.evaluate(items[0]), tuple)
+    return name in OPS and bool(items)
+
+
+def named(tree: syntax.Expr) -> tuple[str, tuple[Any, ...]]:
+    """The name that an expression begins with, and its brackets: `normal`, `normal[std=0.02]`."""
+    match tree:
+        case syntax.Name(id=id):
+            return id, ()
+        case syntax.Brackets(base=syntax.Name(id=id), items=items):
+            return id, items
+        case _:
+            return "", ()
+
+
+def settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr) -> Attrs:
+    """The settings of a named initializer, in the order of its brackets."""
+    wanted = dict(INITIALIZERS[name])
+    order = list(wanted)
+    given: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, syntax.Keyword):
+            key, value_tree = item.name, item.value
+        elif index < len(order) and isinstance(item, syntax.Expr):
+            key, value_tree = order[index], item
+        else:
+            raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span)
+        if key == "seed" and name in RANDOM:
+            given[key] = _seed(frame, value_tree)
+            continue
+        if key not in wanted:
+            raise frame.fail(
+                "E0403",
+                f"`{name}` has no setting `{key}`",
+                item.span,
+                help="its settings: " + ", ".join(order) if order else "",
+            )
+        value = frame.evaluate(value_tree)
+        given[key] = value
+        if key == "mode" and value not in MODES:
+            raise frame.fail("E0404", f"`mode` is one of {', '.join(MODES)}", value_tree.span)
+        if key != "mode" and not is_number(value):
+            raise frame.fail("E0404", f"`{key}` takes a number, this is {kind_of(value)}", value_tree.span)
+    for key, default in wanted.items():
+        if key not in given:
+            if default is None:
+                raise frame.fail("E0402", f"`{name}` needs `{key}`", tree.span, help=f"`{name}[{key}=...]`")
+            given[key] = default
+    return tuple((key, given[key]) for key in (*order, "seed") if key in given)
+
+
+def _seed(frame: Frame, tree: syntax.Expr) -> int:
+    value = whole(frame.evaluate(tree))
+    if value is None:
+        raise frame.fail("E0404", "`seed` takes a whole number that is known here", tree.span)
+    return value

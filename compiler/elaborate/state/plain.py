@@ -1,0 +1,89 @@
+"""Values of compile time as plain data: numbers, truth values, strings and lists; blocks as their text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogive.compiler.elaborate.state.values import (
+    AxisRef,
+    BlockRef,
+    Builtin,
+    Composite,
+    Gradient,
+    Handed,
+    Instance,
+    Lifted,
+    OpTemplate,
+    PackValue,
+    Template,
+    TypedBlock,
+    UnknownStatic,
+)
+from ogive.compiler.ir.model import Model
+from ogive.compiler.ops.spec import Pattern
+from ogive.compiler.sizes import Size
+
+Plain = int | float | bool | str | list[Any] | None
+
+
+def statics_of(model: Model) -> dict[str, Plain]:
+    """The statics of a model by name, those left to their defaults too, and the sizes that it fixes."""
+    numbers = dict(model.bindings)
+    named = {each.name: each for each in model.definition.statics}
+    found: dict[str, Plain] = {}
+    for name, each in named.items():
+        found[name] = plain(each.value) if each.unknown is None else numbers.get(each.unknown)
+    sizes = {unknown.name: number for unknown, number in model.bindings if unknown.name not in named}
+    return found | dict(sizes)
+
+
+def plain(value: Any) -> Plain:
+    """A value as data."""
+    match value:
+        case Size():
+            return value.number if value.is_number else str(value)
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case AxisRef():
+            return value.where
+        case _:
+            return text(value)
+
+
+def text(value: Any) -> str:
+    """A block as it could be written."""
+    match value:
+        case BlockRef():
+            return value.tree.name
+        case Template() | Instance():
+            given = value.statics.items() if isinstance(value, Instance) else value.statics
+            return _brackets(value.block.tree.name, dict(given))
+        case OpTemplate():
+            return _brackets(value.spec.name, dict(value.statics))
+        case Composite():
+            return " >> ".join(map(text, value.parts))
+        case Handed():
+            return text(value.value)
+        case Lifted():
+            return f"{value.kind}[{value.axis}, {text(value.func)}]"
+        case Gradient():
+            return f"grad[{text(value.func)}]"
+        case TypedBlock() | Builtin() | PackValue() | UnknownStatic():
+            return value.name
+        case Pattern():
+            return f'"{value.text}"'
+        case str():
+            return f'"{value}"'
+        case None | bool():
+            return str(value).lower()
+        case tuple() | list():
+            return f"[{', '.join(map(text, value))}]"
+        case _:
+            return str(plain(value)) if isinstance(value, (Size, int, float, AxisRef)) else type(value).__name__
+
+
+def _brackets(name: str, statics: dict[str, Any]) -> str:
+    inner = ", ".join(f"{key}={text(value)}" for key, value in statics.items())
+    return f"{name}[{inner}]" if inner else name

@@ -1,0 +1,347 @@
+"""What an expression can stand for while a program is elaborated: numbers, tensors, blocks, instances, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops.spec import OpSpec
+from ogive.compiler.sizes import Condition, Size
+from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.elaborate.calls.specializations import Use
+    from ogive.compiler.elaborate.modules.scope import Module
+    from ogive.compiler.elaborate.state.graph_builder import Builder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A value of the graph. `when`: an operand of an optional input may be absent where this does not hold.
+
+    Everywhere else a value that may be absent is a case of `Partly`, so that nothing takes it by mistake.
+    """
+
+    name: str
+    type: TensorType
+    home: Builder
+    born: Span | None = None
+    when: Presence = ALWAYS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Absent:
+    """A name that is bound on another path only, or an optional input that was not given."""
+
+    name: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gone:
+    """A name that the iterations of a loop bind, each for itself: behind the loop it means nothing."""
+
+    name: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partly:
+    """A name that some paths bind: what it stands for under each of some conditions, no two of which hold together.
+
+    Tensors of several paths are one case: one value of the graph, which is absent where its condition does not hold.
+    """
+
+    name: str
+    cases: tuple[tuple[Presence, Any], ...]
+    span: Span | None = None
+
+    @property
+    def when(self) -> Presence:
+        """The condition under which it stands for anything."""
+        found = NEVER
+        for when, _ in self.cases:
+            found = found | when
+        return found
+
+    @property
+    def tensor(self) -> Tensor | None:
+        """The one tensor that it stands for, as an operand of an optional input."""
+        match self.cases:
+            case ((when, Tensor() as tensor),):
+                return replace(tensor, when=when)
+            case _:
+                return None
+
+
+class Broken:
+    """A value whose making failed: the fault is reported, and nothing that follows from it is."""
+
+    __slots__ = ()
+
+
+BROKEN = Broken()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockRef:
+    """A block of a module. There is one for each declaration, so it compares by identity."""
+
+    tree: syntax.Block
+    module: Module
+    target: str = ""  # of an `extern` block: "package.module:Class"
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
+        return self.tree.name
+
+    @property
+    def qualified(self) -> str:
+        """Its name with the module's in front; blocks of the user's own file stand bare."""
+        return f"{self.module.name}.{self.tree.name}" if self.module.name else self.tree.name
+
+    @property
+    def standard(self) -> bool:
+        """Whether it belongs to the library: its source is not the user's."""
+        return self.module.name.startswith("std.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConstRef:
+    """A `const` of a module: a value, or with statics a rule for values, which brackets apply."""
+
+    tree: syntax.Const
+    module: Module
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
+        return self.tree.target.name
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A block with some statics set; applied, it allocates at that place."""
+
+    block: BlockRef
+    statics: tuple[tuple[str, Any], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """An allocated block: one set of weights. Statics left open are inferred at the first application."""
+
+    block: BlockRef
+    statics: dict[str, Any]
+    path: str
+    span: Span
+    use: Use | None = None
+    bound: dict[str, Any] = field(default_factory=dict)  # all statics, once known
+    member: int = -1  # its place among the members of the frame
+    used: bool = False
+    stored: set[str] = field(default_factory=set)  # the weights that are read by name
+    supplied: set[str] | None = None  # the weights that every call so far supplies
+    lift: Size | None = None  # `each`: so many sets of weights, stacked
+    shared: dict[str, Instance] = field(default_factory=dict)  # instances that it was handed, by their place below it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Param:
+    """A weight of this body; read, it becomes a tensor of the graph that reads it."""
+
+    path: str
+    type: TensorType
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OpTemplate:
+    """A primitive operation, with its brackets where it has some."""
+
+    spec: OpSpec
+    statics: tuple[tuple[str, Any], ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+    pattern_span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """`A >> f >> B`: templates, instances and operations, applied one after the other."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An instance (or a composition) that was written as a static: it is allocated in the block that takes it."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TypedBlock:
+    """A static of a block's type whose block is not known: its type is all that is."""
+
+    name: str
+    type: syntax.BlockType
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """`over[axis, f]` or `each[axis, F]` before it is applied."""
+
+    kind: str
+    axis: str | int
+    func: Any
+    span: Span
+    supplied: tuple[tuple[str, tuple[Any, syntax.Keyword]], ...] = ()  # what the call gives by name
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """`grad[f]` or `custom_grad[f, b]` before it is applied."""
+
+    func: Any
+    backward: Any
+    span: Span
+    behind: syntax.Expr | None = None  # where the second block stands
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A function on compile-time values."""
+
+    name: str
+    run: Callable[..., Any]
+    counts: int | None = None  # its numbers from this one on say how long a list is: they must be known
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRef:
+    """The value of a static of kind `axis`: a label or a position."""
+
+    where: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class PackValue:
+    """The axes that a pack stands for; as a number, the list of their sizes."""
+
+    name: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes of its axes. Raises Undecided where their number is open."""
+        if any(axis.pack is not None for axis in self.axes):
+            raise Undecided(f"the number of axes in *{self.name}")
+        return tuple(axis.size for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A condition that is settled later than compile time: `training`, or whether a name is there.
+
+    `tested` is a value of the graph that is there exactly where the condition holds, if there is one.
+    """
+
+    when: Presence
+    tested: Tensor | None = None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStatic:
+    """A static whose value a proof for all values cannot look at (a bool, a string, a list, a block)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightRef:
+    """`wte.weight` before it is read: an instance and a path below it."""
+
+    instance: Instance
+    path: tuple[str, ...]
+
+
+class Undecided(Exception):
+    """A choice at compile time hangs on a value that is not known here."""
+
+    def __init__(self, what: str, span: Span | None = None) -> None:
+        super().__init__(what)
+        self.what, self.span = what, span
+        self.found: list[Diagnostic] = []  # faults on the way that no choice can mend
+
+
+class LimitReached(Exception):
+    """A limit that protects the user was reached. Where the steps of the check are `exhausted`, `span` is where."""
+
+    def __init__(self, text: str, span: Span | None = None, exhausted: bool = False) -> None:
+        super().__init__(text)
+        self.span, self.exhausted = span, exhausted
+
+
+class Fault(Exception):
+    """A mistake of the user's that has been reported; the statement it stands in ends here."""
+
+
+Number = Size | float | Scalar
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number at compile time, known or not."""
+    return isinstance(value, (Size, float, Scalar)) and not isinstance(value, bool)
+
+
+def whole(value: object) -> int | None:
+    """The integer it is, or None."""
+    return value.number if isinstance(value, Size) and value.is_number else None
+
+
+def kind_of(value: object) -> str:
+    """What it is, in a user's words."""
+    match value:
+        case Size():
+            return "a size"
+        case bool() | Condition() | Choice():
+            return "a condition"
+        case float() | Scalar():
+            return "a number"
+        case str():
+            return "a string"
+        case tuple():
+            return "a list"
+        case Tensor():
+            return f"a tensor {value.type}"
+        case Absent():
+            return f"absent here (`{value.name}`)"
+        case Gone():
+            return f"bound in the iterations of a loop alone (`{value.name}`)"
+        case Partly():
+            return f"there on some paths only (`{value.name}`)"
+        case BlockRef() | Template() | TypedBlock() | Handed():
+            return "a block"
+        case Lifted() | Gradient():
+            return "a function of a block"
+        case Instance() | Composite():
+            return "an instance of a block"
+        case OpTemplate():
+            return "an operation"
+        case Builtin() | ConstRef():
+            return "a compile-time function"
+        case AxisRef():
+            return "an axis"
+        case None:
+            return "none"
+        case _:
+            return "a value"

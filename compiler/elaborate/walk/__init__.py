@@ -1,0 +1,1 @@
+"""The walk over a body: statements and expressions."""

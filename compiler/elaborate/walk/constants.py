@@ -1,0 +1,84 @@
+"""Constants: `const name = e`, and rules `const name[statics] = e` of the compile time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ogive.compiler.elaborate.rules import statics
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.values import BROKEN, ConstRef, Fault, LimitReached, Tensor, Undecided
+from ogive.compiler.elaborate.walk import evaluate
+from ogive.grammar.diagnostics import Label
+from ogive.grammar.source import Span
+
+if TYPE_CHECKING:
+    from ogive.compiler.elaborate.driver.session import Session
+
+
+NESTING = 100
+
+
+def constant(session: Session, ref: ConstRef) -> Any:
+    """The value of a `const`, which each module keeps."""
+    module = ref.module
+    if ref.name not in module.consts:
+        frame = Frame(session, module, None, session.facts)
+        value = _value(frame, ref)
+        module.diagnostics.extend(frame.diagnostics)
+        module.consts.setdefault(ref.name, value)
+    return module.consts[ref.name]
+
+
+def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
+    """The value of `const name[statics] = e` at some statics: its names are those of its own module."""
+    held = frame.module, frame.variables
+    frame.module, frame.variables = ref.module, dict(given)
+    try:
+        for decl in ref.tree.statics:
+            if decl.name in given:
+                continue
+            if decl.default is None:
+                raise frame.fail("E0402", f"the static `{decl.name}` of `{ref.name}` is not given", span)
+            wanted = statics.kinds(decl, ref.tree)
+            frame.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
+        return _value(frame, ref)
+    finally:
+        frame.module, frame.variables = held
+
+
+def _value(frame: Frame, ref: ConstRef) -> Any:
+    tree, stack = ref.tree, frame.session.const_stack
+    if tree in stack:
+        round_ = [each.target for each in stack[stack.index(tree) :]]
+        path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
+        labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
+        frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels)
+        return BROKEN
+    if len(stack) >= NESTING:
+        raise LimitReached(f"constants are nested more than {NESTING} deep")
+    stack.append(tree)
+    try:
+        return _fit(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
+    except Fault:
+        return BROKEN
+    except (LimitReached, Undecided) as limit:
+        if tree.statics:
+            raise
+        code = "E0701" if isinstance(limit, LimitReached) else "E0404"
+        frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
+        return BROKEN
+    finally:
+        stack.pop()
+
+
+def _fit(frame: Frame, value: Any, span: Span) -> Any:
+    """The value of a constant: it belongs to no block, so no tensor is in it."""
+    match value:
+        case Tensor():
+            raise frame.fail("E0404", "a constant holds no tensor", span, help="make it in the block that uses it")
+        case tuple():
+            for item in value:
+                _fit(frame, item, span)
+        case _:
+            pass
+    return value

@@ -1,0 +1,137 @@
+"""`init` lines of a body, resolved against what it allocated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ogive.compiler.elaborate.state.frame import Frame, Override
+from ogive.compiler.elaborate.state.values import Fault
+from ogive.compiler.elaborate.walk import weights
+from ogive.compiler.ir.model import Init, Weight
+from ogive.compiler.ir.model import Instance as InstanceMember
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir.weights import turns_in, weight_types
+
+
+def finish_inits(frame: Frame) -> None:
+    """Resolve `init` targets against what the body allocated: a path beats a block, a later one an earlier one."""
+    for override in sorted(frame.inits, key=lambda each: _is_path(each.target)):
+        try:
+            found = _apply_init(frame, override)
+        except Fault:
+            continue
+        if not found and not _hidden(frame):
+            frame.report(
+                "E0201",
+                f"`init {'.'.join(override.target)}` matches no weight of this body",
+                override.span,
+                help="name a block and its weight (`Linear.weight`), or a path without turn numbers",
+            )
+
+
+def _hidden(frame: Frame) -> bool:
+    """Whether the weight may be one of a block that could not be understood."""
+    return frame.failed or frame.module.broken or None in frame.module.scope.values()
+
+
+def finish_keeps(frame: Frame) -> None:
+    """Resolve `keep path = f` against what the body allocated."""
+    for override in frame.keeps:
+        text = ".".join(override.target)
+        try:
+            found = _targets(frame, override)
+            for index, path in found:
+                _keep(frame, override, index, path)
+        except Fault:
+            continue
+        if not found and not _hidden(frame):
+            frame.report("E0201", f"`keep {text}` matches no weight of this body", override.span)
+
+
+def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:
+    members = [(index, member) for index, member in enumerate(frame.members) if member is not None]
+    return [(index, path) for index, member in members for path in _matches(member, override.target)]
+
+
+def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
+    member: Any = frame.members[index]
+    assert not isinstance(override.init, Init)
+    saved, frame.variables = frame.variables, dict(override.variables)
+    try:
+        graph = weights.constraint(frame, override.init, _type_of(member, path))
+    finally:
+        frame.variables = saved
+    if isinstance(member, InstanceMember):
+        frame.members[index] = replace(member, keeps=(*member.keeps, (path, graph)))
+    else:
+        frame.members[index] = replace(member, keep=graph)
+
+
+def _type_of(member: Any, path: str) -> TensorType:
+    if isinstance(member, InstanceMember):
+        stacked = dict(weight_types(member.definition, dict(member.bindings)))[path]
+        return stacked.with_axes(*stacked.axes[turns_in(path) + _lifts(member.definition, path) :])
+    assert isinstance(member, Weight)
+    return member.type
+
+
+def _lifts(definition: Any, path: str) -> int:
+    """How many axes of `each` stand before those that the weight has in its own block."""
+    inner = next((m for m in definition.instances if path.startswith(f"{m.path}.")), None)
+    return 0 if inner is None else (inner.lift is not None) + _lifts(inner.definition, path[len(inner.path) + 1 :])
+
+
+def _is_path(target: tuple[str, ...]) -> bool:
+    return not target[0][:1].isupper()
+
+
+def _apply_init(frame: Frame, override: Override) -> bool:
+    found = False
+    for index, member in enumerate(frame.members):
+        if member is None:
+            continue
+        paths = _matches(member, override.target)
+        found = found or bool(paths)
+        for path in paths:
+            frame.members[index] = member = _overridden(member, path, _made(frame, override, member, path))
+    return found
+
+
+def _made(frame: Frame, override: Override, member: Any, path: str) -> Init:
+    """The initializer for the weight at a path of a member: an expression takes the shape of that weight."""
+    if isinstance(override.init, Init):
+        return override.init
+    type = _type_of(member, path)
+    saved, frame.variables = frame.variables, dict(override.variables)
+    try:
+        return weights.initializer(frame, override.init, type)
+    finally:
+        frame.variables = saved
+
+
+def _overridden(member: Any, path: str, init: Any) -> Any:
+    if isinstance(member, InstanceMember):
+        return replace(member, inits=(*member.inits, (path, init)))
+    return replace(member, init=init)
+
+
+def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
+    """The weights at or below a member that a target names, as paths below the member."""
+    if not isinstance(member, InstanceMember):
+        here = [part for part in getattr(member, "path", "").split(".") if part != "*" and not part.isdigit()]
+        return [""] if here == list(target) and hasattr(member, "init") else []
+    if _is_path(target):
+        return [path for path, _ in member.definition.owners if _plain(f"{member.path}.{path}") == ".".join(target)]
+    block, weight = target[0], ".".join(target[1:])
+    found = []
+    for path, owner in member.definition.owners:
+        last = path.rpartition(".")[2]
+        if owner.rsplit(".", 1)[-1] == block and last == weight:
+            found.append(path)
+    return found
+
+
+def _plain(path: str) -> str:
+    """A path without turn numbers."""
+    return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())

@@ -1,0 +1,117 @@
+"""Other sizes and other names in a graph: what putting one definition's graph into another needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.sizes import Condition, Size, Unknown
+
+Sizes = Mapping[Unknown, Size]
+
+
+@dataclass(slots=True)
+class Fresh:
+    """Names that no value of a definition has yet."""
+
+    taken: set[str]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def of(graph: Graph) -> Fresh:
+        """Names beside those of a definition's graph."""
+        taken = set(graph.values)
+        for node in graph.walk():
+            for region in node.regions:
+                taken.update(region.values)
+        return Fresh(taken)
+
+    def name(self, base: str) -> str:
+        """A new name that starts with `base`."""
+        stem = base.split(".")[0] or "v"
+        number = self.counts.get(stem, 0)
+        while f"{stem}.{number}" in self.taken:
+            number += 1
+        self.counts[stem] = number + 1
+        self.taken.add(f"{stem}.{number}")
+        return f"{stem}.{number}"
+
+    def value(self, type: TensorType, hint: str = "") -> Value:
+        """A new value."""
+        return Value(self.name(hint or "v"), type, hint)
+
+
+def in_sizes(value: Any, sizes: Sizes) -> Any:
+    """An attribute with sizes in the place of unknowns."""
+    match value:
+        case Scalar(fn=fn, args=args):
+            return Scalar(fn, tuple(in_sizes(arg, sizes) for arg in args))
+        case Const(value=inner):
+            return Const(in_sizes(inner, sizes))
+        case tuple():
+            return tuple(in_sizes(item, sizes) for item in value)
+        case TensorType():
+            return type_in_sizes(value, sizes)
+        case Size() | Condition():
+            return value.subs(sizes)
+        case _:
+            return value.subs(sizes) if hasattr(value, "subs") else value
+
+
+def type_in_sizes(type: TensorType, sizes: Sizes) -> TensorType:
+    """A type at other sizes."""
+    return TensorType(type.elem, tuple(replace(axis, size=axis.size.subs(sizes)) for axis in type.axes))
+
+
+def copied(
+    graph: Graph, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, path: Callable[[str], str]
+) -> tuple[tuple[Node, ...], tuple[Operand, ...]]:
+    """The nodes of a graph for use elsewhere, and its outputs. `names` gives the operands in place of its inputs."""
+    nodes = tuple(_node(node, sizes, names, fresh, path) for node in graph.nodes)
+    return nodes, tuple(_operand(output, sizes, names) for output in graph.outputs)
+
+
+def _operand(operand: Operand, sizes: Sizes, names: Mapping[str, Operand]) -> Operand:
+    if isinstance(operand, str):
+        return names[operand]
+    return in_sizes(operand, sizes) if isinstance(operand, Const) else None
+
+
+def _renamed(value: Value, sizes: Sizes, names: dict[str, Operand], fresh: Fresh) -> Value:
+    new = Value(fresh.name(value.hint or value.name), type_in_sizes(value.type, sizes), value.hint)
+    names[value.name] = new.name
+    return new
+
+
+def _node(node: Node, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, path: Callable[[str], str]) -> Node:
+    inputs = tuple(_operand(operand, sizes, names) for operand in node.inputs)
+    supplied = tuple((where, str(names[name])) for where, name in node.supplied)
+    regions = tuple(_region(region, sizes, names, fresh, path) for region in node.regions)
+    return replace(
+        node,
+        inputs=inputs,
+        outputs=tuple(_renamed(value, sizes, names, fresh) for value in node.outputs),
+        attrs=tuple((key, in_sizes(value, sizes)) for key, value in node.attrs),
+        regions=regions,
+        path=path(node.path) if node.path else "",
+        bindings=tuple((unknown, value.subs(sizes)) for unknown, value in node.bindings),
+        supplied=supplied,
+    )
+
+
+def _region(region: Graph, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, path: Callable[[str], str]) -> Graph:
+    inputs = tuple(_renamed(value, sizes, names, fresh) for value in region.inputs)
+    nodes = tuple(_node(node, sizes, names, fresh, path) for node in region.nodes)
+    return Graph(inputs, nodes, tuple(_operand(output, sizes, names) for output in region.outputs))
+
+
+def with_operands(node: Node, names: Mapping[str, Operand]) -> Node:
+    """The node reading other values."""
+    if not any(name in names for name in node.operands):
+        return node
+    inputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in node.inputs)
+    supplied = tuple((where, str(names.get(name, name))) for where, name in node.supplied)
+    return replace(node, inputs=inputs, supplied=supplied)

@@ -1,0 +1,1 @@
+"""What works on any IR: verifier, comparison, builder, effects, interpreter."""

@@ -1,0 +1,61 @@
+"""Drops what a choice gives and nothing reads, and what regions take and do not read. Every node stays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from ogive.compiler.ir.model import Graph, Node
+
+CHOICES = ("phase", "given")
+LOOPS = ("repeat", "scan")
+
+
+def without_unread(graph: Graph) -> Graph:
+    """The graph whose choices give what something reads."""
+    live = {x for x in graph.outputs if isinstance(x, str)}
+    nodes: list[Node] = []
+    for node in reversed(graph.nodes):
+        found = read_results(node, live) if node.op in CHOICES else node
+        regions = tuple(map(without_unread, found.regions))
+        if any(a is not b for a, b in zip(regions, found.regions, strict=True)):
+            found = replace(found, regions=regions)
+        found = read_captures(found)
+        nodes.append(found)
+        live.update(found.operands)
+    nodes.reverse()
+    same = all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
+    return graph if same else Graph(graph.inputs, tuple(nodes), graph.outputs)
+
+
+def read_results(node: Node, live: Collection[str]) -> Node:
+    """A choice or a loop without results that nothing reads; what a loop carries stays."""
+    carry = int(node.attr("carry", 0)) if node.op in LOOPS else 0
+    keep = [at for at, value in enumerate(node.outputs) if at < carry or value.name in live]
+    if len(keep) == len(node.outputs):
+        return node
+    regions = tuple(Graph(r.inputs, r.nodes, tuple(r.outputs[at] for at in keep)) for r in node.regions)
+    return replace(node, outputs=tuple(node.outputs[at] for at in keep), regions=regions)
+
+
+def read_captures(node: Node) -> Node:
+    """A choice or a loop without the captures that no region reads."""
+    if node.op not in (*LOOPS, *CHOICES) or not node.regions:
+        return node
+    shift = int(node.attr("number", 0)) if node.op in LOOPS else 0
+    first = 1 if node.op == "given" else 0  # what a choice asks for
+    if node.op in LOOPS:
+        first = int(node.attr("carry", 0)) + int(node.attr("turn", 0)) + shift
+    read: set[int] = set(range(first))
+    for region in node.regions:
+        read.update(at for at, value in enumerate(region.inputs) if _reads(region, value.name))
+    if len(read) == len(node.regions[0].inputs):
+        return node
+    keep = sorted(read)
+    regions = tuple(Graph(tuple(r.inputs[i] for i in keep), r.nodes, r.outputs) for r in node.regions)
+    drop = {i - shift for i in range(len(node.regions[0].inputs)) if i not in read}
+    return replace(node, inputs=tuple(x for i, x in enumerate(node.inputs) if i not in drop), regions=regions)
+
+
+def _reads(region: Graph, name: str) -> bool:
+    return bool(region.users[name]) or name in region.outputs

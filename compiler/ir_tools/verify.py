@@ -1,0 +1,287 @@
+"""Checks the IR: names, types, regions, calls. What it finds is a fault of the compiler, not of its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
+from ogive.compiler.ir.substitute import type_in_sizes
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir_tools.maybe import maybe
+from ogive.compiler.ir_tools.mentions import in_graph, mentioned, unknowns_of
+from ogive.compiler.ops import OPS
+from ogive.compiler.sizes import Facts, Size, Unknown
+
+STRUCTURE = frozenset(
+    (
+        "weight",
+        "call",
+        "repeat",
+        "scan",
+        "phase",
+        "given",
+        "update",
+        "assume",
+        "tap",
+        "tapped",
+        "over",
+        "each",
+        "grad",
+        "custom_grad",
+    )
+)
+
+
+class Broken(AssertionError):
+    """The IR does not hold together."""
+
+
+def verify(subject: Model | Definition) -> None:
+    """Raise `Broken` with all faults of a model or a definition, and of what it uses."""
+    root = subject.definition if isinstance(subject, Model) else subject
+    found = [fault for definition in _all(root) for fault in faults(definition)]
+    if found:
+        raise Broken("\n".join(found))
+
+
+def faults(definition: Definition) -> list[str]:
+    """What is wrong with one definition."""
+    check = _Check(definition, Facts.of((*definition.conditions, *definition.facts)))
+    found = list(check.run())
+    if not found:
+        reads = maybe(definition).faults
+        found = [f"{definition.name}: {shown(node)} takes {name}, which may be absent there" for node, name in reads]
+    return found
+
+
+def _all(root: Definition) -> list[Definition]:
+    found: dict[int, Definition] = {}
+
+    def visit(definition: Definition) -> None:
+        if id(definition) in found:
+            return
+        found[id(definition)] = definition
+        for callee in definition.callees:
+            visit(callee)
+
+    visit(root)
+    return list(found.values())
+
+
+@dataclass
+class _Check:
+    definition: Definition
+    facts: Facts
+    names: set[str] = field(default_factory=set)
+
+    def run(self) -> Iterator[str]:
+        for text in self.graph(self.definition.graph):
+            yield f"{self.definition.name}: {text}"
+        yield from (f"{self.definition.name}: {text}" for text in self.foreign())
+        if self.definition.step is not None:
+            for text in _Check(self.definition, self.facts).graph(self.definition.step):
+                yield f"{self.definition.name}: {text}, after a step"
+        counts = (len(self.definition.graph.outputs), len(self.definition.output_names))
+        if counts[0] != counts[1]:
+            yield f"{self.definition.name}: {counts[0]} outputs and {counts[1]} names of outputs"
+        if len(self.definition.optional) != len(self.definition.graph.inputs):
+            yield f"{self.definition.name}: `optional` does not speak of each input"
+
+    def foreign(self) -> Iterator[str]:
+        """Sizes that nothing here binds: neither statics, nor sizes of inputs, nor the number of a loop around them."""
+        own = {static.unknown for static in self.definition.statics if static.unknown is not None}
+        own.update(self.definition.sizes)
+        numbers = {node.path: node.attr("index") for node in self.definition.graph.walk() if node.op == "repeat"}
+        for member in self.definition.members:
+            around = {number for path, number in numbers.items() if path and member.path.startswith(f"{path}.*.")}
+            found = {unknown for item in mentioned(_without_inputs(member)) for unknown in unknowns_of(item)}
+            found -= own | around
+            yield from (f"{member.path} speaks of `{unknown}`, which is not bound here" for unknown in found)
+        yield from self.unbound(self.definition.graph, own)
+
+    def unbound(self, graph: Graph, own: set[Unknown]) -> Iterator[str]:
+        """The same of the nodes of a graph."""
+        for node in graph.nodes:
+            alone = replace(node, regions=())
+            items = in_graph(Graph((), (alone,), ()))
+            number = node.attr("index")
+            found = {unknown for item in items for unknown in unknowns_of(item)} - own - {number}
+            yield from (f"{shown(node)} speaks of `{unknown}`, which is not bound here" for unknown in found)
+            for region in node.regions:
+                yield from self.unbound(region, own | {number} if number is not None else own)
+
+    def graph(self, graph: Graph) -> Iterator[str]:
+        known: dict[str, Value] = {}
+        for value in graph.inputs:
+            yield from self.named(value, known)
+        for node in graph.nodes:
+            missing = [name for name in node.operands if name not in known]
+            if missing:
+                yield f"{shown(node)} reads {', '.join(missing)}, not defined before it"
+                known.update((value.name, value) for value in node.outputs)
+                continue
+            yield from self.node(node, known)
+            for value in node.outputs:
+                yield from self.named(value, known)
+        yield from (f"output {x} is not defined" for x in graph.outputs if isinstance(x, str) and x not in known)
+
+    def named(self, value: Value, known: dict[str, Value]) -> Iterator[str]:
+        if value.name in self.names:
+            yield f"the name {value.name} stands twice"
+        self.names.add(value.name)
+        known[value.name] = value
+
+    def node(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
+        if node.op not in STRUCTURE and node.op not in OPS:
+            yield f"{shown(node)}: no such operation"
+        for region in node.regions:
+            yield from (f"{text}, in {shown(node)}" for text in self.graph(region))
+        types = [known[x].type if isinstance(x, str) else None for x in node.inputs]
+        match node.op:
+            case "weight" | "update":
+                yield from self.weight(node, types)
+            case "call":
+                yield from self.call(node, types, known)
+            case "repeat" | "scan":
+                yield from self.loop(node, types)
+            case "phase" | "given" | "tapped":
+                yield from self.branches(node, types)
+
+    def weight(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        wanted = weight_type(self.definition, node.path, int(node.attr("stacked", 0)))
+        if wanted is None:
+            yield f"{shown(node)}: no weight at {node.path}"
+            return
+        have = node.outputs[0].type if node.op == "weight" else types[0]
+        if have is None or not self.same(have, wanted):
+            yield f"{shown(node)}: the weight is {wanted}, not {have}"
+
+    def call(self, node: Node, types: Sequence[TensorType | None], known: Mapping[str, Value]) -> Iterator[str]:
+        callee = node.callee
+        if callee is None:
+            yield f"{shown(node)}: calls nothing"
+            return
+        if node.path and not holds(self.definition, node.path) and not callee.stateless:
+            yield f"{shown(node)}: no instance at {node.path}"
+        bindings = dict(node.bindings)
+        yield from unbound(shown(node), callee, bindings)
+        if len(types) != len(callee.graph.inputs):
+            yield f"{shown(node)}: {len(types)} inputs for {len(callee.graph.inputs)}"
+            return
+        for have, value, optional, operand in zip(
+            types, callee.graph.inputs, callee.optional, node.inputs, strict=True
+        ):
+            yield from self.argument(node, have, type_in_sizes(value.type, bindings), optional, operand)
+        results = [callee.graph.values.get(x) if isinstance(x, str) else None for x in callee.graph.outputs]
+        if len(results) != len(node.outputs):
+            yield f"{shown(node)}: {len(node.outputs)} results of {len(results)}"
+            return
+        for made, wanted in zip(node.outputs, results, strict=True):
+            if wanted is not None and not self.same(made.type, type_in_sizes(wanted.type, bindings)):
+                yield f"{shown(node)}: gives {type_in_sizes(wanted.type, bindings)}, not {made.type}"
+        for path, name in node.supplied:
+            inside = weight_type(callee, path, turns_in(path))
+            if inside is None or not self.same(known[name].type, type_in_sizes(inside, bindings)):
+                yield f"{shown(node)}: {name} does not fit the weight {path}"
+
+    def argument(
+        self, node: Node, have: TensorType | None, wanted: TensorType, optional: bool, operand: Operand
+    ) -> Iterator[str]:
+        if operand is None and not optional:
+            yield f"{shown(node)}: an input is absent"
+        if have is not None and not self.same(have, wanted):
+            yield f"{shown(node)}: takes {wanted}, is given {have}"
+
+    def loop(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
+        (region,) = node.regions
+        if len(region.inputs) != len(types) + number or len(region.outputs) != len(node.outputs):
+            yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+            return
+        axes = node.attr("axes") or (node.attr("axis", 0),) * turn
+        for at, have in enumerate(types):
+            inner = region.inputs[at if at < carry + turn else at + number].type
+            place = axes[at - carry] if carry <= at < carry + turn else None
+            wanted = have if have is None or place is None else without(have, place)
+            if wanted is not None and not self.same(inner, wanted):
+                yield f"{shown(node)}: input {at} of its region is {inner}, given {wanted}"
+        for at, (value, output) in enumerate(zip(node.outputs, region.outputs, strict=True)):
+            inner_value = region.values.get(output) if isinstance(output, str) else None
+            wanted = value.type if at < carry else without(value.type, 0 if node.op == "repeat" else axes[0])
+            if inner_value is not None and not self.same(inner_value.type, wanted):
+                yield f"{shown(node)}: output {at} of its region is {inner_value.type}, not {wanted}"
+
+    def branches(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        if len(node.regions) != 2:
+            yield f"{shown(node)}: {len(node.regions)} branches"
+        if node.op == "given" and not node.inputs:
+            yield f"{shown(node)}: nothing to ask for"
+        for region in node.regions:
+            if len(region.inputs) != len(types) or len(region.outputs) != len(node.outputs):
+                yield f"{shown(node)}: a branch with {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+                continue
+            for value, have in zip(region.inputs, types, strict=True):
+                if have is not None and not self.same(value.type, have):
+                    yield f"{shown(node)}: a branch takes {value.type}, is given {have}"
+            for made, output in zip(node.outputs, region.outputs, strict=True):
+                if (
+                    isinstance(output, str)
+                    and output in region.values
+                    and not self.same(region.values[output].type, made.type)
+                ):
+                    yield f"{shown(node)}: a branch gives {region.values[output].type}, not {made.type}"
+
+    def same(self, a: TensorType, b: TensorType) -> bool:
+        """Equal types, sizes under what the definition knows."""
+        if a.elem != b.elem or len(a.axes) != len(b.axes):
+            return False
+        return all(self.same_axis(x, y) for x, y in zip(a.axes, b.axes, strict=True))
+
+    def same_axis(self, a: Axis, b: Axis) -> bool:
+        packs = (a.pack is None) == (b.pack is None)
+        return packs and (a.size == b.size or self.facts.equal(a.size, b.size))
+
+
+def _without_inputs(member: Member) -> Member:
+    """A member without what its calls say of it: sizes of the inputs of an instance, which differ from call to call."""
+    if not isinstance(member, Instance):
+        return member
+    read = {unknown for value in member.definition.graph.inputs for unknown in unknowns_of(value.type)}
+    return replace(member, bindings=tuple(pair for pair in member.bindings if pair[0] not in read))
+
+
+def without(type: TensorType, axis: int) -> TensorType:
+    """The type of a slice along an axis."""
+    return TensorType(type.elem, (*type.axes[:axis], *type.axes[axis + 1 :]))
+
+
+def unbound(place: str, callee: Definition, bindings: Mapping[Unknown, Size]) -> Iterator[str]:
+    """The unknowns of a callee that a use does not bind."""
+    wanted = [*(s.unknown for s in callee.statics if s.unknown is not None), *callee.sizes]
+    yield from (f"{place}: `{unknown}` of {callee.name} is not bound" for unknown in wanted if unknown not in bindings)
+
+
+def holds(definition: Definition, path: str) -> bool:
+    """Whether an instance stands at a path, which may lie in another one."""
+    return any(
+        path == m.path or (path.startswith(f"{m.path}.") and holds(m.definition, path[len(m.path) + 1 :]))
+        for m in definition.instances
+    )
+
+
+def weight_type(definition: Definition, path: str, stacked: int = 0) -> TensorType | None:
+    """The type of the weight at a path, which may lie in an instance; the turns of its last loops may be stacked."""
+    whole = dict(weight_types(definition, {})).get(path)
+    if whole is None:
+        return None
+    return TensorType(whole.elem, whole.axes[turns_in(path) - stacked :])
+
+
+def shown(node: Node) -> str:
+    """A node in a few words."""
+    outputs = ", ".join(value.name for value in node.outputs)
+    inputs = ", ".join(x if isinstance(x, str) else str(x.value) if isinstance(x, Const) else "-" for x in node.inputs)
+    place = f" {node.path}" if node.path else ""
+    return f"{outputs + ' = ' if outputs else ''}{node.op}{place}({inputs})"

@@ -1,0 +1,366 @@
+"""What one entry of a tensor is, by its indices: a whole number, a truth, or a float that is not -∞.
+
+Indices are sizes, over unknowns of their own; graphs are read from the result backwards, through calls and regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Scalar
+from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops import OPS
+from ogive.compiler.passes.analysis.permuted_entries import Index, aligned, moved
+from ogive.compiler.sizes import (
+    FALSE,
+    TRUE,
+    Condition,
+    Size,
+    Unknown,
+    all_of,
+    any_of,
+    compare,
+    ge,
+    lt,
+    maximum,
+    minimum,
+    size,
+)
+
+Term = Size | tuple[object, ...]  # a number: in sizes, else by how it is made, so that equal ones are equal
+Truth = tuple[Condition, Condition]  # where it surely holds, and where it surely does not
+Source = tuple["Frame", Operand, Callable[[Index], Index]]  # what an input of a graph stands for
+
+OPEN: Truth = (FALSE, FALSE)
+LEAST = -65504.0  # what is below it is -∞ in halves
+BUDGET = 4000  # entries that are looked at for one question
+COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+# what gives no -∞, whatever it is given, as long as numbers do not overflow
+NEVER = frozenset(
+    "exp expm1 sqrt rsqrt sin cos tanh asinh erf abs sign isfinite relu relu6 gelu gelu_tanh silu sigmoid softplus elu "
+    "hardswish hardsigmoid hardtanh mish softmax attention layer_norm rms_norm batch_norm batch_norm_train group_norm "
+    "conv conv_transpose avg_pool adaptive_avg_pool interpolate linear matmul grad var std norm one_hot arange eye "
+    "randn rand randint permutation bernoulli solve inverse cholesky solve_triangular".split()
+)
+POLES = frozenset(("log", "log1p", "atanh", "lgamma", "digamma"))  # -∞ of finite numbers
+CHOICES = ("phase", "given", "tapped")
+FILLED = {"zeros": 0.0, "ones": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A graph at one place of use. What `given` does not tell of its inputs is open; `carried` are those of a loop."""
+
+    definition: Definition
+    graph: Graph
+    sizes: Mapping[Unknown, Size]
+    given: Mapping[str, Source]
+    carried: Mapping[str, tuple[Source, str]] = field(default_factory=dict)  # the first value, and the next one
+
+    def type(self, operand: str) -> TensorType:
+        """The type of a value in the sizes of the model."""
+        return type_in_sizes(self.graph.values[operand].type, self.sizes)
+
+
+def whole_frame(definition: Definition, sizes: Mapping[Unknown, Size]) -> Frame:
+    """The definition as a model has it: its inputs are open."""
+    return Frame(definition, definition.graph, sizes, {})
+
+
+def _called(frame: Frame, node: Node) -> Frame:
+    callee = node.callee
+    assert callee is not None, node
+    sizes = {unknown: value.subs(frame.sizes) for unknown, value in node.bindings}
+    inputs = zip(callee.graph.inputs, node.inputs, strict=True)
+    return Frame(callee, callee.graph, sizes, {value.name: (frame, operand, _same) for value, operand in inputs})
+
+
+def _same(index: Index) -> Index:
+    return index
+
+
+def _regions(frame: Frame, node: Node) -> list[Frame]:
+    if node.op in ("repeat", "scan"):
+        return [_loop(frame, node)]
+    found = []
+    for region in node.regions:
+        plain = node.op in CHOICES and len(region.inputs) == len(node.inputs)
+        pairs = zip(region.inputs, node.inputs, strict=False) if plain else ()
+        found.append(Frame(frame.definition, region, frame.sizes, {v.name: (frame, x, _same) for v, x in pairs}))
+    return found
+
+
+def _loop(frame: Frame, node: Node) -> Frame:
+    (region,) = node.regions
+    carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
+    given: dict[str, Source] = {}
+    carried: dict[str, tuple[Source, str]] = {}
+    for value, operand, output in zip(region.inputs[:carry], node.inputs, region.outputs, strict=False):
+        if isinstance(output, str):
+            carried[value.name] = ((frame, operand, _same), output)
+    axes = list(node.attr("axes") or (node.attr("axis", 0),) * turn)
+    for value, operand, axis in zip(region.inputs[carry : carry + turn], node.inputs[carry:], axes, strict=False):
+        given[value.name] = (frame, operand, _sliced(axis))
+    captures = region.inputs[carry + turn + number :]
+    for value, operand in zip(captures, node.inputs[carry + turn :], strict=True):
+        given[value.name] = (frame, operand, _same)
+    return Frame(frame.definition, region, frame.sizes, given, carried)
+
+
+def _sliced(axis: int) -> Callable[[Index], Index]:
+    at = size(Unknown("turn", 0))
+    return lambda index: (*index[:axis], at, *index[axis:])
+
+
+class Entries:
+    """Answers about entries. What takes more than a budget of steps is open."""
+
+    def __init__(self) -> None:
+        self.left = BUDGET
+        self.assumed: set[tuple[int, str]] = set()
+        self.frames: dict[tuple[int, int], list[Frame]] = {}  # by frame and node: one use is one frame
+
+    def inside(self, frame: Frame, node: Node) -> list[Frame]:
+        """What a node calls or the graphs that it holds, at their place."""
+        key = (id(frame), id(node))
+        if key not in self.frames:
+            self.frames[key] = [_called(frame, node)] if node.op == "call" else _regions(frame, node)
+        return self.frames[key]
+
+    def fresh(self) -> None:
+        """A new budget, for another question."""
+        self.left = BUDGET
+
+    def _spent(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    # floats
+
+    def finite(self, frame: Frame, operand: Operand, index: Index) -> Condition:
+        """Where the entry is surely not -∞."""
+        if not isinstance(operand, str):
+            return FALSE if isinstance(operand, Const) and _is_low(operand.value) else TRUE
+        node = frame.graph.producers.get(operand)
+        if self._spent():
+            return FALSE
+        return self._finite_input(frame, operand, index) if node is None else self._finite(frame, node, operand, index)
+
+    def _finite_input(self, frame: Frame, name: str, index: Index) -> Condition:
+        if name in frame.given:
+            outer, operand, at = frame.given[name]
+            return self.finite(outer, operand, at(index))
+        if name not in frame.carried:
+            return FALSE if frame.graph.values[name].type.floating else TRUE
+        key = (id(frame), name)
+        if key in self.assumed:  # it holds in all turns if it holds at first, and of the next where it does of this one
+            return TRUE
+        self.assumed.add(key)
+        (outer, operand, at), after = frame.carried[name]
+        both = all_of(self.finite(outer, operand, at(index)), self.finite(frame, after, index))
+        self.assumed.discard(key)
+        return both
+
+    def _finite(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
+        op = node.op
+        if op in NEVER or (op == "einsum" and len(node.inputs) > 1):
+            return TRUE
+        if op in POLES or op == "extern":
+            return FALSE
+        if op == "weight":
+            return TRUE if _learned(frame.definition, node.path) else FALSE
+        if op == "select":
+            holds, fails = self.truth(frame, node.inputs[0], aligned(frame, node.inputs[0], index))
+            a, b = (self.finite(frame, x, aligned(frame, x, index)) for x in node.inputs[1:])
+            return any_of(all_of(a, b), all_of(holds, a), all_of(fails, b))
+        if op in ("full", "constant", "linspace", "pad", "clamp", "maximum"):
+            return self._bounded(frame, node, index)
+        if op in ("call", "repeat", "scan", *CHOICES):
+            return self._inside(frame, node, name, index)
+        source = moved(frame, node, name, index)
+        if source is not None:
+            return all_of(*(any_of(out, self.finite(frame, x, at)) for x, at, out in source))
+        if op in OPS and OPS[op].kind == "elementwise":
+            return all_of(*(self.finite(frame, x, aligned(frame, x, index)) for x in node.inputs))
+        if op in OPS and OPS[op].kind in ("reduction", "index", "layout", "value", "kernel", "random"):
+            return all_of(*(self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs))
+        return FALSE
+
+    def anywhere(self, frame: Frame, operand: Operand) -> Index:
+        """Some place of a tensor: indices of which nothing is known."""
+        rank = len(frame.graph.values[operand].type.axes) if isinstance(operand, str) else 0
+        return tuple(size(Unknown("anywhere", 0)) for _ in range(rank))
+
+    def _bounded(self, frame: Frame, node: Node, index: Index) -> Condition:
+        if node.op == "pad" and node.attr("mode") == "constant":
+            axis, length = node.attr("axis"), frame.type(str(node.inputs[0])).axes[node.attr("axis")].size
+            at = index[axis] - size(node.attr("before")).subs(frame.sizes)
+            inner = self.finite(frame, node.inputs[0], (*index[:axis], at, *index[axis + 1 :]))
+            around = FALSE if _is_low(node.attr("value")) else TRUE
+            return any_of(all_of(inner, around), all_of(inner, ge(at, 0), lt(at, length)))
+        if node.op == "clamp" and not _is_low(node.attr("lo")):
+            return TRUE
+        if node.op == "maximum" and any(isinstance(x, Const) and not _is_low(x.value) for x in node.inputs):
+            return TRUE
+        numbers = [value for key, value in node.attrs if key in ("v", "list", "lo", "hi")]
+        inputs = [self.finite(frame, x, aligned(frame, x, index)) for x in node.inputs if node.op != "pad"]
+        inputs += [self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs if node.op == "pad"]
+        return FALSE if node.op != "clamp" and any(map(_is_low, numbers)) else all_of(*inputs)
+
+    def _inside(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
+        at = next(i for i, value in enumerate(node.outputs) if value.name == name)
+        frames = self.inside(frame, node)
+        if node.op in ("repeat", "scan") and at >= int(node.attr("carry", 0)):
+            axis = node.attr("axis", 0) if node.op == "scan" else 0
+            index = (*index[:axis], *index[axis + 1 :])
+        found = [self.finite(inner, inner.graph.outputs[at], index) for inner in frames]
+        if node.op in ("repeat", "scan") and at < int(node.attr("carry", 0)):  # the first value, after no turn
+            found.append(self.finite(frame, node.inputs[at], index))
+        return all_of(*found)
+
+    # truths
+
+    def truth(self, frame: Frame, operand: Operand, index: Index) -> Truth:
+        """Where the entry surely holds, and where it surely does not."""
+        if not isinstance(operand, str):
+            value = operand.value if isinstance(operand, Const) else None
+            return OPEN if not isinstance(value, bool) else (TRUE, FALSE) if value else (FALSE, TRUE)
+        node = frame.graph.producers.get(operand)
+        if self._spent():
+            return OPEN
+        if node is None:
+            source = frame.given.get(operand)
+            return OPEN if source is None else self.truth(source[0], source[1], source[2](index))
+        return self._truth(frame, node, operand, index)
+
+    def _truth(self, frame: Frame, node: Node, name: str, index: Index) -> Truth:
+        if node.op in COMPARED:
+            terms = (self.number(frame, x, aligned(frame, x, index)) for x in node.inputs)
+            return _compared(COMPARED[node.op], *terms)
+        if node.op in ("logical_and", "logical_or", "logical_not"):
+            truths = [self.truth(frame, x, aligned(frame, x, index)) for x in node.inputs]
+            holds, fails = tuple(t[0] for t in truths), tuple(t[1] for t in truths)
+            if node.op == "logical_not":
+                return fails[0], holds[0]
+            return (all_of(*holds), any_of(*fails)) if node.op == "logical_and" else (any_of(*holds), all_of(*fails))
+        if node.op in FILLED or (node.op == "full" and isinstance(node.attr("v"), bool | float | int)):
+            return (TRUE, FALSE) if FILLED.get(node.op, node.attr("v")) else (FALSE, TRUE)
+        if node.op in ("tril", "triu"):
+            below = compare("<=", index[-1], index[-2] + size(node.attr("diagonal")).subs(frame.sizes))
+            if node.op == "triu":
+                below = compare(">=", index[-1], index[-2] + size(node.attr("diagonal")).subs(frame.sizes))
+            holds_, fails_ = self.truth(frame, node.inputs[0], index)
+            return all_of(holds_, below), any_of(fails_, below.negate())
+        if node.op == "cast" and frame.graph.values[str(node.inputs[0])].type.elem != "bool":
+            return _compared("!=", self.number(frame, node.inputs[0], index), size(0))
+        if node.op == "call":
+            (inner,) = self.inside(frame, node)
+            at = next(i for i, value in enumerate(node.outputs) if value.name == name)
+            return self.truth(inner, inner.graph.outputs[at], index)
+        source = moved(frame, node, name, index)
+        if source is None or len(source) != 1:
+            return OPEN
+        return self.truth(frame, source[0][0], source[0][1])
+
+    # numbers
+
+    def number(self, frame: Frame, operand: Operand, index: Index) -> Term:
+        """The entry as a size of indices, else by how it is made."""
+        if not isinstance(operand, str):
+            value = in_sizes(operand.value, frame.sizes) if isinstance(operand, Const) else None
+            whole = isinstance(value, int | Size) and not isinstance(value, bool)
+            return size(value) if whole else ("literal", value)  # type: ignore[arg-type]
+        node = frame.graph.producers.get(operand)
+        if self._spent():
+            return ("open", object())
+        if node is None:
+            source = frame.given.get(operand)
+            return (
+                ("input", id(frame), operand, index)
+                if source is None
+                else self.number(source[0], source[1], source[2](index))
+            )
+        return self._number(frame, node, operand, index)
+
+    def _number(self, frame: Frame, node: Node, name: str, index: Index) -> Term:
+        op = node.op
+        if op == "arange":
+            return index[0]
+        if op in FILLED:
+            return size(int(FILLED[op]))
+        if op == "cast" and frame.graph.values[str(node.inputs[0])].type.elem == "bool":
+            return ("truth", *self.truth(frame, node.inputs[0], index))
+        if op == "cast" and not (
+            frame.graph.values[str(node.inputs[0])].type.floating and node.attr("type") != "float"
+        ):
+            return self.number(frame, node.inputs[0], index)
+        if op == "call":
+            (inner,) = self.inside(frame, node)
+            at = next(i for i, value in enumerate(node.outputs) if value.name == name)
+            return self.number(inner, inner.graph.outputs[at], index)
+        source = moved(frame, node, name, index)
+        if source is not None and len(source) == 1:
+            return self.number(frame, source[0][0], source[0][1])
+        if op in OPS and OPS[op].kind == "elementwise":
+            terms = [self.number(frame, x, aligned(frame, x, index)) for x in node.inputs]
+            return _arithmetic(op, terms) or (op, node.attrs, *terms)
+        return ("entry", id(frame), name, index)
+
+
+def _compared(op: str, a: Term, b: Term) -> Truth:
+    if isinstance(a, Size) and isinstance(b, Size):
+        found = compare(op, a, b)
+        return found, found.negate()
+    if a == b:  # one and the same number, whatever it is, unless it is a NaN of floats
+        return (TRUE, FALSE) if op in ("==", "<=", ">=") else (FALSE, TRUE)
+    return OPEN
+
+
+def _arithmetic(op: str, terms: list[Term]) -> Size | None:
+    sizes = [term for term in terms if isinstance(term, Size)]
+    if len(sizes) != len(terms):
+        return None
+    match op, sizes:
+        case "add", [a, b]:
+            return a + b
+        case "sub", [a, b]:
+            return a - b
+        case "mul", [a, b]:
+            return a * b
+        case "neg", [a]:
+            return -a
+        case "abs", [a]:
+            return maximum(a, -a)
+        case "minimum", [a, b]:
+            return minimum(a, b)
+        case "maximum", [a, b]:
+            return maximum(a, b)
+        case (("floordiv" | "mod"), [a, b]) if b.range[0] is not None and b.range[0] >= 1:
+            return a // b if op == "floordiv" else a % b
+        case _:
+            return None
+
+
+def _is_low(value: object) -> bool:
+    """Whether a number of the text, or one of a list, may be -∞ in some float type."""
+    if isinstance(value, tuple | list):
+        return any(map(_is_low, value))
+    return isinstance(value, int | float) and not isinstance(value, bool | Scalar) and value < LEAST
+
+
+def _learned(definition: Definition, path: str) -> bool:
+    """Whether what is stored at a path is learned, and does not start at -∞."""
+    for weight in definition.weights:
+        if weight.path == path:
+            start = dict(weight.init.attrs).get("v")
+            graph = weight.init.graph
+            low = graph is not None and any(
+                isinstance(x, Const) and _is_low(x.value) for node in graph.walk() for x in node.inputs
+            )
+            return weight.kind == "param" and not _is_low(start) and not low
+    for instance in definition.instances:
+        if path.startswith(instance.path + "."):
+            return _learned(instance.definition, path[len(instance.path) + 1 :])
+    return False

@@ -1,0 +1,1 @@
+"""What passes do to weights: the conversion graph."""

@@ -1,0 +1,41 @@
+"""What a pass gives back, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ogive.compiler.ir.model import Graph, Model
+from ogive.compiler.passes.conversion.graph import Conversion, conversion
+
+
+class PassError(Exception):
+    """A pass cannot do what was asked: data for a diagnostic."""
+
+    def __init__(self, code: str, text: str, help: str = "") -> None:
+        super().__init__(text)
+        self.code, self.text, self.help = code, text, help
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line of the report: what was done at a path, or what was not, and why."""
+
+    done: bool
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass made of a model: the result, how its weights are computed, and what was done or left."""
+
+    model: Model
+    conversion: Conversion
+    notes: tuple[Note, ...] = ()
+    deployed: bool = False  # whether the phase of training is gone
+    changing: str = ""  # the pass, where the result is meant to compute something else
+
+
+def unchanged(source: Model, result: Model) -> Conversion:
+    """The conversion of a pass that keeps all weights as they are."""
+    return conversion(source, result, Graph((), (), ()), ())

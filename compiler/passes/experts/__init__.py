@@ -1,0 +1,1 @@
+"""Experts that are averaged into one block."""

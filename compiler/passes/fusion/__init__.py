@@ -1,0 +1,1 @@
+"""Operations that together are one: attention, norms, branches."""

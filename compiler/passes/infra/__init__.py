@@ -1,0 +1,1 @@
+"""The pass manager, rewriting, dead code."""

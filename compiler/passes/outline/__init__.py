@@ -1,0 +1,1 @@
+"""Blocks made again from a flat graph."""

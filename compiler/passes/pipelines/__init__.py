@@ -1,0 +1,1 @@
+"""Lists of passes, by name and by recipe."""

@@ -1,0 +1,1 @@
+"""Poset pools, put in and averaged."""

@@ -1,0 +1,1 @@
+"""Taps that cost nothing where nobody asks for them."""

@@ -1,0 +1,78 @@
+"""Keeps taps from costing anything where nobody asks for them.
+
+A tapped value has one reader more, which keeps it from being fused, and what only a tap reads would be computed always.
+So each graph with a tap is tidied twice, with its taps and without, and where both differ it becomes a choice, made
+when the model runs: `tapped`, with regions (asked for, not asked for).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ogive.compiler.ir.model import Definition, Graph, Model, Node
+from ogive.compiler.ir.substitute import Fresh
+from ogive.compiler.passes.cleanup.simplify import RULES as SIMPLER
+from ogive.compiler.passes.cleanup.simplify import forward
+from ogive.compiler.passes.fusion.fuse import RULES as FUSED
+from ogive.compiler.passes.infra.dce import drop_dead
+from ogive.compiler.passes.infra.driver import map_nodes, on_graphs, optimized
+from ogive.compiler.passes.infra.rewrite import settled
+from ogive.compiler.passes.taps.merged import merged
+
+
+def has_taps(definition: Definition) -> bool:
+    """Whether there is a tap in a definition itself."""
+    return any(node.op == "tap" for node in definition.graph.walk())
+
+
+def without_taps(model: Model) -> Model:
+    """The model as nobody asks for its taps: what they alone need is gone."""
+
+    def bare(definition: Definition) -> Definition:
+        if not has_taps(definition):
+            return definition
+        graph = _untapped(map_nodes(definition.graph, _bare))
+        return on_graphs(drop_dead)(replace(definition, graph=graph))
+
+    return optimized(model, (bare,))
+
+
+def _bare(node: Node) -> Node:
+    return replace(node, regions=tuple(map(_untapped, node.regions))) if node.regions else node
+
+
+def _untapped(graph: Graph) -> Graph:
+    return Graph(graph.inputs, tuple(node for node in graph.nodes if node.op != "tap"), graph.outputs)
+
+
+def taps_apart(definition: Definition) -> Definition:
+    """A definition in which a tap costs nothing unless it is asked for."""
+    if not has_taps(definition):
+        return definition
+    return replace(definition, graph=_apart(definition, definition.graph, Fresh.of(definition.graph)))
+
+
+def _apart(definition: Definition, graph: Graph, fresh: Fresh) -> Graph:
+    nodes = tuple(
+        node
+        if node.op == "tapped" or not node.regions
+        else replace(node, regions=tuple(_apart(definition, region, fresh) for region in node.regions))
+        for node in graph.nodes
+    )
+    graph = Graph(graph.inputs, nodes, graph.outputs)
+    if not any(node.op == "tap" for node in nodes):
+        return graph
+    asked = _tidied(definition, graph, fresh)
+    return merged(asked, _tidied(definition, _untapped(asked), fresh), fresh)
+
+
+def _tidied(definition: Definition, graph: Graph, fresh: Fresh) -> Graph:
+    """As the passes leave it."""
+
+    def everywhere(graph: Graph) -> Graph:
+        return on_graphs(forward)(replace(definition, graph=graph)).graph
+
+    for rules in (SIMPLER, FUSED, SIMPLER):
+        graph = on_graphs(drop_dead)(replace(definition, graph=graph)).graph
+        graph = everywhere(settled(everywhere(graph), rules, lambda: fresh))
+    return on_graphs(drop_dead)(replace(definition, graph=graph)).graph

@@ -1,0 +1,1 @@
+"""`over` and `each` as batched operations: one batching rule for each."""

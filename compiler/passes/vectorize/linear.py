@@ -1,0 +1,85 @@
+"""Batching rules of contractions and of what works on matrices: the axis is one more axis of their batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ogive.compiler.ir.model import Node, Operand
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.passes.vectorize.values import Values, places
+
+
+def named(type: TensorType, names: dict[int, Place], prefix: str) -> Side:
+    """The axes of a type in a pattern, some under names that are given."""
+    axes = places(type)
+    fresh = (Place(((replace(place.parts[0][0], name=f"{prefix}{at}"),),), place.pack) for at, place in enumerate(axes))
+    return tuple(names.get(at, place) for at, place in enumerate(fresh))
+
+
+def linear(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+    """Σ_i x[n, ..., i] w[n, o, i] + b[n, o]: a product of batches where the weight has the axis."""
+    x, w, b = (*inputs, None)[:3]
+    rank = len(node.outputs[0].type.axes)
+    if not values.has(w) and not values.has(b):
+        values.results(node, (x, w, b))
+        return
+    type = node.outputs[0].type
+    if values.has(w):
+        y = _product(values, node, str(x), str(w))
+    else:
+        mapped = values.has(x)
+        y = values.make("linear", (x, w, None), values.over(type) if mapped else type, mapped=mapped)
+    if b is None:
+        values.bind(node.outputs[0], y)
+        return
+    values.results(node, (y, values.padded(b, rank)), (), "add")
+
+
+def _product(values: Values, node: Node, x: str, w: str) -> str:
+    of_x, of_w = values.base(x), values.base(w)
+    out, inner = (Place(((Atom(name, axis.size),),)) for name, axis in zip("oi", of_w.axes, strict=True))
+    left = named(of_x, {len(of_x.axes) - 1: inner}, "x")
+    sides = [((values.place, *side) if values.has(t) else side) for t, side in ((x, left), (w, (out, inner)))]
+    recipe = Recipe(tuple(sides), ((values.place, *left[:-1], out),))
+    type = node.outputs[0].type
+    return values.make("einsum", (x, w), values.over(type), attrs=(("recipe", recipe),), hint=node.outputs[0].hint)
+
+
+def matmul(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+    """Matrices: batch axes align. A vector is a matrix of one row or column; two vectors are contracted by name."""
+    a, b = (str(x) for x in inputs)
+    ranks = [len(values.base(x).axes) for x in (a, b)]
+    if min(ranks) == 1:
+        _with_vector(values, node, a, b)
+        return
+    rank = max(ranks)
+    values.results(node, [values.padded(x, rank) for x in (a, b)])
+
+
+def _with_vector(values: Values, node: Node, a: str, b: str) -> None:
+    of_a, of_b = values.base(a), values.base(b)
+    inner = Place(((Atom("k", of_a.axes[-1].size),),))
+    left = named(of_a, {len(of_a.axes) - 1: inner}, "a")
+    right = named(of_b, {max(0, len(of_b.axes) - 2): inner}, "b")
+    kept = [place for place in (*left, *right) if place != inner]
+    sides = [((values.place, *side) if values.has(x) else side) for x, side in ((a, left), (b, right))]
+    values.results(node, (a, b), (("recipe", Recipe(tuple(sides), ((values.place, *kept),))),), "einsum")
+
+
+def solve(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+    """Systems of equations: batch axes align; columns of one right side each keep being vectors."""
+    a, b = (str(x) for x in inputs)
+    if node.attr("vector"):
+        values.results(node, (values.full(a), values.full(b)))
+        return
+    rank = max(len(values.base(x).axes) for x in (a, b))
+    values.results(node, [values.padded(x, rank) for x in (a, b)])
+
+
+def linear_scan(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+    """All recurrences at once: operands align with the result, the start with one step of it."""
+    rank = len(node.outputs[0].type.axes)
+    a, b, start = inputs
+    given = (values.padded(a, rank), values.padded(values.full(b), rank), values.padded(start, rank - 1))
+    values.results(node, given, (("axis", node.attr("axis") + 1),))

@@ -1,0 +1,1 @@
+"""Linear maps folded into one another, with their weights."""

@@ -1,0 +1,1 @@
+"""Partially ordered sets, and their closed forms."""
