@@ -115,5 +115,5 @@ def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
         cwd=tmp_path / "work", env=outside, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert bare.returncode == 1
-    assert "pip install 'ogive[torch]'" in bare.stderr
+    assert "pip install 'ogive[torch]'" in bare.stdout
     assert not (tmp_path / "work" / "net.py").exists()
