@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import ogive
 from ogive.backends.onnx_model.serialize.external_data import of_file as arrays_of
 from ogive.backends.weights import files
+from ogive.backends.weights.header import header
 from ogive.cli import cli
 from ogive.grammar.diagnostics import ArchError
 from test_checkpoints import FOLDED, MODEL, TEXT, state
@@ -158,3 +159,14 @@ def test_an_ignored_tensor_may_be_of_any_kind(tmp_path: Path) -> None:
     MODEL.onnx(tmp_path / "m.onnx", tmp_path / "w.safetensors", tmp_path / "map.toml")
     with pytest.raises(ArchError, match="`scale`"):
         MODEL.onnx(tmp_path / "m.onnx", tmp_path / "w.safetensors")
+
+
+def test_heads_of_every_size_are_read(tmp_path: Path) -> None:
+    """The size of the head comes first in a file: it may look like the start of a pickle."""
+    sizes = set()
+    for length in range(0, 1600, 8):
+        path = tmp_path / "m.safetensors"
+        save_file({"w": torch.ones(2)}, path, {"note": "x" * length})
+        sizes.add(int.from_bytes(path.read_bytes()[:8], "little"))
+        assert header(path).entries["w"].shape == (2,)
+    assert {0x280, 0x480, 0x580} <= sizes

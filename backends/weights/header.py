@@ -116,10 +116,10 @@ def _refuse_others(path: Path) -> None:
         raise unreadable(path, "is a list of shards, which are not read yet", "give one file of safetensors")
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(9)
     except OSError as error:
         raise unreadable(path, f"cannot be read: {(error.strerror or str(error)).lower()}", "") from None
-    if start.startswith(PICKLES):
+    if start.startswith(PICKLES) and start[8:] != b"{":  # else these are the size of a head, which begins there
         raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
 
 

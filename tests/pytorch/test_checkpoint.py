@@ -282,6 +282,7 @@ def test_what_changes_or_draws_itself_is_marked(name: str) -> None:
             "rand",
             "bernoulli",
             "_s.clone",
+            "self.s)",
             ".s.clone",
             ".s]",
             *(f"{norm.strip()}(" for norm in norms),

@@ -13,6 +13,7 @@ import torch
 import ogive
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes import lowered
+from pytorch.dead_programs import program
 
 LAYER = "|> Linear[4, 4] as lin"
 MANY = 'x |> expand["b d -> 3 b d"]'
@@ -94,11 +95,22 @@ def model(name: str) -> Any:
 @pytest.mark.parametrize("name", BODIES)
 def test_they_keep_their_places(name: str, tmp_path: Path) -> None:
     found = model(name)
+    assert found.weights or "iteration" in name
+    keep_their_places(found, tmp_path)
+
+
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(12, 200))])
+def test_those_of_any_regions_keep_their_places(seed: int, tmp_path: Path) -> None:
+    text = program(seed)
+    keep_their_places(ogive.source(text).models["M"], tmp_path, refused="custom_grad" in text and "grad[" in text)
+
+
+def keep_their_places(found: Any, tmp_path: Path, *, refused: bool = False) -> None:
+    """Modules, files, ONNX and folded models of a program hold and give the same; ONNX may be `refused`."""
     verify(found.ir)
     verify(lowered(found.ir))
     net = found.torch()
     assert {path: tuple(w.shape) for path, w in net.state_dict().items()} == found.weights
-    assert found.weights or "iteration" in name
     assert sum(w.numel() for w in net.parameters()) == found.parameters
     x = torch.randn(5, 4)
     wanted = net.eval()(x)
@@ -108,7 +120,12 @@ def test_they_keep_their_places(name: str, tmp_path: Path) -> None:
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other(x), wanted)
     other.train()(x)
-    found.onnx(tmp_path / "m.onnx", weights=net)
+    try:
+        found.onnx(tmp_path / "m.onnx", weights=net)
+    except ogive.ArchError as fault:
+        assert refused
+        assert "`grad` through `custom_grad`" in str(fault)
+        return
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     (made,) = session.run(None, {"x": x.numpy()})
     torch.testing.assert_close(torch.from_numpy(made), wanted.detach(), rtol=1e-4, atol=1e-5)
