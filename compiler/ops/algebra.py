@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve, resolve_all
+from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, size
 
@@ -25,6 +26,7 @@ def _fourier(name: str) -> Rule:
     def rule(checker: Checker, statics: Statics, types: Types) -> Result:
         (x,) = types
         require_elem(name, x, {"rfft": FLOATS, "irfft": ("complex",)}.get(name, SMOOTH))
+        inhabited(checker, name, types)
         axes = resolve_all(x, statics["axes"])
         for index in axes:
             if x.axes[index].pack is not None:
@@ -92,6 +94,7 @@ def _matrix(name: str, elems: Sequence[str], keep: int, turned: bool = False) ->
         (a,) = types
         require_elem(name, a, elems)
         _square(checker, name, a)
+        inhabited(checker, name, types)
         axes = (*a.axes[:-2], a.axes[-1], a.axes[-2]) if turned else a.axes
         return (a.with_axes(*axes[: len(axes) - 2 + keep]),), {}
 
@@ -131,6 +134,7 @@ def _solved(
     rows = b.axes[-own]
     checker.meet(side, rows, f"solves `{side}` equations for `{rows}` right-hand sides", 1)
     batch = align(checker, (a.with_axes(*a.axes[:-2]), b.with_axes(*b.axes[:-own])), "solves {a} for {b}")
+    inhabited(checker, name, (a, b))
     unknowns = rows.labelled(a.axes[-1].label or rows.label)  # one for each column of a
     return (b.with_axes(*batch, unknowns, *b.axes[len(b.axes) - own + 1 :]),)
 
@@ -141,6 +145,7 @@ def _linear_scan(checker: Checker, statics: Statics, types: Types) -> Result:
     common_elem("linear_scan", given)
     for operand, type in enumerate(given):
         require_elem("linear_scan", type, SMOOTH, operand)
+    inhabited(checker, "linear_scan", given)
     index = resolve(b, statics["axis"], operand=1)
     axes = align(checker, (a, b), "steps {a} along {b}")
     index += len(axes) - len(b.axes)

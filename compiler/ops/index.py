@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
-from ogive.compiler.ops.reduce import some
+from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import ge, le, size
 
@@ -23,6 +23,7 @@ def take(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) 
     x, index = tensors(types)
     require_elem("take", index, INTS, 1)
     at = resolve(x, statics["axis"])
+    some(checker, x.axes[at], "take")
     return (x.with_axes(*x.axes[:at], *index.axes, *x.axes[at + 1 :]),), {"axis": at}
 
 
@@ -32,6 +33,7 @@ def gather(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     require_elem("gather", index, INTS, 1)
     at = resolve(x, statics["axis"])
     axes = _beside(checker, x, index, at, 1)
+    some(checker, x.axes[at], "gather")
     return (x.with_axes(*axes),), {"axis": at}
 
 
@@ -81,6 +83,7 @@ def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[ob
     require_elem("scatter_add", index, INTS, 1)
     at = resolve(x, statics["axis"])
     _beside(checker, x, src, at, 2)
+    some(checker, x.axes[at], "scatter_add")
     along = len(index.axes) == 1 and len(x.axes) > 1
     pairs = [(index.axes[0], src.axes[at])] if along else list(zip(index.axes, src.axes, strict=False))
     if not along and len(index.axes) != len(src.axes):

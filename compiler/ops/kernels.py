@@ -10,6 +10,7 @@ from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
+from ogive.compiler.ops.empty import inhabited, some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
 from ogive.compiler.sizes import Size, divides, eq, le, lt, maximum, size
@@ -50,6 +51,7 @@ def _attention(checker: Checker, statics: Statics, types: Types) -> Result:
     checker.meet(width, given[1].axes[-1], f"contracts `{width}` of queries with `{given[1].axes[-1]}` of keys", 1)
     checker.meet(keys, given[2].axes[-2], f"has `{keys}` keys and `{given[2].axes[-2]}` values", 2)
     batch = align(checker, [type.with_axes(*type.axes[:-2]) for type in given[:3]], "attends from {a} to {b}")
+    inhabited(checker, "attention", given[:3])
     if mask is not None:
         _mask(checker, (*batch, queries, keys), mask)
     aligned = bool(checker.proves(eq(queries.size, keys.size)))
@@ -78,6 +80,7 @@ def _kernel(checker: Checker, name: str, x: TensorType, w: TensorType) -> tuple[
     if w.rank is None or len(w.axes) != count + 2:
         text = f"the weight {w} of `{name}` needs {count + 2} axes, as {x} has"
         raise ShapeError(text, code="E0303", operand=1)
+    inhabited(checker, name, (w,))
     return w.sizes[2:]
 
 
@@ -91,12 +94,14 @@ def _bias(checker: Checker, name: str, channels: Axis, bias: TensorType | None) 
 
 def _conv(checker: Checker, statics: Statics, types: Types) -> Result:
     x, w = _floats("conv", types)[:2]
-    batch, channels, axes = spatial("conv", x)
+    batch, channels, axes = spatial(checker, "conv", x)
     kernel = _kernel(checker, "conv", x, w)
     stride, dilation = (per_axis(statics[key], len(axes), key, low=1) for key in ("stride", "dilation"))
     groups, pad, mode = size(statics["groups"]), _pad(statics["pad"], len(axes), stride), statics["pad_mode"]
     if mode not in PAD_MODES:
         raise ShapeError(_one_of("pad_mode", mode, PAD_MODES), code="E0404", static="pad_mode")
+    if mode == "circular":
+        some(checker, batch, "conv")
     text = f"contracts `{channels}` channels with `{w.axes[1] if groups == size(1) else groups * w.axes[1].size}`"
     if groups == size(1):
         checker.meet(channels, w.axes[1], text, 1)
@@ -146,7 +151,7 @@ def _window(checker: Checker, name: str, axis: Axis, room: Size, stride: Size, w
 
 def _conv_transpose(checker: Checker, statics: Statics, types: Types) -> Result:
     x, w = _floats("conv_transpose", types)[:2]
-    batch, channels, axes = spatial("conv_transpose", x)
+    batch, channels, axes = spatial(checker, "conv_transpose", x)
     kernel = _kernel(checker, "conv_transpose", x, w)
     stride, dilation = (per_axis(statics[key], len(axes), key, low=1) for key in ("stride", "dilation"))
     pad, extra = (per_axis(statics[key], len(axes), key, low=0) for key in ("pad", "out_pad"))
@@ -178,7 +183,7 @@ def _extra(extra: int, stride: int, dilation: int) -> None:
 
 def _interpolate(checker: Checker, statics: Statics, types: Types) -> Result:
     (x,) = _floats("interpolate", types)
-    batch, channels, axes = spatial("interpolate", x)
+    batch, channels, axes = spatial(checker, "interpolate", x)
     mode, scale, target = statics["mode"], statics["scale"], statics["size"]
     if mode not in RESAMPLINGS:
         raise ShapeError(_one_of("mode", mode, RESAMPLINGS), code="E0404", static="mode")

@@ -9,6 +9,7 @@ from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.align import common_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
+from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.ops.patterns import Solved, misfit, solve
 from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
@@ -201,6 +202,8 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
         known = ", ".join(f'"{name}"' for name in MODES)
         raise ShapeError(f'no mode "{mode}": one of {known}', code="E0404", static="mode")
     axis = operand.axes[at]
+    if mode != "constant":
+        inhabited(checker, "pad", types)
     for static, amount in (("before", before), ("after", after)):
         if amount.is_number and amount.number < 0:
             text = f"{amount} entries {static} `{axis.named}`: a slice crops"

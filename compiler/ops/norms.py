@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve_all
+from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
 from ogive.compiler.sizes import divides, size
 
@@ -61,6 +62,7 @@ def _layer_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     x = _floats("layer_norm", types)
     axes = _normalized("layer_norm", statics, types)
     _affine(checker, "layer_norm", x, axes, types)
+    inhabited(checker, "layer_norm", (x.with_axes(*(x.axes[index] for index in axes)),))
     return (x,), {"eps": statics["eps"], "axes": axes}
 
 
@@ -68,6 +70,7 @@ def _rms_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     x = _floats("rms_norm", types)
     axes = _normalized("rms_norm", statics, types)
     _affine(checker, "rms_norm", x, axes, types)
+    inhabited(checker, "rms_norm", (x.with_axes(*(x.axes[index] for index in axes)),))
     return (x,), {"eps": statics["eps"], "axes": axes}
 
 
@@ -98,6 +101,7 @@ def _batch_norm_train(checker: Checker, statics: Statics, types: Types) -> Resul
     x = _floats("batch_norm_train", types)
     channels = _channels("batch_norm_train", x)
     _by_channel(checker, channels, types, ("weight", "bias"))
+    inhabited(checker, "batch_norm_train", (x,))
     return (x, x.with_axes(channels), x.with_axes(channels)), {"eps": statics["eps"]}
 
 
@@ -106,6 +110,7 @@ def _group_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     channels, groups = _channels("group_norm", x), size(statics["groups"])
     checker.demand(divides(groups, channels.size), f"splits `{channels}` channels into {groups} groups", 0)
     _by_channel(checker, channels, types, ("weight", "bias"))
+    inhabited(checker, "group_norm", (x,))
     return (x,), {"groups": groups, "eps": statics["eps"]}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
+from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec
 from ogive.compiler.sizes import Size, ceil_div, le, minimum, size
@@ -23,7 +24,7 @@ def _windowed(name: str) -> Rule:
         (x,) = types
         assert x is not None
         require_elem(name, x, FLOATS)
-        batch, channels, axes = spatial(name, x)
+        batch, channels, axes = spatial(checker, name, x)
         kernel = per_axis(statics["kernel"], len(axes), "kernel", low=1)
         stride = kernel if statics["stride"] is None else per_axis(statics["stride"], len(axes), "stride", low=1)
         pad = per_axis(statics["pad"], len(axes), "pad", low=0)
@@ -63,7 +64,8 @@ def _adaptive(name: str) -> Rule:
         (x,) = types
         assert x is not None
         require_elem(name, x, FLOATS)
-        batch, channels, axes = spatial(name, x)
+        batch, channels, axes = spatial(checker, name, x)
+        some(checker, batch, name)
         wanted = per_axis(statics["size"], len(axes), "size", low=1)
         out = [Axis(length, axis.label) for length, axis in zip(wanted, axes, strict=True)]
         return (x.with_axes(batch, channels, *out),), {"size": wanted}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.elems import tensors
+from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.patterns import misfit, solve
+from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
-from ogive.compiler.sizes import ge
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 
@@ -58,6 +61,10 @@ def reduce(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
         for term in operands[0].terms:
             if term.kind == "sum":
                 raise misfit(f"`{term}`: axes are joined and cut by rearrange", term.inside)
+    kept = {atom.name for atom in atoms_of(solved.recipe.outputs[0])}
+    for atom in atoms_of(solved.recipe.inputs[0]) if _of_some(op, {}) else ():
+        if atom.name not in kept:
+            some(checker, Axis(atom.size, atom.name), op)
     known = {leaf.text for leaf in solved.parsed.inputs[0].leaves()}
     for leaf in solved.parsed.outputs[0].leaves():
         if leaf.text not in known and leaf.text != "1":
@@ -65,10 +72,10 @@ def reduce(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     return (operand.with_axes(*solved.outputs[0]),), {"recipe": solved.recipe, "op": op}
 
 
-def some(checker: Checker, axis: Axis, name: str) -> None:
-    """There is no largest of nothing: an axis that may be empty adds its condition."""
-    if not checker.proves(ge(axis.size, 1)):
-        checker.positive(axis.size, f"`{name}` over `{axis}`")
+def _of_some(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether it is defined over some entries alone."""
+    p = value_of(settings.get("p", 2)) if name == "norm" else None
+    return name in ("max", "min", "mean", "var", "std") or (p is not None and (p < 0 or math.isinf(p)))
 
 
 def over_axes(name: str) -> Rule:
@@ -78,7 +85,7 @@ def over_axes(name: str) -> Rule:
         operand = tensors(types)[0]
         require_elem(name, operand, ELEMENTS[name])
         axes = tuple(sorted(resolve_all(operand, statics["axes"]))) or tuple(range(len(operand.axes)))
-        if name in ("max", "min"):
+        if _of_some(name, statics):
             for i in axes:
                 some(checker, operand.axes[i], name)
         kept = [axis for i, axis in enumerate(operand.axes) if i not in axes]

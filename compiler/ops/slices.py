@@ -90,7 +90,7 @@ def _slice(checker: Checker, axis: Axis, start: Any, stop: Any, step: Any) -> tu
     if not stride.is_number:
         checker.inside(ge(stride, size(1)), f"{text} steps by `{stride}`")
     extent = ceil_div(high - low, stride)
-    if not _plain(extent):
+    if not (_plain(extent) or (start is None and stop is None)):  # of all entries some are left, if there are any
         checker.positive(extent, f"{text} keeps `{extent}`")
     return ("slice", low, high, stride), extent
 

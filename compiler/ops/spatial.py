@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.spec import ShapeError
+from ogive.compiler.ops.empty import some
+from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size, size
 
 
@@ -26,8 +27,8 @@ def per_axis(value: Any, count: int, static: str, *, low: int | None = None) -> 
     return found
 
 
-def spatial(name: str, x: TensorType) -> tuple[Axis, Axis, tuple[Axis, ...]]:
-    """Batch, channels and the spatial axes of a channels-first tensor, whose rank is known."""
+def spatial(checker: Checker, name: str, x: TensorType) -> tuple[Axis, Axis, tuple[Axis, ...]]:
+    """Batch, channels and spatial axes of a channels-first tensor of known rank. The batch alone may be empty."""
     if x.rank is None:
         pack = next(axis.pack for axis in x.axes if axis.pack is not None)
         text = f"`{name}` must know its spatial axes; `*{pack}` may be any number of axes"
@@ -36,6 +37,8 @@ def spatial(name: str, x: TensorType) -> tuple[Axis, Axis, tuple[Axis, ...]]:
         text = f"`{name}` takes [batch, channels, ...] with at least one spatial axis, not {x}"
         raise ShapeError(text, code="E0303", operand=0)
     batch, channels, *rest = x.axes
+    for axis in (channels, *rest):
+        some(checker, axis, name)
     return batch, channels, tuple(rest)
 
 

@@ -17,6 +17,7 @@ from ogive.backends.onnx_model.graph.size_arithmetic import computed, scalar
 from ogive.compiler.ir.model import Const, Operand, Scalar
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.ops.held import lost
 from ogive.compiler.sizes import Size, Unknown, size
 
@@ -231,7 +232,7 @@ class Builder:
         """`Reshape` with 0 for axes that stay in their place and -1 for one more, where that says it."""
         if list(have) == list(want):
             return x
-        if any(item.is_number and item.number == 0 for item in want):  # 0 is a size, not a place to copy from
+        if any(map(may_be_empty, want)):  # 0 is a size, not a place to copy from, and -1 says nothing beside it
             return self.node("Reshape", x, self.shape(want), allowzero=1)
         entries: list[Size | int] = [
             item.number if item.is_number else 0 if i < len(have) and have[i] == item else item

@@ -16,6 +16,7 @@ from ogive.backends.onnx_model.taps import Taps, steps_seen
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.maybe import deployed_outputs
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_results
 from ogive.compiler.sizes import Size, size
 
@@ -30,6 +31,9 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
         _counted_out(walker, frame, node, count.number)
     elif node.op == "repeat" and node.path and _has_members(frame, node):
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
+        raise OnnxError(text, node.span)
+    elif node.op == "repeat" and may_be_empty(count):
+        text = f"`repeat {count}`, which may be no turn, is not supported in ONNX; state `where {count} >= 1`"
         raise OnnxError(text, node.span)
     else:
         _scan(walker, frame, _of_what_is_there(walker, frame, node), count)

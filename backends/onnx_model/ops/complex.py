@@ -8,7 +8,7 @@ import numpy as np
 
 from ogive.backends.onnx_model.graph.elems import NUMPY, ONNX
 from ogive.backends.onnx_model.graph.errors import OnnxError
-from ogive.backends.onnx_model.ops.complex_pairs import joined, part, parts, times
+from ogive.backends.onnx_model.ops.complex_pairs import joined, larger, modulus, part, parts, times
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
 from ogive.backends.onnx_model.ops.elementwise import cast
 from ogive.backends.onnx_model.ops.layout import pad
@@ -42,12 +42,16 @@ def mul(ctx: Context, node: Node, args: Args) -> str:
 
 
 def div(ctx: Context, node: Node, args: Args) -> str:
-    """A conj(b) / |b|²."""
+    """A conj(b) / |b|², of b as a multiple of its larger part: squares overflow and underflow."""
     a, b = given(args)
     if isinstance(node.inputs[1], Const):
         return ctx.node("Div", a, ctx.number(node.inputs[1].value, "float"))
-    square = ctx.node("ReduceSumSquare", b, ctx.array([-1]), keepdims=1)
-    return ctx.node("Div", times(ctx, _pair(ctx, node, a, 0), _conj(ctx, b)), square)
+    re, im = parts(ctx, b)
+    unit = unsqueezed(ctx, larger(ctx, re, im), [-1])
+    share = ctx.node("Div", b, unit)
+    square = ctx.node("ReduceSum", ctx.node("Mul", share, share), ctx.array([-1]), keepdims=1)
+    product = times(ctx, ctx.node("Div", _pair(ctx, node, a, 0), unit), _conj(ctx, share))
+    return ctx.node("Div", product, square)
 
 
 def _conj(ctx: Context, x: str) -> str:
@@ -95,19 +99,23 @@ def exp(ctx: Context, node: Node, args: Args) -> str:
 
 
 def sqrt(ctx: Context, node: Node, args: Args) -> str:
-    """√((|z| + re) / 2) + i sign(im) √((|z| - re) / 2), the root with a real part that is not negative."""
+    """The root whose real part is not negative: t = √((|z| + |re|) / 2) is its larger part, |im| / 2t the other."""
     x = operand(args)
     re, im = parts(ctx, x)
-    size = ctx.node("ReduceL2", x, ctx.array([-1]), keepdims=0)
     half, zero = ctx.number(0.5, "float"), ctx.number(0.0, "float")
-    up = ctx.node("Sqrt", ctx.node("Mul", ctx.node("Max", ctx.node("Add", size, re), zero), half))
-    down = ctx.node("Sqrt", ctx.node("Mul", ctx.node("Max", ctx.node("Sub", size, re), zero), half))
-    return joined(ctx, up, ctx.node("Where", ctx.node("Less", im, zero), ctx.node("Neg", down), down))
+    # both halves first, since the sum of two large ones overflows
+    size = ctx.node("Add", ctx.node("Mul", modulus(ctx, x), half), ctx.node("Mul", ctx.node("Abs", re), half))
+    large = ctx.node("Sqrt", size)
+    divisor = ctx.node("Where", ctx.node("Equal", large, zero), ctx.number(1.0, "float"), large)
+    small = ctx.node("Div", ctx.node("Mul", ctx.node("Abs", im), half), divisor)
+    right, below = ctx.node("GreaterOrEqual", re, zero), ctx.node("Less", im, zero)
+    up, side = ctx.node("Where", right, large, small), ctx.node("Where", right, small, large)
+    return joined(ctx, up, ctx.node("Where", below, ctx.node("Neg", side), side))
 
 
 def absolute(ctx: Context, node: Node, args: Args) -> str:
     """√(re² + im²)."""
-    return ctx.node("ReduceL2", operand(args), ctx.array([-1]), keepdims=0)
+    return modulus(ctx, operand(args))
 
 
 def equal(ctx: Context, node: Node, args: Args) -> str:

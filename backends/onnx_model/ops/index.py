@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ogive.backends.onnx_model.graph.elems import ONNX
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import operand, optional, squeezed, unsqueezed
+from ogive.backends.onnx_model.ops.operands import operand, optional, unsqueezed
 from ogive.backends.onnx_model.ops.slices import END, scalar
+from ogive.backends.onnx_model.ops.values import counted
 from ogive.compiler.ir.model import Node
 from ogive.compiler.sizes import Size, size
 
@@ -55,14 +56,11 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> str:
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> str:
-    """`OneHot`."""
-    index = operand(args)
-    if ctx.type(node.inputs[0]).elem == "i32":
-        index = ctx.node("Cast", index, to=ONNX["int"])
-    scalar_ = not ctx.type(node.inputs[0]).axes
-    index = unsqueezed(ctx, index, [0]) if scalar_ else index
-    found = ctx.node("OneHot", index, scalar(ctx, node.attr("n")), ctx.array([0, 1]), axis=-1)
-    return squeezed(ctx, found, [0]) if scalar_ else found
+    """Where the index is 0, 1, ..., n - 1: `OneHot` counts negative ones from the end."""
+    index, type = operand(args), ctx.type(node.inputs[0])
+    index = ctx.node("Cast", index, to=ONNX["int"]) if type.elem == "i32" else index
+    same = ctx.node("Equal", unsqueezed(ctx, index, [len(type.axes)]), counted(ctx, node.attr("n")))
+    return ctx.node("Cast", same, to=ONNX["int"])
 
 
 def topk(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from ogive.backends.onnx_model.ops.operands import given, operand, padded, squee
 from ogive.backends.onnx_model.ops.permute_reshape import Layout, arranged, atoms_of, layout, regrouped, single
 from ogive.backends.onnx_model.ops.slices import sliced
 from ogive.compiler.ir.model import Node
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.ops.recipe import Component, Recipe, Side, components, product
-from ogive.compiler.sizes import Size, size
+from ogive.compiler.sizes import Size, maximum, size
 
 
 def rearrange(ctx: Context, node: Node, args: Args) -> str | tuple[str, ...]:
@@ -115,7 +116,8 @@ def roll(ctx: Context, node: Node, args: Args) -> str:
     """The end before the start."""
     at: int = node.attr("axis")
     length = ctx.type(node.inputs[0]).axes[at].size
-    place, axis = ctx.size((size(0) - node.attr("by")) % length), ctx.array([at])
+    entries = maximum(length, 1) if may_be_empty(length) else length
+    place, axis = ctx.size((size(0) - node.attr("by")) % entries), ctx.array([at])
     last = ctx.node("Slice", operand(args), place, ctx.array([2**63 - 1]), axis)
     first = ctx.node("Slice", operand(args), ctx.array([0]), place, axis)
     return ctx.node("Concat", last, first, axis=at)

@@ -7,10 +7,11 @@ from string import ascii_letters
 
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import given, multiplied, operand, optional
+from ogive.backends.onnx_model.ops.operands import filled_up, given, multiplied, operand, optional
 from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arranged, atoms_of, layout, single, sizes_of
 from ogive.backends.onnx_model.ops.reduce import by_recipe, reduced
 from ogive.compiler.ir.model import Node
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.ops.recipe import Atom, Recipe
 from ogive.compiler.sizes import size
 
@@ -18,7 +19,9 @@ from ogive.compiler.sizes import size
 def matmul(ctx: Context, node: Node, args: Args) -> str:
     """`MatMul`."""
     left, right = (len(ctx.type(x).axes) for x in node.inputs)
-    return multiplied(ctx, operand(args), operand(args, 1), (left, right))
+    out = node.outputs[0].type.sizes
+    batch = out[: len(out) - (left > 1) - (right > 1)]
+    return multiplied(ctx, operand(args), operand(args, 1), (left, right), batch)
 
 
 def linear(ctx: Context, node: Node, args: Args) -> str:
@@ -120,16 +123,20 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
     rows = tuple(atoms[n] for n in out[cut:] if n in mine)
     columns = tuple(atoms[n] for n in out[cut:] if n in other)
     if not batch:
-        lead = single(rows) or ((),)
-        if rows and not columns and a[-1:] == (rows[-1:],):  # a vector stands where the matrix need not be transposed
+        empty = any(may_be_empty(atom.size) for atom in rows)  # then rows are one axis, since runtimes want no batch
+        lead: Layout = (rows,) if empty else single(rows) or ((),)
+        if (
+            rows and not columns and not empty and a[-1:] == (rows[-1:],)
+        ):  # a vector stands where the matrix need not be transposed
             x = arranged(ctx, x, a, (*single(rows[:-1]), summed, rows[-1:]))
             y = arranged(ctx, y, b, ((), summed))
             return arranged(ctx, ctx.node("MatMul", y, x), (*single(rows[:-1]), (), rows[-1:]), want)
         x = arranged(ctx, x, a, (*lead, summed))
         y = arranged(ctx, y, b, (summed, columns))
         return arranged(ctx, ctx.node("MatMul", x, y), (*lead, columns), want)
-    x = arranged(ctx, x, a, (*_spread(batch, mine), rows, summed))
-    y = arranged(ctx, y, b, (*_spread(batch, other), summed, columns))
+    sizes = [atom.size for atom in batch]
+    x = filled_up(ctx, arranged(ctx, x, a, (*_spread(batch, mine), rows, summed)), sizes)
+    y = filled_up(ctx, arranged(ctx, y, b, (*_spread(batch, other), summed, columns)), sizes)
     return arranged(ctx, ctx.node("MatMul", x, y), (*single(batch), rows, columns), want)
 
 

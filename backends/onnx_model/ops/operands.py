@@ -10,6 +10,7 @@ from ogive.backends.onnx_model.ops.context import Args, Context
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.sizes import Size, size
 
 ONE = size(1)
@@ -102,10 +103,17 @@ def padded(
     return ctx.node("Pad", x, ctx.shape([*before, *after]), value, ctx.array(list(range(rank))), mode=mode)
 
 
-def multiplied(ctx: Context, a: str, b: str, ranks: tuple[int, int]) -> str:
+def filled_up(ctx: Context, x: str, batch: Sequence[Size]) -> str:
+    """The matrices with all these batch axes, where one may be empty: runtimes broadcast no other to none."""
+    one = size(1)
+    return ctx.node("Expand", x, ctx.shape([*batch, one, one])) if any(map(may_be_empty, batch)) else x
+
+
+def multiplied(ctx: Context, a: str, b: str, ranks: tuple[int, int], batch: Sequence[Size] = ()) -> str:
     """`MatMul`, of vectors as of one row or column: ONNX Runtime (1.31) fuses a `Transpose` beside a vector wrongly."""
     row, column = ranks[0] == 1, ranks[1] == 1
     left, right = unsqueezed(ctx, a, [0]) if row else a, unsqueezed(ctx, b, [1]) if column else b
+    left, right = filled_up(ctx, left, batch), filled_up(ctx, right, batch)
     return squeezed(ctx, ctx.node("MatMul", left, right), [*([-2] if row else []), *([-1] if column else [])])
 
 

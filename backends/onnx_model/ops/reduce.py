@@ -34,7 +34,7 @@ def reduced(
     if op in ("any", "all"):
         whole = ctx.node("Cast", x, to=ONNX["i32"])
         found = ctx.node("ReduceMax" if op == "any" else "ReduceMin", whole, where, keepdims=0)
-        return ctx.node("Cast", found, to=ONNX["bool"])
+        return ctx.node("Greater", found, ctx.number(0, "i32"))  # the largest of nothing is far below 0
     if op == "norm":
         return _norm(ctx, x, settings.get("p", 2), where, elem)
     return _spread(ctx, x, op, where, [sizes[axis] for axis in axes], bool(settings.get("unbiased")), elem)

@@ -76,9 +76,10 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.one_hot(i, n)`."""
-    index = _long(operand(args), type_of(ctx, node.inputs[0]))
-    return call("F.one_hot", index, ctx.size(node.attr("n")))
+    """`(i.unsqueeze(-1) == torch.arange(n, device=i.device)).long()`: `F.one_hot` refuses what lies beyond n."""
+    index = ctx.once(operand(args), "index")
+    places = call("torch.arange", ctx.size(node.attr("n")), device=f"{index.at(ATOM)}.device")
+    return method(binary(method(index, "unsqueeze", "-1"), "==", places), "long")
 
 
 def topk(ctx: Context, node: Node, args: Args) -> Code:

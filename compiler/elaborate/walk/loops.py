@@ -27,6 +27,7 @@ from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.model import Graph, Loop
 from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence, given
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.sizes import Size, Unknown, ge, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -109,6 +110,8 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     length = steps[0][1].type.axes[positions[0]].size
     for (_, value), position in zip(steps[1:], positions[1:], strict=True):
         _same_length(frame, value.type.axes[position].size, length, tree.axis.span)
+    for each, (_, value) in zip(tree.steps, steps, strict=True):
+        inhabited(RuleChecker(frame, "", each.iterable.span), "scan", (value.type,))
     carried = [_carry(frame, c) for c in tree.carries]
     if any(value is BROKEN for _, value in carried):
         _lose(frame, tree.body)
@@ -245,6 +248,8 @@ class _Loop:
             if axis is not None:
                 label = self.turns[0][1].type.axes[axis].label
             at_least(frame, count, 1, f"the number of turns that `{tree.target.name}` collects", tree.span)
+            if axis is not None:
+                inhabited(RuleChecker(frame, "", tree.span), "scan", (tensor.type,))
             axes.insert(position, Axis(count, label))
             self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes)), tensor.when))
 
