@@ -119,9 +119,10 @@ def draws(builder: Builder, proto: ModelProto) -> bool:
 
 
 def _floating(arrays: Mapping[str, np.ndarray]) -> str:
-    """The float type of the model: that of its weights."""
+    """The float type of the model: that of its weights, or of the parts of complex ones where there are no others."""
     kinds = {dtype: name for name, dtype in NUMPY.items() if name in FLOATS}
     found = {kinds[array.dtype] for array in arrays.values() if array.dtype in kinds}
+    found = found or {kinds[array.real.dtype] for array in arrays.values() if array.dtype.kind == "c"}
     return found.pop() if len(found) == 1 else "f32"
 
 

@@ -149,7 +149,8 @@ def _of_file(runner: Runner, case: _Case, dtype: torch.dtype) -> list[np.ndarray
 
 def _floating(module: nn.Module, settings: Settings) -> torch.dtype:
     """The float type of the file, as torch's."""
-    kinds = {p.dtype for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()}
+    weights = (*module.parameters(), *module.buffers())
+    kinds = {p.dtype for p in weights if p.is_floating_point()} or {p.real.dtype for p in weights if p.is_complex()}
     own = kinds.pop() if len(kinds) == 1 else torch.float32
     return {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32, "f64": torch.float64}.get(
         settings.dtype or "", own

@@ -141,8 +141,8 @@ block Row(x: [n]) -> []
 where n >= 0:
     return sum(x) + 1
 block F(x: [b, n], past: [b, p, 2], i: int[b], o: [m, n]) -> (
-    s: [b], m: [b, n], r: [b, n], c: [b, p + 1, 2], h: int[b, 3], g: [b, (p + 1) // 2, 2], l: [b], e: [b, 2, p], k: bool[b],
-    y: [b, p, 3], f: [b, 2*p], z: [b, 3, p], t: [m], v: [m, 2, n],
+    s: [b], m: [b, n], r: [b, n], c: [b, p + 1, 2], h: int[b, 3], g: [b, (p + 1) // 2, 2], l: [b],
+    e: [b, 2, p], k: bool[b], y: [b, p, 3], f: [b, 2*p], z: [b, 3, p], t: [m], v: [m, 2, n],
 )
 where n >= 0, p >= 0, m >= 0:
     param w: [2, 3] = ones

@@ -32,6 +32,7 @@ class Constructor:
     initial: Initial = field(default_factory=Initial)
     numbers: dict[Unknown, str] = field(default_factory=dict)  # of loops whose modules are being made: variables
     declared: list[str] = field(default_factory=list)  # attributes that the type checker must be told
+    pairs: bool = False  # whether a weight is complex
 
     def name(self, unknown: Unknown) -> str:
         """The parameter of a size."""
@@ -123,8 +124,12 @@ class Constructor:
         for name, child in place.children.items() if not place.turned else ():
             self._initialized(child, access(name, target))
 
+    def _allocated(self, weight: Weight) -> Code:
+        self.pairs |= weight.type.elem == "complex"
+        return allocation(weight, self.size, self.number)
+
     def _weight(self, name: str, weight: Weight) -> None:
-        tensor = allocation(weight, self.size, self.number)
+        tensor = self._allocated(weight)
         if weight.kind == "state":
             kept = plain(name)
             self.lines.append(
@@ -143,7 +148,7 @@ class Constructor:
         if isinstance(place.member, Instance):
             return self.instance(place.member)
         if isinstance(place.member, Weight):
-            tensor = allocation(place.member, self.size, self.number)
+            tensor = self._allocated(place.member)
             return call("nn.Parameter" if place.member.kind == "param" else "nn.Buffer", tensor)
         if isinstance(place.member, Loop) or not place.children:
             return None
@@ -220,7 +225,16 @@ def class_lines(unit: Unit, file: File, written: Written, doc: list[str], *, roo
     if order or body:
         params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
         lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]
-    return [*lines, *written.head, *written.body, *keeping, *moving, *stepping]
+    return [*lines, *_applied(maker), *written.head, *written.body, *keeping, *moving, *stepping]
+
+
+def _applied(maker: Constructor) -> list[str]:
+    """Torch's `.double()` leaves complex weights as they are."""
+    if not maker.pairs:
+        return []
+    maker.file.helpers.setdefault("by_parts")
+    head = signature("def _apply", ["self", "fn: Callable[[Tensor], Tensor]", "recurse: bool = True"], " -> Any:", 4)
+    return [*head, "        return super()._apply(by_parts(fn), recurse)", ""]
 
 
 def _placed(text: str, indent: int) -> list[str]:

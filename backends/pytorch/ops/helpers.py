@@ -92,6 +92,30 @@ def layer_norm(
     return y if bias is None else y + bias
 '''
 
+BY_PARTS = '''
+def by_parts(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """What `.double()` and `.to()` do to each weight, done to both parts of complex ones, which are no halves."""
+
+    def applied(weight: Tensor) -> Tensor:
+        if not weight.is_complex():
+            return fn(weight)
+        before = torch.view_as_real(weight).flatten()
+        parts = fn(before)
+        if parts.is_complex():
+            return fn(weight)
+        if parts.dtype.itemsize < 4:
+            parts = before.to(parts.device, torch.float)
+        return torch.view_as_complex(parts.unflatten(0, (*weight.shape, 2)))
+
+    return applied
+'''
+
+ONE_HOT = '''
+def one_hot(index: Tensor, n: int) -> Tensor:
+    """1 at each index, on a new last axis of n; rows of an index beyond are 0."""
+    return (index.unsqueeze(-1) == torch.arange(n, device=index.device)).long()
+'''
+
 LINEAR_SCAN = '''
 def linear_scan(a: Tensor, b: Tensor, dim: int, h0: Tensor | None = None) -> Tensor:
     """h[t] = a[t] h[t-1] + b[t] along dim, in logarithmic depth (Blelloch 1990)."""
@@ -282,4 +306,6 @@ HELPERS: dict[str, str] = {
     "layer_norm": LAYER_NORM,
     "SmallGroupNorm": SMALL_GROUP_NORM,
     "linear_scan": LINEAR_SCAN,
+    "one_hot": ONE_HOT,
+    "by_parts": BY_PARTS,
 }

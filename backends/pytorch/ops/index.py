@@ -76,10 +76,8 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> Code:
-    """`(i.unsqueeze(-1) == torch.arange(n, device=i.device)).long()`: `F.one_hot` refuses what lies beyond n."""
-    index = ctx.once(operand(args), "index")
-    places = call("torch.arange", ctx.size(node.attr("n")), device=f"{index.at(ATOM)}.device")
-    return method(binary(method(index, "unsqueeze", "-1"), "==", places), "long")
+    """`one_hot(i, n)`: `F.one_hot` refuses what lies beyond n."""
+    return call(ctx.helper("one_hot").text, operand(args), ctx.size(node.attr("n")))
 
 
 def topk(ctx: Context, node: Node, args: Args) -> Code:
