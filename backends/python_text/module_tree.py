@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.names import class_name, fresh, plain, singular, snake
-from ogive.compiler.ir.model import Definition, Graph, Instance, Member, Model, Node, Weight
+from ogive.compiler.ir.model import Definition, Graph, Instance, Member, Model, Weight
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
-from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Unknown
 
 STEP = "    "
@@ -225,21 +225,6 @@ def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -
     return ask
 
 
-def effectful() -> Callable[[Definition], bool]:
-    """Whether a definition draws random numbers or changes a state, itself or below."""
-
-    def acts(definition: Definition, ask: Callable[[Definition], bool]) -> bool:
-        nodes = definition.graph.walk()
-        return any(acting(node, ask) for node in nodes)
-
-    def acting(node: Node, ask: Callable[[Definition], bool]) -> bool:
-        if node.op == "update" or (node.callee is not None and ask(node.callee)):
-            return True
-        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
-
-    return memo(acts)
-
-
 def seeded(model: Model) -> bool:
     """Whether anything but dropout draws random numbers when the model runs: then it takes a generator."""
 
@@ -247,7 +232,7 @@ def seeded(model: Model) -> bool:
         return any(
             ask(node.callee)
             if node.callee is not None
-            else node.op in OPS and OPS[node.op].random and node.op != "dropout"
+            else own_effect(node) & Effect.DRAWS and node.op != "dropout" and node.attr("dropout") is None
             for node in definition.graph.walk()
         )
 

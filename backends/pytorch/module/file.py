@@ -11,7 +11,6 @@ from ogive.backends.python_text.expr import Code
 from ogive.backends.python_text.module_tree import (
     Unit,
     definitions,
-    effectful,
     known_at_start,
     output_class,
     seeded,
@@ -32,6 +31,7 @@ from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.backends.pytorch.weights.inits import Initial
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
 from ogive.compiler.ir.model import Definition, Graph, Model
+from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
 from ogive.compiler.passes import TORCH, Pass, lowered
 from ogive.compiler.sizes import Unknown
@@ -64,7 +64,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
     file = File(
         known_at_start(model),
         known_at_start(model, numbers=True),
-        effectful(),
+        Effects(),
         seeded(model),
         depths,
         lone_groups(model),

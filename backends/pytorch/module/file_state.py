@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.module_tree import Known, Unit
 from ogive.backends.pytorch.module.states import copied_states
 from ogive.compiler.ir.model import Definition, Instance, Node, Weight
-from ogive.compiler.ops import OPS
+from ogive.compiler.ir_tools.effects import ORDERED, Effect, Effects, own_effect
 from ogive.compiler.sizes import Unknown
 
 
@@ -35,7 +35,7 @@ class File:
 
     known: Known
     made: Known  # the same where modules are made, numbers of iterations too
-    acts: Callable[[Definition], bool]
+    effects: Effects
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
     lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
@@ -56,11 +56,11 @@ class File:
 
     def acts_call(self, node: Node) -> bool:
         """Whether a call draws random numbers or changes a state."""
-        return node.callee is not None and self.acts(node.callee)
+        return node.callee is not None and bool(self.effects.of_definition(node.callee) & ORDERED)
 
     def draws(self, node: Node) -> bool:
         """Whether an operation draws random numbers."""
-        return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)
+        return bool(own_effect(node) & Effect.DRAWS)
 
     def helper(self, name: str) -> str:
         """A helper, whose text goes to the head of the file."""

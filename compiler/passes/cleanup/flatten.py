@@ -10,13 +10,13 @@ from ogive.compiler.ir.presence import ALWAYS, NEVER, given
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir.weights import weight_types
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import Maybe
 from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_results
 from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.sizes import Size, Unknown, size
 
 Names = dict[str, Operand]
-DROPPED = frozenset(("update", "tap"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,7 @@ class Flattening:
         return in_sizes(operand, place.sizes) if isinstance(operand, Const) else None
 
     def node(self, node: Node, names: Names, place: Place) -> list[Node]:
-        if node.op in DROPPED and not self.trained:
+        if own_effect(node) & (Effect.WRITES | Effect.SHOWS) and not self.trained:
             return []
         if node.op == "dropout" and not self.trained:
             names[node.outputs[0].name] = self.operand(node.inputs[0], names, place)

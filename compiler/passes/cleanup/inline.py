@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from ogive.compiler.ir.model import Bindings, Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, copied, with_operands
 from ogive.compiler.ir.weights import weight_types
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
-from ogive.compiler.ops import OPS
 from ogive.compiler.passes.cleanup.flatten import Place, inlined
 
 SMALL = 6  # operations; larger functions stay functions
@@ -125,7 +125,7 @@ def _wanted(node: Node, callee: Definition) -> bool:
     nodes = list(callee.graph.walk())
     if any(inner.op == "given" for inner in nodes) or any(operand is None for operand in node.inputs):
         return False
-    return len(nodes) <= SMALL or any(inner.op in OPS and OPS[inner.op].random for inner in nodes)
+    return len(nodes) <= SMALL or any(own_effect(inner) & Effect.DRAWS for inner in nodes)
 
 
 def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:

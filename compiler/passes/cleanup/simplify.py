@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, with_operands
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.states import changed
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import atoms_of
@@ -111,7 +112,7 @@ def _key(node: Node) -> object | None:
     """What equal nodes have in common; None for nodes that are never merged."""
     if node.op == "weight":
         return node.op, node.path, node.attrs
-    if node.op not in OPS or OPS[node.op].random or node.regions or node.callee is not None:
+    if node.op not in OPS or own_effect(node) & Effect.DRAWS or node.regions or node.callee is not None:
         return None
     return node.op, node.inputs, node.attrs, tuple(value.type for value in node.outputs)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import Place as Side
 from ogive.compiler.passes.cleanup.flatten import Place, inlined
@@ -91,7 +92,7 @@ class _Walk:
             return self.pattern(node)
         if spec.batching in ("value", "draw") and not node.operands:
             made = tuple(self.length(axis.size) for axis in node.outputs[0].type.axes)
-            return [made] if node.op in SAME or (spec.random and self.whole(made)) else None
+            return [made] if node.op in SAME or (own_effect(node) & Effect.DRAWS and self.whole(made)) else None
         if any(isinstance(x, Const) and self.hangs(x.value) for x in node.inputs):
             return None
         found = self.shaped(node, spec.batching)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ogive.compiler.ir.model import Definition, Graph, Model, Node
-from ogive.compiler.ops import OPS
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 
 
@@ -40,7 +40,7 @@ def live(model: Model) -> Node | None:
 
 def _drawing(graph: Graph) -> Iterator[Node]:
     for node in graph.walk():
-        if node.op in OPS and OPS[node.op].random:
+        if own_effect(node) & Effect.DRAWS:
             yield node
         elif node.callee is not None:
             yield from _drawing(node.callee.graph)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from ogive.compiler.ir.model import Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh, copied
-from ogive.compiler.ops import OPS
-from ogive.compiler.passes.infra.dce import acts
+from ogive.compiler.ir_tools.effects import Effects
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class _Numbers:
 
 def _alone(node: Node) -> bool:
     """Whether it changes something or draws numbers, so that two such nodes are never one."""
-    return not node.outputs or acts(node, {}) or (node.op in OPS and OPS[node.op].random) or node.callee is not None
+    return not node.outputs or bool(Effects().of(node)) or node.callee is not None
 
 
 def merged(asked: Graph, plain: Graph, fresh: Fresh) -> Graph:

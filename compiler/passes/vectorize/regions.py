@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ogive.compiler.ir.model import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
-from ogive.compiler.passes.vectorize.rules import draws, rule_of
+from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
+from ogive.compiler.passes.vectorize.rules import rule_of
 from ogive.compiler.passes.vectorize.values import Values, places
 from ogive.compiler.sizes import Size
 
@@ -42,7 +43,7 @@ def lift_nodes(values: Values, members: Members, nodes: Sequence[Node]) -> None:
         if node.op in STRUCTURE:
             STRUCTURE[node.op](values, members, node, inputs)
             continue
-        rule = rule_of(node.op) if any(map(values.has, inputs)) or draws(node) else None
+        rule = rule_of(node.op) if any(map(values.has, inputs)) or own_effect(node) & Effect.DRAWS else None
         if rule is None:
             _alone(values, node, inputs)
         else:
@@ -253,7 +254,7 @@ def call(values: Values, members: Members, node: Node, inputs: Sequence[Operand]
 
 def random(definition: Definition) -> bool:
     """Whether a definition draws random numbers, itself or below."""
-    return any(draws(node) or (node.callee is not None and random(node.callee)) for node in definition.graph.walk())
+    return bool(Effects().of_definition(definition) & Effect.DRAWS)
 
 
 def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:

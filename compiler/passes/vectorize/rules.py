@@ -113,8 +113,3 @@ def rule_of(op: str) -> Rule | None:
     """The rule of an operation; none for a value, which is the same at every index."""
     kind = OPS[op].batching
     return OWN[op] if kind == "own" else KINDS.get(kind)
-
-
-def draws(node: Node) -> bool:
-    """Whether an operation draws random numbers: every index draws its own."""
-    return node.op in OPS and (OPS[node.op].random or node.attr("dropout") is not None)

@@ -9,6 +9,7 @@ from math import prod
 from ogive.compiler.ir.model import Const, Graph, Init, Node, Operand, Scalar, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.passes.conversion.result import Note
@@ -61,8 +62,7 @@ class Static:
             return False
         if node.op == "weight":
             return node.path in self.weights and owned(node.path, scope)
-        spec = OPS.get(node.op)
-        if spec is None or spec.random or node.regions or node.callee is not None:
+        if node.op not in OPS or own_effect(node) & Effect.DRAWS or node.regions or node.callee is not None:
             return False
         inputs = all(x in scope.types if isinstance(x, str) else determined(x) for x in node.inputs)
         return inputs and all(determined(value) for _, value in node.attrs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ogive.compiler.ir.model import Graph, Node
-from ogive.compiler.ops import OPS
+from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.passes.conversion.result import Note
 
 MAPS = ("conv", "conv_transpose", "linear", "matmul", "einsum")
@@ -20,7 +20,7 @@ def left(graph: Graph, notes: Collection[Note], turns: str = "") -> Iterator[Not
         line = f"line {node.span.begin()[0]}" if node.span is not None else node.op
         if node.op == "batch_norm_train":
             yield Note(False, line, "the statistics of the batch are used when deployed too: no map by weights is that")
-        elif node.op in OPS and OPS[node.op].random:
+        elif own_effect(node) & Effect.DRAWS:
             yield Note(False, line, f"`{node.op}` draws numbers when deployed too: nothing folds through it")
         elif node.op == "each":
             yield Note(False, line, "`each` stacks the weights of its indices: what it applies stays as it is")
