@@ -55,7 +55,7 @@ def test_equal_draws_are_two_draws() -> None:
     """Attention that drops weights draws, as `dropout` does: two of them are never one."""
     text = """
 block Attend(q: [b, n, d]) -> [b, n, d]:
-    weights = q @ rearrange["b n d -> b d n"](q) |> softmax[-1] |> dropout[0.5]
+    weights = (q @ rearrange["b n d -> b d n"](q)) |> softmax[-1] |> dropout[0.5]
     return weights @ q
 
 block F(q: [b, n, d]) -> [b, n, d]:
