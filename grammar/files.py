@@ -31,5 +31,16 @@ def read_source(path: str | os.PathLike[str], limit: int = LIMIT) -> str | Diagn
     return _lines(text)
 
 
+def as_read(text: str, path: str) -> str | Diagnostic:
+    """A text as a file gives it that holds it: without a byte order mark, its line ends made `\\n`."""
+    text = _lines(text.removeprefix("\ufeff"))
+    half = next((at for at, each in enumerate(text) if "\ud800" <= each <= "\udfff"), None)
+    if half is None:
+        return text
+    message = f"U+{ord(text[half]):04X} is no character: no file can hold it"
+    shown = Chunk(text.encode("utf-8", "replace").decode(), path)
+    return Diagnostic("E0101", message, Span(shown, half, half + 1), help="leave it out")
+
+
 def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")

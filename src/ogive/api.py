@@ -17,7 +17,7 @@ from ogive.compiler.driver.workspace import Program as Checked
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.elaborate.modules.suggest import close
 from ogive.grammar.diagnostics import ArchError, Diagnostic
-from ogive.grammar.files import read_source
+from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
 from ogive.model import Model
 from ogive.origin import Origin
@@ -46,7 +46,10 @@ def load(path: AnyPath, *, allow_extern: bool = False) -> Program:
 @takes(text=string, path=string, allow_extern=flag)
 def source(text: str, path: str = "<text>", *, allow_extern: bool = False) -> Program:
     """Check a text; what it imports from files beside it is looked up beside `path`."""
-    checked = check_text(text, path, extern=allow_extern)
+    found = as_read(text, path)
+    if isinstance(found, Diagnostic):
+        raise ArchError((found,), render((found,)))
+    checked = check_text(found, path, extern=allow_extern)
     refuse(checked.diagnostics)
     return Program(checked)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ogive.grammar import syntax as s
 from ogive.grammar.chunks import cut
 from ogive.grammar.diagnostics import Diagnostic
-from ogive.grammar.files import read_source
+from ogive.grammar.files import as_read, read_source
 from ogive.grammar.generate import generate
 from ogive.grammar.parser import parse
 from ogive.grammar.render import render, to_json
@@ -120,6 +120,21 @@ def test_what_cannot_be_read_is_a_diagnostic(tmp_path: Path) -> None:
     assert latin.span.begin() == (2, 6)
     (tmp_path / "bom.arch").write_bytes(b"\xef\xbb\xbfconst a = 3\r\n")
     assert read_source(tmp_path / "bom.arch") == "const a = 3\n"
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_text_is_what_a_file_gives_that_holds_it(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.arch"
+    path.write_bytes(text.encode())
+    assert as_read(text, str(path)) == read_source(path)
+
+
+def test_a_half_of_a_character_is_a_diagnostic() -> None:
+    found = as_read("# a\r\n# \ud800\n", "<text>")
+    assert isinstance(found, Diagnostic)
+    assert (found.code, found.span.begin()) == ("E0101", (2, 3))
+    assert render([found]).encode()
 
 
 @settings(deadline=None)
