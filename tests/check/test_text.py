@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ogive
-from ogive.backends.pytorch.module.emit import emit
+from ogive.backends.pytorch.module.module.emit import emit
 from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.diagnostics import ArchError
 
