@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ogive
-from ogive.backends.pytorch.module.module.emit import emit
+from ogive.backends.pytorch.module.file import emit
 from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.diagnostics import ArchError
 
@@ -32,7 +32,7 @@ WAYS = {"crlf": CRLF, "cr": TEXT.replace("\n", "\r"), "mixed": TEXT.replace("\n"
         "mark": "\ufeff" + TEXT, "both": "\ufeff" + CRLF, "no end": TEXT.rstrip("\n")}  # fmt: skip
 # pairs that are one name for Python, which takes identifiers in the form NFKC
 PAIRS = [("\u00e9", "e\u0301"), ("\u212b", "\u00c5"), ("\ufb01", "fi"), ("\uff41", "a"), ("\U0001d431", "x"),
-         ("\u00b5", "\u03bc"), ("x\u00b2", "x2"), ("\u1e9b\u0323", "\u1e69"), ("a\u00aa", "aa"), ("\u2163", "IV")]  # fmt: skip
+         ("\u00b5", "\u03bc"), ("x\u00b2", "x2"), ("\u1e9b\u0323", "\u1e69"), ("\u2163", "IV")]  # fmt: skip
 PLACES = ["    {} = x * 2\n    {} = x * 3\n    return {} + {}\n", "    tap {} = x\n    tap {} = x\n    return x\n",
           "    param {}: [4]\n    param {}: [4]\n    return x * {} * {}\n",
           "    return x |> rearrange[\"{} {} -> {} {}\"]\n"]  # fmt: skip
