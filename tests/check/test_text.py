@@ -41,12 +41,12 @@ PLACES = ["    {} = x * 2\n    {} = x * 3\n    return {} + {}\n", "    tap {} = 
 @pytest.mark.parametrize("way", WAYS)
 def test_line_ends_and_marks_mean_nothing(way: str, tmp_path: Path) -> None:
     (tmp_path / "m.arch").write_bytes(WAYS[way].encode())
-    wanted = ogive.source(TEXT).models["M"]
-    for found in (ogive.source(WAYS[way]).models["M"], ogive.load(tmp_path / "m.arch").models["M"]):
+    wanted = ogive.source(TEXT, "m.arch").models["M"]
+    for found in (ogive.source(WAYS[way], "m.arch").models["M"], ogive.load(tmp_path / "m.arch").models["M"]):
         assert emit(found.ir) == emit(wanted.ir)
         assert found.weights == wanted.weights
         assert found.diagram().text("svg") == wanted.diagram().text("svg")
-    assert way == "no end" or ogive.source(WAYS[way]).models["M"].torch_source() == wanted.torch_source()
+    assert way == "no end" or ogive.source(WAYS[way], "m.arch").models["M"].torch_source() == wanted.torch_source()
 
 
 @pytest.mark.parametrize("way", WAYS)
