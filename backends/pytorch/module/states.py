@@ -33,7 +33,8 @@ def _used_otherwise(graph: Graph, path: str, names: frozenset[str], known: Known
             if path in changed(region, known) and _used_otherwise(region, path, inner, known):
                 return True
     only = _cone(graph, path)
-    readers = [node for name in names if name in graph.values for node in graph.users[name]]
+    # a call that is handed the state takes the state itself, not its value
+    readers = [node for name in names & set(graph.values) for node in graph.users[name] if name in node.inputs]
     return any(id(node) not in only and node not in holders for node in readers) or bool(names & set(graph.outputs))
 
 
