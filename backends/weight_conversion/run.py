@@ -113,7 +113,14 @@ def _computed(
         made = module.eval()()
     outputs = (made,) if isinstance(made, Tensor) else tuple(made)
     for path, tensor in zip(conversion.targets, outputs, strict=True):
-        yield from _turns(results[path], tensor)
+        yield from _turns(results[path], _apart_from(tensor))
+
+
+def _apart_from(tensor: Tensor) -> Tensor:
+    """A tensor without gradient (parts of a parameter have one even here) that is no part of another's memory."""
+    tensor = tensor.detach()
+    whole = tensor.is_meta or tensor.untyped_storage().nbytes() == tensor.nbytes
+    return tensor if whole else tensor.clone()
 
 
 def _turns(info: WeightInfo, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -194,3 +194,19 @@ def test_onnx_of_a_recipe_converts_what_it_is_given(tmp_path: Path) -> None:
     names = {initializer.name for initializer in onnx.load(tmp_path / "m.onnx").graph.initializer}
     assert "head.bias" in names
     assert not [name for name in names if "norm" in name]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_parts_of_flat_weights_are_tensors_of_their_own(dtype: torch.dtype) -> None:
+    text = (
+        "use std.nn (Linear)\nblock Mix[b](x: [h, b]) -> [h, 3]:\n    param w: [b] = ones\n"
+        "    return (x * w) |> Linear[b, 3]\n"
+        "block Main[k](x: [t, k]) -> [t, 3]:\n    param theta: [count[Mix[b=k]]] = normal\n    f = Mix[b=k]\n"
+        "    return f(x, weights=theta)\nmodel M = Main[k=4]\n"
+    )
+    model = ogive.source(text).models["M"]
+    net = model.torch().to(dtype)
+    for name in ("fold", "simplify"):
+        made = model.deploy(name).convert(net.state_dict(), dtype=None)
+        assert not any(tensor.requires_grad for tensor in made.values())
+        assert all(tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in made.values())

@@ -269,7 +269,7 @@ class Regions(Lifted):
             bound = {name for i in scope.block.inputs if not i.optional for a in i.type.dims for name in a.names}
             if not all(name in bound for a in type.dims for name in a.names):
                 type = Type("float", ())
-            chosen = Input(Ref(f"m{len(scope.block.inputs)}"), type, optional=True)
+            chosen = Input(Ref(f"opt{len(scope.block.inputs)}"), type, optional=True)
             scope.block.inputs.append(chosen)
         there = Var(chosen.ref, chosen.type, 3.0)
         heads: list[Parts] = [("if given(", chosen.ref, ")")]

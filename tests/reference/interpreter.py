@@ -17,7 +17,7 @@ from reference.arrays import Array, stack
 from reference.initial import initial
 from reference.store import Store, rows_of
 from reference.table import EXACT, OPS
-from reference.world import Improper, Op, Unmet, World, dtype_of, number, shape_of
+from reference.world import CANCELLING, Improper, Op, Unmet, World, dtype_of, number, shape_of
 
 Values = dict[str, Array | None]
 
@@ -151,7 +151,9 @@ class Machine:
         if world.strict:
             proper(node, [x for x in operands if x is not None], results)
         if world.noise is not None and not exact:
-            results = [world.rounded(x, value.type.elem) for x, value in zip(results, node.outputs, strict=True)]
+            given = operands[0] if node.op in CANCELLING else None
+            given = Array(np.ones(())) if node.op == "sigmoid" else given
+            results = [world.rounded(x, value.type.elem, given) for x, value in zip(results, node.outputs, strict=True)]
         return results
 
     # --- weights ------------------------------------------------------------------------------------------------------

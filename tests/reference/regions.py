@@ -140,6 +140,8 @@ def _rejoined(frame: Frame, node: Node, number: int, rows: list[Array | None]) -
     axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:place])
     found = [row for row in rows if row is not None]
     assert len(found) == len(rows)
+    if not found:  # no index: no entries
+        return Array(np.zeros(shape_of(value.type, frame.env, frame.packs), dtype_of(value.type.elem)))
     return stack(found, axis)
 
 

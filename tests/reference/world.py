@@ -17,6 +17,9 @@ from reference.arrays import Array, Numbers
 DTYPES = {"int": np.int64, "i64": np.int64, "i32": np.int32, "bool": np.bool_, "complex": np.complex128}
 # the roundings of float types that a program names; all is computed in float64 here
 UNITS = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
+# what kernels of float32 compute as 1 and a number close to -1, so that what is left of a small result is rounding
+CANCELLING = frozenset(("silu", "gelu", "gelu_tanh"))
+SINGLE, SMALLEST = 2.0**-24, 2.0**-126  # of float32: its rounding, its smallest normal number
 
 
 class Improper(Exception):
@@ -84,13 +87,18 @@ class World:
             del self.decisions[noted:]
         del self.draws[drawn:]
 
-    def rounded(self, array: Array, elem: str) -> Array:
-        """An array as if each entry had been rounded once."""
+    def rounded(self, array: Array, elem: str, given: Array | None = None) -> Array:
+        """An array as if each entry had been rounded once; as a part of the operand `given`, where that cancels."""
         unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
         if not unit or not array.smooth or self.noise is None:
             return array
         factor = 1 + unit * _waves(array.value, self.noise.uniform(0, 1))
-        return Array(array.value * factor, ((array, lambda g: g),))
+        if unit >= SINGLE:  # what is less than the smallest number of float32 is lost
+            factor = np.where(np.abs(array.value) < SMALLEST, 0.0, factor)
+        rounded = array.value * factor
+        if given is not None and unit >= SINGLE:
+            rounded = rounded + (factor - 1) * np.abs(given.value)
+        return Array(rounded, ((array, lambda g: g),))
 
 
 def _waves(x: Numbers, phase: float) -> Numbers:

@@ -279,9 +279,12 @@ class Block:
         made = tuple((unknown, found.get(unknown, value)) for unknown, value in flat.items())
         if any(value.subs(self.sizes) != flat[unknown] for unknown, value in made):
             raise Apart
-        for name, value in zip(callee.graph.outputs, outputs, strict=True) if self.strict else ():
-            type = type_in_sizes(callee.graph.values[str(name)].type, dict(made))
-            if [axis.size for axis in type.axes] != [axis.size for axis in value.type.axes]:
+        given = zip(callee.graph.inputs, inputs, strict=True)
+        types = [(value.type, self.types[x]) for value, x in given if isinstance(x, str)]
+        results = zip(callee.graph.outputs, outputs, strict=True)
+        types += [(callee.graph.values[str(x)].type, value.type) for x, value in results]
+        for inner_type, type in types if self.strict else ():
+            if [axis.size for axis in type_in_sizes(inner_type, dict(made)).axes] != [axis.size for axis in type.axes]:
                 raise Apart
         return made
 
