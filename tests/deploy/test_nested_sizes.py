@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ogive
-from ogive.compiler.verify import verify
+from ogive.compiler.ir_tools.verify import verify
 
 INNER = {
     "derived": "    g = F{w}\n    v = grad[g](x)\n",
