@@ -11,10 +11,7 @@ from ogive.grammar.diagnostics import Diagnostic
 
 
 def _name(b: Builder, start: int, end: int, kids: Kids) -> s.Expr:
-    text = b.text(kids[0])
-    if text == "inf":
-        return s.Number(span=b.span(start, end), value=float("inf"))
-    return s.Name(span=b.span(start, end), id=text)
+    return s.Name(span=b.span(start, end), id=b.text(kids[0]))
 
 
 def _number(b: Builder, start: int, end: int, kids: Kids) -> s.Number:

@@ -32,7 +32,7 @@ class Name(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Number(Expr):
-    """An int or a float literal; `inf` is a Number too."""
+    """An int or a float literal; `inf` is a Name."""
 
     value: int | float
 

@@ -33,7 +33,7 @@ def named(cls: Any, /, **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any
 targets = node(s.Target, name=names)
 atoms = st.one_of(
     node(s.Name, id=names),
-    node(s.Number, value=st.integers(0, 10**30) | st.floats(min_value=0, allow_nan=False)),
+    node(s.Number, value=st.integers(0, 10**30) | st.floats(min_value=0, allow_nan=False, allow_infinity=False)),
     node(s.String, value=strings),
     node(s.Constant, value=st.sampled_from([True, False, None])),
 )

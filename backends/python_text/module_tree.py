@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.names import class_name, fresh, plain, singular, snake
+from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, plain, singular, snake
+from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Instance, Member, Model, Weight
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
@@ -39,6 +40,9 @@ def places(definition: Definition) -> Place:
     for member in definition.members:
         place = root
         for part in member.path.split("."):
+            if part in MODULE_DATA:
+                said = f"every module of torch keeps data of its own as `{part}`, so nothing in it can have this name"
+                raise LoweringError(said, getattr(member, "span", None) or definition.span)
             path = f"{place.path}.{part}" if place.path else part
             place = place.children.setdefault(part, Place(path))
         place.member = member

@@ -9,11 +9,23 @@ from collections.abc import Iterable
 from ogive.backends.pytorch.ops.helpers import HELPERS
 
 # what the emitted code itself uses, and names that linters refuse
-RESERVED = frozenset((*HELPERS, "Group", "Taps", "around", "member", "self",
+RESERVED = frozenset((*HELPERS, "Group", "Taps", "around", "member", "self", "taps", "generator", "training", "like",
                       "torch", "nn", "F", "Tensor", "math", "l", "O", "I", "_", "super", "range", "zip",
                       "enumerate", "min", "max", "int", "float", "bool", "len", "list", "tuple", "NamedTuple",
-                      "Any", "print", "type", "slice", "None", "expect", "misfit"))  # fmt: skip
+                      "Any", "print", "type", "slice", "None", "FLOATS", "Callable", "Sequence", "importlib",
+                      "getattr", "isinstance", "reversed", "str", "ValueError", "dict", "once", "outside", "saving",
+                      "Calls"))  # fmt: skip
 
+# what an nn.Module keeps in its own dict: with a member of such a name, `train()` or `load_state_dict` breaks it (a
+# test keeps the list current)
+MODULE_DATA = frozenset(
+    """
+training _parameters _buffers _modules _non_persistent_buffers_set _backward_pre_hooks _backward_hooks
+_is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks
+_forward_pre_hooks_with_kwargs _state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks
+_load_state_dict_post_hooks
+""".split()
+)
 # attributes of nn.Module: a member of such a name lives in the module's tables only (a test keeps the list current)
 MODULE_ATTRIBUTES = frozenset(
     """
@@ -29,10 +41,16 @@ state_dict to to_empty train training type constrain run xpu zero_grad after_ste
 
 
 def identifier(text: str) -> str:
-    """The text as a Python identifier: `x'` is `x_prime`."""
+    """The text as a Python identifier: `x'` is `x_prime`, `class` is `class_`, `__x` is `_x`, `_` is `y`.
+
+    Names with two underscores at the front are rewritten inside of classes, or are Python's own.
+    """
     name = re.sub(r"\W", "_", text.replace("'", "_prime"), flags=re.ASCII)
-    if not name or name[0].isdigit():
-        name = f"_{name}" if name else "y"
+    name = re.sub(r"^__+", "_", name)
+    if name in ("", "_"):
+        return "y"
+    if name[0].isdigit():
+        name = f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) or name in ("match", "case") else name
 
 
@@ -46,6 +64,19 @@ def fresh(base: str, taken: Iterable[str] | frozenset[str] = ()) -> str:
     while f"{name}_{number}" in used:
         number += 1
     return f"{name}_{number}"
+
+
+def fields(names: Iterable[str]) -> tuple[str, ...]:
+    """The fields of a named tuple: identifiers that differ and begin with a letter."""
+    found: dict[str, None] = {}
+    for each in names:
+        base = identifier(identifier(each).lstrip("_") or "y")
+        name, number = base, 1
+        while name in found:
+            number += 1
+            name = f"{base}_{number}"
+        found[name] = None
+    return tuple(found)
 
 
 def class_name(text: str) -> str:
@@ -70,6 +101,6 @@ def singular(label: str) -> str:
 
 
 def plain(name: str) -> bool:
-    """Whether a member of this name can be an ordinary attribute of a module."""
-    usable = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
+    """Whether a member of this name can be an ordinary attribute of a module; torch's own may begin with `_`."""
+    usable = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
     return usable and name not in MODULE_ATTRIBUTES

@@ -65,7 +65,7 @@ class Shapes:
     def attribute(self, unknown: Unknown) -> str:
         """What the module stores of a size that is known when it is made."""
         if unknown not in self.stored:
-            name = identifier(unknown.name)
+            name = identifier(unknown.name).lstrip("_")
             while name in self.members or name in self.stored.values() or not plain(name):
                 name += "_size"
             self.stored[unknown] = name

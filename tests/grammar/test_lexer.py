@@ -99,8 +99,7 @@ def test_a_line_between_two_levels_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0", 0), ("10_000", 10_000), ("1.5", 1.5), ("1.", 1.0), (".5", 0.5), ("1e-3", 1e-3), ("2.5E+2", 250.0),
-     ("inf", float("inf"))],
+    [("0", 0), ("10_000", 10_000), ("1.5", 1.5), ("1.", 1.0), (".5", 0.5), ("1e-3", 1e-3), ("2.5E+2", 250.0)],
 )  # fmt: skip
 def test_numbers(text: str, value: float) -> None:
     (stmt,) = body(f"y = {text}")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ogive.backends.python_text.names import MODULE_ATTRIBUTES
+from ogive.backends.python_text.names import MODULE_ATTRIBUTES, MODULE_DATA
 from ogive.backends.python_text.pretty import flat, parse
 from ogive.backends.python_text.wrap import statement
 
@@ -82,7 +82,10 @@ def test_statements_are_laid_out_as_ruff_does(indent: int, tmp_path: Path) -> No
 
 def test_names_of_module_attributes_are_current() -> None:
     # in a process of its own: what other tests import may add attributes
-    script = "from torch import nn; print(*dir(nn.Module()))"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    public = {name for name in found if not name.startswith("_")}
+    script = "from torch import nn; print(*dir(nn.Module())); print(*vars(nn.Module()))"
+    found, data = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    public = {name for name in found.split() if not name.startswith("_")}
     assert public - {"dump_patches"} <= MODULE_ATTRIBUTES
+    assert set(data.split()) <= MODULE_DATA

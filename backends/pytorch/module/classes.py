@@ -161,6 +161,8 @@ class Constructor:
             turns = [parts.get(str(number), Code("nn.Module()")) for number in range(last + 1)]
             return Code(f"nn.ModuleList([{', '.join(map(str, turns))}])")
         self.file.helpers.setdefault("Group")
+        if not all(plain(name) and name != "self" for name in parts):
+            self.file.named_groups = True
         if all(name.isidentifier() and not iskeyword(name) for name in parts):
             return call("Group", **parts)
         pairs = ", ".join(f'"{name}": {value}' for name, value in parts.items())

@@ -17,7 +17,7 @@ from ogive.backends.python_text.module_tree import (
     unit_of,
     unmade,
 )
-from ogive.backends.python_text.names import fresh, identifier
+from ogive.backends.python_text.names import fields, fresh
 from ogive.backends.python_text.size_exprs import scalar_code
 from ogive.backends.python_text.wrap import signature, statement
 from ogive.backends.pytorch.module.autograd import apart, derived
@@ -44,6 +44,18 @@ class Group(nn.Module):
         super().__init__()
         for name, member in members.items():
             setattr(self, name, member)
+'''
+NAMED_GROUP = '''
+class Group(nn.Module):
+    """Modules and parameters that stand under one name, whatever their own names are."""
+
+    def __init__(self, /, **members: Any) -> None:
+        super().__init__()
+        for name, member in members.items():
+            kinds = (nn.Module, nn.Parameter, Tensor)
+            tables = (self._modules, self._parameters, self._buffers)
+            held = next(t for kind, t in zip(kinds, tables) if isinstance(member, kind))
+            held[name] = member
 '''
 MEMBER = '''
 def member(module: nn.Module, name: str) -> Any:
@@ -127,9 +139,9 @@ def _sections(unit: Unit, file: File, model: Model | None = None) -> list[str]:
     output = output_class(unit)
     if output is not None:
         file.imports.add("typing.NamedTuple")
-        pairs = zip(unit.definition.output_names, unit.graph.outputs, strict=True)
-        fields = [f"    {identifier(str(name))}: {kind_of(unit, x)}" for name, x in pairs]
-        sections.append("\n".join([f"class {output}(NamedTuple):", *fields]))
+        pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
+        lines_of = [f"    {name}: {kind_of(unit, x)}" for name, x in pairs]
+        sections.append("\n".join([f"class {output}(NamedTuple):", *lines_of]))
     return [*sections, "\n".join(lines)]
 
 
@@ -214,7 +226,7 @@ def _indented(text: str) -> list[str]:
 def _assembled(model: Model, file: File, sections: list[str]) -> str:
     if any("member(" in section for section in sections):
         file.helpers.setdefault("member")
-    texts = {**HELPERS, **HELPERS_TEXT, **REPLAY}
+    texts = {**HELPERS, **HELPERS_TEXT, **REPLAY, **({"Group": NAMED_GROUP} if file.named_groups else {})}
     helpers = [texts[name].strip("\n") for name in file.helpers]
     text = "\n\n\n".join([*helpers, *sections])
     head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.wrap import signature, statement
 from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.model import Node
@@ -89,10 +90,12 @@ def outside(writer: Writer) -> str:
 
 def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:
     """The `forward` of a model with taps; what it does otherwise is `run`."""
+    seen = fresh("seen", names)
+    outputs = fresh("outputs", (*names, seen))
     args = ", ".join([*names, *(["generator=generator"] if draws else [])])
-    body = ["if not taps:", f"    return self.run({args})", "seen = Taps({})",
-            f"outputs = self.run({f'{args}, ' if args else ''}taps=seen)",
-            "return outputs, {path: seen.found(path) for path in taps}"]  # fmt: skip
+    body = ["if not taps:", f"    return self.run({args})", f"{seen} = Taps({{}})",
+            f"{outputs} = self.run({f'{args}, ' if args else ''}taps={seen})",
+            f"return {outputs}, {{path: {seen}.found(path) for path in taps}}"]  # fmt: skip
     doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all turns of a loop), by path."""'
     lines = [
         *signature(

@@ -114,7 +114,7 @@ class Writer:
             inputs = [name for name, _ in self.scope.shapes.inputs]
             return call("torch.empty", Code("0"), device=Code(f"{inputs[0]}.device") if inputs else None)
         if not self.like:
-            self.like = self.scope.claim("like")
+            self.like = "like"
         return Code(self.like)
 
     def once(self, code: Code, hint: str) -> Code:

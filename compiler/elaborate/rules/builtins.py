@@ -16,7 +16,7 @@ from ogive.compiler.sizes import Size, added, ceil_div, maximum, minimum, size
 
 AXES = 1_000  # of one tensor
 
-CONSTANTS: dict[str, Any] = {"pi": math.pi}
+CONSTANTS: dict[str, Any] = {"inf": math.inf, "pi": math.pi}
 
 
 class Misuse(Exception):

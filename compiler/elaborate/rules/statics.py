@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.modules import suggest
+from ogive.compiler.elaborate.rules.builtins import CONSTANTS
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -48,7 +49,7 @@ def kinds(decl: syntax.StaticDecl, block: Declared, seen: frozenset[str] = froze
             return ("float",)
         case syntax.Number(value=value):
             return ("size",) if value >= 1 else ("nat",)
-        case syntax.Unary(op="-", operand=syntax.Number(value=float())):
+        case syntax.Unary(op="-", operand=syntax.Number(value=float()) | syntax.Name(id="inf" | "pi")):
             return ("float",)
         case syntax.Unary(op="-"):
             return ("int",)
@@ -61,7 +62,9 @@ def kinds(decl: syntax.StaticDecl, block: Declared, seen: frozenset[str] = froze
         case syntax.Name(id=id):
             others = (s for s in block.statics if s.name == id and s is not decl and id not in seen)
             other = next(others, None)
-            return kinds(other, block, seen | {decl.name, id}) if other is not None else ("block",)
+            if other is None:
+                return ("float",) if id in CONSTANTS else ("block",)
+            return kinds(other, block, seen | {decl.name, id})
         case syntax.Brackets() | syntax.Compose():
             return ("block",)
         case syntax.Binary(op="/") | syntax.Call(func=syntax.Name(id="sqrt" | "log" | "exp" | "log2")):

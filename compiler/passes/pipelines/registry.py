@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from inspect import signature
+from math import inf
 from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -168,9 +169,11 @@ def _literal(tree: syntax.Expr) -> Any:
     match tree:
         case syntax.Number(value=value) | syntax.String(value=value) | syntax.Constant(value=value):
             return value
+        case syntax.Name(id="inf"):
+            return inf
         case syntax.ListExpr(items=items):
             return tuple(_literal(item) for item in items)
-        case syntax.Unary(op="-", operand=syntax.Number(value=value)):
-            return -value
+        case syntax.Unary(op="-", operand=syntax.Number() | syntax.Name(id="inf") as operand):
+            return -_literal(operand)
         case _:
             return tree.span.text
