@@ -14,6 +14,7 @@ RESERVED = frozenset((*HELPERS, "Group", "Taps", "around", "member", "self", "ta
                       "enumerate", "min", "max", "int", "float", "bool", "len", "list", "tuple", "NamedTuple",
                       "Any", "print", "type", "slice", "None", "FLOATS", "Callable", "Sequence", "importlib",
                       "getattr", "isinstance", "reversed", "str", "ValueError", "dict", "once", "outside", "saving",
+                      "functools", "inspect", "sys",
                       "Calls"))  # fmt: skip
 
 # what an nn.Module keeps in its own dict: with a member of such a name, `train()` or `load_state_dict` breaks it (a
