@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ogive.compiler.ir.types import FLOATS, TensorType
-from ops import test_algebra, test_elementwise, test_kernels, test_norms, test_pools, test_values
+from ops import test_algebra, test_elementwise, test_index, test_kernels, test_norms, test_pools, test_values
 from ops.cases import Case
 from ops.harness import Collected, Names, function_of, node_of, shape_at, tensor
 
@@ -52,7 +52,8 @@ def test_on_meta(case: Case) -> None:
 
 # torch has these in whole and double precision alone
 FULL = ("solve", "solve_triangular", "cholesky", "inverse", "det", "complex", "fft", "rfft")
-HALVES = [case for case in CASES if case.op not in FULL and case.statics != {"type": "complex"}]
+INDEX = [case for case in test_index.CASES if len(case.inputs) > 1]
+HALVES = [case for case in (*CASES, *INDEX) if case.op not in FULL and case.statics != {"type": "complex"}]
 
 
 @pytest.mark.parametrize("case", HALVES, ids=str)
@@ -64,6 +65,24 @@ def test_under_autocast(case: Case) -> None:
         found = results(op(*mixed, anchor=torch.empty(())))
     assert [tuple(y.shape) for y in found] == shapes
     assert all(y.is_floating_point() for y, type in zip(found, types, strict=True) if type.elem in FLOATS)
+
+
+@pytest.mark.parametrize("case", INDEX, ids=str)
+def test_the_other_way_under_autocast(case: Case) -> None:
+    op, operands, shapes, _ = prepared(case)
+    mixed = [x.bfloat16() if i and x.is_floating_point() else x for i, x in enumerate(operands)]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = results(op(*mixed, anchor=torch.empty(())))
+    assert [tuple(y.shape) for y in found] == shapes
+
+
+@pytest.mark.parametrize("case", INDEX, ids=str)
+def test_indices_of_32_bits(case: Case) -> None:
+    op, operands, _, _ = prepared(case)
+    wanted = results(op(*operands, anchor=torch.empty(())))
+    others = [x.int() if x.dtype == torch.int64 else x for x in operands]
+    for a, b in zip(results(op(*others, anchor=torch.empty(()))), wanted, strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.slow

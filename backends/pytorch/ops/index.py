@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ogive.backends.python_text.expr import ATOM, Code, binary, call, method
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
@@ -59,20 +61,35 @@ def put(ctx: Context, node: Node, args: Args) -> Code:
     if start != size(0):
         place = binary(place, "+", ctx.size(start))
     if length == size(1):
-        places = method(place, "reshape", "1")
+        places = method(method(place, "reshape", "1"), "long")
     else:
         device = f"{operand(args).at(ATOM)}.device"
-        places = binary(place, "+", call("torch.arange", ctx.size(length), device=device))
-    return method(operand(args), "index_copy", at, _long(places, type_of(ctx, node.inputs[2])), operand(args, 1))
+        places = binary(
+            place, "+", call("torch.arange", ctx.size(length), device=device)
+        )  # of whole numbers in 64 bits
+    return method(operand(args), "index_copy", at, places, operand(args, 1))
 
 
 def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
-    """`x.scatter_add(1, i, src)`, or `x.index_add(1, i, src)` for an index of one axis."""
-    at = str(dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
+    """`src.new_zeros(n).scatter_add(1, i, src)`, or `x.index_add(1, i, src)` for an index of one axis.
+
+    Both must have one type, which autocast does not see to: constants take that of what is added, which else takes x's.
+    """
+    type = type_of(ctx, node.inputs[0])
+    at, x, added = str(dim(type, node.attr("axis"))), operand(args), operand(args, 2)
+    new = NEW.match(x.text)
+    if new is not None and type.floating:
+        added = ctx.once(added, "added")
+        x = Code(added.text + x.text[new.end("like") :])
+    elif type.floating:
+        x = ctx.once(x, "x")
+        added = method(added, "type_as", x)
     if node.attr("along"):
-        return method(operand(args), "index_add", at, operand(args, 1), operand(args, 2))
-    index = _long(operand(args, 1), type_of(ctx, node.inputs[1]))
-    return method(operand(args), "scatter_add", at, index, operand(args, 2))
+        return method(x, "index_add", at, operand(args, 1), added)
+    return method(x, "scatter_add", at, _long(operand(args, 1), type_of(ctx, node.inputs[1])), added)
+
+
+NEW = re.compile(r"(?P<like>[A-Za-z_][\w.]*)\.new_(?:zeros|ones|full)\(")
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> Code:
