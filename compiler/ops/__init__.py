@@ -17,7 +17,7 @@ from ogive.compiler.ops import (
     reduce,
     values,
 )
-from ogive.compiler.ops.spec import OpSpec
+from ogive.compiler.ops.spec import OpSpec, Trait
 
 FAMILIES: tuple[tuple[OpSpec, ...], ...] = (
     layout.OPS,
@@ -43,3 +43,11 @@ def _by_name(families: tuple[tuple[OpSpec, ...], ...]) -> dict[str, OpSpec]:
 
 
 OPS: dict[str, OpSpec] = _by_name(FAMILIES)
+
+
+def has(op: str, trait: Trait) -> bool:
+    """Whether an operation of this name declares a trait; structural operations declare none."""
+    return op in OPS and trait in OPS[op].traits
+
+
+__all__ = ["FAMILIES", "OPS", "OpSpec", "Trait", "has"]

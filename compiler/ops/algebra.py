@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve, resolve_all
 from ogive.compiler.ops.empty import inhabited
-from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import Size, size
 
 Types = Sequence[Any]  # TensorType, Const or None for each operand
@@ -201,18 +201,21 @@ OPS = (
     _op("real", "x", _part("real", "float"), "Re x", "align", kind="elementwise", linear=(0,)),
     _op("imag", "x", _part("imag", "float"), "Im x", "align", kind="elementwise", linear=(0,)),
     _op("conj", "x", _part("conj", "complex"), "Re x - i Im x", "align", kind="elementwise"),
-    _op("solve", "a, b", _solve, "x with a x = b", "own", linear=(1,)),
+    _op("solve", "a, b", _solve, "x with a x = b", "own", linear=(1,), traits=Trait.FINITE),
     _op(
         "solve_triangular", "a, b", _solve_triangular, "x with a x = b, a triangular", "own",
         StaticSpec("upper", "bool", False), StaticSpec("unitriangular", "bool", False), linear=(1,),
+        traits=Trait.FINITE,
     ),
-    _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a", "each"),
-    _op("inverse", "a", _matrix("inverse", SMOOTH, 2, True), "a⁻¹", "each"),
+    _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a", "each",
+        traits=Trait.FINITE),
+    _op("inverse", "a", _matrix("inverse", SMOOTH, 2, True), "a⁻¹", "each", traits=Trait.FINITE),
     _op("det", "a", _matrix("det", SMOOTH, 0), "det a", "each"),
     _op(
         "linear_scan", "a, b, h0?", _linear_scan, "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0", "own",
         StaticSpec("axis", "axis"),
     ),
-    _op("stop_gradient", "x", _stop_gradient, "x; no gradient flows", "align", kind="elementwise", linear=(0,)),
+    _op("stop_gradient", "x", _stop_gradient, "x; no gradient flows", "align", kind="elementwise", linear=(0,),
+        traits=Trait.HANDS_ON | Trait.SAME_POLES),
     _op("grad_as", "value, surrogate", _grad_as, "value, with the gradient of surrogate", "each", kind="elementwise"),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.types import ELEMENTS, FLOATS, INTS, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.held import fits, number_of
-from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
 
 REAL = (*FLOATS, *INTS)
 NUMERIC = (*REAL, "complex")
@@ -29,7 +29,7 @@ def unary(
     elems: Sequence[str] = FLOATS,
     gives: Callable[[str], str] | None = None,
     linear: bool = False,
-    flat: bool = False,
+    traits: Trait = Trait.NONE,
     **settings: Any,
 ) -> OpSpec:
     """An operation of one tensor with float settings; `gives` maps the element type where it changes."""
@@ -40,7 +40,7 @@ def unary(
         return (x.with_elem(gives(x.elem)) if gives else x,), {key: statics[key] for key in settings}
 
     specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
-    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else (), flat=flat)
+    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else (), traits=traits)
 
 
 def binary(
@@ -51,7 +51,7 @@ def binary(
     elems: Sequence[str] = NUMERIC,
     gives: str | None = None,
     linear: tuple[int, ...] = (),
-    flat: bool = False,
+    traits: Trait = Trait.NONE,
 ) -> OpSpec:
     """An operation of two operands, of which one may be a literal; `verb` is what a message says of them."""
 
@@ -61,11 +61,11 @@ def binary(
             require_elem(name, type, elems, operand)
         return (TensorType(gives or elem, align(checker, types, verb)),), {}
 
-    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, flat=flat, literals=True)
+    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, traits=traits, literals=True)
 
 
 def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
-    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool", flat=True)
+    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool", traits=Trait.FLAT)
 
 
 def _whole_quotient(name: str, spec: OpSpec) -> OpSpec:
@@ -169,7 +169,7 @@ OPERATORS = (
     binary("sub", "a - b", "subtracts {b} from {a}"),
     binary("mul", "a b", "multiplies {a} by {b}", linear=(0, 1)),
     _op("div", "a, b", _div, "a / b", linear=(0,), literals=True),
-    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL, flat=True)),
+    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL, traits=Trait.FLAT)),
     _whole_quotient("%", binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL)),
     _op("pow", "a, b", _pow, "a^b", literals=True),
     unary("neg", "-x", elems=NUMERIC, linear=True),
@@ -183,49 +183,51 @@ OPERATORS = (
     binary("maximum", "max(a, b)", "takes the maximum of {a} and {b}", elems=REAL),
     _op("select", "c, a, b", _select, "a where c, else b", literals=True),
     _op("lerp", "a, b, t", _lerp, "a + t (b - a)", literals=True),
-    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",), flat=True),
-    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",), flat=True),
-    unary("logical_not", "¬x", elems=("bool",), flat=True),
+    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",), traits=Trait.FLAT),
+    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",), traits=Trait.FLAT),
+    unary("logical_not", "¬x", elems=("bool",), traits=Trait.FLAT),
 )
 
 FUNCTIONS = (
-    unary("exp", "e^x", elems=SMOOTH),
-    unary("expm1", "e^x - 1"),
-    unary("log", "ln x", elems=SMOOTH),
-    unary("log1p", "ln(1 + x)"),
-    unary("sqrt", "√x", elems=SMOOTH),
-    unary("rsqrt", "1 / √x", elems=SMOOTH),
-    unary("sin", "sin x", elems=SMOOTH),
-    unary("cos", "cos x", elems=SMOOTH),
-    unary("tanh", "tanh x", elems=SMOOTH),
-    unary("asinh", "arsinh x"),
-    unary("atanh", "artanh x"),
-    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt"),
-    unary("lgamma", "ln |Γ(x)|"),
-    unary("digamma", "Γ'(x) / Γ(x)"),
-    unary("abs", "|x|", elems=NUMERIC, gives=_magnitude),
-    unary("sign", "x / |x|, 0 at 0", elems=REAL, flat=True),
-    unary("floor", "⌊x⌋", elems=REAL, flat=True),
-    unary("round", "the nearest integer, halves to the even one", elems=REAL, flat=True),
-    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool", flat=True),
+    unary("exp", "e^x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
+    unary("expm1", "e^x - 1", traits=Trait.FINITE),
+    unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE),
+    unary("log1p", "ln(1 + x)", traits=Trait.POLE),
+    unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE),
+    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.FINITE),
+    unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE),
+    unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE),
+    unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE),
+    unary("asinh", "arsinh x", traits=Trait.FINITE),
+    unary("atanh", "artanh x", traits=Trait.POLE),
+    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt", traits=Trait.FINITE),
+    unary("lgamma", "ln |Γ(x)|", traits=Trait.POLE),
+    unary("digamma", "Γ'(x) / Γ(x)", traits=Trait.POLE),
+    unary("abs", "|x|", elems=NUMERIC, gives=_magnitude, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
+    unary("sign", "x / |x|, 0 at 0", elems=REAL, traits=Trait.FLAT | Trait.FINITE),
+    unary("floor", "⌊x⌋", elems=REAL, traits=Trait.FLAT),
+    unary("round", "the nearest integer, halves to the even one", elems=REAL, traits=Trait.FLAT),
+    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool", traits=Trait.FLAT | Trait.FINITE),
     _op("clamp", "x", _clamp, "min(max(x, lo), hi)", StaticSpec("lo", "float"), StaticSpec("hi", "float")),
     _op("cast", "x", _cast, "x in another element type", StaticSpec("type", "elem", REQUIRED)),
 )
 
 ACTIVATIONS = (
-    unary("relu", "max(x, 0)", elems=REAL),
-    unary("gelu", "x Φ(x)"),
-    unary("gelu_tanh", "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2"),
-    unary("silu", "x σ(x)"),
-    unary("sigmoid", "σ(x) = 1 / (1 + e^(-x))"),
-    unary("softplus", "ln(1 + e^(beta x)) / beta", beta=1.0),
-    unary("elu", "x where x > 0, else alpha (e^x - 1)", alpha=1.0),
+    unary("relu", "max(x, 0)", elems=REAL, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
+    unary("gelu", "x Φ(x)", traits=Trait.FINITE),
+    unary("gelu_tanh", "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2", traits=Trait.FINITE),
+    unary("silu", "x σ(x)", traits=Trait.FINITE),
+    unary("sigmoid", "σ(x) = 1 / (1 + e^(-x))", traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
+    unary(
+        "softplus", "ln(1 + e^(beta x)) / beta", beta=1.0, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE
+    ),
+    unary("elu", "x where x > 0, else alpha (e^x - 1)", alpha=1.0, traits=Trait.FINITE),
     unary("leaky_relu", "x where x > 0, else slope x", slope=0.01),
-    unary("hardswish", "x relu6(x + 3) / 6"),
-    unary("hardsigmoid", "relu6(x + 3) / 6"),
-    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0),
-    unary("mish", "x tanh(ln(1 + e^x))"),
-    unary("relu6", "min(max(x, 0), 6)"),
+    unary("hardswish", "x relu6(x + 3) / 6", traits=Trait.FINITE),
+    unary("hardsigmoid", "relu6(x + 3) / 6", traits=Trait.FINITE),
+    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0, traits=Trait.FINITE),
+    unary("mish", "x tanh(ln(1 + e^x))", traits=Trait.FINITE),
+    unary("relu6", "min(max(x, 0), 6)", traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
 )
 
 OPS = (*OPERATORS, *FUNCTIONS, *ACTIVATIONS)

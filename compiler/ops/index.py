@@ -10,7 +10,7 @@ from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.empty import some
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import ge, le, size
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
@@ -153,9 +153,27 @@ OPS = (
     OpSpec("gather", "x, i", (AXIS,), gather, "index", "y[i, j] = x[index[i, j], j]", "shift", linear=(0,)),
     OpSpec("put", "x, y, at?", (AXIS, StaticSpec("start", "int", 0)), put, "index", "x[start + i] ← y[i]", "own"),
     OpSpec("scatter_add", "x, i, src", (AXIS,), scatter_add, "index", "x[index[i]] += src[i]", "own"),
-    OpSpec("one_hot", "i", (StaticSpec("n", "size"),), one_hot, "index", "y[i, j] = (j = index[i])", "each", flat=True),
+    OpSpec(
+        "one_hot",
+        "i",
+        (StaticSpec("n", "size"),),
+        one_hot,
+        "index",
+        "y[i, j] = (j = index[i])",
+        "each",
+        traits=Trait.FLAT | Trait.FINITE,
+    ),
     OpSpec("topk", "x", (AXIS, StaticSpec("k", "size")), topk, "index", "the k largest of x", "shift", outputs=2),
-    OpSpec("sort", "x", (AXIS, DESCENDING), along("sort", ORDERED), "index", "y = x in order", "shift"),
+    OpSpec(
+        "sort",
+        "x",
+        (AXIS, DESCENDING),
+        along("sort", ORDERED),
+        "index",
+        "y = x in order",
+        "shift",
+        traits=Trait.HANDS_ON,
+    ),
     OpSpec(
         "argsort",
         "x",
@@ -164,10 +182,17 @@ OPS = (
         "index",
         "x[y] = x in order",
         "shift",
-        flat=True,
+        traits=Trait.FLAT,
     ),
     OpSpec(
-        "argmax", "x", (AXIS,), along("argmax", ORDERED, "int", drops=True), "index", "x[y] = max x", "shift", flat=True
+        "argmax",
+        "x",
+        (AXIS,),
+        along("argmax", ORDERED, "int", drops=True),
+        "index",
+        "x[y] = max x",
+        "shift",
+        traits=Trait.FLAT | Trait.LOWEST_OUT,
     ),
     OpSpec("cumsum", "x", (AXIS,), along("cumsum", ADDED), "index", "y[i] = Σ_{j ≤ i} x[j]", "shift", linear=(0,)),
     OpSpec(
@@ -179,6 +204,7 @@ OPS = (
         "y[i, j] = x[i, j] if j ≤ i + k else 0",
         "each",
         linear=(0,),
+        traits=Trait.HANDS_ON,
     ),
     OpSpec(
         "triu",
@@ -189,5 +215,6 @@ OPS = (
         "y[i, j] = x[i, j] if j ≥ i + k else 0",
         "each",
         linear=(0,),
+        traits=Trait.HANDS_ON,
     ),
 )

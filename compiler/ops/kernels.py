@@ -12,7 +12,7 @@ from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.empty import inhabited, some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import Size, divides, eq, le, lt, maximum, size
 
 Types = Sequence[TensorType | None]
@@ -236,19 +236,24 @@ DILATION = StaticSpec("dilation", "per_axis", 1, low=1)
 GROUPS = StaticSpec("groups", "size", 1)
 
 OPS = (
-    OpSpec("softmax", "x", (AXIS,), _along_axis("softmax"), "kernel", "e^x / Σ e^x along the axis", "shift"),
-    OpSpec("log_softmax", "x", (AXIS,), _along_axis("log_softmax"), "kernel", "x - ln Σ e^x along the axis", "shift"),
+    OpSpec("softmax", "x", (AXIS,), _along_axis("softmax"), "kernel", "e^x / Σ e^x along the axis", "shift",
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE | Trait.LOWEST_OUT),
+    OpSpec("log_softmax", "x", (AXIS,), _along_axis("log_softmax"), "kernel", "x - ln Σ e^x along the axis", "shift",
+        traits=Trait.SAME_POLES | Trait.LOWEST_OUT),
     OpSpec(
         "attention", "q, k, v, mask?", (StaticSpec("causal", "bool", False), StaticSpec("scale", "float", None)),
         _attention, "kernel", "softmax(scale q kᵀ + mask) v; scale is 1 / √d unless given", "own", linear=(2,),
+        traits=Trait.FINITE,
     ),
     OpSpec(
         "conv", "x, w, b?", (STRIDE, PAD, DILATION, GROUPS, StaticSpec("pad_mode", "str", "zeros")), _conv, "kernel",
         "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]", "own", linear=(0, 1),
+        traits=Trait.FINITE,
     ),
     OpSpec(
         "conv_transpose", "x, w, b?", (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0, low=0), DILATION, GROUPS),
         _conv_transpose, "kernel", "the transpose of the convolution with w, plus b", "own", linear=(0, 1),
+        traits=Trait.FINITE,
     ),
     OpSpec(
         "interpolate", "x",
@@ -256,6 +261,6 @@ OPS = (
             StaticSpec("scale", "any", None), StaticSpec("size", "per_axis", None, low=1),
             StaticSpec("mode", "str", "nearest"), StaticSpec("align_corners", "bool", False),
         ),
-        _interpolate, "kernel", "x resampled over its spatial axes", "fold", linear=(0,),
+        _interpolate, "kernel", "x resampled over its spatial axes", "fold", linear=(0,), traits=Trait.FINITE,
     ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.ops.patterns import Solved, misfit, solve
 from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
-from ogive.compiler.ops.spec import Checker, OpSpec, Pattern, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, Pattern, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import le, lt, size
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
@@ -222,14 +222,46 @@ PATTERN = StaticSpec("pattern", "pattern")
 AXIS = StaticSpec("axis", "axis")
 
 OPS = (
-    OpSpec("rearrange", "*xs", (PATTERN,), rearrange, "layout", "y[σ(i)] = x[i]", "pattern", linear=(0,), outputs=0),
-    OpSpec("expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", "pattern", linear=(0,)),
-    OpSpec("split", "x", (PATTERN,), split, "layout", "y_t[i] = x[t, i]", "pattern", linear=(0,), outputs=-1),
-    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]", "shift"),
-    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]", "shift"),
-    OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", "shift", linear=(0,)),
     OpSpec(
-        "roll", "x", (AXIS, StaticSpec("by", "int")), roll, "layout", "y[(i + by) % n] = x[i]", "shift", linear=(0,)
+        "rearrange",
+        "*xs",
+        (PATTERN,),
+        rearrange,
+        "layout",
+        "y[σ(i)] = x[i]",
+        "pattern",
+        linear=(0,),
+        outputs=0,
+        traits=Trait.KEEPS_SIGN | Trait.HANDS_ON,
+    ),
+    OpSpec(
+        "expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", "pattern", linear=(0,), traits=Trait.HANDS_ON
+    ),
+    OpSpec(
+        "split",
+        "x",
+        (PATTERN,),
+        split,
+        "layout",
+        "y_t[i] = x[t, i]",
+        "pattern",
+        linear=(0,),
+        outputs=-1,
+        traits=Trait.HANDS_ON,
+    ),
+    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]", "shift", traits=Trait.HANDS_ON),
+    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]", "shift", traits=Trait.HANDS_ON),
+    OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", "shift", linear=(0,), traits=Trait.HANDS_ON),
+    OpSpec(
+        "roll",
+        "x",
+        (AXIS, StaticSpec("by", "int")),
+        roll,
+        "layout",
+        "y[(i + by) % n] = x[i]",
+        "shift",
+        linear=(0,),
+        traits=Trait.HANDS_ON,
     ),
     OpSpec(
         "pad",
@@ -246,6 +278,7 @@ OPS = (
         "y[before + i] = x[i]",
         "shift",
         linear=(0,),
+        traits=Trait.HANDS_ON,
     ),
     OpSpec(
         "slice",
@@ -256,5 +289,6 @@ OPS = (
         "y[i] = x[start + step*i]",
         "shift",
         linear=(0,),
+        traits=Trait.KEEPS_SIGN | Trait.HANDS_ON,
     ),
 )

@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.patterns import misfit, solve
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 NUMBERS = (*FLOATS, *INTS, "complex")
@@ -97,6 +97,26 @@ PATTERN = StaticSpec("pattern", "pattern")
 
 OPS = (
     OpSpec("einsum", "*xs", (PATTERN,), einsum, "contraction", "y = Σ a b", "pattern", linear=(0, 1)),
-    OpSpec("matmul", "a, b", (), matmul, "contraction", "y[m, n] = Σ_k a[m, k] b[k, n]", "own", linear=(0, 1)),
-    OpSpec("linear", "x, w, b?", (), linear, "contraction", "y[o] = Σ_i x[i] w[o, i] + b[o]", "own", linear=(0, 1)),
+    OpSpec(
+        "matmul",
+        "a, b",
+        (),
+        matmul,
+        "contraction",
+        "y[m, n] = Σ_k a[m, k] b[k, n]",
+        "own",
+        linear=(0, 1),
+        traits=Trait.FINITE,
+    ),
+    OpSpec(
+        "linear",
+        "x, w, b?",
+        (),
+        linear,
+        "contraction",
+        "y[o] = Σ_i x[i] w[o, i] + b[o]",
+        "own",
+        linear=(0, 1),
+        traits=Trait.FINITE,
+    ),
 )

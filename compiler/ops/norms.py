@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.empty import inhabited
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import divides, size
 
 Types = Sequence[TensorType | None]
@@ -120,23 +120,24 @@ AXES = StaticSpec("axes", "axes", None)
 OPS = (
     OpSpec(
         "layer_norm", "x, weight?, bias?", (EPS, AXES), _layer_norm, "kernel",
-        "(x - mean x) / √(var x + eps) · weight + bias", "own",
+        "(x - mean x) / √(var x + eps) · weight + bias", "own", traits=Trait.FINITE,
     ),
     OpSpec(
         "rms_norm", "x, weight?", (StaticSpec("eps", "float", 1e-6), AXES), _rms_norm, "kernel",
-        "x / √(mean x² + eps) · weight", "own",
+        "x / √(mean x² + eps) · weight", "own", traits=Trait.FINITE,
     ),
     OpSpec(
         "batch_norm", "x, mean, variance, weight?, bias?", (EPS,), _batch_norm, "kernel",
-        "(x - mean) / √(variance + eps) · weight + bias, by channel", "own",
+        "(x - mean) / √(variance + eps) · weight + bias, by channel", "own", traits=Trait.FINITE,
     ),
     OpSpec(
         "batch_norm_train", "x, weight?, bias?", (EPS,), _batch_norm_train, "kernel",
         "batch norm by the statistics of x itself; then its mean and unbiased variance by channel, without gradient",
-        "own", outputs=3,
+        "own", outputs=3, traits=Trait.FINITE,
     ),
     OpSpec(
         "group_norm", "x, weight?, bias?", (StaticSpec("groups", "size"), EPS), _group_norm, "kernel",
         "as layer norm, over each group of channels and their positions; weight and bias by channel", "own",
+        traits=Trait.FINITE,
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec, Trait
 from ogive.compiler.sizes import Size, ceil_div, le, minimum, size
 
 Types = Sequence[TensorType | None]
@@ -84,18 +84,19 @@ OPS = (
     OpSpec(
         "max_pool", "x", (KERNEL, STRIDE, PAD, DILATION, CEIL), _windowed("max_pool"), "kernel",
         "the maximum of each window; the stride is the kernel unless given", "fold",
+        traits=Trait.KEEPS_SIGN | Trait.LOWEST_OUT,
     ),
     OpSpec(
         "avg_pool", "x", (KERNEL, STRIDE, PAD, CEIL, StaticSpec("count_include_pad", "bool", True)),
         _windowed("avg_pool"), "kernel", "the mean of each window; the stride is the kernel unless given", "fold",
-        linear=(0,),
+        linear=(0,), traits=Trait.KEEPS_SIGN | Trait.FINITE,
     ),
     OpSpec(
         "adaptive_avg_pool", "x", (SIZE,), _adaptive("adaptive_avg_pool"), "kernel",
-        "the mean of each of `size` windows that cover the axis", "fold", linear=(0,),
+        "the mean of each of `size` windows that cover the axis", "fold", linear=(0,), traits=Trait.FINITE,
     ),
     OpSpec(
         "adaptive_max_pool", "x", (SIZE,), _adaptive("adaptive_max_pool"), "kernel",
-        "the maximum of each of `size` windows that cover the axis", "fold",
+        "the maximum of each of `size` windows that cover the axis", "fold", traits=Trait.LOWEST_OUT,
     ),
 )  # fmt: skip

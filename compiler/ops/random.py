@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import number_of, require_elem
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import size
 
 Types = Sequence[TensorType | None]
@@ -51,16 +51,19 @@ N = StaticSpec("n", "size")
 P = StaticSpec("p", "float")
 
 OPS = (
-    OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", "draw", random=True),
-    OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", "draw", random=True),
-    OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", "draw", random=True),
+    OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", "draw", random=True, traits=Trait.FINITE),
+    OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", "draw", random=True, traits=Trait.FINITE),
+    OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", "draw", random=True,
+        traits=Trait.FINITE),
     OpSpec(
         "permutation", "", (StaticSpec("n", "size", axis=True),), _permutation, "random",
-        "0, ..., n - 1 in random order", "own", random=True,
+        "0, ..., n - 1 in random order", "own", random=True, traits=Trait.FINITE,
     ),
-    OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", "draw", random=True),
+    OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", "draw", random=True,
+        traits=Trait.FINITE),
     OpSpec(
         "dropout", "x", (StaticSpec("p", "float", 0.5),), _dropout, "random",
         "training: x · m / (1 - p), m ~ Bernoulli(1 - p); deployed: x", "draw", linear=(0,), random=True,
+        traits=Trait.KEEPS_SIGN | Trait.SAME_POLES,
     ),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from ogive.compiler.ops.elems import tensors
 from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.recipe import atoms_of
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 
@@ -102,6 +102,16 @@ SETTINGS = {
     "norm": (StaticSpec("p", "float", 2),),
 }
 LINEAR = ("sum", "mean")
+TRAITS = {
+    "any": Trait.FLAT,
+    "all": Trait.FLAT,
+    "var": Trait.FINITE,
+    "std": Trait.FINITE,
+    "norm": Trait.FINITE,
+    "max": Trait.HANDS_ON | Trait.LOWEST_OUT,
+    "min": Trait.HANDS_ON | Trait.HIGHEST_OUT,
+    "logsumexp": Trait.LOWEST_OUT,
+}
 
 
 def _over(name: str) -> OpSpec:
@@ -116,7 +126,7 @@ def _over(name: str) -> OpSpec:
         FORMULAS[name],
         "shift",
         linear=linear,
-        flat=name in ("any", "all"),
+        traits=TRAITS.get(name, Trait.NONE),
     )
 
 

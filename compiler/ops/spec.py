@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from typing import Any, Literal, Protocol
 
 from ogive.compiler.ir.types import Axis, TensorType
@@ -97,6 +98,22 @@ class Pattern:
     packs: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
 
 
+class Trait(Flag):
+    """What is true of the numbers of an operation. Passes and backends read it here; tests hold it against torch."""
+
+    NONE = 0
+    FLAT = auto()  # steps, comparisons, places: its derivative is 0 wherever it has one
+    NONNEGATIVE = auto()  # no result is below 0
+    FLAT_AT_ZERO = auto()  # where a result is 0, the derivative is 0: a reader may pass any gradient to such an entry
+    KEEPS_SIGN = auto()  # no result is below 0 where no operand is
+    FINITE = auto()  # finite operands give no -∞; of a result that mixes entries of operands this is taken for granted
+    POLE = auto()  # some finite operand gives -∞
+    SAME_POLES = auto()  # an entry is -∞ where, and only where, that of its operand is
+    HANDS_ON = auto()  # each number of the result is one of its operands', wherever it stands, or a filling
+    LOWEST_OUT = auto()  # entries that are low enough leave no trace, as long as others are there
+    HIGHEST_OUT = auto()  # so do those that are high enough
+
+
 Rule = Callable[[Checker, Mapping[str, Any], Sequence[Any]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]
 
 
@@ -120,7 +137,7 @@ class OpSpec:
     formula: str
     batching: Batching
     linear: tuple[int, ...] = ()
-    flat: bool = False  # steps, comparisons, places: its derivative is 0 wherever it has one
+    traits: Trait = Trait.NONE
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
     outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple

@@ -8,7 +8,7 @@ from typing import Any
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, INTS, Axis, TensorType
 from ogive.compiler.ops.held import fits
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
 from ogive.compiler.sizes import Size, size
 
 Types = Sequence[TensorType | None]
@@ -96,11 +96,11 @@ OPS = (
     OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0", "value"),
     OpSpec("ones", "", (SIZES, TYPE), _filled, "value", "1", "value"),
     OpSpec("full", "", (SIZES, StaticSpec("v", "float"), TYPE), _full, "value", "v", "value"),
-    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1", "value"),
+    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1", "value", traits=Trait.FINITE),
     OpSpec(
         "linspace", "", (StaticSpec("lo", "float"), StaticSpec("hi", "float"), N), _linspace, "value",
         "n numbers from lo to hi, both included", "value",
     ),
-    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0", "value"),
+    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0", "value", traits=Trait.FINITE),
     OpSpec("constant", "", (StaticSpec("list", "list"),), _constant, "value", "the numbers of a list", "value"),
 )  # fmt: skip

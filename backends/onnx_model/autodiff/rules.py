@@ -14,7 +14,7 @@ from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.compiler.ir.model import Const
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import OPS, Trait
 from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.sizes import size
 
@@ -190,7 +190,7 @@ def nothing(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     return [None] * len(noted.args)
 
 
-FLAT = frozenset(name for name, spec in OPS.items() if spec.flat)
+FLAT = frozenset(name for name, spec in OPS.items() if Trait.FLAT in spec.traits)
 CUT = frozenset(("stop_gradient", "grad_as", *FLAT))  # operands of floats to which nothing flows back
 RULES: Mapping[str, Rule] = MappingProxyType(
     {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import OPS, Trait, has
 from ogive.compiler.passes.analysis.permuted_entries import Index, aligned, moved
 from ogive.compiler.sizes import (
     FALSE,
@@ -37,14 +37,6 @@ OPEN: Truth = (FALSE, FALSE)
 LEAST = -65504.0  # what is below it is -∞ in halves
 BUDGET = 4000  # entries that are looked at for one question
 COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-# what gives no -∞, whatever it is given, as long as numbers do not overflow
-NEVER = frozenset(
-    "exp expm1 sqrt rsqrt sin cos tanh asinh erf abs sign isfinite relu relu6 gelu gelu_tanh silu sigmoid softplus elu "
-    "hardswish hardsigmoid hardtanh mish softmax attention layer_norm rms_norm batch_norm batch_norm_train group_norm "
-    "conv conv_transpose avg_pool adaptive_avg_pool interpolate linear matmul grad var std norm one_hot arange eye "
-    "randn rand randint permutation bernoulli solve inverse cholesky solve_triangular".split()
-)
-POLES = frozenset(("log", "log1p", "atanh", "lgamma", "digamma"))  # -∞ of finite numbers
 CHOICES = ("phase", "given", "tapped")
 FILLED = {"zeros": 0.0, "ones": 1.0}
 
@@ -165,9 +157,9 @@ class Entries:
 
     def _finite(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
         op = node.op
-        if op in NEVER or (op == "einsum" and len(node.inputs) > 1):
+        if op == "grad" or has(op, Trait.FINITE) or (op == "einsum" and len(node.inputs) > 1):
             return TRUE
-        if op in POLES or op == "extern":
+        if has(op, Trait.POLE) or op == "extern":
             return FALSE
         if op == "weight":
             return TRUE if _learned(frame.definition, node.path) else FALSE

@@ -9,17 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ogive.compiler.ir.model import Const, Definition, Graph, Model, Node, Operand
+from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.held import lost, number_of
 from ogive.compiler.passes.infra.driver import map_nodes, optimized
 from ogive.compiler.sizes import Size
 
 FILLING = frozenset(("select", "full", "pad"))
-# what reads numbers and leaves out those that are lowest (-1), or those that are highest (1)
-LEAVES_OUT = {"softmax": -1, "log_softmax": -1, "logsumexp": -1, "max": -1, "argmax": -1, "min": 1, "max_pool": -1,
-              "adaptive_max_pool": -1}  # fmt: skip
-MOVES = frozenset(
-    "add rearrange expand split concat stack slice flip roll pad tril triu cast select stop_gradient".split()
-)
 Flow = tuple[bool, frozenset[int]]  # whether it is left out wherever it is read here, and the results that it reaches
 CHOICES = ("phase", "given", "tapped")
 
@@ -128,7 +123,8 @@ class _Fills:
 
     def _through(self, graph: Graph, node: Node, name: str, sign: int) -> Flow:
         """What a reader makes of it."""
-        if LEAVES_OUT.get(node.op) == sign or (node.op == "reduce" and LEAVES_OUT.get(str(node.attr("op"))) == sign):
+        out = Trait.LOWEST_OUT if sign < 0 else Trait.HIGHEST_OUT
+        if has(node.op, out) or (node.op == "reduce" and has(str(node.attr("op")), out)):
             return True, frozenset()
         if node.op == "attention":
             return sign < 0 and node.inputs[:3].count(name) == 0, frozenset()
@@ -163,7 +159,7 @@ class _Fills:
 
 def _turned(node: Node, name: str, sign: int) -> int | None:
     """Whether it is low or high behind a node that moves or scales numbers; None for all else."""
-    if node.op in MOVES:
+    if node.op in ("add", "cast", "select") or has(node.op, Trait.HANDS_ON):
         return None if node.op == "cast" and not node.outputs[0].type.floating else sign
     if node.op == "neg":
         return -sign

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ogive.compiler.ir.model import Node, Operand
+from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.recipe import Part, Recipe, Side, product
 from ogive.compiler.sizes import FALSE, Condition, Size, all_of, any_of, ge, lt, size
 from ogive.compiler.sizes.condition import TRUE
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 Index = tuple[Size, ...]
 # an operand, the entry of it, and where it is not that operand which is asked
 Moved = list[tuple[Operand, Index, Condition]]
-SAME = frozenset(("alias", "stop_gradient", "dropout", "log_softmax"))
 
 
 def aligned(frame: Frame, operand: Operand, index: Index) -> Index:
@@ -30,7 +30,7 @@ def aligned(frame: Frame, operand: Operand, index: Index) -> Index:
 
 def moved(frame: Frame, node: Node, name: str, index: Index) -> Moved | None:
     """Where the entry comes from; None for what does more than move entries."""
-    if node.op in SAME:
+    if node.op == "alias" or has(node.op, Trait.SAME_POLES):
         return [(node.inputs[0], index, FALSE)]
     if node.op in ("rearrange", "expand", "split") and len(node.inputs) == 1:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)

@@ -10,16 +10,13 @@ from math import log, prod
 from ogive.compiler.ir.model import Const, Definition, Graph, Model, Node, Operand
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.held import BITS
 from ogive.compiler.sizes import Size, Unknown, size
 
 Range = tuple[int, int]  # both included
 SMALL: Range = (0, 1)  # where the way to an index is not understood
 EXACT = 2**53  # some kernels add, multiply and raise integers to powers in float64
-# what hands the numbers of its first operands on, whatever their places
-MOVED = frozenset(
-    "rearrange expand split concat stack slice flip roll pad sort max min tril triu alias stop_gradient".split()
-)
 # what lies between what it makes of the ends
 ENDS: dict[str, Callable[[int, int], int]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "maximum": max, "minimum": min,
@@ -142,7 +139,11 @@ class _Frame:
     def back(self, node: Node, wanted: Sequence[Range | None]) -> list[Range | None]:
         """What it asks of its operands, so that its results lie in these ranges."""
         (low, high) = next(each for each in wanted if each is not None)
-        if node.op in MOVED or (node.op == "cast" and self.type(node.inputs[0]).elem in BITS):
+        if (
+            node.op == "alias"
+            or has(node.op, Trait.HANDS_ON)
+            or (node.op == "cast" and self.type(node.inputs[0]).elem in BITS)
+        ):
             return [(low, high)] * len(node.inputs)
         if node.op == "select":
             return [None, (low, high), (low, high)]

@@ -12,18 +12,19 @@ from math import prod
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir_tools.graph_builder import Building
+from ogive.compiler.ops import Trait, has
 from ogive.compiler.passes.conversion.result import Note
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.infra.rewrite import rules_pass
 from ogive.compiler.passes.posets.nodes import Window, averaged
-from ogive.compiler.passes.posets.signs import FLAT_AT_ZERO, is_pool, never_negative
+from ogive.compiler.passes.posets.signs import is_pool, never_negative
 from ogive.compiler.sizes import Size, maximum, size
 
 
 def flat_origin(graph: Graph, operand: Operand) -> str:
     """The operation that makes a value positive, or zero with a gradient of zero; "" where there is none."""
     maker = never_negative(graph, operand)
-    return maker.op if maker is not None and maker.op in FLAT_AT_ZERO else ""
+    return maker.op if maker is not None and has(maker.op, Trait.FLAT_AT_ZERO) else ""
 
 
 def why(origin: str, places: int) -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from ogive.compiler.ir.model import Const, Graph, Node, Operand
+from ogive.compiler.ops import Trait, has
 
 POOLS = frozenset(("std.posets.PosetPool", "std.posets.poset_pool"))
-# Where one of these is zero, its gradient is zero too: whatever reads it may pass any gradient to such an entry.
-FLAT_AT_ZERO = frozenset(("abs", "exp", "relu", "relu6", "sigmoid", "softmax", "softplus"))
-NONNEGATIVE = FLAT_AT_ZERO | {"sqrt"}
-KEEPING = frozenset(("avg_pool", "dropout", "max_pool", "rearrange", "slice"))  # the sign of their operand
 
 
 def is_pool(node: Node) -> bool:
@@ -25,7 +22,7 @@ def _origin(graph: Graph, operand: Operand | None) -> tuple[Node | None, str]:
     """That node; where there is none, the value from which the operand has its sign."""
     name = str(operand)
     while (node := graph.producers.get(name)) is not None:
-        if node.op in NONNEGATIVE or is_pool(node):
+        if has(node.op, Trait.NONNEGATIVE) or is_pool(node):
             return node, name
         if node.op == "call":
             below, name = _through(node, name)
@@ -53,7 +50,7 @@ def _kept(node: Node) -> str:
     """The operand whose sign the result has; "" where there is none."""
     if node.op == "mul":
         return next((x for x, other in (node.inputs, node.inputs[::-1]) if _positive(other) and isinstance(x, str)), "")
-    keeps = node.op in KEEPING or (node.op == "pad" and not node.attr("value", 0) < 0)
+    keeps = has(node.op, Trait.KEEPS_SIGN) or (node.op == "pad" and not node.attr("value", 0) < 0)
     return node.inputs[0] if keeps and len(node.inputs) == 1 and isinstance(node.inputs[0], str) else ""
 
 
