@@ -194,7 +194,7 @@ FUNCTIONS = (
     unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE),
     unary("log1p", "ln(1 + x)", traits=Trait.POLE),
     unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE),
-    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.FINITE),
+    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.POLE),
     unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE),
     unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE),
     unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE),

@@ -25,7 +25,8 @@ from ops.harness import Names, function_of, node_of, tensor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
 FAMILIES = (
-    test_layout, test_linear, test_reduce, test_index, test_elementwise, test_kernels, test_algebra, test_norms, test_pools,
+    test_layout, test_linear, test_reduce, test_index, test_elementwise, test_kernels, test_algebra, test_norms,
+    test_pools,
 )  # fmt: skip
 LINEAR = [
     (case, operand)
@@ -64,12 +65,13 @@ def test_some_cases_are_linear() -> None:
 
 # --- traits -----------------------------------------------------------------------------------------------------------
 
+MATRICES = ("cholesky", "solve", "solve_triangular", "inverse")  # whose operands are regular or refused
 # numbers at which functions are flat, have poles, or leave their ranges
 EDGES = (-800.0, -3.0, -1.0, -0.5, -0.0, 0.0, 0.25, 1.0, 3.0, 7.0, 700.0)
 
 
 def _cases(trait: Trait) -> list[Case]:
-    """The cases of operations with a trait, those with an operand of floats; not those of positive matrices alone."""
+    """The cases of operations with a trait, those with an operand of floats; not those of regular matrices alone."""
     return [
         case
         for family in FAMILIES
