@@ -77,7 +77,7 @@ def _cases(trait: Trait) -> list[Case]:
         for family in FAMILIES
         for case in family.CASES
         if has(case.op, trait)
-        and case.op != "cholesky"
+        and case.op not in MATRICES
         and any(isinstance(item, str) and ":" not in item for item in case.inputs)
     ]
 
