@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ogive.backends.onnx_model.graph.elems import ONNX
 from ogive.backends.onnx_model.ops.complex_pairs import joined, part, times
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
@@ -23,8 +25,10 @@ def fourier(inverse: bool) -> Lowering:
         x, sizes = _pairs(ctx, node, args)
         lengths = [sizes[axis] for axis in node.attr("axes")]
         x, elem = _exact(ctx, x, lengths)
+        paired = ctx.paired(node.inputs[0])
         for axis in node.attr("axes"):
-            x = _dft(ctx, x, axis, inverse=inverse)
+            x = _inverse(ctx, x, axis, elem, paired=paired) if inverse else _dft(ctx, x, axis)
+            paired = True
         return _as_float(ctx, _normed(ctx, x, lengths, node.attr("norm"), inverse, elem), elem)
 
     return lower
@@ -66,9 +70,20 @@ def _dft(ctx: Context, x: str, axis: int, *, inverse: bool = False, onesided: bo
     return squeezed(ctx, y, [0])
 
 
+def _inverse(ctx: Context, x: str, axis: int, elem: str, *, paired: bool = True) -> str:
+    """The inverse. In float64, where ONNX Runtime scales by 1/n in float32, the conjugate of that of the conjugate."""
+    if elem != "f64":
+        return _dft(ctx, x, axis, inverse=True)
+    turned = ctx.array(np.array([1.0, -1.0]))
+    return ctx.node("Mul", _dft(ctx, ctx.node("Mul", x, turned) if paired else x, axis), turned)
+
+
 def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: bool, elem: str) -> str:
-    """`DFT` scales the inverse by 1/n, as "backward" wants."""
-    if norm == "backward":
+    """`DFT` scales the inverse by 1/n, as "backward" wants; `_inverse` in float64 scales nothing."""
+    scaled = inverse and elem != "f64"
+    if norm == "backward" and scaled == inverse:
+        return x
+    if norm == "forward" and inverse and not scaled:
         return x
     count = size(1)
     for length in lengths:
@@ -76,7 +91,7 @@ def _normed(ctx: Context, x: str, lengths: Sequence[Size], norm: str, inverse: b
     factor: Scalar | Size = count
     if norm == "ortho":
         factor = Scalar("sqrt", (count,))
-    return ctx.node("Mul" if inverse else "Div", x, ctx.number(factor, elem))
+    return ctx.node("Mul" if scaled else "Div", x, ctx.number(factor, elem))
 
 
 def rfft(ctx: Context, node: Node, args: Args) -> str:
@@ -99,13 +114,13 @@ def irfft(ctx: Context, node: Node, args: Args) -> str:
     for axis in axes:
         x = _fitted(ctx, x, axis, len(have), have[axis], out[axis] // 2 + 1 if axis == axes[-1] else out[axis])
     for axis in axes[:-1]:
-        x = _dft(ctx, x, axis, inverse=True)
+        x = _inverse(ctx, x, axis, elem)
     last, length = axes[-1], out[axes[-1]]
     bounds = (ctx.size((length - 1) // 2), ctx.array([0]), ctx.array([last]), ctx.array([-1]))
     mirrored = ctx.node("Slice", x, *bounds)
     turned = joined(ctx, part(ctx, mirrored, 0), ctx.node("Neg", part(ctx, mirrored, 1)))
     whole = ctx.node("Concat", x, turned, axis=last)
-    y = part(ctx, _dft(ctx, whole, last, inverse=True), 0)
+    y = part(ctx, _inverse(ctx, whole, last, elem), 0)
     return _as_float(ctx, _normed(ctx, y, lengths, node.attr("norm"), True, elem), elem)
 
 

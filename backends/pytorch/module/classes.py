@@ -213,6 +213,9 @@ def class_lines(unit: Unit, file: File, written: Written, doc: list[str], *, roo
     moving = step(unit, file, stored)
     file.stepped += [unit.name] if moving else []
     maker.write(stored)
+    if root and file.typed:
+        maker.declared.append(f"{file.typed}: Tensor")
+        maker.lines.append(f'self.register_buffer("{file.typed}", torch.empty(0), persistent=False)')
     order = _order(unit, maker.params)
     file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
     lines = [f"class {unit.name}(nn.Module):", *doc, ""]

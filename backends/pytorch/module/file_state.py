@@ -48,6 +48,7 @@ class File:
     stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    typed: str = ""  # a buffer of the root that has the model's type, where nothing else has
     named_groups: bool = False  # a member of a group has a name of torch's own
     checks: bool = True  # the root checks its inputs
 

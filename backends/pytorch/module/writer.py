@@ -42,6 +42,7 @@ class Writer:
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
     stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
     target: str = ""  # the weight that an initializer fills
+    own: Code | None = None  # the same, in the root
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask
@@ -111,11 +112,26 @@ class Writer:
         if weight is not None and not self.function:
             return self.path(weight)
         if self.root:
-            inputs = [name for name, _ in self.scope.shapes.inputs]
-            return call("torch.empty", Code("0"), device=Code(f"{inputs[0]}.device") if inputs else None)
+            return self._typed()
         if not self.like:
             self.like = "like"
         return Code(self.like)
+
+    def _typed(self) -> Code:
+        """A tensor of the model's type where no value and no weight has it: made of an input, else a buffer."""
+        if self.own is None:
+            kinds = {name: value.type.elem for name, value in self.scope.shapes.inputs}
+            name = next((name for name, elem in kinds.items() if elem in ("float", "complex")), None)
+            if name is None:
+                attribute = "like"
+                while attribute in self.unit.place.children:
+                    attribute += "_"
+                self.file.typed, self.own = attribute, Code(f"self.{attribute}")
+            else:
+                self.own = Code(self.scope.claim("empty"))
+                real = name if kinds[name] == "float" else f"{name}.real"
+                self.scope.shapes.solved.append((self.own.text, f"{real}.new_empty(0)"))
+        return self.own
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""

@@ -9,6 +9,7 @@ from ogive.backends.python_text.expr import UNARY, Code, binary, call, method
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.out_of_range import clamped, computed, operand_held
 from ogive.compiler.ir.model import Const, Node
+from ogive.compiler.ops.held import lost, number_of
 
 Args = Sequence[Code | None]
 
@@ -150,12 +151,18 @@ def hardtanh(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def select(ctx: Context, node: Node, args: Args) -> Code:
-    """`torch.where(c, a, b)`; two numbers take the float type of the model, which torch would not."""
+    """`torch.where(c, a, b)`; of two numbers one is a tensor of the model's float type, since torch takes its own."""
     arms = [operand_held(ctx, node, x, arg) for x, arg in zip(node.inputs, args, strict=True)]
-    result = call("torch.where", *given(arms))
-    if all(isinstance(operand, Const) for operand in node.inputs[1:]) and node.outputs[0].type.floating:
-        return method(result, "to", Code(f"{ctx.anchor()}.dtype"))
-    return result
+    numbers = [number_of(x) for x in node.inputs[1:] if isinstance(x, Const)]
+    if len(numbers) < 2 or not node.outputs[0].type.floating:
+        return call("torch.where", *given(arms))
+    held = [number is not None and lost(float(number), "f16") is None for number in numbers]
+    if not any(held):  # halves may not hold them
+        arms[1] = method(ctx.anchor(), "new_full", Code("()"), arms[1], dtype=Code("torch.double"))
+        return method(call("torch.where", *given(arms)), "to", Code(f"{ctx.anchor()}.dtype"))
+    at = held.index(True) + 1
+    arms[at] = method(ctx.anchor(), "new_full", Code("()"), arms[at])
+    return call("torch.where", *given(arms))
 
 
 def lerp(ctx: Context, node: Node, args: Args) -> Code:
