@@ -9,7 +9,8 @@ from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.place import Placed, groups, painted
+from ogive.backends.diagram.layout.place import groups, painted
+from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.wrap import rows
 
 Box = tuple[float, float, float, float]

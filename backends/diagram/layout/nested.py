@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section, Tensor
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon, rectangle
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.placement import Piece, Placed
 from ogive.backends.diagram.layout.route import Jump, routes, width
-from ogive.backends.diagram.layout.symbols import Piece
-
-if TYPE_CHECKING:
-    from ogive.backends.diagram.layout.place import Placed
 
 Rows = Callable[[Section, Theme, Mapping[str, float] | None, frozenset[str] | None], "list[Placed]"]
 Paint = Callable[["Placed"], list[Item]]

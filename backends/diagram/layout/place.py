@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ogive.backends.diagram.figure.figure import Change, Op, Section, Slot, Tensor
 from ogive.backends.diagram.figure.geometry import Command, Group, Item, Path, Text, joined, line, moved
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.nested import Rows, nested
-from ogive.backends.diagram.layout.route import Jump, Routes, crossings, routes, width
+from ogive.backends.diagram.layout.placement import Gap, Piece, Placed
+from ogive.backends.diagram.layout.route import Jump, Routes, routes, width
 from ogive.backends.diagram.layout.row_connectors import hooks
-from ogive.backends.diagram.layout.solve import Heights, heights
-from ogive.backends.diagram.layout.symbols import Piece, arrow, piece
+from ogive.backends.diagram.layout.solve import heights
+from ogive.backends.diagram.layout.symbols import arrow, piece
 
 NEAR = 70.0  # parts of a dashed line that are no further apart are one
 SEPARATOR = 22.0  # from a dashed line to the first wire of the tensor under it
 NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links after which a wire is labelled
-
-
-@dataclass(slots=True)
-class Gap:
-    """The room around a boundary: bends away from the last column, labels, bends toward the next one."""
-
-    start: float
-    label: float
-    bend: float
-    end: float
-    away: dict[str, Jump] = field(default_factory=dict)  # by wire, on the left of the labels
-    toward: dict[str, Jump] = field(default_factory=dict)  # on their right
-
-
-@dataclass(slots=True)
-class Placed:
-    """Where everything of a section stands; (0, 0) is its upper left."""
-
-    section: Section
-    theme: Theme
-    pieces: dict[str, Piece]
-    heights: Heights
-    gaps: list[Gap] = field(default_factory=list)
-    labelled: list[set[str]] = field(default_factory=list)
-    width: float = 0
-    height: float = 0
-    first: bool = True  # of the rows of a wrapped section
-    last: bool = True
-
-    @property
-    def crossings(self) -> int:
-        """How many pairs of wires cross, those of bodies included."""
-        here = sum(crossings(gap.away.values()) + crossings(gap.toward.values()) for gap in self.gaps)
-        ops = [op.oid for column in self.section.columns for op in column.ops]
-        return here + sum(body.crossings for oid in ops for body, _, _ in self.pieces[oid].bodies)
-
-    def middle(self, tensor: Tensor) -> float:
-        """The height of the middle of a tensor."""
-        return self.heights.tensors[tensor.tid] + max(len(tensor.slots) - 1, 0) * self.theme.pitch / 2
 
 
 def place(

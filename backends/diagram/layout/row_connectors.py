@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ogive.backends.diagram.figure.geometry import Item, Path, polygon
-
-if TYPE_CHECKING:
-    from ogive.backends.diagram.layout.place import Placed
+from ogive.backends.diagram.layout.placement import Placed
 
 
 def hooks(placed: Placed) -> Iterator[Item]:

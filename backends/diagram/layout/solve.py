@@ -12,17 +12,9 @@ from itertools import pairwise
 
 from ogive.backends.diagram.figure.figure import Op, Section, Tensor
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.symbols import Piece
+from ogive.backends.diagram.layout.placement import Heights, Piece
 
 SWEEPS = 4
-
-
-@dataclass(slots=True)
-class Heights:
-    """The height of the first wire of each tensor, and of the upper side of each operation."""
-
-    tensors: dict[str, float]
-    ops: dict[str, float]
 
 
 @dataclass(slots=True)

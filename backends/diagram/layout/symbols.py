@@ -7,35 +7,19 @@ at a dot simply have the same height.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from ogive.backends.diagram.figure.figure import Op, Slot, Tensor
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.placement import Piece
 from ogive.backends.diagram.layout.shapes import SHAPES, Area
-
-if TYPE_CHECKING:
-    from ogive.backends.diagram.layout.place import Placed
 
 FLAT = ("join", "split", "through", "drop", "fresh", "retype")  # on one line
 CUP = 15.0  # between the two ends of a cup
 CAT = 9.0  # between the ends of a bar across tensors: two of them fit in one row
-
-
-@dataclass(slots=True)
-class Piece:
-    """The drawing of one operation in its own coordinates, (0, 0) at its upper left."""
-
-    width: float
-    height: float
-    left: dict[str, float]
-    right: dict[str, float]
-    items: list[Item] = field(default_factory=list)
-    core: tuple[float, float, float, float] | None = None  # the glyph that no other wire may enter
-    bodies: list[tuple[Placed, float, float]] = field(default_factory=list)  # what stands in it, and where
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from math import inf
 
 from ogive.backends.diagram.figure.figure import Section
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.place import Placed, place
+from ogive.backends.diagram.layout.place import place
+from ogive.backends.diagram.layout.placement import Placed
 
 # what a cut costs: each wire that goes on, each row, and each pixel of a row beyond the page or short of it
 WIRE, ROW, OVER, UNDER = 30.0, 60.0, 4.0, 0.2

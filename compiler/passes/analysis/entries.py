@@ -6,13 +6,12 @@ Indices are sizes, over unknowns of their own; graphs are read from the result b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Scalar
-from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
-from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir.model import Const, Definition, Node, Operand, Scalar
+from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ops import OPS, Trait, has
-from ogive.compiler.passes.analysis.permuted_entries import Index, aligned, moved
+from ogive.compiler.passes.analysis.frames import Frame, Index, Source
+from ogive.compiler.passes.analysis.permuted_entries import aligned, moved
 from ogive.compiler.sizes import (
     FALSE,
     TRUE,
@@ -31,7 +30,6 @@ from ogive.compiler.sizes import (
 
 Term = Size | tuple[object, ...]  # a number: in sizes, else by how it is made, so that equal ones are equal
 Truth = tuple[Condition, Condition]  # where it surely holds, and where it surely does not
-Source = tuple["Frame", Operand, Callable[[Index], Index]]  # what an input of a graph stands for
 
 OPEN: Truth = (FALSE, FALSE)
 LEAST = -65504.0  # what is below it is -∞ in halves
@@ -39,21 +37,6 @@ BUDGET = 4000  # entries that are looked at for one question
 COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 CHOICES = ("phase", "given", "tapped")
 FILLED = {"zeros": 0.0, "ones": 1.0}
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """A graph at one place of use. What `given` does not tell of its inputs is open; `carried` are those of a loop."""
-
-    definition: Definition
-    graph: Graph
-    sizes: Mapping[Unknown, Size]
-    given: Mapping[str, Source]
-    carried: Mapping[str, tuple[Source, str]] = field(default_factory=dict)  # the first value, and the next one
-
-    def type(self, operand: str) -> TensorType:
-        """The type of a value in the sizes of the model."""
-        return type_in_sizes(self.graph.values[operand].type, self.sizes)
 
 
 def whole_frame(definition: Definition, sizes: Mapping[Unknown, Size]) -> Frame:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.recipe import Part, Recipe, Side, product
+from ogive.compiler.passes.analysis.frames import Frame, Index
 from ogive.compiler.sizes import FALSE, Condition, Size, all_of, any_of, ge, lt, size
 from ogive.compiler.sizes.condition import TRUE
 
-if TYPE_CHECKING:
-    from ogive.compiler.passes.analysis.entries import Frame
-
-Index = tuple[Size, ...]
 # an operand, the entry of it, and where it is not that operand which is asked
 Moved = list[tuple[Operand, Index, Condition]]
 

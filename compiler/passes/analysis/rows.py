@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Model, Node
-from ogive.compiler.passes.analysis.entries import Entries, Frame, whole_frame
-from ogive.compiler.passes.analysis.permuted_entries import Index
+from ogive.compiler.passes.analysis.entries import Entries, whole_frame
+from ogive.compiler.passes.analysis.frames import Frame, Index
 from ogive.compiler.passes.infra.driver import map_nodes, optimized
 from ogive.compiler.sizes import FALSE, TRUE, Condition, Facts, Size, Unknown, all_of, compare, ge, le, size
 
