@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Const, Graph, Init, Loop, Member, Scalar, Weight
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.sizes import Condition, Size, Unknown
 
 
@@ -56,3 +57,22 @@ def unknowns_of(value: Any) -> Iterable[Unknown]:
             return unknowns_of(inner)
         case _:
             return {u for item in getattr(value, "sizes", {}).values() for u in item.unknowns}
+
+
+def determined(value: object) -> bool:
+    """Whether an attribute or a literal holds no size that is open."""
+    match value:
+        case Size():
+            return value.is_number
+        case Const(value=literal):
+            return determined(literal)
+        case Scalar(args=args):
+            return value.fn != "static" and all(map(determined, args))
+        case tuple():
+            return all(map(determined, value))
+        case str() | int() | float() | None:
+            return True
+        case Recipe():
+            return all(map(determined, value.sizes.values()))
+        case _:
+            return hasattr(value, "size") and determined(value.size)

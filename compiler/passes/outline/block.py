@@ -20,11 +20,10 @@ from ogive.compiler.ir.model import (
 )
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ir_tools.mentions import mentioned, unknowns_of
+from ogive.compiler.ir_tools.mentions import determined, mentioned, unknowns_of
 from ogive.compiler.ir_tools.verify import faults, weight_type
 from ogive.compiler.passes.cleanup.deploy_flatten import graph_in_sizes, init_in_sizes
 from ogive.compiler.passes.cleanup.flatten import Call, Origins
-from ogive.compiler.passes.weight_folding.binding_time import determined
 from ogive.compiler.sizes import Size, Unknown, size
 
 Calls = tuple[Call, ...]

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from ogive.compiler.ir.model import Const, Graph, Init, Node, Operand, Scalar, Value, Weight
+from ogive.compiler.ir.model import Graph, Init, Node, Operand, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.effects import Effect, own_effect
+from ogive.compiler.ir_tools.mentions import determined
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.recipe import Recipe
 from ogive.compiler.passes.conversion.result import Note
 from ogive.compiler.passes.conversion.scope import Scope
 from ogive.compiler.passes.infra.driver import map_nodes
-from ogive.compiler.sizes import Size, size
+from ogive.compiler.sizes import size
 
 # what rearranges memory and does no arithmetic stays with its reader: storing it twice saves nothing
 STAYING = ("layout", "value")
@@ -157,25 +157,6 @@ def count(type: TensorType) -> int:
 
 def _fixed(type: TensorType) -> bool:
     return all(axis.pack is None and axis.size.is_number for axis in type.axes)
-
-
-def determined(value: object) -> bool:
-    """Whether an attribute or a literal holds no size that is open."""
-    match value:
-        case Size():
-            return value.is_number
-        case Const(value=literal):
-            return determined(literal)
-        case Scalar(args=args):
-            return value.fn != "static" and all(map(determined, args))
-        case tuple():
-            return all(map(determined, value))
-        case str() | int() | float() | None:
-            return True
-        case Recipe():
-            return all(map(determined, value.sizes.values()))
-        case _:
-            return hasattr(value, "size") and determined(value.size)
 
 
 def stored(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
