@@ -21,6 +21,7 @@ from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.frame import Frame, Place
 from ogive.compiler.elaborate.state.partly import seen
+from ogive.compiler.elaborate.state.returns import for_each_output, omitted
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -36,7 +37,6 @@ from ogive.compiler.elaborate.state.values import (
 )
 from ogive.compiler.elaborate.walk.declared import declared_type
 from ogive.compiler.elaborate.walk.inits import finish_inits, finish_keeps
-from ogive.compiler.elaborate.walk.returns import for_each_output, omitted
 from ogive.compiler.elaborate.walk.statements import state
 from ogive.compiler.ir.model import Definition, Instance, Operand, Weight
 from ogive.compiler.ir.presence import atom, given

@@ -9,6 +9,7 @@ from ogive.compiler.elaborate.modules.advice import call_of, handed_list, patter
 from ogive.compiler.elaborate.rules import arithmetic
 from ogive.compiler.elaborate.rules.builtins import Misuse
 from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate
+from ogive.compiler.elaborate.state.arms import with_or_without
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
@@ -24,7 +25,6 @@ from ogive.compiler.elaborate.state.values import (
     is_number,
     kind_of,
 )
-from ogive.compiler.elaborate.walk.choices import with_or_without
 from ogive.compiler.ir.presence import ALWAYS
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec

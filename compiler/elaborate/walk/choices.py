@@ -5,21 +5,19 @@ What one arm alone binds is there where its condition holds: a value of the grap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import absent
+from ogive.compiler.elaborate.state.arms import Arm, close, where
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import Joined, Slot, filled, operand, seen
+from ogive.compiler.elaborate.state.returns import Partial, for_each_output, leaves, omitted, returns_names
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Fault, Partly, Tensor, kind_of
-from ogive.compiler.elaborate.walk.arms import Arm, close
 from ogive.compiler.elaborate.walk.bound import bound_in
 from ogive.compiler.elaborate.walk.names import means_something
-from ogive.compiler.elaborate.walk.returns import Partial, for_each_output, leaves, omitted, returns_names
 from ogive.compiler.ir.model import Const
-from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence
+from ogive.compiler.ir.presence import NEVER, Presence
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -77,37 +75,6 @@ def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
     if value is BROKEN:
         raise Fault
     return filled(value, close(frame, choice, arms, joined.pairs, ("",) * len(joined.pairs), tree.span))
-
-
-def with_or_without(frame: Frame, tensor: Tensor, build: Callable[[Tensor | None], Any], span: Span) -> Any:
-    """What `build` makes of a tensor where it is there, and without it where it is absent."""
-    arms: list[Arm] = []
-    values: list[Any] = []
-    for when, given in ((tensor.when, replace(tensor, when=ALWAYS)), (~tensor.when, None)):
-        with frame.region() as inner, where(frame, when):
-            values.append(build(given))
-            arms.append(Arm(inner, when, {}))
-    joined = Joined(frame, tensor.when, span)
-    value = joined.value("", (values[0], values[1]), what="the result")
-    made = close(frame, Choice(tensor.when, tensor), arms, joined.pairs, ("",) * len(joined.pairs), span)
-    return filled(value, made)
-
-
-@contextmanager
-def where(frame: Frame, when: Presence) -> Iterator[None]:
-    """Elaborate where a condition holds. What is assumed there is known there alone."""
-    path, facts, floor = frame.path, frame.facts, frame.floor
-    choices, stated = len(frame.decisions), len(frame.stated)
-    frame.path = path & when
-    try:
-        yield
-    finally:
-        frame.path, frame.floor = path, floor
-        for condition, outcome in frame.decisions[choices:]:
-            facts = facts.assume(condition if outcome else condition.negate())
-        for condition, _ in frame.stated[stated:]:
-            facts = facts.assume(condition)
-        frame.facts = facts
 
 
 def _arm(

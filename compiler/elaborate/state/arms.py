@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Builder
+from ogive.compiler.elaborate.state.partly import Joined, filled
+from ogive.compiler.elaborate.state.returns import Partial
 from ogive.compiler.elaborate.state.values import Choice, Tensor
-from ogive.compiler.elaborate.walk.returns import Partial
 from ogive.compiler.ir.model import Const, Operand
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom
 from ogive.compiler.ir.types import TensorType
@@ -103,3 +105,34 @@ def _flag(frame: Frame, when: Presence, span: Span) -> Tensor | Const | None:
             sides.append(_flag(frame, Presence(when.nodes, number), span))
     choice = Choice(atom(name), frame.optional.get(name))
     return _closed(frame, choice, inners, [(sides[0], sides[1])], ("found",), span)[0]
+
+
+def with_or_without(frame: Frame, tensor: Tensor, build: Callable[[Tensor | None], Any], span: Span) -> Any:
+    """What `build` makes of a tensor where it is there, and without it where it is absent."""
+    arms: list[Arm] = []
+    values: list[Any] = []
+    for when, given in ((tensor.when, replace(tensor, when=ALWAYS)), (~tensor.when, None)):
+        with frame.region() as inner, where(frame, when):
+            values.append(build(given))
+            arms.append(Arm(inner, when, {}))
+    joined = Joined(frame, tensor.when, span)
+    value = joined.value("", (values[0], values[1]), what="the result")
+    made = close(frame, Choice(tensor.when, tensor), arms, joined.pairs, ("",) * len(joined.pairs), span)
+    return filled(value, made)
+
+
+@contextmanager
+def where(frame: Frame, when: Presence) -> Iterator[None]:
+    """Elaborate where a condition holds. What is assumed there is known there alone."""
+    path, facts, floor = frame.path, frame.facts, frame.floor
+    choices, stated = len(frame.decisions), len(frame.stated)
+    frame.path = path & when
+    try:
+        yield
+    finally:
+        frame.path, frame.floor = path, floor
+        for condition, outcome in frame.decisions[choices:]:
+            facts = facts.assume(condition if outcome else condition.negate())
+        for condition, _ in frame.stated[stated:]:
+            facts = facts.assume(condition)
+        frame.facts = facts
