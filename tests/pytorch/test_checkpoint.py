@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 import ogive
 from ogive.backends.pytorch.module.file import emit
@@ -82,6 +82,12 @@ WAYS: dict[str, Callable[[nn.Module, Tensor, dict[str, Any]], Tensor]] = {
     "reentrant": lambda net, x, more: checkpoint(partial(net, **more), x, use_reentrant=True),
     "of a function": lambda net, x, more: checkpoint(lambda y: net(y * 1, **more), x, use_reentrant=False),
     "of a function, reentrant": lambda net, x, more: checkpoint(lambda y: net(y * 1, **more), x, use_reentrant=True),
+    "selective": lambda net, x, more: checkpoint(
+        partial(net, **more),
+        x,
+        use_reentrant=False,
+        context_fn=partial(create_selective_checkpoint_contexts, [torch.ops.aten.addmm.default]),
+    ),
     "nested": lambda net, x, more: checkpoint(
         lambda y: checkpoint(partial(net, **more), y * 1, use_reentrant=False) * 1, x, use_reentrant=False
     ),

@@ -18,8 +18,9 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
         if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
             return forward(self, *args, **kwargs)
         held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
-        for buffers, now in held:
-            buffers.update({name: x.clone() for name, x in now.items() if x is not None})
+        with torch._C._DisableTorchDispatch():  # selective checkpoints count the operations that run
+            for buffers, now in held:
+                buffers.update({name: x.clone() for name, x in now.items() if x is not None})
         try:
             return forward(self, *args, **kwargs)
         finally:
@@ -100,18 +101,18 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
                 )
             saw, state = again.seen[again.number]
             again.number += 1
-        copies = [{name: x.clone() for name, x in buffers.items()} for buffers in saw]
+        with torch._C._DisableTorchDispatch():  # selective checkpoints count the operations that run
+            copies = [{name: x.clone() for name, x in buffers.items()} for buffers in saw]
+            for (buffers, _), before in zip(held, saw if again is not None else []):
+                buffers.update({name: x.clone() for name, x in before.items()})
         for calls in around:
             calls.seen.append((copies, state))
         here = around if again is None else [*around, again]
         for calls in here:
             calls.inside = True
         try:
-            if again is not None:
-                for (buffers, _), before in zip(held, saw):
-                    buffers.update({name: x.clone() for name, x in before.items()})
-                if source is not None and state is not None:
-                    source.set_state(state)
+            if again is not None and source is not None and state is not None:
+                source.set_state(state)
             return forward(self, *args, **kwargs)
         finally:
             for calls in here:

@@ -356,8 +356,11 @@ def present(frame: Frame, value: Any, span: Span) -> Any:
 def absent(frame: Frame, value: Absent | Partly, span: Span) -> Fault:
     """A name is used on a path on which it is not bound, or which it shares with another value of that name."""
     if isinstance(value, Partly) and frame.path.implies(value.when):
-        kinds = " and ".join(dict.fromkeys(_shown(each) for _, each in value.cases))
-        text = f"`{value.name}` is not one value here: it is {kinds} on different paths"
+        kinds = list(dict.fromkeys(_shown(each) for _, each in value.cases))
+        shown = (
+            f"it is {' and '.join(kinds)} on different paths" if kinds[1:] else f"each path has {kinds[0]} of its own"
+        )
+        text = f"`{value.name}` is not one value here: {shown}"
         labels = (Label(value.span, "bound here"),) if value.span else ()
         return frame.fail("E0302", text, span, labels=labels, help="use it on the path that binds it")
     inputs = frame.block.tree.inputs if frame.block is not None else ()

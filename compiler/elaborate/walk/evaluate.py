@@ -229,9 +229,8 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
         case (UnknownStatic(name=name), _) | (_, UnknownStatic(name=name)):
             raise Undecided(name, tree.span)
         case (Choice(), _) | (_, Choice()):
-            raise frame.fail(
-                "E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help="nest two `if`s"
-            )
+            help_ = "bind a name where either holds, and ask `given(name)`" if decisive else "nest two `if`s"
+            raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help=help_)
         case _:
             raise frame.fail(
                 "E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span

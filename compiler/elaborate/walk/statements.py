@@ -137,14 +137,16 @@ def _is_call(tree: syntax.Expr) -> bool:
 def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     """Bind a name. Tensors, numbers and lists may be bound again; instances and weights may not."""
     name = target.name
+    before = seen(frame, frame.variables.get(name))
     if name in frame.fixed:
+        if isinstance(before, Absent | Gone | NoneType):  # it is another's name: what it is here is not known
+            frame.variables[name] = BROKEN
         raise frame.fail(
             "E0204",
             f"`{name}` is defined twice",
             target.span,
             labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),),
         )
-    before = seen(frame, frame.variables.get(name))
     if isinstance(value, Handed):
         value = BROKEN
     if isinstance(value, (Instance, Composite)):
