@@ -52,7 +52,7 @@ def case(text: str) -> Callable[[Theirs], Case]:
     """A program with what it means."""
 
     def made(theirs: Theirs) -> Case:
-        head = "use std.nn (Linear, Dropout)\n\n"
+        head = "use std.nn (Dropout, LayerNorm, Linear)\n\n"
         return Case(theirs.__name__, head + text.strip() + "\nmodel M = Main\n", theirs)
 
     return made

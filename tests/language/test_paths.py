@@ -16,6 +16,7 @@ import ogive
 from language.path_case import Case
 from language.path_cases import CASES
 from language.path_loops import CASES as LOOPS
+from language.path_more import CASES as MORE_CASES
 from language.path_programs import Array, Program
 from language.path_random import program
 from ogive.api import Model
@@ -109,7 +110,7 @@ def in_onnx(model: Model, net: nn.Module, given: dict[str, Array], path: Path, *
     return found
 
 
-@pytest.mark.parametrize("case", [*CASES, *LOOPS], ids=str)
+@pytest.mark.parametrize("case", [*CASES, *LOOPS, *MORE_CASES], ids=str)
 def test_it_means_what_it_says(case: Case, tmp_path: Path) -> None:
     model = ogive.source(case.text).models["M"]
     verify(model.ir)
