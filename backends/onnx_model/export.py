@@ -17,6 +17,7 @@ from ogive.backends.onnx_model.lower.functions import DOMAIN, Functions
 from ogive.backends.onnx_model.lower.interpreter import Bound, Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
 from ogive.backends.onnx_model.passes.channel_maxima import channel_maxima
+from ogive.backends.onnx_model.passes.factors import keep_factors
 from ogive.backends.onnx_model.passes.post_passes import (
     Stored,
     Weights,
@@ -94,6 +95,8 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     for name in reserved:
         del builder.taken[name]
     _outputs(model.definition, builder, results, {} if walker.taps is None else walker.taps.outputs(builder))
+    if floating == "f64":
+        keep_factors(builder.body, builder, weights.stored)
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
         store_transposed(builder.body, weights)

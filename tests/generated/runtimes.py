@@ -13,7 +13,7 @@ from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from generated.close import CANCELLED, EXACT, SINGLE, TIMES, Bound, Differs, compare
-from generated.evaluator import evaluated, lacking, nodes_of, words_of
+from generated.evaluator import evaluated, lacking, words_of
 from generated.subject import UNIT, Run, Subject, Unfit
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.graph.errors import OnnxError
@@ -45,23 +45,12 @@ def feeds_of(subject: Subject, proto: ModelProto, kind: str) -> dict[str, Number
     return {value.name: x for value, x in zip(proto.graph.input, given, strict=True)}
 
 
-# in float64 one rounds a factor to float32, an attribute of its own, and one fails
-ROUNDING = ("MatMulScaleFusion", "FuseReluClip")
-# nodes whose kernel in float64 holds numbers of float32: an inverse DFT multiplies by 1 / n
-LOOSE = ("DFT",)
-
-
-def session(proto: ModelProto, without: Sequence[str] = ()) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on one thread, with its default optimizations but for some."""
+def session(proto: ModelProto) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on one thread, with its default optimizations."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        proto.SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        disabled_optimizers=list(without) or None,
-    )
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def paired(y: Numbers) -> Numbers:
@@ -80,10 +69,9 @@ def in_onnx(subject: Subject, run: Run, rng: random.Random, done: dict[str, str]
     if proto is None:
         return
     wanted = [paired(y) for y in run.numbers]
-    run = shortened(subject, run)
     by_standard(subject, proto, run, wanted, done)
     try:
-        opened = session(proto, ROUNDING)
+        opened = session(proto)
         got = opened.run(None, feeds_of(subject, proto, "f64"))
     except (runtime.NotImplemented, runtime.InvalidGraph) as error:
         if "NOT_IMPLEMENTED" not in str(error) and "not implemented" not in str(error).lower():
@@ -91,8 +79,7 @@ def in_onnx(subject: Subject, run: Run, rng: random.Random, done: dict[str, str]
     except Exception as error:
         raise Differs("onnxruntime f64", f"{type(error).__name__}: {str(error)[:300]}") from None
     else:
-        loose = 1e3 if any(node.op_type in LOOSE for node in nodes_of(proto)) else 1.0
-        limit = Bound(EXACT * loose, run.spread, TIMES["f64"], CANCELLED["f64"] * run.world.largest * loose)
+        limit = Bound(EXACT, run.spread, TIMES["f64"], CANCELLED["f64"] * run.world.largest)
         compare("onnxruntime f64", [np.asarray(y) for y in got], wanted, limit)
         done["onnxruntime"] = "f64"
         return
@@ -100,7 +87,7 @@ def in_onnx(subject: Subject, run: Run, rng: random.Random, done: dict[str, str]
 
 
 def shortened(subject: Subject, run: Run) -> Run:
-    """The run, with what settings rounded to float32 change: attributes of nodes are such numbers."""
+    """The run, with what settings rounded to float32 change: torch derives with such."""
     results, _, _ = subject.reference(short=True)
     moved = [y.value for y in results if y is not None]
     gaps = [

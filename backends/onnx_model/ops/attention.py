@@ -38,7 +38,8 @@ def _one_node(ctx: Context, types: list[TensorType]) -> bool:
     """Whether `Attention` takes them: it does not broadcast."""
     rank = len(types[0].axes)
     alike = all(len(type.axes) == rank and type.sizes[:-2] == types[0].sizes[:-2] for type in types)
-    return ctx.opset >= ATTENTION and alike and 2 <= rank <= HEADS
+    exact = ctx.elem(types[0].elem) != "f64"  # its scale is a number of float32
+    return ctx.opset >= ATTENTION and exact and alike and 2 <= rank <= HEADS
 
 
 def _attention(

@@ -33,16 +33,6 @@ def chain(*names: str) -> Lowering:
     return lower
 
 
-def settings(name: str, **rename: str) -> Lowering:
-    """One node with float settings as attributes."""
-
-    def lower(ctx: Context, node: Node, args: Args) -> str:
-        attrs = {rename.get(key, key): setting(node, key) for key, _ in node.attrs}
-        return ctx.node(name, *given(args), **attrs)
-
-    return lower
-
-
 def constant(ctx: Context, node: Node, value: float) -> str:
     """A number that joins the operands."""
     return ctx.number(value, elem_of(ctx, node))
@@ -120,6 +110,10 @@ def clipped(ctx: Context, node: Node, x: str, low: Any, high: Any) -> str:
     if all(open_):
         return x
     told = elem in FLOATS
+    if ctx.elem(elem) == "f64":  # ONNX Runtime fails where it joins a `Clip` of float64 with `Relu`
+        for name, end, free in (("Max", low, open_[0]), ("Min", high, open_[1])):
+            x = x if free else ctx.node(name, x, ctx.number(end, elem))
+        return x
     ends = ["" if free and not told else ctx.number(end, elem) for end, free in zip((low, high), open_, strict=True)]
     return ctx.node("Clip", x, *(ends if ends[1] else ends[:1]))
 
@@ -158,6 +152,60 @@ def silu(ctx: Context, node: Node, args: Args) -> str:
     """X σ(x)."""
     x = operand(args)
     return ctx.node("Mul", x, ctx.node("Sigmoid", x))
+
+
+def gelu(ctx: Context, node: Node, args: Args) -> str:
+    """`Gelu`, whose function has numbers of float32; in float64 x (1 + erf(x / √2)) / 2."""
+    x, elem = operand(args), elem_of(ctx, node)
+    if ctx.elem(elem) != "f64":
+        return ctx.node("Gelu", x)
+    inner = ctx.node("Erf", ctx.node("Mul", x, ctx.number(math.sqrt(0.5), elem)))
+    return _half(ctx, node, x, inner)
+
+
+def gelu_tanh(ctx: Context, node: Node, args: Args) -> str:
+    """`Gelu` by tanh; in float64 x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+    x, elem = operand(args), elem_of(ctx, node)
+    if ctx.elem(elem) != "f64":
+        return ctx.node("Gelu", x, approximate="tanh")
+    cube = ctx.node("Mul", ctx.node("Mul", x, x), ctx.node("Mul", x, ctx.number(0.044715, elem)))
+    inner = ctx.node("Mul", ctx.node("Add", x, cube), ctx.number(math.sqrt(2 / math.pi), elem))
+    return _half(ctx, node, x, ctx.node("Tanh", inner))
+
+
+def _half(ctx: Context, node: Node, x: str, inner: str) -> str:
+    half = ctx.node("Mul", x, constant(ctx, node, 0.5))
+    return ctx.node("Mul", half, ctx.node("Add", inner, constant(ctx, node, 1.0)))
+
+
+def leaky_relu(ctx: Context, node: Node, args: Args) -> str:
+    """`LeakyRelu`, which runtimes have not in float64: x, or slope x below 0."""
+    x, elem = operand(args), elem_of(ctx, node)
+    if ctx.elem(elem) != "f64":
+        return ctx.node("LeakyRelu", x, alpha=setting(node, "slope"))
+    below = ctx.node("Mul", x, ctx.number(node.attr("slope"), elem))
+    return ctx.node("Where", ctx.node("Greater", x, constant(ctx, node, 0.0)), x, below)
+
+
+def hardsigmoid(ctx: Context, node: Node, args: Args) -> str:
+    """`HardSigmoid`; in float64 min(max(x + 3, 0), 6) / 6."""
+    x = operand(args)
+    if ctx.elem(elem_of(ctx, node)) != "f64":
+        return ctx.node("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+    return _gate(ctx, node, x)
+
+
+def hardswish(ctx: Context, node: Node, args: Args) -> str:
+    """`HardSwish`; in float64 x min(max(x + 3, 0), 6) / 6."""
+    x = operand(args)
+    if ctx.elem(elem_of(ctx, node)) != "f64":
+        return ctx.node("HardSwish", x)
+    return ctx.node("Mul", x, _gate(ctx, node, x))
+
+
+def _gate(ctx: Context, node: Node, x: str) -> str:
+    raised = clipped(ctx, node, ctx.node("Add", x, constant(ctx, node, 3.0)), 0.0, 6.0)
+    return ctx.node("Div", raised, constant(ctx, node, 6.0))
 
 
 def softplus(ctx: Context, node: Node, args: Args) -> str:
@@ -213,15 +261,15 @@ LOWER: dict[str, Lowering] = {
     "clamp": bounded("lo", "hi"),
     "cast": cast,
     "relu": relu,
-    "gelu": op("Gelu"),
-    "gelu_tanh": op("Gelu", approximate="tanh"),
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
     "silu": silu,
     "sigmoid": op("Sigmoid"),
     "softplus": softplus,
     "elu": elu,
-    "leaky_relu": settings("LeakyRelu", slope="alpha"),
-    "hardswish": op("HardSwish"),
-    "hardsigmoid": op("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "leaky_relu": leaky_relu,
+    "hardswish": hardswish,
+    "hardsigmoid": hardsigmoid,
     "hardtanh": bounded("lo", "hi"),
     "mish": op("Mish"),
     "relu6": relu6,

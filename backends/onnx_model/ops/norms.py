@@ -9,6 +9,7 @@ import numpy as np
 from ogive.backends.onnx_model.graph.elems import NUMPY
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
 from ogive.backends.onnx_model.ops.operands import (
+    in_attributes,
     known,
     moved_last,
     narrowed,
@@ -40,9 +41,13 @@ def layer_norm(ctx: Context, node: Node, args: Args) -> str:
     """`LayerNormalization` over the last axes."""
     type, axes = ctx.type(node.inputs[0]), node.attr("axes")
     x, back = moved_last(ctx, operand(args), type, axes)
-    weight = optional(args, 1) or filled(ctx, [type.axes[axis].size for axis in axes], 1.0, type.elem)
-    bias = optional(args, 2)
-    y = ctx.node("LayerNormalization", x, weight, *_there(bias), axis=-len(axes), epsilon=setting(node, "eps"))
+    weight, bias, eps = optional(args, 1), optional(args, 2), setting(node, "eps")
+    if not in_attributes(ctx, type.elem, eps):
+        y = _divided(ctx, centred(ctx, x, last := ctx.array(list(range(-len(axes), 0))))[0], last, eps, type.elem)
+        y = y if weight is None else ctx.node("Mul", y, weight)
+        return permuted(ctx, y if bias is None else ctx.node("Add", y, bias), back)
+    weight = weight or filled(ctx, [type.axes[axis].size for axis in axes], 1.0, type.elem)
+    y = ctx.node("LayerNormalization", x, weight, *_there(bias), axis=-len(axes), epsilon=eps)
     return permuted(ctx, y, back)
 
 
@@ -55,16 +60,19 @@ def rms_norm(ctx: Context, node: Node, args: Args) -> str:
     type, axes, eps = ctx.type(node.inputs[0]), node.attr("axes"), setting(node, "eps")
     x, back = moved_last(ctx, operand(args), type, axes)
     weight = optional(args, 1)
-    if ctx.opset >= RMS_NORM:
+    if ctx.opset >= RMS_NORM and in_attributes(ctx, type.elem, eps):
         weight = weight or filled(ctx, [type.axes[axis].size for axis in axes], 1.0, type.elem)
         y = ctx.node("RMSNormalization", x, weight, axis=-len(axes), epsilon=eps)
         return permuted(ctx, y, back)
     x, wide = widened(ctx, x, type.elem)
-    where = ctx.array(list(range(-len(axes), 0)))
-    spread = ctx.node("ReduceMean", ctx.node("Mul", x, x), where, keepdims=1)
-    root = ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, wide)))
-    y = narrowed(ctx, ctx.node("Div", x, root), type.elem)
+    y = narrowed(ctx, _divided(ctx, x, ctx.array(list(range(-len(axes), 0))), eps, wide), type.elem)
     return permuted(ctx, y if weight is None else ctx.node("Mul", y, weight), back)
+
+
+def _divided(ctx: Context, x: str, where: str, eps: float, elem: str) -> str:
+    """Divides: x / √(mean x² + eps)."""
+    spread = ctx.node("ReduceMean", ctx.node("Mul", x, x), where, keepdims=1)
+    return ctx.node("Div", x, ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, elem))))
 
 
 def by_channel(ctx: Context, x: str, type: TensorType) -> str:
@@ -79,7 +87,17 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> str:
     weight = optional(args, 3) or filled(ctx, [axis.size for axis in channels], 1.0, type.elem)
     bias = optional(args, 4) or filled(ctx, [axis.size for axis in channels], 0.0, type.elem)
     x, mean, variance = (operand(args, i) for i in range(3))
-    return ctx.node("BatchNormalization", x, weight, bias, mean, variance, epsilon=setting(node, "eps"))
+    return _normed(ctx, node, [x, weight, bias, mean, variance], type.elem)
+
+
+def _normed(ctx: Context, node: Node, operands: list[str], elem: str) -> str:
+    """`BatchNormalization`; what its epsilon, an attribute, does not hold of ours is added to the variance."""
+    *others, variance = operands
+    eps = setting(node, "eps")
+    if not in_attributes(ctx, elem, eps):
+        held = float(np.float32(eps))
+        variance, eps = ctx.node("Add", variance, ctx.number(eps - held, elem)), held
+    return ctx.node("BatchNormalization", *others, variance, epsilon=eps)
 
 
 def batch_norm_train(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
@@ -92,7 +110,7 @@ def batch_norm_train(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
     weight = optional(args, 1) or filled(ctx, [type.axes[1].size], 1.0, type.elem)
     bias = optional(args, 2) or filled(ctx, [type.axes[1].size], 0.0, type.elem)
     zero = filled(ctx, [type.axes[1].size], 0.0, type.elem)
-    y = ctx.node("BatchNormalization", gap, weight, bias, zero, variance, epsilon=setting(node, "eps"))
+    y = _normed(ctx, node, [gap, weight, bias, zero, variance], type.elem)
     count = size(1)
     for axis in axes:
         count = count * type.axes[axis].size
@@ -120,9 +138,7 @@ def _instances(ctx: Context, x: str, groups: int, eps: float, elem: str) -> str:
     """(x - E[x]) / √(Var[x] + eps) along the last of three axes; runtimes have the node for float32 alone."""
     last = ctx.array([2])
     if ctx.elem(elem) == "f64":
-        gap, _ = centred(ctx, x, last)
-        spread = ctx.node("ReduceMean", ctx.node("Mul", gap, gap), last, keepdims=1)
-        return ctx.node("Div", gap, ctx.node("Sqrt", ctx.node("Add", spread, ctx.number(eps, elem))))
+        return _divided(ctx, centred(ctx, x, last)[0], last, eps, elem)
     gap = ctx.node("Sub", x, ctx.node("ReduceMean", x, last, keepdims=1))
     one, zero = filled(ctx, [size(groups)], 1.0, elem), filled(ctx, [size(groups)], 0.0, elem)
     return ctx.node("InstanceNormalization", gap, one, zero, epsilon=eps)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ogive.backends.onnx_model.graph.elems import ONNX
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.context import Args, Context
@@ -66,6 +68,11 @@ def numbers(values: Sequence[Size | int], node: Node, what: str) -> list[int]:
 def known(sizes: Sequence[Size]) -> bool:
     """Whether all of them are numbers."""
     return all(item.is_number for item in sizes)
+
+
+def in_attributes(ctx: Context, elem: str, *values: float) -> bool:
+    """Whether attributes of a node hold these numbers of a type: they are of float32, which only float64 exceeds."""
+    return ctx.elem(elem) != "f64" or all(float(np.float32(value)) == value for value in values)
 
 
 def widened(ctx: Context, x: str, elem: str) -> tuple[str, str]:
