@@ -55,7 +55,6 @@ class Scope:
     waiting: dict[str, Waiting] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     wanted: dict[str, str] = field(default_factory=dict)  # the variable that a value should have
-    numbers: set[str] = field(default_factory=set)  # values that are numbers of Python, not tensors
     training: bool = False  # inside of a branch that runs in training only
     asked: bool = False  # inside of a branch that runs where taps are asked for
 

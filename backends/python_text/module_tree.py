@@ -60,7 +60,6 @@ class Unit:
     prefix: str = ""
     turns: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
-    number: int | None = None  # which input is the number of the turn
     maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
     uncalled: bool = False  # a turn of a loop that nothing needs: it holds its weights
 
@@ -105,7 +104,7 @@ def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> U
     absent = frozenset(maybe(definition).open)
     turns = _turns(name, definition, definition.graph, absent, place, names)
     turns += _uncalled(name, definition, place, turns, names)
-    return Unit(name, definition, definition.graph, place, "", turns, function, None, absent)
+    return Unit(name, definition, definition.graph, place, "", turns, function, absent)
 
 
 def output_class(unit: Unit) -> str | None:
@@ -138,9 +137,7 @@ def _turns(
             turn = place.children["*"]
             inner = _turns(name, definition, region, absent, root, names)
             inner += _uncalled(name, definition, turn, inner, names)
-            before = int(node.attr("carry", 0)) + int(node.attr("turn", 0))
-            number = before if node.attr("number", 0) else None
-            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, number, absent))
+            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, absent))
     return tuple(found)
 
 
@@ -213,8 +210,8 @@ def known_at_start(model: Model, *, numbers: bool = False) -> Known:
 
 def numbers_of(definition: Definition) -> dict[str, Unknown]:
     """What stands for the number of an iteration, by the path of the loop."""
-    loops = (node for node in definition.graph.walk() if node.op == "repeat" and node.path)
-    return {node.path: node.attr("index") for node in loops if node.attr("index") is not None}
+    loops = ((node.path, node.loop) for node in definition.graph.walk() if node.path)
+    return {path: loop.index for path, loop in loops if loop is not None and loop.index is not None}
 
 
 def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -> Callable[[Definition], bool]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from ogive.compiler.driver.workspace import Program
 from ogive.compiler.elaborate.calls.specializations import Variant
+from ogive.compiler.ir.attributes import FaultAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
-
-FAULT = "fault"  # the operation that stands where an error was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def _sketch(variant: Variant, graph: Graph) -> Sketch:
         mine = [name for name in loose if k == len(errors) - 1 or name in spoken]
         loose = [name for name in loose if name not in mine]
         inputs = tuple(dict.fromkeys((*spoken, *mine)))
-        nodes.append(Node(FAULT, inputs, (), (("text", f"{error.code} {error.message}"),), span=error.span))
+        nodes.append(Node.of(FaultAttrs(f"{error.code} {error.message}"), inputs, (), span=error.span))
     whole = Graph(graph.inputs, tuple(nodes), ())
     ref = variant.ref
     definition = Definition(ref.name, ref.qualified, (), (), whole, (), (False,) * len(graph.inputs), (), (), (),

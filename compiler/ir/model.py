@@ -7,11 +7,12 @@ definition is checked, emitted and drawn once however often, and at however many
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from ogive.compiler.ir.attributes import ExternAttrs, LoopAttrs, Structure
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown
 
@@ -62,32 +63,17 @@ Attrs = tuple[tuple[str, Any], ...]
 class Node:
     """One operation.
 
-    Most are primitive operations of `compiler.ops` (then `attrs` are the statics after resolution). The others:
+    Most are primitive operations of `compiler.ops`: then `attrs` are the statics after resolution. The others, which
+    hold or apply graphs, touch weights or only tell something, have a `structure` instead (`compiler.ir.attributes`),
+    whose class says what the regions are and how inputs, results and those of the regions belong together; `op` is
+    the name of that class. Of the rest of a node:
 
-    - `weight`: no inputs; `path` names a `Weight` of the definition (or of an instance in it: "wte.weight").
-      attrs["stacked"]: it is read from outside of its last so many loops, all turns stacked on first axes.
-    - `call`: applies `callee`; `path` names an `Instance` of the definition, or is "" for a block without weights;
-      `bindings` gives the callee's unknowns in this definition's sizes; inputs follow the callee's inputs (None:
-      absent; a value that may be absent goes to an optional one); `supplied` names weights given at the call: (weight
-      path inside the callee, value name), those of all turns of its loops stacked.
-    - `repeat`: regions[0] runs `attrs["count"]` times. Region inputs are, in order: `carry` carried values, `turn`
-      values of this turn (slices along the first axis of an input), and captures. attrs["index"] is the `Unknown` that
-      stands for the turn's number inside, or None. Node inputs are initial carries, the sliced tensors, and the
-      captures. Region outputs are the carried values, then the yields; node outputs the last carries, then the yields
-      stacked on a new first axis. `path` is the loop's path ("h", "h.*.inner").
-    - `scan`: as `repeat`, with `axis` (position in each sliced input and in each yield) and `reverse`.
-    - `phase`: regions (training, deployed), same inputs and output types: `if training:`.
-    - `given`: regions (given, absent) on whether its first input is there.
-    - `update`: inputs (value,); path names a state; no outputs; acts in training only.
-    - `assume`: attrs["condition"], attrs["text"]; no outputs.
-    - `tap`: inputs (value,), attrs["name"]; no outputs.
-    - `tapped`: regions (asked, plain) on whether a tap is asked for; made by a pass (`passes.taps`).
-    - `extern`: a module of the user's, attrs["target"] with attrs["settings"]; the definition holds nothing else.
-    - `over`, `each`: regions[0] is applied at every index of an axis of length attrs["size"]. The first
-      attrs["mapped"] inputs lack that axis inside (it stands at `in_axes` outside); outputs get it at `out_axes`; the
-      other inputs are captures. In `each`, instances with a `lift` give each index its own weights.
-    - `grad`: regions[0] gives a scalar; the output is its derivative in the first of attrs["operands"] inputs.
-    - `custom_grad`: regions (value, derivative); the second takes the operand and the incoming gradient.
+    - `path` names a `Weight` of the definition (or of an instance in it: "wte.weight") in `weight` and `update`, an
+      `Instance` in `call` ("" for a block without weights), the loop in `repeat` ("h", "h.*.inner").
+    - `callee` is what a `call` applies; `bindings` gives the callee's unknowns in this definition's sizes; inputs
+      follow the callee's inputs (None: absent; a value that may be absent goes to an optional one); `supplied` names
+      weights given at the call: (weight path inside the callee, value name), those of all iterations of its loops
+      stacked.
     """
 
     op: str
@@ -99,19 +85,53 @@ class Node:
     callee: Definition | None = None
     bindings: Bindings = ()
     supplied: tuple[tuple[str, str], ...] = ()
+    structure: Structure | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @staticmethod
+    def of(
+        structure: Structure,
+        inputs: tuple[Operand, ...],
+        outputs: tuple[Value, ...],
+        regions: tuple[Graph, ...] = (),
+        path: str = "",
+        callee: Definition | None = None,
+        bindings: Bindings = (),
+        supplied: tuple[tuple[str, str], ...] = (),
+        span: Span | None = None,
+    ) -> Node:
+        """A structural operation."""
+        return Node(structure.op, inputs, outputs, (), regions, path, callee, bindings, supplied, structure, span)
+
     def attr(self, name: str, default: Any = None) -> Any:
-        """The attribute of that name."""
+        """The attribute of that name. Raises AttributeError for what the structure of the node holds."""
+        if self.structure is not None and name in self.structure.__slots__:
+            raise AttributeError(f"`{name}` of `{self.op}` is in its structure")
         for key, value in self.attrs:
             if key == name:
                 return value
         return default
 
+    @property
+    def loop(self) -> LoopAttrs | None:
+        """Its structure, where it is a loop."""
+        return self.structure if isinstance(self.structure, LoopAttrs) else None
+
+    @property
+    def settings(self) -> Attrs:
+        """All that it says of itself by name: its attributes, or the fields of its structure."""
+        return self.attrs if self.structure is None else self.structure.pairs
+
+    def map_settings(self, function: Callable[[Any], Any]) -> Node:
+        """The node with a function applied to the value of each of its settings."""
+        if self.structure is not None:
+            return replace(self, structure=self.structure.map_values(function))
+        return replace(self, attrs=tuple((key, function(value)) for key, value in self.attrs)) if self.attrs else self
+
     def giving(self, outputs: tuple[Value, ...]) -> Node:
         """The node with other names or types for its results."""
         return Node(self.op, self.inputs, outputs, self.attrs, self.regions, self.path, self.callee, self.bindings,
-                    self.supplied, self.span)  # fmt: skip
+                    self.supplied, self.structure, self.span)  # fmt: skip
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -278,7 +298,7 @@ class Definition:
     @cached_property
     def foreign(self) -> Node | None:
         """The node of a module of the user's (`extern`), which is then all that the definition holds."""
-        return next((node for node in self.graph.nodes if node.op == "extern"), None)
+        return next((node for node in self.graph.nodes if isinstance(node.structure, ExternAttrs)), None)
 
     @cached_property
     def powered(self) -> bool:

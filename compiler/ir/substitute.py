@@ -91,10 +91,9 @@ def _node(node: Node, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, pat
     supplied = tuple((where, str(names[name])) for where, name in node.supplied)
     regions = tuple(_region(region, sizes, names, fresh, path) for region in node.regions)
     return replace(
-        node,
+        node.map_settings(lambda value: in_sizes(value, sizes)),
         inputs=inputs,
         outputs=tuple(_renamed(value, sizes, names, fresh) for value in node.outputs),
-        attrs=tuple((key, in_sizes(value, sizes)) for key, value in node.attrs),
         regions=regions,
         path=path(node.path) if node.path else "",
         bindings=tuple((unknown, value.subs(sizes)) for unknown, value in node.bindings),

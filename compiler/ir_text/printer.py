@@ -157,7 +157,7 @@ def _region(word: str, region: Graph, tables: Tables, labels: Labels, indent: st
 
 def _node(node: Node, tables: Tables, labels: Labels) -> str:
     results = ", ".join(_value(value) for value in node.outputs)
-    settings = ", ".join(f"{key}={labels.value(value)}" for key, value in node.attrs)
+    settings = ", ".join(f"{key}={labels.value(value)}" for key, value in node.settings)
     line = f"{results} = {node.op}" if results else node.op
     line += f" {node.path}" if node.path else ""
     if node.callee is not None:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ogive.compiler.ir.attributes import STRUCTURES, Structure
 from ogive.compiler.ir.model import (
+    Attrs,
     Bindings,
     Const,
     Definition,
@@ -263,12 +265,23 @@ class _Reader:
         outputs = tuple(
             Value(*self._named(name, type)) for name, type in zip(map(self.name, results), all_types, strict=True)
         )
+        attrs, structure = self.attrs(settings), None
+        if match["op"] in STRUCTURES:
+            attrs, structure = (), self.structure(match["op"], attrs)
         return Node(
-            match["op"], tuple(map(self.operand, split_top(operands))), outputs, self.attrs(settings),
+            match["op"], tuple(map(self.operand, split_top(operands))), outputs, attrs,
             tuple(map(self.region, line.below)), match["path"] or "", callee,
             self.bound(match["callee"], match["bound"]) if callee else (),
             tuple((path.strip(), name[1:]) for path, _, name in (x.partition("=") for x in split_top(supplied))),
+            structure,
         )  # fmt: skip
+
+    def structure(self, op: str, attrs: Attrs) -> Structure:
+        """What a structural operation says of itself."""
+        try:
+            return STRUCTURES[op].of_pairs(attrs)
+        except (TypeError, KeyError) as problem:
+            raise NotIR(f"`{op}` does not have these settings: {problem}") from None
 
     def _named(self, name: tuple[str, str], type: Any) -> tuple[str, Any, str]:
         return name[0], type, name[1]

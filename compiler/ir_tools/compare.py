@@ -66,8 +66,8 @@ def mark(node: Node) -> str:
 def shown(node: Node) -> str:
     """A node in a line."""
     name = node.callee.block.rsplit(".", 1)[-1] if node.callee is not None else node.op
-    shape = ("carry", "turn", "number")
-    settings = [f"{key}={_text(value)}" for key, value in node.attrs if key not in shape and value is not None]
+    shape = () if node.loop is None else ("carried", "sliced")
+    settings = [f"{key}={_text(value)}" for key, value in node.settings if key not in shape and value is not None]
     statics = {s.unknown for s in node.callee.statics} if node.callee is not None else set()
     settings += [f"{unknown.name}={size}" for unknown, size in node.bindings if unknown in statics]
     settings += [f"{_text(value)}" for value in node.inputs if isinstance(value, Const)]
@@ -92,7 +92,7 @@ def _exact(node: Node) -> tuple[object, ...]:
 
 def _loose(node: Node) -> tuple[object, ...]:
     """Equal for nodes that may be the same one, changed."""
-    kind = tuple(node.attr(key) for key in ("carry", "turn", "number"))
+    kind = None if node.loop is None else (node.loop.carried, node.loop.sliced)
     return (node.op if not node.callee else "call", node.path, kind, len(node.regions), len(node.outputs))
 
 
@@ -220,13 +220,11 @@ def _old(graph: Graph) -> Graph:
 
 def _captured(node: Node, region: Graph, merged: Graph, names: dict[str, str]) -> list[Operand]:
     """What the old region read and the new one does not: further captures."""
-    fixed = sum(node.attr(key, 0) for key in ("carry", "turn"))
-    number = node.attr("number", 0)
     found: list[Operand] = []
     for value in merged.inputs:
         if value.name.startswith(OLD):
             at = [v.name for v in region.inputs].index(value.name.removeprefix(OLD))
-            operand = node.inputs[at if at < fixed else at - number]
+            operand = node.inputs[at]
             found.append(names.get(operand, OLD + operand) if isinstance(operand, str) else operand)
     return found
 

@@ -39,7 +39,7 @@ def _asked(definition: Definition, done: dict[int, dict[Unknown, str]]) -> dict[
                 bindings = dict(member.bindings)
                 for inner, path in _asked(member.definition, done).items():
                     found.update((unknown, f"{member.path}.{path}") for unknown in bindings[inner].unknowns)
-        numbers = {node.attr("index") for node in definition.graph.walk() if node.op == "repeat"}
+        numbers = {node.loop.index for node in definition.graph.walk() if node.loop is not None}
         done[id(definition)] = {unknown: path for unknown, path in found.items() if unknown not in numbers}
     return done[id(definition)]
 

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ogive.compiler.ir.attributes import (
+    CallAttrs,
+    CustomGradAttrs,
+    EachAttrs,
+    GivenAttrs,
+    GradAttrs,
+    LoopAttrs,
+    OverAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TappedAttrs,
+)
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom, given
 
@@ -47,21 +60,21 @@ class Maybe:
                 self.open.add(name)
 
     def _node(self, node: Node, path: Presence) -> Sequence[Presence]:
-        match node.op:
-            case "phase" | "given" | "tapped":
+        match node.structure:
+            case PhaseAttrs() | GivenAttrs() | TappedAttrs():
                 return self._choice(node, path)
-            case "repeat" | "scan":
-                return self._loop(node, path)
-            case "over" | "each" | "grad":
-                count = int(node.attr("operands", 0)) if node.op == "grad" else 0
-                self._present(node, node.inputs[: min(count, 1)], path)
+            case RepeatAttrs() | ScanAttrs() as loop:
+                return self._loop(node, loop, path)
+            case OverAttrs() | EachAttrs() | GradAttrs() as told:
+                derived = told.parts(node.inputs).given[:1] if isinstance(told, GradAttrs) else ()
+                self._present(node, derived, path)
                 return self._region(node.regions[0], node.inputs, path)
-            case "custom_grad":
+            case CustomGradAttrs():
                 self._present(node, node.inputs, path)
                 for region in node.regions:
                     self._region(region, (), path)
                 return (ALWAYS,) * len(node.outputs)
-            case "call":
+            case CallAttrs():
                 return self._call(node, path)
             case _:
                 self._present(node, node.inputs, path)
@@ -83,16 +96,14 @@ class Maybe:
         sides = [self._region(r, node.inputs, path & arm) for r, arm in zip(node.regions, arms, strict=True)]
         return [(asked & a) | (~asked & b) for a, b in zip(*sides, strict=True)]
 
-    def _loop(self, node: Node, path: Presence) -> tuple[Presence, ...]:
-        carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
-        self._present(node, node.inputs[carry : carry + turn], path)
-        operands = list(node.inputs)
-        operands[carry + turn : carry + turn] = [f"number of {id(node)}"] * number
-        found = self._region(node.regions[0], operands, path)
-        for at, operand in enumerate(node.inputs[:carry]):
-            if path & self.of(operand) != path & found[at]:
-                self.faults.append((node, node.outputs[at].name))
-        return (*map(self.of, node.inputs[:carry]), *found[carry:])
+    def _loop(self, node: Node, loop: LoopAttrs, path: Presence) -> tuple[Presence, ...]:
+        before = loop.parts(node.inputs)
+        self._present(node, before.sliced, path)
+        found = loop.results(self._region(node.regions[0], node.inputs, path))
+        for operand, when, value in zip(before.carried, found.carried, node.outputs, strict=False):
+            if path & self.of(operand) != path & when:
+                self.faults.append((node, value.name))
+        return (*map(self.of, before.carried), *found.yielded)
 
     def _call(self, node: Node, path: Presence) -> list[Presence]:
         callee = node.callee

@@ -36,7 +36,7 @@ def in_graph(graph: Graph) -> Iterator[Any]:
     yield from (value.type for value in graph.inputs)
     for node in graph.nodes:
         yield from (value.type for value in node.outputs)
-        yield from (value for _, value in (*node.attrs, *node.bindings))
+        yield from (value for _, value in (*node.settings, *node.bindings))
         yield from (operand for operand in node.inputs if isinstance(operand, Const))
         for region in node.regions:
             yield from in_graph(region)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from ogive.compiler.ir.attributes import GivenAttrs, PhaseAttrs, RepeatAttrs, ScanAttrs
 from ogive.compiler.ir.model import Graph, Node
 
 CHOICES = ("phase", "given")
-LOOPS = ("repeat", "scan")
 
 
 def without_unread(graph: Graph) -> Graph:
@@ -30,7 +30,7 @@ def without_unread(graph: Graph) -> Graph:
 
 def read_results(node: Node, live: Collection[str]) -> Node:
     """A choice or a loop without results that nothing reads; what a loop carries stays."""
-    carry = int(node.attr("carry", 0)) if node.op in LOOPS else 0
+    carry = 0 if node.loop is None else node.loop.carried
     keep = [at for at, value in enumerate(node.outputs) if at < carry or value.name in live]
     if len(keep) == len(node.outputs):
         return node
@@ -40,12 +40,15 @@ def read_results(node: Node, live: Collection[str]) -> Node:
 
 def read_captures(node: Node) -> Node:
     """A choice or a loop without the captures that no region reads."""
-    if node.op not in (*LOOPS, *CHOICES) or not node.regions:
-        return node
-    shift = int(node.attr("number", 0)) if node.op in LOOPS else 0
-    first = 1 if node.op == "given" else 0  # what a choice asks for
-    if node.op in LOOPS:
-        first = int(node.attr("carry", 0)) + int(node.attr("turn", 0)) + shift
+    match node.structure:
+        case RepeatAttrs() | ScanAttrs() as loop:
+            first = len(loop.parts(node.inputs).own)
+        case GivenAttrs():
+            first = 1  # what it asks for
+        case PhaseAttrs():
+            first = 0
+        case _:
+            return node
     read: set[int] = set(range(first))
     for region in node.regions:
         read.update(at for at, value in enumerate(region.inputs) if _reads(region, value.name))
@@ -53,8 +56,7 @@ def read_captures(node: Node) -> Node:
         return node
     keep = sorted(read)
     regions = tuple(Graph(tuple(r.inputs[i] for i in keep), r.nodes, r.outputs) for r in node.regions)
-    drop = {i - shift for i in range(len(node.regions[0].inputs)) if i not in read}
-    return replace(node, inputs=tuple(x for i, x in enumerate(node.inputs) if i not in drop), regions=regions)
+    return replace(node, inputs=tuple(node.inputs[i] for i in keep), regions=regions)
 
 
 def _reads(region: Graph, name: str) -> bool:

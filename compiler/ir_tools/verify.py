@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import NoneType
 
+from ogive.compiler.ir.attributes import (
+    STRUCTURES,
+    UNFINISHED,
+    CallAttrs,
+    CustomGradAttrs,
+    EachAttrs,
+    GivenAttrs,
+    GradAttrs,
+    LoopAttrs,
+    OverAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TappedAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
@@ -13,25 +32,6 @@ from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.ir_tools.mentions import in_graph, mentioned, unknowns_of
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Facts, Size, Unknown
-
-STRUCTURE = frozenset(
-    (
-        "weight",
-        "call",
-        "repeat",
-        "scan",
-        "phase",
-        "given",
-        "update",
-        "assume",
-        "tap",
-        "tapped",
-        "over",
-        "each",
-        "grad",
-        "custom_grad",
-    )
-)
 
 
 class Broken(AssertionError):
@@ -93,7 +93,7 @@ class _Check:
         """Sizes that nothing here binds: neither statics, nor sizes of inputs, nor the number of a loop around them."""
         own = {static.unknown for static in self.definition.statics if static.unknown is not None}
         own.update(self.definition.sizes)
-        numbers = {node.path: node.attr("index") for node in self.definition.graph.walk() if node.op == "repeat"}
+        numbers = {node.path: node.loop.index for node in self.definition.graph.walk() if node.loop is not None}
         for member in self.definition.members:
             around = {number for path, number in numbers.items() if path and member.path.startswith(f"{path}.*.")}
             found = {unknown for item in mentioned(_without_inputs(member)) for unknown in unknowns_of(item)}
@@ -106,7 +106,7 @@ class _Check:
         for node in graph.nodes:
             alone = replace(node, regions=())
             items = in_graph(Graph((), (alone,), ()))
-            number = node.attr("index")
+            number = None if node.loop is None else node.loop.index
             found = {unknown for item in items for unknown in unknowns_of(item)} - own - {number}
             yield from (f"{shown(node)} speaks of `{unknown}`, which is not bound here" for unknown in found)
             for region in node.regions:
@@ -134,27 +134,36 @@ class _Check:
         known[value.name] = value
 
     def node(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
-        if node.op not in STRUCTURE and node.op not in OPS:
-            yield f"{shown(node)}: no such operation"
+        faults = list(self.structure(node))
+        yield from faults
+        if faults:
+            return
         for region in node.regions:
             yield from (f"{text}, in {shown(node)}" for text in self.graph(region))
         types = [known[x].type if isinstance(x, str) else None for x in node.inputs]
-        match node.op:
-            case "weight" | "update":
-                yield from self.weight(node, types)
-            case "call":
+        match node.structure:
+            case WeightAttrs(stacked=stacked):
+                yield from self.weight(node, node.outputs[0].type, stacked)
+            case UpdateAttrs():
+                yield from self.weight(node, types[0], 0)
+            case CallAttrs():
                 yield from self.call(node, types, known)
-            case "repeat" | "scan":
-                yield from self.loop(node, types)
-            case "phase" | "given" | "tapped":
+            case RepeatAttrs() | ScanAttrs() as loop:
+                yield from self.loop(node, loop, types)
+            case PhaseAttrs() | GivenAttrs() | TappedAttrs():
                 yield from self.branches(node, types)
+            case OverAttrs() | EachAttrs() as told:
+                yield from self.vectorized(node, told, types)
+            case GradAttrs():
+                yield from self.gradient(node, types)
+            case CustomGradAttrs() as told_:
+                yield from self.custom_gradient(node, told_, types)
 
-    def weight(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
-        wanted = weight_type(self.definition, node.path, int(node.attr("stacked", 0)))
+    def weight(self, node: Node, have: TensorType | None, stacked: int) -> Iterator[str]:
+        wanted = weight_type(self.definition, node.path, stacked)
         if wanted is None:
             yield f"{shown(node)}: no weight at {node.path}"
             return
-        have = node.outputs[0].type if node.op == "weight" else types[0]
         if have is None or not self.same(have, wanted):
             yield f"{shown(node)}: the weight is {wanted}, not {have}"
 
@@ -194,24 +203,86 @@ class _Check:
         if have is not None and not self.same(have, wanted):
             yield f"{shown(node)}: takes {wanted}, is given {have}"
 
-    def loop(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
-        carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
+    def structure(self, node: Node) -> Iterator[str]:
+        """An operation has attributes, or else the structure of its name."""
+        wanted = STRUCTURES.get(node.op)
+        if node.op in UNFINISHED or (wanted is None and node.op not in OPS):
+            yield f"{shown(node)}: no such operation"
+        elif type(node.structure) is not (wanted or NoneType):
+            names = [each.__name__ for each in (type(node.structure), wanted or NoneType)]
+            yield f"{shown(node)}: its structure is {names[0]}, not {names[1]}"
+        elif wanted is not None and node.attrs:
+            yield f"{shown(node)}: it has attributes beside its structure"
+
+    def loop(self, node: Node, loop: LoopAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
         (region,) = node.regions
-        if len(region.inputs) != len(types) + number or len(region.outputs) != len(node.outputs):
+        if len(region.inputs) != len(types) or len(region.outputs) != len(node.outputs):
             yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
             return
-        axes = node.attr("axes") or (node.attr("axis", 0),) * turn
-        for at, have in enumerate(types):
-            inner = region.inputs[at if at < carry + turn else at + number].type
-            place = axes[at - carry] if carry <= at < carry + turn else None
-            wanted = have if have is None or place is None else without(have, place)
-            if wanted is not None and not self.same(inner, wanted):
-                yield f"{shown(node)}: input {at} of its region is {inner}, given {wanted}"
-        for at, (value, output) in enumerate(zip(node.outputs, region.outputs, strict=True)):
-            inner_value = region.values.get(output) if isinstance(output, str) else None
-            wanted = value.type if at < carry else without(value.type, 0 if node.op == "repeat" else axes[0])
-            if inner_value is not None and not self.same(inner_value.type, wanted):
-                yield f"{shown(node)}: output {at} of its region is {inner_value.type}, not {wanted}"
+        parts = loop.parts(types)
+        made = loop.results([value.type for value in node.outputs])
+        counts = (len(parts.carried), len(made.carried), len(parts.sliced), len(loop.slice_axes))
+        if counts != (loop.carried, loop.carried, loop.sliced, loop.sliced):
+            yield f"{shown(node)}: {len(types)} inputs, of which it carries {loop.carried} and slices {loop.slice_axes}"
+            return
+        slices = [have and without(have, axis) for have, axis in zip(parts.sliced, loop.slice_axes, strict=True)]
+        yield from self.taken(node, region, (*parts.carried, *slices, *parts.captured))
+        yield from self.given(node, region, (*made.carried, *(without(type, loop.yield_axis) for type in made.yielded)))
+        for before, after in zip(parts.carried, made.carried, strict=True):
+            if before is not None and not self.same(before, after):
+                yield f"{shown(node)}: it carries {before} into the loop and {after} out of it"
+
+    def vectorized(self, node: Node, told: VectorizedAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
+        (region,), parts = node.regions, told.parts(types)
+        counts = (told.mapped, len(told.in_axes), len(told.out_axes), len(region.inputs), len(region.outputs))
+        if counts != (len(parts.sliced), len(parts.sliced), len(node.outputs), len(types), len(node.outputs)):
+            yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+            return
+        taken = [(have, axis) for have, axis in zip(parts.sliced, told.in_axes, strict=True) if have is not None]
+        made = [(value.type, axis) for value, axis in zip(node.outputs, told.out_axes, strict=True)]
+        for type, axis in (*taken, *made):
+            if not self.facts.equal(type.axes[axis].size, told.size):
+                yield f"{shown(node)}: axis {axis} of {type} is not of length {told.size}"
+        slices = [have and without(have, axis) for have, axis in zip(parts.sliced, told.in_axes, strict=True)]
+        yield from self.taken(node, region, (*slices, *parts.captured))
+        yield from self.given(node, region, [without(type, axis) for type, axis in made])
+
+    def gradient(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+        (region,) = node.regions
+        if len(region.inputs) != len(types) or len(region.outputs) != 1:
+            yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
+            return
+        yield from self.taken(node, region, types)
+        yield from self.given(node, region, [TensorType("float", ())])
+        if types[0] is not None and not self.same(node.outputs[0].type, types[0]):
+            yield f"{shown(node)}: the derivative of an operand {types[0]} is {node.outputs[0].type}"
+
+    def custom_gradient(self, node: Node, told: CustomGradAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
+        value, derivative = node.regions
+        (result,), ahead, back = node.outputs, told.forward(types), told.backward(types)
+        inputs = (*ahead.given, *ahead.captured), (*back.given, result.type, *back.captured)
+        wanted = [len(found) for found in inputs]
+        if wanted != [len(value.inputs), len(derivative.inputs)] or len(ahead.captured) != told.captured:
+            yield f"{shown(node)}: its regions have {len(value.inputs)} and {len(derivative.inputs)} inputs"
+            return
+        for region, found in zip(node.regions, inputs, strict=True):
+            yield from self.taken(node, region, found)
+        yield from self.given(node, value, [result.type])
+        if types[0] is not None:
+            yield from self.given(node, derivative, [types[0]])
+
+    def taken(self, node: Node, region: Graph, types: Sequence[TensorType | None]) -> Iterator[str]:
+        """The inputs of a region against what its node gives it; None for what fits anything."""
+        for at, (value, wanted) in enumerate(zip(region.inputs, types, strict=True)):
+            if wanted is not None and not self.same(value.type, wanted):
+                yield f"{shown(node)}: input {at} of its region is {value.type}, given {wanted}"
+
+    def given(self, node: Node, region: Graph, types: Sequence[TensorType]) -> Iterator[str]:
+        """The outputs of a region against what its node makes of them."""
+        for at, (output, wanted) in enumerate(zip(region.outputs, types, strict=True)):
+            made = region.values.get(output) if isinstance(output, str) else None
+            if made is not None and not self.same(made.type, wanted):
+                yield f"{shown(node)}: output {at} of its region is {made.type}, not {wanted}"
 
     def branches(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
         if len(node.regions) != 2:
@@ -272,9 +343,11 @@ def holds(definition: Definition, path: str) -> bool:
 
 
 def weight_type(definition: Definition, path: str, stacked: int = 0) -> TensorType | None:
-    """The type of the weight at a path, which may lie in an instance; the turns of its last loops may be stacked."""
+    """The type of the weight at a path, which may lie in an instance; the iterations of its last loops may be stacked.
+    None where there is no such weight, or not in so many loops.
+    """
     whole = dict(weight_types(definition, {})).get(path)
-    if whole is None:
+    if whole is None or not 0 <= stacked <= turns_in(path):
         return None
     return TensorType(whole.elem, whole.axes[turns_in(path) - stacked :])
 

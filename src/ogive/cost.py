@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ogive.compiler.ir.attributes import EachAttrs, OverAttrs, RepeatAttrs, ScanAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Side, atoms_of
@@ -25,7 +26,11 @@ def multiply_adds(model: Model) -> Size:
 
 def runs(node: Node) -> Size:
     """How often the body of a node runs: the iterations of a loop, the indices of `over` and `each`."""
-    return size(node.attr({"repeat": "count", "scan": "count", "over": "size", "each": "size"}.get(node.op, ""), 1))
+    match node.structure:
+        case RepeatAttrs(count=count) | ScanAttrs(count=count) | OverAttrs(size=count) | EachAttrs(size=count):
+            return count
+        case _:
+            return size(1)
 
 
 def taken(node: Node) -> tuple[Graph, ...]:
@@ -85,7 +90,7 @@ class _Counter:
 
     def bodies(self, node: Node, live: Mask) -> _Count:
         """The count of the bodies of a node; what a loop carries is live where any iteration makes it so."""
-        carried = int(node.attr("carry", 0))
+        carried = 0 if node.loop is None else node.loop.carried
         while True:
             found = [self.graph(region, live) for region in taken(node)]
             outputs = tuple(any(side) for side in zip(*(each.live for each in found), strict=True))

@@ -10,7 +10,8 @@ from typing import Any
 
 from ogive.compiler.driver.workspace import Program, texts_of
 from ogive.compiler.elaborate.state.plain import statics_of
-from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.ir.attributes import ExternAttrs
+from ogive.compiler.ir.model import Definition, Model, Node
 from ogive.outputs import Output, write
 from ogive.stamp import Stamp
 
@@ -63,11 +64,12 @@ class Keeper:
 
 def module_files(ir: Model) -> tuple[Path, ...]:
     """The files of the modules of Python that hold the user's own classes (`extern`), which are not imported for it."""
-    targets = {str(node.attr("target")).partition(":")[0] for node in _foreign(ir.definition, set())}
+    told = (node.structure for node in _foreign(ir.definition, set()))
+    targets = {each.target.partition(":")[0] for each in told if isinstance(each, ExternAttrs)}
     return tuple(path for target in sorted(targets) if (path := _module_file(target)) is not None)
 
 
-def _foreign(definition: Definition, seen: set[int]) -> Iterator[Any]:
+def _foreign(definition: Definition, seen: set[int]) -> Iterator[Node]:
     if id(definition) in seen:
         return
     seen.add(id(definition))

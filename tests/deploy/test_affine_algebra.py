@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Graph, Init, Model, Node, Value, Weight
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.passes.conversion.graph import conversion
@@ -39,7 +40,7 @@ class Kernels:
     def weight(self, *shape: int) -> str:
         name = f"w{len(self.tensors)}"
         self.tensors[name] = torch.randn(shape, generator=self.generator, dtype=torch.float64)
-        self.scope.add(Node("weight", (), (Value(name, tensor(*shape)),), path=name))
+        self.scope.add(Node.of(WeightAttrs(), (), (Value(name, tensor(*shape)),), path=name))
         return name
 
     def values(self, *names: str | None) -> list[Tensor | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ogive.compiler.ir.attributes import GradAttrs, OverAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Static, Value
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.sizes import size
@@ -51,9 +52,8 @@ class Derived:
         nodes = []
         for at in self.wrt:
             region, order = self.region(at)
-            attrs = (("operands", len(order)),)
             result = Value(f"g{at}", self.kinds[at])
-            nodes.append(Node("grad", tuple(f"x{i}" for i in order), (result,), attrs, (region,)))
+            nodes.append(Node.of(GradAttrs(len(order)), tuple(f"x{i}" for i in order), (result,), (region,)))
         return self.whole(Graph(outside, tuple(nodes), tuple(f"g{at}" for at in self.wrt)))
 
     def over(self) -> Model:
@@ -63,8 +63,8 @@ class Derived:
         outside = tuple(Value(f"z{at}", kind.with_axes(n, *kind.axes)) for at, kind in enumerate(self.kinds))
         results = tuple(Value(f"r{at}", self.kinds[at].with_axes(n, *self.kinds[at].axes)) for at in self.wrt)
         many = len(outside)
-        attrs = (("size", n.size), ("mapped", many), ("in_axes", (0,) * many), ("out_axes", (0,) * len(results)))
-        node = Node("over", tuple(value.name for value in outside), results, attrs, (plain,))
+        told = OverAttrs(n.size, many, (0,) * many, (0,) * len(results))
+        node = Node.of(told, tuple(value.name for value in outside), results, (plain,))
         return self.whole(Graph(outside, (node,), tuple(value.name for value in results)))
 
     def whole(self, graph: Graph) -> Model:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ogive.compiler.ir.attributes import OverAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Static, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Unknown, size
@@ -68,8 +69,8 @@ class LiftedCase:
         )
         many = sum(mapped)
         zeros = (0,) * many
-        attrs = (("size", n.size), ("mapped", many), ("in_axes", zeros), ("out_axes", (0,) * len(results)))
-        over = Node("over", tuple(outside[at].name for at in order), results, attrs, (region,))
+        told = OverAttrs(n.size, many, zeros, (0,) * len(results))
+        over = Node.of(told, tuple(outside[at].name for at in order), results, (region,))
         graph = Graph(tuple(outside), (over,), tuple(value.name for value in results))
         statics = tuple(Static(u.name, "size", u) for u in self.values if u.kind == "size")
         sizes = (*(u for u in self.values if u.kind != "size"), *n.size.unknowns)

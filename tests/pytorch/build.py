@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.compiler.ir.attributes import CallAttrs, RepeatAttrs, Structure, WeightAttrs
 from ogive.compiler.ir.model import (
-    Attrs,
     Bindings,
     Const,
     Definition,
@@ -48,11 +48,10 @@ class Building:
 
     def add(
         self,
-        op: str,
+        op: str | Structure,
         inputs: tuple[Operand | int | float, ...],
         *types: TensorType,
         hint: str = "",
-        attrs: Attrs = (),
         path: str = "",
         callee: Definition | None = None,
         bindings: Bindings = (),
@@ -60,7 +59,10 @@ class Building:
     ) -> str:
         operands = tuple(Const(x) if isinstance(x, int | float) else x for x in inputs)
         outputs = tuple(self.value(t, hint) for t in types)
-        self.nodes.append(Node(op, operands, outputs, attrs, regions, path, callee, bindings))
+        if isinstance(op, str):
+            self.nodes.append(Node(op, operands, outputs))
+        else:
+            self.nodes.append(Node.of(op, operands, outputs, regions, path, callee, bindings))
         return outputs[0].name if outputs else ""
 
     def graph(self, *outputs: Operand) -> Graph:
@@ -94,8 +96,8 @@ def linear() -> tuple[Definition, Unknown, Unknown]:
     (din, s1), (dout, s2), b = nat("din"), nat("dout"), Unknown("b")
     g = Building()
     x = g.input("x", tensor(b, din))
-    w = g.add("weight", (), tensor(dout, din), path="weight", hint="weight")
-    bias = g.add("weight", (), tensor(dout), path="bias", hint="bias")
+    w = g.add(WeightAttrs(), (), tensor(dout, din), path="weight", hint="weight")
+    bias = g.add(WeightAttrs(), (), tensor(dout), path="bias", hint="bias")
     y = g.add("linear", (x, w, bias), tensor(b, dout))
     weights = (
         Weight("weight", tensor(dout, din), "param", Init("kaiming_uniform", (("a", 5**0.5),))),
@@ -118,9 +120,9 @@ def mlp(own: bool = False) -> Model:
     x = g.input("x", tensor(b, d))
     up: Bindings = ((din, size(d)), (dout, size(hidden)), (lb, size(b)))
     down: Bindings = ((din, size(hidden)), (dout, size(d)), (lb, size(b)))
-    y = g.add("call", (x,), tensor(b, hidden), path="up", callee=lin, bindings=up)
+    y = g.add(CallAttrs(), (x,), tensor(b, hidden), path="up", callee=lin, bindings=up)
     y = g.add("gelu", (y,), tensor(b, hidden))
-    y = g.add("call", (y,), tensor(b, d), path="down", callee=lin, bindings=down)
+    y = g.add(CallAttrs(), (y,), tensor(b, d), path="down", callee=lin, bindings=down)
     y = g.add("add", (x, y), tensor(b, d), hint="x")
     members = (Instance("up", lin, up), Instance("down", lin, down))
     block = definition("MLP", g.graph(y), members, (s1, s2), (b,), doc="Two layers.")
@@ -137,14 +139,13 @@ def deep() -> Model:
     assert bh is not None
     bindings: Bindings = ((bd, size(d)), (bh, 4 * size(d)), (inner.sizes[0], size(b)))
     x = body.input("x_in", tensor(b, d))
-    y = body.add("call", (x,), tensor(b, d), path="h.*.mlp", callee=inner, bindings=bindings)
+    y = body.add(CallAttrs(), (x,), tensor(b, d), path="h.*.mlp", callee=inner, bindings=bindings)
     z = body.add("add", (x, y), tensor(b, d), hint="x")
     region = body.graph(z)
     g = Building()
     g.count = 100
     x = g.input("x", tensor(b, d))
-    attrs: Attrs = (("count", size(depth)), ("carry", 1), ("turn", 0), ("number", 0))
-    out = g.add("repeat", (x,), tensor(b, d), attrs=attrs, regions=(region,), path="h", hint="x")
+    out = g.add(RepeatAttrs(size(depth), 1, 0, None), (x,), tensor(b, d), regions=(region,), path="h", hint="x")
     members = (Loop("h", size(depth)), Instance("h.*.mlp", inner, bindings))
     block = definition("Deep", g.graph(out), members, (s1, s2), (b,))
     return Model("Deep3", block, ((d, 8), (depth, 3)), ())

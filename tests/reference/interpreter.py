@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ogive.compiler.ir.attributes import AssumeAttrs, TapAttrs, WeightAttrs
 from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Model, Node, Operand
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import OPS as DECLARED
@@ -115,15 +116,18 @@ class Machine:
                 self.update(frame, node)
                 return []
             case "assume":
-                if not node.attr("condition").at(frame.env):
-                    raise Unmet(str(node.attr("text")))
+                assert isinstance(node.structure, AssumeAttrs)
+                if not node.structure.condition.at(frame.env):
+                    raise Unmet(node.structure.text)
                 return []
             case "tap":
                 self.tap(frame, node)
                 return []
             case "initial":
                 type = node.outputs[0].type
-                return [Array(initial(node.attrs, shape_of(type, frame.env, frame.packs), frame.env, self.world.rng))]
+                return [
+                    Array(initial(node.settings, shape_of(type, frame.env, frame.packs), frame.env, self.world.rng))
+                ]
             case "call":
                 return self.call(frame, node)
             case _ if node.op in regions.REGIONS:
@@ -160,7 +164,8 @@ class Machine:
 
     def weight(self, frame: Frame, node: Node) -> Array:
         """A weight of the definition or of an instance in it; those of all turns of its last loops stacked."""
-        path, deep = node.path, int(node.attr("stacked", 0))
+        assert isinstance(node.structure, WeightAttrs)
+        path, deep = node.path, node.structure.stacked
         if path in frame.supplied:
             found = frame.supplied[path]
             for turn in frame.turns[: path.split(".").count("*") - deep]:
@@ -187,7 +192,8 @@ class Machine:
     def tap(self, frame: Frame, node: Node) -> None:
         value = self.bound(frame, node.inputs[0], "float")
         assert value is not None
-        self.world.taps.setdefault(frame.path(node.path or str(node.attr("name"))), []).append(value)
+        assert isinstance(node.structure, TapAttrs)
+        self.world.taps.setdefault(frame.path(node.path or node.structure.name), []).append(value)
 
     # --- calls --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ogive.compiler.ir.model import Graph, Node
+from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, VectorizedAttrs
+from ogive.compiler.ir.model import Graph, Node, Value
 from reference.arrays import Array, Numbers, cut, gradient, grid, pick, stack
 from reference.store import Key, Layer, together
 from reference.world import dtype_of, shape_of
@@ -32,40 +33,41 @@ def at(x: Array | None, axis: int, index: int) -> Array:
 def loop(machine: Machine, frame: Frame, node: Node) -> Results:
     """`repeat` and `scan`: the region once a turn, in order; what it yields is collected."""
     values = inputs(machine, frame, node)
-    carry, turn = int(node.attr("carry")), int(node.attr("turn"))
-    carried, sliced, captured = values[:carry], values[carry : carry + turn], values[carry + turn :]
-    count = node.attr("count").at(frame.env)
+    loop = node.loop
+    assert loop is not None
+    parts, carried = loop.parts(values), values[: loop.carried]
+    count = loop.count.at(frame.env)
     scan = node.op == "scan"
-    axes = [frame_axis(frame, node, carry + i, axis) for i, axis in enumerate(node.attr("axes") or (0,) * turn)]
-    order = range(count - 1, -1, -1) if node.attr("reverse") else range(count)
-    collected: list[list[Array | None]] = [[] for _ in node.outputs[carry:]]
-    turns, index = frame.turns, node.attr("index")
+    axes = [frame_axis(frame, node, loop.carried + i, axis) for i, axis in enumerate(loop.slice_axes)]
+    order = range(count - 1, -1, -1) if loop.reverse else range(count)
+    collected: list[list[Array | None]] = [[] for _ in loop.results(node.outputs).yielded]
+    turns, index = frame.turns, loop.index
     for number in order:
         if not scan:
             frame.turns = (*turns, number)
         if index is not None:
             frame.env[index] = number
-        here = [at(x, axis, number) for x, axis in zip(sliced, axes, strict=True)]
-        results = machine.region(frame, node.regions[0], [*carried, *here, *captured])
-        carried = results[:carry]
-        for rows, value in zip(collected, results[carry:], strict=True):
+        here = [at(x, axis, number) for x, axis in zip(parts.sliced, axes, strict=True)]
+        results = machine.region(frame, node.regions[0], [*carried, *here, *parts.captured])
+        carried = list(results[: loop.carried])
+        for rows, value in zip(collected, loop.results(results).yielded, strict=True):
             rows.append(value)
     frame.turns = turns
-    return [*carried, *(_collected(frame, node, i, rows) for i, rows in enumerate(collected))]
+    made = zip(loop.results(node.outputs).yielded, collected, strict=True)
+    return [*carried, *(_collected(frame, loop, value, rows) for value, rows in made)]
 
 
-def _collected(frame: Frame, node: Node, number: int, found: list[Array | None]) -> Array | None:
+def _collected(frame: Frame, loop: LoopAttrs, value: Value, found: list[Array | None]) -> Array | None:
     """What is yielded, in all turns or in none."""
     rows = [row for row in found if row is not None]
     assert len(rows) in (0, len(found))
     if found and not rows:
         return None
-    value = node.outputs[int(node.attr("carry")) + number]
-    axis = int(node.attr("axis", 0)) if node.op == "scan" else 0
-    axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:axis])
+    before = value.type.axes[: loop.yield_axis]
+    axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in before)
     if not rows:
         return Array(np.zeros(shape_of(value.type, frame.env, frame.packs), dtype_of(value.type.elem)))
-    return stack(rows[::-1] if node.attr("reverse") else rows, axis)
+    return stack(rows[::-1] if loop.reverse else rows, axis)
 
 
 def frame_axis(frame: Frame, node: Node, operand: int, position: int) -> int:
@@ -113,19 +115,21 @@ def _indices(
 ) -> tuple[list[Results], list[Layer]]:
     """The region at every index, and what it writes."""
     values = inputs(machine, frame, node)
-    mapped, count = int(node.attr("mapped")), node.attr("size").at(frame.env)
-    axes = [frame_axis(frame, node, i, axis) for i, axis in enumerate(node.attr("in_axes"))]
+    told = node.structure
+    assert isinstance(told, VectorizedAttrs)
+    parts, count = told.parts(values), told.size.at(frame.env)
+    axes = [frame_axis(frame, node, i, axis) for i, axis in enumerate(told.in_axes)]
     store, world, outer, taps = machine.store, machine.world, frame.index, machine.world.taps
     rows: list[Results] = []
     layers: list[Layer] = []
     seen: list[dict[str, list[Array]]] = []
     for index in range(count):
-        here = [at(x, axis, index) for x, axis in zip(values[:mapped], axes, strict=True)]
+        here = [at(x, axis, index) for x, axis in zip(parts.sliced, axes, strict=True)]
         if node.op == "each":
             frame.index = index
         store.layers.append(Layer(settled))
         world.taps = {}
-        rows.append(machine.region(frame, node.regions[0], [*here, *values[mapped:]]))
+        rows.append(machine.region(frame, node.regions[0], [*here, *parts.captured]))
         layers.append(store.layers.pop())
         seen.append(world.taps)
     frame.index, world.taps = outer, {path: list(entries) for path, entries in taps.items()}
@@ -136,7 +140,9 @@ def _indices(
 
 
 def _rejoined(frame: Frame, node: Node, number: int, rows: list[Array | None]) -> Array:
-    value, place = node.outputs[number], node.attr("out_axes")[number]
+    told = node.structure
+    assert isinstance(told, VectorizedAttrs)
+    value, place = node.outputs[number], told.out_axes[number]
     axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:place])
     found = [row for row in rows if row is not None]
     assert len(found) == len(rows)
@@ -161,9 +167,10 @@ def grad(machine: Machine, frame: Frame, node: Node) -> Results:
 def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
     """The value of one region, with the derivative in its operand that another makes; the rest is derived as ever."""
     values = inputs(machine, frame, node)
-    operand, count = values[0], int(node.attr("captured"))
+    operand, told = values[0], node.structure
     assert operand is not None
-    inner, more = values[1 : 1 + count], values[1 + count :]
+    assert isinstance(told, CustomGradAttrs)
+    inner, more = told.forward(values).captured, told.backward(values).captured
     (y,) = machine.region(frame, node.regions[0], [cut(operand), *inner])
     assert y is not None
     machine.world.cuts = True

@@ -111,7 +111,8 @@ def _turned_after(
 
 def _index_of(graph: Graph, path: str) -> Unknown | None:
     """The unknown that stands for the number of a turn of the loop at a path."""
-    found = [node.attr("index") for node in graph.walk() if node.op == "repeat" and node.path == path]
+    loops = (node.loop for node in graph.walk() if node.path == path)
+    found = [loop.index for loop in loops if loop is not None]
     return found[0] if found else None
 
 
@@ -138,7 +139,7 @@ def settled(start: Start) -> bool:
         return start.init.name in SETTLED
     nodes = list(start.init.graph.walk())
     drawn = any(n.op in OPS and OPS[n.op].random for n in nodes)
-    named = any(n.op == "initial" and dict(n.attrs)["name"] not in SETTLED for n in nodes)
+    named = any(n.op == "initial" and dict(n.settings)["name"] not in SETTLED for n in nodes)
     return not (drawn or named or any(n.op in ("weight", "call") for n in nodes))
 
 

@@ -90,7 +90,7 @@ def _same_node(a: Node, b: Node) -> bool:
     ):  # fmt: skip
         return False
     wired = all(x == y for x, y in zip(a.inputs, b.inputs, strict=True) if isinstance(x, str) or isinstance(y, str))
-    kinds = [[masked(str(value)) for _, value in node.attrs] for node in (a, b)]
+    kinds = [[masked(str(value)) for _, value in node.settings] for node in (a, b)]
     types = [[masked(str(v.type)) for v in node.outputs] for node in (a, b)]
     regions = all(_same_graph(x, y) for x, y in zip(a.regions, b.regions, strict=True))
     return wired and kinds[0] == kinds[1] and types[0] == types[1] and regions and same_block(a.callee, b.callee)

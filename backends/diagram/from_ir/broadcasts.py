@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from ogive.backends.diagram.figure.figure import Link
 from ogive.backends.diagram.from_ir.links import links_of
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
+from ogive.compiler.ir.attributes import EachAttrs, OverAttrs, RepeatAttrs, ScanAttrs, VectorizedAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 
 Place = tuple[int, str]  # which input or output, which of its wires ("0", "1", ..., "e")
 Group = tuple[tuple[Place, ...], tuple[Place, ...]]
-LIFTS = ("over", "each")
 KEPT = ("through", "join", "split")
 
 
@@ -80,10 +80,10 @@ class Passing:
             leaving_pairs = leaving(node, region, outs)
             for pair in leaving_pairs:
                 classes.unite(*pair)
-            for k in range(node.attr("carry", 0)):
-                result = region.outputs[k]
+            starts = () if node.loop is None else node.loop.parts(region.inputs).carried
+            for value, result in zip(starts, region.outputs, strict=False):
                 if isinstance(result, str):
-                    start, end = (Wires(name, region.values[name].type) for name in (region.inputs[k].name, result))
+                    start, end = (Wires(name, region.values[name].type) for name in (value.name, result))
                     for a, b in zip(start.all, end.all, strict=False):
                         classes.unite(a, b)
             past = lifted(node, ins, outs)
@@ -96,37 +96,36 @@ class Passing:
 
 def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str = "") -> list[tuple[str, str]]:
     """(wire of an operand, wire of the region's input): sliced axes stay outside."""
-    carry, turn, number = (node.attr(key, 0) for key in ("carry", "turn", "number"))
     found: list[tuple[str, str]] = []
     if node.op == "custom_grad" and region is not node.regions[0]:
         return found  # it reads the incoming gradient, which no wire of this drawing carries
     for k, wires in enumerate(ins):
         if wires is None:
             continue
-        at = k if k < carry + turn else k + number
-        if at >= len(region.inputs):
+        if k >= len(region.inputs):
             continue
-        inner = Wires(prefix + region.inputs[at].name, region.inputs[at].type)
+        inner = Wires(prefix + region.inputs[k].name, region.inputs[k].type)
         found += _pairs(wires, inner, cut_of(node, k))
     return found
 
 
 def cut_of(node: Node, k: int) -> int | None:
     """The axis of an operand that stays outside: the one that is stepped through, or lifted over."""
-    carry, turn = node.attr("carry", 0), node.attr("turn", 0)
-    if node.op in LIFTS:
-        axes = node.attr("in_axes") or ()
-        return axes[k] if k < node.attr("mapped", 0) and k < len(axes) else None
-    return axis_of_turn(node, k - carry) if carry <= k < carry + turn else None
+    match node.structure:
+        case OverAttrs(in_axes=axes) | EachAttrs(in_axes=axes):
+            return axes[k] if k < len(axes) else None
+        case RepeatAttrs() | ScanAttrs() as loop:
+            return loop.slice_axes[k - loop.carried] if loop.slices(k) else None
+        case _:
+            return None
 
 
 def lifted(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> list[Link]:
     """The axis that a block is lifted over runs past it, from all operands that have it to all results."""
-    if node.op not in LIFTS:
+    if not isinstance(node.structure, VectorizedAttrs):
         return []
     a = [w.axes[at] for k, w in enumerate(ins) if w is not None and (at := cut_of(node, k)) is not None]
-    places = zip(outs, node.attr("out_axes") or (), strict=False)
-    b = [w.axes[at] for w, at in places if at is not None]
+    b = [w.axes[at] for w, at in zip(outs, node.structure.out_axes, strict=False)]
     if len(a) == len(b) == 1:
         return [Link("through", tuple(a), tuple(b))]
     if len(a) > 1 and len(b) > 1:  # a dot joins or parts, but not both: the results after the first start at the edge
@@ -144,23 +143,16 @@ def leaving(
 
     `ends` are the names of the tensors at the end of a drawn region, where they differ from those of the values.
     """
-    carry = node.attr("carry", 0)
     names = iter(ends if ends is not None else [name for name in region.outputs if isinstance(name, str)])
     found: list[tuple[str, str]] = []
     for k, (name, wires) in enumerate(zip(region.outputs, outs, strict=False)):
         if isinstance(name, str):
             inner = Wires(next(names), region.values[name].type)
-            cut = node.attr("axis", 0) if node.op in ("repeat", "scan") and k >= carry else None
-            if node.op in LIFTS:
-                cut = (node.attr("out_axes") or ())[k]
+            cut = None if node.loop is None or node.loop.carries(k) else node.loop.yield_axis
+            if isinstance(node.structure, VectorizedAttrs):
+                cut = node.structure.out_axes[k]
             found += [(a, b) for b, a in _pairs(wires, inner, cut)]
     return found
-
-
-def axis_of_turn(node: Node, turn: int) -> int:
-    """The axis along which an operand is cut into turns."""
-    axes = node.attr("axes")
-    return int(axes[turn]) if axes and node.op == "scan" else 0
 
 
 def _pairs(outer: Wires, inner: Wires, cut: int | None) -> Iterable[tuple[str, str]]:

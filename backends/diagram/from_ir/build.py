@@ -10,14 +10,14 @@ from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
 from ogive.backends.diagram.figure.labels import printable, size_label
-from ogive.backends.diagram.from_ir.broadcasts import LIFTS, Passing, entering, leaving, lifted
+from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, lifted
 from ogive.backends.diagram.from_ir.columns import arrange
-from ogive.backends.diagram.from_ir.glyphs import LIBRARY, NORMS, Look, look, strided
+from ogive.backends.diagram.from_ir.glyphs import LIBRARY, NORMS, Look, look, region_text, strided
 from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.reroll import Run, folded, gathered, place_of, runs, turn
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
-from ogive.compiler.driver.partial_graphs import FAULT
+from ogive.compiler.ir.attributes import FaultAttrs, TapAttrs, UpdateAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
 from ogive.compiler.ir_tools.compare import Change, mark
@@ -180,7 +180,7 @@ class _Scope:
             outputs=tuple(w.tid for w in outs),
             links=tuple(links),
             where=_where(node),
-            wrong=str(node.attr("text")) if node.op == FAULT else "",
+            wrong=node.structure.text if isinstance(node.structure, FaultAttrs) else "",
             attrs=(*op.attrs, *self._hidden(node, inside)),
         )
         if not self.prefix and mark(node) in self.builder.marks:
@@ -216,14 +216,16 @@ class _Scope:
             return self._region(base, node, ins, outs)
         if node.op == "weight":
             return replace(base, glyph="weight", text=node.path.replace(".*.", "."), learned=True)
-        if node.op in ("update", "tap"):
-            text = node.path if node.op == "update" else str(node.attr("name"))
-            return replace(base, glyph="sink", text=text)
-        if node.op == FAULT:
-            return replace(base, text=f"✗ {str(node.attr('text')).split()[0]}", caption=str(node.attr("text")))
+        match node.structure:
+            case UpdateAttrs():
+                return replace(base, glyph="sink", text=node.path)
+            case TapAttrs(name=name):
+                return replace(base, glyph="sink", text=name)
+            case FaultAttrs(text=text):
+                return replace(base, text=f"✗ {text.split()[0]}", caption=text)
         if self.sizes:
-            node = replace(node, attrs=tuple((key, in_sizes(value, self.sizes)) for key, value in node.attrs),
-                           inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))  # fmt: skip
+            node = node.map_settings(lambda value: in_sizes(value, self.sizes))
+            node = replace(node, inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))
         node = self._windowed(node)
         links = tuple(links_of(node, ins, outs))
         found = _pointwise(look(node, self.builder.divides), links)
@@ -316,29 +318,11 @@ class _Scope:
             bodies.append(replace(scope.section([scope.wires(v) for v in region.inputs]), title=title))
             enter += entering(node, region, ins, self.prefix)
             leave += leaving(node, region, outs, bodies[-1].outputs)
-        count = node.attr("count")
-        text = size_label(count.subs(self.sizes) if self.sizes else count, self.builder.divides) if count else ""
-        text = f"×{text}" if node.op == "repeat" else {"grad": "∇", "given": ""}.get(node.op, node.op)
-        if node.op in LIFTS:
-            text = f"{node.op} {_lifted(node, ins)}".strip()
-        if node.op == "scan":
-            turn = ins[node.attr("carry", 0)]
-            label = turn.type.axes[node.attr("axis", 0)].label if turn is not None else None
-            text = f"scan {label or ''}".strip() + (" ←" if node.attr("reverse") else "")
-        attrs = (("carry", str(node.attr("carry", 0))),)
+        text = region_text(node, ins, self.sizes, self.builder.divides)
+        attrs = (("carry", str(0 if node.loop is None else node.loop.carried)),)
         path = node.path if node.op == "repeat" else ""
         return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
                        leave=tuple(leave), attrs=attrs, links=tuple(lifted(node, ins, outs)))  # fmt: skip
-
-
-def _lifted(node: Node, ins: Sequence[Wires | None]) -> str:
-    """The label of the axis that a block is lifted over."""
-    axes = node.attr("in_axes") or ()
-    first = next((w.type.axes[at] for w, at in zip(ins, axes, strict=False) if w is not None and at is not None), None)
-    if first is not None and first.label:
-        return str(first.label)
-    size = node.attr("size")
-    return size_label(size) if isinstance(size, Size) else ""
 
 
 def _library_attrs(inner: str, x: Wires, statics: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -9,6 +9,7 @@ from ogive.backends.diagram.figure.figure import AxisRow, Column, Figure, Op, Se
 from ogive.backends.diagram.figure.labels import size_label
 from ogive.backends.diagram.from_ir.build import Builder, Options
 from ogive.compiler.driver.interpreter_limits import deep_recursion
+from ogive.compiler.ir.attributes import AssumeAttrs
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.compare import Change
 from ogive.compiler.sizes import Compare, Unknown, size
@@ -38,7 +39,8 @@ def figure_of(
     section = finish.section(section)
     name = name or definition.block.rsplit(".", 1)[-1]
     values = tuple(f"{unknown.name} = {number}" for unknown, number in (numbers or {}).items())
-    notes = tuple(f"assumes {n.attr('text')}" for n in definition.graph.walk() if n.op == "assume")
+    told = (node.structure for node in definition.graph.walk())
+    notes = tuple(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs))
     return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))
 
 

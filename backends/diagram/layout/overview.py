@@ -135,22 +135,16 @@ class _Walk:
         return box.id
 
     def _region(self, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int) -> None:
-        count = node.attr("count")
+        count = node.loop.count if node.loop is not None else None
         title = f"×{size_label(count.subs(sizes) if sizes else count, self.divides)}" if count is not None else node.op
         title = f"scan {title}" if node.op == "scan" else title
-        numbers = node.attr("number", 0)
         last: dict[int, str] = {}
         for region in node.regions:
             group = self._group(f"{title} {node.path}".strip(), parent)
-            at = node.attr("carry", 0) + node.attr("turn", 0)
             inner: dict[str, str] = {}
             for k, value in enumerate(region.inputs):
-                outside = k if k < at else k - numbers
-                given = node.inputs[outside] if outside < len(node.inputs) else None
-                if at <= k < at + numbers or not isinstance(given, str):
-                    inner[value.name] = self._point("turn", group)
-                else:
-                    inner[value.name] = ends[given]
+                given = node.inputs[k] if k < len(node.inputs) else None
+                inner[value.name] = ends[given] if isinstance(given, str) else self._point("turn", group)
             found = self.graph(region, inner, sizes, group, depth)
             last.update((k, found[out]) for k, out in enumerate(region.outputs) if isinstance(out, str))
         ends.update((value.name, last[k]) for k, value in enumerate(node.outputs) if k in last)

@@ -33,6 +33,7 @@ class Loop:
     inner: Sequence[tuple[str, TensorType]]  # of states and slices
     axes: Sequence[int]
     out_axis: int
+    reverse: bool  # whether it steps from the end
     body: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]]
 
 
@@ -87,7 +88,7 @@ def backwards(walker: Walker, loop: Loop, flows: Mapping[str, str], hangs: Colle
         step,
         [*[0] * carry, *loop.axes[: len(slices)], *[loop.out_axis] * len(yielded)],
         list(loop.axes[: len(slices)]),
-        not node.attr("reverse"),
+        not loop.reverse,
     )
     found: dict[str, str] = {}
     for name, flow in zip((*loop.starts, *shared, *loop.sources), made, strict=True):

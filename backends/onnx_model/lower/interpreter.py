@@ -17,6 +17,20 @@ from ogive.backends.onnx_model.lower.specialize import Sizes, real, specialized
 from ogive.backends.onnx_model.ops.complex import COMPLEX, PLAIN
 from ogive.backends.onnx_model.ops.table import LOWER
 from ogive.backends.onnx_model.taps import Taps
+from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
+    CallAttrs,
+    CustomGradAttrs,
+    GivenAttrs,
+    GradAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    TappedAttrs,
+    UpdateAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
@@ -114,28 +128,27 @@ class Walker:
         builder = self.builder
         builder.path = frame.place or frame.prefix.rstrip(".")
         builder.hints = tuple(value.hint for value in node.outputs)
-        match node.op:
-            case "weight":
-                self._weight(frame, node)
-            case "call":
+        match node.structure:
+            case WeightAttrs(stacked=stacked):
+                self._weight(frame, node, stacked)
+            case CallAttrs():
                 self._call(frame, node)
-            case "repeat" | "scan" | "custom_grad" | "grad":
+            case RepeatAttrs() | ScanAttrs() | CustomGradAttrs() | GradAttrs():
                 self._loop(frame, node)
-            case "phase":
+            case PhaseAttrs():
                 self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
-            case "given":
+            case GivenAttrs():
                 there = self.bound(frame, node.inputs[0]) is not None
                 self._bind(frame, node, self._region(frame, node, node.regions[0 if there else 1], node.inputs))
-            case "update":
+            case UpdateAttrs():
                 pass
-            case "assume":
-                condition = in_sizes(node.attr("condition"), frame.sizes.unknowns)
-                self.conditions.append((condition, str(node.attr("text") or "")))
-            case "tapped":
+            case AssumeAttrs(condition=condition, text=text):
+                self.conditions.append((condition.subs(frame.sizes.unknowns), text))
+            case TappedAttrs():
                 region = node.regions[0 if self.taps is not None else 1]
                 self._bind(frame, node, self._region(frame, node, region, node.inputs))
-            case "tap":
-                self._tap(frame, node)
+            case TapAttrs(name=name):
+                self._tap(frame, node, node.path or name)
             case _:
                 self._operation(frame, node)
 
@@ -178,8 +191,8 @@ class Walker:
         if value.type.elem == "complex":
             self.builder.complex.add(name)
 
-    def _weight(self, frame: Frame, node: Node) -> None:
-        value, stacked = node.outputs[0], int(node.attr("stacked", 0))
+    def _weight(self, frame: Frame, node: Node, stacked: int) -> None:
+        (value,) = node.outputs
         name = frame.supplied.get(node.path)
         if name is None:
             type = real(frame.sizes.type(value.type))
@@ -239,7 +252,8 @@ class Walker:
         return self.graph(frame, region)
 
     def _loop(self, frame: Frame, node: Node) -> None:
-        plain = node.op == "repeat" and not node.attr("turn") and len(node.outputs) == node.attr("carry")
+        loop = node.structure if isinstance(node.structure, RepeatAttrs) else None
+        plain = loop is not None and not loop.sliced and not loop.results(node.outputs).yielded
         if self.tape is not None and not plain and node.op not in ("grad", "scan"):
             raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
         if node.op == "custom_grad":
@@ -249,11 +263,11 @@ class Walker:
         else:
             loops.lower(self, frame, node)
 
-    def _tap(self, frame: Frame, node: Node) -> None:
+    def _tap(self, frame: Frame, node: Node, path: str) -> None:
         if self.taps is not None:
             value = self.bound(frame, node.inputs[0])
             if isinstance(value, str):
-                self.taps.put(frame.path(node.path or str(node.attr("name"))), value)
+                self.taps.put(frame.path(path), value)
 
 
 def _literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:

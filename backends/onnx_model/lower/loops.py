@@ -13,6 +13,7 @@ from ogive.backends.onnx_model.lower.specialize import real
 from ogive.backends.onnx_model.ops.operands import unsqueezed
 from ogive.backends.onnx_model.ops.values import counted
 from ogive.backends.onnx_model.taps import Taps, steps_seen
+from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, RepeatAttrs
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.maybe import deployed_outputs
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 def lower(walker: Walker, frame: Frame, node: Node) -> None:
     """A loop over turns whose number is known is counted out; any other becomes a `Scan`."""
-    count = size(node.attr("count")).subs(frame.sizes.unknowns)
-    if node.op == "repeat" and count.is_number:
-        _counted_out(walker, frame, node, count.number)
-    elif node.op == "repeat" and node.path and _has_members(frame, node):
+    loop = _loop_of(node)
+    count = loop.count.subs(frame.sizes.unknowns)
+    if isinstance(loop, RepeatAttrs) and count.is_number:
+        _counted_out(walker, frame, node, loop, count.number)
+    elif isinstance(loop, RepeatAttrs) and node.path and _has_members(frame, node):
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
     elif node.op == "repeat" and may_be_empty(count):
@@ -37,6 +39,11 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
         raise OnnxError(text, node.span)
     else:
         _scan(walker, frame, _of_what_is_there(walker, frame, node), count)
+
+
+def _loop_of(node: Node) -> LoopAttrs:
+    assert node.loop is not None, node
+    return node.loop
 
 
 def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
@@ -52,8 +59,10 @@ def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
 
 def custom(walker: Walker, frame: Frame, node: Node) -> None:
     """The value of a `custom_grad` alone: no derivative is taken of a deployed model."""
-    region, captured = node.regions[0], int(node.attr("captured"))
-    for value, operand in zip(region.inputs, node.inputs[: 1 + captured], strict=True):
+    region, told = node.regions[0], node.structure
+    assert isinstance(told, CustomGradAttrs), node
+    operands = told.forward(node.inputs)
+    for value, operand in zip(region.inputs, (*operands.given, *operands.captured), strict=True):
         frame.values[value.name] = walker.bound(frame, operand)
     for value, result in zip(node.outputs, walker.graph(frame, region), strict=True):
         frame.values[value.name] = result
@@ -63,25 +72,24 @@ def _has_members(frame: Frame, node: Node) -> bool:
     return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
 
 
-def _counted_out(walker: Walker, frame: Frame, node: Node, count: int) -> None:
-    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
-    region, number = node.regions[0], node.attr("index")
-    carried: Sequence[Bound] = [walker.bound(frame, x) for x in node.inputs[:carry]]
-    sources = [tensor(walker, walker.bound(frame, x), "float") for x in node.inputs[carry : carry + turn]]
-    captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
-    yields: list[list[str | None]] = [[] for _ in node.outputs[carry:]]
+def _counted_out(walker: Walker, frame: Frame, node: Node, loop: RepeatAttrs, count: int) -> None:
+    region, parts, made = node.regions[0], loop.parts(node.inputs), loop.results(node.outputs)
+    carried: Sequence[Bound] = [walker.bound(frame, x) for x in parts.carried]
+    sources = [tensor(walker, walker.bound(frame, x), "float") for x in parts.sliced]
+    captured = [walker.bound(frame, x) for x in parts.captured]
+    yields: list[list[str | None]] = [[] for _ in made.yielded]
     outer, place, sizes = frame.turns, frame.place, frame.sizes
     for index in range(count):
         frame.turns = (*outer, index)
         frame.place = frame.path(f"{node.path}.*") if node.path else place
-        if number is not None:
-            frame.sizes = replace(sizes, unknowns={**sizes.unknowns, number: size(index)})
+        if loop.index is not None:
+            frame.sizes = replace(sizes, unknowns={**sizes.unknowns, loop.index: size(index)})
         items = [_item(walker, source, index) for source in sources]
         for value, bound in zip(region.inputs, [*carried, *items, *captured], strict=True):
             frame.values[value.name] = bound
-        results = _turn(walker, frame, node)
-        carried = results[:carry]
-        for collected, found, value in zip(yields, results[carry:], node.outputs[carry:], strict=True):
+        results = loop.results(_turn(walker, frame, node))
+        carried = results.carried
+        for collected, found, value in zip(yields, results.yielded, made.yielded, strict=True):
             collected.append(None if found is None else tensor(walker, found, value.type.elem))
     frame.turns, frame.place, frame.sizes = outer, place, sizes
     stacked = [_stacked(walker, rows) for rows in yields]
@@ -133,15 +141,16 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
 
 def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
     """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
-    carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
-    builder, region, number = walker.builder, node.regions[0], node.attr("index")
-    sliced, axis = node.inputs[carry : carry + turn], node.attr("axis", 0)
-    places = node.attr("axes") or [axis] * turn
-    axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in zip(sliced, places, strict=True)]
+    loop, builder, region = _loop_of(node), walker.builder, node.regions[0]
+    parts, made, number = loop.parts(node.inputs), loop.results(node.outputs), loop.index
+    sliced = zip(parts.sliced, loop.slice_axes, strict=True)
+    axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in sliced]
     out_axis = axes[0] if axes else 0
-    starts = [tensor(walker, walker.bound(frame, node.inputs[i]), node.outputs[i].type.elem) for i in range(carry)]
-    sources = [tensor(walker, walker.bound(frame, x), "float") for x in sliced]
-    inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in region.inputs[: carry + turn]]
+    firsts = zip(parts.carried, made.carried, strict=True)
+    starts = [tensor(walker, walker.bound(frame, x), value.type.elem) for x, value in firsts]
+    sources = [tensor(walker, walker.bound(frame, x), "float") for x in parts.sliced]
+    own = loop.parts(region.inputs).own
+    inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in own]
     if number is not None or not sources:
         sources.append(counted(builder, count))
         axes.append(0)
@@ -149,25 +158,25 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
 
     def body(names: Sequence[str]) -> list[tuple[str, TensorType]]:
         """What a step gives, bound to these states and slices."""
-        for name, value in zip(names, region.inputs[: carry + turn], strict=False):
+        for name, value in zip(names, own, strict=False):
             if value.type.elem == "complex":
                 builder.complex.add(name)
         if number is not None:
             builder.inner[number] = builder.body
             builder.given[number] = unsqueezed(builder, names[-1], [0])
-        captured = [walker.bound(frame, x) for x in node.inputs[carry + turn :]]
-        for value, bound in zip(region.inputs, [*names[: carry + turn], *captured], strict=True):
+        captured = [walker.bound(frame, x) for x in parts.captured]
+        for value, bound in zip(region.inputs, [*names[: len(own)], *captured], strict=True):
             frame.values[value.name] = bound
         found = []
         for at, (result, value) in enumerate(zip(walker.graph(frame, region), node.outputs, strict=True)):
             type = real(frame.sizes.type(value.type))
-            if at >= carry:
+            if not loop.carries(at):
                 type = type.with_axes(*type.axes[:out_axis], *type.axes[out_axis + 1 :])
             found.append((tensor(walker, result, value.type.elem), type))
         return found
 
     def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
-        before = [(name, type) for name, (_, type) in zip(names[:carry], inner[:carry], strict=True)]
+        before = [(name, type) for name, (_, type) in zip(names[: len(starts)], inner, strict=False)]
         walker.taps = None if taps is None else Taps()
         return [*body(names), *(before if tape is not None else ())]
 
@@ -177,8 +186,8 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
 
     noticed: list[tuple[str, str, TensorType]] = []
     taps, tape, walker.tape = walker.taps, walker.tape, None
-    out_axes = [out_axis] * (len(node.outputs) - carry) + [0] * (carry if tape is not None else 0)
-    names = builder.scan(starts, sources, inner, step, axes, out_axes, bool(node.attr("reverse")), seen)
+    out_axes = [out_axis] * len(made.yielded) + [0] * (len(starts) if tape is not None else 0)
+    names = builder.scan(starts, sources, inner, step, axes, out_axes, loop.reverse, seen)
     walker.tape, walker.taps = tape, taps
     if taps is not None:
         steps_seen(builder, taps, noticed, names[len(names) - len(noticed) :], count)
@@ -186,14 +195,10 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
         frame.values[value.name] = name
         walker.note(name, value, frame)
     if tape is not None:
-        captured = [x for x in (walker.bound(frame, x) for x in node.inputs[carry + turn :]) if isinstance(x, str)]
+        captured = [x for x in (walker.bound(frame, x) for x in parts.captured) if isinstance(x, str)]
         if number is not None:
             raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
         entries = names[len(node.outputs) : len(names) - len(noticed)]
-        loop = Loop(
-            node, starts, sources[:turn], captured, names[: len(node.outputs)], entries, inner, axes, out_axis, body
-        )
-        noted = Noted(
-            node, [*starts, *sources[:turn], *captured], loop.results, lambda f, h: backwards(walker, loop, f, h)
-        )
-        tape.append(noted)
+        slices, results = sources[: loop.sliced], names[: len(node.outputs)]
+        taped = Loop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
+        tape.append(Noted(node, [*starts, *slices, *captured], results, lambda f, h: backwards(walker, taped, f, h)))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from ogive.backends.python_text.expr import Code, call
 from ogive.backends.python_text.names import identifier
 from ogive.backends.pytorch.module.writer import Writer
-from ogive.compiler.ir.model import Definition, Graph, Model, Node
+from ogive.compiler.ir.attributes import CustomGradAttrs, GradAttrs
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
 from ogive.compiler.passes.infra.driver import with_callees
 
 NORMS = ("layer_norm", "batch_norm_train")  # whose kernels have right derivatives up to the second
@@ -54,11 +55,12 @@ def apart(model: Model, depths: Mapping[str, int]) -> Model:
 def gradient(writer: Writer, node: Node) -> None:
     """`derivative(energy)(x)`."""
     _settle(writer)
-    region = node.regions[0]
-    count = int(node.attr("operands"))
-    args = _args(writer, node, count)
+    region, told = node.regions[0], node.structure
+    assert isinstance(told, GradAttrs), node
+    operands = told.parts(node.inputs)
+    args = _args(writer, node, operands.given)
     writer.deriving += 1
-    function = _inner(writer, node, region, count, node.inputs[count:])
+    function = _inner(writer, node, region, told.operands, operands.captured)
     writer.deriving -= 1
     derived = f"{writer.helper('derivative')}({function})"
     if _overrides(region):  # torch.compile (2.13) derives what is inside of CustomGrad by itself: left to eager mode
@@ -76,10 +78,12 @@ def _overrides(graph: Graph) -> bool:
 def custom(writer: Writer, node: Node) -> None:
     """The value of one function with the derivative that another gives; what it captures is derived as ever."""
     _settle(writer)
-    captured = int(node.attr("captured"))
-    (x,) = _args(writer, node, 1)
-    forward = _inner(writer, node, node.regions[0], 1, node.inputs[1 : 1 + captured])
-    backward = _inner(writer, node, node.regions[1], 2, node.inputs[1 + captured :])
+    told = node.structure
+    assert isinstance(told, CustomGradAttrs), node
+    ahead, back = told.forward(node.inputs), told.backward(node.inputs)
+    (x,) = _args(writer, node, ahead.given)
+    forward = _inner(writer, node, node.regions[0], 1, ahead.captured)
+    backward = _inner(writer, node, node.regions[1], 2, back.captured)
     writer.helper("CustomGrad")
     x = writer.once(x, "x")
     _bind(writer, node, call("CustomGrad.apply", Code(backward), Code(f"{forward}({x}.detach())"), x))
@@ -123,8 +127,8 @@ def _settle(writer: Writer) -> None:
     writer.scope.frames[-1].now = False
 
 
-def _args(writer: Writer, node: Node, count: int) -> list[Code]:
-    found = writer.args(replace(node, inputs=node.inputs[:count]))
+def _args(writer: Writer, node: Node, operands: tuple[Operand, ...]) -> list[Code]:
+    found = writer.args(replace(node, inputs=operands))
     assert all(code is not None for code in found), node
     return [code for code in found if code is not None]
 

@@ -17,7 +17,8 @@ from ogive.backends.pytorch.module.functions import filled
 from ogive.backends.pytorch.weights.init_layers import whole_kinds
 from ogive.backends.pytorch.weights.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.weights.layers import layer
-from ogive.compiler.ir.model import Graph, Instance, Loop, Node, Weight
+from ogive.compiler.ir.attributes import ExternAttrs
+from ogive.compiler.ir.model import Graph, Instance, Loop, Weight
 from ogive.compiler.sizes import Size, Unknown
 
 
@@ -62,16 +63,16 @@ class Constructor:
         for name, place in self.unit.place.children.items():
             self._member(name, place)
         for node in self.unit.graph.nodes:
-            if node.op == "extern":
-                self.lines.append(f"self.module = {self._extern(node)}")
+            if isinstance(node.structure, ExternAttrs):
+                self.lines.append(f"self.module = {self._extern(node.structure)}")
         self.lines += whole_kinds(self.initial, self.unit.place, self)
         self.lines += self.initial.lines(self)
 
-    def _extern(self, node: Node) -> Code:
+    def _extern(self, told: ExternAttrs) -> Code:
         """`extern("package.module", "Class", d=d)`."""
         self.file.helpers.setdefault("extern")
-        module, _, name = str(node.attr("target")).partition(":")
-        settings = {key: self._setting(value) for key, value in node.attr("settings")}
+        module, _, name = told.target.partition(":")
+        settings = {key: self._setting(value) for key, value in told.settings}
         return call("extern", Code(f'"{module}"'), Code(f'"{name}"'), **settings)
 
     def _setting(self, value: object) -> Code:

@@ -75,8 +75,6 @@ def _lines(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> lis
     scope.enter(graph, function=True)
     for value, own in zip(graph.inputs, unit.graph.inputs, strict=True):
         scope.hold(value.name, scope.codes[own.name])
-    if unit.number is not None:
-        scope.numbers.add(graph.inputs[unit.number].name)
     checks = _checks(writer, model) if model is not None and writer.file.checks else []
     writer.run(graph)
     _return(writer, unit, graph)
@@ -93,7 +91,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else ["self"]
-    first += _typed(list(names), optional, unit.number, default=not unit.prefix)
+    first += _typed(list(names), optional, default=not unit.prefix)
     items = [f"{name}: {_kind(unit, path)}" for path, name in outside]
     lent = scope.shapes.lent
     items += [f"{name}: int | None = None" if size in lent else f"{name}: int" for size, name in sizes]
@@ -156,14 +154,12 @@ def _parameters(unit: Unit, scope: Scope) -> list[str]:
     return names
 
 
-def _typed(names: list[str], optional: tuple[bool, ...], number: int | None, *, default: bool) -> list[str]:
+def _typed(names: list[str], optional: tuple[bool, ...], *, default: bool) -> list[str]:
     """Parameters with their types; an optional one has a default where all after it have."""
     found = []
     for at, (name, is_optional) in enumerate(zip(names, optional, strict=True)):
         value = " = None" if default and all(optional[at:]) else ""
-        found.append(
-            f"{name}: Tensor | None{value}" if is_optional else f"{name}: {'int' if at == number else 'Tensor'}"
-        )
+        found.append(f"{name}: Tensor | None{value}" if is_optional else f"{name}: Tensor")
     return found
 
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ogive.backends.python_text.expr import Code, call, method
 from ogive.backends.python_text.module_tree import access
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.calls import applied
 from ogive.backends.pytorch.module.regions import REGIONS
 from ogive.backends.pytorch.module.taps import tap
-from ogive.backends.pytorch.module.writer import PLAIN, Writer
+from ogive.backends.pytorch.module.writer import Writer
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.backends.pytorch.weights.inits import init_call
-from ogive.compiler.ir.model import Const, Init, Node
+from ogive.compiler.ir.attributes import InitialAttrs, TapAttrs, WeightAttrs
+from ogive.compiler.ir.model import Init, Node
+from ogive.compiler.ir.types import TensorType
 
 
 def write_node(writer: Writer, node: Node) -> None:
     """Write one node, or let it wait for its use."""
-    if node.op == "weight":
-        _weight(writer, node)
-    elif node.op == "tap":
-        tap(writer, node)
+    if isinstance(node.structure, WeightAttrs):
+        _weight(writer, node, node.structure.stacked)
+    elif isinstance(node.structure, TapAttrs):
+        tap(writer, node, node.structure.name)
     elif node.op == "extern":
         writer.express(node, lambda args: call("self.module", *args), acts=True)
-    elif node.op == "initial":
-        writer.express(node, lambda args: drawn(writer, node), acts=True)
+    elif isinstance(node.structure, InitialAttrs):
+        told = node.structure
+        writer.express(node, lambda args: drawn(writer, told, node.outputs[0].type), acts=True)
     elif node.op in REGIONS:
         REGIONS[node.op](writer, node)
     elif node.op == "call":
@@ -33,16 +34,16 @@ def write_node(writer: Writer, node: Node) -> None:
     elif node.op in LOWER:
         lower = LOWER[node.op]
         acts = writer.file.draws(node)
-        writer.express(node, lambda args: number(writer, node, args) or lower(writer, node, args), acts=acts)
+        writer.express(node, lambda args: lower(writer, node, args), acts=acts)
     else:
         raise LoweringError(f"`{node.op}` has no form in torch yet")
 
 
-def _weight(writer: Writer, node: Node) -> None:
+def _weight(writer: Writer, node: Node, stacked: int) -> None:
     """A weight stands for itself; a state that is changed later in place is copied."""
     scope, (value,) = writer.scope, node.outputs
-    if node.attr("stacked"):
-        code = _stacked(writer, node)
+    if stacked:
+        code = _stacked(writer, node.path, stacked)
         writer.stored[value.name] = writer.stored[code.text] = node.path
         read = any(value.name in user.inputs for user in scope.frames[-1].graph.users[value.name])
         if read or value.name in scope.frames[-1].graph.outputs:
@@ -59,10 +60,10 @@ def _weight(writer: Writer, node: Node) -> None:
         scope.hold(value.name, code)
 
 
-def _stacked(writer: Writer, node: Node) -> Code:
+def _stacked(writer: Writer, path: str, stacked: int) -> Code:
     """`torch.stack([turn.lin.weight for turn in self.enc.h])`: the weights of all turns."""
-    parts = node.path.split(".*.")
-    first = len(parts) - 1 - int(node.attr("stacked"))
+    parts = path.split(".*.")
+    first = len(parts) - 1 - stacked
     text = access(parts[-1], "turn" if len(parts) - first == 2 else f"turn_{len(parts) - first - 1}")
     for number in range(len(parts) - 2, first - 1, -1):
         depth = number - first
@@ -73,29 +74,14 @@ def _stacked(writer: Writer, node: Node) -> Code:
     return Code(text)
 
 
-def drawn(writer: Writer, node: Node) -> Code:
+def drawn(writer: Writer, told: InitialAttrs, type: TensorType) -> Code:
     """`nn.init.uniform_(torch.empty_like(self.weight), lo, hi)`: a named initializer inside an expression."""
-    attrs = tuple((key, value) for key, value in node.attrs if key not in ("name", "alone"))
-    seeded = "seed" in dict(attrs)
+    seeded = "seed" in dict(told.settings)
     device = Code('"cpu"') if seeded else None
-    if node.attr("alone"):  # of a shape of its own
-        sizes = [writer.size(axis.size) for axis in node.outputs[0].type.axes] or [Code("()")]
+    if told.alone:  # of a shape of its own
+        sizes = [writer.size(axis.size) for axis in type.axes] or [Code("()")]
         empty = method(Code(writer.target), "new_empty", *sizes, device=device)
     else:
         empty = call("torch.empty_like", Code(writer.target), device=device)
-    made = Code(init_call(str(empty), Init(node.attr("name"), attrs), writer.number))
+    made = Code(init_call(str(empty), Init(told.name, told.settings), writer.number))
     return method(made, "to", Code(f"{writer.target}.device")) if seeded else made
-
-
-def number(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code | None:
-    """`float(i)`, where the number of a turn is cast; numbers computed with numbers are numbers again."""
-    numbers = writer.scope.numbers
-    if not any(operand in numbers for operand in node.operands):
-        return None
-    plain = all(operand in numbers or isinstance(operand, Const) for operand in node.inputs)
-    if node.op == "cast" and plain:
-        numbers.add(node.outputs[0].name)
-        return call("float" if node.outputs[0].type.floating else "int", *args)
-    if node.op in PLAIN and plain:
-        numbers.add(node.outputs[0].name)
-    return None

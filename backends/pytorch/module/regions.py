@@ -15,58 +15,58 @@ from ogive.backends.python_text.pretty import constant
 from ogive.backends.pytorch.module.autograd import custom, gradient
 from ogive.backends.pytorch.module.taps import under
 from ogive.backends.pytorch.module.writer import Writer
+from ogive.compiler.ir.attributes import AssumeAttrs, LoopAttrs
 from ogive.compiler.ir.model import Graph, Node, Value
-from ogive.compiler.sizes import Unknown
 from ogive.compiler.sizes.condition import Truth
 
 
 def repeat(writer: Writer, node: Node) -> None:
-    """`for layer in self.h: x = layer(x)`; without weights of its own, a loop over the turn's number."""
-    unit = writer.unit.turn(node.path) if node.path else None
-    carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
-    unknown: Unknown | None = node.attr("index")
+    """`for layer in self.h: x = layer(x)`; without weights of its own, a loop over the number of the iteration."""
+    unit, loop = writer.unit.turn(node.path) if node.path else None, _loop_of(node)
     _settle(writer, node)
-    carried = _carried(writer, node, carry)
-    lists = _lists(writer, node, carry)
-    sources = [_unbound(writer, operand, 0) for operand in node.inputs[carry : carry + turn]]
+    carried = _carried(writer, node, loop)
+    lists = _lists(writer, loop.results(node.outputs).yielded)
+    sources = [_unbound(writer, operand, 0) for operand in loop.parts(node.inputs).sliced]
     region = node.regions[0]
-    items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
+    items = [writer.scope.claim(_hint(value)) for value in loop.parts(region.inputs).sliced]
     tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
-    counted = bool(number) or tapped or unknown is not None
-    hint = _hint(region.inputs[carry + turn]) if number else unknown.name if unknown is not None else "i"
-    index = writer.scope.claim(hint) if counted else "_"
-    if unknown is not None:
-        writer.scope.shapes.turn(unknown, index)
+    counted = tapped or loop.index is not None
+    index = writer.scope.claim("i" if loop.index is None else loop.index.name) if counted else "_"
+    if loop.index is not None:
+        writer.scope.shapes.turn(loop.index, index)
     if tapped:
         writer.turns[node.path] = index
     if unit is not None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path).text, *sources]
-    with _over(writer, _loop(writer, node, items, sources, index if counted else None)):
+    with _over(writer, _head(writer, loop, items, sources, index if counted else None)):
         if unit is not None:
-            _call_turn(writer, node, unit, items[0], [*carried, *items[1:], *([index] if number else [])], lists)
+            _call_turn(writer, node, unit, items[0], [*carried, *items[1:]], lists)
         else:
-            _body(writer, node, [*carried, *items, *([index] if number else [])], lists, carried)
-    _finish(writer, node, carried, lists, 0)
+            _body(writer, node, [*carried, *items], lists, carried)
+    _finish(writer, node, carried, lists, loop)
 
 
 def scan(writer: Writer, node: Node) -> None:
     """`for x_t in x.unbind(1): ...`."""
-    carry, turn, number = (int(node.attr(name, 0)) for name in ("carry", "turn", "number"))
-    axes = _axes(node, turn)
+    loop = _loop_of(node)
     _settle(writer, node)
-    carried = _carried(writer, node, carry)
-    lists = _lists(writer, node, carry)
-    sources = [_unbound(writer, x, axis) for x, axis in zip(node.inputs[carry : carry + turn], axes, strict=True)]
-    if node.attr("reverse"):
+    carried = _carried(writer, node, loop)
+    lists = _lists(writer, loop.results(node.outputs).yielded)
+    sliced = zip(loop.parts(node.inputs).sliced, loop.slice_axes, strict=True)
+    sources = [_unbound(writer, x, axis) for x, axis in sliced]
+    if loop.reverse:
         sources = [f"reversed({source})" for source in sources]
-    region = node.regions[0]
-    items = [writer.scope.claim(_hint(value)) for value in region.inputs[carry : carry + turn]]
-    index = writer.scope.claim(_hint(region.inputs[carry + turn])) if number else None
-    with _over(writer, _loop(writer, node, items, sources, index)):
-        _body(writer, node, [*carried, *items, *([index] if index else [])], lists, carried)
-    _finish(writer, node, carried, lists, axes[0] if axes else 0)
+    items = [writer.scope.claim(_hint(value)) for value in loop.parts(node.regions[0].inputs).sliced]
+    with _over(writer, _head(writer, loop, items, sources, None)):
+        _body(writer, node, [*carried, *items], lists, carried)
+    _finish(writer, node, carried, lists, loop)
+
+
+def _loop_of(node: Node) -> LoopAttrs:
+    assert node.loop is not None, node
+    return node.loop
 
 
 @contextmanager
@@ -83,10 +83,6 @@ def _over(writer: Writer, head: str) -> Iterator[None]:
         del scope.lines[before:]
 
 
-def _axes(node: Node, turn: int) -> list[int]:
-    return list(node.attr("axes") or (node.attr("axis", 0),) * turn)
-
-
 def _hint(value: Value) -> str:
     return value.hint or value.name
 
@@ -94,8 +90,8 @@ def _hint(value: Value) -> str:
 def _settle(writer: Writer, node: Node) -> None:
     """Bind what waits: a loop must not compute it at every turn, nor a branch at one of them only."""
     scope = writer.scope
-    if node.op in ("repeat", "scan"):
-        firsts = zip(node.inputs[: int(node.attr("carry", 0))], node.regions[0].inputs, strict=False)
+    if node.loop is not None:
+        firsts = zip(node.loop.parts(node.inputs).carried, node.regions[0].inputs, strict=False)
         for operand, value in firsts:
             if operand in scope.waiting and isinstance(operand, str):
                 scope.bind(scope.waiting[operand].value, scope.waiting[operand].code, hint=_hint(value))
@@ -108,17 +104,18 @@ def _unbound(writer: Writer, operand: object, axis: int) -> str:
     return f"{code}" if axis == 0 else f"{code}.unbind({axis})"
 
 
-def _carried(writer: Writer, node: Node, count: int) -> list[str]:
+def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
     """The variables of the carried values, holding their first values."""
     scope = writer.scope
     names: list[str] = []
     starts: list[str] = []
     # what every turn reads is not overwritten by what it carries, though both may start as one tensor
-    held = {str(scope.codes[x]) for x in node.inputs[count:] if isinstance(x, str) and x in scope.codes}
-    for at in range(count):
-        start = writer.args(replace(node, inputs=node.inputs[at : at + 1]))[0]
+    parts = loop.parts(node.inputs)
+    kept = (*parts.sliced, *parts.captured)
+    held = {str(scope.codes[x]) for x in kept if isinstance(x, str) and x in scope.codes}
+    for operand, inner in zip(parts.carried, node.regions[0].inputs, strict=False):
+        start = writer.args(replace(node, inputs=(operand,)))[0]
         assert start is not None, node
-        inner = node.regions[0].inputs[at]
         free = start.text.isidentifier() and not scope.live(start.text) and start.text not in {*names, *held}
         names.append(start.text if free else _new(writer, _hint(inner), names))
         starts.append(start.text)
@@ -140,18 +137,18 @@ def _new(writer: Writer, hint: str, others: Sequence[str]) -> str:
     return name
 
 
-def _lists(writer: Writer, node: Node, carry: int) -> list[str]:
-    """The lists that collect what the turns yield."""
-    names = [writer.scope.claim(f"all_{value.hint}" if value.hint else "turns") for value in node.outputs[carry:]]
+def _lists(writer: Writer, yielded: Sequence[Value]) -> list[str]:
+    """The lists that collect what the iterations yield."""
+    names = [writer.scope.claim(f"all_{value.hint}" if value.hint else "turns") for value in yielded]
     for name in names:
         writer.scope.line(f"{name} = []")
     return names
 
 
-def _loop(writer: Writer, node: Node, items: list[str], sources: list[str], index: str | None) -> str:
+def _head(writer: Writer, loop: LoopAttrs, items: list[str], sources: list[str], index: str | None) -> str:
     """`i, (layer, past) in enumerate(zip(self.h, cache))`."""
     if not sources:
-        return f"{index or '_'} in range({writer.size(node.attr('count'))})"
+        return f"{index or '_'} in range({writer.size(loop.count)})"
     item = items[0] if len(items) == 1 else ", ".join(items)
     source = sources[0] if len(sources) == 1 else f"zip({', '.join(sources)})"
     if index is None:
@@ -163,8 +160,8 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     """The call of the class of the turn."""
     scope = writer.scope
     written = writer.file.written[unit.name]
-    carry = len(node.outputs) - len(lists)
-    captured = node.inputs[int(node.attr("carry", 0)) + int(node.attr("turn", 0)) :]
+    loop = _loop_of(node)
+    captured = loop.parts(node.inputs).captured
     codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) for x in captured]
     inputs = [*args, *(str(code) for code in codes)]
     inputs += [str(writer.path(path)) for path, _ in written.outside]
@@ -172,7 +169,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     inputs += [f"generator={writer.generator(passed=True)}"] if written.draws else []
     inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
     inputs += [f"like={writer.anchor()}"] if written.like else []
-    carried = args[:carry]
+    carried = args[: loop.carried]
     yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]
     targets = [*carried, *yields]
     text = f"{layer}({', '.join(inputs)})"
@@ -184,13 +181,9 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
 def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carried: list[str]) -> None:
     """The region's statements inside the loop; at the end the carried variables hold the next values."""
     scope = writer.scope
-    region = node.regions[0]
-    start = len(inner)
-    captures = region.inputs[start:]
-    outer = node.inputs[len(node.inputs) - len(captures) :]
+    region, loop = node.regions[0], _loop_of(node)
+    captures, outer = loop.parts(region.inputs).captured, loop.parts(node.inputs).captured
     _enter(writer, region, [Code(name) for name in inner], keep=[value.name for value in captures])
-    if node.attr("number", 0):
-        scope.numbers.add(region.inputs[start - 1].name)
     for value, operand in zip(captures, outer, strict=True):
         code = scope.codes[operand] if isinstance(operand, str) else writer._literal(operand)
         assert code is not None, node
@@ -231,17 +224,17 @@ def _end(
     scope.leave()
 
 
-def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], axis: int) -> None:
+def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], loop: LoopAttrs) -> None:
     """After the loop: the last carried values, and what was yielded, stacked."""
     scope = writer.scope
     frame = scope.frames[-1]
     for value, name in zip(node.outputs, carried, strict=False):
         scope.hold(value.name, Code(name))
-    for value, name in zip(node.outputs[len(carried) :], lists, strict=True):
+    for value, name in zip(loop.results(node.outputs).yielded, lists, strict=True):
         if not writer.uses(value):
             continue
-        rows = f"{name}[::-1]" if node.attr("reverse") else name
-        dim = f", dim={axis}" if axis else ""
+        rows = f"{name}[::-1]" if loop.reverse else name
+        dim = f", dim={loop.yield_axis}" if loop.yield_axis else ""
         code = Code(f"torch.stack({rows}{dim})")
         if value.name in writer.unit.maybe:  # all of them are there, or none
             code = Code(f"{code} if {name}[0] is not None else None")
@@ -324,8 +317,10 @@ def update(writer: Writer, node: Node) -> None:
 
 def assume(writer: Writer, node: Node) -> None:
     """A condition that is checked at run time."""
-    condition = node.attr("condition")
-    message = constant(f"assumed {node.attr('text') or condition}")
+    told = node.structure
+    assert isinstance(told, AssumeAttrs), node
+    condition = told.condition
+    message = constant(f"assumed {told.text or condition}")
     raised = f"raise ValueError({message})"
     if isinstance(condition, Truth):  # decided by the numbers of a use
         if not condition.value:

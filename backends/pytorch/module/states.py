@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ogive.backends.python_text.module_tree import Unit
 from ogive.backends.pytorch.weights.layers import is_layer
+from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.compiler.ir_tools.states import Known, changed, changed_by
 
@@ -64,6 +65,7 @@ def changes(unit: Unit) -> bool:
 
     def mine(node: Node) -> bool:
         below = any(turn.own(node.path) is not None for turn in unit.turns)
-        return bool(node.attr("stacked")) or (unit.own(node.path) is not None and not below)
+        stacked = node.structure.stacked if isinstance(node.structure, WeightAttrs) else 0
+        return bool(stacked) or (unit.own(node.path) is not None and not below)
 
     return any(acts(node) and mine(node) for node in unit.graph.walk())

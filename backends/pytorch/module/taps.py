@@ -46,7 +46,7 @@ def around(taps: Taps, count: int) -> Taps:
 '''
 
 
-def tap(writer: Writer, node: Node) -> None:
+def tap(writer: Writer, node: Node, name: str) -> None:
     """`if taps is not None: taps.put("p", p)`."""
     scope = writer.scope
     scope.flush(keep=node.operands)
@@ -56,7 +56,7 @@ def tap(writer: Writer, node: Node) -> None:
     if not scope.asked:
         scope.line(f"if {writer.tapping()} is not None:")
         scope.indent += 4
-    path = node.path or str(node.attr("name"))
+    path = node.path or name
     there = "taps" if writer.unit.own(path) is not None else outside(writer)
     scope.line(f"{there}.put({place(writer, path)}, {value})")
     if not scope.asked:

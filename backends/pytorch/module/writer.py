@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.expr import Code
 from ogive.backends.python_text.liveness import ALIAS, Scope
 from ogive.backends.python_text.module_tree import Unit, access
 from ogive.backends.python_text.names import identifier
@@ -15,11 +15,6 @@ from ogive.backends.pytorch.module.file_state import File
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size
-
-# operations that take numbers of Python as they are
-PLAIN = frozenset(
-    ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "eq", "ne", "lt", "le", "gt", "ge", "cast")
-)
 
 
 @dataclass(slots=True)
@@ -52,8 +47,8 @@ class Writer:
         return self.scope.types[operand] if isinstance(operand, str) else None
 
     def plain(self, operand: Operand) -> bool:
-        """Whether an operand is a number of Python: a literal, or made of the number of an iteration."""
-        return isinstance(operand, Const) or operand in self.scope.numbers
+        """Whether an operand is a number of Python: a literal."""
+        return isinstance(operand, Const)
 
     def size(self, size: Size | int) -> Code:
         """A size as an int expression."""
@@ -204,15 +199,10 @@ class Writer:
 
     def args(self, node: Node) -> list[Code | None]:
         """The expressions of a node's operands."""
-        plain = node.op in PLAIN
-        return [self._tensor(x) if x in self.scope.numbers and not plain else self._operand(x) for x in node.inputs]
+        return [self._operand(x) for x in node.inputs]
 
     def _operand(self, operand: Operand) -> Code | None:
         return self.scope.operand(operand, self._literal)
-
-    def _tensor(self, operand: Operand) -> Code:
-        """A number of Python as a tensor."""
-        return call("torch.tensor", self._operand(operand), device=Code(f"{self.anchor()}.device"))
 
     def operands(self, operands: Sequence[Operand]) -> list[Code | None]:
         """The expressions of operands; None for one that is absent."""

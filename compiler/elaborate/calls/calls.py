@@ -15,6 +15,7 @@ from ogive.compiler.elaborate.rules.statics import input_sizes, names_in
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import partly
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, BlockRef, Instance, Tensor
+from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.presence import ALWAYS, NEVER
 from ogive.compiler.ir.presence import given as input_given
@@ -249,7 +250,7 @@ def _results(
         handed = {**sharing.weights(frame, instance, definition, span), **handed}
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
     made = frame.builder.node(
-        "call",
+        CallAttrs(),
         tuple(None if t is None else frame.builder.use(t) for t in operands),
         types,
         path="" if stateless else instance.path,

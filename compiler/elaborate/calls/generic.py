@@ -18,6 +18,7 @@ from ogive.compiler.elaborate.state.values import (
     TypedBlock,
     UnknownStatic,
 )
+from ogive.compiler.ir.attributes import AbstractCallAttrs
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.sizes import Size, Unknown, size
@@ -119,10 +120,9 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
                 match.env.variables[dim.id] = size(Unknown(dim.id, 1, "size", dim.span))  # the block determines it
     types = [tensor_type(match.env, each.type) for each in outputs]
     made = frame.builder.node(
-        "static",
+        AbstractCallAttrs(func.name),
         tuple(frame.builder.use(t) for t in operands),
         tuple(t for t in types if t is not None),
-        attrs=(("name", func.name),),
         span=span,
     )
     return made[0] if len(outputs) == 1 else made

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ogive.compiler.elaborate.rules.checker import RuleChecker, operation
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import BROKEN, Instance, Tensor, kind_of
+from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Definition, Init, Scalar, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.types import Axis, TensorType
@@ -87,8 +88,7 @@ def initial_values(frame: Frame, use: Use, span: Span) -> Any:
         if init.graph is not None or "*" in path:
             reason = "is an expression" if init.graph is not None else "stands in a loop"
             raise frame.fail("E0702", f"`initial`: how `{path}` starts {reason}: this is not built yet", span)
-        attrs = (("name", init.name), *init.attrs, ("alone", True))
-        drawn = frame.builder.node("initial", (), (kind,), attrs=attrs, span=span)[0]
+        drawn = frame.builder.node(InitialAttrs(init.name, init.attrs, alone=True), (), (kind,), span=span)[0]
         parts.append(_flattened(frame, drawn, kind, span))
     if len(parts) == 1:
         return parts[0]

@@ -38,6 +38,7 @@ from ogive.compiler.elaborate.state.values import (
 from ogive.compiler.elaborate.walk.declared import declared_type
 from ogive.compiler.elaborate.walk.inits import finish_inits, finish_keeps
 from ogive.compiler.elaborate.walk.statements import state
+from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Definition, Instance, Operand, Weight
 from ogive.compiler.ir.presence import atom, given
 from ogive.compiler.ir.types import TensorType
@@ -96,10 +97,9 @@ def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
         return
     settings = tuple((decl.name, frame.header[decl.name]) for decl in ref.tree.statics)
     made = frame.builder.node(
-        "extern",
+        ExternAttrs(ref.target, settings),
         tuple(frame.builder.use(value) for value in inputs),
         tuple(type for type in types if type is not None),
-        attrs=(("target", ref.target), ("settings", settings)),
         span=ref.tree.name_span,
     )
     frame.returned = tuple((value, ref.tree.name_span) for value in made)

@@ -12,6 +12,7 @@ from ogive.compiler.elaborate.state.graph_builder import Builder
 from ogive.compiler.elaborate.state.partly import Joined, filled
 from ogive.compiler.elaborate.state.returns import Partial
 from ogive.compiler.elaborate.state.values import Choice, Tensor
+from ogive.compiler.ir.attributes import GivenAttrs, PhaseAttrs
 from ogive.compiler.ir.model import Const, Operand
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom
 from ogive.compiler.ir.types import TensorType
@@ -64,7 +65,7 @@ def _closed(
         inner.captures = {name: inner.captures[name] for name in outer}
     regions = tuple(inner.finish(tuple(found)) for inner, found in zip(inners, results, strict=True))
     return frame.builder.node(
-        "phase" if phase else "given",
+        PhaseAttrs() if phase else GivenAttrs(),
         tuple(frame.builder.use(tensor) for tensor in outer.values()),
         tuple(_type(pair) for pair in pairs),
         regions=regions,

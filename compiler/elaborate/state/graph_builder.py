@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from itertools import count
-from typing import Any
 
 from ogive.compiler.elaborate.state.values import Tensor
+from ogive.compiler.ir.attributes import Structure, WeightAttrs
 from ogive.compiler.ir.model import Attrs, Bindings, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.grammar.source import Span
@@ -55,7 +55,7 @@ class Builder:
 
     def node(
         self,
-        op: str,
+        op: str | Structure,
         inputs: tuple[Operand, ...],
         types: tuple[TensorType, ...],
         *,
@@ -68,10 +68,13 @@ class Builder:
         span: Span | None = None,
         hints: tuple[str, ...] = (),
     ) -> tuple[Tensor, ...]:
-        """Append a node and return its results."""
+        """Append a node and return its results; a structural operation is told by its structure."""
+        name, structure = (op, None) if isinstance(op, str) else (op.op, op)
         hints = hints or ("",) * len(types)
         outputs = tuple(Value(self.names.fresh(h or "v"), t, h) for h, t in zip(hints, types, strict=True))
-        self.nodes.append(Node(op, inputs, outputs, attrs, regions, path, callee, bindings, supplied, span))
+        self.nodes.append(
+            Node(name, inputs, outputs, attrs, regions, path, callee, bindings, supplied, structure, span)
+        )
         return tuple(Tensor(v.name, v.type, self, span) for v in outputs)
 
     def weight(self, path: str, type: TensorType, span: Span | None, stacked: int = 0) -> Tensor:
@@ -80,8 +83,9 @@ class Builder:
         Seen from outside of the last `stacked` loops of its path, it is the weights of all turns, stacked.
         """
         if path not in self.weights:
-            hint, attrs = path.rsplit(".", 1)[-1], (("stacked", stacked),) if stacked else ()
-            self.weights[path] = self.node("weight", (), (type,), attrs=attrs, path=path, span=span, hints=(hint,))[0]
+            hint = path.rsplit(".", 1)[-1]
+            (made,) = self.node(WeightAttrs(stacked), (), (type,), path=path, span=span, hints=(hint,))
+            self.weights[path] = made
         return self.weights[path]
 
     def forget(self, paths: Collection[str]) -> None:
@@ -111,8 +115,3 @@ class Builder:
     def captured(self) -> tuple[Tensor, ...]:
         """The outer tensors that the region reads, in the order of its last inputs."""
         return tuple(tensor for tensor, _ in self.captures.values())
-
-
-def attrs(**settings: Any) -> Attrs:
-    """Attributes of a node from keywords."""
-    return tuple(settings.items())

@@ -6,6 +6,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import Tensor, is_number, kind_of, whole
+from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Attrs
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops import OPS
@@ -43,7 +44,7 @@ def inside(frame: Frame, tree: syntax.Expr) -> Tensor | None:
         return None
     given = settings(frame, name, items, tree)
     type = TensorType(frame.filling.elem, tuple(Axis(axis.size) for axis in frame.filling.axes))
-    return frame.builder.node("initial", (), (type,), attrs=(("name", name), *given), span=tree.span)[0]
+    return frame.builder.node(InitialAttrs(name, given), (), (type,), span=tree.span)[0]
 
 
 def is_operation(frame: Frame, name: str, items: tuple[Any, ...]) -> bool:

@@ -24,6 +24,7 @@ from ogive.compiler.elaborate.state.values import (
 )
 from ogive.compiler.elaborate.walk.bound import bound_in, lost_in, yielded_in
 from ogive.compiler.elaborate.walk.names import means_something
+from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs, ScanAttrs
 from ogive.compiler.ir.model import Graph, Loop
 from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence, given
 from ogive.compiler.ir.types import Axis, TensorType
@@ -54,8 +55,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
         return
-    attrs = (("count", count), ("carry", len(loop.carried)), ("turn", len(turns)), ("index", loop.index))
-    loop.close("repeat", attrs, path, tree.span)
+    loop.close(RepeatAttrs(count, len(loop.carried), len(turns), loop.index), path, tree.span)
 
 
 def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[str, Tensor]], str | None]:
@@ -123,15 +123,8 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     loop.run(lambda t: t, length, axis, drop)
     if loop.graph is None:
         return
-    attrs = (
-        ("axes", tuple(positions)),
-        ("axis", axis),
-        ("reverse", tree.reverse),
-        ("carry", len(loop.carried)),
-        ("turn", len(steps)),
-        ("count", length),
-    )
-    loop.close("scan", attrs, prefix, tree.span)
+    told = ScanAttrs(tuple(positions), axis, tree.reverse, len(loop.carried), len(steps), length)
+    loop.close(told, prefix, tree.span)
 
 
 def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> int:
@@ -329,17 +322,16 @@ class _Loop:
             help="each turn must give what it takes; `for` unrolls a compile-time list, there types may change",
         )
 
-    def close(self, op: str, attrs: tuple[tuple[str, Any], ...], path: str, span: Span) -> None:
+    def close(self, structure: LoopAttrs, path: str, span: Span) -> None:
         """Put the loop into the outer graph and bind what it leaves."""
         frame = self.frame
         assert self.graph is not None
         inputs = [frame.builder.use(t) for _, t in (*self.carried, *self.turns)]
         inputs += [frame.builder.use(t) for t in self.captured]
         made = frame.builder.node(
-            op,
+            structure,
             tuple(inputs),
             tuple(t for _, t, _ in self.outputs),
-            attrs=attrs,
             regions=(self.graph,),
             path=path,
             span=span,

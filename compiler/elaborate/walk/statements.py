@@ -32,6 +32,7 @@ from ogive.compiler.elaborate.walk.bound import bound_in, lost_in
 from ogive.compiler.elaborate.walk.declared import declared_type
 from ogive.compiler.elaborate.walk.evaluate import evaluate, items_of, truth, unpack
 from ogive.compiler.elaborate.walk.names import means_something
+from ogive.compiler.ir.attributes import AssumeAttrs, TapAttrs
 from ogive.compiler.ir.presence import TooComplex
 from ogive.compiler.sizes import Answer, Condition, TooComplexError
 from ogive.grammar import syntax
@@ -217,9 +218,7 @@ def _tap(frame: Frame, tree: syntax.Tap) -> None:
     if isinstance(value, Tensor):
         place = frame.place.prefix
         path = f"{place}.{tree.target.name}" if place else tree.target.name
-        frame.builder.node(
-            "tap", (frame.builder.use(value),), (), attrs=(("name", tree.target.name),), path=path, span=tree.span
-        )
+        frame.builder.node(TapAttrs(tree.target.name), (frame.builder.use(value),), (), path=path, span=tree.span)
 
 
 def _require(frame: Frame, tree: syntax.Require) -> None:
@@ -258,7 +257,7 @@ def _assume(frame: Frame, tree: syntax.Assume) -> None:
             raise frame.fail("E0401", f"`assume {each.span.text}` never holds", each.span)
         if isinstance(value, Condition):
             frame.facts = frame.facts.assume(value)
-            frame.builder.node("assume", (), (), attrs=(("condition", value), ("text", each.span.text)), span=tree.span)
+            frame.builder.node(AssumeAttrs(value, each.span.text), (), (), span=tree.span)
         elif value is not True and value is not BROKEN:
             raise frame.fail("E0404", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
 

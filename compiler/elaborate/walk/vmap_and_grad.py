@@ -27,6 +27,7 @@ from ogive.compiler.elaborate.state.values import (
     kind_of,
 )
 from ogive.compiler.elaborate.walk.apply import apply
+from ogive.compiler.ir.attributes import CustomGradAttrs, EachAttrs, GradAttrs, OverAttrs
 from ogive.compiler.ir.model import Graph
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size
@@ -140,14 +141,10 @@ def lift(
         axis = Axis(size, label if mapped and label else _label(mapped))
         outs.append(place)
         types.append(TensorType(r.type.elem, (*r.type.axes[:place], axis, *r.type.axes[place:])))
-    attrs = (
-        ("size", size),
-        ("mapped", len(mapped)),
-        ("in_axes", tuple(p for _, p in mapped)),
-        ("out_axes", tuple(outs)),
-    )
+    kind = EachAttrs if func.kind == "each" else OverAttrs
+    told = kind(size, len(mapped), tuple(p for _, p in mapped), tuple(outs))
     inputs = [frame.builder.use(t) for t, _ in mapped] + [frame.builder.use(t) for t in captured]
-    made = iter(frame.builder.node(func.kind, tuple(inputs), tuple(types), attrs=attrs, regions=(graph,), span=span))
+    made = iter(frame.builder.node(told, tuple(inputs), tuple(types), regions=(graph,), span=span))
     outer = tuple(_outside(frame, value, r, made) for value, r in zip(found, there, strict=True))
     return outer if isinstance(result, tuple) else outer[0]
 
@@ -248,10 +245,8 @@ def gradient(
                 span,
                 help="sum over the axes: `sum(y)`; `over[b, grad[f]]` derives for each element",
             )
-        attrs = (("operands", len(tensors)),)
-        return frame.builder.node("grad", tuple(inputs), (tensors[0].type,), attrs=attrs, regions=(graph,), span=span)[
-            0
-        ]
+        kinds = (tensors[0].type,)
+        return frame.builder.node(GradAttrs(len(tensors)), tuple(inputs), kinds, regions=(graph,), span=span)[0]
     return _custom(frame, func, tensors, graph, result, inputs, span, node)
 
 
@@ -293,7 +288,7 @@ def _custom(
             raise frame.fail("E0301", f"the derivative is {back.type}, the operand {tensors[0].type}", span)
         backward = inner.finish((inner.use(back),))
         more = inner.captured()
-    attrs = (("captured", len(inputs) - 1),)
+    told = CustomGradAttrs(len(inputs) - 1)
     inputs = [*inputs, *(frame.builder.use(t) for t in more)]
     kinds = (result.type,)
-    return frame.builder.node("custom_grad", tuple(inputs), kinds, attrs=attrs, regions=(graph, backward), span=span)[0]
+    return frame.builder.node(told, tuple(inputs), kinds, regions=(graph, backward), span=span)[0]

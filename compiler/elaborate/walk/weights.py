@@ -13,6 +13,7 @@ from ogive.compiler.elaborate.state.initializer_table import is_initializer, is_
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, Tensor, Undecided, is_number, kind_of
 from ogive.compiler.elaborate.walk.apply import apply
+from ogive.compiler.ir.attributes import UpdateAttrs
 from ogive.compiler.ir.model import Graph, Init, Value, Weight
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.grammar import syntax
@@ -146,7 +147,7 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
         raise frame.fail("E0404", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
     _same_shape(frame, value, held.type, tree.value)
     frame.read.add(held.path)
-    frame.builder.node("update", (frame.builder.use(value),), (), path=held.path, span=tree.span)
+    frame.builder.node(UpdateAttrs(), (frame.builder.use(value),), (), path=held.path, span=tree.span)
     frame.builder.forget((held.path,))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ogive.compiler.ir.attributes import LoopAttrs
 from ogive.compiler.ir.model import Const, Definition, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ops import OPS, Trait, has
@@ -57,8 +58,8 @@ def _same(index: Index) -> Index:
 
 
 def _regions(frame: Frame, node: Node) -> list[Frame]:
-    if node.op in ("repeat", "scan"):
-        return [_loop(frame, node)]
+    if node.loop is not None:
+        return [_loop(frame, node, node.loop)]
     found = []
     for region in node.regions:
         plain = node.op in CHOICES and len(region.inputs) == len(node.inputs)
@@ -67,19 +68,17 @@ def _regions(frame: Frame, node: Node) -> list[Frame]:
     return found
 
 
-def _loop(frame: Frame, node: Node) -> Frame:
+def _loop(frame: Frame, node: Node, loop: LoopAttrs) -> Frame:
     (region,) = node.regions
-    carry, turn, number = (int(node.attr(key, 0)) for key in ("carry", "turn", "number"))
+    inside, outside = loop.parts(region.inputs), loop.parts(node.inputs)
     given: dict[str, Source] = {}
     carried: dict[str, tuple[Source, str]] = {}
-    for value, operand, output in zip(region.inputs[:carry], node.inputs, region.outputs, strict=False):
+    for value, operand, output in zip(inside.carried, outside.carried, region.outputs, strict=False):
         if isinstance(output, str):
             carried[value.name] = ((frame, operand, _same), output)
-    axes = list(node.attr("axes") or (node.attr("axis", 0),) * turn)
-    for value, operand, axis in zip(region.inputs[carry : carry + turn], node.inputs[carry:], axes, strict=False):
+    for value, operand, axis in zip(inside.sliced, outside.sliced, loop.slice_axes, strict=True):
         given[value.name] = (frame, operand, _sliced(axis))
-    captures = region.inputs[carry + turn + number :]
-    for value, operand in zip(captures, node.inputs[carry + turn :], strict=True):
+    for value, operand in zip(inside.captured, outside.captured, strict=True):
         given[value.name] = (frame, operand, _same)
     return Frame(frame.definition, region, frame.sizes, given, carried)
 
@@ -187,11 +186,11 @@ class Entries:
     def _inside(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)
         frames = self.inside(frame, node)
-        if node.op in ("repeat", "scan") and at >= int(node.attr("carry", 0)):
-            axis = node.attr("axis", 0) if node.op == "scan" else 0
+        if node.loop is not None and not node.loop.carries(at):
+            axis = node.loop.yield_axis
             index = (*index[:axis], *index[axis + 1 :])
         found = [self.finite(inner, inner.graph.outputs[at], index) for inner in frames]
-        if node.op in ("repeat", "scan") and at < int(node.attr("carry", 0)):  # the first value, after no turn
+        if node.loop is not None and node.loop.carries(at):  # the first value, after no iteration
             found.append(self.finite(frame, node.inputs[at], index))
         return all_of(*found)
 

@@ -129,12 +129,9 @@ class _Frame:
             frames = [_Frame(node.callee, node.callee.graph, sizes, wanted)]
         else:
             frames = [_Frame(self.definition, region, self.sizes, wanted) for region in node.regions]
-        first = int(node.attr("carry", 0)) + int(node.attr("turn", 0))  # behind these a region takes its own number
         for frame in frames:
-            for at, operand in enumerate(node.inputs):
-                place = at + int(node.attr("number", 0)) if at >= first and node.regions else at
-                if place < len(frame.graph.inputs):
-                    self.ask(operand, frame.demands.get(frame.graph.inputs[place].name))
+            for operand, value in zip(node.inputs, frame.graph.inputs, strict=False):
+                self.ask(operand, frame.demands.get(value.name))
 
     def back(self, node: Node, wanted: Sequence[Range | None]) -> list[Range | None]:
         """What it asks of its operands, so that its results lie in these ranges."""

@@ -7,29 +7,33 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.ir.model import Graph, Node
-from ogive.compiler.ir_tools.unread import LOOPS
 
 
 def without_inputs(node: Node, gone: Collection[int]) -> tuple[Node, tuple[str, ...]]:
     """A node without the inputs at some places: a carried value that is absent stays so. With it go the names that
     stand for nothing now, those inside of its regions and those of its results.
     """
-    carry = int(node.attr("carry", 0)) if node.op in LOOPS else 0
-    carried = {at for at in gone if at < carry}
+    carried = {at for at in gone if node.loop is not None and node.loop.carries(at)}
     nothing = [region.inputs[at].name for region in node.regions for at in gone]
     nothing += [node.outputs[at].name for at in sorted(carried)]
     regions = tuple(
         Graph(_left(region.inputs, gone), region.nodes, _left(region.outputs, carried)) for region in node.regions
     )
-    found = replace(node, inputs=_left(node.inputs, gone), outputs=_left(node.outputs, carried), regions=regions)
-    return _counted(found, gone, carried), tuple(nothing)
+    found = replace(
+        node,
+        inputs=_left(node.inputs, gone),
+        outputs=_left(node.outputs, carried),
+        regions=regions,
+        structure=None if node.structure is None else node.structure.without_inputs(gone),
+    )
+    return found, tuple(nothing)
 
 
 def without_results(node: Node, given: Sequence[bool] | None = None) -> tuple[Node, tuple[int, ...]]:
     """A node without the results that none of its regions gives, or those that are told; and their places."""
     if not node.regions or node.op == "custom_grad":
         return node, ()
-    carry = int(node.attr("carry", 0)) if node.op in LOOPS else 0
+    carry = 0 if node.loop is None else node.loop.carried
     if given is None:
         sides = zip(*(region.outputs for region in node.regions), strict=True)
         given = [any(x is not None for x in found) for found in sides]
@@ -37,27 +41,8 @@ def without_results(node: Node, given: Sequence[bool] | None = None) -> tuple[No
     if not gone:
         return node, ()
     regions = tuple(Graph(r.inputs, r.nodes, _left(r.outputs, gone)) for r in node.regions)
-    found = replace(node, outputs=_left(node.outputs, gone), regions=regions)
-    return _with(found, {"out_axes": lambda axes: _left(axes, gone)}), gone
-
-
-def _counted(node: Node, gone: Collection[int], carried: Collection[int]) -> Node:
-    mapped = {at for at in gone if at < int(node.attr("mapped", 0))}
-    operands = {at for at in gone if at < int(node.attr("operands", 0))}
-    return _with(
-        node,
-        {
-            "carry": lambda count: count - len(carried),
-            "mapped": lambda count: count - len(mapped),
-            "in_axes": lambda axes: _left(axes, mapped),
-            "operands": lambda count: count - len(operands),
-        },
-    )
-
-
-def _with(node: Node, changes: dict[str, Any]) -> Node:
-    attrs = tuple((key, changes[key](value) if key in changes else value) for key, value in node.attrs)
-    return replace(node, attrs=attrs)
+    structure = None if node.structure is None else node.structure.without_yields(gone)
+    return replace(node, outputs=_left(node.outputs, gone), regions=regions, structure=structure), gone
 
 
 def _left(items: tuple[Any, ...], gone: Collection[int]) -> tuple[Any, ...]:

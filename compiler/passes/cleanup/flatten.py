@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir.model import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.attributes import CustomGradAttrs, RepeatAttrs, Structure
+from ogive.compiler.ir.model import Bindings, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.presence import ALWAYS, NEVER, given
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
@@ -87,13 +88,18 @@ class _Handed:
     at: int  # where slices stand among its inputs
     slices: Mapping[str, str]
     captured: Mapping[str, str]
-    attrs: Attrs
     twice: bool = False  # captured by both regions, each in its own part of the inputs
 
     def among(self, inputs: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """The inputs of the node with theirs."""
         first = self.captured.values() if self.twice else self.slices.values()
         return (*inputs[: self.at], *first, *inputs[self.at :], *self.captured.values())
+
+    def structure(self, before: Structure | None) -> Structure | None:
+        """What the node says of its inputs with theirs among them."""
+        if isinstance(before, CustomGradAttrs):
+            return replace(before, captured=before.captured + len(self.captured))
+        return replace(before, sliced=before.sliced + len(self.slices)) if isinstance(before, RepeatAttrs) else before
 
 
 @dataclass(slots=True)
@@ -131,8 +137,9 @@ class Flattening:
             return []
         if node.op == "phase" and not self.trained:
             return self.inlined(node, node.regions[1], names, place)
-        if node.op == "repeat" and not self.trained and self.skipped(node, names, place):
-            return []
+        if isinstance(node.structure, RepeatAttrs) and not self.trained:
+            if self.skipped(node, node.structure, names, place):
+                return []
         if node.op == "given":
             return self.choice(node, names, place)
         if node.op == "call" and node.callee is not None and node.path not in place.lifted and not node.callee.foreign:
@@ -147,12 +154,11 @@ class Flattening:
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
 
-    def skipped(self, node: Node, names: Names, place: Place) -> bool:
+    def skipped(self, node: Node, loop: RepeatAttrs, names: Names, place: Place) -> bool:
         """A loop of no turns gives back what it carries; one that collects stays."""
-        carry = int(node.attr("carry", 0))
-        if in_sizes(node.attr("count"), place.sizes) != size(0) or carry < len(node.outputs):
+        if loop.count.subs(place.sizes) != size(0) or loop.results(node.outputs).yielded:
             return False
-        given = (self.operand(operand, names, place) for operand in node.inputs[:carry])
+        given = (self.operand(operand, names, place) for operand in loop.parts(node.inputs).carried)
         names.update({value.name: operand for value, operand in zip(node.outputs, given, strict=True)})
         return True
 
@@ -217,22 +223,21 @@ class Flattening:
         results = node.outputs
         node, gone = without_results(replace(node, regions=regions))
         names.update({results[at].name: None for at in gone})
-        attrs = {key: in_sizes(value, place.sizes) for key, value in node.attrs}
+        settled = node.map_settings(lambda value: in_sizes(value, place.sizes))
         outputs = tuple(self.value(value, names, place.sizes) for value in node.outputs)
         if node.op == "weight":
             self.stored[outputs[0].name] = path
         made = replace(
-            node,
+            settled,
             inputs=handed.among(inputs),
             supplied=tuple(supplied),
-            attrs=tuple({**attrs, **dict(handed.attrs)}.items()),
+            structure=handed.structure(settled.structure),
             path=path,
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=outputs,
         )
         own = replace(
-            node,
-            attrs=tuple((key, in_sizes(value, place.own)) for key, value in node.attrs),
+            node.map_settings(lambda value: in_sizes(value, place.own)),
             inputs=tuple(in_sizes(x, place.own) if isinstance(x, Const) else x for x in node.inputs),
         )
         for before, value in zip(node.outputs, outputs, strict=True):
@@ -259,11 +264,9 @@ class Flattening:
         found = {where: name for where, name in place.supplied.items() if any(reads(r, where) for r in node.regions)}
         slices = {where: name for where, name in found.items() if turned and where.startswith(turned)}
         captured = {where: name for where, name in found.items() if where not in slices}
-        if node.op == "custom_grad":  # the captures of its first region stand before those of its second
-            at = 1 + int(node.attr("captured"))
-            return _Handed(at, {}, captured, (("captured", at - 1 + len(captured)),), twice=True)
-        carry, turn = int(node.attr("carry", 0)), int(node.attr("turn", 0))
-        return _Handed(carry + turn, slices, captured, (("turn", turn + len(slices)),) if slices else ())
+        if isinstance(node.structure, CustomGradAttrs):  # first the captures of its first region, then of its second
+            return _Handed(1 + node.structure.captured, {}, captured, twice=True)
+        return _Handed(0 if node.loop is None else len(node.loop.parts(node.inputs).own), slices, captured)
 
     def region(
         self,

@@ -111,7 +111,7 @@ def _either_way(node: Node) -> dict[str, Operand]:
 def _key(node: Node) -> object | None:
     """What equal nodes have in common; None for nodes that are never merged."""
     if node.op == "weight":
-        return node.op, node.path, node.attrs
+        return node.op, node.path, node.settings
     if node.op not in OPS or own_effect(node) & Effect.DRAWS or node.regions or node.callee is not None:
         return None
     return node.op, node.inputs, node.attrs, tuple(value.type for value in node.outputs)

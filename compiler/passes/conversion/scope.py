@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ogive.compiler.ir.attributes import RepeatAttrs
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
@@ -112,8 +113,7 @@ class Scope:
             if not below or scope.count == size(0):  # a loop of no turns has no weights
                 continue
             made = tuple(self._stacked(scope, graph.values[str(name)]) for name in graph.outputs)
-            attrs = (("count", scope.count), ("carry", 0), ("turn", 0), ("index", None))
-            nodes.append(Node("repeat", (), made, attrs, (graph,), scope.path))
+            nodes.append(Node.of(RepeatAttrs(scope.count, 0, 0, None), (), made, (graph,), scope.path))
             outputs += [value.name for value in made]
             paths += below
         return drop_dead(Graph((), tuple(nodes), tuple(outputs))), tuple(paths)

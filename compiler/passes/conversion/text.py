@@ -22,8 +22,8 @@ def _body(graph: Graph, names: dict[str, str], indent: str) -> Iterator[str]:
             names[node.outputs[0].name] = node.path
             continue
         made = ", ".join(f"{value.name}: {value.type}" for value in node.outputs)
-        if node.regions:
-            yield f"{indent}{made} = {node.op} {node.attr('count')} as {node.path}:"
+        if node.loop is not None:
+            yield f"{indent}{made} = {node.op} {node.loop.count} as {node.path}:"
             yield from _body(node.regions[0], names, indent + "    ")
             outputs = ", ".join(_operand(output, names) for output in node.regions[0].outputs)
             yield f"{indent}    yield {outputs}"

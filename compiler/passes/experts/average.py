@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ogive.compiler.elaborate.modules.suggest import close
+from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Init, Instance, Model, Node, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
@@ -155,7 +156,7 @@ def _each_weight(source: Model, result: Model, change: Change) -> Conversion:
         else:
             type = TensorType(known.elem, tuple(Axis(size(n)) for n in known.shape))
             name = scope.fresh.name("weight")
-            scope.add(Node("weight", (), (Value(name, type),), path=info.path))
+            scope.add(Node.of(WeightAttrs(), (), (Value(name, type),), path=info.path))
             made = change(scope, name)
         scope.targets[info.path] = (made, Weight(info.path, new, info.weight.kind, Init("zeros")))
     graph, targets = root.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ogive.compiler.ir.attributes import CallAttrs, EachAttrs, PhaseAttrs, UpdateAttrs, WeightAttrs
 from ogive.compiler.ir.model import Definition, Graph, Init, Node, Scalar, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
@@ -45,7 +46,7 @@ def experts(block: Definition, options: Experts) -> Definition:
     regions = (_training(block, stacked, options, fresh), _used(block, stacked, fresh))
     result = block.graph.values[str(block.graph.outputs[0])]
     out = fresh.value(result.type, result.hint)
-    phase = Node("phase", (x.name,), (out,), (), regions, span=block.span)
+    phase = Node.of(PhaseAttrs(), (x.name,), (out,), regions, span=block.span)
     members = [replace(weight, type=stacked[weight.path], init=_init(weight)) for weight in weights]
     if options.warmup:
         members.append(Weight(COUNTER, TensorType("int", ()), "state", Init("zeros")))
@@ -131,7 +132,7 @@ def _init(weight: Weight) -> Init:
 
 
 def _read(stacked: dict[str, TensorType], fresh: Fresh) -> dict[str, Node]:
-    return {path: Node("weight", (), (fresh.value(type),), path=path) for path, type in stacked.items()}
+    return {path: Node.of(WeightAttrs(), (), (fresh.value(type),), path=path) for path, type in stacked.items()}
 
 
 def _step(stacked: dict[str, TensorType], options: Experts) -> Graph:
@@ -141,15 +142,17 @@ def _step(stacked: dict[str, TensorType], options: Experts) -> Graph:
     pull: str | float = options.pull
     if options.warmup:
         type = TensorType("int", ())
-        before = build.add(Node("weight", (), (fresh.value(type, "before"),), path=COUNTER))
+        before = build.add(Node.of(WeightAttrs(), (), (fresh.value(type, "before"),), path=COUNTER))
         count = build.op("add", before, size(1))
-        build.nodes.append(Node("update", (count,), (), path=COUNTER))
+        build.nodes.append(Node.of(UpdateAttrs(), (count,), (), path=COUNTER))
         grown = build.op("minimum", build.op("div", build.op("cast", count, type="float"), float(options.warmup)), 1.0)
         pull = build.op("mul", grown, options.pull)
     for path, node in _read(stacked, fresh).items():
         weight = build.add(node)
         apart = build.op("sub", build.op("mean", weight, axes=(0,)), weight)
-        build.nodes.append(Node("update", (build.op("add", weight, build.op("mul", apart, pull)),), (), path=path))
+        build.nodes.append(
+            Node.of(UpdateAttrs(), (build.op("add", weight, build.op("mul", apart, pull)),), (), path=path)
+        )
     return Graph((), tuple(build.nodes), ())
 
 
@@ -161,7 +164,8 @@ def _used(block: Definition, stacked: dict[str, TensorType], fresh: Fresh) -> Gr
     out = fresh.value(block.graph.values[str(block.graph.outputs[0])].type)
     unknowns = [*(s.unknown for s in block.statics if s.unknown is not None), *block.sizes]
     same = tuple((unknown, size(unknown)) for unknown in unknowns)
-    call = Node("call", (x.name,), (out,), callee=block, bindings=same, supplied=tuple(means.items()), span=block.span)
+    call = Node.of(CallAttrs(), (x.name,), (out,), callee=block, bindings=same,
+                   supplied=tuple(means.items()), span=block.span)  # fmt: skip
     return Graph((x,), (*build.nodes, call), (out.name,))
 
 
@@ -201,6 +205,6 @@ def _each(
     region = Graph(tuple(inner), tuple(nodes), (output,))
     outside = build.fresh.value(TensorType(made.elem, (Axis(size(count)), *made.axes)))
     zeros = (0,) * len(inner)
-    attrs = (("size", size(count)), ("mapped", len(inner)), ("in_axes", zeros), ("out_axes", (0,)))
-    result = build.add(Node("each", (lifted, *reads), (outside,), attrs, (region,)))
+    told = EachAttrs(size(count), len(inner), zeros, (0,))
+    result = build.add(Node.of(told, (lifted, *reads), (outside,), (region,)))
     return build.shaped(result, f"g{ones_text} c d -> g c d") if ones else result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh, copied
@@ -61,7 +62,7 @@ def _moved(
     regions = tuple(arm for arm in arms if arm is not None)
     if len(regions) != len(arms):
         return None
-    return Node(choice.op, tuple(outer), node.outputs, choice.attrs, regions, span=node.span)
+    return replace(choice, inputs=tuple(outer), outputs=node.outputs, regions=regions, span=node.span)
 
 
 def _arm(

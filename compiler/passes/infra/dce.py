@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.compiler.ir_tools.effects import NEEDED, Effects
-from ogive.compiler.ir_tools.unread import CHOICES, LOOPS, read_captures, read_results
+from ogive.compiler.ir_tools.unread import CHOICES, read_captures, read_results
 from ogive.compiler.passes.infra.driver import on_graphs
 
 
@@ -27,7 +27,7 @@ def drop_dead(graph: Graph, effects: Effects | None = None) -> Graph:
 
 def _read(node: Node, live: set[str], effects: Effects) -> Node:
     """A loop or a choice without the results that nothing reads, and without what they needed."""
-    if node.op not in (*LOOPS, *CHOICES):
+    if node.loop is None and node.op not in CHOICES:
         return node
     found = read_results(node, live)
     return found if found is node else replace(found, regions=tuple(drop_dead(r, effects) for r in found.regions))

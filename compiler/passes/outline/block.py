@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import (
-    Attrs,
     Bindings,
     Const,
     Definition,
@@ -116,7 +117,7 @@ class Block:
         self.blocks.take(below, Instance(call.path, definition, bindings, span=definition.span))
         results = tuple(self.blocks.named(self.outside.values[str(x)], len(self.calls) - 1) for x in self.body.outputs)
         self.blocks.calls.update((value.name, self.calls) for value in results)
-        return Node("call", tuple(sources), results, path=call.path, callee=definition, bindings=bindings)
+        return Node.of(CallAttrs(), tuple(sources), results, path=call.path, callee=definition, bindings=bindings)
 
     def settled(self, below: Sequence[Member], entries: Mapping[str, Value]) -> Definition:
         """The definition, in which a static that only layers have, such as a stride, is the number that it is there."""
@@ -225,34 +226,35 @@ class Block:
         if node.op == "call" and node.supplied:
             raise Apart
         inputs: tuple[Operand, ...] = tuple(self.names[x] if isinstance(x, str) else x for x in node.inputs)
-        attrs, bindings = node.attrs, node.bindings
+        told, bindings = node, node.bindings
         if node.op not in ("call", "weight"):
-            attrs, inputs = self.settings(node, inputs)
+            told, inputs = self.settings(node, inputs)
         regions = tuple(self.region(region) for region in node.regions)
         outputs = tuple(self.value(value, node) for value in node.outputs)
         if node.op == "call":
             bindings = self.bindings(node, inputs, outputs)
             self.instances.setdefault(self.path(node.path), bindings)
-        return replace(node, inputs=inputs, outputs=outputs, attrs=attrs, regions=regions, bindings=bindings,
+        return replace(told, inputs=inputs, outputs=outputs, regions=regions, bindings=bindings,
                        path=self.path(node.path) if node.path else "")  # fmt: skip
 
-    def settings(self, node: Node, inputs: tuple[Operand, ...]) -> tuple[Attrs, tuple[Operand, ...]]:
-        """Attributes and literals: those of the source where no pass has changed them, else numbers alone."""
+    def settings(self, node: Node, inputs: tuple[Operand, ...]) -> tuple[Node, tuple[Operand, ...]]:
+        """A node with settings, and inputs: those of the source where no pass has changed them, else numbers alone."""
         origin = self.blocks.origins.get(node.outputs[0].name)
         literals = [x for x in node.inputs if isinstance(x, Const)]
         if origin is not None and origin.node is not None and origin.flat is not None:
-            same = origin.flat.op == node.op and origin.flat.attrs == node.attrs
+            same = origin.flat.op == node.op and origin.flat.settings == node.settings
             before = [x for x in origin.flat.inputs if isinstance(x, Const)]
             if same and before == literals:
-                attrs, own = origin.node.attrs, [x for x in origin.node.inputs if isinstance(x, Const)]
+                told, own = origin.node, [x for x in origin.node.inputs if isinstance(x, Const)]
                 for sizes in self.up(origin.calls):
-                    attrs = tuple((key, in_sizes(value, sizes)) for key, value in attrs)
+                    told = told.map_settings(partial(in_sizes, sizes=sizes))
                     own = [in_sizes(x, sizes) for x in own]
                 rest = iter(own)
-                return attrs, tuple(next(rest) if isinstance(x, Const) else x for x in inputs)
-        if not all(determined(value) for _, value in node.attrs) or not all(map(determined, literals)):
+                node = replace(node, attrs=told.attrs, structure=told.structure)
+                return node, tuple(next(rest) if isinstance(x, Const) else x for x in inputs)
+        if not all(determined(value) for _, value in node.settings) or not all(map(determined, literals)):
             raise Apart
-        return node.attrs, inputs
+        return node, inputs
 
     def region(self, region: Graph) -> Graph:
         inputs = tuple(self.value(value) for value in region.inputs)
@@ -302,7 +304,7 @@ def _of_weights(definition: Definition) -> set[Unknown]:
 
 def _of_attributes(definition: Definition) -> set[Unknown]:
     """The unknowns in what operations with settings give."""
-    nodes = [node for node in definition.graph.walk() if node.op != "call" and node.attrs]
+    nodes = [node for node in definition.graph.walk() if node.op != "call" and node.settings]
     sizes = [axis.size for node in nodes for value in node.outputs for axis in value.type.axes]
     return {unknown for value in sizes for unknown in value.unknowns}
 

@@ -77,7 +77,7 @@ class _Outline:
 
 
 def _key(node: Node) -> str:
-    return node.outputs[0].name if node.outputs else f"{node.op} {node.attrs}"
+    return node.outputs[0].name if node.outputs else f"{node.op} {node.settings}"
 
 
 def _common(chains: Sequence[Calls]) -> Calls:

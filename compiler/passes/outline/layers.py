@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from ogive.compiler.ir.attributes import CallAttrs, WeightAttrs
 from ogive.compiler.ir.model import (
     Bindings,
     Definition,
@@ -139,9 +140,8 @@ class _Layers:
         known = self.instances.setdefault(place, Instance(place, callee, bindings, span=node.span))
         if known.definition is not callee:
             return node  # one place used in two ways: the first is the layer, the others read its weights
-        return replace(
-            node, op="call", inputs=(node.inputs[row.at],), attrs=(), path=place, callee=callee, bindings=bindings
-        )
+        inputs = (node.inputs[row.at],)
+        return Node.of(CallAttrs(), inputs, node.outputs, (), place, callee, bindings, span=node.span)
 
     def place(self, row: Row, node: Node) -> str | None:
         """The path that has a `weight`, perhaps a `bias`, and nothing else, and both are those of the operation."""
@@ -224,7 +224,7 @@ def _built(
     given = {static.name: node.attr(static.name, static.default) for static in OPS[node.op].statics}
     (result,), _ = OPS[node.op].rule(Trusting(), given, [value.type if value is not None else None for value in inputs])
     weights = [value for value in values.values() if value.name != "x"]
-    nodes = [Node("weight", (), (value,), path=value.name) for value in weights]
+    nodes = [Node.of(WeightAttrs(), (), (value,), path=value.name) for value in weights]
     operands = tuple(None if value is None else value.name for value in inputs)
     nodes.append(Node(node.op, operands, (Value("y", result),), node.attrs))
     return Definition(

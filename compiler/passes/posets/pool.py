@@ -12,6 +12,7 @@ from statistics import mean, pstdev
 from typing import Any
 
 from ogive.compiler.elaborate.modules.suggest import close
+from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import TensorType
@@ -156,7 +157,7 @@ class _Swap:
             if node.op != "call" or node.callee is None or not self.wanted(node, after, kernel):
                 continue
             out = node.outputs[0]
-            pool = Node("call", (out.name,), (fresh.value(out.type, out.hint),), span=node.span)
+            pool = Node.of(CallAttrs(), (out.name,), (fresh.value(out.type, out.hint),), span=node.span)
             window = _everywhere(out.type, kernel)
             beside = Graph((out,), (), (out.name,))
             nodes += self.nodes(pool, beside, fresh, window, f"{place}.{node.path or node.callee.name}", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+from ogive.compiler.ir.attributes import TappedAttrs
 from ogive.compiler.ir.model import Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh, copied
 from ogive.compiler.ir_tools.effects import Effects
@@ -23,7 +24,7 @@ class _Numbers:
         inputs = tuple(self.ids[x] if isinstance(x, str) else x for x in node.inputs)
         supplied = tuple((path, self.ids[name]) for path, name in node.supplied)
         regions = tuple(map(id, node.regions))
-        return node.op, inputs, node.attrs, node.path, id(node.callee), node.bindings, supplied, regions, names
+        return node.op, inputs, node.settings, node.path, id(node.callee), node.bindings, supplied, regions, names
 
     def results(self, node: Node, key: Hashable) -> None:
         """Number what a node gives."""
@@ -87,7 +88,8 @@ def _asked(part: list[Node], values: dict[str, Value], fresh: Fresh) -> Node:
         return part[0]
     outside = tuple(dict.fromkeys(_read(part)))
     empty = Graph(tuple(fresh.value(values[name].type, values[name].hint) for name in outside), (), ())
-    return Node("tapped", outside, (), regions=(_arm(part, outside, (), values, fresh), empty), span=part[-1].span)
+    regions = (_arm(part, outside, (), values, fresh), empty)
+    return Node.of(TappedAttrs(), outside, (), regions, span=part[-1].span)
 
 
 def _read(nodes: Sequence[Node]) -> list[str]:
@@ -115,7 +117,7 @@ def _choice(asked: Graph, plain: Graph, fresh: Fresh) -> Graph:
     regions = tuple(_arm(f.nodes, inputs, xs, values, fresh) for f, xs in zip(forms, given, strict=True))
     results = tuple(fresh.value(values[x].type, values[x].hint) for x in given[0])
     names = iter(results)
-    node = Node("tapped", inputs, results, regions=regions, span=asked.nodes[-1].span)
+    node = Node.of(TappedAttrs(), inputs, results, regions, span=asked.nodes[-1].span)
     return Graph(asked.inputs, (node,), tuple(next(names).name if isinstance(x, str) else x for x in asked.outputs))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ogive.compiler.ir.attributes import VectorizedAttrs
 from ogive.compiler.ir.model import Definition, Graph, Instance, Model, Node, Operand, Static
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import Axis
@@ -163,8 +164,8 @@ class _Lowering:
             regions = tuple(self.graph(region) for region in found.regions)
             if any(a is not b for a, b in zip(regions, found.regions, strict=True)):
                 found = replace(found, regions=regions)
-            if found.op in ("over", "each"):
-                nodes += self.lifted(found, graph, nodes, names)
+            if isinstance(found.structure, VectorizedAttrs):
+                nodes += self.lifted(found, found.structure, graph, nodes, names)
             else:
                 nodes.append(found)
         if not names and all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
@@ -172,20 +173,22 @@ class _Lowering:
         outputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
         return Graph(graph.inputs, tuple(nodes), outputs)
 
-    def lifted(self, node: Node, graph: Graph, before: Sequence[Node], names: dict[str, Operand]) -> list[Node]:
+    def lifted(
+        self, node: Node, told: VectorizedAttrs, graph: Graph, before: Sequence[Node], names: dict[str, Operand]
+    ) -> list[Node]:
         """One region where it stands."""
-        axis, mapped = node.attr("size"), int(node.attr("mapped"))
-        values = Values(Axis(axis), self.fresh, maybe=self.maybe)
+        values = Values(Axis(told.size), self.fresh, maybe=self.maybe)
         values.types.update((value.name, value.type) for value in graph.inputs)
         values.types.update((value.name, value.type) for made in before for value in made.outputs)
         region = node.regions[0]
-        for value, operand, at in zip(region.inputs[:mapped], node.inputs, node.attr("in_axes"), strict=False):
+        inside, outside = told.parts(region.inputs), told.parts(node.inputs)
+        for value, operand, at in zip(inside.sliced, outside.sliced, told.in_axes, strict=True):
             values.names[value.name] = values.enter(str(operand), at)
-        for value, operand in zip(region.inputs[mapped:], node.inputs[mapped:], strict=True):
+        for value, operand in zip(inside.captured, outside.captured, strict=True):
             values.names[value.name] = operand
         with self.calls.inside(node.op):
             lift_nodes(values, self.calls, region.nodes)
-        for value, output, at in zip(node.outputs, region.outputs, node.attr("out_axes"), strict=True):
+        for value, output, at in zip(node.outputs, region.outputs, told.out_axes, strict=True):
             assert isinstance(output, str), node
             result = values.leave(str(values.names[output]), at)
             values.bind(value, result)

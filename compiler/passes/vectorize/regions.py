@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
+from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, RepeatAttrs, ScanAttrs
 from ogive.compiler.ir.model import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
 from ogive.compiler.passes.vectorize.rules import rule_of
@@ -136,36 +137,37 @@ def choice(values: Values, members: Members, node: Node, inputs: Sequence[Operan
 
 def loop(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
     """Carried values have the axis as soon as one turn gives it to them."""
-    carry, turn = (int(node.attr(key, 0)) for key in ("carry", "turn"))
+    told: LoopAttrs | None = node.loop
+    assert told is not None, node
     (graph,) = node.regions
-    flags = _settled(values, members, node, inputs)
-    yields = flags[carry] if node.op == "scan" else any(region(values, members, graph, flags)[1][carry:])
-    given = [values.full(x) if f else x for x, f in zip(inputs[:carry], flags, strict=False)]
-    sliced, attrs = inputs[carry : carry + turn], node.attrs
-    if node.op == "scan":
-        axes = tuple(a + f for a, f in zip(node.attr("axes"), flags[carry:], strict=False))
-        sliced = [values.full(x) if f else x for x, f in zip(sliced, flags[carry:], strict=False)]
-        attrs = tuple((k, {"axes": axes, "axis": axes[0]}.get(k, v)) for k, v in node.attrs)
+    flags = _settled(values, members, node, told, inputs)
+    before, has = told.parts(inputs), told.parts(flags)
+    results = told.results(region(values, members, graph, flags)[1])
+    yields = has.sliced[0] if isinstance(told, ScanAttrs) else any(results.yielded)
+    given = [values.full(x) if flag else x for x, flag in zip(before.carried, has.carried, strict=True)]
+    if isinstance(told, ScanAttrs):
+        axes = tuple(axis + flag for axis, flag in zip(told.axes, has.sliced, strict=True))
+        sliced = [values.full(x) if flag else x for x, flag in zip(before.sliced, has.sliced, strict=True)]
+        told = replace(told, axes=axes, axis=axes[0])
     else:
-        sliced = [_turned(values, x) for x in sliced]
-    wanted = (*flags[:carry], *[yields] * (len(node.outputs) - carry))
+        sliced = [_turned(values, x) for x in before.sliced]
+    wanted = (*has.carried, *[yields] * len(results.yielded))
     made, outputs = region(values, members, graph, flags, wanted)
-    whole = (*given, *sliced, *inputs[carry + turn :])
-    if node.op == "scan" or not yields:
-        results = _bound(values, node, outputs)
-        values.add(replace(node, inputs=whole, outputs=results, attrs=attrs, regions=(made,)), outputs)
+    found = replace(node, inputs=(*given, *sliced, *before.captured), structure=told, regions=(made,))
+    if isinstance(told, ScanAttrs) or not yields:
+        values.add(replace(found, outputs=_bound(values, node, outputs)), outputs)
     else:
-        _stacked_turns(values, replace(node, inputs=whole, regions=(made,)), carry, outputs)
+        _stacked_turns(values, found, told.carried, outputs)
 
 
-def _settled(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> list[bool]:
+def _settled(values: Values, members: Members, node: Node, loop: LoopAttrs, inputs: Sequence[Operand]) -> list[bool]:
     """Which inputs of a loop have the axis: what is yielded by a `scan` has it with its first sliced operand."""
-    carry = int(node.attr("carry", 0))
+    carry = loop.carried
     flags = list(map(values.has, inputs))
     while True:
         _, outputs = region(values, members, node.regions[0], flags)
         found = [have or made for have, made in zip(flags, outputs[:carry], strict=False)] + flags[carry:]
-        if node.op == "scan":
+        if isinstance(loop, ScanAttrs):
             found[carry] = found[carry] or any(outputs[carry:])
         if found == flags:
             return flags
@@ -217,10 +219,10 @@ def gradient(values: Values, members: Members, node: Node, inputs: Sequence[Oper
 
 def custom(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
     """Both the value and its derivative are lifted, with the axis in operand and result."""
-    captured = int(node.attr("captured"))
-    rest = tuple(map(values.has, inputs[1:]))
-    forward, _ = region(values, members, node.regions[0], (True, *rest[:captured]), (True,))
-    backward, _ = region(values, members, node.regions[1], (True, True, *rest[captured:]), (True,))
+    told, flags = node.structure, tuple(map(values.has, inputs))
+    assert isinstance(told, CustomGradAttrs), node
+    forward, _ = region(values, members, node.regions[0], (True, *told.forward(flags).captured), (True,))
+    backward, _ = region(values, members, node.regions[1], (True, True, *told.backward(flags).captured), (True,))
     given = (values.full(inputs[0]), *inputs[1:])
     regions = (forward, backward)
     values.add(replace(node, inputs=given, outputs=_bound(values, node, (True,)), regions=regions), True)
@@ -272,14 +274,14 @@ def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
     results = tuple(values.fresh.value(value.type) for value in node.outputs)
     own = replace(node, inputs=tuple(inside[x] if isinstance(x, str) else x for x in inputs), outputs=results)
     graph = Graph(tuple(params), (own,), tuple(value.name for value in results))
-    attrs: Attrs = (("count", values.axis.size), ("carry", 0), ("turn", len(turned)), ("index", None))
+    told = RepeatAttrs(values.axis.size, 0, len(turned), None)
     outputs = _bound(values, node, (True,) * len(node.outputs))
-    values.add(Node("repeat", tuple(inside), outputs, attrs, (graph,), span=node.span), True)
+    values.add(Node.of(told, tuple(inside), outputs, (graph,), span=node.span), True)
 
 
-Structure = Callable[[Values, Members, Node, Sequence[Operand]], None]
+Lift = Callable[[Values, Members, Node, Sequence[Operand]], None]
 
-STRUCTURE: MappingProxyType[str, Structure] = MappingProxyType(
+STRUCTURE: MappingProxyType[str, Lift] = MappingProxyType(
     {
         "weight": weight,
         "update": update,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from ogive.compiler.ir.attributes import GivenAttrs
 from ogive.compiler.ir.model import Attrs, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
@@ -120,7 +121,7 @@ class Values:
         result = self.fresh.value(value.type)
         moved = replace(node, inputs=(there.name,), outputs=(result,))
         regions = (Graph((there,), (moved,), (result.name,)), Graph((absent,), (), (None,)))
-        return Node("given", (operand,), (value,), (), regions)
+        return Node.of(GivenAttrs(), (operand,), (value,), regions)
 
     def bind(self, value: Value, name: str) -> None:
         """A result of the old graph is this value of the new one, which takes its name in the source."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
 
+from ogive.compiler.ir.attributes import RepeatAttrs, WeightAttrs
 from ogive.compiler.ir.model import Graph, Init, Node, Operand, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
@@ -92,7 +93,7 @@ class Static:
         hint = path.split(".")[-1]
         read = Value(scope.fresh.name(hint), type, hint)
         self.made[read.name] = (scope, path)
-        return Node("weight", (), (read,), path=path)
+        return Node.of(WeightAttrs(), (), (read,), path=path)
 
     def settled(self, graph: Graph) -> Graph:
         """The graph with other paths for computed weights that stand where one of the source is still read."""
@@ -139,7 +140,7 @@ def key(node: Node) -> str:
 
 def inner(node: Node, scope: Scope) -> Scope:
     """The scope of a node's regions: each turn of `repeat` has weights of its own."""
-    return scope.loop(node.path, node.attr("count")) if node.op == "repeat" else scope
+    return scope.loop(node.path, node.structure.count) if isinstance(node.structure, RepeatAttrs) else scope
 
 
 def owned(path: str, scope: Scope) -> bool:
