@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import ogive
 from ogive.cli import COMMANDS, UNBUILT, cli
 from ogive.cli.common import setting
+from ogive.codes import sections, successors
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GPT2 = str(EXAMPLES / "gpt2.arch")
@@ -184,6 +185,17 @@ def test_explain_every_code() -> None:
     codes = re.findall(r"(?m)^([EWH]\d{4})  \S", run("explain").output)
     assert len(codes) > 30
     assert all(run("explain", code).output.startswith(f"{code}: ") for code in codes)
+
+
+def test_explain_names_the_successors_of_a_code_that_was_split() -> None:
+    known, split = sections(), successors()
+    assert {"E0404", "E0702"} <= split.keys()
+    for code, later in split.items():
+        assert code in known
+        assert code not in later
+        said = run("explain", code).output
+        assert all(f"  {each}  {known[each].title}" in said for each in later)
+        assert f"{code} was split: {', '.join((code, *later))}" in run("explain").output
 
 
 @pytest.mark.parametrize("name", ["mlp", "my_net", "Layer", "x"])

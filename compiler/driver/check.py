@@ -228,7 +228,7 @@ class _Checked:
                 help_ = f"write `model {tree.name} = {shown}`" if isinstance(tree.value, syntax.Call) else ""
                 help_ = help_ or "write a block that applies it, and make a model of that"
                 raise frame.fail(
-                    "E0404", "a model is a block with its statics in brackets", tree.value.span, help=help_
+                    "E0411", "a model is a block with its statics in brackets", tree.value.span, help=help_
                 )
             if not isinstance(tree.value, syntax.Brackets):
                 value = self.session.evaluate(frame, tree.value)
@@ -239,7 +239,7 @@ class _Checked:
                 return None
             if not isinstance(value, Template):
                 raise frame.fail(
-                    "E0404", "a model is a block with its statics: `model M = Block[...]`", tree.value.span
+                    "E0411", "a model is a block with its statics: `model M = Block[...]`", tree.value.span
                 )
         except (Fault, Undecided, LimitReached):
             self.add(frame.diagnostics)
@@ -376,7 +376,7 @@ class _Checked:
                 if isinstance(value, Condition):
                     stated.append(value)
                 elif value is not True:
-                    raise frame.fail("E0404", "a pin is a condition on sizes", tree.span)
+                    raise frame.fail("E0407", "a pin is a condition on sizes", tree.span)
         except Fault:
             self.add(frame.diagnostics)
             return False

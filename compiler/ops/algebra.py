@@ -33,7 +33,7 @@ def _fourier(name: str) -> Rule:
                 raise ShapeError(f"`{name}` over `{x.axes[index]}`, any number of axes", code="E0303", operand=0)
         if statics["norm"] not in NORMS:
             text = f"`norm` is one of {', '.join(NORMS)}, not {statics['norm']}"
-            raise ShapeError(text, code="E0404", static="norm")
+            raise ShapeError(text, code="E0408", static="norm")
         lengths = _lengths(checker, name, statics.get("sizes"), x, axes)
         out = list(x.axes)
         for index, length in zip(axes, lengths, strict=True):
@@ -51,7 +51,7 @@ def _lengths(checker: Checker, name: str, sizes: Any, x: TensorType, axes: tuple
         wanted = tuple(size(item) for item in (sizes if isinstance(sizes, tuple | list) else (sizes,)))
         if len(wanted) != len(axes):
             text = f"`sizes` lists {len(wanted)} numbers for {len(axes)} axes"
-            raise ShapeError(text, code="E0404", static="sizes")
+            raise ShapeError(text, code="E0408", static="sizes")
         return wanted
     found = [x.axes[index].size for index in axes]
     if name == "rfft":

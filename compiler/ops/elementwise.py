@@ -125,7 +125,7 @@ def _cast(checker: Checker, statics: Statics, types: Types) -> Result:
     target = statics["type"]
     if target not in ELEMENTS:
         text = f"`{target}` is no element type; they are {', '.join(f'`{elem}`' for elem in ELEMENTS)}"
-        raise ShapeError(text, code="E0404", static="type")
+        raise ShapeError(text, code="E0408", static="type")
     if x.elem == "complex" and target != "complex":
         raise ShapeError(
             f"`cast` from `complex` to `{target}` drops a part", code="E0501", operand=0, help="real(x), or abs(x)"
@@ -138,7 +138,7 @@ def _clamp(checker: Checker, statics: Statics, types: Types) -> Result:
     require_elem("clamp", x, REAL)
     low, high = statics["lo"], statics["hi"]
     if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-        raise ShapeError(f"`clamp` from {low} up to {high} leaves nothing", code="E0404", static="hi")
+        raise ShapeError(f"`clamp` from {low} up to {high} leaves nothing", code="E0408", static="hi")
     if x.elem in INTS:
         low, high = _whole(low, x.elem, "lo"), _whole(high, x.elem, "hi")
     return (x,), {"lo": low, "hi": high}

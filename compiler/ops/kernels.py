@@ -99,7 +99,7 @@ def _conv(checker: Checker, statics: Statics, types: Types) -> Result:
     stride, dilation = (per_axis(statics[key], len(axes), key, low=1) for key in ("stride", "dilation"))
     groups, pad, mode = size(statics["groups"]), _pad(statics["pad"], len(axes), stride), statics["pad_mode"]
     if mode not in PAD_MODES:
-        raise ShapeError(_one_of("pad_mode", mode, PAD_MODES), code="E0404", static="pad_mode")
+        raise ShapeError(_one_of("pad_mode", mode, PAD_MODES), code="E0408", static="pad_mode")
     if mode == "circular":
         some(checker, batch, "conv")
     text = f"contracts `{channels}` channels with `{w.axes[1] if groups == size(1) else groups * w.axes[1].size}`"
@@ -125,10 +125,10 @@ def _pad(pad: Any, count: int, stride: tuple[Size, ...]) -> Any:
     if not isinstance(pad, str):
         return per_axis(pad, count, "pad", low=0)
     if pad != "same":
-        raise ShapeError(f'`pad` is a number, a list or "same", not "{pad}"', code="E0404", static="pad")
+        raise ShapeError(f'`pad` is a number, a list or "same", not "{pad}"', code="E0408", static="pad")
     wide = [step for step in stride if step != size(1)]
     if wide:
-        raise ShapeError(f'`pad="same"` goes with stride 1, not {wide[0]}', code="E0404", static="pad")
+        raise ShapeError(f'`pad="same"` goes with stride 1, not {wide[0]}', code="E0408", static="pad")
     return pad
 
 
@@ -178,7 +178,7 @@ def _conv_transpose(checker: Checker, statics: Statics, types: Types) -> Result:
 def _extra(extra: int, stride: int, dilation: int) -> None:
     if extra and extra >= max(stride, dilation):
         text = f"`out_pad` {extra} must be below the stride {stride} or the dilation {dilation}"
-        raise ShapeError(text, code="E0404", static="out_pad")
+        raise ShapeError(text, code="E0408", static="out_pad")
 
 
 def _interpolate(checker: Checker, statics: Statics, types: Types) -> Result:
@@ -186,14 +186,14 @@ def _interpolate(checker: Checker, statics: Statics, types: Types) -> Result:
     batch, channels, axes = spatial(checker, "interpolate", x)
     mode, scale, target = statics["mode"], statics["scale"], statics["size"]
     if mode not in RESAMPLINGS:
-        raise ShapeError(_one_of("mode", mode, RESAMPLINGS), code="E0404", static="mode")
+        raise ShapeError(_one_of("mode", mode, RESAMPLINGS), code="E0408", static="mode")
     if mode in ALIGNABLE and ALIGNABLE[mode] != len(axes):
         text = f"`{mode}` interpolates over {ALIGNABLE[mode]} spatial axes, and {x} has {len(axes)}"
         raise ShapeError(text, code="E0303", operand=0, static="mode")
     if statics["align_corners"] and mode not in ALIGNABLE:
-        raise ShapeError(f"`align_corners` means nothing for `{mode}`", code="E0404", static="align_corners")
+        raise ShapeError(f"`align_corners` means nothing for `{mode}`", code="E0408", static="align_corners")
     if (scale is None) == (target is None):
-        raise ShapeError("`interpolate` takes either `scale` or `size`", code="E0404", static="scale")
+        raise ShapeError("`interpolate` takes either `scale` or `size`", code="E0408", static="scale")
     attrs = {"mode": mode, "align_corners": bool(statics["align_corners"])}
     if scale is None:
         wanted = per_axis(target, len(axes), "size", low=1)
@@ -201,7 +201,7 @@ def _interpolate(checker: Checker, statics: Statics, types: Types) -> Result:
         return (x.with_axes(batch, channels, *out),), {**attrs, "size": wanted, "scale": None}
     scales = tuple(scale) if isinstance(scale, tuple | list) else (scale,) * len(axes)
     if len(scales) != len(axes):
-        raise ShapeError(f"`scale` lists {len(scales)} numbers for {len(axes)} axes", code="E0404", static="scale")
+        raise ShapeError(f"`scale` lists {len(scales)} numbers for {len(axes)} axes", code="E0408", static="scale")
     out = []
     for i, (factor, axis) in enumerate(zip(scales, axes, strict=True)):
         above, below = _ratio(factor)
@@ -220,7 +220,7 @@ def _ratio(scale: Any) -> tuple[Size, Size]:
     if isinstance(scale, Size):
         return scale, size(1)
     if not 0 < scale < float("inf"):
-        raise ShapeError(f"`scale` is above 0, not {scale}", code="E0404", static="scale")
+        raise ShapeError(f"`scale` is above 0, not {scale}", code="E0408", static="scale")
     ratio = Fraction(scale).limit_denominator(1 << 16)
     return size(ratio.numerator), size(ratio.denominator)
 

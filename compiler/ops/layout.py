@@ -200,7 +200,7 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     before, after, mode = size(statics["before"]), size(statics["after"]), statics["mode"]
     if mode not in MODES:
         known = ", ".join(f'"{name}"' for name in MODES)
-        raise ShapeError(f'no mode "{mode}": one of {known}', code="E0404", static="mode")
+        raise ShapeError(f'no mode "{mode}": one of {known}', code="E0408", static="mode")
     axis = operand.axes[at]
     if mode != "constant":
         inhabited(checker, "pad", types)

@@ -55,7 +55,7 @@ def _check_positive(checker: Checker, name: str, given: Size) -> None:
     if not given.is_number and (low is None or low < 1):
         checker.positive(given, f"`{name}` of the pattern is `{given}`")
     elif given.is_number and given.number < 1:
-        raise ShapeError(f"`{name}` of the pattern is {given}: an axis has at least size 1", code="E0404", static=name)
+        raise ShapeError(f"`{name}` of the pattern is {given}: an axis has at least size 1", code="E0408", static=name)
 
 
 def _check_operands(parsed: Parsed, types: Sequence[TensorType]) -> None:

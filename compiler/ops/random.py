@@ -31,7 +31,7 @@ def _probability(statics: Statics) -> Any:
     p = statics["p"]
     number = number_of(p)
     if number is not None and not 0 <= number <= 1:
-        raise ShapeError(f"a probability is between 0 and 1, not {number}", code="E0404", static="p")
+        raise ShapeError(f"a probability is between 0 and 1, not {number}", code="E0408", static="p")
     return p
 
 

@@ -52,7 +52,7 @@ def reduce(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     operand = tensors(types)[0]
     op = statics["op"]
     if op not in ELEMENTS:
-        raise ShapeError(f"`{op}` is no reduction: one of {' '.join(ELEMENTS)}", code="E0404", static="op")
+        raise ShapeError(f"`{op}` is no reduction: one of {' '.join(ELEMENTS)}", code="E0408", static="op")
     require_elem(op, operand, ELEMENTS[op])
     solved = solve(checker, statics["pattern"], [operand])
     for operands in (solved.parsed.inputs, solved.parsed.outputs):

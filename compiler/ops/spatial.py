@@ -16,14 +16,14 @@ def per_axis(value: Any, count: int, static: str, *, low: int | None = None) -> 
     items = tuple(value) if isinstance(value, tuple | list) else (value,) * count
     if len(items) != count:
         text = f"`{static}` lists {len(items)} numbers, and there are {plural(count, 'spatial axis', 'spatial axes')}"
-        raise ShapeError(text, code="E0404", static=static)
+        raise ShapeError(text, code="E0408", static=static)
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | Size):
             raise ShapeError(f"`{static}` is a number or a list of numbers, not {item}", code="E0404", static=static)
     found = tuple(size(item) for item in items)
     for item in found:
         if low is not None and item.is_number and item.number < low:
-            raise ShapeError(f"`{static}` is at least {low}, not {item}", code="E0404", static=static)
+            raise ShapeError(f"`{static}` is at least {low}, not {item}", code="E0408", static=static)
     return found
 
 

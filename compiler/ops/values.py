@@ -21,7 +21,7 @@ def element(statics: Statics) -> str:
     elem = str(statics["type"])
     if elem not in ELEMENTS:
         text = f"`{elem}` is no element type; they are {', '.join(f'`{known}`' for known in ELEMENTS)}"
-        raise ShapeError(text, code="E0404", static="type")
+        raise ShapeError(text, code="E0408", static="type")
     return elem
 
 
@@ -33,7 +33,7 @@ def _full(checker: Checker, statics: Statics, types: Types) -> Result:
     elem, value = element(statics), statics["v"]
     if elem in INTS and isinstance(value, float):
         if not value.is_integer():
-            raise ShapeError(f"`full` of `{elem}` holds no {value}", code="E0404", static="v")
+            raise ShapeError(f"`full` of `{elem}` holds no {value}", code="E0408", static="v")
         value = int(value)
     fits(value, elem, static="v")
     return (TensorType(elem, tuple(statics["sizes"])),), {"v": value}
@@ -54,12 +54,12 @@ def _eye(checker: Checker, statics: Statics, types: Types) -> Result:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of nested tuples; E0404 where they are ragged."""
+    """The shape of nested tuples; E0408 where they are ragged."""
     if not isinstance(value, tuple | list):
         return ()
     shapes = {_shape(item) for item in value}
     if len(shapes) > 1:
-        raise ShapeError("the lists in `constant` differ in length", code="E0404", static="list")
+        raise ShapeError("the lists in `constant` differ in length", code="E0408", static="list")
     return (len(value), *(shapes.pop() if shapes else ()))
 
 

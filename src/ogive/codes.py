@@ -23,10 +23,20 @@ class Section:
 
 def sections() -> dict[str, Section]:
     """All codes in order."""
-    text = files("ogive").joinpath("codes.md").read_text(encoding="utf-8")
     found = {}
-    for piece in text.split("\n## ")[1:]:
+    for piece in _text().split("\n## ")[1:]:
         head, _, body = piece.partition("\n")
         code, _, title = head.partition(" ")
         found[code] = Section(code, title.strip(), body.strip())
     return found
+
+
+def successors() -> dict[str, tuple[str, ...]]:
+    """The codes that were split, by the table at the head of `codes.md`: those that its other meanings have now."""
+    head = _text().partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| ([EWH]\d{4}) \|.*\| ([EWH\d ]+?) \|$", head)
+    return {code: tuple(later.split()) for code, later in rows}
+
+
+def _text() -> str:
+    return files("ogive").joinpath("codes.md").read_text(encoding="utf-8")

@@ -48,8 +48,8 @@ def unknown(text: str, help_: str = "") -> UnknownName:
 
 
 def wrong(text: str, help_: str = "") -> WrongArgument:
-    """E0404 for an argument from Python."""
-    return _made(WrongArgument, "E0404", text, help_)
+    """E0413 for an argument from Python."""
+    return _made(WrongArgument, "E0413", text, help_)
 
 
 Error = TypeVar("Error", bound=ArchError)

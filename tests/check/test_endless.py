@@ -111,7 +111,7 @@ REFUSED = {
         "block f[k: nat](x: [b, n]) -> [b, n]:\n    return x + sum(zeros[2**2**2**k])\nmodel M = f[k=5]\n",
         [("E0701", 3)],
     ),
-    "a list for each axis": (block("v = per_axis(1, 10**9)", "return x", gives="[b, n]"), [("E0404", 2)]),
+    "a list for each axis": (block("v = per_axis(1, 10**9)", "return x", gives="[b, n]"), [("E0701", 2)]),
     "permutations of permutations": (
         block("v = permutations(range(7))", "w = [[permutations(p) for p in v] for q in v]", "return x",
               gives="[b, n]"),

@@ -110,9 +110,9 @@ def test_a_block_that_wraps_one_is_proved_for_all_sizes() -> None:
         ("const a[k: nat] = [k]\nblock f(x: [b]) -> [b, m]:\n    return x |> expand[\"b -> b m\", m=len(a[])]\n",
          "E0402", "is not given"),
         ("use std.nn (Linear)\nblock F[d](x: [b, d]) -> [b, d]:\n    f = Linear[d, d]\n"
-         "    param w: [d, d] = f(ones[d, d])\n    return f(x) @ w\n", "E0404", "applies no block with weights"),
+         "    param w: [d, d] = f(ones[d, d])\n    return f(x) @ w\n", "E0411", "applies no block with weights"),
         ("use std.nn (Linear)\nblock F[d](x: [b, d]) -> [b, d]:\n    y = initial[Linear[d, d]]\n    return x\n",
-         "E0404", "initializer"),
+         "E0411", "initializer"),
     ],
 )  # fmt: skip
 def test_mistakes(text: str, code: str, words: str) -> None:

@@ -297,7 +297,7 @@ block f(x: [b]) -> (y: [b], z: [b]):
 """,
     ),
     "unpack count": (
-        ["E0404"],
+        ["E0407"],
         """
 block f(x: [b, 2*d]) -> [b, d]:
     a, c, e = x |> split["b (t d) -> t b d", t=2]

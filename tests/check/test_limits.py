@@ -33,9 +33,9 @@ REFUSED = {
     "lists that are doubled": ("E0701", grown("v + v", "[1]")),
     "lists in lists": ("E0701", grown("[v, v]", "[1]")),
     "strings that are doubled": ("E0701", grown("v + v", '"a"')),
-    "a repeated list": ("E0404", "const a = [0] * 10**9\n"),
-    "a long range": ("E0404", "const a = range(10**9)\n"),
-    "many permutations": ("E0404", "const a = permutations(range(12))\n"),
+    "a repeated list": ("E0701", "const a = [0] * 10**9\n"),
+    "a long range": ("E0701", "const a = range(10**9)\n"),
+    "many permutations": ("E0701", "const a = permutations(range(12))\n"),
     "a long comprehension": ("E0701", "const a = [[[i for i in range(99)] for j in range(99)] for k in range(99)]\n"),
     "nested brackets": ("E0701", line("(" * 3000 + "x" + ")" * 3000)),
     "nested signs": ("E0701", line("-" * 3000 + "x")),
@@ -45,7 +45,7 @@ REFUSED = {
         "block f[a=b, b=a](x: [n]) -> [n]:\n    return x\nblock g(x: [n]) -> [n]:\n    return f(x)\n",
     ),
     "division by a static that is 0": (
-        "E0404",
+        "E0410",
         "block f[k: int](x: [b, n]) -> [b, n]\nwhere n % k == 0:\n    return x\nmodel M = f[0]\n",
     ),
 }

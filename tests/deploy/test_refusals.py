@@ -146,7 +146,7 @@ def test_parts_that_compute_the_same_may_stay_in_training() -> None:
 
 @pytest.mark.parametrize(
     ("text", "code", "said"),
-    [(LIVE, "E0813", "bernoulli"), (TEXT.replace("relu", 'poset_pool["a<a"]'), "E0404", "a<a")],
+    [(LIVE, "E0813", "bernoulli"), (TEXT.replace("relu", 'poset_pool["a<a"]'), "E0408", "a<a")],
 )
 def test_the_command_refuses(text: str, code: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "net.arch").write_text(text)

@@ -112,7 +112,7 @@ def test_choices_that_allocate_different_weights_are_refused_at_the_second_call(
     with pytest.raises(ogive.ArchError) as caught:
         model(CHOICE.format(more="y |> Linear[d, d] as extra"))
     (found,) = caught.value.diagnostics
-    assert (found.code, found.span.text) == ("E0702", "f(y)")
+    assert (found.code, found.span.text) == ("E0412", "f(y)")
     assert [label.span.text for label in found.labels] == ["f(x)"]
 
 

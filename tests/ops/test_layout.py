@@ -243,7 +243,7 @@ def test_labels(op: str, inputs: tuple[str, ...], statics: Any, labels: list[str
         ("slice", ("*b n",), cut(0), "E0303", 0),
         ("slice", ("n",), cut((None, None, -1)), "E0304", 0),
         ("pad", ("n",), {"axis": 0, "before": -1, "after": 0}, "E0304", None),
-        ("pad", ("n",), {"axis": 0, "before": 1, "after": 0, "mode": "mirror"}, "E0404", None),
+        ("pad", ("n",), {"axis": 0, "before": 1, "after": 0, "mode": "mirror"}, "E0408", None),
     ],
 )
 def test_refused(op: str, inputs: tuple[str, ...], statics: Any, code: str, operand: int | None) -> None:

@@ -229,7 +229,7 @@ def test_an_unknown_keyword() -> None:
 
 def test_a_size_of_nothing() -> None:
     error = refused("rearrange", [Names().type("b n")], {"pattern": Pattern("b (n p) -> b n p", {"p": size(0)})})
-    assert (error.code, error.static) == ("E0404", "p")
+    assert (error.code, error.static) == ("E0408", "p")
 
 
 def test_a_pack_may_be_given_as_one_axis() -> None:

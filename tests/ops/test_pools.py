@@ -75,9 +75,9 @@ REFUSED = [
     ("max_pool", ("int: b c n",), {"kernel": 2}, "E0501", 0),
     ("max_pool", ("b c",), {"kernel": 2}, "E0303", 0),
     ("max_pool", ("b *s",), {"kernel": 2}, "E0303", 0),
-    ("max_pool", ("b c n",), {"kernel": (2, 2)}, "E0404", None),
-    ("avg_pool", ("b c n",), {"kernel": 0}, "E0404", None),
-    ("avg_pool", ("b c n",), {"kernel": 2, "pad": -1}, "E0404", None),
+    ("max_pool", ("b c n",), {"kernel": (2, 2)}, "E0408", None),
+    ("avg_pool", ("b c n",), {"kernel": 0}, "E0408", None),
+    ("avg_pool", ("b c n",), {"kernel": 2, "pad": -1}, "E0408", None),
     ("adaptive_avg_pool", ("b c n",), {"size": True}, "E0404", None),
 ]
 

@@ -156,7 +156,7 @@ def test_source_reads_as_written_by_hand(op: str, input: str, statics: Any, text
         ("all", "b n", {"axes": (1,)}, "E0501"),
         ("reduce", "b c h w", {"pattern": Pattern("b c h -> b c"), "op": "mean"}, "E0303"),
         ("reduce", "b n", {"pattern": Pattern("b n -> b d"), "op": "mean"}, "E0303"),
-        ("reduce", "b n", {"pattern": Pattern("b n -> b"), "op": "relu"}, "E0404"),
+        ("reduce", "b n", {"pattern": Pattern("b n -> b"), "op": "relu"}, "E0408"),
         ("reduce", "int: b n", {"pattern": Pattern("b n -> b"), "op": "mean"}, "E0501"),
     ],
 )

@@ -95,13 +95,13 @@ def test_dropout_keeps_the_mean_and_rests_when_deployed() -> None:
 
 
 REFUSED = [
-    ("constant", (), {"list": ((1, 2), (3,))}, "E0404"),
+    ("constant", (), {"list": ((1, 2), (3,))}, "E0408"),
     ("constant", (), {"list": (1, "a")}, "E0404"),
-    ("bernoulli", (), {"sizes": (), "p": 1.5}, "E0404"),
-    ("dropout", ("b d",), {"p": -0.1}, "E0404"),
+    ("bernoulli", (), {"sizes": (), "p": 1.5}, "E0408"),
+    ("dropout", ("b d",), {"p": -0.1}, "E0408"),
     ("dropout", ("int: b",), {"p": 0.1}, "E0501"),
-    ("zeros", (), {"sizes": (), "type": "f8"}, "E0404"),
-    ("full", (), {"v": 0.5, "type": "int"}, "E0404"),
+    ("zeros", (), {"sizes": (), "type": "f8"}, "E0408"),
+    ("full", (), {"v": 0.5, "type": "int"}, "E0408"),
 ]
 
 

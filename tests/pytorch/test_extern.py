@@ -66,7 +66,7 @@ def test_its_types_are_believed_and_its_name_is_checked() -> None:
     wrong = TEXT.replace("Linear[2 * d, d]", "Linear[3 * d, d]")
     assert [d.code for d in check_text(wrong, extern=True).diagnostics] == ["E0301"]
     for target in ("theirs", "os.system('x'):Mix", "a:b:c"):
-        assert "E0404" in {d.code for d in check_text(TEXT.replace("theirs_mix:Mix", target), extern=True).diagnostics}
+        assert "E0408" in {d.code for d in check_text(TEXT.replace("theirs_mix:Mix", target), extern=True).diagnostics}
 
 
 OVER = """
@@ -93,5 +93,5 @@ def test_under_an_axis_it_is_applied_index_by_index(tmp_path: Path, monkeypatch:
     x = torch.randn(2, 3, 4)
     torch.testing.assert_close(net(x), net.get_submodule("f.module")(x))
     (error,) = [d for d in check_text(OVER, extern=True).diagnostics if d.severity == "error"]
-    assert error.code == "E0404"
+    assert error.code == "E0411"
     assert "its own" in error.message

@@ -93,7 +93,7 @@ def bind(
     try:
         types = types_of(used, match)
     except ZeroDivisionError:  # of a block that uses itself: what its body demands is not known yet
-        frame.report("E0404", f"the outputs of `{ref.name}` divide by zero here", span, labels=shown)
+        frame.report("E0410", f"the outputs of `{ref.name}` divide by zero here", span, labels=shown)
         return None
     if not variant.running:
         frame.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
@@ -207,7 +207,7 @@ def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> boo
         if path in before and path in here and _same_type(frame, before[path], here[path]):
             continue
         frame.report(
-            "E0702",
+            "E0412",
             f"`{instance.path}` is applied in two ways that need different weights: `{path}` is not the same in both",
             span,
             labels=(Label(frame.calls[instance.path].span, "and applied here"),),
@@ -235,7 +235,7 @@ def _results(
     stateless = definition is None or definition.stateless
     if frame.filling is not None and not stateless:
         raise frame.fail(
-            "E0404",
+            "E0411",
             f"an initializer applies no block with weights, such as `{instance.block.name}`",
             span,
             help="it may read a weight: `lin.weight`; what is computed by a block belongs to the body",

@@ -31,7 +31,7 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     """Make an instance at a site. A block without inputs is applied at once."""
     template = Template(func) if isinstance(func, BlockRef) else func
     if frame.block is None:
-        raise frame.fail("E0404", "a block is not allocated here", span)
+        raise frame.fail("E0411", "a block is not allocated here", span)
     path = frame.path_for(node, snake(template.block.name), name, span)
     shared: dict[str, Instance] = {}
     statics = {key: borrowed(value, key, shared) for key, value in template.statics}

@@ -84,7 +84,7 @@ def weights(frame: Frame, instance: Instance, definition: Definition, span: Span
         missing = next((path for path in wanted if path.startswith(f"{place}.") and path not in found), None)
         if missing is not None:
             raise frame.fail(
-                "E0702",
+                "E0412",
                 f"`{instance.path}` applies `{held.path}` in a way that needs the weight `{missing}`: it has none here",
                 span,
                 labels=(Label(held.span, "made here"),),

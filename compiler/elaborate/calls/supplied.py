@@ -34,7 +34,7 @@ def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], 
         if value is BROKEN:
             return None
         if not isinstance(value, Tensor):
-            raise frame.fail("E0404", f"`{name}` is supplied by a tensor, this is {kind_of(value)}", item.value.span)
+            raise frame.fail("E0407", f"`{name}` is supplied by a tensor, this is {kind_of(value)}", item.value.span)
         if name == "weights":
             found.update(_flat(frame, instance, use, value, item))
             continue

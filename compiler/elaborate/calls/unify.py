@@ -291,7 +291,7 @@ def _check_pending(work: _Matcher) -> None:
             work.match.failed = True
         elif isinstance(value, UnknownStatic) or not isinstance(value, Size):
             work.match.failed = True
-            work.frame.report("E0404", f"`{dim.span.text}` is not a size here", work.span)
+            work.frame.report("E0407", f"`{dim.span.text}` is not a size here", work.span)
         else:
             _equal(work, value, axis.size, index, f"`{dim.span.text}`")
 

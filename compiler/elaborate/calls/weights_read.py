@@ -52,7 +52,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
         raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
     if name == "initial" and frame.filling is None:
-        raise frame.fail("E0404", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
+        raise frame.fail("E0411", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
     func = frame.session.handed(frame, tree.items[0])
     if isinstance(func, BlockRef):
         func = Template(func)
@@ -61,7 +61,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     if isinstance(func, UnknownStatic):
         raise Undecided(func.name, tree.span)
     if not isinstance(func, Instance):
-        raise frame.fail("E0404", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
+        raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
     use = frame.session.variant_of(frame, func, tree.span)
     if use is None:
         return BROKEN

@@ -261,7 +261,7 @@ def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[A
         raise absent(frame, value, span)
     if not isinstance(value, Tensor):
         help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""
-        raise frame.fail("E0404", f"{what} is a tensor, this is {kind_of(value)}", span, help=help_)
+        raise frame.fail("E0407", f"{what} is a tensor, this is {kind_of(value)}", span, help=help_)
     type = declared_type(frame, each.type, value.type, span, what)
     return (BROKEN, None) if type is None else (value, type)
 

@@ -193,7 +193,7 @@ def _opaque(tree: syntax.Extern, module: Module) -> BlockRef:
     )
     if not TARGET.fullmatch(tree.target):
         text = f'`{tree.name}` needs "package.module:Class", this is "{tree.target}"'
-        module.diagnostics.append(Diagnostic("E0404", text, tree.name_span))
+        module.diagnostics.append(Diagnostic("E0408", text, tree.name_span))
     return BlockRef(block, module, tree.target)
 
 

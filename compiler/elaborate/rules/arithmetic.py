@@ -68,7 +68,7 @@ def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tupl
     if op == "+" and isinstance(left, str) and isinstance(right, str):
         return within(frame, left + right, span)
     if not (is_number(left) and is_number(right)) or op == "@":
-        raise frame.fail("E0404", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span)
+        raise frame.fail("E0407", f"`{op}` does not take {kind_of(left)} and {kind_of(right)}", span)
     return numbers(frame, op, left, right, span)
 
 
@@ -91,9 +91,9 @@ def numbers(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
             return Scalar(op, (left, right))
         found = float(_PLAIN[op](known[0], known[1]))
     except (ZeroDivisionError, OverflowError, TypeError) as problem:
-        raise frame.fail("E0404", f"`{op}` of {left} and {right}: {problem}", span) from problem
+        raise frame.fail("E0410", f"`{op}` of {left} and {right}: {problem}", span) from problem
     if gone := vanished(op, found, known):
-        raise frame.fail("E0404", f"`{op}` of {left} and {right} is {gone} in floats", span)
+        raise frame.fail("E0410", f"`{op}` of {left} and {right} is {gone} in floats", span)
     return found
 
 
@@ -114,7 +114,7 @@ def divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:
     never = frame.peek(fine) is False and not frame.decide(fine, span)
     if never or not frame.flow(fine, span, f"`{op}` divides by `{divisor}`"):
         zero = op == "/" or frame.peek(eq(divisor, 0)) is True
-        raise frame.fail("E0404", "division by zero" if zero else f"`{op}` needs a positive divisor", span)
+        raise frame.fail("E0410", "division by zero" if zero else f"`{op}` needs a positive divisor", span)
 
 
 def _bounded(frame: Frame, op: str, left: Size, right: Size, span: Span) -> None:
@@ -138,9 +138,9 @@ def _known(value: Any) -> float | None:
 def _sizes(frame: Frame, op: str, left: Size, right: Size, span: Span) -> Any:
     if op in ("//", "%"):
         if right.is_number and right.number == 0:
-            raise frame.fail("E0404", "division by zero", span)
+            raise frame.fail("E0410", "division by zero", span)
         if right.is_number and right.number < 0:
-            raise frame.fail("E0404", f"`{op}` needs a positive divisor, this is {right}", span)
+            raise frame.fail("E0410", f"`{op}` needs a positive divisor, this is {right}", span)
     if op == "**":
         exponent, base = whole(right), whole(left)
         if exponent is not None and exponent < 0:
@@ -182,10 +182,12 @@ def _lists(frame: Frame, op: str, left: Any, right: Any, span: Span) -> Any:
         return within(frame, left + right, span)
     if op == "*":
         items, count = (left, whole(right)) if isinstance(left, tuple) else (right, whole(left))
-        if count is not None and 0 <= count * len(items) <= LONGEST:
+        if count is not None and count * len(items) > LONGEST:
+            raise frame.fail("E0701", f"{kind_of(items)} of more than {LONGEST:,} entries", span)
+        if count is not None and count >= 0:
             return within(frame, items * count, span)
     raise frame.fail(
-        "E0404",
+        "E0407",
         f"`{op}` does not take {kind_of(left)} and {kind_of(right)}",
         span,
         help="`xs + [x]` makes a longer list" if op == "+" else "",
@@ -206,7 +208,7 @@ def negative(frame: Frame, value: Any, span: Span) -> Any:
         case Absent() | Partly():
             raise absent(frame, value, span)
         case _:
-            raise frame.fail("E0404", f"`-` needs a number or a tensor, this is {kind_of(value)}", span)
+            raise frame.fail("E0407", f"`-` needs a number or a tensor, this is {kind_of(value)}", span)
 
 
 def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tuple[Span, Span]) -> Any:
@@ -232,4 +234,4 @@ def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tup
         return bool(_PLAIN[op](a, b))
     if op in ("==", "!="):
         return (left == right) is (op == "==")
-    raise frame.fail("E0404", f"`{op}` does not compare {kind_of(left)} with {kind_of(right)}", span)
+    raise frame.fail("E0407", f"`{op}` does not compare {kind_of(left)} with {kind_of(right)}", span)

@@ -215,7 +215,7 @@ def operate(
         return BROKEN
     if frame.turn_numbers and any(a.size.unknowns & frame.turn_numbers for t in results for a in t.axes):
         raise frame.fail(
-            "E0404",
+            "E0407",
             "the number of a turn is a value or a setting, not a size",
             span,
             help="`for` unrolls: there sizes may change from turn to turn",

@@ -56,7 +56,7 @@ def of_op(
         if static.kind == "sizes":
             given[static.name] = (*given.get(static.name, ()), *_sizes(frame, spec, item))
         elif isinstance(item, (syntax.Splice, syntax.Slice, syntax.Ellipsis_)):
-            raise frame.fail("E0404", f"`{spec.name}` takes statics here", item.span)
+            raise frame.fail("E0409", f"`{spec.name}` takes statics here", item.span)
         elif static.kind == "axes":
             more = op_value(frame, spec, static, item)
             given[static.name] = (*given.get(static.name, ()), *more)
@@ -103,14 +103,14 @@ def _pattern(
             static = order.pop(0)
             if static.kind == "pattern":
                 if not isinstance(item, syntax.String):
-                    raise frame.fail("E0404", f"`{spec.name}` needs a pattern first: a string", item.span)
+                    raise frame.fail("E0409", f"`{spec.name}` needs a pattern first: a string", item.span)
                 given[static.name], place = item.value, item.span
             else:
                 given[static.name] = op_value(frame, spec, static, item)
     for static in spec.statics:
         if static.kind == "pattern":
             if static.name not in given:
-                raise frame.fail("E0404", f"`{spec.name}` needs a pattern in its brackets", span)
+                raise frame.fail("E0409", f"`{spec.name}` needs a pattern in its brackets", span)
             given[static.name] = Pattern(given[static.name], sizes, packs)
     return tuple(given.items()), place
 
@@ -127,7 +127,7 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
             raise Fault
         raise frame.fail("E0404", f"`*` splices a list of sizes, this is {kind_of(value)}", item.span)
     if not isinstance(item, syntax.Expr):
-        raise frame.fail("E0404", f"`{spec.name}` takes sizes here", item.span)
+        raise frame.fail("E0409", f"`{spec.name}` takes sizes here", item.span)
     value = frame.evaluate(item)
     if value is BROKEN:
         raise Fault
@@ -148,11 +148,11 @@ def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) 
         case "op":
             if isinstance(tree, syntax.Name) and tree.id in REDUCTIONS:
                 return tree.id
-            raise frame.fail("E0404", f"`{spec.name}` needs a reduction: " + ", ".join(REDUCTIONS), tree.span)
+            raise frame.fail("E0408", f"`{spec.name}` needs a reduction: " + ", ".join(REDUCTIONS), tree.span)
         case "elem":
             if isinstance(tree, syntax.Name) and tree.id in ELEMENTS:
                 return tree.id
-            raise frame.fail("E0404", f"`{spec.name}` needs an element type: " + ", ".join(ELEMENTS), tree.span)
+            raise frame.fail("E0408", f"`{spec.name}` needs an element type: " + ", ".join(ELEMENTS), tree.span)
         case _:
             return _plain(frame, spec, static, tree)
 

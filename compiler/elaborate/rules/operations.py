@@ -43,7 +43,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
         if func.name in OPS:
             return primitive(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
         help_ = "a size is the name of its axis: `n` of `[b, n, d]`" if func.name == "len" else ""
-        raise frame.fail("E0404", f"`{func.name}` is a function of compile time: it takes no tensors", span, help=help_)
+        raise frame.fail("E0407", f"`{func.name}` is a function of compile time: it takes no tensors", span, help=help_)
     if func.name in ("sum", "max", "min") and len(args) == 1 and _tensors(args[0]):
         return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
     for arg, place in zip(args, spans, strict=False):
@@ -62,7 +62,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     try:
         value = func.run(*args)
     except Misuse as problem:
-        raise frame.fail("E0404", str(problem), span) from problem
+        raise frame.fail(problem.code, str(problem), span) from problem
     except TypeError as problem:
         raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
     if isinstance(value, tuple):

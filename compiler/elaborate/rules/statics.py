@@ -147,12 +147,12 @@ def of_block(
     for item in items:
         if isinstance(item, syntax.Ellipsis_):
             if item is not items[-1]:
-                raise frame.fail("E0404", "`...` stands last: it leaves the other statics open", item.span)
+                raise frame.fail("E0409", "`...` stands last: it leaves the other statics open", item.span)
             opened = True
         elif isinstance(item, syntax.Keyword):
             _keyword(frame, ref, item, given, places, declared)
         elif isinstance(item, syntax.Splice | syntax.Slice):
-            raise frame.fail("E0404", f"`{ref.name}` takes statics here", item.span)
+            raise frame.fail("E0409", f"`{ref.name}` takes statics here", item.span)
         elif position >= len(order):
             raise frame.fail(
                 "E0403",

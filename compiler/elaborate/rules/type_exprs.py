@@ -35,7 +35,7 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
     if isinstance(value, UnknownStatic):
         raise Undecided(value.name, dim.span)
     if not isinstance(value, Size):
-        raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
+        raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
     if value.is_number and value.number < 1:
         raise frame.fail("E0304", f"an axis has at least one entry, this has {value}", dim.span)
     return (Axis(value, dim.id if isinstance(dim, syntax.Name) else None),)
@@ -55,4 +55,4 @@ def star_axes(frame: Frame, dim: syntax.StarDim) -> tuple[Axis, ...] | None:
         return tuple(Axis(v) for v in value)
     if value is None:
         raise frame.fail("E0201", f"no input binds the pack `*{name}`", dim.span)
-    raise frame.fail("E0404", f"`*{name}` needs a list of sizes, this is {kind_of(value)}", dim.span)
+    raise frame.fail("E0407", f"`*{name}` needs a list of sizes, this is {kind_of(value)}", dim.span)

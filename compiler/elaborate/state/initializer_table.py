@@ -90,7 +90,7 @@ def settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr)
         value = frame.evaluate(value_tree)
         given[key] = value
         if key == "mode" and value not in MODES:
-            raise frame.fail("E0404", f"`mode` is one of {', '.join(MODES)}", value_tree.span)
+            raise frame.fail("E0408", f"`mode` is one of {', '.join(MODES)}", value_tree.span)
         if key != "mode" and not is_number(value):
             raise frame.fail("E0404", f"`{key}` takes a number, this is {kind_of(value)}", value_tree.span)
     for key, default in wanted.items():

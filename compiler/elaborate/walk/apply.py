@@ -127,7 +127,7 @@ def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span]]:
             if value is BROKEN:
                 raise Fault
             if not isinstance(value, (tuple, PackValue)):
-                raise frame.fail("E0404", f"`*` splices a list, this is {kind_of(value)}", item.span)
+                raise frame.fail("E0407", f"`*` splices a list, this is {kind_of(value)}", item.span)
             items = value.sizes if isinstance(value, PackValue) else value
             args.extend(items)
             spans.extend([item.span] * len(items))

@@ -43,7 +43,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             value, opened = with_statics(frame, base, tree)
             return value if opened else instances.allocate(frame, value, tree, tree.span, name)
         case OpTemplate() if base.statics:
-            raise frame.fail("E0404", f"`{base.spec.name}` has its brackets already", tree.span)
+            raise frame.fail("E0409", f"`{base.spec.name}` has its brackets already", tree.span)
         case OpTemplate(spec=spec):
             given, pattern = op_statics.of_op(frame, spec, tree.items, tree.span)
             return operations.valueless(frame, OpTemplate(spec, given, tree.span, pattern), tree.span)
@@ -57,19 +57,19 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             raise Undecided(base.name, tree.span)
         case Instance() | Handed():
             raise frame.fail(
-                "E0404", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
+                "E0409", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
             )
         case ConstRef():
             values, _ = statics.of_block(frame, base, {}, tree.items)
             return frame.session.rule(frame, base, values, tree.span)
         case Builtin():
             raise frame.fail(
-                "E0404", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span
+                "E0409", f"`{base.name}` is a function of compile time: write `{base.name}(...)`", tree.span
             )
         case _ if base is BROKEN:
             return BROKEN
         case _:
-            raise frame.fail("E0404", f"brackets do not fit {kind_of(base)}", tree.span)
+            raise frame.fail("E0409", f"brackets do not fit {kind_of(base)}", tree.span)
 
 
 def template(frame: Frame, tree: syntax.Brackets) -> Any:
@@ -103,15 +103,15 @@ def with_statics(frame: Frame, base: BlockRef | Template, tree: syntax.Brackets)
 def _element(frame: Frame, base: Any, tree: syntax.Brackets) -> Any:
     items = base.sizes if isinstance(base, PackValue) else base
     if len(tree.items) != 1:
-        raise frame.fail("E0404", "a list takes one index", tree.span)
+        raise frame.fail("E0409", "a list takes one index", tree.span)
     item = tree.items[0]
     if isinstance(item, syntax.Slice):
         bounds = [None if e is None else _index(frame, e) for e in (item.start, item.stop, item.step)]
         if bounds[2] == 0:
-            raise frame.fail("E0404", "the step of a slice is not 0", item.span)
+            raise frame.fail("E0409", "the step of a slice is not 0", item.span)
         return items[slice(*bounds)]
     if not isinstance(item, syntax.Expr):
-        raise frame.fail("E0404", "a list takes an index or a slice", item.span)
+        raise frame.fail("E0409", "a list takes an index or a slice", item.span)
     index = _index(frame, item)
     if not -len(items) <= index < len(items):
         raise frame.fail("E0304", f"index {index} of a list of {len(items)}", item.span)
@@ -126,7 +126,7 @@ def _index(frame: Frame, tree: syntax.Expr) -> int:
         raise Undecided(value.name, tree.span)
     if isinstance(value, Size):
         return frame.number(value, tree.span)
-    raise frame.fail("E0404", f"a list is indexed by a number, this is {kind_of(value)}", tree.span)
+    raise frame.fail("E0409", f"a list is indexed by a number, this is {kind_of(value)}", tree.span)
 
 
 def _slice(frame: Frame, base: Tensor, tree: syntax.Brackets) -> Any:
@@ -141,7 +141,7 @@ def _entry(frame: Frame, item: Any) -> Any:
         case syntax.Slice(start=start, stop=stop, step=step):
             return ("slice", *(None if e is None else _bound(frame, e) for e in (start, stop, step)))
         case syntax.Keyword() | syntax.Splice():
-            raise frame.fail("E0404", "a tensor is sliced by sizes: `x[:, 0]`, `x[..., :n]`", item.span)
+            raise frame.fail("E0409", "a tensor is sliced by sizes: `x[:, 0]`, `x[..., :n]`", item.span)
         case _:
             return ("index", _bound(frame, item))
 
@@ -154,9 +154,9 @@ def _bound(frame: Frame, tree: syntax.Expr) -> Size:
         return value
     if isinstance(value, Tensor):
         raise frame.fail(
-            "E0404",
+            "E0409",
             "a slice goes by sizes, this is a tensor",
             tree.span,
             help="`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data",
         )
-    raise frame.fail("E0404", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)
+    raise frame.fail("E0409", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)

@@ -69,7 +69,7 @@ def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
         if isinstance(value, Partly) and value.tensor is None:
             raise absent(frame, value, side.span)
     if any(operand(value) is None and not isinstance(value, Absent) for value in values):
-        raise frame.fail("E0404", f"both paths give a tensor, here are {kind_of(a)} and {kind_of(b)}", tree.span)
+        raise frame.fail("E0407", f"both paths give a tensor, here are {kind_of(a)} and {kind_of(b)}", tree.span)
     joined = Joined(frame, choice.when, tree.span)
     value = joined.value(tree.span.text, (a, b), what="this")
     if value is BROKEN:

@@ -64,7 +64,7 @@ def _value(frame: Frame, ref: ConstRef) -> Any:
     except (LimitReached, Undecided) as limit:
         if tree.statics:
             raise
-        code = "E0701" if isinstance(limit, LimitReached) else "E0404"
+        code = "E0701" if isinstance(limit, LimitReached) else "E0407"
         frame.report(code, f"{limit}" if code == "E0701" else f"`{limit}` is not known here", tree.value.span)
         return BROKEN
     finally:
@@ -75,7 +75,7 @@ def _fit(frame: Frame, value: Any, span: Span) -> Any:
     """The value of a constant: it belongs to no block, so no tensor is in it."""
     match value:
         case Tensor():
-            raise frame.fail("E0404", "a constant holds no tensor", span, help="make it in the block that uses it")
+            raise frame.fail("E0407", "a constant holds no tensor", span, help="make it in the block that uses it")
         case tuple():
             for item in value:
                 _fit(frame, item, span)

@@ -69,5 +69,5 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
         checker.equal(axis.size, value, text)
         return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)
     if value is not BROKEN:
-        raise frame.fail("E0404", f"a size is needed here, this is {kind_of(value)}", dim.span)
+        raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
     raise Fault

@@ -121,7 +121,7 @@ def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
             )
         case _:
             raise frame.fail(
-                "E0404",
+                "E0407",
                 f"a list is needed here, this is {kind_of(value)}",
                 span,
                 help="count with `range(n)`" if whole(value) is not None else "",
@@ -135,10 +135,10 @@ def unpack(frame: Frame, value: Any, count: int, span: Span) -> tuple[Any, ...]:
     if isinstance(value, (tuple, PackValue, UnknownStatic)):
         items = items_of(frame, value, span) or ()
         if len(items) != count:
-            raise frame.fail("E0404", f"{count} names, but {len(items)} values", span)
+            raise frame.fail("E0407", f"{count} names, but {len(items)} values", span)
         return items
     raise frame.fail(
-        "E0404",
+        "E0407",
         f"{count} names, but one value: {kind_of(value)}",
         span,
         help='`split["(t d) -> t d", t=2](x)` unpacks an axis' if isinstance(value, Tensor) else "",
@@ -185,7 +185,7 @@ def truth(frame: Frame, value: Any, span: Span) -> bool:
         case Choice():
             raise frame.fail("E0602", "this is known when the model runs: it may be asked by an `if` alone", span)
         case _:
-            raise frame.fail("E0404", f"a condition is needed here, this is {kind_of(value)}", span)
+            raise frame.fail("E0407", f"a condition is needed here, this is {kind_of(value)}", span)
 
 
 def _negated(frame: Frame, value: Any, span: Span) -> Any:
@@ -203,7 +203,7 @@ def _negated(frame: Frame, value: Any, span: Span) -> Any:
         case _ if value is BROKEN:
             return BROKEN
         case _:
-            raise frame.fail("E0404", f"`not` needs a condition, this is {kind_of(value)}", span)
+            raise frame.fail("E0407", f"`not` needs a condition, this is {kind_of(value)}", span)
 
 
 def _logical(frame: Frame, tree: syntax.Binary) -> Any:
@@ -233,7 +233,7 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help=help_)
         case _:
             raise frame.fail(
-                "E0404", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
+                "E0407", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
             )
 
 
@@ -297,7 +297,7 @@ def _part(frame: Frame, tree: syntax.Expr) -> Any:
         return allocate(frame, value, tree, tree.span)
     if isinstance(value, (Instance, OpTemplate, Composite)) or value is BROKEN or apply.applicable(value):
         return value
-    raise frame.fail("E0404", f"`>>` composes blocks, this is {kind_of(value)}", tree.span)
+    raise frame.fail("E0411", f"`>>` composes blocks, this is {kind_of(value)}", tree.span)
 
 
 _EVALUATE: dict[type[syntax.Expr], Callable[[Frame, Any, str | None], Any]] = {

@@ -47,7 +47,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         raise Undecided(count.name, tree.count.span)
     if not isinstance(count, Size) or not frame.flow(ge(count, 0), tree.count.span, "`repeat` demands"):
         shown = count if isinstance(count, Size) else kind_of(count)
-        raise frame.fail("E0404", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)
+        raise frame.fail("E0407", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.add(Loop(path, count))
     turns, number = _turns(frame, tree, count)
@@ -73,7 +73,7 @@ def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[s
             if value is BROKEN:
                 continue
             raise frame.fail(
-                "E0404", f"`with` takes turns of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
+                "E0407", f"`with` takes turns of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
             )
         _same_length(frame, value.type.axes[0].size, count, each.iterable.span)
         turns.append((each.target.name, value))
@@ -104,7 +104,7 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
             _lose(frame, tree.body)
             return
         if not isinstance(value, Tensor):
-            raise frame.fail("E0404", f"`scan` steps through a tensor, this is {kind_of(value)}", each.iterable.span)
+            raise frame.fail("E0407", f"`scan` steps through a tensor, this is {kind_of(value)}", each.iterable.span)
         positions.append(_axis(frame, value, tree.axis, label))
         steps.append((each.target.name, value))
     length = steps[0][1].type.axes[positions[0]].size
@@ -131,7 +131,7 @@ def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> 
     if label is None:
         position = frame.evaluate(tree)
         if not isinstance(position, Size) or not position.is_number:
-            raise frame.fail("E0404", "an axis is a label or a position", tree.span)
+            raise frame.fail("E0407", "an axis is a label or a position", tree.span)
         index = position.number + (len(value.type.axes) if position.number < 0 else 0)
         if not 0 <= index < len(value.type.axes):
             raise frame.fail("E0304", f"{value.type} has no axis {position}", tree.span)
@@ -146,7 +146,7 @@ def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> 
 def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
     value = present(frame, frame.evaluate(tree.value), tree.value.span)
     if value is not BROKEN and not isinstance(value, Tensor):
-        raise frame.fail("E0404", f"a carried value is a tensor, this is {kind_of(value)}", tree.value.span)
+        raise frame.fail("E0407", f"a carried value is a tensor, this is {kind_of(value)}", tree.value.span)
     if tree.type is not None and isinstance(value, Tensor):
         wanted = tensor_type(frame, tree.type)
         if wanted is not None and not same_type(frame, wanted, value.type):

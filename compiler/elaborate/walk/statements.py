@@ -174,7 +174,7 @@ def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax
         return BROKEN
     tensor = value.tensor if isinstance(value, Partly) else value
     if not isinstance(tensor, Tensor):
-        raise frame.fail("E0404", f"a type is given to {kind_of(value)}", tree.span)
+        raise frame.fail("E0407", f"a type is given to {kind_of(value)}", tree.span)
     type = declared_type(frame, tree, tensor.type, statement.value.span, f"`{statement.targets[0].name}`")
     if type is None:
         return BROKEN
@@ -202,7 +202,7 @@ def _yield(frame: Frame, tree: syntax.Yield) -> None:
     if value is BROKEN:
         raise Fault
     if not isinstance(value.tensor if isinstance(value, Partly) else value, Tensor):
-        raise frame.fail("E0404", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
+        raise frame.fail("E0407", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
     if frame.yields is None:
         raise frame.fail("E0601", "`yield` stands in a `repeat` or a `scan`", tree.span)
     first = next((other for other, _ in frame.yields if other.target.name == tree.target.name), None)
@@ -247,7 +247,7 @@ def _state(frame: Frame, tree: syntax.Expr, word: str, value: Any) -> None:
         case _ if value is BROKEN:
             return
         case Choice() | _:
-            raise frame.fail("E0404", f"`{word}` needs a condition on sizes, this is {kind_of(value)}", tree.span)
+            raise frame.fail("E0407", f"`{word}` needs a condition on sizes, this is {kind_of(value)}", tree.span)
 
 
 def _assume(frame: Frame, tree: syntax.Assume) -> None:
@@ -259,7 +259,7 @@ def _assume(frame: Frame, tree: syntax.Assume) -> None:
             frame.facts = frame.facts.assume(value)
             frame.builder.node(AssumeAttrs(value, each.span.text), (), (), span=tree.span)
         elif value is not True and value is not BROKEN:
-            raise frame.fail("E0404", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
+            raise frame.fail("E0407", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
 
 
 # --- choices and loops ------------------------------------------------------------------------------------------------

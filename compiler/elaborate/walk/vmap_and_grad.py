@@ -57,7 +57,7 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         return BROKEN
     if name == "each" and not isinstance(func, (BlockRef, Template, Composite, TypedBlock)):
         raise frame.fail(
-            "E0404",
+            "E0411",
             f"`each` takes a template, this is {kind_of(func)}",
             items[1].span,
             help="`each[e, Linear[d, d, ...]]`: brackets that end in `...` leave the allocation to `each`; "
@@ -76,7 +76,7 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
         raise Undecided(value.name, tree.span)
     if value is BROKEN or isinstance(value, blocks):
         return value
-    raise frame.fail("E0404", f"`{name}` takes a block, this is {kind_of(value)}", tree.span)
+    raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(value)}", tree.span)
 
 
 # --- over and each ----------------------------------------------------------------------------------------------------
@@ -123,13 +123,13 @@ def lift(
         if any(r is BROKEN for r in found):
             return BROKEN
         if any(r is None and not isinstance(value, Absent) for r, value in zip(there, found, strict=True)):
-            raise frame.fail("E0404", f"`{func.kind}` lifts a block that gives tensors", span)
+            raise frame.fail("E0411", f"`{func.kind}` lifts a block that gives tensors", span)
         results = [r for r in there if r is not None]
         graph = inner.finish(tuple(inner.use(r) for r in results))
         captured = inner.captured()
     if func.kind == "each" and _foreign(graph):
         raise frame.fail(
-            "E0404",
+            "E0411",
             "`each` stacks weights, and those of an `extern` block are its own",
             span,
             help="`over` shares one; for one of each, allocate them in a `for` and `stack` what they give",
@@ -261,7 +261,7 @@ def _region(frame: Frame, func: Any, values: Sequence[Any], span: Span, node: sy
         if not isinstance(result, Tensor):
             if result is BROKEN:
                 return None
-            raise frame.fail("E0404", "a derivative needs a block that gives one tensor", span)
+            raise frame.fail("E0411", "a derivative needs a block that gives one tensor", span)
         graph = inner.finish((inner.use(result),))
         return graph, result, inner.captured()
 

@@ -74,7 +74,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
         if _at_run_time(frame.variables.get(used)):
             frame.builder, frame.filling = saved, filling
             raise frame.fail(
-                "E0404",
+                "E0407",
                 f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.variables[used])}",
                 tree.span,
                 help="what hangs on an input or on another weight is computed in the body",
@@ -87,7 +87,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
             if result is BROKEN:
                 return Graph((), (), ())
             raise frame.fail(
-                "E0404",
+                "E0407",
                 f"an initializer is needed, this is {kind_of(result)}",
                 tree.span,
                 help="zeros, ones, normal[std=0.02], ... or an expression without inputs",
@@ -138,13 +138,13 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
         isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.members
     ):
         raise frame.fail(
-            "E0404", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`"
+            "E0407", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`"
         )
     value = present(frame, frame.evaluate(tree.value), tree.value.span)
     if value is BROKEN:
         return
     if not isinstance(value, Tensor):
-        raise frame.fail("E0404", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
+        raise frame.fail("E0407", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
     _same_shape(frame, value, held.type, tree.value)
     frame.read.add(held.path)
     frame.builder.node(UpdateAttrs(), (frame.builder.use(value),), (), path=held.path, span=tree.span)
