@@ -30,7 +30,7 @@ CODES = """gelu(x) gelu_tanh(x) leaky_relu[0.1](x) elu[0.7](x) hardsigmoid(x) ha
 LACKING = ("gelu(x)", "mish(x)", "softplus[0.3](x)")  # ONNX Runtime has no kernel in float64
 
 
-@pytest.mark.parametrize("opset", [20, 23])
+@pytest.mark.parametrize("opset", [pytest.param(20, marks=pytest.mark.slow), 23])
 @pytest.mark.parametrize("code", CODES)
 def test_nothing_is_rounded_to_single_precision(code: str, opset: int) -> None:
     head = "block F(x: [b, t, 6]) -> [b, t, 6]\nwhere t == 5:\n    param w: [6, 6] = normal\n    param s: [] = normal\n"

@@ -131,7 +131,7 @@ relu6 = by_pieces("relu6", lambda op: (0.0, 6.0), lambda op, x: [_zero(x), x, _l
 elu = by_pieces("elu", lambda op: (0.0,), lambda op, x: [scale(_expm1_below(x), op.setting("alpha")), x], agreed=True)
 leaky_relu = by_pieces("leaky_relu", lambda op: (0.0,), lambda op, x: [scale(x, op.setting("slope")), x], agreed=True)
 hardsigmoid = by_pieces("hardsigmoid", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), _slope(op, x), _like(x, 1)])
-hardswish = by_pieces("hardswish", lambda op: (-3.0, 3.0), lambda op, x: [_zero(x), mul(x, _slope(op, x)), x])
+hardswish = by_pieces("hardswish", lambda op: (-3.0, 3.0), lambda op, x: [mul(x, _zero(x)), mul(x, _slope(op, x)), x])
 
 
 def _expm1_below(x: Array) -> Array:
@@ -192,7 +192,7 @@ def floordiv(op: Op, a: Array, b: Array) -> Array:
     """The floor of the quotient, whose derivative is 0."""
     if not a.smooth:
         return Array(np.floor_divide(a.value, b.value))
-    y = np.floor(a.value / b.value)
+    y = np.floor_divide(a.value, b.value)
     op.world.decide("floordiv", y, a.value / b.value == y)
     return Array(y)
 

@@ -33,7 +33,7 @@ def softmax_of(x: Array, axis: int) -> Array:
     """e^x / Σ e^x; 0 along a row of which all entries are -∞."""
     best = x.value.max(axis, keepdims=True) if x.shape[axis] else x.value.sum(axis, keepdims=True)
     nothing = np.broadcast_to(best == -np.inf, x.shape)
-    shift = constant(np.where(np.isfinite(best), best, 0.0))
+    shift = constant(np.where(best == -np.inf, 0.0, best))
     powers = exp(sub(x, shift))
     summed = kept(x, total(powers, (axis,)), (axis,))
     return where(nothing, constant(0.0), div(powers, where(nothing, constant(1.0), summed)))
@@ -44,11 +44,13 @@ def softmax(op: Op, x: Array) -> Array:
 
 
 def log_softmax(op: Op, x: Array) -> Array:
-    """x - ln Σ e^x."""
+    """x - ln Σ e^x; -∞ along a row of which all entries are."""
     axis = op.axis()
     best = x.value.max(axis, keepdims=True) if x.shape[axis] else x.value.sum(axis, keepdims=True)
-    moved = sub(x, constant(np.where(np.isfinite(best), best, 0.0)))
-    return sub(moved, kept(x, log(total(exp(moved), (axis,))), (axis,)))
+    moved = sub(x, constant(np.where(best == -np.inf, 0.0, best)))
+    nothing = np.broadcast_to(best == -np.inf, x.shape)
+    summed = where(nothing, constant(1.0), kept(x, total(exp(moved), (axis,)), (axis,)))
+    return where(nothing, constant(-np.inf), sub(moved, log(summed)))
 
 
 def attention(op: Op, q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:

@@ -76,8 +76,12 @@ def _zeta(s: int) -> float:
 
 
 def _polygamma(order: int, x: float) -> float:
-    if math.isnan(x):
-        return x
+    if math.isnan(x) or x == -math.inf:
+        return math.nan
+    if x == math.inf:
+        return x if order == 0 else 0.0
+    if x == 0 and order == 0:
+        return -math.copysign(math.inf, x)
     if x <= 0 and x == math.floor(x):
         return math.nan
     if x < 0.5:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ogive.backends.python_text.expr import Code, call, method
+from ogive.backends.python_text.expr import Code, binary, call, method
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import tuple_of
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
@@ -71,7 +71,7 @@ def reduced(view: View, op: str, axes: Sequence[int], result: TensorType, settin
 def _alone(code: Code, op: str) -> Code:
     """Each element reduced by itself: torch would take an empty tuple of axes for all of them."""
     if op in ("var", "std"):
-        return call("torch.zeros_like", code)
+        return binary(code, "*", Code("0"))  # NaN of what is not finite
     return method(code, "abs") if op == "norm" else code
 
 
