@@ -237,6 +237,16 @@ def test_whole_numbers_have_an_order_to_the_last_digit() -> None:
         assert (theirs == ours).all(), code
 
 
+def test_whole_settings_beside_integers_keep_their_digits() -> None:
+    n = 2**53 + 1
+    x = np.array([2**60, -(2**60), n, -n, 3])
+    codes = {f"clamp[-{n}, {n}](x)": "int[n]", f"full[n, v={n}, type=int]": "int[n]"}
+    codes[f"pad[0, before=1, after=0, value={n}](x)[:-1]"] = "int[n]"
+    found = list(all_of(codes, ["int[n]"])(x).values())
+    for (theirs, ours), exact in zip(found, (np.clip(x, -n, n), np.full(5, n), [n, *x[:-1]]), strict=True):
+        assert theirs.tolist() == ours.tolist() == list(exact)
+
+
 def test_casts_cut_off_towards_zero() -> None:
     x = np.array([0.5, -0.5, 1.9, -1.9, 2.0**31 - 128, NAN, 0.0, -0.0], np.float32)
     theirs, ours = both("cast[int](x)", ["[n]"], "int[n]")(x[:5])

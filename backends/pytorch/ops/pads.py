@@ -23,15 +23,23 @@ def pad(ctx: Context, node: Node, args: Args) -> Code:
     pack = pack_index(type)
     if mode == "constant" and (pack is None or pack < axis):
         amounts = _amounts(ctx, node, back, back + 1)
-        value = node.attr("value")
-        plain = isinstance(value, int | float) and value == 0
-        return call("F.pad", operand(args), amounts, value=None if plain else held(ctx, node, value, ctx.scalar(value)))
+        return _filled(ctx, node, operand(args), amounts)
     if mode != "constant" and pack is None and type.floating and back < SPATIAL.get(len(type.axes), 0):
         amounts = _amounts(ctx, node, back, SPATIAL[len(type.axes)])
         return call("F.pad", operand(args), amounts, mode=f'"{mode}"')
     if mode == "constant":
         return _beside(ctx, node, args, type)
     return _by_index(ctx, node, args, type)
+
+
+def _filled(ctx: Context, node: Node, x: Code, amounts: Code) -> Code:
+    """By one number; `F.pad` takes it as a float, which rounds large integers."""
+    value = node.attr("value")
+    if isinstance(value, int | float) and value == 0:
+        return call("F.pad", x, amounts)
+    if isinstance(value, int) and float(value) != value:
+        return call("torch.constant_pad_nd", x, amounts, Code(str(value)))
+    return call("F.pad", x, amounts, value=held(ctx, node, value, ctx.scalar(value)))
 
 
 def _amounts(ctx: Context, node: Node, back: int, axes: int) -> Code:
@@ -45,12 +53,8 @@ def _amounts(ctx: Context, node: Node, back: int, axes: int) -> Code:
 def _beside(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
     """Where a pack follows the axis, which `F.pad` counts from the end: move it there and back."""
     at = dim(type, node.attr("axis"))
-    value = node.attr("value")
     last = method(operand(args), "movedim", str(at), "-1")
-    padded = call(
-        "F.pad", last, _amounts(ctx, node, 0, 1), value=held(ctx, node, value, ctx.scalar(value)) if value else None
-    )
-    return method(padded, "movedim", "-1", str(at))
+    return method(_filled(ctx, node, last, _amounts(ctx, node, 0, 1)), "movedim", "-1", str(at))
 
 
 def _by_index(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:

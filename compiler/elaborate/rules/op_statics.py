@@ -165,6 +165,15 @@ def _axis(value: Any, span: Span) -> str | int:
     return value.where
 
 
+def _real(number: int) -> int | float:
+    """A whole number as a float, unless floats hold it only rounded: beside integers all its digits count."""
+    try:
+        found = float(number)
+    except OverflowError:
+        return number
+    return found if found == number else number
+
+
 def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
     value = frame.evaluate(tree)
     if value is BROKEN:
@@ -179,7 +188,7 @@ def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) ->
         static.kind, (static.kind,)
     )
     if static.kind == "float" and isinstance(value, Size) and value.is_number:
-        return float(value.number)
+        return _real(value.number)
     if value is None or fits(value, allowed):
         return value
     raise frame.fail(
