@@ -316,7 +316,7 @@ class _Checked:
         for tree in value.block.tree.where:
             condition = match.env.evaluate(tree)
             never = condition is False or (
-                isinstance(condition, Condition) and root.facts.decide(condition) is Answer.NEVER
+                isinstance(condition, Condition) and root.proof.facts.decide(condition) is Answer.NEVER
             )
             if never:
                 root.report("E0401", f"`{value.block.name}` demands {tree.span.text}: it never holds here", span)
@@ -368,7 +368,7 @@ class _Checked:
         """A pin must say exactly what was inferred."""
         frame = Frame(self.session, self.module, None, self.session.facts)
         for unknown in (*definition.sizes, *(s.unknown for s in definition.statics if s.unknown)):
-            frame.variables[unknown.name] = known.get(unknown, size(unknown))
+            frame.scope.variables[unknown.name] = known.get(unknown, size(unknown))
         stated: list[Condition] = []
         try:
             for tree in pins:

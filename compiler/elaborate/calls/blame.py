@@ -49,7 +49,7 @@ def of_handed(frame: Frame, variant: Variant, span: Span) -> bool:
     for axis, found in variant.handed:
         labels = (Label(found.span, f"looked for in `{variant.ref.name}`"), *found.labels)
         frame.report(found.code, found.message, span, labels=labels, help=found.help)
-        frame.hand(axis)
+        frame.missing_axis(axis)
     return bool(variant.handed)
 
 

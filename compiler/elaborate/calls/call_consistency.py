@@ -6,30 +6,16 @@ the calls: the block that makes them is then elaborated once more, with what is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.calls.generic import open_match
 from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.state.allocation import CallSignature, InputPresence
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import Instance
 from ogive.compiler.sizes import Size
 from ogive.grammar.source import Span
-
-Presence = tuple[bool | None, ...]  # of each input: absent (None), given (False), known when the model runs (True)
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """What the calls of an instance have in common. `sizes` are those of inputs that some of them leave out."""
-
-    presence: Presence
-    sizes: dict[str, Size]
-    span: Span  # the first of them
-
-    def joined(self, presence: Presence) -> Presence:
-        """The presence that holds of one more call too."""
-        return tuple(a if a is b else True for a, b in zip(self.presence, presence, strict=True))
 
 
 class Disagreed(Exception):
@@ -40,15 +26,15 @@ class Disagreed(Exception):
         self.frame = frame
 
 
-def agree(frame: Frame, path: str, presence: Presence, sizes: dict[str, Size], span: Span) -> None:
+def agree(frame: Frame, path: str, presence: InputPresence, sizes: dict[str, Size], span: Span) -> None:
     """Note a call. Raises Disagreed where those before it were elaborated with another presence."""
-    known = frame.calls.get(path)
+    known = frame.alloc.calls.get(path)
     if known is None:
-        frame.calls[path] = Calls(presence, sizes, span)
+        frame.alloc.calls[path] = CallSignature(presence, sizes, span)
         return
     wider = known.joined(presence)
     if wider != known.presence:
-        frame.calls[path] = replace(known, presence=wider, sizes={**sizes, **known.sizes})
+        frame.alloc.calls[path] = replace(known, presence=wider, sizes={**sizes, **known.sizes})
         raise Disagreed(frame)
 
 

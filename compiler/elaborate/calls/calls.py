@@ -52,10 +52,10 @@ def bind(
         return None
     given = instance.bound or instance.statics
     here = tuple(None if t is None else t.when != ALWAYS for t in operands)
-    calls = frame.calls.get(instance.path)
+    calls = frame.alloc.calls.get(instance.path)
     presence = here if calls is None else calls.joined(here)
     key = (ref, tuple(given.items()), presence, tuple(None if t is None else signature_of(t) for t in operands))
-    known = frame.applied.get(key) if calls is None or calls.presence == presence else None
+    known = frame.proof.applied.get(key) if calls is None or calls.presence == presence else None
     if known is not None:
         match, used, types = known
         agree(frame, instance.path, presence, match.sizes, span)
@@ -76,7 +76,7 @@ def bind(
         return None
     if frame.session.misfit(frame, ref, match, instance.span):
         return None
-    found = abstract(ref, match, presence, frame.facts.reduce)
+    found = abstract(ref, match, presence, frame.proof.facts.reduce)
     variant = frame.session.find(frame, ref, found, span)
     if blame.at_use(frame, variant, span) or blame.of_handed(frame, variant, span):
         return None
@@ -96,7 +96,7 @@ def bind(
         frame.report("E0410", f"the outputs of `{ref.name}` divide by zero here", span, labels=shown)
         return None
     if not variant.running:
-        frame.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
+        frame.proof.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
     return used, types
 
 
@@ -119,7 +119,7 @@ def _stated(
         if value is True or value is BROKEN:
             continue
         condition = value if isinstance(value, Condition) else None
-        if condition is None or not frame.flow(condition, span, f"`{ref.name}` demands"):
+        if condition is None or not frame.proof.infer(condition, span, f"`{ref.name}` demands"):
             values = ", ".join(f"{n} = {v}" for n, v in _behind(tree, match) if str(v) != n)
             labels = () if ref.standard else (Label(tree.span, "stated here"),)
             shown = f"`{ref.name}` demands {tree.span.text}"
@@ -144,7 +144,7 @@ def _large_enough(frame: Frame, variant: Variant, bindings: Any, span: Span, giv
         low, least = unknown.low, behind.range[0]
         if low is None or (least is not None and least >= low):
             continue
-        if not frame.flow(ge(behind, low), span, f"`{variant.ref.name}` demands"):
+        if not frame.proof.infer(ge(behind, low), span, f"`{variant.ref.name}` demands"):
             message = f"`{unknown}` of `{variant.ref.name}` is at least {low}, here it is `{behind}`"
             frame.report("E0304", message, span, labels=given)
             return False
@@ -156,13 +156,13 @@ def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tupl
     name = variant.ref.name
     derived = [size for size in (_here(each, mapping) for each in variant.derived) if size is not None]
     for size in derived:
-        if frame.facts.decide(ge(size, 1)) is Answer.NEVER:
+        if frame.proof.facts.decide(ge(size, 1)) is Answer.NEVER:
             frame.report("E0304", f"`{name}` would leave `{size}` of an axis: a size is at least 1", span, labels=given)
             return False
-    frame.derived += [size for size in derived if not frame.facts.holds(ge(size, 1))]
+    frame.proof.derived += [size for size in derived if not frame.proof.facts.holds(ge(size, 1))]
     for condition in variant.conditions:
         here = _here(condition, mapping)
-        if here is not None and not frame.flow(here, span, f"`{name}` demands"):
+        if here is not None and not frame.proof.infer(here, span, f"`{name}` demands"):
             behind = ", ".join(
                 f"{u} = {mapping[u]}"
                 for u in sorted(condition.unknowns, key=lambda u: u.serial)
@@ -188,15 +188,15 @@ def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None
         instance.use = use
     instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
     definition = use.variant.definition
-    if definition is not None and not definition.stateless and frame.members[instance.member] is None:
-        frame.members[instance.member] = InstanceMember(
+    if definition is not None and not definition.stateless and frame.alloc.members[instance.member] is None:
+        frame.alloc.members[instance.member] = InstanceMember(
             instance.path, definition, use.bindings, lift=instance.lift, span=instance.span
         )
 
 
 def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> bool:
     """One set of weights serves all calls: a choice at compile time that comes out otherwise allocates no others."""
-    definition, member = use.variant.definition, frame.members[instance.member]
+    definition, member = use.variant.definition, frame.alloc.members[instance.member]
     if definition is None or definition.stateless or not isinstance(member, InstanceMember):
         return True
     if member.definition is definition:
@@ -210,7 +210,7 @@ def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> boo
             "E0412",
             f"`{instance.path}` is applied in two ways that need different weights: `{path}` is not the same in both",
             span,
-            labels=(Label(frame.calls[instance.path].span, "and applied here"),),
+            labels=(Label(frame.alloc.calls[instance.path].span, "and applied here"),),
             help="allocate what one of them needs in both, or make two instances",
         )
         return False
@@ -219,7 +219,11 @@ def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> boo
 
 def _same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
     pairs = zip(a.axes, b.axes, strict=False)
-    return a.elem == b.elem and len(a.axes) == len(b.axes) and all(frame.facts.equal(x.size, y.size) for x, y in pairs)
+    return (
+        a.elem == b.elem
+        and len(a.axes) == len(b.axes)
+        and all(frame.proof.facts.equal(x.size, y.size) for x, y in pairs)
+    )
 
 
 def _results(
@@ -233,7 +237,7 @@ def _results(
 ) -> Any:
     definition = use.variant.definition
     stateless = definition is None or definition.stateless
-    if frame.filling is not None and not stateless:
+    if frame.alloc.initialized is not None and not stateless:
         raise frame.fail(
             "E0411",
             f"an initializer applies no block with weights, such as `{instance.block.name}`",
@@ -260,7 +264,7 @@ def _results(
         supplied=tuple((name, frame.builder.use(value)) for name, value in handed.items()),
     )
     if not stateless and definition is not None:
-        frame.read.add(instance.path)
+        frame.alloc.read.add(instance.path)
         frame.builder.forget(tuple(f"{instance.path}.{path}" for path in changed(definition.graph)))
     tree = instance.block.tree
     asked = {

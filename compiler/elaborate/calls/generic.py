@@ -9,6 +9,7 @@ from ogive.compiler.elaborate.calls import unify
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
+from ogive.compiler.elaborate.state.block_scope import BlockScope
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -47,19 +48,21 @@ def all_open(frame: Frame, ref: BlockRef) -> Match:
 
 
 def _with_sizes(frame: Frame, ref: BlockRef, match: Match) -> Match:
-    match.env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(match.values))
+    match.env = Frame(
+        frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(match.values))
+    )
     match.env.diagnostics = frame.diagnostics
     for name in statics.input_sizes(ref.tree):
         if name not in match.sizes and name not in ref.module.scope:
             match.sizes[name] = size(Unknown(name))
-    match.env.variables.update(match.sizes)
+    match.env.scope.variables.update(match.sizes)
     for each in ref.tree.inputs:
         for dim in each.type.dims:
             if isinstance(dim, syntax.StarDim):
                 name = dim.name or "..."
                 if name not in match.packs and not isinstance(match.values.get(name), (tuple, UnknownStatic)):
                     match.packs[name] = (Axis(size(Unknown(name, 1, "pack")), None, name),)
-                    match.env.variables[name] = PackValue(name, match.packs[name])
+                    match.env.scope.variables[name] = PackValue(name, match.packs[name])
     return match
 
 
@@ -68,7 +71,7 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
     declared = {d.name for d in ref.tree.statics}
     match = Match({n: v for n, v in given.items() if n in declared})
     match.sizes.update({n: v for n, v in given.items() if n not in declared and isinstance(v, Size)})
-    env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(given))
+    env = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(given)))
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     for decl in ref.tree.statics:
         if decl.name in match.values:
@@ -82,7 +85,7 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
             )
             return None
         value = statics.static_value(env, decl.name, statics.kinds(decl, ref.tree), decl.default)
-        match.values[decl.name] = env.variables[decl.name] = value
+        match.values[decl.name] = env.scope.variables[decl.name] = value
     if any(value is BROKEN for value in match.values.values()):
         return None
     return _with_sizes(frame, ref, match)
@@ -109,15 +112,17 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
     operands = [a for a in args if isinstance(a, Tensor)]
     if len(operands) != len(inputs) or len(operands) != len(args):
         raise frame.fail("E0405", f"`{func.name}` takes {len(inputs)} tensors, here are {len(args)}", span)
-    known = {n: v for n, v in frame.variables.items() if isinstance(v, (Size, UnknownStatic))}
+    known = {n: v for n, v in frame.scope.variables.items() if isinstance(v, (Size, UnknownStatic))}
     ref = BlockRef(block, frame.module)
     match = unify.match_inputs(frame, ref, known, operands, span, spans)
     if match.failed or match.env is None:
         return BROKEN
     for each in outputs:
         for dim in each.type.dims:
-            if isinstance(dim, syntax.Name) and dim.id not in match.env.variables:
-                match.env.variables[dim.id] = size(Unknown(dim.id, 1, "size", dim.span))  # the block determines it
+            if isinstance(dim, syntax.Name) and dim.id not in match.env.scope.variables:
+                match.env.scope.variables[dim.id] = size(
+                    Unknown(dim.id, 1, "size", dim.span)
+                )  # the block determines it
     types = [tensor_type(match.env, each.type) for each in outputs]
     made = frame.builder.node(
         AbstractCallAttrs(func.name),

@@ -36,9 +36,9 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     shared: dict[str, Instance] = {}
     statics = {key: borrowed(value, key, shared) for key, value in template.statics}
     instance = Instance(template.block, statics, path, span, shared=shared)
-    instance.member = frame.add(None)
-    instance.lift = frame.lift
-    frame.instances.append(instance)
+    instance.member = frame.alloc.add(None)
+    instance.lift = frame.alloc.stacked
+    frame.alloc.instances.append(instance)
     if not template.block.tree.inputs:
         instance.used = True
         return apply_instance(frame, instance, (), span, (), {})

@@ -78,7 +78,7 @@ def weights(frame: Frame, instance: Instance, definition: Definition, span: Span
         for path, type in weight_types(use.definition, dict(use.bindings)):
             where = f"{held.path}.{path}"
             held.stored.add(path)
-            frame.read.add(where)
+            frame.alloc.read.add(where)
             if f"{place}.{path}" in wanted:  # the calls in there may leave out what needs it
                 found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
         missing = next((path for path in wanted if path.startswith(f"{place}.") and path not in found), None)

@@ -8,7 +8,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import births
-from ogive.compiler.elaborate.state.frame import Demand, Frame
+from ogive.compiler.elaborate.state.block_scope import BlockScope
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import BROKEN, BlockRef, PackValue, Tensor, UnknownStatic, whole
 from ogive.compiler.ir.types import Axis, OneOf, TensorType
 from ogive.compiler.sizes import Size, Unknown, divides, eq, size
@@ -60,7 +62,7 @@ def match_inputs(
     spans: Sequence[Span],
 ) -> Match:
     """Bind the statics and sizes of a block from what is given and from the types of its arguments."""
-    env = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), variables=dict(given))
+    env = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(given)))
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     match = Match(dict(given), env=env)
     work = _Matcher(frame, ref, match, span, env, [], operands, spans)
@@ -88,14 +90,14 @@ def _left_out(work: _Matcher) -> None:
         for dim in each.type.dims if operand is None else ():
             if isinstance(dim, syntax.StarDim):
                 name = dim.name or "..."
-                if name not in work.env.variables:
+                if name not in work.env.scope.variables:
                     work.match.packs[name] = ()
-                    work.env.variables[name] = PackValue(name, ())
+                    work.env.scope.variables[name] = PackValue(name, ())
                 continue
             for name in statics.names_in(dim):
-                if name not in work.env.variables and name in statics.input_sizes(work.ref.tree):
+                if name not in work.env.scope.variables and name in statics.input_sizes(work.ref.tree):
                     if name not in work.ref.module.scope:
-                        work.match.sizes[name] = work.env.variables[name] = size(0)
+                        work.match.sizes[name] = work.env.scope.variables[name] = size(0)
 
 
 def _align(work: _Matcher, each: syntax.Input, actual: TensorType, index: int) -> None:
@@ -148,7 +150,7 @@ def _spliced(work: _Matcher, dims: Sequence[Any]) -> list[Any]:
     """The dims, with compile-time lists (`*list`) replaced by their sizes."""
     found: list[Any] = []
     for dim in dims:
-        value = work.env.variables.get(dim.name) if isinstance(dim, syntax.StarDim) and dim.name else None
+        value = work.env.scope.variables.get(dim.name) if isinstance(dim, syntax.StarDim) and dim.name else None
         if isinstance(value, tuple) and dim.name not in work.match.packs:
             found.extend(value)
         else:
@@ -172,7 +174,7 @@ def _pack(work: _Matcher, dim: syntax.StarDim, axes: tuple[Axis, ...], index: in
     bound = work.match.packs.get(name)
     if bound is None:
         work.match.packs[name] = axes
-        work.env.variables[name] = PackValue(name, axes)
+        work.env.scope.variables[name] = PackValue(name, axes)
         for i, axis in enumerate(axes):
             work.match.label(f"*{name}.{i}", axis.label, index)
         return
@@ -197,8 +199,8 @@ def _dim(work: _Matcher, dim: Any, axis: Axis, index: int) -> None:
     if isinstance(dim, Size):
         _equal(work, dim, axis.size, index, f"{dim}")
         return
-    if isinstance(dim, syntax.Name) and dim.id not in work.env.variables and _bindable(work, dim.id):
-        work.env.variables[dim.id] = axis.size
+    if isinstance(dim, syntax.Name) and dim.id not in work.env.scope.variables and _bindable(work, dim.id):
+        work.env.scope.variables[dim.id] = axis.size
         work.match.label(dim.id, axis.label, index)
         declared = any(d.name == dim.id for d in work.ref.tree.statics)
         (work.match.values if declared else work.match.sizes)[dim.id] = axis.size
@@ -233,7 +235,7 @@ def _defaults(work: _Matcher, declared: dict[str, syntax.StaticDecl]) -> None:
             return
         wanted = statics.kinds(decl, work.ref.tree)
         value = statics.static_value(work.env, name, wanted, decl.default)
-        work.match.values[name] = work.env.variables[name] = value
+        work.match.values[name] = work.env.scope.variables[name] = value
     _solve_pending(work)
 
 
@@ -241,13 +243,15 @@ def _solve_pending(work: _Matcher) -> None:
     """Input expressions with one unbound name bind it: `2*h` binds `h` to half the size."""
     for item in list(work.pending):
         dim, axis, index = item
-        free = [n for n in dict.fromkeys(statics.names_in(dim)) if n not in work.env.variables and _bindable(work, n)]
+        free = [
+            n for n in dict.fromkeys(statics.names_in(dim)) if n not in work.env.scope.variables and _bindable(work, n)
+        ]
         if len(free) != 1:
             continue
         name, unknown = free[0], Unknown(free[0], 1)
-        work.env.variables[name] = size(unknown)
+        work.env.scope.variables[name] = size(unknown)
         value = work.env.evaluate(dim)
-        del work.env.variables[name]
+        del work.env.scope.variables[name]
         if not isinstance(value, Size):
             continue
         zero = value.subs({unknown: size(0)})
@@ -264,7 +268,7 @@ def _solve_pending(work: _Matcher) -> None:
             f"here is `{axis.size}`{_nearby(axis.size, slope, zero)}",
         )
         solved = rest // slope
-        work.env.variables[name] = solved
+        work.env.scope.variables[name] = solved
         statics_names = {d.name for d in work.ref.tree.statics}
         (work.match.values if name in statics_names else work.match.sizes)[name] = solved
 
@@ -300,7 +304,7 @@ def _equal(work: _Matcher, want: Size, got: Size, index: int, text: str) -> None
     if want is got:
         return
     condition = eq(want, got)
-    if work.frame.facts.holds(condition):
+    if work.frame.proof.facts.holds(condition):
         return
     name = work.ref.tree.inputs[index].name
     shown = f"{text}" if text.strip("`") == str(want) else f"{text} = {want}"

@@ -33,7 +33,7 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
     if path is not None:
         instance.used = True
         where = f"{instance.path}.{path}"
-        frame.read.add(where)
+        frame.alloc.read.add(where)
         instance.stored.add(path)
         return frame.builder.weight(where, kinds[path], span, turns_in(path))
     if any(_named(each)[: len(ref.path)] == ref.path for each in kinds):
@@ -51,7 +51,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     """`count[F]`: how many learned numbers a block holds, which may hang on sizes. `initial[F]`: how they start."""
     if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
         raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
-    if name == "initial" and frame.filling is None:
+    if name == "initial" and frame.alloc.initialized is None:
         raise frame.fail("E0411", "`initial` stands in the initializer of a `param` or a `state`", tree.span)
     func = frame.session.handed(frame, tree.items[0])
     if isinstance(func, BlockRef):

@@ -19,7 +19,8 @@ from ogive.compiler.elaborate.rules.checker import absent, callable_kind
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
-from ogive.compiler.elaborate.state.frame import Frame, Place
+from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.returns import for_each_output, omitted
 from ogive.compiler.elaborate.state.values import (
@@ -54,9 +55,9 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     ref, tree = variant.ref, variant.ref.tree
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
-    frame.places.append(Place("", places.plan(tree.body, frame.session.block_names(frame))))
-    frame.runtime = frozenset(size_unknowns(found, variant.holes))
-    for name, value in list(frame.variables.items()):
+    frame.alloc.scopes.append(WeightScope("", places.plan(tree.body, frame.session.block_names(frame))))
+    frame.proof.input_sizes = frozenset(size_unknowns(found, variant.holes))
+    for name, value in list(frame.scope.variables.items()):
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
     try:
@@ -65,7 +66,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
             if gone.isdisjoint(names_in(condition)):
                 state(frame, condition, "where")
         inputs = _inputs(frame, tree, found)
-        frame.variables.update({name: Absent(name) for name in gone if name not in frame.module.scope})
+        frame.scope.variables.update({name: Absent(name) for name in gone if name not in frame.module.scope})
     except Fault:
         inputs = None
     if inputs is not None:
@@ -78,7 +79,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
                 _finish(frame, variant, ref, found)
         except Fault:
             variant.definition = None
-    variant.handed = [] if ref.standard else frame.handed
+    variant.handed = [] if ref.standard else frame.missing_axes
     elsewhere = {id(found) for _, found in variant.handed}
     variant.diagnostics = [found for found in frame.diagnostics if id(found) not in elsewhere]
     variant.uses = list(dict.fromkeys(frame.uses))
@@ -93,32 +94,32 @@ def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
     try:
         types = [tensor_type(frame, each.type) for each in ref.tree.outputs]
     except Fault:
-        frame.returned = ()
+        frame.flow.returned = ()
         return
-    settings = tuple((decl.name, frame.header[decl.name]) for decl in ref.tree.statics)
+    settings = tuple((decl.name, frame.scope.header[decl.name]) for decl in ref.tree.statics)
     made = frame.builder.node(
         ExternAttrs(ref.target, settings),
         tuple(frame.builder.use(value) for value in inputs),
         tuple(type for type in types if type is not None),
         span=ref.tree.name_span,
     )
-    frame.returned = tuple((value, ref.tree.name_span) for value in made)
+    frame.flow.returned = tuple((value, ref.tree.name_span) for value in made)
 
 
 def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
     own = [size(hole) for hole in variant.holes]
     for name, value in found.values.items():
-        frame.variables[name] = fill(value, own)
+        frame.scope.variables[name] = fill(value, own)
     for name, value in found.bound.items():
-        frame.variables[name] = fill(value, own)
+        frame.scope.variables[name] = fill(value, own)
     for name, axes in found.packs.items():
-        frame.variables[name] = PackValue(name, fill(axes, own))
-    frame.header = dict(frame.variables)
+        frame.scope.variables[name] = PackValue(name, fill(axes, own))
+    frame.scope.header = dict(frame.scope.variables)
 
 
 def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
     """What a recursive use sees: the declared outputs, where they are known."""
-    scratch = Frame(frame.session, frame.module, frame.block, frame.facts, frame.outer)
+    scratch = Frame(frame.session, frame.module, frame.block, frame.proof.facts, frame.outer)
     _bind_signature(scratch, variant, found)
     try:
         types = [tensor_type(scratch, each.type) for each in variant.ref.tree.outputs]
@@ -134,40 +135,40 @@ def _allocate_handed(frame: Frame, name: str, value: Handed, tree: syntax.Block)
     anchor = syntax.Name(id=name, span=node.span)
     match value.value:
         case Template() as template:
-            frame.variables[name] = allocate(frame, template, anchor, node.span, name)
+            frame.scope.variables[name] = allocate(frame, template, anchor, node.span, name)
         case Composite(parts=parts):
-            with frame.inside(Place(name, {})):
+            with frame.alloc.inside(WeightScope(name, {})):
                 made = tuple(
                     allocate(frame, part, syntax.Name(id=f"{name}{i}", span=node.span), node.span)
                     if isinstance(part, (Template, BlockRef))
                     else part
                     for i, part in enumerate(parts)
                 )
-            frame.variables[name] = Composite(made)
+            frame.scope.variables[name] = Composite(made)
         case other:
-            frame.variables[name] = other
+            frame.scope.variables[name] = other
 
 
 def _inputs(frame: Frame, tree: syntax.Block, found: Abstract) -> list[Any] | None:
     presence = found.key[-1]
     made: list[Any] = []
     for each, present in zip(tree.inputs, presence, strict=True):
-        if each.name in frame.bound_at:
+        if each.name in frame.scope.bound_at:
             frame.report("E0204", f"`{each.name}` is defined twice", each.span)
-        frame.bound_at[each.name] = each.span
+        frame.scope.bound_at[each.name] = each.span
         type = tensor_type(frame, each.type)
         if type is None:
             return None
         if present is None:
-            frame.variables[each.name] = Absent(each.name, each.span)
+            frame.scope.variables[each.name] = Absent(each.name, each.span)
             frame.builder.input(each.name, type, each.span)
             continue
         tensor = frame.builder.input(each.name, type, each.span)
         made.append(tensor)
-        frame.variables[each.name] = tensor
+        frame.scope.variables[each.name] = tensor
         if present:
-            frame.optional[given(each.name)] = tensor
-            frame.variables[each.name] = Partly(each.name, ((atom(given(each.name)), tensor),), each.span)
+            frame.scope.optional[given(each.name)] = tensor
+            frame.scope.variables[each.name] = Partly(each.name, ((atom(given(each.name)), tensor),), each.span)
     return made
 
 
@@ -182,20 +183,20 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
     conditions = demands.settle(frame, variant.holes)
     _warn_unused(frame)
     variant.conditions = tuple(conditions)
-    variant.derived = tuple(dict.fromkeys(size for size in frame.derived if not size.is_number))
+    variant.derived = tuple(dict.fromkeys(size for size in frame.proof.derived if not size.is_number))
     if results is None or frame.failed:
         return
-    for instance in frame.instances:
-        member = frame.members[instance.member]
+    for instance in frame.alloc.instances:
+        member = frame.alloc.members[instance.member]
         gone = (instance.supplied or set()) - instance.stored
         if isinstance(member, Instance) and gone:
-            frame.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
+            frame.alloc.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
     variant.outputs = tuple(_outside(frame, v.type, t) for v, t in results if t is not None)
     variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
     variant.omitted_outputs = tuple(i for i, (value, _) in enumerate(results) if omitted(value))
     variant.presence = tuple(value.when for value, t in results if t is not None)
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
-    stated = [c for c, _ in frame.stated]
+    stated = [c for c, _ in frame.proof.stated]
     variant.definition = Definition(
         name=ref.name,
         block=ref.qualified,
@@ -204,7 +205,7 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         graph=without_unread(frame.builder.finish(outputs)),
         output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in variant.absent_outputs),
         optional=tuple(present is not False for present in found.key[-1]),
-        members=tuple(m for m in frame.members if m is not None),
+        members=tuple(m for m in frame.alloc.members if m is not None),
         conditions=tuple(dict.fromkeys((*stated, *conditions))),
         facts=tuple(c if outcome else c.negate() for c, outcome in variant.decisions),
         doc=tree.doc,
@@ -214,8 +215,8 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
 
 def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | None]] | None:
     """The returned values, met with the declared outputs."""
-    if frame.returned is None:
-        if not frame.lost and not frame.failed:
+    if frame.flow.returned is None:
+        if not frame.flow.lost and not frame.failed:
             frame.report(
                 "E0601",
                 f"`{tree.name}` does not return on every path",
@@ -223,21 +224,21 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
                 help="end the body with `return ...`",
             )
         return None
-    if not frame.returned:
+    if not frame.flow.returned:
         return None
-    values = for_each_output(tree, frame.returned)
+    values = for_each_output(tree, frame.flow.returned)
     if len(values) != len(tree.outputs):
         frame.report(
             "E0301",
             f"`{tree.name}` declares {len(tree.outputs)} outputs, here are {len(values)}",
-            frame.returned_at or tree.name_span,
+            frame.flow.returned_at or tree.name_span,
             labels=(Label(tree.outputs[0].span, "declared here"),),
         )
         return None
     found: list[tuple[Any, TensorType | None]] = []
     broken = False
     named = {name for each in tree.outputs for dim in each.type.dims if isinstance(dim, Expr) for name in names_in(dim)}
-    frame.variables.update({n: v for n, v in frame.header.items() if n in named and isinstance(v, Size)})
+    frame.scope.variables.update({n: v for n, v in frame.scope.header.items() if n in named and isinstance(v, Size)})
     for each, (value, span) in zip(tree.outputs, values, strict=True):
         try:
             found.append(_result(frame, each, value, span))
@@ -271,7 +272,7 @@ def _outside(frame: Frame, inner: TensorType, declared: TensorType) -> TensorTyp
     axis that came from one of an input is still that axis.
     """
     pairs = zip(inner.axes, declared.axes, strict=True)
-    axes = (out if out.pack or out.label in frame.header else out.labelled(own.label) for own, out in pairs)
+    axes = (out if out.pack or out.label in frame.scope.header else out.labelled(own.label) for own, out in pairs)
     return TensorType(declared.elem, tuple(axes))
 
 
@@ -279,18 +280,20 @@ def _warn_unused(frame: Frame) -> None:
     """W0901: weights that nothing reads; W0902: instances never applied; H0905: weights whose path is not steady."""
     if frame.failed:
         return  # what is not used may be what could not be understood
-    for member in frame.members:
-        if isinstance(member, Weight) and member.path not in frame.read and member.span is not None:
+    for member in frame.alloc.members:
+        if isinstance(member, Weight) and member.path not in frame.alloc.read and member.span is not None:
             frame.report("W0901", f"the weight `{member.path}` is never used", member.span)
-    for instance in frame.instances:
-        if not instance.used and instance.path.rpartition(".")[2] not in frame.fixed:  # a name is seen without this
+    for instance in frame.alloc.instances:
+        if (
+            not instance.used and instance.path.rpartition(".")[2] not in frame.scope.fixed
+        ):  # a name is seen without this
             frame.report("W0902", f"`{instance.path}` is allocated, but never applied", instance.span)
-    for member in frame.members:
+    for member in frame.alloc.members:
         named = isinstance(member, Instance) and not member.definition.stateless
-        if member is not None and member.path in frame.unsteady and (named or isinstance(member, Weight)):
+        if member is not None and member.path in frame.alloc.order_dependent and (named or isinstance(member, Weight)):
             frame.report(
                 "H0905",
                 f"the path `{member.path}` hangs on source order",
-                frame.unsteady[member.path],
+                frame.alloc.order_dependent[member.path],
                 help="give it a name with `as`",
             )

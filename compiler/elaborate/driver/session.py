@@ -9,7 +9,7 @@ from typing import Any
 from ogive.compiler.elaborate.calls import calls as uses
 from ogive.compiler.elaborate.calls import weights_read
 from ogive.compiler.elaborate.calls.blame import of_handed, speaking
-from ogive.compiler.elaborate.calls.call_consistency import Calls, Disagreed, open_to_all
+from ogive.compiler.elaborate.calls.call_consistency import Disagreed, open_to_all
 from ogive.compiler.elaborate.calls.generic import typed_results
 from ogive.compiler.elaborate.calls.specializations import (
     Abstract,
@@ -31,7 +31,9 @@ from ogive.compiler.elaborate.modules.scope import Library
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.size_equalities import ties
 from ogive.compiler.elaborate.rules.statics import kinds
-from ogive.compiler.elaborate.state.frame import Frame, Hopeless
+from ogive.compiler.elaborate.state.allocation import CallSignature
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.proof import Hopeless
 from ogive.compiler.elaborate.state.values import (
     BlockRef,
     ConstRef,
@@ -204,7 +206,7 @@ class Session:
                 if variant.running:
                     raise LimitReached(f"`{ref.name}` uses itself without end")
                 if not variant.ok and not variant.pinned and per_instance(variant, ref):
-                    if frame.speaks or ties(frame, found.sizes, variant.holes) != list(variant.ties):
+                    if frame.user_facing or ties(frame, found.sizes, variant.holes) != list(variant.ties):
                         continue  # what is known here, or what it is called, is not the same as where it failed
                 frame.uses.append(variant)
                 return variant
@@ -285,7 +287,7 @@ class Session:
         tied: Sequence[Condition] = (),
         pins: tuple[tuple[int, int], ...] | None = None,
         speaks: bool = False,
-        calls: dict[str, Calls] | None = None,
+        calls: dict[str, CallSignature] | None = None,
         numbered: frozenset[Unknown] = frozenset(),
     ) -> Variant:
         variant = Variant(ref, holes, pinned=pins is not None, pins=pins or (), ties=tuple(tied))
@@ -293,13 +295,13 @@ class Session:
         variants.append(variant)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
-        sub.speaks = speaks
-        sub.numbered = numbered
-        sub.calls = calls or {}
+        sub.user_facing = speaks
+        sub.proof.numeric = numbered
+        sub.alloc.calls = calls or {}
         for tie in tied:
-            sub.decisions.append((tie, True))
-            sub.facts = sub.facts.assume(tie)
-        variant.decisions = sub.decisions
+            sub.proof.decisions.append((tie, True))
+            sub.proof.facts = sub.proof.facts.assume(tie)
+        variant.decisions = sub.proof.decisions
         try:
             elaborate(sub, variant, found)
         except Undecided as open_:
@@ -310,7 +312,7 @@ class Session:
             variants.remove(variant)
             if again.frame is not sub:
                 raise
-            return self._attempt(frame, ref, found, holes, tied, pins, speaks, sub.calls, numbered)
+            return self._attempt(frame, ref, found, holes, tied, pins, speaks, sub.alloc.calls, numbered)
         except BaseException:
             variants.remove(variant)
             raise
@@ -333,8 +335,8 @@ class Session:
             return None
         use = Use(variant, bindings_of(variant.holes, shape.sizes))
         instance.use, instance.bound = use, values
-        if instance.member >= 0 and frame.members[instance.member] is None and not variant.definition.stateless:
-            frame.members[instance.member] = InstanceMember(
+        if instance.member >= 0 and frame.alloc.members[instance.member] is None and not variant.definition.stateless:
+            frame.alloc.members[instance.member] = InstanceMember(
                 instance.path, variant.definition, use.bindings, lift=instance.lift, span=instance.span
             )
         return use

@@ -7,7 +7,9 @@ from typing import Any
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
-from ogive.compiler.elaborate.state.frame import Demand, Frame, Place
+from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     BlockRef,
@@ -49,8 +51,10 @@ def misfit(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
         if errors:
             frame.report(errors[0].code, f"{what}: {errors[0].message}", where, labels=labels)
             return True
-        if trial.demands:
-            frame.demands += [Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.demands]
+        if trial.proof.demands:
+            frame.proof.demands += [
+                Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.proof.demands
+            ]
             return True
     return False
 
@@ -62,10 +66,10 @@ def _place(value: Any) -> Span | None:
 
 def _trial(frame: Frame, ref: BlockRef, match: Match) -> Frame:
     """A frame of its own in which the block is applied to inputs of the declared types."""
-    trial = Frame(frame.session, ref.module, ref, frame.facts, (frame, {}), frame.depth + 1)
-    trial.variables = {**match.values, **match.sizes}
-    trial.variables |= {name: PackValue(name, axes) for name, axes in match.packs.items()}
-    trial.places.append(Place("", {}))
+    trial = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), frame.depth + 1)
+    trial.scope.variables = {**match.values, **match.sizes}
+    trial.scope.variables |= {name: PackValue(name, axes) for name, axes in match.packs.items()}
+    trial.alloc.scopes.append(WeightScope("", {}))
     return trial
 
 
@@ -96,9 +100,9 @@ def _open(trial: Frame, tree: syntax.TypeExpr) -> None:
     for dim in tree.dims:
         if isinstance(dim, syntax.StarDim):
             name = dim.name or "..."
-            if name not in trial.variables:
-                trial.variables[name] = PackValue(name, (Axis(size(Unknown(name, 1, "pack")), None, name),))
+            if name not in trial.scope.variables:
+                trial.scope.variables[name] = PackValue(name, (Axis(size(Unknown(name, 1, "pack")), None, name),))
             continue
         for name in names_in(dim):
-            if name not in trial.variables and name not in trial.module.scope:
-                trial.variables[name] = size(Unknown(name))
+            if name not in trial.scope.variables and name not in trial.module.scope:
+                trial.scope.variables[name] = size(Unknown(name))

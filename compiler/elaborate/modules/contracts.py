@@ -36,7 +36,7 @@ def where_edit(frame: Frame, conditions: Sequence[Condition]) -> tuple[Edit, ...
 
 def _sayable(frame: Frame, unknown: Unknown) -> bool:
     """Whether the header knows the unknown by its name."""
-    value = frame.header.get(unknown.name)
+    value = frame.scope.header.get(unknown.name)
     return isinstance(value, Size) and value.unknowns == {unknown} and str(value) == unknown.name
 
 

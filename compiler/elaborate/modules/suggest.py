@@ -33,14 +33,14 @@ def close(name: str, names: Iterable[str]) -> str:
 
 def for_name(name: str, frame: Frame) -> str:
     """What to write instead of an unknown name."""
-    here = [*frame.variables, *frame.module.scope]
+    here = [*frame.scope.variables, *frame.module.scope]
     if name in MEANT:
         return MEANT[name]
     if (module := in_library(name)) is not None:
         return f"write `use {module} ({name})` at the head of the file"
     if frame.block is not None and (loop := _inside_loop(frame.block.tree.body, name)):
         return f"it is bound inside of `{loop}` alone: bind it before, or collect it by `yield`"
-    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.filling is not None else ())]):
+    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.alloc.initialized is not None else ())]):
         return hint
     if name.lower() in OPS:
         return f"did you mean `{name.lower()}`?"
@@ -84,7 +84,7 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
         return ()
     module = in_library(name)
     if module is None:
-        return rename(name, [*frame.variables, *frame.module.scope, *OPS], span)
+        return rename(name, [*frame.scope.variables, *frame.module.scope, *OPS], span)
     for tree in frame.module.tree.declarations:
         if isinstance(tree, syntax.Use) and tree.module == module and tree.items:
             last = tree.items[-1].span

@@ -112,7 +112,7 @@ def divides(frame: Frame, op: str, divisor: Size, span: Span) -> None:
         return
     fine = ne(divisor, 0) if op == "/" else ge(divisor, 1)
     never = frame.peek(fine) is False and not frame.decide(fine, span)
-    if never or not frame.flow(fine, span, f"`{op}` divides by `{divisor}`"):
+    if never or not frame.proof.infer(fine, span, f"`{op}` divides by `{divisor}`"):
         zero = op == "/" or frame.peek(eq(divisor, 0)) is True
         raise frame.fail("E0410", "division by zero" if zero else f"`{op}` needs a positive divisor", span)
 
@@ -158,7 +158,7 @@ def _below_0(frame: Frame, exponent: Size, span: Span) -> bool:
         return False
     fine = ge(exponent, 0)
     never = frame.peek(fine) is False and not frame.decide(fine, span)
-    return never or not frame.flow(fine, span, f"`**` takes the exponent `{exponent}`")
+    return never or not frame.proof.infer(fine, span, f"`**` takes the exponent `{exponent}`")
 
 
 def within(frame: Frame, value: Any, span: Span) -> Any:

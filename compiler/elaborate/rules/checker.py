@@ -9,8 +9,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.size_equalities import is_unknown
 from ogive.compiler.elaborate.state import pattern_names
-from ogive.compiler.elaborate.state.frame import Demand, Frame
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
+from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -62,7 +63,7 @@ class RuleChecker:
         self, condition: Condition, text: str, operand: int | None = None, details: tuple[str, ...] = ()
     ) -> None:
         """Demand a condition."""
-        if self.failed or self.frame.facts.holds(condition):
+        if self.failed or self.frame.proof.facts.holds(condition):
             return  # what is proved needs no words
         labels = (*self._operands(operand), *births(self.frame, condition, self.span))
         demand = Demand(condition, self.said(text), self.span, labels, details=details)
@@ -78,20 +79,20 @@ class RuleChecker:
         """A derived size must be at least 1."""
         if self.failed:
             return
-        if self.frame.flow(ge(size, 1), self.span, text):
-            self.frame.derived.append(size)
+        if self.frame.proof.infer(ge(size, 1), self.span, text):
+            self.frame.proof.derived.append(size)
             return
         self.failed = True
         self.frame.report("E0304", f"{text}: a size is at least 1", self.span, labels=self._operands(None))
 
     def proves(self, condition: Condition) -> bool:
         """Whether the condition is known to hold."""
-        return self.frame.facts.holds(condition)
+        return self.frame.proof.facts.holds(condition)
 
     def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
         """Two axes meet in one place."""
         if a.label != b.label and a.label and b.label and not self.failed and self._transposed(a, b):
-            if self.frame.facts.equal(a.size, b.size):
+            if self.frame.proof.facts.equal(a.size, b.size):
                 self.failed = True
                 self.frame.report(
                     "E0305",
@@ -113,7 +114,7 @@ class RuleChecker:
             return a
         if a.size is not b.size:
             same = eq(a.size, b.size)
-            if not self.frame.facts.holds(same):  # what is proved needs no words
+            if not self.frame.proof.facts.holds(same):  # what is proved needs no words
                 self.demand(same, text, operand, self._misplaced(a, b))
         return a if a.label else a.labelled(b.label)
 
@@ -149,7 +150,7 @@ class RuleChecker:
 
     def _square(self, type: TensorType) -> bool:
         axes = type.axes[-2:]
-        return len(axes) == 2 and self.frame.facts.equal(axes[0].size, axes[1].size)
+        return len(axes) == 2 and self.frame.proof.facts.equal(axes[0].size, axes[1].size)
 
     def _elsewhere(self, label: str | None, axis: Axis, contracted: bool) -> bool:
         """Whether the operand of an axis has another one of this label, which does not meet its like."""
@@ -213,7 +214,7 @@ def operate(
             within_terms(frame, axis.size, span)
     if checker.failed or not _large_enough(frame, spec, statics, span):
         return BROKEN
-    if frame.turn_numbers and any(a.size.unknowns & frame.turn_numbers for t in results for a in t.axes):
+    if frame.proof.loop_indices and any(a.size.unknowns & frame.proof.loop_indices for t in results for a in t.axes):
         raise frame.fail(
             "E0407",
             "the number of a turn is a value or a setting, not a size",
@@ -259,19 +260,19 @@ def length(frame: Frame, given: Size, which: str, span: Span) -> bool:
     if given.range[0] is not None and given.range[0] >= 1:
         return True
     low = 0 if given.is_number or _empty_on_purpose(frame, given) else 1
-    if low == 1 and not frame.facts.holds(ge(given, 1)):
-        frame.derived.append(given)
+    if low == 1 and not frame.proof.facts.holds(ge(given, 1)):
+        frame.proof.derived.append(given)
     return at_least(frame, given, low, which, span)
 
 
 def _empty_on_purpose(frame: Frame, given: Size) -> bool:
     """Whether a size is 0 only where a name in it is that may be 0."""
-    facts = frame.facts
+    facts = frame.proof.facts
     for unknown in given.unknowns:
         if unknown.low != 1:
             facts = facts.assume(ge(size(unknown), 1))
     return is_unknown(given) or (
-        facts is not frame.facts and frame.facts.holds(ge(given, 0)) and facts.holds(ge(given, 1))
+        facts is not frame.proof.facts and frame.proof.facts.holds(ge(given, 0)) and facts.holds(ge(given, 1))
     )
 
 
@@ -279,7 +280,7 @@ def at_least(frame: Frame, given: Size, low: int, which: str, span: Span) -> boo
     """A size is as large as what takes it demands: where that is not proved, the condition flows up to the user."""
     if given.range[0] is not None and given.range[0] >= low:
         return True
-    if frame.flow(ge(given, low), span, f"{which} is at least {low}"):
+    if frame.proof.infer(ge(given, low), span, f"{which} is at least {low}"):
         return True
     frame.report("E0304", f"{which} is at least {low}, here it is `{given}`", span)
     return False
@@ -355,7 +356,7 @@ def present(frame: Frame, value: Any, span: Span) -> Any:
 
 def absent(frame: Frame, value: Absent | Partly, span: Span) -> Fault:
     """A name is used on a path on which it is not bound, or which it shares with another value of that name."""
-    if isinstance(value, Partly) and frame.path.implies(value.when):
+    if isinstance(value, Partly) and frame.flow.path.implies(value.when):
         kinds = list(dict.fromkeys(_shown(each) for _, each in value.cases))
         shown = (
             f"it is {' and '.join(kinds)} on different paths" if kinds[1:] else f"each path has {kinds[0]} of its own"
@@ -388,7 +389,7 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
     help_ = error.help if blamed is None else CAST.sub(lambda cast: f"`{cast[1]}({blamed.text})`", error.help)
     frame.report(error.code, checker.said(error.text), span, labels=labels, help=help_)
     if error.axis is not None:
-        frame.hand(error.axis)
+        frame.missing_axis(error.axis)
 
 
 def unknown_size(name: str, born: Span | None) -> Size:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ogive.compiler.elaborate.modules.contracts import where_edit, where_text
-from ogive.compiler.elaborate.state.frame import Demand, Frame
+from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.sizes import (
     FALSE,
     Answer,
@@ -25,20 +26,20 @@ from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     """Report the demands that are not proved; return the conditions that join the block's own."""
-    if frame.demands:
-        with frame.bounded(frame.demands[0].span):
+    if frame.proof.demands:
+        with frame.bounded(frame.proof.demands[0].span):
             _report_demands(frame, own)
-    if not frame.flowing:
-        return [c for c, span in frame.stated if not _where(frame, span)]
-    with frame.bounded(frame.flowing[-1].span):
+    if not frame.proof.inferred:
+        return [c for c, span in frame.proof.stated if not _where(frame, span)]
+    with frame.bounded(frame.proof.inferred[-1].span):
         return _flowing(frame, own)
 
 
 def _flowing(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     mine: list[Condition] = []
     known = set(own)
-    for each in frame.flowing:
-        if frame.facts.holds(each.condition):
+    for each in frame.proof.inferred:
+        if frame.proof.facts.holds(each.condition):
             continue
         if each.condition.unknowns <= known:
             mine.append(each.condition)
@@ -49,8 +50,8 @@ def _flowing(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
                 each.span,
                 help="bind the size by a name: `y: [b, n] = ...`, or `assume` the condition",
             )
-    required = [c for c, span in frame.stated if not _where(frame, span)]
-    joined = simplify(frame.facts, mine) if mine else []
+    required = [c for c, span in frame.proof.stated if not _where(frame, span)]
+    joined = simplify(frame.proof.facts, mine) if mine else []
     if FALSE in joined:
         _report_contradiction(frame, own)
         return required
@@ -59,18 +60,18 @@ def _flowing(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
 
 def _report_contradiction(frame: Frame, own: Sequence[Unknown]) -> None:
     """What used blocks demand can hold for each, but not for all: the first that those before exclude is named."""
-    facts = frame.facts
-    for each in frame.flowing:
+    facts = frame.proof.facts
+    for each in frame.proof.inferred:
         if not each.condition.unknowns <= set(own):
             continue
         if facts.decide(each.condition) is Answer.NEVER or FALSE in simplify(facts, [each.condition]):
-            earlier = frame.flowing[: frame.flowing.index(each)]
+            earlier = frame.proof.inferred[: frame.proof.inferred.index(each)]
             shared = [f for f in earlier if f.condition.unknowns & each.condition.unknowns]
             beside = {f.span.start: Label(f.span, str(f)) for f in shared}
             frame.report("E0401", f"{each}: what is used before excludes that", each.span, labels=(*beside.values(),))
             return
         facts = facts.assume(each.condition)
-    first = frame.flowing[0]
+    first = frame.proof.inferred[0]
     frame.report("E0401", "what is used here can never hold together", first.span)
 
 
@@ -83,11 +84,11 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
     """Demands that share unknowns are solved together; the first in source order speaks for them, and for all that are
     made by its operation: one diagnostic for an operation.
     """
-    pending = [d for d in frame.demands if not frame.facts.holds(d.condition)]
+    pending = [d for d in frame.proof.demands if not frame.proof.facts.holds(d.condition)]
     if not pending:
         return
     found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}
-    for indices, solution in solve_each(frame.facts, [d.condition for d in pending]):
+    for indices, solution in solve_each(frame.proof.facts, [d.condition for d in pending]):
         span = pending[min(indices)].span
         solution = _plainer(frame, solution, [pending[i].condition for i in indices])
         solution = _in_order_of_operands(solution, [pending[i].condition for i in sorted(indices)])
@@ -102,12 +103,12 @@ def _plainer(frame: Frame, solution: Solution, demanded: Sequence[Condition]) ->
     """
     if solution.where is None:
         return solution
-    numbers = {u: number for u in solution.where.unknowns if (number := frame.facts.reduce(size(u))).is_number}
+    numbers = {u: number for u in solution.where.unknowns if (number := frame.proof.facts.reduce(size(u))).is_number}
     named = any(u.name == str(number) for u, number in numbers.items())
     if not numbers or not (named or "//" in str(solution.where)):
         return solution
     try:
-        again = solve(frame.facts, [condition.subs(numbers) for condition in demanded])
+        again = solve(frame.proof.facts, [condition.subs(numbers) for condition in demanded])
     except ZeroDivisionError:
         return solution
     return again if again.where is not None and (named or "//" not in str(again.where)) else solution
@@ -134,7 +135,7 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
         if not all(s.exact for s in solutions):
             help_ += "  (sufficient, not necessary)"
     for solution in solutions:
-        details += _examples(solution, [each.condition for each in frame.flowing])
+        details += _examples(solution, [each.condition for each in frame.proof.inferred])
     if never:
         details.append("together with all else that is demanded of these sizes, it never holds")
     elif not help_:
@@ -146,10 +147,10 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
 
 def _leaves_nothing(frame: Frame, solution: Solution) -> bool:
     """Whether a size that must be at least 1 falls below it wherever the demands hold."""
-    if solution.where is None or not frame.derived:
+    if solution.where is None or not frame.proof.derived:
         return False
-    positive = [ge(size, 1) for size in frame.derived if not size.unknowns.isdisjoint(solution.where.unknowns)]
-    return bool(positive) and solve(frame.facts, [solution.where, *positive]).answer is Answer.NEVER
+    positive = [ge(size, 1) for size in frame.proof.derived if not size.unknowns.isdisjoint(solution.where.unknowns)]
+    return bool(positive) and solve(frame.proof.facts, [solution.where, *positive]).answer is Answer.NEVER
 
 
 def _birth(solution: Solution) -> int:

@@ -83,7 +83,7 @@ def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
     try:
         return size(frame.number(value, span))
     except Undecided:
-        if value.unknowns and value.unknowns <= frame.runtime:
+        if value.unknowns and value.unknowns <= frame.proof.input_sizes:
             raise frame.fail(
                 "E0602",
                 f"`{func.name}({span.text})`: `{span.text}` is known when the model runs alone",

@@ -19,7 +19,7 @@ def ties(frame: Frame, sizes: Sequence[Size], holes: Sequence[Unknown]) -> list[
     open_: list[tuple[Size, Size]] = []  # of the block, and what stands behind it
     for hole, behind in zip(holes, sizes, strict=True):
         own, number = size(hole), known_number(frame, behind)
-        twin = next((o for o, b in open_ if number is None and frame.facts.equal(b, behind)), None)
+        twin = next((o for o, b in open_ if number is None and frame.proof.facts.equal(b, behind)), None)
         if number is not None:
             found.append(eq(own, number))
         elif twin is not None:
@@ -28,15 +28,17 @@ def ties(frame: Frame, sizes: Sequence[Size], holes: Sequence[Unknown]) -> list[
             found += _alone(frame, own, behind)
             open_.append((own, behind))
     bare = {next(iter(behind.unknowns)): own for own, behind in open_ if is_unknown(behind)}
-    found += [known.subs(bare) for known in frame.facts.conditions if known.unknowns and known.unknowns <= bare.keys()]
+    found += [
+        known.subs(bare) for known in frame.proof.facts.conditions if known.unknowns and known.unknowns <= bare.keys()
+    ]
     for index, (own, behind) in enumerate(open_):
         for other, below in open_[:index]:
-            gap = frame.facts.reduce(behind - below)
+            gap = frame.proof.facts.reduce(behind - below)
             if gap.is_number:
                 found.append(eq(own, other + gap))
         for other, below in open_:
-            if own is not other and frame.facts.holds(divides(below, behind)):
-                ratio = frame.facts.reduce(behind) // frame.facts.reduce(below)
+            if own is not other and frame.proof.facts.holds(divides(below, behind)):
+                ratio = frame.proof.facts.reduce(behind) // frame.proof.facts.reduce(below)
                 found.append(eq(own, other * ratio) if ratio.is_number else divides(other, own))
     return found
 
@@ -56,8 +58,8 @@ def known_number(frame: Frame, of: Size) -> int | None:
 
 def _alone(frame: Frame, own: Size, behind: Size) -> list[Condition]:
     """The remainder and the lower bound of one size."""
-    reduced = frame.facts.reduce(behind)
+    reduced = frame.proof.facts.reduce(behind)
     factor, rest = content(c for m, c in reduced.terms.items() if m), constant_part(reduced)
-    low, least = frame.facts.bounds(behind)[0], own.range[0]
+    low, least = frame.proof.facts.bounds(behind)[0], own.range[0]
     found = [eq(own % factor, rest % factor)] if factor > 1 else []
     return [*found, ge(own, low)] if low is not None and (least is None or low > least) else found

@@ -241,7 +241,7 @@ def _part(value: Any) -> Any:
 def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
     """An axis: a bare name is a label (or a static of kind `axis`), a number a position."""
     if isinstance(tree, syntax.Name):
-        known = frame.variables.get(tree.id)
+        known = frame.scope.variables.get(tree.id)
         return known if isinstance(known, (AxisRef, UnknownStatic)) else AxisRef(tree.id)
     value = frame.evaluate(tree)
     if isinstance(value, Size) and value.is_number:

@@ -44,7 +44,7 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
 def star_axes(frame: Frame, dim: syntax.StarDim) -> tuple[Axis, ...] | None:
     """The axes of `*b`, of a spliced list, or of `...`."""
     name = dim.name or "..."
-    value = seen(frame, frame.variables.get(name))
+    value = seen(frame, frame.scope.variables.get(name))
     if isinstance(value, PackValue):
         return value.axes
     if value is BROKEN:

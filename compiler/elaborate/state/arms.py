@@ -76,7 +76,7 @@ def _closed(
 
 def _input(frame: Frame, when: Presence) -> Tensor | None:
     """The optional input that is there exactly where a condition holds."""
-    return next((tensor for name, tensor in frame.optional.items() if when == atom(name)), None)
+    return next((tensor for name, tensor in frame.scope.optional.items() if when == atom(name)), None)
 
 
 def _used(inner: Builder, value: Tensor | Const | None) -> Operand:
@@ -104,7 +104,7 @@ def _flag(frame: Frame, when: Presence, span: Span) -> Tensor | Const | None:
         with frame.region() as inner:
             inners.append(inner)
             sides.append(_flag(frame, Presence(when.nodes, number), span))
-    choice = Choice(atom(name), frame.optional.get(name))
+    choice = Choice(atom(name), frame.scope.optional.get(name))
     return _closed(frame, choice, inners, [(sides[0], sides[1])], ("found",), span)[0]
 
 
@@ -125,15 +125,15 @@ def with_or_without(frame: Frame, tensor: Tensor, build: Callable[[Tensor | None
 @contextmanager
 def where(frame: Frame, when: Presence) -> Iterator[None]:
     """Elaborate where a condition holds. What is assumed there is known there alone."""
-    path, facts, floor = frame.path, frame.facts, frame.floor
-    choices, stated = len(frame.decisions), len(frame.stated)
-    frame.path = path & when
+    path, facts, floor = frame.flow.path, frame.proof.facts, frame.flow.floor
+    choices, stated = len(frame.proof.decisions), len(frame.proof.stated)
+    frame.flow.path = path & when
     try:
         yield
     finally:
-        frame.path, frame.floor = path, floor
-        for condition, outcome in frame.decisions[choices:]:
+        frame.flow.path, frame.flow.floor = path, floor
+        for condition, outcome in frame.proof.decisions[choices:]:
             facts = facts.assume(condition if outcome else condition.negate())
-        for condition, _ in frame.stated[stated:]:
+        for condition, _ in frame.proof.stated[stated:]:
             facts = facts.assume(condition)
-        frame.facts = facts
+        frame.proof.facts = facts

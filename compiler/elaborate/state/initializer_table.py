@@ -34,16 +34,16 @@ RANDOM = frozenset(name for name in INITIALIZERS if name not in ("zeros", "ones"
 
 def is_initializer(frame: Frame, name: str) -> bool:
     """Whether a name means an initializer where one may stand."""
-    return name in INITIALIZERS and name not in frame.variables and name not in frame.module.scope
+    return name in INITIALIZERS and name not in frame.scope.variables and name not in frame.module.scope
 
 
 def inside(frame: Frame, tree: syntax.Expr) -> Tensor | None:
     """`uniform[lo, hi]` inside the expression of a weight: a tensor of the weight's shape. None for anything else."""
     name, items = named(tree)
-    if frame.filling is None or not is_initializer(frame, name) or is_operation(frame, name, items):
+    if frame.alloc.initialized is None or not is_initializer(frame, name) or is_operation(frame, name, items):
         return None
     given = settings(frame, name, items, tree)
-    type = TensorType(frame.filling.elem, tuple(Axis(axis.size) for axis in frame.filling.axes))
+    type = TensorType(frame.alloc.initialized.elem, tuple(Axis(axis.size) for axis in frame.alloc.initialized.axes))
     return frame.builder.node(InitialAttrs(name, given), (), (type,), span=tree.span)[0]
 
 

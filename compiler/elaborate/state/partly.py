@@ -22,10 +22,10 @@ def seen(frame: Frame, value: Any) -> Any:
     """A value as it is where we are: what its name stands for, absent, or still open."""
     if not isinstance(value, Partly):
         return value
-    left = tuple((when, each) for when, each in value.cases if not frame.path.excludes(when))
+    left = tuple((when, each) for when, each in value.cases if not frame.flow.path.excludes(when))
     if not left:
         return Absent(value.name, value.span)
-    if len(left) == 1 and frame.path.implies(left[0][0]):
+    if len(left) == 1 and frame.flow.path.implies(left[0][0]):
         return left[0][1]
     return value if len(left) == len(value.cases) else Partly(value.name, left, value.span)
 
@@ -53,7 +53,7 @@ def is_there(frame: Frame, value: Any) -> Any:
     match seen(frame, value):
         case Absent():
             return False
-        case Partly() as partly if not frame.path.implies(partly.when):
+        case Partly() as partly if not frame.flow.path.implies(partly.when):
             return Choice(partly.when, partly.tensor)
         case found if found is BROKEN:
             return BROKEN
@@ -64,9 +64,9 @@ def is_there(frame: Frame, value: Any) -> Any:
 def trains(frame: Frame) -> bool | Choice:
     """`training`: known inside of `if training:`, else a choice of run time."""
     phase = atom(TRAINING)
-    if frame.path.implies(phase):
+    if frame.flow.path.implies(phase):
         return True
-    return False if frame.path.excludes(phase) else Choice(phase)
+    return False if frame.flow.path.excludes(phase) else Choice(phase)
 
 
 def partly(frame: Frame, name: str, cases: Sequence[tuple[Presence, Any]], span: Span | None) -> Any:
@@ -124,7 +124,7 @@ class Joined:
         cases = [*self._tensor(name, tensors, what or f"`{name}`", labels), *self._list(name, lists), *others]
         if any(value is BROKEN for _, value in cases):
             return BROKEN
-        return partly(self.frame, name, cases, self.frame.bound_at.get(name, self.span))
+        return partly(self.frame, name, cases, self.frame.scope.bound_at.get(name, self.span))
 
     def _tensor(
         self, name: str, found: Sequence[tuple[Presence, Tensor] | None], what: str, labels: tuple[Label, ...]
@@ -203,5 +203,5 @@ def same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
         a.elem == b.elem
         and len(a.axes) == len(b.axes)
         and all((x.pack is None) == (y.pack is None) for x, y in zip(a.axes, b.axes, strict=True))
-        and all(frame.facts.equal(x.size, y.size) for x, y in zip(a.axes, b.axes, strict=True))
+        and all(frame.proof.facts.equal(x.size, y.size) for x, y in zip(a.axes, b.axes, strict=True))
     )

@@ -18,8 +18,8 @@ def hint(frame: Frame, pattern: Pattern, types: Sequence[object], place: Span | 
         return  # the library's patterns are no concern of its users
     said: set[str] = set()
     for name, found, inside in _sizes(pattern, types):
-        known = frame.variables.get(name)
-        if name not in said and isinstance(known, Size) and not frame.facts.equal(known, found):
+        known = frame.scope.variables.get(name)
+        if name not in said and isinstance(known, Size) and not frame.proof.facts.equal(known, found):
             said.add(name)
             frame.report(
                 "H0906",

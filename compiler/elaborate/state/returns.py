@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ogive.compiler.elaborate.state.frame import Rest
+from ogive.compiler.elaborate.state.control_flow import Continuation
 from ogive.compiler.elaborate.state.values import Absent, Tensor
 from ogive.compiler.ir.presence import Presence
 from ogive.grammar import syntax
@@ -45,7 +45,7 @@ def omitted(value: Any) -> bool:
     return isinstance(value, Absent) and value.name == OMITTED
 
 
-def returns_names(after: Sequence[Rest]) -> bool:
+def returns_names(after: Sequence[Continuation]) -> bool:
     """Whether all that follows is a `return` of names, which every path may end in."""
     rest = next((each.statements for each in reversed(after) if each.statements), ())
     match list(rest):

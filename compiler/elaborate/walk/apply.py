@@ -42,7 +42,7 @@ from ogive.grammar.source import Span
 
 def call(frame: Frame, tree: syntax.Call) -> Any:
     """`func(args)`."""
-    if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.variables:
+    if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.scope.variables:
         return _given(frame, tree)
     if isinstance(tree.func, syntax.Attribute) and tree.func.name in OPS:
         _no_method(frame, tree, tree.func)
@@ -61,7 +61,7 @@ def _no_method(frame: Frame, tree: syntax.Call, func: syntax.Attribute) -> None:
     root = func.base
     while isinstance(root, syntax.Call | syntax.Attribute | syntax.Brackets):
         root = root.func if isinstance(root, syntax.Call) else root.base
-    if isinstance(root, syntax.Name) and not isinstance(frame.variables.get(root.id), Tensor | Param):
+    if isinstance(root, syntax.Name) and not isinstance(frame.scope.variables.get(root.id), Tensor | Param):
         return
     base = frame.evaluate(func.base)
     if not isinstance(base, Tensor):

@@ -81,14 +81,14 @@ def template(frame: Frame, tree: syntax.Brackets) -> Any:
 
 
 def _known(frame: Frame, name: str) -> bool:
-    return name in frame.variables or name in frame.module.scope
+    return name in frame.scope.variables or name in frame.module.scope
 
 
 def _base(frame: Frame, tree: syntax.Brackets) -> Any:
     """What stands before the brackets; a name that is a compile-time function and an operation is the operation."""
     if isinstance(tree.base, syntax.Name):
         name = tree.base.id
-        if name not in frame.variables and name not in frame.module.scope and name in OPS:
+        if name not in frame.scope.variables and name not in frame.module.scope and name in OPS:
             return OpTemplate(OPS[name], span=tree.base.span)
     return frame.evaluate(tree.base)
 

@@ -31,7 +31,7 @@ def branch(
     """
     if choice.negated:
         then, orelse = orelse, then
-    short = returns_names(frame.after)
+    short = returns_names(frame.flow.continuations)
     names = list(dict.fromkeys((*bound_in(then), *bound_in(orelse))))
     absent = {name: Absent(name, span) for name in names if not means_something(frame, name)}
     arms = [
@@ -41,16 +41,16 @@ def branch(
     if all(arm.returned is None for arm in arms):
         _join(frame, choice, arms, names, span)
         return
-    frame.returned, frame.returned_at = (), span  # where something is wrong, nothing more is said
+    frame.flow.returned, frame.flow.returned_at = (), span  # where something is wrong, nothing more is said
     if any(arm.returned == () for arm in arms):
         return
     waiting = [arm for arm in arms if arm.returned is None]
     again = any(isinstance(arm.returned, Partial) for arm in arms)  # the rest is a part of more than one path
     if waiting and not again:
         _go_on(frame, waiting[0], span)
-    frame.returned = _leave(frame, choice, arms, span)
-    if isinstance(frame.returned, Partial) and again:
-        frame.returned = _resume(frame, frame.returned, span)
+    frame.flow.returned = _leave(frame, choice, arms, span)
+    if isinstance(frame.flow.returned, Partial) and again:
+        frame.flow.returned = _resume(frame, frame.flow.returned, span)
 
 
 def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
@@ -83,13 +83,13 @@ def _arm(
     """One arm. `absent` are names that one of the arms binds; `alone`: what follows the choice belongs to this one,
     since the other surely returns, or to both.
     """
-    yields, frame.yields = frame.yields, None if frame.yields is None else []
+    yields, frame.flow.yields = frame.flow.yields, None if frame.flow.yields is None else []
     with frame.region() as inner, where(frame, when):
-        frame.floor = frame.floor if alone else len(frame.after)
-        frame.variables = {**absent, **frame.variables}
+        frame.flow.floor = frame.flow.floor if alone else len(frame.flow.continuations)
+        frame.scope.variables = {**absent, **frame.scope.variables}
         frame.execute(tuple(body))
-        arm = Arm(inner, when, dict(frame.variables), frame.returned, frame.yields or [])
-    frame.returned, frame.yields = None, yields
+        arm = Arm(inner, when, dict(frame.scope.variables), frame.flow.returned, frame.flow.yields or [])
+    frame.flow.returned, frame.flow.yields = None, yields
     return arm
 
 
@@ -104,9 +104,9 @@ def _join(frame: Frame, choice: Choice, arms: Sequence[Arm], names: Sequence[str
         if name not in yields:
             yields[name] = tree, joined.value(name, (sides[0], sides[1]))
     made = close(frame, choice, arms, joined.pairs, tuple(joined.hints), span)
-    frame.variables.update({name: filled(value, made) for name, value in values.items()})
-    if frame.yields is not None:
-        frame.yields += [(tree, filled(value, made)) for tree, value in yields.values()]
+    frame.scope.variables.update({name: filled(value, made) for name, value in values.items()})
+    if frame.flow.yields is not None:
+        frame.flow.yields += [(tree, filled(value, made)) for tree, value in yields.values()]
 
 
 def _sides(arms: Sequence[Arm], name: str) -> tuple[Any, Any]:
@@ -119,21 +119,21 @@ def _sides(arms: Sequence[Arm], name: str) -> tuple[Any, Any]:
 
 def _go_on(frame: Frame, arm: Arm, span: Span) -> None:
     """Run what follows the choice in an arm that did not return: to the end of the block, or of the arm around it."""
-    saved, frame.returned = frame.after, None
+    saved, frame.flow.returned = frame.flow.continuations, None
     with frame.region(arm.inner), where(frame, arm.when):
-        frame.variables = arm.variables
-        while len(frame.after) > frame.floor and frame.returned is None:
-            rest, frame.after = frame.after[-1], frame.after[:-1]
+        frame.scope.variables = arm.variables
+        while len(frame.flow.continuations) > frame.flow.floor and frame.flow.returned is None:
+            rest, frame.flow.continuations = frame.flow.continuations[-1], frame.flow.continuations[:-1]
             try:
-                with frame.back_at(rest.depth):
+                with frame.alloc.back_at(rest.depth):
                     rest.run()
             except Fault:  # in an iteration, which has said it
-                frame.lost, frame.returned = True, ()
-        arm.returned, arm.variables = frame.returned, dict(frame.variables)
-    frame.after = saved
-    frame.returned = ()
-    if arm.returned is None and not frame.floor:
-        if not frame.lost:
+                frame.flow.lost, frame.flow.returned = True, ()
+        arm.returned, arm.variables = frame.flow.returned, dict(frame.scope.variables)
+    frame.flow.continuations = saved
+    frame.flow.returned = ()
+    if arm.returned is None and not frame.flow.floor:
+        if not frame.flow.lost:
             frame.report("E0601", "one path of this choice returns, the other does not", span)
         arm.returned = ()
 
@@ -157,7 +157,7 @@ def _leave(frame: Frame, choice: Choice, arms: Sequence[Arm], span: Span) -> Any
     when = NEVER
     for arm in arms:
         when = when | (arm.when & arm.returns)
-    whole = frame.path.implies(when)
+    whole = frame.flow.path.implies(when)
     left = {} if whole else {name: joined.value(name, _going_on(arms, name)) for name in _changed(frame, arms)}
     flag = None if whole else _flag(frame, joined, arms, values, when)
     hints = (*("",) * unnamed, *joined.hints[unnamed:])
@@ -167,7 +167,7 @@ def _leave(frame: Frame, choice: Choice, arms: Sequence[Arm], span: Span) -> Any
         return ()
     if whole:
         return found
-    frame.variables.update({name: filled(value, made) for name, value in left.items()})
+    frame.scope.variables.update({name: filled(value, made) for name, value in left.items()})
     return Partial(when, found, filled(flag, made))
 
 
@@ -198,7 +198,7 @@ def _changed(frame: Frame, arms: Sequence[Arm]) -> list[str]:
     found: dict[str, None] = {}
     for arm in arms:
         if not isinstance(arm.returned, tuple):
-            found.update((n, None) for n, value in arm.variables.items() if frame.variables.get(n) is not value)
+            found.update((n, None) for n, value in arm.variables.items() if frame.scope.variables.get(n) is not value)
     return list(found)
 
 
@@ -225,7 +225,7 @@ def _flag(frame: Frame, joined: Joined, arms: Sequence[Arm], values: Sequence[tu
 
 
 def _same(frame: Frame, a: Presence, b: Presence) -> bool:
-    return (frame.path & a) == (frame.path & b)
+    return (frame.flow.path & a) == (frame.flow.path & b)
 
 
 def _resume(frame: Frame, partial: Partial, span: Span) -> Any:
@@ -234,7 +234,7 @@ def _resume(frame: Frame, partial: Partial, span: Span) -> Any:
     arms = []
     for when in (partial.when, ~partial.when):
         with frame.region() as inner, where(frame, when):
-            arms.append(Arm(inner, when, dict(frame.variables)))
+            arms.append(Arm(inner, when, dict(frame.scope.variables)))
     with where(frame, partial.when):
         arms[0].returned = tuple((seen(frame, value), place) for value, place in partial.values)
     _go_on(frame, arms[1], span)

@@ -31,8 +31,8 @@ def constant(session: Session, ref: ConstRef) -> Any:
 
 def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
     """The value of `const name[statics] = e` at some statics: its names are those of its own module."""
-    held = frame.module, frame.variables
-    frame.module, frame.variables = ref.module, dict(given)
+    held = frame.module, frame.scope.variables
+    frame.module, frame.scope.variables = ref.module, dict(given)
     try:
         for decl in ref.tree.statics:
             if decl.name in given:
@@ -40,10 +40,10 @@ def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
             if decl.default is None:
                 raise frame.fail("E0402", f"the static `{decl.name}` of `{ref.name}` is not given", span)
             wanted = statics.kinds(decl, ref.tree)
-            frame.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
+            frame.scope.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
         return _value(frame, ref)
     finally:
-        frame.module, frame.variables = held
+        frame.module, frame.scope.variables = held
 
 
 def _value(frame: Frame, ref: ConstRef) -> Any:

@@ -31,12 +31,12 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
     for dim in tree.dims:
         if not isinstance(dim, syntax.StarDim):
             slots.append(dim)
-        elif (dim.name or "...") in frame.variables:
+        elif (dim.name or "...") in frame.scope.variables:
             slots.extend(star_axes(frame, dim) or ())
         else:  # a pack that nothing binds: the axes that the body gives
             count = len(actual.axes) - len(tree.dims) + 1
             free = actual.axes[len(slots) : len(slots) + max(count, 0)]
-            frame.variables[dim.name or "..."] = PackValue(dim.name or "...", free)
+            frame.scope.variables[dim.name or "..."] = PackValue(dim.name or "...", free)
             slots.extend(free)
     if len(slots) != len(actual.axes):
         raise frame.fail(
@@ -61,8 +61,8 @@ def declared_type(frame: Frame, tree: syntax.TypeExpr, actual: TensorType, span:
 
 
 def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text: str) -> Axis:
-    if isinstance(dim, syntax.Name) and dim.id not in frame.variables and dim.id not in frame.module.scope:
-        frame.variables[dim.id] = axis.size
+    if isinstance(dim, syntax.Name) and dim.id not in frame.scope.variables and dim.id not in frame.module.scope:
+        frame.scope.variables[dim.id] = axis.size
         return axis.labelled(dim.id)
     value = evaluate(frame, dim)
     if isinstance(value, Size):

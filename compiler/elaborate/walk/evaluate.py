@@ -10,7 +10,8 @@ from ogive.compiler.elaborate.rules import arithmetic
 from ogive.compiler.elaborate.rules.checker import operation, within_terms
 from ogive.compiler.elaborate.state import initializer_table as initializers
 from ogive.compiler.elaborate.state import weight_paths as places
-from ogive.compiler.elaborate.state.frame import Frame, Place
+from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     BlockRef,
@@ -48,7 +49,7 @@ def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
 
 
 def _name(frame: Frame, tree: syntax.Name, name: str | None) -> Any:
-    if frame.filling is not None and (made := initializers.inside(frame, tree)) is not None:
+    if frame.alloc.initialized is not None and (made := initializers.inside(frame, tree)) is not None:
         return made
     return lookup(frame, tree.id, tree.span)
 
@@ -66,7 +67,7 @@ def _list(frame: Frame, tree: syntax.ListExpr | syntax.TupleExpr, name: str | No
 
 
 def _brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
-    if frame.filling is not None and (made := initializers.inside(frame, tree)) is not None:
+    if frame.alloc.initialized is not None and (made := initializers.inside(frame, tree)) is not None:
         return made
     return brackets.brackets(frame, tree, name)
 
@@ -149,20 +150,20 @@ def _comprehension(frame: Frame, tree: syntax.Comprehension, name: str | None) -
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
     if items is None:
         return BROKEN
-    saved = {target: frame.variables.get(target, BROKEN) for target in tree.targets}
-    known = {target for target in tree.targets if target in frame.variables}
+    saved = {target: frame.scope.variables.get(target, BROKEN) for target in tree.targets}
+    known = {target for target in tree.targets if target in frame.scope.variables}
     found = []
     for item in items:
         frame.session.count()
         values = unpack(frame, item, len(tree.targets), tree.span) if len(tree.targets) > 1 else (item,)
-        frame.variables.update(zip(tree.targets, values, strict=True))
+        frame.scope.variables.update(zip(tree.targets, values, strict=True))
         if tree.condition is None or truth(frame, evaluate(frame, tree.condition), tree.condition.span):
             found.append(evaluate(frame, tree.element))
     for target in tree.targets:
         if target in known:
-            frame.variables[target] = saved[target]
+            frame.scope.variables[target] = saved[target]
         else:
-            frame.variables.pop(target, None)
+            frame.scope.variables.pop(target, None)
     return arithmetic.within(frame, tuple(found), tree.span)
 
 
@@ -239,11 +240,11 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
 
 def _beside(frame: Frame, known: Condition, tree: syntax.Expr) -> Any:
     """The value of the second of two conditions, which counts only where the first leaves it open."""
-    saved, frame.facts = frame.facts, frame.facts.assume(known)
+    saved, frame.proof.facts = frame.proof.facts, frame.proof.facts.assume(known)
     try:
         return evaluate(frame, tree)
     finally:
-        frame.facts = saved
+        frame.proof.facts = saved
 
 
 def _compare(frame: Frame, tree: syntax.Compare, name: str | None) -> Any:
@@ -287,7 +288,7 @@ def compose(frame: Frame, tree: syntax.Compose, name: str | None) -> Any:
         return Composite(tuple(_part(frame, part) for part in tree.parts))
     path = frame.path_for(tree, name, name, tree.span)
     names = places.plan_members(tree.parts, lambda e: block_name(frame, e))
-    with frame.inside(Place(path, names)):
+    with frame.alloc.inside(WeightScope(path, names)):
         return Composite(tuple(_part(frame, part) for part in tree.parts))
 
 

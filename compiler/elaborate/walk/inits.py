@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ogive.compiler.elaborate.state.frame import Frame, Override
+from ogive.compiler.elaborate.state.allocation import Override
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import Fault
 from ogive.compiler.elaborate.walk import weights
 from ogive.compiler.ir.model import Init, Weight
@@ -16,7 +17,7 @@ from ogive.compiler.ir.weights import turns_in, weight_types
 
 def finish_inits(frame: Frame) -> None:
     """Resolve `init` targets against what the body allocated: a path beats a block, a later one an earlier one."""
-    for override in sorted(frame.inits, key=lambda each: _is_path(each.target)):
+    for override in sorted(frame.alloc.inits, key=lambda each: _is_path(each.target)):
         try:
             found = _apply_init(frame, override)
         except Fault:
@@ -37,7 +38,7 @@ def _hidden(frame: Frame) -> bool:
 
 def finish_keeps(frame: Frame) -> None:
     """Resolve `keep path = f` against what the body allocated."""
-    for override in frame.keeps:
+    for override in frame.alloc.keeps:
         text = ".".join(override.target)
         try:
             found = _targets(frame, override)
@@ -50,22 +51,22 @@ def finish_keeps(frame: Frame) -> None:
 
 
 def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:
-    members = [(index, member) for index, member in enumerate(frame.members) if member is not None]
+    members = [(index, member) for index, member in enumerate(frame.alloc.members) if member is not None]
     return [(index, path) for index, member in members for path in _matches(member, override.target)]
 
 
 def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
-    member: Any = frame.members[index]
+    member: Any = frame.alloc.members[index]
     assert not isinstance(override.init, Init)
-    saved, frame.variables = frame.variables, dict(override.variables)
+    saved, frame.scope.variables = frame.scope.variables, dict(override.variables)
     try:
         graph = weights.constraint(frame, override.init, _type_of(member, path))
     finally:
-        frame.variables = saved
+        frame.scope.variables = saved
     if isinstance(member, InstanceMember):
-        frame.members[index] = replace(member, keeps=(*member.keeps, (path, graph)))
+        frame.alloc.members[index] = replace(member, keeps=(*member.keeps, (path, graph)))
     else:
-        frame.members[index] = replace(member, keep=graph)
+        frame.alloc.members[index] = replace(member, keep=graph)
 
 
 def _type_of(member: Any, path: str) -> TensorType:
@@ -88,13 +89,13 @@ def _is_path(target: tuple[str, ...]) -> bool:
 
 def _apply_init(frame: Frame, override: Override) -> bool:
     found = False
-    for index, member in enumerate(frame.members):
+    for index, member in enumerate(frame.alloc.members):
         if member is None:
             continue
         paths = _matches(member, override.target)
         found = found or bool(paths)
         for path in paths:
-            frame.members[index] = member = _overridden(member, path, _made(frame, override, member, path))
+            frame.alloc.members[index] = member = _overridden(member, path, _made(frame, override, member, path))
     return found
 
 
@@ -103,11 +104,11 @@ def _made(frame: Frame, override: Override, member: Any, path: str) -> Init:
     if isinstance(override.init, Init):
         return override.init
     type = _type_of(member, path)
-    saved, frame.variables = frame.variables, dict(override.variables)
+    saved, frame.scope.variables = frame.scope.variables, dict(override.variables)
     try:
         return weights.initializer(frame, override.init, type)
     finally:
-        frame.variables = saved
+        frame.scope.variables = saved
 
 
 def _overridden(member: Any, path: str, init: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 from ogive.compiler.elaborate.rules.checker import RuleChecker, at_least, present
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
-from ogive.compiler.elaborate.state.frame import Frame, Place
+from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import kept, lost, operand, partly, region_input, same_type, seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -45,11 +46,11 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         return
     if isinstance(count, UnknownStatic):
         raise Undecided(count.name, tree.count.span)
-    if not isinstance(count, Size) or not frame.flow(ge(count, 0), tree.count.span, "`repeat` demands"):
+    if not isinstance(count, Size) or not frame.proof.infer(ge(count, 0), tree.count.span, "`repeat` demands"):
         shown = count if isinstance(count, Size) else kind_of(count)
         raise frame.fail("E0407", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
-    frame.add(Loop(path, count))
+    frame.alloc.add(Loop(path, count))
     turns, number = _turns(frame, tree, count)
     loop = _Loop(frame, tree.body, path + ".*", [], turns, number)
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
@@ -116,7 +117,7 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     if any(value is BROKEN for _, value in carried):
         _lose(frame, tree.body)
         return
-    prefix = frame.place.prefix
+    prefix = frame.alloc.scope.prefix
     loop = _Loop(frame, tree.body, None, carried, steps, None)
     drop = {name: position for (name, _), position in zip(steps, positions, strict=True)}
     axis = positions[0]
@@ -173,7 +174,7 @@ class _Loop:
         self.index: Unknown | None = None  # the number of the turn, where the body reads it
         known = {n for n, _ in carries}
         bound = bound_in(self.body)
-        before = {n: kept(seen(frame, frame.variables[n])) for n in bound if n in frame.variables}
+        before = {n: kept(seen(frame, frame.scope.variables[n])) for n in bound if n in frame.scope.variables}
         outer = [(n, tensor) for n, v in before.items() if n not in known and (tensor := operand(v)) is not None]
         self.carried: list[tuple[str, Tensor]] = [*carries, *outer]
         self.frozen = {n: v for n, v in before.items() if n not in dict(self.carried) and not lost(v)}
@@ -195,25 +196,27 @@ class _Loop:
         frame = self.frame
         failed = len(frame.diagnostics)
         names = (
-            places.plan(self.body, frame.session.block_names(frame)) if self.prefix is not None else frame.place.names
+            places.plan(self.body, frame.session.block_names(frame))
+            if self.prefix is not None
+            else frame.alloc.scope.names
         )
-        place = Place(self.prefix if self.prefix is not None else frame.place.prefix, names)
+        place = WeightScope(self.prefix if self.prefix is not None else frame.alloc.scope.prefix, names)
         collected: list[tuple[syntax.Yield, Any]] = []
-        saved = frame.yields
-        with frame.region() as inner, frame.inside(place):
-            frame.loops += 1
-            frame.yields = collected
+        saved = frame.flow.yields
+        with frame.region() as inner, frame.alloc.inside(place):
+            frame.flow.loops += 1
+            frame.flow.yields = collected
             for name, value in self.carried:
-                frame.variables[name] = region_input(inner, name, value, value.type)
+                frame.scope.variables[name] = region_input(inner, name, value, value.type)
             for name, value in self.turns:
                 kind = turn(value.type)
                 if drop is not None:
                     kind = TensorType(kind.elem, tuple(a for i, a in enumerate(kind.axes) if i != drop[name]))
-                frame.variables[name] = inner.input(name, kind, value.born)
+                frame.scope.variables[name] = inner.input(name, kind, value.born)
             if self.number is not None:
                 self.index = Unknown(self.number, 0)
-                frame.turn_numbers |= {self.index}
-                frame.variables[self.number] = size(self.index)
+                frame.proof.loop_indices |= {self.index}
+                frame.scope.variables[self.number] = size(self.index)
             frame.execute(self.body)
             results = self._results()
             yields = [(tree, tensor) for tree, value in collected if (tensor := operand(value)) is not None]
@@ -221,15 +224,15 @@ class _Loop:
                 outs = tuple(frame.builder.use(t) for t in results) + tuple(inner.use(t) for _, t in yields)
                 self.graph = inner.finish(outs)
                 self.captured = inner.captured()
-            frame.loops -= 1
-        frame.yields = saved
+            frame.flow.loops -= 1
+        frame.flow.yields = saved
         if self.graph is None or any(d.severity == "error" for d in frame.diagnostics[failed:]):
             self.graph = None
             _lose(frame, self.body)
             for name, value in self.carried:  # their types are known: what follows can still be checked
                 if name == self.lost:
                     continue
-                frame.variables[name] = frame.builder.node("broken", (), (value.type,))[0]
+                frame.scope.variables[name] = frame.builder.node("broken", (), (value.type,))[0]
             return
         self.outputs = [(n, t.type, t.when) for n, t in self.carried]
         for tree, tensor in yields:
@@ -250,7 +253,7 @@ class _Loop:
         """The carried values at the end of a turn; their types may not have changed."""
         frame, found = self.frame, []
         for name, before in self.carried:
-            value = seen(frame, frame.variables.get(name))
+            value = seen(frame, frame.scope.variables.get(name))
             after = operand(value)
             if value is BROKEN:
                 return None
@@ -258,10 +261,10 @@ class _Loop:
                 frame.report(
                     "E0302",
                     f"`{name}` is carried: it enters the iteration as {before.type} and leaves it as {kind_of(value)}",
-                    frame.bound_at.get(name, self.body[-1].span),
+                    frame.scope.bound_at.get(name, self.body[-1].span),
                 )
                 return None
-            if (frame.path & before.when) != (frame.path & after.when):
+            if (frame.flow.path & before.when) != (frame.flow.path & after.when):
                 self._appears(name, before.when, after.when)
                 return None
             if not same_type(frame, before.type, after.type):
@@ -271,7 +274,7 @@ class _Loop:
         for name in self.fresh:
             self._ends(name)
         for name, was in self.frozen.items():
-            now = seen(frame, frame.variables.get(name))
+            now = seen(frame, frame.scope.variables.get(name))
             if isinstance(was, Absent):
                 if not isinstance(now, Absent):
                     self._ends(name)
@@ -282,7 +285,7 @@ class _Loop:
                 frame.report(
                     "E0302",
                     f"`{name}` is {kind_of(was)}: it is not carried through a loop",
-                    frame.bound_at.get(name, self.body[-1].span),
+                    frame.scope.bound_at.get(name, self.body[-1].span),
                     help="`for` unrolls: there numbers, lists and types may change from turn to turn",
                 )
                 return None
@@ -290,7 +293,7 @@ class _Loop:
 
     def _ends(self, name: str) -> None:
         """Note a name that nothing bound before the loop."""
-        value = seen(self.frame, self.frame.variables.get(name))
+        value = seen(self.frame, self.frame.scope.variables.get(name))
         if not isinstance(value, (Absent, Gone, NoneType)):
             self.own[name] = value.when if isinstance(value, Partly) else ALWAYS
 
@@ -306,7 +309,7 @@ class _Loop:
             "E0302",
             f"`{name}` is carried, and whether it is there changes in the loop: before it, {_told(before)}, "
             f"and after an iteration, {_told(after)}",
-            self.frame.bound_at.get(name, self.body[-1].span),
+            self.frame.scope.bound_at.get(name, self.body[-1].span),
             help="bind it before the loop on the same paths, or give what an iteration binds a name of its own",
         )
 
@@ -316,7 +319,7 @@ class _Loop:
         self.frame.report(
             "E0302",
             f"`{name}` changes its type in the loop, from {before.type} to {after.type}",
-            self.frame.bound_at.get(name, self.body[-1].span),
+            self.frame.scope.bound_at.get(name, self.body[-1].span),
             note=f"this is {after.type}",
             labels=labels,
             help="each turn must give what it takes; `for` unrolls a compile-time list, there types may change",
@@ -339,15 +342,17 @@ class _Loop:
         )
         for name, when in self.own.items():
             if means_something(frame, name):
-                frame.variables.pop(name, None)
+                frame.scope.variables.pop(name, None)
             else:
-                place = frame.bound_at.get(name, span)
-                frame.variables[name] = partly(frame, name, [(when, Gone(name, place))], place)
+                place = frame.scope.bound_at.get(name, span)
+                frame.scope.variables[name] = partly(frame, name, [(when, Gone(name, place))], place)
         for name in (*self.fresh, *yielded_in(self.body)):
-            if name not in frame.variables and not means_something(frame, name):
-                frame.variables[name] = Absent(name, span)  # bound or collected on paths that are never taken here
+            if name not in frame.scope.variables and not means_something(frame, name):
+                frame.scope.variables[name] = Absent(
+                    name, span
+                )  # bound or collected on paths that are never taken here
         for (name, _, when), value in zip(self.outputs, made, strict=True):
-            frame.variables[name] = partly(frame, name, [(when, value)], span)
+            frame.scope.variables[name] = partly(frame, name, [(when, value)], span)
 
 
 def _told(when: Presence) -> str:
@@ -357,5 +362,5 @@ def _told(when: Presence) -> str:
 def _lose(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Nothing that a broken body binds is known afterwards."""
     for name in lost_in(body):
-        if name not in frame.fixed:
-            frame.variables[name] = BROKEN
+        if name not in frame.scope.fixed:
+            frame.scope.variables[name] = BROKEN

@@ -40,8 +40,8 @@ PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the
 
 def lookup(frame: Frame, name: str, span: Span) -> Any:
     """What a name means here."""
-    if name in frame.variables:
-        value = seen(frame, frame.variables[name])
+    if name in frame.scope.variables:
+        value = seen(frame, frame.scope.variables[name])
         if gone(value):
             raise _of_a_loop(frame, value, span)
         return read(frame, value)
@@ -91,7 +91,7 @@ def read(frame: Frame, value: Any) -> Any:
     if isinstance(value, Instance):
         value.used = True
     if isinstance(value, Param):
-        frame.read.add(value.path)
+        frame.alloc.read.add(value.path)
         return frame.builder.weight(value.path, value.type, value.span)
     return value
 
@@ -158,7 +158,7 @@ def _peer(frame: Frame, tree: syntax.Attribute) -> syntax.Name | None:
         base = base.base
     if not isinstance(base, syntax.Name) or base.id not in PREFIXES:
         return None
-    return None if base.id in frame.variables or base.id in frame.module.scope or frame.module.broken else base
+    return None if base.id in frame.scope.variables or base.id in frame.module.scope or frame.module.broken else base
 
 
 def block_name(frame: Frame, tree: syntax.Expr) -> str | None:
@@ -168,10 +168,10 @@ def block_name(frame: Frame, tree: syntax.Expr) -> str | None:
         base = base.base
     match base:
         case syntax.Name(id=id):
-            entry = frame.variables.get(id) or frame.module.scope.get(id)
+            entry = frame.scope.variables.get(id) or frame.module.scope.get(id)
         case syntax.Attribute(base=syntax.Name(id=id), name=name):
             holder = frame.module.scope.get(id)
-            entry = holder.scope.get(name) if isinstance(holder, Module) and id not in frame.variables else None
+            entry = holder.scope.get(name) if isinstance(holder, Module) and id not in frame.scope.variables else None
         case _:
             return None
     match entry:

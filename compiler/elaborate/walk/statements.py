@@ -9,7 +9,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import present
 from ogive.compiler.elaborate.state import weight_paths as places
-from ogive.compiler.elaborate.state.frame import Frame, Place, Rest
+from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control_flow import Continuation
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -42,26 +44,26 @@ from ogive.grammar.source import Span
 
 def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
-    after, depth = frame.after, len(frame.places)
+    after, depth = frame.flow.continuations, len(frame.alloc.scopes)
     for index, statement in enumerate(body):
-        if frame.returned is not None:
+        if frame.flow.returned is not None:
             if isinstance(body[index - 1], syntax.Return):
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         rest = body[index + 1 :]
-        after.append(Rest(rest, depth, partial(execute, frame, rest)))
+        after.append(Continuation(rest, depth, partial(execute, frame, rest)))
         try:
             _run(frame, statement)
         except Fault:
             for name in lost_in((statement,)):
-                if name not in frame.fixed:
-                    frame.variables[name] = BROKEN
+                if name not in frame.scope.fixed:
+                    frame.scope.variables[name] = BROKEN
             if isinstance(statement, (syntax.Return, syntax.If, syntax.For)):
-                frame.lost = True
+                frame.flow.lost = True
             if isinstance(statement, syntax.Return):
-                frame.returned = ()
+                frame.flow.returned = ()
         finally:
-            frame.after = after
+            frame.flow.continuations = after
             after.pop()
 
 
@@ -138,25 +140,28 @@ def _is_call(tree: syntax.Expr) -> bool:
 def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     """Bind a name. Tensors, numbers and lists may be bound again; instances and weights may not."""
     name = target.name
-    before = seen(frame, frame.variables.get(name))
-    if name in frame.fixed:
+    before = seen(frame, frame.scope.variables.get(name))
+    if name in frame.scope.fixed:
         if isinstance(before, Absent | Gone | NoneType):  # it is another's name: what it is here is not known
-            frame.variables[name] = BROKEN
+            frame.scope.variables[name] = BROKEN
         raise frame.fail(
             "E0204",
             f"`{name}` is defined twice",
             target.span,
-            labels=(Label(frame.fixed[name], "an instance or a weight is bound here"),),
+            labels=(Label(frame.scope.fixed[name], "an instance or a weight is bound here"),),
         )
     if isinstance(value, Handed):
         value = BROKEN
     if isinstance(value, (Instance, Composite)):
-        if name in frame.bound_at and not isinstance(before, Absent | Gone | NoneType):
+        if name in frame.scope.bound_at and not isinstance(before, Absent | Gone | NoneType):
             raise frame.fail(
-                "E0204", f"`{name}` is defined twice", target.span, labels=(Label(frame.bound_at[name], "first here"),)
+                "E0204",
+                f"`{name}` is defined twice",
+                target.span,
+                labels=(Label(frame.scope.bound_at[name], "first here"),),
             )
         if isinstance(value, Instance):
-            frame.fixed[name] = target.span
+            frame.scope.fixed[name] = target.span
     if isinstance(value, Tensor):
         if value.home is frame.builder:
             frame.builder.rename(value, name)
@@ -164,8 +169,8 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
             value = Tensor(value.name, value.type, value.home, target.span)
     if isinstance(value, Partly):
         value = Partly(name, value.cases, target.span)
-    frame.variables[name] = value
-    frame.bound_at[name] = target.span
+    frame.scope.variables[name] = value
+    frame.scope.bound_at[name] = target.span
 
 
 def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax.Assign) -> Any:
@@ -186,15 +191,15 @@ def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax
 
 
 def _return(frame: Frame, tree: syntax.Return) -> None:
-    if frame.loops:
+    if frame.flow.loops:
         raise frame.fail(
             "E0601",
             "a `return` inside a loop: the loop would end at its first turn",
             tree.span,
             help="bind the value, and return it after the loop",
         )
-    frame.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
-    frame.returned_at = tree.span
+    frame.flow.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
+    frame.flow.returned_at = tree.span
 
 
 def _yield(frame: Frame, tree: syntax.Yield) -> None:
@@ -203,20 +208,20 @@ def _yield(frame: Frame, tree: syntax.Yield) -> None:
         raise Fault
     if not isinstance(value.tensor if isinstance(value, Partly) else value, Tensor):
         raise frame.fail("E0407", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
-    if frame.yields is None:
+    if frame.flow.yields is None:
         raise frame.fail("E0601", "`yield` stands in a `repeat` or a `scan`", tree.span)
-    first = next((other for other, _ in frame.yields if other.target.name == tree.target.name), None)
+    first = next((other for other, _ in frame.flow.yields if other.target.name == tree.target.name), None)
     if first is not None:
         labels = (Label(first.target.span, "first here"),)
         raise frame.fail("E0204", f"`{tree.target.name}` is yielded twice", tree.target.span, labels=labels)
-    frame.yields.append((tree, value))
+    frame.flow.yields.append((tree, value))
 
 
 def _tap(frame: Frame, tree: syntax.Tap) -> None:
     value = present(frame, evaluate(frame, tree.value), tree.value.span)
     bind(frame, tree.target, value)
     if isinstance(value, Tensor):
-        place = frame.place.prefix
+        place = frame.alloc.scope.prefix
         path = f"{place}.{tree.target.name}" if place else tree.target.name
         frame.builder.node(TapAttrs(tree.target.name), (frame.builder.use(value),), (), path=path, span=tree.span)
 
@@ -239,11 +244,11 @@ def _state(frame: Frame, tree: syntax.Expr, word: str, value: Any) -> None:
             return
         case False:
             raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds", tree.span)
-        case Condition() if frame.facts.decide(value) is Answer.NEVER:
+        case Condition() if frame.proof.facts.decide(value) is Answer.NEVER:
             raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds, with what is stated before", tree.span)
         case Condition():
-            frame.stated.append((value, tree.span))
-            frame.facts = frame.facts.assume(value)
+            frame.proof.stated.append((value, tree.span))
+            frame.proof.facts = frame.proof.facts.assume(value)
         case _ if value is BROKEN:
             return
         case Choice() | _:
@@ -253,10 +258,10 @@ def _state(frame: Frame, tree: syntax.Expr, word: str, value: Any) -> None:
 def _assume(frame: Frame, tree: syntax.Assume) -> None:
     for each in tree.conditions:
         value = evaluate(frame, each)
-        if value is False or (isinstance(value, Condition) and frame.facts.decide(value) is Answer.NEVER):
+        if value is False or (isinstance(value, Condition) and frame.proof.facts.decide(value) is Answer.NEVER):
             raise frame.fail("E0401", f"`assume {each.span.text}` never holds", each.span)
         if isinstance(value, Condition):
-            frame.facts = frame.facts.assume(value)
+            frame.proof.facts = frame.proof.facts.assume(value)
             frame.builder.node(AssumeAttrs(value, each.span.text), (), (), span=tree.span)
         elif value is not True and value is not BROKEN:
             raise frame.fail("E0407", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
@@ -296,17 +301,17 @@ def _take(frame: Frame, tree: syntax.If, taken: Sequence[syntax.Stmt]) -> None:
     here = set(bound_in(taken))
     for arm in others:  # what follows may run as a part of this arm
         for name in bound_in(arm):
-            if name not in here and name not in frame.variables and not means_something(frame, name):
-                frame.variables[name] = Absent(name, _bound_where(arm, name))
+            if name not in here and name not in frame.scope.variables and not means_something(frame, name):
+                frame.scope.variables[name] = Absent(name, _bound_where(arm, name))
     execute(frame, taken)
     for arm in others:
         params = {s.target.name for s in arm if isinstance(s, syntax.ParamStmt)}
         for name in bound_in(arm):
             if name in here:
                 continue
-            known = frame.variables.get(name)
+            known = frame.scope.variables.get(name)
             if known is None or (name in params and not isinstance(known, (Param, Instance))):
-                frame.variables[name] = Absent(name, _bound_where(arm, name))
+                frame.scope.variables[name] = Absent(name, _bound_where(arm, name))
 
 
 def _bound_where(body: Sequence[syntax.Stmt], name: str) -> Span | None:
@@ -338,25 +343,25 @@ def _for(frame: Frame, tree: syntax.For) -> None:
     own = set(bound_in(tree.body))
     if not items:
         for name in own:
-            frame.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
+            frame.scope.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
 
     def turns(first: int) -> None:
         for index, item in enumerate(items[first:], first):
-            made = {name for name in own if index and _composes(frame.variables.get(name))}
-            for name in (own & frame.fixed.keys()) | made:
-                frame.fixed.pop(name, None)  # what a turn allocates is new in the next one
-                frame.variables.pop(name, None)
+            made = {name for name in own if index and _composes(frame.scope.variables.get(name))}
+            for name in (own & frame.scope.fixed.keys()) | made:
+                frame.scope.fixed.pop(name, None)  # what a turn allocates is new in the next one
+                frame.scope.variables.pop(name, None)
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):
-                frame.variables[target.name] = value
+                frame.scope.variables[target.name] = value
             said = len(frame.diagnostics)
-            place = Place(f"{path}.{index}", names)
-            others = Rest((tree,), len(frame.places), partial(turns, index + 1))
-            with frame.followed_by(others), frame.inside(place):
+            place = WeightScope(f"{path}.{index}", names)
+            others = Continuation((tree,), len(frame.alloc.scopes), partial(turns, index + 1))
+            with frame.flow.followed_by(others), frame.alloc.inside(place):
                 execute(frame, tree.body)
             if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
                 raise Fault  # the other turns would only say it again
-            if frame.returned is not None:
+            if frame.flow.returned is not None:
                 return
 
     try:

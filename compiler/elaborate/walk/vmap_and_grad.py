@@ -111,13 +111,13 @@ def lift(
             else:
                 axes = tuple(a for i, a in enumerate(tensor.type.axes) if i != place)
                 given.append(region_input(inner, tensor.name.split(".")[0], tensor, tensor.type.with_axes(*axes)))
-        saved, frame.lift = frame.lift, size if func.kind == "each" else frame.lift
+        saved, frame.alloc.stacked = frame.alloc.stacked, size if func.kind == "each" else frame.alloc.stacked
         operands, rest = given[: len(args)], given[len(args) :]
         supplied = {n: (value, item) for (n, (_, item)), value in zip(func.supplied, rest, strict=True)}
         try:
             result = apply(frame, func.func, operands, span, node=node, name=name, spans=spans, supplied=supplied)
         finally:
-            frame.lift = saved
+            frame.alloc.stacked = saved
         found = result if isinstance(result, tuple) else (result,)
         there = [operand(r) for r in found]
         if any(r is BROKEN for r in found):
@@ -204,7 +204,7 @@ def _length(
     pairs = zip(tensors, places, strict=True)
     sizes = [t.type.axes[p].size for t, p in pairs if t is not None and p is not None]
     if not sizes:
-        known = frame.variables.get(func.axis) if func.kind == "each" and isinstance(func.axis, str) else None
+        known = frame.scope.variables.get(func.axis) if func.kind == "each" and isinstance(func.axis, str) else None
         if isinstance(known, Size):
             return known
         raise frame.fail("E0305", f"`{func.kind}`: no operand has an axis labelled `{func.axis}`", span)

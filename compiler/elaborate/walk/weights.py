@@ -7,7 +7,8 @@ from typing import Any
 from ogive.compiler.elaborate.rules.checker import length, operation, present
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
-from ogive.compiler.elaborate.state.frame import Frame, Override
+from ogive.compiler.elaborate.state.allocation import Override
+from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Builder
 from ogive.compiler.elaborate.state.initializer_table import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.state.partly import seen
@@ -26,27 +27,27 @@ DEFAULT = Init("kaiming_uniform", (("a", 5**0.5), ("mode", "fan_in")))
 def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
     """`param w: [d] = init`, `state mean: [c] = zeros`."""
     name = tree.target.name
-    taken = frame.fixed.get(name) or (
-        frame.bound_at.get(name) if isinstance(frame.variables.get(name), (Tensor, Partly)) else None
+    taken = frame.scope.fixed.get(name) or (
+        frame.scope.bound_at.get(name) if isinstance(frame.scope.variables.get(name), (Tensor, Partly)) else None
     )
     if taken is not None:
         raise frame.fail("E0204", f"`{name}` is defined twice", tree.target.span, labels=(Label(taken, "first here"),))
     type = tensor_type(frame, tree.type)
     if type is None:
-        frame.variables[name] = BROKEN
+        frame.scope.variables[name] = BROKEN
         return
     if any(axis.pack is not None for axis in type.axes):
         raise Undecided(f"the number of axes of `{name}`", tree.type.span)
     for axis, place in zip(type.axes, _places(tree.type, type), strict=True):
         if not length(frame, axis.size, f"an axis of `{name}`", place):
-            frame.variables[name] = BROKEN
+            frame.scope.variables[name] = BROKEN
             return
     path = frame.path_for(tree, name, name, tree.target.span)
     init = initializer(frame, tree.init, type) if tree.init is not None else _default(tree, type)
     keep = constraint(frame, tree.keep, type) if tree.keep is not None else None
-    frame.add(Weight(path, type, "state" if tree.kind == "state" else "param", init, keep, tree.span))
-    frame.fixed[name] = tree.target.span
-    frame.variables[name] = Param(path, type, tree.target.span)
+    frame.alloc.add(Weight(path, type, "state" if tree.kind == "state" else "param", init, keep, tree.span))
+    frame.scope.fixed[name] = tree.target.span
+    frame.scope.variables[name] = Param(path, type, tree.target.span)
 
 
 def _places(tree: syntax.TypeExpr, type: TensorType) -> list[Span]:
@@ -69,13 +70,13 @@ def initializer(frame: Frame, tree: syntax.Expr, type: TensorType) -> Init:
 def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
     """The graph of an initializer that is an expression; named initializers inside it take the weight's shape."""
     saved, frame.builder = frame.builder, Builder(frame.builder.names)
-    filling, frame.filling = frame.filling, type
+    filling, frame.alloc.initialized = frame.alloc.initialized, type
     for used in names_in(tree):
-        if _at_run_time(frame.variables.get(used)):
-            frame.builder, frame.filling = saved, filling
+        if _at_run_time(frame.scope.variables.get(used)):
+            frame.builder, frame.alloc.initialized = saved, filling
             raise frame.fail(
                 "E0407",
-                f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.variables[used])}",
+                f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.scope.variables[used])}",
                 tree.span,
                 help="what hangs on an input or on another weight is computed in the body",
             )
@@ -95,7 +96,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
         _same_shape(frame, result, type, tree)
         return frame.builder.finish((frame.builder.use(result),))
     finally:
-        frame.builder, frame.filling = saved, filling
+        frame.builder, frame.alloc.initialized = saved, filling
 
 
 def _at_run_time(value: Any) -> bool:
@@ -110,7 +111,7 @@ def _filled(frame: Frame, value: Any, type: TensorType, tree: syntax.Expr) -> An
 
 def _same_shape(frame: Frame, result: Tensor, type: TensorType, tree: syntax.Expr) -> None:
     same = len(result.type.axes) == len(type.axes) and all(
-        frame.facts.equal(a.size, b.size) for a, b in zip(result.type.axes, type.axes, strict=True)
+        frame.proof.facts.equal(a.size, b.size) for a, b in zip(result.type.axes, type.axes, strict=True)
     )
     if not same:
         raise frame.fail("E0301", f"the weight is {type}, its initializer {result.type}", tree.span)
@@ -133,9 +134,9 @@ def constraint(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
 def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
     """`update mean = e`: writes a state at once, in training only."""
     name = tree.target.name
-    held = seen(frame, frame.variables.get(name))
+    held = seen(frame, frame.scope.variables.get(name))
     if not isinstance(held, Param) or not any(
-        isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.members
+        isinstance(m, Weight) and m.path == held.path and m.kind == "state" for m in frame.alloc.members
     ):
         raise frame.fail(
             "E0407", f"`{name}` is not a state", tree.target.span, help=f"declare it: `state {name}: [...] = zeros`"
@@ -146,7 +147,7 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
     if not isinstance(value, Tensor):
         raise frame.fail("E0407", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
     _same_shape(frame, value, held.type, tree.value)
-    frame.read.add(held.path)
+    frame.alloc.read.add(held.path)
     frame.builder.node(UpdateAttrs(), (frame.builder.use(value),), (), path=held.path, span=tree.span)
     frame.builder.forget((held.path,))
 
@@ -157,11 +158,11 @@ def override(frame: Frame, tree: syntax.InitStmt) -> None:
     init: Any = tree.value
     if is_initializer(frame, name) and not is_operation(frame, name, items):
         init = Init(name, settings(frame, name, items, tree.value))
-    known = dict(frame.variables)  # names mean what they mean here, not at the end of the body
+    known = dict(frame.scope.variables)  # names mean what they mean here, not at the end of the body
     for target, span in zip(tree.targets, tree.target_spans, strict=True):
-        frame.inits.append(Override(target, init, known, span))
+        frame.alloc.inits.append(Override(target, init, known, span))
 
 
 def keep(frame: Frame, tree: syntax.KeepStmt) -> None:
     """`keep lin.weight = relu`: noted, resolved when the body is done."""
-    frame.keeps.append(Override(tree.target, tree.value, dict(frame.variables), tree.target_span))
+    frame.alloc.keeps.append(Override(tree.target, tree.value, dict(frame.scope.variables), tree.target_span))

@@ -1,0 +1,58 @@
+"""What the names of a body stand for, and where each was bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ogive.compiler.elaborate.state.values import AxisRef, Tensor
+from ogive.grammar.source import Span
+
+
+@dataclass
+class BlockScope:
+    """The names of one elaboration. Those of instances, weights and states are fixed: nothing binds them again."""
+
+    variables: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=dict)  # what the names of the block's header stand for
+    fixed: dict[str, Span] = field(default_factory=dict)
+    bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
+    optional: dict[str, Tensor] = field(default_factory=dict)  # inputs that may be absent, by what asks for them
+
+    def bind(self, name: str, value: Any, span: Span) -> None:
+        """Bind a name, in place of what it stood for."""
+        self.variables[name] = value
+        self.bound_at[name] = span
+
+    def unbind(self, name: str) -> None:
+        """Forget a name, also one that is fixed: the next iteration of an unrolled loop allocates anew."""
+        self.fixed.pop(name, None)
+        self.variables.pop(name, None)
+
+    def close_header(self) -> None:
+        """What is bound so far belongs to the header of the block."""
+        self.header = dict(self.variables)
+
+    def is_given_axis(self, axis: str | int) -> bool:
+        """Whether the header binds a static to this axis: the use of the block names it."""
+        return any(isinstance(value, AxisRef) and value.where == axis for value in self.header.values())
+
+    @contextmanager
+    def local(self) -> Iterator[None]:
+        """Names that are bound inside do not leave it."""
+        saved = dict(self.variables)
+        try:
+            yield
+        finally:
+            self.variables = saved
+
+    @contextmanager
+    def replaced_by(self, variables: dict[str, Any]) -> Iterator[None]:
+        """Evaluate with other names: those that were known where the expression is written."""
+        saved, self.variables = self.variables, dict(variables)
+        try:
+            yield
+        finally:
+            self.variables = saved
