@@ -19,7 +19,7 @@ from ogive.grammar.source import Span
 
 
 class Disagreed(Exception):
-    """A call gives other inputs than those before it: the body must be elaborated anew, with `frame.calls`."""
+    """A call gives other inputs than those before it: the body must be elaborated anew, with `frame.alloc.calls`."""
 
     def __init__(self, frame: Frame) -> None:
         super().__init__("the calls of an instance give different inputs")

@@ -187,11 +187,7 @@ def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None
     if instance.use is None or instance.use.variant.running:
         instance.use = use
     instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
-    definition = use.variant.definition
-    if definition is not None and not definition.stateless and frame.alloc.members[instance.member] is None:
-        frame.alloc.members[instance.member] = InstanceMember(
-            instance.path, definition, use.bindings, lift=instance.lift, span=instance.span
-        )
+    frame.alloc.define(instance, use.variant.definition, use.bindings)
 
 
 def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> bool:

@@ -9,7 +9,6 @@ from ogive.compiler.elaborate.calls import unify
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
-from ogive.compiler.elaborate.state.block_scope import BlockScope
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -48,9 +47,7 @@ def all_open(frame: Frame, ref: BlockRef) -> Match:
 
 
 def _with_sizes(frame: Frame, ref: BlockRef, match: Match) -> Match:
-    match.env = Frame(
-        frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(match.values))
-    )
+    match.env = frame.beside(ref, match.values)
     match.env.diagnostics = frame.diagnostics
     for name in statics.input_sizes(ref.tree):
         if name not in match.sizes and name not in ref.module.scope:
@@ -71,7 +68,7 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
     declared = {d.name for d in ref.tree.statics}
     match = Match({n: v for n, v in given.items() if n in declared})
     match.sizes.update({n: v for n, v in given.items() if n not in declared and isinstance(v, Size)})
-    env = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(given)))
+    env = frame.beside(ref, given)
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     for decl in ref.tree.statics:
         if decl.name in match.values:
@@ -120,9 +117,8 @@ def typed_results(frame: Frame, func: TypedBlock, args: Sequence[Any], span: Spa
     for each in outputs:
         for dim in each.type.dims:
             if isinstance(dim, syntax.Name) and dim.id not in match.env.scope.variables:
-                match.env.scope.variables[dim.id] = size(
-                    Unknown(dim.id, 1, "size", dim.span)
-                )  # the block determines it
+                own = size(Unknown(dim.id, 1, "size", dim.span))  # the block determines it
+                match.env.scope.variables[dim.id] = own
     types = [tensor_type(match.env, each.type) for each in outputs]
     made = frame.builder.node(
         AbstractCallAttrs(func.name),

@@ -8,7 +8,6 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import births
-from ogive.compiler.elaborate.state.block_scope import BlockScope
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import BROKEN, BlockRef, PackValue, Tensor, UnknownStatic, whole
@@ -62,7 +61,7 @@ def match_inputs(
     spans: Sequence[Span],
 ) -> Match:
     """Bind the statics and sizes of a block from what is given and from the types of its arguments."""
-    env = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), scope=BlockScope(dict(given)))
+    env = frame.beside(ref, given)
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
     match = Match(dict(given), env=env)
     work = _Matcher(frame, ref, match, span, env, [], operands, spans)

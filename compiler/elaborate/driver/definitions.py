@@ -55,7 +55,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
     ref, tree = variant.ref, variant.ref.tree
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
-    frame.alloc.scopes.append(WeightScope("", places.plan(tree.body, frame.session.block_names(frame))))
+    frame.alloc.enter(WeightScope("", places.plan(tree.body, frame.session.block_names(frame))))
     frame.proof.input_sizes = frozenset(size_unknowns(found, variant.holes))
     for name, value in list(frame.scope.variables.items()):
         if isinstance(value, Handed):
@@ -114,7 +114,7 @@ def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
         frame.scope.variables[name] = fill(value, own)
     for name, axes in found.packs.items():
         frame.scope.variables[name] = PackValue(name, fill(axes, own))
-    frame.scope.header = dict(frame.scope.variables)
+    frame.scope.close_header()
 
 
 def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
@@ -284,9 +284,8 @@ def _warn_unused(frame: Frame) -> None:
         if isinstance(member, Weight) and member.path not in frame.alloc.read and member.span is not None:
             frame.report("W0901", f"the weight `{member.path}` is never used", member.span)
     for instance in frame.alloc.instances:
-        if (
-            not instance.used and instance.path.rpartition(".")[2] not in frame.scope.fixed
-        ):  # a name is seen without this
+        named = instance.path.rpartition(".")[2] in frame.scope.fixed  # a name is seen without this
+        if not instance.used and not named:
             frame.report("W0902", f"`{instance.path}` is allocated, but never applied", instance.span)
     for member in frame.alloc.members:
         named = isinstance(member, Instance) and not member.definition.stateless

@@ -50,7 +50,6 @@ from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names
 from ogive.compiler.elaborate.walk import vmap_and_grad as lifting
 from ogive.compiler.elaborate.walk.statements import execute
-from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.sizes import Condition, ExhaustedError, Facts, Unknown, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -299,8 +298,7 @@ class Session:
         sub.proof.numeric = numbered
         sub.alloc.calls = calls or {}
         for tie in tied:
-            sub.proof.decisions.append((tie, True))
-            sub.proof.facts = sub.proof.facts.assume(tie)
+            sub.proof.choose(tie, True)
         variant.decisions = sub.proof.decisions
         try:
             elaborate(sub, variant, found)
@@ -335,10 +333,7 @@ class Session:
             return None
         use = Use(variant, bindings_of(variant.holes, shape.sizes))
         instance.use, instance.bound = use, values
-        if instance.member >= 0 and frame.alloc.members[instance.member] is None and not variant.definition.stateless:
-            frame.alloc.members[instance.member] = InstanceMember(
-                instance.path, variant.definition, use.bindings, lift=instance.lift, span=instance.span
-            )
+        frame.alloc.define(instance, variant.definition, use.bindings)
         return use
 
     def misfit(self, frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:

@@ -51,10 +51,9 @@ def misfit(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
         if errors:
             frame.report(errors[0].code, f"{what}: {errors[0].message}", where, labels=labels)
             return True
-        if trial.proof.demands:
-            frame.proof.demands += [
-                Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.proof.demands
-            ]
+        demands = [Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.proof.demands]
+        if demands:
+            frame.proof.demands += demands
             return True
     return False
 
@@ -66,10 +65,9 @@ def _place(value: Any) -> Span | None:
 
 def _trial(frame: Frame, ref: BlockRef, match: Match) -> Frame:
     """A frame of its own in which the block is applied to inputs of the declared types."""
-    trial = Frame(frame.session, ref.module, ref, frame.proof.facts, (frame, {}), frame.depth + 1)
-    trial.scope.variables = {**match.values, **match.sizes}
-    trial.scope.variables |= {name: PackValue(name, axes) for name, axes in match.packs.items()}
-    trial.alloc.scopes.append(WeightScope("", {}))
+    packs = {name: PackValue(name, axes) for name, axes in match.packs.items()}
+    trial = frame.beside(ref, {**match.values, **match.sizes, **packs}, frame.depth + 1)
+    trial.alloc.enter(WeightScope("", {}))
     return trial
 
 

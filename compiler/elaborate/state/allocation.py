@@ -70,6 +70,10 @@ class Allocation:
         """Where we are in the tree of weights."""
         return self.scopes[-1]
 
+    def enter(self, scope: WeightScope) -> None:
+        """Begin a body at the scope."""
+        self.scopes.append(scope)
+
     @contextmanager
     def inside(self, scope: WeightScope) -> Iterator[None]:
         """Elaborate inside a scope."""
@@ -88,6 +92,15 @@ class Allocation:
             yield
         finally:
             self.scopes = saved
+
+    @contextmanager
+    def initializing(self, type: TensorType) -> Iterator[None]:
+        """Evaluate the initializer of a weight of this type."""
+        saved, self.initialized = self.initialized, type
+        try:
+            yield
+        finally:
+            self.initialized = saved
 
     @contextmanager
     def stacking(self, count: Size | None) -> Iterator[None]:

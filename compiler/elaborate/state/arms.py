@@ -125,15 +125,5 @@ def with_or_without(frame: Frame, tensor: Tensor, build: Callable[[Tensor | None
 @contextmanager
 def where(frame: Frame, when: Presence) -> Iterator[None]:
     """Elaborate where a condition holds. What is assumed there is known there alone."""
-    path, facts, floor = frame.flow.path, frame.proof.facts, frame.flow.floor
-    choices, stated = len(frame.proof.decisions), len(frame.proof.stated)
-    frame.flow.path = path & when
-    try:
+    with frame.proof.local(), frame.flow.where(when):
         yield
-    finally:
-        frame.flow.path, frame.flow.floor = path, floor
-        for condition, outcome in frame.proof.decisions[choices:]:
-            facts = facts.assume(condition if outcome else condition.negate())
-        for condition, _ in frame.proof.stated[stated:]:
-            facts = facts.assume(condition)
-        frame.proof.facts = facts

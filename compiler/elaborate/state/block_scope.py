@@ -26,6 +26,11 @@ class BlockScope:
         self.variables[name] = value
         self.bound_at[name] = span
 
+    def fix(self, name: str, value: Any, span: Span) -> None:
+        """Bind a name that nothing may bind again."""
+        self.fixed[name] = span
+        self.variables[name] = value
+
     def unbind(self, name: str) -> None:
         """Forget a name, also one that is fixed: the next iteration of an unrolled loop allocates anew."""
         self.fixed.pop(name, None)

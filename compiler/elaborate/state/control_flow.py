@@ -44,6 +44,20 @@ class ControlFlow:
         if returned:
             self.returned = ()
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything follows here that is ours alone to run."""
+        return len(self.continuations) > self.floor and self.returned is None
+
+    def next(self) -> Continuation:
+        """What follows here, which is run now."""
+        rest, self.continuations = self.continuations[-1], self.continuations[:-1]
+        return rest
+
+    def share_continuations(self) -> None:
+        """What follows here belongs to another path too: it is not run on this one alone."""
+        self.floor = len(self.continuations)
+
     @contextmanager
     def followed_by(self, rest: Continuation) -> Iterator[None]:
         """Run a statement, or the iteration of a `for`, that others follow."""
@@ -53,6 +67,15 @@ class ControlFlow:
             yield
         finally:
             self.continuations = saved
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Run what follows on a path that has not returned, beside one that has; afterwards nothing follows."""
+        saved, self.returned = self.continuations, None
+        try:
+            yield
+        finally:
+            self.continuations, self.returned = saved, ()
 
     @contextmanager
     def where(self, when: Presence) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,11 @@ class Frame:
 
     def __post_init__(self, facts: Facts) -> None:
         self.proof = Proof(facts)
+
+    def beside(self, ref: BlockRef, variables: Mapping[str, Any], depth: int = 0) -> Frame:
+        """A frame for the signature of a block that is used here: its names stand for values and sizes of ours."""
+        scope = BlockScope(dict(variables))
+        return Frame(self.session, ref.module, ref, self.proof.facts, (self, {}), depth, scope)
 
     # --- findings -------------------------------------------------------------------------------------------------
 
@@ -165,7 +170,7 @@ class Frame:
         return value
 
     def peek(self, condition: Condition) -> bool | None:
-        """How a condition would be settled, without making it a choice of this specialization; None where it is open."""
+        """How a condition would be settled, without making it a choice of this one; None where it is open."""
         match self.proof.facts.decide(condition):
             case Answer.ALWAYS:
                 return True
@@ -208,6 +213,16 @@ class Frame:
                 yield self.builder
         finally:
             self.builder = saved
+
+    @contextmanager
+    def in_module(self, module: Module, variables: dict[str, Any]) -> Iterator[None]:
+        """Evaluate among the names of a module, and these."""
+        saved, self.module = self.module, module
+        try:
+            with self.scope.replaced_by(variables):
+                yield
+        finally:
+            self.module = saved
 
     @contextmanager
     def separate_graph(self) -> Iterator[Builder]:

@@ -41,7 +41,7 @@ def branch(
     if all(arm.returned is None for arm in arms):
         _join(frame, choice, arms, names, span)
         return
-    frame.flow.returned, frame.flow.returned_at = (), span  # where something is wrong, nothing more is said
+    frame.flow.leave((), span)  # where something is wrong, nothing more is said
     if any(arm.returned == () for arm in arms):
         return
     waiting = [arm for arm in arms if arm.returned is None]
@@ -85,7 +85,8 @@ def _arm(
     """
     yields, frame.flow.yields = frame.flow.yields, None if frame.flow.yields is None else []
     with frame.region() as inner, where(frame, when):
-        frame.flow.floor = frame.flow.floor if alone else len(frame.flow.continuations)
+        if not alone:
+            frame.flow.share_continuations()
         frame.scope.variables = {**absent, **frame.scope.variables}
         frame.execute(tuple(body))
         arm = Arm(inner, when, dict(frame.scope.variables), frame.flow.returned, frame.flow.yields or [])
@@ -119,19 +120,16 @@ def _sides(arms: Sequence[Arm], name: str) -> tuple[Any, Any]:
 
 def _go_on(frame: Frame, arm: Arm, span: Span) -> None:
     """Run what follows the choice in an arm that did not return: to the end of the block, or of the arm around it."""
-    saved, frame.flow.returned = frame.flow.continuations, None
-    with frame.region(arm.inner), where(frame, arm.when):
+    with frame.flow.resumed(), frame.region(arm.inner), where(frame, arm.when):
         frame.scope.variables = arm.variables
-        while len(frame.flow.continuations) > frame.flow.floor and frame.flow.returned is None:
-            rest, frame.flow.continuations = frame.flow.continuations[-1], frame.flow.continuations[:-1]
+        while frame.flow.goes_on:
+            rest = frame.flow.next()
             try:
                 with frame.alloc.back_at(rest.depth):
                     rest.run()
             except Fault:  # in an iteration, which has said it
-                frame.flow.lost, frame.flow.returned = True, ()
+                frame.flow.lose(returned=True)
         arm.returned, arm.variables = frame.flow.returned, dict(frame.scope.variables)
-    frame.flow.continuations = saved
-    frame.flow.returned = ()
     if arm.returned is None and not frame.flow.floor:
         if not frame.flow.lost:
             frame.report("E0601", "one path of this choice returns, the other does not", span)

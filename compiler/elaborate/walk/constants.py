@@ -31,9 +31,7 @@ def constant(session: Session, ref: ConstRef) -> Any:
 
 def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
     """The value of `const name[statics] = e` at some statics: its names are those of its own module."""
-    held = frame.module, frame.scope.variables
-    frame.module, frame.scope.variables = ref.module, dict(given)
-    try:
+    with frame.in_module(ref.module, given):
         for decl in ref.tree.statics:
             if decl.name in given:
                 continue
@@ -42,8 +40,6 @@ def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
             wanted = statics.kinds(decl, ref.tree)
             frame.scope.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
         return _value(frame, ref)
-    finally:
-        frame.module, frame.scope.variables = held
 
 
 def _value(frame: Frame, ref: ConstRef) -> Any:

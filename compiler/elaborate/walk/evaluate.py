@@ -240,11 +240,8 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
 
 def _beside(frame: Frame, known: Condition, tree: syntax.Expr) -> Any:
     """The value of the second of two conditions, which counts only where the first leaves it open."""
-    saved, frame.proof.facts = frame.proof.facts, frame.proof.facts.assume(known)
-    try:
+    with frame.proof.assuming(known):
         return evaluate(frame, tree)
-    finally:
-        frame.proof.facts = saved
 
 
 def _compare(frame: Frame, tree: syntax.Compare, name: str | None) -> Any:

@@ -58,11 +58,8 @@ def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:
 def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
     member: Any = frame.alloc.members[index]
     assert not isinstance(override.init, Init)
-    saved, frame.scope.variables = frame.scope.variables, dict(override.variables)
-    try:
+    with frame.scope.replaced_by(override.variables):
         graph = weights.constraint(frame, override.init, _type_of(member, path))
-    finally:
-        frame.scope.variables = saved
     if isinstance(member, InstanceMember):
         frame.alloc.members[index] = replace(member, keeps=(*member.keeps, (path, graph)))
     else:
@@ -104,11 +101,8 @@ def _made(frame: Frame, override: Override, member: Any, path: str) -> Init:
     if isinstance(override.init, Init):
         return override.init
     type = _type_of(member, path)
-    saved, frame.scope.variables = frame.scope.variables, dict(override.variables)
-    try:
+    with frame.scope.replaced_by(override.variables):
         return weights.initializer(frame, override.init, type)
-    finally:
-        frame.scope.variables = saved
 
 
 def _overridden(member: Any, path: str, init: Any) -> Any:

@@ -195,17 +195,11 @@ class _Loop:
         """Elaborate the body; afterwards `graph` is None where it is broken."""
         frame = self.frame
         failed = len(frame.diagnostics)
-        names = (
-            places.plan(self.body, frame.session.block_names(frame))
-            if self.prefix is not None
-            else frame.alloc.scope.names
-        )
-        place = WeightScope(self.prefix if self.prefix is not None else frame.alloc.scope.prefix, names)
+        place = frame.alloc.scope
+        if self.prefix is not None:
+            place = WeightScope(self.prefix, places.plan(self.body, frame.session.block_names(frame)))
         collected: list[tuple[syntax.Yield, Any]] = []
-        saved = frame.flow.yields
-        with frame.region() as inner, frame.alloc.inside(place):
-            frame.flow.loops += 1
-            frame.flow.yields = collected
+        with frame.region() as inner, frame.alloc.inside(place), frame.flow.loop(collected):
             for name, value in self.carried:
                 frame.scope.variables[name] = region_input(inner, name, value, value.type)
             for name, value in self.turns:
@@ -224,8 +218,6 @@ class _Loop:
                 outs = tuple(frame.builder.use(t) for t in results) + tuple(inner.use(t) for _, t in yields)
                 self.graph = inner.finish(outs)
                 self.captured = inner.captured()
-            frame.flow.loops -= 1
-        frame.flow.yields = saved
         if self.graph is None or any(d.severity == "error" for d in frame.diagnostics[failed:]):
             self.graph = None
             _lose(frame, self.body)
@@ -348,9 +340,8 @@ class _Loop:
                 frame.scope.variables[name] = partly(frame, name, [(when, Gone(name, place))], place)
         for name in (*self.fresh, *yielded_in(self.body)):
             if name not in frame.scope.variables and not means_something(frame, name):
-                frame.scope.variables[name] = Absent(
-                    name, span
-                )  # bound or collected on paths that are never taken here
+                # bound or collected on paths that are never taken here
+                frame.scope.variables[name] = Absent(name, span)
         for (name, _, when), value in zip(self.outputs, made, strict=True):
             frame.scope.variables[name] = partly(frame, name, [(when, value)], span)
 

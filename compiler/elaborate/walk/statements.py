@@ -44,27 +44,22 @@ from ogive.grammar.source import Span
 
 def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
     """Run statements. A fault ends its statement; names that it would have bound are broken, so nothing follows."""
-    after, depth = frame.flow.continuations, len(frame.alloc.scopes)
+    depth = len(frame.alloc.scopes)
     for index, statement in enumerate(body):
         if frame.flow.returned is not None:
             if isinstance(body[index - 1], syntax.Return):
                 frame.report("E0601", "nothing after a `return` is reached", statement.span)
             return
         rest = body[index + 1 :]
-        after.append(Continuation(rest, depth, partial(execute, frame, rest)))
         try:
-            _run(frame, statement)
+            with frame.flow.followed_by(Continuation(rest, depth, partial(execute, frame, rest))):
+                _run(frame, statement)
         except Fault:
             for name in lost_in((statement,)):
                 if name not in frame.scope.fixed:
                     frame.scope.variables[name] = BROKEN
             if isinstance(statement, (syntax.Return, syntax.If, syntax.For)):
-                frame.flow.lost = True
-            if isinstance(statement, syntax.Return):
-                frame.flow.returned = ()
-        finally:
-            frame.flow.continuations = after
-            after.pop()
+                frame.flow.lose(returned=isinstance(statement, syntax.Return))
 
 
 def _run(frame: Frame, tree: syntax.Stmt) -> None:
@@ -169,8 +164,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
             value = Tensor(value.name, value.type, value.home, target.span)
     if isinstance(value, Partly):
         value = Partly(name, value.cases, target.span)
-    frame.scope.variables[name] = value
-    frame.scope.bound_at[name] = target.span
+    frame.scope.bind(name, value, target.span)
 
 
 def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax.Assign) -> Any:
@@ -198,8 +192,7 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
             tree.span,
             help="bind the value, and return it after the loop",
         )
-    frame.flow.returned = tuple((evaluate(frame, value), value.span) for value in tree.values)
-    frame.flow.returned_at = tree.span
+    frame.flow.leave(tuple((evaluate(frame, value), value.span) for value in tree.values), tree.span)
 
 
 def _yield(frame: Frame, tree: syntax.Yield) -> None:
@@ -221,8 +214,7 @@ def _tap(frame: Frame, tree: syntax.Tap) -> None:
     value = present(frame, evaluate(frame, tree.value), tree.value.span)
     bind(frame, tree.target, value)
     if isinstance(value, Tensor):
-        place = frame.alloc.scope.prefix
-        path = f"{place}.{tree.target.name}" if place else tree.target.name
+        path = frame.alloc.path_of(tree.target.name)
         frame.builder.node(TapAttrs(tree.target.name), (frame.builder.use(value),), (), path=path, span=tree.span)
 
 
@@ -247,8 +239,7 @@ def _state(frame: Frame, tree: syntax.Expr, word: str, value: Any) -> None:
         case Condition() if frame.proof.facts.decide(value) is Answer.NEVER:
             raise frame.fail("E0401", f"`{word} {tree.span.text}` never holds, with what is stated before", tree.span)
         case Condition():
-            frame.proof.stated.append((value, tree.span))
-            frame.proof.facts = frame.proof.facts.assume(value)
+            frame.proof.state(value, tree.span)
         case _ if value is BROKEN:
             return
         case Choice() | _:
@@ -261,7 +252,7 @@ def _assume(frame: Frame, tree: syntax.Assume) -> None:
         if value is False or (isinstance(value, Condition) and frame.proof.facts.decide(value) is Answer.NEVER):
             raise frame.fail("E0401", f"`assume {each.span.text}` never holds", each.span)
         if isinstance(value, Condition):
-            frame.proof.facts = frame.proof.facts.assume(value)
+            frame.proof.assume(value)
             frame.builder.node(AssumeAttrs(value, each.span.text), (), (), span=tree.span)
         elif value is not True and value is not BROKEN:
             raise frame.fail("E0407", f"`assume` needs a condition on sizes, this is {kind_of(value)}", each.span)
@@ -349,8 +340,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
         for index, item in enumerate(items[first:], first):
             made = {name for name in own if index and _composes(frame.scope.variables.get(name))}
             for name in (own & frame.scope.fixed.keys()) | made:
-                frame.scope.fixed.pop(name, None)  # what a turn allocates is new in the next one
-                frame.scope.variables.pop(name, None)
+                frame.scope.unbind(name)  # what an iteration allocates is new in the next one
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):
                 frame.scope.variables[target.name] = value

@@ -111,13 +111,10 @@ def lift(
             else:
                 axes = tuple(a for i, a in enumerate(tensor.type.axes) if i != place)
                 given.append(region_input(inner, tensor.name.split(".")[0], tensor, tensor.type.with_axes(*axes)))
-        saved, frame.alloc.stacked = frame.alloc.stacked, size if func.kind == "each" else frame.alloc.stacked
         operands, rest = given[: len(args)], given[len(args) :]
         supplied = {n: (value, item) for (n, (_, item)), value in zip(func.supplied, rest, strict=True)}
-        try:
+        with frame.alloc.stacking(size if func.kind == "each" else frame.alloc.stacked):
             result = apply(frame, func.func, operands, span, node=node, name=name, spans=spans, supplied=supplied)
-        finally:
-            frame.alloc.stacked = saved
         found = result if isinstance(result, tuple) else (result,)
         there = [operand(r) for r in found]
         if any(r is BROKEN for r in found):

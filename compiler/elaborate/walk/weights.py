@@ -9,7 +9,6 @@ from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.allocation import Override
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.graph_builder import Builder
 from ogive.compiler.elaborate.state.initializer_table import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, Tensor, Undecided, is_number, kind_of
@@ -46,8 +45,7 @@ def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
     init = initializer(frame, tree.init, type) if tree.init is not None else _default(tree, type)
     keep = constraint(frame, tree.keep, type) if tree.keep is not None else None
     frame.alloc.add(Weight(path, type, "state" if tree.kind == "state" else "param", init, keep, tree.span))
-    frame.scope.fixed[name] = tree.target.span
-    frame.scope.variables[name] = Param(path, type, tree.target.span)
+    frame.scope.fix(name, Param(path, type, tree.target.span), tree.target.span)
 
 
 def _places(tree: syntax.TypeExpr, type: TensorType) -> list[Span]:
@@ -69,18 +67,15 @@ def initializer(frame: Frame, tree: syntax.Expr, type: TensorType) -> Init:
 
 def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
     """The graph of an initializer that is an expression; named initializers inside it take the weight's shape."""
-    saved, frame.builder = frame.builder, Builder(frame.builder.names)
-    filling, frame.alloc.initialized = frame.alloc.initialized, type
     for used in names_in(tree):
         if _at_run_time(frame.scope.variables.get(used)):
-            frame.builder, frame.alloc.initialized = saved, filling
             raise frame.fail(
                 "E0407",
                 f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.scope.variables[used])}",
                 tree.span,
                 help="what hangs on an input or on another weight is computed in the body",
             )
-    try:
+    with frame.separate_graph(), frame.alloc.initializing(type):
         result = frame.evaluate(tree)
         if is_number(result):
             result = _filled(frame, result, type, tree)
@@ -95,8 +90,6 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
             )
         _same_shape(frame, result, type, tree)
         return frame.builder.finish((frame.builder.use(result),))
-    finally:
-        frame.builder, frame.alloc.initialized = saved, filling
 
 
 def _at_run_time(value: Any) -> bool:
@@ -119,16 +112,13 @@ def _same_shape(frame: Frame, result: Tensor, type: TensorType, tree: syntax.Exp
 
 def constraint(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
     """A `keep`: a function of the weight alone, as a graph."""
-    saved, frame.builder = frame.builder, Builder(frame.builder.names)
-    try:
+    with frame.separate_graph():
         weight = frame.builder.input("weight", type, tree.span)
         result = apply(frame, frame.evaluate(tree), (weight,), tree.span, node=tree, spans=(tree.span,))
         if not isinstance(result, Tensor):
             return Graph((Value(weight.name, type),), (), (weight.name,))
         _same_shape(frame, result, type, tree)
         return frame.builder.finish((frame.builder.use(result),))
-    finally:
-        frame.builder = saved
 
 
 def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
