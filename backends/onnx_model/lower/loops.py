@@ -35,7 +35,7 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
     elif node.op == "repeat" and may_be_empty(count):
-        text = f"`repeat {count}`, which may be no turn, is not supported in ONNX; state `where {count} >= 1`"
+        text = f"`repeat {count}`, which may run no iteration, is not supported in ONNX; state `where {count} >= 1`"
         raise OnnxError(text, node.span)
     else:
         _scan(walker, frame, _of_what_is_there(walker, frame, node), count)
