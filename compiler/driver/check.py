@@ -20,16 +20,9 @@ from ogive.compiler.elaborate.driver.session import Session
 from ogive.compiler.elaborate.modules import lint
 from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.rules.statics import names_in
+from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame, too_complex
-from ogive.compiler.elaborate.state.values import (
-    BROKEN,
-    BlockRef,
-    ConstRef,
-    Fault,
-    LimitReached,
-    Template,
-    Undecided,
-)
+from ogive.compiler.elaborate.state.values import BROKEN, BlockRef, ConstRef, Template
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.known_weights import known_weights
 from ogive.compiler.ir_tools.powers import without_number
@@ -204,13 +197,13 @@ class _Checked:
             variant = self.session.find(root, ref, found)
             self._add_variant(variant, set())
             self.add([wrong for _, wrong in variant.handed])  # an axis that is the default
-        except Undecided as open_:
+        except UnresolvedChoice as open_:
             self.add(open_.found)
         except LimitReached as limit:
             self.add([limited(limit, limit.span or ref.tree.name_span)])
         except TooComplexError as problem:
             self.add([too_complex(problem, ref.tree.name_span)])
-        except Fault:
+        except StatementFailed:
             self.add(root.diagnostics)
         definition = variant.definition if variant is not None else None
         if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for said in self.said for d in said):
@@ -241,7 +234,7 @@ class _Checked:
                 raise frame.fail(
                     "E0411", "a model is a block with its statics: `model M = Block[...]`", tree.value.span
                 )
-        except (Fault, Undecided, LimitReached):
+        except (StatementFailed, UnresolvedChoice, LimitReached):
             self.add(frame.diagnostics)
             return None
         return self.instance(tree.name, value, tree, tree.where, tree.doc)
@@ -265,7 +258,7 @@ class _Checked:
         except TooComplexError as problem:
             self.add([too_complex(problem, span)])
             return None
-        except Undecided as open_:
+        except UnresolvedChoice as open_:
             what = open_.what
             self.add(
                 [
@@ -279,7 +272,7 @@ class _Checked:
                 ]
             )
             return None
-        except Fault:
+        except StatementFailed:
             self.add(root.diagnostics)
             return None
         finally:
@@ -377,7 +370,7 @@ class _Checked:
                     stated.append(value)
                 elif value is not True:
                     raise frame.fail("E0407", "a pin is a condition on sizes", tree.span)
-        except Fault:
+        except StatementFailed:
             self.add(frame.diagnostics)
             return False
         pinned, inferred = Facts.of(stated), Facts.of(conditions)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogive.compiler.elaborate.rules.statics import check_kind, handed, input_sizes, kinds
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BlockRef, Fault
+from ogive.compiler.elaborate.state.values import BlockRef
 from ogive.compiler.sizes import size
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse
@@ -28,7 +29,7 @@ def statics_of(frame: Frame, ref: BlockRef, given: Mapping[str, Any]) -> dict[st
             found[name] = check_kind(frame, name, made, wanted, span)
         except TypeError as problem:
             frame.report("E0404", f"`{name}`: {problem}", span)
-        except Fault:
+        except StatementFailed:
             pass
     return found
 
@@ -56,7 +57,7 @@ def _block(frame: Frame, value: Any) -> Any:
     frame.diagnostics.extend(parsed.diagnostics)
     trees = [tree for tree in parsed.file.declarations if isinstance(tree, syntax.Const)]
     if parsed.diagnostics or not trees:
-        raise Fault
+        raise StatementFailed
     return handed(frame, trees[0].value)
 
 

@@ -17,7 +17,7 @@ TRAINING = "training"
 Child = tuple[str, int, int]  # what is asked, and where to go on where it does not hold, and where it does
 
 
-class TooComplex(Exception):
+class PresenceTooLarge(Exception):
     """A condition needs more nodes than a diagram may have."""
 
 
@@ -111,7 +111,7 @@ def _all(case: Mapping[str, bool]) -> Presence:
 
 
 def _combined(a: Presence, b: Presence, join: Callable[[int, int], int | bool]) -> Presence:
-    """The diagram of `join` of two conditions. Raises TooComplex."""
+    """The diagram of `join` of two conditions. Raises PresenceTooLarge."""
     made: dict[Child, int] = {}
     known: dict[tuple[int, int], int] = {}
 
@@ -131,11 +131,11 @@ def _combined(a: Presence, b: Presence, join: Callable[[int, int], int | bool]) 
             no, yes = ways
             known[i, j] = no if no == yes else made.setdefault((name, no, yes), len(made) + 2)
             if len(made) > LIMIT:
-                raise TooComplex
+                raise PresenceTooLarge
         return known[i, j]
 
     if len({each[0] for each in (*a.nodes, *b.nodes)}) > DEPTH:
-        raise TooComplex
+        raise PresenceTooLarge
     return _in_order(visit(a.root, b.root), made)
 
 

@@ -1,11 +1,14 @@
-"""The state of an elaboration stays small: four parts, and what they keep consistent is written by their methods."""
+"""The state of an elaboration stays small, and what steers one is told in one place."""
 
 from __future__ import annotations
 
 import ast
+import builtins
+import inspect
 from dataclasses import fields
 from pathlib import Path
 
+from ogive.compiler.elaborate.state import control
 from ogive.compiler.elaborate.state.allocation import Allocation
 from ogive.compiler.elaborate.state.block_scope import BlockScope
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
@@ -78,3 +81,24 @@ def test_the_search_finds_what_writes() -> None:
         ("proof", "stated"),
         ("flow", "loops"),
     ]
+
+
+def _exceptions(tree: ast.AST) -> list[str]:
+    """The classes that are exceptions, by their bases' names."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    known = {
+        name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+    }
+    return [each.name for each in classes if any(ast.unparse(base) in known for base in each.bases)]
+
+
+def test_what_steers_an_elaboration_is_in_one_module_that_says_who_raises_and_who_catches() -> None:
+    for path in sorted(ELABORATE.rglob("*.py")):
+        found = _exceptions(ast.parse(path.read_text()))
+        assert not found or path == ELABORATE / "state" / "control.py", f"{path} defines {found}"
+    found = _exceptions(ast.parse(inspect.getsource(control)))
+    assert {"StatementFailed", "UnresolvedChoice", "GenericProofFailed", "CallSignatureConflict"} <= set(found)
+    for name in found:
+        text = getattr(control, name).__doc__
+        assert "Raised " in text, name
+        assert "Caught " in text, name

@@ -12,22 +12,15 @@ from typing import Any
 from ogive.compiler.elaborate.calls.generic import open_match
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.state.allocation import CallSignature, InputPresence
+from ogive.compiler.elaborate.state.control import CallSignatureConflict
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import Instance
 from ogive.compiler.sizes import Size
 from ogive.grammar.source import Span
 
 
-class Disagreed(Exception):
-    """A call gives other inputs than those before it: the body must be elaborated anew, with `frame.alloc.calls`."""
-
-    def __init__(self, frame: Frame) -> None:
-        super().__init__("the calls of an instance give different inputs")
-        self.frame = frame
-
-
 def agree(frame: Frame, path: str, presence: InputPresence, sizes: dict[str, Size], span: Span) -> None:
-    """Note a call. Raises Disagreed where those before it were elaborated with another presence."""
+    """Note a call. Raises CallSignatureConflict where those before it were elaborated with another presence."""
     known = frame.alloc.calls.get(path)
     if known is None:
         frame.alloc.calls[path] = CallSignature(presence, sizes, span)
@@ -35,11 +28,14 @@ def agree(frame: Frame, path: str, presence: InputPresence, sizes: dict[str, Siz
     wider = known.joined(presence)
     if wider != known.presence:
         frame.alloc.calls[path] = replace(known, presence=wider, sizes={**sizes, **known.sizes})
-        raise Disagreed(frame)
+        raise CallSignatureConflict(frame.alloc)
 
 
 def open_to_all(frame: Frame, instance: Instance, given: dict[str, Any], span: Span) -> Match | None:
-    """A use of an instance that may give any optional input. Raises Disagreed where its calls did not allow it."""
+    """A use of an instance that may give any optional input.
+
+    Raises CallSignatureConflict where its calls did not allow it.
+    """
     match = open_match(frame, instance.block, given, span)
     if match is not None and instance.member >= 0:
         agree(frame, instance.path, tuple(each.type.optional for each in instance.block.tree.inputs), match.sizes, span)

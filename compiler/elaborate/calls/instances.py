@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls.sharing import borrowed
 from ogive.compiler.elaborate.rules.checker import absent
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
@@ -17,7 +18,6 @@ from ogive.compiler.elaborate.state.values import (
     Partly,
     Template,
     Tensor,
-    Undecided,
     UnknownStatic,
     is_number,
     kind_of,
@@ -114,7 +114,7 @@ def _operand(frame: Frame, tree: syntax.Block, index: int, value: Any, span: Spa
         case Absent() | Partly():
             raise absent(frame, value, span)
         case UnknownStatic():
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
         case _ if is_number(value):
             raise frame.fail(
                 "E0405",

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ogive.compiler.elaborate.calls.call_consistency import open_to_all
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BlockRef, Composite, Fault, Handed, Instance, Template, Tensor
+from ogive.compiler.elaborate.state.values import BlockRef, Composite, Handed, Instance, Template, Tensor
 from ogive.compiler.elaborate.state.weight_paths import snake
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.ir.weights import turns_in, weight_types
@@ -72,7 +73,7 @@ def weights(frame: Frame, instance: Instance, definition: Definition, span: Span
     for place, held in instance.shared.items():
         use = frame.session.variant_of(frame, held, span)
         if use is None:
-            raise Fault
+            raise StatementFailed
         open_to_all(frame, held, held.bound or held.statics, span)  # calls in there may give what those here leave out
         held.used = True
         for path, type in weight_types(use.definition, dict(use.bindings)):

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from ogive.compiler.elaborate.calls.supplied import elements, initial_values
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     BlockRef,
     Instance,
     Template,
-    Undecided,
     UnknownStatic,
     WeightRef,
     kind_of,
@@ -59,7 +59,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     if isinstance(func, Template):
         func = Instance(func.block, dict(func.statics), "", tree.span)
     if isinstance(func, UnknownStatic):
-        raise Undecided(func.name, tree.span)
+        raise UnresolvedChoice(func.name, tree.span)
     if not isinstance(func, Instance):
         raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
     use = frame.session.variant_of(frame, func, tree.span)

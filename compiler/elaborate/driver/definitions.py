@@ -20,6 +20,7 @@ from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.returns import for_each_output, omitted
@@ -28,7 +29,6 @@ from ogive.compiler.elaborate.state.values import (
     Absent,
     BlockRef,
     Composite,
-    Fault,
     Handed,
     PackValue,
     Partly,
@@ -51,7 +51,7 @@ from ogive.grammar.syntax import Expr
 
 
 def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
-    """Elaborate a variant in its frame. Raises Undecided where a choice hangs on what nobody knows."""
+    """Elaborate a variant in its frame. Raises UnresolvedChoice where a choice hangs on what nobody knows."""
     ref, tree = variant.ref, variant.ref.tree
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
@@ -67,7 +67,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
                 state(frame, condition, "where")
         inputs = _inputs(frame, tree, found)
         frame.scope.variables.update({name: Absent(name) for name in gone if name not in frame.module.scope})
-    except Fault:
+    except StatementFailed:
         inputs = None
     if inputs is not None:
         if ref.target:
@@ -77,7 +77,7 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
         try:
             with frame.bounded(tree.name_span):
                 _finish(frame, variant, ref, found)
-        except Fault:
+        except StatementFailed:
             variant.definition = None
     variant.handed = [] if ref.standard else frame.missing_axes
     elsewhere = {id(found) for _, found in variant.handed}
@@ -93,7 +93,7 @@ def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
     """A class of the user's computes it: its declared outputs are believed."""
     try:
         types = [tensor_type(frame, each.type) for each in ref.tree.outputs]
-    except Fault:
+    except StatementFailed:
         frame.flow.returned = ()
         return
     settings = tuple((decl.name, frame.scope.header[decl.name]) for decl in ref.tree.statics)
@@ -123,7 +123,7 @@ def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
     _bind_signature(scratch, variant, found)
     try:
         types = [tensor_type(scratch, each.type) for each in variant.ref.tree.outputs]
-    except Fault:
+    except StatementFailed:
         return
     if all(t is not None for t in types):
         variant.outputs = tuple(t for t in types if t is not None)
@@ -242,7 +242,7 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
     for each, (value, span) in zip(tree.outputs, values, strict=True):
         try:
             found.append(_result(frame, each, value, span))
-        except Fault:
+        except StatementFailed:
             broken = True
         if found and found[-1][1] is None and found[-1][0] is BROKEN:
             broken = True

@@ -9,7 +9,7 @@ from typing import Any
 from ogive.compiler.elaborate.calls import calls as uses
 from ogive.compiler.elaborate.calls import weights_read
 from ogive.compiler.elaborate.calls.blame import of_handed, speaking
-from ogive.compiler.elaborate.calls.call_consistency import Disagreed, open_to_all
+from ogive.compiler.elaborate.calls.call_consistency import open_to_all
 from ogive.compiler.elaborate.calls.generic import typed_results
 from ogive.compiler.elaborate.calls.specializations import (
     Abstract,
@@ -32,8 +32,13 @@ from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.size_equalities import ties
 from ogive.compiler.elaborate.rules.statics import kinds
 from ogive.compiler.elaborate.state.allocation import CallSignature
+from ogive.compiler.elaborate.state.control import (
+    CallSignatureConflict,
+    GenericProofFailed,
+    LimitReached,
+    UnresolvedChoice,
+)
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.proof import Hopeless
 from ogive.compiler.elaborate.state.values import (
     BlockRef,
     ConstRef,
@@ -41,10 +46,8 @@ from ogive.compiler.elaborate.state.values import (
     Handed,
     Instance,
     Lifted,
-    LimitReached,
     Tensor,
     TypedBlock,
-    Undecided,
 )
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names
@@ -217,7 +220,7 @@ class Session:
         for condition, outcome in choices:
             seen = frame.peek(condition)
             if seen is None:
-                raise Undecided(str(condition), span)
+                raise UnresolvedChoice(str(condition), span)
             if seen is not outcome:
                 return False
         return all(frame.decide(condition, span) is outcome for condition, outcome in choices)
@@ -229,7 +232,7 @@ class Session:
             return None  # proved for itself, it sees its own use through the declared signature
         try:
             return [(i, frame.number(s)) for i, s in enumerate(found.sizes) if i in statics]
-        except Undecided:
+        except UnresolvedChoice:
             return None
 
     def make(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
@@ -248,7 +251,7 @@ class Session:
         second: Variant | None = None
         try:
             variant = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))
-        except Hopeless:
+        except GenericProofFailed:
             second = self._attempt(frame, ref, found, holes, ties(frame, found.sizes, holes))
             if second.ok:
                 return second
@@ -302,13 +305,13 @@ class Session:
         variant.decisions = sub.proof.decisions
         try:
             elaborate(sub, variant, found)
-        except Undecided as open_:
+        except UnresolvedChoice as open_:
             variants.remove(variant)
             open_.found += [found for found in sub.diagnostics if found.code in CERTAIN]
             raise
-        except Disagreed as again:
+        except CallSignatureConflict as conflict:
             variants.remove(variant)
-            if again.frame is not sub:
+            if conflict.of is not sub.alloc:
                 raise
             return self._attempt(frame, ref, found, holes, tied, pins, speaks, sub.alloc.calls, numbered)
         except BaseException:

@@ -8,20 +8,18 @@ from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     BlockRef,
-    Fault,
     Handed,
-    LimitReached,
     OpTemplate,
     PackValue,
     Template,
     Tensor,
     TypedBlock,
-    Undecided,
     UnknownStatic,
 )
 from ogive.compiler.elaborate.walk.apply import apply
@@ -42,7 +40,7 @@ def misfit(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
         trial = _trial(frame, ref, match)
         try:
             _try(trial, decl, value)
-        except (Fault, Undecided, LimitReached):
+        except (StatementFailed, UnresolvedChoice, LimitReached):
             pass
         what = f"`{decl.name}` of `{ref.name}` is a block {decl.type.span.text}"
         where = _place(value) or span

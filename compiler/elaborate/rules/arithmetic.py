@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import absent, operation
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
@@ -16,7 +17,6 @@ from ogive.compiler.elaborate.state.values import (
     PackValue,
     Partly,
     Tensor,
-    Undecided,
     UnknownStatic,
     is_number,
     kind_of,
@@ -62,7 +62,7 @@ def binary(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tupl
         if isinstance(value, (Absent, Partly)):
             raise absent(frame, value, place)
         if isinstance(value, UnknownStatic):
-            raise Undecided(value.name, place)
+            raise UnresolvedChoice(value.name, place)
     if isinstance(left, tuple) or isinstance(right, tuple):
         return _lists(frame, op, left, right, span)
     if op == "+" and isinstance(left, str) and isinstance(right, str):
@@ -222,7 +222,7 @@ def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tup
         if isinstance(value, (Absent, Partly)):
             raise absent(frame, value, place)
         if isinstance(value, UnknownStatic):
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
     if isinstance(left, Size) and isinstance(right, Size):
         if left.is_number and right.is_number:
             return bool(_PLAIN[op](left.number, right.number))
@@ -230,7 +230,7 @@ def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tup
     if is_number(left) and is_number(right):
         a, b = _known(left), _known(right)
         if a is None or b is None:
-            raise Undecided(f"{left} {op} {right}", span)
+            raise UnresolvedChoice(f"{left} {op} {right}", span)
         return bool(_PLAIN[op](a, b))
     if op in ("==", "!="):
         return (left == right) is (op == "==")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ogive.compiler.elaborate.state.control import BuiltinMisuse
 from ogive.compiler.elaborate.state.values import Builtin, PackValue, is_number
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.posets.closed_form import PLACES, closed_form
@@ -19,18 +20,10 @@ AXES = 1_000  # of one tensor
 CONSTANTS: dict[str, Any] = {"inf": math.inf, "pi": math.pi}
 
 
-class Misuse(Exception):
-    """The arguments do not fit; the text says how, and the code which mistake it is (E0407: their kind)."""
-
-    def __init__(self, text: str, code: str = "E0407") -> None:
-        super().__init__(text)
-        self.code = code
-
-
 def _int(value: Any, what: str) -> int:
     if isinstance(value, Size) and value.is_number:
         return value.number
-    raise Misuse(f"{what} needs a known whole number")
+    raise BuiltinMisuse(f"{what} needs a known whole number")
 
 
 def _list(value: Any, what: str) -> tuple[Any, ...]:
@@ -38,7 +31,7 @@ def _list(value: Any, what: str) -> tuple[Any, ...]:
         return value.sizes
     if isinstance(value, tuple):
         return value
-    raise Misuse(f"`{what}` needs a list")
+    raise BuiltinMisuse(f"`{what}` needs a list")
 
 
 def _len(value: Any) -> Size:
@@ -47,13 +40,13 @@ def _len(value: Any) -> Size:
 
 def _range(*bounds: Any) -> tuple[Size, ...]:
     if not 1 <= len(bounds) <= 3:
-        raise Misuse("`range` takes one to three numbers", "E0405")
+        raise BuiltinMisuse("`range` takes one to three numbers", "E0405")
     ends = [_int(b, "`range`") for b in bounds]
     if len(ends) == 3 and ends[2] == 0:
-        raise Misuse("the step of `range` is not 0", "E0408")
+        raise BuiltinMisuse("the step of `range` is not 0", "E0408")
     numbers = range(*ends)
     if len(numbers) > 100_000:
-        raise Misuse("`range` is too long: at most 100,000", "E0701")
+        raise BuiltinMisuse("`range` is too long: at most 100,000", "E0701")
     return tuple(size(i) for i in numbers)
 
 
@@ -64,7 +57,9 @@ def _enumerate(items: Any) -> tuple[tuple[Size, Any], ...]:
 def _zip(*lists: Any) -> tuple[tuple[Any, ...], ...]:
     found = [_list(items, "zip") for items in lists]
     if len({len(items) for items in found}) > 1:
-        raise Misuse("`zip` needs lists of one length, these have " + ", ".join(str(len(f)) for f in found), "E0408")
+        raise BuiltinMisuse(
+            "`zip` needs lists of one length, these have " + ", ".join(str(len(f)) for f in found), "E0408"
+        )
     return tuple(zip(*found, strict=True))
 
 
@@ -75,7 +70,7 @@ def _reversed(items: Any) -> tuple[Any, ...]:
 def _permutations(items: Any) -> tuple[tuple[Any, ...], ...]:
     found = _list(items, "permutations")
     if len(found) > 7:
-        raise Misuse("`permutations` takes at most 7 items", "E0701")
+        raise BuiltinMisuse("`permutations` takes at most 7 items", "E0701")
     return tuple(itertools.permutations(found))
 
 
@@ -83,10 +78,10 @@ def _per_axis(value: Any, count: Any) -> tuple[Any, ...]:
     number = _int(count, "`per_axis`")
     if not isinstance(value, tuple):
         if number > AXES:
-            raise Misuse(f"a tensor has at most {AXES:,} axes here, not {number:,}", "E0701")
+            raise BuiltinMisuse(f"a tensor has at most {AXES:,} axes here, not {number:,}", "E0701")
         return (value,) * number
     if len(value) != number:
-        raise Misuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}", "E0408")
+        raise BuiltinMisuse(f"a list of {number} is needed, one entry for each axis; this has {len(value)}", "E0408")
     return value
 
 
@@ -94,17 +89,19 @@ def _poset(value: Any, count: Any) -> Poset:
     """A poset on `count` elements, from text or from the matrix of its relation."""
     number = _int(count, "a poset")
     if number > PLACES:
-        raise Misuse(f"a poset has at most {PLACES} elements here, this has {number}", "E0701")
+        raise BuiltinMisuse(f"a poset has at most {PLACES} elements here, this has {number}", "E0701")
     try:
         if isinstance(value, str):
             return read(value, number)
         rows = [_list(row, "a poset") for row in _list(value, "a poset")]
         if len(rows) != number or any(len(row) != number for row in rows):
-            raise Misuse(f"a poset on {number} elements is a matrix of {number} rows, this has {len(rows)}", "E0408")
+            raise BuiltinMisuse(
+                f"a poset on {number} elements is a matrix of {number} rows, this has {len(rows)}", "E0408"
+            )
         marks = [[_int(mark, "a poset") for mark in row] for row in rows]
         return Poset.of(number, [(a, b) for a, row in enumerate(marks) for b, mark in enumerate(row) if mark])
     except PosetError as error:
-        raise Misuse(str(error), "E0408") from error
+        raise BuiltinMisuse(str(error), "E0408") from error
 
 
 def _relation(value: Any, count: Any) -> tuple[tuple[Size, ...], ...]:
@@ -118,7 +115,7 @@ def _poset_form(value: Any, count: Any) -> tuple[tuple[Any, ...], ...]:
     try:
         steps = closed_form(_poset(value, count)).steps
     except PosetError as error:
-        raise Misuse(str(error), "E0408") from error
+        raise BuiltinMisuse(str(error), "E0408") from error
     return tuple((step.op, size(step.args[0]), size(step.args[-1])) for step in steps)
 
 
@@ -126,7 +123,7 @@ def _fold(name: str, whole: Callable[..., Size], real: Callable[..., float]) -> 
     def run(*args: Any) -> Any:
         items = _list(args[0], name) if len(args) == 1 and isinstance(args[0], (tuple, PackValue)) else args
         if not items:
-            raise Misuse(f"`{name}` of nothing", "E0410")
+            raise BuiltinMisuse(f"`{name}` of nothing", "E0410")
         if all(isinstance(item, Size) for item in items):
             return whole(*items)
         return _real(name, real, items)
@@ -137,18 +134,18 @@ def _fold(name: str, whole: Callable[..., Size], real: Callable[..., float]) -> 
 def _real(name: str, run: Callable[..., float], items: tuple[Any, ...]) -> Any:
     """A number where all items are known, else a scalar to be computed when they are."""
     if not all(is_number(item) for item in items):
-        raise Misuse(f"`{name}` needs numbers")
+        raise BuiltinMisuse(f"`{name}` needs numbers")
     try:
         known = [float(i.number) if isinstance(i, Size) and i.is_number else i for i in items]
         if not all(isinstance(item, float) for item in known):
             return Scalar(name, tuple(items))
         found = run(*known)
     except (ValueError, OverflowError) as problem:
-        raise Misuse(f"`{name}`: {problem}", "E0410") from problem
+        raise BuiltinMisuse(f"`{name}`: {problem}", "E0410") from problem
     finite = all(map(math.isfinite, known))
     vanishes = name == "exp" or (name == "*" and all(known))
     if finite and (not math.isfinite(found) or (vanishes and found == 0)):
-        raise Misuse(
+        raise BuiltinMisuse(
             f"`{name}` of {', '.join(map(str, items))} is {'0' if found == 0 else 'infinite'} in floats", "E0410"
         )
     return found
@@ -184,7 +181,7 @@ def _rounded(name: str, run: Callable[[float], int]) -> Callable[[Any], Any]:
             return value
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise Misuse(f"`{name}` of {value}", "E0410")
+                raise BuiltinMisuse(f"`{name}` of {value}", "E0410")
             return size(run(value))
         return _real(name, lambda x: float(run(x)), (value,))
 
@@ -197,9 +194,9 @@ def _function(name: str, run: Callable[[float], float]) -> Callable[[Any], Any]:
 
 def _ceil_div(a: Any, b: Any) -> Size:
     if not (isinstance(a, Size) and isinstance(b, Size)):
-        raise Misuse("`ceil_div` takes two sizes")
+        raise BuiltinMisuse("`ceil_div` takes two sizes")
     if b.is_number and b.number <= 0:
-        raise Misuse("`ceil_div` needs a positive divisor", "E0410")
+        raise BuiltinMisuse("`ceil_div` needs a positive divisor", "E0410")
     return ceil_div(a, b)
 
 

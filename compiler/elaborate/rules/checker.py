@@ -9,6 +9,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.size_equalities import is_unknown
 from ogive.compiler.elaborate.state import pattern_names
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.proof import Demand
@@ -17,13 +18,11 @@ from ogive.compiler.elaborate.state.values import (
     Absent,
     BlockRef,
     Composite,
-    Fault,
     Instance,
     OpTemplate,
     Partly,
     Template,
     Tensor,
-    Undecided,
     UnknownStatic,
     is_number,
     kind_of,
@@ -324,7 +323,7 @@ def operand_of(
         case Absent() | Partly():
             raise absent(frame, value, span)
         case UnknownStatic():
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
         case bool() if spec.literals:
             return Const(value)
         case _ if is_number(value):
@@ -354,7 +353,7 @@ def present(frame: Frame, value: Any, span: Span) -> Any:
     return value
 
 
-def absent(frame: Frame, value: Absent | Partly, span: Span) -> Fault:
+def absent(frame: Frame, value: Absent | Partly, span: Span) -> StatementFailed:
     """A name is used on a path on which it is not bound, or which it shares with another value of that name."""
     if isinstance(value, Partly) and frame.flow.path.implies(value.when):
         kinds = list(dict.fromkeys(_shown(each) for _, each in value.cases))

@@ -7,16 +7,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import bracket_help
 from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import (
-    BROKEN,
-    AxisRef,
-    Fault,
-    PackValue,
-    Undecided,
-    UnknownStatic,
-    kind_of,
-)
+from ogive.compiler.elaborate.state.values import BROKEN, AxisRef, PackValue, UnknownStatic, kind_of
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, Axis
 from ogive.compiler.ops.spec import REQUIRED, OpSpec, Pattern, StaticSpec
@@ -88,7 +81,7 @@ def _pattern(
                 raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
             value = frame.evaluate(item.value)
             if value is BROKEN:
-                raise Fault
+                raise StatementFailed
             if isinstance(value, PackValue):
                 packs[item.name] = value.axes
             elif isinstance(value, tuple) and all(isinstance(each, Size) for each in value):
@@ -124,13 +117,13 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
         if isinstance(value, tuple) and all(isinstance(v, Size) for v in value):
             return tuple(Axis(v) for v in value)
         if value is BROKEN:
-            raise Fault
+            raise StatementFailed
         raise frame.fail("E0404", f"`*` splices a list of sizes, this is {kind_of(value)}", item.span)
     if not isinstance(item, syntax.Expr):
         raise frame.fail("E0409", f"`{spec.name}` takes sizes here", item.span)
     value = frame.evaluate(item)
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     if not isinstance(value, Size):
         raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span)
     return (Axis(value, item.id if isinstance(item, syntax.Name) else None),)
@@ -159,9 +152,9 @@ def op_value(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) 
 
 def _axis(value: Any, span: Span) -> str | int:
     if isinstance(value, UnknownStatic):
-        raise Undecided(value.name, span)
+        raise UnresolvedChoice(value.name, span)
     if not isinstance(value, AxisRef):
-        raise Fault
+        raise StatementFailed
     return value.where
 
 
@@ -177,13 +170,13 @@ def _real(number: int) -> int | float:
 def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) -> Any:
     value = frame.evaluate(tree)
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     if isinstance(value, PackValue):
         value = value.sizes
     if isinstance(value, UnknownStatic):
         if static.kind == "float" and value.kind == "float":
             return Scalar("static", (value.name,))
-        raise Undecided(value.name, tree.span)
+        raise UnresolvedChoice(value.name, tree.span)
     allowed = {"per_axis": ("nat", "list", "str"), "any": ("any",), "block": ("block",)}.get(
         static.kind, (static.kind,)
     )

@@ -7,20 +7,18 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import call_of, handed_list, pattern_help
 from ogive.compiler.elaborate.rules import arithmetic
-from ogive.compiler.elaborate.rules.builtins import Misuse
 from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate
 from ogive.compiler.elaborate.state.arms import with_or_without
+from ogive.compiler.elaborate.state.control import BuiltinMisuse, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
     Builtin,
-    Fault,
     OpTemplate,
     Partly,
     Tensor,
-    Undecided,
     UnknownStatic,
     is_number,
     kind_of,
@@ -48,7 +46,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
         return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
     for arg, place in zip(args, spans, strict=False):
         if isinstance(arg, UnknownStatic):
-            raise Undecided(arg.name, place)
+            raise UnresolvedChoice(arg.name, place)
         if isinstance(arg, (Absent, Partly)):
             raise absent(frame, arg, place)
     if func.counts is not None:
@@ -61,7 +59,7 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
             return BROKEN
     try:
         value = func.run(*args)
-    except Misuse as problem:
+    except BuiltinMisuse as problem:
         raise frame.fail(problem.code, str(problem), span) from problem
     except TypeError as problem:
         raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
@@ -82,7 +80,7 @@ def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
         return value
     try:
         return size(frame.number(value, span))
-    except Undecided:
+    except UnresolvedChoice:
         if value.unknowns and value.unknowns <= frame.proof.input_sizes:
             raise frame.fail(
                 "E0602",
@@ -202,7 +200,7 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
     return found
 
 
-def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Sequence[Span]) -> Fault:
+def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Sequence[Span]) -> StatementFailed:
     texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
     others = ", ".join(s.text for s in spans if s.text[:1] not in "\"'")
     return frame.fail(

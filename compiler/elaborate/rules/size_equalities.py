@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import Undecided
 from ogive.compiler.sizes import Condition, Size, Unknown, divides, eq, ge, size
 from ogive.compiler.sizes.case import constant_part
 from ogive.compiler.sizes.polynomial import content
@@ -52,7 +52,7 @@ def known_number(frame: Frame, of: Size) -> int | None:
     """The number that a size is here, or None."""
     try:
         return frame.number(of)
-    except Undecided:
+    except UnresolvedChoice:
         return None
 
 

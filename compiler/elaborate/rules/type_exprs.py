@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
-from ogive.compiler.elaborate.state.values import BROKEN, PackValue, Undecided, UnknownStatic, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, PackValue, UnknownStatic, kind_of
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
@@ -33,7 +34,7 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
     if value is BROKEN:
         return None
     if isinstance(value, UnknownStatic):
-        raise Undecided(value.name, dim.span)
+        raise UnresolvedChoice(value.name, dim.span)
     if not isinstance(value, Size):
         raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
     if value.is_number and value.number < 1:
@@ -50,7 +51,7 @@ def star_axes(frame: Frame, dim: syntax.StarDim) -> tuple[Axis, ...] | None:
     if value is BROKEN:
         return None
     if isinstance(value, UnknownStatic):
-        raise Undecided(value.name, dim.span)
+        raise UnresolvedChoice(value.name, dim.span)
     if isinstance(value, tuple) and all(isinstance(v, Size) for v in value):
         return tuple(Axis(v) for v in value)
     if value is None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.state.allocation import Allocation
 from ogive.compiler.elaborate.state.block_scope import BlockScope
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
 from ogive.compiler.elaborate.state.graph_builder import Builder, Names
 from ogive.compiler.elaborate.state.proof import Demand, Proof
-from ogive.compiler.elaborate.state.values import BlockRef, Fault, Undecided
+from ogive.compiler.elaborate.state.values import BlockRef
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
@@ -80,10 +81,10 @@ class Frame:
         """Add a finding."""
         self.diagnostics.append(Diagnostic(code, message, span, note, labels, help, details, edits))
 
-    def fail(self, code: str, message: str, span: Span, **more: Any) -> Fault:
+    def fail(self, code: str, message: str, span: Span, **more: Any) -> StatementFailed:
         """Add a finding and return the exception that ends the statement: `raise frame.fail(...)`."""
         self.report(code, message, span, **more)
-        return Fault()
+        return StatementFailed()
 
     def missing_axis(self, axis: str | int) -> None:
         """The last fault is that there is no such axis: where the use of the block named it, the use reports it."""
@@ -95,7 +96,7 @@ class Frame:
         if isinstance(problem, ExhaustedError):
             return self.session.exhausted(span)
         self.diagnostics.append(too_complex(problem, span))
-        return Fault()
+        return StatementFailed()
 
     @contextmanager
     def bounded(self, span: Span) -> Iterator[None]:
@@ -149,7 +150,7 @@ class Frame:
                 help="`for i in range(n):` unrolls: there turns may differ; `select(c, a, b)` chooses by a tensor",
             )
         if self.outer is None:
-            raise Undecided(str(condition), span)
+            raise UnresolvedChoice(str(condition), span)
         frame, mapping = self.outer
         outcome = frame.decide(condition.subs(mapping), span)
         self.proof.choose(condition, outcome)
@@ -163,7 +164,7 @@ class Frame:
         if reduced.is_number:
             return reduced.number
         if self.outer is None:
-            raise Undecided(str(size), span)
+            raise UnresolvedChoice(str(size), span)
         frame, mapping = self.outer
         value = frame.number(size.subs(mapping), span)
         self.proof.choose(eq(size, value), True)
@@ -185,7 +186,7 @@ class Frame:
     def demand(self, demand: Demand) -> bool:
         """Note a demand unless it is proved. False where it can never hold: then it is reported at once.
 
-        Raises Hopeless where the numbers behind our unknowns will have to prove it.
+        Raises GenericProofFailed where the numbers behind our unknowns will have to prove it.
         """
         if self.proof.demand(demand):
             return True

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ogive.compiler.elaborate.state.control import GenericProofFailed
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -34,10 +35,6 @@ class Precondition:
 
     def __str__(self) -> str:
         return f"{self.text}{'' if self.text.endswith(' demands') else ':'} {self.condition}"
-
-
-class Hopeless(Exception):
-    """A demand on numbers alone is not proved without them: no proof for all sizes can be had."""
 
 
 @dataclass
@@ -72,14 +69,14 @@ class Proof:
     def demand(self, demand: Demand) -> bool:
         """Note a demand unless it is proved. False where it can never hold.
 
-        Raises Hopeless where the numbers behind our unknowns will have to prove it.
+        Raises GenericProofFailed where the numbers behind our unknowns will have to prove it.
         """
         answer = self.facts.decide(demand.condition)
         if answer is Answer.NEVER:
             return False
         if answer is not Answer.ALWAYS:
             if self.numeric and demand.condition.unknowns <= self.numeric:
-                raise Hopeless
+                raise GenericProofFailed
             self.demands.append(demand)
         return True
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.spec import OpSpec
 from ogive.compiler.sizes import Condition, Size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -240,9 +240,9 @@ class PackValue:
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The sizes of its axes. Raises Undecided where their number is open."""
+        """The sizes of its axes. Raises UnresolvedChoice where their number is open."""
         if any(axis.pack is not None for axis in self.axes):
-            raise Undecided(f"the number of axes in *{self.name}")
+            raise UnresolvedChoice(f"the number of axes in *{self.name}")
         return tuple(axis.size for axis in self.axes)
 
 
@@ -272,27 +272,6 @@ class WeightRef:
 
     instance: Instance
     path: tuple[str, ...]
-
-
-class Undecided(Exception):
-    """A choice at compile time hangs on a value that is not known here."""
-
-    def __init__(self, what: str, span: Span | None = None) -> None:
-        super().__init__(what)
-        self.what, self.span = what, span
-        self.found: list[Diagnostic] = []  # faults on the way that no choice can mend
-
-
-class LimitReached(Exception):
-    """A limit that protects the user was reached. Where the steps of the check are `exhausted`, `span` is where."""
-
-    def __init__(self, text: str, span: Span | None = None, exhausted: bool = False) -> None:
-        super().__init__(text)
-        self.span, self.exhausted = span, exhausted
-
-
-class Fault(Exception):
-    """A mistake of the user's that has been reported; the statement it stands in ends here."""
 
 
 Number = Size | float | Scalar

@@ -10,6 +10,7 @@ from ogive.compiler.elaborate.calls.instances import allocate, apply_instance
 from ogive.compiler.elaborate.modules.advice import called_as_method
 from ogive.compiler.elaborate.rules import operations
 from ogive.compiler.elaborate.rules.checker import absent
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import is_there
 from ogive.compiler.elaborate.state.values import (
@@ -18,7 +19,6 @@ from ogive.compiler.elaborate.state.values import (
     BlockRef,
     Builtin,
     Composite,
-    Fault,
     Gradient,
     Handed,
     Instance,
@@ -30,7 +30,6 @@ from ogive.compiler.elaborate.state.values import (
     Template,
     Tensor,
     TypedBlock,
-    Undecided,
     UnknownStatic,
     is_number,
     kind_of,
@@ -123,9 +122,9 @@ def _arguments(frame: Frame, tree: syntax.Call) -> tuple[list[Any], list[Span]]:
         if isinstance(item, syntax.Splice):
             value = frame.evaluate(item.value)
             if isinstance(value, UnknownStatic):
-                raise Undecided(value.name, item.span)
+                raise UnresolvedChoice(value.name, item.span)
             if value is BROKEN:
-                raise Fault
+                raise StatementFailed
             if not isinstance(value, (tuple, PackValue)):
                 raise frame.fail("E0407", f"`*` splices a list, this is {kind_of(value)}", item.span)
             items = value.sizes if isinstance(value, PackValue) else value
@@ -190,7 +189,7 @@ def apply(
 ) -> Any:
     """Apply a value to values."""
     if isinstance(func, UnknownStatic):
-        raise Undecided(func.name, span)
+        raise UnresolvedChoice(func.name, span)
     if supplied and not isinstance(func, (OpTemplate, BlockRef, Template, Instance, Lifted)) and func is not BROKEN:
         (given, (_, item)), *_ = supplied.items()
         raise frame.fail("E0403", f"{kind_of(func)} takes nothing by name, here is `{given}`", item.name_span)

@@ -7,6 +7,7 @@ from typing import Any
 from ogive.compiler.elaborate.calls import instances
 from ogive.compiler.elaborate.rules import op_statics, operations, statics
 from ogive.compiler.elaborate.rules.checker import absent, operate
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -14,7 +15,6 @@ from ogive.compiler.elaborate.state.values import (
     BlockRef,
     Builtin,
     ConstRef,
-    Fault,
     Handed,
     Instance,
     OpTemplate,
@@ -22,7 +22,6 @@ from ogive.compiler.elaborate.state.values import (
     Partly,
     Template,
     Tensor,
-    Undecided,
     UnknownStatic,
     kind_of,
 )
@@ -54,7 +53,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
         case Absent() | Partly():
             raise absent(frame, base, tree.base.span)
         case UnknownStatic():
-            raise Undecided(base.name, tree.span)
+            raise UnresolvedChoice(base.name, tree.span)
         case Instance() | Handed():
             raise frame.fail(
                 "E0409", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
@@ -121,9 +120,9 @@ def _element(frame: Frame, base: Any, tree: syntax.Brackets) -> Any:
 def _index(frame: Frame, tree: syntax.Expr) -> int:
     value = frame.evaluate(tree)
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     if isinstance(value, UnknownStatic):
-        raise Undecided(value.name, tree.span)
+        raise UnresolvedChoice(value.name, tree.span)
     if isinstance(value, Size):
         return frame.number(value, tree.span)
     raise frame.fail("E0409", f"a list is indexed by a number, this is {kind_of(value)}", tree.span)
@@ -149,7 +148,7 @@ def _entry(frame: Frame, item: Any) -> Any:
 def _bound(frame: Frame, tree: syntax.Expr) -> Size:
     value = frame.evaluate(tree)
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     if isinstance(value, Size):
         return value
     if isinstance(value, Tensor):

@@ -10,10 +10,11 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import absent
 from ogive.compiler.elaborate.state.arms import Arm, close, where
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import Joined, Slot, filled, operand, seen
 from ogive.compiler.elaborate.state.returns import Partial, for_each_output, leaves, omitted, returns_names
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Fault, Partly, Tensor, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Partly, Tensor, kind_of
 from ogive.compiler.elaborate.walk.bound import bound_in
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.model import Const
@@ -73,7 +74,7 @@ def choose(frame: Frame, choice: Choice, tree: syntax.Conditional) -> Any:
     joined = Joined(frame, choice.when, tree.span)
     value = joined.value(tree.span.text, (a, b), what="this")
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     return filled(value, close(frame, choice, arms, joined.pairs, ("",) * len(joined.pairs), tree.span))
 
 
@@ -127,7 +128,7 @@ def _go_on(frame: Frame, arm: Arm, span: Span) -> None:
             try:
                 with frame.alloc.back_at(rest.depth):
                     rest.run()
-            except Fault:  # in an iteration, which has said it
+            except StatementFailed:  # in an iteration, which has said it
                 frame.flow.lose(returned=True)
         arm.returned, arm.variables = frame.flow.returned, dict(frame.scope.variables)
     if arm.returned is None and not frame.flow.floor:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.rules import statics
+from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, ConstRef, Fault, LimitReached, Tensor, Undecided
+from ogive.compiler.elaborate.state.values import BROKEN, ConstRef, Tensor
 from ogive.compiler.elaborate.walk import evaluate
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
@@ -55,9 +56,9 @@ def _value(frame: Frame, ref: ConstRef) -> Any:
     stack.append(tree)
     try:
         return _fit(frame, evaluate.evaluate(frame, tree.value), tree.value.span)
-    except Fault:
+    except StatementFailed:
         return BROKEN
-    except (LimitReached, Undecided) as limit:
+    except (LimitReached, UnresolvedChoice) as limit:
         if tree.statics:
             raise
         code = "E0701" if isinstance(limit, LimitReached) else "E0407"

@@ -6,8 +6,9 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import RuleChecker
 from ogive.compiler.elaborate.rules.type_exprs import star_axes
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, Fault, PackValue, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, PackValue, kind_of
 from ogive.compiler.elaborate.walk.evaluate import evaluate
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size
@@ -70,4 +71,4 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
         return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)
     if value is not BROKEN:
         raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
-    raise Fault
+    raise StatementFailed

@@ -11,6 +11,7 @@ from ogive.compiler.elaborate.rules.checker import operation, within_terms
 from ogive.compiler.elaborate.state import initializer_table as initializers
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -22,7 +23,6 @@ from ogive.compiler.elaborate.state.values import (
     PackValue,
     Template,
     Tensor,
-    Undecided,
     UnknownStatic,
     kind_of,
     whole,
@@ -109,7 +109,7 @@ def items_of(frame: Frame, value: Any, span: Span) -> tuple[Any, ...] | None:
         case PackValue():
             return value.sizes
         case UnknownStatic():
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
         case _ if value is BROKEN:
             return None
         case Tensor():
@@ -175,7 +175,7 @@ def truth(frame: Frame, value: Any, span: Span) -> bool:
         case Condition():
             return frame.decide(value, span)
         case UnknownStatic():
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
         case Tensor():
             raise frame.fail(
                 "E0602",
@@ -198,7 +198,7 @@ def _negated(frame: Frame, value: Any, span: Span) -> Any:
         case Choice(when=when, tested=tested, negated=negated):
             return Choice(when, tested, not negated)
         case UnknownStatic():
-            raise Undecided(value.name, span)
+            raise UnresolvedChoice(value.name, span)
         case Tensor():
             return operation(frame, "logical_not", (value,), span, what="not")
         case _ if value is BROKEN:
@@ -228,7 +228,7 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             name, spans = "logical_or" if decisive else "logical_and", (tree.left.span, tree.right.span)
             return operation(frame, name, (left, right), tree.span, spans=spans, what=tree.op)
         case (UnknownStatic(name=name), _) | (_, UnknownStatic(name=name)):
-            raise Undecided(name, tree.span)
+            raise UnresolvedChoice(name, tree.span)
         case (Choice(), _) | (_, Choice()):
             help_ = "bind a name where either holds, and ask `given(name)`" if decisive else "nest two `if`s"
             raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help=help_)
@@ -265,7 +265,7 @@ def _member(frame: Frame, left: Any, tree: syntax.Compare) -> Any:
             left.number in numbers if left.is_number else member(left, frozenset(n for n in numbers if n is not None))
         )
     if isinstance(left, UnknownStatic):
-        raise Undecided(left.name, tree.span)
+        raise UnresolvedChoice(left.name, tree.span)
     return any(arithmetic.compare(frame, "==", left, o, tree.span, (tree.span, tree.span)) is True for o in options)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.state.allocation import Override
+from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import Fault
 from ogive.compiler.elaborate.walk import weights
 from ogive.compiler.ir.model import Init, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
@@ -20,7 +20,7 @@ def finish_inits(frame: Frame) -> None:
     for override in sorted(frame.alloc.inits, key=lambda each: _is_path(each.target)):
         try:
             found = _apply_init(frame, override)
-        except Fault:
+        except StatementFailed:
             continue
         if not found and not _hidden(frame):
             frame.report(
@@ -44,7 +44,7 @@ def finish_keeps(frame: Frame) -> None:
             found = _targets(frame, override)
             for index, path in found:
                 _keep(frame, override, index, path)
-        except Fault:
+        except StatementFailed:
             continue
         if not found and not _hidden(frame):
             frame.report("E0201", f"`keep {text}` matches no weight of this body", override.span)

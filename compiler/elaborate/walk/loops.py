@@ -10,19 +10,10 @@ from ogive.compiler.elaborate.rules.checker import RuleChecker, at_least, presen
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import kept, lost, operand, partly, region_input, same_type, seen
-from ogive.compiler.elaborate.state.values import (
-    BROKEN,
-    Absent,
-    Builtin,
-    Gone,
-    Partly,
-    Tensor,
-    Undecided,
-    UnknownStatic,
-    kind_of,
-)
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Builtin, Gone, Partly, Tensor, UnknownStatic, kind_of
 from ogive.compiler.elaborate.walk.bound import bound_in, lost_in, yielded_in
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs, ScanAttrs
@@ -45,7 +36,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         _lose(frame, tree.body)
         return
     if isinstance(count, UnknownStatic):
-        raise Undecided(count.name, tree.count.span)
+        raise UnresolvedChoice(count.name, tree.count.span)
     if not isinstance(count, Size) or not frame.proof.infer(ge(count, 0), tree.count.span, "`repeat` demands"):
         shown = count if isinstance(count, Size) else kind_of(count)
         raise frame.fail("E0407", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)

@@ -9,6 +9,7 @@ from ogive.compiler.elaborate.modules import suggest
 from ogive.compiler.elaborate.modules.foreign_names import PREFIXES
 from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF, Module
 from ogive.compiler.elaborate.rules.builtins import BUILTINS, CONSTANTS
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
 from ogive.compiler.elaborate.state.partly import gone, seen, trains
@@ -17,7 +18,6 @@ from ogive.compiler.elaborate.state.values import (
     BlockRef,
     Composite,
     ConstRef,
-    Fault,
     Gone,
     Instance,
     OpTemplate,
@@ -25,7 +25,6 @@ from ogive.compiler.elaborate.state.values import (
     Partly,
     Template,
     Tensor,
-    Undecided,
     UnknownStatic,
     WeightRef,
     kind_of,
@@ -79,7 +78,7 @@ def means_something(frame: Frame, name: str) -> bool:
     return name in frame.module.scope or any(name in names for names in known)
 
 
-def _of_a_loop(frame: Frame, value: Gone | Partly, span: Span) -> Fault:
+def _of_a_loop(frame: Frame, value: Gone | Partly, span: Span) -> StatementFailed:
     """A name of the iterations of a loop is read behind it, on one path at least."""
     text = f"`{value.name}` is bound in the iterations of a loop, and is gone behind it"
     labels = (Label(value.span, "bound here, anew in each iteration"),) if value.span else ()
@@ -142,7 +141,7 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
         case Composite():
             raise frame.fail("E0201", f"a composition has no `{tree.name}`", tree.name_span)
         case UnknownStatic():
-            raise Undecided(base.name, tree.span)
+            raise UnresolvedChoice(base.name, tree.span)
         case _ if base is BROKEN:
             return BROKEN
         case _:

@@ -10,6 +10,7 @@ from typing import Any
 from ogive.compiler.elaborate.rules.checker import present
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed
 from ogive.compiler.elaborate.state.control_flow import Continuation
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
@@ -18,11 +19,9 @@ from ogive.compiler.elaborate.state.values import (
     Absent,
     Choice,
     Composite,
-    Fault,
     Gone,
     Handed,
     Instance,
-    LimitReached,
     Param,
     Partly,
     Tensor,
@@ -35,7 +34,7 @@ from ogive.compiler.elaborate.walk.declared import declared_type
 from ogive.compiler.elaborate.walk.evaluate import evaluate, items_of, truth, unpack
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.attributes import AssumeAttrs, TapAttrs
-from ogive.compiler.ir.presence import TooComplex
+from ogive.compiler.ir.presence import PresenceTooLarge
 from ogive.compiler.sizes import Answer, Condition, TooComplexError
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
@@ -54,7 +53,7 @@ def execute(frame: Frame, body: Sequence[syntax.Stmt]) -> None:
         try:
             with frame.flow.followed_by(Continuation(rest, depth, partial(execute, frame, rest))):
                 _run(frame, statement)
-        except Fault:
+        except StatementFailed:
             for name in lost_in((statement,)):
                 if name not in frame.scope.fixed:
                     frame.scope.variables[name] = BROKEN
@@ -68,7 +67,7 @@ def _run(frame: Frame, tree: syntax.Stmt) -> None:
         _statement(frame, tree)
     except TooComplexError as problem:
         raise frame.too_complex(problem, tree.span) from problem
-    except TooComplex:
+    except PresenceTooLarge:
         raise frame.fail("E0701", "what is given, and where, is too complex here", tree.span) from None
     except LimitReached as limit:
         if limit.exhausted and limit.span is None and frame.block is not None and not frame.block.standard:
@@ -198,7 +197,7 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
 def _yield(frame: Frame, tree: syntax.Yield) -> None:
     value = evaluate(frame, tree.value)
     if value is BROKEN:
-        raise Fault
+        raise StatementFailed
     if not isinstance(value.tensor if isinstance(value, Partly) else value, Tensor):
         raise frame.fail("E0407", f"`yield` collects tensors, this is {kind_of(value)}", tree.value.span)
     if frame.flow.yields is None:
@@ -265,7 +264,7 @@ def _if(frame: Frame, tree: syntax.If) -> None:
     for index, (condition, arm) in enumerate(tree.branches):
         value = evaluate(frame, condition)
         if value is BROKEN:
-            raise Fault
+            raise StatementFailed
         if isinstance(value, Choice):
             rest = _rest(tree, index)
             choices.branch(frame, value, arm, rest, tree.span)
@@ -328,7 +327,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
     """Unroll over a compile-time list: each turn is a place of its own, and types may change from turn to turn."""
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
     if items is None:
-        raise Fault
+        raise StatementFailed
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     names = places.plan(tree.body, frame.session.block_names(frame))
     own = set(bound_in(tree.body))
@@ -350,7 +349,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             with frame.flow.followed_by(others), frame.alloc.inside(place):
                 execute(frame, tree.body)
             if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
-                raise Fault  # the other turns would only say it again
+                raise StatementFailed  # the other turns would only say it again
             if frame.flow.returned is not None:
                 return
 

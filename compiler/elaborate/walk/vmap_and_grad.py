@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import RuleChecker, absent, present
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import operand, partly, region_input, seen
 from ogive.compiler.elaborate.state.values import (
@@ -22,7 +23,6 @@ from ogive.compiler.elaborate.state.values import (
     Template,
     Tensor,
     TypedBlock,
-    Undecided,
     UnknownStatic,
     kind_of,
 )
@@ -51,7 +51,7 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         return Gradient(funcs[0], None, tree.span)
     axis = statics.axis_value(frame, items[0])
     if isinstance(axis, UnknownStatic):
-        raise Undecided(axis.name, items[0].span)
+        raise UnresolvedChoice(axis.name, items[0].span)
     func = _function(frame, items[1], name)
     if not isinstance(axis, AxisRef) or func is BROKEN:
         return BROKEN
@@ -73,7 +73,7 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
         value = frame.evaluate(tree)
     blocks = (BlockRef, Template, Instance, OpTemplate, Composite, TypedBlock, Lifted, Gradient)
     if isinstance(value, UnknownStatic):
-        raise Undecided(value.name, tree.span)
+        raise UnresolvedChoice(value.name, tree.span)
     if value is BROKEN or isinstance(value, blocks):
         return value
     raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(value)}", tree.span)

@@ -8,10 +8,11 @@ from ogive.compiler.elaborate.rules.checker import length, operation, present
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.allocation import Override
+from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.initializer_table import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.state.partly import seen
-from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, Tensor, Undecided, is_number, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, Tensor, is_number, kind_of
 from ogive.compiler.elaborate.walk.apply import apply
 from ogive.compiler.ir.attributes import UpdateAttrs
 from ogive.compiler.ir.model import Graph, Init, Value, Weight
@@ -36,7 +37,7 @@ def declare(frame: Frame, tree: syntax.ParamStmt) -> None:
         frame.scope.variables[name] = BROKEN
         return
     if any(axis.pack is not None for axis in type.axes):
-        raise Undecided(f"the number of axes of `{name}`", tree.type.span)
+        raise UnresolvedChoice(f"the number of axes of `{name}`", tree.type.span)
     for axis, place in zip(type.axes, _places(tree.type, type), strict=True):
         if not length(frame, axis.size, f"an axis of `{name}`", place):
             frame.scope.variables[name] = BROKEN
