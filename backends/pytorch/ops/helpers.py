@@ -122,7 +122,19 @@ def linear_scan(a: Tensor, b: Tensor, dim: int, h0: Tensor | None = None) -> Ten
     a, b = (x.movedim(dim, 0) for x in torch.broadcast_tensors(a, b))
     if h0 is not None:
         b = torch.cat([a[:1] * h0 + b[:1], b[1:]])
-    return _prefix(a, b).movedim(0, dim)
+    exported = getattr(torch.compiler, "is_exporting", bool)()  # torch 2.7
+    return (_steps if exported else _prefix)(a, b).movedim(0, dim)
+
+
+def _steps(a: Tensor, b: Tensor) -> Tensor:
+    """Step by step, as one node of an exported program, which takes every length."""
+    from torch._higher_order_ops.scan import scan
+
+    def step(h: Tensor, ab: Any) -> Any:
+        h = ab[0] * h + ab[1]
+        return h, h.clone()
+
+    return scan(step, torch.zeros_like(b[0]), (a, b))[1]
 
 
 def _prefix(a: Tensor, b: Tensor) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.python_text.expr import ATOM, Code
+from ogive.backends.python_text.expr import ATOM, Code, binary
 from ogive.backends.pytorch.ops.context import Context
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.types import Axis
 from ogive.compiler.ops.elems import pack_index
 from ogive.compiler.sizes import Size, size
+
+PERIOD = 64  # of multiples that are looked for
 
 
 def sliced(ctx: Context, node: Node, args: Args) -> Code:
@@ -17,6 +21,9 @@ def sliced(ctx: Context, node: Node, args: Args) -> Code:
     type = type_of(ctx, node.inputs[0])
     pack = pack_index(type)
     items = list(zip(node.attr("items"), type.axes, strict=True))
+    cut = _cut_back(ctx, items, pack, operand(args))
+    if cut is not None:
+        return cut
     texts = ["..." if i == pack else _item(ctx, item, axis.size) for i, (item, axis) in enumerate(items)]
     kept = sum(text == ":" for text in texts)
     if kept + (pack is not None) == len(texts):
@@ -29,6 +36,38 @@ def sliced(ctx: Context, node: Node, args: Args) -> Code:
     if pack is None and lead > 2 and len(texts) == len(items):
         texts = ["...", *texts[lead:]]
     return Code(f"{operand(args).at(ATOM)}[{', '.join(texts)}]")
+
+
+def _cut_back(ctx: Context, items: Sequence[tuple[Any, Axis]], pack: int | None, x: Code) -> Code | None:
+    """`F.pad(x, (0, w - x.shape[-1]))` for what was padded to a multiple: an exported slice may not cut nothing off."""
+    amounts: list[Size | None] = []
+    for at, (item, axis) in enumerate(reversed(items)):
+        if item[0] == "all":
+            amounts.append(None)
+        elif item[0] == "slice" and item[1] == size(0) and item[3] == size(1) and _a_rest(axis.size - item[2]):
+            amounts.append(item[2])
+        else:
+            return None
+        if pack is not None and at >= len(items) - 1 - pack and amounts[-1] is not None:
+            return None
+    while amounts and amounts[-1] is None:
+        amounts.pop()
+    if not amounts:
+        return None
+    x = ctx.once(x, "x")
+    ends = [
+        "0, 0" if stop is None else f"0, {binary(ctx.size(stop), '-', Code(f'{x}.shape[{-at - 1}]'))}"
+        for at, stop in enumerate(amounts)
+    ]
+    return Code(f"F.pad({x}, ({', '.join(ends)}))")
+
+
+def _a_rest(more: Size) -> bool:
+    """Whether a difference of sizes is that to the next multiple: 0 at times, and bounded."""
+    if more.is_number:
+        return False
+    found = [more.at(dict.fromkeys(more.unknowns, n)) for n in range(1, 2 * PERIOD + 1)]
+    return min(found) == 0 < max(found) == max(found[PERIOD:])
 
 
 def _item(ctx: Context, item: tuple[Any, ...], length: Size) -> str:
