@@ -61,7 +61,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "model.deploy('fold').verify({})": ("torch", "safetensors", "numpy"),
 }
 RUN = """
-import json, sys
+import importlib.util, json, sys
+looked = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *args: None if name.partition('.')[0] in BLOCKED else looked(name, *args)
 class Without:
     def find_spec(self, name, path=None, target=None):
         if name.partition('.')[0] in BLOCKED:

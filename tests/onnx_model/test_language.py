@@ -303,7 +303,7 @@ model M = F
     assert run(model, net, [x]) <= 1e-5
 
 
-@pytest.mark.parametrize("energy", ["sum(sort[0](x))", "sum(x * max(x))", "sum(cumsum[0](x))"])
+@pytest.mark.parametrize("energy", ["sum(digamma(x))", "sum(x * prod(x))"])
 def test_what_is_not_derived_says_so(energy: str) -> None:
     model, net = model_of(f"""
 block energy(x: [b]) -> []:
@@ -312,7 +312,7 @@ block F(x: [b]) -> [b]:
     return grad[energy](x)
 model M = F
 """)
-    with pytest.raises(OnnxError, match=r"`grad` through `\w+` has no form in ONNX") as caught:
+    with pytest.raises(OnnxError, match=r"`grad` through `\w+` (has no form|is not supported) in ONNX") as caught:
         exported(model.ir, arrays(net), Settings())
     assert caught.value.span is not None
 

@@ -18,9 +18,11 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
         if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
             return forward(self, *args, **kwargs)
         held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
-        with torch._C._DisableTorchDispatch():  # selective checkpoints count the operations that run
+        # selective checkpoints count the operations that run: not these
+        with torch._C._DisableTorchDispatch():
             for buffers, now in held:
-                buffers.update({name: x.clone() for name, x in now.items() if x is not None})
+                kept = {name: x for name, x in now.items() if x is not None}
+                buffers.update({name: x.clone() for name, x in kept.items()})
         try:
             return forward(self, *args, **kwargs)
         finally:
@@ -32,12 +34,17 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 # where the forward reads what it changes, or draws from a generator: what it saw is kept by the checkpoint
 DONE_ONCE = '''
-saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)  # bool before torch 2.8
+# bool before torch 2.8
+saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)
 
 
 def outside() -> bool:
     """Whether no activation checkpoint can be around: gradients are on, nothing keeps tensors, no pass back runs."""
-    return torch.is_grad_enabled() and saving(True) is None and torch._C._current_graph_task_id() == -1
+    return (
+        torch.is_grad_enabled()
+        and saving(True) is None
+        and torch._C._current_graph_task_id() == -1
+    )
 
 
 class Calls:
@@ -60,16 +67,23 @@ class Calls:
             if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
                 found = frame.f_locals
                 if name == "unpack_hook" or (name == "backward" and "ctx" in found):
-                    calls = vars(found["frame" if name == "unpack_hook" else "ctx"]).get("calls", Calls())
+                    calls = vars(
+                        found["frame" if name == "unpack_hook" else "ctx"]
+                    ).get("calls", Calls())
                     if calls.task != task:
                         calls.task, calls.number, calls.inside = task, 0, False
                     return first, calls
                 place = found.get("ctx")
-                if name == "checkpoint" and "gen" in found and found["gen"].gi_frame is not None:
+                if (
+                    name == "checkpoint"
+                    and "gen" in found
+                    and found["gen"].gi_frame is not None
+                ):
                     place = found["gen"].gi_frame.f_locals["new_frame"]
                 if place is not None:
                     first.append(vars(place).setdefault("calls", Calls()))
-            elif name == "apply" and "user_fn" in frame.f_locals:  # the backward pass itself calls what derives
+            elif name == "apply" and "user_fn" in frame.f_locals:
+                # the backward pass itself calls what derives
                 own = frame.f_locals["user_fn"].__qualname__ == "CustomGrad.backward"
                 return first, None if own else Calls()
             frame = frame.f_back
@@ -101,8 +115,11 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
                 )
             saw, state = again.seen[again.number]
             again.number += 1
-        with torch._C._DisableTorchDispatch():  # selective checkpoints count the operations that run
-            copies = [{name: x.clone() for name, x in buffers.items()} for buffers in saw]
+        # selective checkpoints count the operations that run: not these
+        with torch._C._DisableTorchDispatch():
+            copies = [
+                {name: x.clone() for name, x in buffers.items()} for buffers in saw
+            ]
             for (buffers, _), before in zip(held, saw if again is not None else []):
                 buffers.update({name: x.clone() for name, x in before.items()})
         for calls in around:
@@ -131,17 +148,22 @@ def derivative(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The derivative of a scalar function in its first operand. The function may change states, as batch norm does."""
 
     def derived(x: Tensor, *others: Tensor | None) -> Tensor:
-        traced = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        traced = (
+            torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        )
         if traced or torch.is_inference_mode_enabled():
             return torch.func.grad(function)(x, *others)
         further = torch.is_grad_enabled()
         kept = torch.autograd.graph.saved_tensors_hooks(lambda y: y, lambda y: y)
-        with kept, torch.enable_grad():  # an activation checkpoint does not run again for it
+        # an activation checkpoint does not run again for it
+        with kept, torch.enable_grad():
             given = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
             y = function(given, *others)
             if not y.requires_grad:
                 return torch.zeros_like(x)
-            (found,) = torch.autograd.grad(y, given, create_graph=further, materialize_grads=True)
+            (found,) = torch.autograd.grad(
+                y, given, create_graph=further, materialize_grads=True
+            )
         return found
 
     return derived
