@@ -333,3 +333,17 @@ def test_nothing_is_asked_for_under_compile(name: str) -> None:
     torch.testing.assert_close(made, net(x))
     for a, b in zip(other.buffers(), net.buffers(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_draws_of_a_module_in_use() -> None:
+    """Without training, a checkpoint that hides the gradients is not looked for: it is refused on the way back."""
+    net: Any = model("draws").torch().eval()
+    x = torch.randn(5, 4, requires_grad=True)
+    found = []
+    for run in (WAYS["kept"], lambda net, x, more: net(x, **more)):
+        y: Any = run(net, x, {"generator": torch.Generator().manual_seed(0)})
+        found += [y.detach(), *torch.autograd.grad(y.sin().sum(), x)]
+    torch.testing.assert_close(found[:2], found[2:])
+    y = WAYS["reentrant"](net, x, {"generator": torch.Generator().manual_seed(0)})
+    with pytest.raises(RuntimeError, match="use_reentrant=False"):
+        y.sum().backward()

@@ -11,18 +11,27 @@ from types import MappingProxyType
 # where nothing that the forward reads changes in it: on the way back, it moves copies
 MOVED_ONCE = '''
 def once(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A forward that moves its averages once: where an activation checkpoint runs it again, it moves copies."""
+    """Averages move once: where a checkpoint runs a forward again, copies do."""
 
     @functools.wraps(forward)
     def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
             return forward(self, *args, **kwargs)
         held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
+<<<<<<< HEAD
         # selective checkpoints count the operations that run: not these
         with torch._C._DisableTorchDispatch():
             for buffers, now in held:
                 kept = {name: x for name, x in now.items() if x is not None}
                 buffers.update({name: x.clone() for name, x in kept.items()})
+=======
+        # a selective checkpoint counts the operations that run
+        with torch._C._DisableTorchDispatch():
+            for buffers, now in held:
+                buffers.update(
+                    {name: x.clone() for name, x in now.items() if x is not None}
+                )
+>>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
         try:
             return forward(self, *args, **kwargs)
         finally:
@@ -34,6 +43,7 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 # where the forward reads what it changes, or draws from a generator: what it saw is kept by the checkpoint
 DONE_ONCE = '''
+<<<<<<< HEAD
 # bool before torch 2.8
 saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)
 
@@ -45,10 +55,24 @@ def outside() -> bool:
         and saving(True) is None
         and torch._C._current_graph_task_id() == -1
     )
+=======
+# before torch 2.8 it is not known whether tensors are being saved: then they may be
+saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)
+
+
+def outside(training: bool) -> bool:
+    """Whether no activation checkpoint can be around."""
+    # where one hides the gradients, the module trains
+    free = torch.is_grad_enabled() or not training
+    return free and saving(True) is None and torch._C._current_graph_task_id() == -1
+>>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
 
 
 class Calls:
-    """The calls under an activation checkpoint, in order: the buffers and the state of the generator that each saw."""
+    """The calls under an activation checkpoint, in order.
+
+    Of each, the buffers and the state of the generator that it saw.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[list[dict[str, Tensor]], Tensor | None]] = []
@@ -58,7 +82,7 @@ class Calls:
 
     @staticmethod
     def around() -> tuple[list["Calls"], "Calls | None"]:
-        """Those of the checkpoints around a call that run for the first time, and of the one that runs again."""
+        """Of the checkpoints around a call: those that run first, one that runs again."""
         first: list[Calls] = []
         task = torch._C._current_graph_task_id()
         frame: Any = sys._getframe(2)
@@ -91,13 +115,17 @@ class Calls:
 
 
 def once(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A forward that changes and draws once: where an activation checkpoint runs it again, it sees what it saw."""
+    """Where an activation checkpoint runs a forward again, it sees what it saw."""
 
     @functools.wraps(forward)
     def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         source = kwargs.get("generator", args[-1] if args else None)
         source = source if isinstance(source, torch.Generator) else None
-        if torch.compiler.is_compiling() or not (self.training or source) or outside():
+        if (
+            torch.compiler.is_compiling()
+            or not (self.training or source)
+            or outside(self.training)
+        ):
             return forward(self, *args, **kwargs)
         around, again = Calls.around()
         around = [calls for calls in around if not calls.inside]
@@ -110,12 +138,18 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
         if again is not None:
             if again.number >= len(again.seen):
                 raise RuntimeError(
-                    f"{type(self).__name__} runs in a backward pass, and which call it repeats is not known: it reads "
-                    "what it changes, or draws random numbers, so only torch.utils.checkpoint can run it again"
+                    f"{type(self).__name__} runs in a backward pass, and which call it "
+                    "repeats is not known: it reads what it changes, or draws random "
+                    "numbers, so only torch.utils.checkpoint can run it again, with "
+                    "use_reentrant=False where it does not train"
                 )
             saw, state = again.seen[again.number]
             again.number += 1
+<<<<<<< HEAD
         # selective checkpoints count the operations that run: not these
+=======
+        # a selective checkpoint counts the operations that run
+>>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
         with torch._C._DisableTorchDispatch():
             copies = [
                 {name: x.clone() for name, x in buffers.items()} for buffers in saw
@@ -145,7 +179,7 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 DERIVATIVE = '''
 def derivative(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The derivative of a scalar function in its first operand. The function may change states, as batch norm does."""
+    """The derivative in x of a scalar function, which may change states."""
 
     def derived(x: Tensor, *others: Tensor | None) -> Tensor:
         traced = (
