@@ -53,7 +53,11 @@ class Group(nn.Module):
         super().__init__()
         for name, member in members.items():
             kinds = (nn.Module, nn.Parameter, Tensor)
-            tables = (self._modules, self._parameters, self._buffers)
+            tables: tuple[dict[str, Any], ...] = (
+                self._modules,
+                self._parameters,
+                self._buffers,
+            )
             held = next(t for kind, t in zip(kinds, tables) if isinstance(member, kind))
             held[name] = member
 '''
