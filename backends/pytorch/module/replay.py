@@ -18,20 +18,12 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
         if torch.compiler.is_compiling() or torch._C._current_graph_task_id() == -1:
             return forward(self, *args, **kwargs)
         held = [(module._buffers, dict(module._buffers)) for module in self.modules()]
-<<<<<<< HEAD
-        # selective checkpoints count the operations that run: not these
-        with torch._C._DisableTorchDispatch():
-            for buffers, now in held:
-                kept = {name: x for name, x in now.items() if x is not None}
-                buffers.update({name: x.clone() for name, x in kept.items()})
-=======
         # a selective checkpoint counts the operations that run
         with torch._C._DisableTorchDispatch():
             for buffers, now in held:
                 buffers.update(
                     {name: x.clone() for name, x in now.items() if x is not None}
                 )
->>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
         try:
             return forward(self, *args, **kwargs)
         finally:
@@ -43,19 +35,6 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 # where the forward reads what it changes, or draws from a generator: what it saw is kept by the checkpoint
 DONE_ONCE = '''
-<<<<<<< HEAD
-# bool before torch 2.8
-saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)
-
-
-def outside() -> bool:
-    """Whether no activation checkpoint can be around: gradients are on, nothing keeps tensors, no pass back runs."""
-    return (
-        torch.is_grad_enabled()
-        and saving(True) is None
-        and torch._C._current_graph_task_id() == -1
-    )
-=======
 # before torch 2.8 it is not known whether tensors are being saved: then they may be
 saving = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", bool)
 
@@ -65,7 +44,6 @@ def outside(training: bool) -> bool:
     # where one hides the gradients, the module trains
     free = torch.is_grad_enabled() or not training
     return free and saving(True) is None and torch._C._current_graph_task_id() == -1
->>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
 
 
 class Calls:
@@ -145,11 +123,7 @@ def once(forward: Callable[..., Any]) -> Callable[..., Any]:
                 )
             saw, state = again.seen[again.number]
             again.number += 1
-<<<<<<< HEAD
-        # selective checkpoints count the operations that run: not these
-=======
         # a selective checkpoint counts the operations that run
->>>>>>> afb3366 (Helpers of emitted files in the width of emitted files; a module in use looks for no checkpoint)
         with torch._C._DisableTorchDispatch():
             copies = [
                 {name: x.clone() for name, x in buffers.items()} for buffers in saw
