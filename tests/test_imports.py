@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +46,62 @@ def test_layers() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """All modules of the package by their names, and where their text is."""
+    roots = [(ROOT / name, f"ogive.{name}") for name in ("grammar", "compiler", "backends", "stdlib")]
+    for root, package in (*roots, (ROOT / "src" / "ogive" / "cli", "ogive.cli")):
+        for path in root.rglob("*.py"):
+            yield ".".join((package, *path.relative_to(root).with_suffix("").parts)).removesuffix(".__init__"), path
+    for path in (ROOT / "src" / "ogive").glob("*.py"):
+        yield f"ogive.{path.stem}".removesuffix(".__init__"), path
+
+
+def circles(texts: dict[str, str]) -> list[set[str]]:
+    """Modules that import one another, anywhere in their texts: for type checking and inside of functions too."""
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    for module, text in texts.items():
+        for node in ast.walk(ast.parse(text)):
+            match node:
+                case ast.ImportFrom(module=str(source)):
+                    names = [f"{source}.{alias.name}" for alias in node.names]
+                    graph.add_edges_from((module, name if name in texts else source) for name in names)
+                case ast.Import():
+                    graph.add_edges_from((module, alias.name) for alias in node.names)
+    found = networkx.strongly_connected_components(graph)
+    return [each for each in found if len(each) > 1 or any(graph.has_edge(name, name) for name in each)]
+
+
+FREE = (
+    "grammar",
+    "stdlib",
+    "cli",
+    "compiler.elaborate",
+    "compiler.passes",
+    "compiler.driver",
+    "compiler.ops",
+    "compiler.ir",
+)
+
+
+def test_no_circle_of_imports_in_packages_that_are_free_of_them() -> None:
+    texts = {name: path.read_text(encoding="utf-8") for name, path in modules()}
+    assert len(texts) > 400
+    for circle in circles(texts):
+        assert not any(name.startswith(f"ogive.{package}") for name in circle for package in FREE), sorted(circle)
+
+
+def test_the_search_finds_circles() -> None:
+    texts = {
+        "a.b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from a import c",
+        "a.c": "def f():\n    from a.d import X",
+        "a.d": "from a.b import Y\nfrom a.e import Z",
+        "a.e": "import a.f",
+        "a.f": "",
+    }
+    assert circles(texts) == [{"a.b", "a.c", "a.d"}]
+    assert circles({**texts, "a.d": ""}) == []
 
 
 def test_every_public_name_is_there() -> None:

@@ -14,15 +14,17 @@ from ogive.compiler.driver.reports import BlockReport, ModelReport
 from ogive.compiler.elaborate.calls import blame
 from ogive.compiler.elaborate.calls.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.calls.signature import faults
-from ogive.compiler.elaborate.calls.specializations import Variant, abstract, bindings_of
+from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.driver.session import Session
 from ogive.compiler.elaborate.modules import lint
-from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF, Module
+from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF
 from ogive.compiler.elaborate.rules.statics import names_in
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame, too_complex
-from ogive.compiler.elaborate.state.values import BROKEN, BlockRef, ConstRef, Template
+from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.values import BROKEN, Template
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.known_weights import known_weights
 from ogive.compiler.ir_tools.powers import without_number

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ogive.compiler.driver.workspace import Program
-from ogive.compiler.elaborate.calls.specializations import Variant
+from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.ir.attributes import FaultAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.grammar.diagnostics import Diagnostic

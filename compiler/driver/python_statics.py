@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogive.compiler.elaborate.rules.statics import check_kind, handed, input_sizes, kinds
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BlockRef
 from ogive.compiler.sizes import size
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ogive.compiler.driver.reports import BlockReport
-from ogive.compiler.elaborate.calls.specializations import Variant
-from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.elaborate.state.blocks import BlockRef
+from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size, Unknown
 from ogive.grammar import syntax

@@ -8,11 +8,11 @@ from typing import Any
 
 from ogive.compiler.driver.check import Memo, Program, check_module
 from ogive.compiler.driver.interpreter_limits import deep_recursion, unpaused
-from ogive.compiler.elaborate.calls.specializations import Variant
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS, Session
 from ogive.compiler.elaborate.modules.recursion import names_of
-from ogive.compiler.elaborate.modules.scope import Library, Module, build
-from ogive.compiler.elaborate.state.values import BlockRef, ConstRef
+from ogive.compiler.elaborate.modules.scope import Library, build
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
+from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
 from ogive.grammar.parser import Parsed, parse

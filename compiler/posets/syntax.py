@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
 
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.compiler.posets.poset import LETTERS, Pair, Poset, PosetError, antichain, chain, product
+from ogive.grammar.spelling import close
 
 # the 16 posets on 4 elements up to isomorphism, by the numbers of the paper's code
 NUMBERED = (

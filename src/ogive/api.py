@@ -15,10 +15,10 @@ from ogive.checkpoints import AnyPath
 from ogive.compiler.driver.reports import BlockReport
 from ogive.compiler.driver.workspace import Program as Checked
 from ogive.compiler.driver.workspace import check_text
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
+from ogive.grammar.spelling import close
 from ogive.model import Model
 from ogive.origin import Origin
 from ogive.refusals import refuse, unknown, wrong

@@ -14,7 +14,6 @@ from ogive.arguments import flag, float_type, listed, named, takes, tensor, whol
 from ogive.arguments import theme as themes
 from ogive.checkpoints import AnyPath, load, rendered, unwrapped
 from ogive.compiler.driver.reports import ModelReport
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.compiler.ir.model import Model as IR
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.graph import Conversion
@@ -27,6 +26,7 @@ from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
+from ogive.grammar.spelling import close
 from ogive.model import Model
 from ogive.refusals import wrong
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ogive.compiler.elaborate.calls.specializations import Variant
 from ogive.compiler.elaborate.rules.statics import input_sizes
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.sizes import Size, Unknown
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span

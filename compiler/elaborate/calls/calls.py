@@ -8,13 +8,15 @@ from typing import Any, TypeVar
 from ogive.compiler.elaborate.calls import blame, sharing, unify
 from ogive.compiler.elaborate.calls import supplied as weights_at_calls
 from ogive.compiler.elaborate.calls.call_consistency import agree
-from ogive.compiler.elaborate.calls.specializations import Use, Variant, abstract, bindings_of, vacant
-from ogive.compiler.elaborate.calls.supplied import Given
+from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of, vacant
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules.statics import input_sizes, names_in
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import partly
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, BlockRef, Instance, Tensor
+from ogive.compiler.elaborate.state.specialization import Use, Variant
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, Instance
 from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.presence import ALWAYS, NEVER
@@ -74,7 +76,7 @@ def bind(
     shown = _shown(operands, spans)
     if not _stated(frame, ref, match, span, shown, vacant(ref, presence)):
         return None
-    if frame.session.misfit(frame, ref, match, instance.span):
+    if frame.session.misfit(frame, ref, match.names(), instance.span):
         return None
     found = abstract(ref, match, presence, frame.proof.facts.reduce)
     variant = frame.session.find(frame, ref, found, span)

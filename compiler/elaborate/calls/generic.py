@@ -9,15 +9,10 @@ from ogive.compiler.elaborate.calls import unify
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import (
-    BROKEN,
-    BlockRef,
-    PackValue,
-    Tensor,
-    TypedBlock,
-    UnknownStatic,
-)
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import BROKEN, PackValue, TypedBlock, UnknownStatic
 from ogive.compiler.ir.attributes import AbstractCallAttrs
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import Axis

@@ -7,17 +7,17 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls.sharing import borrowed
 from ogive.compiler.elaborate.rules.checker import absent
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    BlockRef,
     Instance,
     Partly,
     Template,
-    Tensor,
     UnknownStatic,
     is_number,
     kind_of,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ogive.compiler.elaborate.calls.call_consistency import open_to_all
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BlockRef, Composite, Handed, Instance, Template, Tensor
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import Composite, Handed, Instance, Template
 from ogive.compiler.elaborate.state.weight_paths import snake
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.ir.weights import turns_in, weight_types

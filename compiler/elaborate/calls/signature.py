@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ogive.compiler.elaborate.modules import suggest
 from ogive.compiler.elaborate.rules.statics import names_in
-from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.ir.types import ELEMENTS
-from ogive.grammar import syntax
+from ogive.grammar import spelling, syntax
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
 
@@ -24,7 +23,7 @@ def faults(ref: BlockRef) -> list[Diagnostic]:
     for decl in tree.statics:
         for kind in decl.kinds:
             if kind not in KINDS:
-                help_ = suggest.close(kind, KINDS) or "kinds are " + ", ".join(KINDS)
+                help_ = spelling.close(kind, KINDS) or "kinds are " + ", ".join(KINDS)
                 found.append(Diagnostic("E0201", f"there is no kind `{kind}`", decl.span, help=help_))
     for type in (*(e.type for e in tree.inputs), *(o.type for o in tree.outputs)):
         found += _type(type)
@@ -64,7 +63,7 @@ def _twice(names: Iterable[tuple[str, Span]]) -> Iterator[Diagnostic]:
 def _type(tree: syntax.TypeExpr) -> Iterator[Diagnostic]:
     if tree.elem not in ELEMENTS:
         sizes = tree.span.text.removeprefix(tree.elem).strip()
-        help_ = f"write `{_NAMED[tree.elem]}{sizes}`" if tree.elem in _NAMED else suggest.close(tree.elem, ELEMENTS)
+        help_ = f"write `{_NAMED[tree.elem]}{sizes}`" if tree.elem in _NAMED else spelling.close(tree.elem, ELEMENTS)
         help_ = help_ or "element types are " + ", ".join(ELEMENTS)
         yield Diagnostic("E0201", f"there is no element type `{tree.elem}`", tree.span, help=help_)
 

@@ -13,89 +13,14 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules import statics
-from ogive.compiler.elaborate.state.values import (
-    BlockRef,
-    Composite,
-    Handed,
-    OpTemplate,
-    PackValue,
-    Template,
-)
-from ogive.compiler.ir.model import Bindings, Definition, Graph, Scalar, Static
-from ogive.compiler.ir.presence import Presence
-from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.elaborate.state.blocks import BlockRef
+from ogive.compiler.elaborate.state.specialization import Abstract, Hole, Variant
+from ogive.compiler.elaborate.state.values import Composite, Handed, OpTemplate, PackValue, Template
+from ogive.compiler.ir.model import Bindings, Scalar, Static
+from ogive.compiler.ir.types import Axis
+from ogive.compiler.sizes import Size, Unknown, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
-
-
-@dataclass(eq=False)
-class Variant:
-    """One elaboration of a block. `holes` are its unknowns, in the order in which a use binds them."""
-
-    ref: BlockRef
-    holes: tuple[Unknown, ...]
-    pinned: bool = False  # a recursive block whose numbers are known
-    pins: tuple[tuple[int, int], ...] = ()  # those numbers, by hole
-    ties: tuple[Condition, ...] = ()  # what its sizes must satisfy: no proof for all sizes covers it
-    running: bool = True
-    ok: bool = False
-    decisions: list[tuple[Condition, bool]] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    handed: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # of axes handed to it, said at its uses
-    uses: list[Variant] = field(default_factory=list)
-    open: bool = False  # a block that uses itself stands in it, seen through its signature: no number was known
-    definition: Definition | None = None
-    outputs: tuple[TensorType, ...] | None = None
-    absent_outputs: tuple[int, ...] = ()  # optional outputs that are not there
-    omitted_outputs: tuple[int, ...] = ()  # those of them that its `return` does not list: a use does not see them
-    presence: tuple[Presence, ...] = ()  # of each output that may be there: under which condition on its own inputs
-    conditions: tuple[Condition, ...] = ()
-    derived: tuple[Size, ...] = ()  # the sizes that its conditions keep positive
-    sketch: Graph | None = None  # where it is not ok: what was built before a fault, outputs left out
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A variant with the user's sizes behind its unknowns."""
-
-    variant: Variant
-    bindings: Bindings
-
-    @property
-    def definition(self) -> Definition:
-        """The checked block."""
-        assert self.variant.definition is not None
-        return self.variant.definition
-
-
-class _Hole:
-    """The place of a size in a value that has been made abstract."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hole) and other.index == self.index
-
-    def __hash__(self) -> int:
-        return hash(("hole", self.index))
-
-
-@dataclass
-class Abstract:
-    """A use of a block with its sizes taken out: the key of its variants, and the sizes in order."""
-
-    key: tuple[Any, ...]
-    names: list[str]
-    lows: list[int | None]
-    sizes: list[Size]
-    values: dict[str, Any]
-    bound: dict[str, _Hole]
-    packs: dict[str, tuple[Any, ...]]
 
 
 @dataclass
@@ -105,11 +30,11 @@ class _Taker:
     lows: list[int | None] = field(default_factory=list)
     sizes: list[Size] = field(default_factory=list)
 
-    def hole(self, value: Size, name: str, low: int | None) -> _Hole:
+    def hole(self, value: Size, name: str, low: int | None) -> Hole:
         self.names.append(name)
         self.lows.append(low)
         self.sizes.append(value)
-        return _Hole(len(self.sizes) - 1)
+        return Hole(len(self.sizes) - 1)
 
     def take(self, value: Any, name: str) -> Any:
         """The value with its symbolic sizes taken out; known numbers stay."""
@@ -119,7 +44,7 @@ class _Taker:
                     return value
                 known = [self.reduce(size) for size in self.sizes]
                 if self.reduce(value) in known:  # the same size of the user is the same unknown of ours
-                    return _Hole(known.index(self.reduce(value)))
+                    return Hole(known.index(self.reduce(value)))
                 return self.hole(value, name, 1 if _positive(value) else None)
             case Scalar(fn=fn, args=args):
                 return Scalar(fn, tuple(self.take(a, name) for a in args))
@@ -151,7 +76,7 @@ def _positive(value: Size) -> bool:
 def fill(value: Any, own: Sequence[Size]) -> Any:
     """The value with a variant's own sizes in its holes."""
     match value:
-        case _Hole(index=index):
+        case Hole(index=index):
             return own[index]
         case Scalar(fn=fn, args=args):
             return Scalar(fn, tuple(fill(a, own) for a in args))
@@ -259,7 +184,7 @@ def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> 
     for decl in ref.tree.statics:
         kind = " | ".join(statics.kinds(decl, ref.tree))
         value = found.values[decl.name]
-        if isinstance(value, _Hole):
+        if isinstance(value, Hole):
             made.append(Static(decl.name, kind, holes[value.index]))
         else:
             made.append(Static(decl.name, kind, None, fill(value, own)))
@@ -268,7 +193,7 @@ def static_members(ref: BlockRef, found: Abstract, holes: Sequence[Unknown]) -> 
 
 def size_unknowns(found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, ...]:
     """The unknowns that are not statics: bound by the inputs."""
-    taken = {v.index for v in found.values.values() if isinstance(v, _Hole)}
+    taken = {v.index for v in found.values.values() if isinstance(v, Hole)}
     return tuple(h for i, h in enumerate(holes) if i not in taken)
 
 

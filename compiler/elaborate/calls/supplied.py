@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.elaborate.rules.checker import RuleChecker, operation
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, Instance, Tensor, kind_of
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import BROKEN, Given, Instance, kind_of
 from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Definition, Init, Scalar, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
@@ -22,9 +23,7 @@ from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
-    from ogive.compiler.elaborate.calls.specializations import Use
-
-Given = tuple[str, Any, syntax.Keyword]  # the name at the call, the value, its place
+    from ogive.compiler.elaborate.state.specialization import Use
 
 
 def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], span: Span) -> dict[str, Tensor] | None:

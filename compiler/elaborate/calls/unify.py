@@ -8,9 +8,11 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import births
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.proof import Demand
-from ogive.compiler.elaborate.state.values import BROKEN, BlockRef, PackValue, Tensor, UnknownStatic, whole
+from ogive.compiler.elaborate.state.values import BROKEN, PackValue, UnknownStatic, whole
 from ogive.compiler.ir.types import Axis, OneOf, TensorType
 from ogive.compiler.sizes import Size, Unknown, divides, eq, size
 from ogive.grammar import syntax
@@ -29,6 +31,11 @@ class Match:
     failed: bool = False
     env: Frame | None = None  # the block's signature, with the user's sizes behind its names
     _first: dict[str, int] = field(default_factory=dict, repr=False)  # the input that named a size first
+
+    def names(self) -> dict[str, Any]:
+        """What the names of the block's signature mean here."""
+        packs = {name: PackValue(name, axes) for name, axes in self.packs.items()}
+        return {**self.values, **self.sizes, **packs}
 
     def label(self, name: str, label: str | None, index: int) -> None:
         """An axis of an input bears a declared name. The first one's label is that of the name, unless the same input

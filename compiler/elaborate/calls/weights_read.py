@@ -6,17 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ogive.compiler.elaborate.calls.supplied import elements, initial_values
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import (
-    BROKEN,
-    BlockRef,
-    Instance,
-    Template,
-    UnknownStatic,
-    WeightRef,
-    kind_of,
-)
+from ogive.compiler.elaborate.state.values import BROKEN, Instance, Template, UnknownStatic, WeightRef, kind_of
 from ogive.compiler.ir.weights import turns_in, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span

@@ -6,34 +6,28 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.calls.instances import allocate
-from ogive.compiler.elaborate.calls.specializations import (
-    Abstract,
-    Variant,
-    fill,
-    size_unknowns,
-    static_members,
-    vacant,
-)
+from ogive.compiler.elaborate.calls.specializations import fill, size_unknowns, static_members, vacant
 from ogive.compiler.elaborate.rules import constraints as demands
 from ogive.compiler.elaborate.rules.checker import absent, callable_kind
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.returns import for_each_output, omitted
+from ogive.compiler.elaborate.state.specialization import Abstract, Variant
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    BlockRef,
     Composite,
     Handed,
     PackValue,
     Partly,
     Template,
-    Tensor,
     kind_of,
 )
 from ogive.compiler.elaborate.walk.declared import declared_type

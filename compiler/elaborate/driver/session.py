@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,6 @@ from ogive.compiler.elaborate.calls.blame import of_handed, speaking
 from ogive.compiler.elaborate.calls.call_consistency import open_to_all
 from ogive.compiler.elaborate.calls.generic import typed_results
 from ogive.compiler.elaborate.calls.specializations import (
-    Abstract,
-    Use,
-    Variant,
     abstract,
     bindings_of,
     births,
@@ -22,8 +19,6 @@ from ogive.compiler.elaborate.calls.specializations import (
     per_instance,
     takes_blocks,
 )
-from ogive.compiler.elaborate.calls.supplied import Given
-from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.driver import typed
 from ogive.compiler.elaborate.driver.definitions import elaborate
 from ogive.compiler.elaborate.modules.recursion import is_recursive
@@ -32,6 +27,7 @@ from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.size_equalities import ties
 from ogive.compiler.elaborate.rules.statics import kinds
 from ogive.compiler.elaborate.state.allocation import CallSignature
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import (
     CallSignatureConflict,
     GenericProofFailed,
@@ -39,16 +35,9 @@ from ogive.compiler.elaborate.state.control import (
     UnresolvedChoice,
 )
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import (
-    BlockRef,
-    ConstRef,
-    Gradient,
-    Handed,
-    Instance,
-    Lifted,
-    Tensor,
-    TypedBlock,
-)
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.specialization import Abstract, Use, Variant
+from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, Instance, Lifted, TypedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names
 from ogive.compiler.elaborate.walk import vmap_and_grad as lifting
@@ -151,6 +140,10 @@ class Session:
     def constant(self, ref: ConstRef) -> Any:
         """The value of a `const`."""
         return constants.constant(self, ref)
+
+    def library_module(self, name: str) -> Module:
+        """A module of the library."""
+        return self.library.standard(name)
 
     def rule(self, frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
         """The value of a `const` that has statics, at some of them."""
@@ -339,9 +332,9 @@ class Session:
         frame.alloc.define(instance, variant.definition, use.bindings)
         return use
 
-    def misfit(self, frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
-        """Whether a static of a block's type was given a block of another type."""
-        return any(decl.type is not None for decl in ref.tree.statics) and typed.misfit(frame, ref, match, span)
+    def misfit(self, frame: Frame, ref: BlockRef, names: Mapping[str, Any], span: Span) -> bool:
+        """Whether a static of a block's type was given a block of another type, by what the signature's names mean."""
+        return any(decl.type is not None for decl in ref.tree.statics) and typed.misfit(frame, ref, names, span)
 
     def apply_typed(
         self, frame: Frame, func: TypedBlock, args: Sequence[Any], span: Span, spans: Sequence[Span]

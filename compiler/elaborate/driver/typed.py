@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
-    BlockRef,
     Handed,
     OpTemplate,
     PackValue,
     Template,
-    Tensor,
     TypedBlock,
     UnknownStatic,
 )
@@ -31,13 +31,13 @@ from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 
-def misfit(frame: Frame, ref: BlockRef, match: Match, span: Span) -> bool:
+def misfit(frame: Frame, ref: BlockRef, names: Mapping[str, Any], span: Span) -> bool:
     """Whether a static of a block's type was given a block of another type; it is reported."""
     for decl in ref.tree.statics:
-        value = match.values.get(decl.name)
+        value = names.get(decl.name)
         if decl.type is None or isinstance(value, (TypedBlock, UnknownStatic)) or value is BROKEN or value is None:
             continue
-        trial = _trial(frame, ref, match)
+        trial = _trial(frame, ref, names)
         try:
             _try(trial, decl, value)
         except (StatementFailed, UnresolvedChoice, LimitReached):
@@ -61,10 +61,9 @@ def _place(value: Any) -> Span | None:
     return inner.span if isinstance(inner, (Template, OpTemplate)) else None
 
 
-def _trial(frame: Frame, ref: BlockRef, match: Match) -> Frame:
+def _trial(frame: Frame, ref: BlockRef, names: Mapping[str, Any]) -> Frame:
     """A frame of its own in which the block is applied to inputs of the declared types."""
-    packs = {name: PackValue(name, axes) for name, axes in match.packs.items()}
-    trial = frame.beside(ref, {**match.values, **match.sizes, **packs}, frame.depth + 1)
+    trial = frame.beside(ref, names, frame.depth + 1)
     trial.alloc.enter(WeightScope("", {}))
     return trial
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ogive.compiler.elaborate.modules.pool_lint import averages
 from ogive.compiler.elaborate.modules.recursion import names_of
-from ogive.compiler.elaborate.modules.scope import Module
-from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.elaborate.state.blocks import BlockRef, Module
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax

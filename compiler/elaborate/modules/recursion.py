@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ogive.compiler.elaborate.state.values import BlockRef
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.grammar import syntax
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from ogive import stdlib
 from ogive.compiler.elaborate.modules import foreign_names as meant
 from ogive.compiler.elaborate.modules import packages, suggest
-from ogive.compiler.elaborate.state.values import BlockRef, ConstRef, OpTemplate
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
+from ogive.compiler.elaborate.state.values import OpTemplate
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
@@ -23,26 +23,6 @@ from ogive.grammar.source import Span
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 EXTERN_OFF = "`extern` blocks are off: they run code of others"
 EXTERN_HELP = "where you trust it: `ogive.load(path, allow_extern=True)`, or `--allow-extern`"
-
-
-@dataclass(eq=False)
-class Module:
-    """A parsed file with its names. `name` is "std.nn" for the library, "" for the file that is checked."""
-
-    name: str
-    path: str
-    tree: syntax.File
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    scope: dict[str, Any] = field(default_factory=dict)  # BlockRef, ConstRef, syntax.Model, Module, ...
-    consts: dict[str, Any] = field(default_factory=dict)  # values of constants, once known
-    broken: bool = False  # part of it could not be parsed: names may be missing
-    text: str = field(default="", repr=False)  # the whole file, as it was read
-
-    def blocks(self) -> tuple[BlockRef, ...]:
-        """The blocks that this file declares, in its order; those that an earlier check made are among them."""
-        trees = (tree for tree in self.tree.declarations if isinstance(tree, syntax.Block))
-        entries = ((tree, self.scope.get(tree.name)) for tree in trees)
-        return tuple(entry for tree, entry in entries if isinstance(entry, BlockRef) and entry.tree is tree)
 
 
 @lru_cache(256)

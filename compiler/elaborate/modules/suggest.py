@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -15,20 +14,14 @@ from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
+from ogive.grammar.spelling import close, rename
 
 if TYPE_CHECKING:
     from ogive.compiler.elaborate.state.frame import Frame
 
 
-CLOSE = 0.6  # how much of a name must agree
 _EDITION = re.compile(r"ogive \d+.*\n")
 _BLOCK = re.compile(r"^block (\w+)[\[(]", re.M)
-
-
-def close(name: str, names: Iterable[str]) -> str:
-    """A question for the nearest of the names, or nothing."""
-    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
-    return f"did you mean `{found[0]}`?" if found else ""
 
 
 def for_name(name: str, frame: Frame) -> str:
@@ -70,12 +63,6 @@ def of_peer(name: str) -> str:
         return f"write `use {module} ({name})` at the head of the file, then `{name}[...]`"
     known = name if name in OPS else name.lower()
     return for_method(known) if known in OPS else ""
-
-
-def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:
-    """The edit that goes with "did you mean ...?"."""
-    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
-    return (Edit(span, found[0]),) if found else ()
 
 
 def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:

@@ -10,13 +10,13 @@ from typing import Any
 from ogive.compiler.elaborate.rules.checker import absent, operation
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
     PackValue,
     Partly,
-    Tensor,
     UnknownStatic,
     is_number,
     kind_of,

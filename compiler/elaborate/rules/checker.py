@@ -9,20 +9,20 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.size_equalities import is_unknown
 from ogive.compiler.elaborate.state import pattern_names
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    BlockRef,
     Composite,
     Instance,
     OpTemplate,
     Partly,
     Template,
-    Tensor,
     UnknownStatic,
     is_number,
     kind_of,

@@ -11,6 +11,7 @@ from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of,
 from ogive.compiler.elaborate.state.arms import with_or_without
 from ogive.compiler.elaborate.state.control import BuiltinMisuse, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -18,7 +19,6 @@ from ogive.compiler.elaborate.state.values import (
     Builtin,
     OpTemplate,
     Partly,
-    Tensor,
     UnknownStatic,
     is_number,
     kind_of,

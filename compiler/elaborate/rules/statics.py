@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.modules import suggest
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     AxisRef,
-    BlockRef,
     Builtin,
     Composite,
-    ConstRef,
     Handed,
     Instance,
     OpTemplate,
@@ -26,7 +24,7 @@ from ogive.compiler.elaborate.state.values import (
 )
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Condition, Size
-from ogive.grammar import syntax
+from ogive.grammar import spelling, syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
@@ -186,8 +184,8 @@ def _keyword(
             "E0403",
             f"`{ref.name}` has no static `{item.name}`",
             item.name_span,
-            help=suggest.close(item.name, declared) or _signature(ref),
-            edits=suggest.rename(item.name, declared, item.name_span),
+            help=spelling.close(item.name, declared) or _signature(ref),
+            edits=spelling.rename(item.name, declared, item.name_span),
         )
     given[item.name] = static_value(frame, item.name, wanted, item.value)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.graph_builder import Builder
+from ogive.compiler.elaborate.state.graph_builder import Builder, Tensor
 from ogive.compiler.elaborate.state.partly import Joined, filled
 from ogive.compiler.elaborate.state.returns import Partial
-from ogive.compiler.elaborate.state.values import Choice, Tensor
+from ogive.compiler.elaborate.state.values import Choice
 from ogive.compiler.ir.attributes import GivenAttrs, PhaseAttrs
 from ogive.compiler.ir.model import Const, Operand
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate.state.values import AxisRef, Tensor
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import AxisRef
 from ogive.grammar.source import Span
 
 

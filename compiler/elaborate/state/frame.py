@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ogive.compiler.elaborate.state.allocation import Allocation
 from ogive.compiler.elaborate.state.block_scope import BlockScope
+from ogive.compiler.elaborate.state.blocks import BlockRef, Module
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
+from ogive.compiler.elaborate.state.elaborator import Elaborator
 from ogive.compiler.elaborate.state.graph_builder import Builder, Names
 from ogive.compiler.elaborate.state.proof import Demand, Proof
-from ogive.compiler.elaborate.state.values import BlockRef
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
-
-if TYPE_CHECKING:
-    from ogive.compiler.elaborate.driver.session import Session
-    from ogive.compiler.elaborate.modules.scope import Module
-
 
 SIMPLER = "state fewer or simpler conditions (one remainder in place of many), or give some sizes in brackets"
 
@@ -39,7 +35,7 @@ class Frame:
     `scope`: what names stand for. `proof`: conditions on sizes. `alloc`: weights and instances. `flow`: what follows.
     """
 
-    session: Session
+    session: Elaborator[Frame]
     module: Module
     block: BlockRef | None  # None where a constant or a model of a module is evaluated
     facts: InitVar[Facts]  # what is known of sizes at the start

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import count
 
-from ogive.compiler.elaborate.state.values import Tensor
 from ogive.compiler.ir.attributes import Structure, WeightAttrs
 from ogive.compiler.ir.model import Attrs, Bindings, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.presence import ALWAYS, Presence
 from ogive.compiler.ir.types import TensorType
 from ogive.grammar.source import Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A value of the graph. `when`: an operand of an optional input may be absent where this does not hold.
+
+    Everywhere else a value that may be absent is a case of `Partly`, so that nothing takes it by mistake.
+    """
+
+    name: str
+    type: TensorType
+    home: Builder
+    born: Span | None = None
+    when: Presence = ALWAYS
 
 
 class Names:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import Tensor, is_number, kind_of, whole
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import is_number, kind_of, whole
 from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Attrs
 from ogive.compiler.ir.types import Axis, TensorType

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.graph_builder import Builder
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Gone, Partly, Tensor
+from ogive.compiler.elaborate.state.graph_builder import Builder, Tensor
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Gone, Partly
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom
 from ogive.compiler.ir.types import TensorType

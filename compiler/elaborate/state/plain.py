@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.values import (
     AxisRef,
-    BlockRef,
     Builtin,
     Composite,
     Gradient,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ogive.compiler.elaborate.state.control_flow import Continuation
-from ogive.compiler.elaborate.state.values import Absent, Tensor
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import Absent
 from ogive.compiler.ir.presence import Presence
 from ogive.grammar import syntax
 from ogive.grammar.source import Span

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.specialization import Use
 from ogive.compiler.ir.model import Scalar
-from ogive.compiler.ir.presence import ALWAYS, NEVER, Presence
+from ogive.compiler.ir.presence import NEVER, Presence
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.spec import OpSpec
 from ogive.compiler.sizes import Condition, Size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
-
-if TYPE_CHECKING:
-    from ogive.compiler.elaborate.calls.specializations import Use
-    from ogive.compiler.elaborate.modules.scope import Module
-    from ogive.compiler.elaborate.state.graph_builder import Builder
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
-    """A value of the graph. `when`: an operand of an optional input may be absent where this does not hold.
-
-    Everywhere else a value that may be absent is a case of `Partly`, so that nothing takes it by mistake.
-    """
-
-    name: str
-    type: TensorType
-    home: Builder
-    born: Span | None = None
-    when: Presence = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,43 +71,6 @@ class Broken:
 
 
 BROKEN = Broken()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockRef:
-    """A block of a module. There is one for each declaration, so it compares by identity."""
-
-    tree: syntax.Block
-    module: Module
-    target: str = ""  # of an `extern` block: "package.module:Class"
-
-    @property
-    def name(self) -> str:
-        """Its name in the source."""
-        return self.tree.name
-
-    @property
-    def qualified(self) -> str:
-        """Its name with the module's in front; blocks of the user's own file stand bare."""
-        return f"{self.module.name}.{self.tree.name}" if self.module.name else self.tree.name
-
-    @property
-    def standard(self) -> bool:
-        """Whether it belongs to the library: its source is not the user's."""
-        return self.module.name.startswith("std.")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ConstRef:
-    """A `const` of a module: a value, or with statics a rule for values, which brackets apply."""
-
-    tree: syntax.Const
-    module: Module
-
-    @property
-    def name(self) -> str:
-        """Its name in the source."""
-        return self.tree.target.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +222,7 @@ class WeightRef:
 
 
 Number = Size | float | Scalar
+Given = tuple[str, Any, syntax.Keyword]  # a weight that a call supplies: the name at the call, the value, its place
 
 
 def is_number(value: object) -> bool:

@@ -10,13 +10,14 @@ from ogive.compiler.elaborate.calls.instances import allocate, apply_instance
 from ogive.compiler.elaborate.modules.advice import called_as_method
 from ogive.compiler.elaborate.rules import operations
 from ogive.compiler.elaborate.rules.checker import absent
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import is_there
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    BlockRef,
     Builtin,
     Composite,
     Gradient,
@@ -28,7 +29,6 @@ from ogive.compiler.elaborate.state.values import (
     Param,
     Partly,
     Template,
-    Tensor,
     TypedBlock,
     UnknownStatic,
     is_number,

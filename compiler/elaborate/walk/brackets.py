@@ -7,21 +7,20 @@ from typing import Any
 from ogive.compiler.elaborate.calls import instances
 from ogive.compiler.elaborate.rules import op_statics, operations, statics
 from ogive.compiler.elaborate.rules.checker import absent, operate
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    BlockRef,
     Builtin,
-    ConstRef,
     Handed,
     Instance,
     OpTemplate,
     PackValue,
     Partly,
     Template,
-    Tensor,
     UnknownStatic,
     kind_of,
 )

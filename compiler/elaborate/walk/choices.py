@@ -12,9 +12,10 @@ from ogive.compiler.elaborate.rules.checker import absent
 from ogive.compiler.elaborate.state.arms import Arm, close, where
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import Joined, Slot, filled, operand, seen
 from ogive.compiler.elaborate.state.returns import Partial, for_each_output, leaves, omitted, returns_names
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Partly, Tensor, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Partly, kind_of
 from ogive.compiler.elaborate.walk.bound import bound_in
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.model import Const

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
+from ogive.compiler.elaborate.state.blocks import ConstRef
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
+from ogive.compiler.elaborate.state.elaborator import Elaborator
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, ConstRef, Tensor
+from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.values import BROKEN
 from ogive.compiler.elaborate.walk import evaluate
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
-if TYPE_CHECKING:
-    from ogive.compiler.elaborate.driver.session import Session
-
-
 NESTING = 100
 
 
-def constant(session: Session, ref: ConstRef) -> Any:
+def constant(session: Elaborator[Frame], ref: ConstRef) -> Any:
     """The value of a `const`, which each module keeps."""
     module = ref.module
     if ref.name not in module.consts:

@@ -11,18 +11,18 @@ from ogive.compiler.elaborate.rules.checker import operation, within_terms
 from ogive.compiler.elaborate.state import initializer_table as initializers
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
-    BlockRef,
     Choice,
     Composite,
     Instance,
     OpTemplate,
     PackValue,
     Template,
-    Tensor,
     UnknownStatic,
     kind_of,
     whole,

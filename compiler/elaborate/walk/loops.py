@@ -12,8 +12,9 @@ from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import kept, lost, operand, partly, region_input, same_type, seen
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Builtin, Gone, Partly, Tensor, UnknownStatic, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Builtin, Gone, Partly, UnknownStatic, kind_of
 from ogive.compiler.elaborate.walk.bound import bound_in, lost_in, yielded_in
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs, ScanAttrs

@@ -7,30 +7,29 @@ from typing import Any
 from ogive.compiler.elaborate.calls import weights_read
 from ogive.compiler.elaborate.modules import suggest
 from ogive.compiler.elaborate.modules.foreign_names import PREFIXES
-from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF, Module
+from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF
 from ogive.compiler.elaborate.rules.builtins import BUILTINS, CONSTANTS
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
 from ogive.compiler.elaborate.state.partly import gone, seen, trains
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
-    BlockRef,
     Composite,
-    ConstRef,
     Gone,
     Instance,
     OpTemplate,
     Param,
     Partly,
     Template,
-    Tensor,
     UnknownStatic,
     WeightRef,
     kind_of,
 )
 from ogive.compiler.ops import OPS
-from ogive.grammar import syntax
+from ogive.grammar import spelling, syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
@@ -57,7 +56,7 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
             raise frame.fail("E0202", EXTERN_OFF, span, help=EXTERN_HELP)
         return entry
     if name in PRELUDE:
-        return frame.session.library.standard(PRELUDE[name]).scope[name]
+        return frame.session.library_module(PRELUDE[name]).scope[name]
     if name in BUILTINS:
         return BUILTINS[name]
     if name in OPS:
@@ -114,7 +113,7 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
                 "E0201",
                 f"`{base.name}` has no `{tree.name}`",
                 tree.name_span,
-                help=suggest.close(tree.name, [b.name for b in base.blocks()]),
+                help=spelling.close(tree.name, [b.name for b in base.blocks()]),
             )
         case Instance():
             return weights_read.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)

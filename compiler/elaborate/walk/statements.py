@@ -13,6 +13,7 @@ from ogive.compiler.elaborate.state.allocation import WeightScope
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed
 from ogive.compiler.elaborate.state.control_flow import Continuation
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
@@ -24,7 +25,6 @@ from ogive.compiler.elaborate.state.values import (
     Instance,
     Param,
     Partly,
-    Tensor,
     kind_of,
 )
 from ogive.compiler.elaborate.walk import choices, weights

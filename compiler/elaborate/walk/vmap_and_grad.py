@@ -7,21 +7,21 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import RuleChecker, absent, present
+from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import operand, partly, region_input, seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
     AxisRef,
-    BlockRef,
     Composite,
     Gradient,
     Instance,
     Lifted,
     OpTemplate,
     Template,
-    Tensor,
     TypedBlock,
     UnknownStatic,
     kind_of,

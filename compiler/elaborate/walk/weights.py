@@ -10,9 +10,10 @@ from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.allocation import Override
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.initializer_table import is_initializer, is_operation, named, settings
 from ogive.compiler.elaborate.state.partly import seen
-from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, Tensor, is_number, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Param, Partly, is_number, kind_of
 from ogive.compiler.elaborate.walk.apply import apply
 from ogive.compiler.ir.attributes import UpdateAttrs
 from ogive.compiler.ir.model import Graph, Init, Value, Weight

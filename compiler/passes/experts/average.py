@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Init, Instance, Model, Node, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
@@ -21,6 +20,7 @@ from ogive.compiler.passes.experts.partition import PARTITIONS
 from ogive.compiler.passes.infra.driver import with_callees
 from ogive.compiler.passes.infra.instance_paths import changed, instances, matches, turned
 from ogive.compiler.sizes import size
+from ogive.grammar.spelling import close
 
 Change = Callable[[Scope, str], str]
 

@@ -10,7 +10,6 @@ from math import inf
 from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
@@ -22,6 +21,7 @@ from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.compiler.posets.poset import Poset
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse
+from ogive.grammar.spelling import close
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
     {

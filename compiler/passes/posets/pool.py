@@ -11,7 +11,6 @@ from operator import itemgetter
 from statistics import mean, pstdev
 from typing import Any
 
-from ogive.compiler.elaborate.modules.suggest import close
 from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node
 from ogive.compiler.ir.substitute import Fresh, with_operands
@@ -27,6 +26,7 @@ from ogive.compiler.posets.closed_form import PLACES, closed_form
 from ogive.compiler.posets.poset import Poset, PosetError
 from ogive.compiler.posets.syntax import read
 from ogive.compiler.sizes import maximum, size
+from ogive.grammar.spelling import close
 
 POOLS = {"max": ("max_pool",), "avg": ("avg_pool",), "any": ("max_pool", "avg_pool")}
 KERNELS = 1024  # most upsets of which the form "vertices" makes kernels

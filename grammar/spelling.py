@@ -1,0 +1,23 @@
+"""Names that are nearly right: a question, and the edit that answers it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from ogive.grammar.diagnostics import Edit
+from ogive.grammar.source import Span
+
+CLOSE = 0.6  # how much of a name must agree
+
+
+def close(name: str, names: Iterable[str]) -> str:
+    """A question for the nearest of the names, or nothing."""
+    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
+    return f"did you mean `{found[0]}`?" if found else ""
+
+
+def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:
+    """The edit that goes with "did you mean ...?"."""
+    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
+    return (Edit(span, found[0]),) if found else ()
