@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, plain, singular, snake
 from ogive.backends.pytorch.errors import LoweringError
-from ogive.compiler.ir.model import Definition, Graph, Instance, Member, Model, Weight
+from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.sizes import Unknown
@@ -37,7 +37,10 @@ class Place:
 def places(definition: Definition) -> Place:
     """The tree of names of a definition."""
     root = Place("")
+    held = [member.path for member in definition.members if not isinstance(member, Loop)]
     for member in definition.members:
+        if isinstance(member, Loop) and not any(path.startswith(f"{member.path}.") for path in held):
+            continue  # its iterations hold nothing
         place = root
         for part in member.path.split("."):
             if part in MODULE_DATA:

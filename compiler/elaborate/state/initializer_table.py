@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
@@ -11,6 +13,7 @@ from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Attrs
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.held import number_of
 from ogive.grammar import syntax
 
 # name -> its settings, in the order of the brackets
@@ -99,7 +102,21 @@ def settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr)
             if default is None:
                 raise frame.fail("E0402", f"`{name}` needs `{key}`", tree.span, help=f"`{name}[{key}=...]`")
             given[key] = default
+    _drawable(frame, name, given, tree)
     return tuple((key, given[key]) for key in (*order, "seed") if key in given)
+
+
+def _drawable(frame: Frame, name: str, given: Mapping[str, Any], tree: syntax.Expr) -> None:
+    """Whether numbers can be drawn so, as far as the settings are known here."""
+    known = {key: number_of(value) for key, value in given.items() if key not in ("mode", "seed")}
+    lo, hi, std = (known.get(key) for key in ("lo", "hi", "std"))
+    if std is not None and not std >= 0:
+        raise frame.fail("E0404", f"`std` of `{name}` is 0 or more, this is {std:g}", tree.span)
+    if name == "uniform" and any(end is not None and not math.isfinite(end) for end in (lo, hi)):
+        raise frame.fail("E0404", "`uniform` draws between two numbers that are finite", tree.span)
+    if lo is not None and hi is not None and lo > hi:
+        what = f"`uniform` draws from `lo` to `hi`, and {lo:g} is above {hi:g}"
+        raise frame.fail("E0404", what, tree.span, help=f"uniform[{hi:g}, {lo:g}]")
 
 
 def _seed(frame: Frame, tree: syntax.Expr) -> int:
