@@ -6,27 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
     CallAttrs,
+    ChoiceAttrs,
     CustomGradAttrs,
-    EachAttrs,
+    ExternAttrs,
     GivenAttrs,
     GradAttrs,
+    InitialAttrs,
     LoopAttrs,
-    OverAttrs,
     PhaseAttrs,
-    RepeatAttrs,
-    ScanAttrs,
+    TapAttrs,
     TappedAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Node, Operand
+from ogive.compiler.ir.model import Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom, given
+from ogive.compiler.ir_tools.interpreter import Interpreter
 
 Conditions = dict[str, Presence]
 
 
 @dataclass(slots=True)
-class Maybe:
-    """One walk over a definition. `known` has what its callees give, by identity."""
+class Maybe(Interpreter[Presence, Presence]):
+    """One walk over a definition, in which a value means when it is there; a frame is the condition under which a graph
+    runs. `known` has what callees give, by identity.
+    """
 
     known: dict[int, tuple[Definition, tuple[Presence, ...]]] = field(default_factory=dict)
     there: Conditions = field(default_factory=dict)  # by value, where it may be absent
@@ -37,82 +44,96 @@ class Maybe:
         """The conditions of its outputs, in those of its inputs."""
         for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):
             if optional:
-                self._note(value.name, atom(given(value.name)), ALWAYS)
-        return self.graph(definition.graph, ALWAYS)
+                self.bind(ALWAYS, value, atom(given(value.name)))
+        return self.graph(ALWAYS, definition.graph)
 
-    def graph(self, graph: Graph, path: Presence) -> tuple[Presence, ...]:
-        """The conditions of the outputs of a graph that runs where `path` holds."""
-        for node in graph.nodes:
-            for value, when in zip(node.outputs, self._node(node, path), strict=True):
-                self._note(value.name, when, path)
-        return tuple(map(self.of, graph.outputs))
-
-    def of(self, operand: Operand) -> Presence:
+    def read(self, frame: Presence, operand: Operand) -> Presence:
         """The condition of an operand."""
+        del frame
         if operand is None:
             return NEVER
         return self.there.get(operand, ALWAYS) if isinstance(operand, str) else ALWAYS
 
-    def _note(self, name: str, when: Presence, path: Presence) -> None:
-        if when != ALWAYS:
-            self.there[name] = when
-            if not path.implies(when):
-                self.open.add(name)
+    def bind(self, frame: Presence, value: Value, meaning: Presence) -> None:
+        """Note when a value is there."""
+        if meaning != ALWAYS:
+            self.there[value.name] = meaning
+            if not frame.implies(meaning):
+                self.open.add(value.name)
 
-    def _node(self, node: Node, path: Presence) -> Sequence[Presence]:
-        match node.structure:
-            case PhaseAttrs() | GivenAttrs() | TappedAttrs():
-                return self._choice(node, path)
-            case RepeatAttrs() | ScanAttrs() as loop:
-                return self._loop(node, loop, path)
-            case OverAttrs() | EachAttrs() | GradAttrs() as told:
-                derived = told.parts(node.inputs).given[:1] if isinstance(told, GradAttrs) else ()
-                self._present(node, derived, path)
-                return self._region(node.regions[0], node.inputs, path)
-            case CustomGradAttrs():
-                self._present(node, node.inputs, path)
-                for region in node.regions:
-                    self._region(region, (), path)
-                return (ALWAYS,) * len(node.outputs)
-            case CallAttrs():
-                return self._call(node, path)
-            case _:
-                self._present(node, node.inputs, path)
-                return (ALWAYS,) * len(node.outputs)
+    def operation(self, frame: Presence, node: Node) -> Sequence[Presence]:
+        """What takes its inputs, all of them, and gives its results."""
+        self._present(node, node.inputs, frame)
+        return (ALWAYS,) * len(node.outputs)
 
-    def _present(self, node: Node, operands: Sequence[Operand], path: Presence) -> None:
+    def visit_weight(self, frame: Presence, node: Node, told: WeightAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def visit_update(self, frame: Presence, node: Node, told: UpdateAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def visit_assume(self, frame: Presence, node: Node, told: AssumeAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def visit_tap(self, frame: Presence, node: Node, told: TapAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def visit_extern(self, frame: Presence, node: Node, told: ExternAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def visit_initial(self, frame: Presence, node: Node, told: InitialAttrs) -> Sequence[Presence]:
+        return self.operation(frame, node)
+
+    def _present(self, node: Node, operands: Sequence[Operand], frame: Presence) -> None:
         for operand in operands:
-            if operand in self.there and not path.implies(self.of(operand)):
+            if operand in self.there and not frame.implies(self.read(frame, operand)):
                 self.faults.append((node, str(operand)))
 
-    def _region(self, region: Graph, operands: Sequence[Operand], path: Presence) -> tuple[Presence, ...]:
-        for value, operand in zip(region.inputs, operands, strict=False):
-            self._note(value.name, self.of(operand), path)
-        return self.graph(region, path)
+    def visit_vectorized(self, frame: Presence, node: Node, told: VectorizedAttrs) -> Sequence[Presence]:
+        return self.region(frame, node.regions[0], self.inputs(frame, node))
 
-    def _choice(self, node: Node, path: Presence) -> list[Presence]:
-        asked = self.of(node.inputs[0]) if node.op == "given" else atom(TRAINING if node.op == "phase" else node.op)
+    def visit_grad(self, frame: Presence, node: Node, told: GradAttrs) -> Sequence[Presence]:
+        self._present(node, told.parts(node.inputs).given[:1], frame)
+        return self.region(frame, node.regions[0], self.inputs(frame, node))
+
+    def visit_custom_grad(self, frame: Presence, node: Node, told: CustomGradAttrs) -> Sequence[Presence]:
+        self._present(node, node.inputs, frame)
+        for region in node.regions:
+            self.graph(frame, region)
+        return (ALWAYS,) * len(node.outputs)
+
+    def visit_choice(self, frame: Presence, node: Node, told: ChoiceAttrs) -> Sequence[Presence]:
+        values = self.inputs(frame, node)
+        match told:
+            case PhaseAttrs():
+                asked = atom(TRAINING)
+            case GivenAttrs():
+                asked = values[0]
+            case TappedAttrs():
+                asked = atom(node.op)
         arms = (asked, ~asked)
-        sides = [self._region(r, node.inputs, path & arm) for r, arm in zip(node.regions, arms, strict=True)]
+        sides = [self.region(frame & arm, region, values) for region, arm in zip(node.regions, arms, strict=True)]
         return [(asked & a) | (~asked & b) for a, b in zip(*sides, strict=True)]
 
-    def _loop(self, node: Node, loop: LoopAttrs, path: Presence) -> tuple[Presence, ...]:
-        before = loop.parts(node.inputs)
-        self._present(node, before.sliced, path)
-        found = loop.results(self._region(node.regions[0], node.inputs, path))
-        for operand, when, value in zip(before.carried, found.carried, node.outputs, strict=False):
-            if path & self.of(operand) != path & when:
+    def visit_loop(self, frame: Presence, node: Node, told: LoopAttrs) -> Sequence[Presence]:
+        self._present(node, told.parts(node.inputs).sliced, frame)
+        values = self.inputs(frame, node)
+        before = told.parts(values).carried
+        found = told.results(self.region(frame, node.regions[0], values))
+        for start, after, value in zip(before, found.carried, node.outputs, strict=False):
+            if frame & start != frame & after:
                 self.faults.append((node, value.name))
-        return (*map(self.of, before.carried), *found.yielded)
+        return (*before, *found.yielded)
 
-    def _call(self, node: Node, path: Presence) -> list[Presence]:
+    def visit_call(self, frame: Presence, node: Node, told: CallAttrs) -> Sequence[Presence]:
         callee = node.callee
         assert callee is not None, node
         pairs = list(zip(callee.graph.inputs, callee.optional, node.inputs, strict=True))
-        self._present(node, [operand for _, optional, operand in pairs if not optional and operand is not None], path)
+        needed = [operand for _, optional, operand in pairs if not optional and operand is not None]
+        self._present(node, needed, frame)
         if id(callee) not in self.known:
             self.known[id(callee)] = callee, Maybe(self.known).definition(callee)
-        asked = {given(value.name): self.of(operand) for value, optional, operand in pairs if optional}
+        asked = {given(value.name): self.read(frame, operand) for value, optional, operand in pairs if optional}
         return [when.put(asked) for when in self.known[id(callee)][1]]
 
 
@@ -128,4 +149,4 @@ def deployed_outputs(graph: Graph, absent: Sequence[str]) -> list[bool]:
     found = Maybe()
     found.there.update(dict.fromkeys(absent, NEVER))
     deployed = ~atom(TRAINING)
-    return [not deployed.excludes(when) for when in found.graph(graph, deployed)]
+    return [not deployed.excludes(when) for when in found.graph(deployed, graph)]

@@ -6,86 +6,33 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.compiler.driver.workspace import check_text
+from ir.structures import BLOCK, SAMPLES, N
 from ogive.compiler.ir.attributes import (
     STRUCTURES,
     UNFINISHED,
     EachAttrs,
     GradAttrs,
     OverAttrs,
-    Pairs,
     RepeatAttrs,
     ScanAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Node, Value
+from ogive.compiler.ir.model import Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.mentions import unknowns_of
 from ogive.compiler.ir_tools.verify import faults
-from ogive.compiler.sizes import Condition, Size, Unknown, ge, size
+from ogive.compiler.sizes import Unknown, size
 
 ROOT = Path(__file__).parents[2]
 FILES = [path for folder in ("compiler", "backends", "src/ogive", "tests") for path in (ROOT / folder).rglob("*.py")]
 SHARED = frozenset(("axis", "axes", "size"))  # fields that operations of `compiler.ops` have as attributes too
-PROGRAM = """
-block energy(x: [n]) -> []:
-    return sum(x ** 2)
-
-block hinge(x: [n]) -> [n]:
-    return relu(x)
-
-block slope(x: [n], g: [n]) -> [n]:
-    return g * x
-
-block Own[d](x: [b, d]) -> [b, d]:
-    param w: [d] = ones
-    return x * w
-
-block B[d, depth](x: [b, d], rows: [depth, b, d], t: [k, d], m: [b, d]?) -> ([b, d], [depth, b, d], [k, d], [b, d]):
-    param w: [d] = ones
-    state seen: [d] = zeros
-    update seen = mean[b](x)
-    assume b >= 2
-    tap first = x
-    if training:
-        x = x + 1
-    if given(m):
-        x = x + m
-    repeat depth as h with row in rows, i in range(depth):
-        x = x + row * w + (x |> Own[d] as f) * i
-        yield all = x
-    scan r in t along k carry s = w:
-        s = s * r
-        yield sums = s + w
-    y = over[b, grad[energy]](x) + over[b, custom_grad[hinge, slope]](x)
-    z = rows |> each[0, Own[d]] as own
-    return x, all + z, sums, y + s
-model M = B[d=4, depth=2]
-"""
-
-
-def sample(kind: Any) -> Any:
-    """A value of a field, other than its default, that speaks of `N` where it can."""
-    n = size(N)
-    samples: dict[Any, Any] = {
-        Size: n, int: 3, bool: True, str: "text", tuple[int, ...]: (1, 2), Condition: ge(n, 2), Unknown | None: OWN,
-        Pairs: (("std", n),),
-    }  # fmt: skip
-    return samples[kind]
-
-
-N, OWN = Unknown("n", 1), Unknown("i", 0)
-SAMPLES = {
-    name: kind(**{each.name: sample(get_type_hints(kind)[each.name]) for each in fields(kind)})
-    for name, kind in STRUCTURES.items()
-}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -149,15 +96,6 @@ def test_what_is_left_of_the_inputs_stays_what_it_is(case: tuple[Any, int, set[i
 
 
 # --- the verifier -----------------------------------------------------------------------------------------------------
-
-
-def block() -> Definition:
-    found = check_text(PROGRAM)
-    assert found.models, [f"{each.code} {each.message}" for each in found.diagnostics]
-    return found.models["M"].ir.definition
-
-
-BLOCK = block()
 
 
 def test_the_program_has_every_structure() -> None:

@@ -8,9 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from ogive.compiler.ir.attributes import AssumeAttrs, TapAttrs, WeightAttrs
-from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Model, Node, Operand
+from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
+    CallAttrs,
+    CustomGradAttrs,
+    GivenAttrs,
+    GradAttrs,
+    InitialAttrs,
+    LoopAttrs,
+    PhaseAttrs,
+    TapAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
+from ogive.compiler.ir.model import Const, Definition, Instance, Model, Node, Operand, Value
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.ops import OPS as DECLARED
 from ogive.compiler.sizes import Unknown
 from reference import regions
@@ -21,6 +35,7 @@ from reference.table import EXACT, OPS
 from reference.world import CANCELLING, Improper, Op, Unmet, World, dtype_of, number, shape_of
 
 Values = dict[str, Array | None]
+Results = Sequence[Array | None]
 
 
 @dataclass
@@ -46,7 +61,7 @@ class Frame:
 
 
 @dataclass
-class Machine:
+class Machine(Interpreter[Frame, "Array | None"]):
     """Runs definitions."""
 
     world: World
@@ -60,35 +75,20 @@ class Machine:
         prefix: str = "",
         lifts: tuple[int, ...] = (),
         supplied: Mapping[str, Array] | None = None,
-    ) -> list[Array | None]:
+    ) -> tuple[Array | None, ...]:
         """The results of a definition on these values."""
         frame = Frame(definition, dict(env), packs_of(definition, args), prefix, lifts, supplied=supplied or {})
-        for value, arg in zip(definition.graph.inputs, args, strict=True):
-            frame.values[value.name] = arg
-            frame.types[value.name] = value.type
-            if arg is not None:
-                self.checked(frame, value.type, arg, f"input {value.name} of {definition.name}")
-        return self.graph(frame, definition.graph)
+        return self.region(frame, definition.graph, args)
 
-    def graph(self, frame: Frame, graph: Graph) -> list[Array | None]:
-        """Run the nodes of a graph whose inputs are bound."""
-        for value in graph.inputs:
-            frame.types[value.name] = value.type
-        for node in graph.nodes:
-            for value in node.outputs:
-                frame.types[value.name] = value.type
-            results = self.node(frame, node)
-            for value, result in zip(node.outputs, results, strict=True):
-                frame.values[value.name] = result
-                if result is not None:
-                    self.checked(frame, value.type, result, f"{value.name} of {node.op}")
-        return [self.bound(frame, output, "float") for output in graph.outputs]
+    def bind(self, frame: Frame, value: Value, meaning: Array | None) -> None:
+        """A value has its type, and what it is here has it too."""
+        frame.values[value.name], frame.types[value.name] = meaning, value.type
+        if meaning is not None:
+            self.checked(frame, value.type, meaning, f"{value.name} of {frame.definition.name}")
 
-    def region(self, frame: Frame, region: Graph, args: Sequence[Array | None]) -> list[Array | None]:
-        """Run a region on these values."""
-        for value, arg in zip(region.inputs, args, strict=True):
-            frame.values[value.name] = arg
-        return self.graph(frame, region)
+    def read(self, frame: Frame, operand: Operand) -> Array | None:
+        """What an operand is here; literals are floats where no tensor stands beside them."""
+        return self.bound(frame, operand, "float")
 
     def checked(self, frame: Frame, type: TensorType, value: Array, what: str) -> None:
         """A value has the type that the compiler proved."""
@@ -107,33 +107,33 @@ class Machine:
             return Array(np.asarray(number(operand.value, frame.env), dtype_of(elem)))
         return None
 
-    def node(self, frame: Frame, node: Node) -> Sequence[Array | None]:
-        """The results of one node."""
-        match node.op:
-            case "weight":
-                return [self.weight(frame, node)]
-            case "update":
-                self.update(frame, node)
-                return []
-            case "assume":
-                assert isinstance(node.structure, AssumeAttrs)
-                if not node.structure.condition.at(frame.env):
-                    raise Unmet(node.structure.text)
-                return []
-            case "tap":
-                self.tap(frame, node)
-                return []
-            case "initial":
-                type = node.outputs[0].type
-                return [
-                    Array(initial(node.settings, shape_of(type, frame.env, frame.packs), frame.env, self.world.rng))
-                ]
-            case "call":
-                return self.call(frame, node)
-            case _ if node.op in regions.REGIONS:
-                return regions.REGIONS[node.op](self, frame, node)
-            case _:
-                return self.operation(frame, node)
+    def visit_loop(self, frame: Frame, node: Node, told: LoopAttrs) -> Results:
+        return regions.loop(self, frame, node, told)
+
+    def visit_vectorized(self, frame: Frame, node: Node, told: VectorizedAttrs) -> Results:
+        return regions.lifted(self, frame, node, told)
+
+    def visit_phase(self, frame: Frame, node: Node, told: PhaseAttrs) -> Results:
+        return self.region(frame, node.regions[0 if self.world.training else 1], self.inputs(frame, node))
+
+    def visit_given(self, frame: Frame, node: Node, told: GivenAttrs) -> Results:
+        values = self.inputs(frame, node)
+        return self.region(frame, node.regions[0 if values[0] is not None else 1], values)
+
+    def visit_grad(self, frame: Frame, node: Node, told: GradAttrs) -> Results:
+        return regions.grad(self, frame, node)
+
+    def visit_custom_grad(self, frame: Frame, node: Node, told: CustomGradAttrs) -> Results:
+        return regions.custom_grad(self, frame, node, told)
+
+    def visit_assume(self, frame: Frame, node: Node, told: AssumeAttrs) -> Results:
+        if not told.condition.at(frame.env):
+            raise Unmet(told.text)
+        return []
+
+    def visit_initial(self, frame: Frame, node: Node, told: InitialAttrs) -> Results:
+        shape = shape_of(node.outputs[0].type, frame.env, frame.packs)
+        return [Array(initial(told.pairs, shape, frame.env, self.world.rng))]
 
     def operation(self, frame: Frame, node: Node) -> Sequence[Array | None]:
         """One primitive operation."""
@@ -162,17 +162,16 @@ class Machine:
 
     # --- weights ------------------------------------------------------------------------------------------------------
 
-    def weight(self, frame: Frame, node: Node) -> Array:
+    def visit_weight(self, frame: Frame, node: Node, told: WeightAttrs) -> Results:
         """A weight of the definition or of an instance in it; those of all turns of its last loops stacked."""
-        assert isinstance(node.structure, WeightAttrs)
-        path, deep = node.path, node.structure.stacked
+        path, deep = node.path, told.stacked
         if path in frame.supplied:
             found = frame.supplied[path]
             for turn in frame.turns[: path.split(".").count("*") - deep]:
                 found = rows_of(found, turn)
-            return found
+            return [found]
         shape = shape_of(node.outputs[0].type, frame.env, frame.packs)
-        return self.stored(frame, frame.path(path, deep), shape)
+        return [self.stored(frame, frame.path(path, deep), shape)]
 
     def stored(self, frame: Frame, path: str, shape: tuple[int, ...]) -> Array:
         """A weight by its path; `*` stands for all turns, as many as the first axis is long."""
@@ -181,23 +180,24 @@ class Machine:
         turns = [self.stored(frame, path.replace("*", str(turn), 1), shape[1:]) for turn in range(shape[0])]
         return stack(turns, 0) if turns else Array(np.zeros(shape))
 
-    def update(self, frame: Frame, node: Node) -> None:
+    def visit_update(self, frame: Frame, node: Node, told: UpdateAttrs) -> Results:
         """A state changes, while training."""
         if self.world.training:
             elem = next(weight.type.elem for weight in frame.definition.weights if weight.path == node.path)
             value = self.bound(frame, node.inputs[0], elem)
             assert value is not None
             self.store.write(frame.path(node.path), frame.lifts, value.value)
+        return []
 
-    def tap(self, frame: Frame, node: Node) -> None:
+    def visit_tap(self, frame: Frame, node: Node, told: TapAttrs) -> Results:
         value = self.bound(frame, node.inputs[0], "float")
         assert value is not None
-        assert isinstance(node.structure, TapAttrs)
-        self.world.taps.setdefault(frame.path(node.path or node.structure.name), []).append(value)
+        self.world.taps.setdefault(frame.path(node.path or told.name), []).append(value)
+        return []
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
-    def call(self, frame: Frame, node: Node) -> Sequence[Array | None]:
+    def visit_call(self, frame: Frame, node: Node, told: CallAttrs) -> Results:
         """Apply a block: at the place of its instance, with the weights that are supplied."""
         callee = node.callee
         assert callee is not None
@@ -277,7 +277,7 @@ class Reference:
         arrays = [None if x is None else x if isinstance(x, Array) else Array(x) for x in args]
         definition = self.model.definition
         env = {**dict(self.model.bindings), **(sizes if sizes is not None else sizes_of(self.model, arrays))}
-        return Machine(world or World(), self.store).definition(definition, arrays, env)
+        return list(Machine(world or World(), self.store).definition(definition, arrays, env))
 
 
 def sizes_of(model: Model, args: Sequence[Array | None]) -> dict[Unknown, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, VectorizedAttrs
-from ogive.compiler.ir.model import Graph, Node, Value
+from ogive.compiler.ir.model import Node, Value
 from reference.arrays import Array, Numbers, cut, gradient, grid, pick, stack
 from reference.store import Key, Layer, together
 from reference.world import dtype_of, shape_of
@@ -19,22 +19,15 @@ if TYPE_CHECKING:
 Results = Sequence["Array | None"]
 
 
-def inputs(machine: Machine, frame: Frame, node: Node) -> list[Array | None]:
-    """The values that a node reads."""
-    return [machine.bound(frame, x, "float") for x in node.inputs]
-
-
 def at(x: Array | None, axis: int, index: int) -> Array:
     """One entry along an axis, which is dropped."""
     assert x is not None
     return pick(x, grid(x.shape).take(index, axis))
 
 
-def loop(machine: Machine, frame: Frame, node: Node) -> Results:
+def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results:
     """`repeat` and `scan`: the region once a turn, in order; what it yields is collected."""
-    values = inputs(machine, frame, node)
-    loop = node.loop
-    assert loop is not None
+    values = machine.inputs(frame, node)
     parts, carried = loop.parts(values), values[: loop.carried]
     count = loop.count.at(frame.env)
     scan = node.op == "scan"
@@ -78,18 +71,7 @@ def frame_axis(frame: Frame, node: Node, operand: int, position: int) -> int:
     return sum(len(frame.packs[axis.pack]) if axis.pack is not None else 1 for axis in axes)
 
 
-def phase(machine: Machine, frame: Frame, node: Node) -> Results:
-    """`if training:`."""
-    return machine.region(frame, node.regions[0 if machine.world.training else 1], inputs(machine, frame, node))
-
-
-def given(machine: Machine, frame: Frame, node: Node) -> Results:
-    """`if given(x):`, of the first input."""
-    there = machine.bound(frame, node.inputs[0], "bool") is not None
-    return machine.region(frame, node.regions[0 if there else 1], inputs(machine, frame, node))
-
-
-def lifted(machine: Machine, frame: Frame, node: Node) -> Results:
+def lifted(machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs) -> Results:
     """`over` and `each`: the region at every index, all of which go through its statements together.
 
     A state that they share becomes, where it is written, the mean of what they make of it, and this is what they read
@@ -98,7 +80,7 @@ def lifted(machine: Machine, frame: Frame, node: Node) -> Results:
     settled: list[dict[Key, Numbers]] = []
     before = machine.world.mark()
     while True:
-        rows, layers = _indices(machine, frame, node, settled)
+        rows, layers = _indices(machine, frame, node, told, settled)
         found = together(layers)
         if len(settled) == len(found) or not any(layer.read for layer in layers):
             break
@@ -107,16 +89,16 @@ def lifted(machine: Machine, frame: Frame, node: Node) -> Results:
     for event in found:
         for (path, lifts), value in event.items():
             machine.store.write(path, lifts, value)
-    return [_rejoined(frame, node, i, [row[i] for row in rows]) for i in range(len(node.outputs))]
+    return [
+        _rejoined(frame, node.outputs[i], told.out_axes[i], [row[i] for row in rows]) for i in range(len(node.outputs))
+    ]
 
 
 def _indices(
-    machine: Machine, frame: Frame, node: Node, settled: Sequence[dict[Key, Numbers]]
+    machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs, settled: Sequence[dict[Key, Numbers]]
 ) -> tuple[list[Results], list[Layer]]:
     """The region at every index, and what it writes."""
-    values = inputs(machine, frame, node)
-    told = node.structure
-    assert isinstance(told, VectorizedAttrs)
+    values = machine.inputs(frame, node)
     parts, count = told.parts(values), told.size.at(frame.env)
     axes = [frame_axis(frame, node, i, axis) for i, axis in enumerate(told.in_axes)]
     store, world, outer, taps = machine.store, machine.world, frame.index, machine.world.taps
@@ -139,10 +121,7 @@ def _indices(
     return rows, layers
 
 
-def _rejoined(frame: Frame, node: Node, number: int, rows: list[Array | None]) -> Array:
-    told = node.structure
-    assert isinstance(told, VectorizedAttrs)
-    value, place = node.outputs[number], told.out_axes[number]
+def _rejoined(frame: Frame, value: Value, place: int, rows: list[Array | None]) -> Array:
     axis = sum(len(frame.packs[a.pack]) if a.pack is not None else 1 for a in value.type.axes[:place])
     found = [row for row in rows if row is not None]
     assert len(found) == len(rows)
@@ -153,7 +132,7 @@ def _rejoined(frame: Frame, node: Node, number: int, rows: list[Array | None]) -
 
 def grad(machine: Machine, frame: Frame, node: Node) -> Results:
     """The derivative of the scalar that the region gives, in the first of its operands."""
-    values = inputs(machine, frame, node)
+    values = machine.inputs(frame, node)
     first = values[0]
     assert first is not None
     variable = Array(first.value, ((first, lambda g: g),), leaf=True)
@@ -164,12 +143,11 @@ def grad(machine: Machine, frame: Frame, node: Node) -> Results:
     return [gradient(y, [variable])[0]]
 
 
-def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
+def custom_grad(machine: Machine, frame: Frame, node: Node, told: CustomGradAttrs) -> Results:
     """The value of one region, with the derivative in its operand that another makes; the rest is derived as ever."""
-    values = inputs(machine, frame, node)
-    operand, told = values[0], node.structure
+    values = machine.inputs(frame, node)
+    operand = values[0]
     assert operand is not None
-    assert isinstance(told, CustomGradAttrs)
     inner, more = told.forward(values).captured, told.backward(values).captured
     (y,) = machine.region(frame, node.regions[0], [cut(operand), *inner])
     assert y is not None
@@ -183,17 +161,3 @@ def custom_grad(machine: Machine, frame: Frame, node: Node) -> Results:
         return found
 
     return [Array(y.value, ((y, lambda g: g), (operand, back)))]
-
-
-Region = Callable[[Any, Any, Node], Results]
-REGIONS: dict[str, Region] = {
-    "repeat": loop,
-    "scan": loop,
-    "phase": phase,
-    "given": given,
-    "over": lifted,
-    "each": lifted,
-    "grad": grad,
-    "custom_grad": custom_grad,
-}
-__all__ = ["REGIONS", "Graph"]

@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from ogive.backends.onnx_model.lower.interpreter import Frame, Walker
 
 
-def lower(walker: Walker, frame: Frame, node: Node) -> None:
+def lower(walker: Walker, frame: Frame, node: Node) -> str:
     """The derivative of a scalar region in its first input."""
     region, builder = node.regions[0], walker.builder
-    values = [walker.bound(frame, x) for x in node.inputs]
+    values = walker.inputs(frame, node)
     source = values[0]
     assert isinstance(source, str), node
     given, outer, tape = source, walker.tape, list[Noted]()
     # under a name of its own: other operands that are or hang on the same value are not derived
     (source,) = builder.add("Identity", [given], 1, {})
     walker.note(source, node.outputs[0], frame)
-    for value, bound in zip(region.inputs, [source, *values[1:]], strict=True):
-        frame.values[value.name] = bound
     walker.tape = tape
-    (result,) = walker.graph(frame, region)
+    (result,) = walker.region(frame, region, [source, *values[1:]])
     walker.tape = outer
     assert isinstance(result, str), node
     if outer is not None:
@@ -41,5 +39,5 @@ def lower(walker: Walker, frame: Frame, node: Node) -> None:
     found = flows.get(source)
     if found is None:
         found = steps.both("mul", source, Const(0.0))
-    frame.values[node.outputs[0].name] = found
     walker.note(found, node.outputs[0], frame)
+    return found

@@ -68,10 +68,10 @@ class Functions:
 
         return self._called(walker, frame, node.outputs, written, values, path, unknowns)
 
-    def turn(self, walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
-        """One turn of a `repeat`, whose inputs are bound, as the call of a function."""
+    def turn(self, walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+        """One iteration of a `repeat` as the call of a function."""
         region = node.regions[0]
-        values = [_tensor(walker, frame.values[v.name], v.type.elem) for v in region.inputs]
+        values = [_tensor(walker, x, v.type.elem) for x, v in zip(args, region.inputs, strict=True)]
         local, packs = _local(frame.sizes.unknowns, frame.sizes.packs)
         own = frame.definition
         key = (own.name, node.path, id(region), _numbers(local), _ranks(packs), tuple(v is None for v in values))
@@ -79,8 +79,7 @@ class Functions:
 
         def run(inner: Walker, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
             there = Frame(own, Sizes(local, packs), "", {}, turns=("*",) * depth, place="", supplied=supplied)
-            there.values.update(zip((value.name for value in region.inputs), bound, strict=True))
-            return inner.graph(there, region)
+            return inner.region(there, region, bound)
 
         written = self.written.get(key)
         if written is None:

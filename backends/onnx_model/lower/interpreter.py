@@ -31,9 +31,10 @@ from ogive.compiler.ir.attributes import (
     UpdateAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Const, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.model import Const, Definition, Node, Operand, Value
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.sizes import Condition, Size, Unknown
 
 Bound = str | Const | None  # what a value of the IR is here: a value of ONNX, a literal, nothing
@@ -68,7 +69,7 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Walker:
+class Walker(Interpreter[Frame, Bound]):
     """Writes definitions into a graph. `weight` gives the value of a path; `on_call` may write a call instead."""
 
     builder: Builder
@@ -77,7 +78,7 @@ class Walker:
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
     on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
-    on_turn: Callable[[Walker, Frame, Node], Sequence[Bound]] | None = None
+    on_turn: Callable[[Walker, Frame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all turns, stacked: those of each
 
     def definition(
@@ -91,9 +92,7 @@ class Walker:
         """The results of a definition on these values."""
         sizes = Sizes(unknowns, self.packs(definition, args))
         frame = Frame(definition, sizes, prefix, {}, supplied=supplied or {})
-        for value, arg in zip(definition.graph.inputs, args, strict=True):
-            frame.values[value.name] = arg
-        return self.graph(frame, definition.graph)
+        return self.region(frame, definition.graph, args)
 
     def packs(self, definition: Definition, args: Sequence[Bound]) -> dict[str, tuple[Axis, ...]]:
         """The axes that packs stand for, from the types of what is handed over."""
@@ -109,52 +108,75 @@ class Walker:
             found.setdefault(pack, axes[at : len(axes) - (len(value.type.axes) - at - 1)])
         return found
 
-    def graph(self, frame: Frame, graph: Graph) -> tuple[Bound, ...]:
-        """Lower the nodes of a graph whose inputs are bound."""
-        frame.types.update((value.name, value.type) for value in graph.inputs)
-        for node in graph.nodes:
-            frame.types.update((value.name, value.type) for value in node.outputs)
-            self.node(frame, node)
-        return tuple(self.bound(frame, output) for output in graph.outputs)
-
-    def bound(self, frame: Frame, operand: Operand) -> Bound:
+    def read(self, frame: Frame, operand: Operand) -> Bound:
         """What an operand is here."""
         if isinstance(operand, str):
             return frame.values[operand]
         return in_sizes(operand, frame.sizes.unknowns) if isinstance(operand, Const) else None
 
-    def node(self, frame: Frame, node: Node) -> None:
+    def bind(self, frame: Frame, value: Value, meaning: Bound) -> None:
+        """Note what a value is here, and its type."""
+        frame.values[value.name], frame.types[value.name] = meaning, value.type
+
+    def unhandled(self, node: Node) -> OnnxError:
+        """What is raised for an operation that is not supported."""
+        return OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
+
+    def node(self, frame: Frame, node: Node) -> Sequence[Bound]:
         """Lower one node."""
         builder = self.builder
         builder.path = frame.place or frame.prefix.rstrip(".")
         builder.hints = tuple(value.hint for value in node.outputs)
-        match node.structure:
-            case WeightAttrs(stacked=stacked):
-                self._weight(frame, node, stacked)
-            case CallAttrs():
-                self._call(frame, node)
-            case RepeatAttrs() | ScanAttrs() | CustomGradAttrs() | GradAttrs():
-                self._loop(frame, node)
-            case PhaseAttrs():
-                self._bind(frame, node, self._region(frame, node, node.regions[1], node.inputs))
-            case GivenAttrs():
-                there = self.bound(frame, node.inputs[0]) is not None
-                self._bind(frame, node, self._region(frame, node, node.regions[0 if there else 1], node.inputs))
-            case UpdateAttrs():
-                pass
-            case AssumeAttrs(condition=condition, text=text):
-                self.conditions.append((condition.subs(frame.sizes.unknowns), text))
-            case TappedAttrs():
-                region = node.regions[0 if self.taps is not None else 1]
-                self._bind(frame, node, self._region(frame, node, region, node.inputs))
-            case TapAttrs(name=name):
-                self._tap(frame, node, node.path or name)
-            case _:
-                self._operation(frame, node)
+        return Interpreter.node(self, frame, node)
 
-    def _operation(self, frame: Frame, node: Node) -> None:
+    def visit_repeat(self, frame: Frame, node: Node, told: RepeatAttrs) -> Sequence[Bound]:
+        if told.sliced or told.results(node.outputs).yielded:
+            self._no_derivative(node)
+        return loops.lower(self, frame, node, told)
+
+    def visit_scan(self, frame: Frame, node: Node, told: ScanAttrs) -> Sequence[Bound]:
+        return loops.lower(self, frame, node, told)
+
+    def visit_grad(self, frame: Frame, node: Node, told: GradAttrs) -> Sequence[Bound]:
+        return [derive.lower(self, frame, node)]
+
+    def visit_custom_grad(self, frame: Frame, node: Node, told: CustomGradAttrs) -> Sequence[Bound]:
+        """The value alone: no derivative is taken of a deployed model."""
+        self._no_derivative(node)
+        operands = told.forward(self.inputs(frame, node))
+        return self.region(frame, node.regions[0], (*operands.given, *operands.captured))
+
+    def _no_derivative(self, node: Node) -> None:
+        if self.tape is not None:
+            raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
+
+    def visit_phase(self, frame: Frame, node: Node, told: PhaseAttrs) -> Sequence[Bound]:
+        return self.region(frame, node.regions[1], self.inputs(frame, node))
+
+    def visit_given(self, frame: Frame, node: Node, told: GivenAttrs) -> Sequence[Bound]:
+        values = self.inputs(frame, node)
+        return self.region(frame, node.regions[0 if values[0] is not None else 1], values)
+
+    def visit_tapped(self, frame: Frame, node: Node, told: TappedAttrs) -> Sequence[Bound]:
+        return self.region(frame, node.regions[0 if self.taps is not None else 1], self.inputs(frame, node))
+
+    def visit_update(self, frame: Frame, node: Node, told: UpdateAttrs) -> Sequence[Bound]:
+        return ()
+
+    def visit_assume(self, frame: Frame, node: Node, told: AssumeAttrs) -> Sequence[Bound]:
+        self.conditions.append((told.condition.subs(frame.sizes.unknowns), told.text))
+        return ()
+
+    def visit_tap(self, frame: Frame, node: Node, told: TapAttrs) -> Sequence[Bound]:
+        (value,) = self.inputs(frame, node)
+        if self.taps is not None and isinstance(value, str):
+            self.taps.put(frame.path(node.path or told.name), value)
+        return ()
+
+    def operation(self, frame: Frame, node: Node) -> Sequence[Bound]:
+        """Lower one operation of `compiler.ops`."""
         if node.op not in LOWER:
-            raise OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
+            raise self.unhandled(node)
         builder = self.builder
         there = specialized(node, frame.sizes, frame.types)
         there = replace(there, inputs=tuple(frame.values[x] if isinstance(x, str) else x for x in there.inputs))
@@ -169,9 +191,8 @@ class Walker:
         if self.tape is not None and node.op in SPELLED and not complex_:
             given = [x if isinstance(x, str) else None for x in there.inputs]
             name = SPELLED[node.op](Steps(builder, self.tape.append), there, given)
-            frame.values[node.outputs[0].name] = name
             self.note(name, node.outputs[0], frame)
-            return
+            return [name]
         try:
             args, found = held.lowered(builder, lower, there, elem)
         except OnnxError as error:
@@ -182,8 +203,8 @@ class Walker:
                 found = builder.add("Identity", found, 1, {})
             self.tape.append(Noted(there, args, found))
         for value, name in zip(node.outputs, found, strict=True):
-            frame.values[value.name] = name
             self.note(name, value, frame)
+        return found
 
     def note(self, name: str, value: Value, frame: Frame) -> None:
         """Keep the type of a value of the IR."""
@@ -191,8 +212,8 @@ class Walker:
         if value.type.elem == "complex":
             self.builder.complex.add(name)
 
-    def _weight(self, frame: Frame, node: Node, stacked: int) -> None:
-        (value,) = node.outputs
+    def visit_weight(self, frame: Frame, node: Node, told: WeightAttrs) -> Sequence[Bound]:
+        (value,), stacked = node.outputs, told.stacked
         name = frame.supplied.get(node.path)
         if name is None:
             type = real(frame.sizes.type(value.type))
@@ -200,7 +221,7 @@ class Walker:
         else:
             name = self._turn(frame, node.path, name, stacked)
         self.note(name, value, frame)
-        frame.values[value.name] = name
+        return [name]
 
     def _all_turns(self, path: str, type: TensorType, stacked: int) -> str:
         """A weight; those of the turns of so many loops stacked on first axes."""
@@ -226,48 +247,20 @@ class Walker:
             name = rows[index] if rows else self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
         return name
 
-    def _call(self, frame: Frame, node: Node) -> None:
+    def visit_call(self, frame: Frame, node: Node, told: CallAttrs) -> Sequence[Bound]:
         assert node.callee is not None, node
-        args = [self.bound(frame, operand) for operand in node.inputs]
+        args = self.inputs(frame, node)
         if self.on_call is not None and self.tape is None:
             found = self.on_call(self, frame, node, args)
             if found is not None:
-                self._bind(frame, node, found)
-                return
+                return found
         supplied = {path: str(frame.values[name]) for path, name in node.supplied}
         start = f"{node.path}."
         below = {p: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
         supplied |= {p[len(start) :]: self._turn(frame, node.path, name) for p, name in below.items()}
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
-        self._bind(frame, node, self.definition(node.callee, args, unknowns, prefix, supplied))
-
-    def _bind(self, frame: Frame, node: Node, results: Sequence[Bound]) -> None:
-        for value, name in zip(node.outputs, results, strict=True):
-            frame.values[value.name] = name
-
-    def _region(self, frame: Frame, node: Node, region: Graph, inputs: Sequence[Operand]) -> tuple[Bound, ...]:
-        for value, operand in zip(region.inputs, inputs, strict=True):
-            frame.values[value.name] = self.bound(frame, operand)
-        return self.graph(frame, region)
-
-    def _loop(self, frame: Frame, node: Node) -> None:
-        loop = node.structure if isinstance(node.structure, RepeatAttrs) else None
-        plain = loop is not None and not loop.sliced and not loop.results(node.outputs).yielded
-        if self.tape is not None and not plain and node.op not in ("grad", "scan"):
-            raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
-        if node.op == "custom_grad":
-            loops.custom(self, frame, node)
-        elif node.op == "grad":
-            derive.lower(self, frame, node)
-        else:
-            loops.lower(self, frame, node)
-
-    def _tap(self, frame: Frame, node: Node, path: str) -> None:
-        if self.taps is not None:
-            value = self.bound(frame, node.inputs[0])
-            if isinstance(value, str):
-                self.taps.put(frame.path(path), value)
+        return self.definition(node.callee, args, unknowns, prefix, supplied)
 
 
 def _literal_elem(node: Node, types: Mapping[str, TensorType]) -> str:

@@ -13,7 +13,7 @@ from ogive.backends.onnx_model.lower.specialize import real
 from ogive.backends.onnx_model.ops.operands import unsqueezed
 from ogive.backends.onnx_model.ops.values import counted
 from ogive.backends.onnx_model.taps import Taps, steps_seen
-from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, RepeatAttrs
+from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.maybe import deployed_outputs
@@ -25,58 +25,40 @@ if TYPE_CHECKING:
     from ogive.backends.onnx_model.lower.interpreter import Bound, Frame, Walker
 
 
-def lower(walker: Walker, frame: Frame, node: Node) -> None:
+def lower(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
     """A loop over turns whose number is known is counted out; any other becomes a `Scan`."""
-    loop = _loop_of(node)
     count = loop.count.subs(frame.sizes.unknowns)
     if isinstance(loop, RepeatAttrs) and count.is_number:
-        _counted_out(walker, frame, node, loop, count.number)
-    elif isinstance(loop, RepeatAttrs) and node.path and _has_members(frame, node):
+        return _counted_out(walker, frame, node, loop, count.number)
+    if isinstance(loop, RepeatAttrs) and node.path and _has_members(frame, node):
         text = f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`"
         raise OnnxError(text, node.span)
-    elif node.op == "repeat" and may_be_empty(count):
+    if isinstance(loop, RepeatAttrs) and may_be_empty(count):
         text = f"`repeat {count}`, which may run no iteration, is not supported in ONNX; state `where {count} >= 1`"
         raise OnnxError(text, node.span)
-    else:
-        _scan(walker, frame, _of_what_is_there(walker, frame, node), count)
-
-
-def _loop_of(node: Node) -> LoopAttrs:
-    assert node.loop is not None, node
-    return node.loop
+    left = _of_what_is_there(walker, frame, node)
+    assert left.loop is not None, left
+    made = dict(zip((value.name for value in left.outputs), _scan(walker, frame, left, left.loop, count), strict=True))
+    return [made.get(value.name) for value in node.outputs]
 
 
 def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
     """A loop without what is absent: what it carries, captures and yields."""
-    gone = [at for at, x in enumerate(node.inputs) if walker.bound(frame, x) is None]
+    gone = [at for at, x in enumerate(node.inputs) if walker.read(frame, x) is None]
     node, nothing = without_inputs(node, gone)
     frame.values.update(dict.fromkeys(nothing))
-    results = node.outputs
-    node, none = without_results(node, deployed_outputs(node.regions[0], nothing))
-    frame.values.update({results[at].name: None for at in none})
-    return node
-
-
-def custom(walker: Walker, frame: Frame, node: Node) -> None:
-    """The value of a `custom_grad` alone: no derivative is taken of a deployed model."""
-    region, told = node.regions[0], node.structure
-    assert isinstance(told, CustomGradAttrs), node
-    operands = told.forward(node.inputs)
-    for value, operand in zip(region.inputs, (*operands.given, *operands.captured), strict=True):
-        frame.values[value.name] = walker.bound(frame, operand)
-    for value, result in zip(node.outputs, walker.graph(frame, region), strict=True):
-        frame.values[value.name] = result
+    return without_results(node, deployed_outputs(node.regions[0], nothing))[0]
 
 
 def _has_members(frame: Frame, node: Node) -> bool:
     return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
 
 
-def _counted_out(walker: Walker, frame: Frame, node: Node, loop: RepeatAttrs, count: int) -> None:
-    region, parts, made = node.regions[0], loop.parts(node.inputs), loop.results(node.outputs)
-    carried: Sequence[Bound] = [walker.bound(frame, x) for x in parts.carried]
-    sources = [tensor(walker, walker.bound(frame, x), "float") for x in parts.sliced]
-    captured = [walker.bound(frame, x) for x in parts.captured]
+def _counted_out(walker: Walker, frame: Frame, node: Node, loop: RepeatAttrs, count: int) -> list[Bound]:
+    parts, made = loop.parts(node.inputs), loop.results(node.outputs)
+    carried: Sequence[Bound] = [walker.read(frame, x) for x in parts.carried]
+    sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
+    captured = [walker.read(frame, x) for x in parts.captured]
     yields: list[list[str | None]] = [[] for _ in made.yielded]
     outer, place, sizes = frame.turns, frame.place, frame.sizes
     for index in range(count):
@@ -85,18 +67,16 @@ def _counted_out(walker: Walker, frame: Frame, node: Node, loop: RepeatAttrs, co
         if loop.index is not None:
             frame.sizes = replace(sizes, unknowns={**sizes.unknowns, loop.index: size(index)})
         items = [_item(walker, source, index) for source in sources]
-        for value, bound in zip(region.inputs, [*carried, *items, *captured], strict=True):
-            frame.values[value.name] = bound
-        results = loop.results(_turn(walker, frame, node))
+        results = loop.results(_turn(walker, frame, node, [*carried, *items, *captured]))
         carried = results.carried
         for collected, found, value in zip(yields, results.yielded, made.yielded, strict=True):
             collected.append(None if found is None else tensor(walker, found, value.type.elem))
     frame.turns, frame.place, frame.sizes = outer, place, sizes
-    stacked = [_stacked(walker, rows) for rows in yields]
-    for value, bound in zip(node.outputs, [*carried, *stacked], strict=True):
-        frame.values[value.name] = bound
+    whole = [*carried, *(_stacked(walker, rows) for rows in yields)]
+    for value, bound in zip(node.outputs, whole, strict=True):
         if isinstance(bound, str):
             walker.note(bound, value, frame)
+    return whole
 
 
 def _item(walker: Walker, source: str, index: int) -> str:
@@ -107,11 +87,11 @@ def _item(walker: Walker, source: str, index: int) -> str:
     return item
 
 
-def _turn(walker: Walker, frame: Frame, node: Node) -> Sequence[Bound]:
-    """The results of one turn, whose inputs are bound."""
+def _turn(walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+    """The results of one iteration."""
     if walker.on_turn is not None and walker.tape is None and not frame.supplied:
-        return walker.on_turn(walker, frame, node)
-    return walker.graph(frame, node.regions[0])
+        return walker.on_turn(walker, frame, node, args)
+    return walker.region(frame, node.regions[0], args)
 
 
 def _stacked(walker: Walker, found: list[str | None]) -> str | None:
@@ -139,16 +119,16 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
     return bound
 
 
-def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
+def _scan(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs, count: Size) -> tuple[str, ...]:
     """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
-    loop, builder, region = _loop_of(node), walker.builder, node.regions[0]
+    builder, region = walker.builder, node.regions[0]
     parts, made, number = loop.parts(node.inputs), loop.results(node.outputs), loop.index
     sliced = zip(parts.sliced, loop.slice_axes, strict=True)
     axes = [frame.sizes.at(frame.types[str(x)], place) for x, place in sliced]
     out_axis = axes[0] if axes else 0
     firsts = zip(parts.carried, made.carried, strict=True)
-    starts = [tensor(walker, walker.bound(frame, x), value.type.elem) for x, value in firsts]
-    sources = [tensor(walker, walker.bound(frame, x), "float") for x in parts.sliced]
+    starts = [tensor(walker, walker.read(frame, x), value.type.elem) for x, value in firsts]
+    sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
     own = loop.parts(region.inputs).own
     inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in own]
     if number is not None or not sources:
@@ -164,11 +144,10 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
         if number is not None:
             builder.inner[number] = builder.body
             builder.given[number] = unsqueezed(builder, names[-1], [0])
-        captured = [walker.bound(frame, x) for x in parts.captured]
-        for value, bound in zip(region.inputs, [*names[: len(own)], *captured], strict=True):
-            frame.values[value.name] = bound
+        captured = [walker.read(frame, x) for x in parts.captured]
         found = []
-        for at, (result, value) in enumerate(zip(walker.graph(frame, region), node.outputs, strict=True)):
+        results = walker.region(frame, region, [*names[: len(own)], *captured])
+        for at, (result, value) in enumerate(zip(results, node.outputs, strict=True)):
             type = real(frame.sizes.type(value.type))
             if not loop.carries(at):
                 type = type.with_axes(*type.axes[:out_axis], *type.axes[out_axis + 1 :])
@@ -191,14 +170,15 @@ def _scan(walker: Walker, frame: Frame, node: Node, count: Size) -> None:
     walker.tape, walker.taps = tape, taps
     if taps is not None:
         steps_seen(builder, taps, noticed, names[len(names) - len(noticed) :], count)
-    for value, name in zip(node.outputs, names, strict=False):
-        frame.values[value.name] = name
+    results = names[: len(node.outputs)]
+    for value, name in zip(node.outputs, results, strict=True):
         walker.note(name, value, frame)
     if tape is not None:
-        captured = [x for x in (walker.bound(frame, x) for x in parts.captured) if isinstance(x, str)]
+        captured = [x for x in (walker.read(frame, x) for x in parts.captured) if isinstance(x, str)]
         if number is not None:
             raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
         entries = names[len(node.outputs) : len(names) - len(noticed)]
-        slices, results = sources[: loop.sliced], names[: len(node.outputs)]
+        slices = sources[: loop.sliced]
         taped = Loop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
         tape.append(Noted(node, [*starts, *slices, *captured], results, lambda f, h: backwards(walker, taped, f, h)))
+    return results

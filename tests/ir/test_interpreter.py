@@ -1,0 +1,55 @@
+"""One walk over the IR: a method for each structural operation, and an error for what a walk does not handle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import pytest
+
+from ir.structures import BLOCK, SAMPLES
+from ogive.compiler.ir.attributes import STRUCTURES, UNFINISHED, ChoiceAttrs, LoopAttrs, VectorizedAttrs
+from ogive.compiler.ir.model import Const, Graph, Node, Operand, Value
+from ogive.compiler.ir_tools.interpreter import Interpreter, NotHandledError
+
+GROUPS = {"loop": LoopAttrs, "vectorized": VectorizedAttrs, "choice": ChoiceAttrs}
+HANDLED = sorted(STRUCTURES.keys() - UNFINISHED)
+Frame = dict[str, str]
+
+
+class Plain(Interpreter[Frame, str]):
+    """Handles operations and nothing else: a value means the operation that gives it."""
+
+    def read(self, frame: Frame, operand: Operand) -> str:
+        return frame[operand] if isinstance(operand, str) else "literal" if isinstance(operand, Const) else "absent"
+
+    def bind(self, frame: Frame, value: Value, meaning: str) -> None:
+        frame[value.name] = meaning
+
+    def operation(self, frame: Frame, node: Node) -> Sequence[str]:
+        return [f"{node.op}({', '.join(self.inputs(frame, node))})"] * len(node.outputs)
+
+
+@pytest.mark.parametrize("name", sorted(STRUCTURES))
+def test_what_is_not_handled_is_an_error(name: str) -> None:
+    with pytest.raises(NotHandledError, match=f"Plain does not handle `{name}`"):
+        Plain().node({}, Node.of(SAMPLES[name], (), ()))
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_each_structure_has_a_method_of_its_own(name: str) -> None:
+    def seen(self: Plain, frame: Frame, node: Node, told: object) -> Sequence[str]:
+        return [f"{node.op} as {told}"]
+
+    told = SAMPLES[name]
+    groups = [f"visit_{group}" for group, kinds in GROUPS.items() if type(told) in get_args(kinds)]
+    for method in (f"visit_{name}", *groups):
+        own = type("Own", (Plain,), {method: seen})
+        assert own().node({}, Node.of(told, (), ())) == [f"{name} as {told}"]
+
+
+def test_values_mean_what_their_operations_give() -> None:
+    graph = Graph(BLOCK.graph.inputs, (), tuple(value.name for value in BLOCK.graph.inputs))
+    assert Plain().region({}, graph, ["x", "rows", "t", "m"]) == ("x", "rows", "t", "m")
+    energy = next(node.callee for node in BLOCK.graph.walk() if node.callee is not None and node.callee.stateless)
+    assert Plain().region({}, energy.graph, ["x"]) == ("sum(pow(x, literal))",)
