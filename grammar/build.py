@@ -8,13 +8,13 @@ from typing import Any
 from ogive.grammar import syntax as s
 from ogive.grammar.build_expr import EXPRESSIONS
 from ogive.grammar.build_statement import STATEMENTS
-from ogive.grammar.builder import Builder, Kids
+from ogive.grammar.builder import Kids, TreeBuilder
 from ogive.grammar.diagnostics import Diagnostic
 
 EDITIONS = (1,)
 
 
-def _edition(b: Builder, start: int, end: int, kids: Kids) -> s.Edition:
+def _edition(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Edition:
     (number,) = kids
     value = int(b.text(number)) if b.text(number).isdigit() else 0
     if value not in EDITIONS:
@@ -23,31 +23,31 @@ def _edition(b: Builder, start: int, end: int, kids: Kids) -> s.Edition:
     return s.Edition(span=b.span(start, end), number=value)
 
 
-def _use_names(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
+def _use_names(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Use:
     module, *items = kids
     return s.Use(
         span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=tuple(items), alias=None
     )
 
 
-def _use_module(b: Builder, start: int, end: int, kids: Kids) -> s.Use:
+def _use_module(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Use:
     module, alias = kids
     return s.Use(
         span=b.span(start, end), module=b.text(module), module_span=b.at(module), items=(), alias=b.text(alias)
     )
 
 
-def _use_item(b: Builder, start: int, end: int, kids: Kids) -> s.UseItem:
+def _use_item(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.UseItem:
     name, alias = kids
     return s.UseItem(span=b.span(start, end), name=b.text(name), alias=b.optional_text(alias))
 
 
-def _const(b: Builder, start: int, end: int, kids: Kids) -> s.Const:
+def _const(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Const:
     name, statics, value = kids
     return s.Const(span=b.span(start, end), target=b.target(name), statics=statics, value=value)
 
 
-def _block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:
+def _block(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Block:
     name, statics, inputs, outputs, where, body = kids
     return s.Block(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), statics=statics, inputs=inputs,
@@ -55,7 +55,7 @@ def _block(b: Builder, start: int, end: int, kids: Kids) -> s.Block:
     )  # fmt: skip
 
 
-def _extern(b: Builder, start: int, end: int, kids: Kids) -> s.Extern:
+def _extern(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Extern:
     name, statics, inputs, outputs, where, target = kids
     return s.Extern(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), statics=statics, inputs=inputs,
@@ -63,99 +63,99 @@ def _extern(b: Builder, start: int, end: int, kids: Kids) -> s.Extern:
     )  # fmt: skip
 
 
-def _model(b: Builder, start: int, end: int, kids: Kids) -> s.Model:
+def _model(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Model:
     name, value, where = kids
     return s.Model(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), value=value, where=where or None, doc=b.doc
     )
 
 
-def _recipe(b: Builder, start: int, end: int, kids: Kids) -> s.Recipe:
+def _recipe(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Recipe:
     name, of, passes = kids
     return s.Recipe(
         span=b.span(start, end), name=b.text(name), name_span=b.at(name), model=b.text(of), passes=passes, doc=b.doc
     )
 
 
-def _static(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=(), type=None, default=default)
 
 
-def _static_kinds(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static_kinds(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, kinds, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=kinds, type=None, default=default)
 
 
-def _static_typed(b: Builder, start: int, end: int, kids: Kids) -> s.StaticDecl:
+def _static_typed(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.StaticDecl:
     name, type_, default = kids
     return s.StaticDecl(span=b.span(start, end), name=b.text(name), kinds=(), type=type_, default=default)
 
 
-def _kind(b: Builder, start: int, end: int, kids: Kids) -> str:
+def _kind(b: TreeBuilder, start: int, end: int, kids: Kids) -> str:
     return b.text(kids[0])
 
 
-def _block_type(b: Builder, start: int, end: int, kids: Kids) -> s.BlockType:
+def _block_type(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.BlockType:
     inputs, outputs = kids
     return s.BlockType(span=b.span(start, end), inputs=inputs, outputs=outputs)
 
 
-def _input(b: Builder, start: int, end: int, kids: Kids) -> s.Input:
+def _input(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Input:
     name, type_ = kids
     return s.Input(span=b.span(start, end), name=b.text(name), type=type_)
 
 
-def _output_single(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Output, ...]:
+def _output_single(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Output, ...]:
     return (_output_plain(b, start, end, kids),)
 
 
-def _output_plain(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
+def _output_plain(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Output:
     return s.Output(span=b.span(start, end), name=None, type=kids[0])
 
 
-def _output_named(b: Builder, start: int, end: int, kids: Kids) -> s.Output:
+def _output_named(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Output:
     name, type_ = kids
     return s.Output(span=b.span(start, end), name=b.text(name), type=type_)
 
 
-def _wheres(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
+def _wheres(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
     return tuple(condition for where in kids for condition in where)
 
 
-def _type(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
+def _type(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.TypeExpr:
     return _typed(b, start, end, kids, optional=False)
 
 
-def _type_optional(b: Builder, start: int, end: int, kids: Kids) -> s.TypeExpr:
+def _type_optional(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.TypeExpr:
     return _typed(b, start, end, kids, optional=True)
 
 
-def _typed(b: Builder, start: int, end: int, kids: Kids, optional: bool) -> s.TypeExpr:
+def _typed(b: TreeBuilder, start: int, end: int, kids: Kids, optional: bool) -> s.TypeExpr:
     elem, *dims = kids
     return s.TypeExpr(
         span=b.span(start, end), elem=b.text(elem) if elem else "float", dims=tuple(dims), optional=optional
     )
 
 
-def _star_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
+def _star_dim(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.StarDim:
     return s.StarDim(span=b.span(start, end), name=b.text(kids[0]))
 
 
-def _ellipsis_dim(b: Builder, start: int, end: int, kids: Kids) -> s.StarDim:
+def _ellipsis_dim(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.StarDim:
     return s.StarDim(span=b.span(start, end), name=None)
 
 
-def _group(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
+def _group(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
     """A list that stands alone: statics, inputs, outputs, conditions."""
     return tuple(kids)
 
 
-def _only(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _only(b: TreeBuilder, start: int, end: int, kids: Kids) -> Any:
     return kids[0]
 
 
-Action = Callable[[Builder, int, int, list[Any]], Any]
+Action = Callable[[TreeBuilder, int, int, list[Any]], Any]
 
 DECLARATIONS: dict[str, Action] = {
     "start": _only,
@@ -194,7 +194,7 @@ DECLARATIONS: dict[str, Action] = {
 ACTIONS: dict[str, Action] = {**DECLARATIONS, **STATEMENTS, **EXPRESSIONS}
 
 
-def reducer(b: Builder) -> Callable[[str, int, int, list[Any]], Any]:
+def reducer(b: TreeBuilder) -> Callable[[str, int, int, list[Any]], Any]:
     """The reductions of one chunk."""
 
     def reduce(action: str, start: int, end: int, kids: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ogive.grammar import syntax as s
-from ogive.grammar.builder import Builder, Kids
+from ogive.grammar.builder import Kids, TreeBuilder
 from ogive.grammar.engine import BROKEN
 from ogive.grammar.tolerated import augmented_assignment, odd_target, without_effect
 
@@ -19,35 +19,35 @@ class _Else:
     body: tuple[s.Stmt, ...]
 
 
-def _suite(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Stmt, ...]:
+def _suite(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Stmt, ...]:
     return tuple(stmt for stmt in kids if stmt is not BROKEN)
 
 
-def _if(b: Builder, start: int, end: int, kids: Kids) -> s.If:
+def _if(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.If:
     condition, body, *rest = kids
     orelse = rest.pop().body if rest and isinstance(rest[-1], _Else) else None
     return s.If(span=b.span(start, end), branches=((condition, body), *rest), orelse=orelse)
 
 
-def _elif(b: Builder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
+def _elif(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[Any, ...]:
     return tuple(kids)
 
 
-def _else(b: Builder, start: int, end: int, kids: Kids) -> _Else:
+def _else(b: TreeBuilder, start: int, end: int, kids: Kids) -> _Else:
     return _Else(kids[0])
 
 
-def _for(b: Builder, start: int, end: int, kids: Kids) -> s.For:
+def _for(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.For:
     targets, iterable, label, body = kids
     return s.For(span=b.span(start, end), targets=targets, iterable=iterable, label=label, body=body)
 
 
-def _repeat(b: Builder, start: int, end: int, kids: Kids) -> s.Repeat:
+def _repeat(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Repeat:
     count, label, *withs, body = kids
     return s.Repeat(span=b.span(start, end), count=count, label=label, withs=tuple(withs), body=body)
 
 
-def _scan(b: Builder, start: int, end: int, kids: Kids) -> s.Scan:
+def _scan(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Scan:
     steps = tuple(kid for kid in kids if isinstance(kid, s.With))
     axis, reverse, *rest = kids[len(steps) :]
     *carries, label, body = rest
@@ -62,37 +62,37 @@ def _scan(b: Builder, start: int, end: int, kids: Kids) -> s.Scan:
     )
 
 
-def _names(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Target, ...]:
+def _names(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Target, ...]:
     return tuple(b.target(token) for token in kids)
 
 
-def _label(b: Builder, start: int, end: int, kids: Kids) -> str | None:
+def _label(b: TreeBuilder, start: int, end: int, kids: Kids) -> str | None:
     return b.optional_text(kids[0])
 
 
-def _step(b: Builder, start: int, end: int, kids: Kids) -> s.With:
+def _step(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.With:
     name, iterable = kids
     return s.With(span=b.span(start, end), target=b.target(name), iterable=iterable)
 
 
-def _carry(b: Builder, start: int, end: int, kids: Kids) -> s.Carry:
+def _carry(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Carry:
     name, type_, value = kids
     return s.Carry(span=b.span(start, end), target=b.target(name), type=type_, value=value)
 
 
-def _reverse(b: Builder, start: int, end: int, kids: Kids) -> bool:
+def _reverse(b: TreeBuilder, start: int, end: int, kids: Kids) -> bool:
     return bool(kids)
 
 
-def _values(b: Builder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
+def _values(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
     return tuple(kids)
 
 
-def _path(b: Builder, start: int, end: int, kids: Kids) -> tuple[tuple[str, ...], Any]:
+def _path(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[tuple[str, ...], Any]:
     return tuple(b.text(token) for token in kids), b.span(start, end)
 
 
-def _assign(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _assign(b: TreeBuilder, start: int, end: int, kids: Kids) -> Any:
     left, right = kids
     targets = _targets(b, left)
     if targets is None:
@@ -100,7 +100,7 @@ def _assign(b: Builder, start: int, end: int, kids: Kids) -> Any:
     return s.Assign(span=b.span(start, end), targets=targets, type=None, value=_one(right))
 
 
-def _assign_typed(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _assign_typed(b: TreeBuilder, start: int, end: int, kids: Kids) -> Any:
     left, type_, right = kids
     targets = _targets(b, (left,))
     if targets is None:
@@ -115,7 +115,7 @@ def _one(values: tuple[s.Expr, ...]) -> s.Expr:
     return s.TupleExpr(span=values[0].span.to(values[-1].span), items=values)
 
 
-def _targets(b: Builder, left: tuple[s.Expr, ...]) -> tuple[s.Target, ...] | None:
+def _targets(b: TreeBuilder, left: tuple[s.Expr, ...]) -> tuple[s.Target, ...] | None:
     """The names on the left of `=`; `(a, b)` is `a, b`. None if something else stands there, which is reported."""
     if len(left) == 1 and isinstance(left[0], s.TupleExpr):
         left = left[0].items
@@ -128,31 +128,31 @@ def _targets(b: Builder, left: tuple[s.Expr, ...]) -> tuple[s.Target, ...] | Non
     return tuple(found)
 
 
-def _bare(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _bare(b: TreeBuilder, start: int, end: int, kids: Kids) -> Any:
     b.report(without_effect(kids[0], b.span(start, end)))
     return BROKEN
 
 
-def _augmented(b: Builder, start: int, end: int, kids: Kids) -> Any:
+def _augmented(b: TreeBuilder, start: int, end: int, kids: Kids) -> Any:
     left, op, right = kids
     b.report(augmented_assignment(left, b.at(op), right))
     return BROKEN
 
 
-def _weight(kind: str) -> Callable[[Builder, int, int, Kids], s.ParamStmt]:
-    def build(b: Builder, start: int, end: int, kids: Kids) -> s.ParamStmt:
+def _weight(kind: str) -> Callable[[TreeBuilder, int, int, Kids], s.ParamStmt]:
+    def build(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.ParamStmt:
         name, type_, init, keep = kids
         return s.ParamStmt(span=b.span(start, end), kind=kind, target=b.target(name), type=type_, init=init, keep=keep)
 
     return build
 
 
-def _update(b: Builder, start: int, end: int, kids: Kids) -> s.UpdateStmt:
+def _update(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.UpdateStmt:
     name, value = kids
     return s.UpdateStmt(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def _init(b: Builder, start: int, end: int, kids: Kids) -> s.InitStmt:
+def _init(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.InitStmt:
     *paths, value = kids
     return s.InitStmt(
         span=b.span(start, end),
@@ -162,34 +162,34 @@ def _init(b: Builder, start: int, end: int, kids: Kids) -> s.InitStmt:
     )
 
 
-def _keep(b: Builder, start: int, end: int, kids: Kids) -> s.KeepStmt:
+def _keep(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.KeepStmt:
     (names, span), value = kids
     return s.KeepStmt(span=b.span(start, end), target=names, target_span=span, value=value)
 
 
-def _return(b: Builder, start: int, end: int, kids: Kids) -> s.Return:
+def _return(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Return:
     return s.Return(span=b.span(start, end), values=kids[0])
 
 
-def _yield(b: Builder, start: int, end: int, kids: Kids) -> s.Yield:
+def _yield(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Yield:
     name, value = kids
     return s.Yield(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def _tap(b: Builder, start: int, end: int, kids: Kids) -> s.Tap:
+def _tap(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Tap:
     name, value = kids
     return s.Tap(span=b.span(start, end), target=b.target(name), value=value)
 
 
-def _require(b: Builder, start: int, end: int, kids: Kids) -> s.Require:
+def _require(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Require:
     return s.Require(span=b.span(start, end), conditions=kids[0])
 
 
-def _assume(b: Builder, start: int, end: int, kids: Kids) -> s.Assume:
+def _assume(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Assume:
     return s.Assume(span=b.span(start, end), conditions=kids[0])
 
 
-STATEMENTS: dict[str, Callable[[Builder, int, int, list[Any]], Any]] = {
+STATEMENTS: dict[str, Callable[[TreeBuilder, int, int, list[Any]], Any]] = {
     "suite": _suite,
     "suite_inline": _suite,
     "if": _if,

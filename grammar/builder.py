@@ -14,7 +14,7 @@ Kids = list[Any]
 
 
 @dataclass(slots=True)
-class Builder:
+class TreeBuilder:
     """Makes spans and small nodes for one chunk, and gathers its diagnostics."""
 
     chunk: Chunk

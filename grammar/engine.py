@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.grammar.lexer import Token
-from ogive.grammar.tables import Rule, Tables
+from ogive.grammar.tables import GrammarRule, Tables
 
 # (action, start, end, kids) -> value
 Reduce = Callable[[str, int, int, list[Any]], Any]
@@ -72,7 +72,7 @@ class Engine:
                 if states[-1] == tables.end:
                     return values[-1] if token[0] == "$END" else None
 
-    def apply(self, rule: Rule, stack: Stack, here: int, end: int) -> None:
+    def apply(self, rule: GrammarRule, stack: Stack, here: int, end: int) -> None:
         """Replace the parts of a rule by its value."""
         states, values, starts = stack.states, stack.values, stack.starts
         length = rule.length
@@ -90,7 +90,7 @@ class Engine:
         starts.append(start)
         states.append(self.tables.gotos[states[-1]][rule.origin])
 
-    def value(self, rule: Rule, parts: list[Any], start: int, end: int) -> Any:
+    def value(self, rule: GrammarRule, parts: list[Any], start: int, end: int) -> Any:
         """What a rule makes of its parts."""
         if rule.action == "=":
             kid = rule.kids[0]

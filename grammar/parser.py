@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ogive.grammar import tables
 from ogive.grammar.build import reducer
-from ogive.grammar.builder import Builder
+from ogive.grammar.builder import TreeBuilder
 from ogive.grammar.chunks import cut, doc
 from ogive.grammar.depth import too_deep
 from ogive.grammar.diagnostics import Diagnostic
@@ -25,7 +25,7 @@ _ITEM = re.compile(r"([A-Za-z_][A-Za-z0-9_]*'*)[ \t\n]*(?:[,)]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ParsedDeclaration:
     """One declaration as it was read. `broken` are the names it would have declared, had it no errors."""
 
     chunk: Chunk
@@ -38,11 +38,11 @@ class Piece:
 class Reuse:
     """What an earlier parse of a file can lend to the next one: pieces whose text is still the same."""
 
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[ParsedDeclaration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedFile:
     """A file as it was read.
 
     A declaration with errors is not in `file`; its name is in `broken`, so that nobody reports it as unknown.
@@ -50,7 +50,7 @@ class Parsed:
 
     file: File
     diagnostics: tuple[Diagnostic, ...]
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ParsedDeclaration, ...]
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -68,7 +68,7 @@ class Parsed:
         return Reuse(self.pieces)
 
 
-def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: int = LIMIT) -> Parsed:
+def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: int = LIMIT) -> ParsedFile:
     """Read a file. Never raises: whatever is wrong is in `diagnostics`, in source order.
 
     With `reuse`, a declaration whose text did not change keeps its `Chunk` and its tree, and is not read again; only
@@ -76,8 +76,8 @@ def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: in
     """
     if len(text) > limit:
         fault = over_limit(path, len(text), limit)
-        return Parsed(File(span=fault.span, declarations=()), (fault,), ())
-    kept: dict[str, list[Piece]] = {}
+        return ParsedFile(File(span=fault.span, declarations=()), (fault,), ())
+    kept: dict[str, list[ParsedDeclaration]] = {}
     for piece in reversed(reuse.pieces if reuse else ()):
         if piece.chunk.path == path:
             kept.setdefault(piece.chunk.text, []).append(piece)
@@ -92,7 +92,7 @@ def parse(text: str, path: str = "<text>", reuse: Reuse | None = None, limit: in
     first = pieces[0].chunk if pieces else Chunk("", path)
     declarations = tuple(piece.declaration for piece in pieces if piece.declaration is not None)
     file = File(span=Span(first, 0, len(first.text)), declarations=declarations)
-    return Parsed(file, tuple(d for piece in pieces for d in piece.diagnostics), tuple(pieces))
+    return ParsedFile(file, tuple(d for piece in pieces for d in piece.diagnostics), tuple(pieces))
 
 
 def over_limit(path: str, size: int, limit: int) -> Diagnostic:
@@ -101,12 +101,12 @@ def over_limit(path: str, size: int, limit: int) -> Diagnostic:
     return Diagnostic("E0701", message, Span(Chunk("", path), 0, 0))
 
 
-def _read(chunk: Chunk) -> Piece:
+def _read(chunk: Chunk) -> ParsedDeclaration:
     """Read one declaration, or nothing but comments."""
     tokens = lex(chunk)
     if len(tokens.items) == 1:
-        return Piece(chunk, None, tuple(tokens.layout), ())
-    builder = Builder(chunk, doc(chunk.text))
+        return ParsedDeclaration(chunk, None, tuple(tokens.layout), ())
+    builder = TreeBuilder(chunk, doc(chunk.text))
 
     def fault(i: int, stack: Stack) -> None:
         if len(builder.diagnostics) < MAX_ERRORS:
@@ -118,11 +118,12 @@ def _read(chunk: Chunk) -> Piece:
         builder.report(deep)
     builder.diagnostics += [odd for odd in tokens.layout if not any(_leads_to(d, odd) for d in builder.diagnostics)]
     if not builder.diagnostics:
-        return Piece(chunk, declaration, (), ())
+        return ParsedDeclaration(chunk, declaration, (), ())
     diagnostics = _one_a_line(builder.diagnostics)
     if engine.trailing and len(diagnostics) == 1 and not isinstance(declaration, Block):
-        return Piece(chunk, declaration, diagnostics, ())  # what stands behind a block may belong to its body
-    return Piece(chunk, None, diagnostics, _names(chunk.text))
+        # what stands behind a block may belong to its body
+        return ParsedDeclaration(chunk, declaration, diagnostics, ())
+    return ParsedDeclaration(chunk, None, diagnostics, _names(chunk.text))
 
 
 def _leads_to(fault: Diagnostic, odd: Diagnostic) -> bool:

@@ -228,7 +228,7 @@ class UseItem(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Use(Decl):
-    """`use std.nn (Linear as L)` or `use ./parts as parts`. `module` is "std.nn" or "./parts"."""
+    """Syntax of an import: `use std.nn (Linear as L)` or `use ./parts as parts`. `module` is "std.nn" or "./parts"."""
 
     module: str
     module_span: Span = field(compare=False, repr=False)
@@ -238,7 +238,7 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Const(Decl):
-    """`const width = 768`; with statics a rule for values: `const chain[n] = [...]`."""
+    """Syntax of a constant: `const width = 768`; with statics a rule for values: `const chain[n] = [...]`."""
 
     target: Target
     statics: tuple[StaticDecl, ...]
@@ -273,7 +273,7 @@ class Output(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Block(Decl):
-    """`block Name[statics](inputs) -> outputs where conditions: body`."""
+    """Syntax of a block: `block Name[statics](inputs) -> outputs where conditions: body`."""
 
     name: str
     name_span: Span = field(compare=False, repr=False)
@@ -301,7 +301,7 @@ class Extern(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Model(Decl):
-    """`model Name = Block[...] where pins`. `where` is None where nothing is pinned."""
+    """Syntax of a model: `model Name = Block[...] where pins`. `where` is None where nothing is pinned."""
 
     name: str
     name_span: Span = field(compare=False, repr=False)
@@ -312,7 +312,7 @@ class Model(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Recipe(Decl):
-    """`recipe name for Model: pass, pass[...]`."""
+    """Syntax of a recipe: `recipe name for Model: pass, pass[...]`."""
 
     name: str
     name_span: Span = field(compare=False, repr=False)

@@ -12,7 +12,7 @@ Kid = tuple[int, bool] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GrammarRule:
     """One alternative. `action` is "" where the kids join their parent's, and "=" where the only kid is the value."""
 
     origin: str
@@ -27,7 +27,7 @@ class Tables:
 
     start: int
     end: int
-    rules: tuple[Rule, ...]
+    rules: tuple[GrammarRule, ...]
     actions: tuple[dict[str, int], ...]
     gotos: tuple[dict[str, int], ...]
 
@@ -38,7 +38,7 @@ def load() -> Tables:
     with open(os.path.join(os.path.dirname(__file__), "tables.json"), encoding="utf-8") as file:
         data = json.load(file)
     rules = (
-        Rule(origin, length, action, tuple(kid and (kid[0], kid[1]) for kid in kids))
+        GrammarRule(origin, length, action, tuple(kid and (kid[0], kid[1]) for kid in kids))
         for origin, length, action, kids in data["rules"]
     )
     return Tables(

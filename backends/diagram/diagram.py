@@ -30,7 +30,7 @@ from ogive.compiler.ir.model import Definition, Model
 View = Literal["circuit", "overview"]
 
 
-class Keeper(Protocol):
+class PictureWriter(Protocol):
     """Writes pictures: with a head that says where they come from, and not over the work of others."""
 
     def write(self, path: FilePath, data: builtins.bytes, format: str, force: bool) -> None:
@@ -46,7 +46,7 @@ class Diagram:
     options: Options = field(default_factory=Options)
     theme: Theme = field(default_factory=Theme)
     drawn: Figure | None = None  # where the figure is made already
-    keeper: Keeper | None = None  # how it becomes a file
+    keeper: PictureWriter | None = None  # how it becomes a file
 
     @cached_property
     def figure(self) -> Figure:

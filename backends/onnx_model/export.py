@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from onnx import ModelProto
 
-from ogive.backends.onnx_model.graph.builder import RANDOM, Builder
+from ogive.backends.onnx_model.graph.builder import RANDOM, OnnxBuilder
 from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, concrete
 from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld
 from ogive.backends.onnx_model.graph.size_sources import note_source
@@ -70,7 +70,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
     model = optimized(lowered(model if settings.taps else without_taps(model)), (channel_maxima,))
-    builder = Builder(settings.opset or OPSET, floating)
+    builder = OnnxBuilder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)
     builder.taken.update(dict.fromkeys(arrays, 0))
@@ -115,7 +115,7 @@ def _refuse(settings: Settings) -> None:
         raise OnnxError("taps cannot leave functions; ask for one of the two")
 
 
-def draws(builder: Builder, proto: ModelProto) -> bool:
+def draws(builder: OnnxBuilder, proto: ModelProto) -> bool:
     """Whether the graph or one of its functions draws random numbers."""
     functions = (node.op_type for function in proto.functions for node in function.node)
     return any(op in RANDOM for op in (*functions, *all_ops(builder.body)))
@@ -176,7 +176,7 @@ def _pack(name: str, given: int | Sequence[int] | None, rank: int) -> tuple[Axis
     return tuple(Axis(size(Unknown(each))) for each in names)
 
 
-def _inputs(definition: Definition, builder: Builder, sizes: Sizes, settings: Settings) -> list[Bound]:
+def _inputs(definition: Definition, builder: OnnxBuilder, sizes: Sizes, settings: Settings) -> list[Bound]:
     pairs = zip(definition.graph.inputs, definition.optional, strict=True)
     there = [value.hint or value.name for value, optional in pairs if optional]
     if wrong := set(settings.optional) - set(there):
@@ -205,7 +205,7 @@ def _output_names(definition: Definition) -> list[str]:
     return [name or ("output" if len(names) == 1 else f"output_{i}") for i, name in enumerate(names)]
 
 
-def _outputs(definition: Definition, builder: Builder, results: Sequence[Bound], taps: Mapping[str, str]) -> None:
+def _outputs(definition: Definition, builder: OnnxBuilder, results: Sequence[Bound], taps: Mapping[str, str]) -> None:
     """Name the outputs: a node that makes one gives it its name, unless it is one already."""
     pairs = [(n, result) for n, result in zip(_output_names(definition), results, strict=True) if result is not None]
     builder.path = ""
@@ -218,7 +218,7 @@ def _outputs(definition: Definition, builder: Builder, results: Sequence[Bound],
     _direct(builder)
 
 
-def _direct(builder: Builder) -> None:
+def _direct(builder: OnnxBuilder) -> None:
     """Drop the `Identity` of an output that a node makes for it: the node makes the output itself."""
     body = builder.body
     copies = {made.inputs[0]: made for made in reversed(body.nodes) if made.op == "Identity"}
@@ -276,7 +276,7 @@ def _conditions(model: Model, walker: Walker, unknowns: Mapping[Unknown, Size]) 
     return list(found)
 
 
-def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequence[str], settings: Settings) -> None:
+def _fill(proto: ModelProto, model: Model, builder: OnnxBuilder, conditions: Sequence[str], settings: Settings) -> None:
     proto.ir_version = IR_VERSIONS[builder.opset]
     proto.producer_name = "ogive"
     proto.opset_import.add(domain="", version=builder.opset)
@@ -299,12 +299,12 @@ def _fill(proto: ModelProto, model: Model, builder: Builder, conditions: Sequenc
     fill_values(graph, shown, [name for name, _ in builder.body.outputs], builder.floating)
 
 
-def _declarations(builder: Builder) -> dict[str, str]:
+def _declarations(builder: OnnxBuilder) -> dict[str, str]:
     """The inputs as they are declared."""
     return {name: declared(Value(name, type)) for name, type in builder.body.inputs}
 
 
-def _empty_sizes(builder: Builder) -> list[str]:
+def _empty_sizes(builder: OnnxBuilder) -> list[str]:
     """The sizes of inputs that may be 0."""
     unknowns = {unknown for _, type in builder.body.inputs for axis in type.axes for unknown in axis.size.unknowns}
     return sorted(unknown.name for unknown in unknowns if unknown.low == 0)

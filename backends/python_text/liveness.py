@@ -19,7 +19,7 @@ ALIAS = re.compile(r"[A-Za-z_][\w.]*(\[\d+\][\w.]*)*")
 
 
 @dataclass(slots=True)
-class Frame:
+class WritingFrame:
     """A graph that is being written, and how far the writing is."""
 
     graph: Graph
@@ -39,7 +39,7 @@ class Waiting:
 
 
 @dataclass(slots=True)
-class Scope:
+class FunctionScope:
     """Variables and statements of one function."""
 
     indent: int
@@ -51,14 +51,14 @@ class Scope:
     codes: dict[str, Code] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)
     holders: dict[str, set[str]] = field(default_factory=dict)  # by variable, the values that read it
-    home: dict[str, Frame] = field(default_factory=dict)
+    home: dict[str, WritingFrame] = field(default_factory=dict)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[WritingFrame] = field(default_factory=list)
     wanted: dict[str, str] = field(default_factory=dict)  # the variable that a value should have
     training: bool = False  # inside of a branch that runs in training only
     asked: bool = False  # inside of a branch that runs where taps are asked for
 
-    def enter(self, graph: Graph, function: bool, keep: Sequence[str] = ()) -> Frame:
+    def enter(self, graph: Graph, function: bool, keep: Sequence[str] = ()) -> WritingFrame:
         """Start a graph; the values in `keep` stay live throughout (a loop reads them again)."""
         last: dict[str, int] = {}
         for at, node in enumerate(graph.nodes):
@@ -66,7 +66,7 @@ class Scope:
                 last[name] = at
         for name in (*(x for x in graph.outputs if isinstance(x, str)), *keep):
             last[name] = len(graph.nodes)
-        frame = Frame(graph, last, function)
+        frame = WritingFrame(graph, last, function)
         self.frames.append(frame)
         self.types.update((name, value.type) for name, value in graph.values.items())
         self.home.update(dict.fromkeys(graph.values, frame))

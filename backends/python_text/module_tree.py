@@ -16,12 +16,12 @@ STEP = "    "
 
 
 @dataclass(slots=True)
-class Place:
+class ModuleNode:
     """A node of the tree of names below a class: a member, or a name that holds others."""
 
     path: str
     member: Member | None = None
-    children: dict[str, Place] = field(default_factory=dict)
+    children: dict[str, ModuleNode] = field(default_factory=dict)
 
     @property
     def numbered(self) -> bool:
@@ -34,9 +34,9 @@ class Place:
         return "*" in self.children
 
 
-def places(definition: Definition) -> Place:
+def places(definition: Definition) -> ModuleNode:
     """The tree of names of a definition."""
-    root = Place("")
+    root = ModuleNode("")
     held = [member.path for member in definition.members if not isinstance(member, Loop)]
     for member in definition.members:
         if isinstance(member, Loop) and not any(path.startswith(f"{member.path}.") for path in held):
@@ -47,7 +47,7 @@ def places(definition: Definition) -> Place:
                 said = f"every module of torch keeps data of its own as `{part}`, so nothing in it can have this name"
                 raise LoweringError(said, getattr(member, "span", None) or definition.span)
             path = f"{place.path}.{part}" if place.path else part
-            place = place.children.setdefault(part, Place(path))
+            place = place.children.setdefault(part, ModuleNode(path))
         place.member = member
     return root
 
@@ -59,7 +59,7 @@ class Unit:
     name: str
     definition: Definition
     graph: Graph
-    place: Place
+    place: ModuleNode
     prefix: str = ""
     turns: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
@@ -123,7 +123,7 @@ def _claim(name: str, names: set[str]) -> str:
 
 
 def _turns(
-    owner: str, definition: Definition, graph: Graph, absent: frozenset[str], root: Place, names: set[str]
+    owner: str, definition: Definition, graph: Graph, absent: frozenset[str], root: ModuleNode, names: set[str]
 ) -> tuple[Unit, ...]:
     """The units of the loops of a graph."""
     found: list[Unit] = []
@@ -145,7 +145,7 @@ def _turns(
 
 
 def _uncalled(
-    owner: str, definition: Definition, place: Place, turns: tuple[Unit, ...], names: set[str]
+    owner: str, definition: Definition, place: ModuleNode, turns: tuple[Unit, ...], names: set[str]
 ) -> tuple[Unit, ...]:
     """The units of the loops below a place that no graph has: what they hold has its paths all the same."""
     found: list[Unit] = []
@@ -162,9 +162,9 @@ def _uncalled(
     return tuple(found)
 
 
-def find(root: Place, path: str) -> Place | None:
+def find(root: ModuleNode, path: str) -> ModuleNode | None:
     """The place at a path."""
-    place: Place | None = root
+    place: ModuleNode | None = root
     for part in path.split("."):
         place = place.children.get(part) if place and part else None
     return place

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ogive.backends.python_text.module_tree import Place, access
+from ogive.backends.python_text.module_tree import ModuleNode, access
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.pretty import LINE
 from ogive.backends.python_text.wrap import statement
@@ -26,7 +26,7 @@ class Simple:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class ModuleLoop:
     """`for name in modules:`."""
 
     name: str
@@ -34,10 +34,10 @@ class Loop:
     body: tuple[Item, ...]
 
 
-Item = Simple | Loop
+Item = Simple | ModuleLoop
 
 
-def rolled(lines: Sequence[str], root: Place, indent: int, claim: Callable[[str], str]) -> list[str]:
+def rolled(lines: Sequence[str], root: ModuleNode, indent: int, claim: Callable[[str], str]) -> list[str]:
     """The lines of a function in which turns that differ in their number alone are a loop.
 
     `root` is the tree of names of its class; `claim` gives a variable that the function does not use.
@@ -57,7 +57,7 @@ def rolled(lines: Sequence[str], root: Place, indent: int, claim: Callable[[str]
 
     items = _all(written, lists, name)
     counts = dict(lists)
-    if not all(_saves(counts[item.modules], len(item.body)) for item in items if isinstance(item, Loop)):
+    if not all(_saves(counts[item.modules], len(item.body)) for item in items if isinstance(item, ModuleLoop)):
         items = _all(written, lists, name, short=False)
     return [line for item in items for line in _laid(item, indent)]
 
@@ -86,7 +86,7 @@ def _all(
 def _beside(items: list[Item], modules: str, count: int) -> list[Item]:
     """The statements with a loop over a list, where those of its turns are the body of a loop over another."""
     for other in items:
-        if not isinstance(other, Loop) or _place(other.modules) != _place(modules):
+        if not isinstance(other, ModuleLoop) or _place(other.modules) != _place(modules):
             continue
         turns = [_said(item, _token(other.name), f"{modules}[{n}]") for n in range(count) for item in other.body]
         wanted = list(map(_plain, turns))
@@ -110,7 +110,7 @@ def _token(variable: str) -> str:
     return f"\0{variable}\0"
 
 
-def _lists(place: Place, path: str = "") -> Iterator[tuple[str, int]]:
+def _lists(place: ModuleNode, path: str = "") -> Iterator[tuple[str, int]]:
     """The lists of modules below a place, inner ones first: their expressions and lengths."""
     for name, child in place.children.items():
         yield from _lists(child, f"{path}.{name}" if path else name)
@@ -152,7 +152,7 @@ def _looped(items: list[Item], modules: str, count: int, name: Callable[[str], s
         if None not in said[0] and all(each == said[0] for each in said):
             variable = name(modules)
             body = tuple(_said(item, token, _token(variable)) for item in _agreed(bodies))
-            return [*items[:start], Loop(variable, modules, body), *items[ends[-1] :]]
+            return [*items[:start], ModuleLoop(variable, modules, body), *items[ends[-1] :]]
     return items
 
 
@@ -162,7 +162,7 @@ def _texts(item: Item) -> Iterator[str]:
             yield from lines
         case Simple(text=str(text)):
             yield text
-        case Loop(modules=modules, body=body):
+        case ModuleLoop(modules=modules, body=body):
             yield modules
             for each in body:
                 yield from _texts(each)
@@ -173,7 +173,7 @@ def _said(item: Item, old: str, new: str) -> Item:
     match item:
         case Simple(text=str(text)):
             return replace(item, text=text.replace(old, new))
-        case Loop(modules=modules, body=body):
+        case ModuleLoop(modules=modules, body=body):
             return replace(item, modules=modules.replace(old, new), body=tuple(_said(x, old, new) for x in body))
         case _:
             return item
@@ -190,8 +190,8 @@ def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
     """The statements of the first turn, with the comments that all turns have."""
     for same in zip(*bodies, strict=True):
         first = same[0]
-        if isinstance(first, Loop):
-            inner = [each.body for each in same if isinstance(each, Loop)]
+        if isinstance(first, ModuleLoop):
+            inner = [each.body for each in same if isinstance(each, ModuleLoop)]
             yield replace(first, body=tuple(_agreed(inner)))
         else:
             comments = {each.comment for each in same if isinstance(each, Simple)}
@@ -199,7 +199,7 @@ def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
 
 
 def _laid(item: Item, indent: int, inside: bool = False) -> list[str]:
-    if isinstance(item, Loop):
+    if isinstance(item, ModuleLoop):
         lines = statement(f"for {item.name} in {item.modules}:".replace("\0", ""), indent)
         return lines + [line for each in item.body for line in _laid(each, indent + STEP, True)]
     if not inside or item.text is None:

@@ -10,7 +10,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SizeOrigin:
     """Axis `axis` of input `at` is `slope * unknown + rest`."""
 
     at: int
@@ -24,20 +24,20 @@ class Origin:
         return self.slope is size(1) and self.rest is size(0)
 
 
-def origins(inputs: Sequence[Value], known: frozenset[Unknown] = frozenset()) -> dict[Unknown, Origin]:
+def origins(inputs: Sequence[Value], known: frozenset[Unknown] = frozenset()) -> dict[Unknown, SizeOrigin]:
     """Where each size of these inputs is read, given those that are known without them."""
     axes = [(at, i, axis.size) for at, value in enumerate(inputs) for i, axis in enumerate(value.type.axes)]
-    found: dict[Unknown, Origin] = {}
+    found: dict[Unknown, SizeOrigin] = {}
     for at, axis, whole in axes:
         for unknown in whole.unknowns:
             if whole is size(unknown):
-                found.setdefault(unknown, Origin(at, axis, size(1), size(0)))
+                found.setdefault(unknown, SizeOrigin(at, axis, size(1), size(0)))
     settled = False
     while not settled:
         settled = True
         for at, axis, whole in axes:
             for unknown, slope, rest in _solved(whole, {*known, *found}):
-                found[unknown] = Origin(at, axis, slope, rest)
+                found[unknown] = SizeOrigin(at, axis, slope, rest)
                 settled = False
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ogive.backends.python_text.expr import Code, binary
 from ogive.backends.python_text.names import identifier, plain
 from ogive.backends.python_text.size_exprs import Names, size_code
-from ogive.backends.python_text.size_origins import Origin, linear, origins
+from ogive.backends.python_text.size_origins import SizeOrigin, linear, origins
 from ogive.backends.python_text.wrap import statement
 from ogive.compiler.ir.model import Value
 from ogive.compiler.sizes import Size, Unknown, size
@@ -39,7 +39,7 @@ class Shapes:
     packed: dict[int, list[str]] = field(default_factory=dict)  # by input, the statements that read its pack
     checks: dict[int, list[str]] = field(default_factory=dict)  # by input, lines before it is read
     guards: dict[Unknown, list[str]] = field(default_factory=dict)  # lines before a size is solved for
-    origins: dict[Unknown, Origin] = field(init=False)
+    origins: dict[Unknown, SizeOrigin] = field(init=False)
 
     def __post_init__(self) -> None:
         self.origins = origins([value for _, value in self.inputs], self.known)
@@ -78,7 +78,7 @@ class Shapes:
             axes[axis] = self.claim(hint)
         return axes[axis]
 
-    def _solved(self, unknown: Unknown, origin: Origin) -> str:
+    def _solved(self, unknown: Unknown, origin: SizeOrigin) -> str:
         """Where an axis is `a*u + rest`, `u` is `(axis - rest) // a`."""
         name = self.claim(unknown.name)
         whole = self.read_axis(origin.at, origin.axis, f"{name}_axis")
@@ -102,7 +102,7 @@ class Shapes:
                 split = None if entry.pack else linear(entry.size, unknown)
                 if split is not None and split[0].is_number and split[1].is_number:
                     whole = Code(f"{tensor}.shape[{place(value, axis)}]")
-                    text = solved(whole, Origin(0, axis, *split), self.name)
+                    text = solved(whole, SizeOrigin(0, axis, *split), self.name)
                     self.solved.append((name, f"{text} if {tensor} is not None else {name}"))
                     self.lent.add(unknown)
                     return name
@@ -185,7 +185,7 @@ def place(value: Value, axis: int) -> int:
     return axis - len(entries) if any(entry.pack is not None for entry in entries[:axis]) else axis
 
 
-def solved(whole: Code, origin: Origin, names: Names) -> Code:
+def solved(whole: Code, origin: SizeOrigin, names: Names) -> Code:
     """The size whose axis is `whole`."""
     top = whole if origin.rest is size(0) else binary(whole, "-", size_code(origin.rest, names))
     return top if origin.slope is size(1) else binary(top, "//", size_code(origin.slope, names))

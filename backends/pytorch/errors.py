@@ -16,6 +16,6 @@ class LoweringError(Exception):
 
 
 class Unheld(LoweringError):
-    """A number does not fit its float type (E0803)."""
+    """A number does not fit its float type in PyTorch (E0803)."""
 
     code = "E0803"

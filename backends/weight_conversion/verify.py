@@ -27,7 +27,7 @@ GIVEN = "given"  # inputs that the caller has chosen
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Deviation:
     """How far a result is from its source: in float64, and each in float32 from the source in float64.
 
     `faults` say where that is more than rounding; `missed` are the outputs that were never compared, since nothing in
@@ -72,7 +72,7 @@ class _Run:
 def verify(
     conversion: Conversion, state: Mapping[str, Tensor],
     inputs: Sequence[Tensor] = (), sizes: Mapping[str, int] | None = None, seed: int = 0,
-) -> Difference:  # fmt: skip
+) -> Deviation:  # fmt: skip
     """Compare the source of a conversion with its result.
 
     Inputs are of every kind (`compared.inputs`) at these sizes, or at small ones that meet the conditions.
@@ -130,9 +130,9 @@ def _runs_on(module: nn.Module, inputs: Sequence[Tensor]) -> bool:
     return True
 
 
-def _difference(source: Model, runs: Sequence[_Run]) -> Difference:
+def _difference(source: Model, runs: Sequence[_Run]) -> Deviation:
     if not runs:
-        return Difference(inf, inf, inf, inf, (f"{source.name} stops on all inputs",), (), False)
+        return Deviation(inf, inf, inf, inf, (f"{source.name} stops on all inputs",), (), False)
     count = len(runs[0].exact)
     names = [name or f"output {at}" for at, name in enumerate(source.definition.output_names)][:count]
     faults: dict[str, None] = {}
@@ -155,7 +155,7 @@ def _difference(source: Model, runs: Sequence[_Run]) -> Difference:
                 largest = [max(a, b) for a, b in zip(largest, numbers, strict=True)]
     missed = tuple(name for name, was in zip(names, seen, strict=True) if not was)
     absolute, relative, source32, result32 = largest
-    return Difference(absolute, relative, source32, result32, tuple(faults), missed, any(seen))
+    return Deviation(absolute, relative, source32, result32, tuple(faults), missed, any(seen))
 
 
 def _gap(got: Tensor, exact: Tensor) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ogive.backends.weights.kinds import Found, advice, fits, name_of, wanted
 from ogive.backends.weights.maps import WeightMap
-from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.paths import WeightSlot
 from ogive.backends.weights.plan import Move, plan
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
@@ -14,7 +14,7 @@ from ogive.grammar.source import Chunk, Span
 SHOWN = 8  # names of weights that a warning lists
 
 
-def moves(mapping: WeightMap, slots: Mapping[str, Slot], found: Mapping[str, Found]) -> tuple[Move, ...]:
+def moves(mapping: WeightMap, slots: Mapping[str, WeightSlot], found: Mapping[str, Found]) -> tuple[Move, ...]:
     """The moves from a checkpoint. Raises `ArchError` naming all that is missing, left over, misshapen or no number."""
 
     def wrong(ours: str, theirs: str) -> str:

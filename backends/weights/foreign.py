@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ogive.backends.weights.kinds import COMPLEX, FLOATS, OF_TORCH
-from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.paths import WeightSlot
 
 
-def foreign_slots(paths: Sequence[str], make: Callable[[], nn.Module]) -> dict[str, Slot]:
+def foreign_slots(paths: Sequence[str], make: Callable[[], nn.Module]) -> dict[str, WeightSlot]:
     """The tensors below these paths in a module that `make` gives. Random numbers that it draws are drawn again."""
     if not paths:
         return {}
@@ -26,7 +26,7 @@ def foreign_slots(paths: Sequence[str], make: Callable[[], nn.Module]) -> dict[s
     for name, tensor in module.state_dict().items():
         if any(name.startswith(f"{path}.") for path in paths):
             kind = OF_TORCH.get(str(tensor.dtype).removeprefix("torch."), str(tensor.dtype))
-            found[name] = Slot(tuple(tensor.shape), "param" if name in parameters else "state", _elem(kind))
+            found[name] = WeightSlot(tuple(tensor.shape), "param" if name in parameters else "state", _elem(kind))
     return found
 
 

@@ -21,7 +21,7 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TensorEntry:
     """A tensor of a file: its kind (`f32`), its shape, and where its bytes are."""
 
     kind: str
@@ -35,7 +35,7 @@ class Header:
     """What a file says of itself. Tied names are entries too."""
 
     path: Path
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TensorEntry]
     metadata: Mapping[str, str]
     ties: Mapping[str, str]
     pairs: frozenset[str]
@@ -66,7 +66,7 @@ def header(path: Path | str) -> Header:
     return Header(path, entries | {name: entries[kept] for name, kept in ties.items()}, metadata, ties, pairs)
 
 
-def _placed(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], size: int) -> dict[str, Entry]:
+def _placed(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], size: int) -> dict[str, TensorEntry]:
     """The tensors lie one behind the other, up to the end of the file: the library has checked that."""
     lengths = {}
     for name, (kind, shape) in shapes.items():
@@ -76,13 +76,13 @@ def _placed(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], size:
     at = size - sum(lengths.values())
     entries = {}
     for name, (kind, shape) in shapes.items():
-        entries[name] = Entry(KINDS.get(kind, kind.lower()), shape, at, lengths[name])
+        entries[name] = TensorEntry(KINDS.get(kind, kind.lower()), shape, at, lengths[name])
         at += lengths[name]
     return entries
 
 
-def _complex(entry: Entry) -> Entry:
-    return Entry("c128" if entry.kind == "f64" else "c64", entry.shape[:-1], entry.start, entry.length)
+def _complex(entry: TensorEntry) -> TensorEntry:
+    return TensorEntry("c128" if entry.kind == "f64" else "c64", entry.shape[:-1], entry.start, entry.length)
 
 
 def _named(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, str]:

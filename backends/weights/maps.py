@@ -39,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class MapRule:
     """One weight of ours, or one for each turn: the parts of theirs, joined on `axis` in this order."""
 
     ours: str
@@ -71,7 +71,7 @@ class Tie:
 class WeightMap:
     """A map as it was read."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[MapRule, ...]
     ignored: tuple[str, ...]
     optional_prefix: str
     chunk: Chunk
@@ -164,11 +164,11 @@ def _shape_of_rule(ours: str, value: object) -> str:
     return ""
 
 
-def _rule(ours: str, value: Any, span: Span) -> Rule:
+def _rule(ours: str, value: Any, span: Span) -> MapRule:
     if isinstance(value, dict):
         sizes = tuple(value["sizes"]) if "sizes" in value else None
-        return Rule(ours, tuple(map(_part, value["join"])), span, value.get("axis", 0), sizes)
-    return Rule(ours, tuple(map(_part, [value] if isinstance(value, str) else value)), span)
+        return MapRule(ours, tuple(map(_part, value["join"])), span, value.get("axis", 0), sizes)
+    return MapRule(ours, tuple(map(_part, [value] if isinstance(value, str) else value)), span)
 
 
 def _part(text: str) -> Part:

@@ -10,7 +10,7 @@ from ogive.compiler.ir.weights import stored, weights
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class WeightSlot:
     """A place for one tensor. `kind` is "param" where it is learned, else "state"."""
 
     shape: tuple[int, ...]
@@ -23,7 +23,7 @@ class Slot:
         return prod(self.shape)
 
 
-def slots(model: Model) -> dict[str, Slot]:
+def slots(model: Model) -> dict[str, WeightSlot]:
     """The weights and states of the model by path, in the order of its state dict."""
-    found = {path: Slot(info.shape, info.kind, info.elem) for info in weights(model) for path in info.paths()}
+    found = {path: WeightSlot(info.shape, info.kind, info.elem) for info in weights(model) for path in info.paths()}
     return {path: found[path] for path, kind in stored(model) if kind != "opaque"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ogive.backends.weights.maps import Part, Rule, WeightMap
+from ogive.backends.weights.maps import MapRule, Part, WeightMap
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.source import Span
 
@@ -114,7 +114,7 @@ def _idle(mapping: WeightMap, ours: Mapping[str, Shape]) -> list[Diagnostic]:
     ]
 
 
-def _parts(mapping: WeightMap, name: str, prefix: str) -> tuple[Rule | None, tuple[Part, ...]]:
+def _parts(mapping: WeightMap, name: str, prefix: str) -> tuple[MapRule | None, tuple[Part, ...]]:
     for rule in mapping.rules:
         turns = rule.turns(name)
         if turns is not None:
@@ -128,7 +128,7 @@ def _unfit(name: str, parts: tuple[Part, ...], theirs: Mapping[str, Shape], wron
 
 
 def _misfit(
-    name: str, shape: Shape, parts: tuple[Part, ...], axis: int, rule: Rule | None, theirs: Mapping[str, Shape]
+    name: str, shape: Shape, parts: tuple[Part, ...], axis: int, rule: MapRule | None, theirs: Mapping[str, Shape]
 ) -> str:
     """Why the parts do not make the weight, or nothing."""
     missing = [f"`{part.name}`" for part in parts if part.name not in theirs]
@@ -170,7 +170,7 @@ def _text(shape: Shape) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _fault(mapping: WeightMap, message: str, rule: Rule | None = None, help_: str = "") -> Diagnostic:
+def _fault(mapping: WeightMap, message: str, rule: MapRule | None = None, help_: str = "") -> Diagnostic:
     return Diagnostic("E0821", message, rule.span if rule else Span(mapping.chunk, 0, 0), help=help_)
 
 

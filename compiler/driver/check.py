@@ -47,7 +47,7 @@ def limited(limit: LimitReached, span: Span) -> Diagnostic:
 
 
 @dataclass
-class Program:
+class CheckedProgram:
     """A checked file."""
 
     path: str
@@ -77,7 +77,7 @@ class Program:
         return made if made is not None else tuple(work.diagnostics)
 
 
-def check_module(session: Session, module: Module, memo: Memo | None = None) -> Program:
+def check_module(session: Session, module: Module, memo: Memo | None = None) -> CheckedProgram:
     """Check a module whose names are collected. `memo` holds what an earlier check found of the same declarations."""
     work = _Checked(session, module)
     memo = Memo() if memo is None else memo
@@ -99,7 +99,7 @@ def check_module(session: Session, module: Module, memo: Memo | None = None) -> 
     work.add([found for found in session.library.diagnostics if found.severity == "error"])
     work.add(lint.of_module(module))
     found = sorted(work.diagnostics, key=Diagnostic.order)
-    return Program(module.path, tuple(found), blocks, models, module, session, recipes)
+    return CheckedProgram(module.path, tuple(found), blocks, models, module, session, recipes)
 
 
 def _recipes(work: _Checked, module: Module) -> dict[str, Recipe]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ogive.compiler.driver.workspace import Program
+from ogive.compiler.driver.workspace import CheckedProgram
 from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.ir.attributes import FaultAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
@@ -22,7 +22,7 @@ class Sketch:
     faults: tuple[Diagnostic, ...]
 
 
-def sketches(program: Program) -> Iterator[Sketch]:
+def sketches(program: CheckedProgram) -> Iterator[Sketch]:
     """The blocks of the file that have errors of their own, each once, in source order."""
     seen: set[str] = set()
     variants = [v for found in program._session.variants.values() for v in found]

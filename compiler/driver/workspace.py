@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.driver.check import Memo, Program, check_module
+from ogive.compiler.driver.check import CheckedProgram, Memo, check_module
 from ogive.compiler.driver.interpreter_limits import deep_recursion, unpaused
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS, Session
 from ogive.compiler.elaborate.modules.recursion import names_of
@@ -15,14 +15,14 @@ from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.specialization import Variant
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
-from ogive.grammar.parser import Parsed, parse
+from ogive.grammar.parser import ParsedFile, parse
 
 ANSWERS = 200_000  # how many proofs a workspace remembers before it begins anew
 
 
 @dataclass
 class _Held:
-    parsed: Parsed
+    parsed: ParsedFile
     module: Module
     session: Session
     memo: Memo
@@ -47,7 +47,7 @@ class Workspace:
         nesting: int = NESTING,
         files: bool = True,
         extern: bool = False,
-    ) -> Program:
+    ) -> CheckedProgram:
         """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
         with deep_recursion(), unpaused():
             before = self._files.get(path)
@@ -129,7 +129,7 @@ def _keep_reports(before: _Held, module: Module, same: dict[str, BlockRef], memo
                 memo.entries[key] = entry
 
 
-def texts_of(program: Program) -> tuple[tuple[str, str], ...]:
+def texts_of(program: CheckedProgram) -> tuple[tuple[str, str], ...]:
     """Path and text of a file and of those that it uses; the library is that of the version."""
     modules = (program._module, *program._session.library.files)
     return tuple((module.path, module.text) for module in modules)
@@ -143,9 +143,9 @@ def check_text(
     nesting: int = NESTING,
     files: bool = True,
     extern: bool = False,
-) -> Program:
+) -> CheckedProgram:
     """Check a file once. For one that changes, keep a `Workspace`."""
     return Workspace().check(text, path, operations=operations, nesting=nesting, files=files, extern=extern)
 
 
-__all__ = ["Program", "Workspace", "check_text", "texts_of"]
+__all__ = ["CheckedProgram", "Workspace", "check_text", "texts_of"]

@@ -27,7 +27,7 @@ from ogive.compiler.ir.model import (
     Weight,
 )
 from ogive.compiler.ir_text.printer import implied
-from ogive.compiler.ir_text.text_values import Names, split_top
+from ogive.compiler.ir_text.text_values import UnknownNames, split_top
 from ogive.compiler.sizes import Condition, Unknown
 
 NODE = re.compile(r"(?P<op>\w+)(?: (?P<path>[^\s<\[(]+))?(?: <(?P<callee>[\w']+)\{(?P<bound>[^>]*)\}>)?(?P<rest>.*)")
@@ -39,11 +39,11 @@ class NotIR(ValueError):
 
 
 @dataclass(slots=True)
-class Line:
+class TextLine:
     """A line and those that are indented under it."""
 
     text: str
-    below: list[Line] = field(default_factory=list)
+    below: list[TextLine] = field(default_factory=list)
 
 
 def read(text: str) -> Model:
@@ -51,7 +51,7 @@ def read(text: str) -> Model:
     found: dict[str, tuple[Definition, dict[str, Unknown]]] = {}
     for line in _tree(text):
         if line.text.startswith("definition "):
-            definition, unknowns = _Reader(found).definition(line)
+            definition, unknowns = _IRReader(found).definition(line)
             found[definition.name] = definition, unknowns
         elif line.text.startswith("model "):
             return _model(line, found)
@@ -60,16 +60,16 @@ def read(text: str) -> Model:
     raise NotIR("no model")
 
 
-def _tree(text: str) -> list[Line]:
-    root: list[Line] = []
-    stack: list[tuple[int, list[Line]]] = [(-1, root)]
+def _tree(text: str) -> list[TextLine]:
+    root: list[TextLine] = []
+    stack: list[tuple[int, list[TextLine]]] = [(-1, root)]
     for raw in text.splitlines():
         if not raw.strip():
             continue
         indent = len(raw) - len(raw.lstrip(" "))
         while stack[-1][0] >= indent:
             stack.pop()
-        line = Line(raw.strip())
+        line = TextLine(raw.strip())
         stack[-1][1].append(line)
         stack.append((indent, line.below))
     return root
@@ -78,12 +78,12 @@ def _tree(text: str) -> list[Line]:
 Known = Mapping[str, tuple[Definition, dict[str, Unknown]]]
 
 
-def _model(line: Line, known: Known) -> Model:
+def _model(line: TextLine, known: Known) -> Model:
     match = re.fullmatch(r"model (\S+) = (\S+?)\((.*)\)", line.text)
     if match is None or match[2] not in known:
         raise NotIR(line.text)
     definition, unknowns = known[match[2]]
-    reader = _Reader(known, unknowns)
+    reader = _IRReader(known, unknowns)
     settings = [pair.split("=") for pair in split_top(match[3])]
     conditions = tuple(reader.names.condition(x.text[6:]) for x in line.below if x.text.startswith("where "))
     inits = tuple(_keyed(reader.init(x)) for x in line.below if x.text.startswith("init "))
@@ -96,20 +96,20 @@ def _keyed(pair: tuple[str, Init]) -> tuple[str, Init]:
 
 
 @dataclass
-class _Reader:
+class _IRReader:
     known: Known
     unknowns: dict[str, Unknown] = field(default_factory=dict)
 
     @property
-    def names(self) -> Names:
-        return Names(self.unknowns)
+    def names(self) -> UnknownNames:
+        return UnknownNames(self.unknowns)
 
-    def definition(self, line: Line) -> tuple[Definition, dict[str, Unknown]]:
+    def definition(self, line: TextLine) -> tuple[Definition, dict[str, Unknown]]:
         match = re.fullmatch(r"definition (\S+) (.+)", line.text)
         if match is None:
             raise NotIR(line.text)
         parts: dict[str, list[Any]] = {}
-        nodes: list[Line] = []
+        nodes: list[TextLine] = []
         for inner in line.below:
             word = inner.text.split()[0]
             reading = getattr(self, f"read_{word}", None) if not inner.text.startswith("%") else None
@@ -134,10 +134,10 @@ class _Reader:
 
     # lines of a definition
 
-    def read_doc(self, line: Line) -> str:
+    def read_doc(self, line: TextLine) -> str:
         return str(ast.literal_eval(line.text[4:]))
 
-    def read_unknown(self, line: Line) -> Unknown:
+    def read_unknown(self, line: TextLine) -> Unknown:
         match = re.fullmatch(r"unknown (\w+) ('.*'|\".*\") (\S+) (\w+)", line.text)
         if match is None:
             raise NotIR(line.text)
@@ -146,7 +146,7 @@ class _Reader:
         self.unknowns[match[1]] = Unknown(ast.literal_eval(match[2]), low, kind)
         return self.unknowns[match[1]]
 
-    def read_static(self, line: Line) -> Static:
+    def read_static(self, line: TextLine) -> Static:
         match = re.fullmatch(r"static ('[^']*'|\"[^\"]*\") ('[^']*') (unknown|=) (.*)", line.text)
         if match is None:
             raise NotIR(line.text)
@@ -155,35 +155,35 @@ class _Reader:
             return Static(name, kind, self.unknowns[match[4]])
         return Static(name, kind, None, self.names.value(match[4]))
 
-    def read_sizes(self, line: Line) -> list[Unknown]:
+    def read_sizes(self, line: TextLine) -> list[Unknown]:
         return [self.unknowns[label.strip()] for label in line.text[6:].split(",")]
 
-    def read_where(self, line: Line) -> tuple[str, Condition]:
+    def read_where(self, line: TextLine) -> tuple[str, Condition]:
         return "where", self.names.condition(line.text[6:])
 
-    def read_fact(self, line: Line) -> Condition:
+    def read_fact(self, line: TextLine) -> Condition:
         return self.names.condition(line.text[5:])
 
-    def read_step(self, line: Line) -> Graph:
+    def read_step(self, line: TextLine) -> Graph:
         return self.region(line)
 
-    def read_loop(self, line: Line) -> None:
+    def read_loop(self, line: TextLine) -> None:
         path, _, count = line.text[5:].partition(":")
         self.members.append(Loop(path, self.names.size(count)))
 
-    def read_param(self, line: Line) -> None:
+    def read_param(self, line: TextLine) -> None:
         self._weight(line, "param")
 
-    def read_state(self, line: Line) -> None:
+    def read_state(self, line: TextLine) -> None:
         self._weight(line, "state")
 
-    def _weight(self, line: Line, kind: Literal["param", "state"]) -> None:
+    def _weight(self, line: TextLine, kind: Literal["param", "state"]) -> None:
         head, init = self.init(line)
         path, _, type = head.removeprefix(kind).strip().partition(":")
         keep = next((self.region(x) for x in line.below if x.text.startswith("keep ")), None)
         self.members.append(Weight(path, self.names.type(type), kind, init, keep))
 
-    def read_instance(self, line: Line) -> None:
+    def read_instance(self, line: TextLine) -> None:
         match = re.fullmatch(r"instance (\S+): ([^\s{]+)\{(.*?)\}(?: lift (.*?))?(?: omitted (.*))?", line.text)
         if match is None or match[2] not in self.known:
             raise NotIR(line.text)
@@ -195,12 +195,12 @@ class _Reader:
             Instance(match[1], definition, self.bound(match[2], match[3]), inits, lift=lift, omitted=omitted)
         )
 
-    def read_input(self, line: Line) -> tuple[Value, bool]:
+    def read_input(self, line: TextLine) -> tuple[Value, bool]:
         text = line.text[6:]
         optional = text.endswith(" optional")
         return self.typed(text.removesuffix(" optional")), optional
 
-    def read_output(self, line: Line) -> tuple[Operand, str | None]:
+    def read_output(self, line: TextLine) -> tuple[Operand, str | None]:
         match = re.fullmatch(r"output (%\S+|.+?)(?: ([\w']+))?", line.text)
         if match is None:
             raise NotIR(line.text)
@@ -208,7 +208,7 @@ class _Reader:
 
     # parts
 
-    def init(self, line: Line) -> tuple[str, Init]:
+    def init(self, line: TextLine) -> tuple[str, Init]:
         head, _, tail = line.text.rpartition(" = ") if "(" not in line.text else _split_init(line.text)
         match = re.fullmatch(r"(\w+)\((.*)\)", tail)
         if match is None:
@@ -241,7 +241,7 @@ class _Reader:
 
     # graphs
 
-    def region(self, line: Line) -> Graph:
+    def region(self, line: TextLine) -> Graph:
         match = re.fullmatch(r"\w+ \((.*)\) ->(.*)", line.text)
         if match is None:
             raise NotIR(line.text)
@@ -249,10 +249,10 @@ class _Reader:
         outputs = tuple(self.operand(text) for text in split_top(match[2]))
         return Graph(inputs, self.nodes(line.below), outputs)
 
-    def nodes(self, lines: list[Line]) -> tuple[Node, ...]:
+    def nodes(self, lines: list[TextLine]) -> tuple[Node, ...]:
         return tuple(self.node(line) for line in lines)
 
-    def node(self, line: Line) -> Node:
+    def node(self, line: TextLine) -> Node:
         results, text = _results(line.text)
         match = NODE.fullmatch(text)
         if match is None:

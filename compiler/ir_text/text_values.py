@@ -12,7 +12,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Const, Scalar
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Part, Side
 from ogive.compiler.sizes import (
     FALSE,
     TRUE,
@@ -85,7 +85,7 @@ class Labels:
                 return f"size({value})" if value.is_number else self.size(value)
             case Scalar(fn=fn, args=args):
                 return f"scalar.{OPERATORS.get(fn, fn)}({', '.join(map(self.value, args))})"
-            case Recipe():
+            case AxisPattern():
                 return self.recipe(value)
             case Unknown():
                 return f"unknown({self.names[value]})"
@@ -98,7 +98,7 @@ class Labels:
             case _:
                 return f"opaque({str(value)!r})"
 
-    def recipe(self, recipe: Recipe) -> str:
+    def recipe(self, recipe: AxisPattern) -> str:
         """`recipe('b n -> n b', b=b, n=n)`: names in quotes where they are no identifiers."""
         atoms: dict[str, Atom] = {}
         for side in (*recipe.inputs, *recipe.outputs):
@@ -119,7 +119,7 @@ def _side(side: Side, names: Mapping[str, str]) -> str:
     return " ".join(("*" if place.pack else "") + _place(place, names) for place in side)
 
 
-def _place(place: Place, names: Mapping[str, str]) -> str:
+def _place(place: AxisGroup, names: Mapping[str, str]) -> str:
     if place.joined:
         return f"({' + '.join(_part(part, names) for part in place.parts)})"
     return _part(place.parts[0], names)
@@ -133,7 +133,7 @@ def _part(part: Part, names: Mapping[str, str]) -> str:
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
-class Names:
+class UnknownNames:
     """The unknowns of a definition by label: reads what `Labels` writes."""
 
     def __init__(self, unknowns: Mapping[str, Unknown]) -> None:
@@ -215,11 +215,11 @@ class Names:
             case _:
                 return self._size(node)
 
-    def _recipe(self, pattern: str, sizes: Mapping[str, ast.expr]) -> Recipe:
+    def _recipe(self, pattern: str, sizes: Mapping[str, ast.expr]) -> AxisPattern:
         atoms = {name: self._atom(name, node) for name, node in sizes.items()}
         left, _, right = pattern.partition("->")
         halves = [tuple(_read_side(side, atoms) for side in split_top(half) or [""]) for half in (left, right)]
-        return Recipe(halves[0], halves[1])
+        return AxisPattern(halves[0], halves[1])
 
     def _atom(self, name: str, node: ast.expr) -> Atom:
         match node:
@@ -253,19 +253,19 @@ def _binary(op: ast.operator, left: Size, right: Size) -> Size:
 
 
 def _read_side(text: str, atoms: Mapping[str, Atom]) -> Side:
-    places: list[Place] = []
+    places: list[AxisGroup] = []
     for token in re.findall(r"\*?\([^)]*\)|[^\s()]+|\((?:[^()]|\([^)]*\))*\)", text):
         places.append(_read_place(token, atoms))
     return tuple(places)
 
 
-def _read_place(token: str, atoms: Mapping[str, Atom]) -> Place:
+def _read_place(token: str, atoms: Mapping[str, Atom]) -> AxisGroup:
     pack, body = token.startswith("*"), token.removeprefix("*")
     if body == "1":
-        return Place(((),), pack)
+        return AxisGroup(((),), pack)
     inner = body[1:-1] if body.startswith("(") else body
     parts = [part.replace("(", " ").replace(")", " ").split() for part in inner.split("+")]
-    return Place(tuple(tuple(atoms[name] for name in part if name != "1") for part in parts), pack)
+    return AxisGroup(tuple(tuple(atoms[name] for name in part if name != "1") for part in parts), pack)
 
 
 def split_top(text: str, mark: str = ",") -> list[str]:

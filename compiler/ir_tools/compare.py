@@ -14,7 +14,7 @@ OLD = "~"  # before the names of values that only the old graph has
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChangedEntry:
     """One difference: where, and what stood and stands there."""
 
     change: Change
@@ -35,13 +35,13 @@ class Comparison:
     """Both graphs merged into one definition; `marks` has the change of a node, by `mark` of it, and what it was."""
 
     merged: Definition
-    entries: tuple[Entry, ...]
+    entries: tuple[ChangedEntry, ...]
     marks: Mapping[str, tuple[Change, str]]
 
 
 def compare(old: Definition | Model, new: Definition | Model) -> Comparison:
     """The differences from `old` to `new`; none where both are the same."""
-    entries: list[Entry] = []
+    entries: list[ChangedEntry] = []
     if isinstance(old, Model) and isinstance(new, Model):
         entries += _statics(old, new)
     a = old.definition if isinstance(old, Model) else old
@@ -51,11 +51,11 @@ def compare(old: Definition | Model, new: Definition | Model) -> Comparison:
     return Comparison(replace(b, graph=graph), tuple(work.entries), work.marks)
 
 
-def _statics(old: Model, new: Model) -> Iterator[Entry]:
+def _statics(old: Model, new: Model) -> Iterator[ChangedEntry]:
     before, after = ({u.name: str(n) for u, n in model.bindings} for model in (old, new))
     for name in dict.fromkeys((*before, *after)):
         if before.get(name) != after.get(name):
-            yield Entry("changed", name, before.get(name, "absent"), after.get(name, "absent"))
+            yield ChangedEntry("changed", name, before.get(name, "absent"), after.get(name, "absent"))
 
 
 def mark(node: Node) -> str:
@@ -113,7 +113,7 @@ def _structure(definition: Definition) -> tuple[object, ...]:
 
 @dataclass(slots=True)
 class _Work:
-    entries: list[Entry]
+    entries: list[ChangedEntry]
     marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)  # values that only the new graph has
 
@@ -129,7 +129,7 @@ class _Work:
         used = {x for node in nodes for x in node.operands}
         left = tuple(replace(v, name=OLD + v.name) for v in extra if OLD + v.name in used)
         if self._rewired([str(x) for x in _ends(old, names)], new.outputs):
-            self.entries.append(Entry("changed", f"{where}output", *map(_named, (old, new))))
+            self.entries.append(ChangedEntry("changed", f"{where}output", *map(_named, (old, new))))
         return Graph((*new.inputs, *left), tuple(nodes), new.outputs)
 
     def _merged(
@@ -149,7 +149,7 @@ class _Work:
 
     def _alone(self, node: Node, change: Change, where: str, marked: bool) -> Node:
         text = {"added": ("", shown(node)), "removed": (shown(node), "")}[change]
-        self.entries.append(Entry(change, where + (node.path or node.op), *text))
+        self.entries.append(ChangedEntry(change, where + (node.path or node.op), *text))
         self.fresh.update(value.name for value in node.outputs if change == "added")
         if marked:
             self.marks[mark(node)] = (change, "")
@@ -159,9 +159,11 @@ class _Work:
         place = where + (b.path or b.op)
         before = len(self.entries)
         if shown(a) != shown(b):
-            self.entries.append(Entry("changed", place, shown(a), shown(b)))
+            self.entries.append(ChangedEntry("changed", place, shown(a), shown(b)))
         elif self._rewired([names.get(x, OLD + x) if isinstance(x, str) else "" for x in a.inputs], b.inputs):
-            self.entries.append(Entry("changed", place, f"reads {_reads(a.inputs)}", f"reads {_reads(b.inputs)}"))
+            self.entries.append(
+                ChangedEntry("changed", place, f"reads {_reads(a.inputs)}", f"reads {_reads(b.inputs)}")
+            )
         if a.callee is not None and b.callee is not None and _structure(a.callee) != _structure(b.callee):
             self.graphs(a.callee.graph, b.callee.graph, {}, f"{place}.", marked=False)
         if len(self.entries) > before and marked:

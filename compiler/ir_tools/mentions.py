@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Const, Graph, Init, Loop, Member, Scalar, Weight
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.sizes import Condition, Size, Unknown
 
 
@@ -72,7 +72,7 @@ def determined(value: object) -> bool:
             return all(map(determined, value))
         case str() | int() | float() | None:
             return True
-        case Recipe():
+        case AxisPattern():
             return all(map(determined, value.sizes.values()))
         case _:
             return hasattr(value, "size") and determined(value.size)

@@ -34,7 +34,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Facts, Size, Unknown
 
 
-class Broken(AssertionError):
+class InvalidIR(AssertionError):
     """The IR does not hold together."""
 
 
@@ -43,7 +43,7 @@ def verify(subject: Model | Definition) -> None:
     root = subject.definition if isinstance(subject, Model) else subject
     found = [fault for definition in _all(root) for fault in faults(definition)]
     if found:
-        raise Broken("\n".join(found))
+        raise InvalidIR("\n".join(found))
 
 
 def faults(definition: Definition) -> list[str]:

@@ -20,12 +20,12 @@ _TOKEN = re.compile(r"\s*(?:(\.\.\.|->|[A-Za-z_]\w*'*|\d+|[()+,*])|(\S))", re.AS
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class PatternTerm:
     """One axis in a pattern. `items` are the factors of a group, the parts of a sum; `text` is a name or number."""
 
     kind: Literal["name", "number", "pack", "group", "sum"]
     text: str
-    items: tuple[Term, ...] = ()
+    items: tuple[PatternTerm, ...] = ()
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 
@@ -34,7 +34,7 @@ class Term:
         """Its characters in the pattern."""
         return self.start, self.end
 
-    def leaves(self) -> Iterator[Term]:
+    def leaves(self) -> Iterator[PatternTerm]:
         """The names, numbers and packs in it, left to right."""
         if self.kind in ("group", "sum"):
             for item in self.items:
@@ -54,7 +54,7 @@ class Term:
 class Operand:
     """The axes of one tensor."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[PatternTerm, ...]
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 
@@ -63,7 +63,7 @@ class Operand:
         """Its characters in the pattern."""
         return self.start, self.end
 
-    def leaves(self) -> Iterator[Term]:
+    def leaves(self) -> Iterator[PatternTerm]:
         """The names, numbers and packs in it, left to right."""
         for term in self.terms:
             yield from term.leaves()
@@ -73,7 +73,7 @@ class Operand:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedPattern:
     """Both sides of a pattern."""
 
     text: str
@@ -118,7 +118,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _PatternReader:
     """Recursive descent over the tokens of one pattern."""
 
     text: str
@@ -153,27 +153,27 @@ class _Reader:
         end = terms[-1].end if terms else start
         return Operand(tuple(terms), terms[0].start if terms else start, max(end, start))
 
-    def term(self) -> Term:
+    def term(self) -> PatternTerm:
         token = self.take()
         if token.text == "(":
             return self.group(token)
         if token.text == ELLIPSIS:
-            return Term("pack", ELLIPSIS, (), token.start, token.end)
+            return PatternTerm("pack", ELLIPSIS, (), token.start, token.end)
         if token.text == "*":
             name = self.peek()
             if not (name[:1].isalpha() or name[:1] == "_"):
                 raise _fail("`*` stands before the name of a pack", (token.start, token.end))
-            return Term("pack", name, (), token.start, self.take().end)
+            return PatternTerm("pack", name, (), token.start, self.take().end)
         if token.text.isdigit():
             if int(token.text) == 0:
                 raise _fail("an axis has at least size 1", (token.start, token.end))
-            return Term("number", str(int(token.text)), (), token.start, token.end)
+            return PatternTerm("number", str(int(token.text)), (), token.start, token.end)
         if token.text[0].isalpha() or token.text[0] == "_":
-            return Term("name", token.text, (), token.start, token.end)
+            return PatternTerm("name", token.text, (), token.start, token.end)
         raise _fail(f"`{token.text}` cannot stand here", (token.start, token.end))
 
-    def group(self, opening: _Token) -> Term:
-        items: list[Term] = []
+    def group(self, opening: _Token) -> PatternTerm:
+        items: list[PatternTerm] = []
         plus = 0
         while self.peek() not in (")", "", "->", ","):
             if self.peek() == "+":
@@ -190,14 +190,14 @@ class _Reader:
         if plus and len(items) != plus + 1:
             raise _fail("`+` joins single axes; put a product in parentheses", span)
         if plus:
-            return Term("sum", "", tuple(items), *span)
-        return Term("group", "", tuple(items), *span)
+            return PatternTerm("sum", "", tuple(items), *span)
+        return PatternTerm("group", "", tuple(items), *span)
 
 
 @lru_cache(maxsize=1024)
-def parse(text: str) -> Parsed:
+def parse(text: str) -> ParsedPattern:
     """The pattern in `text`; ShapeError (E0303) with the place inside it where it is none."""
-    reader = _Reader(text, _tokens(text))
+    reader = _PatternReader(text, _tokens(text))
     inputs = reader.side()
     if reader.peek() != "->":
         what = f"`{reader.peek()}` cannot stand here" if reader.peek() else "a pattern has two sides, joined by `->`"
@@ -206,7 +206,7 @@ def parse(text: str) -> Parsed:
     outputs = reader.side()
     if reader.peek():
         raise _fail(f"`{reader.peek()}` cannot stand here", reader.here())
-    parsed = Parsed(text, inputs, outputs)
+    parsed = ParsedPattern(text, inputs, outputs)
     for operand in (*inputs, *outputs):
         _check(operand)
     return parsed
@@ -224,7 +224,7 @@ def _check(operand: Operand) -> None:
         _check_nested(term)
 
 
-def _check_nested(term: Term) -> None:
+def _check_nested(term: PatternTerm) -> None:
     for item in term.items:
         if item.kind == "sum" or (item.kind == "group" and term.kind == "group"):
             raise _fail(f"`{item}` cannot stand inside `{term}`", item.inside)

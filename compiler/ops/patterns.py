@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.elems import shown
-from ogive.compiler.ops.pattern_parse import Operand, Parsed, Term, parse
-from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side
+from ogive.compiler.ops.pattern_parse import Operand, ParsedPattern, PatternTerm, parse
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Part, Side
 from ogive.compiler.ops.spec import Checker, Pattern, ShapeError
 from ogive.compiler.sizes import Size, divides, size
 
@@ -17,8 +17,8 @@ from ogive.compiler.sizes import Size, divides, size
 class Solved:
     """A pattern that fits its tensors, and the axes of its results."""
 
-    parsed: Parsed
-    recipe: Recipe
+    parsed: ParsedPattern
+    recipe: AxisPattern
     outputs: tuple[tuple[Axis, ...], ...]
 
 
@@ -39,7 +39,7 @@ def solve(checker: Checker, pattern: Pattern, types: Sequence[TensorType], *, gr
     for name in pattern.packs:
         if name not in parsed.packs:
             raise ShapeError(f"`*{name}` is not a pack of the pattern", code="E0403", static=name)
-    solver = _Solver(checker, dict(pattern.sizes), grows, packs=dict(pattern.packs))
+    solver = _PatternSolver(checker, dict(pattern.sizes), grows, packs=dict(pattern.packs))
     for operand, type in enumerate(types):
         solver.match(parsed.inputs[operand], type, operand)
     solver.split()
@@ -47,7 +47,7 @@ def solve(checker: Checker, pattern: Pattern, types: Sequence[TensorType], *, gr
     solver.restart()
     results = tuple(solver.side(operand) for operand in parsed.outputs)
     axes = tuple(solver.axes(operand, side) for operand, side in zip(parsed.outputs, results, strict=True))
-    return Solved(parsed, Recipe(sides, results), axes)
+    return Solved(parsed, AxisPattern(sides, results), axes)
 
 
 def _check_positive(checker: Checker, name: str, given: Size) -> None:
@@ -58,7 +58,7 @@ def _check_positive(checker: Checker, name: str, given: Size) -> None:
         raise ShapeError(f"`{name}` of the pattern is {given}: an axis has at least size 1", code="E0408", static=name)
 
 
-def _check_operands(parsed: Parsed, types: Sequence[TensorType]) -> None:
+def _check_operands(parsed: ParsedPattern, types: Sequence[TensorType]) -> None:
     count = len(parsed.inputs)
     if count != len(types):
         many = "1 tensor" if count == 1 else f"{count} tensors"
@@ -75,7 +75,7 @@ def _check_operands(parsed: Parsed, types: Sequence[TensorType]) -> None:
             seen.add(leaf.text)
 
 
-def _diagonal(leaf: Term, operand: Operand, parsed: Parsed) -> str:
+def _diagonal(leaf: PatternTerm, operand: Operand, parsed: ParsedPattern) -> str:
     """How a diagonal is written."""
     if leaf.kind != "name" or operand not in parsed.inputs:
         return ""
@@ -85,7 +85,7 @@ def _diagonal(leaf: Term, operand: Operand, parsed: Parsed) -> str:
 
 
 @dataclass(slots=True)
-class _Solver:
+class _PatternSolver:
     """The sizes found so far. `groups` wait until all axes that a name has to itself are known."""
 
     checker: Checker
@@ -93,7 +93,7 @@ class _Solver:
     grows: bool
     axis: dict[str, Axis] = field(default_factory=dict)  # what a name stands for
     packs: dict[str, tuple[Axis, ...]] = field(default_factory=dict)
-    groups: list[tuple[Term, Axis, int]] = field(default_factory=list)
+    groups: list[tuple[PatternTerm, Axis, int]] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # how often a number came, in this half of the pattern
 
     def match(self, operand: Operand, type: TensorType, number: int) -> None:
@@ -116,7 +116,7 @@ class _Solver:
         for term, axis in zip(terms[before + 1 :], axes[len(axes) - after :], strict=True):
             self.place(term, axis, number)
 
-    def place(self, term: Term, axis: Axis, operand: int) -> None:
+    def place(self, term: PatternTerm, axis: Axis, operand: int) -> None:
         """One term that is not a pack stands beside one axis."""
         if axis.pack is not None:
             raise misfit(f"`{term}` is one axis, `{axis}` any number of them", term.inside, operand)
@@ -127,7 +127,7 @@ class _Solver:
         else:
             self.groups.append((term, axis, operand))
 
-    def bind(self, term: Term, axis: Axis, operand: int) -> None:
+    def bind(self, term: PatternTerm, axis: Axis, operand: int) -> None:
         name = term.text
         if name in self.axis:
             first, second = self.axis[name].labelled(name), axis.labelled(name)
@@ -139,7 +139,7 @@ class _Solver:
             text = f"`{name}` stands for `{axis.size}`, and is given as `{self.given[name]}`"
             self.checker.equal(axis.size, size(self.given[name]), text, operand)
 
-    def pack(self, term: Term, axes: tuple[Axis, ...], operand: int) -> None:
+    def pack(self, term: PatternTerm, axes: tuple[Axis, ...], operand: int) -> None:
         """A pack stands for these axes; in a second tensor for the same ones."""
         found = self.packs.setdefault(term.text, axes)
         if found is axes:
@@ -152,7 +152,7 @@ class _Solver:
                 raise misfit(f"`{term}` stands for `{a.named}` and `{b.named}`", term.inside, operand)
             self.checker.meet(a, b, f"`{term}` stands for `{a.named}` and `{b.named}`", operand)
 
-    def known(self, term: Term) -> Size | None:
+    def known(self, term: PatternTerm) -> Size | None:
         """The size of a name, number or product, as far as it is known; None where it is not."""
         if term.kind == "number":
             return size(int(term.text))
@@ -164,7 +164,7 @@ class _Solver:
             return self.axis[term.text].size
         return size(self.given[term.text]) if term.text in self.given else None
 
-    def pack_size(self, term: Term) -> Size | None:
+    def pack_size(self, term: PatternTerm) -> Size | None:
         if term.text in self.given and term.text not in self.packs:
             self.packs[term.text] = (Axis(size(self.given[term.text])),)  # a pack of one axis
         if term.text not in self.packs:
@@ -174,7 +174,7 @@ class _Solver:
             total = total * axis.size
         return total
 
-    def product(self, terms: Sequence[Term]) -> Size | None:
+    def product(self, terms: Sequence[PatternTerm]) -> Size | None:
         total = size(1)
         for term in terms:
             found = self.known(term)
@@ -192,13 +192,13 @@ class _Solver:
                 raise self.undetermined(*left[0])
             waiting = left
 
-    def undetermined(self, term: Term, axis: Axis, operand: int) -> ShapeError:
+    def undetermined(self, term: PatternTerm, axis: Axis, operand: int) -> ShapeError:
         names = list(dict.fromkeys(f"`{leaf}`" for leaf in term.leaves() if self.known(leaf) is None))
         first = names[0].strip("`*")
         text = f"cannot determine {' and '.join(names)} from `{axis.named}`"
         return misfit(text, term.inside, operand, f"say how many: `{first}=...`" if first != "..." else "")
 
-    def take_apart(self, term: Term, axis: Axis, operand: int) -> bool:
+    def take_apart(self, term: PatternTerm, axis: Axis, operand: int) -> bool:
         """Find the one open name of a group; False where several are open."""
         if term.kind == "sum":
             return self.take_sum_apart(term, axis, operand)
@@ -216,7 +216,7 @@ class _Solver:
         self.axis[unknown[0].text] = Axis(axis.size // rest)
         return True
 
-    def take_sum_apart(self, term: Term, axis: Axis, operand: int) -> bool:
+    def take_sum_apart(self, term: PatternTerm, axis: Axis, operand: int) -> bool:
         open_parts = [part for part in term.items if self.known(part) is None]
         if len(open_parts) > 1 or (open_parts and open_parts[0].kind != "name"):
             return False
@@ -237,21 +237,21 @@ class _Solver:
 
     def side(self, operand: Operand) -> Side:
         """The operand with its sizes."""
-        places: list[Place] = []
+        places: list[AxisGroup] = []
         for term in operand.terms:
             if term.kind == "pack":
-                places += [Place(((atom,),), atom.pack is not None) for atom in self.atoms(term)]
+                places += [AxisGroup(((atom,),), atom.pack is not None) for atom in self.atoms(term)]
             elif term.kind == "sum":
-                places.append(Place(tuple(self.part(item) for item in term.items)))
+                places.append(AxisGroup(tuple(self.part(item) for item in term.items)))
             else:
-                places.append(Place((self.part(term),)))
+                places.append(AxisGroup((self.part(term),)))
         return tuple(places)
 
-    def part(self, term: Term) -> Part:
+    def part(self, term: PatternTerm) -> Part:
         items = term.items if term.kind == "group" else (term,)
         return tuple(atom for item in items for atom in self.atoms(item))
 
-    def atoms(self, term: Term) -> Part:
+    def atoms(self, term: PatternTerm) -> Part:
         """The elementary axes that a name, number or pack stands for; a literal 1 stands for none."""
         found = self.known(term)
         if found is None:
@@ -266,7 +266,7 @@ class _Solver:
         name = "" if term.text == "..." else term.text
         return tuple(Atom(f"{name}.{i}", axis.size, axis.pack) for i, axis in enumerate(self.packs[term.text]))
 
-    def unbound(self, term: Term) -> ShapeError:
+    def unbound(self, term: PatternTerm) -> ShapeError:
         if self.grows and term.kind == "name":
             return misfit(f"`{term}` is a new axis without a size", term.inside, help=f"{term}=...")
         return misfit(f"`{term}` stands on the right alone", term.inside)

@@ -24,7 +24,7 @@ Part = tuple[Atom, ...]  # axes merged into one, row-major; none of them: an axi
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AxisGroup:
     """One axis of a tensor: a product of atoms, or several products laid end to end, `(q + k)`.
 
     With `pack` it is the any number of axes that its one atom stands for; without, `(*b)`, they are merged into one.
@@ -59,11 +59,11 @@ class Place:
         return f"({text})" if text.startswith("*") and not self.pack else text
 
 
-Side = tuple[Place, ...]  # the axes of one tensor
+Side = tuple[AxisGroup, ...]  # the axes of one tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class AxisPattern:
     """How the axes of the outputs come from those of the inputs."""
 
     inputs: tuple[Side, ...]
@@ -74,18 +74,19 @@ class Recipe:
         """The size of every elementary axis by its name."""
         return {atom.name: atom.size for side in (*self.inputs, *self.outputs) for atom in atoms_of(side)}
 
-    def subs(self, mapping: Mapping[Unknown, Size]) -> Recipe:
+    def subs(self, mapping: Mapping[Unknown, Size]) -> AxisPattern:
         """The recipe at other sizes."""
 
         def at(side: Side) -> Side:
             return tuple(
-                Place(tuple(tuple(moved(atom) for atom in part) for part in place.parts), place.pack) for place in side
+                AxisGroup(tuple(tuple(moved(atom) for atom in part) for part in place.parts), place.pack)
+                for place in side
             )
 
         def moved(atom: Atom) -> Atom:
             return Atom(atom.name, atom.size.subs(mapping), atom.pack)
 
-        return Recipe(tuple(map(at, self.inputs)), tuple(map(at, self.outputs)))
+        return AxisPattern(tuple(map(at, self.inputs)), tuple(map(at, self.outputs)))
 
     def __str__(self) -> str:
         sides = (", ".join(" ".join(map(str, side)) for side in sides) for sides in (self.inputs, self.outputs))
@@ -116,7 +117,7 @@ def components(sides: Iterable[Side]) -> list[Component]:
             found.append(Component(tensor, None, None, side))
             continue
         for i, part in enumerate(side[axis].parts):
-            found.append(Component(tensor, i, axis, (*side[:axis], Place((part,)), *side[axis + 1 :])))
+            found.append(Component(tensor, i, axis, (*side[:axis], AxisGroup((part,)), *side[axis + 1 :])))
     return found
 
 

@@ -123,7 +123,7 @@ class OpSpec:
 
     `inputs` is its run-time signature: "x", "a, b", "x, w, b?", "*xs" (any number, at least one), "" (a value).
     `rule(checker, statics, types)` gives the output types and the attributes of the node (axes as positions counted
-    from 0, a pack counting as one; sizes as Size; patterns as parsed `Recipe`s of compiler.ops.patterns).
+    from 0, a pack counting as one; sizes as Size; patterns as parsed `AxisPattern`s of compiler.ops.patterns).
     `linear` holds the operands in which it is linear, all others fixed; `random` that it draws numbers.
     `inline` operands that may be literals instead of tensors (element-wise operations) are told by `literals`.
     `batching` says how it is lifted over an axis.

@@ -14,7 +14,7 @@ STEPS = 4096  # operations at most: those of a closed form that branches may dou
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PosetStep:
     """One operation on earlier steps: "x" (an element), "add", "max" (of two), "relu"."""
 
     op: str
@@ -22,15 +22,15 @@ class Step:
 
 
 @dataclass(slots=True)
-class Form:
+class ClosedForm:
     """Steps in order; equal steps are one."""
 
-    steps: list[Step] = field(default_factory=list)
-    known: dict[Step, int] = field(default_factory=dict)
+    steps: list[PosetStep] = field(default_factory=list)
+    known: dict[PosetStep, int] = field(default_factory=dict)
 
     def step(self, op: str, *args: int) -> int:
         """The number of a step."""
-        found = Step(op, tuple(sorted(args)) if op in ("add", "max") else args)
+        found = PosetStep(op, tuple(sorted(args)) if op in ("add", "max") else args)
         if found not in self.known:
             if len(self.steps) == STEPS:
                 raise PosetError(f"its closed form takes more than {STEPS} operations")
@@ -51,12 +51,12 @@ class Form:
         return values[-1]
 
 
-def closed_form(poset: Poset) -> Form:
+def closed_form(poset: Poset) -> ClosedForm:
     """Disjoint parts add; an ordinal sum is max(f_Q, s_Q + f_P); a prime poset branches on one element.
 
     Raises `PosetError` where that takes too many operations.
     """
-    form = Form()
+    form = ClosedForm()
     memo: dict[int, int] = {}
 
     def pool(mask: int) -> int:

@@ -38,7 +38,7 @@ def read(text: str, size: int = 4) -> Poset:
         _inside(text, size)
         found = Poset.of(size, list(_relation(text)))
     else:
-        found = _Reader(_tokens(text), text).whole()
+        found = _PosetReader(_tokens(text), text).whole()
     if found.size != size:
         raise PosetError(f"`{text}` has {found.size} elements, and the window {size}")
     return found
@@ -108,7 +108,7 @@ def _tokens(text: str) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _PosetReader:
     """Reads sums, by descent; `*` binds before `+`."""
 
     tokens: list[str]

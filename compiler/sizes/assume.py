@@ -8,7 +8,7 @@ from math import gcd
 
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Range, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
-from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Member, Not, Truth
+from ogive.compiler.sizes.condition import AllOf, AnyOf, Condition, Member, Not, SizeComparison, Truth
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.intervals import Ranges
 from ogive.compiler.sizes.polynomial import common_factor, content, over
@@ -39,17 +39,17 @@ def _assume(case: Case, condition: Condition) -> Case:
         return case
     if isinstance(condition, Not):
         return assume(case, condition.part.negate())
-    if isinstance(condition, Compare):
+    if isinstance(condition, SizeComparison):
         return _assume_comparison(case, condition)
     return _assume_choice(case, condition)
 
 
 def _difficulty(condition: Condition) -> int:
     """Equalities first: the more is substituted, the more the rest can say."""
-    return {"==": 0, "!=": 2}.get(condition.op, 1) if isinstance(condition, Compare) else 3
+    return {"==": 0, "!=": 2}.get(condition.op, 1) if isinstance(condition, SizeComparison) else 3
 
 
-def _assume_comparison(case: Case, condition: Compare) -> Case:
+def _assume_comparison(case: Case, condition: SizeComparison) -> Case:
     gap = case.reduce(condition.left - condition.right)
     if condition.op == "==":
         return assume_zero(case, gap)
@@ -84,7 +84,7 @@ def _assume_distinct(case: Case, gap: Size) -> Case:
     low, high = case.range(gap)
     if gap.is_number or (low is not None and low > 0) or (high is not None and high < 0):
         return replace(case, contradictory=True) if gap.is_number and gap.number == 0 else case
-    plain = _alone(case, Compare("!=", gap, size(0)))
+    plain = _alone(case, SizeComparison("!=", gap, size(0)))
     if plain is not None:
         return plain
     if low == 0 or case.at_least_zero(gap):
@@ -100,7 +100,7 @@ def _assume_plain(case: Case, plain: Condition) -> Case:
         for part in plain.parts:
             case = _assume_plain(case, part)
         return case
-    if isinstance(plain, Compare) and plain.op == "!=" and _lone_unknown(plain.left) is None:
+    if isinstance(plain, SizeComparison) and plain.op == "!=" and _lone_unknown(plain.left) is None:
         return replace(case, distinct=(*case.distinct, plain.left - plain.right))
     return assume(case, plain)
 
@@ -121,7 +121,7 @@ def assume_nonneg(case: Case, of: Size) -> Case:
         return _assume_bound(case, *linear)
     if case.at_least_zero(of):
         return case
-    plain = _alone(case, Compare(">=", of, size(0)))
+    plain = _alone(case, SizeComparison(">=", of, size(0)))
     if plain is not None:
         return plain
     if case.at_least_zero(-of):
@@ -131,7 +131,7 @@ def assume_nonneg(case: Case, of: Size) -> Case:
     return _again(replace(case, nonneg=(*case.nonneg, of), _reduced={}), distinct=case.distinct)
 
 
-def _alone(case: Case, condition: Compare) -> Case | None:
+def _alone(case: Case, condition: SizeComparison) -> Case | None:
     """The case with what a condition with floors says of the only unknown in it: its exact set, in plain conditions."""
     of = condition.left
     if len(of.unknowns) != 1 or not any(isinstance(atom, Compound) for m in of.terms for atom, _ in m):
@@ -220,7 +220,7 @@ def assume_zero(case: Case, of: Size) -> Case:
         q, m, r = residue
         case = assume_nonneg(case, m - 1 - r)
         return assume_multiple(case, case.reduce(q), case.reduce(m)) if not case.contradictory else case
-    plain = _alone(case, Compare("==", of, size(0)))
+    plain = _alone(case, SizeComparison("==", of, size(0)))
     return _assume_linear(case, of) if plain is None else plain
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from ogive.compiler.sizes.assume import residue_form
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
-from ogive.compiler.sizes.condition import AllOf, AnyOf, Compare, Condition, Not, Truth, all_of, any_of, compare, eq
+from ogive.compiler.sizes.condition import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Not,
+    SizeComparison,
+    Truth,
+    all_of,
+    any_of,
+    compare,
+    eq,
+)
 from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.polynomial import common_factor, content
 from ogive.compiler.sizes.show import nested_remainder
@@ -21,7 +32,7 @@ def canonical(case: Case, condition: Condition) -> Condition:
         return any_of(*(canonical(case, part) for part in condition.parts))
     if isinstance(condition, Not):
         return canonical(case, condition.part.negate())
-    if not isinstance(condition, Compare):
+    if not isinstance(condition, SizeComparison):
         return condition
     gap = condition.left - condition.right
     if condition.op == "==":
@@ -123,7 +134,7 @@ def _youngest(side: Size) -> int:
     return max((u.serial for u in side.unknowns), default=-1)
 
 
-def _inequality(case: Case, condition: Compare, gap: Size) -> Condition:
+def _inequality(case: Case, condition: SizeComparison, gap: Size) -> Condition:
     """As it was written where nothing can be taken away; else the youngest name stands on the left."""
     least = gap if condition.op in (">=", ">") else -gap
     least = least - 1 if condition.op in (">", "<") else least

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Unknown
-from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Compare, Condition, Member, Not, Truth
+from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Condition, Member, Not, SizeComparison, Truth
 from ogive.compiler.sizes.size import Size
 
 Columns = Mapping[Unknown, Sequence[int]]
@@ -69,7 +69,7 @@ class Table:
 
     def condition(self, of: Condition) -> Sequence[bool]:
         """Whether a condition holds, row by row."""
-        if isinstance(of, Compare):
+        if isinstance(of, SizeComparison):
             test = COMPARE[of.op]
             if of.right.is_number:
                 bound = of.right.number

@@ -84,7 +84,7 @@ FALSE = Truth(False)
 
 
 @dataclass(frozen=True, slots=True)
-class Compare(Condition):
+class SizeComparison(Condition):
     """`left op right`."""
 
     op: str
@@ -106,7 +106,7 @@ class Compare(Condition):
         return COMPARE[self.op](self.left.at(values), self.right.at(values))
 
     def negate(self) -> Condition:
-        return Compare(OPPOSITE[self.op], self.left, self.right)
+        return SizeComparison(OPPOSITE[self.op], self.left, self.right)
 
     def __str__(self) -> str:
         return f"{self.left} {self.op} {self.right}"
@@ -232,7 +232,7 @@ def _compared(op: str, a: Size, b: Size) -> Condition:
     if gap.is_number:
         return TRUE if COMPARE[op](gap.number, 0) else FALSE
     factor = content((*a.terms.values(), *b.terms.values()))
-    return Compare(op, a // factor, b // factor) if factor > 1 else Compare(op, a, b)
+    return SizeComparison(op, a // factor, b // factor) if factor > 1 else SizeComparison(op, a, b)
 
 
 def eq(a: Size | int, b: Size | int) -> Condition:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
-from ogive.compiler.sizes.periodic import PeriodicSet, Piece, runs
+from ogive.compiler.sizes.periodic import PeriodicSet, ResidueRange, runs
 from ogive.compiler.sizes.size import Size, size
 
 FEW = 4  # so many exceptions are named one by one
@@ -42,14 +42,14 @@ def describe(members: PeriodicSet, unknown: Unknown) -> Condition:
         return all_of(rule, *(ne(of, v) for v in ruled))
     if not ruled:
         return any_of(rule, _listed(outside, of, members.low))
-    later = next(iter(Piece(ruled[-1] + 1, None, period, residues)))
+    later = next(iter(ResidueRange(ruled[-1] + 1, None, period, residues)))
     rest = [v for v in early if v < later or v in outside]
     return any_of(all_of(rule, ge(of, later)), _listed(rest, of, members.low))
 
 
 def _joined(members: PeriodicSet) -> PeriodicSet:
     """Neighbouring pieces of one rule as one piece: `n <= 7 or n == 8` is `n <= 8`."""
-    pieces: list[Piece] = []
+    pieces: list[ResidueRange] = []
     for piece in members.pieces:
         last = pieces[-1] if pieces else None
         if last and (last.stop, last.period, last.residues) == (piece.start, piece.period, piece.residues):
@@ -59,16 +59,16 @@ def _joined(members: PeriodicSet) -> PeriodicSet:
     return PeriodicSet(members.low, tuple(pieces))
 
 
-def _tail(members: PeriodicSet) -> Piece | None:
+def _tail(members: PeriodicSet) -> ResidueRange | None:
     last = members.pieces[-1]
     return last if last.stop is None else None
 
 
-def _until(piece: Piece, stop: int) -> Piece:
+def _until(piece: ResidueRange, stop: int) -> ResidueRange:
     return replace(piece, stop=stop if piece.stop is None else min(piece.stop, stop))
 
 
-def _least_period(tail: Piece) -> tuple[int, frozenset[int]]:
+def _least_period(tail: ResidueRange) -> tuple[int, frozenset[int]]:
     """The smallest period of the residues: without factors that only repeat them, which then divide their number."""
     period, residues = tail.period, tail.residues
     for factor in range(2, len(residues) + 1):
@@ -80,9 +80,9 @@ def _least_period(tail: Piece) -> tuple[int, frozenset[int]]:
     return period, residues
 
 
-def _first_match(members: PeriodicSet, tail: Piece, period: int, residues: frozenset[int]) -> int:
+def _first_match(members: PeriodicSet, tail: ResidueRange, period: int, residues: frozenset[int]) -> int:
     """The first value from which on the rule holds: down from the tail as long as members are where the rule is."""
-    start, rule = tail.start, Piece(members.low, None, period, residues)
+    start, rule = tail.start, ResidueRange(members.low, None, period, residues)
     while start > members.low:
         ruled, member = rule.below(start), members.below(start)
         if ruled != member:
@@ -133,7 +133,7 @@ def _finite(members: PeriodicSet, of: Size) -> Condition:
     return any_of(*(_piece(piece, of) for piece in members.pieces))
 
 
-def _piece(piece: Piece, of: Size) -> Condition:
+def _piece(piece: ResidueRange, of: Size) -> Condition:
     if piece.stop == piece.start + 1:
         return eq(of, piece.start)
     above = TRUE if piece.stop is None else le(of, piece.stop - 1)

@@ -10,7 +10,7 @@ from typing import Any
 from ogive.compiler.sizes.assume import assume
 from ogive.compiler.sizes.atoms import Range, Unknown
 from ogive.compiler.sizes.case import Case
-from ogive.compiler.sizes.condition import AllOf, Compare, Condition, all_of
+from ogive.compiler.sizes.condition import AllOf, Condition, SizeComparison, all_of
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.periodic import PeriodicSet
 from ogive.compiler.sizes.prove import proves, split
@@ -101,7 +101,7 @@ class Facts:
     def equal(self, a: Size | int, b: Size | int) -> bool:
         """Whether two sizes are proved equal wherever the facts hold."""
         a, b = size(a), size(b)
-        return a is b or self.holds(Compare("==", a, b))
+        return a is b or self.holds(SizeComparison("==", a, b))
 
     def holds(self, condition: Condition) -> bool:
         """Whether the condition is proved wherever the facts hold."""

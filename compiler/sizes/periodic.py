@@ -17,7 +17,7 @@ CACHE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ResidueRange:
     """The members from `start` up to and without `stop`: those whose remainder by `period` is among `residues`."""
 
     start: int
@@ -55,7 +55,7 @@ class PeriodicSet:
     """A set of integers from `low` on, made of periodic pieces in increasing order."""
 
     low: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ResidueRange, ...]
 
     def __contains__(self, value: int) -> bool:
         return any(piece.holds(value) for piece in self.pieces)
@@ -77,7 +77,9 @@ class PeriodicSet:
     def above(self, value: int) -> int | None:
         """The smallest member over the value."""
         for piece in self.pieces:
-            least = next(iter(Piece(max(piece.start, value + 1), piece.stop, piece.period, piece.residues)), None)
+            least = next(
+                iter(ResidueRange(max(piece.start, value + 1), piece.stop, piece.period, piece.residues)), None
+            )
             if least is not None:
                 return least
         return None
@@ -90,10 +92,10 @@ def runs(values: Sequence[int]) -> list[tuple[int, int]]:
     return [(values[first], values[last]) for first, last in zip(starts, ends, strict=False)]
 
 
-def joined(low: int, pieces: list[Piece]) -> PeriodicSet | None:
+def joined(low: int, pieces: list[ResidueRange]) -> PeriodicSet | None:
     """The members of any of some pieces, which may lie over one another; None of too many residues."""
     edges = sorted({piece.start for piece in pieces} | {piece.stop for piece in pieces if piece.stop is not None})
-    found: list[Piece] = []
+    found: list[ResidueRange] = []
     for start, stop in zip(edges, [*edges[1:], None], strict=False):
         here = [p for p in pieces if p.start <= start and (p.stop is None or start < p.stop) and p.residues]
         period = lcm(*(piece.period for piece in here))
@@ -102,12 +104,12 @@ def joined(low: int, pieces: list[Piece]) -> PeriodicSet | None:
         turns = ((piece, turn) for piece in here for turn in range(period // piece.period))
         residues = frozenset(residue + turn * piece.period for piece, turn in turns for residue in piece.residues)
         if residues:
-            found.append(Piece(start, stop, period, residues))
+            found.append(ResidueRange(start, stop, period, residues))
     return PeriodicSet(low, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QuasiLine:
     """A quasi-linear size f: `slope*x + low <= over*f(x) <= slope*x + high`, and `f(x + period) - f(x)` is constant."""
 
     slope: int
@@ -118,13 +120,13 @@ class Line:
 
 
 @lru_cache(CACHE)
-def quasi_line(of: Size) -> Line | None:
+def quasi_line(of: Size) -> QuasiLine | None:
     """The line that a size in one unknown follows; None where it has products, powers, minima or maxima."""
-    parts: list[tuple[int, Line]] = []
+    parts: list[tuple[int, QuasiLine]] = []
     for monomial, coefficient in of.terms.items():
         if len(monomial) > 1 or (monomial and monomial[0][1] != 1):
             return None
-        part = _atom_line(monomial[0][0]) if monomial else Line(0, 1, 1, 1, 1)
+        part = _atom_line(monomial[0][0]) if monomial else QuasiLine(0, 1, 1, 1, 1)
         if part is None:
             return None
         parts.append((coefficient, part))
@@ -135,12 +137,12 @@ def quasi_line(of: Size) -> Line | None:
         scale = coefficient * (over // part.over)
         edges = (scale * part.low, scale * part.high)
         slope, low, high = slope + scale * part.slope, low + min(edges), high + max(edges)
-    return Line(slope, low, high, over, period) if period <= MAX_PERIOD else None
+    return QuasiLine(slope, low, high, over, period) if period <= MAX_PERIOD else None
 
 
-def _atom_line(atom: Unknown | Compound) -> Line | None:
+def _atom_line(atom: Unknown | Compound) -> QuasiLine | None:
     if isinstance(atom, Unknown):
-        return Line(1, 0, 0, 1, 1)
+        return QuasiLine(1, 0, 0, 1, 1)
     if not isinstance(atom, Floor) or not atom.den.is_number:
         return None
     num = quasi_line(atom.num)
@@ -150,10 +152,10 @@ def _atom_line(atom: Unknown | Compound) -> Line | None:
     step, rest = divmod(num.slope * num.period, num.over)
     assert rest == 0, atom
     period = num.period * (m // gcd(m, step))
-    return Line(num.slope, num.low + num.over * (1 - m), num.high, num.over * m, period)
+    return QuasiLine(num.slope, num.low + num.over * (1 - m), num.high, num.over * m, period)
 
 
-def crossing(line: Line, least: int, most: int) -> tuple[int, int]:
+def crossing(line: QuasiLine, least: int, most: int) -> tuple[int, int]:
     """Where a quasi-linear size may lie between two numbers: from, and up to but not including."""
     if line.slope == 0:
         return 0, 0

@@ -10,10 +10,10 @@ from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import (
     AllOf,
     AnyOf,
-    Compare,
     Condition,
     Member,
     Not,
+    SizeComparison,
     Truth,
     all_of,
     compare,
@@ -65,7 +65,7 @@ def proves(case: Case, condition: Condition, depth: int = 3) -> bool:
         return proves(case, condition.part.negate(), depth)
     if isinstance(condition, Member):
         return _proves_member(case, condition)
-    assert isinstance(condition, Compare), condition
+    assert isinstance(condition, SizeComparison), condition
     return _proves_comparison(case, condition, depth)
 
 
@@ -86,18 +86,18 @@ def _proves_member(case: Case, condition: Member) -> bool:
     return _always(case, member(of, condition.values))
 
 
-def _proves_comparison(case: Case, condition: Compare, depth: int) -> bool:
+def _proves_comparison(case: Case, condition: SizeComparison, depth: int) -> bool:
     gap = case.reduce(condition.left - condition.right)
     if gap.is_number:
         return compare(condition.op, gap, 0) == Truth(True)
     if _shown(case, condition.op, gap):
         return True
     extreme = find_extreme(gap) if depth else None
-    if extreme is not None and _proves_each(case, Compare(condition.op, gap, size(0)), extreme, depth):
+    if extreme is not None and _proves_each(case, SizeComparison(condition.op, gap, size(0)), extreme, depth):
         return True
-    if condition.op != "==" and assume(case, Compare(condition.op, gap, size(0)).negate()).contradictory:
+    if condition.op != "==" and assume(case, SizeComparison(condition.op, gap, size(0)).negate()).contradictory:
         return True
-    return _always(case, Compare(condition.op, gap, size(0)))
+    return _always(case, SizeComparison(condition.op, gap, size(0)))
 
 
 def _shown(case: Case, op: str, gap: Size) -> bool:
@@ -111,13 +111,13 @@ def _shown(case: Case, op: str, gap: Size) -> bool:
     return case.at_least_zero(-gap - (op == "<"))
 
 
-def _proves_each(case: Case, condition: Compare, extreme: Extreme, depth: int) -> bool:
+def _proves_each(case: Case, condition: SizeComparison, extreme: Extreme, depth: int) -> bool:
     """Split by which operand of a minimum or maximum it is."""
     for part in extreme.parts:
         bounds = [le(part, o) if extreme.sign > 0 else le(o, part) for o in extreme.parts if o is not part]
         there = assume(case, all_of(*bounds))
         gap = with_operand(condition.left, extreme, part)
-        if gap is not None and not proves(there, Compare(condition.op, gap, size(0)), depth - 1):
+        if gap is not None and not proves(there, SizeComparison(condition.op, gap, size(0)), depth - 1):
             return False
     return True
 

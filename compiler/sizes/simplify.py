@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.canonical import canonical
-from ogive.compiler.sizes.condition import FALSE, AllOf, Compare, Condition, all_of, eq
+from ogive.compiler.sizes.condition import FALSE, AllOf, Condition, SizeComparison, all_of, eq
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.facts import Facts
 from ogive.compiler.sizes.size import size
@@ -30,7 +30,7 @@ def _simplified(facts: Facts, conditions: tuple[Condition, ...]) -> list[Conditi
 
 def _undivided(facts: Facts, part: Condition, parts: list[Condition]) -> Condition:
     """`p == m*e` for `p//m == e`, where the other conditions say that m divides p."""
-    if not isinstance(part, Compare) or part.op != "==" or len(part.unknowns) < 2:
+    if not isinstance(part, SizeComparison) or part.op != "==" or len(part.unknowns) < 2:
         return part
     gap = part.left - part.right
     for monomial, coefficient in gap.terms.items():

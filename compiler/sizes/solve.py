@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import lcm
 
 from ogive.compiler.sizes.atoms import Floor, Unknown
-from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Compare, Condition, Member, all_of, eq
+from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Condition, Member, SizeComparison, all_of, eq
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, crossing, quasi_line
@@ -156,7 +156,7 @@ def _holds(wanted: Condition, values: Values) -> bool:
 
 def _plain(condition: Condition) -> bool:
     """Whether a reader sees at once what the condition asks: a remainder, or sides without floors of several names."""
-    if isinstance(condition, Compare):
+    if isinstance(condition, SizeComparison):
         if condition.right.is_number and len(_floors(condition.left)) <= 1:
             return True
         return not _floors(condition.left) and not _floors(condition.right)
@@ -177,6 +177,6 @@ def _sufficient(facts: Facts, wanted: Condition) -> Condition | None:
 def _all_floors(condition: Condition) -> list[Floor]:
     if isinstance(condition, AllOf | AnyOf):
         return [floor for part in condition.parts for floor in _all_floors(part)]
-    if isinstance(condition, Compare):
+    if isinstance(condition, SizeComparison):
         return _floors(condition.left) + _floors(condition.right)
     return _floors(condition.of) if isinstance(condition, Member) else []

@@ -10,10 +10,10 @@ from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import (
     AllOf,
     AnyOf,
-    Compare,
     Condition,
     Member,
     Not,
+    SizeComparison,
     all_of,
     any_of,
     compare,
@@ -21,7 +21,7 @@ from ogive.compiler.sizes.condition import (
     lt,
 )
 from ogive.compiler.sizes.effort import Effort
-from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, Piece, crossing, joined, quasi_line, runs
+from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, ResidueRange, crossing, joined, quasi_line, runs
 from ogive.compiler.sizes.size import Size, rebuild, size
 
 MAX_POINTS = 20_000
@@ -69,10 +69,10 @@ def _class_by_class(
     known = _over_one_period(all_of(*first), unknown, low, high, effort) if first and rest else None
     if known is None or sum(len(piece.residues) for piece in known.pieces) > MAX_CLASSES:
         return None
-    share, found = Unknown(f"{unknown.name}'", 0), list[Piece]()
+    share, found = Unknown(f"{unknown.name}'", 0), list[ResidueRange]()
     for piece in known.pieces:
         for residue in piece.residues:
-            least = next(iter(Piece(piece.start, piece.stop, piece.period, frozenset((residue,)))), None)
+            least = next(iter(ResidueRange(piece.start, piece.stop, piece.period, frozenset((residue,)))), None)
             if least is None:
                 continue
             last = None if piece.stop is None else (piece.stop - 1 - least) // piece.period
@@ -100,11 +100,13 @@ def _period(condition: Condition) -> int | None:
     return None if None in lines else lcm(*(line.period for line in lines if line is not None))
 
 
-def _scaled(piece: Piece, by: int, offset: int) -> Piece:
+def _scaled(piece: ResidueRange, by: int, offset: int) -> ResidueRange:
     """The piece of `by*t + offset` for t in a piece."""
     stop = None if piece.stop is None else piece.stop * by + offset
     period = piece.period * by
-    return Piece(piece.start * by + offset, stop, period, frozenset((r * by + offset) % period for r in piece.residues))
+    return ResidueRange(
+        piece.start * by + offset, stop, period, frozenset((r * by + offset) % period for r in piece.residues)
+    )
 
 
 def _root_bound(of: Size, least: int, most: int) -> tuple[int, int] | None:
@@ -142,21 +144,21 @@ def _evaluated(
 ) -> PeriodicSet:
     values = [v for start, stop, _ in spans for v in range(start, stop)]
     holds = Table({unknown: values}, len(values)).condition(condition)
-    pieces: list[Piece] = []
+    pieces: list[ResidueRange] = []
     at = 0
     for start, stop, until in spans:
         members = [v for v, held in zip(range(start, stop), holds[at : at + stop - start], strict=True) if held]
         at += stop - start
         if until == stop:
-            pieces.extend(Piece(first, last + 1, 1, frozenset((0,))) for first, last in runs(members))
+            pieces.extend(ResidueRange(first, last + 1, 1, frozenset((0,))) for first, last in runs(members))
         elif members:
-            pieces.append(Piece(start, until, period, frozenset(v % period for v in members)))
+            pieces.append(ResidueRange(start, until, period, frozenset(v % period for v in members)))
     return PeriodicSet(low, tuple(pieces))
 
 
 def _compared(condition: Condition) -> Iterator[tuple[Size, int, int]]:
     """The sizes whose signs the condition hangs on, as `(size, least, most)`: it is compared with numbers between."""
-    if isinstance(condition, Compare):
+    if isinstance(condition, SizeComparison):
         yield condition.left - condition.right, 0, 0
     elif isinstance(condition, Member):
         yield condition.of, min(condition.values), max(condition.values)
@@ -174,7 +176,9 @@ def _without_extremes(condition: Condition, budget: int) -> Condition:
         return all_of(*parts) if isinstance(condition, AllOf) else any_of(*parts)
     if isinstance(condition, Not):
         return _without_extremes(condition.part.negate(), budget)
-    of = condition.left - condition.right if isinstance(condition, Compare) else getattr(condition, "of", size(0))
+    of = (
+        condition.left - condition.right if isinstance(condition, SizeComparison) else getattr(condition, "of", size(0))
+    )
     extreme = find_extreme(of)
     if extreme is None or budget <= 1:
         return condition
@@ -184,7 +188,7 @@ def _without_extremes(condition: Condition, budget: int) -> Condition:
         if changed is None:
             continue
         chosen_there = _first_best(extreme, at)
-        if isinstance(condition, Compare):
+        if isinstance(condition, SizeComparison):
             there: Condition = compare(condition.op, changed, 0)
         else:
             assert isinstance(condition, Member), condition

@@ -13,7 +13,7 @@ from ogive.arguments import path as path_of
 from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
 from ogive.compiler.driver.reports import BlockReport
-from ogive.compiler.driver.workspace import Program as Checked
+from ogive.compiler.driver.workspace import CheckedProgram as Checked
 from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import as_read, read_source
@@ -117,7 +117,7 @@ class Program:
 
 
 class Block:
-    """A block. Called with its statics, it becomes a model; one that needs none is asked as the model is."""
+    """A block for Python. Called with its statics, it becomes a model; one that needs none is asked as the model is."""
 
     def __init__(self, report: BlockReport, checked: Checked, origin: Origin) -> None:
         self.name = report.name

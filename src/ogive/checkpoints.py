@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.maps import WeightMap, identity, read_map
-from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.paths import WeightSlot
 from ogive.backends.weights.plan import check_ties, plan_back, tied
 from ogive.compiler.ir.weights import opaque
 from ogive.extras import needs
@@ -84,7 +84,7 @@ def arrays(
         return made
 
 
-def stored(model: Model) -> dict[str, Slot]:
+def stored(model: Model) -> dict[str, WeightSlot]:
     """All tensors of the state dict, in its order: also those of the user's own modules, as these are made."""
     paths = opaque(model.ir)
     if not paths:

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class CodeSection:
     """One code."""
 
     code: str
@@ -21,13 +21,13 @@ class Section:
         return tuple(re.findall(r"(?ms)^```arch\n(.*?)^```$", self.text))
 
 
-def sections() -> dict[str, Section]:
+def sections() -> dict[str, CodeSection]:
     """All codes in order."""
     found = {}
     for piece in _text().split("\n## ")[1:]:
         head, _, body = piece.partition("\n")
         code, _, title = head.partition(" ")
-        found[code] = Section(code, title.strip(), body.strip())
+        found[code] = CodeSection(code, title.strip(), body.strip())
     return found
 
 

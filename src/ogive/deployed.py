@@ -14,7 +14,7 @@ from ogive.arguments import flag, float_type, listed, named, takes, tensor, whol
 from ogive.arguments import theme as themes
 from ogive.checkpoints import AnyPath, load, rendered, unwrapped
 from ogive.compiler.driver.reports import ModelReport
-from ogive.compiler.ir.model import Model as IR
+from ogive.compiler.ir import model as typed
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import PassError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import dtype as Dtype
 
     from ogive.backends.diagram.diagram import Diagram
-    from ogive.backends.weight_conversion.verify import Difference
+    from ogive.backends.weight_conversion.verify import Deviation
     from ogive.backends.weights.maps import WeightMap
 
 SOURCE = "source"
@@ -104,7 +104,7 @@ class DeployedModel(Model):
 
     @needs("torch")
     @takes(inputs=listed(tensor), sizes=named(whole(0)))
-    def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Difference:
+    def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Deviation:
         """Run source and result on the same inputs, random at these sizes where none are given."""
         from ogive.backends.weight_conversion.verify import verify
 
@@ -177,12 +177,12 @@ def _calls(model: Model, given: str | PassCall) -> Sequence[PassCall]:
     return calls_of(given)
 
 
-def refusal(error: PassError, ir: IR, span: Span | None = None) -> ArchError:
+def refusal(error: PassError, ir: typed.Model, span: Span | None = None) -> ArchError:
     """What a pass refuses, as a diagnostic at a place of the source, else at the block of the model."""
     span = span or ir.definition.span or Span(Chunk(""), 0, 0)
     found = (Diagnostic(error.code, error.text, span, help=error.help),)
     return ArchError(found, render(found))
 
 
-def _operations(ir: IR) -> list[str]:
+def _operations(ir: typed.Model) -> list[str]:
     return [node.op for node in ir.definition.graph.walk() if node.op != "weight"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ogive.compiler.driver.workspace import Program
+from ogive.compiler.driver.workspace import CheckedProgram
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.edits import apply_edits
 
@@ -18,10 +18,10 @@ class Mended:
 
     text: str
     count: int
-    program: Program
+    program: CheckedProgram
 
 
-def mend(text: str, check: Callable[[str], Program], *, contracts: bool = False) -> Mended:
+def mend(text: str, check: Callable[[str], CheckedProgram], *, contracts: bool = False) -> Mended:
     """Apply edits until none is left. Edits that change a contract are left out unless asked for.
 
     Where the outcome has more errors than the text had, the text stays as it is.
@@ -40,7 +40,7 @@ def mend(text: str, check: Callable[[str], Program], *, contracts: bool = False)
     return Mended(mended, count, program)
 
 
-def edits_of(program: Program, contracts: bool) -> list[Edit]:
+def edits_of(program: CheckedProgram, contracts: bool) -> list[Edit]:
     """The edits for a file, in source order."""
     return [
         edit
@@ -51,5 +51,5 @@ def edits_of(program: Program, contracts: bool) -> list[Edit]:
     ]
 
 
-def _errors(program: Program) -> int:
+def _errors(program: CheckedProgram) -> int:
     return sum(found.severity == "error" for found in program.diagnostics)

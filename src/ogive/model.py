@@ -30,7 +30,7 @@ from ogive.arguments import (
 from ogive.arguments import device as device_here
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
-from ogive.backends.weights.paths import Slot, slots
+from ogive.backends.weights.paths import WeightSlot, slots
 from ogive.checkpoints import AnyPath, load, unload
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.ir.weights import stored
@@ -38,7 +38,7 @@ from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.origin import NOWHERE, Origin, module_files
-from ogive.outputs import Output, opened, paths_in
+from ogive.outputs import OutputFile, opened, paths_in
 from ogive.refusals import refuse, wrong
 from ogive.summary import summary
 
@@ -54,7 +54,7 @@ OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weig
 
 
 class Model:
-    """An entry point: every static is given, sizes of inputs stay symbolic."""
+    """An entry point for Python: every static is given, sizes of inputs stay symbolic."""
 
     def __init__(
         self, report: ModelReport, recipes: Mapping[str, Recipe] | None = None, origin: Origin = NOWHERE
@@ -68,7 +68,7 @@ class Model:
         self._parameters = report.parameters
 
     @cached_property
-    def slots(self) -> dict[str, Slot]:
+    def slots(self) -> dict[str, WeightSlot]:
         """For each path in the tree of weights: shape, element type, and whether it is learned."""
         countable(self.ir)
         return slots(self.ir)
@@ -250,7 +250,7 @@ class Model:
         with needs("torch"):
             from ogive.backends.weights.files import dump
 
-        output = Output(Path(fspath(path)), self.origin.stamp.by("save_weights"), "safetensors")
+        output = OutputFile(Path(fspath(path)), self.origin.stamp.by("save_weights"), "safetensors")
         with opened([output], (*self.inputs, *paths_in(map)), force) as files:
             dump(files[output.path], tensors, output.stamp.metadata)
 

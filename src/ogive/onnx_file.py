@@ -14,7 +14,7 @@ from ogive.checkpoints import AnyPath, arrays
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
-from ogive.outputs import DATA, Output, opened, paths_in
+from ogive.outputs import DATA, OutputFile, opened, paths_in
 from ogive.refusals import refuse
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def export(
     stamp = model.origin.stamp.by(command)
 
     def places(paths: Sequence[Path]) -> Files:
-        outputs = [Output(each, stamp, "onnx", None if each == path else path) for each in paths]
+        outputs = [OutputFile(each, stamp, "onnx", None if each == path else path) for each in paths]
         return opened(outputs, reads, force)
 
     places([path])  # refused before anything is computed

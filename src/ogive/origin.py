@@ -8,11 +8,11 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from ogive.compiler.driver.workspace import Program, texts_of
+from ogive.compiler.driver.workspace import CheckedProgram, texts_of
 from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Definition, Model, Node
-from ogive.outputs import Output, write
+from ogive.outputs import OutputFile, write
 from ogive.stamp import Stamp
 
 
@@ -24,7 +24,7 @@ class Origin:
     files: tuple[Path, ...] = ()
 
     @staticmethod
-    def of(program: Program) -> Origin:
+    def of(program: CheckedProgram) -> Origin:
         """That of a checked file."""
         paths = [path for path, _ in texts_of(program)]
         return Origin(Stamp.of(program, ""), tuple(Path(path) for path in paths if not path.startswith("<")))
@@ -52,9 +52,9 @@ class Keeper:
 
     origin: Origin
 
-    def output(self, path: Path) -> Output:
+    def output(self, path: Path) -> OutputFile:
         """A picture that is to be written."""
-        return Output(path, self.origin.stamp.by("draw"))
+        return OutputFile(path, self.origin.stamp.by("draw"))
 
     def write(self, path: Path, data: bytes, format: str, force: bool) -> None:
         """Write one picture."""

@@ -28,7 +28,7 @@ LARGEST = 64 << 20  # bytes of a text or picture that is looked into
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputFile:
     """A file that is to be written. `model` is the ONNX file that `path` holds the heavy weights of."""
 
     path: Path
@@ -37,24 +37,24 @@ class Output:
     model: Path | None = None
 
 
-def opened(outputs: Collection[Output], inputs: Iterable[Path] = (), force: bool = False) -> Files:
+def opened(outputs: Collection[OutputFile], inputs: Iterable[Path] = (), force: bool = False) -> Files:
     """The outputs, to be written together. Raises `ArchError` where one may not be."""
     read = tuple(inputs)
     return Files([output.path for output in outputs], lambda: check(outputs, read, force))
 
 
-def write(files: Mapping[Output, bytes], inputs: Iterable[Path] = (), force: bool = False) -> None:
+def write(files: Mapping[OutputFile, bytes], inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Write all of them, or none."""
     with opened(tuple(files), inputs, force) as ready:
         for output, data in files.items():
             ready[output.path].write(data)
 
 
-def check(outputs: Collection[Output], inputs: Iterable[Path] = (), force: bool = False) -> None:
+def check(outputs: Collection[OutputFile], inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Raise `ArchError` that names every output that may not be written, and why."""
     found = []
     read = [path for path in inputs if path.exists()]
-    before: list[Output] = []
+    before: list[OutputFile] = []
     for output in outputs:
         same = next((path for path in read if same_file(output.path, path)), None)
         twice = next((other for other in before if same_file(output.path, other.path)), None)
@@ -87,7 +87,7 @@ def _plain(path: Path) -> str:
     return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
 
 
-def _foreign(output: Output, force: bool) -> tuple[str, str] | None:
+def _foreign(output: OutputFile, force: bool) -> tuple[str, str] | None:
     """Why a file that is there may not be replaced, and what to do; None where it may."""
     path = output.path
     try:
@@ -122,7 +122,7 @@ def _text(path: Path) -> str | None:
 FOREIGN = "is there, and Ogive did not write it"
 
 
-def _weights(output: Output) -> str | None:
+def _weights(output: OutputFile) -> str | None:
     try:
         found: Mapping[str, str] = (
             onnx_metadata(output.model or output.path) if output.kind == "onnx" else _metadata(output.path)
@@ -142,7 +142,7 @@ def _metadata(path: Path) -> Mapping[str, str]:
     return header(path).metadata
 
 
-def _differs(found: Mapping[str, str], output: Output) -> str | None:
+def _differs(found: Mapping[str, str], output: OutputFile) -> str | None:
     """What a file of weights was made of, where that is something else.
 
     An ONNX file is made of what is kept elsewhere: the command and the source are enough. Safetensors may be all that

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import ogive
 from ogive.backends.diagram import png
 from ogive.backends.diagram.figure.labels import printable
-from ogive.compiler.driver.workspace import Program, texts_of
+from ogive.compiler.driver.workspace import CheckedProgram, texts_of
 
 HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
 BLANK = "0" * 64
@@ -36,7 +36,7 @@ class Stamp:
     command: str = ""
 
     @staticmethod
-    def of(program: Program, model: str) -> Stamp:
+    def of(program: CheckedProgram, model: str) -> Stamp:
         """That of what is made of a checked file."""
         texts = [hashlib.sha256(text.encode(errors="surrogatepass")).digest() for _, text in texts_of(program)]
         name = "text" if program.path.startswith("<") else printable(os.path.basename(os.path.realpath(program.path)))

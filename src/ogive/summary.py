@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.paths import WeightSlot
 from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ir.weights import opaque
 from ogive.compiler.sizes import Unknown, size
@@ -37,7 +37,7 @@ def summary(
     signature: str,
     conditions: tuple[str, ...],
     ir: Model,
-    slots: Mapping[str, Slot],
+    slots: Mapping[str, WeightSlot],
     sizes: Mapping[str, int],
 ) -> str:
     """The whole table as text, with the count of multiply-adds at these sizes of the inputs."""
@@ -89,7 +89,7 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str]) -
     return total
 
 
-def _rows(slots: Mapping[str, Slot]) -> list[tuple[str, str, int]]:
+def _rows(slots: Mapping[str, WeightSlot]) -> list[tuple[str, str, int]]:
     """One row for the weights that differ in turn numbers alone: `h.{0..11}.ln_1.weight`."""
     groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for path, slot in slots.items():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from ogive.compiler.driver.workspace import Program, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
 
 
-def check(source: str) -> Program:
+def check(source: str) -> CheckedProgram:
     """The check of an indented program text."""
     return check_text(dedent(source).lstrip("\n"))
 

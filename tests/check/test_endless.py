@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from ogive.compiler.driver.workspace import Program, Workspace, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, Workspace, check_text
 
 SECONDS = 5  # of the processor; most take a hundredth of that
 
 
-def within(text: str) -> Program:
+def within(text: str) -> CheckedProgram:
     """The check of a text, within the time that any short text takes."""
     start = time.process_time()
     program = check_text(text)

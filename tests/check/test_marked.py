@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ogive.compiler.driver.workspace import Program, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
 
 FILES = sorted((Path(__file__).parents[1] / "golden" / "marked").glob("*.arch"))
 CASES = [
@@ -34,7 +34,7 @@ def wanted(text: str) -> tuple[list[tuple[str, int, str]], list[str]]:
     return faults, facts
 
 
-def said(program: Program, fact: str) -> str:
+def said(program: CheckedProgram, fact: str) -> str:
     """What a program says where a fact is announced."""
     word, name, _ = fact.replace(":", " ", 1).split(" ", 2)
     found = program.models.get(name) or next(block for block in program.blocks if block.name == name)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ogive import stdlib
-from ogive.compiler.driver.workspace import Program, Workspace, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, Workspace, check_text
 from ogive.grammar.render import render, to_json
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.arch"))
@@ -71,7 +71,7 @@ def _characters(draw: st.DrawFn, text: str) -> str:
     return text[:at] + draw(st.text(max_size=3)) + text[at + draw(st.integers(0, 3)) :]
 
 
-def said(program: Program) -> tuple[object, ...]:
+def said(program: CheckedProgram) -> tuple[object, ...]:
     """All that a check says."""
     found = [(to_json(d), d.note, d.details, [(label.span.begin(), label.text) for label in d.labels])
              for d in program.diagnostics]  # fmt: skip

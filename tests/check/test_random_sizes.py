@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import ogive
 from check.random_programs import RandomProgram, programs
-from ogive.compiler.driver.workspace import Program, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.sizes import Unknown
 from ogive.mend import mend
 
@@ -17,13 +17,13 @@ SIZES = st.fixed_dictionaries({"b": st.integers(1, 2), "h": st.integers(1, 24), 
 MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def mended(program: RandomProgram) -> tuple[str, Program]:
+def mended(program: RandomProgram) -> tuple[str, CheckedProgram]:
     """The program with what helps say added to it."""
     done = mend(program.text, check_text, contracts=True)
     return done.text, done.program
 
 
-def shapes(program: Program, sizes: dict[str, int]) -> tuple[bool, list[tuple[int, ...]]]:
+def shapes(program: CheckedProgram, sizes: dict[str, int]) -> tuple[bool, list[tuple[int, ...]]]:
     """Whether the conditions of the model hold at these sizes, and the shapes of its outputs there."""
     definition = program.models["M"].ir.definition
     values: dict[Unknown, int] = {unknown: sizes[unknown.name] for unknown in definition.sizes}

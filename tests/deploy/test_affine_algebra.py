@@ -15,8 +15,8 @@ from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Graph, Init, Model, Node, Value, Weight
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.passes.conversion.graph import conversion
-from ogive.compiler.passes.conversion.scope import Scope
-from ogive.compiler.passes.weight_folding.affine import Affine, Term, after, identity
+from ogive.compiler.passes.conversion.scope import ConversionScope
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm, after, identity
 from ogive.compiler.passes.weight_folding.affine_sum import merge
 from ogive.compiler.passes.weight_folding.binding_time import scope_of_model
 from ogive.compiler.sizes import size
@@ -33,7 +33,7 @@ class Kernels:
     """Random weights of a scope, and what the scope computes of them."""
 
     def __init__(self, seed: int) -> None:
-        self.scope: Scope = scope_of_model()
+        self.scope: ConversionScope = scope_of_model()
         self.generator = torch.Generator().manual_seed(seed)
         self.tensors: dict[str, Tensor] = {}
 
@@ -61,22 +61,22 @@ class Kernels:
 
 
 @st.composite
-def terms(draw: st.DrawFn, channels: int) -> Term:
+def terms(draw: st.DrawFn, channels: int) -> ConvTerm:
     """The settings of a convolution; its kernel is filled in later."""
     groups = draw(st.sampled_from([1, 2, 4]))
     out = draw(st.sampled_from([4, 8]))
     window = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     stride, dilation = (draw(st.tuples(st.integers(1, 2), st.integers(1, 2))) for _ in range(2))
     pads = draw(st.tuples(st.tuples(SIDES, SIDES), st.tuples(SIDES, SIDES)))
-    return Term("x", channels, out, groups, window, stride, dilation, pads)
+    return ConvTerm("x", channels, out, groups, window, stride, dilation, pads)
 
 
-def filled(term: Term, numbers: Kernels) -> Term:
+def filled(term: ConvTerm, numbers: Kernels) -> ConvTerm:
     """The term with a random kernel."""
     return replace(term, kernel=numbers.weight(term.out, term.channels // term.groups, *term.window))
 
 
-def applied(term: Term, kernel: Tensor, bias: Tensor | None, border: Tensor | None, x: Tensor) -> Tensor:
+def applied(term: ConvTerm, kernel: Tensor, bias: Tensor | None, border: Tensor | None, x: Tensor) -> Tensor:
     """A term with explicit padding; the border is the kernel of one more channel of ones."""
     (top, bottom), (left, right) = term.pads
     padded = F.pad(x, (left, right, top, bottom))
@@ -89,7 +89,7 @@ def applied(term: Term, kernel: Tensor, bias: Tensor | None, border: Tensor | No
 
 @given(terms(4), st.data(), st.booleans(), st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_two_convolutions_are_one(first: Term, data: st.DataObject, biased: bool, seed: int) -> None:
+def test_two_convolutions_are_one(first: ConvTerm, data: st.DataObject, biased: bool, seed: int) -> None:
     numbers = Kernels(seed)
     second = data.draw(terms(first.out))
     first, second = filled(first, numbers), filled(second, numbers)
@@ -104,7 +104,7 @@ def test_two_convolutions_are_one(first: Term, data: st.DataObject, biased: bool
     check(numbers, both, x, [(first, b1), (second, b2)])
 
 
-def check(numbers: Kernels, both: Affine, x: Tensor, steps: list[tuple[Term, str | None]]) -> None:
+def check(numbers: Kernels, both: Affine, x: Tensor, steps: list[tuple[ConvTerm, str | None]]) -> None:
     """One term against the steps in turn."""
     (term,) = both.terms
     kernel, border, bias = numbers.values(term.kernel, term.border, both.bias)
@@ -117,7 +117,7 @@ def check(numbers: Kernels, both: Affine, x: Tensor, steps: list[tuple[Term, str
     torch.testing.assert_close(found, wanted, rtol=1e-11, atol=1e-11)
 
 
-def fitting(a: Term, b: Term) -> tuple[tuple[int, int], ...]:
+def fitting(a: ConvTerm, b: ConvTerm) -> tuple[tuple[int, int], ...]:
     """Paddings of b, as it begins, with which it gives the sizes of a."""
     settings_ = zip(a.window, a.dilation, a.pads, b.window, b.dilation, b.pads, strict=True)
     return tuple(
@@ -127,7 +127,7 @@ def fitting(a: Term, b: Term) -> tuple[tuple[int, int], ...]:
 
 @given(terms(4), terms(4), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_the_sum_of_two_convolutions_is_one(a: Term, b: Term, seed: int) -> None:
+def test_the_sum_of_two_convolutions_is_one(a: ConvTerm, b: ConvTerm, seed: int) -> None:
     b = replace(b, out=a.out, stride=a.stride, pads=fitting(a, b))
     assume(all(end >= 0 for _, end in b.pads))
     x = torch.randn(2, 4, 11, 12, dtype=torch.float64)

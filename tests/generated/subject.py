@@ -19,7 +19,7 @@ from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, bound_sizes
 from ogive.backends.onnx_model.lower.specialize import Sizes
 from ogive.backends.onnx_model.verify import choices
-from ogive.backends.weights.paths import Slot
+from ogive.backends.weights.paths import WeightSlot
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.sizes import Unknown
@@ -60,7 +60,7 @@ class Subject:
     program: Program
     text: str
     model: Model
-    slots: Mapping[str, Slot]
+    slots: Mapping[str, WeightSlot]
     sizes: dict[Unknown, int] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=list)
     weights: dict[str, Numbers] = field(default_factory=dict)
@@ -237,7 +237,7 @@ def _floats(shape: tuple[int, ...], kind: str, rng: np.random.Generator) -> Numb
     return np.asarray(made, np.float64)
 
 
-def weight(path: str, slot: Slot, rng: np.random.Generator, kind: str) -> Numbers:
+def weight(path: str, slot: WeightSlot, rng: np.random.Generator, kind: str) -> Numbers:
     """Numbers of a weight, of which none is 0; variances are positive."""
     if slot.elem in ("int", "i32", "i64"):
         return np.asarray(rng.integers(0, 3, slot.shape))

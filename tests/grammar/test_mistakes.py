@@ -6,7 +6,7 @@ import pytest
 
 from ogive.grammar import tables
 from ogive.grammar.build import reducer
-from ogive.grammar.builder import Builder
+from ogive.grammar.builder import TreeBuilder
 from ogive.grammar.chunks import cut
 from ogive.grammar.engine import Engine, Stack
 from ogive.grammar.lexer import lex
@@ -29,7 +29,7 @@ def first_scene(text: str) -> Scene:
             copy = Stack(list(stack.states), list(stack.values), list(stack.starts))
             scenes.append(Scene(chunk, tokens, i, copy, tables.load()))  # type: ignore[arg-type]
 
-        Engine(tables.load(), tokens.items, reducer(Builder(chunk)), fault).run()
+        Engine(tables.load(), tokens.items, reducer(TreeBuilder(chunk)), fault).run()
     return scenes[0]
 
 

@@ -12,7 +12,7 @@ from ogive.compiler.ir.model import Definition, Graph, Instance, Model, Node, Va
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_text.printer import text
 from ogive.compiler.ir_text.reader import NotIR, read
-from ogive.compiler.ir_tools.verify import Broken, verify
+from ogive.compiler.ir_tools.verify import InvalidIR, verify
 from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.sizes import Unknown, size
 
@@ -81,7 +81,7 @@ def _elsewhere(node: Node) -> Node:
 def test_a_planted_fault_is_found(model: Model, fault: str) -> None:
     verify(model)
     words, change = FAULTS[fault]
-    with pytest.raises(Broken, match=words):
+    with pytest.raises(InvalidIR, match=words):
         verify(planted(model, change))
 
 
@@ -92,7 +92,7 @@ def test_a_fault_of_a_block_below_is_found(model: Model) -> None:
     members = tuple(
         replace(m, definition=broken(m.definition)) if isinstance(m, Instance) else m for m in model.definition.members
     )
-    with pytest.raises(Broken):
+    with pytest.raises(InvalidIR):
         verify(replace(model, definition=replace(model.definition, members=members)))
 
 

@@ -7,7 +7,7 @@ from math import prod
 from string import ascii_letters
 from typing import Any
 
-from ogive.compiler.ops.recipe import Atom, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisPattern, Side
 from reference.arrays import Array, broadcast, concat, contract, grid, pick, reshape, transpose
 from reference.reductions import REDUCERS
 from reference.world import Op
@@ -76,7 +76,7 @@ def put_together(names: Names, side: Side, pieces: list[Piece]) -> Array:
     return reshape(whole, names.shape(side))
 
 
-def moved(op: Op, recipe: Recipe, xs: Sequence[Array]) -> list[Array]:
+def moved(op: Op, recipe: AxisPattern, xs: Sequence[Array]) -> list[Array]:
     """The results of a pattern that only moves axes."""
     names = Names(op)
     pieces = [piece for side, x in zip(recipe.inputs, xs, strict=True) for piece in taken_apart(names, side, x)]
@@ -89,7 +89,7 @@ def rearrange(op: Op, *xs: Array) -> tuple[Array, ...]:
 
 def split(op: Op, x: Array) -> tuple[Array, ...]:
     """Several results; or one, whose first axis is unpacked."""
-    recipe: Recipe = op.attr("recipe")
+    recipe: AxisPattern = op.attr("recipe")
     results = moved(op, recipe, [x])
     if len(recipe.outputs) > 1:
         return tuple(results)

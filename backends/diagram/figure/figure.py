@@ -32,7 +32,7 @@ ARITY: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class WireSlot:
     """One wire of a tensor. `axis` says which wires are the same axis; a `dtype` wire carries an element type."""
 
     sid: str
@@ -43,11 +43,11 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class DrawnTensor:
     """A stack of wires, the first axis on top."""
 
     tid: str
-    slots: tuple[Slot, ...]
+    slots: tuple[WireSlot, ...]
     name: str = ""
     elem: str = "float"
     wrong: bool = False  # an error names this tensor
@@ -104,7 +104,7 @@ class Column:
 class Section:
     """`boundaries[i]` stands left of `columns[i]`; one more boundary ends it. Tensors are listed top to bottom."""
 
-    boundaries: tuple[tuple[Tensor, ...], ...]
+    boundaries: tuple[tuple[DrawnTensor, ...], ...]
     columns: tuple[Column, ...]
     title: str = ""
     outputs: tuple[str, ...] = ()  # the tensors at the end, in the order of the signature
@@ -118,7 +118,7 @@ class Section:
                 for body in op.bodies:
                     yield from body.walk()
 
-    def slots(self) -> Iterator[Slot]:
+    def slots(self) -> Iterator[WireSlot]:
         """All wires, bodies included; a wire once for each boundary that it crosses."""
         for boundary in self.boundaries:
             for tensor in boundary:

@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Size
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TextRun:
     """Characters on one baseline: 0 the line, 1 raised, -1 lowered."""
 
     text: str
@@ -29,26 +29,26 @@ SIGNS = {"+": " + ", "-": " − ", "*": "·", "/": "/", "//": "/", "%": " mod ",
 SUBSCRIPT = 0.72  # of the size of the line, and never below the least size of the theme
 
 
-def runs(text: str) -> tuple[Run, ...]:
+def runs(text: str) -> tuple[TextRun, ...]:
     """`x_t` and `b1` get a subscript, `n^2` a superscript; the rest stands on the line."""
-    found: list[Run] = []
+    found: list[TextRun] = []
     at = 0
     for match in re.finditer(_SHIFTED, text):
         if match.start() > at:
-            found.append(Run(text[at : match.start()]))
+            found.append(TextRun(text[at : match.start()]))
         low = "+" if match.group() == "₊" else match.group(1) or match.group(2)
-        found.append(Run(low, -1) if low else Run(match.group(3).strip("()"), 1))
+        found.append(TextRun(low, -1) if low else TextRun(match.group(3).strip("()"), 1))
         at = match.end()
     if at < len(text):
-        found.append(Run(text[at:]))
+        found.append(TextRun(text[at:]))
     return tuple(part for run in found for part in symbols(run))
 
 
-def symbols(run: Run) -> Iterator[Run]:
+def symbols(run: TextRun) -> Iterator[TextRun]:
     """The run, cut where other fonts are needed."""
     for part in re.split(f"([{SYMBOLS}]+)", run.text):
         if part:
-            yield Run(part, run.level, part[0] in SYMBOLS)
+            yield TextRun(part, run.level, part[0] in SYMBOLS)
 
 
 SYMBOLS = "⌊⌋⌈⌉∗✗∘ℂ∃∀∧∨∇𝔼★"

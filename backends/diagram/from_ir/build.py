@@ -14,7 +14,7 @@ from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving
 from ogive.backends.diagram.from_ir.columns import arrange
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, NORMS, Look, look, region_text, strided
 from ogive.backends.diagram.from_ir.links import completed, links_of
-from ogive.backends.diagram.from_ir.reroll import Run, folded, gathered, place_of, runs, turn
+from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, place_of, runs, turn
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import FaultAttrs, TapAttrs, UpdateAttrs
@@ -42,7 +42,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Builder:
+class FigureBuilder:
     """Builds the sections of one figure."""
 
     options: Options
@@ -72,7 +72,7 @@ class Builder:
 class _Scope:
     """A graph in the sizes of the figure, under a prefix that makes its names unique."""
 
-    builder: Builder
+    builder: FigureBuilder
     graph: Graph
     sizes: dict[Unknown, Size]
     prefix: str
@@ -105,7 +105,7 @@ class _Scope:
             at = run.end
         return [*found, *steps[at:]] if found else self.steps
 
-    def _loop(self, steps: Sequence[Step], run: Run) -> Step:
+    def _loop(self, steps: Sequence[Step], run: RepeatedRun) -> Step:
         oid, unite = self.builder.number(), self.builder.classes.unite
         body, inputs, values, counters = turn(steps, run, oid)
         for name, each in counters.items():

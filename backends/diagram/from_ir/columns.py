@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ogive.backends.diagram.figure.figure import Column, Link, Op, Section, Slot, Tensor
+from ogive.backends.diagram.figure.figure import Column, DrawnTensor, Link, Op, Section, WireSlot
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 
 
-class Numbers(Protocol):
+class OperationNames(Protocol):
     """Gives names to the diagram's own operations."""
 
     def number(self) -> str:
@@ -31,7 +31,7 @@ class _Lane:
 
 
 def arrange(
-    inputs: Sequence[Wires], steps: Sequence[Step], outputs: Sequence[str], classes: Classes, numbers: Numbers
+    inputs: Sequence[Wires], steps: Sequence[Step], outputs: Sequence[str], classes: Classes, numbers: OperationNames
 ) -> Section:
     """The steps in columns, between the inputs and the outputs."""
     return _Arrangement(list(steps), list(outputs), classes, numbers, inputs).section()
@@ -68,7 +68,7 @@ class _Arrangement:
     steps: list[Step]
     outputs: list[str]
     classes: Classes
-    numbers: Numbers
+    numbers: OperationNames
     inputs: Sequence[Wires]
     copies: int = 0
 
@@ -203,18 +203,18 @@ def _renamed(op: Op, names: dict[str, str]) -> Op:
     return replace(op, inputs=tuple(names[t] for t in op.inputs), links=links, enter=enter)
 
 
-def _boundary(lanes: Iterable[_Lane]) -> tuple[Tensor, ...]:
+def _boundary(lanes: Iterable[_Lane]) -> tuple[DrawnTensor, ...]:
     return tuple(_tensor(lane.wires) for lane in lanes)
 
 
-def _tensor(wires: Wires) -> Tensor:
+def _tensor(wires: Wires) -> DrawnTensor:
     """Labels are raw here: the label of the axis, or its size; the finished figure chooses among them."""
     slots = []
     for sid, axis in zip(wires.axes, wires.type.axes, strict=True):
         role = "pack" if axis.pack is not None else "axis"
         label = axis.label if axis.label and "." not in axis.label else ""  # not those of the axes in a pack
-        slots.append(Slot(sid, sid, label, str(axis), role))  # type: ignore[arg-type]
+        slots.append(WireSlot(sid, sid, label, str(axis), role))  # type: ignore[arg-type]
     if wires.dtype:
         elem = "" if wires.type.elem == "float" else wires.type.elem
-        slots.append(Slot(wires.dtype, wires.dtype, elem, "", "dtype"))
-    return Tensor(wires.tid, tuple(slots), wires.name, wires.type.elem)
+        slots.append(WireSlot(wires.dtype, wires.dtype, elem, "", "dtype"))
+    return DrawnTensor(wires.tid, tuple(slots), wires.name, wires.type.elem)

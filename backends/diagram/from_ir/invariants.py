@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ogive.backends.diagram.figure.figure import ARITY, Figure, Op, Section, Tensor
+from ogive.backends.diagram.figure.figure import ARITY, DrawnTensor, Figure, Op, Section
 
 
 def violations(figure: Figure) -> list[str]:
@@ -33,7 +33,7 @@ def section_violations(section: Section) -> list[str]:
     return found + _gaps(section)
 
 
-def _column(left: tuple[Tensor, ...], ops: tuple[Op, ...], right: tuple[Tensor, ...]) -> Iterator[str]:
+def _column(left: tuple[DrawnTensor, ...], ops: tuple[Op, ...], right: tuple[DrawnTensor, ...]) -> Iterator[str]:
     before, after = {t.tid: t for t in left}, {t.tid: t for t in right}
     consumed = [tid for op in ops for tid in op.inputs]
     made = [tid for op in ops for tid in op.outputs]
@@ -47,7 +47,7 @@ def _column(left: tuple[Tensor, ...], ops: tuple[Op, ...], right: tuple[Tensor, 
         yield from _op(op, before, after)
 
 
-def _op(op: Op, before: dict[str, Tensor], after: dict[str, Tensor]) -> Iterator[str]:
+def _op(op: Op, before: dict[str, DrawnTensor], after: dict[str, DrawnTensor]) -> Iterator[str]:
     left = Counter(sid for link in op.links for sid in link.left)
     right = Counter(sid for link in op.links for sid in link.right)
     wanted = Counter(slot.sid for tid in op.inputs if tid in before for slot in before[tid].slots)

@@ -8,7 +8,7 @@ from ogive.backends.diagram.figure.figure import Link
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.recipe import Place, Side, components
+from ogive.compiler.ops.recipe import AxisGroup, Side, components
 
 Links = list[Link]
 Operands = Sequence[Wires | None]
@@ -81,7 +81,7 @@ def einsum(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     return links + [Link("fresh", (), (sid,)) for name, sids in right.items() if name not in left for sid in sids]
 
 
-def _name(place: Place) -> str | None:
+def _name(place: AxisGroup) -> str | None:
     return place.atoms[0].name if not place.joined and len(place.atoms) == 1 else None
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ogive.backends.diagram.figure.figure import AxisRow, Column, Figure, Op, Section, Slot, Tensor
+from ogive.backends.diagram.figure.figure import AxisRow, Column, DrawnTensor, Figure, Op, Section, WireSlot
 from ogive.backends.diagram.figure.labels import size_label
-from ogive.backends.diagram.from_ir.build import Builder, Options
+from ogive.backends.diagram.from_ir.build import FigureBuilder, Options
 from ogive.compiler.driver.interpreter_limits import deep_recursion
 from ogive.compiler.ir.attributes import AssumeAttrs
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.compare import Change
-from ogive.compiler.sizes import Compare, Unknown, size
+from ogive.compiler.sizes import SizeComparison, Unknown, size
 
 SHORT = 5  # characters of a size that a model shows in symbols, like 4d
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
@@ -30,7 +30,7 @@ def figure_of(
 
     `marks` are the changes of its nodes, where it is two graphs merged (compiler.compare).
     """
-    builder = Builder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}),
+    builder = FigureBuilder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}),
                       numbers={unknown: size(number) for unknown, number in (numbers or {}).items()})  # fmt: skip
     with deep_recursion():
         section = builder.definition(definition)
@@ -52,7 +52,7 @@ def figure_of_model(model: Model, options: Options | None = None) -> Figure:
 def divisions(definition: Definition) -> Iterable[tuple[str, str]]:
     """What divides what, so that a quotient needs no floor."""
     for condition in (*definition.conditions, *definition.facts):
-        if isinstance(condition, Compare) and condition.op == "==" and str(condition.right) == "0":
+        if isinstance(condition, SizeComparison) and condition.op == "==" and str(condition.right) == "0":
             left = str(condition.left)
             if left.count("%") == 1:
                 whole, part = (side.strip() for side in left.split("%"))
@@ -69,7 +69,7 @@ def described(name: str, section: Section) -> str:
     return f"{name}: from {first} to {last}, by {shown or 'nothing'}."
 
 
-def _words(tensor: Tensor) -> str:
+def _words(tensor: DrawnTensor) -> str:
     axes = ", ".join(slot.label for slot in tensor.slots if slot.role != "dtype")
     return f"{tensor.name + ' ' if tensor.name else ''}[{axes}]"
 
@@ -77,7 +77,7 @@ def _words(tensor: Tensor) -> str:
 class _Finish:
     """Names for axes, and the label of each wire: its name where that says more than its size."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: FigureBuilder) -> None:
         self.builder = builder
         self.sizes: dict[str, set[str]] = {}  # label of an axis: the sizes that it has somewhere
         self.labels: dict[str, set[str]] = {}  # an axis: the labels that it has somewhere
@@ -107,10 +107,10 @@ class _Finish:
     def _op(self, op: Op) -> Op:
         return replace(op, bodies=tuple(map(self.section, op.bodies))) if op.bodies else op
 
-    def _tensor(self, tensor: Tensor) -> Tensor:
+    def _tensor(self, tensor: DrawnTensor) -> DrawnTensor:
         return replace(tensor, slots=tuple(map(self._slot, tensor.slots)))
 
-    def _slot(self, slot: Slot) -> Slot:
+    def _slot(self, slot: WireSlot) -> WireSlot:
         if slot.role == "dtype":
             return replace(slot, axis="")
         size = self._size(slot)
@@ -120,7 +120,7 @@ class _Finish:
             self.used.setdefault((axis, label), size)
         return replace(slot, axis=axis, label=label, size=size)
 
-    def _size(self, slot: Slot) -> str:
+    def _size(self, slot: WireSlot) -> str:
         """What stands on the wire or in the legend; in numbers where symbols would be long and the model has them."""
         text = size_label(slot.size, self.builder.divides)
         known = self.builder.sizes.get(slot.size)
@@ -128,7 +128,7 @@ class _Finish:
             return text
         return size_label(known.subs(self.builder.numbers), self.builder.divides)
 
-    def _label(self, slot: Slot, size: str) -> str:
+    def _label(self, slot: WireSlot, size: str) -> str:
         if slot.role == "pack" or slot.size.isdigit() or slot.size.isidentifier():
             named = slot.label and slot.size.isidentifier() and len(self.sizes.get(slot.label, ())) == 1
             return slot.label if named else size

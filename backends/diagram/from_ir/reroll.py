@@ -24,7 +24,7 @@ Counters = dict[str, tuple[str, ...]]  # what each counter is in the copies
 
 
 @dataclass(slots=True)
-class Run:
+class RepeatedRun:
     """Steps from `start` on that are `count` copies of `length` steps."""
 
     start: int
@@ -55,13 +55,13 @@ def gathered(steps: Sequence[Step]) -> list[Step]:
     return [*(step for step in steps if id(step) not in known), *found]
 
 
-def runs(steps: Sequence[Step], outputs: Sequence[str]) -> list[Run]:
+def runs(steps: Sequence[Step], outputs: Sequence[str]) -> list[RepeatedRun]:
     """The runs that are drawn once, from the first on."""
     keys = [shape(step) for step in steps]
     hashes = [hash(key) for key in keys]
     heavy = [step.op.learned or bool(step.op.bodies) or step.callee is not None for step in steps]
-    found: list[Run] = []
-    latest: dict[int, list[Run]] = {}  # by length
+    found: list[RepeatedRun] = []
+    latest: dict[int, list[RepeatedRun]] = {}  # by length
     for at in range(len(steps)):
         for length in range(1, min(LONGEST, (len(steps) - at) // 2) + 1):
             if hashes[at] == hashes[at + length] and any(heavy[at : at + length]) and not _inside(latest, at, length):
@@ -73,7 +73,7 @@ def runs(steps: Sequence[Step], outputs: Sequence[str]) -> list[Run]:
     return _chosen(steps, found)
 
 
-def _inside(latest: dict[int, list[Run]], at: int, length: int) -> bool:
+def _inside(latest: dict[int, list[RepeatedRun]], at: int, length: int) -> bool:
     """Whether a run from here on is the rest of one that begins earlier, or takes copies of equal steps together."""
     for of, earlier in latest.items():
         if length % of == 0:
@@ -84,16 +84,16 @@ def _inside(latest: dict[int, list[Run]], at: int, length: int) -> bool:
     return False
 
 
-def _chosen(steps: Sequence[Step], found: list[Run]) -> list[Run]:
+def _chosen(steps: Sequence[Step], found: list[RepeatedRun]) -> list[RepeatedRun]:
     """Runs that do not overlap: first those of equal copies that hand on little, of these the longest."""
 
-    def key(run: Run) -> tuple[bool, int, int, int, bool, int]:
+    def key(run: RepeatedRun) -> tuple[bool, int, int, int, bool, int]:
         late = steps[run.start].callee is None  # a turn begins with a block, where it may begin anywhere
         return (
             not run.alike, len(run.carried), -run.length * run.count, run.length, late, run.start,
         )  # fmt: skip
 
-    taken: list[Run] = []
+    taken: list[RepeatedRun] = []
     for run in sorted(found, key=key):
         if all(run.end <= other.start or other.end <= run.start for other in taken):
             taken.append(run)
@@ -103,8 +103,8 @@ def _chosen(steps: Sequence[Step], found: list[Run]) -> list[Run]:
 def _run(
     steps: Sequence[Step], keys: list[tuple[object, ...]], hashes: list[int], at: int, length: int,
     outputs: Sequence[str],
-) -> Run | None:  # fmt: skip
-    run = Run(at, length, 1)
+) -> RepeatedRun | None:  # fmt: skip
+    run = RepeatedRun(at, length, 1)
     while run.end + length <= len(steps) and hashes[run.end : run.end + length] == hashes[at : at + length]:
         before = run.end - length
         if keys[run.end : run.end + length] != keys[at : at + length]:
@@ -139,7 +139,7 @@ def _carried(steps: Sequence[Step], a: int, length: int) -> dict[tuple[int, int]
     return found or None
 
 
-def _sound(steps: Sequence[Step], run: Run, outputs: Sequence[str]) -> bool:
+def _sound(steps: Sequence[Step], run: RepeatedRun, outputs: Sequence[str]) -> bool:
     """Whether nothing outside reads what only a copy knows, and whether enough copies fold their numbers."""
     last = run.end - run.length
     inner = {w.tid: i for i in range(run.start, run.end) for w in steps[i].outs}
@@ -155,7 +155,7 @@ def _sound(steps: Sequence[Step], run: Run, outputs: Sequence[str]) -> bool:
     return run.count > 2 or not any(_differing(steps, run))
 
 
-def _differing(steps: Sequence[Step], run: Run) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _differing(steps: Sequence[Step], run: RepeatedRun) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """(step of a copy, name, values): what is not the same number in all copies."""
     for k in range(run.length):
         copies = [steps[run.start + n * run.length + k] for n in range(run.count)]
@@ -171,7 +171,7 @@ def _axes(step: Step) -> list[tuple[str, str]]:
     return [(axis.label or "", str(axis)) for w in (*step.ins, *step.outs) for axis in w.type.axes]
 
 
-def turn(steps: Sequence[Step], run: Run, oid: str) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
+def turn(steps: Sequence[Step], run: RepeatedRun, oid: str) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
     """One turn of a run: its steps, what enters it, which value of the source each of these stands for, the legend."""
     names: dict[tuple[str, ...], str] = {}
     for _, label, values in _differing(steps, run):
@@ -190,7 +190,12 @@ def turn(steps: Sequence[Step], run: Run, oid: str) -> tuple[list[Step], list[Wi
 
 
 def _turned(
-    step: Step, k: int, steps: Sequence[Step], run: Run, names: dict[tuple[str, ...], str], enters: dict[str, str]
+    step: Step,
+    k: int,
+    steps: Sequence[Step],
+    run: RepeatedRun,
+    names: dict[tuple[str, ...], str],
+    enters: dict[str, str],
 ) -> Step:
     copies = [steps[run.start + n * run.length + k] for n in range(run.count)]
     texts = [tuple(value for _, value in each) for each in zip(*map(numbers, copies), strict=True)]
@@ -212,7 +217,9 @@ def _star(paths: list[str]) -> str:
     return ".".join(each[0] if len(set(each)) == 1 else "*" for each in parts)
 
 
-def _sized(wires: Wires, like: Wires, steps: Sequence[Step], run: Run, names: dict[tuple[str, ...], str]) -> Wires:
+def _sized(
+    wires: Wires, like: Wires, steps: Sequence[Step], run: RepeatedRun, names: dict[tuple[str, ...], str]
+) -> Wires:
     """The wires with counters in place of sizes that are not the same in all copies."""
     if not names:
         return wires
@@ -240,7 +247,7 @@ def _counter(label: str, taken: set[str]) -> str:
     return name
 
 
-def place_of(steps: Sequence[Step], run: Run) -> str:
+def place_of(steps: Sequence[Step], run: RepeatedRun) -> str:
     """Where the copies stand in the model: `stages.0.blocks.1–2`."""
     for k in range(run.length):
         paths = [steps[run.start + n * run.length + k].op.attr("path").split(".") for n in (0, run.count - 1)]
@@ -250,6 +257,6 @@ def place_of(steps: Sequence[Step], run: Run) -> str:
     return ""
 
 
-def folded(op: Op, run: Run) -> Op:
+def folded(op: Op, run: RepeatedRun) -> Op:
     """The operation that stands for a run."""
     return replace(op, glyph="repeat", text=f"×{run.count}", attrs=(("carry", "0"), ("copies", str(run.count))))

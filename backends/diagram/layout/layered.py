@@ -56,7 +56,7 @@ class Point:
 
 
 @dataclass(slots=True)
-class Line:
+class EdgeLine:
     """An edge at one level: its points from top to bottom; `key` names the value at the ports of groups."""
 
     points: list[Point]
@@ -70,7 +70,7 @@ class Level:
     """What stands in one frame: its layers, and where edges enter and leave it."""
 
     layers: list[list[Point]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[EdgeLine] = field(default_factory=list)
     ins: dict[str, Point] = field(default_factory=dict)
     outs: dict[str, Point] = field(default_factory=dict)
     width: float = 0.0
@@ -192,7 +192,7 @@ def _lines(level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]], theme
             lower.before.append(upper)
         for point in between:
             level.layers[point.layer].append(point)
-        level.lines.append(Line(way, edge.source, b.box is not None, edge.change))
+        level.lines.append(EdgeLine(way, edge.source, b.box is not None, edge.change))
 
 
 def _order(layers: list[list[Point]]) -> None:
@@ -321,7 +321,7 @@ def _box(point: Point, x: float, y: float, theme: Theme) -> Iterable[tuple[Item 
     )
 
 
-def _edge(line: Line, level: Level, theme: Theme) -> Iterable[Item]:
+def _edge(line: EdgeLine, level: Level, theme: Theme) -> Iterable[Item]:
     first, last = line.points[0], line.points[-1]
     x, y = _port(first, line.key, "bottom"), level.tops[first.layer] + first.height if first.box else 0.0
     commands: list[Command] = [("M", (x, y))]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.diagram.figure.figure import Link, Op, Section, Tensor
+from ogive.backends.diagram.figure.figure import DrawnTensor, Link, Op, Section
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon, rectangle
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.placement import Piece, Placed
+from ogive.backends.diagram.layout.placement import OpDrawing, Placed
 from ogive.backends.diagram.layout.route import Jump, routes, width
 
 Rows = Callable[[Section, Theme, Mapping[str, float] | None, frozenset[str] | None], "list[Placed]"]
@@ -42,12 +42,14 @@ class _Stack:
         return any(not placed.last for placed, _ in self.rows)
 
 
-def nested(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme, rows: Rows, paint: Paint) -> Piece:
+def nested(
+    op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], theme: Theme, rows: Rows, paint: Paint
+) -> OpDrawing:
     """The drawing of an operation around the drawings of its bodies."""
     lanes = [link for link in op.links if link.kind in LANES]
     top = theme.band + (14 if op.glyph == "scan" and op.attr("carry") != "0" else 0)
     stack = _stacked(op, left, right, top + len(lanes) * theme.pitch, theme, rows)
-    made = Piece(0, stack.height, {}, {})
+    made = OpDrawing(0, stack.height, {}, {})
     heights = {sid: top + (i + 0.6) * theme.pitch for i, link in enumerate(lanes) for sid in (*link.left, *link.right)}
     _ports(made.left, [left[t] for t in op.inputs], op.enter, stack.ins, heights, theme)
     start = min(made.left.values(), default=0.0)  # of results that no wire inside leads to: those of a gradient
@@ -78,7 +80,9 @@ def nested(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: The
     return made
 
 
-def _stacked(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], top: float, theme: Theme, rows: Rows) -> _Stack:
+def _stacked(
+    op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], top: float, theme: Theme, rows: Rows
+) -> _Stack:
     stack = _Stack(top)
     above = _reserved(op, left, right, theme)
     labels = {s.sid: s.label for t in left.values() for s in t.slots}
@@ -100,7 +104,7 @@ def _stacked(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], top: flo
     return stack
 
 
-def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: Theme) -> dict[str, float]:
+def _reserved(op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], theme: Theme) -> dict[str, float]:
     """Room over the tensors of a body whose outer tensors have more axes than they."""
     inner = {i: o for o, i in op.enter} | dict(op.leave)
     past = {sid for link in op.links if link.kind in LANES for sid in (*link.left, *link.right)}
@@ -117,7 +121,7 @@ def _reserved(op: Op, left: dict[str, Tensor], right: dict[str, Tensor], theme: 
 
 
 def _ports(
-    ports: dict[str, float], tensors: list[Tensor], pairs: Iterable[tuple[str, str]], inside: dict[str, float],
+    ports: dict[str, float], tensors: list[DrawnTensor], pairs: Iterable[tuple[str, str]], inside: dict[str, float],
     lanes: dict[str, float], theme: Theme, start: float = 0.0,
 ) -> None:  # fmt: skip
     """Each outer tensor stands where its wires go on inside; what stops at the edge finds room over or under them.
@@ -198,7 +202,7 @@ def _frames(stack: _Stack, start: float, stop: float, theme: Theme) -> Iterable[
         yield Text(start, top - 6, title, theme.small, "caption", wide)
 
 
-def _frame(op: Op, made: Piece, theme: Theme) -> list[Item]:
+def _frame(op: Op, made: OpDrawing, theme: Theme) -> list[Item]:
     """A plate with a title; or tall bold brackets with the count of the turns."""
     wide = text_width(op.text, theme.label, theme.least, True, plain=True)
     items: list[Item] = [Text(EDGE, 14, op.text, theme.label, "title", wide)]
@@ -219,7 +223,7 @@ def _bracket(x: float, height: float, hook: float) -> tuple[Command, ...]:
             ("C", (x, height - 12, x, height - 6, x + hook, height - 1)))  # fmt: skip
 
 
-def _arc(made: Piece, theme: Theme) -> list[Item]:
+def _arc(made: OpDrawing, theme: Theme) -> list[Item]:
     """What is carried comes back: an arc over the body, its arrow to the left."""
     y, a, b = theme.band + 4.0, 13.0, made.width - 13.0
     curve: tuple[Command, ...] = (("M", (b, y + 14)), ("C", (b, y + 4, b - 4, y, b - 12, y)), ("L", (a + 12, y)),

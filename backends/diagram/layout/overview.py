@@ -58,7 +58,7 @@ def overview(
     """The overview of a definition, `depth` levels of blocks open, and those named in `open`."""
     made = Overview(name or definition.block.rsplit(".", 1)[-1])
     known = {unknown: size_of(number) for unknown, number in (numbers or {}).items()}
-    walk = _Walk(made, list(divisions(definition)), open, known)
+    walk = _OverviewWalk(made, list(divisions(definition)), open, known)
     ends = {}
     for value in definition.graph.inputs:
         made.boxes.append(Box(walk.name(), value.hint or value.name, "input"))
@@ -73,7 +73,7 @@ def overview(
 
 
 @dataclass(slots=True)
-class _Walk:
+class _OverviewWalk:
     made: Overview
     divides: list[tuple[str, str]]
     open: frozenset[str]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ogive.backends.diagram.figure.figure import Change, Op, Section, Slot, Tensor
+from ogive.backends.diagram.figure.figure import Change, DrawnTensor, Op, Section, WireSlot
 from ogive.backends.diagram.figure.geometry import Command, Group, Item, Path, Text, joined, line, moved
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.nested import Rows, nested
-from ogive.backends.diagram.layout.placement import Gap, Piece, Placed
+from ogive.backends.diagram.layout.placement import Gap, OpDrawing, Placed
 from ogive.backends.diagram.layout.route import Jump, Routes, routes, width
 from ogive.backends.diagram.layout.row_connectors import hooks
 from ogive.backends.diagram.layout.solve import heights
@@ -23,7 +23,7 @@ NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links a
 
 def place(
     section: Section, theme: Theme, above: Mapping[str, float] | None = None, known: frozenset[str] | None = None,
-    *, rows: Rows, pieces: Mapping[str, Piece] | None = None, ends: bool | None = None,
+    *, rows: Rows, pieces: Mapping[str, OpDrawing] | None = None, ends: bool | None = None,
 ) -> Placed:  # fmt: skip
     """Find a place for everything.
 
@@ -66,7 +66,7 @@ def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[s
         yield new
 
 
-def _born(section: Section, tensor: Tensor, at: int) -> bool:
+def _born(section: Section, tensor: DrawnTensor, at: int) -> bool:
     """Whether a tensor comes from the column before this one, so that its labels stand there."""
     return at > 0 and tensor.tid not in {t.tid for t in section.boundaries[at - 1]}
 
@@ -187,7 +187,9 @@ def _change(ends: _Ends) -> Change:
     return ""
 
 
-def _run(placed: Placed, ends: _Ends, slot: Slot, y: float, ways: list[tuple[Routes, Routes]]) -> tuple[Command, ...]:
+def _run(
+    placed: Placed, ends: _Ends, slot: WireSlot, y: float, ways: list[tuple[Routes, Routes]]
+) -> tuple[Command, ...]:
     first, last = placed.gaps[ends.born], placed.gaps[ends.dies]
     x = first.start
     commands: list[Command] = []

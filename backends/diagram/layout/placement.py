@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ogive.backends.diagram.figure.figure import Section, Tensor
+from ogive.backends.diagram.figure.figure import DrawnTensor, Section
 from ogive.backends.diagram.figure.geometry import Item
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.route import Jump, crossings
 
 
 @dataclass(slots=True)
-class Piece:
+class OpDrawing:
     """The drawing of one operation in its own coordinates, (0, 0) at its upper left."""
 
     width: float
@@ -49,7 +49,7 @@ class Placed:
 
     section: Section
     theme: Theme
-    pieces: dict[str, Piece]
+    pieces: dict[str, OpDrawing]
     heights: Heights
     gaps: list[Gap] = field(default_factory=list)
     labelled: list[set[str]] = field(default_factory=list)
@@ -65,6 +65,6 @@ class Placed:
         ops = [op.oid for column in self.section.columns for op in column.ops]
         return here + sum(body.crossings for oid in ops for body, _, _ in self.pieces[oid].bodies)
 
-    def middle(self, tensor: Tensor) -> float:
+    def middle(self, tensor: DrawnTensor) -> float:
         """The height of the middle of a tensor."""
         return self.heights.tensors[tensor.tid] + max(len(tensor.slots) - 1, 0) * self.theme.pitch / 2

@@ -10,17 +10,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ogive.backends.diagram.figure.figure import Op, Section, Tensor
+from ogive.backends.diagram.figure.figure import DrawnTensor, Op, Section
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.placement import Heights, Piece
+from ogive.backends.diagram.layout.placement import Heights, OpDrawing
 
 SWEEPS = 4
 
 
 @dataclass(slots=True)
-class _Solver:
+class _LayoutSolver:
     section: Section
-    pieces: dict[str, Piece]
+    pieces: dict[str, OpDrawing]
     theme: Theme
     above: dict[str, float]  # room that a tensor needs over its first wire
     thread: dict[str, int] = field(default_factory=dict)
@@ -35,9 +35,11 @@ class _Solver:
         return self.count
 
 
-def heights(section: Section, pieces: dict[str, Piece], theme: Theme, above: dict[str, float] | None = None) -> Heights:
+def heights(
+    section: Section, pieces: dict[str, OpDrawing], theme: Theme, above: dict[str, float] | None = None
+) -> Heights:
     """Heights from 0 downwards."""
-    solver = _Solver(section, pieces, theme, above or {})
+    solver = _LayoutSolver(section, pieces, theme, above or {})
     _threads(solver)
     at = _solve(solver, _slices(solver))
     tensors = {t.tid: at[solver.thread[t.tid]] + solver.offset[t.tid] for b in section.boundaries for t in b}
@@ -45,7 +47,7 @@ def heights(section: Section, pieces: dict[str, Piece], theme: Theme, above: dic
     return Heights(tensors, ops)
 
 
-def _threads(solver: _Solver) -> None:
+def _threads(solver: _LayoutSolver) -> None:
     for tensor in solver.section.boundaries[0]:
         solver.order.append(solver.new(tensor.tid))
     for at, column in enumerate(solver.section.columns):
@@ -57,7 +59,9 @@ def _threads(solver: _Solver) -> None:
         _insert(solver, solver.section.boundaries[at + 1], column.ops)
 
 
-def _op(solver: _Solver, op: Op, left: dict[str, Tensor], rank: dict[str, int], right: dict[str, Tensor]) -> None:
+def _op(
+    solver: _LayoutSolver, op: Op, left: dict[str, DrawnTensor], rank: dict[str, int], right: dict[str, DrawnTensor]
+) -> None:
     piece = solver.pieces[op.oid]
     if op.inputs:
         first = left[min(op.inputs, key=rank.__getitem__)]
@@ -74,7 +78,7 @@ def _op(solver: _Solver, op: Op, left: dict[str, Tensor], rank: dict[str, int], 
             solver.new(tid)
 
 
-def _shift(tensor: Tensor, ports: dict[str, float], pitch: float) -> float:
+def _shift(tensor: DrawnTensor, ports: dict[str, float], pitch: float) -> float:
     """How far above a tensor the operation stands so that most of the tensor's wires are straight."""
     shifts = [i * pitch - ports[slot.sid] for i, slot in enumerate(tensor.slots) if slot.sid in ports]
     if not shifts:
@@ -84,7 +88,7 @@ def _shift(tensor: Tensor, ports: dict[str, float], pitch: float) -> float:
     return next(s for s in shifts if counted[round(s, 3)] == best)
 
 
-def _insert(solver: _Solver, boundary: tuple[Tensor, ...], ops: tuple[Op, ...]) -> None:
+def _insert(solver: _LayoutSolver, boundary: tuple[DrawnTensor, ...], ops: tuple[Op, ...]) -> None:
     """New threads come under what stands over them."""
     known = set(solver.order)
     before: int | None = None
@@ -102,12 +106,12 @@ def _insert(solver: _Solver, boundary: tuple[Tensor, ...], ops: tuple[Op, ...]) 
 Slice = list[tuple[int, float, float, bool]]  # thread, top, bottom (from the thread's height), is it an operation
 
 
-def _slices(solver: _Solver) -> list[Slice]:
+def _slices(solver: _LayoutSolver) -> list[Slice]:
     """What stands over what, in each boundary and in each column."""
     pitch = solver.theme.pitch
     found: list[Slice] = []
 
-    def lane(tensor: Tensor) -> tuple[int, float, float, bool]:
+    def lane(tensor: DrawnTensor) -> tuple[int, float, float, bool]:
         top = solver.offset[tensor.tid]
         bottom = top + max(len(tensor.slots) - 1, 0) * pitch
         return solver.thread[tensor.tid], top - solver.above.get(tensor.tid, 0), bottom, False
@@ -129,7 +133,7 @@ def _slices(solver: _Solver) -> list[Slice]:
     return found
 
 
-def _solve(solver: _Solver, slices: list[Slice]) -> dict[int, float]:
+def _solve(solver: _LayoutSolver, slices: list[Slice]) -> dict[int, float]:
     theme = solver.theme
     apart = {(False, False): theme.between, (False, True): 10.0, (True, False): 28.0, (True, True): 8.0}
     least: dict[int, dict[int, float]] = {}
@@ -148,7 +152,9 @@ def _solve(solver: _Solver, slices: list[Slice]) -> dict[int, float]:
     return at
 
 
-def _settle(solver: _Solver, slices: list[Slice], least: dict[int, dict[int, float]], at: dict[int, float]) -> None:
+def _settle(
+    solver: _LayoutSolver, slices: list[Slice], least: dict[int, dict[int, float]], at: dict[int, float]
+) -> None:
     """Let threads sink to where their wires go, as far as what stands under them leaves room."""
     under: dict[int, list[tuple[int, float]]] = {}
     for thread, uppers in least.items():
@@ -169,7 +175,7 @@ def _settle(solver: _Solver, slices: list[Slice], least: dict[int, dict[int, flo
             at[thread] = max(at[thread], min(pulls[(len(pulls) - 1) // 2], most))
 
 
-def _wishes(solver: _Solver) -> dict[int, list[tuple[int, float]]]:
+def _wishes(solver: _LayoutSolver) -> dict[int, list[tuple[int, float]]]:
     """For each thread, others and how far under them it would stand so that the wires between them are straight."""
     found: dict[int, list[tuple[int, float]]] = {}
     for at, column in enumerate(solver.section.columns):

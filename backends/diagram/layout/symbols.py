@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ogive.backends.diagram.figure.figure import Op, Slot, Tensor
+from ogive.backends.diagram.figure.figure import DrawnTensor, Op, WireSlot
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.placement import Piece
+from ogive.backends.diagram.layout.placement import OpDrawing
 from ogive.backends.diagram.layout.shapes import SHAPES, Area
 
 FLAT = ("join", "split", "through", "drop", "fresh", "retype")  # on one line
@@ -23,7 +23,7 @@ CAT = 9.0  # between the ends of a bar across tensors: two of them fit in one ro
 
 
 @dataclass(slots=True)
-class Row:
+class SymbolRow:
     """A group of links that stands on its own: so many wires on the left, so many on the right."""
 
     kind: str
@@ -41,7 +41,7 @@ class Row:
         return max(height - 2 * self.pitch, 0) if self.kind == "cat" else height
 
 
-def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> Piece:
+def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTensor], theme: Theme) -> OpDrawing:
     """The drawing of an operation without a body."""
     rows = _rows(op, left, right, theme)
     target = next((row for row in rows if row.kind == "target"), None)
@@ -53,7 +53,7 @@ def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     area = SHAPES[op.glyph if target else "wires"](op, _lefts(target), _rights(target), theme)
     core_width = area.width
     width = max(core_width, _rows_width(rows), _float_width(op, above, theme), 8.0)
-    made = Piece(width, 0, {}, {})
+    made = OpDrawing(width, 0, {}, {})
     y = top + 9
     for row in rows:
         if row is target:
@@ -69,11 +69,11 @@ def piece(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme
     return made
 
 
-def _lefts(target: Row | None) -> int:
+def _lefts(target: SymbolRow | None) -> int:
     return len(target.left) if target else 0
 
 
-def _rights(target: Row | None) -> int:
+def _rights(target: SymbolRow | None) -> int:
     return len(target.right) if target else 0
 
 
@@ -83,23 +83,24 @@ def _owned(item: Item, op: Op) -> Item:
     return replace(item, owner=op.oid, change=op.change)
 
 
-def _rows(op: Op, left: Mapping[str, Tensor], right: Mapping[str, Tensor], theme: Theme) -> list[Row]:
+def _rows(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTensor], theme: Theme) -> list[SymbolRow]:
     """The links in rows, in the order of the results; what has no result stands after what it stood under."""
     order_right = {sid: i for i, sid in enumerate(s.sid for t in op.outputs for s in right[t].slots)}
     order_left = {sid: i for i, sid in enumerate(s.sid for t in left if t in op.inputs for s in left[t].slots)}
-    rows: list[Row] = []
-    target = Row("target", [], [], 0, theme.pitch)
+    rows: list[SymbolRow] = []
+    target = SymbolRow("target", [], [], 0, theme.pitch)
     types = {s.sid for t in (*left.values(), *right.values()) for s in t.slots if s.role == "dtype"}
     ends = {sid for link in op.links if link.kind in ("in", "out") for sid in (*link.left, *link.right)}
     if op.glyph in ("float", "join") and ends <= types:
-        target = Row("retype", [], [], 0, theme.pitch)  # the symbol floats over the tensor, its type changes under it
+        # the symbol floats over the tensor, its type changes under it
+        target = SymbolRow("retype", [], [], 0, theme.pitch)
     for link in op.links:
         if link.kind in ("in", "out"):
             target.left += link.left
             target.right += link.right
             continue
         pitch = {"cup": CUP, "select": CUP, "cat": CAT}.get(link.kind, theme.pitch)
-        rows.append(Row(link.kind, list(link.left), list(link.right), 0, pitch))
+        rows.append(SymbolRow(link.kind, list(link.left), list(link.right), 0, pitch))
     if target.left or target.right:
         rows.append(target)
     for row in rows:
@@ -141,19 +142,19 @@ def _caption(op: Op) -> str:
     return "" if floats else (_sign(op) + op.caption).strip() if not op.above else op.caption
 
 
-def _rows_width(rows: list[Row]) -> float:
+def _rows_width(rows: list[SymbolRow]) -> float:
     wide = {"merge": 12, "unmerge": 12, "cat": 12, "uncat": 12, "regroup": 30, "cup": 14, "select": 18}
     return max((float(wide.get(row.kind, 8)) for row in rows), default=8.0)
 
 
 def _place(
-    made: Piece,
-    row: Row,
+    made: OpDrawing,
+    row: SymbolRow,
     y: float,
     width: float,
     core: float,
     area: Area,
-    slots: Mapping[str, Slot],
+    slots: Mapping[str, WireSlot],
     theme: Theme,
     glyph: str,
 ) -> None:  # fmt: skip
@@ -177,11 +178,11 @@ def _spread(count: int, middle: float, pitch: float) -> list[float]:
     return [middle + (i - (count - 1) / 2) * pitch for i in range(count)]
 
 
-def _wire(a: tuple[float, float], b: tuple[float, float], slot: Slot) -> Path:
+def _wire(a: tuple[float, float], b: tuple[float, float], slot: WireSlot) -> Path:
     return Path(line(a, b), "wire", axis=slot.axis)
 
 
-def _line(made: Piece, row: Row, y: float, width: float, slots: Mapping[str, Slot]) -> None:
+def _line(made: OpDrawing, row: SymbolRow, y: float, width: float, slots: Mapping[str, WireSlot]) -> None:
     made.left.update((sid, y) for sid in row.left)
     made.right.update((sid, y) for sid in row.right)
     dot = width / 2
@@ -203,7 +204,12 @@ def _line(made: Piece, row: Row, y: float, width: float, slots: Mapping[str, Slo
 
 
 def _cup(
-    made: Piece, row: Row, lefts: list[float], rights: list[float], width: float, slots: Mapping[str, Slot]
+    made: OpDrawing,
+    row: SymbolRow,
+    lefts: list[float],
+    rights: list[float],
+    width: float,
+    slots: Mapping[str, WireSlot],
 ) -> None:
     """Wires close in an arc: a sum of products; a lone wire ends at a dot, a sum."""
     if len(lefts) == 1:
@@ -224,7 +230,12 @@ def _cup(
 
 
 def _bar(
-    made: Piece, row: Row, lefts: list[float], rights: list[float], width: float, slots: Mapping[str, Slot]
+    made: OpDrawing,
+    row: SymbolRow,
+    lefts: list[float],
+    rights: list[float],
+    width: float,
+    slots: Mapping[str, WireSlot],
 ) -> None:
     """A thick bar: several wires on one side are one on the other; two bars where both sides are several."""
     ends = [*lefts, *rights]
@@ -243,13 +254,13 @@ def _bar(
 
 
 def _target(
-    made: Piece,
-    row: Row,
+    made: OpDrawing,
+    row: SymbolRow,
     y: float,
     width: float,
     core: float,
     area: Area,
-    slots: Mapping[str, Slot],
+    slots: Mapping[str, WireSlot],
     theme: Theme,
     glyph: str,
 ) -> None:  # fmt: skip
@@ -280,7 +291,7 @@ def arrow(x: float, y: float) -> Path:
     return Path((*line((x, y - 3), (x + 6, y), (x, y + 3)), ("Z", ())), "solid")
 
 
-def _foot(made: Piece, op: Op, theme: Theme) -> None:
+def _foot(made: OpDrawing, op: Op, theme: Theme) -> None:
     """The caption, under the glyph; struck through where it is what an operation was."""
     caption = _caption(op)
     wide = text_width(caption, theme.small, theme.least, plain=True)
@@ -291,7 +302,7 @@ def _foot(made: Piece, op: Op, theme: Theme) -> None:
     made.height += theme.small + 1
 
 
-def _float(made: Piece, op: Op, above: str, top: float, theme: Theme) -> None:
+def _float(made: OpDrawing, op: Op, above: str, top: float, theme: Theme) -> None:
     """The symbol that floats over the tensor between the tail and the head of an arrow, or over the dots of a join."""
     middle, y = made.width / 2, top - 4
     wide = text_width(above, theme.label, theme.least, plain=True)

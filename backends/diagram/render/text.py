@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ogive.backends.diagram.figure.figure import Figure, Op, Section, Tensor
+from ogive.backends.diagram.figure.figure import DrawnTensor, Figure, Op, Section
 
 
 def text(figure: Figure) -> str:
@@ -66,7 +66,7 @@ def _pad(lines: list[str], fills: dict[int, str]) -> None:
         lines[i] = line + fills.get(i, " ") * (width - len(line))
 
 
-def _data(lines: list[str], boundary: tuple[Tensor, ...], rows: dict[str, int]) -> None:
+def _data(lines: list[str], boundary: tuple[DrawnTensor, ...], rows: dict[str, int]) -> None:
     live = {rows[s.sid]: s for t in boundary for s in t.slots}
     _pad(lines, {})
     width = max((len(s.label) for s in live.values()), default=0) + 2

@@ -13,10 +13,10 @@ from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.compiler.ir.model import Const, Node
 
 if TYPE_CHECKING:
-    from ogive.backends.onnx_model.lower.interpreter import Frame, Walker
+    from ogive.backends.onnx_model.lower.interpreter import DefinitionFrame, Walker
 
 
-def lower(walker: Walker, frame: Frame, node: Node) -> str:
+def lower(walker: Walker, frame: DefinitionFrame, node: Node) -> str:
     """The derivative of a scalar region in its first input."""
     region, builder = node.regions[0], walker.builder
     values = walker.inputs(frame, node)

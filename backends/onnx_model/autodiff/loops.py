@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
+class LoweredLoop:
     """A loop as it was lowered. `body` gives the next states and the yields of a step, with their types."""
 
     node: Node
@@ -37,7 +37,7 @@ class Loop:
     body: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]]
 
 
-def backwards(walker: Walker, loop: Loop, flows: Mapping[str, str], hangs: Collection[str]) -> Mapping[str, str]:
+def backwards(walker: Walker, loop: LoweredLoop, flows: Mapping[str, str], hangs: Collection[str]) -> Mapping[str, str]:
     """What flows back to first states, slices and captures from what flows back to last states and yields."""
     graph, node, carry = walker.builder, loop.node, len(loop.starts)
     if walker.tape is not None:

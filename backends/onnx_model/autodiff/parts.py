@@ -10,7 +10,7 @@ from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.compiler.ir.types import Axis
-from ogive.compiler.ops.recipe import Atom, Place, Recipe
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
 from ogive.compiler.sizes import Size, size
 
 
@@ -66,11 +66,11 @@ def take(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """Added where the entries were taken; the axes of the index are one for this."""
     x, index = operand(noted.args), operand(noted.args, 1)
     axis, many = noted.node.attr("axis"), len(s.type(index).axes)
-    places = tuple(Place(((Atom(f"a{at}", item),),)) for at, item in enumerate(s.type(g).sizes))
+    places = tuple(AxisGroup(((Atom(f"a{at}", item),),)) for at, item in enumerate(s.type(g).sizes))
     lead, mine, rest = places[:axis], places[axis : axis + many], places[axis + many :]
-    one = Place((tuple(atom for place in mine for atom in place.atoms),))
-    flow = s.moved(g, Recipe((places,), ((*lead, one, *rest),)))
-    flat = s.moved(index, Recipe((mine,), ((one,),)))
+    one = AxisGroup((tuple(atom for place in mine for atom in place.atoms),))
+    flow = s.moved(g, AxisPattern((places,), ((*lead, one, *rest),)))
+    flat = s.moved(index, AxisPattern((mine,), ((one,),)))
     alone = len(s.type(x).axes) == 1
     return [s.apply("scatter_add", (s.filled(0.0, x), flat, flow), s.type(x), axis=axis, along=not alone), None]
 
@@ -100,7 +100,7 @@ def put(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 
 def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
     """The parts together again, zeros for those from which nothing flows."""
-    recipe: Recipe = noted.node.attr("recipe")
+    recipe: AxisPattern = noted.node.attr("recipe")
     given = [flow or s.filled(0.0, result) for flow, result in zip(flows, noted.results, strict=True)]
     if len(recipe.outputs) > 1:
         if any(place.joined for side in (*recipe.inputs, *recipe.outputs) for place in side):
@@ -109,7 +109,7 @@ def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
     side = recipe.outputs[0]
     axes = (Axis(size(len(given))), *s.type(given[0]).axes)
     whole = s.apply("stack", given, s.type(given[0]).with_axes(*axes), axis=0)
-    return [s.moved(whole, Recipe((side,), recipe.inputs))]
+    return [s.moved(whole, AxisPattern((side,), recipe.inputs))]
 
 
 def topk(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:

@@ -13,7 +13,7 @@ from ogive.backends.onnx_model.ops.context import Args
 from ogive.backends.onnx_model.ops.operands import operand, optional
 from ogive.compiler.ir.model import Const, Node, Scalar
 from ogive.compiler.ir.scalars import value_of
-from ogive.compiler.ops.recipe import Atom, Place, Recipe
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
 from ogive.compiler.sizes import Size, size
 
 ZERO = Const(0.0)
@@ -89,9 +89,9 @@ def norm(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 
 def by_pattern(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """A reduction by names: repeated along those that went, to the largest or smallest in equal parts."""
-    recipe: Recipe = noted.node.attr("recipe")
+    recipe: AxisPattern = noted.node.attr("recipe")
     op, x = noted.node.attr("op"), operand(noted.args)
-    back = Recipe(recipe.outputs, recipe.inputs)
+    back = AxisPattern(recipe.outputs, recipe.inputs)
     if op == "sum":
         return [s.moved(g, back, "expand")]
     if op == "mean":
@@ -174,13 +174,13 @@ def group_norm(s: Steps, node: Node, args: Args) -> str:
     atoms = [Atom(f"a{at}", item) for at, item in enumerate(s.type(x).sizes)]
     groups = Atom("groups", node.attr("groups"))
     inner = Atom("inner", atoms[1].size // groups.size)
-    behind = tuple(Place(((atom,),)) for atom in atoms[2:])
-    whole = (Place(((atoms[0],),)), Place(((groups, inner),)), *behind)
-    apart = (Place(((atoms[0],),)), Place(((groups,),)), Place(((inner,),)), *behind)
-    parts = s.moved(x, Recipe((whole,), (apart,)))
+    behind = tuple(AxisGroup(((atom,),)) for atom in atoms[2:])
+    whole = (AxisGroup(((atoms[0],),)), AxisGroup(((groups, inner),)), *behind)
+    apart = (AxisGroup(((atoms[0],),)), AxisGroup(((groups,),)), AxisGroup(((inner,),)), *behind)
+    parts = s.moved(x, AxisPattern((whole,), (apart,)))
     axes = list(range(2, len(apart)))
     gap = s.both("sub", parts, s.opened(s.mean(parts, axes), axes))
-    y = s.moved(_divided(s, gap, gap, axes, node), Recipe((apart,), (whole,)))
+    y = s.moved(_divided(s, gap, gap, axes, node), AxisPattern((apart,), (whole,)))
     return _scaled(s, args, y, [1])
 
 

@@ -15,7 +15,7 @@ from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ops import OPS, Trait
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.sizes import size
 
 ZERO = Const(0.0)
@@ -101,7 +101,7 @@ def _product(s: Steps, a: str, b: str) -> str:
 
 def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """The same product with the result in the place of the operand; repeated along an axis that was summed alone."""
-    recipe: Recipe = noted.node.attr("recipe")
+    recipe: AxisPattern = noted.node.attr("recipe")
     found: list[Flow] = []
     for at, side in enumerate(recipe.inputs):
         others = [i for i in range(len(recipe.inputs)) if i != at]
@@ -110,24 +110,24 @@ def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
         kept = tuple(place for place in side if any(atom.name in known for atom in place.atoms) or not place.atoms)
         if any(atom.name not in known for place in kept for atom in place.atoms):
             raise OnnxError("`grad` through `einsum` has no form in ONNX where part of an axis is summed alone")
-        flow = s.contracted([g, *(operand(noted.args, i) for i in others)], Recipe(have, (kept,)))
-        found.append(s.moved(flow, Recipe((kept,), (side,)), "expand"))
+        flow = s.contracted([g, *(operand(noted.args, i) for i in others)], AxisPattern(have, (kept,)))
+        found.append(s.moved(flow, AxisPattern((kept,), (side,)), "expand"))
     return found
 
 
 def rearrange(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """The other way round."""
-    recipe: Recipe = noted.node.attr("recipe")
+    recipe: AxisPattern = noted.node.attr("recipe")
     sides = (*recipe.inputs, *recipe.outputs)
     if len(sides) != 2 or any(place.joined for side in sides for place in side):
         raise OnnxError("`grad` through joined axes has no form in ONNX")
-    return [s.moved(g, Recipe(recipe.outputs, recipe.inputs))]
+    return [s.moved(g, AxisPattern(recipe.outputs, recipe.inputs))]
 
 
 def expand(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """The sum over the new axes."""
-    recipe: Recipe = noted.node.attr("recipe")
-    return [s.contracted([g], Recipe(recipe.outputs, recipe.inputs))]
+    recipe: AxisPattern = noted.node.attr("recipe")
+    return [s.contracted([g], AxisPattern(recipe.outputs, recipe.inputs))]
 
 
 def total(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:

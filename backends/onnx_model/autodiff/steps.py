@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ogive.backends.onnx_model.autodiff.tape import Noted
-from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.out_of_range import lowered
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.backends.onnx_model.ops.table import LOWER
 from ogive.compiler.ir.model import Const, Node, Value
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
 from ogive.compiler.sizes import Size, size
 
 ONE = size(1)
-UNIT = Place(((),))  # an axis of size 1
+UNIT = AxisGroup(((),))  # an axis of size 1
 
 Operand = str | Const
 Flow = str | None  # what flows back to an operand: nothing to a literal
@@ -27,7 +27,7 @@ Flow = str | None  # what flows back to an operand: nothing to a literal
 class Steps:
     """Writes operations into a graph, and notes them."""
 
-    graph: Builder
+    graph: OnnxBuilder
     note: Callable[[Noted], None]
 
     def type(self, x: Operand) -> TensorType:
@@ -78,14 +78,14 @@ class Steps:
 
     # --- axes -----------------------------------------------------------------------------------------------------
 
-    def moved(self, x: str, recipe: Recipe, op: str = "rearrange") -> str:
+    def moved(self, x: str, recipe: AxisPattern, op: str = "rearrange") -> str:
         """Axes brought into another order, dropped, added, merged: what a recipe with one side each says."""
         (side,) = recipe.outputs
         if recipe.inputs[0] == side:
             return x
         return self.apply(op, (x,), TensorType(self.type(x).elem, _axes(side)), recipe=recipe)
 
-    def contracted(self, xs: Sequence[str], recipe: Recipe) -> str:
+    def contracted(self, xs: Sequence[str], recipe: AxisPattern) -> str:
         """A product, summed over the axes that the result lacks."""
         return self.apply("einsum", xs, TensorType(self.type(xs[0]).elem, _axes(recipe.outputs[0])), recipe=recipe)
 
@@ -103,18 +103,18 @@ class Steps:
         """With axes of size 1 at these places of the result."""
         rest = iter(side := _places(self.type(x).sizes))
         whole = tuple(UNIT if at in places else next(rest) for at in range(len(side) + len(places)))
-        return self.moved(x, Recipe((side,), (whole,)))
+        return self.moved(x, AxisPattern((side,), (whole,)))
 
     def closed(self, x: str, places: Sequence[int]) -> str:
         """Without the axes at these places, which are of size 1."""
         whole = tuple(UNIT if at in places else place for at, place in enumerate(_places(self.type(x).sizes)))
-        return self.moved(x, Recipe((whole,), (tuple(place for place in whole if place is not UNIT),)))
+        return self.moved(x, AxisPattern((whole,), (tuple(place for place in whole if place is not UNIT),)))
 
     def spread(self, x: str, axes: Sequence[int], sizes: Sequence[Size]) -> str:
         """Repeated along axes of a result of these sizes."""
         whole = _places(sizes)
         kept = tuple(place for at, place in enumerate(whole) if at not in axes)
-        return self.moved(x, Recipe((kept,), (whole,)), "expand")
+        return self.moved(x, AxisPattern((kept,), (whole,)), "expand")
 
     def padded(self, x: str, axis: int, before: Size, after: Size) -> str:
         """With zeros at both ends of an axis."""
@@ -128,7 +128,7 @@ class Steps:
     def turned(self, x: str) -> str:
         """The last two axes in each other's place."""
         *lead, a, b = _places(self.type(x).sizes)
-        return self.moved(x, Recipe(((*lead, a, b),), ((*lead, b, a),)))
+        return self.moved(x, AxisPattern(((*lead, a, b),), ((*lead, b, a),)))
 
     def fitted(self, flow: str, want: Sequence[Size]) -> str:
         """Summed over the axes along which an operand of these sizes was repeated."""
@@ -167,7 +167,7 @@ def slope(make: Callable[[Steps, str, str, Noted], str]) -> Rule:
 
 def _places(sizes: Sequence[Size]) -> Side:
     """Each axis an elementary one."""
-    return tuple(Place(((Atom(f"a{at}", item),),)) for at, item in enumerate(sizes))
+    return tuple(AxisGroup(((Atom(f"a{at}", item),),)) for at, item in enumerate(sizes))
 
 
 def _axes(side: Side) -> tuple[Axis, ...]:

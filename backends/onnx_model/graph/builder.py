@@ -25,7 +25,7 @@ RANDOM = frozenset(("RandomNormalLike", "RandomUniformLike"))
 
 
 @dataclass(slots=True)
-class Builder:
+class OnnxBuilder:
     """One graph, or the body of one function."""
 
     opset: int

@@ -16,6 +16,6 @@ class OnnxError(Exception):
 
 
 class Unheld(OnnxError):
-    """A number does not fit the float type of the model (E0803)."""
+    """A number does not fit the float type of the ONNX model (E0803)."""
 
     code = "E0803"

@@ -27,14 +27,14 @@ OPERATORS = {
 }  # fmt: skip
 
 
-class Graph(Context, Protocol):
+class SizeGraph(Context, Protocol):
     """The graph that is being built, which knows where sizes come from."""
 
     def unknown(self, unknown: Unknown) -> str:
         """A size that an input tells, as int64[1]."""
 
 
-def computed(graph: Graph, value: Size) -> str:
+def computed(graph: SizeGraph, value: Size) -> str:
     """A size that is no number, as int64[1]: remainders first, then the other terms, positive ones in front."""
     terms: Terms = dict(value.terms)
     parts: list[tuple[int, list[str]]] = []
@@ -55,7 +55,7 @@ def computed(graph: Graph, value: Size) -> str:
     return total
 
 
-def _atom(graph: Graph, atom: Atom) -> str:
+def _atom(graph: SizeGraph, atom: Atom) -> str:
     if isinstance(atom, Unknown):
         return graph.unknown(atom)
     parts = [graph.size(part) for part in atom.parts]
@@ -72,7 +72,7 @@ def _atom(graph: Graph, atom: Atom) -> str:
             assert_never(atom)
 
 
-def _quotient(graph: Graph, atom: Floor, num: str, den: str) -> str:
+def _quotient(graph: SizeGraph, atom: Floor, num: str, den: str) -> str:
     """`num // den` for a positive `den`: `Div` cuts, which rounds down what is not negative."""
     low = atom.num.range[0]
     if atom.num.is_number and atom.num.number == 1:
@@ -82,7 +82,7 @@ def _quotient(graph: Graph, atom: Floor, num: str, den: str) -> str:
     return graph.node("Div", num, den)
 
 
-def scalar(graph: Graph, value: Scalar, args: Sequence[str]) -> str:
+def scalar(graph: SizeGraph, value: Scalar, args: Sequence[str]) -> str:
     """A formula of float64 numbers as Python computes it."""
     if value.fn in OPERATORS:
         return graph.node(OPERATORS[value.fn], *args)
@@ -94,7 +94,7 @@ def scalar(graph: Graph, value: Scalar, args: Sequence[str]) -> str:
     raise OnnxError(f"`{value.fn}` of a size that only inputs tell is not supported in ONNX")
 
 
-def _log2(graph: Graph, x: str) -> str:
+def _log2(graph: SizeGraph, x: str) -> str:
     """A quotient of logarithms, and the whole number itself where x is a power of 2."""
     found = graph.node("Div", graph.node("Log", x), graph.array(np.array(math.log(2))))
     whole = graph.node("Round", found)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.compiler.sizes import Size, size
 
 
-def note_source(builder: Builder, name: str, at: int, length: Size) -> None:
+def note_source(builder: OnnxBuilder, name: str, at: int, length: Size) -> None:
     """Note that an axis of a value has this size: a size alone is best, else a multiple of it plus a number."""
     if len(length.unknowns) != 1:
         return

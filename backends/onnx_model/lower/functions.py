@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from onnx import FunctionProto, ModelProto
 
-from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.nodes import Made
 from ogive.backends.onnx_model.graph.size_sources import note_source
-from ogive.backends.onnx_model.lower.interpreter import Bound, Frame, Walker
+from ogive.backends.onnx_model.lower.interpreter import Bound, DefinitionFrame, Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
 from ogive.backends.onnx_model.passes.post_passes import uses_of
 from ogive.backends.onnx_model.serialize.protos import fill_node
@@ -22,7 +22,7 @@ DOMAIN = "ogive"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class LoweredFunction:
     """A function: after its inputs come weights, by their path below it, and sizes that no input tells."""
 
     name: str
@@ -37,10 +37,12 @@ class Functions:
     """The functions of one model."""
 
     proto: ModelProto
-    written: dict[object, Written] = field(default_factory=dict)
+    written: dict[object, LoweredFunction] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
-    def call(self, walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> tuple[Bound, ...] | None:
+    def call(
+        self, walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]
+    ) -> tuple[Bound, ...] | None:
         """The call of a block as that of its function; None for one that is handed weights, which is inlined."""
         callee = node.callee
         assert callee is not None, node
@@ -68,7 +70,7 @@ class Functions:
 
         return self._called(walker, frame, node.outputs, written, values, path, unknowns)
 
-    def turn(self, walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+    def turn(self, walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
         """One iteration of a `repeat` as the call of a function."""
         region = node.regions[0]
         values = [_tensor(walker, x, v.type.elem) for x, v in zip(args, region.inputs, strict=True)]
@@ -78,7 +80,7 @@ class Functions:
         depth = len(frame.turns)
 
         def run(inner: Walker, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
-            there = Frame(own, Sizes(local, packs), "", {}, turns=("*",) * depth, place="", supplied=supplied)
+            there = DefinitionFrame(own, Sizes(local, packs), "", {}, turns=("*",) * depth, place="", supplied=supplied)
             return inner.region(there, region, bound)
 
         written = self.written.get(key)
@@ -102,9 +104,9 @@ class Functions:
     def _called(
         self,
         walker: Walker,
-        frame: Frame,
+        frame: DefinitionFrame,
         outputs: Sequence[Value | None],
-        written: Written,
+        written: LoweredFunction,
         values: Sequence[str | None],
         path: Callable[[str], str],
         unknowns: Mapping[Unknown, Size],
@@ -136,8 +138,8 @@ class Functions:
         sizes: Sizes,
         run: Callable[[Walker, Sequence[Bound], Mapping[str, str]], tuple[Bound, ...]],
         doc: str,
-    ) -> Written:
-        builder = Builder(outer.builder.opset, outer.builder.floating)
+    ) -> LoweredFunction:
+        builder = OnnxBuilder(outer.builder.opset, outer.builder.floating)
         inputs: list[str] = []
         bound: list[Bound] = []
         for value, given in zip(graph.inputs, values, strict=True):
@@ -172,7 +174,7 @@ class Functions:
         all_inputs = [*inputs, *(n for n, _ in weights.values()), *told.values()]
         _fill(function, name, doc, builder, all_inputs)
         kept = tuple((path, type) for path, (_, type) in weights.items())
-        return Written(
+        return LoweredFunction(
             name, kept, tuple(told), tuple(result is not None for result in results), tuple(inner.conditions)
         )
 
@@ -216,7 +218,7 @@ def _ranks(packs: Mapping[str, tuple[Axis, ...]]) -> tuple[tuple[str, tuple[int 
     return tuple((pack, tuple(map(known, axes))) for pack, axes in sorted(packs.items()))
 
 
-def _outputs(builder: Builder, function: FunctionProto, results: Sequence[Bound]) -> None:
+def _outputs(builder: OnnxBuilder, function: FunctionProto, results: Sequence[Bound]) -> None:
     """Outputs of a function are made by nodes of their own where they would be inputs or constants, or one twice."""
     builder.path = ""
     made = {name for node in builder.body.nodes for name in node.outputs}
@@ -232,7 +234,7 @@ def _outputs(builder: Builder, function: FunctionProto, results: Sequence[Bound]
         function.output.append(name)
 
 
-def _fill(function: FunctionProto, name: str, doc: str, builder: Builder, inputs: Sequence[str]) -> None:
+def _fill(function: FunctionProto, name: str, doc: str, builder: OnnxBuilder, inputs: Sequence[str]) -> None:
     function.name, function.domain, function.doc_string = name, DOMAIN, doc.strip()
     function.input.extend(inputs)
     function.opset_import.add(domain="", version=builder.opset)

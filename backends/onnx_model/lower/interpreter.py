@@ -10,7 +10,7 @@ from ogive.backends.onnx_model.autodiff.reduce import SPELLED
 from ogive.backends.onnx_model.autodiff.steps import Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph import out_of_range as held
-from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.lower import loops
 from ogive.backends.onnx_model.lower.specialize import Sizes, real, specialized
@@ -41,7 +41,7 @@ Bound = str | Const | None  # what a value of the IR is here: a value of ONNX, a
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class OnnxTensor:
     """A value of ONNX that is handed to a definition, with its type in the sizes of the model."""
 
     name: str
@@ -49,7 +49,7 @@ class Tensor:
 
 
 @dataclass(slots=True)
-class Frame:
+class DefinitionFrame:
     """One definition at one place of use."""
 
     definition: Definition
@@ -69,16 +69,16 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Walker(Interpreter[Frame, Bound]):
+class Walker(Interpreter[DefinitionFrame, Bound]):
     """Writes definitions into a graph. `weight` gives the value of a path; `on_call` may write a call instead."""
 
-    builder: Builder
+    builder: OnnxBuilder
     weight: Callable[[str, TensorType], str]
     taps: Taps | None = None  # where taps are collected
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
-    on_call: Callable[[Walker, Frame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
+    on_call: Callable[[Walker, DefinitionFrame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
-    on_turn: Callable[[Walker, Frame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
+    on_turn: Callable[[Walker, DefinitionFrame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all turns, stacked: those of each
 
     def definition(
@@ -91,7 +91,7 @@ class Walker(Interpreter[Frame, Bound]):
     ) -> tuple[Bound, ...]:
         """The results of a definition on these values."""
         sizes = Sizes(unknowns, self.packs(definition, args))
-        frame = Frame(definition, sizes, prefix, {}, supplied=supplied or {})
+        frame = DefinitionFrame(definition, sizes, prefix, {}, supplied=supplied or {})
         return self.region(frame, definition.graph, args)
 
     def packs(self, definition: Definition, args: Sequence[Bound]) -> dict[str, tuple[Axis, ...]]:
@@ -108,13 +108,13 @@ class Walker(Interpreter[Frame, Bound]):
             found.setdefault(pack, axes[at : len(axes) - (len(value.type.axes) - at - 1)])
         return found
 
-    def read(self, frame: Frame, operand: Operand) -> Bound:
+    def read(self, frame: DefinitionFrame, operand: Operand) -> Bound:
         """What an operand is here."""
         if isinstance(operand, str):
             return frame.values[operand]
         return in_sizes(operand, frame.sizes.unknowns) if isinstance(operand, Const) else None
 
-    def bind(self, frame: Frame, value: Value, meaning: Bound) -> None:
+    def bind(self, frame: DefinitionFrame, value: Value, meaning: Bound) -> None:
         """Note what a value is here, and its type."""
         frame.values[value.name], frame.types[value.name] = meaning, value.type
 
@@ -122,25 +122,25 @@ class Walker(Interpreter[Frame, Bound]):
         """What is raised for an operation that is not supported."""
         return OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
 
-    def node(self, frame: Frame, node: Node) -> Sequence[Bound]:
+    def node(self, frame: DefinitionFrame, node: Node) -> Sequence[Bound]:
         """Lower one node."""
         builder = self.builder
         builder.path = frame.place or frame.prefix.rstrip(".")
         builder.hints = tuple(value.hint for value in node.outputs)
         return Interpreter.node(self, frame, node)
 
-    def visit_repeat(self, frame: Frame, node: Node, told: RepeatAttrs) -> Sequence[Bound]:
+    def visit_repeat(self, frame: DefinitionFrame, node: Node, told: RepeatAttrs) -> Sequence[Bound]:
         if told.sliced or told.results(node.outputs).yielded:
             self._no_derivative(node)
         return loops.lower(self, frame, node, told)
 
-    def visit_scan(self, frame: Frame, node: Node, told: ScanAttrs) -> Sequence[Bound]:
+    def visit_scan(self, frame: DefinitionFrame, node: Node, told: ScanAttrs) -> Sequence[Bound]:
         return loops.lower(self, frame, node, told)
 
-    def visit_grad(self, frame: Frame, node: Node, told: GradAttrs) -> Sequence[Bound]:
+    def visit_grad(self, frame: DefinitionFrame, node: Node, told: GradAttrs) -> Sequence[Bound]:
         return [derive.lower(self, frame, node)]
 
-    def visit_custom_grad(self, frame: Frame, node: Node, told: CustomGradAttrs) -> Sequence[Bound]:
+    def visit_custom_grad(self, frame: DefinitionFrame, node: Node, told: CustomGradAttrs) -> Sequence[Bound]:
         """The value alone: no derivative is taken of a deployed model."""
         self._no_derivative(node)
         operands = told.forward(self.inputs(frame, node))
@@ -150,30 +150,30 @@ class Walker(Interpreter[Frame, Bound]):
         if self.tape is not None:
             raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
 
-    def visit_phase(self, frame: Frame, node: Node, told: PhaseAttrs) -> Sequence[Bound]:
+    def visit_phase(self, frame: DefinitionFrame, node: Node, told: PhaseAttrs) -> Sequence[Bound]:
         return self.region(frame, node.regions[1], self.inputs(frame, node))
 
-    def visit_given(self, frame: Frame, node: Node, told: GivenAttrs) -> Sequence[Bound]:
+    def visit_given(self, frame: DefinitionFrame, node: Node, told: GivenAttrs) -> Sequence[Bound]:
         values = self.inputs(frame, node)
         return self.region(frame, node.regions[0 if values[0] is not None else 1], values)
 
-    def visit_tapped(self, frame: Frame, node: Node, told: TappedAttrs) -> Sequence[Bound]:
+    def visit_tapped(self, frame: DefinitionFrame, node: Node, told: TappedAttrs) -> Sequence[Bound]:
         return self.region(frame, node.regions[0 if self.taps is not None else 1], self.inputs(frame, node))
 
-    def visit_update(self, frame: Frame, node: Node, told: UpdateAttrs) -> Sequence[Bound]:
+    def visit_update(self, frame: DefinitionFrame, node: Node, told: UpdateAttrs) -> Sequence[Bound]:
         return ()
 
-    def visit_assume(self, frame: Frame, node: Node, told: AssumeAttrs) -> Sequence[Bound]:
+    def visit_assume(self, frame: DefinitionFrame, node: Node, told: AssumeAttrs) -> Sequence[Bound]:
         self.conditions.append((told.condition.subs(frame.sizes.unknowns), told.text))
         return ()
 
-    def visit_tap(self, frame: Frame, node: Node, told: TapAttrs) -> Sequence[Bound]:
+    def visit_tap(self, frame: DefinitionFrame, node: Node, told: TapAttrs) -> Sequence[Bound]:
         (value,) = self.inputs(frame, node)
         if self.taps is not None and isinstance(value, str):
             self.taps.put(frame.path(node.path or told.name), value)
         return ()
 
-    def operation(self, frame: Frame, node: Node) -> Sequence[Bound]:
+    def operation(self, frame: DefinitionFrame, node: Node) -> Sequence[Bound]:
         """Lower one operation of `compiler.ops`."""
         if node.op not in LOWER:
             raise self.unhandled(node)
@@ -206,13 +206,13 @@ class Walker(Interpreter[Frame, Bound]):
             self.note(name, value, frame)
         return found
 
-    def note(self, name: str, value: Value, frame: Frame) -> None:
+    def note(self, name: str, value: Value, frame: DefinitionFrame) -> None:
         """Keep the type of a value of the IR."""
         self.builder.types.setdefault(name, real(frame.sizes.type(value.type)))
         if value.type.elem == "complex":
             self.builder.complex.add(name)
 
-    def visit_weight(self, frame: Frame, node: Node, told: WeightAttrs) -> Sequence[Bound]:
+    def visit_weight(self, frame: DefinitionFrame, node: Node, told: WeightAttrs) -> Sequence[Bound]:
         (value,), stacked = node.outputs, told.stacked
         name = frame.supplied.get(node.path)
         if name is None:
@@ -239,7 +239,7 @@ class Walker(Interpreter[Frame, Bound]):
         self.rows[name] = rows
         return name
 
-    def _turn(self, frame: Frame, path: str, name: str, stacked: int = 0) -> str:
+    def _turn(self, frame: DefinitionFrame, path: str, name: str, stacked: int = 0) -> str:
         """Of weights that are supplied for all turns, stacked, the one of this turn."""
         for index in frame.turns[: path.split(".").count("*") - stacked]:
             rows = self.rows.get(name)
@@ -247,7 +247,7 @@ class Walker(Interpreter[Frame, Bound]):
             name = rows[index] if rows else self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
         return name
 
-    def visit_call(self, frame: Frame, node: Node, told: CallAttrs) -> Sequence[Bound]:
+    def visit_call(self, frame: DefinitionFrame, node: Node, told: CallAttrs) -> Sequence[Bound]:
         assert node.callee is not None, node
         args = self.inputs(frame, node)
         if self.on_call is not None and self.tape is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ogive.backends.onnx_model.autodiff.loops import Loop, backwards
+from ogive.backends.onnx_model.autodiff.loops import LoweredLoop, backwards
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.lower.specialize import real
@@ -22,10 +22,10 @@ from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_re
 from ogive.compiler.sizes import Size, size
 
 if TYPE_CHECKING:
-    from ogive.backends.onnx_model.lower.interpreter import Bound, Frame, Walker
+    from ogive.backends.onnx_model.lower.interpreter import Bound, DefinitionFrame, Walker
 
 
-def lower(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
+def lower(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
     """A loop over turns whose number is known is counted out; any other becomes a `Scan`."""
     count = loop.count.subs(frame.sizes.unknowns)
     if isinstance(loop, RepeatAttrs) and count.is_number:
@@ -42,7 +42,7 @@ def lower(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs) -> Sequence
     return [made.get(value.name) for value in node.outputs]
 
 
-def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
+def _of_what_is_there(walker: Walker, frame: DefinitionFrame, node: Node) -> Node:
     """A loop without what is absent: what it carries, captures and yields."""
     gone = [at for at, x in enumerate(node.inputs) if walker.read(frame, x) is None]
     node, nothing = without_inputs(node, gone)
@@ -50,11 +50,11 @@ def _of_what_is_there(walker: Walker, frame: Frame, node: Node) -> Node:
     return without_results(node, deployed_outputs(node.regions[0], nothing))[0]
 
 
-def _has_members(frame: Frame, node: Node) -> bool:
+def _has_members(frame: DefinitionFrame, node: Node) -> bool:
     return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
 
 
-def _counted_out(walker: Walker, frame: Frame, node: Node, loop: RepeatAttrs, count: int) -> list[Bound]:
+def _counted_out(walker: Walker, frame: DefinitionFrame, node: Node, loop: RepeatAttrs, count: int) -> list[Bound]:
     parts, made = loop.parts(node.inputs), loop.results(node.outputs)
     carried: Sequence[Bound] = [walker.read(frame, x) for x in parts.carried]
     sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
@@ -87,7 +87,7 @@ def _item(walker: Walker, source: str, index: int) -> str:
     return item
 
 
-def _turn(walker: Walker, frame: Frame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+def _turn(walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
     """The results of one iteration."""
     if walker.on_turn is not None and walker.tape is None and not frame.supplied:
         return walker.on_turn(walker, frame, node, args)
@@ -119,7 +119,7 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
     return bound
 
 
-def _scan(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs, count: Size) -> tuple[str, ...]:
+def _scan(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs, count: Size) -> tuple[str, ...]:
     """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
     builder, region = walker.builder, node.regions[0]
     parts, made, number = loop.parts(node.inputs), loop.results(node.outputs), loop.index
@@ -179,6 +179,6 @@ def _scan(walker: Walker, frame: Frame, node: Node, loop: LoopAttrs, count: Size
             raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
         entries = names[len(node.outputs) : len(names) - len(noticed)]
         slices = sources[: loop.sliced]
-        taped = Loop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
+        taped = LoweredLoop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
         tape.append(Noted(node, [*starts, *slices, *captured], results, lambda f, h: backwards(walker, taped, f, h)))
     return results

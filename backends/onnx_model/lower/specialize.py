@@ -9,11 +9,11 @@ from typing import Any
 from ogive.compiler.ir.model import Node, Value
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Part, Side
 from ogive.compiler.sizes import Size, Unknown, size
 
 PAIR = Axis(size(2))
-PAIR_PLACE = Place(((Atom("(complex)", size(2)),),))
+PAIR_PLACE = AxisGroup(((Atom("(complex)", size(2)),),))
 BY_RESULT = frozenset(("stack", "linear_scan"))  # operations whose axis counts among those of the result
 
 
@@ -62,7 +62,7 @@ def specialized(node: Node, sizes: Sizes, types: Mapping[str, TensorType]) -> No
 
 def _attr(key: str, value: Any, base: TensorType | None, sizes: Sizes, paired: bool) -> Any:
     match value:
-        case Recipe():
+        case AxisPattern():
             return _recipe(value, sizes, paired)
         case int() if key == "axis" and base is not None:
             return sizes.at(base, value)
@@ -75,14 +75,14 @@ def _attr(key: str, value: Any, base: TensorType | None, sizes: Sizes, paired: b
             return in_sizes(value, sizes.unknowns)
 
 
-def _recipe(recipe: Recipe, sizes: Sizes, paired: bool) -> Recipe:
+def _recipe(recipe: AxisPattern, sizes: Sizes, paired: bool) -> AxisPattern:
     def side(places: Side) -> Side:
-        found: list[Place] = []
+        found: list[AxisGroup] = []
         for place in places:
             if place.pack:
-                found += [Place(((atom,),)) for atom in taken_apart(place.parts[0])]
+                found += [AxisGroup(((atom,),)) for atom in taken_apart(place.parts[0])]
             else:
-                found.append(Place(tuple(taken_apart(part) for part in place.parts)))
+                found.append(AxisGroup(tuple(taken_apart(part) for part in place.parts)))
         return (*found, PAIR_PLACE) if paired else tuple(found)
 
     def taken_apart(part: Part) -> Part:
@@ -95,4 +95,4 @@ def _recipe(recipe: Recipe, sizes: Sizes, paired: bool) -> Recipe:
                 atoms += [Atom(f"{atom.name}/{i}", axis.size) for i, axis in enumerate(axes)]
         return tuple(atoms)
 
-    return Recipe(tuple(map(side, recipe.inputs)), tuple(map(side, recipe.outputs)))
+    return AxisPattern(tuple(map(side, recipe.inputs)), tuple(map(side, recipe.outputs)))

@@ -15,7 +15,7 @@ from ogive.backends.onnx_model.ops.layout import pad
 from ogive.backends.onnx_model.ops.linear import contracted
 from ogive.backends.onnx_model.ops.operands import given, multiplied, operand, optional, unsqueezed
 from ogive.compiler.ir.model import Const, Node
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 
 # operations that treat both parts alike
 PLAIN = frozenset(
@@ -189,8 +189,8 @@ def linear(ctx: Context, node: Node, args: Args) -> str:
 
 def einsum(ctx: Context, node: Node, args: Args) -> str:
     """Products of two by four real ones; more operands one after the other."""
-    recipe: Recipe = node.attr("recipe")
-    plain = Recipe(tuple(side[:-1] for side in recipe.inputs), tuple(side[:-1] for side in recipe.outputs))
+    recipe: AxisPattern = node.attr("recipe")
+    plain = AxisPattern(tuple(side[:-1] for side in recipe.inputs), tuple(side[:-1] for side in recipe.outputs))
     xs = given(args)
     if len(xs) == 1:
         return joined(ctx, *(contracted(ctx, [x], plain, "float") for x in parts(ctx, xs[0])))

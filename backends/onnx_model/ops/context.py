@@ -15,7 +15,7 @@ Args = Sequence[str | None]
 
 
 class Context(Protocol):
-    """The graph that is being built. Values are names; a complex one has a last axis of 2 more than its type."""
+    """The ONNX graph that is being built. Values are names; a complex one has a last axis of 2 more than its type."""
 
     opset: int
 

@@ -8,13 +8,13 @@ from ogive.backends.onnx_model.ops.permute_reshape import Layout, arranged, atom
 from ogive.backends.onnx_model.ops.slices import sliced
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.empty import may_be_empty
-from ogive.compiler.ops.recipe import Component, Recipe, Side, components, product
+from ogive.compiler.ops.recipe import AxisPattern, Component, Side, components, product
 from ogive.compiler.sizes import Size, maximum, size
 
 
 def rearrange(ctx: Context, node: Node, args: Args) -> str | tuple[str, ...]:
     """The same elements in another layout; joined axes by `Concat`, cut ones by `Split`."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     left, right = components(recipe.inputs), components(recipe.outputs)
     if len(left) == 1 and len(right) == 1:
         return arranged(ctx, operand(args), layout(recipe.inputs[0]), layout(recipe.outputs[0]))
@@ -43,7 +43,7 @@ def cut(ctx: Context, x: str, axis: int, sizes: list[Size]) -> tuple[str, ...]:
     return ctx.nodes("Split", len(sizes), x, ctx.shape(sizes), axis=axis)
 
 
-def _joined(ctx: Context, recipe: Recipe, tensor: int, right: list[Component], ready: list[str]) -> str:
+def _joined(ctx: Context, recipe: AxisPattern, tensor: int, right: list[Component], ready: list[str]) -> str:
     """One result: its parts end to end."""
     mine = [x for x, component in zip(ready, right, strict=True) if component.tensor == tensor]
     if len(mine) == 1:
@@ -54,7 +54,7 @@ def _joined(ctx: Context, recipe: Recipe, tensor: int, right: list[Component], r
 
 def split(ctx: Context, node: Node, args: Args) -> str | tuple[str, ...]:
     """The first axis of the result as separate tensors: cut where it leads an axis, else after it was moved there."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     if len(recipe.outputs) > 1:
         return rearrange(ctx, node, args)
     have, want = layout(recipe.inputs[0]), layout(recipe.outputs[0])
@@ -71,7 +71,7 @@ def split(ctx: Context, node: Node, args: Args) -> str | tuple[str, ...]:
 
 def expand(ctx: Context, node: Node, args: Args) -> str:
     """New axes by `Expand`; those of size 1 by their shape alone."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     have, want = layout(recipe.inputs[0]), layout(recipe.outputs[0])
     one = size(1)
     old = {atom.name for atom in atoms_of(have)}

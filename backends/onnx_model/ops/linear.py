@@ -12,7 +12,7 @@ from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arrange
 from ogive.backends.onnx_model.ops.reduce import by_recipe, reduced
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.empty import may_be_empty
-from ogive.compiler.ops.recipe import Atom, Recipe
+from ogive.compiler.ops.recipe import Atom, AxisPattern
 from ogive.compiler.sizes import size
 
 
@@ -36,11 +36,11 @@ def linear(ctx: Context, node: Node, args: Args) -> str:
 
 def einsum(ctx: Context, node: Node, args: Args) -> str:
     """The product of the operands, summed over every axis that the result lacks."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     return contracted(ctx, given(args), recipe, ctx.type(node.inputs[0]).elem)
 
 
-def contracted(ctx: Context, xs: Sequence[str], recipe: Recipe, elem: str) -> str:
+def contracted(ctx: Context, xs: Sequence[str], recipe: AxisPattern, elem: str) -> str:
     """As `einsum`, of tensors at hand."""
     layouts, want = [layout(side) for side in recipe.inputs], layout(recipe.outputs[0])
     once = all(len(_names(groups)) == len(set(_names(groups))) for groups in (*layouts, want))

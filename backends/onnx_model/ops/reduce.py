@@ -12,7 +12,7 @@ from ogive.backends.onnx_model.ops.operands import operand
 from ogive.backends.onnx_model.ops.permute_reshape import arranged, atoms_of, layout, single, sizes_of
 from ogive.compiler.ir.model import Node, Scalar
 from ogive.compiler.ir.scalars import value_of
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.ops.reduce import ELEMENTS
 from ogive.compiler.sizes import Size, size
 
@@ -116,7 +116,7 @@ def reduce(ctx: Context, node: Node, args: Args) -> str:
     return by_recipe(ctx, operand(args), node.attr("op"), node.attr("recipe"), elem)
 
 
-def by_recipe(ctx: Context, x: str, op: str, recipe: Recipe, elem: str) -> str:
+def by_recipe(ctx: Context, x: str, op: str, recipe: AxisPattern, elem: str) -> str:
     """One tensor to one tensor, without the axes that the result lacks: cut out, reduced, and put in order."""
     left, right = layout(recipe.inputs[0]), layout(recipe.outputs[0])
     kept = {atom.name for atom in atoms_of(right)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ogive.compiler.ir.model import Graph, Node
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir_tools.graph_builder import Building
-from ogive.compiler.ops.recipe import Recipe, Side
+from ogive.compiler.ops.recipe import AxisPattern, Side
 from ogive.compiler.passes.infra.rewrite import producer, rules_pass
 from ogive.compiler.sizes import Size
 
@@ -28,7 +28,7 @@ def pooled(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
     return [*build.nodes[:-1], replace(build.nodes[-1], outputs=node.outputs)]
 
 
-def _group(recipe: Recipe) -> Size | None:
+def _group(recipe: AxisPattern) -> Size | None:
     """The m of `b (c m) h w -> b c m h w`, where h and w are both open: `Reshape` infers one axis alone."""
     if len(recipe.inputs) != 1 or len(recipe.outputs) != 1:
         return None

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ogive.backends.onnx_model.graph.builder import Builder
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.nodes import Body, Made
 from ogive.backends.onnx_model.passes.post_passes import Stored
 
 THROUGH = ("Transpose", "Identity")  # what its optimizers look through
 
 
-def keep_factors(body: Body, builder: Builder, stored: Mapping[str, Stored]) -> None:
+def keep_factors(body: Body, builder: OnnxBuilder, stored: Mapping[str, Stored]) -> None:
     """A `Sum` of one operand between a `MatMul` and a number by which its operand or result is multiplied.
 
     Side by side, the number becomes `alpha` of a fused product, an attribute of float32.
@@ -41,7 +41,7 @@ def keep_factors(body: Body, builder: Builder, stored: Mapping[str, Stored]) -> 
     body.nodes = nodes
 
 
-def _sum(x: str, result: str, builder: Builder) -> Made:
+def _sum(x: str, result: str, builder: OnnxBuilder) -> Made:
     return Made("Sum", [x], [result], {}, builder.name(f"{result}/node"))
 
 
@@ -62,7 +62,7 @@ def _product(name: str, makers: Mapping[str, Made]) -> bool:
     return made is not None and made.op == "MatMul"
 
 
-def _rounded(name: str, builder: Builder, stored: Mapping[str, Stored], inverse: bool) -> bool:
+def _rounded(name: str, builder: OnnxBuilder, stored: Mapping[str, Stored], inverse: bool) -> bool:
     """Whether it is one number that float32 may not hold, or one with such an inverse."""
     constant = builder.constants.get(name)
     if constant is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ogive.backends.onnx_model.graph.elems import NUMPY
-from ogive.backends.weights.header import Entry, header
+from ogive.backends.weights.header import TensorEntry, header
 from ogive.backends.weights.kinds import OF_TORCH, Found
 from ogive.backends.weights.plan import Move
 from ogive.backends.weights.source import Source
@@ -35,7 +35,7 @@ def of_file(path: str | PathLike[str]) -> Source[np.ndarray]:
     return Source(found, lambda name: _view(whole, head.entries[name]))
 
 
-def _view(whole: np.ndarray | None, entry: Entry) -> np.ndarray:
+def _view(whole: np.ndarray | None, entry: TensorEntry) -> np.ndarray:
     dtype = DTYPES[entry.kind]
     if whole is None:
         return np.empty(entry.shape, dtype)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ogive.backends.python_text.expr import Code, call
 from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import Written
+from ogive.backends.pytorch.module.file_state import WrittenFunction
 from ogive.backends.pytorch.module.same_forms import must_be_its_class
 from ogive.backends.pytorch.module.taps import under
 from ogive.backends.pytorch.module.writer import Writer
@@ -33,7 +33,7 @@ def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     return _with_weights(writer, node, base, arguments(writer, node, written, args))
 
 
-def arguments(writer: Writer, node: Node, written: Written, args: Sequence[Code | None]) -> list[Code]:
+def arguments(writer: Writer, node: Node, written: WrittenFunction, args: Sequence[Code | None]) -> list[Code]:
     """The inputs, then sizes that the callee cannot read from shapes, then whether the model trains."""
     found: list[Code] = []
     skipped = False

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from ogive.backends.python_text.expr import Code, call
-from ogive.backends.python_text.module_tree import STEP, Place, Unit, access, below, looped, numbers_of, unmade
+from ogive.backends.python_text.module_tree import STEP, ModuleNode, Unit, access, below, looped, numbers_of, unmade
 from ogive.backends.python_text.names import fresh, plain
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.wrap import signature, statement
 from ogive.backends.pytorch.module.constraints import after_step, constrain, each, step
-from ogive.backends.pytorch.module.file_state import File, Written
+from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
 from ogive.backends.pytorch.module.functions import filled
 from ogive.backends.pytorch.weights.init_layers import whole_kinds
 from ogive.backends.pytorch.weights.inits import FILLED, Initial, allocation
@@ -27,7 +27,7 @@ class Constructor:
     """The `__init__` that is being written, and the sizes that it asks for."""
 
     unit: Unit
-    file: File
+    file: EmittedFile
     params: dict[Unknown, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     initial: Initial = field(default_factory=Initial)
@@ -80,7 +80,7 @@ class Constructor:
             return Code(f"[{', '.join(str(self._setting(item)) for item in value)}]")
         return Code(repr(value)) if isinstance(value, (str, bool, float)) or value is None else self.number(value)
 
-    def _member(self, name: str, place: Place) -> None:
+    def _member(self, name: str, place: ModuleNode) -> None:
         member = place.member
         target = f"self.{name}"
         if isinstance(member, Weight):
@@ -114,7 +114,7 @@ class Constructor:
         for loops, lines in found.items():
             yield from (*loops, *lines)
 
-    def _initialized(self, place: Place, target: str) -> None:
+    def _initialized(self, place: ModuleNode, target: str) -> None:
         """The initializers of a place: its own, or those that replace what is below."""
         member = place.member
         if isinstance(member, Weight) and member.init.name not in FILLED:
@@ -142,7 +142,7 @@ class Constructor:
         else:
             self.lines.append(f'self._parameters["{name}"] = nn.Parameter({tensor})')
 
-    def value(self, place: Place) -> Code | None:
+    def value(self, place: ModuleNode) -> Code | None:
         """The expression that makes what stands at a place; None where nothing has to be made."""
         if place.turned:
             return self._turns(place)
@@ -169,7 +169,7 @@ class Constructor:
         pairs = ", ".join(f'"{name}": {value}' for name, value in parts.items())
         return Code(f"Group(**{{{pairs}}})")
 
-    def _turns(self, place: Place) -> Code:
+    def _turns(self, place: ModuleNode) -> Code:
         unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")
         assert isinstance(place.member, Loop), place.path
         number, index = numbers_of(self.unit.definition).get(place.path), "_"
@@ -205,7 +205,7 @@ class Constructor:
         return call(name, *(self.size(bindings[unknown]) for unknown in self.file.makers[name]))
 
 
-def class_lines(unit: Unit, file: File, written: Written, doc: list[str], *, root: bool) -> list[str]:
+def class_lines(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: list[str], *, root: bool) -> list[str]:
     """The text of a class."""
     maker = Constructor(unit, file)
     stored = dict(written.stored)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ogive.backends.python_text.module_tree import STEP, Place, Unit, access, looped
+from ogive.backends.python_text.module_tree import STEP, ModuleNode, Unit, access, looped
 from ogive.backends.python_text.size_sources import Shapes
 from ogive.backends.python_text.wrap import signature, spaced, statement
-from ogive.backends.pytorch.module.file_state import File
+from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.backends.pytorch.module.functions import filled, stepped
 from ogive.compiler.ir.model import Graph, Instance, Weight
 from ogive.compiler.sizes import Unknown
 
 
-def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
+def constrain(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[str]:
     """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
     lines: list[str] = []
     shapes = Shapes((), file.made[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
@@ -28,7 +28,7 @@ def constrain(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     return ["", *(f"    {line}" for line in head), *body]
 
 
-def _kept(place: Place, base: str) -> Iterator[tuple[list[str], str, Graph]]:
+def _kept(place: ModuleNode, base: str) -> Iterator[tuple[list[str], str, Graph]]:
     """The weights that are constrained here, and how: those of this class, and those below its members."""
     if isinstance(place.member, Weight) and place.member.keep is not None:
         yield [], base, place.member.keep
@@ -38,7 +38,7 @@ def _kept(place: Place, base: str) -> Iterator[tuple[list[str], str, Graph]]:
         yield from _kept(child, access(name, base))
 
 
-def step(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
+def step(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[str]:
     """The method that moves the weights of a class after a step of the optimizer; adds to the sizes that it stores."""
     graph = unit.definition.step
     if graph is None or unit.prefix:
@@ -54,7 +54,7 @@ def step(unit: Unit, file: File, stored: dict[Unknown, str]) -> list[str]:
     return ["", *(f"    {line}" for line in head), *lines]
 
 
-def after_step(file: File) -> list[str]:
+def after_step(file: EmittedFile) -> list[str]:
     """The method of the model that moves weights, then applies all constraints."""
     does = "Move the weights and apply their constraints" if file.stepped else "Apply the constraints of the weights"
     doc = f'"""{does}; call it after every step of the optimizer."""'

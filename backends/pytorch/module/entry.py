@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ogive.backends.python_text.expr import UNARY, Code, binary
 from ogive.backends.python_text.fstrings import inserted, quoted
 from ogive.backends.python_text.size_exprs import size_code
-from ogive.backends.python_text.size_origins import Origin, origins
+from ogive.backends.python_text.size_origins import SizeOrigin, origins
 from ogive.backends.python_text.size_sources import place, solved
 from ogive.backends.python_text.wrap import statement
 from ogive.backends.pytorch.module.writer import Writer
@@ -17,17 +17,17 @@ from ogive.compiler.ir.model import Value
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ir_tools.entry import ELEMENTS, axis_text, declared, unmet
 from ogive.compiler.sizes import Condition, Size, Unknown, size
-from ogive.compiler.sizes.condition import Compare
+from ogive.compiler.sizes.condition import SizeComparison
 
 
 @dataclass(slots=True)
-class Entry:
+class EntryChecks:
     """The checks of the root, whose statics have these numbers in the model at hand."""
 
     writer: Writer
     numbers: Mapping[Unknown, Size]
     later: list[str] = field(default_factory=list)  # what is asked once all shapes are read
-    told: dict[Unknown, Origin] = field(default_factory=dict)  # sizes that only inputs tell which may be left out
+    told: dict[Unknown, SizeOrigin] = field(default_factory=dict)  # sizes that only inputs tell which may be left out
 
     def write(self, conditions: Sequence[Condition]) -> list[str]:
         """The lines that follow the reading of shapes; those before it go to the head of each input."""
@@ -73,7 +73,7 @@ class Entry:
         self,
         value: Value,
         tells: Sequence[Unknown | None],
-        told: Mapping[Unknown, Origin],
+        told: Mapping[Unknown, SizeOrigin],
         sizes: Collection[Unknown],
         before: Sequence[tuple[str, Value]],
     ) -> list[Code | None]:
@@ -104,7 +104,7 @@ class Entry:
         name: str,
         value: Value,
         tells: Sequence[Unknown | None],
-        told: Mapping[Unknown, Origin],
+        told: Mapping[Unknown, SizeOrigin],
         codes: Sequence[Code | None],
     ) -> None:
         """Axes that are expressions of sizes that stand behind them, or that tell a size up to a rest."""
@@ -124,7 +124,9 @@ class Entry:
         for needs, late in found.items():
             self._given(needs, self._expect(name, value, late, late=True))
 
-    def _rest(self, name: str, value: Value, at: int, unknown: Unknown, origin: Origin, given: Sequence[str]) -> None:
+    def _rest(
+        self, name: str, value: Value, at: int, unknown: Unknown, origin: SizeOrigin, given: Sequence[str]
+    ) -> None:
         """An axis `2*n + 1` tells `n`, if it is 3, 5, 7, ..."""
         whole = Code(f"{name}.shape[{place(value, at)}]")
         low, even = origin.slope * size(unknown.low or 0) + origin.rest, origin.rest is size(0)
@@ -177,7 +179,7 @@ class Entry:
     def _stated(self, condition: Condition) -> str:
         """The text of a condition, in which a side is a number where the model knows it."""
         text = str(condition.subs(self.numbers))
-        if not isinstance(condition, Compare):
+        if not isinstance(condition, SizeComparison):
             return text
         sides = (condition.left, condition.right)
         numbers = [str(side.subs(self.numbers)) for side in sides]
@@ -200,7 +202,9 @@ class Entry:
         return [*statement(f"if {test}:", indent), *statement(f"raise ValueError({text})", indent + 4)]
 
 
-def _tells(at: int, value: Value, told: Mapping[Unknown, Origin], known: Collection[Unknown]) -> list[Unknown | None]:
+def _tells(
+    at: int, value: Value, told: Mapping[Unknown, SizeOrigin], known: Collection[Unknown]
+) -> list[Unknown | None]:
     """For each axis of an input the size that it tells, which nothing else does."""
     by_place = {(origin.at, origin.axis): unknown for unknown, origin in told.items() if unknown not in known}
     return [by_place.get((at, axis)) for axis in range(len(value.type.axes))]

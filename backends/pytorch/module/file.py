@@ -22,7 +22,7 @@ from ogive.backends.python_text.size_exprs import scalar_code
 from ogive.backends.python_text.wrap import signature, statement
 from ogive.backends.pytorch.module.autograd import apart, derived
 from ogive.backends.pytorch.module.classes import class_lines
-from ogive.backends.pytorch.module.file_state import File
+from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.backends.pytorch.module.functions import filled, kind_of, write
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.states import copied_states
@@ -77,7 +77,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
     model = lowered(model, passes)
     depths = derived(model)
     model = apart(model, depths)
-    file = File(
+    file = EmittedFile(
         known_at_start(model),
         known_at_start(model, numbers=True),
         Effects(),
@@ -130,7 +130,7 @@ def own_definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def _sections(unit: Unit, file: File, model: Model | None = None) -> list[str]:
+def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[str]:
     """The classes of a unit's turns, then its own class or function; the root is that of a model."""
     sections = [text for turn in unit.turns for text in _sections(turn, file)]
     written = write(unit, file, model)
@@ -182,7 +182,7 @@ def _quoted(text: str) -> str:
     return f" {text}" if text.startswith('"') else text
 
 
-def _factory(model: Model, file: File) -> str:
+def _factory(model: Model, file: EmittedFile) -> str:
     """`def GPT2() -> GPT: return GPT(vocab=50257, ...)`."""
     unit = file.units[model.definition.name]
     doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
@@ -194,7 +194,7 @@ def _factory(model: Model, file: File) -> str:
     initial = Initial()
     for path, init in model.inits:
         initial.set("model", path, init, model.definition)
-    lines = initial.lines(Numbers(unit, file, values))
+    lines = initial.lines(NumberInitializers(unit, file, values))
     if not lines:
         return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
     body = [f"model = {made}", *lines, "return model"]
@@ -202,11 +202,11 @@ def _factory(model: Model, file: File) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberInitializers:
     """Initializers of a model, whose sizes are numbers."""
 
     unit: Unit
-    file: File
+    file: EmittedFile
     values: Mapping[Unknown, int]
 
     def name(self, unknown: Unknown) -> str:
@@ -227,7 +227,7 @@ def _indented(text: str) -> list[str]:
     return statement(text.strip(), 4 + inner)
 
 
-def _assembled(model: Model, file: File, sections: list[str]) -> str:
+def _assembled(model: Model, file: EmittedFile, sections: list[str]) -> str:
     if any("member(" in section for section in sections):
         file.helpers.setdefault("member")
     texts = {**HELPERS, **HELPERS_TEXT, **REPLAY, **({"Group": NAMED_GROUP} if file.named_groups else {})}

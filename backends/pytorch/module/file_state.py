@@ -13,7 +13,7 @@ from ogive.compiler.sizes import Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFunction:
     """A function that has been written, as its callers see it."""
 
     params: tuple[str, ...]  # the inputs
@@ -30,7 +30,7 @@ class Written:
 
 
 @dataclass(slots=True)
-class File:
+class EmittedFile:
     """The file that is being written."""
 
     known: Known
@@ -41,7 +41,7 @@ class File:
     lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
     read: bool = False  # a forward may read what it changes, or draw: an activation checkpoint must show it again
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
-    written: dict[str, Written] = field(default_factory=dict)  # by name of class or function
+    written: dict[str, WrittenFunction] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
     imports: set[str] = field(default_factory=set)
     kept: list[str] = field(default_factory=list)  # classes with constraints

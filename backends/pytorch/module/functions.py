@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ogive.backends.python_text.expr import Code
-from ogive.backends.python_text.liveness import Scope
+from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.backends.python_text.names import RESERVED, identifier
 from ogive.backends.python_text.reroll import rolled
 from ogive.backends.python_text.size_sources import Shapes
 from ogive.backends.python_text.wrap import signature, spaced
-from ogive.backends.pytorch.module.entry import Entry
-from ogive.backends.pytorch.module.file_state import File, Written
+from ogive.backends.pytorch.module.entry import EntryChecks
+from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
 from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.states import changes
 from ogive.backends.pytorch.module.taps import entry
@@ -23,14 +23,14 @@ from ogive.compiler.passes.taps.merged import whole_choice
 from ogive.compiler.sizes import Unknown, size
 
 
-def write(unit: Unit, file: File, model: Model | None = None) -> Written:
+def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenFunction:
     """Write the function of a unit; that of a `model` checks its inputs, where the file is to have checks.
 
     Where it is another with its taps than without, that form stands first, in a branch that returns. Nothing is written
     for a turn that nothing calls.
     """
     if unit.uncalled:
-        return Written((), 0, (), (), (), False, False, False, False, (), ())
+        return WrittenFunction((), 0, (), (), (), False, False, False, False, (), ())
     root = model is not None
     forms = whole_choice(unit.graph)
     indent = 4 if unit.function else 8
@@ -45,9 +45,9 @@ def write(unit: Unit, file: File, model: Model | None = None) -> Written:
     return _function(writer, unit, tuple(lines), root)
 
 
-def _writer(unit: Unit, file: File, indent: int, root: bool, before: Writer | None = None) -> Writer:
+def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writer | None = None) -> Writer:
     """The writer of a function; with the arguments that another form of it has asked for `before`."""
-    writer = Writer(unit, file, Scope(indent=indent), write_node, unit.function, root)
+    writer = Writer(unit, file, FunctionScope(indent=indent), write_node, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = _optional(unit)
@@ -83,7 +83,7 @@ def _lines(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> lis
     return spaced([*head, *checks, *lines])
 
 
-def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> Written:
+def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> WrittenFunction:
     """The function with its signature."""
     scope, function = writer.scope, unit.function
     names = tuple(str(scope.codes[value.name]) for value in unit.graph.inputs)
@@ -112,12 +112,12 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     required = next((at for at in range(len(names)) if all(optional[at:])), len(names))
     least = len(names) if unit.prefix else required
     shared = (writer.draws, writer.taps, like, trains)
-    return Written(names, least, outside, sizes, stored, *shared, tuple(heads), body)
+    return WrittenFunction(names, least, outside, sizes, stored, *shared, tuple(heads), body)
 
 
-def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
+def filled(unit: Unit, file: EmittedFile, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
     """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
-    writer = Writer(unit, file, Scope(indent=4, whole=True), write_node, target=target)
+    writer = Writer(unit, file, FunctionScope(indent=4, whole=True), write_node, target=target)
     scope = writer.scope
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)
     scope.enter(graph, function=True)
@@ -130,9 +130,9 @@ def filled(unit: Unit, file: File, target: str, graph: Graph, name: Callable[[Un
     return ["with torch.no_grad():", *scope.lines]
 
 
-def stepped(unit: Unit, file: File, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
+def stepped(unit: Unit, file: EmittedFile, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
     """The statements of a graph that reads weights and updates them."""
-    writer = Writer(unit, file, Scope(indent=8), write_node)
+    writer = Writer(unit, file, FunctionScope(indent=8), write_node)
     scope = writer.scope
     scope.training = True
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)
@@ -141,7 +141,7 @@ def stepped(unit: Unit, file: File, graph: Graph, name: Callable[[Unknown], str]
     return scope.lines
 
 
-def _parameters(unit: Unit, scope: Scope) -> list[str]:
+def _parameters(unit: Unit, scope: FunctionScope) -> list[str]:
     names: list[str] = []
     for value in unit.graph.inputs:
         base = identifier(value.hint or value.name)
@@ -213,7 +213,7 @@ def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
 
 def _checks(writer: Writer, model: Model) -> list[str]:
     numbers = {unknown: size(number) for unknown, number in model.bindings}
-    return Entry(writer, numbers).write(conditions_at_entry(model))
+    return EntryChecks(writer, numbers).write(conditions_at_entry(model))
 
 
 __all__ = ["Weight", "stepped", "write"]

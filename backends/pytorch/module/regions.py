@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ogive.backends.python_text.expr import Code
-from ogive.backends.python_text.liveness import Frame
+from ogive.backends.python_text.liveness import WritingFrame
 from ogive.backends.python_text.module_tree import Unit
 from ogive.backends.python_text.names import RESERVED, identifier, singular
 from ogive.backends.python_text.pretty import constant
@@ -191,7 +191,7 @@ def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carrie
     _end(writer, region, carried, lists)
 
 
-def _enter(writer: Writer, region: Graph, codes: Sequence[Code], keep: Sequence[str] = ()) -> Frame:
+def _enter(writer: Writer, region: Graph, codes: Sequence[Code], keep: Sequence[str] = ()) -> WritingFrame:
     scope = writer.scope
     frame = scope.enter(region, function=False, keep=keep)
     for value, code in zip(region.inputs, codes, strict=False):

@@ -9,12 +9,12 @@ import re
 
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import File, Written
+from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
 from ogive.backends.pytorch.weights.layers import is_layer
 from ogive.compiler.ir.model import Definition, Node
 
 
-def must_be_its_class(file: File, owner: Definition, node: Node) -> None:
+def must_be_its_class(file: EmittedFile, owner: Definition, node: Node) -> None:
     """Refuse a call whose form is not that of the class which its instance is made of."""
     made = instance_at(owner, node.path)
     assert node.callee is not None
@@ -25,7 +25,7 @@ def must_be_its_class(file: File, owner: Definition, node: Node) -> None:
         )
 
 
-def leaves_out(file: File, made: Definition, node: Node) -> bool:
+def leaves_out(file: EmittedFile, made: Definition, node: Node) -> bool:
     """Whether a call is one that the class allows as it is, without some optional inputs."""
     callee = node.callee
     assert callee is not None
@@ -40,7 +40,7 @@ def leaves_out(file: File, made: Definition, node: Node) -> bool:
     )
 
 
-def _asked(file: File, definition: Definition) -> tuple[object, ...]:
+def _asked(file: EmittedFile, definition: Definition) -> tuple[object, ...]:
     """What a caller hands over beside the inputs, and what comes back."""
     written = file.written[file.units[definition.name].name]
     sizes, outputs = [name for _, name in written.sizes], definition.output_names
@@ -62,7 +62,7 @@ def instance_at(owner: Definition, path: str) -> Definition | None:
     return None
 
 
-def alike(file: File, a: Definition, b: Definition) -> bool:
+def alike(file: EmittedFile, a: Definition, b: Definition) -> bool:
     """Whether two definitions become the same text, up to the names of functions that are alike too."""
     if a.name == b.name:
         return True
@@ -80,7 +80,7 @@ def alike(file: File, a: Definition, b: Definition) -> bool:
     return _same(file, left, right, names)
 
 
-def _same(file: File, left: Unit, right: Unit, names: dict[str, str]) -> bool:
+def _same(file: EmittedFile, left: Unit, right: Unit, names: dict[str, str]) -> bool:
     names = {**names, right.name: left.name, str(output_class(right)): str(output_class(left))}
     if _text(file.written[left.name], {}) != _text(file.written[right.name], names):
         return False
@@ -88,7 +88,7 @@ def _same(file: File, left: Unit, right: Unit, names: dict[str, str]) -> bool:
     return len(left.turns) == len(right.turns) and all(_same(file, x, y, names) for x, y in turns)
 
 
-def _text(written: Written, names: dict[str, str]) -> tuple[object, ...]:
+def _text(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]:
     lines = "\n".join((*written.head, *written.body))
     renamed = re.sub(r"\b[A-Za-z_]\w*\b", lambda word: names.get(word[0], word[0]), lines)
     return renamed, written.draws, written.taps, written.like, written.trains

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.expr import Code
-from ogive.backends.python_text.liveness import ALIAS, Scope
+from ogive.backends.python_text.liveness import ALIAS, FunctionScope
 from ogive.backends.python_text.module_tree import Unit, access
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.size_exprs import condition_code, number_code, scalar_code
 from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import File
+from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size
@@ -22,8 +22,8 @@ class Writer:
     """Writes the body of one function; keeps what it needs from outside."""
 
     unit: Unit
-    file: File
-    scope: Scope
+    file: EmittedFile
+    scope: FunctionScope
     dispatch: Callable[[Writer, Node], None]  # writes one node
     function: bool = False  # a function of the module, without `self`
     root: bool = False  # nothing calls it but the user

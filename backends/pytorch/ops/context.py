@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Condition, Size
 
 
 class Context(Protocol):
-    """The `forward` that is being written."""
+    """The `forward` of a PyTorch module that is being written."""
 
     def type(self, operand: Operand) -> TensorType | None:
         """The type of a value; None for a literal or an absent input."""

@@ -23,7 +23,7 @@ from ogive.backends.pytorch.ops.permute_reshape import (
 )
 from ogive.backends.pytorch.ops.slices import sliced
 from ogive.compiler.ir.model import Node
-from ogive.compiler.ops.recipe import Component, Recipe, Side, components, product
+from ogive.compiler.ops.recipe import AxisPattern, Component, Side, components, product
 from ogive.compiler.sizes import Size
 
 
@@ -35,7 +35,7 @@ def moved(ctx: Context, code: Code, left: Side, right: Side) -> Code:
 
 def rearrange(ctx: Context, node: Node, args: Args) -> Code:
     """The same elements in another layout; joined axes by `cat`, cut ones by `split`."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     left, right = components(recipe.inputs), components(recipe.outputs)
     pieces = _cut(ctx, recipe, left, args)
     if pieces is None:
@@ -55,7 +55,7 @@ def _from(piece: tuple[Code, Component]) -> tuple[Code, Side]:
     return piece[0], piece[1].side
 
 
-def _cut(ctx: Context, recipe: Recipe, left: list[Component], args: Args) -> Code | list[Code] | None:
+def _cut(ctx: Context, recipe: AxisPattern, left: list[Component], args: Args) -> Code | list[Code] | None:
     """The parts of the inputs along joined axes: one tuple if one input makes them all, None if nothing is joined."""
     if len(left) == 1 and len(recipe.outputs) == 1:
         return None
@@ -88,7 +88,7 @@ def _dim(side: Side, axis: int) -> int:
     return axis - len(side) if last or (pack is not None and axis > pack) else axis
 
 
-def _joined(recipe: Recipe, tensor: int, right: list[Component], ready: list[Code]) -> Code:
+def _joined(recipe: AxisPattern, tensor: int, right: list[Component], ready: list[Code]) -> Code:
     """One result: its parts end to end."""
     mine = [code for code, component in zip(ready, right, strict=True) if component.tensor == tensor]
     if len(mine) == 1:
@@ -100,7 +100,7 @@ def _joined(recipe: Recipe, tensor: int, right: list[Component], ready: list[Cod
 
 def split(ctx: Context, node: Node, args: Args) -> Code:
     """The first axis of the result as a tuple."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     if len(recipe.outputs) > 1:
         return rearrange(ctx, node, args)
     side = recipe.outputs[0]
@@ -134,7 +134,7 @@ def _cut_in_place(view: View, turns: Block, rest: Layout, count: int) -> Code | 
 
 def expand(ctx: Context, node: Node, args: Args) -> Code:
     """y[i, j] = x[i]: a view with stride 0 along the new axes."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     have, want = groups(recipe.inputs[0], recipe.outputs[0])
     known = {*blocks_of(have), MERGED}
     apart = tuple(axis for group in want for axis in _apart(group, known))

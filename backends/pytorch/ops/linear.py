@@ -9,12 +9,12 @@ from ogive.backends.pytorch.ops.operands import Args, operand
 from ogive.backends.pytorch.ops.permute_reshape import View, blocks_of, groups, single
 from ogive.backends.pytorch.ops.reduce import by_recipe
 from ogive.compiler.ir.model import Node
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 
 
 def einsum(ctx: Context, node: Node, args: Args) -> Code:
     """The product of the operands, summed over every axis that the result lacks."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     *layouts, want = groups(*recipe.inputs, *recipe.outputs)
     if len(layouts) == 1:
         return by_recipe(ctx, operand(args), "sum", recipe, node.outputs[0].type, {})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ogive.backends.python_text.expr import ATOM, Code, method
 from ogive.backends.pytorch.ops.context import Context
 from ogive.backends.pytorch.ops.dims import tuple_of
-from ogive.compiler.ops.recipe import Atom, Part, Place, Side, product
+from ogive.compiler.ops.recipe import Atom, AxisGroup, Part, Side, product
 from ogive.compiler.sizes import Size
 
 Block = Part
@@ -34,7 +34,7 @@ def groups(*sides: Side) -> tuple[Layout, ...]:
     return tuple(tuple(_group(place, together) for place in side) for side in sides)
 
 
-def _group(place: Place, together: set[tuple[str, str]]) -> Group:
+def _group(place: AxisGroup, together: set[tuple[str, str]]) -> Group:
     blocks = _blocks(place.atoms, together)
     return (
         (*blocks, MERGED)

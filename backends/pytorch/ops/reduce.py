@@ -13,7 +13,7 @@ from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, View, blocks_of, groups, size_of
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops.recipe import Atom, Recipe
+from ogive.compiler.ops.recipe import Atom, AxisPattern
 from ogive.compiler.ops.reduce import ELEMENTS
 
 METHODS = {"max": "amax", "min": "amin"}
@@ -26,7 +26,7 @@ def reduce(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def by_recipe(
-    ctx: Context, code: Code, op: str, recipe: Recipe, result: TensorType, settings: Mapping[str, Any]
+    ctx: Context, code: Code, op: str, recipe: AxisPattern, result: TensorType, settings: Mapping[str, Any]
 ) -> Code:
     """One tensor to one tensor, without the axes that the result lacks."""
     have, want = groups(recipe.inputs[0], recipe.outputs[0])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ogive.backends.python_text.module_tree import Place, access
+from ogive.backends.python_text.module_tree import ModuleNode, access
 from ogive.backends.pytorch.weights.inits import Initial, Maker, init_line, target_of
 from ogive.backends.pytorch.weights.layers import kind_of
 from ogive.compiler.ir.model import Definition, Init, Instance, Weight
@@ -23,7 +23,7 @@ class LayerWeight:
     name: str
 
 
-def layer_weights(place: Place, target: str = "self") -> Iterator[LayerWeight]:
+def layer_weights(place: ModuleNode, target: str = "self") -> Iterator[LayerWeight]:
     """The weights of all layers of torch at a place and below it."""
     if isinstance(place.member, Instance):
         yield from _of_instance(place.member, target)
@@ -51,7 +51,7 @@ def _of_definition(definition: Definition, target: str) -> Iterator[LayerWeight]
                 yield weight if "*" not in member.path else LayerWeight(None, weight.kind, weight.name)
 
 
-def whole_kinds(initial: Initial, root: Place, maker: Maker) -> list[str]:
+def whole_kinds(initial: Initial, root: ModuleNode, maker: Maker) -> list[str]:
     """The loop over modules; what it sets is taken out of `initial`, exceptions stay in it."""
     weights = list(layer_weights(root))
     lines: list[str] = []

@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 Sizes = Callable[[Size | int], Code]  # a size of the layer as an expression of the class that holds it
 
 
-class Settings:
+class LayerSettings:
     """The statics of a layer, as expressions."""
 
     def __init__(self, definition: Definition, bindings: dict[Unknown, Size], render: Sizes) -> None:
@@ -55,34 +55,34 @@ class Settings:
         return next(weight for weight in self.definition.weights if weight.path == name)
 
 
-def _linear(s: Settings) -> Code | None:
+def _linear(s: LayerSettings) -> Code | None:
     return call("nn.Linear", s.size("din"), s.size("dout"), bias=s.unless("bias", True))
 
 
-def _embedding(s: Settings) -> Code | None:
+def _embedding(s: LayerSettings) -> Code | None:
     return call("nn.Embedding", s.size("n"), s.size("d"))
 
 
-def _layer_norm(s: Settings) -> Code | None:
+def _layer_norm(s: LayerSettings) -> Code | None:
     return call("nn.LayerNorm", s.size("d"), eps=s.unless("eps", 1e-5), bias=s.unless("bias", True))
 
 
-def _rms_norm(s: Settings) -> Code | None:
+def _rms_norm(s: LayerSettings) -> Code | None:
     return call("nn.RMSNorm", s.size("d"), eps=Code(repr(s.value("eps"))))
 
 
-def _group_norm(s: Settings) -> Code | None:
+def _group_norm(s: LayerSettings) -> Code | None:
     return call("nn.GroupNorm", s.size("groups"), s.size("c"), eps=s.unless("eps", 1e-5))
 
 
-def _spatial(s: Settings) -> int | None:
+def _spatial(s: LayerSettings) -> int | None:
     """How many axes the input has after its first two, where torch has a layer for so many."""
     type = s.definition.graph.inputs[0].type
     count = type.rank - 2 if type.rank is not None else 0
     return count if 1 <= count <= 3 else None
 
 
-def _conv(s: Settings) -> Code | None:
+def _conv(s: LayerSettings) -> Code | None:
     count = _spatial(s)
     if count is None:
         return None
@@ -93,7 +93,7 @@ def _conv(s: Settings) -> Code | None:
     )  # fmt: skip
 
 
-def _conv_transpose(s: Settings) -> Code | None:
+def _conv_transpose(s: LayerSettings) -> Code | None:
     count = _spatial(s)
     if count is None:
         return None
@@ -104,7 +104,7 @@ def _conv_transpose(s: Settings) -> Code | None:
     )  # fmt: skip
 
 
-def _batch_norm(s: Settings) -> Code | None:
+def _batch_norm(s: LayerSettings) -> Code | None:
     rank = s.definition.graph.inputs[0].type.rank
     if rank is None or not 2 <= rank <= 5:
         return None
@@ -112,11 +112,11 @@ def _batch_norm(s: Settings) -> Code | None:
     return call(name, s.size("c"), eps=s.unless("eps", 1e-5), momentum=s.unless("momentum", 0.1))
 
 
-def _dropout(s: Settings) -> Code | None:
+def _dropout(s: LayerSettings) -> Code | None:
     return call("nn.Dropout", Code(repr(s.value("p"))))
 
 
-ROWS: MappingProxyType[str, Callable[[Settings], Code | None]] = MappingProxyType(
+ROWS: MappingProxyType[str, Callable[[LayerSettings], Code | None]] = MappingProxyType(
     {
         "std.nn.Linear": _linear,
         "std.nn.Embedding": _embedding,
@@ -134,7 +134,7 @@ ROWS: MappingProxyType[str, Callable[[Settings], Code | None]] = MappingProxyTyp
 def layer(definition: Definition, bindings: dict[Unknown, Size], render: Sizes) -> Code | None:
     """The constructor of the layer of torch that equals this block, if there is one."""
     row = ROWS.get(definition.block)
-    return row(Settings(definition, bindings, render)) if row is not None else None
+    return row(LayerSettings(definition, bindings, render)) if row is not None else None
 
 
 def kind_of(definition: Definition) -> str | None:

@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.state.allocation import CallSignature, InputPresence
 from ogive.compiler.elaborate.state.control import CallSignatureConflict
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import Instance
+from ogive.compiler.elaborate.state.values import InstanceValue
 from ogive.compiler.sizes import Size
 from ogive.grammar.source import Span
 
@@ -31,7 +31,7 @@ def agree(frame: Frame, path: str, presence: InputPresence, sizes: dict[str, Siz
         raise CallSignatureConflict(frame.alloc)
 
 
-def open_to_all(frame: Frame, instance: Instance, given: dict[str, Any], span: Span) -> Match | None:
+def open_to_all(frame: Frame, instance: InstanceValue, given: dict[str, Any], span: Span) -> Match | None:
     """A use of an instance that may give any optional input.
 
     Raises CallSignatureConflict where its calls did not allow it.

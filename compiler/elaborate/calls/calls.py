@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import partly
 from ogive.compiler.elaborate.state.specialization import Use, Variant
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, Instance
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, InstanceValue
 from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.presence import ALWAYS, NEVER
@@ -34,7 +34,7 @@ S = TypeVar("S", Size, Condition)
 
 def use(
     frame: Frame,
-    instance: Instance,
+    instance: InstanceValue,
     operands: Sequence[Tensor | None],
     span: Span,
     spans: Sequence[Span],
@@ -46,7 +46,7 @@ def use(
 
 
 def bind(
-    frame: Frame, instance: Instance, operands: Sequence[Tensor | None], span: Span, spans: Sequence[Span]
+    frame: Frame, instance: InstanceValue, operands: Sequence[Tensor | None], span: Span, spans: Sequence[Span]
 ) -> tuple[Use, tuple[TensorType, ...]] | None:
     """An instance meets its operands: the block at these sizes, and the types of its results."""
     ref = instance.block
@@ -184,7 +184,7 @@ def _here(of: S, mapping: dict[Unknown, Size]) -> S | None:
         return None
 
 
-def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None:
+def _allocated(frame: Frame, instance: InstanceValue, match: Match, use: Use) -> None:
     """Note what the first application says of the instance."""
     if instance.use is None or instance.use.variant.running:
         instance.use = use
@@ -192,7 +192,7 @@ def _allocated(frame: Frame, instance: Instance, match: Match, use: Use) -> None
     frame.alloc.define(instance, use.variant.definition, use.bindings)
 
 
-def _same_weights(frame: Frame, instance: Instance, use: Use, span: Span) -> bool:
+def _same_weights(frame: Frame, instance: InstanceValue, use: Use, span: Span) -> bool:
     """One set of weights serves all calls: a choice at compile time that comes out otherwise allocates no others."""
     definition, member = use.variant.definition, frame.alloc.members[instance.member]
     if definition is None or definition.stateless or not isinstance(member, InstanceMember):
@@ -226,7 +226,7 @@ def _same_type(frame: Frame, a: TensorType, b: TensorType) -> bool:
 
 def _results(
     frame: Frame,
-    instance: Instance,
+    instance: InstanceValue,
     use: Use,
     types: tuple[TensorType, ...],
     operands: Sequence[Tensor | None],

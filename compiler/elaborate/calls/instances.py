@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
-    Instance,
+    InstanceValue,
     Partly,
     Template,
     UnknownStatic,
@@ -33,9 +33,9 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     if frame.block is None:
         raise frame.fail("E0411", "a block is not allocated here", span)
     path = frame.path_for(node, snake(template.block.name), name, span)
-    shared: dict[str, Instance] = {}
+    shared: dict[str, InstanceValue] = {}
     statics = {key: borrowed(value, key, shared) for key, value in template.statics}
-    instance = Instance(template.block, statics, path, span, shared=shared)
+    instance = InstanceValue(template.block, statics, path, span, shared=shared)
     instance.member = frame.alloc.add(None)
     instance.lift = frame.alloc.stacked
     frame.alloc.instances.append(instance)
@@ -46,7 +46,12 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
 
 
 def apply_instance(
-    frame: Frame, instance: Instance, args: Sequence[Any], span: Span, spans: Sequence[Span], supplied: dict[str, Any]
+    frame: Frame,
+    instance: InstanceValue,
+    args: Sequence[Any],
+    span: Span,
+    spans: Sequence[Span],
+    supplied: dict[str, Any],
 ) -> Any:
     """The results of an instance on its inputs, some of them given by name; what else is named are its weights."""
     tree = instance.block.tree

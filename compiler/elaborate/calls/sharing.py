@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.values import Composite, Handed, Instance, Template
+from ogive.compiler.elaborate.state.values import Composite, Handed, InstanceValue, Template
 from ogive.compiler.elaborate.state.weight_paths import snake
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.ir.weights import turns_in, weight_types
@@ -18,17 +18,17 @@ from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
 
-def borrowed(value: Any, place: str, shared: dict[str, Instance]) -> Any:
+def borrowed(value: Any, place: str, shared: dict[str, InstanceValue]) -> Any:
     """A static without instances: each becomes a block of its kind that the callee allocates at a place below it.
 
     `shared` is told which instance stands at which place.
     """
     match value:
-        case Instance():
+        case InstanceValue():
             shared[place] = value
             return Handed(_template(value))
         case Handed(value=Composite(parts=parts)) | Composite(parts=parts):
-            if not any(isinstance(part, Instance) for part in parts):
+            if not any(isinstance(part, InstanceValue) for part in parts):
                 return value
             return Handed(Composite(tuple(_parts(parts, place, shared))))
         case Handed(value=Template(block=block, statics=statics, span=span)):
@@ -38,7 +38,7 @@ def borrowed(value: Any, place: str, shared: dict[str, Instance]) -> Any:
             return value
 
 
-def _template(instance: Instance) -> Template:
+def _template(instance: InstanceValue) -> Template:
     known = {**instance.bound, **instance.statics}
     given = [
         (decl.name, known[decl.name])
@@ -48,11 +48,11 @@ def _template(instance: Instance) -> Template:
     return Template(instance.block, tuple(given), instance.span)
 
 
-def _parts(parts: tuple[Any, ...], place: str, shared: dict[str, Instance]) -> Iterator[Any]:
+def _parts(parts: tuple[Any, ...], place: str, shared: dict[str, InstanceValue]) -> Iterator[Any]:
     """The members of a composition, at the places that the callee gives them."""
     taken: set[str] = set()
     for part in parts:
-        if not isinstance(part, (Instance, Template, BlockRef)):
+        if not isinstance(part, (InstanceValue, Template, BlockRef)):
             yield part
             continue
         base = snake(part.name if isinstance(part, BlockRef) else part.block.name)
@@ -61,14 +61,14 @@ def _parts(parts: tuple[Any, ...], place: str, shared: dict[str, Instance]) -> I
             number += 1
             free = f"{base}_{number}"
         taken.add(free)
-        if isinstance(part, Instance):
+        if isinstance(part, InstanceValue):
             shared[f"{place}.{free}"] = part
             yield _template(part)
         else:
             yield part
 
 
-def weights(frame: Frame, instance: Instance, definition: Definition, span: Span) -> dict[str, Tensor]:
+def weights(frame: Frame, instance: InstanceValue, definition: Definition, span: Span) -> dict[str, Tensor]:
     """The weights of the instances that were handed to `instance`, which `definition` has, by their paths below it."""
     found: dict[str, Tensor] = {}
     wanted = [path for path, _ in weight_types(definition, {})]

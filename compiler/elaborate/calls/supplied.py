@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ogive.compiler.elaborate.rules.checker import RuleChecker, operation
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.values import BROKEN, Given, Instance, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, Given, InstanceValue, kind_of
 from ogive.compiler.ir.attributes import InitialAttrs
 from ogive.compiler.ir.model import Definition, Init, Scalar, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ogive.compiler.elaborate.state.specialization import Use
 
 
-def resolve(frame: Frame, instance: Instance, use: Use, given: Sequence[Given], span: Span) -> dict[str, Tensor] | None:
+def resolve(
+    frame: Frame, instance: InstanceValue, use: Use, given: Sequence[Given], span: Span
+) -> dict[str, Tensor] | None:
     """The supplied weights by path below the instance; None where one does not fit."""
     found: dict[str, Tensor] = {}
     for name, value, item in given:
@@ -129,7 +131,7 @@ def _number_at(value: Any, mapping: Mapping[Unknown, Size]) -> Any:
             return value
 
 
-def _flat(frame: Frame, instance: Instance, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:
+def _flat(frame: Frame, instance: InstanceValue, use: Use, theta: Tensor, item: syntax.Keyword) -> dict[str, Tensor]:
     """All weights from one flat axis, in the order of the state dict."""
     span = item.value.span
     if len(theta.type.axes) != 1:

@@ -9,7 +9,7 @@ from ogive.compiler.elaborate.calls.supplied import elements, initial_values
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, Instance, Template, UnknownStatic, WeightRef, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, InstanceValue, Template, UnknownStatic, WeightRef, kind_of
 from ogive.compiler.ir.weights import turns_in, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -50,10 +50,10 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     if isinstance(func, BlockRef):
         func = Template(func)
     if isinstance(func, Template):
-        func = Instance(func.block, dict(func.statics), "", tree.span)
+        func = InstanceValue(func.block, dict(func.statics), "", tree.span)
     if isinstance(func, UnknownStatic):
         raise UnresolvedChoice(func.name, tree.span)
-    if not isinstance(func, Instance):
+    if not isinstance(func, InstanceValue):
         raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
     use = frame.session.variant_of(frame, func, tree.span)
     if use is None:

@@ -37,7 +37,7 @@ from ogive.compiler.elaborate.state.control import (
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.specialization import Abstract, Use, Variant
-from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, Instance, Lifted, TypedBlock
+from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, InstanceValue, Lifted, TypedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names
 from ogive.compiler.elaborate.walk import vmap_and_grad as lifting
@@ -154,7 +154,7 @@ class Session:
     def use(
         self,
         frame: Frame,
-        instance: Instance,
+        instance: InstanceValue,
         operands: Sequence[Tensor | None],
         span: Span,
         spans: Sequence[Span],
@@ -164,7 +164,7 @@ class Session:
         return uses.use(frame, instance, operands, span, spans, given)
 
     def bind(
-        self, frame: Frame, instance: Instance, operands: Sequence[Tensor], span: Span, spans: Sequence[Span]
+        self, frame: Frame, instance: InstanceValue, operands: Sequence[Tensor], span: Span, spans: Sequence[Span]
     ) -> bool:
         """An instance meets its operands, and is not applied yet; False where they do not fit."""
         return uses.bind(frame, instance, operands, span, spans) is not None
@@ -315,7 +315,7 @@ class Session:
         variant.running = False
         return variant
 
-    def variant_of(self, frame: Frame, instance: Instance, span: Span) -> Use | None:
+    def variant_of(self, frame: Frame, instance: InstanceValue, span: Span) -> Use | None:
         """The variant of an instance whose weights are named; before it is applied its statics must be known."""
         if instance.use is not None and instance.use.variant.definition is not None:
             return instance.use

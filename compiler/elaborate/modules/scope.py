@@ -17,7 +17,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
-from ogive.grammar.parser import Parsed, parse
+from ogive.grammar.parser import ParsedFile, parse
 from ogive.grammar.source import Span
 
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
@@ -134,7 +134,7 @@ class Library:
         return module
 
 
-def build(parsed: Parsed, library: Library, *, name: str, path: str) -> Module:
+def build(parsed: ParsedFile, library: Library, *, name: str, path: str) -> Module:
     """Collect the names that a file declares and uses."""
     module = Module(name, path, parsed.file, list(parsed.diagnostics))
     module.broken = any(  # a piece that names nothing may have been anything: a `use` of many names

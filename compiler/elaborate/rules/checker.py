@@ -19,7 +19,7 @@ from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
     Composite,
-    Instance,
+    InstanceValue,
     OpTemplate,
     Partly,
     Template,
@@ -342,7 +342,7 @@ def operand_of(
 
 def callable_kind(value: object) -> bool:
     """Whether a value is applied to tensors rather than being one."""
-    return isinstance(value, (BlockRef, Template, Instance, Composite, OpTemplate))
+    return isinstance(value, (BlockRef, Template, InstanceValue, Composite, OpTemplate))
 
 
 def present(frame: Frame, value: Any, span: Span) -> Any:

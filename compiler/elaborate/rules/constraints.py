@@ -11,8 +11,8 @@ from ogive.compiler.elaborate.state.proof import Demand
 from ogive.compiler.sizes import (
     FALSE,
     Answer,
-    Compare,
     Condition,
+    SizeComparison,
     Solution,
     Unknown,
     ge,
@@ -117,9 +117,9 @@ def _plainer(frame: Frame, solution: Solution, demanded: Sequence[Condition]) ->
 def _in_order_of_operands(solution: Solution, demanded: Sequence[Condition]) -> Solution:
     """An equality that is demanded as it stands keeps its sides: the earlier operand's size stands left."""
     where = solution.where
-    if not isinstance(where, Compare) or where.op != "==" or where.right.is_number:
+    if not isinstance(where, SizeComparison) or where.op != "==" or where.right.is_number:
         return solution
-    turned = Compare(where.op, where.right, where.left)
+    turned = SizeComparison(where.op, where.right, where.left)
     return replace(solution, where=turned) if where not in demanded and turned in demanded else solution
 
 

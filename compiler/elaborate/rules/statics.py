@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.state.values import (
     Builtin,
     Composite,
     Handed,
-    Instance,
+    InstanceValue,
     OpTemplate,
     PackValue,
     Template,
@@ -94,7 +94,7 @@ def _fits(value: Any, kind: str) -> bool:
         case "axis":
             return isinstance(value, AxisRef)
         case "block":
-            blocks = (BlockRef, Template, Handed, Instance, OpTemplate, Composite, TypedBlock, Builtin)
+            blocks = (BlockRef, Template, Handed, InstanceValue, OpTemplate, Composite, TypedBlock, Builtin)
             return isinstance(value, blocks)
         case _:
             return True

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ogive.compiler.elaborate.state.values import Instance
+from ogive.compiler.elaborate.state.values import InstanceValue
 from ogive.compiler.ir.model import Bindings, Definition, Init, Member, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.types import TensorType
@@ -54,7 +54,7 @@ class Allocation:
     """The members of one elaboration, and the paths that are taken."""
 
     members: list[Member | None] = field(default_factory=list)  # None: an instance that nothing has applied yet
-    instances: list[Instance] = field(default_factory=list)
+    instances: list[InstanceValue] = field(default_factory=list)
     scopes: list[WeightScope] = field(default_factory=list)  # those we are in, the innermost last
     taken: dict[str, Span] = field(default_factory=dict)
     order_dependent: dict[str, Span] = field(default_factory=dict)  # paths that depend on source order
@@ -141,7 +141,7 @@ class Allocation:
         self.members.append(member)
         return len(self.members) - 1
 
-    def define(self, instance: Instance, definition: Definition | None, bindings: Bindings) -> None:
+    def define(self, instance: InstanceValue, definition: Definition | None, bindings: Bindings) -> None:
         """Note what an instance allocates, where that is known now and was not before."""
         if definition is None or definition.stateless or instance.member < 0:
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.graph_builder import Builder, Tensor
+from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, Tensor
 from ogive.compiler.elaborate.state.partly import Joined, filled
 from ogive.compiler.elaborate.state.returns import Partial
 from ogive.compiler.elaborate.state.values import Choice
@@ -26,7 +26,7 @@ Pair = tuple[Tensor | Const | None, Tensor | Const | None]
 class Arm:
     """What one arm leaves: its graph under construction, its names, what it returns and yields."""
 
-    inner: Builder
+    inner: GraphBuilder
     when: Presence
     variables: dict[str, Any]
     returned: tuple[Any, ...] | Partial | None = None  # values with their places, as a frame has them
@@ -51,7 +51,12 @@ def close(
 
 
 def _closed(
-    frame: Frame, choice: Choice, inners: Sequence[Builder], pairs: Sequence[Pair], hints: tuple[str, ...], span: Span
+    frame: Frame,
+    choice: Choice,
+    inners: Sequence[GraphBuilder],
+    pairs: Sequence[Pair],
+    hints: tuple[str, ...],
+    span: Span,
 ) -> tuple[Tensor, ...]:
     phase = choice.tested is None and choice.when == atom(TRAINING)
     tested = None if phase else choice.tested or _input(frame, choice.when) or flag(frame, choice.when, span)
@@ -79,7 +84,7 @@ def _input(frame: Frame, when: Presence) -> Tensor | None:
     return next((tensor for name, tensor in frame.scope.optional.items() if when == atom(name)), None)
 
 
-def _used(inner: Builder, value: Tensor | Const | None) -> Operand:
+def _used(inner: GraphBuilder, value: Tensor | Const | None) -> Operand:
     return inner.use(value) if isinstance(value, Tensor) else value
 
 
@@ -98,7 +103,7 @@ def _flag(frame: Frame, when: Presence, span: Span) -> Tensor | Const | None:
     if when.root < 2:
         return Const(True) if when.root else None
     name, no, yes = when.nodes[when.root - 2]
-    inners: list[Builder] = []
+    inners: list[GraphBuilder] = []
     sides: list[Tensor | Const | None] = []
     for number in (yes, no):
         with frame.region() as inner:

@@ -9,7 +9,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import LimitReached
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.specialization import Abstract, Use, Variant
-from ogive.compiler.elaborate.state.values import Given, Gradient, Instance, Lifted, TypedBlock
+from ogive.compiler.elaborate.state.values import Given, Gradient, InstanceValue, Lifted, TypedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
@@ -69,7 +69,7 @@ class Elaborator(Protocol[F]):
     def find(self, frame: F, ref: BlockRef, found: Abstract, span: Span | None = None) -> Variant:
         """The variant for a use: one whose choices come out the same here, or a new one."""
 
-    def variant_of(self, frame: F, instance: Instance, span: Span) -> Use | None:
+    def variant_of(self, frame: F, instance: InstanceValue, span: Span) -> Use | None:
         """The variant of an instance whose weights are named; before it is applied its statics must be known."""
 
     def misfit(self, frame: F, ref: BlockRef, names: Mapping[str, Any], span: Span) -> bool:
@@ -78,7 +78,7 @@ class Elaborator(Protocol[F]):
     def use(
         self,
         frame: F,
-        instance: Instance,
+        instance: InstanceValue,
         operands: Sequence[Tensor | None],
         span: Span,
         spans: Sequence[Span],
@@ -86,7 +86,9 @@ class Elaborator(Protocol[F]):
     ) -> Any:
         """Apply an instance: its results as tensors of the frame's graph."""
 
-    def bind(self, frame: F, instance: Instance, operands: Sequence[Tensor], span: Span, spans: Sequence[Span]) -> bool:
+    def bind(
+        self, frame: F, instance: InstanceValue, operands: Sequence[Tensor], span: Span, spans: Sequence[Span]
+    ) -> bool:
         """An instance meets its operands, and is not applied yet; False where they do not fit."""
 
     def lift(

@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef, Module
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
 from ogive.compiler.elaborate.state.elaborator import Elaborator
-from ogive.compiler.elaborate.state.graph_builder import Builder, Names
+from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, ValueNames
 from ogive.compiler.elaborate.state.proof import Demand, Proof
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.grammar import syntax
@@ -45,7 +45,7 @@ class Frame:
     proof: Proof = field(init=False)
     alloc: Allocation = field(default_factory=Allocation)
     flow: ControlFlow = field(default_factory=ControlFlow)
-    builder: Builder = field(default_factory=lambda: Builder(Names()))
+    builder: GraphBuilder = field(default_factory=lambda: GraphBuilder(ValueNames()))
     diagnostics: list[Diagnostic] = field(default_factory=list)
     missing_axes: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # those that its statics name
     uses: list[Any] = field(default_factory=list)  # the specializations that this one uses
@@ -201,10 +201,10 @@ class Frame:
         return self.alloc.claim(path, span, ordered)
 
     @contextmanager
-    def region(self, begun: Builder | None = None) -> Iterator[Builder]:
+    def region(self, begun: GraphBuilder | None = None) -> Iterator[GraphBuilder]:
         """Build a region of the current graph, or go on with one; names bound inside do not leave it."""
         saved = self.builder
-        self.builder = begun or Builder(saved.names, saved)
+        self.builder = begun or GraphBuilder(saved.names, saved)
         try:
             with self.scope.local():
                 yield self.builder
@@ -222,10 +222,10 @@ class Frame:
             self.module = saved
 
     @contextmanager
-    def separate_graph(self) -> Iterator[Builder]:
+    def separate_graph(self) -> Iterator[GraphBuilder]:
         """Build a graph that sees no value of the body: an initializer's, or a constraint's of a weight."""
         saved = self.builder
-        self.builder = Builder(saved.names)
+        self.builder = GraphBuilder(saved.names)
         try:
             yield self.builder
         finally:

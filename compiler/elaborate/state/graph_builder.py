@@ -22,12 +22,12 @@ class Tensor:
 
     name: str
     type: TensorType
-    home: Builder
+    home: GraphBuilder
     born: Span | None = None
     when: Presence = ALWAYS
 
 
-class Names:
+class ValueNames:
     """Names of values, unique in one definition: `x`, `x_1`, `x_2`."""
 
     def __init__(self) -> None:
@@ -41,10 +41,10 @@ class Names:
         return base if number == 0 else f"{base}.{number}"
 
 
-class Builder:
+class GraphBuilder:
     """One graph under construction; `parent` is the graph that holds it as a region."""
 
-    def __init__(self, names: Names, parent: Builder | None = None) -> None:
+    def __init__(self, names: ValueNames, parent: GraphBuilder | None = None) -> None:
         self.names, self.parent = names, parent
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
@@ -105,7 +105,7 @@ class Builder:
 
     def forget(self, paths: Collection[str]) -> None:
         """These states have new values from here on: what reads them reads them anew."""
-        at: Builder | None = self
+        at: GraphBuilder | None = self
         while at is not None:
             for path in paths:
                 at.weights.pop(path, None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.graph_builder import Builder, Tensor
+from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, Tensor
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Gone, Partly
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom
@@ -81,14 +81,14 @@ def operand(value: Any) -> Tensor | None:
     return value if isinstance(value, Tensor) else None
 
 
-def region_input(inner: Builder, name: str, tensor: Tensor, type: TensorType) -> Any:
+def region_input(inner: GraphBuilder, name: str, tensor: Tensor, type: TensorType) -> Any:
     """An input of a region for an operand: it is there where that is."""
     made = inner.input(name, type, tensor.born)
     return made if tensor.when == ALWAYS else Partly(name, ((tensor.when, made),), tensor.born)
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ResultSlot:
     """A result of the choice that is not made yet, by its number."""
 
     number: int
@@ -144,7 +144,7 @@ class Joined:
         first, second = (None if each is None else each[1] for each in found)
         self.pairs.append((first, second))
         self.hints.append(name)
-        return [(when, Slot(len(self.pairs) - 1))]
+        return [(when, ResultSlot(len(self.pairs) - 1))]
 
     def _list(self, name: str, found: Sequence[tuple[Presence, tuple[Any, ...]] | None]) -> list[tuple[Presence, Any]]:
         """Lists of one length entry by entry; each of two other ones for itself."""
@@ -187,7 +187,7 @@ def _add(cases: list[tuple[Presence, Any]], when: Presence, value: Any) -> None:
 def filled(value: Any, made: Sequence[Tensor]) -> Any:
     """A value with the results of the choice in the place of slots."""
     match value:
-        case Slot(number=number):
+        case ResultSlot(number=number):
             return made[number]
         case tuple():
             return tuple(filled(each, made) for each in value)

@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.state.values import (
     Composite,
     Gradient,
     Handed,
-    Instance,
+    InstanceValue,
     Lifted,
     OpTemplate,
     PackValue,
@@ -57,8 +57,8 @@ def text(value: Any) -> str:
     match value:
         case BlockRef():
             return value.tree.name
-        case Template() | Instance():
-            given = value.statics.items() if isinstance(value, Instance) else value.statics
+        case Template() | InstanceValue():
+            given = value.statics.items() if isinstance(value, InstanceValue) else value.statics
             return _brackets(value.block.tree.name, dict(given))
         case OpTemplate():
             return _brackets(value.spec.name, dict(value.statics))

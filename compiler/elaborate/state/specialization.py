@@ -41,7 +41,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A variant with the user's sizes behind its unknowns."""
+    """A use of an elaborated block: a variant with the user's sizes behind its unknowns."""
 
     variant: Variant
     bindings: Bindings

@@ -83,7 +83,7 @@ class Template:
 
 
 @dataclass(slots=True, eq=False)
-class Instance:
+class InstanceValue:
     """An allocated block: one set of weights. Statics left open are inferred at the first application."""
 
     block: BlockRef
@@ -97,7 +97,8 @@ class Instance:
     stored: set[str] = field(default_factory=set)  # the weights that are read by name
     supplied: set[str] | None = None  # the weights that every call so far supplies
     lift: Size | None = None  # `each`: so many sets of weights, stacked
-    shared: dict[str, Instance] = field(default_factory=dict)  # instances that it was handed, by their place below it
+    # instances that it was handed, by their place below it
+    shared: dict[str, InstanceValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +218,7 @@ class UnknownStatic:
 class WeightRef:
     """`wte.weight` before it is read: an instance and a path below it."""
 
-    instance: Instance
+    instance: InstanceValue
     path: tuple[str, ...]
 
 
@@ -260,7 +261,7 @@ def kind_of(value: object) -> str:
             return "a block"
         case Lifted() | Gradient():
             return "a function of a block"
-        case Instance() | Composite():
+        case InstanceValue() | Composite():
             return "an instance of a block"
         case OpTemplate():
             return "an operation"

@@ -22,7 +22,7 @@ from ogive.compiler.elaborate.state.values import (
     Composite,
     Gradient,
     Handed,
-    Instance,
+    InstanceValue,
     Lifted,
     OpTemplate,
     PackValue,
@@ -141,7 +141,7 @@ def _supplied(
 ) -> dict[str, Any] | None:
     """What a call gives by name. An instance meets its inputs before: `f(x, weight = f.weight + e)` may read it."""
     named = [item for item in tree.args if isinstance(item, syntax.Keyword)]
-    if isinstance(func, Instance) and func.use is None and not _bound(frame, func, args, named, tree.span, spans):
+    if isinstance(func, InstanceValue) and func.use is None and not _bound(frame, func, args, named, tree.span, spans):
         return None
     found: dict[str, Any] = {}
     for item in named:
@@ -153,7 +153,7 @@ def _supplied(
 
 def _bound(
     frame: Frame,
-    instance: Instance,
+    instance: InstanceValue,
     args: Sequence[Any],
     named: Sequence[syntax.Keyword],
     span: Span,
@@ -190,7 +190,11 @@ def apply(
     """Apply a value to values."""
     if isinstance(func, UnknownStatic):
         raise UnresolvedChoice(func.name, span)
-    if supplied and not isinstance(func, (OpTemplate, BlockRef, Template, Instance, Lifted)) and func is not BROKEN:
+    if (
+        supplied
+        and not isinstance(func, (OpTemplate, BlockRef, Template, InstanceValue, Lifted))
+        and func is not BROKEN
+    ):
         (given, (_, item)), *_ = supplied.items()
         raise frame.fail("E0403", f"{kind_of(func)} takes nothing by name, here is `{given}`", item.name_span)
     match func:
@@ -203,11 +207,11 @@ def apply(
         case BlockRef() | Template():
             _no_sizes(frame, func, args, node, spans)
             instance = allocate(frame, func, node, span, name)
-            if not isinstance(instance, Instance):
+            if not isinstance(instance, InstanceValue):
                 return instance  # a block without inputs is its value
             instance.used = True
             return apply_instance(frame, instance, args, span, spans, supplied or {})
-        case Instance():
+        case InstanceValue():
             func.used = True
             return apply_instance(frame, func, args, span, spans, supplied or {})
         case Composite(parts=parts):

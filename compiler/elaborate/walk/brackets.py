@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.state.values import (
     Absent,
     Builtin,
     Handed,
-    Instance,
+    InstanceValue,
     OpTemplate,
     PackValue,
     Partly,
@@ -53,7 +53,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
             raise absent(frame, base, tree.base.span)
         case UnknownStatic():
             raise UnresolvedChoice(base.name, tree.span)
-        case Instance() | Handed():
+        case InstanceValue() | Handed():
             raise frame.fail(
                 "E0409", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
             )

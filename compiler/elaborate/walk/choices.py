@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.state.arms import Arm, close, where
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.partly import Joined, Slot, filled, operand, seen
+from ogive.compiler.elaborate.state.partly import Joined, ResultSlot, filled, operand, seen
 from ogive.compiler.elaborate.state.returns import Partial, for_each_output, leaves, omitted, returns_names
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Partly, kind_of
 from ogive.compiler.elaborate.walk.bound import bound_in
@@ -221,7 +221,7 @@ def _flag(frame: Frame, joined: Joined, arms: Sequence[Arm], values: Sequence[tu
             sides.append(None if arm.returned is None else Const(True))
     joined.pairs.append((sides[0], sides[1]))
     joined.hints.append("found")
-    return Slot(len(joined.pairs) - 1)
+    return ResultSlot(len(joined.pairs) - 1)
 
 
 def _same(frame: Frame, a: Presence, b: Presence) -> bool:

@@ -19,7 +19,7 @@ from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Choice,
     Composite,
-    Instance,
+    InstanceValue,
     OpTemplate,
     PackValue,
     Template,
@@ -293,7 +293,7 @@ def _part(frame: Frame, tree: syntax.Expr) -> Any:
     value = evaluate(frame, tree)
     if isinstance(value, (BlockRef, Template)):
         return allocate(frame, value, tree, tree.span)
-    if isinstance(value, (Instance, OpTemplate, Composite)) or value is BROKEN or apply.applicable(value):
+    if isinstance(value, (InstanceValue, OpTemplate, Composite)) or value is BROKEN or apply.applicable(value):
         return value
     raise frame.fail("E0411", f"`>>` composes blocks, this is {kind_of(value)}", tree.span)
 

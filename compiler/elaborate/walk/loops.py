@@ -44,7 +44,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.alloc.add(Loop(path, count))
     turns, number = _turns(frame, tree, count)
-    loop = _Loop(frame, tree.body, path + ".*", [], turns, number)
+    loop = _LoopBody(frame, tree.body, path + ".*", [], turns, number)
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
         return
@@ -110,7 +110,7 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
         _lose(frame, tree.body)
         return
     prefix = frame.alloc.scope.prefix
-    loop = _Loop(frame, tree.body, None, carried, steps, None)
+    loop = _LoopBody(frame, tree.body, None, carried, steps, None)
     drop = {name: position for (name, _), position in zip(steps, positions, strict=True)}
     axis = positions[0]
     loop.run(lambda t: t, length, axis, drop)
@@ -149,7 +149,7 @@ def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
     return tree.target.name, value
 
 
-class _Loop:
+class _LoopBody:
     """A loop whose body is elaborated once, as a region."""
 
     def __init__(

@@ -19,7 +19,7 @@ from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Composite,
     Gone,
-    Instance,
+    InstanceValue,
     OpTemplate,
     Param,
     Partly,
@@ -86,7 +86,7 @@ def _of_a_loop(frame: Frame, value: Gone | Partly, span: Span) -> StatementFaile
 
 def read(frame: Frame, value: Any) -> Any:
     """A value as it is read where we are: a weight becomes a tensor of the current graph."""
-    if isinstance(value, Instance):
+    if isinstance(value, InstanceValue):
         value.used = True
     if isinstance(value, Param):
         frame.alloc.read.add(value.path)
@@ -115,7 +115,7 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
                 tree.name_span,
                 help=spelling.close(tree.name, [b.name for b in base.blocks()]),
             )
-        case Instance():
+        case InstanceValue():
             return weights_read.weight_of(frame, WeightRef(base, (tree.name,)), tree.span)
         case WeightRef():
             return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)

@@ -22,7 +22,7 @@ from ogive.compiler.elaborate.state.values import (
     Composite,
     Gone,
     Handed,
-    Instance,
+    InstanceValue,
     Param,
     Partly,
     kind_of,
@@ -146,7 +146,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
         )
     if isinstance(value, Handed):
         value = BROKEN
-    if isinstance(value, (Instance, Composite)):
+    if isinstance(value, (InstanceValue, Composite)):
         if name in frame.scope.bound_at and not isinstance(before, Absent | Gone | NoneType):
             raise frame.fail(
                 "E0204",
@@ -154,7 +154,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
                 target.span,
                 labels=(Label(frame.scope.bound_at[name], "first here"),),
             )
-        if isinstance(value, Instance):
+        if isinstance(value, InstanceValue):
             frame.scope.fixed[name] = target.span
     if isinstance(value, Tensor):
         if value.home is frame.builder:
@@ -300,7 +300,7 @@ def _take(frame: Frame, tree: syntax.If, taken: Sequence[syntax.Stmt]) -> None:
             if name in here:
                 continue
             known = frame.scope.variables.get(name)
-            if known is None or (name in params and not isinstance(known, (Param, Instance))):
+            if known is None or (name in params and not isinstance(known, (Param, InstanceValue))):
                 frame.scope.variables[name] = Absent(name, _bound_where(arm, name))
 
 

@@ -18,7 +18,7 @@ from ogive.compiler.elaborate.state.values import (
     AxisRef,
     Composite,
     Gradient,
-    Instance,
+    InstanceValue,
     Lifted,
     OpTemplate,
     Template,
@@ -71,7 +71,7 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
         value = frame.session.handed(frame, tree)
     else:
         value = frame.evaluate(tree)
-    blocks = (BlockRef, Template, Instance, OpTemplate, Composite, TypedBlock, Lifted, Gradient)
+    blocks = (BlockRef, Template, InstanceValue, OpTemplate, Composite, TypedBlock, Lifted, Gradient)
     if isinstance(value, UnknownStatic):
         raise UnresolvedChoice(value.name, tree.span)
     if value is BROKEN or isinstance(value, blocks):

@@ -11,7 +11,7 @@ from ogive.compiler.ir.attributes import LoopAttrs
 from ogive.compiler.ir.model import Const, Definition, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ops import OPS, Trait, has
-from ogive.compiler.passes.analysis.frames import Frame, Index, Source
+from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index, Source
 from ogive.compiler.passes.analysis.permuted_entries import aligned, moved
 from ogive.compiler.sizes import (
     FALSE,
@@ -40,35 +40,39 @@ CHOICES = ("phase", "given", "tapped")
 FILLED = {"zeros": 0.0, "ones": 1.0}
 
 
-def whole_frame(definition: Definition, sizes: Mapping[Unknown, Size]) -> Frame:
+def whole_frame(definition: Definition, sizes: Mapping[Unknown, Size]) -> AnalysisFrame:
     """The definition as a model has it: its inputs are open."""
-    return Frame(definition, definition.graph, sizes, {})
+    return AnalysisFrame(definition, definition.graph, sizes, {})
 
 
-def _called(frame: Frame, node: Node) -> Frame:
+def _called(frame: AnalysisFrame, node: Node) -> AnalysisFrame:
     callee = node.callee
     assert callee is not None, node
     sizes = {unknown: value.subs(frame.sizes) for unknown, value in node.bindings}
     inputs = zip(callee.graph.inputs, node.inputs, strict=True)
-    return Frame(callee, callee.graph, sizes, {value.name: (frame, operand, _same) for value, operand in inputs})
+    return AnalysisFrame(
+        callee, callee.graph, sizes, {value.name: (frame, operand, _same) for value, operand in inputs}
+    )
 
 
 def _same(index: Index) -> Index:
     return index
 
 
-def _regions(frame: Frame, node: Node) -> list[Frame]:
+def _regions(frame: AnalysisFrame, node: Node) -> list[AnalysisFrame]:
     if node.loop is not None:
         return [_loop(frame, node, node.loop)]
     found = []
     for region in node.regions:
         plain = node.op in CHOICES and len(region.inputs) == len(node.inputs)
         pairs = zip(region.inputs, node.inputs, strict=False) if plain else ()
-        found.append(Frame(frame.definition, region, frame.sizes, {v.name: (frame, x, _same) for v, x in pairs}))
+        found.append(
+            AnalysisFrame(frame.definition, region, frame.sizes, {v.name: (frame, x, _same) for v, x in pairs})
+        )
     return found
 
 
-def _loop(frame: Frame, node: Node, loop: LoopAttrs) -> Frame:
+def _loop(frame: AnalysisFrame, node: Node, loop: LoopAttrs) -> AnalysisFrame:
     (region,) = node.regions
     inside, outside = loop.parts(region.inputs), loop.parts(node.inputs)
     given: dict[str, Source] = {}
@@ -80,7 +84,7 @@ def _loop(frame: Frame, node: Node, loop: LoopAttrs) -> Frame:
         given[value.name] = (frame, operand, _sliced(axis))
     for value, operand in zip(inside.captured, outside.captured, strict=True):
         given[value.name] = (frame, operand, _same)
-    return Frame(frame.definition, region, frame.sizes, given, carried)
+    return AnalysisFrame(frame.definition, region, frame.sizes, given, carried)
 
 
 def _sliced(axis: int) -> Callable[[Index], Index]:
@@ -94,9 +98,9 @@ class Entries:
     def __init__(self) -> None:
         self.left = BUDGET
         self.assumed: set[tuple[int, str]] = set()
-        self.frames: dict[tuple[int, int], list[Frame]] = {}  # by frame and node: one use is one frame
+        self.frames: dict[tuple[int, int], list[AnalysisFrame]] = {}  # by frame and node: one use is one frame
 
-    def inside(self, frame: Frame, node: Node) -> list[Frame]:
+    def inside(self, frame: AnalysisFrame, node: Node) -> list[AnalysisFrame]:
         """What a node calls or the graphs that it holds, at their place."""
         key = (id(frame), id(node))
         if key not in self.frames:
@@ -113,7 +117,7 @@ class Entries:
 
     # floats
 
-    def finite(self, frame: Frame, operand: Operand, index: Index) -> Condition:
+    def finite(self, frame: AnalysisFrame, operand: Operand, index: Index) -> Condition:
         """Where the entry is surely not -∞."""
         if not isinstance(operand, str):
             return FALSE if isinstance(operand, Const) and _is_low(operand.value) else TRUE
@@ -122,7 +126,7 @@ class Entries:
             return FALSE
         return self._finite_input(frame, operand, index) if node is None else self._finite(frame, node, operand, index)
 
-    def _finite_input(self, frame: Frame, name: str, index: Index) -> Condition:
+    def _finite_input(self, frame: AnalysisFrame, name: str, index: Index) -> Condition:
         if name in frame.given:
             outer, operand, at = frame.given[name]
             return self.finite(outer, operand, at(index))
@@ -137,7 +141,7 @@ class Entries:
         self.assumed.discard(key)
         return both
 
-    def _finite(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
+    def _finite(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Condition:
         op = node.op
         if op == "grad" or has(op, Trait.FINITE) or (op == "einsum" and len(node.inputs) > 1):
             return TRUE
@@ -162,12 +166,12 @@ class Entries:
             return all_of(*(self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs))
         return FALSE
 
-    def anywhere(self, frame: Frame, operand: Operand) -> Index:
+    def anywhere(self, frame: AnalysisFrame, operand: Operand) -> Index:
         """Some place of a tensor: indices of which nothing is known."""
         rank = len(frame.graph.values[operand].type.axes) if isinstance(operand, str) else 0
         return tuple(size(Unknown("anywhere", 0)) for _ in range(rank))
 
-    def _bounded(self, frame: Frame, node: Node, index: Index) -> Condition:
+    def _bounded(self, frame: AnalysisFrame, node: Node, index: Index) -> Condition:
         if node.op == "pad" and node.attr("mode") == "constant":
             axis, length = node.attr("axis"), frame.type(str(node.inputs[0])).axes[node.attr("axis")].size
             at = index[axis] - size(node.attr("before")).subs(frame.sizes)
@@ -183,7 +187,7 @@ class Entries:
         inputs += [self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs if node.op == "pad"]
         return FALSE if node.op != "clamp" and any(map(_is_low, numbers)) else all_of(*inputs)
 
-    def _inside(self, frame: Frame, node: Node, name: str, index: Index) -> Condition:
+    def _inside(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Condition:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)
         frames = self.inside(frame, node)
         if node.loop is not None and not node.loop.carries(at):
@@ -196,7 +200,7 @@ class Entries:
 
     # truths
 
-    def truth(self, frame: Frame, operand: Operand, index: Index) -> Truth:
+    def truth(self, frame: AnalysisFrame, operand: Operand, index: Index) -> Truth:
         """Where the entry surely holds, and where it surely does not."""
         if not isinstance(operand, str):
             value = operand.value if isinstance(operand, Const) else None
@@ -209,7 +213,7 @@ class Entries:
             return OPEN if source is None else self.truth(source[0], source[1], source[2](index))
         return self._truth(frame, node, operand, index)
 
-    def _truth(self, frame: Frame, node: Node, name: str, index: Index) -> Truth:
+    def _truth(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Truth:
         if node.op in COMPARED:
             terms = (self.number(frame, x, aligned(frame, x, index)) for x in node.inputs)
             return _compared(COMPARED[node.op], *terms)
@@ -240,7 +244,7 @@ class Entries:
 
     # numbers
 
-    def number(self, frame: Frame, operand: Operand, index: Index) -> Term:
+    def number(self, frame: AnalysisFrame, operand: Operand, index: Index) -> Term:
         """The entry as a size of indices, else by how it is made."""
         if not isinstance(operand, str):
             value = in_sizes(operand.value, frame.sizes) if isinstance(operand, Const) else None
@@ -258,7 +262,7 @@ class Entries:
             )
         return self._number(frame, node, operand, index)
 
-    def _number(self, frame: Frame, node: Node, name: str, index: Index) -> Term:
+    def _number(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Term:
         op = node.op
         if op == "arange":
             return index[0]

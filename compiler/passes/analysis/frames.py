@@ -11,11 +11,11 @@ from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Size, Unknown
 
 Index = tuple[Size, ...]
-Source = tuple["Frame", Operand, Callable[[Index], Index]]  # what an input of a graph stands for
+Source = tuple["AnalysisFrame", Operand, Callable[[Index], Index]]  # what an input of a graph stands for
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class AnalysisFrame:
     """A graph at one place of use. What `given` does not tell of its inputs is open; `carried` are those of a loop."""
 
     definition: Definition

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops import Trait, has
-from ogive.compiler.ops.recipe import Part, Recipe, Side, product
-from ogive.compiler.passes.analysis.frames import Frame, Index
+from ogive.compiler.ops.recipe import AxisPattern, Part, Side, product
+from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index
 from ogive.compiler.sizes import FALSE, Condition, Size, all_of, any_of, ge, lt, size
 from ogive.compiler.sizes.condition import TRUE
 
@@ -13,7 +13,7 @@ from ogive.compiler.sizes.condition import TRUE
 Moved = list[tuple[Operand, Index, Condition]]
 
 
-def aligned(frame: Frame, operand: Operand, index: Index) -> Index:
+def aligned(frame: AnalysisFrame, operand: Operand, index: Index) -> Index:
     """The entry of an operand that meets an entry of the result, aligned from the right."""
     if not isinstance(operand, str):
         return ()
@@ -23,13 +23,13 @@ def aligned(frame: Frame, operand: Operand, index: Index) -> Index:
     return tuple(size(0) if one else at for one, at in zip(ones, last, strict=True))
 
 
-def moved(frame: Frame, node: Node, name: str, index: Index) -> Moved | None:
+def moved(frame: AnalysisFrame, node: Node, name: str, index: Index) -> Moved | None:
     """Where the entry comes from; None for what does more than move entries."""
     if node.op == "alias" or has(node.op, Trait.SAME_POLES):
         return [(node.inputs[0], index, FALSE)]
     if node.op in ("rearrange", "expand", "split") and len(node.inputs) == 1:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)
-        recipe: Recipe = node.attr("recipe").subs(frame.sizes)
+        recipe: AxisPattern = node.attr("recipe").subs(frame.sizes)
         if node.op == "split" and len(recipe.outputs) == 1:  # the first axis on the right is unpacked
             at, index = 0, (size(at), *index)
         found = _by_recipe(recipe, at, index)
@@ -48,11 +48,11 @@ def moved(frame: Frame, node: Node, name: str, index: Index) -> Moved | None:
     return None
 
 
-def _at(value: Size | int, frame: Frame) -> Size:
+def _at(value: Size | int, frame: AnalysisFrame) -> Size:
     return size(value).subs(frame.sizes)
 
 
-def _of_slice(node: Node, frame: Frame, index: Index) -> Index:
+def _of_slice(node: Node, frame: AnalysisFrame, index: Index) -> Index:
     left = list(index)
     found: list[Size] = []
     for item in node.attr("items"):
@@ -65,7 +65,7 @@ def _of_slice(node: Node, frame: Frame, index: Index) -> Index:
     return tuple(found)
 
 
-def _of_concat(node: Node, frame: Frame, index: Index) -> Moved:
+def _of_concat(node: Node, frame: AnalysisFrame, index: Index) -> Moved:
     axis: int = node.attr("axis")
     start = size(0)
     found: Moved = []
@@ -78,7 +78,7 @@ def _of_concat(node: Node, frame: Frame, index: Index) -> Moved:
     return found
 
 
-def _by_recipe(recipe: Recipe, output: int, index: Index) -> Index | None:
+def _by_recipe(recipe: AxisPattern, output: int, index: Index) -> Index | None:
     """Through the elementary axes of a pattern."""
     side = recipe.outputs[output]
     atoms: dict[str, Size] = {}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Model, Node
 from ogive.compiler.passes.analysis.entries import Entries, whole_frame
-from ogive.compiler.passes.analysis.frames import Frame, Index
+from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index
 from ogive.compiler.passes.infra.driver import map_nodes, optimized
 from ogive.compiler.sizes import FALSE, TRUE, Condition, Facts, Size, Unknown, all_of, compare, ge, le, size
 
@@ -64,7 +64,7 @@ class _Rows:
         self.known: dict[str, bool] = {}
         self.left = VISITS
 
-    def visit(self, frame: Frame) -> None:
+    def visit(self, frame: AnalysisFrame) -> None:
         """Look at the softmaxes of a graph and of what it holds and calls."""
         for node in frame.graph.nodes:
             if takes_rows(node):
@@ -75,7 +75,7 @@ class _Rows:
             if node.callee is not None and _holds(node.callee, self.known):
                 self._call(frame, node, node.callee)
 
-    def _call(self, frame: Frame, node: Node, callee: Definition) -> None:
+    def _call(self, frame: AnalysisFrame, node: Node, callee: Definition) -> None:
         (inner,) = self.entries.inside(frame, node)
         use = (callee.name, tuple(inner.sizes.items()), tuple(self._known(frame, x) for x in node.inputs))
         if use in self.seen:
@@ -87,7 +87,7 @@ class _Rows:
         else:
             self.visit(inner)
 
-    def _known(self, frame: Frame, operand: object) -> object:
+    def _known(self, frame: AnalysisFrame, operand: object) -> object:
         """What is known of an operand of a call: two uses of which the same is known are one."""
         if not isinstance(operand, str):
             return str(operand)
@@ -107,7 +107,7 @@ class _Rows:
             if node.callee is not None:
                 self._give_up(node.callee)
 
-    def whole(self, frame: Frame, node: Node) -> bool:
+    def whole(self, frame: AnalysisFrame, node: Node) -> bool:
         """Whether each row has an entry, at all sizes."""
         for lengths, axes, index in self._witnesses(frame, node):
             self.entries.fresh()
@@ -122,7 +122,7 @@ class _Rows:
                 return True
         return False
 
-    def _seen(self, frame: Frame, node: Node, index: Index) -> Condition:
+    def _seen(self, frame: AnalysisFrame, node: Node, index: Index) -> Condition:
         """Where the entry is not -∞; of attention, where the query sees the key."""
         if node.op != "attention":
             return self.entries.finite(frame, node.inputs[0], index)
@@ -143,7 +143,7 @@ class _Rows:
         )
         return all_of(causal, seen)
 
-    def _witnesses(self, frame: Frame, node: Node) -> Iterator[tuple[list[Size], tuple[int, ...], Index]]:
+    def _witnesses(self, frame: AnalysisFrame, node: Node) -> Iterator[tuple[list[Size], tuple[int, ...], Index]]:
         """For any row, entries of it that may be seen: any, the one on the diagonal, the first, the last."""
         lengths, axes = self._shape(frame, node)
         row = [size(Unknown(f"#{at}", 0)) for at in range(len(lengths))]
@@ -160,7 +160,7 @@ class _Rows:
                 index[axis] = found[min(number, len(found) - 1)]
             yield lengths, axes, tuple(index)
 
-    def _shape(self, frame: Frame, node: Node) -> tuple[list[Size], tuple[int, ...]]:
+    def _shape(self, frame: AnalysisFrame, node: Node) -> tuple[list[Size], tuple[int, ...]]:
         """The sizes of the tensor of which rows are taken, and the axes of a row."""
         if node.op != "attention":
             lengths = [axis.size for axis in frame.type(str(node.inputs[0])).axes]

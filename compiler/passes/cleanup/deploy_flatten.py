@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Graph, Init, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
-from ogive.compiler.passes.cleanup.flatten import Flattening, Names, Origins, Place, lifted_instances
+from ogive.compiler.passes.cleanup.flatten import Flattening, InlineContext, Names, Origins, lifted_instances
 from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.sizes import size
 
@@ -31,7 +31,7 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     flat.fresh.taken.update(value.name for value in inputs)
     flat.types.update((value.name, value.type) for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
-    place = Place("", sizes, {}, dict(names), lifted_instances(source), own=sizes)
+    place = InlineContext("", sizes, {}, dict(names), lifted_instances(source), own=sizes)
     nodes, outputs = flat.graph(source.graph, names, place)
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
     inits = tuple((path, init_in_sizes(init, sizes)) for path, init in model.inits)
@@ -98,5 +98,5 @@ def graph_in_sizes(graph: Graph, sizes: Sizes) -> Graph:
     flat = Flattening(Fresh(set()))
     names: Names = {}
     inputs = tuple(flat.value(value, names, sizes) for value in graph.inputs)
-    nodes, outputs = flat.graph(graph, names, Place("", sizes, {}, {}))
+    nodes, outputs = flat.graph(graph, names, InlineContext("", sizes, {}, {}))
     return Graph(inputs, tuple(nodes), outputs)

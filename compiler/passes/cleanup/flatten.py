@@ -21,7 +21,7 @@ Names = dict[str, Operand]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class InlinedCall:
     """A block with weights that was inlined: its path, its sizes in those of its caller, and what it was given."""
 
     path: str
@@ -31,25 +31,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class InlineOrigin:
     """Where a value stood: the calls around it, outermost first; its type, and the node, in sizes of the innermost.
 
     `flat` is the node as it became, to see whether a pass has changed it; inputs of regions have no node. `above` has
     what the callers name it, by how many calls are around them.
     """
 
-    calls: tuple[Call, ...]
+    calls: tuple[InlinedCall, ...]
     type: TensorType
     node: Node | None = None
     flat: Node | None = None
     above: Mapping[int, str] = field(default_factory=dict)
 
 
-Origins = dict[str, Origin]
+Origins = dict[str, InlineOrigin]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class InlineContext:
     """Where a graph that is inlined stands: path, sizes, weights handed to it, its inputs as the caller has them.
 
     `own` gives the sizes of the graph in those of the block around it, which is the last of `calls`.
@@ -60,7 +60,7 @@ class Place:
     supplied: Mapping[str, str]
     inputs: Mapping[str, Operand]
     lifted: frozenset[str] = frozenset()  # the instances of the definition whose weights are stacked
-    calls: tuple[Call, ...] = ()
+    calls: tuple[InlinedCall, ...] = ()
     own: Sizes = field(default_factory=dict)
 
     def path(self, path: str) -> str:
@@ -73,7 +73,7 @@ def lifted_instances(definition: Definition) -> frozenset[str]:
 
 
 def inlined(
-    graph: Graph, place: Place, fresh: Fresh, types: Mapping[str, TensorType], maybe: Collection[str] = ()
+    graph: Graph, place: InlineContext, fresh: Fresh, types: Mapping[str, TensorType], maybe: Collection[str] = ()
 ) -> tuple[list[Node], tuple[Operand, ...]]:
     """The nodes of a graph at a place of another, and its outputs: what trains stays. `types` are those of the values
     that it is handed there; those of `maybe` may be absent.
@@ -114,19 +114,19 @@ class Flattening:
     trained: bool = False  # whether dropout, phases and updates stay
     origins: Origins = field(default_factory=dict)
 
-    def graph(self, graph: Graph, names: Names, place: Place) -> tuple[list[Node], tuple[Operand, ...]]:
+    def graph(self, graph: Graph, names: Names, place: InlineContext) -> tuple[list[Node], tuple[Operand, ...]]:
         """The nodes of a graph, inlined here; `names` has the operands of its inputs and takes those of its values."""
         nodes: list[Node] = []
         for node in graph.nodes:
             nodes += self.node(node, names, place)
         return nodes, tuple(self.operand(output, names, place) for output in graph.outputs)
 
-    def operand(self, operand: Operand, names: Names, place: Place) -> Operand:
+    def operand(self, operand: Operand, names: Names, place: InlineContext) -> Operand:
         if isinstance(operand, str):
             return names[operand]
         return in_sizes(operand, place.sizes) if isinstance(operand, Const) else None
 
-    def node(self, node: Node, names: Names, place: Place) -> list[Node]:
+    def node(self, node: Node, names: Names, place: InlineContext) -> list[Node]:
         if own_effect(node) & (Effect.WRITES | Effect.SHOWS) and not self.trained:
             return []
         if node.op == "dropout" and not self.trained:
@@ -146,7 +146,7 @@ class Flattening:
             return self.call(node, node.callee, names, place)
         return [self.copy(node, names, place)]
 
-    def inlined(self, node: Node, region: Graph, names: Names, place: Place) -> list[Node]:
+    def inlined(self, node: Node, region: Graph, names: Names, place: InlineContext) -> list[Node]:
         """A region with its node's inputs in the place of its own."""
         for value, operand in zip(region.inputs, node.inputs, strict=True):
             names[value.name] = self.operand(operand, names, place)
@@ -154,7 +154,7 @@ class Flattening:
         names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
         return nodes
 
-    def skipped(self, node: Node, loop: RepeatAttrs, names: Names, place: Place) -> bool:
+    def skipped(self, node: Node, loop: RepeatAttrs, names: Names, place: InlineContext) -> bool:
         """A loop of no turns gives back what it carries; one that collects stays."""
         if loop.count.subs(place.sizes) != size(0) or loop.results(node.outputs).yielded:
             return False
@@ -162,7 +162,7 @@ class Flattening:
         names.update({value.name: operand for value, operand in zip(node.outputs, given, strict=True)})
         return True
 
-    def choice(self, node: Node, names: Names, place: Place) -> list[Node]:
+    def choice(self, node: Node, names: Names, place: InlineContext) -> list[Node]:
         """`given(mask)` is decided where the caller's operand is known to be there or not."""
         asked = self.operand(node.inputs[0], names, place)
         if asked is None:
@@ -171,7 +171,7 @@ class Flattening:
             return self.inlined(node, node.regions[0], names, place)
         return [self.copy(node, names, place)]
 
-    def call(self, node: Node, callee: Definition, names: Names, place: Place) -> list[Node]:
+    def call(self, node: Node, callee: Definition, names: Names, place: InlineContext) -> list[Node]:
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
         inner: Names = {value.name: x for value, x in zip(callee.graph.inputs, inputs, strict=True)}
         sizes: dict[Unknown, Size] = {unknown: value.subs(place.sizes) for unknown, value in node.bindings}
@@ -184,8 +184,8 @@ class Flattening:
         mine = tuple((unknown, value.subs(place.own)) for unknown, value in node.bindings)
         calls, own = place.calls, dict(mine)
         if node.path:
-            calls, own = (*calls, Call(path, callee, mine, inputs)), {}
-        there = Place(path, sizes, handed, dict(inner), lifted_instances(callee), calls, own)
+            calls, own = (*calls, InlinedCall(path, callee, mine, inputs)), {}
+        there = InlineContext(path, sizes, handed, dict(inner), lifted_instances(callee), calls, own)
         nodes, outputs = self.graph(callee.graph, inner, there)
         for value, output in zip(node.outputs, outputs, strict=True):
             names[value.name] = output
@@ -203,7 +203,7 @@ class Flattening:
             return None
         return base[:-1]
 
-    def copy(self, node: Node, names: Names, place: Place) -> Node:
+    def copy(self, node: Node, names: Names, place: InlineContext) -> Node:
         if node.regions:
             absent = [at for at, x in enumerate(node.inputs) if self.operand(x, names, place) is None]
             node, nothing = without_inputs(node, absent) if absent else (node, ())
@@ -241,7 +241,7 @@ class Flattening:
             inputs=tuple(in_sizes(x, place.own) if isinstance(x, Const) else x for x in node.inputs),
         )
         for before, value in zip(node.outputs, outputs, strict=True):
-            self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own), own, made)
+            self.origins[value.name] = InlineOrigin(place.calls, type_in_sizes(before.type, place.own), own, made)
         self.maybe.update(self.may_be_absent(made))
         return made
 
@@ -258,7 +258,7 @@ class Flattening:
                 if any(x is None or x in self.maybe for x in outputs):
                     yield value.name
 
-    def handed(self, node: Node, place: Place) -> _Handed:
+    def handed(self, node: Node, place: InlineContext) -> _Handed:
         """The supplied weights that the regions of a node read, and how they come in."""
         turned = f"{node.path}.*." if node.op == "repeat" else None
         found = {where: name for where, name in place.supplied.items() if any(reads(r, where) for r in node.regions)}
@@ -273,14 +273,14 @@ class Flattening:
         region: Graph,
         outside: tuple[Operand, ...],
         names: Names,
-        place: Place,
+        place: InlineContext,
         handed: _Handed,
         there: Operand = None,
     ) -> Graph:
         """A region; `there` is an operand that is not absent in it."""
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
         for before, value in zip(region.inputs, inputs, strict=True):
-            self.origins[value.name] = Origin(place.calls, type_in_sizes(before.type, place.own))
+            self.origins[value.name] = InlineOrigin(place.calls, type_in_sizes(before.type, place.own))
         for value, operand in zip(inputs, outside, strict=False):
             if operand in self.maybe and operand != there:
                 self.maybe.add(value.name)

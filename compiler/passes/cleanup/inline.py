@@ -10,7 +10,7 @@ from ogive.compiler.ir.substitute import Fresh, copied, with_operands
 from ogive.compiler.ir.weights import weight_types
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
-from ogive.compiler.passes.cleanup.flatten import Place, inlined
+from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined
 
 SMALL = 6  # operations; larger functions stay functions
 
@@ -107,7 +107,7 @@ def _alone(node: Node, callee: Definition) -> bool:
 
 def _whole(node: Node, callee: Definition, fresh: Fresh, absent: Collection[str]) -> tuple[list[Node], list[Operand]]:
     """The body with its branches, into which the weights are handed."""
-    place = Place("", dict(node.bindings), dict(node.supplied), _given(node, callee))
+    place = InlineContext("", dict(node.bindings), dict(node.supplied), _given(node, callee))
     kinds = dict(weight_types(callee, dict(node.bindings)))
     types = {value: kinds[path] for path, value in node.supplied}
     nodes, outputs = inlined(callee.graph, place, fresh, types, absent)

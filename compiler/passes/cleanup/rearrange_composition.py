@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ogive.compiler.ops.recipe import Atom, Part, Place, Recipe, Side, atoms_of
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Part, Side, atoms_of
 from ogive.compiler.sizes import Size
 
 
-def is_identity(recipe: Recipe) -> bool:
+def is_identity(recipe: AxisPattern) -> bool:
     """Whether a recipe of one tensor leaves it as it is."""
     return len(recipe.inputs) == len(recipe.outputs) == 1 and recipe.inputs == recipe.outputs
 
@@ -18,7 +18,7 @@ def simple(side: Side) -> bool:
     return not any(place.joined or place.pack for place in side) and all(atom.pack is None for atom in atoms_of(side))
 
 
-def after(first: Recipe, second: Recipe) -> Recipe | None:
+def after(first: AxisPattern, second: AxisPattern) -> AxisPattern | None:
     """The recipe of `second` after `first`, or None where their axes cut the middle at different places."""
     middle, other = first.outputs[0], second.inputs[0]
     sides = (first.inputs[0], middle, other, *second.outputs)
@@ -35,7 +35,7 @@ def after(first: Recipe, second: Recipe) -> Recipe | None:
             return None
     source = _replaced(first.inputs[0], left)
     outputs = tuple(_replaced(_renamed(side, renamed), right) for side in second.outputs)
-    return _tidy(Recipe((source,), outputs))
+    return _tidy(AxisPattern((source,), outputs))
 
 
 def _refined(a: list[Atom], b: list[Atom], left: dict[str, Part], right: dict[str, Part]) -> bool:
@@ -67,16 +67,16 @@ def _prefix(size: Size, first: Atom, rest: list[Atom]) -> list[Atom] | None:
 
 
 def _renamed(side: Side, names: Mapping[str, Atom]) -> Side:
-    return tuple(Place(tuple(tuple(names[atom.name] for atom in part) for part in place.parts)) for place in side)
+    return tuple(AxisGroup(tuple(tuple(names[atom.name] for atom in part) for part in place.parts)) for place in side)
 
 
 def _replaced(side: Side, names: Mapping[str, Part]) -> Side:
     return tuple(
-        Place((tuple(new for atom in place.parts[0] for new in names.get(atom.name, (atom,))),)) for place in side
+        AxisGroup((tuple(new for atom in place.parts[0] for new in names.get(atom.name, (atom,))),)) for place in side
     )
 
 
-def _tidy(recipe: Recipe) -> Recipe:
+def _tidy(recipe: AxisPattern) -> AxisPattern:
     """Atoms that stay side by side in the same order everywhere are one atom again."""
     sides = (*recipe.inputs, *recipe.outputs)
     followers: dict[str, set[str | None]] = {}
@@ -94,13 +94,13 @@ def _tidy(recipe: Recipe) -> Recipe:
             whole = Atom(name, sizes[name].size * sizes[only].size)
             merged = {name: whole, only: None}
             return _tidy(
-                Recipe(*(tuple(_merge(side, merged) for side in half) for half in (recipe.inputs, recipe.outputs)))
+                AxisPattern(*(tuple(_merge(side, merged) for side in half) for half in (recipe.inputs, recipe.outputs)))
             )
     return recipe
 
 
 def _merge(side: Side, merged: Mapping[str, Atom | None]) -> Side:
     return tuple(
-        Place((tuple(new for atom in place.parts[0] if (new := merged.get(atom.name, atom)) is not None),))
+        AxisGroup((tuple(new for atom in place.parts[0] if (new := merged.get(atom.name, atom)) is not None),))
         for place in side
     )

@@ -17,7 +17,7 @@ from ogive.compiler.sizes import TRUE, Condition, Size, size
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberChecker:
     """The checker of shapes that are numbers: what a pass builds fits, or the pass is wrong."""
 
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
@@ -53,12 +53,12 @@ def apply(
     """A node of an operation on tensors of these types."""
     spec = OPS[op]
     given = {static.name: statics.get(static.name, static.default) for static in spec.statics}
-    results, attrs = spec.rule(Numbers(), given, types)
+    results, attrs = spec.rule(NumberChecker(), given, types)
     return Node(op, tuple(inputs), (Value(name, results[0], name.split(".")[0]),), tuple(attrs.items()))
 
 
 @dataclass(slots=True)
-class Scope:
+class ConversionScope:
     """The conversion of what stands at one depth of loops; `path` is that of its loop ("h"), or "" outside of loops."""
 
     path: str
@@ -66,14 +66,14 @@ class Scope:
     fresh: Fresh
     nodes: list[Node] = field(default_factory=list)
     types: dict[str, TensorType] = field(default_factory=dict)
-    inner: dict[str, Scope] = field(default_factory=dict)
+    inner: dict[str, ConversionScope] = field(default_factory=dict)
     targets: dict[str, tuple[str, Weight]] = field(default_factory=dict)  # path -> (value, weight of the result)
     makers: dict[str, Node] = field(default_factory=dict)
 
-    def loop(self, path: str, count: Size) -> Scope:
+    def loop(self, path: str, count: Size) -> ConversionScope:
         """The scope of the turns of a loop inside this one."""
         if path not in self.inner:
-            self.inner[path] = Scope(path, count, self.fresh)
+            self.inner[path] = ConversionScope(path, count, self.fresh)
         return self.inner[path]
 
     def add(self, node: Node) -> None:
@@ -118,7 +118,7 @@ class Scope:
             paths += below
         return drop_dead(Graph((), tuple(nodes), tuple(outputs))), tuple(paths)
 
-    def _stacked(self, scope: Scope, value: Value) -> Value:
+    def _stacked(self, scope: ConversionScope, value: Value) -> Value:
         type = TensorType(value.type.elem, (Axis(scope.count), *value.type.axes))
         return self.fresh.value(type, value.hint)
 

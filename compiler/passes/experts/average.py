@@ -13,7 +13,7 @@ from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.passes.conversion.graph import Conversion, conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.experts.block import COUNTER, Experts, plain_of
 from ogive.compiler.passes.experts.block import experts as expert_block
 from ogive.compiler.passes.experts.partition import PARTITIONS
@@ -22,7 +22,7 @@ from ogive.compiler.passes.infra.instance_paths import changed, instances, match
 from ogive.compiler.sizes import size
 from ogive.grammar.spelling import close
 
-Change = Callable[[Scope, str], str]
+Change = Callable[[ConversionScope, str], str]
 
 
 def expert_average(
@@ -133,7 +133,7 @@ def _alone(definition: Definition, path: str) -> None:
 def copies(count: int) -> Change:
     """Every expert is the source."""
 
-    def copied(scope: Scope, value: str) -> str:
+    def copied(scope: ConversionScope, value: str) -> str:
         names = " ".join(f"a{at}" for at in range(len(scope.shape(value))))
         return scope.op("expand", value, pattern=Pattern(f"{names} -> e {names}", {"e": size(count)}))
 
@@ -143,7 +143,7 @@ def copies(count: int) -> Change:
 def _each_weight(source: Model, result: Model, change: Change) -> Conversion:
     """The conversion that changes each weight whose shape differs; a count of steps starts at 0."""
     theirs = {info.path: info for info in weights(source)}
-    root = Scope("", size(1), Fresh(set()))
+    root = ConversionScope("", size(1), Fresh(set()))
     for info in weights(result):
         known = theirs.get(info.path)
         if known is not None and known.shape == info.shape:
@@ -163,7 +163,7 @@ def _each_weight(source: Model, result: Model, change: Change) -> Conversion:
     return conversion(source, result, graph, targets)
 
 
-def _scope(root: Scope, info: WeightInfo) -> Scope:
+def _scope(root: ConversionScope, info: WeightInfo) -> ConversionScope:
     """The scope of a weight: a loop for each `*` of its path."""
     parts = info.path.split(".")
     scope = root

@@ -13,7 +13,7 @@ from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.graph_builder import Building
 from ogive.compiler.passes.cleanup.deploy_flatten import all_members
-from ogive.compiler.passes.cleanup.flatten import Place, inlined
+from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.experts.partition import partitioned
 from ogive.compiler.passes.experts.tokenwise import mixing
@@ -198,7 +198,7 @@ def _each(
     reads = [build.add(node) for node in _read(stacked, build.fresh).values()]
     inner = [build.fresh.value(TensorType(t.elem, t.axes[1:])) for t in (build.types[n] for n in (lifted, *reads))]
     weights = {path: value.name for path, value in zip(stacked, inner[1:], strict=True)}
-    place = Place("", sizes, weights, {block.graph.inputs[0].name: inner[0].name})
+    place = InlineContext("", sizes, weights, {block.graph.inputs[0].name: inner[0].name})
     nodes, (out,) = inlined(block.graph, place, build.fresh, {value.name: value.type for value in inner})
     output = str(out)
     made = {value.name: value.type for node in nodes for value in node.outputs}[output]

@@ -14,8 +14,8 @@ from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.recipe import Place as Side
-from ogive.compiler.passes.cleanup.flatten import Place, inlined
+from ogive.compiler.ops.recipe import AxisGroup as Side
+from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined
 from ogive.compiler.sizes import Size, Unknown, size
 
 Role = tuple[int, ...]
@@ -29,18 +29,18 @@ def mixing(block: Definition, weights: Mapping[str, TensorType]) -> Node | None:
     fresh = Fresh({x.name})
     given = {path: fresh.value(type) for path, type in weights.items()}
     handed = {value.name: value.type for value in (x, *given.values())}
-    place = Place("", {}, {path: value.name for path, value in given.items()}, {x.name: x.name})
+    place = InlineContext("", {}, {path: value.name for path, value in given.items()}, {x.name: x.name})
     nodes, (out,) = inlined(block.graph, place, fresh, handed)
     axes = x.type.axes[:-1]
     tokens = {axis.size: at for at, axis in enumerate(axes)}
     start: Roles = (*((at,) for at in range(len(axes))), ())
-    walk = _Walk(tokens, frozenset(u for axis in axes for u in axis.size.unknowns), handed, {x.name: start})
+    walk = _TokenWalk(tokens, frozenset(u for axis in axes for u in axis.size.unknowns), handed, {x.name: start})
     found = walk.first(nodes)
     return found or (nodes[-1] if nodes and walk.roles.get(str(out)) != start else None)
 
 
 @dataclass(slots=True)
-class _Walk:
+class _TokenWalk:
     """One walk over the nodes of a block."""
 
     tokens: Mapping[Size, int]

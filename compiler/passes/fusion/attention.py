@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ogive.compiler.ir.model import Attrs, Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
 from ogive.compiler.passes.fusion.causal_mask import sees_earlier
 from ogive.compiler.passes.infra.rewrite import producer
 from ogive.compiler.sizes import Size, size
@@ -80,7 +80,7 @@ def products(node: Node, graph: Graph) -> list[Product]:
         return []
     a, b = (str(x) for x in node.inputs)
     if node.op == "einsum":
-        recipe: Recipe = node.attr("recipe")
+        recipe: AxisPattern = node.attr("recipe")
         sides = [_plain(side) for side in (*recipe.inputs, *recipe.outputs)]
         left, right, out = sides if all(sides) else (None, None, None)
     elif node.op == "matmul":
@@ -275,10 +275,10 @@ def _moved(name: str, graph: Graph, have: Names, want: Names, fresh: Fresh, node
 
 def _rearranged(source: Value, have: Names, want: Names, target: Value, model: Node) -> Node:
     atoms = {
-        name: Place(((Atom(name, axis.size, axis.pack),),), axis.pack is not None)
+        name: AxisGroup(((Atom(name, axis.size, axis.pack),),), axis.pack is not None)
         for name, axis in zip(have, source.type.axes, strict=True)
     }
-    recipe = Recipe((tuple(atoms[name] for name in have),), (tuple(atoms[name] for name in want),))
+    recipe = AxisPattern((tuple(atoms[name] for name in have),), (tuple(atoms[name] for name in want),))
     return Node("rearrange", (source.name,), (target,), (("recipe", recipe),), span=model.span)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh
-from ogive.compiler.ops.recipe import Place, Recipe
+from ogive.compiler.ops.recipe import AxisGroup, AxisPattern
 from ogive.compiler.passes.fusion.attention import attention
 from ogive.compiler.passes.fusion.branches import attention_in_branches
 from ogive.compiler.passes.fusion.norms import layer_norm, rms_norm
@@ -18,7 +18,7 @@ def einsum_as_linear(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] |
     """Linear: Σ_i x[..., i] w[o, i] = linear(x, w), for a weight w."""
     if node.op != "einsum" or len(node.inputs) != 2 or not all(isinstance(x, str) for x in node.inputs):
         return None
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     (x, w), (out,) = recipe.inputs, recipe.outputs
     operands = node.inputs
     if _is_matrix(x) and not _is_matrix(w):
@@ -32,7 +32,7 @@ def einsum_as_linear(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] |
     return [replace(node, op="linear", inputs=(*operands, None), attrs=())]
 
 
-def _is_matrix(side: tuple[Place, ...]) -> bool:
+def _is_matrix(side: tuple[AxisGroup, ...]) -> bool:
     return len(side) == 2
 
 

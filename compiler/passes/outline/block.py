@@ -24,10 +24,10 @@ from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.mentions import determined, mentioned, unknowns_of
 from ogive.compiler.ir_tools.verify import faults, weight_type
 from ogive.compiler.passes.cleanup.deploy_flatten import graph_in_sizes, init_in_sizes
-from ogive.compiler.passes.cleanup.flatten import Call, Origins
+from ogive.compiler.passes.cleanup.flatten import InlinedCall, Origins
 from ogive.compiler.sizes import Size, Unknown, size
 
-Calls = tuple[Call, ...]
+Calls = tuple[InlinedCall, ...]
 SCALAR = TensorType("float", ())
 
 
@@ -35,7 +35,7 @@ class Apart(Exception):
     """What is left of a block is no block: its parts stay where they are."""
 
 
-def holds(call: Call, paths: Iterable[str]) -> bool:
+def holds(call: InlinedCall, paths: Iterable[str]) -> bool:
     """Whether all these paths lie below that of a call."""
     return all(path.startswith(call.path + ".") for path in paths)
 
@@ -73,7 +73,7 @@ class Blocks:
 
 
 @dataclass(slots=True)
-class Block:
+class OutlinedBlock:
     """What is left of one block: its body in the sizes of the model, to be said in its own."""
 
     blocks: Blocks
@@ -93,7 +93,7 @@ class Block:
             self.sizes = {unknown: value.subs(self.sizes) for unknown, value in call.bindings}
 
     @property
-    def call(self) -> Call:
+    def call(self) -> InlinedCall:
         """The block that was here."""
         return self.calls[-1]
 

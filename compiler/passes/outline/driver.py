@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir.model import Definition, Graph, Node
-from ogive.compiler.passes.cleanup.flatten import Call, Origins
-from ogive.compiler.passes.outline.block import Apart, Block, Blocks, Calls, holds
+from ogive.compiler.passes.cleanup.flatten import InlinedCall, Origins
+from ogive.compiler.passes.outline.block import Apart, Blocks, Calls, OutlinedBlock, holds
 
 
 def outlined(definition: Definition, origins: Origins) -> Definition:
@@ -21,10 +21,10 @@ def outlined(definition: Definition, origins: Origins) -> Definition:
 class _Outline:
     blocks: Blocks
     chains: dict[str, Calls] = field(default_factory=dict)
-    shared: set[Call] = field(default_factory=set)  # of one block twice, whose weights two places read
+    shared: set[InlinedCall] = field(default_factory=set)  # of one block twice, whose weights two places read
 
     def __post_init__(self) -> None:
-        seen: dict[str, Call] = {}
+        seen: dict[str, InlinedCall] = {}
         for origin in self.blocks.origins.values():
             for call in origin.calls:
                 if seen.setdefault(call.path, call) is not call:
@@ -36,7 +36,7 @@ class _Outline:
         return self.level(graph, calls)
 
     def level(self, graph: Graph, calls: Calls) -> Graph:
-        groups: dict[Call, list[Node]] = {}
+        groups: dict[InlinedCall, list[Node]] = {}
         nodes: list[Node] = []
         for node in graph.nodes:
             chain = self.chains.get(_key(node), ())
@@ -50,7 +50,7 @@ class _Outline:
             wanted = tuple(name for name in graph.values if name in values and name in read)
             body = self.level(Graph(tuple(graph.values.values()), tuple(inside), wanted), (*calls, call))
             try:
-                nodes.append(Block(self.blocks, (*calls, call), graph, body).node())
+                nodes.append(OutlinedBlock(self.blocks, (*calls, call), graph, body).node())
             except Apart:
                 nodes += (replace(node, outputs=tuple(self.blocks.named(v, len(calls)) for v in node.outputs))
                           for node in body.nodes)  # fmt: skip

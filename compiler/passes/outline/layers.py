@@ -28,7 +28,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LayerRow:
     """A block of the library around one operation: its input, its weights, and those of its statics that are sizes.
 
     `shape` gives the weight, up to its window, from these sizes and the number of groups; `sizes` is its inverse, for
@@ -53,23 +53,23 @@ def _turned(sizes: list[Size], groups: Size) -> list[Size]:
     return sizes[::-1]
 
 
-ROWS: Mapping[str, Row] = MappingProxyType(
+ROWS: Mapping[str, LayerRow] = MappingProxyType(
     {
-        "conv": Row(
+        "conv": LayerRow(
             "std.vision.Conv", ("cin", "cout"), 1, lambda s, g: [s[1], s[0] // g], lambda w, g: [w[1] * g, w[0]]
         ),
-        "conv_transpose": Row(
+        "conv_transpose": LayerRow(
             "std.vision.ConvTranspose",
             ("cin", "cout"),
             1,
             lambda s, g: [s[0], s[1] // g],
             lambda w, g: [w[0], w[1] * g],
         ),
-        "linear": Row("std.nn.Linear", ("din", "dout"), -1, _turned, _turned),
-        "take": Row("std.nn.Embedding", ("n", "d"), None, _same, _same, 1, 0, None),
-        "layer_norm": Row("std.nn.LayerNorm", ("d",), -1, _same, _same),
-        "rms_norm": Row("std.nn.RMSNorm", ("d",), -1, _same, _same, bias=None),
-        "group_norm": Row("std.nn.GroupNorm", ("c",), 1, _same, _same),
+        "linear": LayerRow("std.nn.Linear", ("din", "dout"), -1, _turned, _turned),
+        "take": LayerRow("std.nn.Embedding", ("n", "d"), None, _same, _same, 1, 0, None),
+        "layer_norm": LayerRow("std.nn.LayerNorm", ("d",), -1, _same, _same),
+        "rms_norm": LayerRow("std.nn.RMSNorm", ("d",), -1, _same, _same, bias=None),
+        "group_norm": LayerRow("std.nn.GroupNorm", ("c",), 1, _same, _same),
     }
 )
 
@@ -143,7 +143,7 @@ class _Layers:
         inputs = (node.inputs[row.at],)
         return Node.of(CallAttrs(), inputs, node.outputs, (), place, callee, bindings, span=node.span)
 
-    def place(self, row: Row, node: Node) -> str | None:
+    def place(self, row: LayerRow, node: Node) -> str | None:
         """The path that has a `weight`, perhaps a `bias`, and nothing else, and both are those of the operation."""
         x, weight, bias = (_operand(node, at) for at in (row.at, row.weight, row.bias))
         if not isinstance(x, str) or not isinstance(weight, str) or not isinstance(bias, str | None):
@@ -156,7 +156,7 @@ class _Layers:
             return None
         return stem if _usual(row, node, self.values[x].type, self.values[weight].type) else None
 
-    def block(self, row: Row, node: Node) -> tuple[Definition, Bindings]:
+    def block(self, row: LayerRow, node: Node) -> tuple[Definition, Bindings]:
         """The layer around an operation, one for all that differ in sizes alone, and its sizes here."""
         x, weight = (self.values[str(node.inputs[at])].type for at in (row.at, row.weight))
         biased = _operand(node, row.bias) is not None
@@ -177,7 +177,7 @@ def _operand(node: Node, at: int | None) -> Operand:
     return node.inputs[at] if at is not None and at < len(node.inputs) else None
 
 
-def _usual(row: Row, node: Node, x: TensorType, weight: TensorType) -> bool:
+def _usual(row: LayerRow, node: Node, x: TensorType, weight: TensorType) -> bool:
     """Whether the operation is as the layer has it: over the last axis, along the first of a table."""
     at = _channels(row, x)
     if at is not None and x.axes[at].pack is not None:
@@ -187,7 +187,7 @@ def _usual(row: Row, node: Node, x: TensorType, weight: TensorType) -> bool:
     return node.op != "take" or (node.attr("axis") == 0 and len(weight.axes) == 2)
 
 
-def _channels(row: Row, x: TensorType) -> int | None:
+def _channels(row: LayerRow, x: TensorType) -> int | None:
     return None if row.channels is None else row.channels % len(x.axes)
 
 
@@ -196,7 +196,7 @@ def _groups(node: Node) -> Size:
 
 
 def _built(
-    row: Row, node: Node, operand: TensorType, window: tuple[Size, ...], biased: bool, depthwise: bool
+    row: LayerRow, node: Node, operand: TensorType, window: tuple[Size, ...], biased: bool, depthwise: bool
 ) -> Definition:
     """The block: the operation on an input whose other axes are sizes of its own.
 
@@ -234,7 +234,9 @@ def _built(
     )  # fmt: skip
 
 
-def _settings(row: Row, node: Node, sizes: list[Unknown], window: tuple[Size, ...], biased: bool) -> Iterator[Static]:
+def _settings(
+    row: LayerRow, node: Node, sizes: list[Unknown], window: tuple[Size, ...], biased: bool
+) -> Iterator[Static]:
     """The statics of the block of the library, those that are no sizes as they stand."""
     yield from (Static(unknown.name, "size", unknown) for unknown in sizes)
     if window:

@@ -13,7 +13,7 @@ from ogive.grammar.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A checked recipe."""
+    """A checked recipe: a list of passes."""
 
     name: str
     model: str

@@ -10,7 +10,7 @@ from typing import Protocol
 from ogive.compiler.ir.model import Bindings, Definition, Graph, Instance, Member, Node, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.passes.vectorize.regions import Called, Flags
 from ogive.compiler.passes.vectorize.stacked_weights import stacked_inits
 from ogive.compiler.passes.vectorize.values import UNIT, Values, places
@@ -18,7 +18,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 
 @dataclass(frozen=True, slots=True)
-class Lifted:
+class LiftedDefinition:
     """A lifted definition, the unknown that is the size of its axis, and which of its results have it."""
 
     definition: Definition
@@ -29,7 +29,7 @@ class Lifted:
 class Definitions(Protocol):
     """The lifted definitions of a model."""
 
-    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> Lifted:
+    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
         """A definition at every index: `inputs` tell which have the axis, `stacked` whether weights have it.
 
         With `whole`, every call inside is made with the axis in all its inputs.
@@ -51,7 +51,7 @@ class Calls:
     kind: str = ""  # `over` or `each`, of the region that is being lifted
     needed: dict[tuple[str, int], Flags] = field(default_factory=dict)
     wholes: dict[str, Size] = field(default_factory=dict)  # instances of which parts are called from outside
-    lifted: dict[int, Lifted] = field(default_factory=dict)  # by identity of the lifted definition
+    lifted: dict[int, LiftedDefinition] = field(default_factory=dict)  # by identity of the lifted definition
     size: int = 0
 
     def grew(self) -> bool:
@@ -178,7 +178,7 @@ def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, values: V
 def _first(values: Values, value: Value, result: Value) -> Node:
     """`y[0]`, as a move."""
     axes = places(value.type)
-    recipe = Recipe(((UNIT, *axes),), (axes,))
+    recipe = AxisPattern(((UNIT, *axes),), (axes,))
     move = Node("rearrange", (result.name,), (value,), (("recipe", recipe),))
     if value.name not in values.maybe:
         return move

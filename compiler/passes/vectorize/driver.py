@@ -19,7 +19,7 @@ from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.inline_handed import inline_all_handed, inline_handed
 from ogive.compiler.passes.infra.driver import Pass, optimized
-from ogive.compiler.passes.vectorize.calls import Calls, Lifted, agree
+from ogive.compiler.passes.vectorize.calls import Calls, LiftedDefinition, agree
 from ogive.compiler.passes.vectorize.regions import Flags, lift_nodes
 from ogive.compiler.passes.vectorize.stacked_weights import stacked_inits, stacked_member
 from ogive.compiler.passes.vectorize.values import Values
@@ -28,7 +28,7 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 def lift(model: Model, after: Sequence[Pass]) -> Model:
     """The model without `over` and `each`. Passes of `after` tidy what was lifted; a model without them stays."""
-    definitions = Definitions()
+    definitions = LiftedDefinitions()
     found = optimized(model, (definitions.lowered,))
     if not definitions.changed:
         return model
@@ -39,10 +39,10 @@ Key = tuple[int, Flags, bool, bool]
 
 
 @dataclass(slots=True)
-class Definitions:
+class LiftedDefinitions:
     """The lifted definitions of a model, and what they are made of."""
 
-    made: dict[Key, Lifted] = field(default_factory=dict)
+    made: dict[Key, LiftedDefinition] = field(default_factory=dict)
     originals: list[Definition] = field(default_factory=list)  # keeps their identities taken
     changed: bool = False
 
@@ -70,7 +70,7 @@ class Definitions:
         members = tuple(_asked(calls, m) if isinstance(m, Instance) and m.keeps else m for m in definition.members)
         return replace(definition, members=members)
 
-    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> Lifted:
+    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
         """A definition at every index: `inputs` tell which have the axis, `stacked` whether weights have it.
 
         With `whole`, every call inside is made with the axis in all its inputs.
@@ -81,7 +81,7 @@ class Definitions:
             self.made[key] = self._made(inline_all_handed(definition), inputs, stacked, whole, axis)
         return self.made[key]
 
-    def _made(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> Lifted:
+    def _made(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
         name = str(axis) if any(axis == size(unknown) for unknown in axis.unknowns) else "n"
         unknown = Unknown(name)
         calls = Calls(self, definition, every=size(unknown) if stacked else None, whole=whole)
@@ -108,7 +108,7 @@ class Definitions:
             graph=graph,
             members=members,
         )
-        return Lifted(found, unknown, tuple(map(values.has, outputs)))
+        return LiftedDefinition(found, unknown, tuple(map(values.has, outputs)))
 
 
 def _name(definition: Definition, stacked: bool) -> str:

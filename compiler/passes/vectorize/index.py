@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogive.compiler.ir.model import Const, Node, Operand
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Place, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, Side
 from ogive.compiler.passes.vectorize.values import Values, merged, places
 from ogive.compiler.sizes import Size, size
 
@@ -41,10 +41,10 @@ def _taken(
 
 
 def _renamed(side: Side) -> Side:
-    return tuple(Place(((Atom(f"r{i}", p.size, p.parts[0][0].pack),),), p.pack) for i, p in enumerate(side))
+    return tuple(AxisGroup(((Atom(f"r{i}", p.size, p.parts[0][0].pack),),), p.pack) for i, p in enumerate(side))
 
 
-def _axis(place: Place) -> Axis:
+def _axis(place: AxisGroup) -> Axis:
     return Axis(place.size, None, place.parts[0][0].pack if place.pack else None)
 
 

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
 from ogive.compiler.passes.vectorize.values import Values, places
 
 
-def named(type: TensorType, names: dict[int, Place], prefix: str) -> Side:
+def named(type: TensorType, names: dict[int, AxisGroup], prefix: str) -> Side:
     """The axes of a type in a pattern, some under names that are given."""
     axes = places(type)
-    fresh = (Place(((replace(place.parts[0][0], name=f"{prefix}{at}"),),), place.pack) for at, place in enumerate(axes))
+    fresh = (
+        AxisGroup(((replace(place.parts[0][0], name=f"{prefix}{at}"),),), place.pack) for at, place in enumerate(axes)
+    )
     return tuple(names.get(at, place) for at, place in enumerate(fresh))
 
 
@@ -38,10 +40,10 @@ def linear(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
 
 def _product(values: Values, node: Node, x: str, w: str) -> str:
     of_x, of_w = values.base(x), values.base(w)
-    out, inner = (Place(((Atom(name, axis.size),),)) for name, axis in zip("oi", of_w.axes, strict=True))
+    out, inner = (AxisGroup(((Atom(name, axis.size),),)) for name, axis in zip("oi", of_w.axes, strict=True))
     left = named(of_x, {len(of_x.axes) - 1: inner}, "x")
     sides = [((values.place, *side) if values.has(t) else side) for t, side in ((x, left), (w, (out, inner)))]
-    recipe = Recipe(tuple(sides), ((values.place, *left[:-1], out),))
+    recipe = AxisPattern(tuple(sides), ((values.place, *left[:-1], out),))
     type = node.outputs[0].type
     return values.make("einsum", (x, w), values.over(type), attrs=(("recipe", recipe),), hint=node.outputs[0].hint)
 
@@ -59,12 +61,12 @@ def matmul(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
 
 def _with_vector(values: Values, node: Node, a: str, b: str) -> None:
     of_a, of_b = values.base(a), values.base(b)
-    inner = Place(((Atom("k", of_a.axes[-1].size),),))
+    inner = AxisGroup(((Atom("k", of_a.axes[-1].size),),))
     left = named(of_a, {len(of_a.axes) - 1: inner}, "a")
     right = named(of_b, {max(0, len(of_b.axes) - 2): inner}, "b")
     kept = [place for place in (*left, *right) if place != inner]
     sides = [((values.place, *side) if values.has(x) else side) for x, side in ((a, left), (b, right))]
-    values.results(node, (a, b), (("recipe", Recipe(tuple(sides), ((values.place, *kept),))),), "einsum")
+    values.results(node, (a, b), (("recipe", AxisPattern(tuple(sides), ((values.place, *kept),))),), "einsum")
 
 
 def solve(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.recipe import Recipe, Side
+from ogive.compiler.ops.recipe import AxisPattern, Side
 from ogive.compiler.passes.vectorize import index as lift_index
 from ogive.compiler.passes.vectorize import kernels as lift_kernels
 from ogive.compiler.passes.vectorize import linear as lift_linear
@@ -57,7 +57,7 @@ def shifted(node: Node) -> tuple[tuple[str, Any], ...]:
 
 def pattern(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """The pattern gains the axis; an einsum in those operands alone that have it."""
-    recipe: Recipe = node.attr("recipe")
+    recipe: AxisPattern = node.attr("recipe")
     given = inputs if node.op == "einsum" else tuple(values.full(x) for x in inputs)
     place = values.named(recipe.sizes)
 
@@ -67,7 +67,7 @@ def pattern(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     befores = tuple(grown(side) if values.has(x) else side for side, x in zip(recipe.inputs, given, strict=True))
     unpacks = node.op == "split" and len(recipe.outputs) == 1  # the first axis of its result is taken apart
     afters = tuple(grown(side, 1 if unpacks else 0) for side in recipe.outputs)
-    attrs = tuple((k, Recipe(befores, afters) if k == "recipe" else v) for k, v in node.attrs)
+    attrs = tuple((k, AxisPattern(befores, afters) if k == "recipe" else v) for k, v in node.attrs)
     values.results(node, given, attrs)
 
 

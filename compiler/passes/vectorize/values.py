@@ -9,9 +9,9 @@ from ogive.compiler.ir.attributes import GivenAttrs
 from ogive.compiler.ir.model import Attrs, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ops.recipe import Atom, Place, Recipe, Side
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
 
-UNIT = Place(((),))  # an axis of size 1 in a recipe
+UNIT = AxisGroup(((),))  # an axis of size 1 in a recipe
 
 
 def one(axis: Axis) -> bool:
@@ -22,13 +22,14 @@ def one(axis: Axis) -> bool:
 def places(type: TensorType) -> Side:
     """The axes of a type under names of their own."""
     return tuple(
-        Place(((Atom(f"i{at}", axis.size, axis.pack),),), axis.pack is not None) for at, axis in enumerate(type.axes)
+        AxisGroup(((Atom(f"i{at}", axis.size, axis.pack),),), axis.pack is not None)
+        for at, axis in enumerate(type.axes)
     )
 
 
-def merged(*sides: Place) -> Place:
+def merged(*sides: AxisGroup) -> AxisGroup:
     """Axes as one, row-major."""
-    return Place((tuple(atom for place in sides for atom in place.parts[0]),))
+    return AxisGroup((tuple(atom for place in sides for atom in place.parts[0]),))
 
 
 @dataclass(slots=True)
@@ -45,16 +46,16 @@ class Values:
     maybe: set[str] = field(default_factory=set)  # values of both graphs that may be absent where they stand
 
     @property
-    def place(self) -> Place:
+    def place(self) -> AxisGroup:
         """The axis in a recipe in which the other names are those of `places`."""
         return self.named(())
 
-    def named(self, taken: Collection[str]) -> Place:
+    def named(self, taken: Collection[str]) -> AxisGroup:
         """The axis in a recipe that has these names."""
         name = f"@{self.axis.label or self.axis.size}"
         while name in taken:
             name += "'"
-        return Place(((Atom(name, self.axis.size),),))
+        return AxisGroup(((Atom(name, self.axis.size),),))
 
     def has(self, operand: Operand) -> bool:
         """Whether a value of the new graph has the axis."""
@@ -141,7 +142,7 @@ class Values:
             return operand
         axes = tuple(Axis(p.size, None, p.parts[0][0].pack if p.pack else None) for p in after)
         type = TensorType(self.types[operand].elem, axes)
-        attrs = (("recipe", Recipe((before,), (after,))),)
+        attrs = (("recipe", AxisPattern((before,), (after,))),)
         return self.make(op, (operand,), type, mapped=mapped, attrs=attrs)
 
     def full(self, operand: Operand) -> str:
@@ -168,7 +169,7 @@ class Values:
         if not one(type.axes[at]) or one(axis):
             return operand
         axes = places(type)
-        wide = Place(((Atom("wide", axis.size, axis.pack),),), axis.pack is not None)
+        wide = AxisGroup(((Atom("wide", axis.size, axis.pack),),), axis.pack is not None)
         before, after = (*axes[:at], UNIT, *axes[at + 1 :]), (*axes[:at], wide, *axes[at + 1 :])
         return self.moved(operand, before, after, "expand", mapped=operand in self.mapped)
 
@@ -196,7 +197,7 @@ class Values:
         """A value that has the axis at a place, with it as the first."""
         type, axes = self.types[operand], places(self.types[operand])
         rest = (*axes[:at], *axes[at + 1 :])
-        recipe = Recipe(((*axes[:at], self.place, *axes[at + 1 :]),), ((self.place, *rest),))
+        recipe = AxisPattern(((*axes[:at], self.place, *axes[at + 1 :]),), ((self.place, *rest),))
         inside = self.over(type.with_axes(*type.axes[:at], *type.axes[at + 1 :]))
         return self.make("rearrange", (operand,), inside, attrs=(("recipe", recipe),))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ogive.compiler.ir.model import Node
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
 
 Counts = tuple[int, ...]
@@ -13,7 +13,7 @@ Pads = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class ConvTerm:
     """One convolution of a source: kernel [o, i/groups, *window], over explicit zero (or `mode`) padding.
 
     `kernel` None is the identity. `border` [o, *window] is the kernel of one more channel that holds ones where the
@@ -73,7 +73,7 @@ class Term:
 class Affine:
     """Σ terms + bias, over the channels at `axis` and `len(window)` spatial axes after them; no axes: the last one."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[ConvTerm, ...]
     bias: str | None
     axis: int
     rank: int  # the number of spatial axes
@@ -82,18 +82,18 @@ class Affine:
 def identity(source: str, channels: int, axis: int, rank: int) -> Affine:
     """The source as an affine value of itself."""
     ones = (1,) * rank
-    term = Term(source, channels, channels, channels, ones, ones, ones, ((0, 0),) * rank)
+    term = ConvTerm(source, channels, channels, channels, ones, ones, ones, ((0, 0),) * rank)
     return Affine((term,), None, axis, rank)
 
 
-def made(scope: Scope, term: Term) -> str:
+def made(scope: ConversionScope, term: ConvTerm) -> str:
     """The kernel of a term, also that of the identity."""
     if term.kernel is not None:
         return term.kernel
     return kernels.filled(scope, (term.channels, 1, *term.window), 1.0)
 
 
-def scaled(scope: Scope, value: Affine, scale: str | None, shift: str | None) -> Affine:
+def scaled(scope: ConversionScope, value: Affine, scale: str | None, shift: str | None) -> Affine:
     """The value times s plus t, by channel of the result."""
     terms = value.terms if scale is None else tuple(_scaled(scope, term, scale) for term in value.terms)
     bias = value.bias
@@ -102,7 +102,7 @@ def scaled(scope: Scope, value: Affine, scale: str | None, shift: str | None) ->
     return replace(value, terms=terms, bias=plus(scope, bias, shift))
 
 
-def _scaled(scope: Scope, term: Term, scale: str) -> Term:
+def _scaled(scope: ConversionScope, term: ConvTerm, scale: str) -> ConvTerm:
     kernel = made(scope, term)
     if term.leaf is not None:
         return replace(term, kernel=kernels.scaled_transposed(scope, kernel, scale, term.groups))
@@ -110,14 +110,14 @@ def _scaled(scope: Scope, term: Term, scale: str) -> Term:
     return replace(term, kernel=kernels.scaled_rows(scope, kernel, scale), border=border)
 
 
-def plus(scope: Scope, a: str | None, b: str | None) -> str | None:
+def plus(scope: ConversionScope, a: str | None, b: str | None) -> str | None:
     """The sum of two biases, where either may be absent."""
     if a is None or b is None:
         return b if a is None else a
     return scope.op("add", a, b)
 
 
-def after(scope: Scope, second: Term, bias: str | None, first: Affine) -> Affine | None:
+def after(scope: ConversionScope, second: ConvTerm, bias: str | None, first: Affine) -> Affine | None:
     """`second`, of whatever source, and its bias, applied to `first`; None where no one kernel is that."""
     terms = []
     for term in first.terms:
@@ -140,7 +140,7 @@ def after(scope: Scope, second: Term, bias: str | None, first: Affine) -> Affine
     return Affine((replace(lone, border=border),), bias, first.axis, first.rank)
 
 
-def _after(scope: Scope, second: Term, first: Term) -> Term | None:
+def _after(scope: ConversionScope, second: ConvTerm, first: ConvTerm) -> ConvTerm | None:
     if first.leaf is not None or second.leaf is not None:
         return replace(second, source=first.source) if first.identity else None
     if first.identity:
@@ -155,14 +155,14 @@ def _after(scope: Scope, second: Term, first: Term) -> Term | None:
     return _chained(scope, second, first, path)
 
 
-def _both(scope: Scope, second: Term, first: Term) -> tuple[str, str, int]:
+def _both(scope: ConversionScope, second: ConvTerm, first: ConvTerm) -> tuple[str, str, int]:
     groups = kernels.common_groups(second.groups, first.groups)
     a = kernels.regrouped(scope, made(scope, second), second.groups, groups)
     b = kernels.regrouped(scope, made(scope, first), first.groups, groups)
     return a, b, groups
 
 
-def _border_after(scope: Scope, second: Term, border: str) -> str:
+def _border_after(scope: ConversionScope, second: ConvTerm, border: str) -> str:
     """A pointwise map of a border kernel."""
     rank = len(second.window)
     k = kernels.letters(rank)
@@ -171,20 +171,20 @@ def _border_after(scope: Scope, second: Term, border: str) -> str:
     return scope.shaped(kernels.product(scope, dense, lifted, 1), f"o 1{k} -> o{k}")
 
 
-def _mapped(scope: Scope, second: Term, first: Term, path: str) -> Term:
+def _mapped(scope: ConversionScope, second: ConvTerm, first: ConvTerm, path: str) -> ConvTerm:
     a, b, groups = _both(scope, second, first)
     border = None if first.border is None else _border_after(scope, second, first.border)
     kernel = kernels.product(scope, a, b, groups)
     return replace(first, out=second.out, groups=groups, kernel=kernel, border=border, path=path)
 
 
-def _prepared(scope: Scope, second: Term, first: Term, path: str) -> Term:
+def _prepared(scope: ConversionScope, second: ConvTerm, first: ConvTerm, path: str) -> ConvTerm:
     a, b, groups = _both(scope, second, first)
     kernel = kernels.product(scope, a, b, groups)
     return replace(second, source=first.source, channels=first.channels, groups=groups, kernel=kernel, path=path)
 
 
-def _chained(scope: Scope, second: Term, first: Term, path: str) -> Term | None:
+def _chained(scope: ConversionScope, second: ConvTerm, first: ConvTerm, path: str) -> ConvTerm | None:
     """Two windows after one another, where the second reads nothing beyond the first."""
     if second.padded or (first.padded and first.mode != "zeros"):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import gcd
 
 from ogive.compiler.ir.types import Axis
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.sizes import size
 
 Pads = tuple[tuple[int, int], ...]
@@ -20,24 +20,24 @@ def letters(count: int) -> str:
     return "".join(f" k{number}" for number in range(count))
 
 
-def filled(scope: Scope, shape: tuple[int, ...], value: float) -> str:
+def filled(scope: ConversionScope, shape: tuple[int, ...], value: float) -> str:
     """A constant tensor."""
     return scope.op("full", sizes=tuple(Axis(size(n)) for n in shape), v=value)
 
 
-def scaled_rows(scope: Scope, kernel: str, scale: str) -> str:
+def scaled_rows(scope: ConversionScope, kernel: str, scale: str) -> str:
     """K[o, i, k] s[o]."""
     k = letters(len(scope.shape(kernel)) - 2)
     return scope.einsum(f"o i{k}, o -> o i{k}", kernel, scale)
 
 
-def scaled_border(scope: Scope, border: str, scale: str) -> str:
+def scaled_border(scope: ConversionScope, border: str, scale: str) -> str:
     """E[o, k] s[o]."""
     k = letters(len(scope.shape(border)) - 1)
     return scope.einsum(f"o{k}, o -> o{k}", border, scale)
 
 
-def scaled_transposed(scope: Scope, kernel: str, scale: str, groups: int) -> str:
+def scaled_transposed(scope: ConversionScope, kernel: str, scale: str, groups: int) -> str:
     """K[(g i), o, k] s[(g o)], the layout of transposed convolutions."""
     k = letters(len(scope.shape(kernel)) - 2)
     split = scope.shaped(kernel, f"(g i) o{k} -> g i o{k}", g=groups)
@@ -45,7 +45,7 @@ def scaled_transposed(scope: Scope, kernel: str, scale: str, groups: int) -> str
     return scope.shaped(scaled, f"g i o{k} -> (g i) o{k}")
 
 
-def regrouped(scope: Scope, kernel: str, groups: int, fewer: int) -> str:
+def regrouped(scope: ConversionScope, kernel: str, groups: int, fewer: int) -> str:
     """The same map with fewer groups: zeros between those that are joined."""
     if groups == fewer:
         return kernel
@@ -56,7 +56,7 @@ def regrouped(scope: Scope, kernel: str, groups: int, fewer: int) -> str:
     return scope.shaped(spread, f"g a o c i{k} -> (g a o) (c i){k}")
 
 
-def embedded(scope: Scope, kernel: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
+def embedded(scope: ConversionScope, kernel: str, before: tuple[int, ...], after: tuple[int, ...]) -> str:
     """Zero taps around a kernel (or a border, whose spatial axes are its last ones too)."""
     first = len(scope.shape(kernel)) - len(before)
     for at, (low, high) in enumerate(zip(before, after, strict=True)):
@@ -70,7 +70,7 @@ def common_groups(first: int, second: int) -> int:
     return gcd(first, second)
 
 
-def product(scope: Scope, second: str, first: str, groups: int) -> str:
+def product(scope: ConversionScope, second: str, first: str, groups: int) -> str:
     """K[o, i] = Σ_m k₂[o, m] k₁[m, i], within each group; one of the two has a window of one tap."""
     count = len(scope.shape(first)) - 2
     k = letters(count)
@@ -88,7 +88,7 @@ def product(scope: Scope, second: str, first: str, groups: int) -> str:
     return scope.shaped(made, f"g o i{k} -> (g o) i{k}")
 
 
-def through(scope: Scope, kernel: str, groups: int, vector: str) -> str:
+def through(scope: ConversionScope, kernel: str, groups: int, vector: str) -> str:
     """E[o, k] = Σ_i K[o, i, k] t[i]: what a constant input becomes, tap by tap."""
     k = letters(len(scope.shape(kernel)) - 2)
     split = scope.shaped(kernel, f"(g o) i{k} -> g o i{k}", g=groups)
@@ -96,13 +96,13 @@ def through(scope: Scope, kernel: str, groups: int, vector: str) -> str:
     return scope.shaped(made, f"g o{k} -> (g o){k}")
 
 
-def summed(scope: Scope, border: str) -> str:
+def summed(scope: ConversionScope, border: str) -> str:
     """Σ_k E[o, k]: the bias of a border that is nowhere cut off."""
     count = len(scope.shape(border)) - 1
     return scope.op("sum", border, axes=tuple(range(1, count + 1))) if count else border
 
 
-def spread(scope: Scope, kernel: str, steps: tuple[int, ...]) -> str:
+def spread(scope: ConversionScope, kernel: str, steps: tuple[int, ...]) -> str:
     """The taps of a dilated kernel in a dense one, zeros between them."""
     for at, step in enumerate(steps, len(scope.shape(kernel)) - len(steps)):
         taps = scope.shape(kernel)[at]
@@ -121,7 +121,7 @@ def spread(scope: Scope, kernel: str, steps: tuple[int, ...]) -> str:
     return kernel
 
 
-def correlated(scope: Scope, second: str, first: str, groups: int, step: tuple[int, ...]) -> str:
+def correlated(scope: ConversionScope, second: str, first: str, groups: int, step: tuple[int, ...]) -> str:
     """K[o, i, u + step·v] = Σ_m k₂[o, m, v] k₁[m, i, u]: dense kernels, the second without padding."""
     taps, size_of = scope.shape(second)[2:], scope.shape(first)[2:]
     whole = tuple(n + d * (m - 1) for n, m, d in zip(size_of, taps, step, strict=True))
@@ -143,5 +143,5 @@ def _places(taps: tuple[int, ...]) -> list[tuple[int, ...]]:
     return places
 
 
-def _tap(scope: Scope, kernel: str, place: tuple[int, ...]) -> str:
+def _tap(scope: ConversionScope, kernel: str, place: tuple[int, ...]) -> str:
     return scope.op("slice", kernel, items=("...", *(("slice", at, at + 1, None) for at in place)))

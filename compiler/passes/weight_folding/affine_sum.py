@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
-from ogive.compiler.passes.weight_folding.affine import Affine, Pads, Term, made, plus
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm, Pads, made, plus
 
 
-def work(term: Term) -> int:
+def work(term: ConvTerm) -> int:
     """Multiply-adds for one element of the result (one addition, for the identity)."""
     return term.channels // term.groups * prod(term.window)
 
 
-def added(scope: Scope, a: Affine, b: Affine) -> Affine | None:
+def added(scope: ConversionScope, a: Affine, b: Affine) -> Affine | None:
     """The sum of two; None where their channels are not the same axis."""
     if (a.axis, a.rank) != (b.axis, b.rank):
         return None
@@ -25,7 +25,7 @@ def added(scope: Scope, a: Affine, b: Affine) -> Affine | None:
     return Affine(tuple(terms), plus(scope, a.bias, b.bias), a.axis, a.rank)
 
 
-def _add(scope: Scope, terms: list[Term], term: Term) -> None:
+def _add(scope: ConversionScope, terms: list[ConvTerm], term: ConvTerm) -> None:
     for at, other in enumerate(terms):
         merged = merge(scope, other, term)
         if merged is not None:
@@ -35,7 +35,7 @@ def _add(scope: Scope, terms: list[Term], term: Term) -> None:
     terms.append(term)
 
 
-def merge(scope: Scope, a: Term, b: Term) -> Term | None:
+def merge(scope: ConversionScope, a: ConvTerm, b: ConvTerm) -> ConvTerm | None:
     """One convolution that is the sum of two, or None where there is none or it would cost more."""
     if a.source != b.source or a.out != b.out or a.stride != b.stride or a.leaf is not None or b.leaf is not None:
         return None
@@ -62,7 +62,7 @@ def merge(scope: Scope, a: Term, b: Term) -> Term | None:
     return replace(shell, kernel=scope.op("add", *parts), border=plus(scope, *borders))
 
 
-def _dilation(a: Term, b: Term) -> tuple[int, ...] | None:
+def _dilation(a: ConvTerm, b: ConvTerm) -> tuple[int, ...] | None:
     found = []
     for n, d, m, e in zip(a.window, a.dilation, b.window, b.dilation, strict=True):
         if n != 1 and m != 1 and d != e:
@@ -72,7 +72,7 @@ def _dilation(a: Term, b: Term) -> tuple[int, ...] | None:
 
 
 def _placed(
-    a: Term, b: Term, dilation: tuple[int, ...]
+    a: ConvTerm, b: ConvTerm, dilation: tuple[int, ...]
 ) -> tuple[tuple[int, ...], Pads, tuple[tuple[int, ...], tuple[int, ...]]] | None:
     """The window and padding that hold both kernels, and where each begins in it.
 

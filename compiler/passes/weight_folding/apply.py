@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from ogive.compiler.ir.model import Graph, Node, Operand, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.passes.conversion.result import Note
-from ogive.compiler.passes.conversion.scope import Scope, apply
-from ogive.compiler.passes.weight_folding.affine import Affine, Term
+from ogive.compiler.passes.conversion.scope import ConversionScope, apply
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm
 from ogive.compiler.passes.weight_folding.affine_kernels import letters
-from ogive.compiler.passes.weight_folding.binding_time import Static, key
+from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, key
 from ogive.compiler.passes.weight_folding.border import border_map, known_sides
-from ogive.compiler.passes.weight_folding.plan import Form, Region, path_of
+from ogive.compiler.passes.weight_folding.plan import AffineForm, Region, path_of
 from ogive.compiler.sizes import Size, size
 
 
@@ -21,8 +21,8 @@ class Folding:
     """Writes the regions of one graph."""
 
     graph: Graph
-    scope: Scope
-    static: Static
+    scope: ConversionScope
+    static: BindingTimes
     notes: list[Note]
     regions: dict[str, Region]
 
@@ -48,7 +48,7 @@ class Folding:
             return [node for part in region.operands for node in self.emit(part)] + [region.node]
         return [node for part in plan.form.closed for node in self.emit(part)] + self.folded(plan.form)
 
-    def folded(self, form: Form) -> list[Node]:
+    def folded(self, form: AffineForm) -> list[Node]:
         """The sum of the maps, named as the value was."""
         affine, last = form.affine, form.nodes[-1]
         nodes: list[Node] = []
@@ -69,12 +69,12 @@ class Folding:
         self.notes.append(Note(True, path_of(affine) or self.first(form), f"{before} became {after}"))
         return [*_weights(nodes), *steps]
 
-    def first(self, form: Form) -> str:
+    def first(self, form: AffineForm) -> str:
         """The first weight that a form of scales and shifts hangs on."""
         static = (name for node in form.nodes for name in node.operands if name in self.scope.types)
         return next((path for name in static for path in self.static.below_of(self.scope, name)), "")
 
-    def mapped(self, term: Term, bias: str | None, result: TensorType, nodes: list[Node]) -> str:
+    def mapped(self, term: ConvTerm, bias: str | None, result: TensorType, nodes: list[Node]) -> str:
         """One term at run time."""
         if term.kernel is None and not term.padded:
             return term.source
@@ -104,7 +104,7 @@ class Folding:
             return self.sum(value, self.weight(image, f"{_place(term.path)}_border", nodes), result, nodes)
         return value if term.border is None else self.bordered(term, value, result, nodes)
 
-    def padded(self, term: Term, nodes: list[Node]) -> tuple[str, tuple[Size, ...] | str]:
+    def padded(self, term: ConvTerm, nodes: list[Node]) -> tuple[str, tuple[Size, ...] | str]:
         """The source of a convolution, and the padding that it has itself."""
         source, type = term.source, self.type_of(term.source, nodes)
         if term.same and any(low != high for low, high in term.pads):
@@ -117,7 +117,7 @@ class Folding:
             source, type = key(node), node.outputs[0].type
         return source, _sizes(tuple(0 if at in term.uneven else low for at, (low, _) in enumerate(term.pads)))
 
-    def bordered(self, term: Term, value: str, result: TensorType, nodes: list[Node]) -> str:
+    def bordered(self, term: ConvTerm, value: str, result: TensorType, nodes: list[Node]) -> str:
         """The result plus E ∗ 1: what the constant part of the source becomes, less what its padding lacks."""
         assert term.border is not None
         type = self.type_of(term.source, nodes)

@@ -14,7 +14,7 @@ from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.mentions import determined
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.conversion.result import Note
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.infra.driver import map_nodes
 from ogive.compiler.sizes import size
 
@@ -23,18 +23,19 @@ STAYING = ("layout", "value")
 
 
 @dataclass(slots=True)
-class Static:
+class BindingTimes:
     """The static values of a model: their conversions by scope, the weights below each, and who reads a weight."""
 
-    root: Scope
+    root: ConversionScope
     weights: dict[str, Weight]
     grow: bool = False  # whether the result may store more numbers than the source
     below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it hangs on
     readers: dict[str, set[str]] = field(default_factory=dict)  # path of a weight -> nodes at run time that need it
     claimed: set[str] = field(default_factory=set)  # paths of weights of the result
-    made: dict[str, tuple[Scope, str]] = field(default_factory=dict)  # values that read computed weights, and where
+    # values that read computed weights, and where
+    made: dict[str, tuple[ConversionScope, str]] = field(default_factory=dict)
 
-    def scan(self, graph: Graph, scope: Scope) -> None:
+    def scan(self, graph: Graph, scope: ConversionScope) -> None:
         """Find the static nodes of a graph and of its regions."""
         for node in graph.nodes:
             if self.is_static(node, scope):
@@ -57,7 +58,7 @@ class Static:
         for path in self.below.get(name, ()):
             self.readers.setdefault(path, set()).add(reader)
 
-    def is_static(self, node: Node, scope: Scope) -> bool:
+    def is_static(self, node: Node, scope: ConversionScope) -> bool:
         """Whether a node hangs on weights of this scope alone, and on no size that is known at run time."""
         if not all(_fixed(value.type) for value in node.outputs):
             return False
@@ -76,7 +77,7 @@ class Static:
         """How many numbers these weights hold."""
         return sum(count(self.weights[path].type) for path in paths)
 
-    def store(self, scope: Scope, value: str, path: str) -> Node:
+    def store(self, scope: ConversionScope, value: str, path: str) -> Node:
         """A new weight of the result that holds a static value; the node that reads it at run time."""
         maker = scope.makers[value]
         if maker.op == "weight":
@@ -116,7 +117,7 @@ class Static:
 
         return map_nodes(graph, change)
 
-    def below_of(self, scope: Scope, value: str) -> tuple[str, ...]:
+    def below_of(self, scope: ConversionScope, value: str) -> tuple[str, ...]:
         """The weights that a value of a conversion hangs on."""
         if value not in self.below:
             maker = scope.makers[value]
@@ -138,12 +139,12 @@ def key(node: Node) -> str:
     return node.outputs[0].name if node.outputs else node.op
 
 
-def inner(node: Node, scope: Scope) -> Scope:
+def inner(node: Node, scope: ConversionScope) -> ConversionScope:
     """The scope of a node's regions: each turn of `repeat` has weights of its own."""
     return scope.loop(node.path, node.structure.count) if isinstance(node.structure, RepeatAttrs) else scope
 
 
-def owned(path: str, scope: Scope) -> bool:
+def owned(path: str, scope: ConversionScope) -> bool:
     """Whether a weight belongs to each turn of a scope."""
     if not scope.path:
         return "*" not in path
@@ -160,7 +161,7 @@ def _fixed(type: TensorType) -> bool:
     return all(axis.pack is None and axis.size.is_number for axis in type.axes)
 
 
-def stored(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
+def stored(graph: Graph, scope: ConversionScope, static: BindingTimes, notes: list[Note]) -> Graph:
     """The graph with the static values that it reads stored as weights, or left where that saves nothing."""
     wanted: dict[str, set[str]] = {}
     for node in graph.nodes:
@@ -189,7 +190,7 @@ def stored(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Gra
     return Graph(graph.inputs, tuple(nodes), outputs)
 
 
-def _in(node: Node, scope: Scope) -> bool:
+def _in(node: Node, scope: ConversionScope) -> bool:
     return bool(node.outputs) and node.outputs[0].name in scope.types
 
 
@@ -206,8 +207,8 @@ def _renamed(node: Node, names: dict[str, str]) -> Node:
 
 @dataclass(slots=True)
 class _Frontier:
-    scope: Scope
-    static: Static
+    scope: ConversionScope
+    static: BindingTimes
     wanted: dict[str, set[str]]
     notes: list[Note]
     names: dict[str, str] = field(default_factory=dict)  # static value -> value at run time
@@ -293,6 +294,6 @@ class _Frontier:
         return self.computed(self.scope.makers[maker.operands[0]]) if maker.operands else False
 
 
-def scope_of_model() -> Scope:
+def scope_of_model() -> ConversionScope:
     """An empty scope outside of loops."""
-    return Scope("", size(1), Fresh(set()))
+    return ConversionScope("", size(1), Fresh(set()))

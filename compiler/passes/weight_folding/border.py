@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ogive.compiler.ir.model import Graph
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
-from ogive.compiler.passes.weight_folding.affine import Affine, Term
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm
 from ogive.compiler.sizes import size
 
 BORDER = "what is padded is not zero: its border would need a map of its own"
@@ -16,14 +16,14 @@ def bordered(affine: Affine) -> bool:
     return any(term.border is not None for term in affine.terms)
 
 
-def known_sides(term: Term, graph: Graph) -> tuple[int, ...]:
+def known_sides(term: ConvTerm, graph: Graph) -> tuple[int, ...]:
     """The size of the source of a bordered term where it is known, else ()."""
     sides = [axis.size for axis in graph.values[term.source].type.axes[2:]]
     known = term.border is not None and all(side.is_number for side in sides)
     return tuple(side.number for side in sides) if known else ()
 
 
-def map_shape(term: Term, graph: Graph) -> tuple[int, ...]:
+def map_shape(term: ConvTerm, graph: Graph) -> tuple[int, ...]:
     """The shape [o, h', w'] of the map that stands for a border where the size of the source is known, else ()."""
     sides = known_sides(term, graph)
     whole = zip(sides, term.window, term.dilation, term.stride, term.pads, strict=True) if sides else ()
@@ -31,7 +31,7 @@ def map_shape(term: Term, graph: Graph) -> tuple[int, ...]:
     return (term.out, *made) if made else ()
 
 
-def border_map(scope: Scope, term: Term, sides: tuple[int, ...], bias: str | None) -> str:
+def border_map(scope: ConversionScope, term: ConvTerm, sides: tuple[int, ...], bias: str | None) -> str:
     """E ∗ 1 + b as one weight [1, o, h', w'], for a source of this size."""
     k = kernels.letters(len(sides))
     image = kernels.filled(scope, (1, 1, *sides), 1.0)

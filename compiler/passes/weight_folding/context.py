@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from ogive.compiler.ir.model import Graph, Operand
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding.affine import Affine, identity
 
 Layout = tuple[int, int]  # the axis of channels, and the number of spatial axes after it
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TransferContext:
     """What a transfer function may ask."""
 
     graph: Graph
-    scope: Scope
+    scope: ConversionScope
     absorbed: Callable[[str], Affine | None]  # the affine value of an operand that nothing else reads
 
     def type(self, name: str) -> TensorType:

@@ -7,8 +7,8 @@ from math import prod
 
 from ogive.compiler.ir.model import Graph, Node
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops.recipe import Recipe
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.ops.recipe import AxisPattern
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.sizes import Size, size
 
 
@@ -49,12 +49,12 @@ def cost(type: TensorType, number: int) -> Cost:
     return Cost(((places, known),))
 
 
-def leaf_cost(node: Node, graph: Graph, scope: Scope) -> Cost:
+def leaf_cost(node: Node, graph: Graph, scope: ConversionScope) -> Cost:
     """Multiply-adds of a transposed convolution."""
     return cost(graph.values[str(node.inputs[0])].type, prod(scope.shape(str(node.inputs[1]))[1:]))
 
 
-def node_cost(node: Node, graph: Graph, scope: Scope) -> Cost:
+def node_cost(node: Node, graph: Graph, scope: ConversionScope) -> Cost:
     """Operations of a node as it stands: multiply-adds of contractions, one for each element elsewhere."""
     result = node.outputs[0].type
     match node.op:
@@ -67,7 +67,7 @@ def node_cost(node: Node, graph: Graph, scope: Scope) -> Cost:
         case "matmul":
             return cost(result, scope.shape(str(node.inputs[1]))[0])
         case "einsum":
-            recipe: Recipe = node.attr("recipe")
+            recipe: AxisPattern = node.attr("recipe")
             made = {atom.name for place in recipe.outputs[0] for part in place.parts for atom in part}
             summed = [length.number for name, length in recipe.sizes.items() if name not in made]
             return cost(result, prod(summed))

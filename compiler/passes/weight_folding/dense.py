@@ -5,15 +5,15 @@ from __future__ import annotations
 from math import prod
 
 from ogive.compiler.ir.model import Graph, Node
-from ogive.compiler.ops.recipe import Recipe
+from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.ops.spec import Pattern
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
-from ogive.compiler.passes.weight_folding.affine import Affine, Term, made
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm, made
 from ogive.compiler.sizes import size
 
 
-def flattened(node: Node, graph: Graph, scope: Scope, value: Affine | None) -> Affine | None:
+def flattened(node: Node, graph: Graph, scope: ConversionScope, value: Affine | None) -> Affine | None:
     """flat(conv(x)) = M flat(x), M the convolution of each image with one 1; where the graph has flat(x) already."""
     if value is None or len(value.terms) != 1 or not value.rank or not is_flattening(node):
         return None
@@ -26,14 +26,19 @@ def flattened(node: Node, graph: Graph, scope: Scope, value: Affine | None) -> A
     sides = tuple(side.number for side in shape)
     matrix = _matrix(scope, term, sides)
     bias = None if value.bias is None else _repeated(scope, value.bias, scope.shape(matrix)[0])
-    new = Term(flat, prod(sides), scope.shape(matrix)[0], 1, (), (), (), (), matrix, path=term.path)
+    new = ConvTerm(flat, prod(sides), scope.shape(matrix)[0], 1, (), (), (), (), matrix, path=term.path)
     return Affine((new,), bias, 1, 0)
 
 
 def is_flattening(node: Node) -> bool:
     """Whether a node is "b c h w -> b (c h w)"."""
     recipe = node.attr("recipe")
-    if node.op != "rearrange" or not isinstance(recipe, Recipe) or len(recipe.inputs) != 1 or len(recipe.outputs) != 1:
+    if (
+        node.op != "rearrange"
+        or not isinstance(recipe, AxisPattern)
+        or len(recipe.inputs) != 1
+        or len(recipe.outputs) != 1
+    ):
         return False
     before, after = recipe.inputs[0], recipe.outputs[0]
     if len(after) != 2 or any(place.joined or place.pack for place in (*before, *after)):
@@ -52,7 +57,7 @@ def _flat_of(source: str, before: Node, graph: Graph) -> str | None:
     return None
 
 
-def _matrix(scope: Scope, term: Term, sides: tuple[int, ...]) -> str:
+def _matrix(scope: ConversionScope, term: ConvTerm, sides: tuple[int, ...]) -> str:
     k = kernels.letters(len(term.window))
     names = {name: side for name, side in zip(k.split(), sides[1:], strict=True)}
     images = scope.shaped(scope.op("eye", n=size(prod(sides))), f"n (i{k}) -> n i{k}", **names)
@@ -64,7 +69,7 @@ def _matrix(scope: Scope, term: Term, sides: tuple[int, ...]) -> str:
     return scope.shaped(mapped, f"n o{k} -> (o{k}) n")
 
 
-def _repeated(scope: Scope, bias: str, length: int) -> str:
+def _repeated(scope: ConversionScope, bias: str, length: int) -> str:
     """One number for each place of a channel."""
     times = size(length // scope.shape(bias)[0])
     return scope.shaped(scope.op("expand", bias, pattern=Pattern("o -> o t", {"t": times})), "o t -> (o t)")

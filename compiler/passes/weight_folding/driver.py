@@ -12,7 +12,7 @@ from ogive.compiler.passes.cleanup.simplify import simplify
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, unchanged
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.infra.dce import dead
 from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.passes.outline.block_names import named_after_blocks
@@ -20,7 +20,7 @@ from ogive.compiler.passes.outline.driver import outlined
 from ogive.compiler.passes.outline.layers import layered
 from ogive.compiler.passes.posets.average import average_pools
 from ogive.compiler.passes.weight_folding.apply import Folding
-from ogive.compiler.passes.weight_folding.binding_time import Static, inner, scope_of_model, stored
+from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, inner, scope_of_model, stored
 from ogive.compiler.passes.weight_folding.norms import scaled_into
 from ogive.compiler.passes.weight_folding.plan import Planner
 from ogive.compiler.passes.weight_folding.report import left
@@ -55,7 +55,7 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     root = scope_of_model()
     root.fresh.taken.update(_names(definition.graph))
     weights = {member.path: member for member in definition.members if isinstance(member, Weight)}
-    static = Static(root, weights, grow)
+    static = BindingTimes(root, weights, grow)
     static.scan(definition.graph, root)
     notes: list[Note] = []
     graph = static.settled(_folded(definition.graph, root, static, notes, borders))
@@ -69,7 +69,7 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     return Passed(found, conversion(model, found, computed, targets), tuple(notes), deployed=True)
 
 
-def _folded(graph: Graph, scope: Scope, static: Static, notes: list[Note], borders: bool) -> Graph:
+def _folded(graph: Graph, scope: ConversionScope, static: BindingTimes, notes: list[Note], borders: bool) -> Graph:
     """A graph with its regions folded first."""
     nodes: list[Node] = []
     for node in graph.nodes:

@@ -9,7 +9,7 @@ from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
 from ogive.compiler.passes.weight_folding.affine import Affine, scaled
-from ogive.compiler.passes.weight_folding.context import Context, Layout
+from ogive.compiler.passes.weight_folding.context import Layout, TransferContext
 
 
 def layout_of(type: TensorType) -> Layout:
@@ -18,7 +18,7 @@ def layout_of(type: TensorType) -> Layout:
     return (1, rank - 2) if rank >= 4 else (rank - 1, 0)
 
 
-def _known(context: Context, operand: Operand, result: TensorType) -> tuple[str | float, Layout | None] | None:
+def _known(context: TransferContext, operand: Operand, result: TensorType) -> tuple[str | float, Layout | None] | None:
     """A static operand as one number for each channel, with its layout; or as one number for all."""
     if isinstance(operand, Const):
         value = value_of(operand.value)
@@ -38,7 +38,11 @@ def _known(context: Context, operand: Operand, result: TensorType) -> tuple[str 
 
 
 def _met(
-    context: Context, x: Operand, operand: Operand, result: TensorType, turn: Callable[[str | float], str | float]
+    context: TransferContext,
+    x: Operand,
+    operand: Operand,
+    result: TensorType,
+    turn: Callable[[str | float], str | float],
 ) -> tuple[Affine, str] | None:
     """An affine value, and what `turn` makes of a static operand as one number for each of its channels."""
     found = _known(context, operand, result)
@@ -59,7 +63,7 @@ def _met(
     return source, value
 
 
-def times(context: Context, x: Operand, factor: Operand, invert: bool, result: TensorType) -> Affine | None:
+def times(context: TransferContext, x: Operand, factor: Operand, invert: bool, result: TensorType) -> Affine | None:
     """X times a static factor, or by it."""
 
     def inverse(value: str | float) -> str | float:
@@ -70,7 +74,7 @@ def times(context: Context, x: Operand, factor: Operand, invert: bool, result: T
 
 
 def plus_known(
-    context: Context, x: Operand, shift: Operand, result: TensorType, signs: tuple[float, float] = (1.0, 1.0)
+    context: TransferContext, x: Operand, shift: Operand, result: TensorType, signs: tuple[float, float] = (1.0, 1.0)
 ) -> Affine | None:
     """X plus a static shift, each with its sign."""
 

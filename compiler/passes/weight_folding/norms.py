@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from ogive.compiler.ir.model import Graph, Node
 from ogive.compiler.passes.conversion.result import Note
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
 from ogive.compiler.passes.weight_folding.affine import plus
-from ogive.compiler.passes.weight_folding.binding_time import Static, key
-from ogive.compiler.passes.weight_folding.context import Context
+from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, key
+from ogive.compiler.passes.weight_folding.context import TransferContext
 from ogive.compiler.passes.weight_folding.report import MAPS, shared_by_turns
 from ogive.compiler.passes.weight_folding.rules import map_of
 
@@ -25,9 +25,9 @@ class Map:
     made: tuple[Node, ...]
 
 
-def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -> Graph:
+def scaled_into(graph: Graph, scope: ConversionScope, static: BindingTimes, notes: list[Note]) -> Graph:
     """linear(γ n(x) + β) = (W diag γ) n(x) + (b + W β), for every reader of a norm."""
-    context = Context(graph, scope, lambda _: None)
+    context = TransferContext(graph, scope, lambda _: None)
     changed: dict[str, list[Node]] = {}
     for node in graph.nodes:
         if node.op not in ("layer_norm", "rms_norm") or not _affine(node, context):
@@ -48,7 +48,7 @@ def scaled_into(graph: Graph, scope: Scope, static: Static, notes: list[Note]) -
     return Graph(graph.inputs, nodes, graph.outputs)
 
 
-def _affine(node: Node, context: Context) -> bool:
+def _affine(node: Node, context: TransferContext) -> bool:
     """Whether a norm of the last axis has static weights."""
     x, given = node.inputs[0], node.inputs[1:]
     if not isinstance(x, str) or not given or given[0] is None or context.static(x):
@@ -57,7 +57,7 @@ def _affine(node: Node, context: Context) -> bool:
     return last and all(weight is None or context.static(weight) for weight in given)
 
 
-def _readers(node: Node, graph: Graph, context: Context) -> list[Map] | None:
+def _readers(node: Node, graph: Graph, context: TransferContext) -> list[Map] | None:
     name, nodes = key(node), context.scope.nodes
     found: list[Map] = []
     for reader in graph.users[name]:
@@ -69,7 +69,7 @@ def _readers(node: Node, graph: Graph, context: Context) -> list[Map] | None:
     return None if name in graph.outputs or not found else found
 
 
-def _unread(node: Node, graph: Graph, scope: Scope) -> str:
+def _unread(node: Node, graph: Graph, scope: ConversionScope) -> str:
     """Why the readers of a norm are no maps by weights of its own turns."""
     turns = f"{scope.path}.*." if scope.path else ""
     shared = [shared_by_turns(reader, graph, turns) for reader in graph.users[key(node)] if reader.op in MAPS]
@@ -77,7 +77,7 @@ def _unread(node: Node, graph: Graph, scope: Scope) -> str:
     return f"{found} is shared by the turns of a loop" if found else "not every reader is a map by weights"
 
 
-def _refusal(node: Node, readers: list[Map], scope: Scope, static: Static) -> str:
+def _refusal(node: Node, readers: list[Map], scope: ConversionScope, static: BindingTimes) -> str:
     names = {key(each.reader) for each in readers}
     for each in readers:
         for value in (each.kernel, each.bias):
@@ -91,7 +91,7 @@ def _refusal(node: Node, readers: list[Map], scope: Scope, static: Static) -> st
     return "" if new <= 2 * scope.shape(str(shift))[0] else "the folded weights would be larger"
 
 
-def _scaled(norm: Node, map: Map, scope: Scope, static: Static) -> list[Node]:
+def _scaled(norm: Node, map: Map, scope: ConversionScope, static: BindingTimes) -> list[Node]:
     mark, weight = len(scope.nodes), str(norm.inputs[1])
     reader, kernel, bias = map.reader, map.kernel, map.bias
     shift = norm.inputs[2] if len(norm.inputs) > 2 else None

@@ -8,12 +8,12 @@ from math import prod
 from ogive.compiler.ir.model import Graph, Node
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.passes.conversion.result import Note
-from ogive.compiler.passes.conversion.scope import Scope
-from ogive.compiler.passes.weight_folding.affine import Affine, Term
+from ogive.compiler.passes.conversion.scope import ConversionScope
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm
 from ogive.compiler.passes.weight_folding.affine_sum import work
-from ogive.compiler.passes.weight_folding.binding_time import Static, count, key
+from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, count, key
 from ogive.compiler.passes.weight_folding.border import BORDER, bordered, map_shape
-from ogive.compiler.passes.weight_folding.context import Context
+from ogive.compiler.passes.weight_folding.context import TransferContext
 from ogive.compiler.passes.weight_folding.cost import Cost, cost, leaf_cost, node_cost
 from ogive.compiler.passes.weight_folding.rules import transfer
 from ogive.compiler.sizes import size
@@ -22,7 +22,7 @@ WIDEST = 3  # forms of an operand that its reader tries
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AffineForm:
     """A value as one affine map: the nodes that it stands for, and the regions whose values it still reads."""
 
     affine: Affine
@@ -34,7 +34,7 @@ class Form:
 class Plan:
     """The cheapest way to a value: a form, or (None) the node as it stands; with all that it needs."""
 
-    form: Form | None
+    form: AffineForm | None
     cost: Cost
     steps: int
     reason: str  # why the widest form is not taken, or ""
@@ -45,7 +45,7 @@ class Region:
     """A node with an affine value, and the regions of those of its operands that nothing else reads."""
 
     node: Node
-    forms: tuple[Form, ...]  # the widest first
+    forms: tuple[AffineForm, ...]  # the widest first
     operands: tuple[Region, ...]
     plan: Plan
 
@@ -55,8 +55,8 @@ class Planner:
     """Finds the regions of one graph."""
 
     graph: Graph
-    scope: Scope
-    static: Static
+    scope: ConversionScope
+    static: BindingTimes
     notes: list[Note]
     borders: bool = False  # whether borders were asked for: then they count for nothing
     regions: dict[str, Region] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Planner:
         """Find the affine forms of a node, over those of its operands."""
         names = [name for name in dict.fromkeys(node.operands) if self.alone(name)]
         operands = tuple(self.regions[name] for name in names)
-        forms: list[Form] = []
+        forms: list[AffineForm] = []
         for choice in _choices(operands):
             chosen = {name: form for name, form in zip(names, choice, strict=True) if form is not None}
             form = self.form(node, chosen, dict(zip(names, operands, strict=True)))
@@ -87,10 +87,10 @@ class Planner:
         """Whether a value has a region and one reader."""
         return name in self.regions and len(self.graph.users[name]) + self.graph.outputs.count(name) == 1
 
-    def form(self, node: Node, chosen: dict[str, Form], operands: dict[str, Region]) -> Form | None:
+    def form(self, node: Node, chosen: dict[str, AffineForm], operands: dict[str, Region]) -> AffineForm | None:
         """The form of a node over these forms of its operands."""
         affines = {name: form.affine for name, form in chosen.items()}
-        found = transfer(node, Context(self.graph, self.scope, affines.get))
+        found = transfer(node, TransferContext(self.graph, self.scope, affines.get))
         if found is None:
             return None
         sources = {term.source for term in found.terms}
@@ -98,9 +98,9 @@ class Planner:
         nodes = tuple(inner for form in taken for inner in form.nodes)
         closed = [region for form in taken for region in form.closed]
         closed += [region for name, region in operands.items() if name in sources]
-        return Form(found, (*nodes, node), tuple(closed))
+        return AffineForm(found, (*nodes, node), tuple(closed))
 
-    def region(self, node: Node, forms: list[Form], operands: tuple[Region, ...]) -> Region:
+    def region(self, node: Node, forms: list[AffineForm], operands: tuple[Region, ...]) -> Region:
         """The cheapest plan; of the forms, those that a reader may want: the widest, the cheapest, the narrowest."""
         total, steps = node_cost(node, self.graph, self.scope), 1
         for operand in operands:
@@ -111,7 +111,7 @@ class Planner:
         kept = [form for form in forms if form in (forms[0], plan.form, forms[-1])]
         return Region(node, tuple(kept), operands, plan)
 
-    def better(self, form: Form, plan: Plan, *, widest: bool) -> Plan:
+    def better(self, form: AffineForm, plan: Plan, *, widest: bool) -> Plan:
         """The form, where it is expressible, stores no more, and costs less than the plan so far."""
         total, steps = self.cost(form), self.steps(form.affine)
         for region in form.closed:
@@ -126,7 +126,7 @@ class Planner:
             return Plan(form, total, steps, plan.reason)
         return Plan(plan.form, plan.cost, plan.steps, reason if widest and len(form.nodes) > 1 else plan.reason)
 
-    def refusal(self, form: Form) -> str:
+    def refusal(self, form: AffineForm) -> str:
         """Why a form cannot be taken at any cost, or ""."""
         affine = form.affine
         if not _expressible(affine):
@@ -135,7 +135,7 @@ class Planner:
             return BORDER if bordered(affine) else self.full(form)
         return ""
 
-    def full(self, form: Form) -> str:
+    def full(self, form: AffineForm) -> str:
         """Why storing the folded weights would take more room."""
         names = {key(node) for node in form.nodes}
         paths = dict.fromkeys(path for node in form.nodes for x in node.operands for path in self.below(x))
@@ -149,7 +149,7 @@ class Planner:
         borders = sum(1 if map_shape(term, self.graph) else 3 for term in maps if self.counted(term))
         return len(maps) + len(affine.terms) - 1 + int(loose(affine)) + uneven + borders
 
-    def cost(self, form: Form) -> Cost:
+    def cost(self, form: AffineForm) -> Cost:
         """The arithmetic of a folded form."""
         affine, result = form.affine, form.nodes[-1].outputs[0].type
         total = cost(result, len(affine.terms) - 1 + int(loose(affine)))
@@ -173,11 +173,11 @@ class Planner:
         fresh = {v for v in values if v is not None and self.scope.makers[v].op != "weight"}
         return sum(prod(self.scope.shape(value)) for value in fresh) + sum(map(prod, filter(None, maps.values())))
 
-    def counted(self, term: Term) -> bool:
+    def counted(self, term: ConvTerm) -> bool:
         """Whether a term has a border that must pay."""
         return term.border is not None and not self.borders
 
-    def freed(self, form: Form) -> int:
+    def freed(self, form: AffineForm) -> int:
         """The numbers that nothing needs any more once the form is taken."""
         names = {key(node) for node in form.nodes}
         affine = form.affine
@@ -198,7 +198,7 @@ class Planner:
                 self.notes.append(Note(False, path, f"{operand.node.op} before {node.op}: {_why(affine, node)}"))
 
 
-def _choices(operands: tuple[Region, ...]) -> list[tuple[Form | None, ...]]:
+def _choices(operands: tuple[Region, ...]) -> list[tuple[AffineForm | None, ...]]:
     """Forms of the operands to try: alike for all of them, then with one operand closed; at last all closed."""
     if not operands:
         return [()]

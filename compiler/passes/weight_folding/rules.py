@@ -7,17 +7,17 @@ from dataclasses import replace
 from math import prod
 
 from ogive.compiler.ir.model import Const, Node, Operand
-from ogive.compiler.passes.conversion.scope import Scope
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.weight_folding import affine_kernels as kernels
-from ogive.compiler.passes.weight_folding.affine import Affine, Pads, Term, after, scaled
+from ogive.compiler.passes.weight_folding.affine import Affine, ConvTerm, Pads, after, scaled
 from ogive.compiler.passes.weight_folding.affine_sum import added
-from ogive.compiler.passes.weight_folding.context import Context
+from ogive.compiler.passes.weight_folding.context import TransferContext
 from ogive.compiler.passes.weight_folding.dense import flattened
 from ogive.compiler.passes.weight_folding.factors import layout_of, plus_known, times
 from ogive.compiler.sizes import Size
 
 
-def transfer(node: Node, context: Context) -> Affine | None:
+def transfer(node: Node, context: TransferContext) -> Affine | None:
     """The affine value of a node's result, or None where it is none."""
     rule = RULES.get(node.op)
     if rule is None or len(node.outputs) != 1 or not node.outputs[0].type.floating:
@@ -31,7 +31,7 @@ def _numbers(sizes: object) -> tuple[int, ...] | None:
     return tuple(x.number for x in sizes)
 
 
-def _path(scope: Scope, kernel: str) -> str:
+def _path(scope: ConversionScope, kernel: str) -> str:
     """The first weight that a kernel is computed from."""
     pending = [kernel]
     while pending:
@@ -46,7 +46,7 @@ def _optional(node: Node, at: int) -> Operand:
     return node.inputs[at] if len(node.inputs) > at else None
 
 
-def _conv(node: Node, context: Context) -> Affine | None:
+def _conv(node: Node, context: TransferContext) -> Affine | None:
     scope, x, kernel, bias = context.scope, node.inputs[0], node.inputs[1], _optional(node, 2)
     if not context.static(kernel) or not (bias is None or context.static(bias)) or not isinstance(kernel, str):
         return None
@@ -59,7 +59,7 @@ def _conv(node: Node, context: Context) -> Affine | None:
     source = context.affine(x, (1, rank))
     if pads is None or source is None:
         return None
-    term = Term(
+    term = ConvTerm(
         "", inner * groups.number, out, groups.number, tuple(window), stride, dilation, pads, kernel,
         mode=str(node.attr("pad_mode")), path=_path(scope, kernel),
     )  # fmt: skip
@@ -74,7 +74,7 @@ def _pads(pad: object, window: tuple[int, ...], dilation: tuple[int, ...]) -> Pa
     return None if numbers is None else tuple((n, n) for n in numbers)
 
 
-def _conv_transpose(node: Node, context: Context) -> Affine | None:
+def _conv_transpose(node: Node, context: TransferContext) -> Affine | None:
     scope, x, kernel, bias = context.scope, node.inputs[0], node.inputs[1], _optional(node, 2)
     if not context.static(kernel) or not (bias is None or context.static(bias)) or not isinstance(kernel, str):
         return None
@@ -82,14 +82,14 @@ def _conv_transpose(node: Node, context: Context) -> Affine | None:
     groups, ones = node.attr("groups"), (1,) * len(window)
     if not isinstance(x, str) or not groups.is_number or context.source(x, (1, len(window))) is None:
         return None
-    term = Term(
+    term = ConvTerm(
         x, channels, out * groups.number, groups.number, tuple(window), ones, ones, ((0, 0),) * len(window), kernel,
         leaf=node, path=_path(scope, kernel),
     )  # fmt: skip
     return Affine((term,), bias if isinstance(bias, str) else None, 1, len(window))
 
 
-def _mapped(node: Node, context: Context) -> Affine | None:
+def _mapped(node: Node, context: TransferContext) -> Affine | None:
     """A matrix on the last axis."""
     found = map_of(node, context)
     if found is None:
@@ -99,11 +99,11 @@ def _mapped(node: Node, context: Context) -> Affine | None:
     source = context.affine(x, (len(context.type(x).axes) - 1, 0))
     if source is None:
         return None
-    term = Term("", inner, out, 1, (), (), (), (), kernel, path=_path(context.scope, kernel))
+    term = ConvTerm("", inner, out, 1, (), (), (), (), kernel, path=_path(context.scope, kernel))
     return after(context.scope, term, bias, source)
 
 
-def map_of(node: Node, context: Context) -> tuple[str, str, str | None] | None:
+def map_of(node: Node, context: TransferContext) -> tuple[str, str, str | None] | None:
     """A node that is a map of the last axis by static weights: what it maps, its matrix [o, i], its bias."""
     if node.op == "einsum":
         return _einsum_map(node, context)
@@ -118,7 +118,7 @@ def map_of(node: Node, context: Context) -> tuple[str, str, str | None] | None:
     return x, turned, bias if isinstance(bias, str) else None
 
 
-def _batch_norm(node: Node, context: Context) -> Affine | None:
+def _batch_norm(node: Node, context: TransferContext) -> Affine | None:
     x, mean, variance = node.inputs[:3]
     weight, bias = _optional(node, 3), _optional(node, 4)
     if not isinstance(x, str) or not all(v is None or context.static(v) for v in (mean, variance, weight, bias)):
@@ -133,23 +133,23 @@ def _batch_norm(node: Node, context: Context) -> Affine | None:
     return scaled(scope, source, scale, shift if bias is None else scope.op("add", str(bias), shift))
 
 
-def _mul(node: Node, context: Context) -> Affine | None:
+def _mul(node: Node, context: TransferContext) -> Affine | None:
     a, b = node.inputs
     result = node.outputs[0].type
     return times(context, a, b, False, result) or times(context, b, a, False, result)
 
 
-def _div(node: Node, context: Context) -> Affine | None:
+def _div(node: Node, context: TransferContext) -> Affine | None:
     if isinstance(node.inputs[1], Const) and node.inputs[1].value == 0:
         return None
     return times(context, node.inputs[0], node.inputs[1], True, node.outputs[0].type)
 
 
-def _neg(node: Node, context: Context) -> Affine | None:
+def _neg(node: Node, context: TransferContext) -> Affine | None:
     return times(context, node.inputs[0], Const(-1.0), False, node.outputs[0].type)
 
 
-def _sum(node: Node, context: Context, sign: float) -> Affine | None:
+def _sum(node: Node, context: TransferContext, sign: float) -> Affine | None:
     a, b = node.inputs
     result = node.outputs[0].type
     if not (isinstance(a, str) and isinstance(b, str)) or context.static(a) or context.static(b):
@@ -169,7 +169,7 @@ def _sum(node: Node, context: Context, sign: float) -> Affine | None:
     return added(context.scope, first, second)
 
 
-def _avg_pool(node: Node, context: Context) -> Affine | None:
+def _avg_pool(node: Node, context: TransferContext) -> Affine | None:
     window, stride, pad = (_numbers(node.attr(key)) for key in ("kernel", "stride", "pad"))
     if window is None or stride is None or pad is None or node.attr("ceil"):
         return None
@@ -181,11 +181,11 @@ def _avg_pool(node: Node, context: Context) -> Affine | None:
     channels = source.terms[0].out
     kernel = kernels.filled(context.scope, (channels, 1, *window), 1 / prod(window))
     ones, pads = (1,) * len(window), tuple((n, n) for n in pad)
-    term = Term("", channels, channels, channels, window, stride, ones, pads, kernel)
+    term = ConvTerm("", channels, channels, channels, window, stride, ones, pads, kernel)
     return after(context.scope, term, None, source)
 
 
-def _pad(node: Node, context: Context) -> Affine | None:
+def _pad(node: Node, context: TransferContext) -> Affine | None:
     before, after_ = node.attr("before"), node.attr("after")
     x = node.inputs[0]
     if node.attr("mode") != "constant" or node.attr("value") != 0 or not isinstance(x, str):
@@ -199,7 +199,7 @@ def _pad(node: Node, context: Context) -> Affine | None:
         return None
     channels, ones = source.terms[0].out, (1,) * rank
     pads = tuple((before.number, after_.number) if at == axis else (0, 0) for at in range(rank))
-    term = Term("", channels, channels, channels, ones, ones, ones, pads)
+    term = ConvTerm("", channels, channels, channels, ones, ones, ones, pads)
     if len(source.terms) == 1 and source.bias is None and source.terms[0].identity and source.terms[0].padded:
         return None
     if len(source.terms) == 1 and all(n == 1 for n in (*source.terms[0].window, *source.terms[0].stride)):
@@ -216,7 +216,7 @@ def _padded_again(source: Affine, pads: Pads) -> Affine | None:
     return replace(source, terms=(replace(term, pads=both),))
 
 
-def _names(node: Node, context: Context) -> tuple[str, str, list[list[str]]] | None:
+def _names(node: Node, context: TransferContext) -> tuple[str, str, list[list[str]]] | None:
     """An einsum of a value and a static one: both, and the axes of the static one, the value, the result."""
     if len(node.inputs) != 2 or context.static(node.inputs[0]) == context.static(node.inputs[1]):
         return None
@@ -227,7 +227,7 @@ def _names(node: Node, context: Context) -> tuple[str, str, list[list[str]]] | N
     return str(node.inputs[at]), str(node.inputs[1 - at]), names
 
 
-def _einsum_map(node: Node, context: Context) -> tuple[str, str, str | None] | None:
+def _einsum_map(node: Node, context: TransferContext) -> tuple[str, str, str | None] | None:
     match _names(node, context):
         case (kernel, value, [[a, b], [*xs, x_last], [*ys, y_last]]) if xs == ys and {a, b} == {x_last, y_last}:
             if a == b:
@@ -237,7 +237,7 @@ def _einsum_map(node: Node, context: Context) -> tuple[str, str, str | None] | N
             return None
 
 
-def _einsum(node: Node, context: Context) -> Affine | None:
+def _einsum(node: Node, context: TransferContext) -> Affine | None:
     """Scales by channel, and matrices on the last axis, in einsum notation."""
     match _names(node, context):
         case (kernel, value, [[name], xs, ys]) if xs == ys and name in xs and len(xs) == len(node.outputs[0].type.axes):
@@ -249,13 +249,13 @@ def _einsum(node: Node, context: Context) -> Affine | None:
             return _mapped(node, context)
 
 
-def _flattened(node: Node, context: Context) -> Affine | None:
+def _flattened(node: Node, context: TransferContext) -> Affine | None:
     x = node.inputs[0] if len(node.inputs) == 1 else None
     value = context.absorbed(x) if isinstance(x, str) and not context.static(x) else None
     return flattened(node, context.graph, context.scope, value)
 
 
-RULES: dict[str, Callable[[Node, Context], Affine | None]] = {
+RULES: dict[str, Callable[[Node, TransferContext], Affine | None]] = {
     "add": lambda node, context: _sum(node, context, 1.0),
     "avg_pool": _avg_pool,
     "batch_norm": _batch_norm,

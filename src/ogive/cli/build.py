@@ -12,7 +12,7 @@ from ogive.cli.target import one_model_of
 from ogive.extras import needs
 from ogive.model import Model
 from ogive.onnx_file import Asked
-from ogive.outputs import Output, opened
+from ogive.outputs import OutputFile, opened
 
 
 @click.command()
@@ -90,8 +90,8 @@ def command(
 
 def _build(model: Model, out: Path, given: Given, *, checks: bool) -> tuple[Path, ...]:
     stamp, beside = model.origin.stamp.by(given.command), out.with_suffix(".safetensors")
-    weights = [Output(beside, stamp, "safetensors")] if given.weights is not None else []
-    with opened([Output(out, stamp), *weights], (*model.inputs, *given.files), given.force) as files:
+    weights = [OutputFile(beside, stamp, "safetensors")] if given.weights is not None else []
+    with opened([OutputFile(out, stamp), *weights], (*model.inputs, *given.files), given.force) as files:
         files[out].write(model.torch_source(checks=checks).encode())
         if given.weights is None:
             return (out,)

@@ -11,7 +11,7 @@ import click
 
 from ogive.cli.common import EXTERN, FILE, colored, progress
 from ogive.cli.fix import fix
-from ogive.compiler.driver.workspace import Program, Workspace
+from ogive.compiler.driver.workspace import CheckedProgram, Workspace
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
@@ -74,14 +74,14 @@ def command(
     sys.exit(any(found.severity == "error" for found in diagnostics))
 
 
-def _checked(workspace: Workspace, path: Path, operations: int, nesting: int, extern: bool) -> Program:
+def _checked(workspace: Workspace, path: Path, operations: int, nesting: int, extern: bool) -> CheckedProgram:
     text = read_source(path)
     if isinstance(text, Diagnostic):
         return replace(workspace.check("", str(path)), diagnostics=(text,))
     return workspace.check(text, str(path), operations=operations, nesting=nesting, extern=extern)
 
 
-def _object(diagnostics: list[Diagnostic], programs: list[Program]) -> dict[str, object]:
+def _object(diagnostics: list[Diagnostic], programs: list[CheckedProgram]) -> dict[str, object]:
     return {
         "diagnostics": [to_json(found) for found in diagnostics],
         "blocks": [
@@ -97,7 +97,7 @@ def _object(diagnostics: list[Diagnostic], programs: list[Program]) -> dict[str,
     }
 
 
-def _listing(path: Path, program: Program) -> None:
+def _listing(path: Path, program: CheckedProgram) -> None:
     rows = [("block", block.name, block.signature, block.conditions, "") for block in program.blocks]
     for model in program.models.values():
         size = "" if model.parameters is None else f"  # {model.parameters:,} parameters"

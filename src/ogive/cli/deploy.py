@@ -13,7 +13,7 @@ from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.deployed import DeployedModel
 from ogive.extras import needs
-from ogive.outputs import Output, check, opened
+from ogive.outputs import OutputFile, check, opened
 
 
 @click.command()
@@ -90,9 +90,9 @@ def _recipe(program: Program, path: Path, name: str) -> Recipe:
 def _made(model: DeployedModel, out: Path | None, given: Given, sizes: dict[str, int]) -> tuple[Path, ...]:
     """The files that were written, once both forms agree."""
     stamp, inputs = model.origin.stamp.by(given.command), (*model.inputs, *given.files)
-    outputs = [] if out is None else [Output(out, stamp)]
+    outputs = [] if out is None else [OutputFile(out, stamp)]
     if out is not None and given.weights is not None:
-        outputs.append(Output(out.with_suffix(".safetensors"), stamp, "safetensors"))
+        outputs.append(OutputFile(out.with_suffix(".safetensors"), stamp, "safetensors"))
     check(outputs, inputs, given.force)  # before anything is computed
     with needs("torch"):
         from ogive.backends.weights.files import dump

@@ -16,7 +16,7 @@ from ogive.cli.draw import program_of
 from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.render import render
 from ogive.origin import Origin
-from ogive.outputs import Output, write
+from ogive.outputs import OutputFile, write
 
 COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 
@@ -59,7 +59,9 @@ def command(old: str, new: str, out: Path | None, theme: str, force: bool) -> No
                 raise click.ClickException(str(error)) from None
             a, b = title.split(" -> ") if " -> " in title else (title, title)
             stamp = first.origin.named(a).stamp.beside(second.origin.named(b).stamp).by("diff")
-            write({Output(out, stamp): stamp.signed(made, format)}, (*first.origin.files, *second.origin.files), force)
+            write(
+                {OutputFile(out, stamp): stamp.signed(made, format)}, (*first.origin.files, *second.origin.files), force
+            )
             click.echo(f"wrote {out}")
     sys.exit(1 if differs else 0)
 
@@ -68,7 +70,7 @@ Subjects = dict[str, Definition | Model]
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class Side:
     """One side: what a file holds by name, and where that comes from."""
 
     found: Subjects
@@ -91,10 +93,10 @@ def _pairs(
     return [(a if a == b else f"{a} -> {b}", before[a], after[b])]
 
 
-def _subjects(target: str) -> tuple[File, str | None]:
+def _subjects(target: str) -> tuple[Side, str | None]:
     path, name = split_target(target)
     program = program_of(path)
     if not program.ok:
         raise click.ClickException(render(program.diagnostics, color=colored()))
     found: Subjects = {r.name: r.definition for r in program.blocks if r.definition is not None}
-    return File(found | {key: report.ir for key, report in program.models.items()}, Origin.of(program)), name
+    return Side(found | {key: report.ir for key, report in program.models.items()}, Origin.of(program)), name

@@ -12,7 +12,7 @@ from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, split_target
-from ogive.compiler.driver.workspace import Program, check_text
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
@@ -81,7 +81,7 @@ def command(
         click.echo(render(program.diagnostics, color=colored()), err=True)
 
 
-def program_of(path: Path, allow_extern: bool = False) -> Program:
+def program_of(path: Path, allow_extern: bool = False) -> CheckedProgram:
     """The checked file; ends the command where it cannot be read."""
     source = read_source(path)
     if isinstance(source, Diagnostic):
@@ -89,7 +89,7 @@ def program_of(path: Path, allow_extern: bool = False) -> Program:
     return check_text(source, str(path), extern=allow_extern)
 
 
-def _subjects(program: Program, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
+def _subjects(program: CheckedProgram, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
     """Models, and blocks: for all sizes where these are proved, else as a model uses them; or with statics given."""
     found: dict[str, Definition | Model] = dict(_used(program))
     found |= {report.name: report.definition for report in program.blocks if report.definition is not None}
@@ -106,7 +106,7 @@ def _subjects(program: Program, name: str | None, statics: dict[str, Any]) -> di
     return {key: subject for key, subject in found.items() if key == name}
 
 
-def _beside(program: Program, name: str, trained: Diagram, settings: dict[str, Any]) -> Diagram:
+def _beside(program: CheckedProgram, name: str, trained: Diagram, settings: dict[str, Any]) -> Diagram:
     """A model as it trains and as it is used, in one figure; a block as it is."""
     from ogive.api import Model as Front
 
@@ -116,7 +116,7 @@ def _beside(program: Program, name: str, trained: Diagram, settings: dict[str, A
     return beside(train=trained, deployed=diagram(folded.ir, **settings))
 
 
-def _used(program: Program) -> dict[str, Definition]:
+def _used(program: CheckedProgram) -> dict[str, Definition]:
     """The blocks of a file as its models use them first."""
     found: dict[str, Definition] = {}
     names = [report.name for report in program.blocks]
@@ -132,7 +132,7 @@ def _used(program: Program) -> dict[str, Definition]:
     return {name: found[name] for name in names if name in found}
 
 
-def _refuse(program: Program, path: Path, name: str) -> None:
+def _refuse(program: CheckedProgram, path: Path, name: str) -> None:
     names = [report.name for report in program.blocks]
     if name in names:
         text = f"`{name}` depends on its statics, and no model uses it: give them with -D"

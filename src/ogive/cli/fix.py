@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ogive.backends.weights.whole import write_whole
-from ogive.compiler.driver.workspace import Program, Workspace
+from ogive.compiler.driver.workspace import CheckedProgram, Workspace
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.mend import mend
@@ -22,7 +22,7 @@ def fix(workspace: Workspace, path: Path, contracts: bool, operations: int, nest
         return 0
     before = path.read_bytes()
 
-    def check(source: str) -> Program:
+    def check(source: str) -> CheckedProgram:
         return workspace.check(source, str(path), operations=operations, nesting=nesting)
 
     mended = mend(text, check, contracts=contracts)
