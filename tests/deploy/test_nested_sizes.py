@@ -14,6 +14,10 @@ INNER = {
     "derived": "    g = F{w}\n    v = grad[g](x)\n",
     "called": "    v = x * F{w}(x)\n",
     "lifted": "    v = over[0, Row{n}](x)\n",
+    "constant in a loop": (
+        "    scan t in x along 0 carry h = x:\n        h = 0.5 * h + t\n"
+        "        yield rows = Embedding[3, u](ones[u, type=int])\n    v = sum[1](rows) * x\n"
+    ),
     "in a loop": "    v = x\n    repeat 2:\n        v = v + F{w}(v)\n",
 }
 OUTER = {
@@ -29,13 +33,15 @@ CASES = [
 @pytest.mark.parametrize(("inner", "outer", "statics"), CASES)
 def test_what_folding_leaves_holds_together(inner: str, outer: str, statics: str) -> None:
     names = ", ".join(part.partition("=")[0] for part in statics.strip("[]").split(", ") if part)
+    sizes = "k=1, n=3" if "constant" in inner else "k=1"  # of a weight
     text = (
+        "use std.nn (Embedding)\n"
         f"block F{f'[{names}]' if names else ''}(x: [w, w2]) -> []:\n    param a: [] = constant[0.7]\n"
         "    return sum(sin(a * x * x))\n"
         f"block Row{'[w2]' if 'w2' in names else ''}(x: [w2]) -> [w2]:\n    param a: [] = constant[0.7]\n"
         "    return cos(a * x)\n"
         f"block Part(x: [d, u]) -> []:\n{INNER[inner]}    return mean(v * v)\n"
-        f"block Main(x: [k, n]) -> [k, n]:\n{OUTER[outer]}model M = Main[k=1]\n"
+        f"block Main(x: [k, n]) -> [k, n]:\n{OUTER[outer]}model M = Main[{sizes}]\n"
     )
     text = text.replace("{w}", statics or "[]").replace("{n}", "[w2=u]" if "w2" in names else "[]")
     model = ogive.source(text.replace("F[](", "F(")).models["M"]

@@ -47,9 +47,8 @@ LACKS: tuple[tuple[str, Callable[[NodeProto], bool], str], ...] = (
     ("Scan", lambda n: any(_attribute(n, "scan_input_directions", [])), "Scan in reverse"),
     ("MaxPool", lambda n: bool(_attribute(n, "ceil_mode", 0)), "MaxPool with ceil_mode has another shape"),
     ("MaxPool", lambda n: any(_attribute(n, "pads", [])), "MaxPool with pads looks beyond them"),
-    ("ConvTranspose", lambda n: True, "ConvTranspose with groups, dilations or output_padding"),
+    ("ConvTranspose", lambda n: _attribute(n, "group", 1) > 1, "ConvTranspose with groups of several channels"),
     ("GlobalMaxPool", lambda n: True, "GlobalMaxPool of one spatial axis"),
-    ("Resize", lambda n: _attribute(n, "mode") == b"nearest", "Resize rounds nearest neighbours otherwise"),
 )
 
 

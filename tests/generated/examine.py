@@ -44,6 +44,8 @@ def outcome(made: Program) -> Outcome:
         found.kind, found.text = "unfit", str(error)
     except ArchError as error:
         found.kind, found.text, found.mark = "refused", str(error), error.diagnostics[0].code
+        if found.mark == "E0305":  # two axes of one pattern met: the generator does not follow labels
+            found.kind, found.text = "unfit", "labels look transposed"
         if found.mark.startswith("E08"):  # a backend says so
             report.done["refused"] = found.mark
     except Differs as error:

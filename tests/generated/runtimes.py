@@ -86,6 +86,21 @@ def in_onnx(subject: Subject, run: Run, rng: random.Random, done: dict[str, str]
     single(subject, wanted, done, more)
 
 
+def drawn_in_onnx(subject: Subject, wanted: Sequence[Numbers], done: dict[str, str]) -> None:
+    """A program that draws in ONNX Runtime: the shapes and the types of what the reference gives."""
+    if exported_or_why(subject, done, {}) is None:
+        return
+    proto = proto_of(subject, "f32", sizes={u.name: n for u, n in subject.sizes.items() if n})
+    got = [np.asarray(y) for y in session(proto).run(None, feeds_of(subject, proto, "f32"))]
+    for number, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        kind = np.dtype(np.float32) if b.dtype.kind == "f" else b.dtype
+        if a.shape != b.shape or a.dtype != kind:
+            raise Differs(
+                "onnxruntime that draws", f"result {number} is {a.dtype}{list(a.shape)}, not {kind}{list(b.shape)}"
+            )
+    done["onnxruntime"] = "draws"
+
+
 def shortened(subject: Subject, run: Run) -> Run:
     """The run, with what settings rounded to float32 change: torch derives with such."""
     results, _, _ = subject.reference(short=True)
@@ -134,6 +149,11 @@ def single(subject: Subject, wanted: Sequence[Numbers], done: dict[str, str], mo
         proto = proto_of(subject, "f32", **more)
         try:
             got = session(proto).run(None, feeds_of(subject, proto, "f32"))
+        except runtime.NotImplemented as error:
+            if not subject.program.low:
+                raise Differs("onnxruntime f32", str(error)[:300]) from None
+            done["onnxruntime"] = "lacks kernels in half precision"
+            return
         except Exception as error:
             raise Differs("onnxruntime f32", f"{type(error).__name__}: {str(error)[:300]}") from None
         there = [paired(y) for y in run.numbers]

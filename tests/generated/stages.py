@@ -16,7 +16,7 @@ import torch
 from generated.close import CANCELLED, EXACT, TIMES, Bound, Differs, compare
 from generated.passed import through_passes
 from generated.rewrites import REWRITES
-from generated.runtimes import in_onnx, shortened
+from generated.runtimes import drawn_in_onnx, in_onnx, paired, shortened
 from generated.subject import UNIT, Run, Subject, Unfit, array, flat
 from generated.text import program_text
 from generated.weights import begun
@@ -125,6 +125,7 @@ def drawn(subject: Subject, report: Report) -> None:
                 "torch that draws", f"result {number} is {x.dtype}{list(x.shape)}, not {b.dtype}{list(b.shape)}", number
             )
     report.done["draws"] = "ok"
+    drawn_in_onnx(subject, [paired(y) for y in wanted], report.done)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ def derived(subject: Subject, report: Report) -> None:
         return
     largest = max((float(np.abs(g).max(initial=0.0)) for g in wanted.values()), default=0.0)
     for number, name in enumerate(names):
-        limit = Bound(1e-8, [spread[number] + 1e-12 * largest], TIMES["f64"])
+        limit = Bound(1e-8, [spread[number] + 1e-12 * max(largest, 1e-4)], TIMES["f64"])
         if largest < 1e-10:
             break
         compare(f"gradient of {name}", [got[number]], [wanted[name]], limit)

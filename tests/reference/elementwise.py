@@ -86,7 +86,7 @@ def step(name: str, function: Callable[[Numbers], Numbers], edge: Callable[[Numb
     def run(op: Op, x: Array) -> Array:
         y = function(x.value)
         if x.smooth:
-            op.world.decide(name, y, edge(x.value))
+            op.world.decide(name, y, edge(x.value), by=(2 * x.value, np.round(2 * x.value)))
         return Array(y.astype(x.value.dtype))
 
     return run
@@ -192,8 +192,8 @@ def floordiv(op: Op, a: Array, b: Array) -> Array:
     """The floor of the quotient, whose derivative is 0."""
     if not a.smooth:
         return Array(np.floor_divide(a.value, b.value))
-    y = np.floor_divide(a.value, b.value)
-    op.world.decide("floordiv", y, a.value / b.value == y)
+    y, exact = np.floor_divide(a.value, b.value), a.value / b.value
+    op.world.decide("floordiv", y, exact == y, by=(exact, np.round(exact)))
     return Array(y)
 
 
@@ -210,7 +210,7 @@ def compare(name: str, function: Callable[[Numbers, Numbers], Numbers]) -> Funct
     def run(op: Op, a: Array, b: Array) -> Array:
         y = function(a.value, b.value)
         if a.smooth or b.smooth:
-            op.world.decide(name, y, a.value == b.value)
+            op.world.decide(name, y, a.value == b.value, by=(a.value, b.value))
         return Array(y)
 
     return run

@@ -62,11 +62,17 @@ class World:
     taps: dict[str, list[Array]] = field(default_factory=dict)
     draws: list[tuple[str, Mapping[str, Any], Numbers]] = field(default_factory=list)
     largest: float = 0.0  # the largest finite number on the way
+    near: bool = False  # whether float32 might have chosen otherwise
     deriving: int = 0  # in how many `grad` it is
     cuts: bool = False  # whether a derivative was overridden on the way: finite differences do not see it
 
-    def decide(self, what: str, chosen: Numbers, tied: Any = False, bent: Any = False) -> None:
-        """Note a choice."""
+    def decide(
+        self, what: str, chosen: Numbers, tied: Any = False, bent: Any = False, by: tuple[Any, Any] | None = None
+    ) -> None:
+        """Note a choice; `by` are the two numbers whose order decides."""
+        if by is not None and self.unit >= SINGLE:
+            gap, size = np.abs(by[0] - by[1]), np.maximum(np.abs(by[0]), np.abs(by[1]))
+            self.near = self.near or bool(np.any((gap > 0) & (gap <= 4 * self.unit * size)))
         if self.decisions is not None:
             made = np.ascontiguousarray(chosen).tobytes()
             self.decisions.append(Decision(what, made, bool(np.any(tied)), bool(np.any(bent)), self.deriving > 0))

@@ -112,6 +112,8 @@ class OutlinedBlock:
         sources = sorted((str(x) for x in read), key=given.__getitem__)
         definition = self.settled(below, {name: call.definition.graph.inputs[given[name]] for name in sources})
         bare = replace(definition, facts=())  # choices that the source made, and that may not matter any more
+        if faults(bare) and faults(definition):  # what is a number here meets what is a size there
+            raise Apart
         definition = self.blocks.one(definition if faults(bare) else bare)
         bindings = tuple((unknown, value) for unknown, value in self.sizes.items() if unknown not in self.fixed)
         self.blocks.take(below, Instance(call.path, definition, bindings, span=definition.span))
