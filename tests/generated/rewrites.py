@@ -142,6 +142,8 @@ def doubled(program: Program, rng: random.Random) -> bool:
             for at, statement in reversed(list(enumerate(body))):
                 if not (isinstance(statement, Let) and statement.pure and len(statement.targets) == 1):
                     continue
+                if statement.typed:  # it gives its axes their names
+                    continue
                 ref = statement.targets[0]
                 if ref in again or any(part in again for part in statement.parts if isinstance(part, Ref)):
                     continue
@@ -228,6 +230,8 @@ def _inlined(program: Program, user: Block, statement: Let) -> list[Stmt] | None
     if any(static.name not in own for static in callee.statics) or any(i.optional for i in callee.inputs):
         return None
     if any(i.type.packed for i in callee.inputs) or set(own) != {n.text for n in sizes}:
+        return None
+    if any(isinstance(each, Return) for each in walk(callee.body[:-1])):  # in an arm of a choice
         return None
     made = copy.deepcopy(callee)
     texts = {size.text: _text(dim) for size, dim in sizes.items()}

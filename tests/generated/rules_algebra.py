@@ -279,6 +279,6 @@ def added(scope: Scope) -> None:
 RULES = (
     (complex_numbers, 1.6), (complex_moves, 1), (transformed, 1.2), (solved, 1), (complex_systems, 0.03),
     (recurrent, 0.8),
-    (values, 2), (drawn, 0.6),
+    (values, 2), (drawn, 5),
 )  # fmt: skip
 __all__ = ["RULES", "added"]

@@ -101,9 +101,9 @@ def drawn_in_onnx(subject: Subject, wanted: Sequence[Numbers], done: dict[str, s
     done["onnxruntime"] = "draws"
 
 
-def shortened(subject: Subject, run: Run) -> Run:
+def shortened(subject: Subject, run: Run, *, training: bool = False) -> Run:
     """The run, with what settings rounded to float32 change: torch derives with such."""
-    results, _, _ = subject.reference(short=True)
+    results, _, _ = subject.reference(short=True, training=training)
     moved = [y.value for y in results if y is not None]
     gaps = [
         float(np.abs(a - b).max(initial=0.0)) if a.dtype.kind in "fc" else 0.0

@@ -30,6 +30,13 @@ block Inner(x: [d]) -> [d]:
     repeat 2 as h:
         x = @(x)
     return x
+block Pair(x: [2, 3]) -> [2, 3]:
+    y = over[0, @](x)
+    return solve(einsum["i a, j a -> i j"](y, y) + 9 * eye[2], y)
+block Still(x: [3]) -> [3]:
+    return sum[0](Pair(full[2, 3, v=0.5]))
+block Slope(x: [3]) -> [3]:
+    return grad[Sum](full[3, v=0.5])
 block Steps(x: [d]) -> []:
     scan t in x along 0 carry h = x:
         h = 0.5 * @(sin(h) + t)
@@ -55,6 +62,8 @@ ROWS = {
     "steps backwards": "scan t in x along 0 reverse carry h = zeros[3]:\n        h = @(h + t)\n    x = x + h",
     "over": "x = over[0, @](x)",
     "each": "x = each[0, @](x)",
+    "over of what does not depend on it": "x = x + over[0, Still](x)",
+    "over of a derivative that does not": "x = x + over[0, Slope](x)",
     "steps and a call": "scan t in x along 0 carry h = zeros[3]:\n        h = @(h + t)\n    x = x + @(h)",
 }
 

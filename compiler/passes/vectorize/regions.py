@@ -204,10 +204,12 @@ def _stacked_turns(values: Values, node: Node, carry: int, flags: Flags) -> None
 def gradient(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
     """The derivative of the sum over all indices, of which each depends on its own operand alone."""
     flags = (True, *map(values.has, inputs[1:]))
-    if not any(map(values.has, inputs)) and not region(values, members, node.regions[0], (False,) * len(inputs))[1][0]:
+    graph = node.regions[0]
+    same = not any(map(values.has, inputs)) and not region(values, members, graph, (False,) * len(inputs))[1][0]
+    if same and not by_index(graph):
         _alone(values, node, inputs)
         return
-    graph, _ = region(values, members, node.regions[0], flags, (True,))
+    graph, _ = region(values, members, graph, flags, (True,))
     (output,) = graph.outputs
     type = graph.values[str(output)].type
     total = values.fresh.value(type.with_axes())
@@ -236,7 +238,7 @@ def call(values: Values, members: Members, node: Node, inputs: Sequence[Operand]
     assert node.callee is not None, node
     assert not node.supplied, f"weights are supplied to {node.callee.name}, which is not inlined"
     flags = tuple(map(values.has, inputs))
-    if not any(flags) and not members.stacked(node.path) and not random(node.callee):
+    if not any(flags) and not members.stacked(node.path) and not by_index(node.callee.graph):
         _alone(values, node, inputs)
         return
     called = members.call(node, flags, values.axis.size)
@@ -254,9 +256,9 @@ def call(values: Values, members: Members, node: Node, inputs: Sequence[Operand]
     values.add(made, called.outputs)
 
 
-def random(definition: Definition) -> bool:
-    """Whether a definition draws random numbers, itself or below."""
-    return bool(Effects().of_definition(definition) & Effect.DRAWS)
+def by_index(graph: Graph) -> bool:
+    """Whether each index does something of its own, also without the axis: it draws numbers, or shows a value."""
+    return bool(Effects().of_graph(graph) & (Effect.DRAWS | Effect.SHOWS))
 
 
 def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
