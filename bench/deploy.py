@@ -20,7 +20,7 @@ from bench.pairs import Count, Result, Run, alternated, best, compare, timed
 from ogive.api import Model
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed as flat
 from ogive.compiler.passes.weight_folding.driver import fold
-from ogive.deployed import DeployedModel
+from ogive.model import DeployedModel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODELS = (("RepVGG-A0", "repvgg", "RepVGGA0"), ("RepVGG-B1", "repvgg", "RepVGGB1"),

@@ -73,23 +73,14 @@ def circles(texts: dict[str, str]) -> list[set[str]]:
     return [each for each in found if len(each) > 1 or any(graph.has_edge(name, name) for name in each)]
 
 
-FREE = (
-    "grammar",
-    "stdlib",
-    "cli",
-    "compiler.elaborate",
-    "compiler.passes",
-    "compiler.driver",
-    "compiler.ops",
-    "compiler.ir",
-)
+TO_CUT = ("ogive.backends.onnx_model.", "ogive.compiler.sizes.")
 
 
-def test_no_circle_of_imports_in_packages_that_are_free_of_them() -> None:
+def test_no_circle_of_imports() -> None:
     texts = {name: path.read_text(encoding="utf-8") for name, path in modules()}
     assert len(texts) > 400
     for circle in circles(texts):
-        assert not any(name.startswith(f"ogive.{package}") for name in circle for package in FREE), sorted(circle)
+        assert any(all(name.startswith(package) for name in circle) for package in TO_CUT), sorted(circle)
 
 
 def test_the_search_finds_circles() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ogive.version import VERSION
+
 if TYPE_CHECKING:
     from ogive.api import Block, Model, Program, load, source
     from ogive.grammar.diagnostics import ArchError, Diagnostic
     from ogive.refusals import ArchWarning
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["ArchError", "ArchWarning", "Block", "Diagnostic", "Model", "Program", "load", "source"]
 
 # looked up on first use: `import ogive` alone costs nothing and brings no framework

@@ -26,7 +26,7 @@ from ogive.refusals import refuse, unknown, wrong
 if TYPE_CHECKING:
     from ogive.backends.diagram.diagram import Diagram
     from ogive.compiler.passes.pipelines.recipes import Recipe
-    from ogive.deployed import DeployedModel
+    from ogive.model import DeployedModel
 
 __all__ = ["Block", "Model", "Program", "load", "source"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.maps import WeightMap, identity, read_map
@@ -20,14 +20,33 @@ from ogive.refusals import refuse, warn, wrong
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ogive.api import Model
+    from ogive.compiler.ir import model as typed
 
 AnyPath = str | PathLike[str]
 
 
+class Weighted(Protocol):
+    """A model, as what reads and writes its weights sees it."""
+
+    @property
+    def ir(self) -> typed.Model:
+        """The checked model."""
+
+    @property
+    def slots(self) -> Mapping[str, WeightSlot]:
+        """For each path in the tree of weights: shape, element type, and whether it is learned."""
+
+    @property
+    def weights(self) -> Mapping[str, object]:
+        """The paths of all weights and states, modules of the user's among them, in the order of the state dict."""
+
+    def torch(self) -> nn.Module:
+        """A fresh module."""
+
+
 @needs("torch")
 def load(
-    model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None,
+    model: Weighted, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None,
     *, meta: bool = False, depth: int = 3,
 ) -> dict[str, Tensor]:  # fmt: skip
     """A state dict for the module. Raises `ArchError`, which names every tensor that does not fit.
@@ -52,7 +71,7 @@ def load(
 
 @needs("torch")
 def unload(
-    model: Model, state: Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
+    model: Weighted, state: Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
 ) -> dict[str, Tensor]:
     """The inverse of `load`: a checkpoint under the names of the map, all that stand for one tensor among them."""
     mapping = map_of(map_)
@@ -68,7 +87,11 @@ def unload(
 
 
 def arrays(
-    model: Model, weights: AnyPath | Mapping[str, Any] | nn.Module, map_: AnyPath | WeightMap | None, *, depth: int = 3
+    model: Weighted,
+    weights: AnyPath | Mapping[str, Any] | nn.Module,
+    map_: AnyPath | WeightMap | None,
+    *,
+    depth: int = 3,
 ) -> dict[str, Any]:
     """Weights under our names as arrays that share memory with what they came from. Files need no torch."""
     from ogive.backends.onnx_model.serialize.external_data import equal, moved, of_file, of_state, strange
@@ -84,11 +107,11 @@ def arrays(
         return made
 
 
-def stored(model: Model) -> dict[str, WeightSlot]:
+def stored(model: Weighted) -> dict[str, WeightSlot]:
     """All tensors of the state dict, in its order: also those of the user's own modules, as these are made."""
     paths = opaque(model.ir)
     if not paths:
-        return model.slots
+        return dict(model.slots)
     from ogive.backends.weights.foreign import foreign_slots
 
     theirs, found = foreign_slots(paths, model.torch), {}

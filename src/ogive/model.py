@@ -10,11 +10,12 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ogive.afford import affordable, countable
+from ogive.afford import affordable, countable, runnable
 from ogive.arguments import (
     call_of_pass,
     either,
     flag,
+    float_type,
     function,
     listed,
     maybe,
@@ -23,6 +24,7 @@ from ogive.arguments import (
     one_of,
     path,
     takes,
+    tensor,
     text,
     theme,
     whole,
@@ -31,7 +33,7 @@ from ogive.arguments import device as device_here
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
-from ogive.checkpoints import AnyPath, load, unload
+from ogive.checkpoints import AnyPath, load, rendered, unload
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.ir.weights import stored
 from ogive.extras import needs
@@ -44,12 +46,15 @@ from ogive.summary import summary
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
+    from torch import dtype as Dtype
 
     from ogive.backends.diagram.diagram import Diagram
+    from ogive.backends.weight_conversion.verify import Deviation
+    from ogive.compiler.passes.conversion.graph import Conversion
     from ogive.compiler.passes.pipelines.recipes import Recipe
-    from ogive.compiler.passes.pipelines.registry import PassCall
-    from ogive.deployed import DeployedModel
+    from ogive.compiler.passes.pipelines.registry import Deployed, PassCall
 
+SOURCE = "source"  # the float type of what weights are converted from
 OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
 
 
@@ -200,9 +205,12 @@ class Model:
 
         The name of a recipe of the file stands for its passes.
         """
-        from ogive.deployed import deploy
+        from ogive.compiler.passes.pipelines.registry import run
+        from ogive.deployed import calls_for, refused_at
 
-        return deploy(self, passes or ("fold",))
+        with refused_at(self.ir):
+            calls = calls_for(self.name, self.recipes, passes or ("fold",))
+            return DeployedModel(self, run(self.ir, calls), ", ".join(map(str, calls)))
 
     @contextmanager
     def _lowering(self) -> Iterator[None]:
@@ -261,3 +269,89 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
+
+
+class DeployedModel(Model):
+    """A model made by passes: a model again, with a conversion of weights."""
+
+    def __init__(self, source: Model, deployed: Deployed, passes: str) -> None:
+        ir = deployed.model
+        conditions = tuple(str(condition) for condition in ir.conditions)
+        origin = replace(source.origin, stamp=source.origin.stamp.after(passes))
+        super().__init__(ModelReport(ir.name, source.signature, conditions, None, ir), origin=origin)
+        self.source = source
+        self.passes = deployed
+
+    @property
+    def conversion(self) -> Conversion:
+        """How each weight comes from those of the source, all passes together; `print` shows it."""
+        return self.passes.conversion
+
+    @takes(theme=theme)
+    def conversion_diagram(self, theme: str = "auto") -> Diagram:
+        """How each weight comes from those of the source, as a circuit that ends at the new weights."""
+        from ogive.backends.diagram.diagram import diagram
+
+        if self.conversion.is_identity:
+            raise wrong(f"{self.name}: all weights stay as they are: there is no conversion to draw")
+        shown = replace(self.conversion.definition, output_names=self.conversion.targets)
+        return replace(diagram(shown, theme=theme), keeper=self.origin.keeper)
+
+    def conversion_source(self) -> str:
+        """A Python module that needs torch alone: its `convert(state)` gives the weights of this model."""
+        from ogive.backends.weight_conversion.source import source_of
+
+        return self.origin.stamp.signed(source_of(self.conversion).encode(), "py").decode()
+
+    @needs("torch")
+    @takes(dtype=float_type)
+    def convert(
+        self,
+        weights: AnyPath | Mapping[str, Tensor] | nn.Module,
+        map: AnyPath | WeightMap | None = None,
+        *,
+        dtype: Dtype | str | None = SOURCE,
+    ) -> dict[str, Tensor]:
+        """The weights of this model from those of its source: in float64, then cast to the type of the main source.
+
+        `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are
+        missing, left over or misshapen, and where two names of one weight differ.
+        """
+        from ogive.backends.weight_conversion.run import convert
+        from ogive.deployed import refuse_training
+
+        refuse_training(self.source.ir, self.passes.steps, weights)
+        state = load(self.source, weights, map, meta=True)
+        with rendered():
+            return convert(self.conversion, state, dtype)
+
+    @needs("torch")
+    @takes(device=device_here, checks=flag)
+    def fresh(self, device: str | device | None = None, *, checks: bool = True) -> nn.Module:
+        """A module whose weights are those of a fresh source, converted: experts start as equal copies."""
+        net = self.torch(device, checks=checks)
+        net.load_state_dict(self.convert(self.source.torch().state_dict()))
+        return net
+
+    @needs("torch")
+    @takes(inputs=listed(tensor), sizes=named(whole(0)))
+    def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Deviation:
+        """Run source and result on the same inputs, random at these sizes where none are given."""
+        from ogive.backends.weight_conversion.verify import verify
+        from ogive.deployed import refuse_random, refuse_training, refused_at
+
+        refuse_training(self.source.ir, self.passes.steps, state)
+        refuse_random(self.source.ir)
+        runnable(self.source.ir)
+        with refused_at(self.source.ir):
+            return verify(self.conversion, load(self.source, state, None), inputs, sizes)
+
+    def report(self) -> str:
+        """What was folded and what was not, and why; operations before and after."""
+        from ogive.deployed import report
+
+        return report(self.source.ir, self.ir, self.passes.notes, (self.source.parameters, self.parameters))
+
+    def __repr__(self) -> str:
+        count = len(self.passes.steps)
+        return f"<model {self.name} after {count} pass{'' if count == 1 else 'es'}>"

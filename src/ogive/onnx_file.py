@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.afford import runnable
 from ogive.backends.weights.maps import WeightMap
-from ogive.checkpoints import AnyPath, arrays
+from ogive.checkpoints import AnyPath, Weighted, arrays
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
+from ogive.origin import Origin
 from ogive.outputs import DATA, OutputFile, opened, paths_in
 from ogive.refusals import refuse
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ogive.api import Model
     from ogive.backends.weights.whole import Files
 
 
@@ -37,9 +37,40 @@ class Asked:
     optional: tuple[str, ...] = ()
 
 
+class Exportable(Weighted, Protocol):
+    """A model, as what writes a file of it sees it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
+
+    @property
+    def origin(self) -> Origin:
+        """The text that it comes from."""
+
+    @property
+    def inputs(self) -> Sequence[Path]:
+        """The files that it is made of."""
+
+    def deploy(self, recipe: str, /) -> Converted:
+        """The model after the passes of a recipe."""
+
+
+class Converted(Exportable, Protocol):
+    """A model after passes: its weights come from those of the model before them."""
+
+    def fresh(self) -> nn.Module:
+        """A module whose weights are those of a fresh source, converted."""
+
+    def convert(
+        self, weights: AnyPath | Mapping[str, Any] | nn.Module, map: AnyPath | WeightMap | None, /
+    ) -> Mapping[str, Any]:
+        """Its weights from those of the model before its passes."""
+
+
 @needs("onnx")
 def export(
-    model: Model, path: AnyPath, weights: AnyPath | Mapping[str, Any] | nn.Module | None,
+    model: Exportable, path: AnyPath, weights: AnyPath | Mapping[str, Any] | nn.Module | None,
     map_: AnyPath | WeightMap | None, asked: Asked, *, recipe: str | None = None, command: str = "onnx",
     inputs: Sequence[Path] = (), force: bool = False,
     progress: Callable[[int, int], None] | None = None, checked: Callable[[Path], None] = lambda made: None,
@@ -51,8 +82,8 @@ def export(
     path = Path(fspath(path))
     reads = (*model.inputs, *inputs, *paths_in(weights, map_))
     if recipe is not None:
-        model = model.deploy(recipe)
-        weights = model.fresh() if weights is None else model.convert(weights, map_)
+        model = converted = model.deploy(recipe)
+        weights = converted.fresh() if weights is None else converted.convert(weights, map_)
         map_ = None
     stamp = model.origin.stamp.by(command)
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-import ogive
 from ogive.backends.diagram import png
 from ogive.backends.diagram.figure.labels import printable
 from ogive.compiler.driver.workspace import CheckedProgram, texts_of
+from ogive.version import VERSION
 
 HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
 BLANK = "0" * 64
@@ -64,7 +64,7 @@ class Stamp:
     @property
     def metadata(self) -> dict[str, str]:
         """The entries of a file of weights."""
-        return {f"{KEY}version": ogive.__version__, f"{KEY}source": self.source} | self.identity
+        return {f"{KEY}version": VERSION, f"{KEY}source": self.source} | self.identity
 
     @property
     def identity(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Stamp:
         inner = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given)
         made = f"{self.model}[{inner}]" if inner else self.model
         after = f" after {self.passes}" if self.passes else ""
-        return f"Ogive {ogive.__version__}, from {self.source} {self.digest}: {made}{after}"
+        return f"Ogive {VERSION}, from {self.source} {self.digest}: {made}{after}"
 
     def signed(self, data: bytes, format: str) -> bytes:
         """The file with its head: a comment, or what the format has for it."""

@@ -16,8 +16,8 @@ from deploy.folding import randomized
 from ogive.api import Model
 from ogive.cli import cli
 from ogive.compiler.ir_tools.verify import verify
-from ogive.deployed import DeployedModel
 from ogive.grammar.diagnostics import ArchError
+from ogive.model import DeployedModel
 
 TEXT = """use std.nn (LayerNorm, Linear)
 

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 import ogive
-from ogive.deployed import DeployedModel
+from ogive.model import DeployedModel
 
 TEXT = """use std.nn (Linear, LayerNorm)
 

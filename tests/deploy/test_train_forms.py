@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import ogive
 from deploy.folding import image, randomized
 from ogive.api import Model
-from ogive.deployed import DeployedModel
+from ogive.model import DeployedModel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGES = ((1, 3, 32, 32), (2, 3, 33, 47), (1, 3, 17, 64))

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ogive.deployed import DeployedModel
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
-from ogive.model import Model
+from ogive.model import DeployedModel, Model
 from ogive.onnx_file import Asked, export
 from ogive.outputs import paths_in
 from ogive.refusals import refuse

@@ -11,8 +11,8 @@ from ogive.cli.build_onnx import Given
 from ogive.cli.common import EXTERN, FILE, FORCE, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
-from ogive.deployed import DeployedModel
 from ogive.extras import needs
+from ogive.model import DeployedModel
 from ogive.outputs import OutputFile, check, opened
 
 
