@@ -40,6 +40,12 @@ def test_what_is_signed_is_intact_until_it_is_changed(
     assert not intact(BARE[format]) or format == "py"
 
 
+def test_a_picture_cut_inside_of_its_head_is_not_intact() -> None:
+    data = Stamp("net.arch", "0" * 16, "M").named("", {"\x7f": 0, "ä": "€" * 20}).signed(BARE["png"], "png")
+    assert intact(data)
+    assert not any(intact(data[:at]) for at in range(len(data)))
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"", SIGNATURE, b"Ogive 0\nsha256 " + b"0" * 64]))
 def test_any_bytes_have_a_head_or_none(data: bytes, start: bytes) -> None:
     assert not intact(start + data)

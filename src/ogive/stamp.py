@@ -100,7 +100,7 @@ def intact(data: bytes) -> bool:
     if data.startswith(png.SIGNATURE):
         plain, text = png.without_text(data)
         words, _, last = text.rpartition(b"\n")
-        return last.decode() == f"sha256 {hashlib.sha256(plain + words).hexdigest()}"
+        return last == f"sha256 {hashlib.sha256(plain + words).hexdigest()}".encode()
     data = data.replace(b"\r\n", b"\n")
     return any(
         match[1].decode() == hashlib.sha256(data[: match.start(1)] + data[match.end(1) :]).hexdigest()
