@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
 
 def flow(graph: Graph) -> DiGraph[str]:
-    """An edge from each value to each that is computed from it, through the bodies of loops too.
-
-    The operands of a loop are, in order, what its body takes after its own number; its results what the body gives.
+    """An edge from each value to each that is computed from it, through the bodies of loops too: what an iteration
+    carries on goes back into the next.
     """
     # as long to import as a small program to check
     from networkx import DiGraph
@@ -27,10 +26,12 @@ def _add(graph: Graph, edges: DiGraph[str]) -> None:
     edges.add_nodes_from(graph.values)
     for node in graph.nodes:
         results = [value.name for value in node.outputs]
-        if not node.regions:
+        if node.loop is None:
             edges.add_edges_from((operand, result) for operand in node.operands for result in results)
-        for region in node.regions:
-            _add(region, edges)
-            number = len(region.inputs) - len(node.operands)
-            edges.add_edges_from(zip(node.operands, (value.name for value in region.inputs[number:]), strict=True))
-            edges.add_edges_from((str(made), result) for made, result in zip(region.outputs, results, strict=True))
+            continue
+        (region,) = node.regions
+        _add(region, edges)
+        inside = [value.name for value in region.inputs]
+        again = zip(node.loop.results(region.outputs).carried, node.loop.parts(inside).carried, strict=True)
+        pairs = (*zip(node.inputs, inside, strict=True), *zip(region.outputs, results, strict=True), *again)
+        edges.add_edges_from((a, b) for a, b in pairs if isinstance(a, str))

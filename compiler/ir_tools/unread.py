@@ -30,8 +30,8 @@ def without_unread(graph: Graph) -> Graph:
 
 def read_results(node: Node, live: Collection[str]) -> Node:
     """A choice or a loop without results that nothing reads; what a loop carries stays."""
-    carry = 0 if node.loop is None else node.loop.carried
-    keep = [at for at, value in enumerate(node.outputs) if at < carry or value.name in live]
+    carried = () if node.loop is None else node.loop.results(node.outputs).carried
+    keep = [at for at, value in enumerate(node.outputs) if value in carried or value.name in live]
     if len(keep) == len(node.outputs):
         return node
     regions = tuple(Graph(r.inputs, r.nodes, tuple(r.outputs[at] for at in keep)) for r in node.regions)

@@ -28,7 +28,8 @@ def at(x: Array | None, axis: int, index: int) -> Array:
 def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results:
     """`repeat` and `scan`: the region once a turn, in order; what it yields is collected."""
     values = machine.inputs(frame, node)
-    parts, carried = loop.parts(values), values[: loop.carried]
+    parts = loop.parts(values)
+    carried = parts.carried
     count = loop.count.at(frame.env)
     scan = node.op == "scan"
     axes = [frame_axis(frame, node, loop.carried + i, axis) for i, axis in enumerate(loop.slice_axes)]
@@ -41,9 +42,9 @@ def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results
         if index is not None:
             frame.env[index] = number
         here = [at(x, axis, number) for x, axis in zip(parts.sliced, axes, strict=True)]
-        results = machine.region(frame, node.regions[0], [*carried, *here, *parts.captured])
-        carried = list(results[: loop.carried])
-        for rows, value in zip(collected, loop.results(results).yielded, strict=True):
+        results = loop.results(machine.region(frame, node.regions[0], [*carried, *here, *parts.captured]))
+        carried = results.carried
+        for rows, value in zip(collected, results.yielded, strict=True):
             rows.append(value)
     frame.turns = turns
     made = zip(loop.results(node.outputs).yielded, collected, strict=True)

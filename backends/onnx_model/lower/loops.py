@@ -128,7 +128,8 @@ def _scan(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs, c
     out_axis = axes[0] if axes else 0
     firsts = zip(parts.carried, made.carried, strict=True)
     starts = [tensor(walker, walker.read(frame, x), value.type.elem) for x, value in firsts]
-    sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
+    slices = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
+    sources = list(slices)
     own = loop.parts(region.inputs).own
     inner = [(value.hint or value.name, real(frame.sizes.type(value.type))) for value in own]
     if number is not None or not sources:
@@ -178,7 +179,6 @@ def _scan(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs, c
         if number is not None:
             raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
         entries = names[len(node.outputs) : len(names) - len(noticed)]
-        slices = sources[: loop.sliced]
         taped = LoweredLoop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
         tape.append(Noted(node, [*starts, *slices, *captured], results, lambda f, h: backwards(walker, taped, f, h)))
     return results

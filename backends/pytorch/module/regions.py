@@ -169,7 +169,7 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     inputs += [f"generator={writer.generator(passed=True)}"] if written.draws else []
     inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
     inputs += [f"like={writer.anchor()}"] if written.like else []
-    carried = args[: loop.carried]
+    carried = loop.parts(args).carried
     yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]
     targets = [*carried, *yields]
     text = f"{layer}({', '.join(inputs)})"

@@ -33,11 +33,11 @@ def without_results(node: Node, given: Sequence[bool] | None = None) -> tuple[No
     """A node without the results that none of its regions gives, or those that are told; and their places."""
     if not node.regions or node.op == "custom_grad":
         return node, ()
-    carry = 0 if node.loop is None else node.loop.carried
+    stays = [node.loop is not None and node.loop.carries(at) for at in range(len(node.outputs))]
     if given is None:
         sides = zip(*(region.outputs for region in node.regions), strict=True)
         given = [any(x is not None for x in found) for found in sides]
-    gone = tuple(at for at, there in enumerate(given) if at >= carry and not there)
+    gone = tuple(at for at, there in enumerate(given) if not there and not stays[at])
     if not gone:
         return node, ()
     regions = tuple(Graph(r.inputs, r.nodes, _left(r.outputs, gone)) for r in node.regions)

@@ -157,18 +157,18 @@ def loop(values: Values, members: Members, node: Node, inputs: Sequence[Operand]
     if isinstance(told, ScanAttrs) or not yields:
         values.add(replace(found, outputs=_bound(values, node, outputs)), outputs)
     else:
-        _stacked_turns(values, found, told.carried, outputs)
+        _stacked_turns(values, found, told, outputs)
 
 
 def _settled(values: Values, members: Members, node: Node, loop: LoopAttrs, inputs: Sequence[Operand]) -> list[bool]:
     """Which inputs of a loop have the axis: what is yielded by a `scan` has it with its first sliced operand."""
-    carry = loop.carried
     flags = list(map(values.has, inputs))
     while True:
-        _, outputs = region(values, members, node.regions[0], flags)
-        found = [have or made for have, made in zip(flags, outputs[:carry], strict=False)] + flags[carry:]
+        has, made = loop.parts(flags), loop.results(region(values, members, node.regions[0], flags)[1])
+        carried, sliced = (a or b for a, b in zip(has.carried, made.carried, strict=True)), list(has.sliced)
         if isinstance(loop, ScanAttrs):
-            found[carry] = found[carry] or any(outputs[carry:])
+            sliced[0] = sliced[0] or any(made.yielded)
+        found = [*carried, *sliced, *has.captured]
         if found == flags:
             return flags
         flags = found
@@ -182,17 +182,18 @@ def _turned(values: Values, operand: Operand) -> Operand:
     return values.moved(operand, (values.place, *axes), (axes[0], values.place, *axes[1:]), mapped=False)
 
 
-def _stacked_turns(values: Values, node: Node, carry: int, flags: Flags) -> None:
+def _stacked_turns(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> None:
     """What is yielded comes with the turns first."""
-    carried = _bound(values, replace(node, outputs=node.outputs[:carry]), flags[:carry])
+    results, has = loop.results(node.outputs), loop.results(flags)
+    carried = _bound(values, replace(node, outputs=results.carried), has.carried)
     made = []
-    for value in node.outputs[carry:]:
+    for value in results.yielded:
         first, *rest = value.type.axes
         made.append(values.fresh.value(value.type.with_axes(first, values.axis, *rest), value.hint))
         if value.name in values.maybe:
             values.maybe.add(made[-1].name)
-    values.add(replace(node, outputs=(*carried, *made)), (*flags[:carry], *[False] * len(made)))
-    for value, result in zip(node.outputs[carry:], made, strict=True):
+    values.add(replace(node, outputs=(*carried, *made)), (*has.carried, *[False] * len(made)))
+    for value, result in zip(results.yielded, made, strict=True):
         axes = places(value.type)
         turned = (axes[0], values.place, *axes[1:])
         values.bind(value, values.moved(result.name, turned, (values.place, *axes)))
