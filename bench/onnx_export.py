@@ -137,7 +137,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def _latencies(ours: Path, peer: Path, example: Tensor) -> tuple[float, float, float]:
-    """The largest difference, and of each file the best of some medians, the two by turns."""
+    """The largest difference, and of each file the best of some medians, the two by iterations."""
     sessions = [_session(ours), _session(peer)]
     feeds = [{session.get_inputs()[0].name: example.numpy()} for session in sessions]
     first, second = (s.run(None, f)[0] for s, f in zip(sessions, feeds, strict=True))

@@ -143,7 +143,7 @@ def repeat_words(scene: Scene) -> Diagnostic | None:
         return scene.fault("`then` is not said", "write `:`", span=scene.at(scene.i))
     if scene.lead == "repeat" and scene.previous == "in" and scene.expected == ["{"]:
         name = scene.text(scene.line + 1)
-        return scene.fault("`repeat` takes a number of turns", f"write `repeat n with {name} in range(n):`")
+        return scene.fault("`repeat` takes a number of iterations", f"write `repeat n with {name} in range(n):`")
     return None
 
 

@@ -11,7 +11,7 @@ FOREIGN = {
     "class": "write `block Name[sizes](x: [b, d]) -> [b, d]:`; its weights are made where they are used",
     "import": "write `use std.nn (Linear)`, or `use ./file (Name)` for a file beside this one",
     "from": "write `use std.nn (Linear)`, or `use ./file (Name)` for a file beside this one",
-    "while": "write `repeat n:` for fresh weights each turn, `scan x_t in x along n carry h = h0:` along an axis",
+    "while": "write `repeat n:` for fresh weights each iteration, `scan x_t in x along n carry h = h0:` along an axis",
     "with": "a phase is asked with `if training:`; no gradient flows through `stop_gradient(x)`",
     "try": "what can go wrong is checked before the program runs",
     "except": "what can go wrong is checked before the program runs",

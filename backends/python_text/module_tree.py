@@ -1,4 +1,4 @@
-"""Which classes a model becomes: one for each block with weights, and one for each turn of a `repeat` with weights."""
+"""Which classes a model becomes: one for each block with weights, and one for each body of a `repeat` with weights."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ModuleNode:
 
     @property
     def numbered(self) -> bool:
-        """Whether its children are the turns of an unrolled loop."""
+        """Whether its children are the iterations of an unrolled loop."""
         return bool(self.children) and all(name.isdigit() for name in self.children)
 
     @property
     def turned(self) -> bool:
-        """Whether it is a `repeat` whose turns have members."""
+        """Whether it is a `repeat` whose iterations have members."""
         return "*" in self.children
 
 
@@ -54,7 +54,7 @@ def places(definition: Definition) -> ModuleNode:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A class or function of the file. `prefix` is the path of its turn in the definition ("h.*"), or ""."""
+    """A class or function of the file. `prefix` is the path of its iteration in the definition ("h.*"), or ""."""
 
     name: str
     definition: Definition
@@ -64,16 +64,16 @@ class Unit:
     turns: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
     maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
-    uncalled: bool = False  # a turn of a loop that nothing needs: it holds its weights
+    uncalled: bool = False  # an iteration of a loop that nothing needs: it holds its weights
 
     def own(self, path: str) -> str | None:
-        """The path below this unit, or None for one that lies outside of its turn."""
+        """The path below this unit, or None for one that lies outside of its iteration."""
         if not self.prefix:
             return path
         return path[len(self.prefix) + 1 :] if path.startswith(self.prefix + ".") else None
 
     def turn(self, path: str) -> Unit | None:
-        """The class of a turn of the loop at `path`, where the loop has members."""
+        """The class of an iteration of the loop at `path`, where the loop has members."""
         return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
 
 
@@ -88,7 +88,7 @@ def access(path: str, base: str = "self") -> str:
 
 
 def looped(path: str, base: str) -> tuple[list[str], str]:
-    """The heads of the loops over the turns of a path, each one step deeper, and what stands inside of them."""
+    """The heads of the loops over the iterations of a path, each one step deeper, and what stands inside of them."""
     first, *others = path.split(".*")
     heads: list[str] = []
     target = access(first, base)
@@ -218,7 +218,7 @@ def numbers_of(definition: Definition) -> dict[str, Unknown]:
 
 
 def memo(function: Callable[[Definition, Callable[[Definition], bool]], bool]) -> Callable[[Definition], bool]:
-    """A property of definitions that hangs on that of their callees, computed once for each."""
+    """A property of definitions that depends on that of their callees, computed once for each."""
     found: dict[str, bool] = {}
 
     def ask(definition: Definition) -> bool:

@@ -92,7 +92,7 @@ def snake(text: str) -> str:
 
 
 def singular(label: str) -> str:
-    """The name of one turn of a loop: `layers` is `layer`, `h` is `layer`."""
+    """The name of one iteration of a loop: `layers` is `layer`, `h` is `layer`."""
     if len(label) == 1:
         return "layer"
     for plural, ending in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ss", "ss"), ("s", "")):

@@ -38,7 +38,7 @@ Item = Simple | ModuleLoop
 
 
 def rolled(lines: Sequence[str], root: ModuleNode, indent: int, claim: Callable[[str], str]) -> list[str]:
-    """The lines of a function in which turns that differ in their number alone are a loop.
+    """The lines of a function in which iterations that differ in their number alone are a loop.
 
     `root` is the tree of names of its class; `claim` gives a variable that the function does not use.
     """
@@ -63,7 +63,7 @@ def rolled(lines: Sequence[str], root: ModuleNode, indent: int, claim: Callable[
 
 
 def _saves(count: int, length: int) -> bool:
-    """Whether a loop is shorter than its turns, which have so many statements."""
+    """Whether a loop is shorter than its iterations, which have so many statements."""
     return count * length > length + 1
 
 
@@ -72,7 +72,7 @@ def _all(
 ) -> list[Item]:
     """The statements with loops over these lists, inner ones first.
 
-    A `short` list is looped over as others in its place are: inside of an outer loop all turns are alike then.
+    A `short` list is looped over as others in its place are: inside of an outer loop all iterations are alike then.
     """
     for depth in sorted({_depth(modules) for modules, _ in lists}, reverse=True):
         level = [each for each in lists if _depth(each[0]) == depth]
@@ -84,7 +84,7 @@ def _all(
 
 
 def _beside(items: list[Item], modules: str, count: int) -> list[Item]:
-    """The statements with a loop over a list, where those of its turns are the body of a loop over another."""
+    """The statements with a loop over a list, where those of its iterations are the body of a loop over another."""
     for other in items:
         if not isinstance(other, ModuleLoop) or _place(other.modules) != _place(modules):
             continue
@@ -101,7 +101,7 @@ def _depth(modules: str) -> int:
 
 
 def _place(modules: str) -> str:
-    """The list, whatever the turns in which it stands."""
+    """The list, whatever the iterations in which it stands."""
     return re.sub(r"\[\d+\]", "[]", modules)
 
 
@@ -139,7 +139,7 @@ def _looped(items: list[Item], modules: str, count: int, name: Callable[[str], s
     length = second - first
     if first < 0 or length < 1 or not _saves(count, length):
         return items
-    for start in range(first, max(first - length, -1), -1):  # a turn may begin with what needs no module
+    for start in range(first, max(first - length, -1), -1):  # an iteration may begin with what needs no module
         ends = [start + number * length for number in range(count + 1)]
         turns = [items[a:b] for a, b in pairwise(ends)]
         inside = [set().union(*numbers[a:b]) for a, b in pairwise(ends)]
@@ -187,7 +187,7 @@ def _plain(item: Item) -> object:
 
 
 def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
-    """The statements of the first turn, with the comments that all turns have."""
+    """The statements of the first iteration, with the comments that all iterations have."""
     for same in zip(*bodies, strict=True):
         first = same[0]
         if isinstance(first, ModuleLoop):

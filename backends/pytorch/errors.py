@@ -6,7 +6,7 @@ from ogive.grammar.source import Span
 
 
 class LoweringError(Exception):
-    """An operation has no form in torch here (E0801): `text` names it and says why."""
+    """An operation is not supported in torch here (E0801): `text` names it and says why."""
 
     code = "E0801"
 

@@ -124,7 +124,7 @@ def _apart_from(tensor: Tensor) -> Tensor:
 
 
 def _turns(info: WeightInfo, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """One tensor for each turn of its loops."""
+    """One tensor for each iteration of its loops."""
     for path, turn in zip(info.paths(), product(*map(range, info.turns)), strict=True):
         yield path, tensor[turn].clone() if turn else tensor
 

@@ -47,7 +47,7 @@ COMPUTED = """    module = {name}()
 """
 MADE = """
 
-# for each tensor that is computed, the names of its parts, one for each turn of a loop
+# for each tensor that is computed, the names of its parts, one for each iteration of a loop
 MADE = (
 {made})
 """

@@ -2,7 +2,7 @@
 
     optional_prefix = "transformer."   # what the names of some checkpoints leave out
 
-    [weights]                          # ours = theirs; `*` stands for the number of a turn
+    [weights]                          # ours = theirs; `*` stands for the index of an iteration
     "h.*.fc.weight" = "transformer.h.*.fc.weight | transpose"
     "h.*.qkv.weight" = ["h.*.q.weight", "h.*.k.weight", "h.*.v.weight"]            # joined on axis 0
     "h.*.kv.weight" = { join = ["h.*.k", "h.*.v"], axis = 1, sizes = [64, 32] }    # unequal parts
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class MapRule:
-    """One weight of ours, or one for each turn: the parts of theirs, joined on `axis` in this order."""
+    """One weight of ours, or one for each iteration: the parts of theirs, joined on `axis` in this order."""
 
     ours: str
     parts: tuple[Part, ...]
@@ -54,7 +54,7 @@ class MapRule:
         return None if found is None else found.groups()
 
     def at(self, turns: tuple[str, ...]) -> tuple[Part, ...]:
-        """The parts at these turns."""
+        """The parts at these iterations."""
         return tuple(Part(_filled(part.name, turns), part.transpose) for part in self.parts)
 
 

@@ -1,4 +1,4 @@
-"""Every weight of a model by its path, with turns counted out: the keys of its state dict."""
+"""Every weight of a model by its path, with iterations unrolled: the keys of its state dict."""
 
 from __future__ import annotations
 

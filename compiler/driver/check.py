@@ -185,7 +185,7 @@ class _Checked:
         return None if frame.diagnostics else given
 
     def block(self, ref: BlockRef) -> BlockReport:
-        """Prove a block once, for all sizes, where its control flow does not hang on a static."""
+        """Prove a block once, for all sizes, where its control flow does not depend on a static."""
         if wrong := faults(ref):
             self.add(wrong)
             return report.block(ref, None)
@@ -266,7 +266,7 @@ class _Checked:
                 [
                     Diagnostic(
                         "E0602",
-                        f"a choice at compile time hangs on `{what}`, which is known at run time alone",
+                        f"a choice at compile time depends on `{what}`, which is known at run time alone",
                         open_.span or span,
                         help="give the size in brackets (`model M = Block[n=128]`), make it a static, or choose by "
                         "`select(c, a, b)`",

@@ -188,7 +188,7 @@ class Init:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A tensor that the definition owns. `path` is its place below the definition; turns of `repeat` are `*`."""
+    """A tensor that the definition owns. `path` is its place below the definition; iterations of `repeat` are `*`."""
 
     path: str
     type: TensorType

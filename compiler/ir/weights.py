@@ -34,7 +34,7 @@ class WeightInfo:
         return self.count * prod(self.shape)
 
     def paths(self) -> Iterator[str]:
-        """The path of each tensor, turns filled in."""
+        """The path of each tensor, iterations filled in."""
         yield from _expand(self.path, self.turns)
 
 
@@ -56,12 +56,12 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
 
 
 def opaque(model: Model) -> tuple[str, ...]:
-    """The paths of the modules of the user's (`extern`), turns filled in: what they hold is not known here."""
+    """The paths of the modules of the user's (`extern`), iterations filled in: what they hold is not known here."""
     return tuple(path for path, kind in stored(model) if kind == "opaque")
 
 
 def stored(model: Model) -> list[tuple[str, str]]:
-    """Path and kind of all that is stored, turns filled in, in the order of the state dict."""
+    """Path and kind of all that is stored, iterations filled in, in the order of the state dict."""
     known = {unknown: size(number) for unknown, number in model.bindings}
     found = {
         path: kind for pattern, kind, turns in _stored(model.definition, known) for path in _expand(pattern, turns)
@@ -96,7 +96,7 @@ def _stored(
 def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:
     """Paths in the order of a state dict, from (path, kind) in the order of the source.
 
-    At each place stand its own parameters, then its own states, then what is below it; turns go by their numbers. A
+    At each place stand its own parameters, then its own states, then what is below it; iterations go by their index. A
     path of the kind "opaque" stands for all that is below it.
     """
     firsts: dict[tuple[str, ...], int] = {}
@@ -153,7 +153,7 @@ def weight_types(
 ) -> list[tuple[str, TensorType]]:
     """The stored weights of some kinds at or below a definition, in the user's sizes.
 
-    A path with turns (`h.*.lin.weight`) stands for those of all turns, stacked on first axes.
+    A path with iterations (`h.*.lin.weight`) stands for those of all iterations, stacked on first axes.
     """
     found: list[tuple[str, TensorType]] = []
     loops = {path: loop.count.subs(mapping) for path, loop in definition.loops.items()}

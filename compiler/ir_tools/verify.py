@@ -129,7 +129,7 @@ class _Check:
 
     def named(self, value: Value, known: dict[str, Value]) -> Iterator[str]:
         if value.name in self.names:
-            yield f"the name {value.name} stands twice"
+            yield f"the name {value.name} appears twice"
         self.names.add(value.name)
         known[value.name] = value
 

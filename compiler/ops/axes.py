@@ -12,7 +12,7 @@ AxisName = str | int | Size
 
 
 def resolve(type: TensorType, axis: AxisName, *, operand: int = 0, static: str = "axis") -> int:
-    """The index of the axis; E0305 where a label is missing or stands twice, E0304 where a position is out of range."""
+    """The index of the axis; E0305: a label is missing or appears twice, E0304: a position is out of range."""
     if isinstance(axis, str):
         return _labelled(type, axis, operand, static)
     position = axis.number if isinstance(axis, Size) else int(axis)

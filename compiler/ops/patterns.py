@@ -70,7 +70,7 @@ def _check_operands(parsed: ParsedPattern, types: Sequence[TensorType]) -> None:
         for leaf in operand.leaves():
             if leaf.kind != "number" and leaf.text in seen:
                 raise misfit(
-                    f"`{leaf}` stands twice in `{operand}`", leaf.inside, help=_diagonal(leaf, operand, parsed)
+                    f"`{leaf}` appears twice in `{operand}`", leaf.inside, help=_diagonal(leaf, operand, parsed)
                 )
             seen.add(leaf.text)
 

@@ -41,7 +41,7 @@ def _beside(given: Sequence[Any], type: TensorType) -> list[Any]:
     count = len(type.axes)
     dots = [i for i, entry in enumerate(given) if entry == "..."]
     if len(dots) > 1:
-        raise ShapeError("`...` stands twice in one slice", code="E0303", operand=0)
+        raise ShapeError("`...` appears twice in one slice", code="E0303", operand=0)
     before, after = (given, []) if not dots else (given[: dots[0]], given[dots[0] + 1 :])
     many = len(before) + len(after)
     if many > count:

@@ -9,7 +9,7 @@ from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, multiply,
 
 
 class Ranges(dict[Unknown, Range]):
-    """What is known beyond the bounds that unknowns were born with. Never changed once made."""
+    """What is known beyond the bounds that unknowns were introduced with. Never changed once made."""
 
     __slots__ = ("_atoms",)
 

@@ -157,7 +157,7 @@ def _evaluated(
 
 
 def _compared(condition: Condition) -> Iterator[tuple[Size, int, int]]:
-    """The sizes whose signs the condition hangs on, as `(size, least, most)`: it is compared with numbers between."""
+    """The sizes whose signs the condition depends on, as `(size, least, most)`: it is compared with numbers between."""
     if isinstance(condition, SizeComparison):
         yield condition.left - condition.right, 0, 0
     elif isinstance(condition, Member):

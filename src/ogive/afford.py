@@ -35,7 +35,7 @@ def affordable(model: Model) -> None:
 
 
 def runnable(model: Model, loops: Sequence[str] = ("repeat", "scan")) -> None:
-    """Raises E0701 where a run of the model, or a graph in which these loops are counted out, takes too long."""
+    """Raises E0701 where a run of the model, or a graph in which these loops are unrolled, takes too long."""
     count = operations(model, loops).total()
     if count > OPERATIONS:
         _refuse(model, f"{model.name} runs {count:,} operations one by one, and at most {OPERATIONS:,} are")

@@ -102,7 +102,7 @@ REFUSED = {
         '    return split["b (t n) -> t b n", t=1000000](x)[0]\n',
         [("E0701", 3)],
     ),
-    "a recursion that doubles": (  # two uses at each turn, at other numbers each: 2^30 blocks
+    "a recursion that doubles": (  # two uses at each iteration, at other numbers each: 2^30 blocks
         "block F[k: nat, j: nat](x: [b, d]) -> [b, d]:\n    if k == 0:\n        return x\n"
         "    return x |> F[k - 1, 2*j + 1] as first |> F[k - 1, 2*j] as second\n\nmodel M = F[k=30, j=1]\n",
         [("E0701", 6)],

@@ -1,4 +1,4 @@
-"""Folding where a weight is read in more than one way: values stay, and what is folded no longer hangs on the rest."""
+"""Folding where a weight is read in more than one way: values stay, and what is folded depends on the rest no more."""
 
 from __future__ import annotations
 

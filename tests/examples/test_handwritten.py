@@ -57,7 +57,7 @@ def mobilenet_v2(w: Weights, x: Tensor) -> Tensor:
         return F.relu6(w("norm").batch_norm(w("conv").conv(x, stride, pad, groups)))
 
     x = unit(w("stem"), x, 2, 1)
-    blocks = ((0, 0, 1, 8, True), (1, 0, 2, 24, False), (1, 1, 1, 36, True))  # stage, turn, stride, width, residual
+    blocks = ((0, 0, 1, 8, True), (1, 0, 2, 24, False), (1, 1, 1, 36, True))  # stage, index, stride, width, residual
     for i, j, stride, wide, same in blocks:
         u = w("stages", i, "blocks", j, "body")
         y = unit(u("expand"), x) if wide != x.shape[1] else x

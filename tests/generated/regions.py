@@ -130,7 +130,7 @@ class Regions(Lifted):
         self._finished(scope, carried, yielded)
 
     def _yields(self, inner: Scope, count: Dim, axis: int) -> list[Var]:
-        """What the turns collect, and the values that stand for it afterwards."""
+        """What the iterations collect, and the values that stand for it afterwards."""
         found = []
         for _ in range(inner.rng.choice((0, 1, 1, 2))):
             var = inner.find(

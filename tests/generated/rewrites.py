@@ -86,7 +86,7 @@ def _bound(statement: Stmt) -> list[Ref]:
 
 
 def unrolled(program: Program, rng: random.Random) -> bool:
-    """`repeat` as `for`: what turns are given is sliced, what they yield is a list that is stacked."""
+    """`repeat` as `for`: what iterations are given is sliced, what they yield is a list that is stacked."""
     changed = False
     for block in program.blocks:
         for body in bodies(block):

@@ -151,7 +151,7 @@ class Subject:
         return all(condition.at(known) for condition in conditions)
 
     def settle(self, rng: random.Random, count: int = 1) -> None:
-        """Find sizes, inputs and weights at which all is finite and nothing hangs on a rounding. Raises `Unfit`."""
+        """Find sizes, inputs and weights at which all is finite and nothing depends on a rounding. Raises `Unfit`."""
         problem = "no sizes"
         for number, sizes in enumerate(self.choices(rng)):
             if number == 3:

@@ -66,7 +66,7 @@ def flat(made: Any) -> list[Tensor]:
 
 
 def total(results: list[Tensor]) -> Tensor:
-    """A number that hangs on every entry."""
+    """A number that depends on every entry."""
     return torch.stack([y.abs().double().square().sum() + torch.sin(y.real.double()).sum() for y in results]).sum()
 
 

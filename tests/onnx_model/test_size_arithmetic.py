@@ -1,6 +1,6 @@
 """Arithmetic on sizes: what ONNX Runtime computes with its default optimizations, and torch, is what Python computes.
 
-Random formulas stand as values, shapes, bounds of slices, indices, padding, shifts, and with the number of a turn.
+Random formulas stand as values, shapes, bounds of slices, indices, padding, shifts, and with the index of an iteration.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def other_type(value: Value) -> Value:
 
 FAULTS: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
     "undefined": ("not defined", lambda g: Graph(g.inputs, g.nodes, ("nothing",))),
-    "twice": ("stands twice", lambda g: Graph((*g.inputs, g.inputs[0]), g.nodes, g.outputs)),
+    "twice": ("appears twice", lambda g: Graph((*g.inputs, g.inputs[0]), g.nodes, g.outputs)),
     "order": ("not defined before", lambda g: _reversed(g)),
     "callee's type": ("gives", lambda g: in_loop(g, lambda n: replace(n, outputs=(other_type(n.outputs[0]),)), "call")),
     "bindings": ("not bound", lambda g: in_loop(g, lambda n: replace(n, bindings=n.bindings[1:]), "call")),

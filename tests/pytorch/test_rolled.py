@@ -60,7 +60,7 @@ return x * 2"""
     "body",
     [
         "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin) * (i + 1)\nreturn x * 2",  # not alike
-        "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x",  # the last turn returns
+        "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x",  # the last iteration returns
         "x = x |> Linear[4, 4] as one\nx = x |> Linear[4, 4] as two\nreturn x * 2",  # no loop
     ],
 )

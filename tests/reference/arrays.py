@@ -222,7 +222,7 @@ def stack(parts: Sequence[Array], axis: int) -> Array:
 
 
 def contract(inputs: Sequence[str], output: str, arrays: Sequence[Array]) -> Array:
-    """The sum of products over every letter that the output lacks; no letter stands twice in one operand."""
+    """The sum of products over every letter that the output lacks; no letter appears twice in one operand."""
     value = np.einsum(",".join(inputs) + "->" + output, *(array.value for array in arrays))
 
     def pull(number: int) -> Pull:

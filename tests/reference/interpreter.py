@@ -1,4 +1,4 @@
-"""A model run from its checked IR in numpy, node by node: `over` and `each` index by index, loops turn by turn."""
+"""A model run from its checked IR in numpy, node by node: `over` and `each` index by index, loops step by step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Frame:
     supplied: Mapping[str, Array] = field(default_factory=dict)  # weights given at the call, by their path below
 
     def path(self, path: str, stacked: int = 0) -> str:
-        """The path of a member, turns filled in, but for those of its last `stacked` loops."""
+        """The path of a member, iterations filled in, but for those of its last `stacked` loops."""
         parts = path.split(".")
         turns = iter(self.turns[: parts.count("*") - stacked])
         return self.prefix + ".".join(str(next(turns, "*")) if part == "*" else part for part in parts)
@@ -163,7 +163,7 @@ class Machine(Interpreter[Frame, "Array | None"]):
     # --- weights ------------------------------------------------------------------------------------------------------
 
     def visit_weight(self, frame: Frame, node: Node, told: WeightAttrs) -> Results:
-        """A weight of the definition or of an instance in it; those of all turns of its last loops stacked."""
+        """A weight of the definition or of an instance in it; those of all iterations of its last loops stacked."""
         path, deep = node.path, told.stacked
         if path in frame.supplied:
             found = frame.supplied[path]
@@ -174,7 +174,7 @@ class Machine(Interpreter[Frame, "Array | None"]):
         return [self.stored(frame, frame.path(path, deep), shape)]
 
     def stored(self, frame: Frame, path: str, shape: tuple[int, ...]) -> Array:
-        """A weight by its path; `*` stands for all turns, as many as the first axis is long."""
+        """A weight by its path; `*` stands for all iterations, as many as the first axis is long."""
         if "*" not in path:
             return self.store.read(path, frame.lifts)
         turns = [self.stored(frame, path.replace("*", str(turn), 1), shape[1:]) for turn in range(shape[0])]

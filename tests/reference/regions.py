@@ -26,7 +26,7 @@ def at(x: Array | None, axis: int, index: int) -> Array:
 
 
 def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results:
-    """`repeat` and `scan`: the region once a turn, in order; what it yields is collected."""
+    """`repeat` and `scan`: the region once an iteration, in order; what it yields is collected."""
     values = machine.inputs(frame, node)
     parts = loop.parts(values)
     carried = parts.carried
@@ -52,7 +52,7 @@ def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results
 
 
 def _collected(frame: Frame, loop: LoopAttrs, value: Value, found: list[Array | None]) -> Array | None:
-    """What is yielded, in all turns or in none."""
+    """What is yielded, in all iterations or in none."""
     rows = [row for row in found if row is not None]
     assert len(rows) in (0, len(found))
     if found and not rows:

@@ -35,7 +35,7 @@ class Layer:
 
 @dataclass
 class Store:
-    """Weights by path, turns filled in; those of `each` are stacked on first axes."""
+    """Weights by path, iterations filled in; those of `each` are stacked on first axes."""
 
     held: dict[str, Array]
     layers: list[Layer] = field(default_factory=list)

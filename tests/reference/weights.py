@@ -21,7 +21,7 @@ Env = Mapping[Unknown, int]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A weight by its path, turns filled in: its shape without the axes of `each`, how it starts, its constraints."""
+    """A weight by its path, iterations filled in: shape without the axes of `each`, how it starts, constraints."""
 
     path: str
     shape: tuple[int, ...]
@@ -70,7 +70,7 @@ def _below(
 
 
 def _relative(path: str, place: str) -> str:
-    """A path below a place, with `*` for the turns."""
+    """A path below a place, with `*` for the iterations."""
     return ".".join("*" if part.isdigit() else part for part in path[len(place) + 1 :].split("."))
 
 
@@ -79,7 +79,7 @@ def _filled(paths: Sequence[str]) -> set[str]:
 
 
 def _turned(definition: Definition, path: str, env: Env) -> Iterator[tuple[str, dict[Unknown, int]]]:
-    """A path in every turn of its loops, and the numbers of the turns by the unknown that the loop gives them."""
+    """A path in every iteration of its loops, and the loop indices by the unknown that stands for each."""
     if "*" not in path:
         yield path, {}
         return
@@ -95,7 +95,7 @@ def _turned(definition: Definition, path: str, env: Env) -> Iterator[tuple[str, 
 def _turned_after(
     definition: Definition, before: str, after: str, env: Env
 ) -> Iterator[tuple[str, dict[Unknown, int]]]:
-    """The rest of a path, whose own loops are looked up with `*` in the place of the turns before."""
+    """The rest of a path, whose own loops are looked up with `*` in the place of the iterations before."""
     if "*" not in after:
         yield f"{before}*{after}", {}
         return
@@ -110,7 +110,7 @@ def _turned_after(
 
 
 def _index_of(graph: Graph, path: str) -> Unknown | None:
-    """The unknown that stands for the number of a turn of the loop at a path."""
+    """The unknown that stands for the index of an iteration of the loop at a path."""
     loops = (node.loop for node in graph.walk() if node.path == path)
     found = [loop.index for loop in loops if loop is not None]
     return found[0] if found else None
@@ -134,7 +134,7 @@ def _place(path: str, below: str) -> str:
 
 
 def settled(start: Start) -> bool:
-    """Whether it starts with numbers that are not drawn, and that hang on no other weight."""
+    """Whether it starts with numbers that are not drawn, and that depend on no other weight."""
     if start.init.graph is None:
         return start.init.name in SETTLED
     nodes = list(start.init.graph.walk())

@@ -139,7 +139,7 @@ def lifted(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> li
 def leaving(
     node: Node, region: Graph, outs: Sequence[Wires], ends: Sequence[str] | None = None
 ) -> list[tuple[str, str]]:
-    """(wire of the region's output, wire of the result): a yield has the axis of the turns beside.
+    """(wire of the region's output, wire of the result): a yield has the axis of the iterations beside.
 
     `ends` are the names of the tensors at the end of a drawn region, where they differ from those of the values.
     """

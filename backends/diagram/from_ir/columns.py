@@ -38,7 +38,7 @@ def arrange(
 
 
 def levels(steps: Sequence[Step]) -> list[int]:
-    """As early as possible; what hangs on no input as late as possible."""
+    """As early as possible; what depends on no input as late as possible."""
     maker = {w.tid: i for i, step in enumerate(steps) for w in step.outs}
     level = [0] * len(steps)
     rooted = [False] * len(steps)
@@ -162,7 +162,7 @@ class _Arrangement:
         return after, [op for _, op in sorted(ops, key=lambda entry: entry[0])]
 
     def _beside(self, i: int, lanes: list[_Lane]) -> int:
-        """A tensor from nothing is born under the one that it will meet."""
+        """A tensor from nothing is introduced under the one that it will meet."""
         alive = {use: at for at, lane in enumerate(lanes) for use in lane.uses}
         maker = {w.tid: s for s, step in enumerate(self.steps) for w in step.outs}
         seen, value = set(), self.steps[i].outs[0].tid if self.steps[i].outs else ""

@@ -18,7 +18,7 @@ from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.sizes import Unknown
 from ogive.compiler.sizes.size import size as size_of
 
-LONGEST = 48  # steps of one turn
+LONGEST = 48  # steps of one iteration
 COUNTER = "λ"
 Counters = dict[str, tuple[str, ...]]  # what each counter is in the copies
 
@@ -88,7 +88,7 @@ def _chosen(steps: Sequence[Step], found: list[RepeatedRun]) -> list[RepeatedRun
     """Runs that do not overlap: first those of equal copies that hand on little, of these the longest."""
 
     def key(run: RepeatedRun) -> tuple[bool, int, int, int, bool, int]:
-        late = steps[run.start].callee is None  # a turn begins with a block, where it may begin anywhere
+        late = steps[run.start].callee is None  # an iteration begins with a block, where it may begin anywhere
         return (
             not run.alike, len(run.carried), -run.length * run.count, run.length, late, run.start,
         )  # fmt: skip
@@ -122,7 +122,7 @@ def _run(
 
 
 def _carried(steps: Sequence[Step], a: int, length: int) -> dict[tuple[int, int], str] | None:
-    """How the copy behind the one at `a` hangs on it: which of its results are read, for what the copy itself read."""
+    """How the copy behind the one at `a` depends on it: which of its results are read, for what it read."""
     mine = {w.tid: (k, j) for k in range(length) for j, w in enumerate(steps[a + k].outs)}
     theirs = {w.tid: (k, j) for k in range(length) for j, w in enumerate(steps[a + length + k].outs)}
     found: dict[tuple[int, int], str] = {}
@@ -172,7 +172,7 @@ def _axes(step: Step) -> list[tuple[str, str]]:
 
 
 def turn(steps: Sequence[Step], run: RepeatedRun, oid: str) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
-    """One turn of a run: its steps, what enters it, which value of the source each of these stands for, the legend."""
+    """One iteration of a run: its steps, what enters it, which value of the source each stands for, the legend."""
     names: dict[tuple[str, ...], str] = {}
     for _, label, values in _differing(steps, run):
         names.setdefault(values, _counter(label, set(names.values())))

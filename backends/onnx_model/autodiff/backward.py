@@ -13,7 +13,7 @@ from ogive.compiler.ir.model import Node
 
 
 def flow_back(steps: Steps, tape: Sequence[Noted], flows: dict[str, str], sources: Collection[str], at: Node) -> None:
-    """Add to `flows` what flows back to everything that hangs on the sources."""
+    """Add to `flows` what flows back to everything that depends on the sources."""
     hangs = set(sources)
     for noted in tape:
         if any(arg in hangs for arg in noted.args):
@@ -40,7 +40,7 @@ def _by_rule(
         if flow is not None:
             found[name] = steps.both("add", found[name], flow) if name in found else flow
         elif noted.node.op not in CUT and not _whole(steps, noted):
-            raise OnnxError(f"`grad` through this operand of `{noted.node.op}` has no form in ONNX", at.span)
+            raise OnnxError(f"`grad` through this operand of `{noted.node.op}` is not supported in ONNX", at.span)
     return found
 
 
@@ -48,7 +48,7 @@ def _flows(steps: Steps, noted: Noted, given: Mapping[str, str], at: Node) -> Se
     """What the rule of an operation says."""
     rule, many = RULES.get(noted.node.op), MANY.get(noted.node.op)
     if (rule is None and many is None) or any(map(steps.graph.paired, noted.results)):
-        raise OnnxError(f"`grad` through `{noted.node.op}` has no form in ONNX", at.span)
+        raise OnnxError(f"`grad` through `{noted.node.op}` is not supported in ONNX", at.span)
     if many is not None:
         return many(steps, noted, [given.get(name) for name in noted.results])
     assert rule is not None

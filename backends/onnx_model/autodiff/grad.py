@@ -23,7 +23,7 @@ def lower(walker: Walker, frame: DefinitionFrame, node: Node) -> str:
     source = values[0]
     assert isinstance(source, str), node
     given, outer, tape = source, walker.tape, list[Noted]()
-    # under a name of its own: other operands that are or hang on the same value are not derived
+    # under a name of its own: other operands that are or depend on the same value are not derived
     (source,) = builder.add("Identity", [given], 1, {})
     walker.note(source, node.outputs[0], frame)
     walker.tape = tape

@@ -41,9 +41,9 @@ def backwards(walker: Walker, loop: LoweredLoop, flows: Mapping[str, str], hangs
     """What flows back to first states, slices and captures from what flows back to last states and yields."""
     graph, node, carry = walker.builder, loop.node, len(loop.starts)
     if walker.tape is not None:
-        raise OnnxError(f"`grad` of a `grad` through `{node.op}` has no form in ONNX", node.span)
+        raise OnnxError(f"`grad` of a `grad` through `{node.op}` is not supported in ONNX", node.span)
     if any(graph.paired(x) for x in (*loop.starts, *loop.sources, *loop.results)):
-        raise OnnxError(f"`grad` through `{node.op}` of complex numbers has no form in ONNX", node.span)
+        raise OnnxError(f"`grad` through `{node.op}` of complex numbers is not supported in ONNX", node.span)
     shared = [x for x in dict.fromkeys(loop.captured) if x in hangs]
     steps = Steps(graph, lambda noted: None)
     later = [flows.get(name) or _zeros(steps, name) for name in loop.results]

@@ -72,7 +72,7 @@ def relu(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 
 
 def linear(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-    """Back to x: g W. Weights that hang on x themselves are not derived."""
+    """Back to x: g W. Weights that depend on x themselves are not derived."""
     weight = operand(noted.args, 1)
     type = s.type(g).with_axes(*s.type(g).axes[:-1], s.type(weight).axes[1])
     return [s.apply("matmul", (g, weight), type), *([None] * (len(noted.args) - 1))]
@@ -109,7 +109,7 @@ def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
         known = {atom.name for places in have for place in places for atom in place.atoms}
         kept = tuple(place for place in side if any(atom.name in known for atom in place.atoms) or not place.atoms)
         if any(atom.name not in known for place in kept for atom in place.atoms):
-            raise OnnxError("`grad` through `einsum` has no form in ONNX where part of an axis is summed alone")
+            raise OnnxError("`grad` through `einsum` is not supported in ONNX where part of an axis is summed alone")
         flow = s.contracted([g, *(operand(noted.args, i) for i in others)], AxisPattern(have, (kept,)))
         found.append(s.moved(flow, AxisPattern((kept,), (side,)), "expand"))
     return found
@@ -120,7 +120,7 @@ def rearrange(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     recipe: AxisPattern = noted.node.attr("recipe")
     sides = (*recipe.inputs, *recipe.outputs)
     if len(sides) != 2 or any(place.joined for side in sides for place in side):
-        raise OnnxError("`grad` through joined axes has no form in ONNX")
+        raise OnnxError("`grad` through joined axes is not supported in ONNX")
     return [s.moved(g, AxisPattern(recipe.outputs, recipe.inputs))]
 
 
@@ -167,7 +167,7 @@ def padded(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """Without what was added."""
     attr, sizes = noted.node.attr, s.type(operand(noted.args)).sizes
     if attr("mode") != "constant":
-        raise OnnxError(f"`grad` through `pad` of mode {attr('mode')} has no form in ONNX")
+        raise OnnxError(f"`grad` through `pad` of mode {attr('mode')} is not supported in ONNX")
     start, axis = size(attr("before")), attr("axis")
     cut = ("slice", start, start + sizes[axis], size(1))
     items = tuple(cut if at == axis else ("all",) for at in range(len(sizes)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ogive.backends.onnx_model.ops.context import Args
 from ogive.compiler.ir.model import Node
 
-# (what flows back to results, what hangs on the source) -> what flows back to arguments
+# (what flows back to results, what depends on the source) -> what flows back to arguments
 Back = Callable[[Mapping[str, str], Collection[str]], Mapping[str, str]]
 
 

@@ -35,8 +35,8 @@ class OnnxBuilder:
     types: dict[str, TensorType] = field(default_factory=dict)  # of values of the IR, complex ones as pairs
     complex: set[str] = field(default_factory=set)
     sources: dict[Unknown, tuple[str, int, Size]] = field(default_factory=dict)  # input, axis, the size it has
-    given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs, or numbers of turns
-    inner: dict[Unknown, Body] = field(default_factory=dict)  # numbers of turns, known in the body of a loop alone
+    given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs, or loop indices
+    inner: dict[Unknown, Body] = field(default_factory=dict)  # loop indices, known in the body of a loop alone
     ask: Callable[[Unknown], str] | None = None  # makes one an input
     taken: dict[str, int] = field(default_factory=dict)  # names of values, and how often one was asked for
     labels: dict[str, int] = field(default_factory=dict)  # names of nodes
@@ -184,7 +184,7 @@ class OnnxBuilder:
     # sizes
 
     def size(self, value: Size | int) -> str:
-        """A size as int64[1]; what hangs on inputs is read from their shapes once."""
+        """A size as int64[1]; what depends on inputs is read from their shapes once."""
         value = size(value)
         if value.is_number:
             return self.array([value.number])
@@ -206,7 +206,7 @@ class OnnxBuilder:
             self.given[unknown] = self.ask(unknown)
             return self.given[unknown]
         if unknown not in self.sources:
-            raise OnnxError(f"the size `{unknown.name}` is told by no input; give it with `sizes`")
+            raise OnnxError(f"the size `{unknown.name}` cannot be inferred from any input; give it with `sizes`")
         name, axis, whole = self.sources[unknown]
         found = self.node("Shape", name, start=axis, end=axis + 1)
         if whole == size(unknown):

@@ -6,7 +6,7 @@ from ogive.grammar.source import Span
 
 
 class OnnxError(Exception):
-    """An operation has no form in ONNX (E0802): `text` names it and says why."""
+    """An operation is not supported in ONNX (E0802): `text` names it and says why."""
 
     code = "E0802"
 

@@ -87,7 +87,7 @@ class Functions:
         if written is None:
             label = "_".join(part for part in node.path.split(".") if part != "*")
             name = self._free(f"{own.name}_{label or 'turn'}")
-            doc = f"One turn of `{label}` in {own.name}."
+            doc = f"One iteration of `{label}` in {own.name}."
             written = self.written[key] = self._write(walker, name, region, values, Sizes(local, packs), run, doc)
         walker.builder.path = frame.place
         outputs = [region.values[x] if isinstance(x, str) else None for x in region.outputs]

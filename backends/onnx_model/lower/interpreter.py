@@ -1,4 +1,4 @@
-"""A model walked from its inputs to its outputs: calls entered, loops counted out, every node lowered in its place."""
+"""A model walked from its inputs to its outputs: calls entered, loops unrolled, every node lowered in its place."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class DefinitionFrame:
     types: dict[str, TensorType]  # of its values, as it is written
     values: dict[str, Bound] = field(default_factory=dict)
     turns: tuple[int | str, ...] = ()  # of the loops around the current node
-    place: str = ""  # the path of the innermost of their turns
+    place: str = ""  # the path of the innermost of their iterations
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
     def path(self, path: str, stacked: int = 0) -> str:
-        """The path of a member, turns filled in, but for those of its last `stacked` loops."""
+        """The path of a member, iterations filled in, but for those of its last `stacked` loops."""
         turns = iter(self.turns[: path.split(".").count("*") - stacked])
         parts = (str(next(turns, "*")) if part == "*" else part for part in path.split("."))
         return self.prefix + ".".join(parts)
@@ -79,7 +79,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
     on_call: Callable[[Walker, DefinitionFrame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
     on_turn: Callable[[Walker, DefinitionFrame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
-    rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all turns, stacked: those of each
+    rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all iterations, stacked: those of each
 
     def definition(
         self,
@@ -120,7 +120,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
 
     def unhandled(self, node: Node) -> OnnxError:
         """What is raised for an operation that is not supported."""
-        return OnnxError(f"`{node.op}` has no form in ONNX yet", node.span)
+        return OnnxError(f"`{node.op}` is not supported in ONNX yet", node.span)
 
     def node(self, frame: DefinitionFrame, node: Node) -> Sequence[Bound]:
         """Lower one node."""
@@ -148,7 +148,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
 
     def _no_derivative(self, node: Node) -> None:
         if self.tape is not None:
-            raise OnnxError(f"`grad` through `{node.op}` has no form in ONNX", node.span)
+            raise OnnxError(f"`grad` through `{node.op}` is not supported in ONNX", node.span)
 
     def visit_phase(self, frame: DefinitionFrame, node: Node, told: PhaseAttrs) -> Sequence[Bound]:
         return self.region(frame, node.regions[1], self.inputs(frame, node))
@@ -186,7 +186,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
         if complex_ and node.op in COMPLEX:
             lower = COMPLEX[node.op]
         elif complex_ and node.op not in PLAIN:
-            raise OnnxError(f"`{node.op}` of complex numbers has no form in ONNX", node.span)
+            raise OnnxError(f"`{node.op}` of complex numbers is not supported in ONNX", node.span)
         elem = _literal_elem(node, frame.types)
         if self.tape is not None and node.op in SPELLED and not complex_:
             given = [x if isinstance(x, str) else None for x in there.inputs]
@@ -224,7 +224,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
         return [name]
 
     def _all_turns(self, path: str, type: TensorType, stacked: int) -> str:
-        """A weight; those of the turns of so many loops stacked on first axes."""
+        """A weight; those of the iterations of so many loops stacked on first axes."""
         if not stacked:
             return self.weight(path, type)
         count = type.axes[0].size
@@ -240,7 +240,7 @@ class Walker(Interpreter[DefinitionFrame, Bound]):
         return name
 
     def _turn(self, frame: DefinitionFrame, path: str, name: str, stacked: int = 0) -> str:
-        """Of weights that are supplied for all turns, stacked, the one of this turn."""
+        """Of weights that are supplied for all iterations, stacked, the one of this iteration."""
         for index in frame.turns[: path.split(".").count("*") - stacked]:
             rows = self.rows.get(name)
             assert isinstance(index, int), path

@@ -1,4 +1,4 @@
-"""Loops: `repeat` counted out, `scan` as `Scan` with a graph of its own; and the value of `custom_grad`."""
+"""Loops: `repeat` unrolled, `scan` as `Scan` with a graph of its own; and the value of `custom_grad`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def lower(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
-    """A loop over turns whose number is known is counted out; any other becomes a `Scan`."""
+    """A loop over iterations whose number is known is unrolled; any other becomes a `Scan`."""
     count = loop.count.subs(frame.sizes.unknowns)
     if isinstance(loop, RepeatAttrs) and count.is_number:
         return _counted_out(walker, frame, node, loop, count.number)
@@ -80,7 +80,7 @@ def _counted_out(walker: Walker, frame: DefinitionFrame, node: Node, loop: Repea
 
 
 def _item(walker: Walker, source: str, index: int) -> str:
-    """The slice of one turn, along the first axis."""
+    """The slice of one iteration, along the first axis."""
     item = walker.builder.node("Gather", source, walker.builder.number(index, "int"), axis=0)
     whole = walker.builder.types[source]
     typed(walker, item, whole.with_axes(*whole.axes[1:]), source)
@@ -177,7 +177,7 @@ def _scan(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs, c
     if tape is not None:
         captured = [x for x in (walker.read(frame, x) for x in parts.captured) if isinstance(x, str)]
         if number is not None:
-            raise OnnxError(f"`grad` through `{node.op}` with the number of its turn has no form in ONNX", node.span)
+            raise OnnxError(f"`grad` through `{node.op}` with a loop index is not supported in ONNX", node.span)
         entries = names[len(node.outputs) : len(names) - len(noticed)]
         taped = LoweredLoop(node, starts, slices, captured, results, entries, inner, axes, out_axis, loop.reverse, body)
         tape.append(Noted(node, [*starts, *slices, *captured], results, lambda f, h: backwards(walker, taped, f, h)))

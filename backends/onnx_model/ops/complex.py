@@ -195,7 +195,7 @@ def einsum(ctx: Context, node: Node, args: Args) -> str:
     if len(xs) == 1:
         return joined(ctx, *(contracted(ctx, [x], plain, "float") for x in parts(ctx, xs[0])))
     if len(xs) > 2:
-        raise OnnxError("`einsum` of more than two complex tensors has no form in ONNX; take two at a time")
+        raise OnnxError("`einsum` of more than two complex tensors is not supported in ONNX; take two at a time")
     return _bilinear(ctx, xs[0], xs[1], lambda a, b: contracted(ctx, [a, b], plain, "float"))
 
 
@@ -215,7 +215,7 @@ def triangle(ctx: Context, node: Node, args: Args) -> str:
 def padded(ctx: Context, node: Node, args: Args) -> str:
     """Both parts with zeros or with entries of their own."""
     if node.attr("mode") == "constant" and node.attr("value") != 0:
-        raise OnnxError("`pad` of complex numbers by another number than 0 has no form in ONNX")
+        raise OnnxError("`pad` of complex numbers by another number than 0 is not supported in ONNX")
     return str(pad(ctx, node, args))
 
 

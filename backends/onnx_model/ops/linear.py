@@ -153,7 +153,7 @@ def _einsum(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: La
         free = (letter for letter in (*name, *ascii_letters) if letter in ascii_letters and letter not in used)
         letter = letters.get(name) or next(free, None)
         if letter is None:
-            raise OnnxError(f"`einsum` with more than {len(ascii_letters)} axes has no form in ONNX")
+            raise OnnxError(f"`einsum` with more than {len(ascii_letters)} axes is not supported in ONNX")
         letters[name] = letter
     pairs = zip(xs, layouts, strict=True)
     opened = [ctx.reshape(x, sizes_of(groups), sizes_of(single(atoms_of(groups)))) for x, groups in pairs]

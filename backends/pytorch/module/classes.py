@@ -181,7 +181,7 @@ class Constructor:
         return unit.turns
 
     def made(self, name: str) -> Code:
-        """A turn's class with the same sizes as this one's."""
+        """An iteration's class with the same sizes as this one's."""
         return call(name, *(self.size_of(unknown) for unknown in self.file.makers[name]))
 
     def size_of(self, unknown: Unknown) -> Code:

@@ -131,7 +131,7 @@ def own_definitions(model: Model) -> list[Definition]:
 
 
 def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[str]:
-    """The classes of a unit's turns, then its own class or function; the root is that of a model."""
+    """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
     sections = [text for turn in unit.turns for text in _sections(turn, file)]
     written = write(unit, file, model)
     file.written[unit.name] = written
@@ -154,7 +154,8 @@ def _doc(unit: Unit) -> list[str]:
     shapes = _shapes(unit)
     if unit.prefix:
         label = unit.prefix.removesuffix(".*")
-        words = f"One turn of `{label}` in {unit.definition.name}{', which nothing needs' if unit.uncalled else ''}."
+        unused = ", which nothing needs" if unit.uncalled else ""
+        words = f"One iteration of `{label}` in {unit.definition.name}{unused}."
         return _docstring([words], "" if unit.uncalled else shapes)
     return _docstring(unit.definition.doc.strip().splitlines(), shapes)
 

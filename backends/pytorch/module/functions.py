@@ -27,7 +27,7 @@ def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenF
     """Write the function of a unit; that of a `model` checks its inputs, where the file is to have checks.
 
     Where it is another with its taps than without, that form stands first, in a branch that returns. Nothing is written
-    for a turn that nothing calls.
+    for an iteration that nothing calls.
     """
     if unit.uncalled:
         return WrittenFunction((), 0, (), (), (), False, False, False, False, (), ())

@@ -36,7 +36,7 @@ def write_node(writer: Writer, node: Node) -> None:
         acts = writer.file.draws(node)
         writer.express(node, lambda args: lower(writer, node, args), acts=acts)
     else:
-        raise LoweringError(f"`{node.op}` has no form in torch yet")
+        raise LoweringError(f"`{node.op}` is not supported in torch yet")
 
 
 def _weight(writer: Writer, node: Node, stacked: int) -> None:
@@ -61,7 +61,7 @@ def _weight(writer: Writer, node: Node, stacked: int) -> None:
 
 
 def _stacked(writer: Writer, path: str, stacked: int) -> Code:
-    """`torch.stack([turn.lin.weight for turn in self.enc.h])`: the weights of all turns."""
+    """`torch.stack([iteration.lin.weight for iteration in self.enc.h])`: the weights of all iterations."""
     parts = path.split(".*.")
     first = len(parts) - 1 - stacked
     text = access(parts[-1], "turn" if len(parts) - first == 2 else f"turn_{len(parts) - first - 1}")

@@ -88,7 +88,7 @@ def _hint(value: Value) -> str:
 
 
 def _settle(writer: Writer, node: Node) -> None:
-    """Bind what waits: a loop must not compute it at every turn, nor a branch at one of them only."""
+    """Bind what waits: a loop must not compute it at every iteration, nor a branch at one of them only."""
     scope = writer.scope
     if node.loop is not None:
         firsts = zip(node.loop.parts(node.inputs).carried, node.regions[0].inputs, strict=False)
@@ -109,7 +109,7 @@ def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
     scope = writer.scope
     names: list[str] = []
     starts: list[str] = []
-    # what every turn reads is not overwritten by what it carries, though both may start as one tensor
+    # what every iteration reads is not overwritten by what it carries, though both may start as one tensor
     parts = loop.parts(node.inputs)
     kept = (*parts.sliced, *parts.captured)
     held = {str(scope.codes[x]) for x in kept if isinstance(x, str) and x in scope.codes}
@@ -157,7 +157,7 @@ def _head(writer: Writer, loop: LoopAttrs, items: list[str], sources: list[str],
 
 
 def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[str], lists: list[str]) -> None:
-    """The call of the class of the turn."""
+    """The call of the class of the iteration."""
     scope = writer.scope
     written = writer.file.written[unit.name]
     loop = _loop_of(node)

@@ -41,7 +41,7 @@ class Taps:
 '''
 AROUND = '''
 def around(taps: Taps, count: int) -> Taps:
-    """The taps of what holds a turn, whose place has so many names."""
+    """The taps of what holds an iteration, whose place has so many names."""
     return Taps(taps.values, "".join(f"{name}." for name in taps.place.split(".")[: -count - 1]))
 '''
 
@@ -64,7 +64,7 @@ def tap(writer: Writer, node: Node, name: str) -> None:
 
 
 def place(writer: Writer, path: str) -> str:
-    """A path below the unit as a string, with the numbers of the turns of loops that are written in place."""
+    """A path below the unit as a string, with the numbers of the iterations of loops that are written in place."""
     own = writer.unit.own(path) or path
     text, formatted = own, False
     for loop, index in writer.turns.items():
@@ -83,7 +83,7 @@ def under(writer: Writer, path: str) -> str:
 
 
 def outside(writer: Writer) -> str:
-    """Where the taps of the definition stand, in a class of a turn of its loops."""
+    """Where the taps of the definition stand, in a class of an iteration of its loops."""
     writer.helper("around")
     return f"around(taps, {len(writer.unit.prefix.split('.'))})"
 
@@ -96,7 +96,7 @@ def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[st
     body = ["if not taps:", f"    return self.run({args})", f"{seen} = Taps({{}})",
             f"{outputs} = self.run({f'{args}, ' if args else ''}taps={seen})",
             f"return {outputs}, {{path: {seen}.found(path) for path in taps}}"]  # fmt: skip
-    doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all turns of a loop), by path."""'
+    doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all iterations of a loop), by path."""'
     lines = [
         *signature(
             "def forward",

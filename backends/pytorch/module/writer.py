@@ -27,14 +27,14 @@ class Writer:
     dispatch: Callable[[Writer, Node], None]  # writes one node
     function: bool = False  # a function of the module, without `self`
     root: bool = False  # nothing calls it but the user
-    outside: dict[str, str] = field(default_factory=dict)  # paths outside of the turn: arguments
+    outside: dict[str, str] = field(default_factory=dict)  # paths outside of the iteration: arguments
     trains: bool = False
     copied: frozenset[str] = frozenset()  # states that are read beside their update
     draws: bool = False  # it is told where its random numbers come from
     drawn: bool = False  # and draws some itself
     deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
-    turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the number of the turn
+    turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the index of the iteration
     stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
     target: str = ""  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root

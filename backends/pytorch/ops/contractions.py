@@ -114,7 +114,7 @@ def _einsum(codes: Sequence[Code], orders: Sequence[Order], out: Order) -> Code:
             used.add(letters[block])
     dots = sum(letter == "..." for letter in letters.values())
     if dots > 1:
-        raise LoweringError("`einsum` over two packs whose ranks are not known has no form in torch")
+        raise LoweringError("`einsum` over two packs whose ranks are not known is not supported in torch")
     sides = ["".join(letters[block] for block in order) for order in orders]
     return call("torch.einsum", f'"{",".join(sides)}->{"".join(letters[block] for block in out)}"', *codes)
 
@@ -124,7 +124,7 @@ def _letter(block: Block, used: set[str]) -> str:
     wanted = [letter for atom in block for letter in atom.name if letter in ascii_letters]
     found: str | None = next((letter for letter in (*wanted, *ascii_letters) if letter not in used), None)
     if found is None:
-        raise LoweringError(f"`einsum` with more than {len(ascii_letters)} axes has no form in torch")
+        raise LoweringError(f"`einsum` with more than {len(ascii_letters)} axes is not supported in torch")
     return found
 
 

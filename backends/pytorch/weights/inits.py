@@ -101,7 +101,7 @@ def each_entry(target: str, init: Init, lines: Callable[[str], list[str]]) -> li
 def init_call(target: str, init: Init, number: Number) -> str:
     """A function of nn.init, which fills a tensor and gives it back."""
     if init.name not in FUNCTIONS:
-        raise LoweringError(f"the initializer `{init.name}` has no form in torch")
+        raise LoweringError(f"the initializer `{init.name}` is not supported in torch")
     function, settings = FUNCTIONS[init.name]
     given = dict(init.attrs)
     args: list[str] = []
@@ -127,10 +127,10 @@ def _neat(value: object) -> object:
 
 @dataclass(slots=True)
 class Initial:
-    """The initializers of a constructor: by weight, where the last one wins, and those below turns of loops."""
+    """The initializers of a constructor: by weight, where the last one wins, and those below iterations of loops."""
 
     direct: dict[str, Init] = field(default_factory=dict)
-    turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside a turn
+    turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside an iteration
 
     def set(self, base: str, path: str, init: Init, definition: Definition | None = None) -> None:
         """Set the initializer of the weight at a path below `base`."""
@@ -199,7 +199,7 @@ def _each(init: Init, targets: list[str], maker: Maker) -> list[str]:
 
 
 def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> list[str]:
-    """Inside a turn the type checker knows `nn.Module` alone, so weights are asked for by name."""
+    """Inside an iteration the type checker knows `nn.Module` alone, so weights are asked for by name."""
     direct: dict[str, Init] = {}
     turned: dict[str, dict[str, Init]] = {}
     for path, init in paths.items():

@@ -15,7 +15,7 @@ KINDS = ("size", "nat", "int", "float", "bool", "str", "list", "axis", "block")
 
 
 def faults(ref: BlockRef) -> list[Diagnostic]:
-    """Names that stand twice, kinds and element types that do not exist, packs and expressions that bind too much."""
+    """Names that appear twice, kinds and element types that do not exist, packs and expressions that bind too much."""
     tree = ref.tree
     statics = [(d.name, d.span) for d in tree.statics]
     found = list(_twice([*statics, *((e.name, e.span) for e in tree.inputs)]))

@@ -1,6 +1,6 @@
 """Variants: a block elaborated at one choice of everything that is not a size, and found again by its choices.
 
-Sizes and numbers of a use become unknowns of the variant's own. A choice at compile time that hangs on them is settled
+Sizes and numbers of a use become unknowns of the variant's own. A compile-time choice that depends on them is settled
 by the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
 """
 
@@ -203,7 +203,7 @@ def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
 
 
 def per_instance(variant: Variant, ref: BlockRef) -> bool:
-    """Whether a block is proved at each instance: its control flow hangs on a static, or it takes a block or a list."""
+    """Whether a block is proved at each instance: control flow depends on a static, or it takes a block or a list."""
     return bool(variant.decisions) or takes_blocks(ref)
 
 
@@ -213,7 +213,7 @@ def takes_blocks(ref: BlockRef) -> bool:
 
 
 def births(ref: BlockRef) -> dict[str, Span]:
-    """Where each size of a block is born: its static, or its first place in the inputs."""
+    """Where each size of a block is introduced: its static, or its first place in the inputs."""
     born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
     for each in ref.tree.inputs:
         for dim in each.type.dims:

@@ -160,7 +160,7 @@ def _parts(
     found: dict[str, Tensor],
     span: Span,
 ) -> None:
-    """Cut the last axis of `flat`, whose first axes are the turns of so many loops, into weights."""
+    """Cut the last axis of `flat`, whose first axes are the iterations of so many loops, into weights."""
     start = size(0)
     for loop, group in groupby(known, key=lambda entry: _loop(entry[0], turns)):
         weights = list(group)

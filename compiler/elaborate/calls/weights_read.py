@@ -41,7 +41,7 @@ def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
 
 
 def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
-    """`count[F]`: how many learned numbers a block holds, which may hang on sizes. `initial[F]`: how they start."""
+    """`count[F]`: how many learned numbers a block holds, which may depend on sizes. `initial[F]`: how they start."""
     if len(tree.items) != 1 or not isinstance(tree.items[0], syntax.Expr):
         raise frame.fail("E0403", f"`{name}` takes one block: `{name}[F]`", tree.span)
     if name == "initial" and frame.alloc.initialized is None:
@@ -64,7 +64,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
 
 
 def _found(paths: Iterable[str], wanted: tuple[str, ...]) -> str | None:
-    """The path that a name means: turns are left out, or the numbers of unrolled ones written."""
+    """The path that a name means: iterations are left out, or the numbers of unrolled ones written."""
     exact = next((path for path in paths if _named(path) == wanted), None)
     if exact is not None:
         return exact

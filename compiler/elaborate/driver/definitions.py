@@ -45,7 +45,7 @@ from ogive.grammar.syntax import Expr
 
 
 def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
-    """Elaborate a variant in its frame. Raises UnresolvedChoice where a choice hangs on what nobody knows."""
+    """Elaborate a variant in its frame. Raises UnresolvedChoice where a choice depends on what nobody knows."""
     ref, tree = variant.ref, variant.ref.tree
     _running_outputs(frame, variant, found)
     _bind_signature(frame, variant, found)
@@ -286,7 +286,7 @@ def _warn_unused(frame: Frame) -> None:
         if member is not None and member.path in frame.alloc.order_dependent and (named or isinstance(member, Weight)):
             frame.report(
                 "H0905",
-                f"the path `{member.path}` hangs on source order",
+                f"the path `{member.path}` depends on source order",
                 frame.alloc.order_dependent[member.path],
                 help="give it a name with `as`",
             )

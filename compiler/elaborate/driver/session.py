@@ -172,7 +172,7 @@ class Session:
     # --- variants -------------------------------------------------------------------------------------------------
 
     def held(self, found: Abstract) -> list[Variant]:
-        """The variants of a key. Those that hang on the library alone outlive a check."""
+        """The variants of a key. Those that depend on the library alone outlive a check."""
         ref = found.key[0]
         standard = ref.standard and not any("block" in kinds(decl, ref.tree) for decl in ref.tree.statics)
         return (self.standard if standard else self.variants).setdefault(found.key, [])

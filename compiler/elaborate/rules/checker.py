@@ -185,7 +185,7 @@ def births(frame: Frame, condition: Condition, near: Span) -> tuple[Label, ...]:
     for unknown in sorted(condition.unknowns, key=lambda u: u.serial):
         born = frame.session.born.get(unknown, unknown.born)
         if isinstance(born, Span) and born.chunk is near.chunk and unknown.kind == "size":
-            found.setdefault((born.start, born.end), Label(born, f"`{unknown.name}` is born here"))
+            found.setdefault((born.start, born.end), Label(born, f"`{unknown.name}` is introduced here"))
     return tuple(found.values())
 
 
@@ -216,7 +216,7 @@ def operate(
     if frame.proof.loop_indices and any(a.size.unknowns & frame.proof.loop_indices for t in results for a in t.axes):
         raise frame.fail(
             "E0407",
-            "the number of a turn is a value or a setting, not a size",
+            "the index of an iteration is a value or a setting, not a size",
             span,
             help="`for` unrolls: there sizes may change from turn to turn",
         )

@@ -75,7 +75,7 @@ def _seen(frame: Frame, value: Any) -> Any:
 
 
 def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
-    """A number that a list's length hangs on must be known."""
+    """A number that a list's length depends on must be known."""
     if not isinstance(value, Size) or value.is_number:
         return value
     try:

@@ -141,9 +141,9 @@ class Frame:
         if condition.unknowns & self.proof.loop_indices and span is not None:
             raise self.fail(
                 "E0602",
-                "the number of a turn is a value or a setting: no choice at compile time hangs on it",
+                "the index of an iteration is a value or a setting: no choice at compile time depends on it",
                 span,
-                help="`for i in range(n):` unrolls: there turns may differ; `select(c, a, b)` chooses by a tensor",
+                help="`for i in range(n):` unrolls: there iterations may differ; `select(c, a, b)` chooses by a tensor",
             )
         if self.outer is None:
             raise UnresolvedChoice(str(condition), span)

@@ -95,7 +95,7 @@ class GraphBuilder:
     def weight(self, path: str, type: TensorType, span: Span | None, stacked: int = 0) -> Tensor:
         """A weight as a value of this graph: one node, however often it is read.
 
-        Seen from outside of the last `stacked` loops of its path, it is the weights of all turns, stacked.
+        Seen from outside of the last `stacked` loops of its path, it is the weights of all iterations, stacked.
         """
         if path not in self.weights:
             hint = path.rsplit(".", 1)[-1]

@@ -1,7 +1,7 @@
 """Places in the tree of weights: the names of instances that the source leaves unnamed.
 
 An instance without a name takes the snake_case of its block; a name taken already gets `_2`, `_3`, in source order
-within its place: the body or the loop it stands in. All arms of an `if` count, so names do not hang on the arm taken.
+within its place: the body or the loop it stands in. All arms of an `if` count, so names do not depend on the arm taken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def snake(name: str) -> str:
 
 
 def plan(body: tuple[syntax.Stmt, ...], block_name: BlockName) -> dict[int, tuple[str, bool]]:
-    """For each site in a place (by the id of its node): its name, and whether its number hangs on source order.
+    """For each site in a place (by the id of its node): its name, and whether its number depends on source order.
 
     Sites inside nested loops belong to the loop's own place: they are planned when the loop is met. A `>>` that is
     bound to a name is one site; its members are planned by `plan_members`.

@@ -27,7 +27,7 @@ def finish_inits(frame: Frame) -> None:
                 "E0201",
                 f"`init {'.'.join(override.target)}` matches no weight of this body",
                 override.span,
-                help="name a block and its weight (`Linear.weight`), or a path without turn numbers",
+                help="name a block and its weight (`Linear.weight`), or a path without iteration numbers",
             )
 
 
@@ -128,5 +128,5 @@ def _matches(member: Any, target: tuple[str, ...]) -> list[str]:
 
 
 def _plain(path: str) -> str:
-    """A path without turn numbers."""
+    """A path without iteration numbers."""
     return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())

@@ -40,7 +40,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         raise UnresolvedChoice(count.name, tree.count.span)
     if not isinstance(count, Size) or not frame.proof.infer(ge(count, 0), tree.count.span, "`repeat` demands"):
         shown = count if isinstance(count, Size) else kind_of(count)
-        raise frame.fail("E0407", f"`repeat` needs a number of turns, 0 or more; this is {shown}", tree.count.span)
+        raise frame.fail("E0407", f"`repeat` needs a number of iterations, 0 or more; this is {shown}", tree.count.span)
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.alloc.add(Loop(path, count))
     turns, number = _turns(frame, tree, count)
@@ -52,7 +52,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
 
 
 def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[str, Tensor]], str | None]:
-    """What each turn is given: slices along the first axis of tensors, and its number."""
+    """What each iteration is given: slices along the first axis of tensors, and its number."""
     turns: list[tuple[str, Tensor]] = []
     number: str | None = None
     for each in tree.withs:
@@ -66,7 +66,7 @@ def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[s
             if value is BROKEN:
                 continue
             raise frame.fail(
-                "E0407", f"`with` takes turns of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
+                "E0407", f"`with` takes slices of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
             )
         _same_length(frame, value.type.axes[0].size, count, each.iterable.span)
         turns.append((each.target.name, value))
@@ -83,7 +83,7 @@ def _is_range(frame: Frame, tree: syntax.Expr) -> bool:
 
 def _same_length(frame: Frame, length: Any, count: Size, span: Span) -> None:
     if isinstance(length, Size):
-        RuleChecker(frame, "", span).equal(length, count, f"`{length}` turns are given to a loop of `{count}`")
+        RuleChecker(frame, "", span).equal(length, count, f"`{length}` iterations are given to a loop of `{count}`")
 
 
 def scan(frame: Frame, tree: syntax.Scan) -> None:
@@ -131,7 +131,7 @@ def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> 
         return index
     found = [i for i, axis in enumerate(value.type.axes) if axis.label == label]
     if len(found) != 1:
-        many = "stands twice" if found else "is missing"
+        many = "appears twice" if found else "is missing"
         raise frame.fail("E0305", f"the label `{label}` {many} in {value.type}", tree.span)
     return found[0]
 
@@ -163,7 +163,7 @@ class _LoopBody:
     ) -> None:
         self.frame, self.body, self.prefix = frame, tuple(body), prefix
         self.turns, self.number = turns, number
-        self.index: Unknown | None = None  # the number of the turn, where the body reads it
+        self.index: Unknown | None = None  # the index of the iteration, where the body reads it
         known = {n for n, _ in carries}
         bound = bound_in(self.body)
         before = {n: kept(seen(frame, frame.scope.variables[n])) for n in bound if n in frame.scope.variables}
@@ -227,14 +227,14 @@ class _LoopBody:
             label = None
             if axis is not None:
                 label = self.turns[0][1].type.axes[axis].label
-            at_least(frame, count, 1, f"the number of turns that `{tree.target.name}` collects", tree.span)
+            at_least(frame, count, 1, f"the number of iterations that `{tree.target.name}` collects", tree.span)
             if axis is not None:
                 inhabited(RuleChecker(frame, "", tree.span), "scan", (tensor.type,))
             axes.insert(position, Axis(count, label))
             self.outputs.append((tree.target.name, TensorType(tensor.type.elem, tuple(axes)), tensor.when))
 
     def _results(self) -> list[Tensor] | None:
-        """The carried values at the end of a turn; their types may not have changed."""
+        """The carried values at the end of an iteration; their types may not have changed."""
         frame, found = self.frame, []
         for name, before in self.carried:
             value = seen(frame, frame.scope.variables.get(name))
@@ -306,7 +306,7 @@ class _LoopBody:
             self.frame.scope.bound_at.get(name, self.body[-1].span),
             note=f"this is {after.type}",
             labels=labels,
-            help="each turn must give what it takes; `for` unrolls a compile-time list, there types may change",
+            help="each iteration must give what it takes; `for` unrolls a compile-time list, there types may change",
         )
 
     def close(self, structure: LoopAttrs, path: str, span: Span) -> None:

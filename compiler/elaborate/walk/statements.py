@@ -187,7 +187,7 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
     if frame.flow.loops:
         raise frame.fail(
             "E0601",
-            "a `return` inside a loop: the loop would end at its first turn",
+            "a `return` inside a loop: the loop would end at its first iteration",
             tree.span,
             help="bind the value, and return it after the loop",
         )
@@ -324,7 +324,7 @@ def _composes(value: Any) -> bool:
 
 
 def _for(frame: Frame, tree: syntax.For) -> None:
-    """Unroll over a compile-time list: each turn is a place of its own, and types may change from turn to turn."""
+    """Unroll over a compile-time list: each iteration is a place of its own, and types may change from turn to turn."""
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
     if items is None:
         raise StatementFailed
@@ -349,7 +349,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             with frame.flow.followed_by(others), frame.alloc.inside(place):
                 execute(frame, tree.body)
             if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
-                raise StatementFailed  # the other turns would only say it again
+                raise StatementFailed  # the other iterations would only say it again
             if frame.flow.returned is not None:
                 return
 

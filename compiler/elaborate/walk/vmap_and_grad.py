@@ -185,7 +185,7 @@ def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None
     else:
         found = [i for i, axis in enumerate(axes) if axis.label == func.axis]
         if len(found) > 1:
-            raise frame.fail("E0305", f"the label `{func.axis}` stands twice in {tensor.type}", span)
+            raise frame.fail("E0305", f"the label `{func.axis}` appears twice in {tensor.type}", span)
         if not found:
             return None
         place = found[0]

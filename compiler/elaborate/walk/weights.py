@@ -75,7 +75,7 @@ def _constant_graph(frame: Frame, tree: syntax.Expr, type: TensorType) -> Graph:
                 "E0407",
                 f"an initializer is an expression without inputs: `{used}` is {kind_of(frame.scope.variables[used])}",
                 tree.span,
-                help="what hangs on an input or on another weight is computed in the body",
+                help="what depends on an input or on another weight is computed in the body",
             )
     with frame.separate_graph(), frame.alloc.initializing(type):
         result = frame.evaluate(tree)

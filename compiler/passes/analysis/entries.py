@@ -133,7 +133,7 @@ class Entries:
         if name not in frame.carried:
             return FALSE if frame.graph.values[name].type.floating else TRUE
         key = (id(frame), name)
-        if key in self.assumed:  # it holds in all turns if it holds at first, and of the next where it does of this one
+        if key in self.assumed:  # by induction: at first, and of the next where it does of this one
             return TRUE
         self.assumed.add(key)
         (outer, operand, at), after = frame.carried[name]

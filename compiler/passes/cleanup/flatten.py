@@ -83,7 +83,7 @@ def inlined(
 
 @dataclass(frozen=True, slots=True)
 class _Handed:
-    """Supplied weights that the regions of a node read: sliced by its turns, or captured."""
+    """Supplied weights that the regions of a node read: sliced by its iterations, or captured."""
 
     at: int  # where slices stand among its inputs
     slices: Mapping[str, str]
@@ -155,7 +155,7 @@ class Flattening:
         return nodes
 
     def skipped(self, node: Node, loop: RepeatAttrs, names: Names, place: InlineContext) -> bool:
-        """A loop of no turns gives back what it carries; one that collects stays."""
+        """A loop of no iterations gives back what it carries; one that collects stays."""
         if loop.count.subs(place.sizes) != size(0) or loop.results(node.outputs).yielded:
             return False
         given = (self.operand(operand, names, place) for operand in loop.parts(node.inputs).carried)

@@ -51,7 +51,7 @@ def _joined(first: Graph, second: Graph, made: Mapping[str, str], renamed: Mappi
 
 
 def _one_loop(first: Node, second: Node, made: Mapping[str, str], renamed: Mapping[str, str]) -> Node:
-    """Both bodies in each turn: what the first yields, the second reads before it is stacked."""
+    """Both bodies in each iteration: what the first yields, the second reads before it is stacked."""
     yields = {value.name: str(name) for value, name in zip(first.outputs, first.regions[0].outputs, strict=True)}
     below = {path: yields[name] for path, name in made.items() if name in yields}
     body = _joined(first.regions[0], second.regions[0], below, renamed)

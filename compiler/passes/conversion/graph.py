@@ -17,7 +17,7 @@ class Conversion:
     """How the weights of `result` come from those of `source`.
 
     `definition` has no inputs; its members are the weights of the source that it reads, and its outputs are the new
-    weights at `targets`. Weights of a `repeat` are one output each, the turns stacked on first axes. `kept` are the
+    weights at `targets`. Weights of a `repeat` are one output each, iterations stacked on first axes. `kept` are the
     weights that stay as they are: (path in the result, path in the source).
     """
 
@@ -34,7 +34,7 @@ class Conversion:
 
     @property
     def origins(self) -> dict[str, tuple[str, ...]]:
-        """For each weight of the result that is computed, the weights of the source that it hangs on, in its order."""
+        """For each weight of the result that is computed, those of the source that it depends on, in its order."""
         from networkx import ancestors  # see `flow`
 
         graph = self.definition.graph
@@ -51,7 +51,7 @@ class Conversion:
     def mains(self) -> dict[str, str]:
         """For each weight of the result the one of the source whose type it has: its own path, else the largest.
 
-        A weight that hangs on none, such as a count that starts at 0, has none.
+        A weight that depends on none, such as a count that starts at 0, has none.
         """
         infos = {info.path: info for info in weights(self.source)}
         found = dict(self.kept)

@@ -1,4 +1,4 @@
-"""Builds conversion graphs: operations on weights, typed by the rules of `compiler.ops`, in scopes of turns."""
+"""Builds conversion graphs: operations on weights, typed by the rules of `compiler.ops`, in scopes of iterations."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ConversionScope:
     makers: dict[str, Node] = field(default_factory=dict)
 
     def loop(self, path: str, count: Size) -> ConversionScope:
-        """The scope of the turns of a loop inside this one."""
+        """The scope of the iterations of a loop inside this one."""
         if path not in self.inner:
             self.inner[path] = ConversionScope(path, count, self.fresh)
         return self.inner[path]
@@ -104,13 +104,13 @@ class ConversionScope:
         return tuple(axis.size.number for axis in self.types[value].axes)
 
     def close(self) -> tuple[Graph, tuple[str, ...]]:
-        """The graph of all targets, those of loops stacked over the turns; and the paths of its outputs."""
+        """The graph of all targets, those of loops stacked over the iterations; and the paths of its outputs."""
         nodes = list(self.nodes)
         outputs = [value for value, _ in self.targets.values()]
         paths = list(self.targets)
         for scope in self.inner.values():
             graph, below = scope.close()
-            if not below or scope.count == size(0):  # a loop of no turns has no weights
+            if not below or scope.count == size(0):  # a loop of no iterations has no weights
                 continue
             made = tuple(self._stacked(scope, graph.values[str(name)]) for name in graph.outputs)
             nodes.append(Node.of(RepeatAttrs(scope.count, 0, 0, None), (), made, (graph,), scope.path))

@@ -101,7 +101,7 @@ def _listed(patterns: Iterable[str]) -> str:
 
 
 def _known(model: Model, patterns: Iterable[str]) -> str:
-    """What may have been meant: the turns of a loop together, or the nearest name or path."""
+    """What may have been meant: the iterations of a loop together, or the nearest name or path."""
     below = list(instances(model.definition))
     for pattern in patterns:
         if any(matches(path, i.definition, (turned(pattern),)) for path, i in below):

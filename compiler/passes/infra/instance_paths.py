@@ -13,7 +13,7 @@ Chosen = Callable[[str, Definition], bool]  # by path, and the block that stands
 
 
 def instances(definition: Definition, prefix: str = "") -> Iterator[tuple[str, Instance]]:
-    """Every instance with its path from here; turns of a `repeat` are `*`."""
+    """Every instance with its path from here; iterations of a `repeat` are `*`."""
     for member in definition.instances:
         path = prefix + member.path
         yield path, member
@@ -39,7 +39,7 @@ def matches(path: str, definition: Definition, patterns: Iterable[str]) -> bool:
 
 
 def turned(pattern: str) -> str:
-    """A pattern with each number of a turn as `*`."""
+    """A pattern with each index of an iteration as `*`."""
     return ".".join("*" if part.isdigit() else part for part in pattern.split("."))
 
 

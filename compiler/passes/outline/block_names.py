@@ -21,7 +21,7 @@ LAYERS = frozenset(row.block for row in ROWS.values())
 def named_after_blocks(passed: Passed) -> Passed:
     """What a pass made, where `body.dense.conv`, all that is left of the branches of the block `body`, is `body`.
 
-    A layer that no other weight of its block was folded into keeps its path, and so do turns of loops.
+    A layer that no other weight of its block was folded into keeps its path, and so do iterations of loops.
     """
     source, made = passed.conversion.source, passed.model
     names = _names(source, made)

@@ -10,7 +10,7 @@ from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 
 
 def training_paths(model: Model) -> tuple[str, ...]:
-    """The paths of modules that drop out or have a phase of their own, "" for the whole; `*` stands for turns."""
+    """The paths of modules that drop out or have a phase of their own, "" for the whole; `*` stands for iterations."""
     known: dict[int, tuple[str, ...]] = {}  # definitions share names
 
     def below(definition: Definition) -> tuple[str, ...]:

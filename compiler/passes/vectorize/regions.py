@@ -136,7 +136,7 @@ def choice(values: Values, members: Members, node: Node, inputs: Sequence[Operan
 
 
 def loop(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Carried values have the axis as soon as one turn gives it to them."""
+    """Carried values have the axis as soon as one iteration gives it to them."""
     told: LoopAttrs | None = node.loop
     assert told is not None, node
     (graph,) = node.regions
@@ -175,7 +175,7 @@ def _settled(values: Values, members: Members, node: Node, loop: LoopAttrs, inpu
 
 
 def _turned(values: Values, operand: Operand) -> Operand:
-    """A value of every turn with the turns first: `n t ... -> t n ...`."""
+    """A value of every iteration with the iterations first: `n t ... -> t n ...`."""
     if not isinstance(operand, str) or not values.has(operand):
         return operand
     axes = places(values.base(operand))
@@ -183,7 +183,7 @@ def _turned(values: Values, operand: Operand) -> Operand:
 
 
 def _stacked_turns(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> None:
-    """What is yielded comes with the turns first."""
+    """What is yielded comes with the iterations first."""
     results, has = loop.results(node.outputs), loop.results(flags)
     carried = _bound(values, replace(node, outputs=results.carried), has.carried)
     made = []

@@ -42,7 +42,7 @@ class ConvTerm:
 
     @property
     def pointwise(self) -> bool:
-        """Whether each place hangs on the same place of the source alone."""
+        """Whether each place depends on the same place of the source alone."""
         ones = all(n == 1 for n in (*self.window, *self.stride))
         return ones and not self.padded and self.leaf is None
 

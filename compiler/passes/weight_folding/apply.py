@@ -70,7 +70,7 @@ class Folding:
         return [*_weights(nodes), *steps]
 
     def first(self, form: AffineForm) -> str:
-        """The first weight that a form of scales and shifts hangs on."""
+        """The first weight that a form of scales and shifts depends on."""
         static = (name for node in form.nodes for name in node.operands if name in self.scope.types)
         return next((path for name in static for path in self.static.below_of(self.scope, name)), "")
 

@@ -1,4 +1,4 @@
-"""Binding times: what hangs on weights alone is computed once, in the conversion."""
+"""Binding times: what depends on weights alone is computed once, in the conversion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BindingTimes:
     root: ConversionScope
     weights: dict[str, Weight]
     grow: bool = False  # whether the result may store more numbers than the source
-    below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it hangs on
+    below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it depends on
     readers: dict[str, set[str]] = field(default_factory=dict)  # path of a weight -> nodes at run time that need it
     claimed: set[str] = field(default_factory=set)  # paths of weights of the result
     # values that read computed weights, and where
@@ -59,7 +59,7 @@ class BindingTimes:
             self.readers.setdefault(path, set()).add(reader)
 
     def is_static(self, node: Node, scope: ConversionScope) -> bool:
-        """Whether a node hangs on weights of this scope alone, and on no size that is known at run time."""
+        """Whether a node depends on weights of this scope alone, and on no size that is known at run time."""
         if not all(_fixed(value.type) for value in node.outputs):
             return False
         if node.op == "weight":
@@ -118,7 +118,7 @@ class BindingTimes:
         return map_nodes(graph, change)
 
     def below_of(self, scope: ConversionScope, value: str) -> tuple[str, ...]:
-        """The weights that a value of a conversion hangs on."""
+        """The weights that a value of a conversion depends on."""
         if value not in self.below:
             maker = scope.makers[value]
             paths = [maker.path] if maker.op == "weight" else []
@@ -140,12 +140,12 @@ def key(node: Node) -> str:
 
 
 def inner(node: Node, scope: ConversionScope) -> ConversionScope:
-    """The scope of a node's regions: each turn of `repeat` has weights of its own."""
+    """The scope of a node's regions: each iteration of `repeat` has weights of its own."""
     return scope.loop(node.path, node.structure.count) if isinstance(node.structure, RepeatAttrs) else scope
 
 
 def owned(path: str, scope: ConversionScope) -> bool:
-    """Whether a weight belongs to each turn of a scope."""
+    """Whether a weight belongs to each iteration of a scope."""
     if not scope.path:
         return "*" not in path
     below = scope.path + ".*."

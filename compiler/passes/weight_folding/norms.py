@@ -70,11 +70,11 @@ def _readers(node: Node, graph: Graph, context: TransferContext) -> list[Map] | 
 
 
 def _unread(node: Node, graph: Graph, scope: ConversionScope) -> str:
-    """Why the readers of a norm are no maps by weights of its own turns."""
+    """Why the readers of a norm are no maps by weights of its own iterations."""
     turns = f"{scope.path}.*." if scope.path else ""
     shared = [shared_by_turns(reader, graph, turns) for reader in graph.users[key(node)] if reader.op in MAPS]
     found = next((path for path in shared if path), "")
-    return f"{found} is shared by the turns of a loop" if found else "not every reader is a map by weights"
+    return f"{found} is shared by the iterations of a loop" if found else "not every reader is a map by weights"
 
 
 def _refusal(node: Node, readers: list[Map], scope: ConversionScope, static: BindingTimes) -> str:

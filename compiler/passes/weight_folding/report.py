@@ -54,7 +54,7 @@ def _why(node: Node, graph: Graph, turns: str) -> str:
     maps = [each for each in (before, *after) if each is not None and each.op in MAPS]
     shared = shared or next((path for each in maps if (path := shared_by_turns(each, graph, turns))), "")
     if shared:
-        return f"batch_norm stays: {shared} is shared by the turns of a loop"
+        return f"batch_norm stays: {shared} is shared by the iterations of a loop"
     reads = str(node.inputs[0])
     if before is not None and before.op in MAPS and len(graph.users[reads]) + graph.outputs.count(reads) > 1:
         return f"batch_norm stays: the {before.op} before it has other readers"
