@@ -14,7 +14,7 @@ from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, concrete
 from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld
 from ogive.backends.onnx_model.graph.size_sources import note_source
 from ogive.backends.onnx_model.lower.functions import DOMAIN, Functions
-from ogive.backends.onnx_model.lower.interpreter import Bound, Walker
+from ogive.backends.onnx_model.lower.interpreter import Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
 from ogive.backends.onnx_model.passes.channel_maxima import channel_maxima
 from ogive.backends.onnx_model.passes.factors import keep_factors
@@ -29,6 +29,7 @@ from ogive.backends.onnx_model.passes.post_passes import (
 )
 from ogive.backends.onnx_model.serialize.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.taps import Taps
+from ogive.backends.onnx_model.walk_state import Bound
 from ogive.compiler.ir.model import Definition, Model, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.entry import conditions_at_entry, declared

@@ -5,18 +5,14 @@ What a rule writes is noted too, for a `grad` around this one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ogive.backends.onnx_model.autodiff.backward import flow_back
 from ogive.backends.onnx_model.autodiff.steps import Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
+from ogive.backends.onnx_model.walk_state import DefinitionFrame, Lowering
 from ogive.compiler.ir.model import Const, Node
 
-if TYPE_CHECKING:
-    from ogive.backends.onnx_model.lower.interpreter import DefinitionFrame, Walker
 
-
-def lower(walker: Walker, frame: DefinitionFrame, node: Node) -> str:
+def lower(walker: Lowering, frame: DefinitionFrame, node: Node) -> str:
     """The derivative of a scalar region in its first input."""
     region, builder = node.regions[0], walker.builder
     values = walker.inputs(frame, node)

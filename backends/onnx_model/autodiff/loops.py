@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ogive.backends.onnx_model.autodiff.backward import flow_back
 from ogive.backends.onnx_model.autodiff.steps import Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
+from ogive.backends.onnx_model.walk_state import Lowering
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import Axis, TensorType
-
-if TYPE_CHECKING:
-    from ogive.backends.onnx_model.lower.interpreter import Walker
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,9 @@ class LoweredLoop:
     body: Callable[[Sequence[str]], Sequence[tuple[str, TensorType]]]
 
 
-def backwards(walker: Walker, loop: LoweredLoop, flows: Mapping[str, str], hangs: Collection[str]) -> Mapping[str, str]:
+def backwards(
+    walker: Lowering, loop: LoweredLoop, flows: Mapping[str, str], hangs: Collection[str]
+) -> Mapping[str, str]:
     """What flows back to first states, slices and captures from what flows back to last states and yields."""
     graph, node, carry = walker.builder, loop.node, len(loop.starts)
     if walker.tape is not None:

@@ -10,10 +10,11 @@ from onnx import FunctionProto, ModelProto
 from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.nodes import Made
 from ogive.backends.onnx_model.graph.size_sources import note_source
-from ogive.backends.onnx_model.lower.interpreter import Bound, DefinitionFrame, Walker
+from ogive.backends.onnx_model.lower.interpreter import Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
 from ogive.backends.onnx_model.passes.post_passes import uses_of
 from ogive.backends.onnx_model.serialize.protos import fill_node
+from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
 from ogive.compiler.ir.model import Const, Graph, Node, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown, size
@@ -41,7 +42,7 @@ class Functions:
     names: set[str] = field(default_factory=set)
 
     def call(
-        self, walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]
+        self, walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]
     ) -> tuple[Bound, ...] | None:
         """The call of a block as that of its function; None for one that is handed weights, which is inlined."""
         callee = node.callee
@@ -53,7 +54,7 @@ class Functions:
         local, packs = _local(unknowns, walker.packs(callee, values))
         key = (callee.name, _numbers(local), _ranks(packs), tuple(value is None for value in values))
 
-        def run(inner: Walker, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
+        def run(inner: Lowering, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
             return inner.definition(callee, bound, local, "", supplied)
 
         written = self.written.get(key)
@@ -70,7 +71,7 @@ class Functions:
 
         return self._called(walker, frame, node.outputs, written, values, path, unknowns)
 
-    def turn(self, walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+    def turn(self, walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
         """One iteration of a `repeat` as the call of a function."""
         region = node.regions[0]
         values = [_tensor(walker, x, v.type.elem) for x, v in zip(args, region.inputs, strict=True)]
@@ -79,7 +80,7 @@ class Functions:
         key = (own.name, node.path, id(region), _numbers(local), _ranks(packs), tuple(v is None for v in values))
         depth = len(frame.turns)
 
-        def run(inner: Walker, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
+        def run(inner: Lowering, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
             there = DefinitionFrame(own, Sizes(local, packs), "", {}, turns=("*",) * depth, place="", supplied=supplied)
             return inner.region(there, region, bound)
 
@@ -103,7 +104,7 @@ class Functions:
 
     def _called(
         self,
-        walker: Walker,
+        walker: Lowering,
         frame: DefinitionFrame,
         outputs: Sequence[Value | None],
         written: LoweredFunction,
@@ -131,12 +132,12 @@ class Functions:
 
     def _write(
         self,
-        outer: Walker,
+        outer: Lowering,
         name: str,
         graph: Graph,
         values: Sequence[str | None],
         sizes: Sizes,
-        run: Callable[[Walker, Sequence[Bound], Mapping[str, str]], tuple[Bound, ...]],
+        run: Callable[[Lowering, Sequence[Bound], Mapping[str, str]], tuple[Bound, ...]],
         doc: str,
     ) -> LoweredFunction:
         builder = OnnxBuilder(outer.builder.opset, outer.builder.floating)
@@ -179,7 +180,7 @@ class Functions:
         )
 
 
-def _tensor(walker: Walker, bound: Bound, elem: str) -> str | None:
+def _tensor(walker: Lowering, bound: Bound, elem: str) -> str | None:
     """A literal that is handed over becomes a tensor."""
     if not isinstance(bound, Const):
         return bound

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ogive.backends.onnx_model.autodiff.loops import LoweredLoop, backwards
 from ogive.backends.onnx_model.autodiff.tape import Noted
@@ -13,6 +12,7 @@ from ogive.backends.onnx_model.lower.specialize import real
 from ogive.backends.onnx_model.ops.operands import unsqueezed
 from ogive.backends.onnx_model.ops.values import counted
 from ogive.backends.onnx_model.taps import Taps, steps_seen
+from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
 from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ir.types import TensorType
@@ -21,11 +21,8 @@ from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_results
 from ogive.compiler.sizes import Size, size
 
-if TYPE_CHECKING:
-    from ogive.backends.onnx_model.lower.interpreter import Bound, DefinitionFrame, Walker
 
-
-def lower(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
+def lower(walker: Lowering, frame: DefinitionFrame, node: Node, loop: LoopAttrs) -> Sequence[Bound]:
     """A loop over iterations whose number is known is unrolled; any other becomes a `Scan`."""
     count = loop.count.subs(frame.sizes.unknowns)
     if isinstance(loop, RepeatAttrs) and count.is_number:
@@ -42,7 +39,7 @@ def lower(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs) -
     return [made.get(value.name) for value in node.outputs]
 
 
-def _of_what_is_there(walker: Walker, frame: DefinitionFrame, node: Node) -> Node:
+def _of_what_is_there(walker: Lowering, frame: DefinitionFrame, node: Node) -> Node:
     """A loop without what is absent: what it carries, captures and yields."""
     gone = [at for at, x in enumerate(node.inputs) if walker.read(frame, x) is None]
     node, nothing = without_inputs(node, gone)
@@ -54,7 +51,7 @@ def _has_members(frame: DefinitionFrame, node: Node) -> bool:
     return any(member.path.startswith(f"{node.path}.*") for member in frame.definition.members)
 
 
-def _counted_out(walker: Walker, frame: DefinitionFrame, node: Node, loop: RepeatAttrs, count: int) -> list[Bound]:
+def _counted_out(walker: Lowering, frame: DefinitionFrame, node: Node, loop: RepeatAttrs, count: int) -> list[Bound]:
     parts, made = loop.parts(node.inputs), loop.results(node.outputs)
     carried: Sequence[Bound] = [walker.read(frame, x) for x in parts.carried]
     sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
@@ -79,7 +76,7 @@ def _counted_out(walker: Walker, frame: DefinitionFrame, node: Node, loop: Repea
     return whole
 
 
-def _item(walker: Walker, source: str, index: int) -> str:
+def _item(walker: Lowering, source: str, index: int) -> str:
     """The slice of one iteration, along the first axis."""
     item = walker.builder.node("Gather", source, walker.builder.number(index, "int"), axis=0)
     whole = walker.builder.types[source]
@@ -87,14 +84,14 @@ def _item(walker: Walker, source: str, index: int) -> str:
     return item
 
 
-def _turn(walker: Walker, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+def _turn(walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
     """The results of one iteration."""
     if walker.on_turn is not None and walker.tape is None and not frame.supplied:
         return walker.on_turn(walker, frame, node, args)
     return walker.region(frame, node.regions[0], args)
 
 
-def _stacked(walker: Walker, found: list[str | None]) -> str | None:
+def _stacked(walker: Lowering, found: list[str | None]) -> str | None:
     builder, rows = walker.builder, [row for row in found if row is not None]
     if not rows and found:
         return None
@@ -104,14 +101,14 @@ def _stacked(walker: Walker, found: list[str | None]) -> str | None:
     return y
 
 
-def typed(walker: Walker, name: str, type: TensorType, like: str | None) -> None:
+def typed(walker: Lowering, name: str, type: TensorType, like: str | None) -> None:
     """Note the type of a value, complex where another one is."""
     walker.builder.types[name] = type
     if like is not None and walker.builder.paired(like):
         walker.builder.complex.add(name)
 
 
-def tensor(walker: Walker, bound: Bound, elem: str) -> str:
+def tensor(walker: Lowering, bound: Bound, elem: str) -> str:
     """A value as a tensor, literals too."""
     if isinstance(bound, Const):
         return walker.builder.literal(bound, elem)
@@ -119,7 +116,7 @@ def tensor(walker: Walker, bound: Bound, elem: str) -> str:
     return bound
 
 
-def _scan(walker: Walker, frame: DefinitionFrame, node: Node, loop: LoopAttrs, count: Size) -> tuple[str, ...]:
+def _scan(walker: Lowering, frame: DefinitionFrame, node: Node, loop: LoopAttrs, count: Size) -> tuple[str, ...]:
     """`Scan`: states first, then slices; captures are seen from inside. For `grad` the states before each step stay."""
     builder, region = walker.builder, node.regions[0]
     parts, made, number = loop.parts(node.inputs), loop.results(node.outputs), loop.index
