@@ -173,3 +173,21 @@ block Net[d, depth: nat, p: float, on: bool, widths: list](x: [b, d]) -> [b, d]:
     made = block(d=number(4), depth=number(2), p=np.float32(0.5), on=np.bool_(False), widths=np.array([3, 4]))
     assert made.weights == plain.weights
     assert made.torch_source() == plain.torch_source()
+
+
+def test_weights_that_cannot_be_listed_are_refused_on_every_path(tmp_path: Path) -> None:
+    """Of a billion iterations: at once, not after they were counted out."""
+    body = "    repeat N as h:\n        param w: [3] = zeros\n        x = x + sum(w)\n    return x\n"
+    text = f"block f(x: [b, n]) -> [b, n]:\n{body}\nmodel M = f\n"
+    model = ogive.source(text.replace("N", "10**9")).models["M"]
+    net = ogive.source(text.replace("N", "2")).models["M"].torch()
+    ogive.source(text.replace("N", "2")).models["M"].save_weights(tmp_path / "two.safetensors", net)
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: model.weights, lambda: model.slots, lambda: model.load_weights(tmp_path / "two.safetensors"),
+        lambda: model.unload_weights(net), lambda: model.save_weights(tmp_path / "more.safetensors", net), model.torch,
+        lambda: model.deploy("fold").fresh(), lambda: model.onnx(tmp_path / "m.onnx"),
+    )  # fmt: skip
+    for call in calls:
+        with pytest.raises(ogive.ArchError) as caught:
+            call()
+        assert caught.value.diagnostics[0].code == "E0701"

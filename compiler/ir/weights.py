@@ -57,7 +57,9 @@ def weights(model: Model) -> tuple[WeightInfo, ...]:
 
 def opaque(model: Model) -> tuple[str, ...]:
     """The paths of the modules of the user's (`extern`), iterations filled in: what they hold is not known here."""
-    return tuple(path for path, kind in stored(model) if kind == "opaque")
+    known = {unknown: size(number) for unknown, number in model.bindings}
+    found = [each for each in _stored(model.definition, known) if each[1] == "opaque"]
+    return tuple(state_order((path, kind) for pattern, kind, turns in found for path in _expand(pattern, turns)))
 
 
 def stored(model: Model) -> list[tuple[str, str]]:

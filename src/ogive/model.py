@@ -88,7 +88,8 @@ class Model:
 
     @cached_property
     def _weights(self) -> dict[str, tuple[int, ...] | str]:
-        return {path: OPAQUE if kind == OPAQUE else self.slots[path].shape for path, kind in stored(self.ir)}
+        slots = self.slots  # which refuses what cannot be listed
+        return {path: OPAQUE if kind == OPAQUE else slots[path].shape for path, kind in stored(self.ir)}
 
     @property
     def parameters(self) -> int:
