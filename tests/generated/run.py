@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1", help="the programs are those of SEED/0, SEED/1, ...")
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--show", type=int, default=10, help="how many differences are made small and shown")
+    parser.add_argument("--seconds", type=float, default=1e9, help="no program is begun after so many seconds")
     parser.add_argument("--text", action="store_true", help="print the programs, and compare nothing")
     asked = parser.parse_args()
     seeds = [f"{asked.seed}/{number}" for number in range(asked.first, asked.first + asked.count)]
@@ -32,10 +33,10 @@ def main() -> int:
         for seed in seeds:
             print(f"# {seed}\n{program_text(program(seed))}")
         return 0
-    return run(seeds, asked.show)
+    return run(seeds, asked.show, asked.seconds)
 
 
-def run(seeds: list[str], show: int) -> int:
+def run(seeds: list[str], show: int, seconds: float) -> int:
     """Examine the programs; 1 where one differs or is refused by the checker."""
     import torch
 
@@ -47,6 +48,9 @@ def run(seeds: list[str], show: int) -> int:
     bad: dict[str, list[tuple[str, str]]] = {}
     started = time.monotonic()
     for number, seed in enumerate(seeds):
+        if time.monotonic() - started > seconds:
+            print(f"stopped before {seed}")
+            break
         found = examine(seed)
         kinds[f"unfit: {found.text}" if found.kind == "unfit" else found.kind] += 1
         whole.add(found.coverage)
