@@ -6,9 +6,10 @@ import re
 
 # a pattern of what tells the fault (`Outcome.mark`), and what it is
 KNOWN: tuple[tuple[str, str], ...] = (
-    (r"no tap #; there are", "a tap that nothing reads is lost"),
-    (r"object is not callable|UnboundLocalError|missing # required positional", "a function and a local of one name"),
-    (r"is (float|complex)#, not (float|complex)#|same dtype", "constants take torch's default type"),
+    (
+        r"object is not callable|UnboundLocalError|missing # required positional|free variable",
+        "a function and a local of one name",
+    ),
 )
 
 

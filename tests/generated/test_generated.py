@@ -34,7 +34,6 @@ def test_the_same_programs_each_time() -> None:
     assert _differences(FIXED) == []
 
 
-@pytest.mark.slow  # until the list of known faults is empty
 def test_fresh_programs() -> None:
     seed = secrets.token_hex(4)
     print(f"python -m tests.generated.run --seed {seed} --count {FRESH}")

@@ -55,6 +55,8 @@ VECTOR = {
     "derived": "x = x + grad[Sum](x)",
     "derived loop": "x = x + grad[Steps](x)",
     "block": "x = Inner(x)",
+    "read by nothing": "y = cos(x)\n    z = @(y)\n    u = @(y)",
+    "read by nothing in a loop": "y = cos(x)\n    for i in range(3) as stage:\n        z = @(y)",
     "blocks in a loop": "repeat 2 as stages:\n        x = Inner(x) |> Linear[3, 3]",
 }
 ROWS = {

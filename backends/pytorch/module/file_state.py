@@ -60,6 +60,10 @@ class EmittedFile:
         """Whether a call draws random numbers or changes a state."""
         return node.callee is not None and bool(self.effects.of_definition(node.callee) & ORDERED)
 
+    def shows_call(self, node: Node) -> bool:
+        """Whether a call holds taps."""
+        return node.callee is not None and bool(self.effects.of_definition(node.callee) & Effect.SHOWS)
+
     def draws(self, node: Node) -> bool:
         """Whether an operation draws random numbers."""
         return bool(own_effect(node) & Effect.DRAWS)

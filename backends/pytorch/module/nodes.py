@@ -30,13 +30,29 @@ def write_node(writer: Writer, node: Node) -> None:
     elif node.op in REGIONS:
         REGIONS[node.op](writer, node)
     elif node.op == "call":
-        writer.express(node, lambda args: applied(writer, node, args), acts=writer.file.acts_call(node))
+        _call(writer, node)
     elif node.op in LOWER:
         lower = LOWER[node.op]
         acts = writer.file.draws(node)
         writer.express(node, lambda args: lower(writer, node, args), acts=acts)
     else:
         raise LoweringError(f"`{node.op}` is not supported in torch yet")
+
+
+def _call(writer: Writer, node: Node) -> None:
+    """A call; one whose taps alone are read stands where they are asked for."""
+    scope, acts = writer.scope, writer.file.acts_call(node)
+    seen = not acts and writer.file.shows_call(node) and not any(map(writer.uses, node.outputs))
+    branch = seen and not scope.asked
+    if branch:
+        scope.flush(keep=node.operands)
+        scope.line(f"if {writer.tapping()} is not None:")
+        scope.indent += 4
+        scope.asked = True
+    writer.express(node, lambda args: applied(writer, node, args), acts=acts or seen)
+    if branch:
+        scope.indent -= 4
+        scope.asked = False
 
 
 def _weight(writer: Writer, node: Node, stacked: int) -> None:
