@@ -226,11 +226,19 @@ class _Check:
             yield f"{shown(node)}: {len(types)} inputs, of which it carries {loop.carried} and slices {loop.slice_axes}"
             return
         slices = [have and without(have, axis) for have, axis in zip(parts.sliced, loop.slice_axes, strict=True)]
+        sliced = [(have, axis) for have, axis in zip(parts.sliced, loop.slice_axes, strict=True) if have is not None]
+        yield from self.lengths(node, (*sliced, *((type, loop.yield_axis) for type in made.yielded)), loop.count)
         yield from self.taken(node, region, (*parts.carried, *slices, *parts.captured))
         yield from self.given(node, region, (*made.carried, *(without(type, loop.yield_axis) for type in made.yielded)))
         for before, after in zip(parts.carried, made.carried, strict=True):
             if before is not None and not self.same(before, after):
                 yield f"{shown(node)}: it carries {before} into the loop and {after} out of it"
+
+    def lengths(self, node: Node, whole: Sequence[tuple[TensorType, int]], length: Size) -> Iterator[str]:
+        """Axes that a node runs along against how often it runs."""
+        for type, axis in whole:
+            if not self.facts.equal(type.axes[axis].size, length):
+                yield f"{shown(node)}: axis {axis} of {type} is not of length {length}"
 
     def vectorized(self, node: Node, told: VectorizedAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
         (region,), parts = node.regions, told.parts(types)
@@ -240,9 +248,7 @@ class _Check:
             return
         taken = [(have, axis) for have, axis in zip(parts.sliced, told.in_axes, strict=True) if have is not None]
         made = [(value.type, axis) for value, axis in zip(node.outputs, told.out_axes, strict=True)]
-        for type, axis in (*taken, *made):
-            if not self.facts.equal(type.axes[axis].size, told.size):
-                yield f"{shown(node)}: axis {axis} of {type} is not of length {told.size}"
+        yield from self.lengths(node, (*taken, *made), told.size)
         slices = [have and without(have, axis) for have, axis in zip(parts.sliced, told.in_axes, strict=True)]
         yield from self.taken(node, region, (*slices, *parts.captured))
         yield from self.given(node, region, [without(type, axis) for type, axis in made])

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.attributes import STRUCTURES, Pairs
 from ogive.compiler.ir.model import Definition
+from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.sizes import Condition, Size, Unknown, ge, size
 
 PROGRAM = """
@@ -19,6 +20,15 @@ block hinge(x: [n]) -> [n]:
 
 block slope(x: [n], g: [n]) -> [n]:
     return g * x
+
+block total(x: [b, d]) -> []:
+    return sum(x ** 2)
+
+block wave(x: [b, d]) -> [b, d]:
+    return tanh(x)
+
+block even(x: [b, d], g: [b, d]) -> [b, d]:
+    return g + x
 
 block Own[d](x: [b, d]) -> [b, d]:
     param w: [d] = ones
@@ -41,6 +51,7 @@ block B[d, depth](x: [b, d], rows: [depth, b, d], t: [k, d], m: [b, d]?) -> ([b,
         s = s * r
         yield sums = s + w
     y = over[b, grad[energy]](x) + over[b, custom_grad[hinge, slope]](x)
+    y = y + over[b, hinge](x) + grad[total](x) + custom_grad[wave, even](x)
     z = rows |> each[0, Own[d]] as own
     return x, all + z, sums, y + s
 model M = B[d=4, depth=2]
@@ -71,3 +82,4 @@ def block() -> Definition:
 
 
 BLOCK = block()
+INLINED = inline(BLOCK)  # its regions hold operations, which say nothing of types

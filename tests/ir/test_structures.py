@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir.structures import BLOCK, SAMPLES, N
+from ir.structures import BLOCK, INLINED, SAMPLES, N
 from ogive.compiler.ir.attributes import (
     STRUCTURES,
     UNFINISHED,
@@ -23,12 +23,12 @@ from ogive.compiler.ir.attributes import (
     ScanAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Graph, Node, Value
+from ogive.compiler.ir.model import Definition, Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.mentions import unknowns_of
 from ogive.compiler.ir_tools.verify import faults
-from ogive.compiler.sizes import Unknown, size
+from ogive.compiler.sizes import Size, Unknown, size
 
 ROOT = Path(__file__).parents[2]
 FILES = [path for folder in ("compiler", "backends", "src/ogive", "tests") for path in (ROOT / folder).rglob("*.py")]
@@ -132,9 +132,9 @@ def retyped(graph: Graph, name: str) -> Graph:
     return Graph(tuple(map(value, graph.inputs)), nodes, graph.outputs)
 
 
-def typed_values() -> Iterator[str]:
+def typed_values(block: Definition) -> Iterator[str]:
     """The values whose types a structural operation tells: its results, and what its regions take and give."""
-    for node in BLOCK.graph.walk():
+    for node in block.graph.walk():
         if node.structure is None:
             continue
         yield from (value.name for value in node.outputs)
@@ -143,9 +143,18 @@ def typed_values() -> Iterator[str]:
             yield from (output for output in region.outputs if isinstance(output, str))
 
 
-@pytest.mark.parametrize("name", sorted(set(typed_values())))
-def test_another_type_is_found(name: str) -> None:
-    assert faults(replace(BLOCK, graph=retyped(BLOCK.graph, name)))
+@pytest.mark.parametrize("block", [BLOCK, INLINED], ids=["calls", "inlined"])
+def test_another_type_is_found(block: Definition) -> None:
+    assert not faults(block)
+    names = sorted(set(typed_values(block)))
+    assert [name for name in names if not faults(replace(block, graph=retyped(block.graph, name)))] == []
+
+
+@pytest.mark.parametrize("loop", [node for node in BLOCK.graph.walk() if node.loop is not None], ids=lambda n: n.op)
+def test_what_is_carried_keeps_its_type(loop: Node) -> None:
+    graph = retyped(BLOCK.graph, loop.outputs[0].name)
+    graph = retyped(graph, str(loop.regions[0].outputs[0]))
+    assert any("it carries" in text for text in faults(replace(BLOCK, graph=graph)))
 
 
 STRUCTURAL = {f"{node.op} {at}": node for at, node in enumerate(BLOCK.graph.walk()) if node.structure is not None}
@@ -187,6 +196,16 @@ def test_another_count_is_found(name: str, field: str, step: int) -> None:
     assert node.structure is not None
     told: Any = replace(node.structure, **{field: getattr(node.structure, field) + step})
     assert faults(replace(BLOCK, graph=changed(BLOCK.graph, node, replace(node, structure=told))))
+
+
+@pytest.mark.parametrize(
+    "node", [node for node in BLOCK.graph.walk() if node.op in ("repeat", "scan", "over", "each")], ids=lambda n: n.op
+)
+def test_another_length_is_found(node: Node) -> None:
+    assert node.structure is not None
+    told = node.structure.map_values(lambda value: value + 1 if isinstance(value, Size) else value)
+    found = faults(replace(BLOCK, graph=changed(BLOCK.graph, node, replace(node, structure=told))))
+    assert any("is not of length" in text for text in found)
 
 
 # --- no strings -------------------------------------------------------------------------------------------------------
