@@ -46,3 +46,9 @@ def test_a_loop_whose_count_inputs_tell_may_hold_a_loop() -> None:
 )
 def test_what_cannot_be_drawn_is_refused_at_its_line(start: str) -> None:
     assert errors(f"block F(x: [b, 4]) -> [b, 4]:\n    param w: [4] = {start}\n    return x * w\n") == ["E0404"]
+
+
+def test_a_header_makes_no_weights() -> None:
+    head = "use std.vision (PatchEmbed)\nblock F(x: [b, 1, h, w]) -> [b, 16, 8]\nwhere h % 2 == 0, {} == 16:\n"
+    text = head.format("h // 2 * (PatchEmbed[1, 8, 2])") + "    return x |> PatchEmbed[1, 8, 2]\n"
+    assert errors(text)[0] == "E0411"

@@ -30,7 +30,7 @@ from ogive.grammar.source import Span
 def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: Span, name: str | None = None) -> Any:
     """Make an instance at a site. A block without inputs is applied at once."""
     template = Template(func) if isinstance(func, BlockRef) else func
-    if frame.block is None:
+    if frame.block is None or not frame.alloc.scopes:  # a constant, or a header
         raise frame.fail("E0411", "a block is not allocated here", span)
     path = frame.path_for(node, snake(template.block.name), name, span)
     shared: dict[str, InstanceValue] = {}
