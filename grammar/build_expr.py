@@ -125,8 +125,7 @@ def _conditional(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Conditio
 
 def _stage(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Stage:
     func, label = kids
-    label_span = None if label is None else b.at(label)
-    return s.Stage(span=b.span(start, end), func=func, label=b.optional_text(label), label_span=label_span)
+    return s.Stage(span=b.span(start, end), func=func, label=b.optional_text(label))
 
 
 def _pipe(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Pipe:

@@ -182,7 +182,6 @@ class Stage(Tree):
 
     func: Expr
     label: str | None
-    label_span: Span | None = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def _items(e: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[Any]:
 
 def _larger(e: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
     arguments = st.one_of(e, node(s.Splice, value=e), named(s.Keyword, name=names, value=e))
-    stages = st.builds(lambda func, label: s.Stage(**AT, func=func, label=label, label_span=None), e, labels)
+    stages = st.builds(lambda func, label: s.Stage(**AT, func=func, label=label), e, labels)
     return st.one_of(
         node(s.Unary, op=st.sampled_from(["-", "not"]), operand=e),
         node(s.Binary, op=st.sampled_from("+ - * / // % @ ** and or".split()), left=e, right=e),

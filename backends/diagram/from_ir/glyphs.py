@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ogive.backends.diagram.figure.labels import size_label, value_label
 from ogive.backends.diagram.from_ir.wires import Wires
@@ -16,16 +17,7 @@ LONGEST = 24  # characters of a text that stands in a glyph
 Divides = Iterable[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """`glyph` is one of GLYPHS; `text` stands in it; `above` floats over the tensor (a join has it over its dots)."""
-
-    glyph: str
-    text: str = ""
-    above: str = ""
-
-
-GLYPHS = (
+Glyph = Literal[
     "wires",  # nothing but what the links draw
     "float",  # a function of each element: an arrowed symbol over the tensor
     "join",  # a function of several tensors, element by element: dots, and a symbol over them
@@ -47,7 +39,17 @@ GLYPHS = (
     "phase",
     "copy",
     "drop",
-)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`text` stands in the glyph; `above` floats over the tensor (a join has it over its dots)."""
+
+    glyph: Glyph
+    text: str = ""
+    above: str = ""
+
 
 SYMBOLS = {
     "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "eq": "=", "ne": "≠", "lt": "<", "le": "≤",

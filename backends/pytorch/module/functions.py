@@ -17,7 +17,7 @@ from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.states import changes
 from ogive.backends.pytorch.module.taps import entry
 from ogive.backends.pytorch.module.writer import Writer
-from ogive.compiler.ir.model import Graph, Model, Operand, Weight
+from ogive.compiler.ir.model import Graph, Model, Operand
 from ogive.compiler.ir_tools.entry import conditions_at_entry
 from ogive.compiler.passes.taps.merged import whole_choice
 from ogive.compiler.sizes import Unknown, size
@@ -214,6 +214,3 @@ def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
 def _checks(writer: Writer, model: Model) -> list[str]:
     numbers = {unknown: size(number) for unknown, number in model.bindings}
     return EntryChecks(writer, numbers).write(conditions_at_entry(model))
-
-
-__all__ = ["Weight", "stepped", "write"]

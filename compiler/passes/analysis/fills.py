@@ -11,7 +11,7 @@ from dataclasses import replace
 from ogive.compiler.ir.model import Const, Definition, Graph, Model, Node, Operand
 from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.held import lost, number_of
-from ogive.compiler.passes.infra.driver import map_nodes, optimized
+from ogive.compiler.passes.infra.driver import map_nodes, named_apart, optimized
 from ogive.compiler.sizes import Size
 
 FILLING = frozenset(("select", "full", "pad"))
@@ -23,6 +23,7 @@ def mark_fills(model: Model) -> Model:
     """The model with `fill` at each large number that is only left out."""
     if not any(_large(node) for definition in _all(model.definition) for node in definition.graph.walk()):
         return model
+    model = named_apart(model)  # what is found is kept by the names of definitions
     found = _Fills(model)
 
     def marked(definition: Definition) -> Definition:
@@ -52,13 +53,13 @@ def _large(node: Node) -> bool:
 
 def _all(root: Definition) -> list[Definition]:
     """A definition and all that it uses, users first."""
-    found: dict[str, Definition] = {}
+    found: dict[int, Definition] = {}
 
     def visit(definition: Definition) -> None:
-        if definition.name not in found:
+        if id(definition) not in found:
             for callee in _callees(definition):
                 visit(callee)
-            found[definition.name] = definition
+            found[id(definition)] = definition
 
     visit(root)
     return list(reversed(found.values()))

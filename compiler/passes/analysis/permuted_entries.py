@@ -6,8 +6,7 @@ from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.recipe import AxisPattern, Part, Side, product
 from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index
-from ogive.compiler.sizes import FALSE, Condition, Size, all_of, any_of, ge, lt, size
-from ogive.compiler.sizes.condition import TRUE
+from ogive.compiler.sizes import FALSE, Condition, Size, all_of, ge, lt, size
 
 # an operand, the entry of it, and where it is not that operand which is asked
 Moved = list[tuple[Operand, Index, Condition]]
@@ -116,6 +115,3 @@ def _put_together(side: Side, atoms: dict[str, Size]) -> Index | None:
         else:
             return None
     return tuple(found)
-
-
-__all__ = ["TRUE", "Index", "Moved", "aligned", "any_of", "moved"]

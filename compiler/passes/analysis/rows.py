@@ -12,7 +12,7 @@ from dataclasses import replace
 from ogive.compiler.ir.model import Definition, Model, Node
 from ogive.compiler.passes.analysis.entries import Entries, whole_frame
 from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index
-from ogive.compiler.passes.infra.driver import map_nodes, optimized
+from ogive.compiler.passes.infra.driver import map_nodes, named_apart, optimized
 from ogive.compiler.sizes import FALSE, TRUE, Condition, Facts, Size, Unknown, all_of, compare, ge, le, size
 
 ROWS = frozenset(("softmax", "log_softmax", "logsumexp", "attention"))  # and `reduce` by `logsumexp`
@@ -28,6 +28,7 @@ def mark_rows(model: Model) -> Model:
     """The model with `whole` at each softmax, log-softmax, logsumexp and attention of which it is proved."""
     if not _holds(model.definition, {}):
         return model
+    model = named_apart(model)  # what is found is kept by the names of definitions
     looked = _Rows(model)
     looked.visit(whole_frame(model.definition, looked.sizes))
 
@@ -42,14 +43,14 @@ def mark_rows(model: Model) -> Model:
     return optimized(model, (marked,))
 
 
-def _holds(definition: Definition, known: dict[str, bool]) -> bool:
+def _holds(definition: Definition, known: dict[int, bool]) -> bool:
     """Whether there is a softmax in a definition or below it."""
-    if definition.name not in known:
+    if id(definition) not in known:
         nodes = list(definition.graph.walk())
-        known[definition.name] = any(
+        known[id(definition)] = any(
             takes_rows(node) or (node.callee is not None and _holds(node.callee, known)) for node in nodes
         )
-    return known[definition.name]
+    return known[id(definition)]
 
 
 class _Rows:
@@ -61,7 +62,7 @@ class _Rows:
         self.entries = Entries()
         self.found: dict[tuple[str, str], bool] = {}  # of the softmaxes that were looked at, at all their uses
         self.seen: set[object] = set()
-        self.known: dict[str, bool] = {}
+        self.known: dict[int, bool] = {}
         self.left = VISITS
 
     def visit(self, frame: AnalysisFrame) -> None:

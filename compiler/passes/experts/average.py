@@ -59,15 +59,15 @@ def expert_average(
 def merge_experts(model: Model) -> Passed:
     """Undo `expert_average`: the mean of the experts of each weight, in the plain model under its plain names."""
     notes = []
-    done: dict[str, Definition] = {}
+    done: dict[int, Definition] = {}  # definitions may share names
 
     def rewritten(definition: Definition) -> Definition:
-        if definition.name not in done:
+        if id(definition) not in done:
             plain = plain_of(definition)
-            done[definition.name] = with_callees(definition, rewritten) if plain is None else plain
+            done[id(definition)] = with_callees(definition, rewritten) if plain is None else plain
             if plain is not None:
                 notes.append(Note(True, definition.name, f"became {plain.name}, with the mean of its experts"))
-        return done[definition.name]
+        return done[id(definition)]
 
     result = replace(model, definition=rewritten(model.definition))
     if not notes:
