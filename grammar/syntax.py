@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from ogive.grammar.source import Span
 from ogive.grammar.syntax_expr import (
-    Argument,
     Attribute,
     Binary,
     BlockType,
@@ -38,7 +37,7 @@ from ogive.grammar.syntax_expr import (
 )
 
 __all__ = [
-    "Argument", "Assign", "Assume", "Attribute", "Binary", "Block", "BlockType", "BracketItem", "Brackets", "Call",
+    "Assign", "Assume", "Attribute", "Binary", "Block", "BlockType", "BracketItem", "Brackets", "Call",
     "Carry", "Compare", "Compose", "Comprehension", "Conditional", "Const", "Constant", "Decl", "Edition",
     "Ellipsis_", "Expr", "Extern", "File", "For", "If", "InitStmt", "Input", "KeepStmt", "Keyword", "ListExpr",
     "Model", "Name", "Number", "Output", "ParamStmt", "Pipe", "Recipe", "Repeat", "Require", "Return", "Scan",

@@ -25,7 +25,7 @@ from ogive.compiler.sizes import (
     member,
     size,
 )
-from ogive.compiler.sizes.size import CALLS
+from ogive.compiler.sizes.arithmetic import CALLS
 
 RESERVED = frozenset(("min", "max", "size", "scalar", "recipe", "unknown", "where", "opaque", "float", "axis"))
 OPERATORS = MappingProxyType(

@@ -50,4 +50,4 @@ def has(op: str, trait: Trait) -> bool:
     return op in OPS and trait in OPS[op].traits
 
 
-__all__ = ["FAMILIES", "OPS", "OpSpec", "Trait", "has"]
+__all__ = ["FAMILIES", "OPS", "Trait", "has"]

@@ -1,14 +1,12 @@
 """The algebra of sizes: normal forms, conditions, what is known, and what must still be demanded."""
 
+from ogive.compiler.sizes.arithmetic import Size, added, ceil_div, maximum, minimum, size
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.condition import (
     FALSE,
     TRUE,
     AllOf,
-    AnyOf,
     Condition,
-    Member,
-    Not,
     SizeComparison,
     all_of,
     any_of,
@@ -22,24 +20,19 @@ from ogive.compiler.sizes.condition import (
     member,
     ne,
 )
-from ogive.compiler.sizes.effort import Effort, ExhaustedError, TooComplexError
+from ogive.compiler.sizes.effort import ExhaustedError, TooComplexError
 from ogive.compiler.sizes.facts import Answer, Facts
-from ogive.compiler.sizes.simplify import simplify
-from ogive.compiler.sizes.size import Size, added, ceil_div, maximum, minimum, size
-from ogive.compiler.sizes.solve import Solution, solve, solve_each, values_near
+from ogive.compiler.sizes.simplification import simplify
+from ogive.compiler.sizes.solving import Solution, solve, solve_each, values_near
 
 __all__ = [
     "FALSE",
     "TRUE",
     "AllOf",
     "Answer",
-    "AnyOf",
     "Condition",
-    "Effort",
     "ExhaustedError",
     "Facts",
-    "Member",
-    "Not",
     "Size",
     "SizeComparison",
     "Solution",

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import gcd
 
+from ogive.compiler.sizes.arithmetic import Size, added, size
 from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Range, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Condition, Member, Not, SizeComparison, Truth
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.intervals import Ranges
 from ogive.compiler.sizes.polynomial import common_factor, content, over
-from ogive.compiler.sizes.size import Size, added, size
 from ogive.compiler.sizes.truth import truth_set
 
 NEAR = 64  # ranges up to this length are described number by number

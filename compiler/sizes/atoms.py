@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from ogive.compiler.sizes.size import Size
+    from ogive.compiler.sizes.arithmetic import Size
 
 Range = tuple[int | None, int | None]  # the least and the largest number that it may be, where there is one
 MAX_BITS = 1 << 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ogive.compiler.sizes.arithmetic import Size, added, size
 from ogive.compiler.sizes.assume import residue_form
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
@@ -20,7 +21,6 @@ from ogive.compiler.sizes.condition import (
 from ogive.compiler.sizes.factor import factors, worth_factoring
 from ogive.compiler.sizes.polynomial import common_factor, content
 from ogive.compiler.sizes.show import nested_remainder
-from ogive.compiler.sizes.size import Size, added, size
 from ogive.compiler.sizes.truth import find_extreme
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
+from ogive.compiler.sizes.arithmetic import CACHE, Size, size
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.polynomial import content
-from ogive.compiler.sizes.size import CACHE, Size, size
 
 COMPARE: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
     {

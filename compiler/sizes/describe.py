@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
+from ogive.compiler.sizes.arithmetic import Size, size
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
 from ogive.compiler.sizes.periodic import PeriodicSet, ResidueRange, runs
-from ogive.compiler.sizes.size import Size, size
 
 FEW = 4  # so many exceptions are named one by one
 MANY = 64  # longer starts are not listed

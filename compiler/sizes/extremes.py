@@ -9,7 +9,7 @@ from ogive.compiler.sizes.intervals import lower
 from ogive.compiler.sizes.polynomial import content
 
 if TYPE_CHECKING:
-    from ogive.compiler.sizes.size import Size
+    from ogive.compiler.sizes.arithmetic import Size
 
 
 def needed(kind: type[Extreme], sizes: list[Size]) -> list[Size]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ogive.compiler.sizes.arithmetic import Size, size
 from ogive.compiler.sizes.polynomial import degree
-from ogive.compiler.sizes.size import Size, size
 
 MAX_TERMS = 12
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from ogive.compiler.sizes.arithmetic import Size, size
 from ogive.compiler.sizes.assume import assume
 from ogive.compiler.sizes.atoms import Range, Unknown
 from ogive.compiler.sizes.case import Case
@@ -15,7 +16,6 @@ from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.periodic import PeriodicSet
 from ogive.compiler.sizes.prove import proves, split
 from ogive.compiler.sizes.sample import samples
-from ogive.compiler.sizes.size import Size, size
 from ogive.compiler.sizes.truth import truth_set
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ogive.compiler.sizes.atoms import Atom, Compound, Unknown
 
 if TYPE_CHECKING:
-    from ogive.compiler.sizes.size import Size
+    from ogive.compiler.sizes.arithmetic import Size
 
 
 def number(of: Size, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:

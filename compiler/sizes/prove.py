@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.compiler.sizes.arithmetic import Size, size
 from ogive.compiler.sizes.assume import assume
 from ogive.compiler.sizes.atoms import Extreme
 from ogive.compiler.sizes.case import Case
@@ -21,7 +22,6 @@ from ogive.compiler.sizes.condition import (
     le,
     member,
 )
-from ogive.compiler.sizes.size import Size, size
 from ogive.compiler.sizes.truth import find_extreme, truth_set, with_operand
 
 MAX_CASES = 64

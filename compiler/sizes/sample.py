@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import product
 
+from ogive.compiler.sizes.arithmetic import size
 from ogive.compiler.sizes.atoms import Unknown
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import AllOf, Condition
-from ogive.compiler.sizes.size import size
 
 GRIDS = (200, 4000)  # how many points to look at, first and then
 WIDTHS = (12, 40)  # and how many values of one unknown

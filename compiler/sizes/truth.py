@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import lcm
 
+from ogive.compiler.sizes.arithmetic import Size, rebuild, size
 from ogive.compiler.sizes.atoms import Compound, Extreme, Unknown
 from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import (
@@ -22,7 +23,6 @@ from ogive.compiler.sizes.condition import (
 )
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, ResidueRange, crossing, joined, quasi_line, runs
-from ogive.compiler.sizes.size import Size, rebuild, size
 
 MAX_POINTS = 20_000
 MAX_SPLITS = 64

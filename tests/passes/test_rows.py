@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import ogive
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.passes import lowered
-from ogive.compiler.passes.analysis.rows import takes_rows
+from ogive.compiler.passes.analysis.rows import mark_rows, takes_rows
 
 INDEX = st.recursive(
     st.sampled_from(["row", "arange[k]", "0", "1", "3"]),
@@ -210,3 +210,28 @@ def test_sizes_of_a_model_are_known() -> None:
     for q, k in itertools.product((2, 3), (2, 3)):
         model = ogive.source(f"{text}model M = F[q={q}, k={k}]\n").models["M"]
         assert marked(model.ir) == [q <= k]
+
+
+SAME_NAMES = """
+block S[k: nat](x: [*b, n]) -> [*b, n]:
+    y = x
+    if k == 1:
+        y = softmax[n](select(x > 0, x, -inf))
+    if k == 2:
+        y = softmax[n](tanh(x))
+    return y
+
+block G(x: [b, 4]) -> ([b, 4], [b, 4], [b, 4]):
+    return S[0](x), S[1](x), S[2](x)
+
+model M = G
+"""
+
+
+def test_specializations_of_one_name_are_looked_at_each_by_itself() -> None:
+    """A model as it was elaborated: of three called `S`, only the rows of the last surely have an entry."""
+    model = ogive.source(SAME_NAMES)["M"]
+    assert isinstance(model, ogive.Model)
+    calls = [node.callee for node in mark_rows(model.ir).definition.graph.nodes if node.callee is not None]
+    marks = [[bool(node.attr("whole")) for node in callee.graph.nodes if node.op == "softmax"] for callee in calls]
+    assert marks == [[], [False], [True]]

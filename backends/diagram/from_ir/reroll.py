@@ -16,7 +16,7 @@ from ogive.backends.diagram.from_ir.alike import numbered, numbers, same_block, 
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.sizes import Unknown
-from ogive.compiler.sizes.size import size as size_of
+from ogive.compiler.sizes.arithmetic import size as size_of
 
 LONGEST = 48  # steps of one iteration
 COUNTER = "λ"

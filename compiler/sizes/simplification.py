@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ogive.compiler.sizes.arithmetic import size
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.canonical import canonical
 from ogive.compiler.sizes.condition import FALSE, AllOf, Condition, SizeComparison, all_of, eq
 from ogive.compiler.sizes.describe import describe
 from ogive.compiler.sizes.facts import Facts
-from ogive.compiler.sizes.size import size
 
 
 def simplify(facts: Facts, conditions: Iterable[Condition]) -> list[Condition]:

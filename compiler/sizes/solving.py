@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import lcm
 
+from ogive.compiler.sizes.arithmetic import Size, size
 from ogive.compiler.sizes.atoms import Floor, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Condition, Member, SizeComparison, all_of, eq
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.facts import Answer, Facts
 from ogive.compiler.sizes.periodic import MAX_PERIOD, PeriodicSet, crossing, quasi_line
 from ogive.compiler.sizes.sample import samples
-from ogive.compiler.sizes.simplify import simplify
-from ogive.compiler.sizes.size import Size, size
+from ogive.compiler.sizes.simplification import simplify
 from ogive.compiler.sizes.truth import truth_set
 
 NEAR = 256  # how far to look for legal numbers where there is no exact set
