@@ -49,6 +49,6 @@ def test_what_cannot_be_drawn_is_refused_at_its_line(start: str) -> None:
 
 
 def test_a_header_makes_no_weights() -> None:
-    head = "use std.vision (PatchEmbed)\nblock F(x: [b, 1, h, w]) -> [b, 16, 8]\nwhere h % 2 == 0, {} == 16:\n"
-    text = head.format("h // 2 * (PatchEmbed[1, 8, 2])") + "    return x |> PatchEmbed[1, 8, 2]\n"
-    assert errors(text)[0] == "E0411"
+    head = "use std.vision (PatchEmbed)\nblock F(x: [b, 1, h, w]) -> [b, 16, 8]\n"
+    head += "where h % 2 == 0, h // 2 * (PatchEmbed[1, 8, 2]) == 16:\n"
+    assert errors(f"{head}    return x |> PatchEmbed[1, 8, 2]\nmodel M = F\n") == ["E0407", "E0411"]
