@@ -25,7 +25,7 @@ from onnx_model.harness import session
 # what the program of a role uses itself, so that it means another program with this name
 REFUSED = {
     *((role, "Net", "E0204") for role in ("model", "block", "constant", "function")),
-    *((role, "Net", "E0404") for role in ("size", "part of a size")),
+    *((role, "Net", "E0407") for role in ("size", "part of a size")),
     ("instance", "sum", "E0301"),
     ("value", "sum", "E0405"),
     ("operand of a derivative", "sum", "E0405"),
