@@ -173,7 +173,7 @@ class Walker(Lowering):
         supplied = {path: str(frame.values[name]) for path, name in node.supplied}
         start = f"{node.path}."
         below = {p: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
-        supplied |= {p[len(start) :]: self._turn(frame, node.path, name) for p, name in below.items()}
+        supplied = {p[len(start) :]: self._turn(frame, node.path, name) for p, name in below.items()} | supplied
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
         return self.definition(node.callee, args, unknowns, prefix, supplied)

@@ -177,7 +177,7 @@ class Flattening:
         sizes: dict[Unknown, Size] = {unknown: value.subs(place.sizes) for unknown, value in node.bindings}
         handed = {path: str(names[name]) for path, name in node.supplied}
         path = place.path(node.path) if node.path else place.prefix
-        handed |= below(place.supplied, node.path) if node.path else {}
+        handed = {**(below(place.supplied, node.path) if node.path else {}), **handed}  # its own user has the last word
         shared = self.shared(callee, handed)
         if shared is not None:
             path, handed = shared, {}
@@ -214,7 +214,7 @@ class Flattening:
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
         supplied = [(where, str(names[name])) for where, name in node.supplied]
         if node.callee is not None and node.path:
-            supplied += below(place.supplied, node.path).items()
+            supplied = list({**below(place.supplied, node.path), **dict(supplied)}.items())
         handed = self.handed(node, place)
         asked = inputs[0] if node.op == "given" else None
         known = (asked, None)  # in its first region, what a choice asks for is there

@@ -166,7 +166,8 @@ def _handed_on(node: Node, handed: dict[str, str], names: dict[str, Operand]) ->
         return node
     below = {path.removeprefix(f"{node.path}."): v for path, v in handed.items() if path.startswith(f"{node.path}.")}
     names.update((f"handed {value}", value) for value in below.values())
-    return replace(node, supplied=(*node.supplied, *((path, f"handed {value}") for path, value in below.items())))
+    more = tuple((path, f"handed {value}") for path, value in below.items() if path not in dict(node.supplied))
+    return replace(node, supplied=(*node.supplied, *more))
 
 
 def replace_nodes(graph: Graph, nodes: tuple[Node, ...]) -> Graph:
