@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, plain, singular, snake
+from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, identifier, plain, singular, snake
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir_tools.effects import Effect, own_effect
@@ -99,10 +100,38 @@ def looped(path: str, base: str) -> tuple[list[str], str]:
     return heads, target
 
 
-def unit_of(definition: Definition, names: set[str], *, root: bool = False) -> Unit:
-    """The unit of a definition with those of its loops; takes class names out of `names`."""
+def shadowed(order: Sequence[Definition]) -> dict[str, frozenset[str]]:
+    """For each definition that is called, by name, what variables its callers may have: it is not called like one."""
+    found: dict[str, set[str]] = {}
+    for definition in order:
+        variables = _variables(definition)
+        for callee in {node.callee.name for graph in definition.graphs for node in graph.walk() if node.callee}:
+            found.setdefault(callee, set()).update(variables)
+    return {name: frozenset(variables) for name, variables in found.items()}
+
+
+def _variables(definition: Definition) -> set[str]:
+    nodes = [node for graph in definition.graphs for node in graph.walk()]
+    graphs = (*definition.graphs, *(region for node in nodes for region in node.regions))
+    found = {identifier(value.hint or value.name) for graph in graphs for value in graph.values.values()}
+    found |= {identifier(unknown.name) for unknown in definition.sizes}
+    found |= {identifier(static.name) for static in definition.statics}
+    labels = [part for node in nodes if node.op == "repeat" for part in node.path.split(".")]
+    return found | {identifier(name) for label in labels if label for name in (label, singular(label))}
+
+
+def unit_of(
+    definition: Definition, names: set[str], *, root: bool = False, variables: frozenset[str] = frozenset()
+) -> Unit:
+    """The unit of a definition with those of its loops; takes class names out of `names`.
+
+    A function is not called like one of the `variables` of those that call it.
+    """
     function = definition.stateless and not root
-    name = _claim(snake(definition.name) if function else class_name(definition.name), names)
+    wanted = snake(definition.name) if function else class_name(definition.name)
+    if function and (wanted in variables or re.sub(r"_\d+$", "", wanted) in variables):
+        wanted = f"apply_{wanted}"
+    name = _claim(wanted, names)
     place = places(definition)
     absent = frozenset(maybe(definition).open)
     turns = _turns(name, definition, definition.graph, absent, place, names)

@@ -5,12 +5,7 @@ from __future__ import annotations
 import re
 
 # a pattern of what tells the fault (`Outcome.mark`), and what it is
-KNOWN: tuple[tuple[str, str], ...] = (
-    (
-        r"object is not callable|UnboundLocalError|missing # required positional|free variable",
-        "a function and a local of one name",
-    ),
-)
+KNOWN: tuple[tuple[str, str], ...] = ()
 
 
 def known(mark: str) -> str:

@@ -14,6 +14,7 @@ from ogive.backends.python_text.module_tree import (
     known_at_start,
     output_class,
     seeded,
+    shadowed,
     unit_of,
     unmade,
 )
@@ -89,9 +90,11 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
     )
     file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls", "outside", "saving"))
     order = own_definitions(model)
+    variables = shadowed(order)
     for definition in order:
+        mine = variables.get(definition.name, frozenset())
         root = definition is model.definition
-        file.units[definition.name] = unit_of(definition, file.names, root=root)
+        file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
     sections: list[str] = []
     for definition in order:
