@@ -12,7 +12,7 @@ LONG = "sin(x) + cos(x) * tanh(x) + exp(-x * x) - x / (1 + x * x) + relu(x) * si
 CALLERS = {
     "Layer": "    repeat 2 as layers:\n        x = Layer(x |> Linear[k, k])\n    return x",
     "Part": "    part = x * 2\n    return Part(part) + Part(x) + part",
-    "K": "    return K(x) + expand['k -> b k', b=b](arange[k] * 1.0)",
+    "K": "    return K(x) + expand['k -> b k', b=b](cast[float](arange[k]))",
     "Part_2": "    part = x * 2\n    other = part + sin(x)\n    part = other * part\n    return Part_2(part) + other",
     "X": "    return X(x) + x",
     "B": "    return B(x) * b",
