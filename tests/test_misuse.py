@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 import ogive
+from ogive.cli import cli
 from ogive.refusals import UnknownName, WrongArgument
 
 TEXT = """
@@ -191,3 +193,72 @@ def test_weights_that_cannot_be_listed_are_refused_on_every_path(tmp_path: Path)
         with pytest.raises(ogive.ArchError) as caught:
             call()
         assert caught.value.diagnostics[0].code == "E0701"
+
+
+UNNAMEABLE = ["a\0b", "\ud800x", "x" * 5000]
+OF_PATHS: dict[str, Callable[[str, Path], Any]] = {
+    "load": lambda path, to: ogive.load(path),
+    "load_weights": lambda path, to: MODEL.load_weights(path),
+    "load_weights, map": lambda path, to: MODEL.load_weights(NET, path),
+    "save_weights": lambda path, to: MODEL.save_weights(path, NET),
+    "onnx": lambda path, to: MODEL.onnx(path, NET),
+    "onnx, weights": lambda path, to: MODEL.onnx(to / "m.onnx", path),
+    "diagram": lambda path, to: MODEL.diagram().save(path),
+    "convert": lambda path, to: DEPLOYED.convert(path),
+}
+
+
+@pytest.mark.parametrize("name", OF_PATHS)
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    for path in UNNAMEABLE:
+        with pytest.raises(ogive.ArchError):
+            OF_PATHS[name](path, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+MANY = """
+use std.nn (Linear)
+extern block Mix(x: [b, 4]) -> [b, 4] = "torch.nn:Identity"
+
+block Deep[F: block](x: [b, 4]) -> [b, 4]:
+    repeat 10**9 as h:
+        x = F(x)
+    return x
+model Lin = Deep[Linear[4, 4, ...]]
+model Own = Deep[Mix]
+"""
+
+
+@pytest.mark.parametrize("name", ["Lin", "Own"])
+def test_weights_beyond_counting_are_refused_at_once(name: str, tmp_path: Path) -> None:
+    model = ogive.source(MANY, allow_extern=True).models[name]
+    calls: list[Callable[[], Any]] = [
+        lambda: model.weights, lambda: model.load_weights({}), lambda: model.unload_weights({}),
+        lambda: model.save_weights(tmp_path / "w.safetensors", {}), lambda: model.onnx(tmp_path / "w.onnx", {}),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ogive.ArchError, match="E0701"):
+            call()
+
+
+LARGE = {
+    "an input": "block F(x: [b, 10**20]) -> [b, 10**20]:\n    return 2 * x\n",
+    "an axis": 'block F(x: [b]) -> [b, 10**20]:\n    return expand["b -> b n", n=10**20](x)\n',
+    "a place": "block F(x: [b]) -> [b]:\n    return roll[0, 10**25](x)\n",
+    "a margin": "block F(x: [b]) -> [b + 10**25]:\n    return pad[0, 0, 10**25](x)\n",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_sizes_beyond_those_of_onnx_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ogive.ArchError, match=r"E0802.*which is below 2\*\*63"):
+        ogive.source(LARGE[name] + "model M = F\n").models["M"].onnx(tmp_path / "m.onnx")
+
+
+def test_a_size_of_the_command_line_beyond_those_of_onnx(tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text("block F(x: [b]) -> [b]:\n    return 2 * x\nmodel M = F\n")
+    given = ["build", f"{tmp_path / 'm.arch'}:M", "-o", str(tmp_path / "m.onnx"), "-s", f"b={2**63}"]
+    result = CliRunner().invoke(cli, given)
+    assert result.exit_code == 1
+    assert "E0802" in result.output
+    assert not (tmp_path / "m.onnx").exists()

@@ -110,11 +110,11 @@ def _json(text: str) -> Any:
 
 def _refuse_others(path: Path) -> None:
     """Name the other kinds of checkpoints, which the library would only call damaged."""
-    if path.is_dir():
-        raise unreadable(path, "is a folder", "give one file of safetensors; shards are not read yet")
-    if path.suffix == ".json":
-        raise unreadable(path, "is a list of shards, which are not read yet", "give one file of safetensors")
     try:
+        if path.is_dir():
+            raise unreadable(path, "is a folder", "give one file of safetensors; shards are not read yet")
+        if path.suffix == ".json":
+            raise unreadable(path, "is a list of shards, which are not read yet", "give one file of safetensors")
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:

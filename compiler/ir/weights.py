@@ -62,6 +62,12 @@ def opaque(model: Model) -> tuple[str, ...]:
     return tuple(state_order((path, kind) for pattern, kind, turns in found for path in _expand(pattern, turns)))
 
 
+def opaque_count(model: Model) -> int:
+    """How many modules of the user's there are, without unrolling `repeat`."""
+    known = {unknown: size(number) for unknown, number in model.bindings}
+    return sum(prod(turns) for _, kind, turns in _stored(model.definition, known) if kind == "opaque")
+
+
 def stored(model: Model) -> list[tuple[str, str]]:
     """Path and kind of all that is stored, iterations filled in, in the order of the state dict."""
     known = {unknown: size(number) for unknown, number in model.bindings}

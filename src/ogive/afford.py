@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ogive.compiler.ir.model import Model
-from ogive.compiler.ir.weights import weights
+from ogive.compiler.ir.weights import opaque_count, weights
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.refusals import refuse
@@ -19,8 +19,8 @@ FEWER = "a smaller number of iterations, or smaller sizes"
 
 
 def countable(model: Model) -> None:
-    """Raises E0701 where a model has more weights than can be listed one by one."""
-    count = sum(info.count for info in weights(model))
+    """Raises E0701 where a model has more weights, or modules of the user's, than can be listed one by one."""
+    count = sum(info.count for info in weights(model)) + opaque_count(model)
     if count > TENSORS:
         _refuse(model, f"{model.name} has {count:,} weights, more than the {TENSORS:,} that a module may hold")
 

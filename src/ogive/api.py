@@ -8,7 +8,7 @@ from functools import cached_property
 from os import fspath
 from typing import TYPE_CHECKING, Any, Literal
 
-from ogive.arguments import flag, names, one_of, takes, theme, whole
+from ogive.arguments import flag, names, one_of, path_text, takes, theme, whole
 from ogive.arguments import path as path_of
 from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
@@ -43,7 +43,7 @@ def load(path: AnyPath, *, allow_extern: bool = False) -> Program:
     return source(text, fspath(path), allow_extern=allow_extern)
 
 
-@takes(text=string, path=string, allow_extern=flag)
+@takes(text=string, path=path_text, allow_extern=flag)
 def source(text: str, path: str = "<text>", *, allow_extern: bool = False) -> Program:
     """Check a text; what it imports from files beside it is looked up beside `path`."""
     found = as_read(text, path)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from operator import index
-from os import PathLike
+from os import PathLike, fsencode
 from typing import Any, ParamSpec, TypeVar
 
 from ogive.extras import needs
@@ -79,9 +79,22 @@ def text(value: Any) -> str:
 
 def path(value: Any) -> Any:
     """The path of a file."""
-    if isinstance(value, str | PathLike):
+    if isinstance(value, str | PathLike) and nameable(value):
         return value
     raise Unwanted("the path of a file")
+
+
+def nameable(value: str | PathLike[str]) -> bool:
+    """Whether a file can have such a name: systems know no zero in it, and no half of a character."""
+    try:
+        return b"\0" not in fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
+def path_text(value: Any) -> str:
+    """The path of a file, as a string."""
+    return text(path(value))
 
 
 def whole(low: int) -> Kind:

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ogive.arguments import nameable
 from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.maps import WeightMap, identity, read_map
 from ogive.backends.weights.paths import WeightSlot
@@ -109,15 +110,16 @@ def arrays(
 
 def stored(model: Weighted) -> dict[str, WeightSlot]:
     """All tensors of the state dict, in its order: also those of the user's own modules, as these are made."""
+    own = model.slots  # first: it refuses what is too much to list
     paths = opaque(model.ir)
     if not paths:
-        return dict(model.slots)
+        return dict(own)
     from ogive.backends.weights.foreign import foreign_slots
 
     theirs, found = foreign_slots(paths, model.torch), {}
     for path in model.weights:
-        if path in model.slots:
-            found[path] = model.slots[path]
+        if path in own:
+            found[path] = own[path]
         else:
             found.update((name, slot) for name, slot in theirs.items() if name.startswith(f"{path}."))
     return found
@@ -125,7 +127,10 @@ def stored(model: Weighted) -> dict[str, WeightSlot]:
 
 def _path(weights: object) -> str | None:
     """The file that weights were given as."""
-    return fspath(weights) if isinstance(weights, str | PathLike) else None
+    path = fspath(weights) if isinstance(weights, str | PathLike) else None
+    if path is not None and not nameable(path):
+        raise wrong(f"weights are the path of a file, not {path!r}")
+    return path
 
 
 def state_of(state: object) -> Mapping[str, Any]:
@@ -159,8 +164,9 @@ def map_of(given: AnyPath | WeightMap | None) -> WeightMap:
     """The map of a file, or as it is; without one, that of our own names."""
     if given is None or isinstance(given, WeightMap):
         return identity() if given is None else given
-    if not isinstance(given, str | PathLike):
-        raise wrong(f"a map of weights is the path of a TOML file, not {type(given).__name__}")
+    if not isinstance(given, str | PathLike) or not nameable(given):
+        what = repr(given) if isinstance(given, str) else type(given).__name__
+        raise wrong(f"a map of weights is the path of a TOML file, not {what}")
     with rendered():
         return read_map(Path(fspath(given)))
 

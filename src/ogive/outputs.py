@@ -53,7 +53,7 @@ def write(files: Mapping[OutputFile, bytes], inputs: Iterable[Path] = (), force:
 def check(outputs: Collection[OutputFile], inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Raise `ArchError` that names every output that may not be written, and why."""
     found = []
-    read = [path for path in inputs if path.exists()]
+    read = [path for path in inputs if os.path.exists(path)]  # false too for names that no file can have
     before: list[OutputFile] = []
     for output in outputs:
         same = next((path for path in read if same_file(output.path, path)), None)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ogive.backends.onnx_model.graph.constant_folding import folded, overflows
 from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, OF_NUMPY, ONNX, concrete
-from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld
+from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld, held
 from ogive.backends.onnx_model.graph.nodes import Body, Made
 from ogive.backends.onnx_model.graph.size_arithmetic import computed, scalar
 from ogive.compiler.ir.model import Const, Operand, Scalar
@@ -150,7 +150,7 @@ class OnnxBuilder:
 
     def array(self, value: np.ndarray | Sequence[int]) -> str:
         """A constant; equal ones are one."""
-        array = np.asarray(value) if isinstance(value, np.ndarray) else np.array(value, np.int64)
+        array = np.asarray(value) if isinstance(value, np.ndarray) else np.array([held(n) for n in value], np.int64)
         if array.dtype not in OF_NUMPY:
             raise OnnxError(f"no constant of {array.dtype}")
         key = ("constant", array.dtype.str, array.dtype.name, array.shape, array.tobytes())

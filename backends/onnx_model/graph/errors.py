@@ -19,3 +19,10 @@ class Unheld(OnnxError):
     """A number does not fit the float type of the ONNX model (E0803)."""
 
     code = "E0803"
+
+
+def held(number: int) -> int:
+    """A size or a place, as ONNX holds it. Raises OnnxError where it does not."""
+    if not -(1 << 63) <= number < 1 << 63:
+        raise OnnxError(f"{number} is no size that ONNX can hold, which is below 2**63")
+    return number

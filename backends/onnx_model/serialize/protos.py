@@ -9,6 +9,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto
 
 from ogive.backends.onnx_model.graph.elems import OF_NUMPY, ONNX, concrete
+from ogive.backends.onnx_model.graph.errors import held
 from ogive.backends.onnx_model.graph.nodes import Body, Made
 from ogive.compiler.ir.types import TensorType
 
@@ -67,7 +68,7 @@ def fill_value(proto: ValueInfoProto, name: str, type: TensorType, floating: str
     for axis in type.axes:
         dim = shape.dim.add()
         if axis.size.is_number:
-            dim.dim_value = axis.size.number
+            dim.dim_value = held(axis.size.number)
         else:
             dim.dim_param = str(axis.size).replace(" ", "")
 
