@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import ogive
 from ogive.cli import cli
 from ogive.refusals import UnknownName, WrongArgument
+from ogive.summary import operations
 
 TEXT = """
 use std.nn (Linear, BatchNorm)
@@ -262,3 +263,12 @@ def test_a_size_of_the_command_line_beyond_those_of_onnx(tmp_path: Path) -> None
     assert result.exit_code == 1
     assert "E0802" in result.output
     assert not (tmp_path / "m.onnx").exists()
+
+
+def test_blocks_that_call_twice_are_counted_at_once(tmp_path: Path) -> None:
+    """2**29 calls of one operation."""
+    calls = "".join(f"block B{i + 1}(x: [b]) -> [b]:\n    return B{i}(B{i}(x))\n" for i in range(29))
+    model = ogive.source(f"block B0(x: [b]) -> [b]:\n    return x + 1\n{calls}model M = B29\n").models["M"]
+    assert operations(model.ir) == {"add": 2**29}
+    with pytest.raises(ogive.ArchError, match="E0701"):
+        model.onnx(tmp_path / "m.onnx")

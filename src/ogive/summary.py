@@ -67,10 +67,13 @@ def operations(ir: Model, loops: Collection[str] = LOOPS) -> Counter[str]:
 
     `loops` says which of them count.
     """
-    return _graph(ir.definition.graph, dict(ir.bindings), loops)
+    return _graph(ir.definition.graph, dict(ir.bindings), loops, {})
 
 
-def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str]) -> Counter[str]:
+Counted = dict[tuple[int, frozenset[tuple[Unknown, int]]], Counter[str]]  # bodies of blocks, each at its sizes once
+
+
+def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str], counted: Counted) -> Counter[str]:
     total: Counter[str] = Counter()
     for node in graph.nodes:
         if node.op not in BOOKKEEPING:
@@ -79,9 +82,12 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str]) -
         if node.callee is not None:
             # sizes that the input alone decides stay open: no loop counts by them
             inside = {unknown: size.at(sizes) for unknown, size in node.bindings if size.unknowns <= sizes.keys()}
-            inner += _graph(node.callee.graph, inside, loops)
+            key = id(node.callee.graph), frozenset(inside.items())
+            if key not in counted:
+                counted[key] = _graph(node.callee.graph, inside, loops, counted)
+            inner += counted[key]
         for region in taken(node):
-            inner += _graph(region, sizes, loops)
+            inner += _graph(region, sizes, loops, counted)
         many = runs(node) if node.op in loops else size(1)
         times = many.at(sizes) if many.unknowns <= sizes.keys() else 1
         for op, count in inner.items():
