@@ -180,6 +180,14 @@ def test_weights_of_something_else_stay(first: tuple[str, ...], second: tuple[st
     assert run(*second, "--force").exit_code == 0
 
 
+def test_weights_of_an_earlier_text_stay(desk: Path) -> None:
+    """The message names no other file where it is the same one, as it was before an edit."""
+    (desk / "net.arch").write_text(SOURCE + "\n# edited\n")
+    model = ogive.load("net.arch").models["Small"]
+    with pytest.raises(ArchError, match=r"from an earlier text of net\.arch"):
+        model.save_weights("trained.safetensors", model.torch())
+
+
 def test_a_text_that_was_edited_stays(desk: Path) -> None:
     for out in ("a.py", *(f"a.{format}" for format in FORMATS)):
         args = ("build", "net.arch:Small", "-o", out) if out == "a.py" else ("draw", "net.arch:Small", "-o", out)

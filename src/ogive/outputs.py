@@ -156,6 +156,8 @@ def _differs(found: Mapping[str, str], output: OutputFile) -> str | None:
         mine, theirs = output.stamp.identity[KEY + name], found.get(KEY + name, "")
         if mine != theirs:
             theirs = found.get(f"{KEY}source", "") if name == "digest" else theirs
+            if name == "digest" and theirs == output.stamp.source:
+                return f"holds weights that Ogive wrote from an earlier text of {theirs}"
             shown = f": {theirs}" if name not in ("statics", "passes") and theirs else ""
             return f"holds weights that Ogive wrote {words}{shown}"
     return None

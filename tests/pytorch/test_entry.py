@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -356,3 +357,12 @@ def test_elements_are_those_declared(elem: str) -> None:
                 ValueError, match=f"^{re.escape(f'x: {shown}[n] got (3,): {kind} elements, not {elem}')}$"
             ):
                 CACHE[kind](x)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [(3, "int"), (None, "NoneType"), ([1.0], "list"), (np.zeros((2, 4)), "ndarray")]
+)
+def test_what_is_no_tensor_is_named(what: object, kind: str) -> None:
+    text = "use std.nn (Linear)\n\nblock F(x: [b, 4]) -> [b, 4]:\n    return x |> Linear[4, 4]\n\nmodel M = F\n"
+    with pytest.raises(TypeError, match=rf"x: \[b, 4\] got {kind}, not a tensor"):
+        ogive.source(text).models["M"].torch()(what)

@@ -18,6 +18,8 @@ def expect(
     kinds: tuple[torch.dtype, ...] = FLOATS,
 ) -> None:
     """Refuses an input of other types or sizes: -n are multiples of n, None is any."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{declared} got {type(x).__name__}, not a tensor")
     shape, right = x.shape, x.dtype in kinds
     if right and len(shape) == len(sizes):
         for size, found in zip(sizes, shape):
