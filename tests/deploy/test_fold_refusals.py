@@ -22,9 +22,9 @@ LEFT = [
     (IMAGE, "return x |> BatchNorm |> ConvTranspose[4, 4, 3]", "`conv_transpose` after it"),
     (IMAGE, "return x |> interpolate[scale=2] |> BatchNorm |> relu", "`interpolate` before it and `relu` after it"),
     (IMAGE, "c = Conv[4, 4, 3, pad=1]\nrepeat 2 as h:\n    x = x |> c |> BatchNorm |> relu\nreturn x",
-     "c.weight is shared by the turns"),
+     "c.weight is shared by the iterations"),
     (TOKENS, "c = Linear[6, 6]\nrepeat 2 as h:\n    x = x |> LayerNorm |> c\nreturn x",
-     "c.weight is shared by the turns"),
+     "c.weight is shared by the iterations"),
     (TOKENS, "y = x |> rearrange[\"b n (e d) -> e b n d\", e=3] |> each[0, LayerNorm >> Linear[2, 2]]\n"
      "return y |> rearrange[\"e b n d -> b n (e d)\"]", "`each`"),
     (IMAGE, "return x |> BatchNorm |> Conv[4, 6, 3, pad=1]", "border"),
