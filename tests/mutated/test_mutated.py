@@ -15,10 +15,10 @@ from mutated.mutants import mutant
 
 
 @pytest.mark.parametrize("seed", ["fixed", f"day {time.time() // 86400:.0f}"])
-def test_no_mutant_ends_in_a_traceback_or_takes_too_long(seed: str) -> None:
+def test_no_mutant_ends_in_a_traceback_or_never(seed: str) -> None:
     whole = Found()
     for number in range(120):
-        for mark, text in examine(mutant(f"{seed}/{number}"), whole, build=whole.built < 10):
+        for mark, text in examine(mutant(f"{seed}/{number}"), whole, build=whole.built < 10, slack=20):
             fail(f"{seed}/{number}: {mark}\n{text}")
     assert whole.parsed >= 0.3 * whole.checked
     assert whole.right >= 0.1 * whole.checked
