@@ -79,8 +79,7 @@ def budget(seconds: float) -> Iterator[None]:
 def examine(text: str, whole: Found, *, build: bool = False, slack: float = 1) -> list[tuple[str, str]]:
     """What is wrong with it: a mark that is the same for the same fault, and the text with the traceback.
 
-    With `slack` the budget is so many times larger: in tests it finds what does not end. Seconds are measured by the script,
-    in a process of its own.
+    With `slack` the budget is so many times larger: in tests it finds what does not end. The script measures seconds.
     """
     allowed = slack * (TIMES * rate(False) * len(text) / 1000 + MORE)
     start = time.process_time()
