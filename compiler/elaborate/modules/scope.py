@@ -30,6 +30,12 @@ def _close(name: str) -> list[str]:
     return difflib.get_close_matches(name, stdlib.names(), 1)
 
 
+@lru_cache
+def _library(name: str) -> ParsedFile:
+    """A module of the library, parsed once in a process: its text never changes."""
+    return parse(stdlib.source(name), f"<{name}>")
+
+
 class Library:
     """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
@@ -49,7 +55,8 @@ class Library:
         held = self._modules if name.startswith(stdlib.PREFIX) else self._files
         if name not in held:
             self._loading.append(name)
-            held[name] = build(parse(text, path), self, name=name, path=path)
+            parsed = _library(name) if held is self._modules else parse(text, path)
+            held[name] = build(parsed, self, name=name, path=path)
             held[name].text = text
             self._loading.pop()
         return held[name]
