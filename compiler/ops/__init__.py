@@ -7,6 +7,7 @@ from itertools import chain
 from ogive.compiler.ops import (
     algebra,
     elementwise,
+    fourier,
     index,
     kernels,
     layout,
@@ -30,6 +31,7 @@ FAMILIES: tuple[tuple[OpSpec, ...], ...] = (
     norms.OPS,
     values.OPS,
     random.OPS,
+    fourier.OPS,
     algebra.OPS,
 )
 

@@ -1,4 +1,4 @@
-"""Fourier transforms, complex numbers, linear systems, linear recurrences, and gradients by hand."""
+"""Complex numbers, linear systems, linear recurrences, and gradients by hand."""
 
 from __future__ import annotations
 
@@ -7,59 +7,15 @@ from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
-from ogive.compiler.ops.axes import resolve, resolve_all
+from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.empty import inhabited
-from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
-from ogive.compiler.sizes import Size, size
+from ogive.compiler.ops.spec import Batching, Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
 
 Types = Sequence[Any]  # TensorType, Const or None for each operand
 Statics = Mapping[str, Any]
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 
 SMOOTH = (*FLOATS, "complex")
-NORMS = ("backward", "ortho", "forward")
-
-
-def _fourier(name: str) -> Rule:
-    """The rule of a transform over named axes; `rfft` halves the last of them, `irfft` doubles it."""
-
-    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
-        (x,) = types
-        require_elem(name, x, {"rfft": FLOATS, "irfft": ("complex",)}.get(name, SMOOTH))
-        inhabited(checker, name, types)
-        axes = resolve_all(x, statics["axes"])
-        for index in axes:
-            if x.axes[index].pack is not None:
-                raise ShapeError(f"`{name}` over `{x.axes[index]}`, any number of axes", code="E0303", operand=0)
-        if statics["norm"] not in NORMS:
-            text = f"`norm` is one of {', '.join(NORMS)}, not {statics['norm']}"
-            raise ShapeError(text, code="E0408", static="norm")
-        lengths = _lengths(checker, name, statics.get("sizes"), x, axes)
-        out = list(x.axes)
-        for index, length in zip(axes, lengths, strict=True):
-            out[index] = Axis(length, x.axes[index].label)
-        given = lengths if statics.get("sizes") is not None else None
-        attrs = {"axes": axes, "norm": statics["norm"], **({"sizes": given} if name == "irfft" else {})}
-        return (TensorType("float" if name == "irfft" else "complex", tuple(out)),), attrs
-
-    return rule
-
-
-def _lengths(checker: Checker, name: str, sizes: Any, x: TensorType, axes: tuple[int, ...]) -> tuple[Size, ...]:
-    """The sizes of the transformed axes."""
-    if sizes is not None:
-        wanted = tuple(size(item) for item in (sizes if isinstance(sizes, tuple | list) else (sizes,)))
-        if len(wanted) != len(axes):
-            text = f"`sizes` lists {len(wanted)} numbers for {len(axes)} axes"
-            raise ShapeError(text, code="E0408", static="sizes")
-        return wanted
-    found = [x.axes[index].size for index in axes]
-    if name == "rfft":
-        found[-1] = found[-1] // 2 + 1
-    if name == "irfft":
-        found[-1] = 2 * (found[-1] - 1)
-        checker.positive(found[-1], f"`irfft` makes `{found[-1]}` of `{x.axes[axes[-1]]}`; `sizes` says how many")
-    return tuple(found)
 
 
 def _complex(checker: Checker, statics: Statics, types: Types) -> Result:
@@ -188,34 +144,168 @@ def _op(
     return OpSpec(name, inputs, statics, rule, kind, formula, batching, **facts)
 
 
-AXES = StaticSpec("axes", "axes", (-1,))
-NORM = StaticSpec("norm", "str", "backward")
-LENGTHS = StaticSpec("sizes", "list", None, low=1)
-
 OPS = (
-    _op("fft", "x", _fourier("fft"), "X[k] = Σ_n x[n] e^(-2πi k n / N)", "shift", AXES, NORM, linear=(0,)),
-    _op("ifft", "x", _fourier("ifft"), "x[n] = Σ_k X[k] e^(2πi k n / N) / N", "shift", AXES, NORM, linear=(0,)),
-    _op("rfft", "x", _fourier("rfft"), "fft, the bins 0 ... N//2 of the last axis", "shift", AXES, NORM, linear=(0,)),
-    _op("irfft", "x", _fourier("irfft"), "the real inverse of rfft", "shift", AXES, LENGTHS, NORM, linear=(0,)),
-    _op("complex", "re, im", _complex, "re + i im", "align", kind="elementwise", literals=True),
-    _op("real", "x", _part("real", "float"), "Re x", "align", kind="elementwise", linear=(0,)),
-    _op("imag", "x", _part("imag", "float"), "Im x", "align", kind="elementwise", linear=(0,)),
-    _op("conj", "x", _part("conj", "complex"), "Re x - i Im x", "align", kind="elementwise"),
-    _op("solve", "a, b", _solve, "x with a x = b", "own", linear=(1,), traits=Trait.FINITE),
     _op(
-        "solve_triangular", "a, b", _solve_triangular, "x with a x = b, a triangular", "own",
-        StaticSpec("upper", "bool", False), StaticSpec("unitriangular", "bool", False), linear=(1,),
+        "complex",
+        "re, im",
+        _complex,
+        "re + i im",
+        "align",
+        kind="elementwise",
+        literals=True,
+        told=Told(
+            "Complex numbers from their real and imaginary parts.",
+            "(re: [*b], im: [*b]) -> complex[*b]",
+            "(x: [b, n], y: [b, n]) -> complex[b, n]",
+            "complex(x, y)",
+        ),
+    ),
+    _op(
+        "real",
+        "x",
+        _part("real", "float"),
+        "Re x",
+        "align",
+        kind="elementwise",
+        linear=(0,),
+        told=Told("The real part.", "(x: complex[*b]) -> [*b]", "(x: complex[b, n]) -> [b, n]", "real(x)"),
+    ),
+    _op(
+        "imag",
+        "x",
+        _part("imag", "float"),
+        "Im x",
+        "align",
+        kind="elementwise",
+        linear=(0,),
+        told=Told("The imaginary part.", "(x: complex[*b]) -> [*b]", "(x: complex[b, n]) -> [b, n]", "imag(x)"),
+    ),
+    _op(
+        "conj",
+        "x",
+        _part("conj", "complex"),
+        "Re x - i Im x",
+        "align",
+        kind="elementwise",
+        told=Told(
+            "The complex conjugate.",
+            "(x: complex[*b]) -> complex[*b]",
+            "(x: complex[b, n]) -> complex[b, n]",
+            "conj(x)",
+        ),
+    ),
+    _op(
+        "solve",
+        "a, b",
+        _solve,
+        "x with a x = b",
+        "own",
+        linear=(1,),
         traits=Trait.FINITE,
+        told=Told(
+            "The solution of linear equations a x = b, of one right side or of several columns.",
+            "(a: [*b, n, n], b: [*b, n, k]) -> [*b, n, k]",
+            "(a: [b, n, n], y: [b, n, k]) -> [b, n, k]",
+            "solve(a, y)",
+            "b with one axis less than a is one vector for each matrix",
+        ),
     ),
-    _op("cholesky", "a", _matrix("cholesky", SMOOTH, 2), "the lower triangular l with l lᵀ = a", "each",
-        traits=Trait.FINITE),
-    _op("inverse", "a", _matrix("inverse", SMOOTH, 2, True), "a⁻¹", "each", traits=Trait.FINITE),
-    _op("det", "a", _matrix("det", SMOOTH, 0), "det a", "each"),
     _op(
-        "linear_scan", "a, b, h0?", _linear_scan, "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0", "own",
-        StaticSpec("axis", "axis"),
+        "solve_triangular",
+        "a, b",
+        _solve_triangular,
+        "x with a x = b, a triangular",
+        "own",
+        StaticSpec("upper", "bool", False),
+        StaticSpec("unitriangular", "bool", False),
+        linear=(1,),
+        traits=Trait.FINITE,
+        told=Told(
+            "The solution of a x = b, where a is triangular.",
+            "(a: [*b, n, n], b: [*b, n, k]) -> [*b, n, k]",
+            "(a: [b, n, n], y: [b, n, k]) -> [b, n, k]",
+            "solve_triangular[upper=true](a, y)",
+        ),
     ),
-    _op("stop_gradient", "x", _stop_gradient, "x; no gradient flows", "align", kind="elementwise", linear=(0,),
-        traits=Trait.HANDS_ON | Trait.SAME_POLES),
-    _op("grad_as", "value, surrogate", _grad_as, "value, with the gradient of surrogate", "each", kind="elementwise"),
-)  # fmt: skip
+    _op(
+        "cholesky",
+        "a",
+        _matrix("cholesky", SMOOTH, 2),
+        "the lower triangular l with l lᵀ = a",
+        "each",
+        traits=Trait.FINITE,
+        told=Told(
+            "The lower triangular factor l of a positive definite a, l lᵀ = a.",
+            "(a: [*b, n, n]) -> [*b, n, n]",
+            "(a: [b, n, n]) -> [b, n, n]",
+            "cholesky(a)",
+        ),
+    ),
+    _op(
+        "inverse",
+        "a",
+        _matrix("inverse", SMOOTH, 2, True),
+        "a⁻¹",
+        "each",
+        traits=Trait.FINITE,
+        told=Told(
+            "The inverse of square matrices; `solve` is more exact where it serves.",
+            "(a: [*b, n, n]) -> [*b, n, n]",
+            "(a: [b, n, n]) -> [b, n, n]",
+            "inverse(a)",
+        ),
+    ),
+    _op(
+        "det",
+        "a",
+        _matrix("det", SMOOTH, 0),
+        "det a",
+        "each",
+        told=Told("The determinant of square matrices.", "(a: [*b, n, n]) -> [*b]", "(a: [b, n, n]) -> [b]", "det(a)"),
+    ),
+    _op(
+        "linear_scan",
+        "a, b, h0?",
+        _linear_scan,
+        "h[t] = a[t] h[t-1] + b[t], in parallel; h[-1] = h0, or 0",
+        "own",
+        StaticSpec("axis", "axis"),
+        told=Told(
+            "A linear recurrence along an axis, h[t] = a[t] h[t-1] + b[t], in parallel.",
+            "(a: [*a, n, *c], b: [*a, n, *c], h0: [*a, *c]?) -> [*a, n, *c]",
+            "(a: [b, n, d], x: [b, n, d]) -> [b, n, d]",
+            "linear_scan[n](a, x)",
+            "a and b align from the right",
+        ),
+    ),
+    _op(
+        "stop_gradient",
+        "x",
+        _stop_gradient,
+        "x; no gradient flows",
+        "align",
+        kind="elementwise",
+        linear=(0,),
+        traits=Trait.HANDS_ON | Trait.SAME_POLES,
+        told=Told(
+            "The same numbers, through which no gradient flows.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, d]) -> [b, d]",
+            "stop_gradient(x)",
+        ),
+    ),
+    _op(
+        "grad_as",
+        "value, surrogate",
+        _grad_as,
+        "value, with the gradient of surrogate",
+        "each",
+        kind="elementwise",
+        told=Told(
+            "The numbers of `value` with the gradient of `surrogate` (a straight-through estimator).",
+            "(value: [*b], surrogate: [*b]) -> [*b]",
+            "(x: [b, d]) -> [b, d]",
+            "grad_as(round(x), x)",
+        ),
+    ),
+)

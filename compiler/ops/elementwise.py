@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.ir.model import Const
-from ogive.compiler.ir.types import ELEMENTS, FLOATS, INTS, TensorType
+from ogive.compiler.ir.types import ELEMENTS, INTS, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.held import fits, number_of
-from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
-
-REAL = (*FLOATS, *INTS)
-NUMERIC = (*REAL, "complex")
-SMOOTH = (*FLOATS, "complex")
-
-Types = Sequence[Any]  # TensorType, Const or None for each operand
-Statics = Mapping[str, Any]
-Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
-
-
-def unary(
-    name: str,
-    formula: str,
-    *,
-    elems: Sequence[str] = FLOATS,
-    gives: Callable[[str], str] | None = None,
-    linear: bool = False,
-    traits: Trait = Trait.NONE,
-    **settings: Any,
-) -> OpSpec:
-    """An operation of one tensor with float settings; `gives` maps the element type where it changes."""
-
-    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
-        (x,) = types
-        require_elem(name, x, elems)
-        return (x.with_elem(gives(x.elem)) if gives else x,), {key: statics[key] for key in settings}
-
-    specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
-    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=(0,) if linear else (), traits=traits)
-
-
-def binary(
-    name: str,
-    formula: str,
-    verb: str,
-    *,
-    elems: Sequence[str] = NUMERIC,
-    gives: str | None = None,
-    linear: tuple[int, ...] = (),
-    traits: Trait = Trait.NONE,
-) -> OpSpec:
-    """An operation of two operands, of which one may be a literal; `verb` is what a message says of them."""
-
-    def rule(checker: Checker, statics: Statics, types: Types) -> Result:
-        elem = common_elem(name, types)
-        for operand, type in enumerate(types):
-            require_elem(name, type, elems, operand)
-        return (TensorType(gives or elem, align(checker, types, verb)),), {}
-
-    return OpSpec(name, "a, b", (), rule, "elementwise", formula, "align", linear=linear, traits=traits, literals=True)
-
-
-def _compare(name: str, sign: str, elems: Sequence[str] = REAL) -> OpSpec:
-    return binary(name, f"a {sign} b", "compares {a} with {b}", elems=elems, gives="bool", traits=Trait.FLAT)
+from ogive.compiler.ops.pointwise import (
+    ALIGNS,
+    NUMERIC,
+    REAL,
+    SMOOTH,
+    Result,
+    Statics,
+    Types,
+    binary,
+    compare,
+    two,
+    unary,
+)
+from ogive.compiler.ops.spec import REQUIRED, Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
 
 
 def _whole_quotient(name: str, spec: OpSpec) -> OpSpec:
@@ -165,69 +123,259 @@ def _op(name: str, inputs: str, rule: Rule, formula: str, *statics: StaticSpec, 
 
 
 OPERATORS = (
-    binary("add", "a + b", "adds {b} to {a}"),
-    binary("sub", "a - b", "subtracts {b} from {a}"),
-    binary("mul", "a b", "multiplies {a} by {b}", linear=(0, 1)),
-    _op("div", "a, b", _div, "a / b", linear=(0,), literals=True),
-    _whole_quotient("//", binary("floordiv", "floor(a / b)", "divides {a} by {b}", elems=REAL, traits=Trait.FLAT)),
-    _whole_quotient("%", binary("mod", "a - b floor(a / b)", "divides {a} by {b}", elems=REAL)),
-    _op("pow", "a, b", _pow, "a^b", literals=True),
-    unary("neg", "-x", elems=NUMERIC, linear=True),
-    _compare("eq", "=", ELEMENTS),
-    _compare("ne", "≠", ELEMENTS),
-    _compare("lt", "<"),
-    _compare("le", "≤"),
-    _compare("gt", ">"),
-    _compare("ge", "≥"),
-    binary("minimum", "min(a, b)", "takes the minimum of {a} and {b}", elems=REAL),
-    binary("maximum", "max(a, b)", "takes the maximum of {a} and {b}", elems=REAL),
-    _op("select", "c, a, b", _select, "a where c, else b", literals=True),
-    _op("lerp", "a, b, t", _lerp, "a + t (b - a)", literals=True),
-    binary("logical_and", "a ∧ b", "joins {a} with {b}", elems=("bool",), traits=Trait.FLAT),
-    binary("logical_or", "a ∨ b", "joins {a} with {b}", elems=("bool",), traits=Trait.FLAT),
-    unary("logical_not", "¬x", elems=("bool",), traits=Trait.FLAT),
+    binary("add", "a + b", "adds {b} to {a}", told=two("`a + b`: the sum.", "x + y")),
+    binary("sub", "a - b", "subtracts {b} from {a}", told=two("`a - b`: the difference.", "x - y")),
+    binary(
+        "mul",
+        "a b",
+        "multiplies {a} by {b}",
+        linear=(0, 1),
+        told=two("`a * b`: the product, entry by entry.", "x * y"),
+    ),
+    _op(
+        "div",
+        "a, b",
+        _div,
+        "a / b",
+        linear=(0,),
+        literals=True,
+        told=Told(
+            "`a / b`: the quotient of floats or complex numbers.",
+            "(a: [*b], b: [*b]) -> [*b]",
+            "(x: [b, d], y: [d]) -> [b, d]",
+            "x / y",
+            ALIGNS,
+        ),
+    ),
+    _whole_quotient(
+        "//",
+        binary(
+            "floordiv",
+            "floor(a / b)",
+            "divides {a} by {b}",
+            elems=REAL,
+            traits=Trait.FLAT,
+            told=two("`a // b`: the quotient rounded down.", "x // y"),
+        ),
+    ),
+    _whole_quotient(
+        "%",
+        binary(
+            "mod",
+            "a - b floor(a / b)",
+            "divides {a} by {b}",
+            elems=REAL,
+            told=two("`a % b`: what a division rounded down leaves, with the sign of b.", "x % y"),
+        ),
+    ),
+    _op(
+        "pow",
+        "a, b",
+        _pow,
+        "a^b",
+        literals=True,
+        told=Told(
+            "`a ** b`: a to the power b.", "(a: [*b], b: [*b]) -> [*b]", "(x: [b, d]) -> [b, d]", "x ** 2", ALIGNS
+        ),
+    ),
+    unary("neg", "-x", elems=NUMERIC, linear=True, means="`-x`: the number with the other sign."),
+    compare("eq", "=", ELEMENTS, told=two("`a == b`: whether numbers are equal.", "x == y")),
+    compare("ne", "≠", ELEMENTS, told=two("`a != b`: whether numbers differ.", "x != y")),
+    compare("lt", "<", told=two("`a < b`: whether a is smaller.", "x < y")),
+    compare("le", "≤", told=two("`a <= b`: whether a is smaller or equal.", "x <= y")),
+    compare("gt", ">", told=two("`a > b`: whether a is larger.", "x > y")),
+    compare("ge", "≥", told=two("`a >= b`: whether a is larger or equal.", "x >= y")),
+    binary(
+        "minimum",
+        "min(a, b)",
+        "takes the minimum of {a} and {b}",
+        elems=REAL,
+        told=two("The smaller of two numbers, entry by entry.", "minimum(x, y)"),
+    ),
+    binary(
+        "maximum",
+        "max(a, b)",
+        "takes the maximum of {a} and {b}",
+        elems=REAL,
+        told=two("The larger of two numbers, entry by entry.", "maximum(x, y)"),
+    ),
+    _op(
+        "select",
+        "c, a, b",
+        _select,
+        "a where c, else b",
+        literals=True,
+        told=Told(
+            "a where c holds, else b.",
+            "(c: bool[*b], a: [*b], b: [*b]) -> [*b]",
+            "(x: [b, d]) -> [b, d]",
+            "select(x > 0, x, 0)",
+            "shapes align from the right; a missing axis or a literal 1 broadcasts; a or b may be a number",
+        ),
+    ),
+    _op(
+        "lerp",
+        "a, b, t",
+        _lerp,
+        "a + t (b - a)",
+        literals=True,
+        told=Told(
+            "a + t (b - a): a where t is 0, b where t is 1.",
+            "(a: [*b], b: [*b], t: [*b]) -> [*b]",
+            "(x: [b, d], y: [b, d]) -> [b, d]",
+            "lerp(x, y, 0.1)",
+            "shapes align from the right; a missing axis or a literal 1 broadcasts; operands may be numbers",
+        ),
+    ),
+    binary(
+        "logical_and",
+        "a ∧ b",
+        "joins {a} with {b}",
+        elems=("bool",),
+        traits=Trait.FLAT,
+        told=two("`a and b`: whether both hold.", "a and b"),
+    ),
+    binary(
+        "logical_or",
+        "a ∨ b",
+        "joins {a} with {b}",
+        elems=("bool",),
+        traits=Trait.FLAT,
+        told=two("`a or b`: whether at least one holds.", "a or b"),
+    ),
+    unary("logical_not", "¬x", elems=("bool",), traits=Trait.FLAT, means="`not x`: whether it does not hold."),
 )
 
 FUNCTIONS = (
-    unary("exp", "e^x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
-    unary("expm1", "e^x - 1", traits=Trait.FINITE),
-    unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE),
-    unary("log1p", "ln(1 + x)", traits=Trait.POLE),
-    unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE),
-    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.POLE),
-    unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE),
-    unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE),
-    unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE),
-    unary("asinh", "arsinh x", traits=Trait.FINITE),
-    unary("atanh", "artanh x", traits=Trait.POLE),
-    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt", traits=Trait.FINITE),
-    unary("lgamma", "ln |Γ(x)|", traits=Trait.POLE),
-    unary("digamma", "Γ'(x) / Γ(x)", traits=Trait.POLE),
-    unary("abs", "|x|", elems=NUMERIC, gives=_magnitude, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
-    unary("sign", "x / |x|, 0 at 0", elems=REAL, traits=Trait.FLAT | Trait.FINITE),
-    unary("floor", "⌊x⌋", elems=REAL, traits=Trait.FLAT),
-    unary("round", "the nearest integer, halves to the even one", elems=REAL, traits=Trait.FLAT),
-    unary("isfinite", "|x| < ∞", elems=NUMERIC, gives=lambda elem: "bool", traits=Trait.FLAT | Trait.FINITE),
-    _op("clamp", "x", _clamp, "min(max(x, lo), hi)", StaticSpec("lo", "float"), StaticSpec("hi", "float")),
-    _op("cast", "x", _cast, "x in another element type", StaticSpec("type", "elem", REQUIRED)),
+    unary(
+        "exp",
+        "e^x",
+        elems=SMOOTH,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="The exponential.",
+    ),
+    unary("expm1", "e^x - 1", traits=Trait.FINITE, means="e^x - 1, exact near 0."),
+    unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE, means="The natural logarithm."),
+    unary("log1p", "ln(1 + x)", traits=Trait.POLE, means="ln(1 + x), exact near 0."),
+    unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE, means="The square root."),
+    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.POLE, means="1 / √x."),
+    unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE, means="The sine."),
+    unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE, means="The cosine."),
+    unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE, means="The hyperbolic tangent."),
+    unary("asinh", "arsinh x", traits=Trait.FINITE, means="The inverse of the hyperbolic sine."),
+    unary("atanh", "artanh x", traits=Trait.POLE, means="The inverse of the hyperbolic tangent."),
+    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt", traits=Trait.FINITE, means="The error function."),
+    unary("lgamma", "ln |Γ(x)|", traits=Trait.POLE, means="The logarithm of the gamma function."),
+    unary("digamma", "Γ'(x) / Γ(x)", traits=Trait.POLE, means="The derivative of lgamma."),
+    unary(
+        "abs",
+        "|x|",
+        elems=NUMERIC,
+        gives=_magnitude,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="The absolute value; of a complex number its length.",
+    ),
+    unary(
+        "sign",
+        "x / |x|, 0 at 0",
+        elems=REAL,
+        traits=Trait.FLAT | Trait.FINITE,
+        means="-1, 0 or 1, as x is below 0, 0 or above.",
+    ),
+    unary("floor", "⌊x⌋", elems=REAL, traits=Trait.FLAT, means="The next integer at or below x."),
+    unary(
+        "round",
+        "the nearest integer, halves to the even one",
+        elems=REAL,
+        traits=Trait.FLAT,
+        means="The nearest integer; halves go to the even one.",
+    ),
+    unary(
+        "isfinite",
+        "|x| < ∞",
+        elems=NUMERIC,
+        gives=lambda elem: "bool",
+        traits=Trait.FLAT | Trait.FINITE,
+        means="Whether x is neither infinite nor NaN.",
+    ),
+    _op(
+        "clamp",
+        "x",
+        _clamp,
+        "min(max(x, lo), hi)",
+        StaticSpec("lo", "float"),
+        StaticSpec("hi", "float"),
+        told=Told(
+            "The nearest number between lo and hi.", "(x: [*b]) -> [*b]", "(x: [b, d]) -> [b, d]", "clamp[-1, 1](x)"
+        ),
+    ),
+    _op(
+        "cast",
+        "x",
+        _cast,
+        "x in another element type",
+        StaticSpec("type", "elem", REQUIRED),
+        told=Told(
+            "The numbers in another element type; to an integer it cuts off towards zero.",
+            "(x: [*b]) -> type[*b]",
+            "(i: int[b, d]) -> [b, d]",
+            "cast[float](i)",
+        ),
+    ),
 )
 
 ACTIVATIONS = (
-    unary("relu", "max(x, 0)", elems=REAL, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
-    unary("gelu", "x Φ(x)", traits=Trait.FINITE),
-    unary("gelu_tanh", "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2", traits=Trait.FINITE),
-    unary("silu", "x σ(x)", traits=Trait.FINITE),
-    unary("sigmoid", "σ(x) = 1 / (1 + e^(-x))", traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
     unary(
-        "softplus", "ln(1 + e^(beta x)) / beta", beta=1.0, traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE
+        "relu",
+        "max(x, 0)",
+        elems=REAL,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="x where it is above 0, else 0.",
     ),
-    unary("elu", "x where x > 0, else alpha (e^x - 1)", alpha=1.0, traits=Trait.FINITE),
-    unary("leaky_relu", "x where x > 0, else slope x", slope=0.01),
-    unary("hardswish", "x relu6(x + 3) / 6", traits=Trait.FINITE),
-    unary("hardsigmoid", "relu6(x + 3) / 6", traits=Trait.FINITE),
-    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0, traits=Trait.FINITE),
-    unary("mish", "x tanh(ln(1 + e^x))", traits=Trait.FINITE),
-    unary("relu6", "min(max(x, 0), 6)", traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE),
+    unary(
+        "gelu",
+        "x Φ(x)",
+        traits=Trait.FINITE,
+        means="The Gaussian error linear unit; `gelu_tanh` approximates it. Hendrycks, Gimpel 2016, arXiv:1606.08415.",
+    ),
+    unary(
+        "gelu_tanh",
+        "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2",
+        traits=Trait.FINITE,
+        means="gelu approximated by tanh, as GPT-2 computes it. Hendrycks, Gimpel 2016, arXiv:1606.08415.",
+    ),
+    unary("silu", "x σ(x)", traits=Trait.FINITE, means="x times its sigmoid (swish)."),
+    unary(
+        "sigmoid",
+        "σ(x) = 1 / (1 + e^(-x))",
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="The logistic function, between 0 and 1.",
+    ),
+    unary(
+        "softplus",
+        "ln(1 + e^(beta x)) / beta",
+        beta=1.0,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="A smooth relu, the sharper the larger beta.",
+    ),
+    unary(
+        "elu",
+        "x where x > 0, else alpha (e^x - 1)",
+        alpha=1.0,
+        traits=Trait.FINITE,
+        means="x where it is above 0, else alpha (e^x - 1).",
+    ),
+    unary("leaky_relu", "x where x > 0, else slope x", slope=0.01, means="x where it is above 0, else slope x."),
+    unary("hardswish", "x relu6(x + 3) / 6", traits=Trait.FINITE, means="silu of straight lines."),
+    unary("hardsigmoid", "relu6(x + 3) / 6", traits=Trait.FINITE, means="A sigmoid of straight lines."),
+    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0, traits=Trait.FINITE, means="x cut off at lo and hi."),
+    unary("mish", "x tanh(ln(1 + e^x))", traits=Trait.FINITE, means="x times tanh of its softplus."),
+    unary(
+        "relu6",
+        "min(max(x, 0), 6)",
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="x cut off at 0 and 6.",
+    ),
 )
 
 OPS = (*OPERATORS, *FUNCTIONS, *ACTIVATIONS)

@@ -10,7 +10,7 @@ from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.empty import some
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import ge, le, size
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
@@ -149,10 +149,69 @@ DESCENDING = StaticSpec("descending", "bool", False)
 DIAGONAL = StaticSpec("diagonal", "int", 0)
 
 OPS = (
-    OpSpec("take", "x, i", (AXIS,), take, "index", "y[i] = x[index[i]]", "own", linear=(0,)),
-    OpSpec("gather", "x, i", (AXIS,), gather, "index", "y[i, j] = x[index[i, j], j]", "shift", linear=(0,)),
-    OpSpec("put", "x, y, at?", (AXIS, StaticSpec("start", "int", 0)), put, "index", "x[start + i] ← y[i]", "own"),
-    OpSpec("scatter_add", "x, i, src", (AXIS,), scatter_add, "index", "x[index[i]] += src[i]", "own"),
+    OpSpec(
+        "take",
+        "x, i",
+        (AXIS,),
+        take,
+        "index",
+        "y[i] = x[index[i]]",
+        "own",
+        linear=(0,),
+        told=Told(
+            "Entries of one axis by their numbers; the axis gives way to the axes of the index.",
+            "(x: [*a, n, *c], i: int[*i]) -> [*a, *i, *c]",
+            "(table: [v, d], ids: int[b, n]) -> [b, n, d]",
+            "take[0](table, ids)",
+        ),
+    ),
+    OpSpec(
+        "gather",
+        "x, i",
+        (AXIS,),
+        gather,
+        "index",
+        "y[i, j] = x[index[i, j], j]",
+        "shift",
+        linear=(0,),
+        told=Told(
+            "Entries along one axis, by an index that has all axes of x.",
+            "(x: [*a, n, *c], i: int[*a, m, *c]) -> [*a, m, *c]",
+            "(x: [b, n], i: int[b, m]) -> [b, m]",
+            "gather[1](x, i)",
+        ),
+    ),
+    OpSpec(
+        "put",
+        "x, y, at?",
+        (AXIS, StaticSpec("start", "int", 0)),
+        put,
+        "index",
+        "x[start + i] ← y[i]",
+        "own",
+        told=Told(
+            "Writes y over the entries start, start + 1, ... of an axis; `at` moves the start when the model runs.",
+            "(x: [*a, n, *c], y: [*a, m, *c], at: int[]?) -> [*a, n, *c]",
+            "(x: [b, 8, d], y: [b, 2, d]) -> [b, 8, d]",
+            "put[1, start=3](x, y)",
+            "start + m <= n",
+        ),
+    ),
+    OpSpec(
+        "scatter_add",
+        "x, i, src",
+        (AXIS,),
+        scatter_add,
+        "index",
+        "x[index[i]] += src[i]",
+        "own",
+        told=Told(
+            "Adds the entries of src to those of x that the index names; an index of one axis serves all others.",
+            "(x: [*a, n, *c], i: int[*a, m, *c], src: [*a, m, *c]) -> [*a, n, *c]",
+            "(x: [n, d], i: int[m], src: [m, d]) -> [n, d]",
+            "scatter_add[0](x, i, src)",
+        ),
+    ),
     OpSpec(
         "one_hot",
         "i",
@@ -162,8 +221,30 @@ OPS = (
         "y[i, j] = (j = index[i])",
         "each",
         traits=Trait.FLAT | Trait.FINITE,
+        told=Told(
+            "A row with 1 at the place that the index names and 0 elsewhere; all 0 where it names none.",
+            "(i: int[*b]) -> int[*b, n]",
+            "(i: int[b]) -> [b, 10]",
+            "cast[float](one_hot[10](i))",
+        ),
     ),
-    OpSpec("topk", "x", (AXIS, StaticSpec("k", "size")), topk, "index", "the k largest of x", "shift", outputs=2),
+    OpSpec(
+        "topk",
+        "x",
+        (AXIS, StaticSpec("k", "size")),
+        topk,
+        "index",
+        "the k largest of x",
+        "shift",
+        outputs=2,
+        told=Told(
+            "The k largest entries along an axis, the largest first, and their places.",
+            "(x: [*a, n, *c]) -> (values: [*a, k, *c], places: int[*a, k, *c])",
+            "(x: [b, n]) -> (values: [b, 2], places: int[b, 2])\nwhere n >= 2",
+            "topk[n, 2](x)",
+            "k <= n",
+        ),
+    ),
     OpSpec(
         "sort",
         "x",
@@ -173,6 +254,12 @@ OPS = (
         "y = x in order",
         "shift",
         traits=Trait.HANDS_ON,
+        told=Told(
+            "The entries along an axis in rising order, or falling.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "sort[n, descending=true](x)",
+        ),
     ),
     OpSpec(
         "argsort",
@@ -183,6 +270,12 @@ OPS = (
         "x[y] = x in order",
         "shift",
         traits=Trait.FLAT,
+        told=Told(
+            "The places of the entries along an axis in rising order, or falling.",
+            "(x: [*b]) -> int[*b]",
+            "(x: [b, n]) -> int[b, n]",
+            "argsort[n](x)",
+        ),
     ),
     OpSpec(
         "argmax",
@@ -193,8 +286,29 @@ OPS = (
         "x[y] = max x",
         "shift",
         traits=Trait.FLAT | Trait.LOWEST_OUT,
+        told=Told(
+            "The place of the largest entry along an axis, the first of equals.",
+            "(x: [*a, n, *c]) -> int[*a, *c]",
+            "(x: [b, n]) -> int[b]",
+            "argmax[n](x)",
+        ),
     ),
-    OpSpec("cumsum", "x", (AXIS,), along("cumsum", ADDED), "index", "y[i] = Σ_{j ≤ i} x[j]", "shift", linear=(0,)),
+    OpSpec(
+        "cumsum",
+        "x",
+        (AXIS,),
+        along("cumsum", ADDED),
+        "index",
+        "y[i] = Σ_{j ≤ i} x[j]",
+        "shift",
+        linear=(0,),
+        told=Told(
+            "Sums along an axis, from its start up to each entry.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "cumsum[n](x)",
+        ),
+    ),
     OpSpec(
         "tril",
         "x",
@@ -205,6 +319,12 @@ OPS = (
         "each",
         linear=(0,),
         traits=Trait.HANDS_ON,
+        told=Told(
+            "Keeps the entries of matrices on and below a diagonal, and puts 0 above it.",
+            "(x: [*b, m, n]) -> [*b, m, n]",
+            "(x: [b, n, n]) -> [b, n, n]",
+            "tril(x)",
+        ),
     ),
     OpSpec(
         "triu",
@@ -216,5 +336,11 @@ OPS = (
         "each",
         linear=(0,),
         traits=Trait.HANDS_ON,
+        told=Told(
+            "Keeps the entries of matrices on and above a diagonal, and puts 0 below it.",
+            "(x: [*b, m, n]) -> [*b, m, n]",
+            "(x: [b, n, n]) -> [b, n, n]",
+            "triu[diagonal=1](x)",
+        ),
     ),
 )

@@ -12,7 +12,7 @@ from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.empty import inhabited, some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import Size, divides, eq, le, lt, maximum, size
 
 Types = Sequence[TensorType | None]
@@ -236,31 +236,113 @@ DILATION = StaticSpec("dilation", "per_axis", 1, low=1)
 GROUPS = StaticSpec("groups", "size", 1)
 
 OPS = (
-    OpSpec("softmax", "x", (AXIS,), _along_axis("softmax"), "kernel", "e^x / Σ e^x along the axis", "shift",
-        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE | Trait.LOWEST_OUT),
-    OpSpec("log_softmax", "x", (AXIS,), _along_axis("log_softmax"), "kernel", "x - ln Σ e^x along the axis", "shift",
-        traits=Trait.SAME_POLES | Trait.LOWEST_OUT),
     OpSpec(
-        "attention", "q, k, v, mask?", (StaticSpec("causal", "bool", False), StaticSpec("scale", "float", None)),
-        _attention, "kernel", "softmax(scale q kᵀ + mask) v; scale is 1 / √d unless given", "own", linear=(2,),
-        traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "conv", "x, w, b?", (STRIDE, PAD, DILATION, GROUPS, StaticSpec("pad_mode", "str", "zeros")), _conv, "kernel",
-        "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]", "own", linear=(0, 1),
-        traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "conv_transpose", "x, w, b?", (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0, low=0), DILATION, GROUPS),
-        _conv_transpose, "kernel", "the transpose of the convolution with w, plus b", "own", linear=(0, 1),
-        traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "interpolate", "x",
-        (
-            StaticSpec("scale", "any", None), StaticSpec("size", "per_axis", None, low=1),
-            StaticSpec("mode", "str", "nearest"), StaticSpec("align_corners", "bool", False),
+        "softmax",
+        "x",
+        (AXIS,),
+        _along_axis("softmax"),
+        "kernel",
+        "e^x / Σ e^x along the axis",
+        "shift",
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE | Trait.LOWEST_OUT,
+        told=Told(
+            "Numbers above 0 along an axis that sum to 1.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "softmax[n](x)",
         ),
-        _interpolate, "kernel", "x resampled over its spatial axes", "fold", linear=(0,), traits=Trait.FINITE,
     ),
-)  # fmt: skip
+    OpSpec(
+        "log_softmax",
+        "x",
+        (AXIS,),
+        _along_axis("log_softmax"),
+        "kernel",
+        "x - ln Σ e^x along the axis",
+        "shift",
+        traits=Trait.SAME_POLES | Trait.LOWEST_OUT,
+        told=Told(
+            "The logarithm of softmax, computed at once.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "log_softmax[n](x)",
+        ),
+    ),
+    OpSpec(
+        "attention",
+        "q, k, v, mask?",
+        (StaticSpec("causal", "bool", False), StaticSpec("scale", "float", None)),
+        _attention,
+        "kernel",
+        "softmax(scale q kᵀ + mask) v; scale is 1 / √d unless given",
+        "own",
+        linear=(2,),
+        traits=Trait.FINITE,
+        told=Told(
+            "Scaled dot-product attention; a bool mask is true where a query may look, a float one is added.",
+            "(q: [*b, n, d], k: [*b, m, d], v: [*b, m, e], mask: bool[*b, n, m]?) -> [*b, n, e]",
+            "(q: [b, h, n, d], k: [b, h, n, d], v: [b, h, n, d]) -> [b, h, n, d]",
+            "attention[causal=true](q, k, v)",
+            "the axes before the last two align from the right",
+        ),
+    ),
+    OpSpec(
+        "conv",
+        "x, w, b?",
+        (STRIDE, PAD, DILATION, GROUPS, StaticSpec("pad_mode", "str", "zeros")),
+        _conv,
+        "kernel",
+        "y[o, p] = Σ_{i, k} w[o, i, k] x[i, stride p + dilation k - pad] + b[o]",
+        "own",
+        linear=(0, 1),
+        traits=Trait.FINITE,
+        told=Told(
+            "A convolution over any number of axes, by a weight that is given. `std.vision.Conv` is the layer.",
+            "(x: [b, c, *n], w: [o, c // groups, *k], b: [o]?) -> [b, o, *m]",
+            "(x: [b, 3, h, w], k: [8, 3, 3, 3]) -> [b, 8, h, w]",
+            "conv[pad=1](x, k)",
+            'm = (n + 2*pad - dilation*(k - 1) - 1) // stride + 1 for each axis; pad="same" keeps n',
+        ),
+    ),
+    OpSpec(
+        "conv_transpose",
+        "x, w, b?",
+        (STRIDE, PAD, StaticSpec("out_pad", "per_axis", 0, low=0), DILATION, GROUPS),
+        _conv_transpose,
+        "kernel",
+        "the transpose of the convolution with w, plus b",
+        "own",
+        linear=(0, 1),
+        traits=Trait.FINITE,
+        told=Told(
+            "The transpose of a convolution, which makes axes longer. `std.vision.ConvTranspose` is the layer.",
+            "(x: [b, c, *n], w: [c, o // groups, *k], b: [o]?) -> [b, o, *m]",
+            "(x: [b, 8, n], k: [8, 3, 2]) -> [b, 3, 2*n]",
+            "conv_transpose[stride=2](x, k)",
+            "m = (n - 1)*stride - 2*pad + dilation*(k - 1) + out_pad + 1 for each axis",
+        ),
+    ),
+    OpSpec(
+        "interpolate",
+        "x",
+        (
+            StaticSpec("scale", "any", None),
+            StaticSpec("size", "per_axis", None, low=1),
+            StaticSpec("mode", "str", "nearest"),
+            StaticSpec("align_corners", "bool", False),
+        ),
+        _interpolate,
+        "kernel",
+        "x resampled over its spatial axes",
+        "fold",
+        linear=(0,),
+        traits=Trait.FINITE,
+        told=Told(
+            "Resamples the spatial axes by a `scale` or to a `size`.",
+            "(x: [b, c, *n]) -> [b, c, *m]",
+            "(x: [b, c, h, w]) -> [b, c, 2*h, 2*w]",
+            'interpolate[scale=2, mode="bilinear"](x)',
+            f"m = floor(scale*n), or `size`; `mode` is one of {', '.join(RESAMPLINGS)}",
+        ),
+    ),
+)

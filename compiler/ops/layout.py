@@ -13,7 +13,7 @@ from ogive.compiler.ops.empty import inhabited
 from ogive.compiler.ops.patterns import Solved, misfit, solve
 from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
-from ogive.compiler.ops.spec import Checker, OpSpec, Pattern, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, Pattern, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import le, lt, size
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
@@ -233,9 +233,30 @@ OPS = (
         linear=(0,),
         outputs=0,
         traits=Trait.KEEPS_SIGN | Trait.HANDS_ON,
+        told=Told(
+            "Reorders, joins and cuts axes; every axis of the left is on the right.",
+            "(*xs: [*a]) -> [*y], as the right of the pattern says",
+            "(x: [b, n, 8*e]) -> [b, 8, n, e]",
+            'rearrange["b n (h e) -> b h n e", h=8](x)',
+            "a product in parentheses is cut or joined; what it is cut by must divide it",
+        ),
     ),
     OpSpec(
-        "expand", "x", (PATTERN,), expand, "layout", "y[i, j] = x[i]", "pattern", linear=(0,), traits=Trait.HANDS_ON
+        "expand",
+        "x",
+        (PATTERN,),
+        expand,
+        "layout",
+        "y[i, j] = x[i]",
+        "pattern",
+        linear=(0,),
+        traits=Trait.HANDS_ON,
+        told=Told(
+            "Repeats a tensor along new axes, those that only the right of the pattern has.",
+            "(x: [*a]) -> [*y], as the right of the pattern says",
+            "(x: [b, d]) -> [b, 4, d]",
+            'expand["b d -> b r d", r=4](x)',
+        ),
     ),
     OpSpec(
         "split",
@@ -248,10 +269,60 @@ OPS = (
         linear=(0,),
         outputs=-1,
         traits=Trait.HANDS_ON,
+        told=Told(
+            "Unpacks the first axis on the right of the pattern: one result for each entry.",
+            "(x: [*a]) -> (y_0: [*y], y_1: [*y], ...)",
+            "(x: [b, 2*d]) -> (u: [b, d], v: [b, d])",
+            'split["b (t d) -> t b d", t=2](x)',
+            "the size of the unpacked axis is a number, and divides what it is cut from",
+        ),
     ),
-    OpSpec("concat", "*xs", (AXIS,), concat, "layout", "y = [a | b]", "shift", traits=Trait.HANDS_ON),
-    OpSpec("stack", "*xs", (AXIS,), stack, "layout", "y[t, i] = x_t[i]", "shift", traits=Trait.HANDS_ON),
-    OpSpec("flip", "x", (AXIS,), flip, "layout", "y[i] = x[n - 1 - i]", "shift", linear=(0,), traits=Trait.HANDS_ON),
+    OpSpec(
+        "concat",
+        "*xs",
+        (AXIS,),
+        concat,
+        "layout",
+        "y = [a | b]",
+        "shift",
+        traits=Trait.HANDS_ON,
+        told=Told(
+            "Joins tensors end to end along one axis.",
+            "(*xs: [*a, n_i, *c]) -> [*a, n, *c]",
+            "(x: [b, n], y: [b, m]) -> [b, n + m]",
+            "concat[1](x, y)",
+            "n is the sum of the n_i; all other axes are equal",
+        ),
+    ),
+    OpSpec(
+        "stack",
+        "*xs",
+        (AXIS,),
+        stack,
+        "layout",
+        "y[t, i] = x_t[i]",
+        "shift",
+        traits=Trait.HANDS_ON,
+        told=Told(
+            "Puts tensors of one shape beside each other, along a new axis.",
+            "(*xs: [*a, *c]) -> [*a, k, *c]",
+            "(x: [b, d], y: [b, d]) -> [b, 2, d]",
+            "stack[1](x, y)",
+            "k is the number of tensors; the position counts among the axes of the result",
+        ),
+    ),
+    OpSpec(
+        "flip",
+        "x",
+        (AXIS,),
+        flip,
+        "layout",
+        "y[i] = x[n - 1 - i]",
+        "shift",
+        linear=(0,),
+        traits=Trait.HANDS_ON,
+        told=Told("Reverses an axis.", "(x: [*b]) -> [*b]", "(x: [b, n]) -> [b, n]", "flip[n](x)"),
+    ),
     OpSpec(
         "roll",
         "x",
@@ -262,6 +333,12 @@ OPS = (
         "shift",
         linear=(0,),
         traits=Trait.HANDS_ON,
+        told=Told(
+            "Moves the entries of an axis by `by` places; those that leave it come in at the other end.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "roll[n, 1](x)",
+        ),
     ),
     OpSpec(
         "pad",
@@ -279,6 +356,13 @@ OPS = (
         "shift",
         linear=(0,),
         traits=Trait.HANDS_ON,
+        told=Told(
+            "Adds `before` and `after` entries to an axis; `mode` is constant, reflect, replicate or circular.",
+            "(x: [*a, n, *c]) -> [*a, before + n + after, *c]",
+            "(x: [b, n]) -> [b, n + 3]",
+            "pad[n, 1, 2](x)",
+            "reflect takes fewer than n entries, circular at most n",
+        ),
     ),
     OpSpec(
         "slice",
@@ -290,5 +374,12 @@ OPS = (
         "shift",
         linear=(0,),
         traits=Trait.KEEPS_SIGN | Trait.HANDS_ON,
+        told=Told(
+            "`x[...]`: a part of each axis, by bounds that are sizes and provably lie inside; an index drops its axis.",
+            "(x: [*a]) -> [*y]",
+            "(x: [b, n, d]) -> [b, d]",
+            "x[:, 0]",
+            "start:stop:step leaves ceil_div(stop - start, step) entries",
+        ),
     ),
 )

@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.patterns import misfit, solve
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Told, Trait
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 NUMBERS = (*FLOATS, *INTS, "complex")
@@ -96,7 +96,23 @@ def linear(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
 PATTERN = StaticSpec("pattern", "pattern")
 
 OPS = (
-    OpSpec("einsum", "*xs", (PATTERN,), einsum, "contraction", "y = Σ a b", "pattern", linear=(0, 1)),
+    OpSpec(
+        "einsum",
+        "*xs",
+        (PATTERN,),
+        einsum,
+        "contraction",
+        "y = Σ a b",
+        "pattern",
+        linear=(0, 1),
+        told=Told(
+            "Multiplies tensors entry by entry and sums over the axes that the right of the pattern lacks.",
+            "(*xs: [*a]) -> [*y], as the right of the pattern says",
+            "(q: [b, i, d], k: [b, j, d]) -> [b, i, j]",
+            'einsum["b i d, b j d -> b i j"](q, k)',
+            "axes of one name have one size",
+        ),
+    ),
     OpSpec(
         "matmul",
         "a, b",
@@ -107,6 +123,13 @@ OPS = (
         "own",
         linear=(0, 1),
         traits=Trait.FINITE,
+        told=Told(
+            "`a @ b`: the product of matrices; a tensor of one axis is a vector.",
+            "(a: [*b, m, k], b: [*b, k, n]) -> [*b, m, n]",
+            "(a: [b, m, k], c: [k, n]) -> [b, m, n]",
+            "a @ c",
+            "the axes before the last two align from the right",
+        ),
     ),
     OpSpec(
         "linear",
@@ -118,5 +141,11 @@ OPS = (
         "own",
         linear=(0, 1),
         traits=Trait.FINITE,
+        told=Told(
+            "A linear map by a weight that is given: x wᵀ + b. `std.nn.Linear` is the layer.",
+            "(x: [*b, n], w: [m, n], b: [m]?) -> [*b, m]",
+            "(x: [b, n], w: [m, n]) -> [b, m]",
+            "linear(x, w)",
+        ),
     ),
 )

@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem, require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.empty import inhabited
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import divides, size
 
 Types = Sequence[TensorType | None]
@@ -119,25 +119,87 @@ AXES = StaticSpec("axes", "axes", None)
 
 OPS = (
     OpSpec(
-        "layer_norm", "x, weight?, bias?", (EPS, AXES), _layer_norm, "kernel",
-        "(x - mean x) / √(var x + eps) · weight + bias", "own", traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "rms_norm", "x, weight?", (StaticSpec("eps", "float", 1e-6), AXES), _rms_norm, "kernel",
-        "x / √(mean x² + eps) · weight", "own", traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "batch_norm", "x, mean, variance, weight?, bias?", (EPS,), _batch_norm, "kernel",
-        "(x - mean) / √(variance + eps) · weight + bias, by channel", "own", traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "batch_norm_train", "x, weight?, bias?", (EPS,), _batch_norm_train, "kernel",
-        "batch norm by the statistics of x itself; then its mean and unbiased variance by channel, without gradient",
-        "own", outputs=3, traits=Trait.FINITE,
-    ),
-    OpSpec(
-        "group_norm", "x, weight?, bias?", (StaticSpec("groups", "size"), EPS), _group_norm, "kernel",
-        "as layer norm, over each group of channels and their positions; weight and bias by channel", "own",
+        "layer_norm",
+        "x, weight?, bias?",
+        (EPS, AXES),
+        _layer_norm,
+        "kernel",
+        "(x - mean x) / √(var x + eps) · weight + bias",
+        "own",
         traits=Trait.FINITE,
+        told=Told(
+            "Mean 0 and variance 1 over the last axes, then a scale and a shift. `std.nn.LayerNorm` is the layer.",
+            "(x: [*b, *n], weight: [*n]?, bias: [*n]?) -> [*b, *n]",
+            "(x: [b, d], weight: [d], bias: [d]) -> [b, d]",
+            "layer_norm(x, weight, bias)",
+            "over `axes`; else those of the weight, else the last one",
+        ),
     ),
-)  # fmt: skip
+    OpSpec(
+        "rms_norm",
+        "x, weight?",
+        (StaticSpec("eps", "float", 1e-6), AXES),
+        _rms_norm,
+        "kernel",
+        "x / √(mean x² + eps) · weight",
+        "own",
+        traits=Trait.FINITE,
+        told=Told(
+            "Mean square 1 over the last axes, then a scale. `std.nn.RMSNorm` is the layer.",
+            "(x: [*b, *n], weight: [*n]?) -> [*b, *n]",
+            "(x: [b, d], weight: [d]) -> [b, d]",
+            "rms_norm(x, weight)",
+            "over `axes`; else those of the weight, else the last one",
+        ),
+    ),
+    OpSpec(
+        "batch_norm",
+        "x, mean, variance, weight?, bias?",
+        (EPS,),
+        _batch_norm,
+        "kernel",
+        "(x - mean) / √(variance + eps) · weight + bias, by channel",
+        "own",
+        traits=Trait.FINITE,
+        told=Told(
+            "Normalizes each channel by statistics that are given. `std.nn.BatchNorm` is the layer.",
+            "(x: [b, c, *n], mean: [c], variance: [c], weight: [c]?, bias: [c]?) -> [b, c, *n]",
+            "(x: [b, c, n], mean: [c], variance: [c]) -> [b, c, n]",
+            "batch_norm(x, mean, variance)",
+        ),
+    ),
+    OpSpec(
+        "batch_norm_train",
+        "x, weight?, bias?",
+        (EPS,),
+        _batch_norm_train,
+        "kernel",
+        "batch norm by the statistics of x itself; then its mean and unbiased variance by channel, without gradient",
+        "own",
+        outputs=3,
+        traits=Trait.FINITE,
+        told=Told(
+            "Normalizes each channel by its own statistics, which it gives too: mean and unbiased variance.",
+            "(x: [b, c, *n], weight: [c]?, bias: [c]?) -> (y: [b, c, *n], mean: [c], variance: [c])",
+            "(x: [b, c, n]) -> (y: [b, c, n], mean: [c], variance: [c])",
+            "batch_norm_train(x)",
+        ),
+    ),
+    OpSpec(
+        "group_norm",
+        "x, weight?, bias?",
+        (StaticSpec("groups", "size"), EPS),
+        _group_norm,
+        "kernel",
+        "as layer norm, over each group of channels and their positions; weight and bias by channel",
+        "own",
+        traits=Trait.FINITE,
+        told=Told(
+            "Mean 0 and variance 1 over each group of channels, then a scale and a shift by channel.",
+            "(x: [b, c, *n], weight: [c]?, bias: [c]?) -> [b, c, *n]",
+            "(x: [b, 8, h, w], weight: [8], bias: [8]) -> [b, 8, h, w]",
+            "group_norm[4](x, weight, bias)",
+            "groups divides c",
+        ),
+    ),
+)

@@ -9,7 +9,7 @@ from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.spatial import per_axis, place, spatial
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, StaticSpec, Told, Trait
 from ogive.compiler.sizes import Size, ceil_div, le, minimum, size
 
 Types = Sequence[TensorType | None]
@@ -82,21 +82,71 @@ SIZE = StaticSpec("size", "per_axis", low=1)
 
 OPS = (
     OpSpec(
-        "max_pool", "x", (KERNEL, STRIDE, PAD, DILATION, CEIL), _windowed("max_pool"), "kernel",
-        "the maximum of each window; the stride is the kernel unless given", "fold",
+        "max_pool",
+        "x",
+        (KERNEL, STRIDE, PAD, DILATION, CEIL),
+        _windowed("max_pool"),
+        "kernel",
+        "the maximum of each window; the stride is the kernel unless given",
+        "fold",
         traits=Trait.KEEPS_SIGN | Trait.LOWEST_OUT,
+        told=Told(
+            "The maximum of each window; the stride is the kernel unless given.",
+            "(x: [b, c, *n]) -> [b, c, *m]",
+            "(x: [b, c, 2*h, 2*w]) -> [b, c, h, w]",
+            "max_pool[2](x)",
+            "m = (n + 2*pad - dilation*(kernel - 1) - 1) // stride + 1 for each axis; `ceil` rounds up",
+        ),
     ),
     OpSpec(
-        "avg_pool", "x", (KERNEL, STRIDE, PAD, CEIL, StaticSpec("count_include_pad", "bool", True)),
-        _windowed("avg_pool"), "kernel", "the mean of each window; the stride is the kernel unless given", "fold",
-        linear=(0,), traits=Trait.KEEPS_SIGN | Trait.FINITE,
+        "avg_pool",
+        "x",
+        (KERNEL, STRIDE, PAD, CEIL, StaticSpec("count_include_pad", "bool", True)),
+        _windowed("avg_pool"),
+        "kernel",
+        "the mean of each window; the stride is the kernel unless given",
+        "fold",
+        linear=(0,),
+        traits=Trait.KEEPS_SIGN | Trait.FINITE,
+        told=Told(
+            "The mean of each window; the stride is the kernel unless given.",
+            "(x: [b, c, *n]) -> [b, c, *m]",
+            "(x: [b, c, 2*h, 2*w]) -> [b, c, h, w]",
+            "avg_pool[2](x)",
+            "m = (n + 2*pad - kernel) // stride + 1 for each axis; `ceil` rounds up",
+        ),
     ),
     OpSpec(
-        "adaptive_avg_pool", "x", (SIZE,), _adaptive("adaptive_avg_pool"), "kernel",
-        "the mean of each of `size` windows that cover the axis", "fold", linear=(0,), traits=Trait.FINITE,
+        "adaptive_avg_pool",
+        "x",
+        (SIZE,),
+        _adaptive("adaptive_avg_pool"),
+        "kernel",
+        "the mean of each of `size` windows that cover the axis",
+        "fold",
+        linear=(0,),
+        traits=Trait.FINITE,
+        told=Told(
+            "The mean of each of `size` windows that cover the axis.",
+            "(x: [b, c, *n]) -> [b, c, *size]",
+            "(x: [b, c, h, w]) -> [b, c, 1, 1]",
+            "adaptive_avg_pool[1](x)",
+        ),
     ),
     OpSpec(
-        "adaptive_max_pool", "x", (SIZE,), _adaptive("adaptive_max_pool"), "kernel",
-        "the maximum of each of `size` windows that cover the axis", "fold", traits=Trait.LOWEST_OUT,
+        "adaptive_max_pool",
+        "x",
+        (SIZE,),
+        _adaptive("adaptive_max_pool"),
+        "kernel",
+        "the maximum of each of `size` windows that cover the axis",
+        "fold",
+        traits=Trait.LOWEST_OUT,
+        told=Told(
+            "The maximum of each of `size` windows that cover the axis.",
+            "(x: [b, c, *n]) -> [b, c, *size]",
+            "(x: [b, c, h, w]) -> [b, c, 2, 2]",
+            "adaptive_max_pool[2](x)",
+        ),
     ),
-)  # fmt: skip
+)

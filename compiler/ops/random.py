@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.ops.align import number_of, require_elem
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import size
 
 Types = Sequence[TensorType | None]
@@ -51,19 +51,94 @@ N = StaticSpec("n", "size")
 P = StaticSpec("p", "float")
 
 OPS = (
-    OpSpec("randn", "", (SIZES,), _drawn, "random", "x ~ N(0, 1)", "draw", random=True, traits=Trait.FINITE),
-    OpSpec("rand", "", (SIZES,), _drawn, "random", "x ~ U(0, 1)", "draw", random=True, traits=Trait.FINITE),
-    OpSpec("randint", "", (SIZES, N), _randint, "random", "x ~ U{0, ..., n - 1}", "draw", random=True,
-        traits=Trait.FINITE),
     OpSpec(
-        "permutation", "", (StaticSpec("n", "size", axis=True),), _permutation, "random",
-        "0, ..., n - 1 in random order", "own", random=True, traits=Trait.FINITE,
+        "randn",
+        "",
+        (SIZES,),
+        _drawn,
+        "random",
+        "x ~ N(0, 1)",
+        "draw",
+        random=True,
+        traits=Trait.FINITE,
+        told=Told(
+            "Numbers of the normal distribution with mean 0 and deviation 1.",
+            "() -> [*sizes]",
+            "(x: [b, d]) -> [b, d]",
+            "randn[b, d]",
+        ),
     ),
-    OpSpec("bernoulli", "", (SIZES, P), _bernoulli, "random", "1 with probability p, else 0", "draw", random=True,
-        traits=Trait.FINITE),
     OpSpec(
-        "dropout", "x", (StaticSpec("p", "float", 0.5),), _dropout, "random",
-        "training: x · m / (1 - p), m ~ Bernoulli(1 - p); deployed: x", "draw", linear=(0,), random=True,
+        "rand",
+        "",
+        (SIZES,),
+        _drawn,
+        "random",
+        "x ~ U(0, 1)",
+        "draw",
+        random=True,
+        traits=Trait.FINITE,
+        told=Told("Numbers between 0 and 1, all alike.", "() -> [*sizes]", "(x: [b, d]) -> [b, d]", "rand[b, d]"),
+    ),
+    OpSpec(
+        "randint",
+        "",
+        (SIZES, N),
+        _randint,
+        "random",
+        "x ~ U{0, ..., n - 1}",
+        "draw",
+        random=True,
+        traits=Trait.FINITE,
+        told=Told(
+            "Integers from 0 to n - 1, all alike.", "() -> int[*sizes]", "(x: [b, d]) -> int[b]", "randint[b, n=10]"
+        ),
+    ),
+    OpSpec(
+        "permutation",
+        "",
+        (StaticSpec("n", "size", axis=True),),
+        _permutation,
+        "random",
+        "0, ..., n - 1 in random order",
+        "own",
+        random=True,
+        traits=Trait.FINITE,
+        told=Told(
+            "The numbers 0, ..., n - 1 in random order.",
+            "() -> int[n]",
+            "(x: [n, d]) -> [n, d]",
+            "take[0](x, permutation[n])",
+        ),
+    ),
+    OpSpec(
+        "bernoulli",
+        "",
+        (SIZES, P),
+        _bernoulli,
+        "random",
+        "1 with probability p, else 0",
+        "draw",
+        random=True,
+        traits=Trait.FINITE,
+        told=Told("1 with probability p, else 0.", "() -> [*sizes]", "(x: [b, d]) -> [b, d]", "bernoulli[b, d, p=0.5]"),
+    ),
+    OpSpec(
+        "dropout",
+        "x",
+        (StaticSpec("p", "float", 0.5),),
+        _dropout,
+        "random",
+        "training: x · m / (1 - p), m ~ Bernoulli(1 - p); deployed: x",
+        "draw",
+        linear=(0,),
+        random=True,
         traits=Trait.KEEPS_SIGN | Trait.SAME_POLES,
+        told=Told(
+            "While training, 0 with probability p, else x / (1 - p); otherwise x.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, d]) -> [b, d]",
+            "dropout[0.1](x)",
+        ),
     ),
-)  # fmt: skip
+)

@@ -14,7 +14,7 @@ from ogive.compiler.ops.elems import tensors
 from ogive.compiler.ops.empty import some
 from ogive.compiler.ops.patterns import misfit, solve
 from ogive.compiler.ops.recipe import atoms_of
-from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 
@@ -44,6 +44,19 @@ FORMULAS = {
     "any": "y = ∃ x",
     "all": "y = ∀ x",
     "norm": "y = (Σ |x|^p)^(1/p)",
+}
+MEANS = {
+    "sum": "The sum.",
+    "mean": "The mean.",
+    "max": "The largest entry.",
+    "min": "The smallest entry.",
+    "prod": "The product.",
+    "var": "The variance; `unbiased` divides by n - 1.",
+    "std": "The standard deviation; `unbiased` divides by n - 1.",
+    "logsumexp": "ln Σ e^x, without overflow.",
+    "any": "Whether one entry holds.",
+    "all": "Whether every entry holds.",
+    "norm": "The p-norm; p may be inf.",
 }
 
 
@@ -114,6 +127,14 @@ TRAITS = {
 }
 
 
+def _told(name: str) -> Told:
+    elem = "bool" if name in ("any", "all") else ""
+    types, header = f"(x: {elem}[*b, *n]) -> {elem}[*b]", f"(x: {elem}[b, n]) -> {elem}[b]"
+    return Told(
+        MEANS[name], types, header, f"{name}[n](x)", "over the axes in brackets, or over all where there are none"
+    )
+
+
 def _over(name: str) -> OpSpec:
     statics = (AXES, *SETTINGS.get(name, ()))
     linear = (0,) if name in LINEAR else ()
@@ -127,12 +148,27 @@ def _over(name: str) -> OpSpec:
         "shift",
         linear=linear,
         traits=TRAITS.get(name, Trait.NONE),
+        told=_told(name),
     )
 
 
 REDUCE = (StaticSpec("pattern", "pattern"), StaticSpec("op", "op"))
 
 OPS = (
-    OpSpec("reduce", "x", REDUCE, reduce, "reduction", "y[i] = op_j x[i, j]", "pattern"),
+    OpSpec(
+        "reduce",
+        "x",
+        REDUCE,
+        reduce,
+        "reduction",
+        "y[i] = op_j x[i, j]",
+        "pattern",
+        told=Told(
+            "Reduces the axes that the right of the pattern lacks by a reduction such as mean; a 1 there keeps one.",
+            "(x: [*a]) -> [*y], as the right of the pattern says",
+            "(x: [b, c, h, w]) -> [b, c]",
+            'reduce["b c h w -> b c", mean](x)',
+        ),
+    ),
     *(_over(name) for name in ELEMENTS),
 )

@@ -114,6 +114,23 @@ class Trait(Flag):
     HIGHEST_OUT = auto()  # so do those that are high enough
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the reference (docs/operations.md, `ogive explain`) and helps say of an operation.
+
+    `means` is one line; `types` its operands and results as a header has them; `header` and `use` an example, a block
+    whose body returns one expression; `shape` what the types do not say of sizes.
+    """
+
+    means: str
+    types: str
+    header: str
+    use: str
+    shape: str = ""
+
+
+NOTHING = Told("", "", "", "")
+
 Rule = Callable[[Checker, Mapping[str, Any], Sequence[Any]], tuple[tuple[TensorType, ...], Mapping[str, Any]]]
 
 
@@ -126,7 +143,7 @@ class OpSpec:
     from 0, a pack counting as one; sizes as Size; patterns as parsed `AxisPattern`s of compiler.ops.patterns).
     `linear` holds the operands in which it is linear, all others fixed; `random` that it draws numbers.
     `inline` operands that may be literals instead of tensors (element-wise operations) are told by `literals`.
-    `batching` says how it is lifted over an axis.
+    `batching` says how it is lifted over an axis; `told` what the reference says.
     """
 
     name: str
@@ -141,3 +158,4 @@ class OpSpec:
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
     outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple
+    told: Told = NOTHING

@@ -8,7 +8,7 @@ from typing import Any
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, INTS, Axis, TensorType
 from ogive.compiler.ops.held import fits
-from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Trait
+from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import Size, size
 
 Types = Sequence[TensorType | None]
@@ -93,14 +93,87 @@ TYPE = StaticSpec("type", "elem", "float")
 N = StaticSpec("n", "size", axis=True)
 
 OPS = (
-    OpSpec("zeros", "", (SIZES, TYPE), _filled, "value", "0", "value"),
-    OpSpec("ones", "", (SIZES, TYPE), _filled, "value", "1", "value"),
-    OpSpec("full", "", (SIZES, StaticSpec("v", "float"), TYPE), _full, "value", "v", "value"),
-    OpSpec("arange", "", (N,), _arange, "value", "0, 1, ..., n - 1", "value", traits=Trait.FINITE),
     OpSpec(
-        "linspace", "", (StaticSpec("lo", "float"), StaticSpec("hi", "float"), N), _linspace, "value",
-        "n numbers from lo to hi, both included", "value",
+        "zeros",
+        "",
+        (SIZES, TYPE),
+        _filled,
+        "value",
+        "0",
+        "value",
+        told=Told("A tensor of zeros.", "() -> [*sizes]", "(x: [b, d]) -> [b, 4]", "zeros[b, 4]"),
     ),
-    OpSpec("eye", "", (N,), _eye, "value", "1 on the diagonal, else 0", "value", traits=Trait.FINITE),
-    OpSpec("constant", "", (StaticSpec("list", "list"),), _constant, "value", "the numbers of a list", "value"),
-)  # fmt: skip
+    OpSpec(
+        "ones",
+        "",
+        (SIZES, TYPE),
+        _filled,
+        "value",
+        "1",
+        "value",
+        told=Told("A tensor of ones.", "() -> [*sizes]", "(x: [b, d]) -> [b, 4]", "ones[b, 4]"),
+    ),
+    OpSpec(
+        "full",
+        "",
+        (SIZES, StaticSpec("v", "float"), TYPE),
+        _full,
+        "value",
+        "v",
+        "value",
+        told=Told("A tensor of one number.", "() -> [*sizes]", "(x: [b, d]) -> [b, 4]", "full[b, 4, v=0.5]"),
+    ),
+    OpSpec(
+        "arange",
+        "",
+        (N,),
+        _arange,
+        "value",
+        "0, 1, ..., n - 1",
+        "value",
+        traits=Trait.FINITE,
+        told=Told("The numbers 0, 1, ..., n - 1.", "() -> int[n]", "(x: [b, n]) -> int[n]", "arange[n]"),
+    ),
+    OpSpec(
+        "linspace",
+        "",
+        (StaticSpec("lo", "float"), StaticSpec("hi", "float"), N),
+        _linspace,
+        "value",
+        "n numbers from lo to hi, both included",
+        "value",
+        told=Told(
+            "n numbers at equal distances from lo to hi, both included.",
+            "() -> [n]",
+            "(x: [b, n]) -> [n]",
+            "linspace[0, 1, n]",
+        ),
+    ),
+    OpSpec(
+        "eye",
+        "",
+        (N,),
+        _eye,
+        "value",
+        "1 on the diagonal, else 0",
+        "value",
+        traits=Trait.FINITE,
+        told=Told("The unit matrix.", "() -> [n, n]", "(x: [b, n]) -> [n, n]", "eye[n]"),
+    ),
+    OpSpec(
+        "constant",
+        "",
+        (StaticSpec("list", "list"),),
+        _constant,
+        "value",
+        "the numbers of a list",
+        "value",
+        told=Told(
+            "The numbers of a list, or of a list of lists: bools, integers or floats.",
+            "() -> [*sizes]",
+            "() -> [3]",
+            "constant[[0.485, 0.456, 0.406]]",
+            "one axis for each depth of the list",
+        ),
+    ),
+)

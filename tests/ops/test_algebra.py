@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ogive.compiler.ir.model import Const
-from ogive.compiler.ops import algebra
+from ogive.compiler.ops import algebra, fourier
 from ops.cases import Case, check, numbers
 from ops.harness import Collected, Names, function_of, infer, lowered, node_of, refused
 
@@ -107,7 +107,7 @@ def test_rule_and_values(case: Case, number: Callable[[str, int], int], seed: in
 
 
 def test_every_operation_has_a_case() -> None:
-    assert {case.op for case in CASES} == {spec.name for spec in algebra.OPS}
+    assert {case.op for case in CASES} == {spec.name for spec in (*algebra.OPS, *fourier.OPS)}
 
 
 @settings(max_examples=30, deadline=None)
