@@ -85,7 +85,7 @@ def test_parts_beside_the_file(tmp_path: Path) -> None:
     assert ogive.load(tmp_path / "whole.arch").models["M"].weights == {}
 
 
-def test_the_summary_counts_all_turns(program: ogive.Program) -> None:
+def test_the_summary_counts_all_iterations(program: ogive.Program) -> None:
     model = program["Tiny"]
     assert isinstance(model, Model)
     lines = model.summary().splitlines()

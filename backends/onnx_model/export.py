@@ -89,7 +89,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     proto = ModelProto()
     if settings.functions:
         functions = Functions(proto)
-        walker.on_call, walker.on_turn = functions.call, functions.turn
+        walker.on_call, walker.on_iteration = functions.call, functions.iteration
     results = walker.definition(model.definition, args, unknowns)
     if settings.opset is None and draws(builder, proto):
         return exported(model, arrays, replace(settings, opset=OPSET_RANDOM))

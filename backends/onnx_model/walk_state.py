@@ -27,14 +27,14 @@ class DefinitionFrame:
     prefix: str  # the path of the place, with a dot behind it
     types: dict[str, TensorType]  # of its values, as it is written
     values: dict[str, Bound] = field(default_factory=dict)
-    turns: tuple[int | str, ...] = ()  # of the loops around the current node
+    iterations: tuple[int | str, ...] = ()  # of the loops around the current node
     place: str = ""  # the path of the innermost of their iterations
     supplied: Mapping[str, str] = field(default_factory=dict)  # weights given at the call, by their path below
 
     def path(self, path: str, stacked: int = 0) -> str:
         """The path of a member, iterations filled in, but for those of its last `stacked` loops."""
-        turns = iter(self.turns[: path.split(".").count("*") - stacked])
-        parts = (str(next(turns, "*")) if part == "*" else part for part in path.split("."))
+        iterations = iter(self.iterations[: path.split(".").count("*") - stacked])
+        parts = (str(next(iterations, "*")) if part == "*" else part for part in path.split("."))
         return self.prefix + ".".join(parts)
 
 
@@ -51,7 +51,7 @@ class Lowering(Interpreter[DefinitionFrame, Bound]):
     conditions: list[tuple[Condition, str]] = field(default_factory=list)
     on_call: Callable[[Lowering, DefinitionFrame, Node, Sequence[Bound]], tuple[Bound, ...] | None] | None = None
     tape: list[Noted] | None = None  # what is lowered, inside of `grad`
-    on_turn: Callable[[Lowering, DefinitionFrame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
+    on_iteration: Callable[[Lowering, DefinitionFrame, Node, Sequence[Bound]], Sequence[Bound]] | None = None
     rows: dict[str, tuple[str, ...]] = field(default_factory=dict)  # weights of all iterations, stacked: those of each
 
     def definition(

@@ -113,7 +113,7 @@ def _computed(
         made = module.eval()()
     outputs = (made,) if isinstance(made, Tensor) else tuple(made)
     for path, tensor in zip(conversion.targets, outputs, strict=True):
-        yield from _turns(results[path], _apart_from(tensor))
+        yield from _iterations(results[path], _apart_from(tensor))
 
 
 def _apart_from(tensor: Tensor) -> Tensor:
@@ -123,10 +123,10 @@ def _apart_from(tensor: Tensor) -> Tensor:
     return tensor if whole else tensor.clone()
 
 
-def _turns(info: WeightInfo, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+def _iterations(info: WeightInfo, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     """One tensor for each iteration of its loops."""
-    for path, turn in zip(info.paths(), product(*map(range, info.turns)), strict=True):
-        yield path, tensor[turn].clone() if turn else tensor
+    for path, iteration in zip(info.paths(), product(*map(range, info.iterations)), strict=True):
+        yield path, tensor[iteration].clone() if iteration else tensor
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -66,11 +66,11 @@ def source_of(conversion: Conversion) -> str:
     )
     if conversion.is_identity:
         return HEAD.format(**names) + CONVERT.format(**names, kept=kept, computed="")
-    turns = [
-        dict(zip(results[path].paths(), product(*map(range, results[path].turns)), strict=True))
+    iterations = [
+        dict(zip(results[path].paths(), product(*map(range, results[path].iterations)), strict=True))
         for path in conversion.targets
     ]
-    made = "".join(f"    {names_!r},\n" for names_ in turns)
+    made = "".join(f"    {names_!r},\n" for names_ in iterations)
     name = conversion.definition.name
     text = emit(Model(name, conversion.definition, (), ()), checks=False).rstrip("\n") + "\n"
     computed = COMPUTED.format(name=name)

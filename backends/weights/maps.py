@@ -48,14 +48,14 @@ class MapRule:
     axis: int = 0
     sizes: tuple[int, ...] | None = None
 
-    def turns(self, name: str) -> tuple[str, ...] | None:
+    def indices(self, name: str) -> tuple[str, ...] | None:
         """The numbers in the places of `*` where `name` is one that the rule speaks of."""
         found = re.fullmatch(re.escape(self.ours).replace(r"\*", r"(\d+)"), name)
         return None if found is None else found.groups()
 
-    def at(self, turns: tuple[str, ...]) -> tuple[Part, ...]:
+    def at(self, indices: tuple[str, ...]) -> tuple[Part, ...]:
         """The parts at these iterations."""
-        return tuple(Part(_filled(part.name, turns), part.transpose) for part in self.parts)
+        return tuple(Part(_filled(part.name, indices), part.transpose) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +180,9 @@ def _strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _filled(pattern: str, turns: tuple[str, ...]) -> str:
+def _filled(pattern: str, indices: tuple[str, ...]) -> str:
     pieces = pattern.split("*")
-    return pieces[0] + "".join(turn + piece for turn, piece in zip(turns, pieces[1:], strict=True))
+    return pieces[0] + "".join(index + piece for index, piece in zip(indices, pieces[1:], strict=True))
 
 
 def _key(chunk: Chunk, key: str) -> Span:

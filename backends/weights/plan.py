@@ -110,15 +110,15 @@ def _idle(mapping: WeightMap, ours: Mapping[str, Shape]) -> list[Diagnostic]:
     return [
         _fault(mapping, f"the model has no weight `{rule.ours}`", rule)
         for rule in mapping.rules
-        if all(rule.turns(name) is None for name in ours)
+        if all(rule.indices(name) is None for name in ours)
     ]
 
 
 def _parts(mapping: WeightMap, name: str, prefix: str) -> tuple[MapRule | None, tuple[Part, ...]]:
     for rule in mapping.rules:
-        turns = rule.turns(name)
-        if turns is not None:
-            return rule, tuple(Part(p.name.removeprefix(prefix), p.transpose) for p in rule.at(turns))
+        indices = rule.indices(name)
+        if indices is not None:
+            return rule, tuple(Part(p.name.removeprefix(prefix), p.transpose) for p in rule.at(indices))
     return None, (Part(name),)
 
 

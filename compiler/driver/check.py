@@ -23,7 +23,7 @@ from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame, too_complex
-from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.elaborate.state.values import BROKEN, Template
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.known_weights import known_weights
@@ -167,14 +167,14 @@ class _Checked:
                 self.diagnostics.append(each)
         self._blamed |= lines
 
-    def _add_variant(self, variant: Variant, done: set[Variant]) -> None:
-        if variant in done:
+    def _add_specialization(self, specialization: Specialization, done: set[Specialization]) -> None:
+        if specialization in done:
             return
-        done.add(variant)
-        if not variant.ref.standard:  # what is wrong inside of the library is said where it is used
-            self.add(variant.diagnostics)
-        for each in variant.uses:
-            self._add_variant(each, done)
+        done.add(specialization)
+        if not specialization.ref.standard:  # what is wrong inside of the library is said where it is used
+            self.add(specialization.diagnostics)
+        for each in specialization.uses:
+            self._add_specialization(each, done)
 
     def from_python(self, ref: BlockRef, statics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Python values as statics of a block; None where one does not fit."""
@@ -190,15 +190,15 @@ class _Checked:
             self.add(wrong)
             return report.block(ref, None)
         root = Frame(self.session, self.module, None, self.session.facts)
-        variant: Variant | None = None
+        specialization: Specialization | None = None
         if self.session.facts.tally.effort.exhausted:
             return report.block(ref, None)  # said where it came to that
         try:
             match = all_open(root, ref)
             found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
-            variant = self.session.find(root, ref, found)
-            self._add_variant(variant, set())
-            self.add([wrong for _, wrong in variant.handed])  # an axis that is the default
+            specialization = self.session.find(root, ref, found)
+            self._add_specialization(specialization, set())
+            self.add([wrong for _, wrong in specialization.handed])  # an axis that is the default
         except UnresolvedChoice as open_:
             self.add(open_.found)
         except LimitReached as limit:
@@ -207,10 +207,10 @@ class _Checked:
             self.add([too_complex(problem, ref.tree.name_span)])
         except StatementFailed:
             self.add(root.diagnostics)
-        definition = variant.definition if variant is not None else None
+        definition = specialization.definition if specialization is not None else None
         if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for said in self.said for d in said):
             self.add(lint.of_block(ref, definition))
-        return report.block(ref, variant)
+        return report.block(ref, specialization)
 
     def model(self, tree: syntax.Model) -> ModelReport | None:
         """`model Name = Block[...] where pins`."""
@@ -253,7 +253,7 @@ class _Checked:
             if match is None:
                 return None
             found = abstract(value.block, match, tuple(e.type.optional for e in value.block.tree.inputs))
-            variant = self.session.find(root, value.block, found, span)
+            specialization = self.session.find(root, value.block, found, span)
         except LimitReached as limit:
             self.add([limited(limit, span)])
             return None
@@ -279,13 +279,13 @@ class _Checked:
             return None
         finally:
             self.add(root.diagnostics)
-        self._add_variant(variant, set())
-        if blame.at_use(root, variant, span) or blame.of_handed(root, variant, span):
+        self._add_specialization(specialization, set())
+        if blame.at_use(root, specialization, span) or blame.of_handed(root, specialization, span):
             self.add(root.diagnostics)
-        if variant.definition is None or not variant.ok:
+        if specialization.definition is None or not specialization.ok:
             return None
         try:
-            return self._report(name, variant, bindings_of(variant.holes, found.sizes), pins, doc, span)
+            return self._report(name, specialization, bindings_of(specialization.holes, found.sizes), pins, doc, span)
         except TooComplexError as problem:
             self.add([too_complex(problem, span)])
             return None
@@ -319,16 +319,22 @@ class _Checked:
         return True
 
     def _report(
-        self, name: str, variant: Variant, bindings: Any, pins: tuple[syntax.Expr, ...] | None, doc: str, span: Any
+        self,
+        name: str,
+        specialization: Specialization,
+        bindings: Any,
+        pins: tuple[syntax.Expr, ...] | None,
+        doc: str,
+        span: Any,
     ) -> ModelReport | None:
-        definition = variant.definition
+        definition = specialization.definition
         assert definition is not None
         numbers = {u: s.number for u, s in bindings if s.is_number}
         known = {u: size(n) for u, n in numbers.items()}
         for condition in definition.conditions:
             if self._never(condition, known):
                 values = ", ".join(f"{u} = {n}" for u, n in numbers.items() if u in condition.unknowns)
-                text = f"`{variant.ref.name}` demands {condition}: with {values} it never holds"
+                text = f"`{specialization.ref.name}` demands {condition}: with {values} it never holds"
                 self.add([Diagnostic("E0401", text, span)])
                 return None
         if (large := without_number(definition, known)) is not None:
@@ -344,7 +350,7 @@ class _Checked:
             self.add([count])
             return None
         texts = tuple(str(c) for c in conditions)
-        return ModelReport(name, report.signature(variant, known), texts, count, ir)
+        return ModelReport(name, report.signature(specialization, known), texts, count, ir)
 
     def _never(self, condition: Condition, known: dict[Unknown, Size]) -> bool:
         """Whether a condition cannot hold at these numbers: so it is where it divides by 0."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ogive.compiler.driver.workspace import CheckedProgram
-from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.ir.attributes import FaultAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.grammar.diagnostics import Diagnostic
@@ -25,17 +25,17 @@ class Sketch:
 def sketches(program: CheckedProgram) -> Iterator[Sketch]:
     """The blocks of the file that have errors of their own, each once, in source order."""
     seen: set[str] = set()
-    variants = [v for found in program._session.variants.values() for v in found]
+    specializations = [v for found in program._session.specializations.values() for v in found]
     order = {report.name: i for i, report in enumerate(program.blocks)}
-    for variant in sorted(variants, key=lambda v: order.get(v.ref.name, -1)):
-        if variant.sketch is None or variant.ref.name in seen or variant.ref.name not in order:
+    for specialization in sorted(specializations, key=lambda v: order.get(v.ref.name, -1)):
+        if specialization.sketch is None or specialization.ref.name in seen or specialization.ref.name not in order:
             continue
-        seen.add(variant.ref.name)
-        yield _sketch(variant, variant.sketch)
+        seen.add(specialization.ref.name)
+        yield _sketch(specialization, specialization.sketch)
 
 
-def _sketch(variant: Variant, graph: Graph) -> Sketch:
-    errors = tuple(d for d in variant.diagnostics if d.severity == "error")
+def _sketch(specialization: Specialization, graph: Graph) -> Sketch:
+    errors = tuple(d for d in specialization.diagnostics if d.severity == "error")
     read = {name for node in graph.nodes for name in node.operands}
     loose = [name for name in graph.values if name not in read]
     nodes = list(graph.nodes)
@@ -46,7 +46,7 @@ def _sketch(variant: Variant, graph: Graph) -> Sketch:
         inputs = tuple(dict.fromkeys((*spoken, *mine)))
         nodes.append(Node.of(FaultAttrs(f"{error.code} {error.message}"), inputs, (), span=error.span))
     whole = Graph(graph.inputs, tuple(nodes), ())
-    ref = variant.ref
+    ref = specialization.ref
     definition = Definition(ref.name, ref.qualified, (), (), whole, (), (False,) * len(graph.inputs), (), (), (),
                             ref.tree.doc, ref.tree.name_span)  # fmt: skip
     return Sketch(ref.name, definition, errors)

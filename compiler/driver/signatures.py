@@ -6,31 +6,31 @@ from collections.abc import Mapping
 
 from ogive.compiler.driver.reports import BlockReport
 from ogive.compiler.elaborate.state.blocks import BlockRef
-from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size, Unknown
 from ogive.grammar import syntax
 
 
-def block(ref: BlockRef, variant: Variant | None) -> BlockReport:
+def block(ref: BlockRef, specialization: Specialization | None) -> BlockReport:
     """What `check` says of a block: inferred where it was proved for all sizes, as declared otherwise."""
-    tree, definition = ref.tree, variant.definition if variant is not None else None
-    if variant is None or definition is None:
+    tree, definition = ref.tree, specialization.definition if specialization is not None else None
+    if specialization is None or definition is None:
         return BlockReport(tree.name, declared(tree), tuple(_squeeze(c.span.text) for c in tree.where), None, tree.doc)
     conditions = tuple(str(c) for c in definition.conditions)
-    return BlockReport(tree.name, signature(variant, {}), conditions, definition, tree.doc)
+    return BlockReport(tree.name, signature(specialization, {}), conditions, definition, tree.doc)
 
 
-def signature(variant: Variant, known: Mapping[Unknown, Size]) -> str:
+def signature(specialization: Specialization, known: Mapping[Unknown, Size]) -> str:
     """`(x: [*b, n, d]) -> [*b, n, d]`: sizes as they are declared, and those that the body determines filled in."""
-    definition, tree = variant.definition, variant.ref.tree
+    definition, tree = specialization.definition, specialization.ref.tree
     assert definition is not None
-    assert variant.outputs is not None
+    assert specialization.outputs is not None
     inputs = [
         f"{each.name}: {type_text(value.type, known)}{'?' if each.type.optional else ''}"
         for each, value in zip(tree.inputs, definition.graph.inputs, strict=False)
     ]
-    outputs = [type_text(t, known) for t in variant.outputs]
+    outputs = [type_text(t, known) for t in specialization.outputs]
     return f"({', '.join(inputs)}) -> {_outputs(definition.output_names, outputs)}"
 
 

@@ -12,7 +12,7 @@ from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS, Session
 from ogive.compiler.elaborate.modules.recursion import names_of
 from ogive.compiler.elaborate.modules.scope import Library, build
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
-from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
 from ogive.grammar.parser import ParsedFile, parse
@@ -33,7 +33,7 @@ class Workspace:
     """Keeps the library, and for each path the last check, so that an edit costs what it changes."""
 
     standard: dict[str, Module] = field(default_factory=dict)
-    variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
+    specializations: dict[tuple[Any, ...], list[Specialization]] = field(default_factory=dict)
     unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     _files: dict[str, _Held] = field(default_factory=dict)
@@ -58,14 +58,14 @@ class Workspace:
             if self.facts.tally.answers > ANSWERS:
                 self.facts = Facts()
             session = Session(
-                library, operations, nesting, length=len(text), standard=self.variants, facts=self.facts,
+                library, operations, nesting, length=len(text), standard=self.specializations, facts=self.facts,
                 unknowns=self.unknowns
             )  # fmt: skip
             memo = Memo()
             if before is not None:
                 _keep(before, module, session, memo)
             program = check_module(session, module, memo)
-            self.variants = {key: _proved(found) for key, found in self.variants.items()}
+            self.specializations = {key: _proved(found) for key, found in self.specializations.items()}
             self._files[path] = _Held(parsed, module, session, memo)
             return program
 
@@ -85,16 +85,18 @@ def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
         changed = bool(lost)
     module.scope.update(same)
     kept = set(same.values())
-    session.variants.update({key: _proved(v) for key, v in before.session.variants.items() if key[0] in kept})
+    session.specializations.update(
+        {key: _proved(v) for key, v in before.session.specializations.items() if key[0] in kept}
+    )
     session.recursive.update({ref: v for ref, v in before.session.recursive.items() if ref in kept})
     for ref in kept:
         ref.module.scope.update({n: e for n, e in module.scope.items() if n in same})
     _keep_reports(before, module, same, memo)
 
 
-def _proved(variants: list[Variant]) -> list[Variant]:
+def _proved(specializations: list[Specialization]) -> list[Specialization]:
     """Those without a fault: what is said of one speaks of the use at which it was found."""
-    return [variant for variant in variants if variant.ok]
+    return [specialization for specialization in specializations if specialization.ok]
 
 
 def _blocks(module: Module) -> dict[str, BlockRef]:

@@ -197,7 +197,7 @@ class OverAttrs(_Vectorized):
 
 @dataclass(frozen=True, slots=True)
 class EachAttrs(_Vectorized):
-    """`each`: as `over`, where instances with a `lift` give each index its own weights."""
+    """`each`: as `over`, where instances with a `vectorized` give each index its own weights."""
 
     op: ClassVar[str] = "each"
     size: Size

@@ -211,7 +211,7 @@ class Instance:
     inits: tuple[tuple[str, Init], ...] = ()
     omitted: tuple[str, ...] = ()  # weights below it that every call supplies: they are not stored
     keeps: tuple[tuple[str, Graph], ...] = ()  # constraints of weights below it: (path, weight -> weight)
-    lift: Size | None = None  # `each`: weights of all indices stacked on a new first axis of this size
+    vectorized: Size | None = None  # `each`: weights of all indices stacked on a new first axis of this size
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

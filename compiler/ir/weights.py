@@ -13,20 +13,20 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 @dataclass(frozen=True, slots=True)
 class WeightInfo:
-    """A weight of a model. Turns of `repeat` are `*` in `path`; `turns` are their counts, outermost first."""
+    """A weight of a model. Iterations of `repeat` are `*` in `path`; `iterations` are their counts, outermost first."""
 
     path: str
     shape: tuple[int, ...]
     elem: str
     kind: str
-    turns: tuple[int, ...]
+    iterations: tuple[int, ...]
     weight: Weight
     init: Init
 
     @property
     def count(self) -> int:
         """How many tensors the path stands for."""
-        return prod(self.turns)
+        return prod(self.iterations)
 
     @property
     def elements(self) -> int:
@@ -35,15 +35,15 @@ class WeightInfo:
 
     def paths(self) -> Iterator[str]:
         """The path of each tensor, iterations filled in."""
-        yield from _expand(self.path, self.turns)
+        yield from _expand(self.path, self.iterations)
 
 
-def _expand(path: str, turns: tuple[int, ...]) -> Iterator[str]:
-    if not turns:
+def _expand(path: str, iterations: tuple[int, ...]) -> Iterator[str]:
+    if not iterations:
         yield path
         return
-    for number in range(turns[0]):
-        yield from _expand(path.replace("*", str(number), 1), turns[1:])
+    for number in range(iterations[0]):
+        yield from _expand(path.replace("*", str(number), 1), iterations[1:])
 
 
 def weights(model: Model) -> tuple[WeightInfo, ...]:
@@ -59,20 +59,24 @@ def opaque(model: Model) -> tuple[str, ...]:
     """The paths of the modules of the user's (`extern`), iterations filled in: what they hold is not known here."""
     known = {unknown: size(number) for unknown, number in model.bindings}
     found = [each for each in _stored(model.definition, known) if each[1] == "opaque"]
-    return tuple(state_order((path, kind) for pattern, kind, turns in found for path in _expand(pattern, turns)))
+    return tuple(
+        state_order((path, kind) for pattern, kind, iterations in found for path in _expand(pattern, iterations))
+    )
 
 
 def opaque_count(model: Model) -> int:
     """How many modules of the user's there are, without unrolling `repeat`."""
     known = {unknown: size(number) for unknown, number in model.bindings}
-    return sum(prod(turns) for _, kind, turns in _stored(model.definition, known) if kind == "opaque")
+    return sum(prod(iterations) for _, kind, iterations in _stored(model.definition, known) if kind == "opaque")
 
 
 def stored(model: Model) -> list[tuple[str, str]]:
     """Path and kind of all that is stored, iterations filled in, in the order of the state dict."""
     known = {unknown: size(number) for unknown, number in model.bindings}
     found = {
-        path: kind for pattern, kind, turns in _stored(model.definition, known) for path in _expand(pattern, turns)
+        path: kind
+        for pattern, kind, iterations in _stored(model.definition, known)
+        for path in _expand(pattern, iterations)
     }
     return [(path, found[path]) for path in state_order(found.items())]
 
@@ -81,18 +85,18 @@ def _stored(
     definition: Definition,
     known: Mapping[Unknown, Size],
     prefix: str = "",
-    turns: tuple[int, ...] = (),
+    iterations: tuple[int, ...] = (),
     omitted: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, str, tuple[int, ...]]]:
     """In source order, as `_below` has the weights."""
     if definition.foreign is not None:
-        yield prefix.removesuffix("."), "opaque", turns
+        yield prefix.removesuffix("."), "opaque", iterations
     loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
     for member in definition.members:
         path = prefix + member.path
         if member.path in omitted or isinstance(member, Loop):
             continue
-        here = (*turns, *_turns(member.path, loops, path))
+        here = (*iterations, *_iterations(member.path, loops, path))
         if isinstance(member, Weight):
             yield path, member.kind, here
         else:
@@ -114,8 +118,8 @@ def state_order(paths: Iterable[tuple[str, str]]) -> list[str]:
         key = []
         for length, part in enumerate(parts, 1):
             rank = 2 if length < len(parts) or kind == "opaque" else 0 if kind == "param" else 1
-            turn = int(part) if part.isdecimal() else -1
-            key.append((rank, turn, firsts.setdefault(parts[:length], number)))
+            iteration = int(part) if part.isdecimal() else -1
+            key.append((rank, iteration, firsts.setdefault(parts[:length], number)))
         ranked.append((tuple(key), path))
     return [path for _, path in sorted(ranked)]
 
@@ -144,14 +148,14 @@ def _count(
             if isinstance(member, Loop):
                 continue
             path = prefix + member.path
-            turns = prod(_turns(member.path, loops, path))
+            iterations = prod(_iterations(member.path, loops, path))
             if isinstance(member, Weight):
                 numbers = [_number(axis.size.subs(known), path) for axis in member.type.axes]
-                total += turns * prod(numbers) if member.kind == "param" else 0
+                total += iterations * prod(numbers) if member.kind == "param" else 0
             else:
                 inner = {unknown: value.subs(known) for unknown, value in member.bindings}
-                many = 1 if member.lift is None else _number(member.lift.subs(known), path)
-                total += turns * many * _count(member.definition, inner, path + ".", memo)
+                many = 1 if member.vectorized is None else _number(member.vectorized.subs(known), path)
+                total += iterations * many * _count(member.definition, inner, path + ".", memo)
         memo[key] = total
     return memo[key]
 
@@ -171,17 +175,17 @@ def weight_types(
             found.append((member.path, TensorType(member.type.elem, (*_loops(member.path, loops), *axes))))
         elif isinstance(member, Instance):
             inner = {unknown: value.subs(mapping) for unknown, value in member.bindings}
-            lift = () if member.lift is None else (Axis(member.lift.subs(mapping)),)
+            vectorized = () if member.vectorized is None else (Axis(member.vectorized.subs(mapping)),)
             for path, kind in weight_types(member.definition, inner, kinds):
                 if path in member.omitted:
                     continue
-                at = turns_in(path)
-                axes = (*_loops(member.path, loops), *kind.axes[:at], *lift, *kind.axes[at:])
+                at = loops_in(path)
+                axes = (*_loops(member.path, loops), *kind.axes[:at], *vectorized, *kind.axes[at:])
                 found.append((f"{member.path}.{path}", TensorType(kind.elem, axes)))
     return found
 
 
-def turns_in(path: str) -> int:
+def loops_in(path: str) -> int:
     """How many loops stand around the weight at a path."""
     return path.split(".").count("*")
 
@@ -195,9 +199,9 @@ def _below(
     definition: Definition,
     known: Mapping[Unknown, Size],
     prefix: str,
-    turns: tuple[int, ...],
+    iterations: tuple[int, ...],
     inits: tuple[tuple[str, Init], ...],
-    lifted: tuple[int, ...] = (),
+    vectorized: tuple[int, ...] = (),
     omitted: tuple[str, ...] = (),
 ) -> Iterator[WeightInfo]:
     loops = {path: loop.count.subs(known) for path, loop in definition.loops.items()}
@@ -206,23 +210,23 @@ def _below(
             continue
         if isinstance(member, Weight):
             path = prefix + member.path
-            here = (*turns, *_turns(member.path, loops, path))
-            shape = (*lifted, *(_number(axis.size.subs(known), path) for axis in member.type.axes))
+            here = (*iterations, *_iterations(member.path, loops, path))
+            shape = (*vectorized, *(_number(axis.size.subs(known), path) for axis in member.type.axes))
             init = next((i for p, i in reversed(inits) if p == member.path), member.init)
             yield WeightInfo(path, shape, member.type.elem, member.kind, here, member, init)
         elif not isinstance(member, Loop):
             path = prefix + member.path
-            here = (*turns, *_turns(member.path, loops, path))
+            here = (*iterations, *_iterations(member.path, loops, path))
             inner = {unknown: value.subs(known) for unknown, value in member.bindings}
             outer = [(p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + ".")]
-            more = () if member.lift is None else (_number(member.lift.subs(known), path),)
+            more = () if member.vectorized is None else (_number(member.vectorized.subs(known), path),)
             gone = (*member.omitted, *(p[len(member.path) + 1 :] for p in omitted if p.startswith(member.path + ".")))
             yield from _below(
-                member.definition, inner, path + ".", here, (*member.inits, *outer), (*lifted, *more), gone
+                member.definition, inner, path + ".", here, (*member.inits, *outer), (*vectorized, *more), gone
             )
 
 
-def _turns(path: str, loops: Mapping[str, Size], shown: str) -> tuple[int, ...]:
+def _iterations(path: str, loops: Mapping[str, Size], shown: str) -> tuple[int, ...]:
     found = []
     parts = path.split(".")
     for index, part in enumerate(parts):

@@ -118,10 +118,10 @@ def _member(member: Member, tables: Tables, labels: Labels) -> Iterator[str]:
 
 
 def _instance(member: Instance, tables: Tables, labels: Labels) -> Iterator[str]:
-    lift = f" lift {labels.size(member.lift)}" if member.lift is not None else ""
+    each = f" each {labels.size(member.vectorized)}" if member.vectorized is not None else ""
     omitted = f" omitted {', '.join(member.omitted)}" if member.omitted else ""
     bound = _bound(member.bindings, tables[member.definition.name], labels)
-    yield f"{STEP}instance {member.path}: {member.definition.name}{bound}{lift}{omitted}"
+    yield f"{STEP}instance {member.path}: {member.definition.name}{bound}{each}{omitted}"
     for path, init in member.inits:
         yield from _init(f"init {path}", init, tables, labels, STEP * 2)
 

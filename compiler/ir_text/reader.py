@@ -184,15 +184,17 @@ class _IRReader:
         self.members.append(Weight(path, self.names.type(type), kind, init, keep))
 
     def read_instance(self, line: TextLine) -> None:
-        match = re.fullmatch(r"instance (\S+): ([^\s{]+)\{(.*?)\}(?: lift (.*?))?(?: omitted (.*))?", line.text)
+        match = re.fullmatch(r"instance (\S+): ([^\s{]+)\{(.*?)\}(?: each (.*?))?(?: omitted (.*))?", line.text)
         if match is None or match[2] not in self.known:
             raise NotIR(line.text)
-        lift = self.names.size(match[4]) if match[4] else None
+        vectorized = self.names.size(match[4]) if match[4] else None
         inits = tuple(_keyed(self.init(x)) for x in line.below)
         omitted = tuple(split_top(match[5])) if match[5] else ()
         definition = self.known[match[2]][0]
         self.members.append(
-            Instance(match[1], definition, self.bound(match[2], match[3]), inits, lift=lift, omitted=omitted)
+            Instance(
+                match[1], definition, self.bound(match[2], match[3]), inits, vectorized=vectorized, omitted=omitted
+            )
         )
 
     def read_input(self, line: TextLine) -> tuple[Value, bool]:

@@ -21,7 +21,7 @@ def mentioned(member: Member) -> Iterator[Any]:
         yield from in_graph(member.keep) if member.keep is not None else ()
     else:
         yield from (value for _, value in member.bindings)
-        yield member.lift
+        yield member.vectorized
         yield from (item for _, init in member.inits for item in in_init(init))
 
 

@@ -15,7 +15,7 @@ class Trusting:
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
         """Sizes are equal by construction."""
 
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
         """Patterns divide by construction."""
 
     def inside(self, condition: Condition, text: str) -> None:

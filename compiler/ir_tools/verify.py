@@ -27,7 +27,7 @@ from ogive.compiler.ir.attributes import (
 from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
-from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.ir_tools.mentions import in_graph, mentioned, unknowns_of
 from ogive.compiler.ops import OPS
@@ -191,7 +191,7 @@ class _Check:
             if wanted is not None and not self.same(made.type, type_in_sizes(wanted.type, bindings)):
                 yield f"{shown(node)}: gives {type_in_sizes(wanted.type, bindings)}, not {made.type}"
         for path, name in node.supplied:
-            inside = weight_type(callee, path, turns_in(path))
+            inside = weight_type(callee, path, loops_in(path))
             if inside is None or not self.same(known[name].type, type_in_sizes(inside, bindings)):
                 yield f"{shown(node)}: {name} does not fit the weight {path}"
 
@@ -353,9 +353,9 @@ def weight_type(definition: Definition, path: str, stacked: int = 0) -> TensorTy
     None where there is no such weight, or not in so many loops.
     """
     whole = dict(weight_types(definition, {})).get(path)
-    if whole is None or not 0 <= stacked <= turns_in(path):
+    if whole is None or not 0 <= stacked <= loops_in(path):
         return None
-    return TensorType(whole.elem, whole.axes[turns_in(path) - stacked :])
+    return TensorType(whole.elem, whole.axes[loops_in(path) - stacked :])
 
 
 def shown(node: Node) -> str:

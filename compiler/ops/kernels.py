@@ -107,7 +107,7 @@ def _conv(checker: Checker, statics: Statics, types: Types) -> Result:
         checker.meet(channels, w.axes[1], text, 1)
     else:
         checker.equal(channels.size, groups * w.axes[1].size, text, 1)
-        checker.demand(divides(groups, w.axes[0].size), f"splits `{w.axes[0]}` channels into {groups} groups", 1)
+        checker.require(divides(groups, w.axes[0].size), f"splits `{w.axes[0]}` channels into {groups} groups", 1)
     _bias(checker, "conv", w.axes[0], types[2])
     out = []
     for i, axis in enumerate(axes):
@@ -158,7 +158,7 @@ def _conv_transpose(checker: Checker, statics: Statics, types: Types) -> Result:
     groups = size(statics["groups"])
     checker.meet(channels, w.axes[0], f"contracts `{channels}` channels with `{w.axes[0]}`", 1)
     if groups != size(1):
-        checker.demand(divides(groups, channels.size), f"splits `{channels}` channels into {groups} groups", 0)
+        checker.require(divides(groups, channels.size), f"splits `{channels}` channels into {groups} groups", 0)
     made = w.axes[1] if groups == size(1) else Axis(groups * w.axes[1].size)
     _bias(checker, "conv_transpose", made, types[2])
     out = []

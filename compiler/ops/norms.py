@@ -108,7 +108,7 @@ def _batch_norm_train(checker: Checker, statics: Statics, types: Types) -> Resul
 def _group_norm(checker: Checker, statics: Statics, types: Types) -> Result:
     x = _floats("group_norm", types)
     channels, groups = _channels("group_norm", x), size(statics["groups"])
-    checker.demand(divides(groups, channels.size), f"splits `{channels}` channels into {groups} groups", 0)
+    checker.require(divides(groups, channels.size), f"splits `{channels}` channels into {groups} groups", 0)
     _by_channel(checker, channels, types, ("weight", "bias"))
     inhabited(checker, "group_norm", (x,))
     return (x,), {"groups": groups, "eps": statics["eps"]}

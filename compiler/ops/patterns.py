@@ -212,7 +212,7 @@ class _PatternSolver:
             self.checker.equal(axis.size, rest, text, operand)
             return True
         text = f"`{term}` splits `{axis.size}` by `{rest}`"
-        self.checker.demand(divides(rest, axis.size), text, operand)
+        self.checker.require(divides(rest, axis.size), text, operand)
         self.axis[unknown[0].text] = Axis(axis.size // rest)
         return True
 

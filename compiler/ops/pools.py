@@ -34,7 +34,7 @@ def _windowed(name: str) -> Rule:
             reach, where = dilation[i] * (kernel[i] - 1), place(axis, i + 2)
             if pad[i] != size(0):
                 text = f"pads {where} by {pad[i]}, more than half of a window of {reach + 1}"
-                checker.demand(le(2 * pad[i], reach + 1), text, 0)
+                checker.require(le(2 * pad[i], reach + 1), text, 0)
             length = _windows(checker, axis.size, reach, stride[i], pad[i], bool(statics["ceil"]))
             checker.positive(length, f"`{name}` leaves `{length}` of {where}")
             out.append(Axis(length, axis.label))

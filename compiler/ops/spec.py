@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Condition, Size
 
 Kind = Literal["elementwise", "contraction", "reduction", "layout", "index", "kernel", "value", "random", "structure"]
 
-# How an operation is lifted over an axis, which then stands first in its operands (compiler.passes.lift_rules):
+# How an operation is vectorized over an axis, which then stands first in its operands (compiler.passes.vectorize):
 # "align": operands that broadcast from the right; "each": leading axes run through; "shift": the axes that attributes
 # name move up by one; "pattern": the pattern gains the axis; "fold": it is merged into the batch, the first axis;
 # "draw": every index draws for itself; "value": no operands, the same at every index; "own": a rule of its own.
@@ -45,16 +45,16 @@ class ShapeError(Exception):
 
 
 class Checker(Protocol):
-    """What a shape rule may ask. Demands are collected and solved per block; a rule goes on as if they held."""
+    """What a shape rule may ask. Constraints are collected and solved per block; a rule goes on as if they held."""
 
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        """Demand a == b, as E0301 where it is not proved. `text` says what meets: "contracts `d_ff` with `d`"."""
+        """Require a == b, as E0301 where it is not proved. `text` says what meets: "contracts `d_ff` with `d`"."""
 
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
-        """Demand a condition (divisibility in a pattern), as E0301 where it is not proved."""
+    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        """Require a condition (divisibility in a pattern), as E0301 where it is not proved."""
 
     def inside(self, condition: Condition, text: str) -> None:
-        """Demand that a slice or an index lies inside (E0303 where it is not proved)."""
+        """Require that a slice or an index lies inside (E0303 where it is not proved)."""
 
     def positive(self, size: Size, text: str) -> None:
         """A derived size must be at least 1: where not proved, the condition flows up to the user."""
@@ -143,7 +143,7 @@ class OpSpec:
     from 0, a pack counting as one; sizes as Size; patterns as parsed `AxisPattern`s of compiler.ops.patterns).
     `linear` holds the operands in which it is linear, all others fixed; `random` that it draws numbers.
     `inline` operands that may be literals instead of tensors (element-wise operations) are told by `literals`.
-    `batching` says how it is lifted over an axis; `told` what the reference says.
+    `batching` says how it is vectorized over an axis; `told` what the reference says.
     """
 
     name: str

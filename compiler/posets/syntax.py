@@ -139,7 +139,7 @@ class _PosetReader:
             parts = [self.side_by_side()]
             while self.take(","):
                 parts.append(self.side_by_side())
-            self.demand("]")
+            self.expect("]")
             found = found.compose(*parts)
         return found
 
@@ -149,7 +149,7 @@ class _PosetReader:
         name = self.next()
         if name in SIZED and self.take("("):
             size = self.next()
-            self.demand(")")
+            self.expect(")")
             if not size.isdigit() or int(size) < 1:
                 raise PosetError(f"`{name}({size})`: a number of elements, from 1 on")
             return SIZED[name](int(size))
@@ -163,7 +163,7 @@ class _PosetReader:
         inner = "".join(self.tokens[self.at : end])
         if end == len(self.tokens) or self.tokens[end] != ")" or not _is_relation(inner):
             found = self.side_by_side()
-            self.demand(")")
+            self.expect(")")
             return found
         self.at = end + 1
         return Poset.of(1 + max(_named(inner), default=0), list(_relation(inner)))
@@ -179,7 +179,7 @@ class _PosetReader:
         self.at += found
         return found
 
-    def demand(self, token: str) -> None:
+    def expect(self, token: str) -> None:
         found = self.next()
         if found != token:
             raise PosetError(f"expected `{token}` in `{self.text}`, not `{found}`")

@@ -1,4 +1,4 @@
-"""The algebra of sizes: normal forms, conditions, what is known, and what must still be demanded."""
+"""The algebra of sizes: normal forms, conditions, what is known, and what must still be required."""
 
 from ogive.compiler.sizes.arithmetic import Size, added, ceil_div, maximum, minimum, size
 from ogive.compiler.sizes.atoms import Unknown

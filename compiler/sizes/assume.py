@@ -334,5 +334,5 @@ def _parametrised(case: Case, unknown: Unknown, m: Size, rest: Size) -> Case:
         least = -((rest.number - low) // m.number)
     elif low is not None and rest.is_number:
         least = min(low - rest.number, 1)
-    share = Unknown(unknown.name + "'", low=least, born=unknown.born)
+    share = Unknown(unknown.name + "'", low=least, introduced=unknown.introduced)
     return substitute(case, unknown, m * size(share) + rest)

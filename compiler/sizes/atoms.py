@@ -32,7 +32,7 @@ class Unknown:
     name: str
     low: int | None = 1
     kind: Literal["size", "pack"] = "size"
-    born: object = field(default=None, repr=False)
+    introduced: object = field(default=None, repr=False)
     serial: int = field(default_factory=_serials.__next__, repr=False)
     weight: ClassVar[int] = 1  # how many names and signs its text has
     powered: ClassVar[bool] = False  # whether a power with a symbolic exponent is in it

@@ -101,7 +101,7 @@ def _equality(case: Case, gap: Size, op: str) -> Condition:
                 number = constant_part(signed)
                 return compare(op, signed - number, -number)
         left, right = _sides(gap)
-        return compare(op, left, right) if _birth(left) <= _birth(right) else compare(op, right, left)
+        return compare(op, left, right) if _introduced(left) <= _introduced(right) else compare(op, right, left)
     q, m, r = residue
     if not m.is_number:
         return compare(op, (q + r) % m, r)
@@ -126,7 +126,7 @@ def _sides(gap: Size) -> tuple[Size, Size]:
     return left, left - gap
 
 
-def _birth(side: Size) -> tuple[bool, int]:
+def _introduced(side: Size) -> tuple[bool, int]:
     return not side.unknowns, min((u.serial for u in side.unknowns), default=0)
 
 

@@ -31,9 +31,9 @@ class ResidueRange:
 
     def __iter__(self) -> Iterator[int]:
         residues = sorted(self.residues)
-        for turn in count(self.start // self.period) if residues else ():
+        for cycle in count(self.start // self.period) if residues else ():
             for residue in residues:
-                value = turn * self.period + residue
+                value = cycle * self.period + residue
                 if self.stop is not None and value >= self.stop:
                     return
                 if value >= self.start:
@@ -42,11 +42,11 @@ class ResidueRange:
     def below(self, value: int) -> int | None:
         """The largest member under the value."""
         top = (value if self.stop is None else min(value, self.stop)) - 1
-        turn, place = divmod(top, self.period)
+        cycle, place = divmod(top, self.period)
         here = max((r for r in self.residues if r <= place), default=None)
         if here is None and self.residues:
-            turn, here = turn - 1, max(self.residues)
-        found = None if here is None else turn * self.period + here
+            cycle, here = cycle - 1, max(self.residues)
+        found = None if here is None else cycle * self.period + here
         return found if found is not None and found >= self.start else None
 
 
@@ -101,8 +101,8 @@ def joined(low: int, pieces: list[ResidueRange]) -> PeriodicSet | None:
         period = lcm(*(piece.period for piece in here))
         if sum(len(piece.residues) * (period // piece.period) for piece in here) > MAX_RESIDUES:
             return None
-        turns = ((piece, turn) for piece in here for turn in range(period // piece.period))
-        residues = frozenset(residue + turn * piece.period for piece, turn in turns for residue in piece.residues)
+        cycles = ((piece, cycle) for piece in here for cycle in range(period // piece.period))
+        residues = frozenset(residue + cycle * piece.period for piece, cycle in cycles for residue in piece.residues)
         if residues:
             found.append(ResidueRange(start, stop, period, residues))
     return PeriodicSet(low, tuple(found))

@@ -1,4 +1,4 @@
-"""Demands on sizes: the exact set of sizes that satisfies them together, with examples on both sides."""
+"""Constraints on sizes: the exact set of sizes that satisfies them together, with examples on both sides."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Values = dict[Unknown, int]
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """When demands hold: `where` is the condition to add, the exact one unless `exact` is false (then it suffices)."""
+    """When constraints hold: `where` is the condition to add, the exact one unless `exact` is false (it suffices)."""
 
     answer: Answer
     where: Condition | None
     exact: bool = True
     counterexample: Values | None = None
     witness: Values | None = None
-    _given: Condition = field(default=TRUE, repr=False)  # the facts and the demands together
+    _given: Condition = field(default=TRUE, repr=False)  # the facts and the constraints together
     _effort: Effort = field(default_factory=Effort, repr=False, compare=False)
 
     def near(self, values: Mapping[Unknown, int]) -> dict[Unknown, list[int]]:
@@ -52,18 +52,18 @@ class Solution:
         return found
 
 
-def solve(facts: Facts, demands: Sequence[Condition]) -> Solution:
-    """When the demands hold together, where the facts do."""
-    return facts.recall(("solve", tuple(demands)), lambda: _solved(facts, demands))  # type: ignore[no-any-return]
+def solve(facts: Facts, constraints: Sequence[Condition]) -> Solution:
+    """When the constraints hold together, where the facts do."""
+    return facts.recall(("solve", tuple(constraints)), lambda: _solved(facts, constraints))  # type: ignore[no-any-return]
 
 
-def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
-    open_demands = [demand for demand in demands if not facts.holds(demand)]
-    if not open_demands:
+def _solved(facts: Facts, constraints: Sequence[Condition]) -> Solution:
+    open_constraints = [constraint for constraint in constraints if not facts.holds(constraint)]
+    if not open_constraints:
         return Solution(Answer.ALWAYS, TRUE)
-    wanted = all_of(*open_demands)
-    given = all_of(*facts.conditions, *open_demands)
-    where = all_of(*simplify(facts, open_demands))
+    wanted = all_of(*open_constraints)
+    given = all_of(*facts.conditions, *open_constraints)
+    where = all_of(*simplify(facts, open_constraints))
     witness, counterexample = _examples(facts, wanted)
     if where == FALSE:
         return Solution(Answer.NEVER, None, True, counterexample, None, given, facts.tally.effort)
@@ -76,21 +76,21 @@ def _solved(facts: Facts, demands: Sequence[Condition]) -> Solution:
     return Solution(answer, where, exact, counterexample, witness, given, facts.tally.effort)
 
 
-def solve_each(facts: Facts, demands: Sequence[Condition]) -> list[tuple[list[int], Solution]]:
-    """The demands in groups that share unknowns, each solved together; groups in the order of their first demand."""
+def solve_each(facts: Facts, constraints: Sequence[Condition]) -> list[tuple[list[int], Solution]]:
+    """Constraints in groups that share unknowns, each solved together, in the order of their first constraints."""
     groups: list[tuple[list[int], set[Unknown]]] = []
-    for index, demand in enumerate(demands):
-        indices, names = [index], set(demand.unknowns)
+    for index, constraint in enumerate(constraints):
+        indices, names = [index], set(constraint.unknowns)
         for group in [g for g in groups if not names.isdisjoint(g[1])]:
             groups.remove(group)
             indices, names = group[0] + indices, names | group[1]
         groups.append((sorted(indices), names))
     groups.sort(key=lambda group: group[0][0])
-    return [(indices, solve(facts, [demands[i] for i in indices])) for indices, _ in groups]
+    return [(indices, solve(facts, [constraints[i] for i in indices])) for indices, _ in groups]
 
 
 def _examples(facts: Facts, wanted: Condition) -> tuple[Values | None, Values | None]:
-    """The smallest sizes found at which the demands hold, and at which they fail."""
+    """The smallest sizes found at which the constraints hold, and at which they fail."""
     if len(wanted.unknowns) == 1:
         (unknown,) = wanted.unknowns
         if facts.separate(unknown):
@@ -147,7 +147,7 @@ def values_near(facts: Facts, of: Size, target: int) -> list[int]:
 
 
 def _holds(wanted: Condition, values: Values) -> bool:
-    """Where there is no number, a demand fails."""
+    """Where there is no number, a constraint fails."""
     try:
         return wanted.at(values)
     except ZeroDivisionError:

@@ -96,7 +96,7 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str], c
 
 
 def _rows(slots: Mapping[str, WeightSlot]) -> list[tuple[str, str, int]]:
-    """One row for the weights that differ in turn numbers alone: `h.{0..11}.ln_1.weight`."""
+    """One row for the weights that differ in loop indices alone: `h.{0..11}.ln_1.weight`."""
     groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for path, slot in slots.items():
         groups.setdefault((re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path), slot.shape), []).append(path)
@@ -107,7 +107,7 @@ def _rows(slots: Mapping[str, WeightSlot]) -> list[tuple[str, str, int]]:
 
 
 def _together(paths: tuple[str, ...]) -> list[str]:
-    """Paths that differ in turn numbers alone are one."""
+    """Paths that differ in loop indices alone are one."""
     groups: dict[str, list[str]] = {}
     for path in paths:
         groups.setdefault(re.sub(r"(?<=\.)\d+(?=\.|$)", "*", path), []).append(path)
@@ -117,10 +117,10 @@ def _together(paths: tuple[str, ...]) -> list[str]:
 def _spread(pattern: str, paths: list[str]) -> str:
     if len(paths) == 1:
         return paths[0]
-    turns = zip(*(re.findall(r"(?<=\.)\d+(?=\.|$)", path) for path in paths), strict=True)
+    indices = zip(*(re.findall(r"(?<=\.)\d+(?=\.|$)", path) for path in paths), strict=True)
     pieces = pattern.split("*")
     text = pieces[0]
-    for numbers, piece in zip(turns, pieces[1:], strict=True):
+    for numbers, piece in zip(indices, pieces[1:], strict=True):
         seen = sorted({int(number) for number in numbers})
         text += (f"{{{seen[0]}..{seen[-1]}}}" if len(seen) > 1 else str(seen[0])) + piece
     return text

@@ -1,4 +1,4 @@
-"""Names of weights: a path follows its place, and hangs neither on formatting nor on the arm that is taken."""
+"""Names of weights: a path follows its place, and depends neither on formatting nor on the arm that is taken."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import ogive
 from check.programs import conditions, errors
 
 # a body over `x: [b, n]` and `k: int`, and what it demands of `n` and `k`
-DEMANDS = [
+CONSTRAINTS = [
     ("concat[1](x, zeros[b, n - 4])", ("n >= 5",)),
     ("concat[1](x, zeros[b, k])", ("k >= 0",)),
     ("x + sum(randn[k])", ("k >= 0",)),
@@ -29,11 +29,11 @@ DEMANDS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "demanded"), DEMANDS)
-def test_what_is_not_proved_flows_up(body: str, demanded: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("body", "demanded"), CONSTRAINTS)
+def test_what_is_not_proved_flows_up(body: str, required: tuple[str, ...]) -> None:
     rank = "[b, 1, m]" if "pool" in body else "[b, m]"
     text = f"block f[k: int](x: [b, n]) -> {rank}:\n    return {body}\n"
-    assert set(conditions(text)["f"]) == set(demanded)
+    assert set(conditions(text)["f"]) == set(required)
 
 
 @pytest.mark.parametrize("kind", ["param", "state"])
@@ -67,7 +67,7 @@ def test_what_may_be_empty_on_purpose_is_left_so() -> None:
     assert conditions(text) == {"f": ("p >= 0",), "M": ()}
 
 
-def test_what_is_collected_has_a_turn() -> None:
+def test_what_is_collected_has_an_iteration() -> None:
     body = "    repeat k:\n        x = 2 * x\n        yield ys = x\n    return ys\n"
     repeated = f"block F[k: nat](x: [b, n]) -> [k, b, n]:\n{body}"
     assert conditions(repeated)["F"] == ("k >= 1",)

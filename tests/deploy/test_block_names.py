@@ -32,7 +32,7 @@ def test_a_layer_that_nothing_was_folded_into_keeps_its_path() -> None:
     assert kept == ["conv.weight", "conv.bias", "out.weight", "out.bias"], "the model itself is no block to stand for"
 
 
-def test_turns_of_loops_keep_their_place() -> None:
+def test_iterations_of_loops_keep_their_place() -> None:
     assert left("for i in range(2) as blocks:\n    x = relu(x |> ConvNorm[4, 4, 3, pad=1] as body)\nreturn x") == [
         "blocks.0.body.weight", "blocks.0.body.bias", "blocks.1.body.weight", "blocks.1.body.bias",
     ]  # fmt: skip

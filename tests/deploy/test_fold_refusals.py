@@ -74,7 +74,7 @@ def test_parameterizations_of_weights_are_computed_once(body: str) -> None:
     assert any(note.done and "computed once" in note.text for note in found.passed.notes)
 
 
-def test_a_loop_of_no_turns_has_nothing_to_convert() -> None:
+def test_a_loop_of_no_iterations_has_nothing_to_convert() -> None:
     found = folded(model("repeat 0 as h:\n    x = x |> Conv[4, 4, 3, pad=1] |> BatchNorm\nreturn relu(x)", IMAGE))
     assert found.error(image(2, 4, 7, 9)) == 0
 

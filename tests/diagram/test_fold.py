@@ -61,8 +61,8 @@ def test_equal_blocks_one_after_the_other() -> None:
 
 
 def test_two_copies_are_a_run_one_is_not() -> None:
-    turn = "    for i in range({n}) as turns:\n        x = x |> Linear[d, d] as lin |> relu\n"
-    assert [folded(turn.format(n=n)) for n in (1, 2, 3)] == [[], ["×2"], ["×3"]]
+    iteration = "    for i in range({n}) as turns:\n        x = x |> Linear[d, d] as lin |> relu\n"
+    assert [folded(iteration.format(n=n)) for n in (1, 2, 3)] == [[], ["×2"], ["×3"]]
 
 
 def test_arithmetic_alone_is_no_run() -> None:
@@ -72,8 +72,8 @@ def test_arithmetic_alone_is_no_run() -> None:
 def test_a_copy_that_others_read_ends_the_run() -> None:
     """The second result is read at the end too, so the run begins behind it."""
     body = "    y = x |> Linear[d, d] as a1\n    x = y |> Linear[d, d] as a2\n"
-    turn = "    for i in range(3) as turns:\n        x = x |> Linear[d, d] as lin\n"
-    assert folded(turn + "    y = x\n" + turn.replace("turns", "more") + "    x = x + y\n") == ["×3", "×3"]
+    iteration = "    for i in range(3) as turns:\n        x = x |> Linear[d, d] as lin\n"
+    assert folded(iteration + "    y = x\n" + iteration.replace("turns", "more") + "    x = x + y\n") == ["×3", "×3"]
     assert folded(body + "    x = x + y\n") == []
 
 
@@ -97,5 +97,5 @@ def test_the_stages_of_resnet50() -> None:
 
 
 def test_the_last_copy_may_be_read_many_times() -> None:
-    turn = "    for i in range(4) as turns:\n        x = x |> Linear[d, d] as lin\n    x = x + relu(x) + gelu(x)\n"
-    assert folded(turn) == ["×4"]
+    iteration = "    for i in range(4) as turns:\n        x = x |> Linear[d, d] as lin\n    x = x + relu(x) + gelu(x)\n"
+    assert folded(iteration) == ["×4"]

@@ -72,7 +72,7 @@ def test_opening_all_calls_draws_the_same_operations(name: str) -> None:
     assert found == sources(definition(name).graph, opened=True)
 
 
-def test_a_loop_costs_the_same_however_often_it_turns() -> None:
+def test_a_loop_costs_the_same_however_many_iterations_it_has() -> None:
     text = "use std.nn (Linear)\nblock A[d](x: [b, d]) -> [b, d]:\n    repeat {n}:\n        x = x |> Linear[d, d]\n"
     few, many = (figure_of(block(text.format(n=n) + "    return x")) for n in (1, 12000))
     assert len(list(few.walk())) == len(list(many.walk()))

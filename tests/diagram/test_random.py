@@ -51,8 +51,8 @@ def programs(draw_: st.DrawFn) -> str:
         picks = {key: draw_(st.sampled_from(names)) for key in "abc"}
         line = f"v{i} = {form.format(**picks)}"
         if draw_(st.integers(0, 5)) == 0:
-            turn = form.format(**{**picks, "a": f"v{i}"})
-            lines += [f"    v{i} = {picks['a']}", f"    repeat 3 as l{i}:", f"        v{i} = {turn}"]
+            iteration = form.format(**{**picks, "a": f"v{i}"})
+            lines += [f"    v{i} = {picks['a']}", f"    repeat 3 as l{i}:", f"        v{i} = {iteration}"]
         else:
             lines.append(f"    {line}")
         names.append(f"v{i}")

@@ -102,7 +102,7 @@ block Net[e, d](x: [b, d]) -> [b, k]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_loops_and_lifted_blocks_count_all_that_runs(name: str) -> None:
+def test_loops_and_vectorized_blocks_count_all_that_runs(name: str) -> None:
     body, expected = PROGRAMS[name]
     model = ogive.source(f"{HEAD}{body}\nmodel M = Net[e=6, d=3]\n").models["M"]
     values = next(sizes(model.ir))

@@ -17,7 +17,7 @@ from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.fusion.fuse import fuse
 from ogive.compiler.passes.infra.dce import dead
 from ogive.compiler.passes.infra.driver import optimized
-from ogive.compiler.passes.vectorize.driver import lift
+from ogive.compiler.passes.vectorize.driver import vectorize_model
 from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers
 from reference.interpreter import Reference
@@ -29,17 +29,17 @@ DEPLOYED = ("simplify", "fuse", "fold")
 
 
 def through_passes(subject: Subject, run: Run, done: dict[str, str]) -> None:
-    """Each pass of the backends in turn, then lifting, then those by which a model is deployed."""
+    """Each pass of the backends in turn, then vectorizing, then those by which a model is deployed."""
     model = subject.model.ir
     limit = Bound(EXACT, run.spread, TIMES["f64"], CANCELLED["f64"] * run.world.largest)
     wanted = run.numbers
     for name, step in STEPS:
         model = optimized(model, (step,))
         _same(f"pass {name}", subject, model, subject.weights, wanted, limit)
-    lifted = lift(model, (simplify, dead))
-    if lifted is not model:
-        _same("pass lift", subject, lifted, subject.weights, wanted, limit)
-        done["lift"] = "ok"
+    vectorized = vectorize_model(model, (simplify, dead))
+    if vectorized is not model:
+        _same("pass vectorize", subject, vectorized, subject.weights, wanted, limit)
+        done["vectorize"] = "ok"
     done["passes"] = "ok"
     for name in DEPLOYED:
         _deployed(name, subject, wanted, limit, done)

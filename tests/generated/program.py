@@ -110,7 +110,7 @@ def _inputs(scope: Scope) -> None:
     for text in rng.sample(("b", "n", "d", "k", "h", "t"), rng.randint(2, 4)):
         static = text in "dk" or rng.random() < 0.15
         if not static and rng.random() < 0.06:
-            scope.demand(f"{text} >= 0")  # it may have no entries
+            scope.require(f"{text} >= 0")  # it may have no entries
         names.append(scope.size_name(text, rng.choice((1, 2, 2, 3, 3, 4, 4, 5)), static=static))
         if static and rng.random() < 0.6:
             block.statics.append(Static(text, text, f"{text}={block.values[names[-1]]}"))

@@ -1,4 +1,4 @@
-"""Productions: loops, choices, lifted blocks and derivatives, each with a body of its own."""
+"""Productions: loops, choices, vectorized blocks and derivatives, each with a body of its own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from generated import blocks
 from generated.blocks import merged
 from generated.dims import Dim, Type
-from generated.lifted import Lifted
 from generated.scope import Scope, Var
 from generated.shapes import like
 from generated.tree import Input, Let, Parts, Plain, Ref, Region, Stmt
+from generated.vectorized import Vectorizing
 
 Fill = Callable[[Scope, int], None]
 KINDS = ("repeat", "for", "scan", "over", "each", "grad", "custom_grad", "training", "given", "if")
 
 
-class Regions(Lifted):
+class Regions(Vectorizing):
     """Regions whose bodies are filled by `fill`, the first statement of a body being a region that is wanted."""
 
     def __init__(self, fill: Fill) -> None:

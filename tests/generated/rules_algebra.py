@@ -102,7 +102,7 @@ def transformed(scope: Scope) -> None:
         else:
             more, out = "", (dim - 1) * 2
             if not dim.is_number:
-                scope.demand(f"{wrapped(dim)} >= 2")
+                scope.require(f"{wrapped(dim)} >= 2")
         axes = tuple(out if i == at else d for i, d in enumerate(z.type.dims))
         scope.let(
             (f"irfft[axes=[{at - z.rank}]{more}{norm}](", z.ref, ")"), Type("float", axes), (name,), size=z.size * 2

@@ -208,7 +208,7 @@ def layer(scope: Scope) -> None:
         if form == "BatchNorm":
             wide = next(a for i, a in enumerate(spatial.type.dims) if i != 1 and scope.at(a) > 1)
             if not wide.is_number:
-                scope.demand(f"{wide if wide.name else f'({wide})'} >= 2")
+                scope.require(f"{wide if wide.name else f'({wide})'} >= 2")
             scope.block.facts.add("states")
         name = scope.maker.use("std.nn", form)
         text = {"BatchNorm": f"[{c}]", "GroupNorm": f"[1, {c}]", "InstanceNorm": f"[{c}]", "PReLU": f"[{c}]"}[form]

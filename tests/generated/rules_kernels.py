@@ -134,7 +134,7 @@ def normalized(scope: Scope) -> None:
     if name == "group_norm":
         groups = scope.rng.choice([g for g in (1, 2, 3) if scope.at(channels) % g == 0])
         if groups > 1 and channels // groups * groups != channels:
-            scope.demand(f"{wrapped(channels)} % {groups} == 0")
+            scope.require(f"{wrapped(channels)} % {groups} == 0")
         scope.let((f"group_norm[{groups}](", var.ref, *affine_parts, ")"), var.type, (name,), size=4)
     elif name == "batch_norm":
         spread = scope.let(("abs(", weight.ref, ") + 0.5"), weight.type, ("abs", "add"))
@@ -150,7 +150,7 @@ def normalized(scope: Scope) -> None:
             return
         big = next(d for d in many if scope.at(d) >= 2)
         if not big.is_number:
-            scope.demand(f"{wrapped(big)} >= 2")
+            scope.require(f"{wrapped(big)} >= 2")
         types = [var.type, Type("float", (channels,)), Type("float", (channels,))]
         scope.let_several(("batch_norm_train(", var.ref, *affine_parts, ")"), types, (name,), size=4)
 
@@ -228,7 +228,7 @@ def convolved(scope: Scope) -> None:
             more.append(f'pad_mode="{scope.rng.choice(("reflect", "replicate", "circular"))}"')
             for axis, w in zip(axes, windows, strict=True):
                 if not axis.is_number:
-                    scope.demand(f"{wrapped(axis)} >= {w[2] + 1}")
+                    scope.require(f"{wrapped(axis)} >= {w[2] + 1}")
     if groups > 1:
         more.append(f"groups={groups}")
     parts: list[object] = [var.ref, ", ", weight.ref]

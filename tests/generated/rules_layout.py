@@ -41,7 +41,7 @@ def turned(scope: Scope) -> None:
             k = scope.rng.choice(divisors)
             inner = f"{name}x"
             if dim // k * k != dim:
-                scope.demand(f"{wrapped(dim)} % {k} == 0")
+                scope.require(f"{wrapped(dim)} % {k} == 0")
             left[at] = f"({name} {inner})" if scope.chance(0.5) else f"({inner} {name})"
             dims[name], dims[inner] = _quotient(dim, k), Dim.of(k)
             names.append(inner)
@@ -151,7 +151,7 @@ def unpacked(scope: Scope) -> None:
         return turned(scope)
     k = scope.rng.choice(divisors)
     if dim // k * k != dim:
-        scope.demand(f"{wrapped(dim)} % {k} == 0")
+        scope.require(f"{wrapped(dim)} % {k} == 0")
     s = scope.letters(1, "s")[0]
     inner = f"({s} {names[at]})" if scope.chance(0.5) else f"({names[at]} {s})"
     left = " ".join(inner if i == at else name for i, name in enumerate(names))
@@ -229,11 +229,11 @@ def sliced(scope: Scope) -> None:
     """Indices and slices, also by steps and from the end."""
     var = scope.real(1) if scope.chance(0.75) else _any(scope)
     dots = var.type.packed
-    items, axes, demanded = [], [], False
+    items, axes, required = [], [], False
     for axis in var.axes[1 if dots else 0 :]:
         assert isinstance(axis, Dim)
         n, roll = scope.at(axis), scope.rng.random()
-        if demanded or roll < 0.4:
+        if required or roll < 0.4:
             items.append(":")
             axes.append(axis)
         elif roll < 0.6:

@@ -97,7 +97,7 @@ def images(scope: Scope) -> None:
         name = scope.maker.use("std.reparam", kind)
         for axis in (b, h, w):
             if scope.at(axis) >= 2 and not axis.is_number:
-                scope.demand(f"{axis if axis.name else f'({axis})'} >= 2")
+                scope.require(f"{axis if axis.name else f'({axis})'} >= 2")
                 break
         scope.block.facts.add("states")
         k = 3 if kind == "RepConv" else scope.rng.choice((1, 3))
@@ -143,7 +143,7 @@ def pooled(scope: Scope) -> None:
         return
     for axis in (h, w):
         if not axis.is_number:
-            scope.demand(f"{axis if axis.name else f'({axis})'} % 2 == 0")
+            scope.require(f"{axis if axis.name else f'({axis})'} % 2 == 0")
     half = x.type.over(b, c, h // 2, w // 2)
     relation = scope.rng.choice(('"a<b, c<d"', '"a<{b,c}<d"', '"{a,b}<c"', '"zigzag"', '"fork"'))
     scope.let((f"poset_pool[{relation}](", x.ref, ")"), half, ("max", "add"), size=x.size * 4)

@@ -53,7 +53,7 @@ def _two(scope: Scope, var: Var, at: int) -> bool:
     if not isinstance(axis, Dim) or scope.at(axis) < 2:
         return False
     if not axis.is_number:
-        scope.demand(f"{wrapped(axis)} >= 2")
+        scope.require(f"{wrapped(axis)} >= 2")
     return True
 
 
@@ -88,7 +88,7 @@ def by_pattern(scope: Scope) -> None:
     if divisors and scope.chance(0.4):
         k = scope.rng.choice(divisors)
         if dim // k * k != dim:
-            scope.demand(f"{wrapped(dim)} % {k} == 0")
+            scope.require(f"{wrapped(dim)} % {k} == 0")
         left[at] = f"({names[at]} {z})" if scope.chance(0.5) else f"({z} {names[at]})"
         dims[names[at]] = dim // k
         more = f", {z}={k}"
@@ -189,14 +189,14 @@ def written(scope: Scope) -> None:
     if scope.chance(0.6):
         start = scope.rng.randint(0, n - k)
         if not dim.is_number:
-            scope.demand(f"{wrapped(dim)} >= {start + k}")
+            scope.require(f"{wrapped(dim)} >= {start + k}")
         more = f", {start}" if start or scope.chance(0.3) else ""
         scope.let(
             (f"put[{text}{more}](", var.ref, ", ", value.ref, ")"), var.type, ("put",), size=max(var.size, value.size)
         )
         return
     if not dim.is_number:
-        scope.demand(f"{wrapped(dim)} >= {k}")
+        scope.require(f"{wrapped(dim)} >= {k}")
     place = index_below(scope, dim - (k - 1), ())
     scope.let(
         (f"put[{text}](", var.ref, ", ", value.ref, ", ", place.ref, ")"),

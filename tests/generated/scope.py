@@ -200,7 +200,7 @@ class Scope:
         """The sizes of the block that are 1 at least."""
         return [name for name in self.block.values if f"{name.text} >= 0" not in self.block.where]
 
-    def demand(self, condition: str) -> None:
+    def require(self, condition: str) -> None:
         """A condition on sizes, in the header."""
         if condition not in self.block.where:
             self.block.where.append(condition)

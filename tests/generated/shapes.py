@@ -95,7 +95,7 @@ def at_least(scope: Scope, dim: Dim, least: int) -> None:
     for monomial, factor in dim.terms:
         known = all(isinstance(atom, Name) and atom in sure for atom in monomial)
         if factor < 0 and monomial:
-            return scope.demand(f"{wrapped(dim)} >= {least}")
+            return scope.require(f"{wrapped(dim)} >= {least}")
         low += factor if known else 0
     if low < least:
-        scope.demand(f"{wrapped(dim)} >= {least}")
+        scope.require(f"{wrapped(dim)} >= {least}")

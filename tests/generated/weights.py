@@ -22,7 +22,7 @@ def begun(subject: Subject, done: dict[str, str]) -> None:
         odd = sorted(found.keys() ^ state.keys())
         raise Differs("weights", f"{', '.join(odd)} stand on one side alone")
     for path, start in found.items():
-        shape = (*start.lifts, *start.shape)
+        shape = (*start.vectorized, *start.shape)
         if state[path].shape != shape:
             raise Differs("weights", f"{path} is {state[path].shape}, not {shape}")
         if settled(start):

@@ -1,4 +1,4 @@
-"""Blocks, lists, optional values, derivatives, lifting, weights from outside, random numbers, complex numbers."""
+"""Blocks, lists, optional values, derivatives, vectorizing, weights from outside, random numbers, complex numbers."""
 
 from __future__ import annotations
 

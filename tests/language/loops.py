@@ -55,8 +55,8 @@ def _nested(w: Weights, x: Tensor) -> Tensor:
 
 
 def _deep(w: Weights, x: Tensor) -> Tensor:
-    for turn in range(3):
-        weight = w[f"layers.{turn}.f.weight"]
+    for iteration in range(3):
+        weight = w[f"layers.{iteration}.f.weight"]
         x = (
             x
             + walk(x, torch.zeros(2, 4, dtype=x.dtype), lambda h, t, m=weight: both(torch.tanh(F.linear(h, m) + t)))[1]
@@ -68,8 +68,8 @@ def _in_step(w: Weights, x: Tensor) -> Tensor:
     h = torch.zeros(2, 4, dtype=x.dtype)
     for t in x.unbind(1):
         h = h + t
-        for turn in range(2):
-            h = torch.tanh(F.linear(h, w[f"inner.{turn}.f.weight"], w[f"inner.{turn}.f.bias"]))
+        for iteration in range(2):
+            h = torch.tanh(F.linear(h, w[f"inner.{iteration}.f.weight"], w[f"inner.{iteration}.f.bias"]))
     return h
 
 
@@ -154,7 +154,7 @@ CASES = (
         )[1],
         elems="cc",
     ),
-    Case("turns_collected", ((2, 4),), lambda w, x: _turns(w, x)),
+    Case("turns_collected", ((2, 4),), lambda w, x: _iterations(w, x)),
     Case("turns_of_a_tensor_and_their_number", ((2, 4), (3, 4)), lambda w, x, s: _scaled(x, s)),
     Case("repeat_in_repeat", ((2, 4),), lambda w, x: _loops(w, x)),
     Case("no_turn_at_all", ((2, 4),), lambda w, x: x.sin()),
@@ -162,10 +162,10 @@ CASES = (
 )
 
 
-def _turns(w: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
+def _iterations(w: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
     found = []
-    for turn in range(3):
-        x = torch.tanh(F.linear(x, w[f"layers.{turn}.f.weight"], w[f"layers.{turn}.f.bias"]))
+    for iteration in range(3):
+        x = torch.tanh(F.linear(x, w[f"layers.{iteration}.f.weight"], w[f"layers.{iteration}.f.bias"]))
         found.append(x)
     return x, torch.stack(found)
 

@@ -1,4 +1,4 @@
-"""Names that one path binds, through loops, lifted blocks and derivatives."""
+"""Names that one path binds, through loops, vectorized blocks and derivatives."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ AREAS: dict[str, tuple[str, ...]] = {
     "passes": ("compiler/passes/*/*.py",),
 }  # fmt: skip
 TESTS = (
-    "tests/ops", "tests/onnx_model", "tests/lift", "tests/passes", "tests/deploy", "tests/pytorch", "tests/language",
-    "tests/generated", "tests/reference", "tests/examples/test_reparam.py", "tests/examples/test_layers.py",
-    "tests/examples/test_handwritten.py", "tests/examples/test_hyper.py", "tests/test_weights.py", "tests/test_cli.py",
+    "tests/ops", "tests/onnx_model", "tests/vectorize", "tests/passes", "tests/deploy", "tests/pytorch",
+    "tests/language", "tests/generated", "tests/reference", "tests/examples/test_reparam.py",
+    "tests/examples/test_layers.py", "tests/examples/test_handwritten.py", "tests/examples/test_hyper.py",
+    "tests/test_weights.py", "tests/test_cli.py",
 )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Workers:
             words = [
                 mutant.function.partition("/")[0].split("_")[0],
                 "derivative",
-                "lifting",
+                "vectoriz",
                 "reparam",
                 "small_groups",
             ]

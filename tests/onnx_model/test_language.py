@@ -1,4 +1,4 @@
-"""Loops, phases, optional inputs, taps, supplied weights, lifted blocks and complex numbers, against torch."""
+"""Loops, phases, optional inputs, taps, supplied weights, vectorized blocks and complex numbers, against torch."""
 
 from __future__ import annotations
 

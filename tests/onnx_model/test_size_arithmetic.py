@@ -181,7 +181,7 @@ def test_a_power_of_a_size_is_no_whole_number_where_its_exponent_may_be_negative
     assert conditions("2 ** (0 - n)") == ()
 
 
-def test_a_long_formula_of_the_number_of_a_turn_is_computed_in_the_turn() -> None:
+def test_a_long_formula_of_a_loop_index_is_computed_in_the_iteration() -> None:
     model = ogive.source("""
 block F(x: [a, b]) -> [a, b]:
     repeat a with i in range(a):

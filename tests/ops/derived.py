@@ -13,7 +13,7 @@ from ogive.compiler.ir.model import Definition, Graph, Model, Node, Static, Valu
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
 from ogive.compiler.sizes import size
 from ops.cases import Case
-from ops.lifted import LENGTH, LiftedCase, lifted_case
+from ops.vectorized import LENGTH, VectorizedCase, vectorized_case
 
 SCALAR = TensorType("float", ())
 STEP = 1e-6
@@ -23,7 +23,7 @@ STEP = 1e-6
 class Derived:
     """Σ w y² of the results y of an operation, as a region of one operand and the others, and its derivatives."""
 
-    case: LiftedCase
+    case: VectorizedCase
     wrt: tuple[int, ...]  # the operands of floats
 
     @property
@@ -87,7 +87,7 @@ class Derived:
 
 def derived(case: Case, depth: int = 0) -> Derived | None:
     """The derivatives of a case; None where no operand or no result is of floats."""
-    found = lifted_case(case, depth=depth)
+    found = vectorized_case(case, depth=depth)
     wrt = tuple(at for at, kind in enumerate(found.kinds) if kind.elem in FLOATS)
     there = any(value.type.elem in (*FLOATS, "complex") for value in found.node.outputs)
     return Derived(found, wrt) if wrt and there else None

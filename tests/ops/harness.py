@@ -54,22 +54,22 @@ class Names:
 
 @dataclass
 class Collected:
-    """A checker that believes every demand and keeps it; two different labels that meet keep the left one."""
+    """A checker that believes every constraint and keeps it; two different labels that meet keep the left one."""
 
     facts: tuple[Condition, ...] = ()
-    demands: list[tuple[Condition, str, int | None]] = field(default_factory=list)
+    constraints: list[tuple[Condition, str, int | None]] = field(default_factory=list)
 
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        self.demand(eq(a, b), text, operand)
+        self.require(eq(a, b), text, operand)
 
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
-        self.demands.append((condition, text, operand))
+    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        self.constraints.append((condition, text, operand))
 
     def inside(self, condition: Condition, text: str) -> None:
-        self.demand(condition, text)
+        self.require(condition, text)
 
     def positive(self, size: Size, text: str) -> None:
-        self.demand(ge(size, 1), text)
+        self.require(ge(size, 1), text)
 
     def proves(self, condition: Condition) -> bool:
         return Facts.of(self.facts).decide(condition) is Answer.ALWAYS
@@ -79,7 +79,7 @@ class Collected:
         return a if a.label is not None else a.labelled(b.label)
 
     def holds(self, values: Mapping[Unknown, int]) -> bool:
-        return all(condition.at(values) for condition, _, _ in self.demands)
+        return all(condition.at(values) for condition, _, _ in self.constraints)
 
 
 def filled(spec: OpSpec, statics: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,14 +180,14 @@ def test_refused(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], code
     assert (error.code, error.operand) == (code, operand)
 
 
-def test_labels_packs_and_demands() -> None:
+def test_labels_packs_and_constraints() -> None:
     names, checker = Names(), Collected()
     ((result,), _) = infer("rfft", [names.type("*b h w")], {"axes": ("h", "w")})
     assert str(result) == "complex[*b, h, w//2 + 1]"
     assert [axis.label for axis in result.axes[1:]] == ["h", "w"]
     ((result,), _) = infer("det", [names.type("*b n m")], checker=checker)
     assert str(result) == "[*b]"
-    assert ("n == m", "`det` takes a square matrix, not `n` by `m`") in [(str(c), t) for c, t, _ in checker.demands]
+    assert ("n == m", "`det` takes a square matrix, not `n` by `m`") in [(str(c), t) for c, t, _ in checker.constraints]
 
 
 @pytest.mark.parametrize(

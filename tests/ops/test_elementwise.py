@@ -176,7 +176,7 @@ def test_refused(op: str, inputs: tuple[Any, ...], code: str, operand: int, help
 def test_sizes_never_broadcast() -> None:
     names, checker = Names(), Collected()
     infer("add", [names.type("b n d"), names.type("m d")], checker=checker)
-    disagreements = [(str(c), text, operand) for c, text, operand in checker.demands if c.unknowns]
+    disagreements = [(str(c), text, operand) for c, text, operand in checker.constraints if c.unknowns]
     assert ("n == m", "adds `m` to `n`, at axis -2", 1) in disagreements
 
 

@@ -185,7 +185,7 @@ def test_what_is_taken_or_written_must_be_there() -> None:
     names, checker = Names(), Collected()
     infer("topk", [names.type("b n")], {"axis": 1, "k": names["k"]}, checker)
     infer("put", [names.type("b n"), names.type("b m")], {"axis": 1, "start": size(2)}, checker)
-    texts = [str(condition) for condition, _, _ in checker.demands if condition.unknowns]
+    texts = [str(condition) for condition, _, _ in checker.constraints if condition.unknowns]
     assert texts == ["k <= n", "m + 2 <= n"]
 
 

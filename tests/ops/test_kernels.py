@@ -181,19 +181,19 @@ def test_refused(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], code
     assert (error.code, error.operand) == (code, operand)
 
 
-def demands(op: str, inputs: tuple[Any, ...], statics: dict[str, Any]) -> list[tuple[str, str]]:
+def constraints(op: str, inputs: tuple[Any, ...], statics: dict[str, Any]) -> list[tuple[str, str]]:
     names, checker = Names(), Collected()
     infer(op, [names.operand(item) for item in inputs], statics, checker)
-    return [(str(c), text) for c, text, _ in checker.demands if c.unknowns and str(c) != "true"]
+    return [(str(c), text) for c, text, _ in checker.constraints if c.unknowns and str(c) != "true"]
 
 
 def test_a_convolution_may_leave_nothing() -> None:
-    assert ("h - 2 >= 1", "`conv` leaves `h - 2` of axis `h`") in demands("conv", ("b c h", "o c 3", None), {})
+    assert ("h - 2 >= 1", "`conv` leaves `h - 2` of axis `h`") in constraints("conv", ("b c h", "o c 3", None), {})
 
 
 def test_channels_meet() -> None:
-    assert ("c == i", "contracts `c` channels with `i`") in demands("conv", ("b c h", "o i 3", None), {"pad": 1})
-    grouped = demands("conv", ("b c h", "o i 3", None), {"pad": 1, "groups": 4})
+    assert ("c == i", "contracts `c` channels with `i`") in constraints("conv", ("b c h", "o i 3", None), {"pad": 1})
+    grouped = constraints("conv", ("b c h", "o i 3", None), {"pad": 1, "groups": 4})
     assert {("c == 4*i", "contracts `c` channels with `4*i`"), ("o % 4 == 0", "splits `o` channels into 4 groups")} <= {
         *grouped
     }

@@ -253,10 +253,10 @@ def test_refused(op: str, inputs: tuple[str, ...], statics: Any, code: str, oper
     assert (error.code, error.operand) == (code, operand)
 
 
-def test_a_bound_of_a_slice_is_a_demand() -> None:
+def test_a_bound_of_a_slice_is_a_constraint() -> None:
     names, checker = Names(), Collected()
     infer("slice", [names.type("context d")], cut((None, "n"))(names), checker)
-    assert [str(condition) for condition, _, _ in checker.demands] == ["n <= context"]
+    assert [str(condition) for condition, _, _ in checker.constraints] == ["n <= context"]
 
 
 def test_a_bound_that_is_surely_negative_counts_from_the_end() -> None:

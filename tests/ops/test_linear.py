@@ -202,4 +202,4 @@ def test_labels_are_those_of_the_pattern() -> None:
 def test_a_matrix_product_says_what_it_contracts() -> None:
     names, checker = Names(), Collected()
     infer("matmul", [names.type("b d_ff"), names.type("d e")], {}, checker)
-    assert checker.demands[0][1:] == ("contracts `d_ff` with `d`", 1)
+    assert checker.constraints[0][1:] == ("contracts `d_ff` with `d`", 1)

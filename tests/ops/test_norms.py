@@ -130,7 +130,9 @@ def test_refused(op: str, inputs: tuple[Any, ...], statics: dict[str, Any], code
 def test_groups_must_divide_the_channels() -> None:
     names, checker = Names(), Collected()
     infer("group_norm", [names.type("b c h"), None, None], {"groups": 32}, checker)
-    assert [(str(c), text) for c, text, _ in checker.demands] == [("c % 32 == 0", "splits `c` channels into 32 groups")]
+    assert [(str(c), text) for c, text, _ in checker.constraints] == [
+        ("c % 32 == 0", "splits `c` channels into 32 groups")
+    ]
 
 
 def test_packs_and_labels() -> None:

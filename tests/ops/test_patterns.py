@@ -149,11 +149,11 @@ def test_names_come_from_axes_keywords_and_division() -> None:
     pattern = Pattern("*b n (t h e) -> t *b h n e", {"t": size(3), "h": heads})
     solved = solve(checker, pattern, [names.type("a b n d")])
     assert solved.recipe.sizes["e"] == d // (3 * heads)
-    assert [str(condition) for condition, _, _ in checker.demands] == ["d % (3*heads) == 0"]
+    assert [str(condition) for condition, _, _ in checker.constraints] == ["d % (3*heads) == 0"]
     assert [axis.label for axis in solved.outputs[0]] == ["t", "a", "b", "h", "n", "e"]
 
 
-def test_an_exact_quotient_demands_nothing() -> None:
+def test_an_exact_quotient_has_no_constraint() -> None:
     names, checker = Names(), Collected()
     type = TensorType("float", (Axis(2 * names["h"]),))
     solved = solve(checker, Pattern("(h two) -> h two", {"two": size(2)}), [type])
@@ -267,7 +267,7 @@ def test_any_text_parses_or_is_refused(text: str) -> None:
     assert (again.inputs, again.outputs) == (parsed.inputs, parsed.outputs)
 
 
-def test_names_that_meet_are_demanded_equal() -> None:
+def test_names_that_meet_are_required_to_be_equal() -> None:
     names, checker = Names(), Collected()
     infer("einsum", [names.type("b n d"), names.type("v e")], {"pattern": Pattern("b n d, v d -> b n v")}, checker)
-    assert [(str(condition), operand) for condition, _, operand in checker.demands] == [("d == e", 1)]
+    assert [(str(condition), operand) for condition, _, operand in checker.constraints] == [("d == e", 1)]

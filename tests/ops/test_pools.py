@@ -92,7 +92,7 @@ def test_refused(op: str, inputs: tuple[str, ...], statics: dict[str, Any], code
 def test_padding_is_at_most_half_a_window() -> None:
     names, checker = Names(), Collected()
     infer("max_pool", [names.type("b c n")], {"kernel": 3, "pad": 2}, checker)
-    assert [text for condition, text, _ in checker.demands if not condition.unknowns and not condition.at({})] == [
+    assert [text for condition, text, _ in checker.constraints if not condition.unknowns and not condition.at({})] == [
         "pads axis `n` by 2, more than half of a window of 3"
     ]
 

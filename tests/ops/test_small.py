@@ -43,7 +43,7 @@ STATED = [state for state in map(accepted, CASES) if state is not None]
 
 
 def sizes(state: Stated, count: int) -> Iterator[dict[Unknown, int]]:
-    """Small sizes at which every demand of the rule holds."""
+    """Small sizes at which every constraint of the rule holds."""
     names = list(state.names.known)
     choices = list(product(SIZES, repeat=len(names)))
     random.Random(str(state.case)).shuffle(choices)

@@ -85,10 +85,10 @@ model M = B[]
     assert "mean" in found
 
 
-@pytest.mark.parametrize(("turns", "inlined"), [(1, True), (8, False)])
-def test_small_functions_are_put_in_place(turns: int, inlined: bool) -> None:
+@pytest.mark.parametrize(("iterations", "inlined"), [(1, True), (8, False)])
+def test_small_functions_are_put_in_place(iterations: int, inlined: bool) -> None:
     body = "x"
-    for _ in range(turns):
+    for _ in range(iterations):
         body = f"tanh({body})"
     text = f"""
 block f(x: [b, n]) -> [b, n]:

@@ -99,7 +99,7 @@ def test_taps_are_handed_out_on_request() -> None:
         net(x, taps=["layers.*.nothing"])
 
 
-def test_an_optional_input_reaches_the_turns_of_a_loop() -> None:
+def test_an_optional_input_reaches_the_iterations_of_a_loop() -> None:
     net = net_of("repeat:Ma")
     x = torch.randn(2, 5, 4)
     mask = torch.zeros(2, 5, dtype=torch.bool)

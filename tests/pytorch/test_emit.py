@@ -27,7 +27,7 @@ def test_a_layer_of_torch_is_written_as_such() -> None:
 def test_weights_have_the_paths_of_the_source() -> None:
     names = list(build(made.deep()).state_dict())
     parts = [f"{layer}.{part}" for layer in ("up", "down") for part in ("weight", "bias")]
-    assert names == [f"h.{turn}.mlp.{part}" for turn in range(3) for part in parts]
+    assert names == [f"h.{iteration}.mlp.{part}" for iteration in range(3) for part in parts]
 
 
 def test_a_model_runs_in_any_float_type_and_allocates_nothing_on_meta(model: Model) -> None:

@@ -83,7 +83,7 @@ model M = A[4, e=3]
 """
 
 
-def test_weights_in_loops_are_kept_in_every_turn() -> None:
+def test_weights_in_loops_are_kept_in_every_iteration() -> None:
     model = ogive.source(LOOPS)["M"]
     assert isinstance(model, Model)
     net = model.torch()

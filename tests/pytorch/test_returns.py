@@ -80,7 +80,7 @@ def test_what_follows_belongs_to_the_path_that_goes_on(program: ogive.Program) -
     torch.testing.assert_close(net(x), torch.relu(net.two(once)))
 
 
-def test_a_turn_that_returns_ends_the_for(program: ogive.Program) -> None:
+def test_an_iteration_that_returns_ends_the_for(program: ogive.Program) -> None:
     x, m = torch.randn(2, 3, 4)
     two: Any = program.models["Two"].torch()
     four: Any = program.models["Four"].torch()

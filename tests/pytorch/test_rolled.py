@@ -1,4 +1,4 @@
-"""Turns of an unrolled loop that are written alike are one loop in the emitted text, and compute the same."""
+"""Iterations of an unrolled loop that are written alike are one loop in the emitted text, and compute the same."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def forward(body: str) -> tuple[str, torch.nn.Module]:
     return text[text.index("    def forward") : text.index("\n\n\ndef M")], model.torch()
 
 
-def unrolled(net: torch.nn.Module, x: torch.Tensor, turns: int) -> torch.Tensor:
-    for number in range(turns):
+def unrolled(net: torch.nn.Module, x: torch.Tensor, iterations: int) -> torch.Tensor:
+    for number in range(iterations):
         x = torch.relu(net.get_submodule(f"layers.{number}.lin")(x))
     return x
 
 
-def test_turns_that_are_alike() -> None:
+def test_iterations_that_are_alike() -> None:
     text, net = forward("for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x * 2")
     assert text.splitlines()[1:] == [
         "        for layer in self.layers:",
@@ -69,7 +69,7 @@ def test_what_is_not_alike_stays(body: str) -> None:
     assert "for " not in text
 
 
-def test_ten_turns_and_more_are_told_apart() -> None:
+def test_ten_iterations_and_more_are_told_apart() -> None:
     text, net = forward("for i in range(12) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x * 2")
     assert "for layer in self.layers:" in text
     assert "[1]" not in text
@@ -84,7 +84,7 @@ def test_variables_of_loops_are_new() -> None:
     assert "for layer_2 in self.layers:" in text
 
 
-def test_exported_programs_have_all_turns() -> None:
+def test_exported_programs_have_all_iterations() -> None:
     _, net = forward("for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x * 2")
     program = torch.export.export(net, (torch.randn(2, 4),))
     assert sum("linear" in str(node.target) for node in program.graph.nodes) == 3

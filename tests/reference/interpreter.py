@@ -46,18 +46,18 @@ class Frame:
     env: dict[Unknown, int]
     packs: dict[str, tuple[int, ...]]
     prefix: str  # the path of the place, with a dot behind it
-    lifts: tuple[int, ...]  # the indices of the lifted instances on the way here
+    lanes: tuple[int, ...]  # the indices of the vectorized instances on the way here
     values: Values = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)
-    turns: tuple[int, ...] = ()  # of the loops around the current node
+    iterations: tuple[int, ...] = ()  # of the loops around the current node
     index: int | None = None  # of the innermost `each` around the current node
     supplied: Mapping[str, Array] = field(default_factory=dict)  # weights given at the call, by their path below
 
     def path(self, path: str, stacked: int = 0) -> str:
         """The path of a member, iterations filled in, but for those of its last `stacked` loops."""
         parts = path.split(".")
-        turns = iter(self.turns[: parts.count("*") - stacked])
-        return self.prefix + ".".join(str(next(turns, "*")) if part == "*" else part for part in parts)
+        iterations = iter(self.iterations[: parts.count("*") - stacked])
+        return self.prefix + ".".join(str(next(iterations, "*")) if part == "*" else part for part in parts)
 
 
 @dataclass
@@ -73,11 +73,11 @@ class Machine(Interpreter[Frame, "Array | None"]):
         args: Sequence[Array | None],
         env: Mapping[Unknown, int],
         prefix: str = "",
-        lifts: tuple[int, ...] = (),
+        lanes: tuple[int, ...] = (),
         supplied: Mapping[str, Array] | None = None,
     ) -> tuple[Array | None, ...]:
         """The results of a definition on these values."""
-        frame = Frame(definition, dict(env), packs_of(definition, args), prefix, lifts, supplied=supplied or {})
+        frame = Frame(definition, dict(env), packs_of(definition, args), prefix, lanes, supplied=supplied or {})
         return self.region(frame, definition.graph, args)
 
     def bind(self, frame: Frame, value: Value, meaning: Array | None) -> None:
@@ -111,7 +111,7 @@ class Machine(Interpreter[Frame, "Array | None"]):
         return regions.loop(self, frame, node, told)
 
     def visit_vectorized(self, frame: Frame, node: Node, told: VectorizedAttrs) -> Results:
-        return regions.lifted(self, frame, node, told)
+        return regions.vectorized(self, frame, node, told)
 
     def visit_phase(self, frame: Frame, node: Node, told: PhaseAttrs) -> Results:
         return self.region(frame, node.regions[0 if self.world.training else 1], self.inputs(frame, node))
@@ -167,8 +167,8 @@ class Machine(Interpreter[Frame, "Array | None"]):
         path, deep = node.path, told.stacked
         if path in frame.supplied:
             found = frame.supplied[path]
-            for turn in frame.turns[: path.split(".").count("*") - deep]:
-                found = rows_of(found, turn)
+            for iteration in frame.iterations[: path.split(".").count("*") - deep]:
+                found = rows_of(found, iteration)
             return [found]
         shape = shape_of(node.outputs[0].type, frame.env, frame.packs)
         return [self.stored(frame, frame.path(path, deep), shape)]
@@ -176,9 +176,11 @@ class Machine(Interpreter[Frame, "Array | None"]):
     def stored(self, frame: Frame, path: str, shape: tuple[int, ...]) -> Array:
         """A weight by its path; `*` stands for all iterations, as many as the first axis is long."""
         if "*" not in path:
-            return self.store.read(path, frame.lifts)
-        turns = [self.stored(frame, path.replace("*", str(turn), 1), shape[1:]) for turn in range(shape[0])]
-        return stack(turns, 0) if turns else Array(np.zeros(shape))
+            return self.store.read(path, frame.lanes)
+        iterations = [
+            self.stored(frame, path.replace("*", str(iteration), 1), shape[1:]) for iteration in range(shape[0])
+        ]
+        return stack(iterations, 0) if iterations else Array(np.zeros(shape))
 
     def visit_update(self, frame: Frame, node: Node, told: UpdateAttrs) -> Results:
         """A state changes, while training."""
@@ -186,7 +188,7 @@ class Machine(Interpreter[Frame, "Array | None"]):
             elem = next(weight.type.elem for weight in frame.definition.weights if weight.path == node.path)
             value = self.bound(frame, node.inputs[0], elem)
             assert value is not None
-            self.store.write(frame.path(node.path), frame.lifts, value.value)
+            self.store.write(frame.path(node.path), frame.lanes, value.value)
         return []
 
     def visit_tap(self, frame: Frame, node: Node, told: TapAttrs) -> Results:
@@ -208,11 +210,11 @@ class Machine(Interpreter[Frame, "Array | None"]):
         supplied: dict[str, Array] = {}
         if node.path:
             start = node.path + "."
-            turns = frame.turns[: node.path.split(".").count("*")]
+            iterations = frame.iterations[: node.path.split(".").count("*")]
             for path, array in frame.supplied.items():
                 if path.startswith(start):
-                    for turn in turns:
-                        array = rows_of(array, turn)
+                    for iteration in iterations:
+                        array = rows_of(array, iteration)
                     supplied[path[len(start) :]] = array
         for path, name in node.supplied:
             given = frame.values[name]
@@ -220,17 +222,17 @@ class Machine(Interpreter[Frame, "Array | None"]):
             supplied[path] = given
         env = {unknown: value.at(frame.env) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
-        lifts = frame.lifts
-        if node.path and lifted(frame.definition, node.path):
+        lanes = frame.lanes
+        if node.path and vectorized(frame.definition, node.path):
             assert frame.index is not None, f"{node.path} is called outside of `each`"
-            lifts = (*lifts, frame.index)
-        return self.definition(callee, args, env, prefix, lifts, supplied)
+            lanes = (*lanes, frame.index)
+        return self.definition(callee, args, env, prefix, lanes, supplied)
 
 
-def lifted(definition: Definition, path: str) -> bool:
+def vectorized(definition: Definition, path: str) -> bool:
     """Whether the instance at a path is one of `each`."""
     found: list[Instance] = [member for member in definition.instances if member.path == path]
-    return bool(found) and found[0].lift is not None
+    return bool(found) and found[0].vectorized is not None
 
 
 def packs_of(definition: Definition, args: Sequence[Array | None]) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Loops, choices, lifted blocks and derivatives, as the language page says what they mean."""
+"""Loops, choices, vectorized blocks and derivatives, as the language page says what they mean."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results
     axes = [frame_axis(frame, node, loop.carried + i, axis) for i, axis in enumerate(loop.slice_axes)]
     order = range(count - 1, -1, -1) if loop.reverse else range(count)
     collected: list[list[Array | None]] = [[] for _ in loop.results(node.outputs).yielded]
-    turns, index = frame.turns, loop.index
+    iterations, index = frame.iterations, loop.index
     for number in order:
         if not scan:
-            frame.turns = (*turns, number)
+            frame.iterations = (*iterations, number)
         if index is not None:
             frame.env[index] = number
         here = [at(x, axis, number) for x, axis in zip(parts.sliced, axes, strict=True)]
@@ -46,7 +46,7 @@ def loop(machine: Machine, frame: Frame, node: Node, loop: LoopAttrs) -> Results
         carried = results.carried
         for rows, value in zip(collected, results.yielded, strict=True):
             rows.append(value)
-    frame.turns = turns
+    frame.iterations = iterations
     made = zip(loop.results(node.outputs).yielded, collected, strict=True)
     return [*carried, *(_collected(frame, loop, value, rows) for value, rows in made)]
 
@@ -72,7 +72,7 @@ def frame_axis(frame: Frame, node: Node, operand: int, position: int) -> int:
     return sum(len(frame.packs[axis.pack]) if axis.pack is not None else 1 for axis in axes)
 
 
-def lifted(machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs) -> Results:
+def vectorized(machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs) -> Results:
     """`over` and `each`: the region at every index, all of which go through its statements together.
 
     A state that they share becomes, where it is written, the mean of what they make of it, and this is what they read
@@ -88,8 +88,8 @@ def lifted(machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs) ->
         settled = found[: len(settled) + 1]
         machine.world.back_to(before)
     for event in found:
-        for (path, lifts), value in event.items():
-            machine.store.write(path, lifts, value)
+        for (path, lanes), value in event.items():
+            machine.store.write(path, lanes, value)
     return [
         _rejoined(frame, node.outputs[i], told.out_axes[i], [row[i] for row in rows]) for i in range(len(node.outputs))
     ]
@@ -153,10 +153,10 @@ def custom_grad(machine: Machine, frame: Frame, node: Node, told: CustomGradAttr
     (y,) = machine.region(frame, node.regions[0], [cut(operand), *inner])
     assert y is not None
     machine.world.cuts = True
-    turns, index = frame.turns, frame.index
+    iterations, index = frame.iterations, frame.index
 
     def back(g: Array) -> Array:
-        frame.turns, frame.index = turns, index
+        frame.iterations, frame.index = iterations, index
         (found,) = machine.region(frame, node.regions[1], [operand, g, *more])
         assert found is not None
         return found

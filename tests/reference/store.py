@@ -49,25 +49,25 @@ class Store:
         """What is held now."""
         return {path: array.value for path, array in self.held.items()}
 
-    def read(self, path: str, lifts: Sequence[int]) -> Array:
+    def read(self, path: str, lanes: Sequence[int]) -> Array:
         """A weight, or that of some indices of `each`."""
-        key = (path, tuple(lifts))
+        key = (path, tuple(lanes))
         for layer in reversed(self.layers):
             if key in layer.values:
                 layer.read = True
                 return Array(layer.values[key])
         found = self.held[path]
-        for index in lifts:
+        for index in lanes:
             found = rows_of(found, index)
         return found
 
-    def write(self, path: str, lifts: Sequence[int], value: Numbers) -> None:
+    def write(self, path: str, lanes: Sequence[int], value: Numbers) -> None:
         """A state changes."""
         if self.layers:
-            self.layers[-1].write((path, tuple(lifts)), value)
+            self.layers[-1].write((path, tuple(lanes)), value)
             return
         whole = self.held[path].value.copy()
-        whole[tuple(lifts)] = value
+        whole[tuple(lanes)] = value
         self.held[path] = Array(whole)
 
 

@@ -25,7 +25,7 @@ class Start:
 
     path: str
     shape: tuple[int, ...]
-    lifts: tuple[int, ...]
+    vectorized: tuple[int, ...]
     init: Init
     place: tuple[Definition, dict[Unknown, int], str]  # where the initializer is written, and the path of that place
     keeps: tuple[tuple[Graph, Definition, dict[Unknown, int]], ...]
@@ -47,24 +47,24 @@ def starts(model: Model) -> list[Start]:
 
 
 def _below(
-    definition: Definition, env: dict[Unknown, int], prefix: str, lifts: tuple[int, ...], outer: _Outer
+    definition: Definition, env: dict[Unknown, int], prefix: str, vectorized: tuple[int, ...], outer: _Outer
 ) -> Iterator[Start]:
     for member in definition.members:
         if isinstance(member, Weight):
-            for path, turns in _turned(definition, member.path, env):
-                yield _start(definition, member, env | turns, prefix + path, lifts, outer)
+            for path, iterations in _turned(definition, member.path, env):
+                yield _start(definition, member, env | iterations, prefix + path, vectorized, outer)
         elif isinstance(member, Instance):
-            for path, turns in _turned(definition, member.path, env):
-                known = env | turns
+            for path, iterations in _turned(definition, member.path, env):
+                known = env | iterations
                 inner = {u: value.at(known) for u, value in member.bindings if value.unknowns <= known.keys()}
                 start, end = len(member.path) + 1, member.path + "."
-                more = () if member.lift is None else (member.lift.at(env),)
+                more = () if member.vectorized is None else (member.vectorized.at(env),)
                 inits = [(p, i, (definition, known, prefix)) for p, i in member.inits]
                 inits += [(p[start:], i, w) for p, i, w in outer.inits if p.startswith(end)]
                 keeps = [(p, g, definition, known) for p, g in member.keeps]
                 keeps += [(p[start:], g, d, e) for p, g, d, e in outer.keeps if p.startswith(end)]
                 below = _Outer(inits, keeps)
-                for found in _below(member.definition, inner, f"{prefix}{path}.", (*lifts, *more), below):
+                for found in _below(member.definition, inner, f"{prefix}{path}.", (*vectorized, *more), below):
                     if _relative(found.path, prefix + path) not in _filled(member.omitted):
                         yield found
 
@@ -86,10 +86,10 @@ def _turned(definition: Definition, path: str, env: Env) -> Iterator[tuple[str, 
     before, _, after = path.partition("*")
     count = definition.loops[before.removesuffix(".")].count.at(env)
     number = _index_of(definition.graph, before.removesuffix("."))
-    for turn in range(count):
-        for whole, turns in _turned_after(definition, before, after, env):
-            here = {number: turn} if number is not None else {}
-            yield whole.replace("*", str(turn), 1), {**here, **turns}
+    for iteration in range(count):
+        for whole, iterations in _turned_after(definition, before, after, env):
+            here = {number: iteration} if number is not None else {}
+            yield whole.replace("*", str(iteration), 1), {**here, **iterations}
 
 
 def _turned_after(
@@ -102,11 +102,11 @@ def _turned_after(
     inner, _, rest = after.partition("*")
     loop = f"{before}*{inner}".removesuffix(".")
     number = _index_of(definition.graph, loop)
-    for turn in range(definition.loops[loop].count.at(env)):
-        for whole, turns in _turned_after(definition, f"{before}*{inner}", rest, env):
+    for iteration in range(definition.loops[loop].count.at(env)):
+        for whole, iterations in _turned_after(definition, f"{before}*{inner}", rest, env):
             head, tail = whole[: len(before) + 1 + len(inner)], whole[len(before) + 1 + len(inner) :]
-            here = {number: turn} if number is not None else {}
-            yield head + tail.replace("*", str(turn), 1), {**here, **turns}
+            here = {number: iteration} if number is not None else {}
+            yield head + tail.replace("*", str(iteration), 1), {**here, **iterations}
 
 
 def _index_of(graph: Graph, path: str) -> Unknown | None:
@@ -117,13 +117,18 @@ def _index_of(graph: Graph, path: str) -> Unknown | None:
 
 
 def _start(
-    definition: Definition, weight: Weight, env: dict[Unknown, int], path: str, lifts: tuple[int, ...], outer: _Outer
+    definition: Definition,
+    weight: Weight,
+    env: dict[Unknown, int],
+    path: str,
+    vectorized: tuple[int, ...],
+    outer: _Outer,
 ) -> Start:
     given = [(init, place) for where, init, place in outer.inits if where == weight.path]
     init, place = given[-1] if given else (weight.init, (definition, env, _place(path, weight.path)))
     keeps = [(weight.keep, definition, env)] if weight.keep is not None else []
     keeps += [(graph, d, e) for where, graph, d, e in outer.keeps if where == weight.path]
-    return Start(path, shape_of(weight.type, env, {}), lifts, init, place, tuple(keeps))
+    return Start(path, shape_of(weight.type, env, {}), vectorized, init, place, tuple(keeps))
 
 
 def _place(path: str, below: str) -> str:
@@ -158,7 +163,7 @@ def value(start: Start) -> Numbers:
 
 def kept(start: Start, numbers: Numbers) -> Numbers:
     """A weight put back where its constraints hold it; entry by entry where `each` stacks it."""
-    if start.lifts and numbers.ndim > len(start.shape):
+    if start.vectorized and numbers.ndim > len(start.shape):
         return np.stack([kept(start, row) for row in numbers])
     for graph, definition, env in start.keeps:
         frame = Frame(definition, dict(env), {}, "", ())

@@ -1,4 +1,4 @@
-"""Solutions are exact: the condition to add holds at just the sizes where the demands do."""
+"""Solutions are exact: the condition to add holds at just the sizes where the constraints do."""
 
 import time
 
@@ -40,11 +40,11 @@ shift = size(Unknown("shift", low=None))
 later = size(Unknown("t"))
 
 
-def check(facts: list[Condition], demands: list[Condition], points: list[dict[Unknown, int]]) -> None:
+def check(facts: list[Condition], constraints: list[Condition], points: list[dict[Unknown, int]]) -> None:
     """The solution, against every point at which the facts hold."""
     there = [at for at in points if all(fact.at(at) for fact in facts)]
-    wanted = {tuple(at.values()): all(demand.at(at) for demand in demands) for at in there}
-    solution = solve(Facts.of(facts), demands)
+    wanted = {tuple(at.values()): all(constraint.at(at) for constraint in constraints) for at in there}
+    solution = solve(Facts.of(facts), constraints)
     if solution.answer is Answer.ALWAYS:
         assert all(wanted.values())
     if solution.answer is Answer.NEVER:
@@ -61,8 +61,8 @@ def check(facts: list[Condition], demands: list[Condition], points: list[dict[Un
 
 @given(st.lists(conditions(quasi_linear(H)), max_size=2), st.lists(conditions(quasi_linear(H)), min_size=1, max_size=3))
 @settings(max_examples=400, deadline=None)
-def test_one_unknown_is_exact(facts: list[Condition], demands: list[Condition]) -> None:
-    check(facts, demands, list(grid(H, top=150)))
+def test_one_unknown_is_exact(facts: list[Condition], constraints: list[Condition]) -> None:
+    check(facts, constraints, list(grid(H, top=150)))
 
 
 @given(
@@ -70,8 +70,8 @@ def test_one_unknown_is_exact(facts: list[Condition], demands: list[Condition]) 
     st.lists(conditions(sizes(H, W, leaves=4)), min_size=1, max_size=3),
 )
 @settings(max_examples=300, deadline=None)
-def test_two_unknowns_are_exact(facts: list[Condition], demands: list[Condition]) -> None:
-    check(facts, demands, list(grid(H, W, top=12)))
+def test_two_unknowns_are_exact(facts: list[Condition], constraints: list[Condition]) -> None:
+    check(facts, constraints, list(grid(H, W, top=12)))
 
 
 @given(st.lists(conditions(quasi_linear(H, W)), min_size=1, max_size=4))
@@ -83,11 +83,11 @@ def test_simplified_conditions_say_the_same(stated: list[Condition]) -> None:
 
 @given(st.lists(conditions(quasi_linear(H)), min_size=1, max_size=2), st.integers(1, 60))
 @settings(max_examples=150, deadline=None)
-def test_near_sizes_are_legal_and_nearest(demands: list[Condition], at: int) -> None:
-    solution = solve(Facts(), demands)
+def test_near_sizes_are_legal_and_nearest(constraints: list[Condition], at: int) -> None:
+    solution = solve(Facts(), constraints)
     assume(solution.answer is Answer.SOMETIMES)
     near = solution.near({H: at}).get(H, [])
-    legal = [v for v in range(1, 200) if all(demand.at({H: v}) for demand in demands)]
+    legal = [v for v in range(1, 200) if all(constraint.at({H: v}) for constraint in constraints)]
     below, above = [v for v in legal if v < at], [v for v in legal if v > at]
     assert near[: len(below[-1:])] == below[-1:]
     assert not above or above[0] in near
@@ -95,14 +95,14 @@ def test_near_sizes_are_legal_and_nearest(demands: list[Condition], at: int) -> 
 
 def unet(levels: int, *, whole: bool = False) -> list[Condition]:
     """The skips of a U-Net: halving by 3x3 convolutions of stride 2, doubling; with `whole` its output has size h."""
-    x, skips, demands = h, [], []
+    x, skips, constraints = h, [], []
     for _ in range(levels):
         skips.append(x)
         x = (x + 2 * 1 - 3) // 2 + 1
     for skip in reversed(skips[1:]):
         x = 2 * x
-        demands.append(eq(x, skip))
-    return [*demands, eq(2 * x, h)] if whole else demands
+        constraints.append(eq(x, skip))
+    return [*constraints, eq(2 * x, h)] if whole else constraints
 
 
 def residual() -> list[Condition]:
@@ -156,21 +156,21 @@ WHERE = {
 
 @pytest.mark.parametrize("name", WHERE)
 def test_where(name: str) -> None:
-    facts, demands, text = WHERE[name]
-    solution = solve(Facts.of(facts), demands)
+    facts, constraints, text = WHERE[name]
+    solution = solve(Facts.of(facts), constraints)
     assert str(solution.where) == text
     assert solution.exact
     assert solution.answer is (Answer.ALWAYS if text == "true" else Answer.SOMETIMES)
 
 
 @pytest.mark.parametrize("name", WHERE)
-def test_what_a_solution_says_settles_its_demands(name: str) -> None:
-    facts, demands, _ = WHERE[name]
-    where = solve(Facts.of(facts), demands).where
+def test_what_a_solution_says_settles_its_constraints(name: str) -> None:
+    facts, constraints, _ = WHERE[name]
+    where = solve(Facts.of(facts), constraints).where
     assert where is not None
     settled = Facts.of([*facts, where])
     assert not settled.contradictory
-    assert solve(settled, demands).answer is Answer.ALWAYS
+    assert solve(settled, constraints).answer is Answer.ALWAYS
 
 
 def test_never() -> None:
@@ -211,8 +211,8 @@ def test_merely_sufficient_help_says_so() -> None:
 
 
 def test_groups_share_unknowns() -> None:
-    demands = [divides(2, h), eq(n, m), divides(3, w), divides(3, h), divides(2, n)]
-    found = [(indices, str(solution.where)) for indices, solution in solve_each(Facts(), demands)]
+    constraints = [divides(2, h), eq(n, m), divides(3, w), divides(3, h), divides(2, n)]
+    found = [(indices, str(solution.where)) for indices, solution in solve_each(Facts(), constraints)]
     assert found == [([0, 3], "h % 6 == 0"), ([1, 4], "n == m and n % 2 == 0"), ([2], "w % 3 == 0")]
 
 

@@ -56,14 +56,14 @@ def test_chains_of_windows(chain: list[tuple[str, int, int, bool]]) -> None:
 def test_u_net_fits_where_its_condition_says() -> None:
     down = nn.Conv1d(1, 1, 3, 2, 1, device="meta")
     up = nn.ConvTranspose1d(1, 1, 2, 2, device="meta")
-    x, skips, demands = h, list[Size](), list[Condition]()
+    x, skips, constraints = h, list[Size](), list[Condition]()
     for _ in range(3):
         skips.append(x)
         x = (x - 1) // 2 + 1
     for skip in reversed(skips):
         x = 2 * x
-        demands.append(eq(x, skip))
-    where = solve(Facts(), demands).where
+        constraints.append(eq(x, skip))
+    where = solve(Facts(), constraints).where
     assert str(where) == "h % 8 == 0"
     for at in range(1, 50):
         y, kept = torch.empty(1, 1, at, device="meta"), list[Tensor]()

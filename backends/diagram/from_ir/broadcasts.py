@@ -86,7 +86,7 @@ class Passing:
                     start, end = (Wires(name, region.values[name].type) for name in (value.name, result))
                     for a, b in zip(start.all, end.all, strict=False):
                         classes.unite(a, b)
-            past = lifted(node, ins, outs)
+            past = vectorized(node, ins, outs)
             for link in past:
                 classes.unite(*link.left, *link.right)
             spoken = {sid for pair in (*entering(node, region, ins), *leaving_pairs) for sid in pair}
@@ -110,7 +110,7 @@ def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str
 
 
 def cut_of(node: Node, k: int) -> int | None:
-    """The axis of an operand that stays outside: the one that is stepped through, or lifted over."""
+    """The axis of an operand that stays outside: the one that is stepped through, or vectorized over."""
     match node.structure:
         case OverAttrs(in_axes=axes) | EachAttrs(in_axes=axes):
             return axes[k] if k < len(axes) else None
@@ -120,8 +120,8 @@ def cut_of(node: Node, k: int) -> int | None:
             return None
 
 
-def lifted(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> list[Link]:
-    """The axis that a block is lifted over runs past it, from all operands that have it to all results."""
+def vectorized(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> list[Link]:
+    """The axis that a block is vectorized over runs past it, from all operands that have it to all results."""
     if not isinstance(node.structure, VectorizedAttrs):
         return []
     a = [w.axes[at] for k, w in enumerate(ins) if w is not None and (at := cut_of(node, k)) is not None]

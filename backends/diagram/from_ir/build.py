@@ -10,11 +10,11 @@ from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
 from ogive.backends.diagram.figure.labels import printable, size_label
-from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, lifted
+from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, NORMS, Look, look, region_text, strided
 from ogive.backends.diagram.from_ir.links import completed, links_of
-from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, place_of, runs, turn
+from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import FaultAttrs, TapAttrs, UpdateAttrs
@@ -107,7 +107,7 @@ class _Scope:
 
     def _loop(self, steps: Sequence[Step], run: RepeatedRun) -> Step:
         oid, unite = self.builder.number(), self.builder.classes.unite
-        body, inputs, values, counters = turn(steps, run, oid)
+        body, inputs, values, counters = iteration(steps, run, oid)
         for name, each in counters.items():
             self.builder.legend.append(f"{name} = {', '.join(size_label(x, self.builder.divides) for x in each)}")
         for step in body:
@@ -322,7 +322,7 @@ class _Scope:
         attrs = (("carry", str(0 if node.loop is None else node.loop.carried)),)
         path = node.path if node.op == "repeat" else ""
         return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
-                       leave=tuple(leave), attrs=attrs, links=tuple(lifted(node, ins, outs)))  # fmt: skip
+                       leave=tuple(leave), attrs=attrs, links=tuple(vectorized(node, ins, outs)))  # fmt: skip
 
 
 def _library_attrs(inner: str, x: Wires, statics: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

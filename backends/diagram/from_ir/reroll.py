@@ -171,7 +171,9 @@ def _axes(step: Step) -> list[tuple[str, str]]:
     return [(axis.label or "", str(axis)) for w in (*step.ins, *step.outs) for axis in w.type.axes]
 
 
-def turn(steps: Sequence[Step], run: RepeatedRun, oid: str) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
+def iteration(
+    steps: Sequence[Step], run: RepeatedRun, oid: str
+) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
     """One iteration of a run: its steps, what enters it, which value of the source each stands for, the legend."""
     names: dict[tuple[str, ...], str] = {}
     for _, label, values in _differing(steps, run):

@@ -174,7 +174,7 @@ def _edge(
 def _lanes(
     lanes: list[Link], heights: dict[str, float], start: float, stop: float, axes: dict[str, str]
 ) -> Iterable[Item]:
-    """Axes over which the body is lifted run past it; those of several operands meet at a dot."""
+    """Axes over which the body is vectorized run past it; those of several operands meet at a dot."""
     for link in lanes:
         sid = (*link.left, *link.right)[0]
         y = heights[sid]
@@ -203,7 +203,7 @@ def _frames(stack: _Stack, start: float, stop: float, theme: Theme) -> Iterable[
 
 
 def _frame(op: Op, made: OpDrawing, theme: Theme) -> list[Item]:
-    """A plate with a title; or tall bold brackets with the count of the turns."""
+    """A plate with a title; or tall bold brackets with the count of the iterations."""
     wide = text_width(op.text, theme.label, theme.least, True, plain=True)
     items: list[Item] = [Text(EDGE, 14, op.text, theme.label, "title", wide)]
     if op.caption and op.caption != op.text:

@@ -147,8 +147,8 @@ def painted(placed: Placed) -> list[Item]:
 class _Ends:
     """Where a tensor comes from and where it goes: the boundary, and the heights of its wires at the operation."""
 
-    born: int = 0
-    dies: int = 0
+    first: int = 0
+    last: int = 0
     maker: Op | None = None
     user: Op | None = None
 
@@ -157,7 +157,7 @@ def _lives(section: Section) -> dict[str, _Ends]:
     lives: dict[str, _Ends] = {}
     for at, boundary in enumerate(section.boundaries):
         for tensor in boundary:
-            lives.setdefault(tensor.tid, _Ends(at, at)).dies = at
+            lives.setdefault(tensor.tid, _Ends(at, at)).last = at
     for column in section.columns:
         for op in column.ops:
             for tid in op.inputs:
@@ -190,20 +190,20 @@ def _change(ends: _Ends) -> Change:
 def _run(
     placed: Placed, ends: _Ends, slot: WireSlot, y: float, ways: list[tuple[Routes, Routes]]
 ) -> tuple[Command, ...]:
-    first, last = placed.gaps[ends.born], placed.gaps[ends.dies]
+    first, last = placed.gaps[ends.first], placed.gaps[ends.last]
     x = first.start
     commands: list[Command] = []
     if ends.maker is not None:
         made = placed.pieces[ends.maker.oid]
         jump = first.away[slot.sid]
-        commands += line((placed.gaps[ends.born - 1].end + made.width, jump.start), (x, jump.start))
-        commands += ways[ends.born][0].bend(jump, x, first.label)
+        commands += line((placed.gaps[ends.first - 1].end + made.width, jump.start), (x, jump.start))
+        commands += ways[ends.first][0].bend(jump, x, first.label)
     else:
         commands += line((x, y), (first.label, y))
     commands.append(("L", (last.bend, y)))
     if ends.user is not None:
         jump = last.toward[slot.sid]
-        commands += ways[ends.dies][1].bend(jump, last.bend, last.end)
+        commands += ways[ends.last][1].bend(jump, last.bend, last.end)
     else:
         commands.append(("L", (last.end, y)))
     return tuple(commands)
@@ -215,12 +215,12 @@ def _separators(placed: Placed) -> Iterator[Path]:
     for tid, ends in _lives(placed.section).items():
         y = placed.heights.tensors[tid] - SEPARATOR
         start: float | None = None
-        for at in range(ends.born, ends.dies + 1):
+        for at in range(ends.first, ends.last + 1):
             gap = placed.gaps[at]
             covered = placed.section.boundaries[at][0].tid != tid
             if covered and start is None:
                 start = gap.label + 3
-            if start is not None and (not covered or at == ends.dies):
+            if start is not None and (not covered or at == ends.last):
                 parts.setdefault(round(y, 1), []).append((start, (gap if covered else placed.gaps[at - 1]).bend - 2))
                 start = None
     for y, found in parts.items():
@@ -254,12 +254,12 @@ def _floats(placed: Placed, y: float) -> Iterator[tuple[float, float]]:
 
 def _arrows(placed: Placed) -> Iterator[Path]:
     for tid, ends in _lives(placed.section).items():
-        gap = placed.gaps[ends.born]
+        gap = placed.gaps[ends.first]
         ended = {sid for link in ends.user.links if link.kind == "in" for sid in link.left} if ends.user else set()
-        tensor = next(t for t in placed.section.boundaries[ends.born] if t.tid == tid)
+        tensor = next(t for t in placed.section.boundaries[ends.first] if t.tid == tid)
         for i, slot in enumerate(tensor.slots):
             # an arrow into a glyph that stands next says the same
-            if slot.role == "dtype" and not (slot.sid in ended and ends.born == ends.dies):
+            if slot.role == "dtype" and not (slot.sid in ended and ends.first == ends.last):
                 y = placed.heights.tensors[tid] + i * placed.theme.pitch
                 yield arrow(max(gap.label, gap.bend - 8), y)
 

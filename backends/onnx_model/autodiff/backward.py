@@ -14,28 +14,28 @@ from ogive.compiler.ir.model import Node
 
 def flow_back(steps: Steps, tape: Sequence[Noted], flows: dict[str, str], sources: Collection[str], at: Node) -> None:
     """Add to `flows` what flows back to everything that depends on the sources."""
-    hangs = set(sources)
+    dependent = set(sources)
     for noted in tape:
-        if any(arg in hangs for arg in noted.args):
-            hangs.update(noted.results)
+        if any(arg in dependent for arg in noted.args):
+            dependent.update(noted.results)
     for noted in reversed(tape):
-        meets = [name for name in noted.results if name in flows and name in hangs and name not in noted.args]
+        meets = [name for name in noted.results if name in flows and name in dependent and name not in noted.args]
         if not meets:  # no way back, or an operation that changes nothing here
             continue
         # equal operations share their result: what has flowed back is taken out, so that it does so once
         given = {name: flows.pop(name) for name in meets}
         for name, flow in (
-            noted.back(given, hangs) if noted.back else _by_rule(steps, noted, given, hangs, at)
+            noted.back(given, dependent) if noted.back else _by_rule(steps, noted, given, dependent, at)
         ).items():
             flows[name] = steps.both("add", flows[name], flow) if name in flows else flow
 
 
 def _by_rule(
-    steps: Steps, noted: Noted, given: Mapping[str, str], hangs: Collection[str], at: Node
+    steps: Steps, noted: Noted, given: Mapping[str, str], dependent: Collection[str], at: Node
 ) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, flow in zip(noted.args, _flows(steps, noted, given, at), strict=True):
-        if name is None or name not in hangs or not steps.type(name).floating:
+        if name is None or name not in dependent or not steps.type(name).floating:
             continue
         if flow is not None:
             found[name] = steps.both("add", found[name], flow) if name in found else flow

@@ -35,7 +35,7 @@ class LoweredLoop:
 
 
 def backwards(
-    walker: Lowering, loop: LoweredLoop, flows: Mapping[str, str], hangs: Collection[str]
+    walker: Lowering, loop: LoweredLoop, flows: Mapping[str, str], dependent: Collection[str]
 ) -> Mapping[str, str]:
     """What flows back to first states, slices and captures from what flows back to last states and yields."""
     graph, node, carry = walker.builder, loop.node, len(loop.starts)
@@ -43,7 +43,7 @@ def backwards(
         raise OnnxError(f"`grad` of a `grad` through `{node.op}` is not supported in ONNX", node.span)
     if any(graph.paired(x) for x in (*loop.starts, *loop.sources, *loop.results)):
         raise OnnxError(f"`grad` through `{node.op}` of complex numbers is not supported in ONNX", node.span)
-    shared = [x for x in dict.fromkeys(loop.captured) if x in hangs]
+    shared = [x for x in dict.fromkeys(loop.captured) if x in dependent]
     steps = Steps(graph, lambda noted: None)
     later = [flows.get(name) or _zeros(steps, name) for name in loop.results]
     sums = [_zeros(steps, name) for name in shared]
@@ -92,7 +92,7 @@ def backwards(
     found: dict[str, str] = {}
     for name, flow in zip((*loop.starts, *shared, *loop.sources), made, strict=True):
         graph.types.setdefault(flow, graph.type(name))
-        if name in hangs:
+        if name in dependent:
             found[name] = steps.both("add", found[name], flow) if name in found else flow
     return found
 

@@ -71,17 +71,19 @@ class Functions:
 
         return self._called(walker, frame, node.outputs, written, values, path, unknowns)
 
-    def turn(self, walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+    def iteration(self, walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
         """One iteration of a `repeat` as the call of a function."""
         region = node.regions[0]
         values = [_tensor(walker, x, v.type.elem) for x, v in zip(args, region.inputs, strict=True)]
         local, packs = _local(frame.sizes.unknowns, frame.sizes.packs)
         own = frame.definition
         key = (own.name, node.path, id(region), _numbers(local), _ranks(packs), tuple(v is None for v in values))
-        depth = len(frame.turns)
+        depth = len(frame.iterations)
 
         def run(inner: Lowering, bound: Sequence[Bound], supplied: Mapping[str, str]) -> tuple[Bound, ...]:
-            there = DefinitionFrame(own, Sizes(local, packs), "", {}, turns=("*",) * depth, place="", supplied=supplied)
+            there = DefinitionFrame(
+                own, Sizes(local, packs), "", {}, iterations=("*",) * depth, place="", supplied=supplied
+            )
             return inner.region(there, region, bound)
 
         written = self.written.get(key)
@@ -168,7 +170,7 @@ class Functions:
             return told[unknown]
 
         builder.ask = ask
-        inner = Walker(builder, weight, None, [], self.call, on_turn=self.turn)
+        inner = Walker(builder, weight, None, [], self.call, on_iteration=self.iteration)
         results = run(inner, bound, {})
         function = self.proto.functions.add()
         _outputs(builder, function, results)

@@ -133,13 +133,13 @@ class Walker(Lowering):
         name = frame.supplied.get(node.path)
         if name is None:
             type = real(frame.sizes.type(value.type))
-            name = self._all_turns(frame.path(node.path, stacked), type, stacked)
+            name = self._all_iterations(frame.path(node.path, stacked), type, stacked)
         else:
-            name = self._turn(frame, node.path, name, stacked)
+            name = self._iteration(frame, node.path, name, stacked)
         self.note(name, value, frame)
         return [name]
 
-    def _all_turns(self, path: str, type: TensorType, stacked: int) -> str:
+    def _all_iterations(self, path: str, type: TensorType, stacked: int) -> str:
         """A weight; those of the iterations of so many loops stacked on first axes."""
         if not stacked:
             return self.weight(path, type)
@@ -148,16 +148,16 @@ class Walker(Lowering):
             raise OnnxError(f"`repeat {count}` with weights of its own needs a number; give the size with `sizes`")
         inner = type.with_axes(*type.axes[1:])
         before, after = path.split("*")[:-stacked], path.split("*")[-stacked:]
-        turns = (f"{'*'.join(before)}{number}{'*'.join(after)}" for number in range(count.number))
-        rows = tuple(self._all_turns(turn, inner, stacked - 1) for turn in turns)
+        iterations = (f"{'*'.join(before)}{number}{'*'.join(after)}" for number in range(count.number))
+        rows = tuple(self._all_iterations(iteration, inner, stacked - 1) for iteration in iterations)
         zero = self.builder.array([0])
         name = self.builder.node("Concat", *(self.builder.node("Unsqueeze", row, zero) for row in rows), axis=0)
         self.rows[name] = rows
         return name
 
-    def _turn(self, frame: DefinitionFrame, path: str, name: str, stacked: int = 0) -> str:
+    def _iteration(self, frame: DefinitionFrame, path: str, name: str, stacked: int = 0) -> str:
         """Of weights that are supplied for all iterations, stacked, the one of this iteration."""
-        for index in frame.turns[: path.split(".").count("*") - stacked]:
+        for index in frame.iterations[: path.split(".").count("*") - stacked]:
             rows = self.rows.get(name)
             assert isinstance(index, int), path
             name = rows[index] if rows else self.builder.node("Gather", name, self.builder.number(index, "int"), axis=0)
@@ -173,7 +173,7 @@ class Walker(Lowering):
         supplied = {path: str(frame.values[name]) for path, name in node.supplied}
         start = f"{node.path}."
         below = {p: name for p, name in frame.supplied.items() if node.path and p.startswith(start)}
-        supplied = {p[len(start) :]: self._turn(frame, node.path, name) for p, name in below.items()} | supplied
+        supplied = {p[len(start) :]: self._iteration(frame, node.path, name) for p, name in below.items()} | supplied
         unknowns = {unknown: value.subs(frame.sizes.unknowns) for unknown, value in node.bindings}
         prefix = frame.path(node.path) + "." if node.path else frame.prefix
         return self.definition(node.callee, args, unknowns, prefix, supplied)

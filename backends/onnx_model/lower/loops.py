@@ -57,18 +57,18 @@ def _counted_out(walker: Lowering, frame: DefinitionFrame, node: Node, loop: Rep
     sources = [tensor(walker, walker.read(frame, x), "float") for x in parts.sliced]
     captured = [walker.read(frame, x) for x in parts.captured]
     yields: list[list[str | None]] = [[] for _ in made.yielded]
-    outer, place, sizes = frame.turns, frame.place, frame.sizes
+    outer, place, sizes = frame.iterations, frame.place, frame.sizes
     for index in range(count):
-        frame.turns = (*outer, index)
+        frame.iterations = (*outer, index)
         frame.place = frame.path(f"{node.path}.*") if node.path else place
         if loop.index is not None:
             frame.sizes = replace(sizes, unknowns={**sizes.unknowns, loop.index: size(index)})
         items = [_item(walker, source, index) for source in sources]
-        results = loop.results(_turn(walker, frame, node, [*carried, *items, *captured]))
+        results = loop.results(_iteration(walker, frame, node, [*carried, *items, *captured]))
         carried = results.carried
         for collected, found, value in zip(yields, results.yielded, made.yielded, strict=True):
             collected.append(None if found is None else tensor(walker, found, value.type.elem))
-    frame.turns, frame.place, frame.sizes = outer, place, sizes
+    frame.iterations, frame.place, frame.sizes = outer, place, sizes
     whole = [*carried, *(_stacked(walker, rows) for rows in yields)]
     for value, bound in zip(node.outputs, whole, strict=True):
         if isinstance(bound, str):
@@ -84,10 +84,10 @@ def _item(walker: Lowering, source: str, index: int) -> str:
     return item
 
 
-def _turn(walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
+def _iteration(walker: Lowering, frame: DefinitionFrame, node: Node, args: Sequence[Bound]) -> Sequence[Bound]:
     """The results of one iteration."""
-    if walker.on_turn is not None and walker.tape is None and not frame.supplied:
-        return walker.on_turn(walker, frame, node, args)
+    if walker.on_iteration is not None and walker.tape is None and not frame.supplied:
+        return walker.on_iteration(walker, frame, node, args)
     return walker.region(frame, node.regions[0], args)
 
 

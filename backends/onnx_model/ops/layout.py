@@ -58,14 +58,14 @@ def split(ctx: Context, node: Node, args: Args) -> str | tuple[str, ...]:
     if len(recipe.outputs) > 1:
         return rearrange(ctx, node, args)
     have, want = layout(recipe.inputs[0]), layout(recipe.outputs[0])
-    turns, rest, count = want[0], want[1:], len(node.outputs)
-    at = next((i for i, group in enumerate(have) if turns and group[: len(turns)] == turns), None)
+    parts, rest, count = want[0], want[1:], len(node.outputs)
+    at = next((i for i, group in enumerate(have) if parts and group[: len(parts)] == parts), None)
     if at is None:
         whole = arranged(ctx, operand(args), have, want)
         pieces = ctx.nodes("Split", count, whole, axis=0, num_outputs=count) if count > 1 else (whole,)
         return tuple(squeezed(ctx, piece, [0]) for piece in pieces)
     pieces = ctx.nodes("Split", count, operand(args), axis=at, num_outputs=count) if count > 1 else (operand(args),)
-    left: Layout = (*have[:at], have[at][len(turns) :], *have[at + 1 :])
+    left: Layout = (*have[:at], have[at][len(parts) :], *have[at + 1 :])
     return tuple(arranged(ctx, piece, left, rest) for piece in pieces)
 
 

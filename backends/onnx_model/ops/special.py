@@ -89,10 +89,10 @@ def digamma(ctx: Context, node: Node, args: Args) -> str:
     tail = ctx.node("Add", half, ctx.node("Mul", square, _series(ctx, square, DIGAMMA)))
     down = ctx.node("Where", small, total, ctx.number(0.0, E))
     right = ctx.node("Sub", ctx.node("Sub", ctx.node("Log", y), tail), down)
-    turn = ctx.node("Mul", ctx.number(math.pi, E), ctx.node("Div", ctx.node("Cos", rest), ctx.node("Sin", rest)))
+    term = ctx.node("Mul", ctx.number(math.pi, E), ctx.node("Div", ctx.node("Cos", rest), ctx.node("Sin", rest)))
     zero = ctx.number(0.0, E)
     pole = ctx.node("And", ctx.node("Equal", rest, zero), ctx.node("Less", x, zero))
-    other = ctx.node("Where", pole, ctx.number(math.nan, E), ctx.node("Sub", right, turn))
+    other = ctx.node("Where", pole, ctx.number(math.nan, E), ctx.node("Sub", right, term))
     return _result(ctx, node, ctx.node("Where", left, other, right))
 
 

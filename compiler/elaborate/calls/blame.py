@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ogive.compiler.elaborate.rules.statics import input_sizes
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.specialization import Variant
+from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.sizes import Size, Unknown
 from ogive.grammar.diagnostics import Diagnostic, Label
 from ogive.grammar.source import Span
@@ -22,7 +22,7 @@ def speaking(ref: BlockRef, holes: Sequence[Unknown], sizes: Sequence[Size]) -> 
     """
     own = set() if ref.standard else {decl.name for decl in ref.tree.statics} | set(input_sizes(ref.tree))
     return tuple(
-        hole if hole.name in own else Unknown(_words(behind), hole.low, hole.kind, hole.born)
+        hole if hole.name in own else Unknown(_words(behind), hole.low, hole.kind, hole.introduced)
         for hole, behind in zip(holes, sizes, strict=True)
     )
 
@@ -32,32 +32,32 @@ def _words(of: Size) -> str:
     return f"({text})" if _SUM.search(text) and not text.startswith("(") else text
 
 
-def at_use(frame: Frame, variant: Variant, span: Span) -> bool:
+def at_use(frame: Frame, specialization: Specialization, span: Span) -> bool:
     """Whether a library block fails at a use of the user's: then this is the place to say so."""
     inside = frame.block is not None and frame.block.standard
-    if variant.ok or variant.running or inside or not variant.ref.standard:
+    if specialization.ok or specialization.running or inside or not specialization.ref.standard:
         return False
-    for found in _errors(variant, set()):
-        where = f"in `{variant.ref.name}`, at `{found.span.text}`"
+    for found in _errors(specialization, set()):
+        where = f"in `{specialization.ref.name}`, at `{found.span.text}`"
         frame.report(found.code, found.message, span, help=found.help, details=(*found.details, where))
         break
     return True
 
 
-def of_handed(frame: Frame, variant: Variant, span: Span) -> bool:
+def of_handed(frame: Frame, specialization: Specialization, span: Span) -> bool:
     """Say at a use what is wrong with what the block was handed; its user may have been handed it too."""
-    for axis, found in variant.handed:
-        labels = (Label(found.span, f"looked for in `{variant.ref.name}`"), *found.labels)
+    for axis, found in specialization.handed:
+        labels = (Label(found.span, f"looked for in `{specialization.ref.name}`"), *found.labels)
         frame.report(found.code, found.message, span, labels=labels, help=found.help)
         frame.missing_axis(axis)
-    return bool(variant.handed)
+    return bool(specialization.handed)
 
 
-def _errors(variant: Variant, seen: set[Variant]) -> Iterator[Diagnostic]:
-    seen.add(variant)
-    if not variant.ref.standard:
+def _errors(specialization: Specialization, seen: set[Specialization]) -> Iterator[Diagnostic]:
+    seen.add(specialization)
+    if not specialization.ref.standard:
         return  # said there
-    yield from (found for found in variant.diagnostics if found.severity == "error")
-    for each in variant.uses:
+    yield from (found for found in specialization.diagnostics if found.severity == "error")
+    for each in specialization.uses:
         if each not in seen:
             yield from _errors(each, seen)

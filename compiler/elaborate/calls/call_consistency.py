@@ -1,4 +1,4 @@
-"""An instance is one block: all its calls use one variant, whatever optional inputs each of them gives.
+"""An instance is one block: all its calls use one specialization, whatever optional inputs each of them gives.
 
 An input that one call gives and another leaves out is known only when the model runs. That is seen at the second of
 the calls: the block that makes them is then elaborated once more, with what is known of all.

@@ -15,7 +15,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import partly
-from ogive.compiler.elaborate.state.specialization import Use, Variant
+from ogive.compiler.elaborate.state.specialization import Specialization, Use
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, InstanceValue
 from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
@@ -79,26 +79,26 @@ def bind(
     if frame.session.misfit(frame, ref, match.names(), instance.span):
         return None
     found = abstract(ref, match, presence, frame.proof.facts.reduce)
-    variant = frame.session.find(frame, ref, found, span)
-    if blame.at_use(frame, variant, span) or blame.of_handed(frame, variant, span):
+    specialization = frame.session.find(frame, ref, found, span)
+    if blame.at_use(frame, specialization, span) or blame.of_handed(frame, specialization, span):
         return None
-    bindings = bindings_of(variant.holes, found.sizes)
-    _allocated(frame, instance, match, Use(variant, bindings))
+    bindings = bindings_of(specialization.holes, found.sizes)
+    _allocated(frame, instance, match, Use(specialization, bindings))
     if (
-        not _large_enough(frame, variant, bindings, span, shown)
-        or not _flow(frame, variant, bindings, span, shown)
-        or not _same_weights(frame, instance, Use(variant, bindings), span)
-        or variant.outputs is None
+        not _large_enough(frame, specialization, bindings, span, shown)
+        or not _flow(frame, specialization, bindings, span, shown)
+        or not _same_weights(frame, instance, Use(specialization, bindings), span)
+        or specialization.outputs is None
     ):
         return None
-    used = Use(variant, bindings)
+    used = Use(specialization, bindings)
     try:
         types = types_of(used, match)
     except ZeroDivisionError:  # of a block that uses itself: what its body demands is not known yet
         frame.report("E0410", f"the outputs of `{ref.name}` divide by zero here", span, labels=shown)
         return None
-    if not variant.running:
-        frame.proof.applied[key] = (match, used, types)  # what it demanded is noted: the same use demands nothing new
+    if not specialization.running:
+        frame.proof.applied[key] = (match, used, types)  # what it required is noted: the same use demands nothing new
     return used, types
 
 
@@ -140,29 +140,31 @@ def _behind(tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
     return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
 
 
-def _large_enough(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
+def _large_enough(
+    frame: Frame, specialization: Specialization, bindings: Any, span: Span, given: tuple[Label, ...]
+) -> bool:
     """What stands behind an unknown of the block must be as large as the block takes it to be."""
     for unknown, behind in bindings:
         low, least = unknown.low, behind.range[0]
         if low is None or (least is not None and least >= low):
             continue
-        if not frame.proof.infer(ge(behind, low), span, f"`{variant.ref.name}` demands"):
-            message = f"`{unknown}` of `{variant.ref.name}` is at least {low}, here it is `{behind}`"
+        if not frame.proof.infer(ge(behind, low), span, f"`{specialization.ref.name}` demands"):
+            message = f"`{unknown}` of `{specialization.ref.name}` is at least {low}, here it is `{behind}`"
             frame.report("E0304", message, span, labels=given)
             return False
     return True
 
 
-def _flow(frame: Frame, variant: Variant, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
+def _flow(frame: Frame, specialization: Specialization, bindings: Any, span: Span, given: tuple[Label, ...]) -> bool:
     mapping = dict(bindings)
-    name = variant.ref.name
-    derived = [size for size in (_here(each, mapping) for each in variant.derived) if size is not None]
+    name = specialization.ref.name
+    derived = [size for size in (_here(each, mapping) for each in specialization.derived) if size is not None]
     for size in derived:
         if frame.proof.facts.decide(ge(size, 1)) is Answer.NEVER:
             frame.report("E0304", f"`{name}` would leave `{size}` of an axis: a size is at least 1", span, labels=given)
             return False
     frame.proof.derived += [size for size in derived if not frame.proof.facts.holds(ge(size, 1))]
-    for condition in variant.conditions:
+    for condition in specialization.conditions:
         here = _here(condition, mapping)
         if here is not None and not frame.proof.infer(here, span, f"`{name}` demands"):
             behind = ", ".join(
@@ -186,15 +188,15 @@ def _here(of: S, mapping: dict[Unknown, Size]) -> S | None:
 
 def _allocated(frame: Frame, instance: InstanceValue, match: Match, use: Use) -> None:
     """Note what the first application says of the instance."""
-    if instance.use is None or instance.use.variant.running:
+    if instance.use is None or instance.use.specialization.running:
         instance.use = use
     instance.bound = {**match.values, **{n: s for n, s in instance.statics.items() if n in match.sizes}}
-    frame.alloc.define(instance, use.variant.definition, use.bindings)
+    frame.alloc.define(instance, use.specialization.definition, use.bindings)
 
 
 def _same_weights(frame: Frame, instance: InstanceValue, use: Use, span: Span) -> bool:
     """One set of weights serves all calls: a choice at compile time that comes out otherwise allocates no others."""
-    definition, member = use.variant.definition, frame.alloc.members[instance.member]
+    definition, member = use.specialization.definition, frame.alloc.members[instance.member]
     if definition is None or definition.stateless or not isinstance(member, InstanceMember):
         return True
     if member.definition is definition:
@@ -233,7 +235,7 @@ def _results(
     span: Span,
     supplied: Sequence[Given],
 ) -> Any:
-    definition = use.variant.definition
+    definition = use.specialization.definition
     stateless = definition is None or definition.stateless
     if frame.alloc.initialized is not None and not stateless:
         raise frame.fail(
@@ -268,14 +270,14 @@ def _results(
     asked = {
         input_given(each.name): NEVER if t is None else t.when for each, t in zip(tree.inputs, operands, strict=True)
     }
-    presence = iter(use.variant.presence)
+    presence = iter(use.specialization.presence)
     left = iter(made)
     values: list[Any] = []
     for index, output in enumerate(tree.outputs):
-        if index in use.variant.omitted_outputs:
+        if index in use.specialization.omitted_outputs:
             continue
         name = output.name or "output"
-        if index in use.variant.absent_outputs:
+        if index in use.specialization.absent_outputs:
             values.append(Absent(name, span))
         else:
             values.append(partly(frame, name, [(next(presence, ALWAYS).put(asked), next(left))], span))
@@ -285,11 +287,11 @@ def _results(
 def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
     """The types of the results in the user's sizes."""
     mapping = dict(use.bindings)
-    assert use.variant.outputs is not None
+    assert use.specialization.outputs is not None
     packs = {a.size: a.pack for axes in match.packs.values() for a in axes if a.pack is not None}
     return tuple(
         TensorType(t.elem, tuple(_seen_from_outside(a, mapping, match, packs) for a in t.axes))
-        for t in use.variant.outputs
+        for t in use.specialization.outputs
     )
 
 

@@ -37,7 +37,7 @@ def allocate(frame: Frame, func: BlockRef | Template, node: syntax.Expr, span: S
     statics = {key: borrowed(value, key, shared) for key, value in template.statics}
     instance = InstanceValue(template.block, statics, path, span, shared=shared)
     instance.member = frame.alloc.add(None)
-    instance.lift = frame.alloc.stacked
+    instance.vectorized = frame.alloc.stacked
     frame.alloc.instances.append(instance)
     if not template.block.tree.inputs:
         instance.used = True

@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import Composite, Handed, InstanceValue, Template
 from ogive.compiler.elaborate.state.weight_paths import snake
 from ogive.compiler.ir.model import Definition
-from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.source import Span
 
@@ -73,7 +73,7 @@ def weights(frame: Frame, instance: InstanceValue, definition: Definition, span:
     found: dict[str, Tensor] = {}
     wanted = [path for path, _ in weight_types(definition, {})]
     for place, held in instance.shared.items():
-        use = frame.session.variant_of(frame, held, span)
+        use = frame.session.use_of(frame, held, span)
         if use is None:
             raise StatementFailed
         open_to_all(frame, held, held.bound or held.statics, span)  # calls in there may give what those here leave out
@@ -83,7 +83,7 @@ def weights(frame: Frame, instance: InstanceValue, definition: Definition, span:
             held.stored.add(path)
             frame.alloc.read.add(where)
             if f"{place}.{path}" in wanted:  # the calls in there may leave out what needs it
-                found[f"{place}.{path}"] = frame.builder.weight(where, type, span, turns_in(path))
+                found[f"{place}.{path}"] = frame.builder.weight(where, type, span, loops_in(path))
         missing = next((path for path in wanted if path.startswith(f"{place}.") and path not in found), None)
         if missing is not None:
             raise frame.fail(

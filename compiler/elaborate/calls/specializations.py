@@ -1,7 +1,8 @@
-"""Variants: a block elaborated at one choice of everything that is not a size, and found again by its choices.
+"""Specializations: a block elaborated at one choice of everything that is not a size, and found again by its choices.
 
-Sizes and numbers of a use become unknowns of the variant's own. A compile-time choice that depends on them is settled
-by the numbers behind them and noted: another use at which the same choices come out the same shares the variant.
+Sizes and numbers of a use become unknowns of the specialization's own. A compile-time choice that depends on them is
+settled by the numbers behind them and noted: another use at which the same choices come out the same shares the
+specialization.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from ogive.compiler.elaborate.calls.unify import Match
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.state.blocks import BlockRef
-from ogive.compiler.elaborate.state.specialization import Abstract, Hole, Variant
+from ogive.compiler.elaborate.state.specialization import Abstract, Hole, Specialization
 from ogive.compiler.elaborate.state.values import Composite, Handed, OpTemplate, PackValue, Template
 from ogive.compiler.ir.model import Bindings, Scalar, Static
 from ogive.compiler.ir.types import Axis
@@ -74,7 +75,7 @@ def _positive(value: Size) -> bool:
 
 
 def fill(value: Any, own: Sequence[Size]) -> Any:
-    """The value with a variant's own sizes in its holes."""
+    """The value with a specialization's own sizes in its holes."""
     match value:
         case Hole(index=index):
             return own[index]
@@ -163,8 +164,8 @@ def vacant(ref: BlockRef, presence: tuple[bool | None, ...]) -> frozenset[str]:
 def own_unknowns(found: Abstract, pool: dict[Hashable, tuple[Unknown, ...]]) -> tuple[Unknown, ...]:
     """Unknowns for the holes. A pack of open rank is an atom of its own kind.
 
-    Variants of one block whose holes have the same names take the same unknowns, after an edit too: sizes that are
-    computed and facts that are proved for one of them are known for the next.
+    Specializations of one block whose holes have the same names take the same unknowns, after an edit too: sizes
+    that are computed and facts that are proved for one of them are known for the next.
     """
     packs = {a.size.index for axes in found.packs.values() for a in axes if a.pack is not None}
     ref: BlockRef = found.key[0]
@@ -198,13 +199,13 @@ def size_unknowns(found: Abstract, holes: Sequence[Unknown]) -> tuple[Unknown, .
 
 
 def bindings_of(holes: Sequence[Unknown], sizes: Sequence[Size]) -> Bindings:
-    """The unknowns of a variant with the user's sizes."""
+    """The unknowns of a specialization with the user's sizes."""
     return tuple(zip(holes, sizes, strict=True))
 
 
-def per_instance(variant: Variant, ref: BlockRef) -> bool:
+def per_instance(specialization: Specialization, ref: BlockRef) -> bool:
     """Whether a block is proved at each instance: control flow depends on a static, or it takes a block or a list."""
-    return bool(variant.decisions) or takes_blocks(ref)
+    return bool(specialization.decisions) or takes_blocks(ref)
 
 
 def takes_blocks(ref: BlockRef) -> bool:
@@ -212,14 +213,14 @@ def takes_blocks(ref: BlockRef) -> bool:
     return any({"block", "list"} & set(statics.kinds(decl, ref.tree)) for decl in ref.tree.statics)
 
 
-def births(ref: BlockRef) -> dict[str, Span]:
+def introductions(ref: BlockRef) -> dict[str, Span]:
     """Where each size of a block is introduced: its static, or its first place in the inputs."""
-    born: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
+    introduced: dict[str, Span] = {decl.name: decl.span for decl in ref.tree.statics}
     for each in ref.tree.inputs:
         for dim in each.type.dims:
             if isinstance(dim, syntax.StarDim):
-                born.setdefault(dim.name or "s", dim.span)
+                introduced.setdefault(dim.name or "s", dim.span)
             else:
                 for name in statics.names_in(dim):
-                    born.setdefault(name, dim.span)
-    return born
+                    introduced.setdefault(name, dim.span)
+    return introduced

@@ -156,35 +156,35 @@ def _parts(
     frame: Frame,
     flat: Any,
     known: Sequence[tuple[str, TensorType]],
-    turns: int,
+    depth: int,
     found: dict[str, Tensor],
     span: Span,
 ) -> None:
     """Cut the last axis of `flat`, whose first axes are the iterations of so many loops, into weights."""
     start = size(0)
-    for loop, group in groupby(known, key=lambda entry: _loop(entry[0], turns)):
+    for loop, group in groupby(known, key=lambda entry: _loop(entry[0], depth)):
         weights = list(group)
         if loop is None:
             for path, kind in weights:
-                stop = start + _product(kind.axes[turns:])
-                found[path] = _split(frame, _cut(frame, flat, start, stop, span), turns, kind.axes[turns:], span)
+                stop = start + _product(kind.axes[depth:])
+                found[path] = _split(frame, _cut(frame, flat, start, stop, span), depth, kind.axes[depth:], span)
                 start = stop
             continue
-        count, each = weights[0][1].axes[turns], size(0)
+        count, each = weights[0][1].axes[depth], size(0)
         if count.size == size(0):
             continue
         for _, kind in weights:
-            each = each + _product(kind.axes[turns + 1 :])
+            each = each + _product(kind.axes[depth + 1 :])
         stop = start + count.size * each
-        part = _split(frame, _cut(frame, flat, start, stop, span), turns, (count, Axis(each)), span)
-        _parts(frame, part, weights, turns + 1, found, span)
+        part = _split(frame, _cut(frame, flat, start, stop, span), depth, (count, Axis(each)), span)
+        _parts(frame, part, weights, depth + 1, found, span)
         start = stop
 
 
-def _loop(path: str, turns: int) -> str | None:
+def _loop(path: str, depth: int) -> str | None:
     """The loop at that depth around the weight at a path."""
-    parts = path.split("*", turns + 1)
-    return "*".join(parts[: turns + 1]) if len(parts) > turns + 1 else None
+    parts = path.split("*", depth + 1)
+    return "*".join(parts[: depth + 1]) if len(parts) > depth + 1 else None
 
 
 def _cut(frame: Frame, flat: Any, start: Size, stop: Size, span: Span) -> Any:
@@ -201,14 +201,14 @@ def _product(axes: Sequence[Axis]) -> Size:
     return number
 
 
-def _split(frame: Frame, flat: Any, turns: int, axes: Sequence[Axis], span: Span) -> Any:
+def _split(frame: Frame, flat: Any, depth: int, axes: Sequence[Axis], span: Span) -> Any:
     """The last axis taken apart."""
     if flat is BROKEN or len(axes) == 1:
         return flat
     if not axes:
         items = ("...", ("index", size(0)))
         return operation(frame, "slice", (flat,), span, statics={"items": items}, what="")
-    outer = "".join(f"t{i} " for i in range(turns))
+    outer = "".join(f"t{i} " for i in range(depth))
     names = [f"i{i}" for i in range(len(axes))]
     sizes = {name: axis.size for name, axis in zip(names, axes, strict=True)}
     text = f"{outer}({' '.join(names)}) -> {outer}{' '.join(names)}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
-from ogive.compiler.elaborate.rules.checker import births
+from ogive.compiler.elaborate.rules.checker import introductions
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.proof import Demand
+from ogive.compiler.elaborate.state.proof import Constraint
 from ogive.compiler.elaborate.state.values import BROKEN, PackValue, UnknownStatic, whole
 from ogive.compiler.ir.types import Axis, OneOf, TensorType
 from ogive.compiler.sizes import Size, Unknown, divides, eq, size
@@ -266,7 +266,7 @@ def _solve_pending(work: _Matcher) -> None:
             continue
         work.pending.remove(item)
         rest = axis.size - zero
-        _demand(
+        _require(
             work,
             divides(slope, rest),
             index,
@@ -314,13 +314,13 @@ def _equal(work: _Matcher, want: Size, got: Size, index: int, text: str) -> None
         return
     name = work.ref.tree.inputs[index].name
     shown = f"{text}" if text.strip("`") == str(want) else f"{text} = {want}"
-    _demand(work, condition, index, f"`{name}` of `{work.ref.name}` has an axis {shown}, here is `{got}`")
+    _require(work, condition, index, f"`{name}` of `{work.ref.name}` has an axis {shown}, here is `{got}`")
 
 
-def _demand(work: _Matcher, condition: Any, index: int, message: str) -> None:
+def _require(work: _Matcher, condition: Any, index: int, message: str) -> None:
     operand = work.operands[index]
     place = work.spans[index] if index < len(work.spans) else work.span
     labels = (Label(place, f"this is {operand.type}"),) if operand is not None else ()
-    demand = Demand(condition, message, work.span, (*labels, *births(work.frame, condition, work.span)))
-    if not work.frame.demand(demand):
+    constraint = Constraint(condition, message, work.span, (*labels, *introductions(work.frame, condition, work.span)))
+    if not work.frame.require(constraint):
         work.match.failed = True

@@ -10,7 +10,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import BROKEN, InstanceValue, Template, UnknownStatic, WeightRef, kind_of
-from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
@@ -18,20 +18,20 @@ from ogive.grammar.source import Span
 def weight_of(frame: Frame, ref: WeightRef, span: Span) -> Any:
     """`wte.weight`: the weight as a tensor, or the reference where the path is not at a weight yet."""
     instance = ref.instance
-    variant = frame.session.variant_of(frame, instance, span)
-    if variant is None:
+    specialization = frame.session.use_of(frame, instance, span)
+    if specialization is None:
         return BROKEN
-    kinds = dict(weight_types(variant.definition, dict(variant.bindings)))
+    kinds = dict(weight_types(specialization.definition, dict(specialization.bindings)))
     path = _found(kinds, ref.path)
     if path is not None:
         instance.used = True
         where = f"{instance.path}.{path}"
         frame.alloc.read.add(where)
         instance.stored.add(path)
-        return frame.builder.weight(where, kinds[path], span, turns_in(path))
+        return frame.builder.weight(where, kinds[path], span, loops_in(path))
     if any(_named(each)[: len(ref.path)] == ref.path for each in kinds):
         return ref
-    known = ", ".join(f"`{w.path}`" for w in variant.definition.weights)
+    known = ", ".join(f"`{w.path}`" for w in specialization.definition.weights)
     raise frame.fail(
         "E0201",
         f"`{instance.block.name}` has no weight `{'.'.join(ref.path)}`",
@@ -55,7 +55,7 @@ def numbers(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         raise UnresolvedChoice(func.name, tree.span)
     if not isinstance(func, InstanceValue):
         raise frame.fail("E0411", f"`{name}` takes a block, this is {kind_of(func)}", tree.span)
-    use = frame.session.variant_of(frame, func, tree.span)
+    use = frame.session.use_of(frame, func, tree.span)
     if use is None:
         return BROKEN
     if name == "initial":

@@ -1,4 +1,4 @@
-"""One variant of a block: run the body, meet the declared outputs, solve what was demanded, make the definition."""
+"""One specialization of a block: run the body, meet the declared outputs, solve what was required, define it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls.instances import allocate
 from ogive.compiler.elaborate.calls.specializations import fill, size_unknowns, static_members, vacant
-from ogive.compiler.elaborate.rules import constraints as demands
+from ogive.compiler.elaborate.rules import constraints as constraints
 from ogive.compiler.elaborate.rules.checker import absent, callable_kind
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
@@ -19,7 +19,7 @@ from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.returns import for_each_output, omitted
-from ogive.compiler.elaborate.state.specialization import Abstract, Variant
+from ogive.compiler.elaborate.state.specialization import Abstract, Specialization
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -44,13 +44,13 @@ from ogive.grammar.diagnostics import Label
 from ogive.grammar.syntax import Expr
 
 
-def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
-    """Elaborate a variant in its frame. Raises UnresolvedChoice where a choice depends on what nobody knows."""
-    ref, tree = variant.ref, variant.ref.tree
-    _running_outputs(frame, variant, found)
-    _bind_signature(frame, variant, found)
+def elaborate(frame: Frame, specialization: Specialization, found: Abstract) -> None:
+    """Elaborate a specialization in its frame. Raises UnresolvedChoice where a choice depends on what nobody knows."""
+    ref, tree = specialization.ref, specialization.ref.tree
+    _running_outputs(frame, specialization, found)
+    _bind_signature(frame, specialization, found)
     frame.alloc.enter(WeightScope("", places.plan(tree.body, frame.session.block_names(frame))))
-    frame.proof.input_sizes = frozenset(size_unknowns(found, variant.holes))
+    frame.proof.input_sizes = frozenset(size_unknowns(found, specialization.holes))
     for name, value in list(frame.scope.variables.items()):
         if isinstance(value, Handed):
             _allocate_handed(frame, name, value, tree)
@@ -70,17 +70,19 @@ def elaborate(frame: Frame, variant: Variant, found: Abstract) -> None:
             frame.execute(tree.body)
         try:
             with frame.bounded(tree.name_span):
-                _finish(frame, variant, ref, found)
+                _finish(frame, specialization, ref, found)
         except StatementFailed:
-            variant.definition = None
-    variant.handed = [] if ref.standard else frame.missing_axes
-    elsewhere = {id(found) for _, found in variant.handed}
-    variant.diagnostics = [found for found in frame.diagnostics if id(found) not in elsewhere]
-    variant.uses = list(dict.fromkeys(frame.uses))
-    variant.open = any(each.open for each in variant.uses) or (frame.session.recursive[ref] and not variant.pinned)
-    variant.ok = not frame.failed
-    if not variant.ok:
-        variant.sketch = frame.builder.finish(())
+            specialization.definition = None
+    specialization.handed = [] if ref.standard else frame.missing_axes
+    elsewhere = {id(found) for _, found in specialization.handed}
+    specialization.diagnostics = [found for found in frame.diagnostics if id(found) not in elsewhere]
+    specialization.uses = list(dict.fromkeys(frame.uses))
+    specialization.open = any(each.open for each in specialization.uses) or (
+        frame.session.recursive[ref] and not specialization.pinned
+    )
+    specialization.ok = not frame.failed
+    if not specialization.ok:
+        specialization.sketch = frame.builder.finish(())
 
 
 def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
@@ -100,8 +102,8 @@ def _extern(frame: Frame, ref: BlockRef, inputs: list[Any]) -> None:
     frame.flow.returned = tuple((value, ref.tree.name_span) for value in made)
 
 
-def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
-    own = [size(hole) for hole in variant.holes]
+def _bind_signature(frame: Frame, specialization: Specialization, found: Abstract) -> None:
+    own = [size(hole) for hole in specialization.holes]
     for name, value in found.values.items():
         frame.scope.variables[name] = fill(value, own)
     for name, value in found.bound.items():
@@ -111,16 +113,16 @@ def _bind_signature(frame: Frame, variant: Variant, found: Abstract) -> None:
     frame.scope.close_header()
 
 
-def _running_outputs(frame: Frame, variant: Variant, found: Abstract) -> None:
+def _running_outputs(frame: Frame, specialization: Specialization, found: Abstract) -> None:
     """What a recursive use sees: the declared outputs, where they are known."""
     scratch = Frame(frame.session, frame.module, frame.block, frame.proof.facts, frame.outer)
-    _bind_signature(scratch, variant, found)
+    _bind_signature(scratch, specialization, found)
     try:
-        types = [tensor_type(scratch, each.type) for each in variant.ref.tree.outputs]
+        types = [tensor_type(scratch, each.type) for each in specialization.ref.tree.outputs]
     except StatementFailed:
         return
     if all(t is not None for t in types):
-        variant.outputs = tuple(t for t in types if t is not None)
+        specialization.outputs = tuple(t for t in types if t is not None)
 
 
 def _allocate_handed(frame: Frame, name: str, value: Handed, tree: syntax.Block) -> None:
@@ -166,18 +168,18 @@ def _inputs(frame: Frame, tree: syntax.Block, found: Abstract) -> list[Any] | No
     return made
 
 
-def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> None:
+def _finish(frame: Frame, specialization: Specialization, ref: BlockRef, found: Abstract) -> None:
     tree = ref.tree
     said = len(frame.diagnostics)
     results = _results(frame, tree)
     if len(frame.diagnostics) > said and results is None:
-        variant.outputs = None  # what it gives is not what it declares; else its users go by what is declared
+        specialization.outputs = None  # what it gives is not what it declares; else its users go by what is declared
     finish_inits(frame)
     finish_keeps(frame)
-    conditions = demands.settle(frame, variant.holes)
+    conditions = constraints.settle(frame, specialization.holes)
     _warn_unused(frame)
-    variant.conditions = tuple(conditions)
-    variant.derived = tuple(dict.fromkeys(size for size in frame.proof.derived if not size.is_number))
+    specialization.conditions = tuple(conditions)
+    specialization.derived = tuple(dict.fromkeys(size for size in frame.proof.derived if not size.is_number))
     if results is None or frame.failed:
         return
     for instance in frame.alloc.instances:
@@ -185,23 +187,23 @@ def _finish(frame: Frame, variant: Variant, ref: BlockRef, found: Abstract) -> N
         gone = (instance.supplied or set()) - instance.stored
         if isinstance(member, Instance) and gone:
             frame.alloc.members[instance.member] = replace(member, omitted=tuple(sorted(gone)))
-    variant.outputs = tuple(_outside(frame, v.type, t) for v, t in results if t is not None)
-    variant.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
-    variant.omitted_outputs = tuple(i for i, (value, _) in enumerate(results) if omitted(value))
-    variant.presence = tuple(value.when for value, t in results if t is not None)
+    specialization.outputs = tuple(_outside(frame, v.type, t) for v, t in results if t is not None)
+    specialization.absent_outputs = tuple(i for i, (_, t) in enumerate(results) if t is None)
+    specialization.omitted_outputs = tuple(i for i, (value, _) in enumerate(results) if omitted(value))
+    specialization.presence = tuple(value.when for value, t in results if t is not None)
     outputs: tuple[Operand, ...] = tuple(frame.builder.use(v) for v, t in results if t is not None)
     stated = [c for c, _ in frame.proof.stated]
-    variant.definition = Definition(
+    specialization.definition = Definition(
         name=ref.name,
         block=ref.qualified,
-        statics=static_members(ref, found, variant.holes),
-        sizes=size_unknowns(found, variant.holes),
+        statics=static_members(ref, found, specialization.holes),
+        sizes=size_unknowns(found, specialization.holes),
         graph=without_unread(frame.builder.finish(outputs)),
-        output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in variant.absent_outputs),
+        output_names=tuple(e.name for i, e in enumerate(tree.outputs) if i not in specialization.absent_outputs),
         optional=tuple(present is not False for present in found.key[-1]),
         members=tuple(m for m in frame.alloc.members if m is not None),
         conditions=tuple(dict.fromkeys((*stated, *conditions))),
-        facts=tuple(c if outcome else c.negate() for c, outcome in variant.decisions),
+        facts=tuple(c if outcome else c.negate() for c, outcome in specialization.decisions),
         doc=tree.doc,
         span=tree.name_span,
     )

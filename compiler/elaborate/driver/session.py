@@ -1,4 +1,4 @@
-"""One check: the library, the variants made so far, and the uses of blocks."""
+"""One check: the library, the specializations made so far, and the uses of blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.calls.generic import typed_results
 from ogive.compiler.elaborate.calls.specializations import (
     abstract,
     bindings_of,
-    births,
+    introductions,
     own_unknowns,
     per_instance,
     takes_blocks,
@@ -36,11 +36,10 @@ from ogive.compiler.elaborate.state.control import (
 )
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.specialization import Abstract, Use, Variant
-from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, InstanceValue, Lifted, TypedBlock
+from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
+from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, InstanceValue, TypedBlock, VectorizedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
-from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names
-from ogive.compiler.elaborate.walk import vmap_and_grad as lifting
+from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names, vmap_and_grad
 from ogive.compiler.elaborate.walk.statements import execute
 from ogive.compiler.sizes import Condition, ExhaustedError, Facts, Unknown, eq, size
 from ogive.grammar import syntax
@@ -52,7 +51,7 @@ CERTAIN = ("E0201", "E0202", "E0204", "E0403", "E0405")
 OPERATIONS = 32_000  # of a short text, and as many more for each LENGTH characters
 LENGTH = 4_000
 OPERATION = 3  # steps of thought for which one stands
-VARIANT = 20  # a block that is elaborated once more takes as long as so many statements
+SPECIALIZATION = 20  # a block that is elaborated once more takes as long as so many statements
 
 
 @dataclass
@@ -62,8 +61,8 @@ class Session:
     library: Library
     operations: int = OPERATIONS
     nesting: int = NESTING
-    variants: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)
-    standard: dict[tuple[Any, ...], list[Variant]] = field(default_factory=dict)  # those of the library alone
+    specializations: dict[tuple[Any, ...], list[Specialization]] = field(default_factory=dict)
+    standard: dict[tuple[Any, ...], list[Specialization]] = field(default_factory=dict)  # those of the library alone
     length: int = 0  # of the text
     allowed: int = OPERATIONS  # for this text
     recursive: dict[BlockRef, bool] = field(default_factory=dict)
@@ -71,7 +70,7 @@ class Session:
     const_stack: list[syntax.Const] = field(default_factory=list)
     facts: Facts = field(default_factory=Facts)  # where all blocks begin: it remembers what was proved
     unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)  # those that blocks own
-    born: dict[Unknown, Span] = field(default_factory=dict)  # where they stand in the text of this check
+    introduced: dict[Unknown, Span] = field(default_factory=dict)  # where they stand in the text of this check
 
     # --- what frames call -----------------------------------------------------------------------------------------
 
@@ -92,10 +91,10 @@ class Session:
         value = statics.handed(frame, tree)
         return value.value if isinstance(value, Handed) else value
 
-    def lift(
+    def vectorize(
         self,
         frame: Frame,
-        func: Lifted,
+        func: VectorizedBlock,
         args: Sequence[Any],
         span: Span,
         node: syntax.Expr,
@@ -103,19 +102,19 @@ class Session:
         spans: Sequence[Span],
     ) -> Any:
         """Apply a block at every index of an axis."""
-        return lifting.lift(frame, func, args, span, node, name, spans)
+        return vmap_and_grad.vectorize(frame, func, args, span, node, name, spans)
 
     def gradient(
         self, frame: Frame, func: Gradient, args: Sequence[Any], span: Span, node: syntax.Expr, spans: Sequence[Span]
     ) -> Any:
         """Apply the derivative of a block."""
-        return lifting.gradient(frame, func, args, span, node, spans)
+        return vmap_and_grad.gradient(frame, func, args, span, node, spans)
 
     def function_of(self, frame: Frame, name: str, tree: syntax.Brackets) -> Any:
         """`over[...]` and its like."""
         if name in ("count", "initial"):
             return weights_read.numbers(frame, name, tree)
-        return lifting.make(frame, name, tree)
+        return vmap_and_grad.make(frame, name, tree)
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""
@@ -169,45 +168,45 @@ class Session:
         """An instance meets its operands, and is not applied yet; False where they do not fit."""
         return uses.bind(frame, instance, operands, span, spans) is not None
 
-    # --- variants -------------------------------------------------------------------------------------------------
+    # --- specializations ------------------------------------------------------------------------------------------
 
-    def held(self, found: Abstract) -> list[Variant]:
-        """The variants of a key. Those that depend on the library alone outlive a check."""
+    def held(self, found: Abstract) -> list[Specialization]:
+        """The specializations of a key. Those that depend on the library alone outlive a check."""
         ref = found.key[0]
         standard = ref.standard and not any("block" in kinds(decl, ref.tree) for decl in ref.tree.statics)
-        return (self.standard if standard else self.variants).setdefault(found.key, [])
+        return (self.standard if standard else self.specializations).setdefault(found.key, [])
 
-    def find(self, frame: Frame, ref: BlockRef, found: Abstract, span: Span | None = None) -> Variant:
-        """The variant for a use: one whose choices come out the same here, or a new one."""
+    def find(self, frame: Frame, ref: BlockRef, found: Abstract, span: Span | None = None) -> Specialization:
+        """The specialization for a use: one whose choices come out the same here, or a new one."""
         if ref not in self.recursive:
             self.recursive[ref] = is_recursive(ref)
-        variants = self.held(found)
+        specializations = self.held(found)
         pins = self._pins(frame, found) if self.recursive[ref] else None
-        for variant in sorted(variants, key=lambda v: v.pinned or bool(v.ties)):
-            if pins is not None and (not variant.pinned or variant.pins != tuple(pins)):
+        for specialization in sorted(specializations, key=lambda v: v.pinned or bool(v.ties)):
+            if pins is not None and (not specialization.pinned or specialization.pins != tuple(pins)):
                 continue  # a recursive block whose numbers are known is elaborated with them
-            if variant.open and not variant.running and self._pins(frame, found) is not None:
+            if specialization.open and not specialization.running and self._pins(frame, found) is not None:
                 continue  # and so is a block that uses one
-            mapping = dict(zip(variant.holes, found.sizes, strict=True))
-            if not all(frame.peek(tie.subs(mapping)) for tie in variant.ties):
+            mapping = dict(zip(specialization.holes, found.sizes, strict=True))
+            if not all(frame.peek(tie.subs(mapping)) for tie in specialization.ties):
                 continue
-            if variant.running and not variant.pinned:
-                return variant  # seen by itself through its declared signature
+            if specialization.running and not specialization.pinned:
+                return specialization  # seen by itself through its declared signature
             try:
-                choices = [(condition.subs(mapping), outcome) for condition, outcome in variant.decisions]
+                choices = [(condition.subs(mapping), outcome) for condition, outcome in specialization.decisions]
             except ZeroDivisionError:
                 continue  # a new one says where it is divided by
             if self._same_choices(frame, choices, span):
-                if variant.running:
+                if specialization.running:
                     raise LimitReached(f"`{ref.name}` uses itself without end")
-                if not variant.ok and not variant.pinned and per_instance(variant, ref):
-                    if frame.user_facing or ties(frame, found.sizes, variant.holes) != list(variant.ties):
+                if not specialization.ok and not specialization.pinned and per_instance(specialization, ref):
+                    if frame.user_facing or ties(frame, found.sizes, specialization.holes) != list(specialization.ties):
                         continue  # what is known here, or what it is called, is not the same as where it failed
-                frame.uses.append(variant)
-                return variant
-        variant = self.make(frame, ref, found, pins)
-        frame.uses.append(variant)
-        return variant
+                frame.uses.append(specialization)
+                return specialization
+        specialization = self.make(frame, ref, found, pins)
+        frame.uses.append(specialization)
+        return specialization
 
     def _same_choices(self, frame: Frame, choices: list[tuple[Condition, bool]], span: Span | None) -> bool:
         for condition, outcome in choices:
@@ -228,42 +227,42 @@ class Session:
         except UnresolvedChoice:
             return None
 
-    def make(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Variant:
-        """Elaborate a new variant; where its proof for all sizes fails and it may be proved at its instances, once more
-        over what ties the sizes of this one together.
+    def make(self, frame: Frame, ref: BlockRef, found: Abstract, pins: list[tuple[int, int]] | None) -> Specialization:
+        """Elaborate a new specialization; where its proof for all sizes fails and it may be proved at its instances,
+        once more over what ties the sizes of this one together.
         """
         if frame.depth >= self.nesting:
             raise LimitReached(f"instances are nested more than {self.nesting} deep")
-        self.count(VARIANT)
+        self.count(SPECIALIZATION)
         holes = own_unknowns(found, self.unknowns)
-        places = births(ref)
-        self.born.update((hole, places[hole.name]) for hole in holes if hole.name in places)
+        places = introductions(ref)
+        self.introduced.update((hole, places[hole.name]) for hole in holes if hole.name in places)
         if pins is not None:
             pinned = [eq(size(holes[i]), n) for i, n in pins]
             return self._attempt(frame, ref, found, holes, pinned, pins=tuple(pins))
-        second: Variant | None = None
+        second: Specialization | None = None
         try:
-            variant = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))
+            specialization = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))
         except GenericProofFailed:
             second = self._attempt(frame, ref, found, holes, ties(frame, found.sizes, holes))
             if second.ok:
                 return second
-            variant = self._attempt(frame, ref, found, holes)  # for what it says
-        if variant.ok or not per_instance(variant, ref):
-            return variant
+            specialization = self._attempt(frame, ref, found, holes)  # for what it says
+        if specialization.ok or not per_instance(specialization, ref):
+            return specialization
         if second is None:
             tied = ties(frame, found.sizes, holes)
-            second = self._attempt(frame, ref, found, holes, tied) if tied else variant
+            second = self._attempt(frame, ref, found, holes, tied) if tied else specialization
         if second.ok:
-            self.held(found).remove(variant)
+            self.held(found).remove(specialization)
             return second
-        if second is not variant and not any(fault.severity == "error" for fault in variant.diagnostics):
+        if second is not specialization and not any(fault.severity == "error" for fault in specialization.diagnostics):
             self.held(found).remove(second)  # the fault is in what it uses
-            second = variant
+            second = specialization
         self._explain(frame, second, found)
         return second
 
-    def _explain(self, frame: Frame, failed: Variant, found: Abstract) -> None:
+    def _explain(self, frame: Frame, failed: Specialization, found: Abstract) -> None:
         """Say what is wrong in the names of the user."""
         shown = speaking(failed.ref, failed.holes, found.sizes)
         if shown == failed.holes:
@@ -284,10 +283,10 @@ class Session:
         speaks: bool = False,
         calls: dict[str, CallSignature] | None = None,
         numbered: frozenset[Unknown] = frozenset(),
-    ) -> Variant:
-        variant = Variant(ref, holes, pinned=pins is not None, pins=pins or (), ties=tuple(tied))
-        variants = self.held(found)
-        variants.append(variant)
+    ) -> Specialization:
+        specialization = Specialization(ref, holes, pinned=pins is not None, pins=pins or (), ties=tuple(tied))
+        specializations = self.held(found)
+        specializations.append(specialization)
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
         sub.user_facing = speaks
@@ -295,41 +294,41 @@ class Session:
         sub.alloc.calls = calls or {}
         for tie in tied:
             sub.proof.choose(tie, True)
-        variant.decisions = sub.proof.decisions
+        specialization.decisions = sub.proof.decisions
         try:
-            elaborate(sub, variant, found)
+            elaborate(sub, specialization, found)
         except UnresolvedChoice as open_:
-            variants.remove(variant)
+            specializations.remove(specialization)
             open_.found += [found for found in sub.diagnostics if found.code in CERTAIN]
             raise
         except CallSignatureConflict as conflict:
-            variants.remove(variant)
+            specializations.remove(specialization)
             if conflict.of is not sub.alloc:
                 raise
             return self._attempt(frame, ref, found, holes, tied, pins, speaks, sub.alloc.calls, numbered)
         except BaseException:
-            variants.remove(variant)
+            specializations.remove(specialization)
             raise
         finally:
             sub.outer = None
-        variant.running = False
-        return variant
+        specialization.running = False
+        return specialization
 
-    def variant_of(self, frame: Frame, instance: InstanceValue, span: Span) -> Use | None:
-        """The variant of an instance whose weights are named; before it is applied its statics must be known."""
-        if instance.use is not None and instance.use.variant.definition is not None:
+    def use_of(self, frame: Frame, instance: InstanceValue, span: Span) -> Use | None:
+        """The specialization of an instance whose weights are named; before it is applied its statics must be known."""
+        if instance.use is not None and instance.use.specialization.definition is not None:
             return instance.use
         match = open_to_all(frame, instance, instance.statics, span)
         if match is None:
             return None
         presence = tuple(each.type.optional for each in instance.block.tree.inputs)
         shape, values = abstract(instance.block, match, presence), match.values
-        variant = self.find(frame, instance.block, shape, span)
-        if of_handed(frame, variant, span) or variant.definition is None:
+        specialization = self.find(frame, instance.block, shape, span)
+        if of_handed(frame, specialization, span) or specialization.definition is None:
             return None
-        use = Use(variant, bindings_of(variant.holes, shape.sizes))
+        use = Use(specialization, bindings_of(specialization.holes, shape.sizes))
         instance.use, instance.bound = use, values
-        frame.alloc.define(instance, variant.definition, use.bindings)
+        frame.alloc.define(instance, specialization.definition, use.bindings)
         return use
 
     def misfit(self, frame: Frame, ref: BlockRef, names: Mapping[str, Any], span: Span) -> bool:

@@ -12,7 +12,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.proof import Demand
+from ogive.compiler.elaborate.state.proof import Constraint
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Handed,
@@ -49,9 +49,9 @@ def misfit(frame: Frame, ref: BlockRef, names: Mapping[str, Any], span: Span) ->
         if errors:
             frame.report(errors[0].code, f"{what}: {errors[0].message}", where, labels=labels)
             return True
-        demands = [Demand(d.condition, f"{what}: {d.message}", where, labels) for d in trial.proof.demands]
-        if demands:
-            frame.proof.demands += demands
+        constraints = [Constraint(d.condition, f"{what}: {d.message}", where, labels) for d in trial.proof.constraints]
+        if constraints:
+            frame.proof.constraints += constraints
             return True
     return False
 

@@ -17,7 +17,7 @@ def parts_of(condition: Condition) -> tuple[Condition, ...]:
 
 
 def where_text(conditions: Sequence[Condition]) -> str:
-    """`a, b`: conditions as they stand behind `where`, each once, in the order in which their sizes were born."""
+    """`a, b`: conditions as they stand behind `where`, each once, in the order in which their sizes were introduced."""
     each = dict.fromkeys(part for condition in conditions for part in parts_of(condition))
     return ", ".join(map(str, sorted(each, key=lambda c: min((u.serial for u in c.unknowns), default=0))))
 

@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedCh
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
-from ogive.compiler.elaborate.state.proof import Demand
+from ogive.compiler.elaborate.state.proof import Constraint
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -54,25 +54,27 @@ class RuleChecker:
     failed: bool = field(default=False)
 
     def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        """Demand a == b."""
+        """Require a == b."""
         if a is not b:
-            self.demand(eq(a, b), text, operand)
+            self.require(eq(a, b), text, operand)
 
-    def demand(
+    def require(
         self, condition: Condition, text: str, operand: int | None = None, details: tuple[str, ...] = ()
     ) -> None:
-        """Demand a condition."""
+        """Require a condition."""
         if self.failed or self.frame.proof.facts.holds(condition):
             return  # what is proved needs no words
-        labels = (*self._operands(operand), *births(self.frame, condition, self.span))
-        demand = Demand(condition, self.said(text), self.span, labels, details=details)
-        self.failed = not self.frame.demand(demand)
+        labels = (*self._operands(operand), *introductions(self.frame, condition, self.span))
+        constraint = Constraint(condition, self.said(text), self.span, labels, details=details)
+        self.failed = not self.frame.require(constraint)
 
     def inside(self, condition: Condition, text: str) -> None:
-        """Demand that a slice or an index lies inside."""
+        """Require that a slice or an index lies inside."""
         if not self.failed:
-            demand = Demand(condition, text, self.span, births(self.frame, condition, self.span), "E0304")
-            self.failed = not self.frame.demand(demand)
+            constraint = Constraint(
+                condition, text, self.span, introductions(self.frame, condition, self.span), "E0304"
+            )
+            self.failed = not self.frame.require(constraint)
 
     def positive(self, size: Size, text: str) -> None:
         """A derived size must be at least 1."""
@@ -114,7 +116,7 @@ class RuleChecker:
         if a.size is not b.size:
             same = eq(a.size, b.size)
             if not self.frame.proof.facts.holds(same):  # what is proved needs no words
-                self.demand(same, text, operand, self._misplaced(a, b))
+                self.require(same, text, operand, self._misplaced(a, b))
         return a if a.label else a.labelled(b.label)
 
     def said(self, text: str) -> str:
@@ -179,13 +181,15 @@ class RuleChecker:
         return (*self.labels, *(found if len(found) < 5 else ()))
 
 
-def births(frame: Frame, condition: Condition, near: Span) -> tuple[Label, ...]:
-    """Where the sizes of a condition were born."""
+def introductions(frame: Frame, condition: Condition, near: Span) -> tuple[Label, ...]:
+    """Where the sizes of a condition were introduced."""
     found: dict[tuple[int, int], Label] = {}
     for unknown in sorted(condition.unknowns, key=lambda u: u.serial):
-        born = frame.session.born.get(unknown, unknown.born)
-        if isinstance(born, Span) and born.chunk is near.chunk and unknown.kind == "size":
-            found.setdefault((born.start, born.end), Label(born, f"`{unknown.name}` is introduced here"))
+        introduced = frame.session.introduced.get(unknown, unknown.introduced)
+        if isinstance(introduced, Span) and introduced.chunk is near.chunk and unknown.kind == "size":
+            found.setdefault(
+                (introduced.start, introduced.end), Label(introduced, f"`{unknown.name}` is introduced here")
+            )
     return tuple(found.values())
 
 
@@ -391,6 +395,6 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
         frame.missing_axis(error.axis)
 
 
-def unknown_size(name: str, born: Span | None) -> Size:
+def unknown_size(name: str, introduced: Span | None) -> Size:
     """A size that nothing determines (what a broken or recursive part would give)."""
-    return size(Unknown(name, 1, "size", born))
+    return size(Unknown(name, 1, "size", introduced))

@@ -1,4 +1,4 @@
-"""What a body demanded of its sizes: solved together, reported once for each group, with the exact condition."""
+"""What a body required of its sizes: solved together, reported once for each group, with the exact condition."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ogive.compiler.elaborate.modules.contracts import where_edit, where_text
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.proof import Demand
+from ogive.compiler.elaborate.state.proof import Constraint
 from ogive.compiler.sizes import (
     FALSE,
     Answer,
@@ -25,17 +25,17 @@ from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
-    """Report the demands that are not proved; return the conditions that join the block's own."""
-    if frame.proof.demands:
-        with frame.bounded(frame.proof.demands[0].span):
-            _report_demands(frame, own)
+    """Report the constraints that are not proved; return the conditions that join the block's own."""
+    if frame.proof.constraints:
+        with frame.bounded(frame.proof.constraints[0].span):
+            _report_constraints(frame, own)
     if not frame.proof.inferred:
         return [c for c, span in frame.proof.stated if not _where(frame, span)]
     with frame.bounded(frame.proof.inferred[-1].span):
-        return _flowing(frame, own)
+        return _inferred(frame, own)
 
 
-def _flowing(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
+def _inferred(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
     mine: list[Condition] = []
     known = set(own)
     for each in frame.proof.inferred:
@@ -80,11 +80,11 @@ def _where(frame: Frame, span: object) -> bool:
     return any(tree.span is span for tree in frame.block.tree.where)
 
 
-def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
-    """Demands that share unknowns are solved together; the first in source order speaks for them, and for all that are
-    made by its operation: one diagnostic for an operation.
+def _report_constraints(frame: Frame, own: Sequence[Unknown]) -> None:
+    """Constraints that share unknowns are solved together; the first in source order speaks for them, and for all
+    that are made by its operation: one diagnostic for an operation.
     """
-    pending = [d for d in frame.proof.demands if not frame.proof.facts.holds(d.condition)]
+    pending = [d for d in frame.proof.constraints if not frame.proof.facts.holds(d.condition)]
     if not pending:
         return
     found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}
@@ -97,7 +97,7 @@ def _report_demands(frame: Frame, own: Sequence[Unknown]) -> None:
         frame.diagnostics.append(_diagnostic(frame, own, pending[group[0][0]], [solution for _, solution in group]))
 
 
-def _plainer(frame: Frame, solution: Solution, demanded: Sequence[Condition]) -> Solution:
+def _plainer(frame: Frame, solution: Solution, required: Sequence[Condition]) -> Solution:
     """The condition in the sizes that are open here, where that spares floors: `h % 8 == 0`, since `n` is 3. What a
     library block is given is called as its user writes it: a number has no other name.
     """
@@ -108,26 +108,28 @@ def _plainer(frame: Frame, solution: Solution, demanded: Sequence[Condition]) ->
     if not numbers or not (named or "//" in str(solution.where)):
         return solution
     try:
-        again = solve(frame.proof.facts, [condition.subs(numbers) for condition in demanded])
+        again = solve(frame.proof.facts, [condition.subs(numbers) for condition in required])
     except ZeroDivisionError:
         return solution
     return again if again.where is not None and (named or "//" not in str(again.where)) else solution
 
 
-def _in_order_of_operands(solution: Solution, demanded: Sequence[Condition]) -> Solution:
-    """An equality that is demanded as it stands keeps its sides: the earlier operand's size stands left."""
+def _in_order_of_operands(solution: Solution, required: Sequence[Condition]) -> Solution:
+    """An equality that is required as it stands keeps its sides: the earlier operand's size stands left."""
     where = solution.where
     if not isinstance(where, SizeComparison) or where.op != "==" or where.right.is_number:
         return solution
     turned = SizeComparison(where.op, where.right, where.left)
-    return replace(solution, where=turned) if where not in demanded and turned in demanded else solution
+    return replace(solution, where=turned) if where not in required and turned in required else solution
 
 
-def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions: Sequence[Solution]) -> Diagnostic:
+def _diagnostic(
+    frame: Frame, own: Sequence[Unknown], constraint: Constraint, solutions: Sequence[Solution]
+) -> Diagnostic:
     never = [s for s in solutions if s.answer is Answer.NEVER or _leaves_nothing(frame, s)]
-    solutions = never[:1] or sorted(solutions, key=_birth)
+    solutions = never[:1] or sorted(solutions, key=_introduced)
     wanted = [s.where for s in solutions if s.where is not None and s.where.unknowns <= set(own)]
-    help_, details = "", [*demand.details]
+    help_, details = "", [*constraint.details]
     edits: tuple[Edit, ...] = ()
     if not never and len(wanted) == len(solutions):
         help_ = f"where {where_text(wanted)}"
@@ -141,19 +143,25 @@ def _diagnostic(frame: Frame, own: Sequence[Unknown], demand: Demand, solutions:
     elif not help_:
         help_ = "state what holds (`where ...`), or `assume` it where it cannot be proved"
     return Diagnostic(
-        demand.code, demand.message, demand.span, labels=demand.labels, help=help_, details=tuple(details), edits=edits
+        constraint.code,
+        constraint.message,
+        constraint.span,
+        labels=constraint.labels,
+        help=help_,
+        details=tuple(details),
+        edits=edits,
     )
 
 
 def _leaves_nothing(frame: Frame, solution: Solution) -> bool:
-    """Whether a size that must be at least 1 falls below it wherever the demands hold."""
+    """Whether a size that must be at least 1 falls below it wherever the constraints hold."""
     if solution.where is None or not frame.proof.derived:
         return False
     positive = [ge(size, 1) for size in frame.proof.derived if not size.unknowns.isdisjoint(solution.where.unknowns)]
     return bool(positive) and solve(frame.proof.facts, [solution.where, *positive]).answer is Answer.NEVER
 
 
-def _birth(solution: Solution) -> int:
+def _introduced(solution: Solution) -> int:
     return min((u.serial for u in solution.where.unknowns), default=0) if solution.where is not None else 0
 
 

@@ -147,7 +147,7 @@ class Allocation:
             return
         if self.members[instance.member] is None:
             self.members[instance.member] = InstanceMember(
-                instance.path, definition, bindings, lift=instance.lift, span=instance.span
+                instance.path, definition, bindings, vectorized=instance.vectorized, span=instance.span
             )
 
     def weight(self, path: str) -> Weight | None:

@@ -52,7 +52,7 @@ class LimitReached(Exception):
 class GenericProofFailed(Exception):
     """A constraint on numbers alone is not proved without them: no proof for all sizes can be had.
 
-    Raised by `Proof.demand`, in the block of a model that is proved over unknowns in place of its numbers. Caught by
+    Raised by `Proof.require`, in the block of a model that is proved over unknowns in place of its numbers. Caught by
     `Session.make`, which elaborates the block once more over what relates the sizes of this use.
     """
 

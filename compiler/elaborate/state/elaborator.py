@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import LimitReached
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.specialization import Abstract, Use, Variant
-from ogive.compiler.elaborate.state.values import Given, Gradient, InstanceValue, Lifted, TypedBlock
+from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
+from ogive.compiler.elaborate.state.values import Given, Gradient, InstanceValue, TypedBlock, VectorizedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
@@ -25,7 +25,7 @@ class Elaborator(Protocol[F]):
     refused: set[BlockRef]  # blocks whose signature is wrong: uses say nothing more
     recursive: dict[BlockRef, bool]  # whether a block reaches itself, of those that were asked for
     const_stack: list[syntax.Const]
-    born: dict[Unknown, Span]  # where unknowns are introduced in the text of this check
+    introduced: dict[Unknown, Span]  # where unknowns are introduced in the text of this check
 
     # --- the budget of the check ----------------------------------------------------------------------------------
 
@@ -66,11 +66,11 @@ class Elaborator(Protocol[F]):
 
     # --- uses of blocks -------------------------------------------------------------------------------------------
 
-    def find(self, frame: F, ref: BlockRef, found: Abstract, span: Span | None = None) -> Variant:
-        """The variant for a use: one whose choices come out the same here, or a new one."""
+    def find(self, frame: F, ref: BlockRef, found: Abstract, span: Span | None = None) -> Specialization:
+        """The specialization for a use: one whose choices come out the same here, or a new one."""
 
-    def variant_of(self, frame: F, instance: InstanceValue, span: Span) -> Use | None:
-        """The variant of an instance whose weights are named; before it is applied its statics must be known."""
+    def use_of(self, frame: F, instance: InstanceValue, span: Span) -> Use | None:
+        """The specialization of an instance whose weights are named; before it is applied its statics must be known."""
 
     def misfit(self, frame: F, ref: BlockRef, names: Mapping[str, Any], span: Span) -> bool:
         """Whether a static of a block's type was given a block of another type, by what the signature's names mean."""
@@ -91,10 +91,10 @@ class Elaborator(Protocol[F]):
     ) -> bool:
         """An instance meets its operands, and is not applied yet; False where they do not fit."""
 
-    def lift(
+    def vectorize(
         self,
         frame: F,
-        func: Lifted,
+        func: VectorizedBlock,
         args: Sequence[Any],
         span: Span,
         node: syntax.Expr,

@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedCh
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
 from ogive.compiler.elaborate.state.elaborator import Elaborator
 from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, ValueNames
-from ogive.compiler.elaborate.state.proof import Demand, Proof
+from ogive.compiler.elaborate.state.proof import Constraint, Proof
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
@@ -179,14 +179,16 @@ class Frame:
                 frame, mapping = self.outer
                 return frame.peek(condition.subs(mapping))
 
-    def demand(self, demand: Demand) -> bool:
-        """Note a demand unless it is proved. False where it can never hold: then it is reported at once.
+    def require(self, constraint: Constraint) -> bool:
+        """Note a constraint unless it is proved. False where it can never hold: then it is reported at once.
 
         Raises GenericProofFailed where the numbers behind our unknowns will have to prove it.
         """
-        if self.proof.demand(demand):
+        if self.proof.require(constraint):
             return True
-        self.report(demand.code, demand.message, demand.span, labels=demand.labels, details=demand.details)
+        self.report(
+            constraint.code, constraint.message, constraint.span, labels=constraint.labels, details=constraint.details
+        )
         return False
 
     # --- across the parts -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Tensor:
     name: str
     type: TensorType
     home: GraphBuilder
-    born: Span | None = None
+    introduced: Span | None = None
     when: Presence = ALWAYS
 
 
@@ -51,11 +51,11 @@ class GraphBuilder:
         self.captures: dict[str, tuple[Tensor, Value]] = {}
         self.weights: dict[str, Tensor] = {}
 
-    def input(self, hint: str, type: TensorType, born: Span | None) -> Tensor:
+    def input(self, hint: str, type: TensorType, introduced: Span | None) -> Tensor:
         """A new input of this graph."""
         value = Value(self.names.fresh(hint), type, hint)
         self.inputs.append(value)
-        return Tensor(value.name, type, self, born)
+        return Tensor(value.name, type, self, introduced)
 
     def use(self, tensor: Tensor) -> str:
         """The name under which this graph reads a tensor; one from outside is captured, level by level."""

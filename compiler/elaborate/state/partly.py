@@ -83,8 +83,8 @@ def operand(value: Any) -> Tensor | None:
 
 def region_input(inner: GraphBuilder, name: str, tensor: Tensor, type: TensorType) -> Any:
     """An input of a region for an operand: it is there where that is."""
-    made = inner.input(name, type, tensor.born)
-    return made if tensor.when == ALWAYS else Partly(name, ((tensor.when, made),), tensor.born)
+    made = inner.input(name, type, tensor.introduced)
+    return made if tensor.when == ALWAYS else Partly(name, ((tensor.when, made),), tensor.introduced)
 
 
 @dataclass(frozen=True, slots=True)

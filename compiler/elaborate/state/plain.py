@@ -12,12 +12,12 @@ from ogive.compiler.elaborate.state.values import (
     Gradient,
     Handed,
     InstanceValue,
-    Lifted,
     OpTemplate,
     PackValue,
     Template,
     TypedBlock,
     UnknownStatic,
+    VectorizedBlock,
 )
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ops.spec import Pattern
@@ -66,7 +66,7 @@ def text(value: Any) -> str:
             return " >> ".join(map(text, value.parts))
         case Handed():
             return text(value.value)
-        case Lifted():
+        case VectorizedBlock():
             return f"{value.kind}[{value.axis}, {text(value.func)}]"
         case Gradient():
             return f"grad[{text(value.func)}]"

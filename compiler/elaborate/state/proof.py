@@ -1,4 +1,4 @@
-"""What is known of the sizes of a body, what is demanded of them, and what was chosen by them."""
+"""What is known of the sizes of a body, what is required of them, and what was chosen by them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ogive.grammar.source import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Constraint:
     """What an operation demands of sizes and the block must prove or state."""
 
     condition: Condition
@@ -39,10 +39,10 @@ class Precondition:
 
 @dataclass
 class Proof:
-    """The conditions of one elaboration: proved, stated, demanded and inferred."""
+    """The conditions of one elaboration: proved, stated, required and inferred."""
 
     facts: Facts
-    demands: list[Demand] = field(default_factory=list)
+    constraints: list[Constraint] = field(default_factory=list)
     inferred: list[Precondition] = field(default_factory=list)  # they join what the block states
     derived: list[Size] = field(default_factory=list)  # sizes that must be positive, and are not surely
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)  # choices at compile time
@@ -66,18 +66,18 @@ class Proof:
         self.stated.append((condition, span))
         self.assume(condition)
 
-    def demand(self, demand: Demand) -> bool:
-        """Note a demand unless it is proved. False where it can never hold.
+    def require(self, constraint: Constraint) -> bool:
+        """Note a constraint unless it is proved. False where it can never hold.
 
         Raises GenericProofFailed where the numbers behind our unknowns will have to prove it.
         """
-        answer = self.facts.decide(demand.condition)
+        answer = self.facts.decide(constraint.condition)
         if answer is Answer.NEVER:
             return False
         if answer is not Answer.ALWAYS:
-            if self.numeric and demand.condition.unknowns <= self.numeric:
+            if self.numeric and constraint.condition.unknowns <= self.numeric:
                 raise GenericProofFailed
-            self.demands.append(demand)
+            self.constraints.append(constraint)
         return True
 
     def infer(self, condition: Condition, span: Span, text: str) -> bool:

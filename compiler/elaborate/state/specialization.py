@@ -14,7 +14,7 @@ from ogive.grammar.diagnostics import Diagnostic
 
 
 @dataclass(eq=False)
-class Variant:
+class Specialization:
     """One elaboration of a block. `holes` are its unknowns, in the order in which a use binds them."""
 
     ref: BlockRef
@@ -27,7 +27,7 @@ class Variant:
     decisions: list[tuple[Condition, bool]] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     handed: list[tuple[str | int, Diagnostic]] = field(default_factory=list)  # of axes handed to it, said at its uses
-    uses: list[Variant] = field(default_factory=list)
+    uses: list[Specialization] = field(default_factory=list)
     open: bool = False  # a block that uses itself stands in it, seen through its signature: no number was known
     definition: Definition | None = None
     outputs: tuple[TensorType, ...] | None = None
@@ -41,16 +41,16 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A use of an elaborated block: a variant with the user's sizes behind its unknowns."""
+    """A use of an elaborated block: a specialization with the user's sizes behind its unknowns."""
 
-    variant: Variant
+    specialization: Specialization
     bindings: Bindings
 
     @property
     def definition(self) -> Definition:
         """The checked block."""
-        assert self.variant.definition is not None
-        return self.variant.definition
+        assert self.specialization.definition is not None
+        return self.specialization.definition
 
 
 class Hole:
@@ -70,7 +70,7 @@ class Hole:
 
 @dataclass
 class Abstract:
-    """A use of a block with its sizes taken out: the key of its variants, and the sizes in order."""
+    """A use of a block with its sizes taken out: the key of its specializations, and the sizes in order."""
 
     key: tuple[Any, ...]
     names: list[str]

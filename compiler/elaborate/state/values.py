@@ -96,7 +96,7 @@ class InstanceValue:
     used: bool = False
     stored: set[str] = field(default_factory=set)  # the weights that are read by name
     supplied: set[str] | None = None  # the weights that every call so far supplies
-    lift: Size | None = None  # `each`: so many sets of weights, stacked
+    vectorized: Size | None = None  # `each`: so many sets of weights, stacked
     # instances that it was handed, by their place below it
     shared: dict[str, InstanceValue] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ class TypedBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Lifted:
+class VectorizedBlock:
     """`over[axis, f]` or `each[axis, F]` before it is applied."""
 
     kind: str
@@ -259,7 +259,7 @@ def kind_of(value: object) -> str:
             return f"there on some paths only (`{value.name}`)"
         case BlockRef() | Template() | TypedBlock() | Handed():
             return "a block"
-        case Lifted() | Gradient():
+        case VectorizedBlock() | Gradient():
             return "a function of a block"
         case InstanceValue() | Composite():
             return "an instance of a block"

@@ -125,8 +125,8 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
             if name is not None:
                 yield tree, snake(name), False
                 return
-            if (lifted := _lifted(tree, block_name)) is not None:
-                yield tree, snake(lifted), False
+            if (vectorized := _vectorized(tree, block_name)) is not None:
+                yield tree, snake(vectorized), False
                 items = items[1:] if isinstance(base, syntax.Name) and base.id == "custom_grad" else ()
             else:
                 yield from _expression(base, block_name)
@@ -157,7 +157,7 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
                 yield from _expression(child, block_name)
 
 
-def _lifted(tree: syntax.Tree, block_name: BlockName) -> str | None:
+def _vectorized(tree: syntax.Tree, block_name: BlockName) -> str | None:
     """The block that `over[n, F]`, `each[n, F[...]]`, `grad[F]` and `custom_grad[F, b]` allocate where they stand.
 
     Brackets that are complete are allocated in their own place, but for `each`, which takes them as a template.
@@ -175,7 +175,7 @@ def _lifted(tree: syntax.Tree, block_name: BlockName) -> str | None:
         return None
     if kind != "each" and _is_site(func, block_name):
         return None
-    return block_name(func) or _lifted(func, block_name)
+    return block_name(func) or _vectorized(func, block_name)
 
 
 def _back(tree: syntax.Brackets) -> syntax.Name | None:

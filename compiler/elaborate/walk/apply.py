@@ -23,7 +23,6 @@ from ogive.compiler.elaborate.state.values import (
     Gradient,
     Handed,
     InstanceValue,
-    Lifted,
     OpTemplate,
     PackValue,
     Param,
@@ -31,6 +30,7 @@ from ogive.compiler.elaborate.state.values import (
     Template,
     TypedBlock,
     UnknownStatic,
+    VectorizedBlock,
     is_number,
     kind_of,
 )
@@ -192,7 +192,7 @@ def apply(
         raise UnresolvedChoice(func.name, span)
     if (
         supplied
-        and not isinstance(func, (OpTemplate, BlockRef, Template, InstanceValue, Lifted))
+        and not isinstance(func, (OpTemplate, BlockRef, Template, InstanceValue, VectorizedBlock))
         and func is not BROKEN
     ):
         (given, (_, item)), *_ = supplied.items()
@@ -220,9 +220,9 @@ def apply(
                 inputs = value if isinstance(value, tuple) else (value,)
                 value = apply(frame, part, inputs, span, node=node, spans=spans if value == tuple(args) else ())
             return value
-        case Lifted():
+        case VectorizedBlock():
             handed = replace(func, supplied=tuple((supplied or {}).items()))
-            return frame.session.lift(frame, handed, args, span, node, name, spans)
+            return frame.session.vectorize(frame, handed, args, span, node, name, spans)
         case Gradient():
             return frame.session.gradient(frame, func, args, span, node, spans)
         case TypedBlock():
@@ -240,7 +240,7 @@ def apply(
 
 def applicable(value: Any) -> bool:
     """Whether a value may stand where a function does."""
-    return isinstance(value, (Lifted, Gradient, Builtin, TypedBlock, UnknownStatic, Handed))
+    return isinstance(value, (VectorizedBlock, Gradient, Builtin, TypedBlock, UnknownStatic, Handed))
 
 
 def _no_sizes(

@@ -12,7 +12,7 @@ from ogive.compiler.elaborate.walk import weights
 from ogive.compiler.ir.model import Init, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir.weights import loops_in, weight_types
 
 
 def finish_inits(frame: Frame) -> None:
@@ -69,15 +69,19 @@ def _keep(frame: Frame, override: Override, index: int, path: str) -> None:
 def _type_of(member: Any, path: str) -> TensorType:
     if isinstance(member, InstanceMember):
         stacked = dict(weight_types(member.definition, dict(member.bindings)))[path]
-        return stacked.with_axes(*stacked.axes[turns_in(path) + _lifts(member.definition, path) :])
+        return stacked.with_axes(*stacked.axes[loops_in(path) + _vectorized_axes(member.definition, path) :])
     assert isinstance(member, Weight)
     return member.type
 
 
-def _lifts(definition: Any, path: str) -> int:
+def _vectorized_axes(definition: Any, path: str) -> int:
     """How many axes of `each` stand before those that the weight has in its own block."""
     inner = next((m for m in definition.instances if path.startswith(f"{m.path}.")), None)
-    return 0 if inner is None else (inner.lift is not None) + _lifts(inner.definition, path[len(inner.path) + 1 :])
+    return (
+        0
+        if inner is None
+        else (inner.vectorized is not None) + _vectorized_axes(inner.definition, path[len(inner.path) + 1 :])
+    )
 
 
 def _is_path(target: tuple[str, ...]) -> bool:

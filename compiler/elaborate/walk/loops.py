@@ -43,17 +43,17 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
         raise frame.fail("E0407", f"`repeat` needs a number of iterations, 0 or more; this is {shown}", tree.count.span)
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.alloc.add(Loop(path, count))
-    turns, number = _turns(frame, tree, count)
-    loop = _LoopBody(frame, tree.body, path + ".*", [], turns, number)
+    sliced, number = _sliced(frame, tree, count)
+    loop = _LoopBody(frame, tree.body, path + ".*", [], sliced, number)
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
         return
-    loop.close(RepeatAttrs(count, len(loop.carried), len(turns), loop.index), path, tree.span)
+    loop.close(RepeatAttrs(count, len(loop.carried), len(sliced), loop.index), path, tree.span)
 
 
-def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[str, Tensor]], str | None]:
+def _sliced(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[str, Tensor]], str | None]:
     """What each iteration is given: slices along the first axis of tensors, and its number."""
-    turns: list[tuple[str, Tensor]] = []
+    sliced: list[tuple[str, Tensor]] = []
     number: str | None = None
     for each in tree.withs:
         if _is_range(frame, each.iterable):
@@ -69,8 +69,8 @@ def _turns(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[s
                 "E0407", f"`with` takes slices of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
             )
         _same_length(frame, value.type.axes[0].size, count, each.iterable.span)
-        turns.append((each.target.name, value))
-    return turns, number
+        sliced.append((each.target.name, value))
+    return sliced, number
 
 
 def _is_range(frame: Frame, tree: syntax.Expr) -> bool:
@@ -158,11 +158,11 @@ class _LoopBody:
         body: Sequence[syntax.Stmt],
         prefix: str | None,
         carries: list[tuple[str, Any]],
-        turns: list[tuple[str, Tensor]],
+        sliced: list[tuple[str, Tensor]],
         number: str | None,
     ) -> None:
         self.frame, self.body, self.prefix = frame, tuple(body), prefix
-        self.turns, self.number = turns, number
+        self.sliced, self.number = sliced, number
         self.index: Unknown | None = None  # the index of the iteration, where the body reads it
         known = {n for n, _ in carries}
         bound = bound_in(self.body)
@@ -179,7 +179,7 @@ class _LoopBody:
 
     def run(
         self,
-        turn: Callable[[TensorType], TensorType],
+        inside: Callable[[TensorType], TensorType],
         count: Size,
         axis: int | None,
         drop: dict[str, int] | None = None,
@@ -194,11 +194,11 @@ class _LoopBody:
         with frame.region() as inner, frame.alloc.inside(place), frame.flow.loop(collected):
             for name, value in self.carried:
                 frame.scope.variables[name] = region_input(inner, name, value, value.type)
-            for name, value in self.turns:
-                kind = turn(value.type)
+            for name, value in self.sliced:
+                kind = inside(value.type)
                 if drop is not None:
                     kind = TensorType(kind.elem, tuple(a for i, a in enumerate(kind.axes) if i != drop[name]))
-                frame.scope.variables[name] = inner.input(name, kind, value.born)
+                frame.scope.variables[name] = inner.input(name, kind, value.introduced)
             if self.number is not None:
                 self.index = Unknown(self.number, 0)
                 frame.proof.loop_indices |= {self.index}
@@ -226,7 +226,7 @@ class _LoopBody:
                 raise frame.fail("E0303", f"`{tree.target.name}` has no axis {position} to be stacked along", tree.span)
             label = None
             if axis is not None:
-                label = self.turns[0][1].type.axes[axis].label
+                label = self.sliced[0][1].type.axes[axis].label
             at_least(frame, count, 1, f"the number of iterations that `{tree.target.name}` collects", tree.span)
             if axis is not None:
                 inhabited(RuleChecker(frame, "", tree.span), "scan", (tensor.type,))
@@ -299,7 +299,7 @@ class _LoopBody:
 
     def _changed(self, name: str, before: Tensor, after: Tensor) -> None:
         self.lost = name
-        labels = (Label(before.born, f"{before.type} enters the loop"),) if before.born else ()
+        labels = (Label(before.introduced, f"{before.type} enters the loop"),) if before.introduced else ()
         self.frame.report(
             "E0302",
             f"`{name}` changes its type in the loop, from {before.type} to {after.type}",
@@ -313,7 +313,7 @@ class _LoopBody:
         """Put the loop into the outer graph and bind what it leaves."""
         frame = self.frame
         assert self.graph is not None
-        inputs = [frame.builder.use(t) for _, t in (*self.carried, *self.turns)]
+        inputs = [frame.builder.use(t) for _, t in (*self.carried, *self.sliced)]
         inputs += [frame.builder.use(t) for t in self.captured]
         made = frame.builder.node(
             structure,

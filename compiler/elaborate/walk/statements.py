@@ -159,7 +159,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     if isinstance(value, Tensor):
         if value.home is frame.builder:
             frame.builder.rename(value, name)
-        if value.born is not target.span:
+        if value.introduced is not target.span:
             value = Tensor(value.name, value.type, value.home, target.span)
     if isinstance(value, Partly):
         value = Partly(name, value.cases, target.span)
@@ -176,7 +176,7 @@ def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax
     type = declared_type(frame, tree, tensor.type, statement.value.span, f"`{statement.targets[0].name}`")
     if type is None:
         return BROKEN
-    made = Tensor(tensor.name, type, tensor.home, tensor.born)
+    made = Tensor(tensor.name, type, tensor.home, tensor.introduced)
     return Partly(value.name, ((value.when, made),), value.span) if isinstance(value, Partly) else made
 
 
@@ -324,7 +324,7 @@ def _composes(value: Any) -> bool:
 
 
 def _for(frame: Frame, tree: syntax.For) -> None:
-    """Unroll over a compile-time list: each iteration is a place of its own, and types may change from turn to turn."""
+    """Unroll over a compile-time list: each iteration is a place of its own, and types may change between them."""
     items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
     if items is None:
         raise StatementFailed
@@ -335,7 +335,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
         for name in own:
             frame.scope.variables.setdefault(name, Absent(name, _bound_where(tree.body, name)))
 
-    def turns(first: int) -> None:
+    def iterations(first: int) -> None:
         for index, item in enumerate(items[first:], first):
             made = {name for name in own if index and _composes(frame.scope.variables.get(name))}
             for name in (own & frame.scope.fixed.keys()) | made:
@@ -345,7 +345,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
                 frame.scope.variables[target.name] = value
             said = len(frame.diagnostics)
             place = WeightScope(f"{path}.{index}", names)
-            others = Continuation((tree,), len(frame.alloc.scopes), partial(turns, index + 1))
+            others = Continuation((tree,), len(frame.alloc.scopes), partial(iterations, index + 1))
             with frame.flow.followed_by(others), frame.alloc.inside(place):
                 execute(frame, tree.body)
             if len(frame.diagnostics) > said and any(d.severity == "error" for d in frame.diagnostics[said:]):
@@ -354,7 +354,7 @@ def _for(frame: Frame, tree: syntax.For) -> None:
                 return
 
     try:
-        turns(0)
+        iterations(0)
     except LimitReached as limit:
         if limit.span is not None:
             limit.span = tree.iterable.span  # the outermost loop, not what it unrolls

@@ -19,11 +19,11 @@ from ogive.compiler.elaborate.state.values import (
     Composite,
     Gradient,
     InstanceValue,
-    Lifted,
     OpTemplate,
     Template,
     TypedBlock,
     UnknownStatic,
+    VectorizedBlock,
     kind_of,
 )
 from ogive.compiler.elaborate.walk.apply import apply
@@ -63,7 +63,7 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
             help="`each[e, Linear[d, d, ...]]`: brackets that end in `...` leave the allocation to `each`; "
             "`over[e, f]` shares the weights",
         )
-    return Lifted(name, axis.where, func, tree.span)
+    return VectorizedBlock(name, axis.where, func, tree.span)
 
 
 def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
@@ -71,7 +71,7 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
         value = frame.session.handed(frame, tree)
     else:
         value = frame.evaluate(tree)
-    blocks = (BlockRef, Template, InstanceValue, OpTemplate, Composite, TypedBlock, Lifted, Gradient)
+    blocks = (BlockRef, Template, InstanceValue, OpTemplate, Composite, TypedBlock, VectorizedBlock, Gradient)
     if isinstance(value, UnknownStatic):
         raise UnresolvedChoice(value.name, tree.span)
     if value is BROKEN or isinstance(value, blocks):
@@ -82,9 +82,9 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
 # --- over and each ----------------------------------------------------------------------------------------------------
 
 
-def lift(
+def vectorize(
     frame: Frame,
-    func: Lifted,
+    func: VectorizedBlock,
     args: Sequence[Any],
     span: Span,
     node: syntax.Expr,
@@ -150,7 +150,7 @@ def _outside(frame: Frame, value: Any, inner: Tensor | None, made: Iterator[Tens
     """A result of a region outside of it: it is there where it is inside."""
     if inner is None:
         return value
-    return partly(frame, getattr(value, "name", ""), [(inner.when, next(made))], inner.born)
+    return partly(frame, getattr(value, "name", ""), [(inner.when, next(made))], inner.introduced)
 
 
 def _foreign(graph: Graph) -> bool:
@@ -175,7 +175,7 @@ def _tensors(frame: Frame, kind: str, args: Sequence[Any], span: Span, spans: Se
     return found
 
 
-def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None:
+def _place(frame: Frame, func: VectorizedBlock, tensor: Tensor, span: Span) -> int | None:
     """Where the axis is in an operand; None for an operand that lacks the label: every index sees the whole of it."""
     axes = tensor.type.axes
     if isinstance(func.axis, int):
@@ -195,7 +195,7 @@ def _place(frame: Frame, func: Lifted, tensor: Tensor, span: Span) -> int | None
 
 
 def _length(
-    frame: Frame, func: Lifted, tensors: Sequence[Tensor | None], places: Sequence[int | None], span: Span
+    frame: Frame, func: VectorizedBlock, tensors: Sequence[Tensor | None], places: Sequence[int | None], span: Span
 ) -> Size:
     """The size of the axis: all operands that have it agree; an ensemble over none takes the size of that name."""
     pairs = zip(tensors, places, strict=True)
@@ -275,7 +275,7 @@ def _custom(
 ) -> Any:
     if len(tensors) != 1:
         raise frame.fail("E0405", "`custom_grad` takes one tensor", span)
-    surrogate = Tensor(result.name, result.type, result.home, result.born)
+    surrogate = Tensor(result.name, result.type, result.home, result.introduced)
     with frame.region() as inner:
         given = [inner.input("x", tensors[0].type, span), inner.input("g", surrogate.type, span)]
         back = apply(frame, func.backward, given, span, node=func.behind or node)

@@ -35,7 +35,7 @@ def index_ranges(model: Model, sizes: Mapping[Unknown, Size]) -> list[Range | No
     found: list[Range | None] = []
     for value in model.definition.graph.inputs:
         whole = of_elem(value.type.elem) if value.type.elem in BITS else None
-        found.append(None if whole is None else _met(whole, frame.demands.get(value.name)))
+        found.append(None if whole is None else _met(whole, frame.wanted.get(value.name)))
     return found
 
 
@@ -55,7 +55,7 @@ class _Frame:
     graph: Graph
     sizes: Mapping[Unknown, Size]
     results: Sequence[Range | None] = ()
-    demands: dict[str, Range] = field(default_factory=dict)
+    wanted: dict[str, Range] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for output, wanted in zip(self.graph.outputs, self.results, strict=False):
@@ -67,7 +67,7 @@ class _Frame:
         """A reader asks that the numbers of a value lie in a range."""
         if wanted is None or not isinstance(operand, str):
             return
-        self.demands[operand] = _met(wanted, self.demands.get(operand))
+        self.wanted[operand] = _met(wanted, self.wanted.get(operand))
 
     def type(self, operand: Operand) -> TensorType:
         """The type of a value, all sizes numbers."""
@@ -80,7 +80,7 @@ class _Frame:
 
     def node(self, node: Node) -> None:
         """What a node asks of its operands, by itself and because of its results."""
-        wanted = [self.demands.get(value.name) for value in node.outputs]
+        wanted = [self.wanted.get(value.name) for value in node.outputs]
         if node.op in ("take", "gather", "scatter_add"):
             self.ask(node.inputs[1], (0, self.length(node.inputs[0], node.attr("axis")) - 1))
             self.ask(node.inputs[0], wanted[0])
@@ -131,7 +131,7 @@ class _Frame:
             frames = [_Frame(self.definition, region, self.sizes, wanted) for region in node.regions]
         for frame in frames:
             for operand, value in zip(node.inputs, frame.graph.inputs, strict=False):
-                self.ask(operand, frame.demands.get(value.name))
+                self.ask(operand, frame.wanted.get(value.name))
 
     def back(self, node: Node, wanted: Sequence[Range | None]) -> list[Range | None]:
         """What it asks of its operands, so that its results lie in these ranges."""

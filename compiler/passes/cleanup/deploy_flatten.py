@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Definition, Graph, Init, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
-from ogive.compiler.passes.cleanup.flatten import Flattening, InlineContext, Names, Origins, lifted_instances
+from ogive.compiler.passes.cleanup.flatten import Flattening, InlineContext, Names, Origins, vectorized_instances
 from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.sizes import size
 
@@ -20,8 +20,8 @@ def deployed(model: Model) -> Model:
 def flattened(model: Model) -> tuple[Model, Origins]:
     """The model with one definition and no call, no training phase, no dropout and no probe; same outputs, same paths.
 
-    Blocks that are lifted (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones. With it
-    goes where each value stood.
+    Blocks that are vectorized (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones. With
+    it goes where each value stood.
     """
     source = model.definition
     sizes = {unknown: size(number) for unknown, number in model.bindings}
@@ -31,11 +31,11 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     flat.fresh.taken.update(value.name for value in inputs)
     flat.types.update((value.name, value.type) for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
-    place = InlineContext("", sizes, {}, dict(names), lifted_instances(source), own=sizes)
+    place = InlineContext("", sizes, {}, dict(names), vectorized_instances(source), own=sizes)
     nodes, outputs = flat.graph(source.graph, names, place)
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
     inits = tuple((path, init_in_sizes(init, sizes)) for path, init in model.inits)
-    members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.lifted))))
+    members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.vectorized))))
     bound = {unknown for unknown, _ in model.bindings}
     definition = replace(
         source,
@@ -63,9 +63,9 @@ def read_members(graph: Graph, members: tuple[Member, ...]) -> Iterator[Member]:
 
 
 def all_members(
-    definition: Definition, sizes: Sizes, prefix: str, inits: tuple[tuple[str, Init], ...], lifted: set[str]
+    definition: Definition, sizes: Sizes, prefix: str, inits: tuple[tuple[str, Init], ...], vectorized: set[str]
 ) -> Iterator[Member]:
-    """Weights and loops below a definition under their full paths; the instances that are lifted as they are."""
+    """Weights and loops below a definition under their full paths; the instances that are vectorized as they are."""
     for member in definition.members:
         path = prefix + member.path
         outer = tuple((p[len(member.path) + 1 :], i) for p, i in inits if p.startswith(member.path + "."))
@@ -80,11 +80,11 @@ def all_members(
             case Instance():
                 bindings = tuple((unknown, value.subs(sizes)) for unknown, value in member.bindings)
                 below = (*((p, init_in_sizes(init, sizes)) for p, init in member.inits), *outer)
-                if path in lifted:
-                    lift = None if member.lift is None else member.lift.subs(sizes)
-                    yield replace(member, path=path, bindings=bindings, inits=below, lift=lift)
+                if path in vectorized:
+                    stacked = None if member.vectorized is None else member.vectorized.subs(sizes)
+                    yield replace(member, path=path, bindings=bindings, inits=below, vectorized=stacked)
                 else:
-                    yield from all_members(member.definition, dict(bindings), path + ".", below, lifted)
+                    yield from all_members(member.definition, dict(bindings), path + ".", below, vectorized)
 
 
 def init_in_sizes(init: Init, sizes: Sizes) -> Init:

@@ -59,7 +59,7 @@ class InlineContext:
     sizes: Sizes
     supplied: Mapping[str, str]
     inputs: Mapping[str, Operand]
-    lifted: frozenset[str] = frozenset()  # the instances of the definition whose weights are stacked
+    vectorized: frozenset[str] = frozenset()  # the instances of the definition whose weights are stacked
     calls: tuple[InlinedCall, ...] = ()
     own: Sizes = field(default_factory=dict)
 
@@ -67,9 +67,9 @@ class InlineContext:
         return ".".join(part for part in (self.prefix, path) if part)
 
 
-def lifted_instances(definition: Definition) -> frozenset[str]:
+def vectorized_instances(definition: Definition) -> frozenset[str]:
     """The paths of the instances whose weights are stacked."""
-    return frozenset(instance.path for instance in definition.instances if instance.lift is not None)
+    return frozenset(instance.path for instance in definition.instances if instance.vectorized is not None)
 
 
 def inlined(
@@ -108,7 +108,7 @@ class Flattening:
 
     fresh: Fresh
     maybe: set[str] = field(default_factory=set)  # values that may be absent when the model runs
-    lifted: set[str] = field(default_factory=set)  # paths of instances that stay
+    vectorized: set[str] = field(default_factory=set)  # paths of instances that stay
     types: dict[str, TensorType] = field(default_factory=dict)  # of the values that are made here
     stored: dict[str, str] = field(default_factory=dict)  # those that are weights: their paths
     trained: bool = False  # whether dropout, phases and updates stay
@@ -142,7 +142,12 @@ class Flattening:
                 return []
         if node.op == "given":
             return self.choice(node, names, place)
-        if node.op == "call" and node.callee is not None and node.path not in place.lifted and not node.callee.foreign:
+        if (
+            node.op == "call"
+            and node.callee is not None
+            and node.path not in place.vectorized
+            and not node.callee.foreign
+        ):
             return self.call(node, node.callee, names, place)
         return [self.copy(node, names, place)]
 
@@ -185,7 +190,7 @@ class Flattening:
         calls, own = place.calls, dict(mine)
         if node.path:
             calls, own = (*calls, InlinedCall(path, callee, mine, inputs)), {}
-        there = InlineContext(path, sizes, handed, dict(inner), lifted_instances(callee), calls, own)
+        there = InlineContext(path, sizes, handed, dict(inner), vectorized_instances(callee), calls, own)
         nodes, outputs = self.graph(callee.graph, inner, there)
         for value, output in zip(node.outputs, outputs, strict=True):
             names[value.name] = output
@@ -210,7 +215,7 @@ class Flattening:
             names.update(dict.fromkeys(nothing))
         path = place.path(node.path) if node.path else ""
         if node.callee is not None and path:
-            self.lifted.add(path)
+            self.vectorized.add(path)
         inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
         supplied = [(where, str(names[name])) for where, name in node.supplied]
         if node.callee is not None and node.path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir_tools.maybe import maybe
-from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined, lifted_instances
+from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined, vectorized_instances
 
 
 def inline_handed(definition: Definition) -> Definition:
@@ -18,7 +18,7 @@ def inline_handed(definition: Definition) -> Definition:
 
 
 def inline_all_handed(definition: Definition) -> Definition:
-    """As `inline_handed`, everywhere in a definition that is itself lifted."""
+    """As `inline_handed`, everywhere in a definition that is itself vectorized."""
     if not any(node.supplied for node in definition.graph.walk()):
         return definition
     around = _Around(Fresh.of(definition.graph), frozenset(maybe(definition).open))
@@ -67,5 +67,5 @@ def _body(
 ) -> tuple[list[Node], tuple[Operand, ...]]:
     types = {value.name: value.type for value in (*graph.inputs, *(v for made in before for v in made.outputs))}
     names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, node.inputs, strict=True)}
-    place = InlineContext(node.path, dict(node.bindings), dict(node.supplied), names, lifted_instances(callee))
+    place = InlineContext(node.path, dict(node.bindings), dict(node.supplied), names, vectorized_instances(callee))
     return inlined(callee.graph, place, around.fresh, types, around.maybe)

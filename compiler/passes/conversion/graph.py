@@ -110,7 +110,7 @@ def _members(source: Model, read: set[str]) -> list[Member]:
 def _loops(info: WeightInfo) -> list[Loop]:
     parts = info.path.split(".")
     starts = [".".join(parts[:at]) for at, part in enumerate(parts) if part == "*"]
-    return [Loop(start, size(count)) for start, count in zip(starts, info.turns, strict=True)]
+    return [Loop(start, size(count)) for start, count in zip(starts, info.iterations, strict=True)]
 
 
 def _typed(info: WeightInfo) -> TensorType:

@@ -24,7 +24,7 @@ class NumberChecker:
         """Two sizes must be one number."""
         assert a == b, (text, a, b)
 
-    def demand(self, condition: Condition, text: str, operand: int | None = None) -> None:
+    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
         """A condition on numbers is true or false."""
         assert condition == TRUE, (text, condition)
 

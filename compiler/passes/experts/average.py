@@ -112,7 +112,7 @@ def _known(model: Model, patterns: Iterable[str]) -> str:
 
 
 def _alone(definition: Definition, path: str) -> None:
-    """Refuse a block below that shares weights with something else, or is lifted."""
+    """Refuse a block below that shares weights with something else, or is vectorized."""
     for instance in definition.instances:
         below = path[len(instance.path) + 1 :] if path.startswith(instance.path + ".") else None
         if path != instance.path and below is None:
@@ -124,7 +124,7 @@ def _alone(definition: Definition, path: str) -> None:
             raise PassError("E0811", f"`{path}` has weights that something else holds or reads: tied ones have no mean")
         if instance.keeps:
             raise PassError("E0811", f"`{path}` keeps weights in bounds; averaging would leave them")
-        if instance.lift is not None:
+        if instance.vectorized is not None:
             raise PassError("E0811", f"`{path}` is lifted by `each`: experts have no one axis to stack on")
         if below is not None:
             _alone(instance.definition, below)
@@ -167,6 +167,6 @@ def _scope(root: ConversionScope, info: WeightInfo) -> ConversionScope:
     """The scope of a weight: a loop for each `*` of its path."""
     parts = info.path.split(".")
     scope = root
-    for at, count in zip([i for i, part in enumerate(parts) if part == "*"], info.turns, strict=True):
+    for at, count in zip([i for i, part in enumerate(parts) if part == "*"], info.iterations, strict=True):
         scope = scope.loop(".".join(parts[:at]), size(count))
     return scope

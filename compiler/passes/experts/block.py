@@ -67,8 +67,8 @@ def plain_of(definition: Definition) -> Definition | None:
 
 
 def _weights(block: Definition) -> list[Weight]:
-    lifted: set[str] = set()
-    members = list(all_members(block, {}, "", (), lifted))
+    vectorized: set[str] = set()
+    members = list(all_members(block, {}, "", (), vectorized))
     weights = [member for member in members if isinstance(member, Weight)]
     if len(weights) != len(members):
         raise PassError("E0811", f"`{block.name}` holds loops or lifted blocks: experts have no one axis to stack on")
@@ -194,9 +194,9 @@ def _each(
             raise PassError("E0811", f"`{block.name}` takes {source}: the axes of its tokens are not free")
         sizes[found[0]] = new
     ones_text = " 1" * len(ones)
-    lifted = build.shaped(groups, f"g c d -> g{ones_text} c d") if ones else groups
+    vectorized = build.shaped(groups, f"g c d -> g{ones_text} c d") if ones else groups
     reads = [build.add(node) for node in _read(stacked, build.fresh).values()]
-    inner = [build.fresh.value(TensorType(t.elem, t.axes[1:])) for t in (build.types[n] for n in (lifted, *reads))]
+    inner = [build.fresh.value(TensorType(t.elem, t.axes[1:])) for t in (build.types[n] for n in (vectorized, *reads))]
     weights = {path: value.name for path, value in zip(stacked, inner[1:], strict=True)}
     place = InlineContext("", sizes, weights, {block.graph.inputs[0].name: inner[0].name})
     nodes, (out,) = inlined(block.graph, place, build.fresh, {value.name: value.type for value in inner})
@@ -206,5 +206,5 @@ def _each(
     outside = build.fresh.value(TensorType(made.elem, (Axis(size(count)), *made.axes)))
     zeros = (0,) * len(inner)
     told = EachAttrs(size(count), len(inner), zeros, (0,))
-    result = build.add(Node.of(told, (lifted, *reads), (outside,), (region,)))
+    result = build.add(Node.of(told, (vectorized, *reads), (outside,), (region,)))
     return build.shaped(result, f"g{ones_text} c d -> g c d") if ones else result

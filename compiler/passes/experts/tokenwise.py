@@ -93,7 +93,7 @@ class _TokenWalk:
         if spec.batching in ("value", "draw") and not node.operands:
             made = tuple(self.length(axis.size) for axis in node.outputs[0].type.axes)
             return [made] if node.op in SAME or (own_effect(node) & Effect.DRAWS and self.whole(made)) else None
-        if any(isinstance(x, Const) and self.hangs(x.value) for x in node.inputs):
+        if any(isinstance(x, Const) and self.depends(x.value) for x in node.inputs):
             return None
         found = self.shaped(node, spec.batching)
         return None if found is None or [len(roles) for roles in found] != ranks else found
@@ -102,10 +102,10 @@ class _TokenWalk:
         """Whether a result has an axis as long as there are tokens."""
         return any(not axis.size.unknowns.isdisjoint(self.unknowns) for v in node.outputs for axis in v.type.axes)
 
-    def hangs(self, value: object) -> bool:
+    def depends(self, value: object) -> bool:
         """Whether a number is made of how many tokens there are."""
         if isinstance(value, Scalar):
-            return any(map(self.hangs, value.args))
+            return any(map(self.depends, value.args))
         return isinstance(value, Size) and not value.unknowns.isdisjoint(self.unknowns)
 
     def whole(self, roles: Roles) -> bool:

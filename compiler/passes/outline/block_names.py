@@ -61,7 +61,7 @@ def _counts(model: Model) -> Counter[str]:
 def _blocks(definition: Definition, prefix: str = "") -> Iterator[str]:
     """The paths of all blocks below a definition, those of `each` left out."""
     for each in definition.instances:
-        if each.lift is None:
+        if each.vectorized is None:
             yield prefix + each.path
             yield from _blocks(each.definition, f"{prefix}{each.path}.")
 
@@ -69,7 +69,7 @@ def _blocks(definition: Definition, prefix: str = "") -> Iterator[str]:
 def _layers(definition: Definition, prefix: str = "") -> Iterator[tuple[str, str]]:
     """The layers below a definition: the path of the block that holds one, with a dot, and its own."""
     for each in definition.instances:
-        if each.lift is not None:
+        if each.vectorized is not None:
             continue
         if each.definition.block in LAYERS:
             yield prefix, prefix + each.path
@@ -85,7 +85,7 @@ def _by_definition(root: Definition, names: Names) -> Mapping[int, Names]:
         own = {prefix + each.path: each.path for each in definition.instances}
         seen[id(definition)].append({own[p]: q[len(prefix) :] for p, q in names.items() if p in own})
         for each in definition.instances:
-            if each.lift is None:
+            if each.vectorized is None:
                 visit(each.definition, f"{prefix}{each.path}.")
 
     visit(root, "")

@@ -1,4 +1,4 @@
-"""Calls inside of what is lifted: an instance has one definition, so all its calls agree on operands with the axis."""
+"""Calls inside of what is vectorized: an instance has one definition, so its calls agree on operands with the axis."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ogive.compiler.sizes import Size, Unknown, size
 
 
 @dataclass(frozen=True, slots=True)
-class LiftedDefinition:
-    """A lifted definition, the unknown that is the size of its axis, and which of its results have it."""
+class VectorizedDefinition:
+    """A vectorized definition, the unknown that is the size of its axis, and which of its results have it."""
 
     definition: Definition
     axis: Unknown
@@ -27,9 +27,9 @@ class LiftedDefinition:
 
 
 class Definitions(Protocol):
-    """The lifted definitions of a model."""
+    """The vectorized definitions of a model."""
 
-    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
+    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> VectorizedDefinition:
         """A definition at every index: `inputs` tell which have the axis, `stacked` whether weights have it.
 
         With `whole`, every call inside is made with the axis in all its inputs.
@@ -41,17 +41,19 @@ class Calls:
     """The calls of one definition.
 
     `needed` holds for each instance and definition that is called which inputs have the axis in some call: where it
-    grows, the graph is lifted once more.
+    grows, the graph is vectorized once more.
     """
 
     definitions: Definitions
     definition: Definition
-    every: Size | None = None  # the definition is lifted with all its weights, over an axis of that size
+    every: Size | None = None  # the definition is vectorized with all its weights, over an axis of that size
     whole: bool = False
-    kind: str = ""  # `over` or `each`, of the region that is being lifted
+    kind: str = ""  # `over` or `each`, of the region that is being vectorized
     needed: dict[tuple[str, int], Flags] = field(default_factory=dict)
     wholes: dict[str, Size] = field(default_factory=dict)  # instances of which parts are called from outside
-    lifted: dict[int, LiftedDefinition] = field(default_factory=dict)  # by identity of the lifted definition
+    vectorized: dict[int, VectorizedDefinition] = field(
+        default_factory=dict
+    )  # by identity of the vectorized definition
     size: int = 0
 
     def grew(self) -> bool:
@@ -76,7 +78,7 @@ class Calls:
         if self.every is not None:
             return bool(path)
         owner = self.owner(path)
-        return self.kind == "each" and owner is not None and owner.lift is not None
+        return self.kind == "each" and owner is not None and owner.vectorized is not None
 
     def call(self, node: Node, inputs: Flags, axis: Size) -> Called | None:
         """The definition that a call becomes."""
@@ -96,12 +98,12 @@ class Calls:
             inputs = tuple(a or b or whole for a, b in zip(before, inputs, strict=True))
             self.needed[key] = inputs
         found = self.definitions.of(callee, inputs, stacked, whole, axis)
-        self.lifted[id(found.definition)] = found
+        self.vectorized[id(found.definition)] = found
         return Called(found.definition, inputs, found.outputs, (*node.bindings, (found.axis, axis)))
 
     def members(self, graph: Graph) -> tuple[Member, ...]:
         """The members, with the definitions that calls now have."""
-        callees = {n.path: n for n in graph.walk() if n.op == "call" and n.path and id(n.callee) in self.lifted}
+        callees = {n.path: n for n in graph.walk() if n.op == "call" and n.path and id(n.callee) in self.vectorized}
         return tuple(self._member(member, callees.get(member.path)) for member in self.definition.members)
 
     def _member(self, member: Member, call: Node | None) -> Member:
@@ -111,36 +113,40 @@ class Calls:
         if call is not None and call.callee is not None:
             definition, bindings = call.callee, call.bindings
         else:
-            axis = member.lift or self.every or self.wholes.get(member.path)
+            axis = member.vectorized or self.every or self.wholes.get(member.path)
             if axis is None:
                 return member
             definition, bindings = self._uncalled(member, axis)
         return replace(
-            member, definition=definition, bindings=bindings, lift=None, inits=stacked_inits(definition, member.inits)
+            member,
+            definition=definition,
+            bindings=bindings,
+            vectorized=None,
+            inits=stacked_inits(definition, member.inits),
         )
 
     def _uncalled(self, member: Instance, axis: Size) -> tuple[Definition, Bindings]:
         """The definition of an instance that is not called itself: parts of it are, or its weights are read."""
         flags = (True,) * len(member.definition.graph.inputs)
-        stacked = self.every is not None or member.lift is not None
+        stacked = self.every is not None or member.vectorized is not None
         found = self.definitions.of(member.definition, flags, stacked, True, axis)
         return found.definition, (*member.bindings, (found.axis, axis))
 
 
 def agree(graph: Graph, calls: Calls, fresh: Fresh, maybe: set[str]) -> Graph:
-    """Calls outside of regions of an instance that is lifted elsewhere, as those at one index. `maybe` are the values
-    that may be absent.
+    """Calls outside of regions of an instance that is vectorized elsewhere, as those at one index. `maybe` are the
+    values that may be absent.
     """
-    lifted = {n.path: n for n in graph.walk() if n.op == "call" and n.path and id(n.callee) in calls.lifted}
-    if not lifted:
+    vectorized = {n.path: n for n in graph.walk() if n.op == "call" and n.path and id(n.callee) in calls.vectorized}
+    if not vectorized:
         return graph
 
     def rewritten(graph: Graph) -> Graph:
         nodes: list[Node] = []
         for node in graph.nodes:
             node = replace(node, regions=tuple(map(rewritten, node.regions))) if node.regions else node
-            other = lifted.get(node.path) if node.op == "call" else None
-            if other is None or id(node.callee) in calls.lifted:
+            other = vectorized.get(node.path) if node.op == "call" else None
+            if other is None or id(node.callee) in calls.vectorized:
                 nodes.append(node)
             else:
                 inside = Graph(graph.inputs, (*graph.nodes,), ())
@@ -151,9 +157,9 @@ def agree(graph: Graph, calls: Calls, fresh: Fresh, maybe: set[str]) -> Graph:
 
 
 def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, values: Values) -> list[Node]:
-    """f(x) = f'(x[None])[0] for the lifted f'."""
+    """f(x) = f'(x[None])[0] for the vectorized f'."""
     assert other.callee is not None, other
-    found = calls.lifted[id(other.callee)]
+    found = calls.vectorized[id(other.callee)]
     values.types.update({name: value.type for name, value in graph.values.items()})
     inputs = list(node.inputs)
     for at, (operand, param) in enumerate(zip(node.inputs, found.definition.graph.inputs, strict=True)):

@@ -1,7 +1,7 @@
 """`over` and `each` become ordinary operations on whole tensors, by batching rules; no loop over the axis is left.
 
-A region is lifted where it stands. A definition that it calls becomes a lifted definition, once for each choice of
-operands that have the axis: with weights stacked on a first axis (`each`), or the same weights (`over`). So the cost
+A region is vectorized where it stands. A definition that it calls becomes a vectorized definition, once for each choice
+of operands that have the axis: with weights stacked on a first axis (`each`), or the same weights (`over`). So the cost
 follows the text. The axis stands first in every value that has it.
 """
 
@@ -14,21 +14,21 @@ from ogive.compiler.ir.attributes import VectorizedAttrs
 from ogive.compiler.ir.model import Definition, Graph, Instance, Model, Node, Operand, Static
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import Axis
-from ogive.compiler.ir.weights import turns_in, weight_types
+from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.inline_handed import inline_all_handed, inline_handed
 from ogive.compiler.passes.infra.driver import Pass, optimized
-from ogive.compiler.passes.vectorize.calls import Calls, LiftedDefinition, agree
-from ogive.compiler.passes.vectorize.regions import Flags, lift_nodes
+from ogive.compiler.passes.vectorize.calls import Calls, VectorizedDefinition, agree
+from ogive.compiler.passes.vectorize.regions import Flags, vectorize_nodes
 from ogive.compiler.passes.vectorize.stacked_weights import stacked_inits, stacked_member
 from ogive.compiler.passes.vectorize.values import Values
 from ogive.compiler.sizes import Size, Unknown, size
 
 
-def lift(model: Model, after: Sequence[Pass]) -> Model:
-    """The model without `over` and `each`. Passes of `after` tidy what was lifted; a model without them stays."""
-    definitions = LiftedDefinitions()
+def vectorize_model(model: Model, after: Sequence[Pass]) -> Model:
+    """The model without `over` and `each`. Passes of `after` tidy what was vectorized; a model without them stays."""
+    definitions = VectorizedDefinitions()
     found = optimized(model, (definitions.lowered,))
     if not definitions.changed:
         return model
@@ -39,16 +39,17 @@ Key = tuple[int, Flags, bool, bool]
 
 
 @dataclass(slots=True)
-class LiftedDefinitions:
-    """The lifted definitions of a model, and what they are made of."""
+class VectorizedDefinitions:
+    """The vectorized definitions of a model, and what they are made of."""
 
-    made: dict[Key, LiftedDefinition] = field(default_factory=dict)
+    made: dict[Key, VectorizedDefinition] = field(default_factory=dict)
     originals: list[Definition] = field(default_factory=list)  # keeps their identities taken
     changed: bool = False
 
     def lowered(self, definition: Definition) -> Definition:
-        """The definition with its regions lifted where they stand; its callees have been lowered."""
-        stacked = any(instance.lift is not None for instance in definition.instances)  # also where nothing calls it
+        """The definition with its regions vectorized where they stand; its callees have been lowered."""
+        # also where nothing calls it
+        stacked = any(instance.vectorized is not None for instance in definition.instances)
         if not stacked and not any(node.op in ("over", "each") for node in definition.graph.walk()):
             return self.constrained(definition)
         self.changed = True
@@ -70,7 +71,7 @@ class LiftedDefinitions:
         members = tuple(_asked(calls, m) if isinstance(m, Instance) and m.keeps else m for m in definition.members)
         return replace(definition, members=members)
 
-    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
+    def of(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> VectorizedDefinition:
         """A definition at every index: `inputs` tell which have the axis, `stacked` whether weights have it.
 
         With `whole`, every call inside is made with the axis in all its inputs.
@@ -81,14 +82,16 @@ class LiftedDefinitions:
             self.made[key] = self._made(inline_all_handed(definition), inputs, stacked, whole, axis)
         return self.made[key]
 
-    def _made(self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size) -> LiftedDefinition:
+    def _made(
+        self, definition: Definition, inputs: Flags, stacked: bool, whole: bool, axis: Size
+    ) -> VectorizedDefinition:
         name = str(axis) if any(axis == size(unknown) for unknown in axis.unknowns) else "n"
         unknown = Unknown(name)
         calls = Calls(self, definition, every=size(unknown) if stacked else None, whole=whole)
         while True:
             values = Values(Axis(size(unknown), name), Fresh.of(definition.graph), maybe=set(maybe(definition).open))
             params = [values.input(value, flag) for value, flag in zip(definition.graph.inputs, inputs, strict=True)]
-            lift_nodes(values, calls, definition.graph.nodes)
+            vectorize_nodes(values, calls, definition.graph.nodes)
             if not calls.grew():
                 break
         outputs = [values.names[x] if isinstance(x, str) else x for x in definition.graph.outputs]
@@ -108,7 +111,7 @@ class LiftedDefinitions:
             graph=graph,
             members=members,
         )
-        return LiftedDefinition(found, unknown, tuple(map(values.has, outputs)))
+        return VectorizedDefinition(found, unknown, tuple(map(values.has, outputs)))
 
 
 def _name(definition: Definition, stacked: bool) -> str:
@@ -123,7 +126,7 @@ def _asked(calls: Calls, instance: Instance) -> Instance:
     types = dict(weight_types(instance.definition, dict(instance.bindings)))
     keeps = []
     for path, keep in instance.keeps:
-        axes = types[path].axes[turns_in(path) :]
+        axes = types[path].axes[loops_in(path) :]
         for axis in reversed(axes[: len(axes) - len(keep.inputs[0].type.axes)]):
             keep = _kept(calls, keep, axis.size)
         keeps.append((path, keep))
@@ -134,13 +137,13 @@ def _kept(calls: Calls, graph: Graph, axis: Size) -> Graph:
     """A constraint, of one tensor, on the tensors of all indices."""
     values = Values(Axis(axis), Fresh.of(graph))
     params = [values.input(value, True) for value in graph.inputs]
-    lift_nodes(values, calls, graph.nodes)
+    vectorize_nodes(values, calls, graph.nodes)
     (output,) = graph.outputs
     return values.graph(params, [values.full(values.names[str(output)])])
 
 
 def _runs_through(definition: Definition, graph: Graph) -> bool:
-    """Whether a lifted graph is the same operations, one by one, so that the block itself takes one more axis."""
+    """Whether a vectorized graph is the same operations, one by one, so that the block itself takes one more axis."""
     old, new = definition.graph.nodes, graph.nodes
     if len(old) != len(new) or any(node.regions or node.callee for node in old):
         return False
@@ -165,7 +168,7 @@ class _Lowering:
             if any(a is not b for a, b in zip(regions, found.regions, strict=True)):
                 found = replace(found, regions=regions)
             if isinstance(found.structure, VectorizedAttrs):
-                nodes += self.lifted(found, found.structure, graph, nodes, names)
+                nodes += self.vectorized(found, found.structure, graph, nodes, names)
             else:
                 nodes.append(found)
         if not names and all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
@@ -173,7 +176,7 @@ class _Lowering:
         outputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
         return Graph(graph.inputs, tuple(nodes), outputs)
 
-    def lifted(
+    def vectorized(
         self, node: Node, told: VectorizedAttrs, graph: Graph, before: Sequence[Node], names: dict[str, Operand]
     ) -> list[Node]:
         """One region where it stands."""
@@ -187,7 +190,7 @@ class _Lowering:
         for value, operand in zip(inside.captured, outside.captured, strict=True):
             values.names[value.name] = operand
         with self.calls.inside(node.op):
-            lift_nodes(values, self.calls, region.nodes)
+            vectorize_nodes(values, self.calls, region.nodes)
         for value, output, at in zip(node.outputs, region.outputs, told.out_axes, strict=True):
             assert isinstance(output, str), node
             result = values.leave(str(values.names[output]), at)

@@ -1,4 +1,4 @@
-"""Lifting of what holds or calls graphs: loops, choices, derivatives, weights and their changes, calls."""
+"""Vectorizing of what holds or calls graphs: loops, choices, derivatives, weights and their changes, calls."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Members(Protocol):
         """Whether the weights at a path are of every index for itself."""
 
     def call(self, node: Node, inputs: Flags, axis: Size) -> Called | None:
-        """The definition that a call becomes; None for one that cannot be lifted."""
+        """The definition that a call becomes; None for one that cannot be vectorized."""
 
 
-def lift_nodes(values: Values, members: Members, nodes: Sequence[Node]) -> None:
+def vectorize_nodes(values: Values, members: Members, nodes: Sequence[Node]) -> None:
     """Append the nodes at every index of the axis."""
     for node in nodes:
         inputs = tuple(values.names[x] if isinstance(x, str) else x for x in node.inputs)
@@ -63,7 +63,7 @@ def region(
     """A region whose inputs have the axis as told; and which of its outputs do, at least those of `full`."""
     inner = Values(values.axis, values.fresh, maybe=values.maybe)
     inputs = [inner.input(value, flag) for value, flag in zip(graph.inputs, flags, strict=True)]
-    lift_nodes(inner, members, graph.nodes)
+    vectorize_nodes(inner, members, graph.nodes)
     outputs = [inner.names[x] if isinstance(x, str) else x for x in graph.outputs]
     wanted = full or (False,) * len(outputs)
     pairs = zip(outputs, wanted, strict=True)
@@ -127,7 +127,7 @@ def unchanged(values: Values, members: Members, node: Node, inputs: Sequence[Ope
 
 
 def choice(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Both branches are lifted; a result has the axis where it has it in one of them."""
+    """Both branches are vectorized; a result has the axis where it has it in one of them."""
     flags = tuple(map(values.has, inputs))
     found = [region(values, members, graph, flags)[1] for graph in node.regions]
     outputs = tuple(any(flag) for flag in zip(*found, strict=True))
@@ -157,7 +157,7 @@ def loop(values: Values, members: Members, node: Node, inputs: Sequence[Operand]
     if isinstance(told, ScanAttrs) or not yields:
         values.add(replace(found, outputs=_bound(values, node, outputs)), outputs)
     else:
-        _stacked_turns(values, found, told, outputs)
+        _stacked_iterations(values, found, told, outputs)
 
 
 def _settled(values: Values, members: Members, node: Node, loop: LoopAttrs, inputs: Sequence[Operand]) -> list[bool]:
@@ -182,7 +182,7 @@ def _turned(values: Values, operand: Operand) -> Operand:
     return values.moved(operand, (values.place, *axes), (axes[0], values.place, *axes[1:]), mapped=False)
 
 
-def _stacked_turns(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> None:
+def _stacked_iterations(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> None:
     """What is yielded comes with the iterations first."""
     results, has = loop.results(node.outputs), loop.results(flags)
     carried = _bound(values, replace(node, outputs=results.carried), has.carried)
@@ -221,7 +221,7 @@ def gradient(values: Values, members: Members, node: Node, inputs: Sequence[Oper
 
 
 def custom(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Both the value and its derivative are lifted, with the axis in operand and result."""
+    """Both the value and its derivative are vectorized, with the axis in operand and result."""
     told, flags = node.structure, tuple(map(values.has, inputs))
     assert isinstance(told, CustomGradAttrs), node
     forward, _ = region(values, members, node.regions[0], (True, *told.forward(flags).captured), (True,))
@@ -235,7 +235,7 @@ def custom(values: Values, members: Members, node: Node, inputs: Sequence[Operan
 
 
 def call(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """A call of the lifted definition."""
+    """A call of the vectorized definition."""
     assert node.callee is not None, node
     assert not node.supplied, f"weights are supplied to {node.callee.name}, which is not inlined"
     flags = tuple(map(values.has, inputs))
@@ -282,9 +282,9 @@ def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
     values.add(Node.of(told, tuple(inside), outputs, (graph,), span=node.span), True)
 
 
-Lift = Callable[[Values, Members, Node, Sequence[Operand]], None]
+Vectorize = Callable[[Values, Members, Node, Sequence[Operand]], None]
 
-STRUCTURE: MappingProxyType[str, Lift] = MappingProxyType(
+STRUCTURE: MappingProxyType[str, Vectorize] = MappingProxyType(
     {
         "weight": weight,
         "update": update,

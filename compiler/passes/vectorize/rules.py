@@ -13,10 +13,10 @@ from typing import Any
 from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.recipe import AxisPattern, Side
-from ogive.compiler.passes.vectorize import index as lift_index
-from ogive.compiler.passes.vectorize import kernels as lift_kernels
-from ogive.compiler.passes.vectorize import linear as lift_linear
-from ogive.compiler.passes.vectorize import norms as lift_norms
+from ogive.compiler.passes.vectorize import index as vectorize_index
+from ogive.compiler.passes.vectorize import kernels as vectorize_kernels
+from ogive.compiler.passes.vectorize import linear as vectorize_linear
+from ogive.compiler.passes.vectorize import norms as vectorize_norms
 from ogive.compiler.passes.vectorize.values import Values
 
 Rule = Callable[[Values, Node, tuple[Operand, ...]], None]
@@ -74,7 +74,7 @@ def pattern(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
 def fold(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """The axis is merged into the batch: `n b c h w -> (n b) c h w`."""
     folded = [values.folded(values.full(x)) for x in inputs]
-    lift_kernels.unfolding(values, node, folded)
+    vectorize_kernels.unfolding(values, node, folded)
 
 
 def draw(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
@@ -88,23 +88,23 @@ KINDS: MappingProxyType[str, Rule] = MappingProxyType(
 
 OWN: MappingProxyType[str, Rule] = MappingProxyType(
     {
-        "matmul": lift_linear.matmul,
-        "linear": lift_linear.linear,
-        "solve": lift_linear.solve,
-        "solve_triangular": lift_linear.solve,
-        "linear_scan": lift_linear.linear_scan,
-        "take": lift_index.take,
-        "put": lift_index.put,
-        "scatter_add": lift_index.scatter_add,
-        "permutation": lift_index.permutation,
-        "attention": lift_kernels.attention,
-        "conv": lift_kernels.conv,
-        "conv_transpose": lift_kernels.conv_transpose,
-        "layer_norm": lift_norms.over_axes,
-        "rms_norm": lift_norms.over_axes,
-        "group_norm": lift_norms.group_norm,
-        "batch_norm": lift_norms.batch_norm,
-        "batch_norm_train": lift_norms.batch_norm_train,
+        "matmul": vectorize_linear.matmul,
+        "linear": vectorize_linear.linear,
+        "solve": vectorize_linear.solve,
+        "solve_triangular": vectorize_linear.solve,
+        "linear_scan": vectorize_linear.linear_scan,
+        "take": vectorize_index.take,
+        "put": vectorize_index.put,
+        "scatter_add": vectorize_index.scatter_add,
+        "permutation": vectorize_index.permutation,
+        "attention": vectorize_kernels.attention,
+        "conv": vectorize_kernels.conv,
+        "conv_transpose": vectorize_kernels.conv_transpose,
+        "layer_norm": vectorize_norms.over_axes,
+        "rms_norm": vectorize_norms.over_axes,
+        "group_norm": vectorize_norms.group_norm,
+        "batch_norm": vectorize_norms.batch_norm,
+        "batch_norm_train": vectorize_norms.batch_norm_train,
     }
 )
 

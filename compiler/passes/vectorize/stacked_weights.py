@@ -12,14 +12,14 @@ from ogive.compiler.sizes import Size
 Inits = tuple[tuple[str, Init], ...]
 
 
-def stacked_member(member: Member, axis: Size, lifted: Callable[[Graph], Graph]) -> Member:
+def stacked_member(member: Member, axis: Size, vectorized: Callable[[Graph], Graph]) -> Member:
     """A weight of every index for itself: each entry starts, and stays, as it would alone."""
     if isinstance(member, Instance):
-        return replace(member, keeps=tuple((path, lifted(keep)) for path, keep in member.keeps))
+        return replace(member, keeps=tuple((path, vectorized(keep)) for path, keep in member.keeps))
     if not isinstance(member, Weight):
         return member
     type = member.type.with_axes(Axis(axis), *member.type.axes)
-    keep = None if member.keep is None else lifted(member.keep)
+    keep = None if member.keep is None else vectorized(member.keep)
     return replace(member, type=type, init=_deeper(member.init, 1), keep=keep)
 
 

@@ -1,4 +1,4 @@
-"""Values that are being lifted over an axis: which of them have it, always as their first, and moves of their axes."""
+"""Values that are vectorized over an axis: which of them have it, always as their first, and moves of their axes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def merged(*sides: AxisGroup) -> AxisGroup:
 
 @dataclass(slots=True)
 class Values:
-    """The nodes of a graph that is being lifted, and what is known of their values."""
+    """The nodes of a graph that is being vectorized, and what is known of their values."""
 
     axis: Axis
     fresh: Fresh

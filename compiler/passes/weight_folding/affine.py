@@ -166,9 +166,9 @@ def _border_after(scope: ConversionScope, second: ConvTerm, border: str) -> str:
     """A pointwise map of a border kernel."""
     rank = len(second.window)
     k = kernels.letters(rank)
-    lifted = scope.shaped(border, f"m{k} -> m 1{k}")
+    widened = scope.shaped(border, f"m{k} -> m 1{k}")
     dense = kernels.regrouped(scope, made(scope, second), second.groups, 1)
-    return scope.shaped(kernels.product(scope, dense, lifted, 1), f"o 1{k} -> o{k}")
+    return scope.shaped(kernels.product(scope, dense, widened, 1), f"o 1{k} -> o{k}")
 
 
 def _mapped(scope: ConversionScope, second: ConvTerm, first: ConvTerm, path: str) -> ConvTerm:
@@ -200,9 +200,9 @@ def _chained(scope: ConversionScope, second: ConvTerm, first: ConvTerm, path: st
     border = None
     if first.border is not None:
         k = kernels.letters(len(stride))
-        lifted = kernels.spread(scope, scope.shaped(first.border, f"m{k} -> m 1{k}"), first.dilation)
+        widened = kernels.spread(scope, scope.shaped(first.border, f"m{k} -> m 1{k}"), first.dilation)
         whole = kernels.regrouped(scope, a, groups, 1)
-        border = scope.shaped(kernels.correlated(scope, whole, lifted, 1, step), f"o 1{k} -> o{k}")
+        border = scope.shaped(kernels.correlated(scope, whole, widened, 1, step), f"o 1{k} -> o{k}")
     return replace(
         first, out=second.out, groups=groups, window=scope.shape(kernel)[2:], stride=stride,
         dilation=(1,) * len(stride), kernel=kernel, border=border, path=path,

@@ -42,9 +42,9 @@ def _met(
     x: Operand,
     operand: Operand,
     result: TensorType,
-    turn: Callable[[str | float], str | float],
+    change: Callable[[str | float], str | float],
 ) -> tuple[Affine, str] | None:
-    """An affine value, and what `turn` makes of a static operand as one number for each of its channels."""
+    """An affine value, and what `change` makes of a static operand as one number for each of its channels."""
     found = _known(context, operand, result)
     if found is None or not isinstance(x, str) or context.static(x) or context.type(x) != result:
         return None
@@ -55,7 +55,7 @@ def _met(
     source = absorbed if absorbed is not None and layout is None else context.affine(x, layout or layout_of(result))
     if source is None:
         return None
-    value, out = turn(value), source.terms[0].out
+    value, out = change(value), source.terms[0].out
     if isinstance(value, float):
         return source, kernels.filled(context.scope, (out,), value)
     if layout is None:

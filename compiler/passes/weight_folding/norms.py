@@ -11,7 +11,7 @@ from ogive.compiler.passes.weight_folding import affine_kernels as kernels
 from ogive.compiler.passes.weight_folding.affine import plus
 from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, key
 from ogive.compiler.passes.weight_folding.context import TransferContext
-from ogive.compiler.passes.weight_folding.report import MAPS, shared_by_turns
+from ogive.compiler.passes.weight_folding.report import MAPS, shared_by_iterations
 from ogive.compiler.passes.weight_folding.rules import map_of
 
 
@@ -71,8 +71,8 @@ def _readers(node: Node, graph: Graph, context: TransferContext) -> list[Map] | 
 
 def _unread(node: Node, graph: Graph, scope: ConversionScope) -> str:
     """Why the readers of a norm are no maps by weights of its own iterations."""
-    turns = f"{scope.path}.*." if scope.path else ""
-    shared = [shared_by_turns(reader, graph, turns) for reader in graph.users[key(node)] if reader.op in MAPS]
+    iterations = f"{scope.path}.*." if scope.path else ""
+    shared = [shared_by_iterations(reader, graph, iterations) for reader in graph.users[key(node)] if reader.op in MAPS]
     found = next((path for path in shared if path), "")
     return f"{found} is shared by the iterations of a loop" if found else "not every reader is a map by weights"
 

@@ -11,9 +11,9 @@ from ogive.compiler.passes.conversion.result import Note
 MAPS = ("conv", "conv_transpose", "linear", "matmul", "einsum")
 
 
-def left(graph: Graph, notes: Collection[Note], turns: str = "") -> Iterator[Note]:
-    """The lines of the report for what is left of a folded graph, beside those that `notes` has. `turns` is the path of
-    the loop whose body the graph is.
+def left(graph: Graph, notes: Collection[Note], iterations: str = "") -> Iterator[Note]:
+    """The lines of the report for what is left of a folded graph, beside those that `notes` has. `iterations` is the
+    path of the loop whose body the graph is.
     """
     told = {note.path for note in notes if not note.done}
     for node in graph.nodes:
@@ -25,9 +25,9 @@ def left(graph: Graph, notes: Collection[Note], turns: str = "") -> Iterator[Not
         elif node.op == "each":
             yield Note(False, line, "`each` stacks the weights of its indices: what it applies stays as it is")
         elif node.op == "batch_norm" and not told & _around(node, graph):
-            yield Note(False, _path(node, graph) or line, _why(node, graph, turns))
+            yield Note(False, _path(node, graph) or line, _why(node, graph, iterations))
         for region in node.regions:
-            yield from left(region, notes, f"{node.path}.*." if node.op == "repeat" else turns)
+            yield from left(region, notes, f"{node.path}.*." if node.op == "repeat" else iterations)
 
 
 def _maker(name: object, graph: Graph) -> Node | None:
@@ -48,11 +48,11 @@ def _around(node: Node, graph: Graph) -> set[str]:
     return {_path(each, graph) for each in beside} - {""}
 
 
-def _why(node: Node, graph: Graph, turns: str) -> str:
+def _why(node: Node, graph: Graph, iterations: str) -> str:
     before, after = _maker(node.inputs[0], graph), graph.users[node.outputs[0].name]
-    shared = shared_by_turns(node, graph, turns)
+    shared = shared_by_iterations(node, graph, iterations)
     maps = [each for each in (before, *after) if each is not None and each.op in MAPS]
-    shared = shared or next((path for each in maps if (path := shared_by_turns(each, graph, turns))), "")
+    shared = shared or next((path for each in maps if (path := shared_by_iterations(each, graph, iterations))), "")
     if shared:
         return f"batch_norm stays: {shared} is shared by the iterations of a loop"
     reads = str(node.inputs[0])
@@ -63,14 +63,14 @@ def _why(node: Node, graph: Graph, turns: str) -> str:
     return f"batch_norm stays: {' and '.join(found)} cannot take its scale and shift"
 
 
-def shared_by_turns(node: Node, graph: Graph, turns: str) -> str:
+def shared_by_iterations(node: Node, graph: Graph, iterations: str) -> str:
     """A weight from outside of a loop that a node in its body reads, or ""."""
-    if not turns:
+    if not iterations:
         return ""
     inputs = {value.name for value in graph.inputs}
     for name in node.operands[1:]:
         maker = _maker(name, graph)
-        if maker is not None and maker.op == "weight" and not maker.path.startswith(turns):
+        if maker is not None and maker.op == "weight" and not maker.path.startswith(iterations):
             return maker.path
         if name in inputs:
             return f"`{name.split('.')[0]}`"

@@ -21,7 +21,7 @@ LENGTH = 3
 
 
 @dataclass
-class LiftedCase:
+class VectorizedCase:
     """A case at some sizes: one row of operands for each index, and the operation on one of them."""
 
     node: Node
@@ -82,7 +82,7 @@ class LiftedCase:
         return Model("Op", block, bindings, ())
 
 
-def lifted_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0, depth: int = 0) -> LiftedCase:
+def vectorized_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0, depth: int = 0) -> VectorizedCase:
     """The case at sizes that it allows, its function as inside of so many `grad`."""
     names = Names()
     types = [names.operand(item) for item in case.inputs]
@@ -106,4 +106,4 @@ def lifted_case(case: Case, floating: torch.dtype = torch.double, seed: int = 0,
 
     anchor = torch.empty((), dtype=floating)
     rows = [row() for _ in range(LENGTH)]
-    return LiftedCase(node, kinds, values, lambda *xs: text(*xs, anchor=anchor, training=False), rows)
+    return VectorizedCase(node, kinds, values, lambda *xs: text(*xs, anchor=anchor, training=False), rows)

@@ -120,7 +120,7 @@ def test_a_shared_instance_is_one_module_in_python() -> None:
     for _ in range(4):
         y = f(y)
     z = f(f(y) + y) + y
-    mean = torch.stack([ours.get_parameter(f"f.h.{turn}.lin.weight") for turn in range(2)]).mean()
+    mean = torch.stack([ours.get_parameter(f"f.h.{iteration}.lin.weight") for iteration in range(2)]).mean()
     torch.testing.assert_close(ours(x), f(f(y.relu())) + z * mean)
 
 

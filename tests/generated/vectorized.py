@@ -1,4 +1,4 @@
-"""Productions: blocks that are lifted over an axis, and derivatives."""
+"""Productions: blocks that are vectorized over an axis, and derivatives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _weighty(made: Made) -> tuple[str, ...]:
     return ("weighty",) if made.block.weighty else ()
 
 
-class Lifted:
+class Vectorizing:
     """Regions that are blocks applied by `over`, `each`, `grad`, `custom_grad`."""
 
     def _filled(self, scope: Scope, want: str | None, steps: int) -> None:
@@ -109,7 +109,7 @@ class Lifted:
         )
         head = self._applied(scope, made, "f")
         position = str(at - x.rank if scope.chance(0.4) else at)
-        self._lifted(scope, "over", position, head, at, dim, x, made)
+        self._vectorized(scope, "over", position, head, at, dim, x, made)
 
     def _each(self, scope: Scope, want: str | None) -> None:
         if scope.chance(0.2) and self._ensemble(scope, want):
@@ -133,9 +133,9 @@ class Lifted:
         inherit(scope, made.block)
         text = blocks.brackets(scope, made.block, open_=True)
         position = str(at - x.rank if scope.chance(0.4) else at)
-        self._lifted(scope, "each", position, (f"{made.block.name}{text}",), at, dim, x, made)
+        self._vectorized(scope, "each", position, (f"{made.block.name}{text}",), at, dim, x, made)
 
-    def _lifted(
+    def _vectorized(
         self, scope: Scope, kind: str, position: str, head: Parts, at: int, dim: Dim, x: Var, made: Made
     ) -> None:
         types = []

@@ -27,7 +27,7 @@ from ops import (
     test_reduce,
 )
 from ops.cases import Case
-from ops.lifted import lifted_case
+from ops.vectorized import vectorized_case
 
 MODULES = (
     test_algebra, test_elementwise, test_index, test_kernels, test_layout, test_linear, test_norms, test_pools,
@@ -45,16 +45,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_is_a_loop_in_one_batch(case: Case) -> None:
-    lifted = lifted_case(case)
-    for mapped in lifted.subsets():
-        model = lifted.model(mapped)
+    vectorized = vectorized_case(case)
+    for mapped in vectorized.subsets():
+        model = vectorized.model(mapped)
         best = lowered(model)
         verify(best)
         assert not any(node.regions for node in best.definition.graph.walk())
         net = load(emit(model), "Op").Op().double()
-        leaves = [x.requires_grad_(x.is_floating_point() or x.is_complex()) for x in lifted.operands(mapped)]
+        leaves = [x.requires_grad_(x.is_floating_point() or x.is_complex()) for x in vectorized.operands(mapped)]
         found = net(*leaves)
-        agree((found,) if isinstance(found, Tensor) else tuple(found), lifted.loop(leaves, mapped), leaves)
+        agree((found,) if isinstance(found, Tensor) else tuple(found), vectorized.loop(leaves, mapped), leaves)
 
 
 def agree(batched: tuple[Tensor, ...], loop: tuple[Tensor, ...], operands: list[Tensor]) -> None:
@@ -84,9 +84,9 @@ def test_every_operation_declares_how_it_is_batched() -> None:
 
 
 def test_every_structure_has_a_rule() -> None:
-    from ogive.compiler.passes.vectorize import regions as lift_regions
+    from ogive.compiler.passes.vectorize import regions as vectorize_regions
 
-    assert lift_regions.STRUCTURE.keys() == STRUCTURES.keys() - UNFINISHED - {"over", "each", "extern", "initial"}
+    assert vectorize_regions.STRUCTURE.keys() == STRUCTURES.keys() - UNFINISHED - {"over", "each", "extern", "initial"}
 
 
 def test_the_tables_hold_every_operation_that_computes() -> None:

@@ -92,7 +92,7 @@ def test_one_set_of_weights_for_each_example(name: str, block: str) -> None:
     torch.testing.assert_close(program.module()(x.float(), theta.float()), wanted.float(), rtol=1e-4, atol=1e-4)
 
 
-def lifted(name: str, *inputs: Tensor) -> tuple[Any, Tensor]:
+def vectorized(name: str, *inputs: Tensor) -> tuple[Any, Tensor]:
     """A model, and what it gives, which ONNX Runtime gives too."""
     model = ogive.source(TEXT).models[name]
     verify(lowered(model.ir))
@@ -108,7 +108,7 @@ def lifted(name: str, *inputs: Tensor) -> tuple[Any, Tensor]:
 
 def test_each_index_is_handed_a_weight() -> None:
     x, w = torch.randn(3, 5, 4), torch.randn(3, 4, 4)
-    net, y = lifted("EachM", x, w)
+    net, y = vectorized("EachM", x, w)
     assert {name: tuple(value.shape) for name, value in net.state_dict().items()} == {"linear.bias": (3, 4)}
     torch.testing.assert_close(y, x @ w.mT + net.linear.bias[:, None])
 
@@ -116,7 +116,7 @@ def test_each_index_is_handed_a_weight() -> None:
 @pytest.mark.parametrize("name", ["EachScaledM", "OverScaledM"])
 def test_parts_of_a_block_that_is_handed_a_weight(name: str) -> None:
     x, s = torch.randn(3, 5, 4), torch.randn(3, 4)
-    net, y = lifted(name, x, s)
+    net, y = vectorized(name, x, s)
     stacked = name == "EachScaledM"
     weights = {path.partition(".")[2]: value for path, value in net.state_dict().items()}
     one = ogive.source(TEXT).models["One"].torch()
@@ -157,7 +157,7 @@ model Each = Every[e=3, d=4]
 
 
 @pytest.mark.parametrize("name", ["Over", "Each"])
-def test_a_lifted_block_hands_on_weights_to_a_block_with_loops(name: str) -> None:
+def test_a_vectorized_block_hands_on_weights_to_a_block_with_loops(name: str) -> None:
     made = ogive.source(INSIDE)
     verify(lowered(made.models[name].ir))
     net, one = made.models[name].torch(), made.models["One"].torch()

@@ -135,7 +135,7 @@ def test_one_flat_axis_holds_every_weight_in_the_order_of_the_state_dict(
     torch.testing.assert_close(got, flat(theirs))
 
 
-def test_a_set_for_each_index_and_for_each_turn() -> None:
+def test_a_set_for_each_index_and_for_each_iteration() -> None:
     plain = [net("DeepM") for _ in range(2)]
     for index, each in enumerate(plain):
         for weight in each.parameters():

@@ -1,4 +1,4 @@
-"""What a lifted block does besides giving values: states, random numbers, taps, initializers, constraints, sharing."""
+"""What a vectorized block does besides giving values: states, random numbers, taps, initializers, keeps, sharing."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_choices_are_made_for_all_indices_alike(training: bool) -> None:
     torch.testing.assert_close(net(x), net.f.lin(x) + training)
 
 
-def test_carried_values_have_the_axis_where_a_turn_gives_it() -> None:
+def test_carried_values_have_the_axis_where_an_iteration_gives_it() -> None:
     net = built("""
 block F(x: [n, d], w: [d, d]) -> [n, d]:
     scan x_t in x along n carry h = zeros[d]:

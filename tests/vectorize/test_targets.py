@@ -1,4 +1,4 @@
-"""What targets make of a lifted block: fused attention, one exported program, one graph for the compiler."""
+"""What targets make of a vectorized block: fused attention, one exported program, one graph for the compiler."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 import ogive
-from lift.test_blocks import program
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.serialize.external_data import arrays
 from ogive.backends.onnx_model.serialize.write import whole
 from pytorch.test_operations import Calls
+from vectorize.test_blocks import program
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ATTENTION = """
@@ -112,7 +112,7 @@ def test_an_onnx_graph_does_not_grow_with_the_number_of_experts() -> None:
     assert len(sizes.pop()) == 7  # two products, two sums with a bias beside rows, one gelu
 
 
-def test_a_lifted_definition_is_written_once_however_often_it_is_used() -> None:
+def test_a_vectorized_definition_is_written_once_however_often_it_is_used() -> None:
     text = EXPERTS.replace("as f", "as f |> each[e, MLP[d, ...]] as g")
     source = ogive.source(text.replace("{count}", "3")).models["M"].torch_source()
     assert source.count("class ") == 3  # EachLinear, EachMLP, E
