@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors only, since a pickle can run code. A tied weight is stored once."""
+"""Weights on disk. What is written is safetensors; a tied weight is stored once."""
 
 from __future__ import annotations
 

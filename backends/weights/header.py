@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,19 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """A tensor of a file: its kind (`f32`), its shape, and where its bytes are."""
+    """A tensor of a file: its kind (`f32`), its shape, where its bytes are, and the name that it has there."""
 
     kind: str
     shape: tuple[int, ...]
     start: int
     length: int
+    file: Path
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of itself. Tied names are entries too."""
+    """What a file, or all files of a checkpoint, say of themselves. Tied names are entries too."""
 
     path: Path
     entries: Mapping[str, TensorEntry]
@@ -51,6 +53,10 @@ def header(path: Path | str) -> Header:
             found = [(name, file.get_slice(name)) for name in file.offset_keys()]
             shapes = {name: (str(part.get_dtype()), tuple(part.get_shape())) for name, part in found}
         size = path.stat().st_size
+        with path.open("rb") as file:  # of two entries of one name the library takes the last
+            once(file.read(int.from_bytes(file.read(8), "little")))
+    except TwiceError as error:
+        raise unreadable(path, f"has an entry `{error}` twice") from None
     except OSError as error:
         raise unreadable(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
     except SafetensorError as error:
@@ -62,6 +68,7 @@ def header(path: Path | str) -> Header:
     ties = _named(path, metadata, TIES)
     if any(name in entries or kept not in entries for name, kept in ties.items()):
         raise unreadable(path, f"is damaged: `{TIES}` names tensors that are not there")
+    ties = _plain_ties(metadata, entries) | ties
     entries |= {name: _complex(entries[name]) for name in pairs}
     return Header(path, entries | {name: entries[kept] for name, kept in ties.items()}, metadata, ties, pairs)
 
@@ -76,13 +83,22 @@ def _placed(path: Path, shapes: Mapping[str, tuple[str, tuple[int, ...]]], size:
     at = size - sum(lengths.values())
     entries = {}
     for name, (kind, shape) in shapes.items():
-        entries[name] = TensorEntry(KINDS.get(kind, kind.lower()), shape, at, lengths[name])
+        entries[name] = TensorEntry(KINDS.get(kind, kind.lower()), shape, at, lengths[name], path, name)
         at += lengths[name]
     return entries
 
 
+def _plain_ties(metadata: Mapping[str, str], entries: Mapping[str, TensorEntry]) -> dict[str, str]:
+    """Ties as `safetensors.torch.save_model` writes them: an entry of the metadata for each name that is not stored."""
+    return {
+        name: kept
+        for name, kept in metadata.items()
+        if kept in entries and name not in entries and name != "format" and not name.startswith("ogive.")
+    }
+
+
 def _complex(entry: TensorEntry) -> TensorEntry:
-    return TensorEntry("c128" if entry.kind == "f64" else "c64", entry.shape[:-1], entry.start, entry.length)
+    return replace(entry, kind="c128" if entry.kind == "f64" else "c64", shape=entry.shape[:-1])
 
 
 def _named(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, str]:
@@ -101,6 +117,23 @@ def _texts(path: Path, metadata: Mapping[str, str], key: str) -> list[str]:
     return found
 
 
+class TwiceError(Exception):
+    """An object of JSON has two entries of this name."""
+
+
+def once(text: bytes) -> Any:
+    """JSON whose objects have each name once. Raises `TwiceError`, and what `json.loads` raises."""
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise TwiceError(next(name for name in names if names.count(name) > 1))
+        return found
+
+    return json.loads(text, object_pairs_hook=made)
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -110,23 +143,24 @@ def _json(text: str) -> Any:
 
 def _refuse_others(path: Path) -> None:
     """Name the other kinds of checkpoints, which the library would only call damaged."""
+    if path.is_dir():
+        raise unreadable(path, "is a folder, not a file of safetensors", "")
+    if pickled(path):
+        raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
+
+
+def pickled(path: Path) -> bool:
+    """Whether a file begins as a pickle does, or the archive that torch makes of one."""
     try:
-        if path.is_dir():
-            raise unreadable(path, "is a folder", "give one file of safetensors; shards are not read yet")
-        if path.suffix == ".json":
-            raise unreadable(path, "is a list of shards, which are not read yet", "give one file of safetensors")
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
         raise unreadable(path, f"cannot be read: {(error.strerror or str(error)).lower()}", "") from None
-    if start.startswith(PICKLES) and start[8:] != b"{":  # else these are the size of a head, which begins there
-        raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
+    # else these are the size of a head, which begins there
+    return start.startswith(PICKLES) and start[8:] != b"{"
 
 
-CONVERT = (
-    "a pickle can run any code when it is read: convert it where you trust it, "
-    "`safetensors.torch.save_file(torch.load(path, weights_only=True), new)`"
-)
+CONVERT = "a file of safetensors is meant, or one that `torch.save` wrote of a state dict"
 
 
 def unreadable(path: Path | str, text: str, help_: str = CONVERT) -> ArchError:

@@ -12,21 +12,28 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from ogive.backends.weights.header import header
+from ogive.backends.weights.checkpoint import checkpoint, headed
 from ogive.backends.weights.kinds import OF_TORCH, Found
+from ogive.backends.weights.pickles import unpickled
 from ogive.backends.weights.source import Source
 
 
 def of_file(path: Path | str) -> Source[Tensor]:
-    """The tensors of a safetensors file, tied names included; each is mapped when it is asked for."""
-    head = header(path)
-    file = safe_open(path, framework="pt")
+    """The tensors of a file or of shards, tied names included; each is mapped when it is asked for."""
+    found = checkpoint(path)
+    if found.pickled:
+        return of_state(unpickled(found))
+    head = headed(found)
+    opened: dict[Path, Any] = {}
     read: dict[str, Tensor] = {}
 
     def get(name: str) -> Tensor:
         kept = head.ties.get(name, name)
         if kept not in read:
-            tensor: Tensor = file.get_tensor(kept)  # type: ignore[no-untyped-call]
+            file = head.entries[kept].file
+            if file not in opened:
+                opened[file] = safe_open(file, framework="pt")
+            tensor: Tensor = opened[file].get_tensor(kept)
             read[kept] = torch.view_as_complex(tensor) if kept in head.pairs else tensor
         return read[kept]
 

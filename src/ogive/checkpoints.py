@@ -156,8 +156,8 @@ def unwrapped(module: object) -> nn.Module:
         if inner is None:
             return module
         module = inner
-    text = f"weights are a module, a state dict or the path of a safetensors file, not {type(module).__name__}"
-    raise wrong(text)
+    forms = "a module, a state dict, or the path of a file, a folder or an index of shards"
+    raise wrong(f"weights are {forms}, not {type(module).__name__}")
 
 
 def map_of(given: AnyPath | WeightMap | None) -> WeightMap:

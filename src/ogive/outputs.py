@@ -164,10 +164,23 @@ def _differs(found: Mapping[str, str], output: OutputFile) -> str | None:
 
 
 def paths_in(*given: object) -> tuple[Path, ...]:
-    """The files among what weights and maps were given as."""
-    found = [Path(fspath(each)) for each in given if isinstance(each, str | PathLike)]
+    """The files among what weights and maps were given as: of a folder or an index, also the shards."""
+    found = [file for each in given if isinstance(each, str | PathLike) for file in _read_for(Path(fspath(each)))]
     maps = [Path(each.chunk.path) for each in given if isinstance(each, WeightMap)]
     return (*found, *maps)
+
+
+def _read_for(path: Path) -> tuple[Path, ...]:
+    """What is read where a path is given. A path that cannot be read is refused elsewhere."""
+    if path.suffix != ".json" and not os.path.isdir(path):
+        return (path,)
+    # who reads such files has their library
+    from ogive.backends.weights.checkpoint import checkpoint
+
+    try:
+        return (path, *checkpoint(path).read)
+    except ArchError:
+        return (path,)
 
 
 def _said(what: str, path: Path, other: Path) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ogive.backends.onnx_model.graph.elems import NUMPY
-from ogive.backends.weights.header import TensorEntry, header
+from ogive.backends.weights.checkpoint import checkpoint, headed
+from ogive.backends.weights.header import TensorEntry
 from ogive.backends.weights.kinds import OF_TORCH, Found
 from ogive.backends.weights.plan import Move
 from ogive.backends.weights.source import Source
@@ -28,18 +29,27 @@ PIECE = 1 << 20  # numbers that are looked at together
 
 
 def of_file(path: str | PathLike[str]) -> Source[np.ndarray]:
-    """The tensors of a safetensors file, mapped and not read. Raises `ArchError` where it is none."""
-    head = header(Path(path))
-    whole = np.memmap(head.path, np.uint8, "r") if any(entry.length for entry in head.entries.values()) else None
-    found = {name: Found(entry.shape, entry.kind) for name, entry in head.entries.items()}
-    return Source(found, lambda name: _view(whole, head.entries[name]))
+    """The tensors of a file or of shards, mapped and not read. Raises `ArchError` where it is none.
+
+    Only what `torch.save` wrote needs torch.
+    """
+    found = checkpoint(Path(path))
+    if found.pickled:
+        from ogive.backends.weights.pickles import unpickled
+
+        return of_state(unpickled(found))
+    head = headed(found)
+    files = {entry.file for entry in head.entries.values() if entry.length}
+    whole = {file: np.memmap(file, np.uint8, "r") for file in files}
+    kinds = {name: Found(entry.shape, entry.kind) for name, entry in head.entries.items()}
+    return Source(kinds, lambda name: _view(whole, head.entries[name]))
 
 
-def _view(whole: np.ndarray | None, entry: TensorEntry) -> np.ndarray:
+def _view(whole: Mapping[Path, np.ndarray], entry: TensorEntry) -> np.ndarray:
     dtype = DTYPES[entry.kind]
-    if whole is None:
+    if not entry.length:
         return np.empty(entry.shape, dtype)
-    return whole[entry.start : entry.start + entry.length].view(dtype).reshape(entry.shape)
+    return whole[entry.file][entry.start : entry.start + entry.length].view(dtype).reshape(entry.shape)
 
 
 def of_state(state: Mapping[str, Any]) -> Source[np.ndarray]:

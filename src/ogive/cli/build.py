@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
-from ogive.cli.common import EXTERN, FILE, FORCE, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.extras import needs
 from ogive.model import Model
@@ -18,7 +18,7 @@ from ogive.outputs import OutputFile, opened
 @click.command()
 @click.argument("target", metavar="FILE:NAME")
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
-@click.option("--weights", type=FILE, help="A checkpoint to convert: safetensors.")
+@click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
 @click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes: what they make of the model.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")

@@ -23,6 +23,8 @@ EXTERN = click.option("--allow-extern", is_flag=True, help="Let `extern` blocks 
 FORCE = click.option("--force", is_flag=True, help="Replace files that are there; never one that is read here.")
 MEMORY = ("allocate memory", "out of memory", "Storage size calculation overflowed")  # what torch says of it
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
+CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
 
 
 def colored() -> bool:

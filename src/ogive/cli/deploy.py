@@ -8,7 +8,7 @@ import click
 
 from ogive.api import Program, load
 from ogive.cli.build_onnx import Given
-from ogive.cli.common import EXTERN, FILE, FORCE, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.extras import needs
@@ -19,7 +19,7 @@ from ogive.outputs import OutputFile, check, opened
 @click.command()
 @click.argument("target", metavar="FILE:NAME")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="OUT.py, with OUT.safetensors.")
-@click.option("--weights", type=FILE, help="The trained weights: safetensors, under our names.")
+@click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
 @click.option("--pass", "passes", multiple=True, metavar="PASS", help="`fold`, `specialize[b=1]`; in this order.")
 @click.option("--recipe", metavar="NAME", help="A recipe of the file, instead of --pass.")
