@@ -1,48 +1,293 @@
-"""Pieces of Python text with their precedence, so that emitted expressions have the fewest parentheses."""
+"""Expressions of Python: nodes of the standard library's `ast`, made by functions that say what they make.
+
+Nothing here takes text but names and literals. How tightly an expression binds follows from its node, so that it comes
+out with the fewest parentheses (`pretty.py`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
-# Python's precedences, low to high
-TERNARY, OR, AND, NOT, COMPARE, BITOR, BITXOR, BITAND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(14)
+from ogive.backends.python_text.pretty import (  # noqa: F401
+    ATOM,
+    BINARY,
+    COMPARE,
+    COMPARISONS,
+    PRODUCT,
+    SUM,
+    TERNARY,
+    UNARY,
+    flat,
+)
+
+LOAD = ast.Load()
+BINARIES: MappingProxyType[str, ast.operator] = MappingProxyType({sign: op() for op, (sign, _) in BINARY.items()})
+COMPARED: MappingProxyType[str, ast.cmpop] = MappingProxyType({sign: op() for op, sign in COMPARISONS.items()})
+PREFIXED: MappingProxyType[str, ast.unaryop] = MappingProxyType(
+    {"-": ast.USub(), "~": ast.Invert(), "not": ast.Not()},
+)
 
 
-@dataclass(frozen=True, slots=True)
 class Code:
-    """An expression and how tightly it binds."""
+    """An expression. Whatever holds the expression shares its node, which is never changed."""
 
-    text: str
-    level: int = ATOM
+    __slots__ = ("_names", "_text", "node")
 
-    def at(self, level: int) -> str:
-        """The text, in parentheses where it binds more loosely than `level`."""
-        return self.text if self.level >= level else f"({self.text})"
+    def __init__(self, node: ast.expr | str, _: int = 0) -> None:
+        if isinstance(node, str):
+            star = node.startswith("*")
+            parsed = ast.parse(node[star:], mode="eval").body
+            node = ast.Starred(parsed, LOAD) if star else parsed
+        self.node: ast.expr = node
+        self._text: str | None = None
+        self._names: frozenset[str] | None = None
+
+    @property
+    def text(self) -> str:
+        """The expression on one line."""
+        if self._text is None:
+            self._text = flat(self.node)
+        return self._text
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that it reads."""
+        if self._names is None:
+            self._names = frozenset(names_in(self.node))
+        return self._names
+
+    def at(self, least: int) -> str:
+        """The text, in parentheses where it binds more loosely than `least`."""
+        return flat(self.node, least)
 
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return f"<{self.text}>"
 
-def call(function: str, *args: Code | str | None, **settings: Code | str | None) -> Code:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Code) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+Argument = Code | int | float  # a number, or a truth value, stands for itself
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """The variables that an expression reads, but for those that it binds itself."""
+    match node:
+        case ast.Name(id=found):
+            yield found
+        case ast.Attribute(value=base):
+            yield from names_in(base)
+        case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
+            bound = {name for loop in node.generators for name in names_in(loop.target)}
+            yield from (name for part in _parts(node) for name in names_in(part) if name not in bound)
+        case ast.Constant():
+            return
+        case _:
+            for part in _parts(node):
+                yield from names_in(part)
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    for field in node._fields:
+        found = getattr(node, field, None)
+        if isinstance(found, list):
+            yield from (each for each in found if each is not None)
+        elif isinstance(found, ast.AST):
+            yield found
+
+
+def node_of(part: Argument) -> ast.expr:
+    """The node of an expression or of a number."""
+    if isinstance(part, str):  # compatibility
+        return Code(part).node
+    return part.node if isinstance(part, Code) else literal(part).node
+
+
+def literal(value: float | str | None) -> Code:
+    """A number, a truth value, a text or None; infinity is `float("inf")`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Code(ast.Constant(value))
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return call("float", literal(str(value)))
+    if value < 0:
+        return Code(ast.UnaryOp(PREFIXED["-"], ast.Constant(-value)))
+    return Code(ast.Constant(value))
+
+
+@lru_cache(4096)
+def name(dotted: str) -> Code:
+    """A variable, or what stands below one: `x`, `torch.float`, `self.heads`."""
+    first, *rest = dotted.split(".")
+    assert all(part.isidentifier() for part in (first, *rest)), dotted
+    node: ast.expr = ast.Name(first, LOAD)
+    for part in rest:
+        node = ast.Attribute(node, part, LOAD)
+    return Code(node)
+
+
+NONE, TRUE, FALSE = (Code(ast.Constant(value)) for value in (None, True, False))
+DOTS = Code(ast.Constant(...))
+
+
+def attribute(base: Code, *names: str) -> Code:
+    """`base.name`."""
+    node = base.node
+    for each in names:
+        node = ast.Attribute(node, each, LOAD)
+    return Code(node)
+
+
+def call(function: Code | str, /, *args: Argument | None, **settings: Argument | None) -> Code:
     """`function(args, name=setting)`; None leaves an argument out."""
-    parts = [str(a) for a in args if a is not None]
-    parts += [f"{name}={value}" for name, value in settings.items() if value is not None]
-    return Code(f"{function}({', '.join(parts)})")
+    return applied(function, args, settings.items())
 
 
-def method(base: Code, name: str, *args: Code | str | None, **settings: Code | str | None) -> Code:
-    """`base.name(args)`."""
-    return call(f"{base.at(ATOM)}.{name}", *args, **settings)
+def applied(
+    function: Code | str, args: Sequence[Argument | None], settings: Iterable[tuple[str | None, Argument | None]] = ()
+) -> Code:
+    """The same with settings as pairs; one without a name is a dict of settings, `**more`."""
+    base = name(function) if isinstance(function, str) else function
+    keywords = [ast.keyword(key, node_of(value)) for key, value in settings if value is not None]
+    return Code(ast.Call(base.node, [node_of(arg) for arg in args if arg is not None], keywords))
 
 
-def binary(left: Code, op: str, right: Code) -> Code:
-    """`left op right`, left-associative (`**` right)."""
-    level = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "//": PRODUCT, "%": PRODUCT, "@": PRODUCT, "**": POWER,
-             "&": BITAND, "|": BITOR, "==": COMPARE, "!=": COMPARE, "<": COMPARE, "<=": COMPARE, ">": COMPARE,
-             ">=": COMPARE}[op]  # fmt: skip
-    tight = level + 1
-    if op == "**":
-        return Code(f"{left.at(tight)} ** {right.at(UNARY)}", level)
-    if level == COMPARE:
-        return Code(f"{left.at(tight)} {op} {right.at(tight)}", level)
-    return Code(f"{left.at(level)} {op} {right.at(tight)}", level)
+def method(base: Code, method: str, /, *args: Argument | None, **settings: Argument | None) -> Code:
+    """`base.method(args)`."""
+    return applied(attribute(base, method), args, settings.items())
+
+
+def binary(left: Argument, sign: str, right: Argument) -> Code:
+    """`left sign right`, a comparison too."""
+    if sign in COMPARED:
+        return Code(ast.Compare(node_of(left), [COMPARED[sign]], [node_of(right)]))
+    return Code(ast.BinOp(node_of(left), BINARIES[sign], node_of(right)))
+
+
+def prefix(sign: str, part: Argument) -> Code:
+    """`-x`, `~x`, `not x`."""
+    return Code(ast.UnaryOp(PREFIXED[sign], node_of(part)))
+
+
+def both(*parts: Code) -> Code:
+    """`a and b and c`."""
+    return _joined(ast.And, parts)
+
+
+def either(*parts: Code) -> Code:
+    """`a or b or c`."""
+    return _joined(ast.Or, parts)
+
+
+def _joined(kind: type[ast.And | ast.Or], parts: Sequence[Code]) -> Code:
+    found: list[ast.expr] = []
+    for part in parts:
+        node = part.node
+        found += node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, kind) else [node]
+    return Code(found[0] if len(found) == 1 else ast.BoolOp(kind(), found))
+
+
+def is_given(part: Code) -> Code:
+    """`x is not None`."""
+    return binary(part, "is not", NONE)
+
+
+def conditional(then: Argument, test: Argument, other: Argument) -> Code:
+    """`then if test else other`."""
+    return Code(ast.IfExp(node_of(test), node_of(then), node_of(other)))
+
+
+def subscript(base: Code, *items: Argument) -> Code:
+    """`base[items]`."""
+    nodes = [node_of(each) for each in items]
+    return Code(ast.Subscript(base.node, nodes[0] if len(nodes) == 1 else ast.Tuple(nodes, LOAD), LOAD))
+
+
+def cut(low: Argument | None = None, high: Argument | None = None, step: Argument | None = None) -> Code:
+    """`low:high:step`, in a subscript."""
+    bounds = [None if each is None else node_of(each) for each in (low, high, step)]
+    return Code(ast.Slice(*bounds))
+
+
+ALL = cut()
+
+
+def tuple_of(items: Sequence[Argument]) -> Code:
+    """`(a, b)`, `(a,)`."""
+    return Code(ast.Tuple([node_of(each) for each in items], LOAD))
+
+
+def list_of(items: Sequence[Argument]) -> Code:
+    """`[a, b]`."""
+    return Code(ast.List([node_of(each) for each in items], LOAD))
+
+
+def dict_of(items: Sequence[tuple[Code | None, Argument]]) -> Code:
+    """`{key: value}`; one without a key is itself a dict, `**more`."""
+    keys = [None if key is None else key.node for key, _ in items]
+    return Code(ast.Dict(keys, [node_of(value) for _, value in items]))
+
+
+def starred(part: Code) -> Code:
+    """`*x`, among arguments."""
+    return Code(ast.Starred(part.node, LOAD))
+
+
+def each_of(item: Code, variable: str, source: Code) -> Code:
+    """`item for variable in source`, the lone argument of a call."""
+    return Code(ast.GeneratorExp(item.node, _loop(variable, source)))
+
+
+def list_of_each(item: Code, variable: str, source: Code) -> Code:
+    """`[item for variable in source]`."""
+    return Code(ast.ListComp(item.node, _loop(variable, source)))
+
+
+def dict_of_each(key: Code, value: Code, variable: str, source: Code) -> Code:
+    """`{key: value for variable in source}`."""
+    return Code(ast.DictComp(key.node, value.node, _loop(variable, source)))
+
+
+def _loop(variable: str, source: Code) -> list[ast.comprehension]:
+    return [ast.comprehension(name(variable).node, source.node, [], 0)]
+
+
+def formatted(parts: Sequence[str | Code]) -> Code:
+    """A text that holds expressions: an f-string, or a plain literal where there are none."""
+    if all(isinstance(part, str) for part in parts):
+        return literal("".join(map(str, parts)))
+    values = [
+        ast.Constant(part) if isinstance(part, str) else ast.FormattedValue(part.node, -1) for part in parts if part
+    ]
+    return Code(ast.JoinedStr(list(values)))
+
+
+def is_place(code: Code) -> bool:
+    """Whether an expression costs nothing: a variable, and what stands below one, `self.h[0].weight`."""
+    node = code.node
+    while True:
+        match node:
+            case ast.Attribute(value=base):
+                node = base
+            case ast.Subscript(value=base, slice=ast.Constant(value=int())):
+                node = base
+            case _:
+                return isinstance(node, ast.Name) or (
+                    isinstance(node, ast.Constant) and isinstance(node.value, bool | None)
+                )
+
+
+def starts_with(code: Code, first: str) -> bool:
+    """Whether an expression is a variable of that name, or stands below it."""
+    node = code.node
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id == first

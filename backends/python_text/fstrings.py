@@ -1,25 +1,26 @@
-"""Texts of the emitted file that hold values of its run: f-strings."""
+"""Texts of the emitted file that hold values of its run, f-strings, put together where texts are handed over."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ogive.backends.python_text.expr import Code, formatted
 
 MARK = "\0"
 
 
-def inserted(code: object) -> str:
-    """The place of an expression in a text."""
-    return f"{MARK}{code}{MARK}"
+@dataclass(slots=True)
+class Insertions:
+    """The expressions of a text, each of which has a mark in its place until the text is whole."""
 
+    codes: list[Code] = field(default_factory=list)
 
-def quoted(text: str) -> str:
-    """The literal of a text: an f-string where it holds expressions."""
-    parts = text.split(MARK)
-    if len(parts) == 1:
-        return f'"{escaped(text)}"'
-    words = (escaped(part).replace("{", "{{").replace("}", "}}") for part in parts[::2])
-    codes = (*(f"{{{code}}}" for code in parts[1::2]), "")
-    return f'f"{"".join(word + code for word, code in zip(words, codes, strict=True))}"'
+    def mark(self, code: Code) -> str:
+        """The place of an expression in a text."""
+        self.codes.append(code)
+        return f"{MARK}{len(self.codes) - 1}{MARK}"
 
-
-def escaped(text: str) -> str:
-    """What stands between double quotes."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    def whole(self, text: str) -> Code:
+        """The literal of a text: an f-string where it holds expressions."""
+        parts = text.split(MARK)
+        return formatted([self.codes[int(part)] if at % 2 else part for at, part in enumerate(parts)])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from ogive.backends.python_text.fstrings import inserted, quoted
-
 LINE = 88
 
 TERNARY, OR, AND, NOT, COMPARE, BITOR, BITXOR, BITAND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(14)
@@ -95,22 +93,32 @@ def _structure(node: ast.expr) -> str:
             return f"{{{', '.join(pairs)}}}"
         case ast.Starred(value=value):
             return "*" + flat(value, BITOR)
-        case ast.GeneratorExp(elt=item, generators=loops):
-            return f"({flat(item)}{_loops(loops)})"
-        case ast.ListComp(elt=item, generators=loops):
-            return f"[{flat(item)}{_loops(loops)}]"
+        case ast.GeneratorExp(elt=each, generators=loops):
+            return f"({flat(each)}{_loops(loops)})"
+        case ast.ListComp(elt=each, generators=loops):
+            return f"[{flat(each)}{_loops(loops)}]"
         case ast.Lambda(args=args, body=body):
             names = ", ".join(arg.arg for arg in args.args)
             return f"lambda{' ' if names else ''}{names}: {flat(body)}"
+        case ast.DictComp(key=key, value=value, generators=loops):
+            return f"{{{flat(key)}: {flat(value)}{_loops(loops)}}}"
+        case ast.JoinedStr(values=parts):
+            return f'f"{"".join(map(_formatted, parts))}"'
+        case ast.Slice():
+            return item(node)
         case _:
-            return _formatted(node) if isinstance(node, ast.JoinedStr) else ast.unparse(node)
+            raise AssertionError(f"not an expression of emitted files: {ast.dump(node)}")
 
 
-def _formatted(node: ast.JoinedStr) -> str:
-    """An f-string, whose values are written as they are."""
-    codes = (inserted(flat(part.value)) if isinstance(part, ast.FormattedValue) else "" for part in node.values)
-    words = (str(part.value) if isinstance(part, ast.Constant) else "" for part in node.values)
-    return quoted("".join(word + code for word, code in zip(words, codes, strict=True)))
+def _formatted(part: ast.expr) -> str:
+    """A part of an f-string."""
+    if isinstance(part, ast.FormattedValue):
+        return f"{{{flat(part.value)}}}"
+    assert isinstance(part, ast.Constant), part
+    return str(part.value).translate(ESCAPED)
+
+
+ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "{": "{{", "}": "}}", "\n": "\\n"})
 
 
 def constant(value: object) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
-from ogive.backends.python_text.expr import Code, binary, call
-from ogive.backends.python_text.pretty import ATOM, flat, level, parse
+from ogive.backends.python_text.expr import Code, binary, call, literal, prefix
+from ogive.backends.python_text.pretty import parse
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 
@@ -35,14 +35,14 @@ def _placed(unknowns: Iterable[Unknown], names: Names) -> tuple[dict[Unknown, Si
 
 def _code(text: str, texts: dict[str, str]) -> Code:
     tree = _Renamed(texts).visit(parse(text))
-    return Code(flat(tree), level(tree))
+    return Code(tree)
 
 
 def size_code(value: Size | int, names: Names) -> Code:
     """A size as an int expression."""
     if isinstance(value, int) or value.is_number:
         number = value if isinstance(value, int) else value.number
-        return Code(str(number), ATOM if number >= 0 else ATOM - 2)
+        return literal(number)
     places, texts = _placed(value.unknowns, names)
     return _code(str(value.subs(places)), texts)
 
@@ -53,34 +53,24 @@ def condition_code(condition: Condition, names: Names) -> Code:
     return _code(str(condition.subs(places)), texts)
 
 
-def scalar_code(value: object, names: Names, math: Callable[[], None]) -> Code:
-    """A number as an expression; `math` is told where the module of that name is needed."""
+def scalar_code(value: object, names: Names) -> Code:
+    """A number as an expression."""
     match value:
         case Scalar(fn=fn, args=args):
-            parts = [scalar_code(arg, names, math) for arg in args]
+            parts = [scalar_code(arg, names) for arg in args]
             if fn in OPERATORS and len(parts) == 2:
                 return binary(parts[0], fn, parts[1])
             if fn in ("neg", "-"):
-                return Code(f"-{parts[0].at(ATOM - 2)}", ATOM - 2)
+                return prefix("-", parts[0])
             if fn in ("min", "max"):
                 return call(fn, *parts)
-            math()
             return call(f"math.{fn}", *parts)
-        case bool():
-            return Code(str(value))
         case float() | int():
-            return number_code(value)
+            return literal(value)
         case Size():
             return size_code(value, names)
         case _:
             raise AssertionError(f"not a number: {value}")
-
-
-def number_code(value: float) -> Code:
-    """A literal number; infinity is `float("inf")`."""
-    if value != value or value in (float("inf"), float("-inf")):
-        return Code(f'float("{value}")')
-    return Code(repr(value), ATOM if value >= 0 else ATOM - 2)
 
 
 def unknowns_of(value: object) -> frozenset[Unknown]:

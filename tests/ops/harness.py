@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ogive.backends.python_text.expr import ATOM, UNARY, Code
+from ogive.backends.python_text.expr import Code, literal, name
 from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.compiler.ir.model import Const, Node, Operand, Scalar, Value
@@ -140,21 +140,20 @@ class Single:
 
     def size(self, size: Size | int) -> Code:
         number = size.at(self.values) if isinstance(size, Size) else size
-        return Code(str(number), ATOM if number >= 0 else UNARY)
+        return literal(number)
 
     def scalar(self, value: Scalar | Size | int | float) -> Code:
         if isinstance(value, Size):
             return self.size(value)
         if isinstance(value, Scalar):
             value = number_at(value, self.values)
-        text = repr(value) if math.isfinite(value) else f'float("{value}")'
-        return Code(text, UNARY if value < 0 else ATOM)
+        return literal(value)
 
     def condition(self, condition: Condition) -> Code:
-        return Code(str(condition.at(self.values)))
+        return literal(condition.at(self.values))
 
     def literal(self, const: Const) -> Code:
-        return Code(str(const.value)) if isinstance(const.value, bool) else self.scalar(const.value)
+        return literal(const.value) if isinstance(const.value, bool) else self.scalar(const.value)
 
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         return [self.size(item) for item in sizes]
@@ -169,30 +168,24 @@ class Single:
         raise AssertionError(f"`*{pack}` at given sizes")
 
     def anchor(self) -> Code:
-        return Code(next((name for name, type in self.types.items() if type.elem in FLOATS), "anchor"))
+        return name(next((name for name, type in self.types.items() if type.elem in FLOATS), "anchor"))
 
     def once(self, code: Code, hint: str) -> Code:
         if code.text.isidentifier():
             return code
-        name = f"{hint}_{len(self.lines)}"
-        self.statement(f"{name} = {code}")
-        return Code(name)
+        variable = f"{hint}_{len(self.lines)}"
+        self.lines.append(f"{variable} = {code}")
+        return name(variable)
 
-    def statement(self, line: str) -> None:
-        self.lines.append(line)
-
-    def torch_module(self, name: str) -> None:
-        assert name == "math"
-
-    def helper(self, name: str) -> Code:
-        self.helpers[name] = HELPERS[name]
-        return Code(name)
+    def helper(self, helper: str) -> Code:
+        self.helpers[helper] = HELPERS[helper]
+        return name(helper)
 
     def derived(self) -> int:
         return self.depth
 
     def training(self) -> Code:
-        return Code("training")
+        return name("training")
 
 
 def number_at(value: Any, values: Mapping[Unknown, int]) -> float:
@@ -215,7 +208,7 @@ def source_of(
     """The lowered node as the text of a function `op`, and the context that it was written in."""
     ctx = Single(types, values, depth=depth)
     args = [
-        None if operand is None else ctx.literal(operand) if isinstance(operand, Const) else Code(operand)
+        None if operand is None else ctx.literal(operand) if isinstance(operand, Const) else name(operand)
         for operand in node.inputs
     ]
     result = LOWER[node.op](ctx, node, args)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import name
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.compiler.ops import norms
 from ogive.compiler.sizes import size
@@ -158,7 +158,7 @@ def test_kept_statistics_use_the_kernel() -> None:
     names = Names()
     types = [*map(names.type, ("b c", "c", "c")), None, None]
     node, ctx = node_of("batch_norm", types), Single({}, {})
-    args = [Code("x"), Code("self.running_mean"), Code("self.running_var"), None, None]
+    args = [*map(name, ("x", "self.running_mean", "self.running_var")), None, None]
     assert str(LOWER["batch_norm"](ctx, node, args)) == "F.batch_norm(x, self.running_mean, self.running_var)"
 
 
@@ -169,9 +169,9 @@ MOVED = "F.layer_norm(x0.movedim(1, -1), (3,), x1).movedim(-1, 1)"
     ("op", "inputs", "statics", "text"),
     [
         ("layer_norm", ("b n d", "d", "d"), {}, "F.layer_norm(x0, (5,), x1, x2)"),
-        ("layer_norm", ("*b d", "d", None), {"eps": 1e-6}, "F.layer_norm(x0, (5,), x1, eps=1e-06)"),
+        ("layer_norm", ("*b d", "d", None), {"eps": 1e-6}, "F.layer_norm(x0, (5,), x1, eps=1e-6)"),
         ("layer_norm", ("b c h", "c", None), {"axes": (1,)}, MOVED),
-        ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-06)"),
+        ("rms_norm", ("b d", "d"), {}, "F.rms_norm(x0, (5,), x1, eps=1e-6)"),
         ("group_norm", ("b c h", None, "c"), {"groups": size(3)}, "torch.group_norm(x0, 3, torch.ones_like(x2), x2)"),
     ],
 )

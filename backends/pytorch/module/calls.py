@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.expr import NONE, Code, applied, call, dict_of, literal, name, starts_with, tuple_of
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.file_state import WrittenFunction
 from ogive.backends.pytorch.module.same_forms import must_be_its_class
@@ -15,95 +14,92 @@ from ogive.backends.pytorch.weights.layers import is_layer
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.weights import weight_types
 
-NAMED = re.compile(r"([A-Za-z_]\w*)=(?!=)(.*)", re.DOTALL)  # a keyword argument
+Settings = dict[str, Code]
 
 
-def applied(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
+def call_of(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     """`self.attn(x)`, `causal_mask(scores)`."""
     callee = node.callee
     assert callee is not None, node
     if node.path and is_layer(callee):
         base = writer.path(node.path)
-        return _with_weights(writer, node, base, args)
+        return _with_weights(writer, node, base, [arg for arg in args if arg is not None], {})
     if node.path:
         must_be_its_class(writer.file, writer.unit.definition, node)
     unit = writer.file.units[callee.name]
     written = writer.file.written[unit.name]
-    base = Code(unit.name) if unit.function else writer.path(node.path)
-    return _with_weights(writer, node, base, arguments(writer, node, written, args))
+    base = name(unit.name) if unit.function else writer.path(node.path)
+    return _with_weights(writer, node, base, *arguments(writer, node, written, args))
 
 
-def arguments(writer: Writer, node: Node, written: WrittenFunction, args: Sequence[Code | None]) -> list[Code]:
-    """The inputs, then sizes that the callee cannot read from shapes, then whether the model trains."""
+def arguments(
+    writer: Writer, node: Node, written: WrittenFunction, args: Sequence[Code | None]
+) -> tuple[list[Code], Settings]:
+    """The inputs; by name those behind one that is left out, then what the callee cannot know by itself."""
     found: list[Code] = []
+    settings: Settings = {}
     skipped = False
-    for at, (name, arg) in enumerate(zip(written.params, args, strict=True)):
-        if arg is not None or at < written.required:
-            found.append(Code(f"{name}={arg}") if skipped else arg or Code("None"))
-        else:
+    for at, (param, arg) in enumerate(zip(written.params, args, strict=True)):
+        if arg is None and at >= written.required:
             skipped = True
+        elif skipped:
+            settings[param] = arg or NONE
+        else:
+            found.append(arg or NONE)
     bindings = dict(node.bindings)
-    for unknown, name in written.sizes:
-        found.append(Code(f"{name}={writer.size(bindings[unknown])}"))
+    settings |= {param: writer.size(bindings[unknown]) for unknown, param in written.sizes}
     if written.like:
-        found.append(Code(f"like={writer.anchor()}"))
+        settings["like"] = writer.anchor()
     if written.draws:
-        found.append(Code(f"generator={writer.generator(passed=bool(node.path))}"))
+        settings["generator"] = writer.generator(passed=bool(node.path)) or NONE
     if written.taps:
-        found.append(Code(f"taps={under(writer, node.path)}"))
+        settings["taps"] = under(writer, node.path)
     if written.trains:
-        found.append(Code(f"training={writer.training()}"))
-    return found
+        settings["training"] = writer.training()
+    return found, settings
 
 
-def _with_weights(writer: Writer, node: Node, base: Code, inputs: Sequence[Code | None]) -> Code:
+def _with_weights(writer: Writer, node: Node, base: Code, args: Sequence[Code], settings: Settings) -> Code:
     """The call, with some weights replaced by values."""
     if not node.supplied:
-        return call(str(base), *inputs)
-    if not base.text.startswith("self"):
+        return applied(base, args, settings.items())
+    if not starts_with(base, "self"):
         raise LoweringError("a weight is supplied to a block without weights")
-    given = [str(code) for code in inputs if code is not None]
-    named = [NAMED.fullmatch(text) for text in given]
-    args = [text for text, match in zip(given, named, strict=True) if match is None]
-    more = ", ".join(f'"{match[1]}": {match[2]}' for match in named if match is not None)
-    weights = ", ".join(_supplied(writer, node))
-    comma = "," if len(args) == 1 else ""
-    rest = f", {{{more}}}" if more else ""
-    return Code(f"torch.func.functional_call({base}, {{{weights}}}, ({', '.join(args)}{comma}){rest})")
+    more = dict_of([(literal(key), value) for key, value in settings.items()]) if settings else None
+    weights = dict_of(list(_supplied(writer, node)))
+    return call("torch.func.functional_call", base, weights, tuple_of(args), more)
 
 
-def _supplied(writer: Writer, node: Node) -> Iterator[str]:
+def _supplied(writer: Writer, node: Node) -> Iterator[tuple[Code | None, Code]]:
     """The entries of the dict of weights: `"lin.weight": w`; all of an instance as `**weights_of(self.f, "F.")`."""
     shared: dict[tuple[str, str], set[str]] = {}  # by the place below the callee and the instance: weights below it
     origin: dict[str, tuple[str, str]] = {}
-    for path, name in node.supplied:
-        found = _origin(writer, path, name)
+    for path, value_name in node.supplied:
+        found = _origin(writer, path, value_name)
         if found is not None:
             place, instance, rest = found
             origin[path] = (place, instance)
             shared.setdefault((place, instance), set()).add(rest)
     instances = {member.path: member.definition for member in writer.unit.definition.instances}
     whole = {key for key, rests in shared.items() if rests == dict(weight_types(instances[key[1]], {})).keys()}
-    for path, name in node.supplied:
+    for path, value_name in node.supplied:
         key = origin.get(path)
         if key in whole:
             if key in shared:
-                writer.helper("weights_of")
                 del shared[key]
-                prefix = f', "{key[0]}"' if key[0] else ""
-                yield f"**weights_of({writer.path(key[1])}{prefix})"
+                prefix = literal(key[0]) if key[0] else None
+                yield None, call(writer.helper("weights_of"), writer.path(key[1]), prefix)
             continue
-        value = writer.scope.operand(name, lambda _: None)
+        value = writer.scope.operand(value_name, lambda _: None) or NONE
         if "*" in path:
-            writer.helper("turns")
-            yield f'**turns("{path}", {value})'
+            yield None, call(writer.helper("turns"), literal(path), value)
         else:
-            yield f'"{path}": {value}'
+            yield literal(path), value
 
 
-def _origin(writer: Writer, path: str, name: str) -> tuple[str, str, str] | None:
+def _origin(writer: Writer, path: str, value: str) -> tuple[str, str, str] | None:
     """Where a supplied weight is that of an instance: the place that it fills, the instance, the path below both."""
-    stored = writer.stored.get(name) or writer.stored.get(str(writer.scope.operand(name, lambda _: None)))
+    stored = writer.stored.get(value) or writer.stored.get(str(writer.scope.operand(value, lambda _: None)))
     if stored is None:
         return None
     for member in writer.unit.definition.instances:

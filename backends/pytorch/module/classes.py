@@ -50,7 +50,7 @@ class Constructor:
 
     def number(self, value: object) -> Code:
         """A number that may depend on sizes."""
-        return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
+        return scalar_code(value, self.name)
 
     def expression(self, target: str, graph: Graph) -> list[str]:
         """`with torch.no_grad(): self.w.copy_(...)`."""
@@ -95,7 +95,6 @@ class Constructor:
             self.lines += self._omitted(member, access(name))
         if place.children and not place.turned and plain(name):
             self.declared.append(f"{name}: Any")
-            self.file.imports.add("typing.Any")
         self._initialized(place, access(name))
 
     def _omitted(self, instance: Instance, target: str) -> Iterator[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import UNARY, Code, binary
-from ogive.backends.python_text.fstrings import inserted, quoted
+from ogive.backends.python_text.expr import Code, binary, prefix, tuple_of
+from ogive.backends.python_text.fstrings import Insertions
 from ogive.backends.python_text.size_exprs import size_code
 from ogive.backends.python_text.size_origins import SizeOrigin, origins
 from ogive.backends.python_text.size_sources import place, solved
 from ogive.backends.python_text.wrap import statement
 from ogive.backends.pytorch.module.writer import Writer
-from ogive.backends.pytorch.ops.dims import tuple_of
 from ogive.compiler.ir.model import Value
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ir_tools.entry import ELEMENTS, axis_text, declared, unmet
@@ -88,14 +87,14 @@ class EntryChecks:
             else:
                 slope, rest = told[unknown].slope, told[unknown].rest
                 multiple = unknown.low == 1 and rest is size(0) and slope.unknowns <= set(sizes)
-                found.append(Code(f"-{self._code(slope).at(UNARY)}", UNARY) if multiple else None)
+                found.append(prefix("-", self._code(slope)) if multiple else None)
         return found
 
     def _expect(self, name: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> str:
         """`expect("x: [b, 4]", x, -1, 4)`."""
-        args = [self._declared(value), name, *_sizes(name, value, codes, late=late)]
+        args = [self._declared(value).text, name, *_sizes(name, value, codes, late=late)]
         if value.type.elem != "float":
-            kinds = tuple_of([f"torch.{kind}" for kind in ELEMENTS[value.type.elem]])
+            kinds = tuple_of([Code(f"torch.{kind}") for kind in ELEMENTS[value.type.elem]])
             args.append(f"kinds={kinds}")
         return f"expect({', '.join(args)})"
 
@@ -137,9 +136,11 @@ class EntryChecks:
         if not tests:
             return
         terms = [self._code(low), self._code(low + origin.slope)]
-        wanted = quoted(", ".join([*(x.text if x.text.isdigit() else inserted(x) for x in terms), "..."]))
-        codes = [Code(wanted) if i == at else None for i in range(len(value.type.axes))]
-        sizes = tuple_of(_sizes(name, value, codes, late=True))
+        texts = Insertions()
+        marks = [x.text if x.text.isdigit() else texts.mark(x) for x in terms]
+        wanted = texts.whole(", ".join([*marks, "..."]))
+        codes = [wanted if i == at else None for i in range(len(value.type.axes))]
+        sizes = tuple_of(list(map(Code, _sizes(name, value, codes, late=True))))
         either = " or ".join(map(str, tests))
         either = f"({either})" if given and len(tests) > 1 else either
         test = " and ".join([*(f"{each} is not None" for each in given), either])
@@ -149,18 +150,18 @@ class EntryChecks:
         else:  # what is solved with the size may divide by it
             self.writer.scope.shapes.guards[unknown] = lines
 
-    def _declared(self, value: Value) -> str:
+    def _declared(self, value: Value) -> Code:
         """The literal of a declaration: what the model knows as a number is one."""
-        known = self.writer.scope.shapes.known
+        known, texts = self.writer.scope.shapes.known, Insertions()
 
         def text(axis: Axis) -> str:
             if axis.pack is not None:
                 return str(axis)
             if axis.size.unknowns and axis.size.unknowns <= known:
-                return inserted(self._code(axis.size))
+                return texts.mark(self._code(axis.size))
             return axis_text(axis.size.subs(self.numbers))
 
-        return quoted(declared(value, [text(axis) for axis in value.type.axes]))
+        return texts.whole(declared(value, [text(axis) for axis in value.type.axes]))
 
     # conditions
 
@@ -172,11 +173,12 @@ class EntryChecks:
         if absent:  # it speaks of an input that may be left out
             test = " and ".join([*(f"{name} is not None" for name in absent), f"({test})"])
         sizes = sorted(condition.unknowns - shapes.known, key=lambda u: u.serial)
-        self.later += self._refusal(
-            test, quoted(unmet(self._stated(condition), {u.name: inserted(shapes.name(u)) for u in sizes}))
-        )
+        texts = Insertions()
+        stated = self._stated(condition, texts)
+        text = unmet(stated, {u.name: texts.mark(Code(shapes.name(u))) for u in sizes})
+        self.later += self._refusal(test, texts.whole(text).text)
 
-    def _stated(self, condition: Condition) -> str:
+    def _stated(self, condition: Condition, texts: Insertions) -> str:
         """The text of a condition, in which a side is a number where the model knows it."""
         text = str(condition.subs(self.numbers))
         if not isinstance(condition, SizeComparison):
@@ -188,7 +190,7 @@ class EntryChecks:
         known = self.writer.scope.shapes.known
         held = [bool(side.unknowns) and side.unknowns <= known for side in sides]
         codes = zip(sides, numbers, held, strict=True)
-        return f" {condition.op} ".join(inserted(self._code(side)) if is_held else n for side, n, is_held in codes)
+        return f" {condition.op} ".join(texts.mark(self._code(side)) if is_held else n for side, n, is_held in codes)
 
     def _given(self, inputs: Sequence[str], line: str) -> None:
         """A statement for where these inputs are given."""

@@ -145,7 +145,6 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list
         lines = class_lines(unit, file, written, doc, root=model is not None)
     output = output_class(unit)
     if output is not None:
-        file.imports.add("typing.NamedTuple")
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
         lines_of = [f"    {name}: {kind_of(unit, x)}" for name, x in pairs]
         sections.append("\n".join([f"class {output}(NamedTuple):", *lines_of]))
@@ -219,7 +218,7 @@ class NumberInitializers:
 
     def number(self, value: object) -> Code:
         """A number that may depend on sizes."""
-        return scalar_code(value, self.name, lambda: self.file.imports.add("math"))
+        return scalar_code(value, self.name)
 
     def expression(self, target: str, graph: Graph) -> list[str]:
         """The statements that fill a weight with the value of a graph."""

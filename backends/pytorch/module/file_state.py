@@ -43,7 +43,6 @@ class EmittedFile:
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
     written: dict[str, WrittenFunction] = field(default_factory=dict)  # by name of class or function
     makers: dict[str, dict[Unknown, str]] = field(default_factory=dict)  # by class, the constructor's parameters
-    imports: set[str] = field(default_factory=set)
     kept: list[str] = field(default_factory=list)  # classes with constraints
     stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
     helpers: dict[str, None] = field(default_factory=dict)

@@ -104,7 +104,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
     indent = 0 if function else 4
     heads = signature(f"def {name}", [*first, *after_default, *items], f" -> {returned(unit)}:", indent)
     if not function and (writer.drawn or changes(unit)):
-        writer.helper("once" if writer.file.read else "moved once")
+        writer.file.helper("once" if writer.file.read else "moved once")
         heads = ["    @once", *heads]
     heads = [*(entry(first, names, draws=writer.draws) if root and writer.taps else []), *heads]
     stored = tuple(scope.shapes.stored.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.backends.python_text.expr import Code, call, method
 from ogive.backends.python_text.module_tree import access
 from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.calls import applied
+from ogive.backends.pytorch.module.calls import call_of
 from ogive.backends.pytorch.module.regions import REGIONS
 from ogive.backends.pytorch.module.taps import tap
 from ogive.backends.pytorch.module.writer import Writer
@@ -49,7 +49,7 @@ def _call(writer: Writer, node: Node) -> None:
         scope.line(f"if {writer.tapping()} is not None:")
         scope.indent += 4
         scope.asked = True
-    writer.express(node, lambda args: applied(writer, node, args), acts=acts or seen)
+    writer.express(node, lambda args: call_of(writer, node, args), acts=acts or seen)
     if branch:
         scope.indent -= 4
         scope.asked = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.backends.python_text.expr import NONE, Code, call, conditional, formatted, is_given, method, name
 from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.wrap import signature, statement
 from ogive.backends.pytorch.module.writer import Writer
@@ -46,7 +47,7 @@ def around(taps: Taps, count: int) -> Taps:
 '''
 
 
-def tap(writer: Writer, node: Node, name: str) -> None:
+def tap(writer: Writer, node: Node, label: str) -> None:
     """`if taps is not None: taps.put("p", p)`."""
     scope = writer.scope
     scope.flush(keep=node.operands)
@@ -56,36 +57,33 @@ def tap(writer: Writer, node: Node, name: str) -> None:
     if not scope.asked:
         scope.line(f"if {writer.tapping()} is not None:")
         scope.indent += 4
-    path = node.path or name
-    there = "taps" if writer.unit.own(path) is not None else outside(writer)
-    scope.line(f"{there}.put({place(writer, path)}, {value})")
+    path = node.path or label
+    there = name("taps") if writer.unit.own(path) is not None else outside(writer)
+    scope.line(str(method(there, "put", place(writer, path), value)))
     if not scope.asked:
         scope.indent -= 4
 
 
-def place(writer: Writer, path: str) -> str:
-    """A path below the unit as a string, with the numbers of the iterations of loops that are written in place."""
+def place(writer: Writer, path: str) -> Code:
+    """A path below the unit as a text, with the numbers of the iterations of loops that are written in place."""
     own = writer.unit.own(path) or path
-    text, formatted = own, False
-    for loop, index in writer.turns.items():
-        if own.startswith(f"{writer.unit.own(loop) or loop}.*"):
-            text, formatted = text.replace("*", f"{{{index}}}", 1), True
-    return f'f"{text}"' if formatted else f'"{text}"'
+    indices = [name(i) for loop, i in writer.turns.items() if own.startswith(f"{writer.unit.own(loop) or loop}.*")]
+    first, *rest = own.split("*", len(indices))
+    return formatted([first, *(part for pair in zip(indices, rest, strict=True) for part in pair)])
 
 
-def under(writer: Writer, path: str) -> str:
+def under(writer: Writer, path: str) -> Code:
     """What a callee puts its taps under: its path, if it has one (calls of functions have none)."""
     taps = writer.tapping()
     if not path and not writer.unit.prefix:
-        return str(taps)
-    below = f"{taps}.under({place(writer, path)})" if path else outside(writer)
-    return below if writer.scope.asked else f"{below} if taps is not None else None"
+        return taps
+    below = method(taps, "under", place(writer, path)) if path else outside(writer)
+    return below if writer.scope.asked else conditional(below, is_given(taps), NONE)
 
 
-def outside(writer: Writer) -> str:
+def outside(writer: Writer) -> Code:
     """Where the taps of the definition stand, in a class of an iteration of its loops."""
-    writer.helper("around")
-    return f"around(taps, {len(writer.unit.prefix.split('.'))})"
+    return call(writer.helper("around"), name("taps"), len(writer.unit.prefix.split(".")))
 
 
 def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:

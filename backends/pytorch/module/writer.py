@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import Code, literal
 from ogive.backends.python_text.liveness import ALIAS, FunctionScope
 from ogive.backends.python_text.module_tree import Unit, access
 from ogive.backends.python_text.names import identifier
-from ogive.backends.python_text.size_exprs import condition_code, number_code, scalar_code
+from ogive.backends.python_text.size_exprs import condition_code, scalar_code
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
@@ -58,11 +58,11 @@ class Writer:
         """A number as an expression."""
         if isinstance(value, Size):
             return self.size(value)
-        return scalar_code(value, self.scope.shapes.name, lambda: self.torch_module("math"))
+        return scalar_code(value, self.scope.shapes.name)
 
     def number(self, value: object) -> Code:
         """A setting of an initializer."""
-        return number_code(value) if isinstance(value, float) else self.scalar(value)  # type: ignore[arg-type]
+        return literal(value) if isinstance(value, float) else self.scalar(value)  # type: ignore[arg-type]
 
     def condition(self, condition: Condition) -> Code:
         """A condition on sizes as a bool expression."""
@@ -73,7 +73,7 @@ class Writer:
         value = const.value
         if isinstance(value, Size) and value.is_number and not -(2**63) <= value.number < 2**63:
             value = float(value.number)
-        return number_code(value) if isinstance(value, float) else self.scalar(value)
+        return literal(value) if isinstance(value, float) else self.scalar(value)
 
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         """Arguments for view and reshape: the first size that must be computed comes out as -1."""
@@ -135,14 +135,6 @@ class Writer:
         name = self.scope.claim(hint)
         self.scope.line(f"{name} = {code}")
         return Code(name)
-
-    def statement(self, line: str) -> None:
-        """Write a statement before this one."""
-        self.scope.line(line)
-
-    def torch_module(self, name: str) -> None:
-        """Import a module of the standard library at the head of the file."""
-        self.file.imports.add(name)
 
     def helper(self, name: str) -> Code:
         """The name of a helper function, whose text goes to the head of the file."""

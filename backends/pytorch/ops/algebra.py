@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.backends.python_text.expr import ATOM, Code, binary, call, method
+from ogive.backends.python_text.expr import TRUE, Code, binary, call, literal, method, tuple_of
+from ogive.backends.python_text.expr import attribute as part_of
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import dim, tuple_of
+from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.elementwise import function, given
 from ogive.compiler.ir.model import Const, Node
 
@@ -19,10 +20,10 @@ def fourier(name: str) -> Lowering:
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         type, axes, sizes = node.outputs[0].type, node.attr("axes"), node.attr("sizes")
         places = [dim(type, axis) for axis in axes]
-        norm = None if node.attr("norm") == "backward" else Code(f'"{node.attr("norm")}"')
+        norm = None if node.attr("norm") == "backward" else literal(node.attr("norm"))
         if len(axes) == 1:
             length = None if sizes is None else ctx.size(sizes[0])
-            place = None if places == [-1] else Code(str(places[0]))
+            place = None if places == [-1] else places[0]
             return call(f"torch.fft.{name}", args[0], n=length, dim=place, norm=norm)
         lengths = None if sizes is None else tuple_of([ctx.size(item) for item in sizes])
         return call(f"torch.fft.{name}n", args[0], s=lengths, dim=tuple_of(places), norm=norm)
@@ -45,7 +46,7 @@ def attribute(name: str) -> Lowering:
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         (x,) = given(args)
-        return Code(f"{x.at(ATOM)}.{name}")
+        return part_of(x, name)
 
     return lower
 
@@ -56,20 +57,20 @@ def solve(ctx: Context, node: Node, args: Args) -> Code:
     types = [ctx.type(operand) for operand in node.inputs]
     if not node.attr("vector") or (types[0] and types[1] and types[0].sizes[:-1] == types[1].sizes):
         return call("torch.linalg.solve", a, b)
-    return method(call("torch.linalg.solve", a, method(b, "unsqueeze", Code("-1"))), "squeeze", Code("-1"))
+    return method(call("torch.linalg.solve", a, method(b, "unsqueeze", -1)), "squeeze", -1)
 
 
 def solve_triangular(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.linalg.solve_triangular(a, b, upper=False)`."""
-    unit = Code("True") if node.attr("unitriangular") else None
-    return call("torch.linalg.solve_triangular", *given(args), upper=Code(str(node.attr("upper"))), unitriangular=unit)
+    unit = TRUE if node.attr("unitriangular") else None
+    return call("torch.linalg.solve_triangular", *given(args), upper=node.attr("upper"), unitriangular=unit)
 
 
 def linear_scan(ctx: Context, node: Node, args: Args) -> Code:
     """`linear_scan(a, b, dim, h0)`, a helper."""
     a, b, start = args
     place = dim(node.outputs[0].type, node.attr("axis"))
-    return call(str(ctx.helper("linear_scan")), a, b, Code(str(place)), start)
+    return call(ctx.helper("linear_scan"), a, b, place, start)
 
 
 def stop_gradient(ctx: Context, node: Node, args: Args) -> Code:

@@ -44,12 +44,6 @@ class Context(Protocol):
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression: binds a variable before this statement, unless it is a name already."""
 
-    def statement(self, line: str) -> None:
-        """Write a statement before this one."""
-
-    def torch_module(self, name: str) -> None:
-        """Import a module of the standard library (`math`) at the head of the file."""
-
     def helper(self, name: str) -> Code:
         """The name of a function of `backends.pytorch.helpers`, whose text goes to the head of the file."""
 

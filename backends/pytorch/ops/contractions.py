@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_letters
 
-from ogive.backends.python_text.expr import ATOM, PRODUCT, Code, binary, call, method
+from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.ops.context import Context
 from ogive.backends.pytorch.ops.permute_reshape import Block, Layout, View, blocks_of, single
@@ -92,11 +92,11 @@ def _dot(ctx: Context, a: Code, left: Order, b: Code, right: Order, out: Order) 
         return None
     if len(left) == 1:
         return binary(a, "@", b)
-    return method(Code(binary(a, "*", b).text, PRODUCT), "sum", "-1")
+    return method(binary(a, "*", b), "sum", -1)
 
 
 def _transposed(code: Code) -> Code:
-    return Code(f"{code.at(ATOM)}.mT")
+    return attribute(code, "mT")
 
 
 def _unranked(blocks: Sequence[Block]) -> bool:
@@ -116,7 +116,8 @@ def _einsum(codes: Sequence[Code], orders: Sequence[Order], out: Order) -> Code:
     if dots > 1:
         raise LoweringError("`einsum` over two packs whose ranks are not known is not supported in torch")
     sides = ["".join(letters[block] for block in order) for order in orders]
-    return call("torch.einsum", f'"{",".join(sides)}->{"".join(letters[block] for block in out)}"', *codes)
+    equation = f"{','.join(sides)}->{''.join(letters[block] for block in out)}"
+    return call("torch.einsum", literal(equation), *codes)
 
 
 def _letter(block: Block, used: set[str]) -> str:

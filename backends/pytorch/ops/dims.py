@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import Code, literal, tuple_of
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.types import TensorType
 
@@ -19,12 +19,7 @@ def dim(type: TensorType, axis: int) -> int:
     return axis
 
 
-def tuple_of(items: Sequence[object]) -> Code:
-    """`(a, b)`, `(a,)`."""
-    return Code(f"({', '.join(map(str, items))}{',' if len(items) == 1 else ''})")
-
-
 def dims(type: TensorType, axes: Sequence[int]) -> Code:
     """One number, or a tuple of several."""
     found = [dim(type, axis) for axis in axes]
-    return Code(str(found[0])) if len(found) == 1 else tuple_of(found)
+    return literal(found[0]) if len(found) == 1 else tuple_of(found)

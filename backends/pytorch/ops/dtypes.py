@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import Code, attribute, name
 from ogive.backends.pytorch.ops.context import Context
 
 EXACT = {
@@ -13,4 +13,4 @@ EXACT = {
 
 def dtype(ctx: Context, elem: str) -> Code:
     """`torch.long`; the model's float type is that of a tensor at hand: `x.dtype`."""
-    return Code(EXACT.get(elem) or f"{ctx.anchor()}.dtype")
+    return name(EXACT[elem]) if elem in EXACT else attribute(ctx.anchor(), "dtype")

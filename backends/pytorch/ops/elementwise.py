@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ogive.backends.python_text.expr import UNARY, Code, binary, call, method
+from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method, name, tuple_of
+from ogive.backends.python_text.expr import prefix as signed
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.out_of_range import clamped, computed, operand_held
 from ogive.compiler.ir.model import Const, Node
@@ -35,7 +36,7 @@ def prefix(sign: str) -> Lowering:
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
         (x,) = given(args)
-        return Code(f"{sign}{x.at(UNARY)}", UNARY)
+        return signed(sign, x)
 
     return lower
 
@@ -44,7 +45,7 @@ def function(name: str, **fixed: str) -> Lowering:
     """`F.gelu(x, approximate="tanh")`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        return call(name, *given(args), **fixed)
+        return call(name, *given(args), **{key: literal(value) for key, value in fixed.items()})
 
     return lower
 
@@ -55,7 +56,7 @@ def floordiv(ctx: Context, node: Node, args: Args) -> Code:
     numbers = all(ctx.plain(x) for x in node.inputs)
     if numbers or not node.outputs[0].type.floating:
         return binary(a, "//", b)
-    return call("torch.div", *_tensors(ctx, node, a, b), rounding_mode='"floor"')
+    return call("torch.div", *_tensors(ctx, node, a, b), rounding_mode=literal("floor"))
 
 
 def mod(ctx: Context, node: Node, args: Args) -> Code:
@@ -73,14 +74,14 @@ def _tensors(ctx: Context, node: Node, a: Code, b: Code) -> tuple[Code, Code]:
     if not ctx.plain(node.inputs[0]):
         return a, b
     b = ctx.once(b, "divisor")
-    return method(b, "new_full", Code("()"), a), b
+    return method(b, "new_full", tuple_of(()), a), b
 
 
 def hardsigmoid(ctx: Context, node: Node, args: Args) -> Code:
     """`F.hardsigmoid(x)`; torch has no second derivative of it."""
     (x,) = given(args)
     if ctx.derived():
-        return binary(call("F.relu6", binary(x, "+", Code("3"))), "/", Code("6"))
+        return binary(call("F.relu6", binary(x, "+", 3)), "/", 6)
     return call("F.hardsigmoid", x)
 
 
@@ -158,10 +159,10 @@ def select(ctx: Context, node: Node, args: Args) -> Code:
         return call("torch.where", *given(arms))
     held = [number is not None and lost(float(number), "f16") is None for number in numbers]
     if not any(held):  # halves may not hold them
-        arms[1] = method(ctx.anchor(), "new_full", Code("()"), arms[1], dtype=Code("torch.double"))
-        return method(call("torch.where", *given(arms)), "to", Code(f"{ctx.anchor()}.dtype"))
+        arms[1] = method(ctx.anchor(), "new_full", tuple_of(()), arms[1], dtype=name("torch.double"))
+        return method(call("torch.where", *given(arms)), "to", attribute(ctx.anchor(), "dtype"))
     at = held.index(True) + 1
-    arms[at] = method(ctx.anchor(), "new_full", Code("()"), arms[at])
+    arms[at] = method(ctx.anchor(), "new_full", tuple_of(()), arms[at])
     return call("torch.where", *given(arms))
 
 
@@ -186,9 +187,9 @@ def cast(ctx: Context, node: Node, args: Args) -> Code:
     if source is not None and source.elem == target:
         return x
     if target == "float":
-        return method(x, "to", Code(f"{ctx.anchor()}.dtype"))
+        return method(x, "to", attribute(ctx.anchor(), "dtype"))
     if target == "complex":
-        part = x if source is not None and source.floating else method(x, "to", Code(f"{ctx.anchor()}.dtype"))
+        part = x if source is not None and source.floating else method(x, "to", attribute(ctx.anchor(), "dtype"))
         part = ctx.once(part, "re")
         return call("torch.complex", part, call("torch.zeros_like", part))
     return method(x, CASTS[target])
@@ -239,7 +240,7 @@ LOWER: dict[str, Lowering] = {
     "cast": cast,
     "relu": function("F.relu"),
     "gelu": function("F.gelu"),
-    "gelu_tanh": function("F.gelu", approximate='"tanh"'),
+    "gelu_tanh": function("F.gelu", approximate="tanh"),
     "silu": function("F.silu"),
     "sigmoid": function("torch.sigmoid"),
     "softplus": settings("F.softplus", {"beta": 1.0}),

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import ast
 
-from ogive.backends.python_text.expr import ATOM, Code, binary, call, method
+from ogive.backends.python_text.expr import (
+    ALL,
+    DOTS,
+    Argument,
+    Code,
+    attribute,
+    binary,
+    call,
+    is_place,
+    method,
+    name,
+    subscript,
+)
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
@@ -21,18 +33,18 @@ def take(ctx: Context, node: Node, args: Args) -> Code:
     x, i = operand(args), operand(args, 1)
     if axis == 0 and len(type.axes) == 2 and type.floating:
         return call("F.embedding", i, x)
-    at = str(dim(type, axis))
+    at = dim(type, axis)
     if index.rank == 1:
         return method(x, "index_select", at, i)
     if index.rank == 0:  # in brackets a scalar would be read out at once; with an axis of 1 it can be batched
-        return method(method(x, "index_select", at, method(i, "view", "1")), "squeeze", at)
+        return method(method(x, "index_select", at, method(i, "view", 1)), "squeeze", at)
     pack = pack_index(type)
     if pack is not None and pack < axis:
-        lead = ["..."]
-        tail = [":"] * (len(type.axes) - 1 - axis)
+        lead = [DOTS]
+        tail = [ALL] * (len(type.axes) - 1 - axis)
     else:
-        lead, tail = [":"] * axis, []
-    return Code(f"{x.at(ATOM)}[{', '.join([*lead, str(i), *tail])}]")
+        lead, tail = [ALL] * axis, []
+    return subscript(x, *lead, i, *tail)
 
 
 def _long(code: Code, type: TensorType) -> Code:
@@ -43,7 +55,7 @@ def _long(code: Code, type: TensorType) -> Code:
 def gather(ctx: Context, node: Node, args: Args) -> Code:
     """`x.gather(1, i)`."""
     index = _long(operand(args, 1), type_of(ctx, node.inputs[1]))
-    return method(operand(args), "gather", str(dim(type_of(ctx, node.inputs[0]), node.attr("axis"))), index)
+    return method(operand(args), "gather", dim(type_of(ctx, node.inputs[0]), node.attr("axis")), index)
 
 
 def put(ctx: Context, node: Node, args: Args) -> Code:
@@ -51,7 +63,7 @@ def put(ctx: Context, node: Node, args: Args) -> Code:
     type, axis = type_of(ctx, node.inputs[0]), node.attr("axis")
     length: Size = type_of(ctx, node.inputs[1]).axes[axis].size
     start: Size = node.attr("start")
-    at = str(dim(type, axis))
+    at = dim(type, axis)
     if len(args) < 3 or args[2] is None:
         room = type.axes[axis].size
         end = None if start + length == room else ctx.size(start + length)
@@ -61,12 +73,11 @@ def put(ctx: Context, node: Node, args: Args) -> Code:
     if start != size(0):
         place = binary(place, "+", ctx.size(start))
     if length == size(1):
-        places = method(method(place, "reshape", "1"), "long")
+        places = method(method(place, "reshape", 1), "long")
     else:
-        device = f"{operand(args).at(ATOM)}.device"
-        places = binary(
-            place, "+", call("torch.arange", ctx.size(length), device=device)
-        )  # of whole numbers in 64 bits
+        device = attribute(operand(args), "device")
+        numbers = call("torch.arange", ctx.size(length), device=device)
+        places = binary(place, "+", numbers)  # whole ones in 64 bits
     return method(operand(args), "index_copy", at, places, operand(args, 1))
 
 
@@ -76,11 +87,10 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
     Both must have one type, which autocast does not see to: constants take that of what is added, which else takes x's.
     """
     type = type_of(ctx, node.inputs[0])
-    at, x, added = str(dim(type, node.attr("axis"))), operand(args), operand(args, 2)
-    new = NEW.match(x.text)
-    if new is not None and type.floating:
+    at, x, added = dim(type, node.attr("axis")), operand(args), operand(args, 2)
+    if type.floating and like(x, added) is not None:
         added = ctx.once(added, "added")
-        x = Code(added.text + x.text[new.end("like") :])
+        x = like(x, added) or x
     elif type.floating:
         x = ctx.once(x, "x")
         added = method(added, "type_as", x)
@@ -89,12 +99,22 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
     return method(x, "scatter_add", at, _long(operand(args, 1), type_of(ctx, node.inputs[1])), added)
 
 
-NEW = re.compile(r"(?P<like>[A-Za-z_][\w.]*)\.new_(?:zeros|ones|full)\(")
+def like(x: Code, other: Code) -> Code | None:
+    """A tensor of equal numbers that was made like another, `b.new_zeros(n)`, made like `other`; else None."""
+    match x.node:
+        case ast.Call(func=ast.Attribute(value=base, attr=attr), args=args, keywords=settings):
+            if attr not in ("new_zeros", "new_ones", "new_full"):
+                inner = like(Code(base), other)
+            else:
+                inner = other if is_place(Code(base)) else None
+            return None if inner is None else Code(ast.Call(attribute(inner, attr).node, args, settings))
+        case _:
+            return None
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> Code:
     """`one_hot(i, n)`: `F.one_hot` refuses what lies beyond n."""
-    return call(ctx.helper("one_hot").text, operand(args), ctx.size(node.attr("n")))
+    return call(ctx.helper("one_hot"), operand(args), ctx.size(node.attr("n")))
 
 
 def topk(ctx: Context, node: Node, args: Args) -> Code:
@@ -102,22 +122,22 @@ def topk(ctx: Context, node: Node, args: Args) -> Code:
     return method(operand(args), "topk", ctx.size(node.attr("k")), **_unless_last(ctx, node))
 
 
-def _unless_last(ctx: Context, node: Node) -> dict[str, Code]:
+def _unless_last(ctx: Context, node: Node) -> dict[str, int]:
     """`dim=1`, left out where it is the last one, which is torch's default."""
     at = dim(type_of(ctx, node.inputs[0]), node.attr("axis"))
-    return {} if at == -1 else {"dim": Code(str(at))}
+    return {} if at == -1 else {"dim": at}
 
 
 def _order(ctx: Context, node: Node, args: Args, name: str) -> Code:
-    settings = _unless_last(ctx, node)
+    settings: dict[str, Argument] = {**_unless_last(ctx, node)}
     if node.attr("descending"):
-        settings["descending"] = Code("True")
+        settings["descending"] = True
     return method(operand(args), name, **settings)
 
 
 def sort(ctx: Context, node: Node, args: Args) -> Code:
     """`x.sort(dim=1).values`."""
-    return Code(f"{_order(ctx, node, args, 'sort')}.values")
+    return attribute(_order(ctx, node, args, "sort"), "values")
 
 
 def argsort(ctx: Context, node: Node, args: Args) -> Code:
@@ -127,14 +147,14 @@ def argsort(ctx: Context, node: Node, args: Args) -> Code:
 
 def argmax(ctx: Context, node: Node, args: Args) -> Code:
     """`x.argmax(1)`."""
-    return method(operand(args), "argmax", str(dim(type_of(ctx, node.inputs[0]), node.attr("axis"))))
+    return method(operand(args), "argmax", dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
 
 
 def cumsum(ctx: Context, node: Node, args: Args) -> Code:
     """`x.cumsum(1)`; torch would widen small integers."""
     type = type_of(ctx, node.inputs[0])
-    dtype = "torch.int32" if type.elem == "i32" else None
-    return method(operand(args), "cumsum", str(dim(type, node.attr("axis"))), dtype=dtype)
+    dtype = name("torch.int32") if type.elem == "i32" else None
+    return method(operand(args), "cumsum", dim(type, node.attr("axis")), dtype=dtype)
 
 
 def triangle(ctx: Context, node: Node, args: Args) -> Code:

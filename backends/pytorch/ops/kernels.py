@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.python_text.expr import TERNARY, Code, binary, call, method
+from ogive.backends.python_text.expr import (
+    NONE,
+    Argument,
+    Code,
+    attribute,
+    binary,
+    call,
+    conditional,
+    literal,
+    method,
+    name,
+    prefix,
+    tuple_of,
+)
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import dim, tuple_of
+from ogive.backends.pytorch.ops.dims import dim
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Size, size
@@ -20,11 +33,11 @@ def along(name: str) -> Lowering:
     """`F.softmax(x, dim=-1)`; `masked_softmax(x, -1)` where a row may hold nothing but -∞."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        at = Code(str(dim(node.outputs[0].type, node.attr("axis"))))
+        at = dim(node.outputs[0].type, node.attr("axis"))
         if node.attr("whole"):
             return call(f"F.{name}", args[0], dim=at)
         ctx.helper("empty_rows")
-        return call(ctx.helper(f"masked_{name}").text, args[0], at)
+        return call(ctx.helper(f"masked_{name}"), args[0], at)
 
     return lower
 
@@ -38,24 +51,24 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
     if causal and (mask is not None or not node.attr("aligned")):
         q = ctx.once(q, "q")
         mask, causal = _causal(ctx, node, q, mask), False
-    is_causal = Code("True") if causal else None
+    is_causal = True if causal else None
     p = node.attr("dropout")
-    dropout = None if p is None else Code(f"{ctx.scalar(p)} if {ctx.training()} else 0.0", TERNARY)
+    dropout = None if p is None else conditional(ctx.scalar(p), ctx.training(), 0.0)
     generator = None if dropout is None else ctx.seeded()
     if generator is not None:
-        for name in ("seeded_dropout", "empty_rows", "masked_softmax"):
-            ctx.helper(name)
-        settings = (mask or Code("None"), Code(str(causal)), scale or Code("None"))
-        return _applied(ctx, ctx.helper("seeded_attention").text, q, k, v, *settings, dropout, generator)
-    name = "F.scaled_dot_product_attention"
-    return _applied(ctx, name, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
+        for needed in ("seeded_dropout", "empty_rows", "masked_softmax"):
+            ctx.helper(needed)
+        settings = (mask or NONE, causal, scale or NONE)
+        return _applied(ctx, ctx.helper("seeded_attention"), q, k, v, *settings, dropout, generator)
+    function = name("F.scaled_dot_product_attention")
+    return _applied(ctx, function, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
 
 
-def _applied(ctx: Context, name: str, *args: Code | None, **settings: Code | None) -> Code:
+def _applied(ctx: Context, function: Code, *args: Argument | None, **settings: Argument | None) -> Code:
     """The call; inside of `grad` by the kernel that has a second derivative."""
     if ctx.derived():
-        return call(ctx.helper("unfused").text, name, *args, **settings)
-    return call(name, *args, **settings)
+        return call(ctx.helper("unfused"), function, *args, **settings)
+    return call(function, *args, **settings)
 
 
 def _type(ctx: Context, node: Node, operand: int) -> TensorType:
@@ -67,20 +80,22 @@ def _type(ctx: Context, node: Node, operand: int) -> TensorType:
 def _causal(ctx: Context, node: Node, q: Code, mask: Code | None) -> Code:
     """True where a query sees a key, the last query seeing all; joined with another mask."""
     queries, keys = _type(ctx, node, 0).axes[-2].size, _type(ctx, node, 1).axes[-2].size
-    ones = call("torch.ones", ctx.size(queries), ctx.size(keys), dtype=Code("torch.bool"), device=Code(f"{q}.device"))
+    ones = call(
+        "torch.ones", ctx.size(queries), ctx.size(keys), dtype=name("torch.bool"), device=attribute(q, "device")
+    )
     shift = keys - queries
     causal = method(ones, "tril", None if shift == size(0) else ctx.size(shift))
     if mask is None:
         return causal
     if _type(ctx, node, 3).elem == "bool":
         return binary(mask, "&", causal)
-    return call("torch.where", causal, mask, Code('float("-inf")'))
+    return call("torch.where", causal, mask, literal(float("-inf")))
 
 
 def setting(ctx: Context, values: Any, default: int | None = None) -> Code | None:
     """A number where all axes agree, else a tuple; None where it is torch's default."""
     if isinstance(values, str):
-        return Code(f'"{values}"')
+        return literal(values)
     sizes: tuple[Size, ...] = values
     if default is not None and all(item == size(default) for item in sizes):
         return None
@@ -104,9 +119,9 @@ def conv(ctx: Context, node: Node, args: Args) -> Code:
     pad, mode = node.attr("pad"), node.attr("pad_mode")
     if mode != "zeros" and pad != "same" and any(item != size(0) for item in pad):
         sides = [ctx.size(item) for item in reversed(pad) for _ in range(2)]
-        x, pad = call("F.pad", x, tuple_of(sides), mode=Code(f'"{mode}"')), (size(0),) * len(pad)
+        x, pad = call("F.pad", x, tuple_of(sides), mode=literal(mode)), (size(0),) * len(pad)
     elif mode != "zeros" and pad == "same":
-        x = call("F.pad", x, tuple_of(_same_sides(ctx, node)), mode=Code(f'"{mode}"'))
+        x = call("F.pad", x, tuple_of(_same_sides(ctx, node)), mode=literal(mode))
         pad = (size(0),) * len(node.attr("stride"))
     return call(
         ranked(node, _type(ctx, node, 0), "conv{n}d"),
@@ -151,10 +166,10 @@ def conv_transpose(ctx: Context, node: Node, args: Args) -> Code:
     pairs = reversed(list(zip(pad, more, strict=True)))
     sides = [ctx.size(side) for low, high in pairs for side in (size(0) - low, high - low)]
     y = call("F.pad", y, tuple_of(sides))
-    return y if b is None else binary(y, "+", method(b, "view", "-1", *["1"] * len(pad)))
+    return y if b is None else binary(y, "+", method(b, "view", -1, *[1] * len(pad)))
 
 
-def pool(name: str) -> Lowering:
+def pool(template: str) -> Lowering:
     """`F.max_pool2d(x, 3, stride=2, padding=1)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
@@ -162,16 +177,21 @@ def pool(name: str) -> Lowering:
         counted = node.attr("count_include_pad", True)
         wide = _pads_more_than_torch(node)
         if wide:
-            x = call("F.pad", x, tuple_of([ctx.size(side) for side in _sides(ctx, node)]), value=Code("-torch.inf"))
+            x = call(
+                "F.pad",
+                x,
+                tuple_of([ctx.size(side) for side in _sides(ctx, node)]),
+                value=prefix("-", name("torch.inf")),
+            )
         return call(
-            ranked(node, _type(ctx, node, 0), name),
+            ranked(node, _type(ctx, node, 0), template),
             x,
             setting(ctx, kernel),
             stride=None if stride == kernel else setting(ctx, stride),
             padding=None if wide else setting(ctx, node.attr("pad"), 0),
             dilation=setting(ctx, node.attr("dilation", (size(1),)), 1),
-            ceil_mode=Code("True") if node.attr("ceil") and not wide else None,
-            count_include_pad=None if counted else Code("False"),
+            ceil_mode=True if node.attr("ceil") and not wide else None,
+            count_include_pad=None if counted else False,
         )
 
     return lower
@@ -221,8 +241,8 @@ def interpolate(ctx: Context, node: Node, args: Args) -> Code:
         args[0],
         size=target,
         scale_factor=scale,
-        mode=None if mode == "nearest" else Code(f'"{mode}"'),
-        align_corners=Code("True") if node.attr("align_corners") else None,
+        mode=None if mode == "nearest" else literal(mode),
+        align_corners=True if node.attr("align_corners") else None,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 
-from ogive.backends.python_text.expr import ATOM, Code, call, method
+from ogive.backends.python_text.expr import Code, attribute, call, cut, literal, method, starred, subscript, tuple_of
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import dim, tuple_of
+from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.pads import pad
 from ogive.backends.pytorch.ops.permute_reshape import (
@@ -44,7 +44,7 @@ def rearrange(ctx: Context, node: Node, args: Args) -> Code:
         if [component.side for component in left] == [component.side for component in right]:
             return pieces  # the cut is all there is
         bound = ctx.once(pieces, "parts")
-        pieces = [Code(f"{bound.at(ATOM)}[{i}]") for i in range(len(left))]
+        pieces = [subscript(bound, i) for i in range(len(left))]
     by_names = {component.names: (code, component) for code, component in zip(pieces, left, strict=True)}
     ready = [moved(ctx, *_from(by_names[component.names]), component.side) for component in right]
     results = [_joined(recipe, tensor, right, ready) for tensor in range(len(recipe.outputs))]
@@ -68,7 +68,7 @@ def _cut(ctx: Context, recipe: AxisPattern, left: list[Component], args: Args) -
             pieces.append(operand(args, number))
         else:
             bound = ctx.once(_parts(ctx, operand(args, number), side), "parts")
-            pieces += [Code(f"{bound.at(ATOM)}[{i}]") for i in range(count)]
+            pieces += [subscript(bound, i) for i in range(count)]
     return pieces
 
 
@@ -76,9 +76,9 @@ def _parts(ctx: Context, code: Code, side: Side) -> Code:
     """`x.split((q, k), dim)`, `x.chunk(2, dim)`."""
     axis = next(i for i, place in enumerate(side) if place.joined)
     sizes = [product(part) for part in side[axis].parts]
-    at = str(_dim(side, axis))
+    at = _dim(side, axis)
     if len(set(sizes)) == 1:
-        return method(code, "chunk", str(len(sizes)), at)
+        return method(code, "chunk", len(sizes), at)
     return method(code, "split", tuple_of([ctx.size(size) for size in sizes]), at)
 
 
@@ -95,7 +95,7 @@ def _joined(recipe: AxisPattern, tensor: int, right: list[Component], ready: lis
         return mine[0]
     side = recipe.outputs[tensor]
     axis = next(i for i, place in enumerate(side) if place.joined)
-    return call("torch.cat", tuple_of(mine), dim=str(_dim(side, axis)))
+    return call("torch.cat", tuple_of(mine), dim=_dim(side, axis))
 
 
 def split(ctx: Context, node: Node, args: Args) -> Code:
@@ -108,13 +108,13 @@ def split(ctx: Context, node: Node, args: Args) -> Code:
     view, count = View(ctx, operand(args), have), len(node.outputs)
     if count == 1:
         whole = view.to(want).code
-        return Code(f"{whole.at(ATOM)}[0]")
+        return subscript(whole, 0)
     turns, rest = want[0], want[1:]
     if len(turns) == 1:
         cut = _cut_in_place(view, turns[0], rest, count)
         if cut is not None:
             return cut
-    return method(view.to(want).code, "unbind", "0")
+    return method(view.to(want).code, "unbind", 0)
 
 
 def _cut_in_place(view: View, turns: Block, rest: Layout, count: int) -> Code | None:
@@ -124,11 +124,11 @@ def _cut_in_place(view: View, turns: Block, rest: Layout, count: int) -> Code | 
     group = have[axis]
     without = tuple(block for block in group if block != turns)
     if without and group[0] == turns and (*have[:axis], without, *have[axis + 1 :]) == rest:
-        return method(view.code, "chunk", str(count), str(view.dim(axis)))
+        return method(view.code, "chunk", count, view.dim(axis))
     apart = (*have[:axis], *single(group), *have[axis + 1 :])
     if tuple(g for g in apart if g != (turns,)) == rest:
         opened = view.to(apart)
-        return method(opened.code, "unbind", str(opened.dim(apart.index((turns,)))))
+        return method(opened.code, "unbind", opened.dim(apart.index((turns,))))
     return None
 
 
@@ -168,35 +168,35 @@ def _kept(view: View, axis: int) -> Code:
     """What `expand` is told of an axis that stays: -1, or all the sizes of a pack."""
     pack = view.pack
     if axis != pack:
-        return Code("-1")
+        return literal(-1)
     after = len(view.layout) - 1 - axis
-    bounds = f"[{axis or ''}:{-after or ''}]" if axis or after else ""
-    return Code(f"*{view.code.at(ATOM)}.shape{bounds}")
+    shape = attribute(view.code, "shape")
+    return starred(subscript(shape, cut(axis or None, -after or None)) if axis or after else shape)
 
 
 def concat(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.cat((a, b), dim=1)`."""
     type, at = type_of(ctx, node.inputs[0]), node.attr("axis")
-    return call("torch.cat", tuple_of([operand(args, i) for i in range(len(args))]), dim=str(dim(type, at)))
+    return call("torch.cat", tuple_of([operand(args, i) for i in range(len(args))]), dim=dim(type, at))
 
 
 def stack(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.stack((a, b), dim=1)`; the axis counts among those of the result."""
     at = dim(node.outputs[0].type, node.attr("axis"))
-    settings = {} if at == 0 else {"dim": Code(str(at))}
+    settings = {} if at == 0 else {"dim": at}
     return call("torch.stack", tuple_of([operand(args, i) for i in range(len(args))]), **settings)
 
 
 def flip(ctx: Context, node: Node, args: Args) -> Code:
     """`x.flip(1)`."""
-    return method(operand(args), "flip", str(dim(type_of(ctx, node.inputs[0]), node.attr("axis"))))
+    return method(operand(args), "flip", dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
 
 
 def roll(ctx: Context, node: Node, args: Args) -> Code:
     """`x.roll(by, 1)`."""
     by: Size = node.attr("by")
     at = dim(type_of(ctx, node.inputs[0]), node.attr("axis"))
-    return method(operand(args), "roll", ctx.size(by), str(at))
+    return method(operand(args), "roll", ctx.size(by), at)
 
 
 LOWER: dict[str, Lowering] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.backends.python_text.expr import Code, call, method
+from ogive.backends.python_text.expr import NONE, Code, call, literal, method, starts_with, tuple_of
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import dims, tuple_of
+from ogive.backends.pytorch.ops.dims import dims
 from ogive.backends.pytorch.ops.out_of_range import epsilon
 from ogive.compiler.ir.model import Node
 
@@ -19,7 +19,7 @@ def _eps(ctx: Context, node: Node, x: Code | None) -> Code | None:
     return None if node.attr("eps") == 1e-5 else epsilon(ctx, node, x)
 
 
-def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
+def _over_axes(function: str, *, eps_default: float | None) -> Lowering:
     """`F.layer_norm(x, (d,), weight, bias, eps)`; other axes than the last are moved there and back.
 
     In two `grad` layer norm goes step by step: the third derivative of the kernel is wrong.
@@ -35,8 +35,8 @@ def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
         moved = x if axes == trailing else method(x, "movedim", dims(type, axes), _last(len(axes)))
         shape = tuple_of([ctx.size(type.axes[axis].size) for axis in axes])
         eps = None if node.attr("eps") == eps_default else epsilon(ctx, node, x)
-        steps = name == "F.layer_norm" and ctx.derived() > 1
-        y = call(ctx.helper("layer_norm").text if steps else name, moved, shape, *_given(affine), eps=eps)
+        steps = function == "F.layer_norm" and ctx.derived() > 1
+        y = call(ctx.helper("layer_norm") if steps else function, moved, shape, *_given(affine), eps=eps)
         return y if axes == trailing else method(y, "movedim", _last(len(axes)), dims(type, axes))
 
     return lower
@@ -44,7 +44,7 @@ def _over_axes(name: str, *, eps_default: float | None) -> Lowering:
 
 def _last(count: int) -> Code:
     """The last axes: -1, (-2, -1)."""
-    return Code("-1") if count == 1 else tuple_of(range(-count, 0))
+    return literal(-1) if count == 1 else tuple_of(range(-count, 0))
 
 
 def _given(affine: Sequence[Code | None]) -> list[Code]:
@@ -54,8 +54,8 @@ def _given(affine: Sequence[Code | None]) -> list[Code]:
     """
     if len(affine) == 2 and affine[0] is None and affine[1] is not None:
         affine = (call("torch.ones_like", affine[1]), affine[1])
-    found = [arg if arg is not None else Code("None") for arg in affine]
-    while found and found[-1].text == "None":
+    found = [arg if arg is not None else NONE for arg in affine]
+    while found and found[-1] is NONE:
         found.pop()
     return found
 
@@ -65,26 +65,26 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> Code:
     x, mean, variance, *affine = args
     if _kept(mean) and _kept(variance):
         return call("F.batch_norm", x, mean, variance, *_given(affine), eps=_eps(ctx, node, x))
-    weight, bias = (arg if arg is not None else Code("None") for arg in affine)
+    weight, bias = (arg if arg is not None else NONE for arg in affine)
     ctx.helper("wide")
-    return call(str(ctx.helper("batch_norm")), x, mean, variance, weight, bias, epsilon(ctx, node, x))
+    return call(ctx.helper("batch_norm"), x, mean, variance, weight, bias, epsilon(ctx, node, x))
 
 
 def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
     """`batch_norm_train(x, weight, bias, eps)`, a helper."""
     x, *affine = args
-    weight, bias = (arg if arg is not None else Code("None") for arg in affine)
+    weight, bias = (arg if arg is not None else NONE for arg in affine)
     name = "batch_norm_train"
     if ctx.derived() > 1:  # the third derivative of the kernel is wrong
         ctx.helper("wide")
         ctx.helper("batch_norm")
         name = "batch_norm_steps"
-    return call(str(ctx.helper(name)), x, weight, bias, epsilon(ctx, node, x))
+    return call(ctx.helper(name), x, weight, bias, epsilon(ctx, node, x))
 
 
 def _kept(statistic: Code | None) -> bool:
     """Whether it is stored: torch's batch norm sends no gradient to the statistics that it is given."""
-    return statistic is not None and statistic.text.startswith("self.")
+    return statistic is not None and starts_with(statistic, "self")
 
 
 def group_norm(ctx: Context, node: Node, args: Args) -> Code:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ogive.backends.python_text.expr import Code, call, method
-from ogive.backends.python_text.size_exprs import number_code
+from ogive.backends.python_text.expr import Code, attribute, call, literal, method
 from ogive.backends.pytorch.errors import Unheld
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.compiler.ir.model import Const, Node, Operand
@@ -55,10 +54,12 @@ def in_wider(ctx: Context, node: Node, args: Args, apply: Callable[[list[Code | 
             continue
         arg = ctx.once(arg, "x")
         like = like or arg
-        found.append(method(arg, "double") if double else call(ctx.helper("wide").text, arg))
+        found.append(method(arg, "double") if double else call(ctx.helper("wide"), arg))
     result = apply(found)
     return (
-        result if node.outputs[0].type.elem == "bool" or like is None else method(result, "to", Code(f"{like}.dtype"))
+        result
+        if node.outputs[0].type.elem == "bool" or like is None
+        else method(result, "to", attribute(like, "dtype"))
     )
 
 
@@ -77,14 +78,14 @@ def clamped(ctx: Context, node: Node, arg: Code, low: object, high: object, appl
         return apply(arg, *found)
     x = ctx.once(arg, "x")
     double = any(value is not None and lost(float(value), "f32") for value in map(number_of, (low, high)))
-    wide = method(x, "double") if double else call(ctx.helper("wide").text, x)
-    return method(apply(wide, *found), "to", Code(f"{x}.dtype"))
+    wide = method(x, "double") if double else call(ctx.helper("wide"), x)
+    return method(apply(wide, *found), "to", attribute(x, "dtype"))
 
 
 def _checked(ctx: Context, node: Node, code: Code | None, like: Code, elem: str) -> Code:
     if elem != "float":
         raise Unheld(f"`{node.op}` gives {code}, which {elem} does not hold", node.span)
-    return call(ctx.helper("held").text, code, like)
+    return call(ctx.helper("held"), code, like)
 
 
 def _bound(number: object, elem: str, side: int) -> str:
@@ -104,7 +105,7 @@ def held(ctx: Context, node: Node, number: object, code: Code | None) -> Code | 
     hides = node.attr("fill") and gone == "infinite"
     if elem != "float" and not hides:
         raise Unheld(f"`{node.op}` gives {value:g}, which is {gone} in {elem}", node.span)
-    return call(ctx.helper("filling" if hides else "held").text, number_code(float(value)), ctx.anchor())
+    return call(ctx.helper("filling" if hides else "held"), literal(float(value)), ctx.anchor())
 
 
 def operand_held(ctx: Context, node: Node, operand: Operand, code: Code | None) -> Code | None:
@@ -114,7 +115,7 @@ def operand_held(ctx: Context, node: Node, operand: Operand, code: Code | None) 
     value = number_of(operand)
     if value is None or not node.attr("fill") or lost(float(value), "f16") != "infinite":
         return held(ctx, node, operand, code)
-    return code if lost(float(value), "f32") is None else number_code(math.copysign(math.inf, value))
+    return code if lost(float(value), "f32") is None else literal(math.copysign(math.inf, value))
 
 
 def epsilon(ctx: Context, node: Node, x: Code | None) -> Code:
@@ -123,4 +124,4 @@ def epsilon(ctx: Context, node: Node, x: Code | None) -> Code:
     code = ctx.scalar(node.attr("eps"))
     if value is None or lost(float(value), "f32") is None:
         return code
-    return call(ctx.helper("held").text, code, x)
+    return call(ctx.helper("held"), code, x)

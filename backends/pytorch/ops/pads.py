@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ogive.backends.python_text.expr import SUM, UNARY, Code, binary, call, method
+from ogive.backends.python_text.expr import Argument, Code, attribute, binary, call, literal, method, tuple_of
 from ogive.backends.pytorch.ops.context import Context
-from ogive.backends.pytorch.ops.dims import dim, tuple_of
+from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.out_of_range import held
 from ogive.compiler.ir.model import Node
@@ -26,7 +26,7 @@ def pad(ctx: Context, node: Node, args: Args) -> Code:
         return _filled(ctx, node, operand(args), amounts)
     if mode != "constant" and pack is None and type.floating and back < SPATIAL.get(len(type.axes), 0):
         amounts = _amounts(ctx, node, back, SPATIAL[len(type.axes)])
-        return call("F.pad", operand(args), amounts, mode=f'"{mode}"')
+        return call("F.pad", operand(args), amounts, mode=literal(mode))
     if mode == "constant":
         return _beside(ctx, node, args, type)
     return _by_index(ctx, node, args, type)
@@ -38,23 +38,23 @@ def _filled(ctx: Context, node: Node, x: Code, amounts: Code) -> Code:
     if isinstance(value, int | float) and value == 0:
         return call("F.pad", x, amounts)
     if isinstance(value, int) and float(value) != value:
-        return call("torch.constant_pad_nd", x, amounts, Code(str(value)))
+        return call("torch.constant_pad_nd", x, amounts, value)
     return call("F.pad", x, amounts, value=held(ctx, node, value, ctx.scalar(value)))
 
 
 def _amounts(ctx: Context, node: Node, back: int, axes: int) -> Code:
     """Two numbers for each of the last axes, the last axis first."""
-    pairs = ["0"] * (2 * axes)
-    pairs[2 * back] = str(ctx.size(node.attr("before")))
-    pairs[2 * back + 1] = str(ctx.size(node.attr("after")))
+    pairs: list[Argument] = [0] * (2 * axes)
+    pairs[2 * back] = ctx.size(node.attr("before"))
+    pairs[2 * back + 1] = ctx.size(node.attr("after"))
     return tuple_of(pairs)
 
 
 def _beside(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
     """Where a pack follows the axis, which `F.pad` counts from the end: move it there and back."""
     at = dim(type, node.attr("axis"))
-    last = method(operand(args), "movedim", str(at), "-1")
-    return method(_filled(ctx, node, last, _amounts(ctx, node, 0, 1)), "movedim", "-1", str(at))
+    last = method(operand(args), "movedim", at, -1)
+    return method(_filled(ctx, node, last, _amounts(ctx, node, 0, 1)), "movedim", -1, at)
 
 
 def _by_index(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
@@ -66,12 +66,12 @@ def _by_index(ctx: Context, node: Node, args: Args, type: TensorType) -> Code:
     last = ctx.size(length - 1)
     start = ctx.size(size(0) - before)
     end = ctx.size(length + node.attr("after"))
-    numbers = call("torch.arange", start, end, device=f"{x.at(UNARY)}.device")
+    numbers = call("torch.arange", start, end, device=attribute(x, "device"))
     mode = node.attr("mode")
     if mode == "circular":
         index = binary(numbers, "%", ctx.size(length))
     elif mode == "replicate":
-        index = method(numbers, "clamp", "0", last)
+        index = method(numbers, "clamp", 0, last)
     else:
-        index = Code(f"{last.at(SUM)} - ({last.at(SUM)} - {method(numbers, 'abs')}).abs()", SUM)
-    return method(x, "index_select", str(at), index)
+        index = binary(last, "-", method(binary(last, "-", method(numbers, "abs")), "abs"))
+    return method(x, "index_select", at, index)

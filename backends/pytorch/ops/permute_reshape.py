@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ogive.backends.python_text.expr import ATOM, Code, method
+from ogive.backends.python_text.expr import ALL, DOTS, NONE, Argument, Code, literal, method, subscript, tuple_of
 from ogive.backends.pytorch.ops.context import Context
-from ogive.backends.pytorch.ops.dims import tuple_of
 from ogive.compiler.ops.recipe import Atom, AxisGroup, Part, Side, product
 from ogive.compiler.sizes import Size
 
@@ -115,7 +114,7 @@ class View:
             return self._squeeze(tuple(solid))._each_run(runs)._unsqueeze(wanted)
         return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
 
-    def _then(self, name: str, *args: Code | str, layout: Layout) -> View:
+    def _then(self, name: str, *args: Argument, layout: Layout) -> View:
         return replace(self, code=method(self.code, name, *args), layout=layout)
 
     def _shape(self, wanted: Layout) -> list[Code]:
@@ -130,7 +129,7 @@ class View:
         if True not in packed:
             return self.ctx.shape([size_of(group) for group in wanted])
         sizes = [self.ctx.size(size_of(group)) for group, pack in zip(wanted, packed, strict=True) if not pack]
-        sizes.insert(packed.index(True), Code("-1"))
+        sizes.insert(packed.index(True), literal(-1))
         return sizes
 
     def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> View:
@@ -162,14 +161,14 @@ class View:
     def _flatten(self, at: int, count: int, wanted: Layout) -> View:
         end = at + count - 1
         if end == len(self.layout) - 1:
-            args = [] if at == 0 else [Code(str(self.dim(at)))]
+            args = [] if at == 0 else [self.dim(at)]
         else:
-            args = [Code(str(self.dim(at))), Code(str(self.dim(end)))]
+            args = [self.dim(at), self.dim(end)]
         return self._then("flatten", *args, layout=wanted)
 
     def _unflatten(self, at: int, new: Layout, wanted: Layout) -> View:
         sizes = tuple_of(self.ctx.shape([size_of(group) for group in new]))
-        return self._then("unflatten", Code(str(self.dim(at))), sizes, layout=wanted)
+        return self._then("unflatten", self.dim(at), sizes, layout=wanted)
 
     def _squeeze(self, wanted: Layout) -> View:
         """Without the axes of size 1 that `wanted` lacks."""
@@ -177,7 +176,7 @@ class View:
         if not units:
             return self
         dims = [self.dim(i) for i in units]
-        arg = Code(str(dims[0])) if len(dims) == 1 else tuple_of(dims)
+        arg = dims[0] if len(dims) == 1 else tuple_of(dims)
         return self._then("squeeze", arg, layout=wanted)
 
     def _unsqueeze(self, wanted: Layout) -> View:
@@ -187,8 +186,8 @@ class View:
             return self
         grown = replace(self, layout=wanted)
         if len(units) == 1:
-            return self._then("unsqueeze", Code(str(grown.dim(units[0]))), layout=wanted)
-        return replace(grown, code=Code(f"{self.code.at(ATOM)}[{', '.join(_indices(len(wanted), units, grown.pack))}]"))
+            return self._then("unsqueeze", grown.dim(units[0]), layout=wanted)
+        return replace(grown, code=subscript(self.code, *_indices(len(wanted), units, grown.pack)))
 
     def _permute(self, wanted: Layout) -> View:
         """The axes in another order."""
@@ -198,16 +197,16 @@ class View:
         if not moved:
             return self
         if len(moved) == 2 and self.pack not in moved:
-            dims = (str(self.dim(axis, last=False)) for axis in moved)
+            dims = (self.dim(axis, last=False) for axis in moved)
             return self._then("transpose", *dims, layout=wanted)
         if self.pack is None:
-            return self._then("permute", *map(str, source), layout=wanted)
+            return self._then("permute", *source, layout=wanted)
         target = replace(self, layout=wanted)
         stays = [i for i in range(count) if source[i] != self.pack]
         pairs = [(self.dim(source[i]), target.dim(i)) for i in stays if self.dim(source[i]) != target.dim(i)]
         froms, tos = tuple_of([a for a, _ in pairs]), tuple_of([b for _, b in pairs])
         if len(pairs) == 1:
-            froms, tos = Code(str(pairs[0][0])), Code(str(pairs[0][1]))
+            return self._then("movedim", *pairs[0], layout=wanted)
         return self._then("movedim", froms, tos, layout=wanted)
 
 
@@ -296,8 +295,8 @@ def _shared_units(have: Layout, want: Layout) -> Layout:
     return tuple(found)
 
 
-def _indices(count: int, units: Sequence[int], pack: int | None) -> list[str]:
-    """The text of an index that makes axes of size 1: `:, None, :, None`."""
-    texts = ["None" if i in units else "..." if i == pack else ":" for i in range(count)]
-    last = max(i for i, text in enumerate(texts) if text == "None")
-    return texts[: last + 1] if pack is None or last < pack else texts  # behind dots, colons count
+def _indices(count: int, units: Sequence[int], pack: int | None) -> list[Code]:
+    """An index that makes axes of size 1: `:, None, :, None`."""
+    items = [NONE if i in units else DOTS if i == pack else ALL for i in range(count)]
+    last = max(units)
+    return items[: last + 1] if pack is None or last < pack else items  # behind dots, colons count

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ogive.backends.python_text.expr import Code, binary, call, method
+from ogive.backends.python_text.expr import Code, binary, call, literal, method, name, tuple_of
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import tuple_of
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, View, blocks_of, groups, size_of
 from ogive.compiler.ir.model import Node
@@ -71,14 +70,14 @@ def reduced(view: View, op: str, axes: Sequence[int], result: TensorType, settin
 def _alone(code: Code, op: str) -> Code:
     """Each element reduced by itself: torch would take an empty tuple of axes for all of them."""
     if op in ("var", "std"):
-        return binary(code, "*", Code("0"))  # NaN of what is not finite
+        return binary(code, "*", 0)  # NaN of what is not finite
     return method(code, "abs") if op == "norm" else code
 
 
 def _solid(view: View) -> View:
     """A pack that is reduced, as one axis: `x.reshape(-1, d)`."""
     pack = view.pack
-    sizes = [Code("-1") if i == pack else view.ctx.size(size_of(group)) for i, group in enumerate(view.layout)]
+    sizes = [literal(-1) if i == pack else view.ctx.size(size_of(group)) for i, group in enumerate(view.layout)]
     joined: Layout = tuple(
         tuple(tuple(replace(atom, pack=None) for atom in block) for block in group) if i == pack else group
         for i, group in enumerate(view.layout)
@@ -89,22 +88,22 @@ def _solid(view: View) -> View:
 def _apply(
     view: View, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any], *, whole: bool
 ) -> Code:
-    found = [str(view.dim(axis, last=len(axes) == 1)) for axis in axes]
-    where = None if whole else Code(found[0]) if len(found) == 1 else tuple_of(found)
+    found = [view.dim(axis, last=len(axes) == 1) for axis in axes]
+    where = None if whole else found[0] if len(found) == 1 else tuple_of(found)
     if op == "norm":
         p = settings.get("p", 2)
         power = None if p == 2 else view.ctx.scalar(p)
         return call("torch.linalg.vector_norm", view.code, power, dim=where)
     if op in ("var", "std"):
-        return method(view.code, op, where, correction="1" if settings.get("unbiased") else "0")
+        return method(view.code, op, where, correction=1 if settings.get("unbiased") else 0)
     if op == "logsumexp":
-        rows = Code(found[0]) if len(found) == 1 else tuple_of(found)
+        rows = found[0] if len(found) == 1 else tuple_of(found)
         if settings.get("whole"):
             return method(view.code, op, rows)
         view.ctx.helper("empty_rows")
-        return call(view.ctx.helper("masked_logsumexp").text, view.code, rows)
+        return call(view.ctx.helper("masked_logsumexp"), view.code, rows)
     # torch widens small integers in sums and products; the type of the source says otherwise
-    dtype = "torch.int32" if result.elem == "i32" and op in ("sum", "prod") else None
+    dtype = name("torch.int32") if result.elem == "i32" and op in ("sum", "prod") else None
     if op == "prod" and where is not None:
         code = view.code
         for at in _from_the_right(view, axes):
@@ -113,12 +112,12 @@ def _apply(
     return method(view.code, METHODS.get(op, op), where, dtype=dtype)
 
 
-def _from_the_right(view: View, axes: Sequence[int]) -> list[str]:
+def _from_the_right(view: View, axes: Sequence[int]) -> list[int]:
     """The axes one by one, so that those that go first do not move the others."""
     pack, gone, found = view.pack, 0, []
     for axis in sorted(axes, reverse=True):
         after_pack = pack is not None and axis > pack
-        found.append(str(axis - len(view.layout) + gone) if after_pack else str(view.dim(axis, last=len(axes) == 1)))
+        found.append(axis - len(view.layout) + gone if after_pack else view.dim(axis, last=len(axes) == 1))
         gone += 1
     return found
 

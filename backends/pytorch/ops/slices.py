@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.python_text.expr import ATOM, Code, binary
+from ogive.backends.python_text.expr import (
+    ALL,
+    DOTS,
+    Argument,
+    Code,
+    attribute,
+    binary,
+    call,
+    cut,
+    literal,
+    subscript,
+    tuple_of,
+)
 from ogive.backends.pytorch.ops.context import Context
 from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.compiler.ir.model import Node
@@ -21,21 +33,20 @@ def sliced(ctx: Context, node: Node, args: Args) -> Code:
     type = type_of(ctx, node.inputs[0])
     pack = pack_index(type)
     items = list(zip(node.attr("items"), type.axes, strict=True))
-    cut = _cut_back(ctx, items, pack, operand(args))
-    if cut is not None:
-        return cut
-    texts = ["..." if i == pack else _item(ctx, item, axis.size) for i, (item, axis) in enumerate(items)]
-    kept = sum(text == ":" for text in texts)
-    if kept + (pack is not None) == len(texts):
+    short = _cut_back(ctx, items, pack, operand(args))
+    if short is not None:
+        return short
+    index = [DOTS if i == pack else _item(ctx, item, axis.size) for i, (item, axis) in enumerate(items)]
+    cuts = [i for i, each in enumerate(index) if each not in (ALL, DOTS)]
+    if not cuts:
         return operand(args)
-    last = max(i for i, text in enumerate(texts) if text not in (":", "..."))
-    if pack is None or last < pack:  # behind dots, colons count
-        del texts[last + 1 :]
-    lead = next(i for i, text in enumerate(texts) if text != ":")
+    if pack is None or cuts[-1] < pack:  # behind dots, colons count
+        del index[cuts[-1] + 1 :]
+    lead = next(i for i, each in enumerate(index) if each != ALL)
     # past the third axis the dots read better than colons
-    if pack is None and lead > 2 and len(texts) == len(items):
-        texts = ["...", *texts[lead:]]
-    return Code(f"{operand(args).at(ATOM)}[{', '.join(texts)}]")
+    if pack is None and lead > 2 and len(index) == len(items):
+        index = [DOTS, *index[lead:]]
+    return subscript(operand(args), *index)
 
 
 def _cut_back(ctx: Context, items: Sequence[tuple[Any, Axis]], pack: int | None, x: Code) -> Code | None:
@@ -55,11 +66,11 @@ def _cut_back(ctx: Context, items: Sequence[tuple[Any, Axis]], pack: int | None,
     if not amounts:
         return None
     x = ctx.once(x, "x")
-    ends = [
-        "0, 0" if stop is None else f"0, {binary(ctx.size(stop), '-', Code(f'{x}.shape[{-at - 1}]'))}"
-        for at, stop in enumerate(amounts)
-    ]
-    return Code(f"F.pad({x}, ({', '.join(ends)}))")
+    shape = attribute(x, "shape")
+    ends: list[Argument] = []
+    for at, stop in enumerate(amounts):
+        ends += [0, 0 if stop is None else binary(ctx.size(stop), "-", subscript(shape, -at - 1))]
+    return call("F.pad", x, tuple_of(ends))
 
 
 def _a_rest(more: Size) -> bool:
@@ -70,21 +81,20 @@ def _a_rest(more: Size) -> bool:
     return min(found) == 0 < max(found) == max(found[PERIOD:])
 
 
-def _item(ctx: Context, item: tuple[Any, ...], length: Size) -> str:
+def _item(ctx: Context, item: tuple[Any, ...], length: Size) -> Code:
     if item[0] == "all":
-        return ":"
+        return ALL
     if item[0] == "index":
         return _bound(ctx, item[1], length)
     _, start, stop, step = item
-    low = "" if start == size(0) else _bound(ctx, start, length)
-    high = "" if stop == length else _bound(ctx, stop, length)
-    by = "" if step == size(1) else f":{ctx.size(step)}"
-    return f"{low}:{high}{by}"
+    low = None if start == size(0) else _bound(ctx, start, length)
+    high = None if stop == length else _bound(ctx, stop, length)
+    return cut(low, high, None if step == size(1) else ctx.size(step))
 
 
-def _bound(ctx: Context, bound: Size, length: Size) -> str:
+def _bound(ctx: Context, bound: Size, length: Size) -> Code:
     """The bound, counted from the end where that makes it a number."""
     back = bound - length
     if not bound.is_number and back.is_number and back.number < 0:
-        return str(back.number)
-    return str(ctx.size(bound))
+        return literal(back.number)
+    return ctx.size(bound)

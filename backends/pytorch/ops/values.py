@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.python_text.expr import Code, call, method
+from ogive.backends.python_text.expr import NONE, Code, attribute, call, list_of, literal, method, tuple_of
 from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.dims import tuple_of
 from ogive.backends.pytorch.ops.dtypes import dtype
 from ogive.backends.pytorch.ops.out_of_range import held
 from ogive.compiler.ir.model import Node, Scalar
@@ -23,7 +22,7 @@ def _sizes(ctx: Context, node: Node) -> list[Code]:
 
 
 def _device(ctx: Context) -> Code:
-    return Code(f"{ctx.anchor()}.device")
+    return attribute(ctx.anchor(), "device")
 
 
 def _dtype(ctx: Context, node: Node) -> Code:
@@ -47,7 +46,7 @@ def filled(name: str) -> Lowering:
     """`x.new_zeros(b, d)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _sizes(ctx, node) or [Code("()")]
+        sizes = _sizes(ctx, node) or [tuple_of(())]
         return _as_complex(ctx, node, method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node)))
 
     return lower
@@ -75,17 +74,17 @@ def eye(ctx: Context, node: Node, args: Args) -> Code:
     return call("torch.eye", _sizes(ctx, node)[0], dtype=_dtype(ctx, node), device=_device(ctx))
 
 
-def _nested(ctx: Context, node: Node, value: Any) -> str:
+def _nested(ctx: Context, node: Node, value: Any) -> Code:
     if isinstance(value, tuple):
-        return f"[{', '.join(_nested(ctx, node, item) for item in value)}]"
+        return list_of([_nested(ctx, node, item) for item in value])
     if isinstance(value, bool):
-        return str(value)
-    return str(held(ctx, node, value, ctx.scalar(value)))
+        return literal(value)
+    return held(ctx, node, value, ctx.scalar(value)) or NONE
 
 
 def constant(ctx: Context, node: Node, args: Args) -> Code:
     """`torch.tensor([[1, 2], [3, 4]], device=x.device)`."""
-    values = Code(_nested(ctx, node, node.attr("list")))
+    values = _nested(ctx, node, node.attr("list"))
     kind = _dtype(ctx, node) if node.outputs[0].type.elem == "float" else None
     return call("torch.tensor", values, dtype=kind, device=_device(ctx))
 
@@ -94,7 +93,7 @@ def drawn(name: str) -> Lowering:
     """`torch.randn(b, d, dtype=x.dtype, device=x.device)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _sizes(ctx, node) or [Code("()")]
+        sizes = _sizes(ctx, node) or [tuple_of(())]
         return call(name, *sizes, generator=ctx.generator(), dtype=_dtype(ctx, node), device=_device(ctx))
 
     return lower
