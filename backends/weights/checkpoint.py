@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ogive.backends.weights.header import Header, TwiceError, header, once, pickled, unreadable
 
@@ -113,6 +114,23 @@ def _in_folder(folder: Path) -> Path:
 
 def _index(path: Path) -> dict[str, str]:
     """The map from tensors to files of an index, as transformers writes it: all of them beside the index."""
+    names = _json(path).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(file, str) for file in names.values()):
+        raise unreadable(path, "is not an index of shards", LAYOUT)
+    for name, file in names.items():
+        if not _plain(file):
+            raise unreadable(path, f"puts `{name}` into `{file[:80]}`", "shards are files in the folder of their index")
+    return names
+
+
+def about_index(path: Path) -> dict[str, str]:
+    """The texts among the metadata of an index."""
+    _index(path)
+    found = _json(path).get("metadata")
+    return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise unreadable(path, f"is larger than {LARGEST >> 20} MB, which is no index", LAYOUT)
@@ -123,13 +141,9 @@ def _index(path: Path) -> dict[str, str]:
         raise unreadable(path, f"has an entry `{error}` twice", DAMAGED) from None
     except (ValueError, RecursionError):
         raise unreadable(path, "is no JSON", LAYOUT) from None
-    names = found.get("weight_map") if isinstance(found, dict) else None
-    if not isinstance(names, dict) or not names or not all(isinstance(file, str) for file in names.values()):
+    if not isinstance(found, dict):
         raise unreadable(path, "is not an index of shards", LAYOUT)
-    for name, file in names.items():
-        if not _plain(file):
-            raise unreadable(path, f"puts `{name}` into `{file[:80]}`", "shards are files in the folder of their index")
-    return names
+    return found
 
 
 LAYOUT = 'an index is {"weight_map": {"name of a tensor": "model-00001-of-00002.safetensors", ...}}'

@@ -20,23 +20,29 @@ def read(path: Path | str) -> dict[str, Tensor]:
     return dict(of_file(path))
 
 
-def dump(file: BinaryIO, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
-    """Write a file; names that share one tensor are stored once. `about` goes into its metadata."""
+def stored(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The names under which tensors are stored, and for each other name of one of them that one."""
     kept: dict[object, str] = {}
     ties: dict[str, str] = {}
     for name, tensor in tensors.items():
         first = kept.setdefault(_identity(name, tensor), name)
         if first != name:
             ties[name] = first
+    return tuple(kept.values()), ties
+
+
+def dump(file: BinaryIO, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+    """Write a file; names that share one tensor are stored once. `about` goes into its metadata."""
+    kept, ties = stored(tensors)
     # views of one storage would be refused, or stored with all of it
-    stored = {name: tensors[name].detach().cpu().resolve_conj().resolve_neg() for name in kept.values()}
+    plain = {name: tensors[name].detach().cpu().resolve_conj().resolve_neg() for name in kept}
     # the format has no complex numbers of 128 bits
-    pairs = [name for name, tensor in stored.items() if tensor.dtype == torch.complex128]
-    stored |= {name: torch.view_as_real(stored[name]) for name in pairs}
+    pairs = [name for name, tensor in plain.items() if tensor.dtype == torch.complex128]
+    plain |= {name: torch.view_as_real(plain[name]) for name in pairs}
     metadata = {"format": "pt", **(about or {})}
     metadata |= {TIES: json.dumps(ties, sort_keys=True)} if ties else {}
     metadata |= {PAIRS: json.dumps(pairs)} if pairs else {}
-    data: bytes = save({name: tensor.clone().contiguous() for name, tensor in stored.items()}, metadata=metadata)
+    data: bytes = save({name: tensor.clone().contiguous() for name, tensor in plain.items()}, metadata=metadata)
     length = int.from_bytes(data[:8], "little")
     file.write(_ordered(data[8 : 8 + length]))
     file.write(memoryview(data)[8 + length :])

@@ -40,8 +40,9 @@ from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.origin import NOWHERE, Origin, module_files
-from ogive.outputs import OutputFile, opened, paths_in
+from ogive.outputs import paths_in
 from ogive.refusals import refuse, wrong
+from ogive.saving import save, shard_size
 from ogive.summary import summary
 
 if TYPE_CHECKING:
@@ -241,27 +242,26 @@ class Model:
         """
         return unload(self, state, map)
 
-    @takes(path=path, force=flag)
+    @takes(path=path, max_shard_size=shard_size, force=flag)
     def save_weights(
         self,
         path: AnyPath,
         state: Mapping[str, Tensor] | nn.Module,
         map: AnyPath | WeightMap | None = None,
         *,
+        max_shard_size: int | str | None = None,
         force: bool = False,
-    ) -> None:
-        """Write the weights of a module as safetensors, under our names or those of a map.
+    ) -> tuple[Path, ...]:
+        """Write the weights of a module as safetensors, under our names or those of a map; what was written.
 
-        What is missing, left over, misshapen or of a wrong kind is refused, as `load_weights` does. A file that is
-        there is replaced if it holds weights of this model that were saved so, others with `force`.
+        Above `max_shard_size`, such as "5GB", there are shards and `model.safetensors.index.json`, as transformers
+        writes them; in a folder the name is `model.safetensors`. What is missing, left over, misshapen or of a wrong
+        kind is refused, as `load_weights` does. A file that is there is replaced if it holds weights of this model that
+        were saved so, others with `force`.
         """
-        tensors = unload(self, state, map)
-        with needs("torch"):
-            from ogive.backends.weights.files import dump
-
-        output = OutputFile(Path(fspath(path)), self.origin.stamp.by("save_weights"), "safetensors")
-        with opened([output], (*self.inputs, *paths_in(map)), force) as files:
-            dump(files[output.path], tensors, output.stamp.metadata)
+        limit: Any = max_shard_size  # in bytes, by `takes`
+        stamp, reads = self.origin.stamp.by("save_weights"), (*self.inputs, *paths_in(map))
+        return save(Path(fspath(path)), unload(self, state, map), stamp, reads, force=force, limit=limit)
 
     @property
     def inputs(self) -> tuple[Path, ...]:

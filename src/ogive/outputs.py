@@ -33,7 +33,7 @@ class OutputFile:
 
     path: Path
     stamp: Stamp
-    kind: Literal["text", "safetensors", "onnx"] = "text"  # pictures are texts here
+    kind: Literal["text", "safetensors", "index", "onnx"] = "text"  # pictures are texts here
     model: Path | None = None
 
 
@@ -125,7 +125,7 @@ FOREIGN = "is there, and Ogive did not write it"
 def _weights(output: OutputFile) -> str | None:
     try:
         found: Mapping[str, str] = (
-            onnx_metadata(output.model or output.path) if output.kind == "onnx" else _metadata(output.path)
+            onnx_metadata(output.model or output.path) if output.kind == "onnx" else _metadata(output)
         )
     except (OSError, ValueError, ArchError):
         return FOREIGN
@@ -134,12 +134,13 @@ def _weights(output: OutputFile) -> str | None:
     return _differs(found, output)
 
 
-def _metadata(path: Path) -> Mapping[str, str]:
-    """The metadata of a safetensors file. Raises `ArchError` where it is none."""
+def _metadata(output: OutputFile) -> Mapping[str, str]:
+    """The metadata of a safetensors file, or of an index. Raises `ArchError` where it is none."""
     # who writes such a file has the library
+    from ogive.backends.weights.checkpoint import about_index
     from ogive.backends.weights.header import header
 
-    return header(path).metadata
+    return about_index(output.path) if output.kind == "index" else header(output.path).metadata
 
 
 def _differs(found: Mapping[str, str], output: OutputFile) -> str | None:

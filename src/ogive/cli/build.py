@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, progress, setting, split_target
 from ogive.cli.target import one_model_of
-from ogive.extras import needs
 from ogive.model import Model
 from ogive.onnx_file import Asked
-from ogive.outputs import OutputFile, opened
+from ogive.outputs import OutputFile, check, write
+from ogive.saving import save
 
 
 @click.command()
@@ -30,6 +30,7 @@ from ogive.outputs import OutputFile, opened
 @click.option("--dtype", help="ONNX: the float type of the model: f16, bf16, f32, f64.")
 @click.option("--verify", is_flag=True, help="ONNX: compare with torch on random inputs.")
 @click.option("--no-checks", is_flag=True, help="OUT.py: a module that does not look at its inputs first.")
+@SHARDS
 @FORCE
 @EXTERN
 def command(
@@ -47,6 +48,7 @@ def command(
     dtype: str | None,
     verify: bool,
     no_checks: bool,
+    max_shard_size: int | None,
     force: bool,
     allow_extern: bool,
 ) -> None:
@@ -60,6 +62,7 @@ def command(
     Examples:
       ogive build gpt2.arch:GPT2 -o gpt2.py
       ogive build gpt2.arch:GPT2 -o gpt2.py --weights model.safetensors --map gpt2.map.toml
+      ogive build gpt2.arch:GPT2 -o gpt2.py --weights downloaded/ --map gpt2.map.toml --max-shard-size 2GB
       ogive build gpt2.arch:MLP -D d=768 -o mlp.py
       ogive build gpt2.arch:GPT2 -o gpt2.onnx --weights model.safetensors --map gpt2.map.toml --verify
       ogive build repvgg.arch:RepVGGA0 -o a0.onnx --weights a0.safetensors --recipe fold
@@ -70,6 +73,8 @@ def command(
         raise click.UsageError("-s, --opset, --functions, --taps, --optional, --dtype and --verify are for OUT.onnx")
     if out.suffix == ".onnx" and no_checks:
         raise click.UsageError("--no-checks is for OUT.py: an ONNX model does not check its inputs by itself")
+    if max_shard_size is not None and (out.suffix == ".onnx" or weights is None):
+        raise click.UsageError("--max-shard-size is for the weights beside OUT.py: give a checkpoint with --weights")
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     if not out.absolute().parent.is_dir():
@@ -84,20 +89,18 @@ def command(
             fixed = sizes_of([setting(text) for text in sizes])
             files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
         else:
-            files = _build(model, out, given, checks=not no_checks)
+            files = _build(model, out, given, max_shard_size, checks=not no_checks)
     click.echo("wrote " + " and ".join(map(str, files)))
 
 
-def _build(model: Model, out: Path, given: Given, *, checks: bool) -> tuple[Path, ...]:
-    stamp, beside = model.origin.stamp.by(given.command), out.with_suffix(".safetensors")
-    weights = [OutputFile(beside, stamp, "safetensors")] if given.weights is not None else []
-    with opened([OutputFile(out, stamp), *weights], (*model.inputs, *given.files), given.force) as files:
-        files[out].write(model.torch_source(checks=checks).encode())
-        if given.weights is None:
-            return (out,)
-        # safetensors and torch are an extra: a build without weights may do without them
-        with needs("torch"):
-            from ogive.backends.weights.files import dump
-
-        dump(files[beside], converted(model, given), stamp.metadata)
-    return out, beside
+def _build(model: Model, out: Path, given: Given, limit: int | None, *, checks: bool) -> tuple[Path, ...]:
+    stamp, inputs = model.origin.stamp.by(given.command), (*model.inputs, *given.files)
+    text, beside = OutputFile(out, stamp), OutputFile(out.with_suffix(".safetensors"), stamp, "safetensors")
+    if given.weights is None:
+        write({text: model.torch_source(checks=checks).encode()}, inputs, given.force)
+        return (out,)
+    check([text, *([beside] if limit is None else [])], inputs, given.force)  # before anything is computed
+    source = {text: model.torch_source(checks=checks).encode()}
+    return save(
+        beside.path, converted(model, given), stamp, inputs, force=given.force, limit=limit, beside=source
+    )  # fmt: skip

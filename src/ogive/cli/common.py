@@ -14,17 +14,30 @@ from typing import Any
 
 import click
 
+from ogive.arguments import Unwanted
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.render import render
 from ogive.refusals import ArchWarning
+from ogive.saving import shard_size
 
 EXTERN = click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 FORCE = click.option("--force", is_flag=True, help="Replace files that are there; never one that is read here.")
+SHARDS = click.option(
+    "--max-shard-size", metavar="5GB", callback=lambda context, parameter, value: _shard_size(value),
+    help="Beyond it OUT.safetensors is shards and OUT.safetensors.index.json.",
+)  # fmt: skip
 MEMORY = ("allocate memory", "out of memory", "Storage size calculation overflowed")  # what torch says of it
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
 CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
+
+
+def _shard_size(value: str | None) -> int | None:
+    try:
+        return shard_size(value)
+    except Unwanted as error:
+        raise click.BadParameter(f"expected {error}") from None
 
 
 def colored() -> bool:

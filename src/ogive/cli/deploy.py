@@ -8,12 +8,12 @@ import click
 
 from ogive.api import Program, load
 from ogive.cli.build_onnx import Given
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
-from ogive.extras import needs
 from ogive.model import DeployedModel
-from ogive.outputs import OutputFile, check, opened
+from ogive.outputs import OutputFile, check, write
+from ogive.saving import save
 
 
 @click.command()
@@ -27,13 +27,14 @@ from ogive.outputs import OutputFile, check, opened
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("--report", is_flag=True, help="List what was folded and what was not, and why.")
 @click.option("--conversion", is_flag=True, help="Print how each weight is computed.")
+@SHARDS
 @FORCE
 @EXTERN
 @click.option("-s", "sizes", multiple=True, metavar="h=224", help="Sizes of the inputs on which both are compared.")
 def command(
     target: str, out: Path | None, weights: Path | None, map_: Path | None, passes: tuple[str, ...],
     recipe: str | None, trained: str | None, statics: tuple[str, ...], report: bool, conversion: bool,
-    sizes: tuple[str, ...], force: bool, allow_extern: bool,
+    max_shard_size: int | None, sizes: tuple[str, ...], force: bool, allow_extern: bool,
 ) -> None:  # fmt: skip
     """Make of a model that trains the one that is used: folded, converted, compared and written.
 
@@ -51,12 +52,15 @@ def command(
         raise click.UsageError("--recipe names the passes: leave --pass out")
     if out is not None and out.suffix != ".py":
         raise click.UsageError(f"`{out}`: expected OUT.py")
+    if max_shard_size is not None and (out is None or weights is None):
+        raise click.UsageError("--max-shard-size is for the weights beside OUT.py: give a checkpoint with --weights")
     if map_ is not None and weights is None:
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     path, name = split_target(target)
     with progress(f"Deploying {target}"):
         model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained, allow_extern)
-        files = _made(model, out, Given(weights, map_, "deploy", force), dict(map(setting, sizes)))
+        given = Given(weights, map_, "deploy", force)
+        files = _made(model, out, given, dict(map(setting, sizes)), max_shard_size)
     if report:
         click.echo(model.report())
     if conversion:
@@ -87,16 +91,17 @@ def _recipe(program: Program, path: Path, name: str) -> Recipe:
     return program.recipes[name]
 
 
-def _made(model: DeployedModel, out: Path | None, given: Given, sizes: dict[str, int]) -> tuple[Path, ...]:
+def _made(
+    model: DeployedModel, out: Path | None, given: Given, sizes: dict[str, int], limit: int | None
+) -> tuple[Path, ...]:
     """The files that were written, once both forms agree."""
     stamp, inputs = model.origin.stamp.by(given.command), (*model.inputs, *given.files)
-    outputs = [] if out is None else [OutputFile(out, stamp)]
-    if out is not None and given.weights is not None:
-        outputs.append(OutputFile(out.with_suffix(".safetensors"), stamp, "safetensors"))
+    text = None if out is None else OutputFile(out, stamp)
+    weights = None if out is None or given.weights is None else out.with_suffix(".safetensors")
+    outputs = [text] if text is not None else []
+    if weights is not None and limit is None:
+        outputs.append(OutputFile(weights, stamp, "safetensors"))
     check(outputs, inputs, given.force)  # before anything is computed
-    with needs("torch"):
-        from ogive.backends.weights.files import dump
-
     source = model.source
     state = source.torch().state_dict() if given.weights is None else source.load_weights(given.weights, given.map)
     difference = model.verify(state, **sizes)
@@ -105,13 +110,13 @@ def _made(model: DeployedModel, out: Path | None, given: Given, sizes: dict[str,
         raise click.ClickException(
             f"{model.name}: the result differs from its source{_meant(model)}; nothing is written"
         )
-    with opened(outputs, inputs, given.force) as files:
-        for output in outputs:
-            if output.kind == "text":
-                files[output.path].write(model.torch_source().encode())
-            else:
-                dump(files[output.path], model.convert(state), stamp.metadata)
-    return tuple(output.path for output in outputs)
+    if text is None:
+        return ()
+    texts = {text: model.torch_source().encode()}
+    if weights is None:
+        write(texts, inputs, given.force)
+        return (text.path,)
+    return save(weights, model.convert(state), stamp, inputs, force=given.force, limit=limit, beside=texts)
 
 
 def _meant(model: DeployedModel) -> str:
