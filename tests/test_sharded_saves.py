@@ -39,7 +39,7 @@ NAMES = ["w-00001-of-00002.safetensors", "w-00002-of-00002.safetensors", "w.safe
 def test_there_and_back(tmp_path: Path, shapes: list[tuple[int, torch.dtype, bool]], limit: int) -> None:
     tensors: dict[str, torch.Tensor] = {}
     for i, (size, dtype, tied) in enumerate(shapes):
-        tensors[f"t{i}"] = list(tensors.values())[0] if tied and tensors else torch.arange(size).to(dtype)
+        tensors[f"t{i}"] = next(iter(tensors.values())) if tied and tensors else torch.arange(size).to(dtype)
     for path in tmp_path.iterdir():
         path.unlink()
     shards = Shards.of(tmp_path / "w.safetensors", tensors, limit)
@@ -87,8 +87,8 @@ def test_a_training_saves_shards_over_its_own(desk: Path) -> None:
     (desk / "out").mkdir()
     assert model.save_weights("out", model.torch(), max_shard_size="1GB") == (Path("out/model.safetensors"),)
     model.load_weights("out")
+    large = ogive.load("net.arch").models["Large"]
     with pytest.raises(ArchError, match="of another model: Small"):
-        large = ogive.load("net.arch").models["Large"]
         large.save_weights("w.safetensors", large.torch(), max_shard_size=100)
     for wrong in ("5", 0, -1, True, 1.5, "5GBs"):
         with pytest.raises(ArchError, match=r"E0413.*a size of files"):
