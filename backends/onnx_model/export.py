@@ -96,8 +96,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     for name in reserved:
         del builder.taken[name]
     _outputs(model.definition, builder, results, {} if walker.taps is None else walker.taps.outputs(builder))
-    if floating == "f64":
-        keep_factors(builder.body, builder, weights.stored)
+    keep_factors(builder, weights.stored)
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
         store_transposed(builder.body, weights)

@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto
 from onnx.helper import get_attribute_value
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops import op_resize
 
 Numbers = np.ndarray[Any, Any]
 
@@ -24,7 +25,34 @@ class Erf(OpRun):  # type: ignore[misc]
         return (np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype) if x.size else x,)
 
 
-MENDED: tuple[type[OpRun], ...] = (Erf,)
+class LogSoftmax(OpRun):  # type: ignore[misc]
+    """The evaluator's own is the logarithm of `Softmax`, which is 0 where the result is below -745."""
+
+    op_domain = ""
+
+    def _run(self, x: Numbers, axis: int = -1) -> tuple[Numbers]:
+        if not x.size:
+            return (x,)
+        less = x - x.max(axis=axis, keepdims=True)
+        return ((less - np.log(np.exp(less).sum(axis=axis, keepdims=True))).astype(x.dtype),)
+
+
+class Resize(op_resize.Resize):  # type: ignore[misc]
+    """The evaluator's own weighs cubics in float32, as their setting is, and fails where the other axes are empty."""
+
+    op_domain = ""
+
+    def _run(self, x: Numbers, *inputs: Numbers, cubic_coeff_a: float = -0.75, **settings: Any) -> tuple[Numbers, ...]:
+        if x.size or not settings["axes"]:
+            found: tuple[Numbers, ...] = super()._run(x, *inputs, cubic_coeff_a=float(cubic_coeff_a), **settings)
+            return found
+        sizes = list(x.shape)
+        for at, axis in enumerate(settings["axes"]):  # inputs: a region, factors, and sizes where there are no factors
+            sizes[axis] = int(inputs[2][at]) if len(inputs) > 2 else int(x.shape[axis] * inputs[1][at])
+        return (np.zeros(sizes, x.dtype),)
+
+
+MENDED: tuple[type[OpRun], ...] = (Erf, LogSoftmax, Resize)
 
 
 class Evaluator(ReferenceEvaluator):  # type: ignore[misc]

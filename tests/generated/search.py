@@ -94,7 +94,7 @@ def _stepped(subject: Subject, node: Node, operands: Sequence[Array], leaves: di
             at = int(name.split()[1])
             before = subject.inputs[at]
             assert before is not None
-            subject.inputs[at] = before - change
+            subject.inputs[at] = np.asarray(before - change)  # of scalars, numpy makes numbers
         else:
-            subject.weights[name] = subject.weights[name] - change
+            subject.weights[name] = np.asarray(subject.weights[name] - change)
     return True

@@ -12,6 +12,7 @@ from ogive.backends.onnx_model.graph.nodes import Made
 from ogive.backends.onnx_model.graph.size_sources import note_source
 from ogive.backends.onnx_model.lower.interpreter import Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
+from ogive.backends.onnx_model.passes.factors import keep_factors_of_function
 from ogive.backends.onnx_model.passes.post_passes import uses_of
 from ogive.backends.onnx_model.serialize.protos import fill_node
 from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
@@ -175,6 +176,7 @@ class Functions:
         function = self.proto.functions.add()
         _outputs(builder, function, results)
         all_inputs = [*inputs, *(n for n, _ in weights.values()), *told.values()]
+        keep_factors_of_function(builder, all_inputs, function.output)
         _fill(function, name, doc, builder, all_inputs)
         kept = tuple((path, type) for path, (_, type) in weights.items())
         return LoweredFunction(
