@@ -80,6 +80,16 @@ class _Structure:
         del gone
         return self
 
+    @property
+    def taken_at(self) -> int:
+        """Before which input those come that `taking` adds as slices, or as captures of a first region."""
+        return 0
+
+    def taking(self, sliced: int, captured: int) -> Any:
+        """What it says where its regions take so many inputs more."""
+        del sliced, captured
+        return self
+
 
 class _Loop(_Structure):
     """Inputs of a loop are first carried values, the sliced tensors and captures; those of its region are the carried
@@ -98,6 +108,10 @@ class _Loop(_Structure):
     def results(self, outputs: Sequence[T]) -> Results[T]:
         """The results of the node, or of its region, by what they are."""
         return Results(tuple(outputs[: self.carried]), tuple(outputs[self.carried :]))
+
+    @property
+    def taken_at(self) -> int:
+        return self.carried + self.sliced
 
     def carries(self, at: int) -> bool:
         """Whether the input or the result at a place is carried."""
@@ -130,6 +144,9 @@ class RepeatAttrs(_Loop):
     def without_inputs(self, gone: Collection[int]) -> RepeatAttrs:
         left = self.parts([at not in gone for at in range(self.carried + self.sliced)])
         return replace(self, carried=sum(left.carried), sliced=sum(left.sliced))
+
+    def taking(self, sliced: int, captured: int) -> RepeatAttrs:
+        return replace(self, sliced=self.sliced + sliced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +254,13 @@ class CustomGradAttrs(_Structure):
     def backward(self, inputs: Sequence[T]) -> Operands[T]:
         """Those that its second region takes, the incoming gradient left out."""
         return Operands(tuple(inputs[:1]), tuple(inputs[1 + self.captured :]))
+
+    @property
+    def taken_at(self) -> int:
+        return 1 + self.captured
+
+    def taking(self, sliced: int, captured: int) -> CustomGradAttrs:
+        return replace(self, captured=self.captured + captured)
 
 
 @dataclass(frozen=True, slots=True)

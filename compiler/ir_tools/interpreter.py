@@ -1,7 +1,8 @@
-"""A walk over the IR that gives each value a meaning: a method for each structural operation, an error without one.
+"""Walks over the IR: a method for each structural operation, an error where a walk has none.
 
-What a value means is up to the subclass: a value of another graph, an array of numbers, a condition. So is what goes
-with a graph at a place of use: the frame.
+A `Visitor` goes to the method for a node; what that gives is up to the subclass: an effect, a drawing, another node. An
+`Interpreter` goes through graphs and gives each value a meaning: a value of another graph, an array of numbers, a
+condition. What goes with a graph at a place of use is the frame.
 """
 
 from __future__ import annotations
@@ -36,53 +37,29 @@ from ogive.compiler.ir.attributes import (
 from ogive.compiler.ir.model import Graph, Node, Operand, Value
 
 F = TypeVar("F")  # what goes with a graph
+R = TypeVar("R")  # what a method gives for a node
 V = TypeVar("V")  # what a value means
 
 
 class NotHandledError(NotImplementedError):
-    """An interpreter has no method for an operation."""
+    """A walk has no method for an operation."""
 
 
-class Interpreter(ABC, Generic[F, V]):
-    """Goes through a graph in order. Each `visit_` method gives the meanings of a node's results, in their order."""
+class Visitor(ABC, Generic[F, R]):
+    """Goes to the `visit_` method of a structural operation, and to `operation` for all others."""
 
     __slots__ = ()
 
     @abstractmethod
-    def read(self, frame: F, operand: Operand) -> V:
-        """What an operand means."""
-
-    @abstractmethod
-    def bind(self, frame: F, value: Value, meaning: V) -> None:
-        """Note what a value means from here on."""
-
-    @abstractmethod
-    def operation(self, frame: F, node: Node) -> Sequence[V]:
-        """The results of an operation of `compiler.ops`."""
+    def operation(self, frame: F, node: Node) -> R:
+        """An operation of `compiler.ops`."""
 
     def unhandled(self, node: Node) -> Exception:
         """What is raised for an operation that has no method."""
         return NotHandledError(f"{type(self).__name__} does not handle `{node.op}`")
 
-    def graph(self, frame: F, graph: Graph) -> tuple[V, ...]:
-        """The outputs of a graph whose inputs are bound."""
-        for node in graph.nodes:
-            for value, meaning in zip(node.outputs, self.node(frame, node), strict=True):
-                self.bind(frame, value, meaning)
-        return tuple(self.read(frame, output) for output in graph.outputs)
-
-    def region(self, frame: F, region: Graph, args: Sequence[V]) -> tuple[V, ...]:
-        """The outputs of a graph whose inputs mean this."""
-        for value, meaning in zip(region.inputs, args, strict=True):
-            self.bind(frame, value, meaning)
-        return self.graph(frame, region)
-
-    def inputs(self, frame: F, node: Node) -> list[V]:
-        """What the inputs of a node mean."""
-        return [self.read(frame, operand) for operand in node.inputs]
-
-    def node(self, frame: F, node: Node) -> Sequence[V]:
-        """The results of a node."""
+    def node(self, frame: F, node: Node) -> R:
+        """What the method for a node gives."""
         match node.structure:
             case None:
                 return self.operation(frame, node)
@@ -118,71 +95,110 @@ class Interpreter(ABC, Generic[F, V]):
                 return self.visit_extern(frame, node, told)
             case InitialAttrs() as told:
                 return self.visit_initial(frame, node, told)
-            case AbstractCallAttrs() | FaultAttrs():
-                raise self.unhandled(node)
+            case AbstractCallAttrs() as told:
+                return self.visit_static(frame, node, told)
+            case FaultAttrs() as told:
+                return self.visit_fault(frame, node, told)
             case other:
                 assert_never(other)
 
     # what several have in common: a subclass may handle them as one
 
-    def visit_loop(self, frame: F, node: Node, told: LoopAttrs) -> Sequence[V]:
+    def visit_loop(self, frame: F, node: Node, told: LoopAttrs) -> R:
         """`repeat` and `scan`."""
         raise self.unhandled(node)
 
-    def visit_vectorized(self, frame: F, node: Node, told: VectorizedAttrs) -> Sequence[V]:
+    def visit_vectorized(self, frame: F, node: Node, told: VectorizedAttrs) -> R:
         """`over` and `each`."""
         raise self.unhandled(node)
 
-    def visit_choice(self, frame: F, node: Node, told: ChoiceAttrs) -> Sequence[V]:
+    def visit_choice(self, frame: F, node: Node, told: ChoiceAttrs) -> R:
         """`phase`, `given` and `tapped`."""
         raise self.unhandled(node)
 
     # one by one
 
-    def visit_repeat(self, frame: F, node: Node, told: RepeatAttrs) -> Sequence[V]:
+    def visit_repeat(self, frame: F, node: Node, told: RepeatAttrs) -> R:
         return self.visit_loop(frame, node, told)
 
-    def visit_scan(self, frame: F, node: Node, told: ScanAttrs) -> Sequence[V]:
+    def visit_scan(self, frame: F, node: Node, told: ScanAttrs) -> R:
         return self.visit_loop(frame, node, told)
 
-    def visit_over(self, frame: F, node: Node, told: OverAttrs) -> Sequence[V]:
+    def visit_over(self, frame: F, node: Node, told: OverAttrs) -> R:
         return self.visit_vectorized(frame, node, told)
 
-    def visit_each(self, frame: F, node: Node, told: EachAttrs) -> Sequence[V]:
+    def visit_each(self, frame: F, node: Node, told: EachAttrs) -> R:
         return self.visit_vectorized(frame, node, told)
 
-    def visit_phase(self, frame: F, node: Node, told: PhaseAttrs) -> Sequence[V]:
+    def visit_phase(self, frame: F, node: Node, told: PhaseAttrs) -> R:
         return self.visit_choice(frame, node, told)
 
-    def visit_given(self, frame: F, node: Node, told: GivenAttrs) -> Sequence[V]:
+    def visit_given(self, frame: F, node: Node, told: GivenAttrs) -> R:
         return self.visit_choice(frame, node, told)
 
-    def visit_tapped(self, frame: F, node: Node, told: TappedAttrs) -> Sequence[V]:
+    def visit_tapped(self, frame: F, node: Node, told: TappedAttrs) -> R:
         return self.visit_choice(frame, node, told)
 
-    def visit_grad(self, frame: F, node: Node, told: GradAttrs) -> Sequence[V]:
+    def visit_grad(self, frame: F, node: Node, told: GradAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_custom_grad(self, frame: F, node: Node, told: CustomGradAttrs) -> Sequence[V]:
+    def visit_custom_grad(self, frame: F, node: Node, told: CustomGradAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_call(self, frame: F, node: Node, told: CallAttrs) -> Sequence[V]:
+    def visit_call(self, frame: F, node: Node, told: CallAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_weight(self, frame: F, node: Node, told: WeightAttrs) -> Sequence[V]:
+    def visit_weight(self, frame: F, node: Node, told: WeightAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_update(self, frame: F, node: Node, told: UpdateAttrs) -> Sequence[V]:
+    def visit_update(self, frame: F, node: Node, told: UpdateAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_assume(self, frame: F, node: Node, told: AssumeAttrs) -> Sequence[V]:
+    def visit_assume(self, frame: F, node: Node, told: AssumeAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_tap(self, frame: F, node: Node, told: TapAttrs) -> Sequence[V]:
+    def visit_tap(self, frame: F, node: Node, told: TapAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_extern(self, frame: F, node: Node, told: ExternAttrs) -> Sequence[V]:
+    def visit_extern(self, frame: F, node: Node, told: ExternAttrs) -> R:
         raise self.unhandled(node)
 
-    def visit_initial(self, frame: F, node: Node, told: InitialAttrs) -> Sequence[V]:
+    def visit_initial(self, frame: F, node: Node, told: InitialAttrs) -> R:
         raise self.unhandled(node)
+
+    def visit_static(self, frame: F, node: Node, told: AbstractCallAttrs) -> R:
+        raise self.unhandled(node)
+
+    def visit_fault(self, frame: F, node: Node, told: FaultAttrs) -> R:
+        raise self.unhandled(node)
+
+
+class Interpreter(Visitor[F, Sequence[V]], Generic[F, V]):
+    """Goes through a graph in order. Each `visit_` method gives the meanings of a node's results, in their order."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def read(self, frame: F, operand: Operand) -> V:
+        """What an operand means."""
+
+    @abstractmethod
+    def bind(self, frame: F, value: Value, meaning: V) -> None:
+        """Note what a value means from here on."""
+
+    def graph(self, frame: F, graph: Graph) -> tuple[V, ...]:
+        """The outputs of a graph whose inputs are bound."""
+        for node in graph.nodes:
+            for value, meaning in zip(node.outputs, self.node(frame, node), strict=True):
+                self.bind(frame, value, meaning)
+        return tuple(self.read(frame, output) for output in graph.outputs)
+
+    def region(self, frame: F, region: Graph, args: Sequence[V]) -> tuple[V, ...]:
+        """The outputs of a graph whose inputs mean this."""
+        for value, meaning in zip(region.inputs, args, strict=True):
+            self.bind(frame, value, meaning)
+        return self.graph(frame, region)
+
+    def inputs(self, frame: F, node: Node) -> list[V]:
+        """What the inputs of a node mean."""
+        return [self.read(frame, operand) for operand in node.inputs]

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ogive.compiler.ir.attributes import GivenAttrs, PhaseAttrs, RepeatAttrs, ScanAttrs
+from ogive.compiler.ir.attributes import LoopAttrs
 from ogive.compiler.ir.model import Graph, Node
-
-CHOICES = ("phase", "given")
+from ogive.compiler.ir_tools.rewriter import Pruner
 
 
 def without_unread(graph: Graph) -> Graph:
     """The graph whose choices give what something reads."""
-    live = {x for x in graph.outputs if isinstance(x, str)}
-    nodes: list[Node] = []
-    for node in reversed(graph.nodes):
-        found = read_results(node, live) if node.op in CHOICES else node
-        regions = tuple(map(without_unread, found.regions))
-        if any(a is not b for a, b in zip(regions, found.regions, strict=True)):
-            found = replace(found, regions=regions)
-        found = read_captures(found)
-        nodes.append(found)
-        live.update(found.operands)
-    nodes.reverse()
-    same = all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
-    return graph if same else Graph(graph.inputs, tuple(nodes), graph.outputs)
+    return _Unread().pruned(graph)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread(Pruner):
+    def visit_loop(self, live: set[str], node: Node, told: LoopAttrs) -> Node:
+        return read_captures(self.with_regions(node), len(told.parts(node.inputs).own))
+
+    def opened(self, live: set[str], node: Node, own: int) -> Node:
+        return read_captures(self.with_regions(read_results(node, live)), own)
+
+    def closed(self, live: set[str], node: Node) -> Node:
+        return self.with_regions(node)
 
 
 def read_results(node: Node, live: Collection[str]) -> Node:
@@ -38,18 +37,9 @@ def read_results(node: Node, live: Collection[str]) -> Node:
     return replace(node, outputs=tuple(node.outputs[at] for at in keep), regions=regions)
 
 
-def read_captures(node: Node) -> Node:
-    """A choice or a loop without the captures that no region reads."""
-    match node.structure:
-        case RepeatAttrs() | ScanAttrs() as loop:
-            first = len(loop.parts(node.inputs).own)
-        case GivenAttrs():
-            first = 1  # what it asks for
-        case PhaseAttrs():
-            first = 0
-        case _:
-            return node
-    read: set[int] = set(range(first))
+def read_captures(node: Node, own: int) -> Node:
+    """A choice or a loop, whose first `own` inputs stay, without the captures that no region reads."""
+    read: set[int] = set(range(own))
     for region in node.regions:
         read.update(at for at, value in enumerate(region.inputs) if _reads(region, value.name))
     if len(read) == len(node.regions[0].inputs):

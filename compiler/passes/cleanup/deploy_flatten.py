@@ -32,7 +32,7 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     flat.types.update((value.name, value.type) for value in inputs)
     names: Names = {value.name: value.name for value in inputs}
     place = InlineContext("", sizes, {}, dict(names), vectorized_instances(source), own=sizes)
-    nodes, outputs = flat.graph(source.graph, names, place)
+    nodes, outputs = flat.flat(source.graph, names, place)
     graph = drop_dead(Graph(inputs, tuple(nodes), outputs))
     inits = tuple((path, init_in_sizes(init, sizes)) for path, init in model.inits)
     members = tuple(read_members(graph, tuple(all_members(source, sizes, "", inits, flat.vectorized))))
@@ -98,5 +98,5 @@ def graph_in_sizes(graph: Graph, sizes: Sizes) -> Graph:
     flat = Flattening(Fresh(set()))
     names: Names = {}
     inputs = tuple(flat.value(value, names, sizes) for value in graph.inputs)
-    nodes, outputs = flat.graph(graph, names, InlineContext("", sizes, {}, {}))
+    nodes, outputs = flat.flat(graph, names, InlineContext("", sizes, {}, {}))
     return Graph(inputs, tuple(nodes), outputs)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir.attributes import CustomGradAttrs, RepeatAttrs, Structure
+from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
+    CallAttrs,
+    CustomGradAttrs,
+    ExternAttrs,
+    GivenAttrs,
+    GradAttrs,
+    InitialAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    TappedAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Bindings, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.presence import ALWAYS, NEVER, given
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir.weights import weight_types
-from ogive.compiler.ir_tools.effects import Effect, own_effect
+from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.ir_tools.maybe import Maybe
+from ogive.compiler.ir_tools.rewriter import Rewriting
 from ogive.compiler.passes.cleanup.flat_absent import without_inputs, without_results
 from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.sizes import Size, Unknown, size
@@ -78,7 +95,7 @@ def inlined(
     """The nodes of a graph at a place of another, and its outputs: what trains stays. `types` are those of the values
     that it is handed there; those of `maybe` may be absent.
     """
-    return Flattening(fresh, set(maybe), types=dict(types), trained=True).graph(graph, dict(place.inputs), place)
+    return Flattening(fresh, set(maybe), types=dict(types), trained=True).flat(graph, dict(place.inputs), place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +112,16 @@ class _Handed:
         first = self.captured.values() if self.twice else self.slices.values()
         return (*inputs[: self.at], *first, *inputs[self.at :], *self.captured.values())
 
-    def structure(self, before: Structure | None) -> Structure | None:
-        """What the node says of its inputs with theirs among them."""
-        if isinstance(before, CustomGradAttrs):
-            return replace(before, captured=before.captured + len(self.captured))
-        return replace(before, sliced=before.sliced + len(self.slices)) if isinstance(before, RepeatAttrs) else before
+
+@dataclass(slots=True)
+class Site(Rewriting):
+    """The nodes of a graph so far, what stands for its values, and where it stands."""
+
+    place: InlineContext = InlineContext("", {}, {}, {})
 
 
 @dataclass(slots=True)
-class Flattening:
+class Flattening(Interpreter[Site, Operand]):
     """One walk: the names and the types of what it makes, and where that stood."""
 
     fresh: Fresh
@@ -114,75 +132,92 @@ class Flattening:
     trained: bool = False  # whether dropout, phases and updates stay
     origins: Origins = field(default_factory=dict)
 
-    def graph(self, graph: Graph, names: Names, place: InlineContext) -> tuple[list[Node], tuple[Operand, ...]]:
+    def flat(self, graph: Graph, names: Names, place: InlineContext) -> tuple[list[Node], tuple[Operand, ...]]:
         """The nodes of a graph, inlined here; `names` has the operands of its inputs and takes those of its values."""
-        nodes: list[Node] = []
-        for node in graph.nodes:
-            nodes += self.node(node, names, place)
-        return nodes, tuple(self.operand(output, names, place) for output in graph.outputs)
+        frame = Site((), [], names, place)
+        outputs = self.graph(frame, graph)
+        return frame.nodes, outputs
 
-    def operand(self, operand: Operand, names: Names, place: InlineContext) -> Operand:
+    def read(self, frame: Site, operand: Operand) -> Operand:
         if isinstance(operand, str):
-            return names[operand]
-        return in_sizes(operand, place.sizes) if isinstance(operand, Const) else None
+            return frame.names[operand]
+        return in_sizes(operand, frame.place.sizes) if isinstance(operand, Const) else None
 
-    def node(self, node: Node, names: Names, place: InlineContext) -> list[Node]:
-        if own_effect(node) & (Effect.WRITES | Effect.SHOWS) and not self.trained:
-            return []
+    def bind(self, frame: Site, value: Value, meaning: Operand) -> None:
+        frame.names[value.name] = meaning
+
+    def operation(self, frame: Site, node: Node) -> Sequence[Operand]:
         if node.op == "dropout" and not self.trained:
-            names[node.outputs[0].name] = self.operand(node.inputs[0], names, place)
-            return []
-        if node.op == "weight" and node.path in place.supplied:
-            names[node.outputs[0].name] = place.supplied[node.path]
-            return []
-        if node.op == "phase" and not self.trained:
-            return self.inlined(node, node.regions[1], names, place)
-        if isinstance(node.structure, RepeatAttrs) and not self.trained:
-            if self.skipped(node, node.structure, names, place):
-                return []
-        if node.op == "given":
-            return self.choice(node, names, place)
-        if (
-            node.op == "call"
-            and node.callee is not None
-            and node.path not in place.vectorized
-            and not node.callee.foreign
-        ):
-            return self.call(node, node.callee, names, place)
-        return [self.copy(node, names, place)]
+            return [self.read(frame, node.inputs[0])]
+        return self.copy(frame, node)
 
-    def inlined(self, node: Node, region: Graph, names: Names, place: InlineContext) -> list[Node]:
-        """A region with its node's inputs in the place of its own."""
-        for value, operand in zip(region.inputs, node.inputs, strict=True):
-            names[value.name] = self.operand(operand, names, place)
-        nodes, outputs = self.graph(region, names, place)
-        names.update({value.name: output for value, output in zip(node.outputs, outputs, strict=True)})
-        return nodes
+    def visit_weight(self, frame: Site, node: Node, told: WeightAttrs) -> Sequence[Operand]:
+        if node.path in frame.place.supplied:
+            return [frame.place.supplied[node.path]]
+        (name,) = self.copy(frame, node)
+        self.stored[str(name)] = frame.place.path(node.path)
+        return [name]
 
-    def skipped(self, node: Node, loop: RepeatAttrs, names: Names, place: InlineContext) -> bool:
+    def visit_update(self, frame: Site, node: Node, told: UpdateAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node) if self.trained else ()
+
+    def visit_tap(self, frame: Site, node: Node, told: TapAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node) if self.trained else ()
+
+    def visit_assume(self, frame: Site, node: Node, told: AssumeAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_extern(self, frame: Site, node: Node, told: ExternAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_initial(self, frame: Site, node: Node, told: InitialAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_phase(self, frame: Site, node: Node, told: PhaseAttrs) -> Sequence[Operand]:
+        if self.trained:
+            return self.copy(frame, node)
+        return self.region(frame, node.regions[1], self.inputs(frame, node))
+
+    def visit_given(self, frame: Site, node: Node, told: GivenAttrs) -> Sequence[Operand]:
+        """It is decided where the caller's operand is known to be there or not."""
+        asked = self.read(frame, node.inputs[0])
+        if asked in self.maybe:
+            return self.copy(frame, node, there=asked)
+        return self.region(frame, node.regions[int(asked is None)], self.inputs(frame, node))
+
+    def visit_tapped(self, frame: Site, node: Node, told: TappedAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_vectorized(self, frame: Site, node: Node, told: VectorizedAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_grad(self, frame: Site, node: Node, told: GradAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_custom_grad(self, frame: Site, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
+        """Captures of its first region come first, then those of its second."""
+        return self.copy(frame, node, both=True)
+
+    def visit_scan(self, frame: Site, node: Node, told: ScanAttrs) -> Sequence[Operand]:
+        return self.copy(frame, node)
+
+    def visit_repeat(self, frame: Site, node: Node, told: RepeatAttrs) -> Sequence[Operand]:
         """A loop of no iterations gives back what it carries; one that collects stays."""
-        if loop.count.subs(place.sizes) != size(0) or loop.results(node.outputs).yielded:
-            return False
-        given = (self.operand(operand, names, place) for operand in loop.parts(node.inputs).carried)
-        names.update({value.name: operand for value, operand in zip(node.outputs, given, strict=True)})
-        return True
+        none = told.count.subs(frame.place.sizes) == size(0) and not told.results(node.outputs).yielded
+        if none and not self.trained:
+            return [self.read(frame, operand) for operand in told.parts(node.inputs).carried]
+        return self.copy(frame, node, sliced=f"{node.path}.*.")
 
-    def choice(self, node: Node, names: Names, place: InlineContext) -> list[Node]:
-        """`given(mask)` is decided where the caller's operand is known to be there or not."""
-        asked = self.operand(node.inputs[0], names, place)
-        if asked is None:
-            return self.inlined(node, node.regions[1], names, place)
-        if asked not in self.maybe:
-            return self.inlined(node, node.regions[0], names, place)
-        return [self.copy(node, names, place)]
-
-    def call(self, node: Node, callee: Definition, names: Names, place: InlineContext) -> list[Node]:
-        inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
+    def visit_call(self, frame: Site, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        callee, place = node.callee, frame.place
+        assert callee is not None, node
+        if node.path in place.vectorized or callee.foreign:
+            return self.copy(frame, node)
+        inputs = tuple(self.inputs(frame, node))
         inner: Names = {value.name: x for value, x in zip(callee.graph.inputs, inputs, strict=True)}
         sizes: dict[Unknown, Size] = {unknown: value.subs(place.sizes) for unknown, value in node.bindings}
-        handed = {path: str(names[name]) for path, name in node.supplied}
         path = place.path(node.path) if node.path else place.prefix
-        handed = {**(below(place.supplied, node.path) if node.path else {}), **handed}  # its own user has the last word
+        handed = self.given(frame, node)
         shared = self.shared(callee, handed)
         if shared is not None:
             path, handed = shared, {}
@@ -191,14 +226,18 @@ class Flattening:
         if node.path:
             calls, own = (*calls, InlinedCall(path, callee, mine, inputs)), {}
         there = InlineContext(path, sizes, handed, dict(inner), vectorized_instances(callee), calls, own)
-        nodes, outputs = self.graph(callee.graph, inner, there)
+        outputs = self.graph(Site((), frame.nodes, inner, there), callee.graph)
         for value, output in zip(node.outputs, outputs, strict=True):
-            names[value.name] = output
             origin = self.origins.get(output) if isinstance(output, str) else None
             if origin is not None and len(calls) > len(place.calls) and origin.calls[: len(calls)] == calls:
                 above = {**origin.above, len(place.calls): value.hint}
                 self.origins[str(output)] = replace(origin, above=above)
-        return nodes
+        return outputs
+
+    def given(self, frame: Site, node: Node) -> dict[str, str]:
+        """The weights that a call is handed: by its own user, who has the last word, and from further outside."""
+        outside = below(frame.place.supplied, node.path) if node.path else {}
+        return outside | {path: str(frame.names[name]) for path, name in node.supplied}
 
     def shared(self, callee: Definition, handed: Mapping[str, str]) -> str | None:
         """The path of the instance whose weights a call is handed, all of them."""
@@ -208,35 +247,36 @@ class Flattening:
             return None
         return base[:-1]
 
-    def copy(self, node: Node, names: Names, place: InlineContext) -> Node:
+    def copy(
+        self, frame: Site, node: Node, *, there: Operand = None, sliced: str = "", both: bool = False
+    ) -> Sequence[Operand]:
+        """The node here. In its first region `there` is not absent; weights below `sliced` are those of an iteration;
+        with `both`, its regions read captures of their own.
+        """
+        place, names, results = frame.place, frame.names, [value.name for value in node.outputs]
         if node.regions:
-            absent = [at for at, x in enumerate(node.inputs) if self.operand(x, names, place) is None]
+            absent = [at for at, x in enumerate(node.inputs) if self.read(frame, x) is None]
             node, nothing = without_inputs(node, absent) if absent else (node, ())
             names.update(dict.fromkeys(nothing))
         path = place.path(node.path) if node.path else ""
         if node.callee is not None and path:
             self.vectorized.add(path)
-        inputs = tuple(self.operand(operand, names, place) for operand in node.inputs)
-        supplied = [(where, str(names[name])) for where, name in node.supplied]
-        if node.callee is not None and node.path:
-            supplied = list({**below(place.supplied, node.path), **dict(supplied)}.items())
-        handed = self.handed(node, place)
-        asked = inputs[0] if node.op == "given" else None
-        known = (asked, None)  # in its first region, what a choice asks for is there
-        pairs = zip(node.regions, known, strict=False)
-        regions = tuple(self.region(region, inputs, names, place, handed, there) for region, there in pairs)
-        results = node.outputs
+        inputs = tuple(self.inputs(frame, node))
+        supplied = self.given(frame, node) if node.callee is not None else {}
+        handed = self.handed(node, place, sliced, both)
+        pairs = zip(node.regions, (there, None), strict=False)
+        regions = tuple(self.held(frame, region, inputs, handed, asked) for region, asked in pairs)
+        before = node.outputs
         node, gone = without_results(replace(node, regions=regions))
-        names.update({results[at].name: None for at in gone})
+        names.update({before[at].name: None for at in gone})
         settled = node.map_settings(lambda value: in_sizes(value, place.sizes))
         outputs = tuple(self.value(value, names, place.sizes) for value in node.outputs)
-        if node.op == "weight":
-            self.stored[outputs[0].name] = path
+        told = settled.structure
         made = replace(
             settled,
             inputs=handed.among(inputs),
-            supplied=tuple(supplied),
-            structure=handed.structure(settled.structure),
+            supplied=tuple(supplied.items()),
+            structure=None if told is None else told.taking(len(handed.slices), len(handed.captured)),
             path=path,
             bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=outputs,
@@ -245,44 +285,34 @@ class Flattening:
             node.map_settings(lambda value: in_sizes(value, place.own)),
             inputs=tuple(in_sizes(x, place.own) if isinstance(x, Const) else x for x in node.inputs),
         )
-        for before, value in zip(node.outputs, outputs, strict=True):
-            self.origins[value.name] = InlineOrigin(place.calls, type_in_sizes(before.type, place.own), own, made)
-        self.maybe.update(self.may_be_absent(made))
-        return made
+        for old, value in zip(node.outputs, outputs, strict=True):
+            self.origins[value.name] = InlineOrigin(place.calls, type_in_sizes(old.type, place.own), own, made)
+        self.maybe.update(self.may_be_absent(made) if not both else ())
+        frame.nodes.append(made)
+        return [names[name] for name in results]
 
     def may_be_absent(self, node: Node) -> Iterator[str]:
         """The results of a node that may be absent when the model runs."""
-        if node.op == "call" and node.callee is not None:
+        if node.callee is not None:
             pairs = zip(node.callee.graph.inputs, node.inputs, strict=True)
             asked = {given(v.name): NEVER if x is None else ALWAYS for v, x in pairs if x not in self.maybe}
             found = (when.put(asked) != ALWAYS for when in Maybe().definition(node.callee))
             yield from (value.name for value, open in zip(node.outputs, found, strict=True) if open)
-        elif node.op != "custom_grad":
-            for at, value in enumerate(node.outputs):
-                outputs = [region.outputs[at] for region in node.regions]
-                if any(x is None or x in self.maybe for x in outputs):
-                    yield value.name
+        for at, value in enumerate(node.outputs):
+            outputs = [region.outputs[at] for region in node.regions]
+            if any(x is None or x in self.maybe for x in outputs):
+                yield value.name
 
-    def handed(self, node: Node, place: InlineContext) -> _Handed:
+    def handed(self, node: Node, place: InlineContext, sliced: str, both: bool) -> _Handed:
         """The supplied weights that the regions of a node read, and how they come in."""
-        turned = f"{node.path}.*." if node.op == "repeat" else None
         found = {where: name for where, name in place.supplied.items() if any(reads(r, where) for r in node.regions)}
-        slices = {where: name for where, name in found.items() if turned and where.startswith(turned)}
+        slices = {where: name for where, name in found.items() if sliced and where.startswith(sliced)}
         captured = {where: name for where, name in found.items() if where not in slices}
-        if isinstance(node.structure, CustomGradAttrs):  # first the captures of its first region, then of its second
-            return _Handed(1 + node.structure.captured, {}, captured, twice=True)
-        return _Handed(0 if node.loop is None else len(node.loop.parts(node.inputs).own), slices, captured)
+        return _Handed(0 if node.structure is None else node.structure.taken_at, slices, captured, both)
 
-    def region(
-        self,
-        region: Graph,
-        outside: tuple[Operand, ...],
-        names: Names,
-        place: InlineContext,
-        handed: _Handed,
-        there: Operand = None,
-    ) -> Graph:
-        """A region; `there` is an operand that is not absent in it."""
+    def held(self, frame: Site, region: Graph, outside: tuple[Operand, ...], handed: _Handed, there: Operand) -> Graph:
+        """A region of a node that stays; `there` is an operand that is not absent in it."""
+        names, place = frame.names, frame.place
         inputs = tuple(self.value(value, names, place.sizes) for value in region.inputs)
         for before, value in zip(region.inputs, inputs, strict=True):
             self.origins[value.name] = InlineOrigin(place.calls, type_in_sizes(before.type, place.own))
@@ -300,7 +330,7 @@ class Flattening:
             supplied[where] = value.name
             if name in self.stored and where in handed.captured:
                 self.stored[value.name] = self.stored[name]
-        nodes, outputs = self.graph(region, names, replace(place, supplied=supplied))
+        nodes, outputs = self.flat(region, names, replace(place, supplied=supplied))
         inputs = (*inputs[: handed.at], *slices, *inputs[handed.at :], *captured)
         return drop_dead(Graph(inputs, tuple(nodes), outputs))
 

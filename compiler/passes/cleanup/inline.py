@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from ogive.compiler.ir.attributes import CallAttrs, WeightAttrs
 from ogive.compiler.ir.model import Bindings, Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, copied, with_operands
 from ogive.compiler.ir.weights import weight_types
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined
 
 SMALL = 6  # operations; larger functions stay functions
@@ -17,55 +19,48 @@ SMALL = 6  # operations; larger functions stay functions
 
 def inline(definition: Definition) -> Definition:
     """f(x) = the body of f with x in the place of its input, for small f and for f that is handed its weights."""
-    graph = _Inliner(definition, Fresh.of(definition.graph)).graph(definition.graph)
+    graph = _Inliner(definition, Fresh.of(definition.graph)).rewritten(definition.graph)
     return definition if graph is definition.graph else replace(definition, graph=graph)
 
 
+@dataclass(slots=True)
+class _Inlining(Rewriting):
+    stored: dict[str, str] = field(default_factory=dict)  # the weights that the graph reads: values and their paths
+
+
 @dataclass(frozen=True, slots=True)
-class _Inliner:
+class _Inliner(LocalRewriter[_Inlining]):
+    """Puts the bodies of what a graph calls in the place of the calls, regions included."""
+
     definition: Definition
     fresh: Fresh
 
-    def graph(self, graph: Graph) -> Graph:
-        """The graph with the bodies of what it calls, regions included."""
-        nodes: list[Node] = []
-        renamed: dict[str, Operand] = {}
-        stored: dict[str, str] = {}  # the weights that the graph reads: values and their paths
-        changed = False
-        for node in graph.nodes:
-            regions = tuple(self.graph(region) for region in node.regions)
-            if any(a is not b for a, b in zip(regions, node.regions, strict=True)):
-                node, changed = replace(node, regions=regions), True
-            node = with_operands(node, renamed)
-            if node.op == "weight":
-                stored[node.outputs[0].name] = node.path
-            body, outputs = self.call(node, stored)
-            nodes += body
-            changed = changed or body != [node]
-            renamed.update({v.name: x for v, x in zip(node.outputs, outputs, strict=True) if v.name != x})
-        if not changed:
-            return graph
-        return Graph(graph.inputs, tuple(nodes), tuple(_at(x, renamed) for x in graph.outputs))
+    def start(self, graph: Graph) -> _Inlining:
+        return _Inlining(graph.inputs)
 
-    def call(self, node: Node, stored: Mapping[str, str]) -> tuple[list[Node], list[Operand]]:
-        """What a node becomes, and its results."""
-        same = shared_instance(self.definition, node, stored)
+    def visit_weight(self, frame: _Inlining, node: Node, told: WeightAttrs) -> Sequence[Operand]:
+        frame.stored[node.outputs[0].name] = node.path
+        return self.keep(frame, node)
+
+    def visit_call(self, frame: _Inlining, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        node = with_operands(node, frame.names)
+        same = shared_instance(self.definition, node, frame.stored)
         if same is not None:
             node = replace(node, path=same, supplied=())
-        if node.callee is not None and _alone(node, node.callee):
-            return _whole(node, node.callee, self.fresh, maybe(self.definition).open)
-        if node.callee is None or not _wanted(node, node.callee):
-            return [node], [value.name for value in node.outputs]
+        assert node.callee is not None, node
+        if _alone(node, node.callee):
+            nodes, outputs = _whole(node, node.callee, self.fresh, maybe(self.definition).open)
+            frame.nodes += nodes
+            return outputs
+        if not _wanted(node, node.callee):
+            return frame.add(node)
         nodes, outputs = _body(node, node.callee, self.fresh)
         if not node.supplied:
-            return nodes, outputs
-        found: list[Node] = []
-        renamed: dict[str, Operand] = {}
-        for inner in nodes:  # what it hands on to the blocks that it calls
-            body, results = self.call(with_operands(inner, renamed), stored)
-            found += body
-            renamed.update({v.name: x for v, x in zip(inner.outputs, results, strict=True) if v.name != x})
-        return found, [_at(x, renamed) for x in outputs]
+            frame.nodes += nodes
+            return outputs
+        # what it hands on to the blocks that it calls
+        inside = _Inlining(nodes=frame.nodes, stored=frame.stored)
+        return self.graph(inside, Graph((), tuple(nodes), tuple(outputs)))
 
 
 def shared_instance(definition: Definition, node: Node, stored: Mapping[str, str]) -> str | None:
@@ -90,17 +85,13 @@ def _settings(definition: Definition, bindings: Bindings) -> tuple[object, ...]:
     return definition.block, statics
 
 
-def _at(operand: Operand, renamed: dict[str, Operand]) -> Operand:
-    return renamed.get(operand, operand) if isinstance(operand, str) else operand
-
-
 def _given(node: Node, callee: Definition) -> dict[str, Operand]:
     return {value.name: operand for value, operand in zip(callee.graph.inputs, node.inputs, strict=True)}
 
 
 def _alone(node: Node, callee: Definition) -> bool:
     """Whether a block with branches is handed all its weights and has no instance, which a target could call."""
-    if node.op != "call" or node.path or not node.supplied:
+    if node.path or not node.supplied:
         return False
     return any(inner.regions for inner in callee.graph.nodes)
 
@@ -115,8 +106,6 @@ def _whole(node: Node, callee: Definition, fresh: Fresh, absent: Collection[str]
 
 
 def _wanted(node: Node, callee: Definition) -> bool:
-    if node.op != "call":
-        return False
     if node.supplied:
         handed = {path for path, _ in node.supplied}
         return not any(inner.regions or (inner.op == "update" and inner.path in handed) for inner in callee.graph.nodes)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ogive.compiler.ir.attributes import CallAttrs, VectorizedAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir_tools.maybe import maybe
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.passes.cleanup.flatten import InlineContext, inlined, vectorized_instances
 
 
 def inline_handed(definition: Definition) -> Definition:
     """A weight that is supplied is a value: its batching rule is that of the operation that reads it."""
-    around = _Around(Fresh.of(definition.graph), frozenset(maybe(definition).open))
-    graph = _outside(definition.graph, around)
+    graph = _Outside(_inside(definition)).rewritten(definition.graph)
     return definition if graph is definition.graph else replace(definition, graph=graph)
 
 
@@ -21,51 +23,44 @@ def inline_all_handed(definition: Definition) -> Definition:
     """As `inline_handed`, everywhere in a definition that is itself vectorized."""
     if not any(node.supplied for node in definition.graph.walk()):
         return definition
-    around = _Around(Fresh.of(definition.graph), frozenset(maybe(definition).open))
-    return replace(definition, graph=_inlined(definition.graph, around))
+    return replace(definition, graph=_inside(definition).rewritten(definition.graph))
+
+
+def _inside(definition: Definition) -> _Inside:
+    return _Inside(Fresh.of(definition.graph), frozenset(maybe(definition).open))
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """The definition in which blocks are put: names, and the values that may be absent."""
+class _Outside(LocalRewriter[Rewriting]):
+    """Looks for the regions of `over` and `each`."""
+
+    inside: _Inside
+
+    def start(self, graph: Graph) -> Rewriting:
+        return Rewriting(graph.inputs)
+
+    def visit_vectorized(self, frame: Rewriting, node: Node, told: VectorizedAttrs) -> Sequence[Operand]:
+        return frame.add(self.inside.with_regions(node))
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside(LocalRewriter[Rewriting]):
+    """Puts the bodies of blocks that are handed weights in the place of their calls."""
 
     fresh: Fresh
-    maybe: frozenset[str]
+    maybe: frozenset[str]  # values that may be absent
 
+    def start(self, graph: Graph) -> Rewriting:
+        return Rewriting(graph.inputs)
 
-def _outside(graph: Graph, around: _Around) -> Graph:
-    nodes = []
-    for node in graph.nodes:
-        inside = _inlined if node.op in ("over", "each") else _outside
-        regions = tuple(inside(region, around) for region in node.regions)
-        same = all(a is b for a, b in zip(regions, node.regions, strict=True))
-        nodes.append(node if same else replace(node, regions=regions))
-    if all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
-        return graph
-    return Graph(graph.inputs, tuple(nodes), graph.outputs)
-
-
-def _inlined(graph: Graph, around: _Around) -> Graph:
-    nodes: list[Node] = []
-    renamed: dict[str, Operand] = {}
-    for node in graph.nodes:
-        found = with_operands(node, renamed)
-        if found.regions:
-            found = replace(found, regions=tuple(_inlined(region, around) for region in found.regions))
-        if found.callee is None or not found.supplied:
-            nodes.append(found)
-            continue
-        body, outputs = _body(found, found.callee, graph, nodes, around)
-        nodes += body
-        renamed.update({value.name: x for value, x in zip(found.outputs, outputs, strict=True)})
-    outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
-    return Graph(graph.inputs, tuple(nodes), outputs)
-
-
-def _body(
-    node: Node, callee: Definition, graph: Graph, before: list[Node], around: _Around
-) -> tuple[list[Node], tuple[Operand, ...]]:
-    types = {value.name: value.type for value in (*graph.inputs, *(v for made in before for v in made.outputs))}
-    names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, node.inputs, strict=True)}
-    place = InlineContext(node.path, dict(node.bindings), dict(node.supplied), names, vectorized_instances(callee))
-    return inlined(callee.graph, place, around.fresh, types, around.maybe)
+    def visit_call(self, frame: Rewriting, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        found, callee = with_operands(node, frame.names), node.callee
+        assert callee is not None, node
+        if not found.supplied:
+            return frame.add(found)
+        names: dict[str, Operand] = {v.name: x for v, x in zip(callee.graph.inputs, found.inputs, strict=True)}
+        instances = vectorized_instances(callee)
+        place = InlineContext(found.path, dict(found.bindings), dict(found.supplied), names, instances)
+        nodes, outputs = inlined(callee.graph, place, self.fresh, frame.types, self.maybe)
+        frame.nodes += nodes
+        return outputs

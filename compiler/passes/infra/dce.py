@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.compiler.ir_tools.effects import NEEDED, Effects
-from ogive.compiler.ir_tools.unread import CHOICES, read_captures, read_results
+from ogive.compiler.ir_tools.rewriter import Pruner
+from ogive.compiler.ir_tools.unread import read_captures, read_results
 from ogive.compiler.passes.infra.driver import on_graphs
 
 
 def drop_dead(graph: Graph, effects: Effects | None = None) -> Graph:
-    """Keep the nodes that an output or an effect needs."""
-    effects = Effects() if effects is None else effects
-    live = {x for x in graph.outputs if isinstance(x, str)}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if any(value.name in live for value in node.outputs) or effects.of(node) & NEEDED:
-            pruned = read_captures(_read(node, live, effects))
-            kept.append(pruned)
-            live.update(pruned.operands)
-    nodes = tuple(reversed(kept))
-    same = len(nodes) == len(graph.nodes) and all(a is b for a, b in zip(nodes, graph.nodes, strict=True))
-    return graph if same else Graph(graph.inputs, nodes, graph.outputs)
+    """Keep the nodes that an output or an effect needs; loops and choices without the results that nothing reads."""
+    return _Dead(Effects() if effects is None else effects).pruned(graph)
 
 
-def _read(node: Node, live: set[str], effects: Effects) -> Node:
-    """A loop or a choice without the results that nothing reads, and without what they needed."""
-    if node.loop is None and node.op not in CHOICES:
+@dataclass(frozen=True, slots=True)
+class _Dead(Pruner):
+    effects: Effects
+
+    def needed(self, live: set[str], node: Node) -> bool:
+        return any(value.name in live for value in node.outputs) or bool(self.effects.of(node) & NEEDED)
+
+    def opened(self, live: set[str], node: Node, own: int) -> Node:
+        found = read_results(node, live)
+        return read_captures(found if found is node else self.with_regions(found), own)
+
+    def closed(self, live: set[str], node: Node) -> Node:
         return node
-    found = read_results(node, live)
-    return found if found is node else replace(found, regions=tuple(drop_dead(r, effects) for r in found.regions))
 
 
 def dead(definition: Definition) -> Definition:
