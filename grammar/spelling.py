@@ -17,6 +17,11 @@ def close(name: str, names: Iterable[str]) -> str:
     return f"did you mean `{found[0]}`?" if found else ""
 
 
+def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """The names that are close, the nearest first."""
+    return difflib.get_close_matches(name, list(names), count, CLOSE)
+
+
 def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:
     """The edit that goes with "did you mean ...?"."""
     found = difflib.get_close_matches(name, list(names), 1, CLOSE)

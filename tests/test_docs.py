@@ -124,3 +124,29 @@ def test_what_the_pages_import_is_public() -> None:
     pages = [*PAGES, *ROOT.glob("docs/**/*.py")]
     inside = re.compile(r"(?:from|import) ogive\.(?:compiler|backends|grammar)\b")
     assert not [(page.name, found) for page in pages for found in inside.findall(page.read_text(encoding="utf-8"))]
+
+
+def test_python_of_the_pages_has_types(tmp_path: Path) -> None:
+    """As `mypy --strict` has it, but for what the import hook makes, methods of emitted modules, and gaps of torch."""
+    texts = [text for _, _, text in blocks("python") if "ogive.hook" not in text and "after_step" not in text]
+    assert any('program["GPT2"]' in text for text in texts)
+    paths = [tmp_path / f"page_{number}.py" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        'import ogive\n\nogive.load("a.arch")["A"](d=2).torch().weights = ogive.load("a.arch")["A"].name + 1\n'
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--untyped-calls-exclude=torch",
+        "--scripts-are-modules",
+        *map(str, (*paths, wrong)),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    faults = [line for line in done.stdout.splitlines() if ": error: " in line and "no-untyped-call" not in line]
+    assert faults
+    assert all(f"{wrong.name}:3" in line for line in faults), done.stdout

@@ -292,6 +292,7 @@ OPS = (
             "(x: [*b]) -> [*b]",
             "(x: [b, d]) -> [b, d]",
             "stop_gradient(x)",
+            gradient="0",
         ),
     ),
     _op(
@@ -304,8 +305,9 @@ OPS = (
         told=Told(
             "The numbers of `value` with the gradient of `surrogate` (a straight-through estimator).",
             "(value: [*b], surrogate: [*b]) -> [*b]",
-            "(x: [b, d]) -> [b, d]",
-            "grad_as(round(x), x)",
+            "(hard: [b, d], soft: [b, d]) -> [b, d]",
+            "grad_as(hard, soft)",
+            gradient="that of `surrogate`, in `surrogate` alone",
         ),
     ),
 )

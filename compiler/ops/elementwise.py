@@ -208,8 +208,8 @@ OPERATORS = (
         told=Told(
             "a where c holds, else b.",
             "(c: bool[*b], a: [*b], b: [*b]) -> [*b]",
-            "(x: [b, d]) -> [b, d]",
-            "select(x > 0, x, 0)",
+            "(c: bool[b, d], x: [b, d]) -> [b, d]",
+            "select(c, x, 0)",
             "shapes align from the right; a missing axis or a literal 1 broadcasts; a or b may be a number",
         ),
     ),
@@ -320,6 +320,7 @@ FUNCTIONS = (
             "(x: [*b]) -> type[*b]",
             "(i: int[b, d]) -> [b, d]",
             "cast[float](i)",
+            gradient="in `x` between floats, else 0",
         ),
     ),
 )

@@ -226,6 +226,7 @@ OPS = (
             "(i: int[*b]) -> int[*b, n]",
             "(i: int[b]) -> [b, 10]",
             "cast[float](one_hot[10](i))",
+            gradient="0",
         ),
     ),
     OpSpec(

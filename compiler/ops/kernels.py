@@ -284,6 +284,7 @@ OPS = (
             "(q: [b, h, n, d], k: [b, h, n, d], v: [b, h, n, d]) -> [b, h, n, d]",
             "attention[causal=true](q, k, v)",
             "the axes before the last two align from the right",
+            gradient="in `q`, `k`, `v` and in a `mask` of floats; linear in `v`",
         ),
     ),
     OpSpec(

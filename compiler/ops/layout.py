@@ -235,10 +235,10 @@ OPS = (
         traits=Trait.KEEPS_SIGN | Trait.HANDS_ON,
         told=Told(
             "Reorders, joins and cuts axes; every axis of the left is on the right.",
-            "(*xs: [*a]) -> [*y], as the right of the pattern says",
+            "(*xs: [*a]) -> [*y]",
             "(x: [b, n, 8*e]) -> [b, 8, n, e]",
             'rearrange["b n (h e) -> b h n e", h=8](x)',
-            "a product in parentheses is cut or joined; what it is cut by must divide it",
+            "as the right of the pattern says; a product in parentheses is cut or joined",
         ),
     ),
     OpSpec(
@@ -253,9 +253,10 @@ OPS = (
         traits=Trait.HANDS_ON,
         told=Told(
             "Repeats a tensor along new axes, those that only the right of the pattern has.",
-            "(x: [*a]) -> [*y], as the right of the pattern says",
+            "(x: [*a]) -> [*y]",
             "(x: [b, d]) -> [b, 4, d]",
             'expand["b d -> b r d", r=4](x)',
+            "as the right of the pattern says; sizes of new axes are given in the brackets",
         ),
     ),
     OpSpec(

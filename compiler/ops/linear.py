@@ -107,10 +107,10 @@ OPS = (
         linear=(0, 1),
         told=Told(
             "Multiplies tensors entry by entry and sums over the axes that the right of the pattern lacks.",
-            "(*xs: [*a]) -> [*y], as the right of the pattern says",
+            "(*xs: [*a]) -> [*y]",
             "(q: [b, i, d], k: [b, j, d]) -> [b, i, j]",
             'einsum["b i d, b j d -> b i j"](q, k)',
-            "axes of one name have one size",
+            "as the right of the pattern says; axes of one name have one size",
         ),
     ),
     OpSpec(

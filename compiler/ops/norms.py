@@ -183,6 +183,7 @@ OPS = (
             "(x: [b, c, *n], weight: [c]?, bias: [c]?) -> (y: [b, c, *n], mean: [c], variance: [c])",
             "(x: [b, c, n]) -> (y: [b, c, n], mean: [c], variance: [c])",
             "batch_norm_train(x)",
+            gradient="in `x`, `weight` and `bias`; none through the mean and the variance",
         ),
     ),
     OpSpec(

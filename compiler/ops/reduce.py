@@ -165,9 +165,10 @@ OPS = (
         "pattern",
         told=Told(
             "Reduces the axes that the right of the pattern lacks by a reduction such as mean; a 1 there keeps one.",
-            "(x: [*a]) -> [*y], as the right of the pattern says",
+            "(x: [*a]) -> [*y]",
             "(x: [b, c, h, w]) -> [b, c]",
             'reduce["b c h w -> b c", mean](x)',
+            "as the right of the pattern says",
         ),
     ),
     *(_over(name) for name in ELEMENTS),

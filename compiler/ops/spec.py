@@ -119,7 +119,8 @@ class Told:
     """What the reference (docs/operations.md, `ogive explain`) and helps say of an operation.
 
     `means` is one line; `types` its operands and results as a header has them; `header` and `use` an example, a block
-    whose body returns one expression; `shape` what the types do not say of sizes.
+    whose body returns one expression; `shape` what the types do not say of
+    sizes.
     """
 
     means: str
@@ -127,6 +128,7 @@ class Told:
     header: str
     use: str
     shape: str = ""
+    gradient: str = ""  # where more is to be said than which operands have one
 
 
 NOTHING = Told("", "", "", "")

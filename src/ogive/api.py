@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ogive.compiler.passes.pipelines.recipes import Recipe
     from ogive.model import DeployedModel
 
+    AsModel = Model  # for type checkers: what a model has, a block has too
+else:
+    AsModel = object
+
 __all__ = ["Block", "Model", "Program", "load", "source"]
 
 
@@ -116,7 +120,7 @@ class Program:
         return f"Program(models=[{', '.join(self.models)}], blocks=[{', '.join(self.blocks)}])"
 
 
-class Block:
+class Block(AsModel):
     """A block for Python. Called with its statics, it becomes a model; one that needs none is asked as the model is."""
 
     def __init__(self, report: BlockReport, checked: Checked, origin: Origin) -> None:
@@ -143,11 +147,13 @@ class Block:
     def _model(self) -> Model:
         return self()
 
-    def __getattr__(self, name: str) -> Any:
-        """What a model has. Raises `ArchError`, which names the statics, where some are still to be given."""
-        if name.startswith("_") or name not in dir(Model):
-            raise AttributeError(f"a block has no `{name}`; with its statics, `{self.name}(...)`, it is a model")
-        return getattr(self._model, name)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What a model has. Raises `ArchError`, which names the statics, where some are still to be given."""
+            if name.startswith("_") or name not in dir(Model):
+                raise AttributeError(f"a block has no `{name}`; with its statics, `{self.name}(...)`, it is a model")
+            return getattr(self._model, name)
 
     @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
     def diagram(

@@ -268,6 +268,13 @@ class Model:
         """The files that the model is made of: those of the program, and modules of Python that it asks for."""
         return (*self.origin.files, *module_files(self.ir))
 
+    def __call__(self, *given: object, **statics: object) -> Model:
+        """Refused: a model has all its statics, and a module of it takes tensors."""
+        said, help = f"{self.name} is a model: its statics are given", f"`{self.name}.torch()` is a module"
+        if statics:
+            help = "call the block that it is made of: `program[...](d=...)`"
+        raise wrong(said, help)
+
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
 

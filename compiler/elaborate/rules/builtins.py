@@ -225,4 +225,31 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 _COUNTS = {"range": 0, "per_axis": 1, "poset": 0, "poset_form": 0}
 
-BUILTINS = {name: Builtin(name, run, _COUNTS.get(name)) for name, run in _FUNCTIONS.items()}
+# how each is written, and what it gives
+_TOLD = {
+    "len": ("len(list)", "The number of entries of a list, or of axes of a pack."),
+    "range": (
+        "range(n), range(start, stop, step)",
+        "The list of the whole numbers from start up to stop, without it.",
+    ),
+    "enumerate": ("enumerate(list)", "The list of the pairs (0, first), (1, second), ..."),
+    "zip": ("zip(list, ...)", "The list of the tuples of entries at one place; the lists have one length."),
+    "reversed": ("reversed(list)", "The list from its end."),
+    "permutations": ("permutations(list)", "The list of all orders of at most 7 entries."),
+    "per_axis": ("per_axis(v, n)", "A list of n entries: v itself where it is such a list, else n times v."),
+    "poset": ('poset("a<b, a<c", n)', "The matrix of a partial order on n elements: 1 where a < b."),
+    "poset_form": ('poset_form("a<b, a<c", n)', "The pool of a partial order as a list of steps on earlier ones."),
+    "min": ("min(a, b, ...), min(list)", "The smallest of sizes or numbers; `min[axis](x)` is the operation."),
+    "max": ("max(a, b, ...), max(list)", "The largest of sizes or numbers; `max[axis](x)` is the operation."),
+    "sum": ("sum(list)", "The sum of sizes, numbers or tensors of a list; `sum[axis](x)` is the operation."),
+    "prod": ("prod(list)", "The product of the sizes or numbers of a list; `prod[axis](x)` is the operation."),
+    "ceil_div": ("ceil_div(a, b)", "The quotient of two sizes, rounded up."),
+    "sqrt": ("sqrt(a)", "The square root of a number; `sqrt(x)` of a tensor is the operation."),
+    "log": ("log(a)", "The natural logarithm of a number; `log(x)` of a tensor is the operation."),
+    "exp": ("exp(a)", "The exponential of a number; `exp(x)` of a tensor is the operation."),
+    "log2": ("log2(a)", "The logarithm of a number to the base 2."),
+    "ceil": ("ceil(a)", "The next whole number at or above a number that is known, as a size."),
+    "floor": ("floor(a)", "The next whole number at or below a number that is known, as a size."),
+}
+
+BUILTINS = {name: Builtin(name, run, _COUNTS.get(name), _TOLD[name]) for name, run in _FUNCTIONS.items()}

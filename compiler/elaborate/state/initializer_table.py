@@ -31,6 +31,21 @@ INITIALIZERS: dict[str, tuple[tuple[str, float | str | None], ...]] = {
     "orthogonal": (("gain", 1.0),),
     "eye": (),
 }
+# for the reference
+MEANS = {
+    "zeros": "Zeros.",
+    "ones": "Ones.",
+    "constant": "One number everywhere.",
+    "normal": "Numbers of a normal distribution.",
+    "trunc_normal": "Numbers of a normal distribution around 0, none of them beyond 2 deviations.",
+    "uniform": "Numbers between lo and hi.",
+    "kaiming_uniform": "Uniform numbers, scaled by the fan so that layers of leaky relus of slope a keep the variance.",
+    "kaiming_normal": "Normal numbers, scaled by the fan so that layers of leaky relus of slope a keep the variance.",
+    "xavier_uniform": "Uniform numbers, scaled by both fans.",
+    "xavier_normal": "Normal numbers, scaled by both fans.",
+    "orthogonal": "A matrix with orthonormal rows or columns, times gain.",
+    "eye": "The unit matrix.",
+}
 MODES = ("fan_in", "fan_out")
 # these draw numbers: `seed` makes them the same each time
 RANDOM = frozenset(name for name in INITIALIZERS if name not in ("zeros", "ones", "constant", "eye"))

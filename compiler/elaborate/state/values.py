@@ -170,6 +170,7 @@ class Builtin:
     name: str
     run: Callable[..., Any]
     counts: int | None = None  # its numbers from this one on say how long a list is: they must be known
+    told: tuple[str, str] = ("", "")  # for the reference: how it is written, and what it gives
 
 
 @dataclass(frozen=True, slots=True)

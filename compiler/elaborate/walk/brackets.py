@@ -7,6 +7,7 @@ from typing import Any
 from ogive.compiler.elaborate.calls import instances
 from ogive.compiler.elaborate.rules import op_statics, operations, statics
 from ogive.compiler.elaborate.rules.checker import absent, operate
+from ogive.compiler.elaborate.rules.forms import FORMS
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
@@ -28,7 +29,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 
-FUNCTIONS_OF = ("over", "each", "grad", "custom_grad", "count", "initial")
+FUNCTIONS_OF = tuple(FORMS)
 
 
 def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import RuleChecker, absent, present
+from ogive.compiler.elaborate.rules.forms import FORMS
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
@@ -42,8 +43,7 @@ def make(frame: Frame, name: str, tree: syntax.Brackets) -> Any:
     items = [item for item in tree.items if isinstance(item, syntax.Expr)]
     wanted = {"grad": 1}.get(name, 2)
     if len(items) != len(tree.items) or len(items) != wanted:
-        form = {"over": "over[axis, f]", "each": "each[axis, F]", "grad": "grad[f]", "custom_grad": "custom_grad[f, b]"}
-        raise frame.fail("E0403", f"`{name}` is written `{form[name]}(x)`", tree.span)
+        raise frame.fail("E0403", f"`{name}` is written `{FORMS[name].written}`", tree.span)
     if name in ("grad", "custom_grad"):
         funcs = [_function(frame, item, name) for item in items]
         if len(funcs) > 1:

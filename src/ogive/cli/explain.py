@@ -1,6 +1,9 @@
-"""`ogive explain`: what a code of a diagnostic means, with an example."""
+"""`ogive explain`: what a code, an operation, a block of the library or a word of another library means."""
 
 from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
 
 import click
 
@@ -8,29 +11,56 @@ from ogive.codes import sections, successors
 
 
 @click.command()
-@click.argument("code", required=False)
-def command(code: str | None) -> None:
-    """Explain the CODE of a diagnostic with an example; without one, list all codes.
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """Explain NAME: a code, an operation, a block of the library, a name of PyTorch. Without one, list what there is.
 
     \b
     Examples:
       ogive explain E0301
+      ogive explain conv
+      ogive explain std.nn.Linear
+      ogive explain torch.cat
       ogive explain
     """
-    found, later = sections(), successors()
-    if code is None:
-        for name, section in found.items():
-            click.echo(f"{name}  {section.title}")
-        click.echo()
-        for name, codes in later.items():
-            click.echo(f"{name} was split: {', '.join((name, *codes))}")
+    if name is None:
+        _list()
         return
-    name = code.upper().strip("`[]")
-    if name not in found:
-        raise click.UsageError(f"no diagnostic has the code `{code}`; `ogive explain` lists them")
-    section = found[name]
-    click.echo(f"{section.code}: {section.title}\n\n{section.text}")
-    if name in later:
-        click.echo(f"\n{name} was split; what it also meant before:")
-        for each in later[name]:
-            click.echo(f"  {each}  {found[each].title}")
+    from ogive.reference.lookup import explained, near
+
+    asked = name.strip().strip("`[]()")
+    found = explained(asked)
+    if found is None:
+        close = " or ".join(f"`{each}`" for each in near(asked))
+        hint = f"did you mean {close}?" if close else "`ogive explain` lists what there is"
+        raise click.UsageError(f"nothing here is called `{name}`; {hint}")
+    click.echo(found)
+
+
+def _list() -> None:
+    from ogive.compiler.elaborate.rules.builtins import BUILTINS
+    from ogive.compiler.elaborate.rules.forms import FORMS
+    from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
+    from ogive.compiler.ops import FAMILIES
+    from ogive.reference.library import parts
+    from ogive.reference.operations import TITLES
+
+    click.echo("Codes of diagnostics")
+    for code, section in sections().items():
+        click.echo(f"  {code}  {section.title}")
+    click.echo()
+    for code, codes in successors().items():
+        click.echo(f"  {code} was split: {', '.join((code, *codes))}")
+    click.echo()
+    for title, family in zip(TITLES, FAMILIES, strict=True):
+        _words(title, (spec.name for spec in family))
+    _words("Forms that take a block", FORMS)
+    _words("Functions of compile time", BUILTINS)
+    _words("Initializers", INITIALIZERS)
+    for part in parts().values():
+        _words(f"use {part.name}", (each.name for each in part.entries))
+
+
+def _words(title: str, names: Iterable[str]) -> None:
+    click.echo(title)
+    click.echo(textwrap.fill(" ".join(names), 100, initial_indent="  ", subsequent_indent="  "))
