@@ -157,6 +157,7 @@ class Machine(Interpreter[Frame, "Array | None"]):
         if world.noise is not None and not exact:
             given = operands[0] if node.op in CANCELLING else None
             given = Array(np.ones(())) if node.op == "sigmoid" else given
+            world.cancels = world.cancels or given is not None
             results = [world.rounded(x, value.type.elem, given) for x, value in zip(results, node.outputs, strict=True)]
         return results
 

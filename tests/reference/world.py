@@ -17,7 +17,8 @@ from reference.arrays import Array, Numbers
 DTYPES = {"int": np.int64, "i64": np.int64, "i32": np.int32, "bool": np.bool_, "complex": np.complex128}
 # the roundings of float types that a program names; all is computed in float64 here
 UNITS = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
-# what kernels of float32 compute as 1 and a number close to -1, so that what is left of a small result is rounding
+# what kernels of float32, and those of ONNX Runtime in any type, compute as 1 and a number close to -1, so that what is
+# left of a small result is rounding; beside these `sigmoid`, of 1 and not of its operand
 CANCELLING = frozenset(("silu", "gelu", "gelu_tanh"))
 SINGLE, SMALLEST = 2.0**-24, 2.0**-126  # of float32: its rounding, its smallest normal number
 
@@ -63,6 +64,8 @@ class World:
     draws: list[tuple[str, Mapping[str, Any], Numbers]] = field(default_factory=list)
     largest: float = 0.0  # the largest finite number on the way
     near: bool = False  # whether float32 might have chosen otherwise
+    kernels: bool = False  # whether to round as ONNX Runtime does where it does worse than the type allows
+    cancels: bool = False  # whether it ran an operation of which a small result may be nothing but rounding
     deriving: int = 0  # in how many `grad` it is
     cuts: bool = False  # whether a derivative was overridden on the way: finite differences do not see it
 
@@ -98,12 +101,14 @@ class World:
         unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
         if not unit or not array.smooth or self.noise is None:
             return array
-        factor = 1 + unit * _waves(array.value, self.noise.uniform(0, 1))
+        part = unit * _waves(array.value, self.noise.uniform(0, 1))
+        factor = 1 + part
         if unit >= SINGLE:  # what is less than the smallest number of float32 is lost
             factor = np.where(np.abs(array.value) < SMALLEST, 0.0, factor)
+            part = factor - 1
         rounded = array.value * factor
-        if given is not None and unit >= SINGLE:
-            rounded = rounded + (factor - 1) * np.abs(given.value)
+        if given is not None and (unit >= SINGLE or self.kernels):
+            rounded = rounded + part * np.abs(given.value)
         return Array(rounded, ((array, lambda g: g),))
 
 
