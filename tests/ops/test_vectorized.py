@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ogive.backends.pytorch.module.file import emit
 from ogive.backends.pytorch.module.module import load
-from ogive.compiler.ir.attributes import STRUCTURES, UNFINISHED
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes import lowered
@@ -81,12 +80,6 @@ def test_every_operation_declares_how_it_is_batched() -> None:
         assert (name in OWN) == (spec.batching == "own"), name
         assert (rule_of(name) is None) == (not spec.inputs and not spec.random), name
     assert OWN.keys() <= OPS.keys()
-
-
-def test_every_structure_has_a_rule() -> None:
-    from ogive.compiler.passes.vectorize import regions as vectorize_regions
-
-    assert vectorize_regions.STRUCTURE.keys() == STRUCTURES.keys() - UNFINISHED - {"over", "each", "extern", "initial"}
 
 
 def test_the_tables_hold_every_operation_that_computes() -> None:

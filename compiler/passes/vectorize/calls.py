@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ogive.compiler.ir.model import Bindings, Definition, Graph, Instance, Member, Node, Value
+from ogive.compiler.ir.attributes import CallAttrs
+from ogive.compiler.ir.model import Bindings, Definition, Graph, Instance, Member, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.ops.recipe import AxisPattern
 from ogive.compiler.passes.vectorize.regions import Called, Flags
 from ogive.compiler.passes.vectorize.stacked_weights import stacked_inits
@@ -141,26 +143,32 @@ def agree(graph: Graph, calls: Calls, fresh: Fresh, maybe: set[str]) -> Graph:
     if not vectorized:
         return graph
 
-    def rewritten(graph: Graph) -> Graph:
-        nodes: list[Node] = []
-        for node in graph.nodes:
-            node = replace(node, regions=tuple(map(rewritten, node.regions))) if node.regions else node
-            other = vectorized.get(node.path) if node.op == "call" else None
-            if other is None or id(node.callee) in calls.vectorized:
-                nodes.append(node)
-            else:
-                inside = Graph(graph.inputs, (*graph.nodes,), ())
-                nodes += _at_one_index(inside, node, other, calls, Values(Axis(size(1)), fresh, maybe=maybe))
-        return Graph(graph.inputs, tuple(nodes), graph.outputs)
-
-    return rewritten(graph)
+    return _AtOneIndex(calls, vectorized, fresh, maybe).rewritten(graph)
 
 
-def _at_one_index(graph: Graph, node: Node, other: Node, calls: Calls, values: Values) -> list[Node]:
+@dataclass(frozen=True, slots=True)
+class _AtOneIndex(LocalRewriter[Rewriting]):
+    calls: Calls
+    vectorized: Mapping[str, Node]  # the calls of vectorized definitions, by path
+    fresh: Fresh
+    maybe: set[str]
+
+    def start(self, graph: Graph) -> Rewriting:
+        return Rewriting(graph.inputs)
+
+    def visit_call(self, frame: Rewriting, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        other = self.vectorized.get(node.path)
+        if other is None or id(node.callee) in self.calls.vectorized:
+            return frame.add(node)
+        values = Values(Axis(size(1)), self.fresh, types=frame.types, maybe=self.maybe)
+        frame.nodes += _at_one_index(node, other, self.calls, values)
+        return [value.name for value in node.outputs]
+
+
+def _at_one_index(node: Node, other: Node, calls: Calls, values: Values) -> list[Node]:
     """f(x) = f'(x[None])[0] for the vectorized f'."""
     assert other.callee is not None, other
     found = calls.vectorized[id(other.callee)]
-    values.types.update({name: value.type for name, value in graph.values.items()})
     inputs = list(node.inputs)
     for at, (operand, param) in enumerate(zip(node.inputs, found.definition.graph.inputs, strict=True)):
         plain = node.callee.graph.inputs[at].type if node.callee is not None else param.type

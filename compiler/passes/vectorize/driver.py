@@ -16,11 +16,12 @@ from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ir.weights import loops_in, weight_types
 from ogive.compiler.ir_tools.maybe import maybe
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.inline_handed import inline_all_handed, inline_handed
 from ogive.compiler.passes.infra.driver import Pass, optimized
 from ogive.compiler.passes.vectorize.calls import Calls, VectorizedDefinition, agree
-from ogive.compiler.passes.vectorize.regions import Flags, vectorize_nodes
+from ogive.compiler.passes.vectorize.regions import Flags, Vectorizer
 from ogive.compiler.passes.vectorize.stacked_weights import stacked_inits, stacked_member
 from ogive.compiler.passes.vectorize.values import Values
 from ogive.compiler.sizes import Size, Unknown, size
@@ -57,7 +58,7 @@ class VectorizedDefinitions:
         calls = Calls(self, definition)
         while True:
             fresh = Fresh.of(definition.graph)
-            graph = _Lowering(calls, fresh, set(maybe(definition).open)).graph(definition.graph)
+            graph = _Lowering(calls, fresh, set(maybe(definition).open)).rewritten(definition.graph)
             if not calls.grew():
                 break
         graph = agree(graph, calls, fresh, set(maybe(replace(definition, graph=graph)).open))
@@ -91,10 +92,9 @@ class VectorizedDefinitions:
         while True:
             values = Values(Axis(size(unknown), name), Fresh.of(definition.graph), maybe=set(maybe(definition).open))
             params = [values.input(value, flag) for value, flag in zip(definition.graph.inputs, inputs, strict=True)]
-            vectorize_nodes(values, calls, definition.graph.nodes)
+            outputs = Vectorizer(calls).graph(values, definition.graph)
             if not calls.grew():
                 break
-        outputs = [values.names[x] if isinstance(x, str) else x for x in definition.graph.outputs]
         graph = values.graph(params, outputs)
         members = calls.members(graph)
         if stacked:
@@ -137,9 +137,8 @@ def _kept(calls: Calls, graph: Graph, axis: Size) -> Graph:
     """A constraint, of one tensor, on the tensors of all indices."""
     values = Values(Axis(axis), Fresh.of(graph))
     params = [values.input(value, True) for value in graph.inputs]
-    vectorize_nodes(values, calls, graph.nodes)
-    (output,) = graph.outputs
-    return values.graph(params, [values.full(values.names[str(output)])])
+    (output,) = Vectorizer(calls).graph(values, graph)
+    return values.graph(params, [values.full(output)])
 
 
 def _runs_through(definition: Definition, graph: Graph) -> bool:
@@ -151,38 +150,20 @@ def _runs_through(definition: Definition, graph: Graph) -> bool:
 
 
 @dataclass(slots=True)
-class _Lowering:
+class _Lowering(LocalRewriter[Rewriting]):
     """Regions of `over` and `each` become nodes of the graph that holds them, innermost first."""
 
     calls: Calls
     fresh: Fresh
     maybe: set[str]  # values that may be absent where they stand
 
-    def graph(self, graph: Graph) -> Graph:
-        """The graph without such regions."""
-        nodes: list[Node] = []
-        names: dict[str, Operand] = {}
-        for node in graph.nodes:
-            found = with_operands(node, names)
-            regions = tuple(self.graph(region) for region in found.regions)
-            if any(a is not b for a, b in zip(regions, found.regions, strict=True)):
-                found = replace(found, regions=regions)
-            if isinstance(found.structure, VectorizedAttrs):
-                nodes += self.vectorized(found, found.structure, graph, nodes, names)
-            else:
-                nodes.append(found)
-        if not names and all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
-            return graph
-        outputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
-        return Graph(graph.inputs, tuple(nodes), outputs)
+    def start(self, graph: Graph) -> Rewriting:
+        return Rewriting(graph.inputs)
 
-    def vectorized(
-        self, node: Node, told: VectorizedAttrs, graph: Graph, before: Sequence[Node], names: dict[str, Operand]
-    ) -> list[Node]:
+    def visit_vectorized(self, frame: Rewriting, node: Node, told: VectorizedAttrs) -> Sequence[Operand]:
         """One region where it stands."""
-        values = Values(Axis(told.size), self.fresh, maybe=self.maybe)
-        values.types.update((value.name, value.type) for value in graph.inputs)
-        values.types.update((value.name, value.type) for made in before for value in made.outputs)
+        node = with_operands(self.with_regions(node), frame.names)
+        values = Values(Axis(told.size), self.fresh, types=frame.types, maybe=self.maybe)
         region = node.regions[0]
         inside, outside = told.parts(region.inputs), told.parts(node.inputs)
         for value, operand, at in zip(inside.sliced, outside.sliced, told.in_axes, strict=True):
@@ -190,10 +171,10 @@ class _Lowering:
         for value, operand in zip(inside.captured, outside.captured, strict=True):
             values.names[value.name] = operand
         with self.calls.inside(node.op):
-            vectorize_nodes(values, self.calls, region.nodes)
-        for value, output, at in zip(node.outputs, region.outputs, told.out_axes, strict=True):
-            assert isinstance(output, str), node
-            result = values.leave(str(values.names[output]), at)
-            values.bind(value, result)
-            names[value.name] = result
-        return values.nodes
+            outputs = Vectorizer(self.calls).graph(values, region)
+        results = []
+        for value, output, at in zip(node.outputs, outputs, told.out_axes, strict=True):
+            results.append(values.leave(str(output), at))
+            values.bind(value, results[-1])
+        frame.nodes += values.nodes
+        return results

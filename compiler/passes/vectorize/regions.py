@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Protocol
 
-from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, RepeatAttrs, ScanAttrs
+from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
+    CallAttrs,
+    ChoiceAttrs,
+    CustomGradAttrs,
+    GradAttrs,
+    InitialAttrs,
+    LoopAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    UpdateAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
+from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.passes.vectorize.rules import rule_of
 from ogive.compiler.passes.vectorize.values import Values, places
 from ogive.compiler.sizes import Size
@@ -37,38 +50,167 @@ class Members(Protocol):
         """The definition that a call becomes; None for one that cannot be vectorized."""
 
 
-def vectorize_nodes(values: Values, members: Members, nodes: Sequence[Node]) -> None:
-    """Append the nodes at every index of the axis."""
-    for node in nodes:
-        inputs = tuple(values.names[x] if isinstance(x, str) else x for x in node.inputs)
-        if node.op in STRUCTURE:
-            STRUCTURE[node.op](values, members, node, inputs)
-            continue
-        rule = rule_of(node.op) if any(map(values.has, inputs)) or own_effect(node) & Effect.DRAWS else None
+@dataclass(frozen=True, slots=True)
+class Vectorizer(Interpreter[Values, Operand]):
+    """Appends the nodes of a graph at every index of the axis; a value of the graph means one of the new graph."""
+
+    members: Members
+
+    def read(self, frame: Values, operand: Operand) -> Operand:
+        return frame.names[operand] if isinstance(operand, str) else operand
+
+    def bind(self, frame: Values, value: Value, meaning: Operand) -> None:
+        frame.names[value.name] = meaning
+
+    def operation(self, frame: Values, node: Node) -> Sequence[Operand]:
+        inputs = tuple(self.inputs(frame, node))
+        rule = rule_of(node.op) if any(map(frame.has, inputs)) or own_effect(node) & Effect.DRAWS else None
         if rule is None:
-            _alone(values, node, inputs)
+            return self.alone(frame, node)
+        rule(frame, node, inputs)
+        return [frame.names[value.name] for value in node.outputs]
+
+    def alone(self, frame: Values, node: Node) -> Sequence[Operand]:
+        """A node that does not depend on the axis."""
+        return frame.add(replace(node, inputs=tuple(self.inputs(frame, node))), False)
+
+    def inside(
+        self, values: Values, graph: Graph, flags: Sequence[bool], full: Sequence[bool] | None = None
+    ) -> tuple[Graph, Flags]:
+        """A region whose inputs have the axis as told; and which of its outputs do, at least those of `full`."""
+        inner = Values(values.axis, values.fresh, maybe=values.maybe)
+        inputs = [inner.input(value, flag) for value, flag in zip(graph.inputs, flags, strict=True)]
+        outputs = self.graph(inner, graph)
+        wanted = full or (False,) * len(outputs)
+        pairs = zip(outputs, wanted, strict=True)
+        outputs = tuple(inner.full(_tensor(x)) if want and x is not None else x for x, want in pairs)
+        return inner.graph(inputs, outputs), tuple(map(inner.has, outputs))
+
+    # weights
+
+    def visit_weight(self, frame: Values, node: Node, told: WeightAttrs) -> Sequence[Operand]:
+        """Weights of every index for itself are stacked on a first axis."""
+        mapped = self.members.stacked(node.path)
+        return frame.add(replace(node, outputs=_bound(frame, node, (mapped,))), mapped)
+
+    def visit_update(self, frame: Values, node: Node, told: UpdateAttrs) -> Sequence[Operand]:
+        """A state of every index for itself; one that all share becomes the mean of what they would make of it."""
+        (value,) = self.inputs(frame, node)
+        if self.members.stacked(node.path):
+            value = frame.full(value)
+        elif frame.has(value):
+            type = frame.base(value)
+            op, attrs = ("mean", (("axes", (0,)),)) if type.floating else ("slice", _last(frame, len(type.axes)))
+            value = frame.make(op, (value,), type, mapped=False, attrs=attrs)
+        return frame.add(replace(node, inputs=(value,)), False)
+
+    def visit_tap(self, frame: Values, node: Node, told: TapAttrs) -> Sequence[Operand]:
+        """What is seen is the values at all indices."""
+        (value,) = self.inputs(frame, node)
+        return frame.add(replace(node, inputs=(frame.full(value),)), False)
+
+    def visit_assume(self, frame: Values, node: Node, told: AssumeAttrs) -> Sequence[Operand]:
+        """A condition on sizes holds for every index."""
+        return self.alone(frame, node)
+
+    def visit_initial(self, frame: Values, node: Node, told: InitialAttrs) -> Sequence[Operand]:
+        """What a weight starts as is drawn once for all indices."""
+        return self.alone(frame, node)
+
+    # choices and loops
+
+    def visit_choice(self, frame: Values, node: Node, told: ChoiceAttrs) -> Sequence[Operand]:
+        """Both branches are vectorized; a result has the axis where it has it in one of them."""
+        inputs = tuple(self.inputs(frame, node))
+        flags = tuple(map(frame.has, inputs))
+        found = [self.inside(frame, graph, flags)[1] for graph in node.regions]
+        outputs = tuple(any(flag) for flag in zip(*found, strict=True))
+        regions = tuple(self.inside(frame, graph, flags, outputs)[0] for graph in node.regions)
+        made = replace(node, inputs=inputs, outputs=_bound(frame, node, outputs), regions=regions)
+        return frame.add(made, outputs)
+
+    def visit_loop(self, frame: Values, node: Node, told: LoopAttrs) -> Sequence[Operand]:
+        """Carried values have the axis as soon as one iteration gives it to them."""
+        (graph,), inputs = node.regions, self.inputs(frame, node)
+        flags = self._settled(frame, node, told, inputs)
+        before, has = told.parts(inputs), told.parts(flags)
+        results = told.results(self.inside(frame, graph, flags)[1])
+        yields = has.sliced[0] if isinstance(told, ScanAttrs) else any(results.yielded)
+        given = [frame.full(x) if flag else x for x, flag in zip(before.carried, has.carried, strict=True)]
+        if isinstance(told, ScanAttrs):
+            axes = tuple(axis + flag for axis, flag in zip(told.axes, has.sliced, strict=True))
+            sliced = [frame.full(x) if flag else x for x, flag in zip(before.sliced, has.sliced, strict=True)]
+            told = replace(told, axes=axes, axis=axes[0])
         else:
-            rule(values, node, inputs)
+            sliced = [_turned(frame, x) for x in before.sliced]
+        wanted = (*has.carried, *[yields] * len(results.yielded))
+        made, outputs = self.inside(frame, graph, flags, wanted)
+        found = replace(node, inputs=(*given, *sliced, *before.captured), structure=told, regions=(made,))
+        if isinstance(told, ScanAttrs) or not yields:
+            return frame.add(replace(found, outputs=_bound(frame, node, outputs)), outputs)
+        return _stacked_iterations(frame, found, told, outputs)
 
+    def _settled(self, values: Values, node: Node, loop: LoopAttrs, inputs: Sequence[Operand]) -> list[bool]:
+        """Which inputs of a loop have the axis: what is yielded by a `scan` has it with its first sliced operand."""
+        flags = list(map(values.has, inputs))
+        while True:
+            has, made = loop.parts(flags), loop.results(self.inside(values, node.regions[0], flags)[1])
+            carried, sliced = (a or b for a, b in zip(has.carried, made.carried, strict=True)), list(has.sliced)
+            if isinstance(loop, ScanAttrs):
+                sliced[0] = sliced[0] or any(made.yielded)
+            found = [*carried, *sliced, *has.captured]
+            if found == flags:
+                return flags
+            flags = found
 
-def _alone(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
-    """A node that does not depend on the axis."""
-    values.add(replace(node, inputs=tuple(inputs)), False)
-    values.names.update((value.name, value.name) for value in node.outputs)
+    # derivatives
 
+    def visit_grad(self, frame: Values, node: Node, told: GradAttrs) -> Sequence[Operand]:
+        """The derivative of the sum over all indices, of which each depends on its own operand alone."""
+        graph, inputs = node.regions[0], self.inputs(frame, node)
+        same = not any(map(frame.has, inputs)) and not self.inside(frame, graph, (False,) * len(inputs))[1][0]
+        if same and not by_index(graph):
+            return self.alone(frame, node)
+        graph, _ = self.inside(frame, graph, (True, *map(frame.has, inputs[1:])), (True,))
+        (output,) = graph.outputs
+        type = graph.values[str(output)].type
+        total = frame.fresh.value(type.with_axes())
+        summed = Node("sum", (output,), (total,), (("axes", (0,)),), span=node.span)
+        graph = Graph(graph.inputs, (*graph.nodes, summed), (total.name,))
+        given = (frame.full(inputs[0]), *inputs[1:])
+        return frame.add(replace(node, inputs=given, outputs=_bound(frame, node, (True,)), regions=(graph,)), True)
 
-def region(
-    values: Values, members: Members, graph: Graph, flags: Sequence[bool], full: Sequence[bool] | None = None
-) -> tuple[Graph, Flags]:
-    """A region whose inputs have the axis as told; and which of its outputs do, at least those of `full`."""
-    inner = Values(values.axis, values.fresh, maybe=values.maybe)
-    inputs = [inner.input(value, flag) for value, flag in zip(graph.inputs, flags, strict=True)]
-    vectorize_nodes(inner, members, graph.nodes)
-    outputs = [inner.names[x] if isinstance(x, str) else x for x in graph.outputs]
-    wanted = full or (False,) * len(outputs)
-    pairs = zip(outputs, wanted, strict=True)
-    outputs = [inner.full(_tensor(x)) if want and x is not None else x for x, want in pairs]
-    return inner.graph(inputs, outputs), tuple(map(inner.has, outputs))
+    def visit_custom_grad(self, frame: Values, node: Node, told: CustomGradAttrs) -> Sequence[Operand]:
+        """Both the value and its derivative are vectorized, with the axis in operand and result."""
+        inputs = self.inputs(frame, node)
+        flags = tuple(map(frame.has, inputs))
+        forward, _ = self.inside(frame, node.regions[0], (True, *told.forward(flags).captured), (True,))
+        backward, _ = self.inside(frame, node.regions[1], (True, True, *told.backward(flags).captured), (True,))
+        given, regions = (frame.full(inputs[0]), *inputs[1:]), (forward, backward)
+        return frame.add(replace(node, inputs=given, outputs=_bound(frame, node, (True,)), regions=regions), True)
+
+    # calls
+
+    def visit_call(self, frame: Values, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        """A call of the vectorized definition."""
+        assert node.callee is not None, node
+        assert not node.supplied, f"weights are supplied to {node.callee.name}, which is not inlined"
+        inputs = self.inputs(frame, node)
+        flags = tuple(map(frame.has, inputs))
+        if not any(flags) and not self.members.stacked(node.path) and not by_index(node.callee.graph):
+            return self.alone(frame, node)
+        called = self.members.call(node, flags, frame.axis.size)
+        if called is None:
+            return one_by_one(frame, node, inputs)
+        pairs = zip(inputs, called.inputs, strict=True)
+        made = replace(
+            node,
+            inputs=tuple(frame.full(x) if flag and x is not None else x for x, flag in pairs),
+            outputs=_bound(frame, node, called.outputs),
+            callee=called.definition,
+            bindings=called.bindings,
+        )
+        return frame.add(made, called.outputs)
 
 
 def _tensor(operand: Operand) -> Operand:
@@ -78,100 +220,13 @@ def _tensor(operand: Operand) -> Operand:
 
 def _bound(values: Values, node: Node, flags: Sequence[bool]) -> tuple[Value, ...]:
     """The results of a node, those of `flags` with the axis."""
-    values.names.update((value.name, value.name) for value in node.outputs)
     pairs = zip(node.outputs, flags, strict=True)
     return tuple(replace(value, type=values.over(value.type)) if flag else value for value, flag in pairs)
-
-
-# --- weights ----------------------------------------------------------------------------------------------------------
-
-
-def weight(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Weights of every index for itself are stacked on a first axis."""
-    del inputs
-    mapped = members.stacked(node.path)
-    values.add(replace(node, outputs=_bound(values, node, (mapped,))), mapped)
-
-
-def update(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """A state of every index for itself; one that all share becomes the mean of what they would make of it."""
-    (value,) = inputs
-    if members.stacked(node.path):
-        value = values.full(value)
-    elif values.has(value):
-        type = values.base(value)
-        op, attrs = ("mean", (("axes", (0,)),)) if type.floating else ("slice", _last(values, len(type.axes)))
-        value = values.make(op, (value,), type, mapped=False, attrs=attrs)
-    values.add(replace(node, inputs=(value,)), False)
 
 
 def _last(values: Values, rank: int) -> Attrs:
     items = (("index", values.axis.size - 1), *[("all",)] * rank)
     return (("items", items),)
-
-
-def tap(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """What is seen is the values at all indices."""
-    del members
-    (value,) = inputs
-    values.add(replace(node, inputs=(values.full(value),)), False)
-
-
-def unchanged(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """A condition on sizes holds for every index."""
-    del members
-    _alone(values, node, inputs)
-
-
-# --- choices and loops ------------------------------------------------------------------------------------------------
-
-
-def choice(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Both branches are vectorized; a result has the axis where it has it in one of them."""
-    flags = tuple(map(values.has, inputs))
-    found = [region(values, members, graph, flags)[1] for graph in node.regions]
-    outputs = tuple(any(flag) for flag in zip(*found, strict=True))
-    regions = tuple(region(values, members, graph, flags, outputs)[0] for graph in node.regions)
-    values.add(replace(node, inputs=tuple(inputs), outputs=_bound(values, node, outputs), regions=regions), outputs)
-
-
-def loop(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Carried values have the axis as soon as one iteration gives it to them."""
-    told: LoopAttrs | None = node.loop
-    assert told is not None, node
-    (graph,) = node.regions
-    flags = _settled(values, members, node, told, inputs)
-    before, has = told.parts(inputs), told.parts(flags)
-    results = told.results(region(values, members, graph, flags)[1])
-    yields = has.sliced[0] if isinstance(told, ScanAttrs) else any(results.yielded)
-    given = [values.full(x) if flag else x for x, flag in zip(before.carried, has.carried, strict=True)]
-    if isinstance(told, ScanAttrs):
-        axes = tuple(axis + flag for axis, flag in zip(told.axes, has.sliced, strict=True))
-        sliced = [values.full(x) if flag else x for x, flag in zip(before.sliced, has.sliced, strict=True)]
-        told = replace(told, axes=axes, axis=axes[0])
-    else:
-        sliced = [_turned(values, x) for x in before.sliced]
-    wanted = (*has.carried, *[yields] * len(results.yielded))
-    made, outputs = region(values, members, graph, flags, wanted)
-    found = replace(node, inputs=(*given, *sliced, *before.captured), structure=told, regions=(made,))
-    if isinstance(told, ScanAttrs) or not yields:
-        values.add(replace(found, outputs=_bound(values, node, outputs)), outputs)
-    else:
-        _stacked_iterations(values, found, told, outputs)
-
-
-def _settled(values: Values, members: Members, node: Node, loop: LoopAttrs, inputs: Sequence[Operand]) -> list[bool]:
-    """Which inputs of a loop have the axis: what is yielded by a `scan` has it with its first sliced operand."""
-    flags = list(map(values.has, inputs))
-    while True:
-        has, made = loop.parts(flags), loop.results(region(values, members, node.regions[0], flags)[1])
-        carried, sliced = (a or b for a, b in zip(has.carried, made.carried, strict=True)), list(has.sliced)
-        if isinstance(loop, ScanAttrs):
-            sliced[0] = sliced[0] or any(made.yielded)
-        found = [*carried, *sliced, *has.captured]
-        if found == flags:
-            return flags
-        flags = found
 
 
 def _turned(values: Values, operand: Operand) -> Operand:
@@ -182,7 +237,7 @@ def _turned(values: Values, operand: Operand) -> Operand:
     return values.moved(operand, (values.place, *axes), (axes[0], values.place, *axes[1:]), mapped=False)
 
 
-def _stacked_iterations(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> None:
+def _stacked_iterations(values: Values, node: Node, loop: LoopAttrs, flags: Flags) -> Sequence[Operand]:
     """What is yielded comes with the iterations first."""
     results, has = loop.results(node.outputs), loop.results(flags)
     carried = _bound(values, replace(node, outputs=results.carried), has.carried)
@@ -193,68 +248,12 @@ def _stacked_iterations(values: Values, node: Node, loop: LoopAttrs, flags: Flag
         if value.name in values.maybe:
             values.maybe.add(made[-1].name)
     values.add(replace(node, outputs=(*carried, *made)), (*has.carried, *[False] * len(made)))
+    values.names.update((value.name, value.name) for value in carried)
     for value, result in zip(results.yielded, made, strict=True):
         axes = places(value.type)
         turned = (axes[0], values.place, *axes[1:])
         values.bind(value, values.moved(result.name, turned, (values.place, *axes)))
-
-
-# --- derivatives ------------------------------------------------------------------------------------------------------
-
-
-def gradient(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """The derivative of the sum over all indices, of which each depends on its own operand alone."""
-    flags = (True, *map(values.has, inputs[1:]))
-    graph = node.regions[0]
-    same = not any(map(values.has, inputs)) and not region(values, members, graph, (False,) * len(inputs))[1][0]
-    if same and not by_index(graph):
-        _alone(values, node, inputs)
-        return
-    graph, _ = region(values, members, graph, flags, (True,))
-    (output,) = graph.outputs
-    type = graph.values[str(output)].type
-    total = values.fresh.value(type.with_axes())
-    summed = Node("sum", (output,), (total,), (("axes", (0,)),), span=node.span)
-    graph = Graph(graph.inputs, (*graph.nodes, summed), (total.name,))
-    given = (values.full(inputs[0]), *inputs[1:])
-    values.add(replace(node, inputs=given, outputs=_bound(values, node, (True,)), regions=(graph,)), True)
-
-
-def custom(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """Both the value and its derivative are vectorized, with the axis in operand and result."""
-    told, flags = node.structure, tuple(map(values.has, inputs))
-    assert isinstance(told, CustomGradAttrs), node
-    forward, _ = region(values, members, node.regions[0], (True, *told.forward(flags).captured), (True,))
-    backward, _ = region(values, members, node.regions[1], (True, True, *told.backward(flags).captured), (True,))
-    given = (values.full(inputs[0]), *inputs[1:])
-    regions = (forward, backward)
-    values.add(replace(node, inputs=given, outputs=_bound(values, node, (True,)), regions=regions), True)
-
-
-# --- calls ------------------------------------------------------------------------------------------------------------
-
-
-def call(values: Values, members: Members, node: Node, inputs: Sequence[Operand]) -> None:
-    """A call of the vectorized definition."""
-    assert node.callee is not None, node
-    assert not node.supplied, f"weights are supplied to {node.callee.name}, which is not inlined"
-    flags = tuple(map(values.has, inputs))
-    if not any(flags) and not members.stacked(node.path) and not by_index(node.callee.graph):
-        _alone(values, node, inputs)
-        return
-    called = members.call(node, flags, values.axis.size)
-    if called is None:
-        one_by_one(values, node, inputs)
-        return
-    given = [values.full(x) if flag and x is not None else x for x, flag in zip(inputs, called.inputs, strict=True)]
-    made = replace(
-        node,
-        inputs=tuple(given),
-        outputs=_bound(values, node, called.outputs),
-        callee=called.definition,
-        bindings=called.bindings,
-    )
-    values.add(made, called.outputs)
+    return [values.names[value.name] for value in node.outputs]
 
 
 def by_index(graph: Graph) -> bool:
@@ -262,7 +261,7 @@ def by_index(graph: Graph) -> bool:
     return bool(Effects().of_graph(graph) & (Effect.DRAWS | Effect.SHOWS))
 
 
-def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
+def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> Sequence[Operand]:
     """The one loop that is left: a module of the user's own (`extern`), of which nothing is known, index by index.
 
     `each` refuses such a module, whose weights cannot be stacked.
@@ -279,24 +278,4 @@ def one_by_one(values: Values, node: Node, inputs: Sequence[Operand]) -> None:
     graph = Graph(tuple(params), (own,), tuple(value.name for value in results))
     told = RepeatAttrs(values.axis.size, 0, len(turned), None)
     outputs = _bound(values, node, (True,) * len(node.outputs))
-    values.add(Node.of(told, tuple(inside), outputs, (graph,), span=node.span), True)
-
-
-Vectorize = Callable[[Values, Members, Node, Sequence[Operand]], None]
-
-STRUCTURE: MappingProxyType[str, Vectorize] = MappingProxyType(
-    {
-        "weight": weight,
-        "update": update,
-        "tap": tap,
-        "assume": unchanged,
-        "phase": choice,
-        "given": choice,
-        "tapped": choice,
-        "repeat": loop,
-        "scan": loop,
-        "grad": gradient,
-        "custom_grad": custom,
-        "call": call,
-    }
-)
+    return values.add(Node.of(told, tuple(inside), outputs, (graph,), span=node.span), True)
