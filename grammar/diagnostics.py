@@ -28,6 +28,23 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Counterexample:
+    """Sizes at which a program would fail, and for each that alone could mend it the legal numbers next to its own."""
+
+    sizes: tuple[tuple[str, int], ...]
+    nearby: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+    @property
+    def details(self) -> list[str]:
+        """The lines of a diagnostic that say so."""
+        found = ["smallest counterexample: " + ", ".join(f"{name} = {number}" for name, number in self.sizes)]
+        if self.nearby:
+            legal = (f"{name} = {' or '.join(map(str, numbers))}" for name, numbers in self.nearby)
+            found.append("sizes nearby that fit: " + "; ".join(legal))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. `note` is a few words at the primary place; `help` says what to do."""
 
@@ -39,6 +56,7 @@ class Diagnostic:
     help: str = ""
     details: tuple[str, ...] = ()  # lines such as "smallest counterexample: h = 3"
     edits: tuple[Edit, ...] = ()
+    counterexamples: tuple[Counterexample, ...] = ()  # `details` has their text
 
     @property
     def severity(self) -> Severity:

@@ -16,19 +16,31 @@ _TAB = 4
 
 def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
     """A diagnostic as plain data; lines and columns count from 1."""
-    line, column = diagnostic.span.begin()
-    end_line, end_column = diagnostic.span.finish()
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
         "message": diagnostic.message,
-        "file": diagnostic.span.path,
-        "line": line,
-        "column": column,
-        "end_line": end_line,
-        "end_column": end_column,
+        **place(diagnostic.span),
         "help": diagnostic.help,
+        "note": diagnostic.note,
+        "labels": [{**place(label.span), "text": label.text} for label in diagnostic.labels],
+        "notes": list(diagnostic.details),
+        "counterexamples": [
+            {
+                "sizes": [{"name": name, "value": number} for name, number in each.sizes],
+                "nearby": [{"name": name, "values": list(numbers)} for name, numbers in each.nearby],
+            }
+            for each in diagnostic.counterexamples
+        ],
+        "edits": [{**place(edit.span), "text": edit.text, "contract": edit.contract} for edit in diagnostic.edits],
     }
+
+
+def place(span: Span) -> dict[str, Any]:
+    """A place as plain data: a file, and where the text in it begins and ends."""
+    line, column = span.begin()
+    end_line, end_column = span.finish()
+    return {"file": span.path, "line": line, "column": column, "end_line": end_line, "end_column": end_column}
 
 
 def render(diagnostics: Iterable[Diagnostic], color: bool = False, width: int = WIDTH) -> str:

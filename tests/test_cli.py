@@ -56,17 +56,20 @@ def test_json_has_the_documented_form(bad: Path) -> None:
     result = run("check", "--json", bad, GPT2)
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    assert report.keys() == {"diagnostics", "blocks", "models"}
+    assert report.keys() == {"schema", "ogive", "diagnostics", "blocks", "models"}
     (found,) = [found for found in report["diagnostics"] if found["severity"] == "error"]
     assert found.keys() == {
-        "code", "severity", "message", "file", "line", "column", "end_line", "end_column", "help"
+        "code", "severity", "message", "file", "line", "column", "end_line", "end_column", "help",
+        "note", "labels", "notes", "counterexamples", "edits",
     }  # fmt: skip
     place = (found["code"], found["file"], found["line"], found["column"], found["end_line"], found["end_column"])
     assert place == ("E0201", str(bad), 2, 12, 2, 19)
-    assert all(block.keys() == {"name", "signature", "conditions"} for block in report["blocks"])
-    assert {"name": "GPT2", "signature": "(ids: int[b, n]) -> [b, n, 50257]", "parameters": 124439808} in report[
-        "models"
-    ]
+    (gpt2,) = [model for model in report["models"] if model["name"] == "GPT2"]
+    line = next(n for n, text in enumerate(Path(GPT2).read_text().splitlines(), 1) if text.startswith("model GPT2 "))
+    assert gpt2 == {
+        "name": "GPT2", "signature": "(ids: int[b, n]) -> [b, n, 50257]", "conditions": ["n <= 1024"],
+        "file": str(GPT2), "line": line, "column": 7, "end_line": line, "end_column": 11, "parameters": 124439808,
+    }  # fmt: skip
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -122,7 +125,7 @@ def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
         (["build", GPT2, "-o", "x.py"], "name one: "),
         (["build", f"{GPT2}:Tiny", "-o", "none/x.py"], "there is no folder"),
         (["build", f"{GPT2}:Tiny", "-o", "x.py", "--map", GPT2], "give one with --weights"),
-        (["explain", "E9999"], "no diagnostic has the code"),
+        (["explain", "E9999"], "nothing here is called `E9999`"),
         (["new", "a b"], "is no name"),
         (["nothing"], "No such command"),
         *[([name, "anything", "-o", "x"], "E0702") for name in UNBUILT],

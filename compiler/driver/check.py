@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +239,8 @@ class _Checked:
         except (StatementFailed, UnresolvedChoice, LimitReached):
             self.add(frame.diagnostics)
             return None
-        return self.instance(tree.name, value, tree, tree.where, tree.doc)
+        made = self.instance(tree.name, value, tree, tree.where, tree.doc)
+        return made and replace(made, span=tree.name_span)
 
     def instance(
         self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
@@ -350,7 +351,7 @@ class _Checked:
             self.add([count])
             return None
         texts = tuple(str(c) for c in conditions)
-        return ModelReport(name, report.signature(specialization, known), texts, count, ir)
+        return ModelReport(name, report.signature(specialization, known), texts, count, ir, span)
 
     def _never(self, condition: Condition, known: dict[Unknown, Size]) -> bool:
         """Whether a condition cannot hold at these numbers: so it is where it divides by 0."""

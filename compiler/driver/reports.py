@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ogive.compiler.ir.model import Definition, Model
+from ogive.grammar.source import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class BlockReport:
     conditions: tuple[str, ...]
     definition: Definition | None = None
     doc: str = ""
+    span: Span | None = None  # its name in the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,4 @@ class ModelReport:
     conditions: tuple[str, ...]
     parameters: int | None
     ir: Model
+    span: Span | None = None  # its name in the source

@@ -16,9 +16,10 @@ def block(ref: BlockRef, specialization: Specialization | None) -> BlockReport:
     """What `check` says of a block: inferred where it was proved for all sizes, as declared otherwise."""
     tree, definition = ref.tree, specialization.definition if specialization is not None else None
     if specialization is None or definition is None:
-        return BlockReport(tree.name, declared(tree), tuple(_squeeze(c.span.text) for c in tree.where), None, tree.doc)
+        stated = tuple(_squeeze(c.span.text) for c in tree.where)
+        return BlockReport(tree.name, declared(tree), stated, None, tree.doc, tree.name_span)
     conditions = tuple(str(c) for c in definition.conditions)
-    return BlockReport(tree.name, signature(specialization, {}), conditions, definition, tree.doc)
+    return BlockReport(tree.name, signature(specialization, {}), conditions, definition, tree.doc, tree.name_span)
 
 
 def signature(specialization: Specialization, known: Mapping[Unknown, Size]) -> str:

@@ -88,7 +88,13 @@ def test_all_parts() -> None:
     assert colored != render([diagnostic])
     assert to_json(diagnostic) == {
         "code": "W0901", "severity": "warning", "message": "sizes disagree", "file": "one.arch", "line": 3, "column": 5,
-        "end_line": 3, "end_column": 6, "help": "write `b`",
+        "end_line": 3, "end_column": 6, "help": "write `b`", "note": diagnostic.note, "notes": list(diagnostic.details),
+        "labels": [
+            {"file": label.span.path, "line": label.span.begin()[0], "column": label.span.begin()[1],
+             "end_line": label.span.finish()[0], "end_column": label.span.finish()[1], "text": label.text}
+            for label in diagnostic.labels
+        ],
+        "counterexamples": [], "edits": [],
     }  # fmt: skip
 
 

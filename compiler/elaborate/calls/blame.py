@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ogive.compiler.elaborate.rules.statics import input_sizes
 from ogive.compiler.elaborate.state.blocks import BlockRef
@@ -39,7 +40,8 @@ def at_use(frame: Frame, specialization: Specialization, span: Span) -> bool:
         return False
     for found in _errors(specialization, set()):
         where = f"in `{specialization.ref.name}`, at `{found.span.text}`"
-        frame.report(found.code, found.message, span, help=found.help, details=(*found.details, where))
+        details = (*found.details, where)
+        frame.diagnostics.append(replace(found, span=span, note="", labels=(), details=details, edits=()))
         break
     return True
 

@@ -21,7 +21,7 @@ from ogive.compiler.sizes import (
     solve,
     solve_each,
 )
-from ogive.grammar.diagnostics import Diagnostic, Edit, Label
+from ogive.grammar.diagnostics import Counterexample, Diagnostic, Edit, Label
 
 
 def settle(frame: Frame, own: Sequence[Unknown]) -> list[Condition]:
@@ -136,8 +136,9 @@ def _diagnostic(
         edits = where_edit(frame, wanted)
         if not all(s.exact for s in solutions):
             help_ += "  (sufficient, not necessary)"
-    for solution in solutions:
-        details += _examples(solution, [each.condition for each in frame.proof.inferred])
+    flowing = [each.condition for each in frame.proof.inferred]
+    examples = [example for solution in solutions if (example := _example(solution, flowing)) is not None]
+    details += [line for example in examples for line in example.details]
     if never:
         details.append("together with all else that is demanded of these sizes, it never holds")
     elif not help_:
@@ -150,6 +151,7 @@ def _diagnostic(
         help=help_,
         details=tuple(details),
         edits=edits,
+        counterexamples=tuple(examples),
     )
 
 
@@ -165,19 +167,17 @@ def _introduced(solution: Solution) -> int:
     return min((u.serial for u in solution.where.unknowns), default=0) if solution.where is not None else 0
 
 
-def _examples(solution: Solution, flowing: Sequence[Condition]) -> list[str]:
+def _example(solution: Solution, flowing: Sequence[Condition]) -> Counterexample | None:
     """The smallest counterexample, and numbers nearby at which what is used holds too."""
     if not solution.counterexample:
-        return []
-    sizes = ", ".join(f"{u} = {n}" for u, n in _ordered(solution.counterexample))
+        return None
     near = solution.near(solution.counterexample)
     for unknown, numbers in list(near.items()):
         near[unknown] = [n for n in numbers if _holds(flowing, {**solution.counterexample, unknown: n})]
-    near = {unknown: numbers for unknown, numbers in near.items() if numbers}
-    found = [f"smallest counterexample: {sizes}"]
-    if near:
-        found.append("sizes nearby that fit: " + "; ".join(_legal(u, numbers) for u, numbers in near.items()))
-    return found
+    return Counterexample(
+        tuple((str(unknown), number) for unknown, number in _ordered(solution.counterexample)),
+        tuple((str(unknown), tuple(numbers)) for unknown, numbers in near.items() if numbers),
+    )
 
 
 def _holds(flowing: Sequence[Condition], values: dict[Unknown, int]) -> bool:
@@ -190,7 +190,3 @@ def _holds(flowing: Sequence[Condition], values: dict[Unknown, int]) -> bool:
 
 def _ordered(values: dict[Unknown, int]) -> list[tuple[Unknown, int]]:
     return sorted(values.items(), key=lambda item: item[0].serial)
-
-
-def _legal(unknown: Unknown, numbers: list[int]) -> str:
-    return f"{unknown} = " + " or ".join(map(str, numbers))

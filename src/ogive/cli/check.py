@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib.resources import files as files_of
 from pathlib import Path
 
 import click
@@ -15,15 +16,23 @@ from ogive.compiler.driver.workspace import CheckedProgram, Workspace
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
-from ogive.grammar.render import render, to_json
+from ogive.grammar.render import render
+from ogive.report import SCHEMA, as_data
 
 OPERATIONS_HELP = "Limit of operations after unrolling; each 4,000 characters may take as many more."
 NESTING_HELP = "Limit of instances inside of instances."
 
 
+def _schema(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(files_of("ogive").joinpath(SCHEMA).read_text(encoding="utf-8"), nl=False)
+        context.exit()
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_schema, help="Print its schema.")
 @click.option("--hints", is_flag=True, help="Show hints too, not only how many there are.")
 @click.option("--fix", "fixes", is_flag=True, help="Apply the edits that change no contract.")
 @click.option("--contracts", is_flag=True, help="With --fix: also add conditions to blocks.")
@@ -59,7 +68,7 @@ def command(
         programs = [(path, _checked(workspace, path, operations, nesting, allow_extern)) for path in files]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
     if as_json:
-        click.echo(json.dumps(_object(diagnostics, [program for _, program in programs]), indent=2))
+        click.echo(json.dumps(as_data(diagnostics, [program for _, program in programs]), indent=2))
     else:
         shown = [found for found in diagnostics if hints or found.severity != "hint"]
         if shown:
@@ -79,22 +88,6 @@ def _checked(workspace: Workspace, path: Path, operations: int, nesting: int, ex
     if isinstance(text, Diagnostic):
         return replace(workspace.check("", str(path)), diagnostics=(text,))
     return workspace.check(text, str(path), operations=operations, nesting=nesting, extern=extern)
-
-
-def _object(diagnostics: list[Diagnostic], programs: list[CheckedProgram]) -> dict[str, object]:
-    return {
-        "diagnostics": [to_json(found) for found in diagnostics],
-        "blocks": [
-            {"name": block.name, "signature": block.signature, "conditions": list(block.conditions)}
-            for program in programs
-            for block in program.blocks
-        ],
-        "models": [
-            {"name": model.name, "signature": model.signature, "parameters": model.parameters}
-            for program in programs
-            for model in program.models.values()
-        ],
-    }
 
 
 def _listing(path: Path, program: CheckedProgram) -> None:

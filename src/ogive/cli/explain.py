@@ -45,12 +45,11 @@ def _list() -> None:
     from ogive.reference.library import parts
     from ogive.reference.operations import TITLES
 
-    click.echo("Codes of diagnostics")
     for code, section in sections().items():
-        click.echo(f"  {code}  {section.title}")
+        click.echo(f"{code}  {section.title}")
     click.echo()
     for code, codes in successors().items():
-        click.echo(f"  {code} was split: {', '.join((code, *codes))}")
+        click.echo(f"{code} was split: {', '.join((code, *codes))}")
     click.echo()
     for title, family in zip(TITLES, FAMILIES, strict=True):
         _words(title, (spec.name for spec in family))
