@@ -239,8 +239,9 @@ class _Checked:
         except (StatementFailed, UnresolvedChoice, LimitReached):
             self.add(frame.diagnostics)
             return None
-        made = self.instance(tree.name, value, tree, tree.where, tree.doc)
-        return made and replace(made, span=tree.name_span)
+        return (made := self.instance(tree.name, value, tree, tree.where, tree.doc)) and replace(
+            made, span=tree.name_span
+        )
 
     def instance(
         self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
