@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -239,9 +239,7 @@ class _Checked:
         except (StatementFailed, UnresolvedChoice, LimitReached):
             self.add(frame.diagnostics)
             return None
-        return (made := self.instance(tree.name, value, tree, tree.where, tree.doc)) and replace(
-            made, span=tree.name_span
-        )
+        return self.instance(tree.name, value, tree, tree.where, tree.doc)
 
     def instance(
         self, name: str, value: Template, tree: Any, pins: tuple[syntax.Expr, ...] | None, doc: str
@@ -287,7 +285,7 @@ class _Checked:
         if specialization.definition is None or not specialization.ok:
             return None
         try:
-            return self._report(name, specialization, bindings_of(specialization.holes, found.sizes), pins, doc, span)
+            return self._report(name, specialization, bindings_of(specialization.holes, found.sizes), pins, doc, tree)
         except TooComplexError as problem:
             self.add([too_complex(problem, span)])
             return None
@@ -327,8 +325,9 @@ class _Checked:
         bindings: Any,
         pins: tuple[syntax.Expr, ...] | None,
         doc: str,
-        span: Any,
+        tree: Any,
     ) -> ModelReport | None:
+        span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         definition = specialization.definition
         assert definition is not None
         numbers = {u: s.number for u, s in bindings if s.is_number}
@@ -352,7 +351,7 @@ class _Checked:
             self.add([count])
             return None
         texts = tuple(str(c) for c in conditions)
-        return ModelReport(name, report.signature(specialization, known), texts, count, ir, span)
+        return ModelReport(name, report.signature(specialization, known), texts, count, ir, tree.name_span)
 
     def _never(self, condition: Condition, known: dict[Unknown, Size]) -> bool:
         """Whether a condition cannot hold at these numbers: so it is where it divides by 0."""
