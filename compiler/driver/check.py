@@ -319,13 +319,7 @@ class _Checked:
         return True
 
     def _report(
-        self,
-        name: str,
-        specialization: Specialization,
-        bindings: Any,
-        pins: tuple[syntax.Expr, ...] | None,
-        doc: str,
-        tree: Any,
+        self, name: str, specialization: Specialization, bindings: Any, pins: Any, doc: str, tree: Any
     ) -> ModelReport | None:
         span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         definition = specialization.definition
