@@ -47,6 +47,7 @@ class FunctionScope:
     shapes: Shapes = field(init=False)
     lines: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    functions: frozenset[str] = frozenset()  # of the file: no variable that is made up here hides one
     fixed: set[str] = field(default_factory=set)  # variables that are never bound again
     codes: dict[str, Code] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)
@@ -100,7 +101,7 @@ class FunctionScope:
 
     def claim(self, hint: str) -> str:
         """A variable that nothing else in the function uses."""
-        name = fresh(hint, self.taken)
+        name = fresh(hint, self.taken | self.functions)
         self.taken.add(name)
         self.fixed.add(name)
         return name
@@ -112,7 +113,7 @@ class FunctionScope:
             return wanted
         base = identifier(value.hint or hint)
         name, number = base, 1
-        while name in RESERVED or self.live(name):
+        while name in RESERVED or self.live(name) or (not value.hint and name in self.functions):
             number += 1
             name = f"{base}_{number}"
         self.taken.add(name)

@@ -134,7 +134,7 @@ def unit_of(
     name = _claim(wanted, names)
     place = places(definition)
     absent = frozenset(maybe(definition).open)
-    turns = _turns(name, definition, definition.graph, absent, place, names)
+    turns = _turns(name, definition, definition.graph, absent, place, names, set())
     turns += _uncalled(name, definition, place, turns, names)
     return Unit(name, definition, definition.graph, place, "", turns, function, absent)
 
@@ -152,22 +152,29 @@ def _claim(name: str, names: set[str]) -> str:
 
 
 def _turns(
-    owner: str, definition: Definition, graph: Graph, absent: frozenset[str], root: ModuleNode, names: set[str]
+    owner: str,
+    definition: Definition,
+    graph: Graph,
+    absent: frozenset[str],
+    root: ModuleNode,
+    names: set[str],
+    done: set[str],
 ) -> tuple[Unit, ...]:
-    """The units of the loops of a graph."""
+    """The units of the loops of a graph, but for those that are `done`; adds the paths of these."""
     found: list[Unit] = []
     for node in graph.nodes:
         place = find(root, node.path) if node.op == "repeat" else None
         for region in node.regions:
             if place is None or not place.turned:
-                found += _turns(owner, definition, region, absent, root, names)
+                found += _turns(owner, definition, region, absent, root, names, done)
                 continue
-            if any(unit.prefix == f"{node.path}.*" for unit in found):  # it stands in both arms of a choice
+            if node.path in done:  # it stands in both arms of a choice
                 continue
+            done.add(node.path)
             label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
             name = _claim(owner + class_name(singular(label)), names)
             turn = place.children["*"]
-            inner = _turns(name, definition, region, absent, root, names)
+            inner = _turns(name, definition, region, absent, root, names, done)
             inner += _uncalled(name, definition, turn, inner, names)
             found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, absent))
     return tuple(found)

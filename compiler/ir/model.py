@@ -185,6 +185,11 @@ class Init:
     attrs: Attrs = ()
     graph: Graph | None = None
 
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it is an expression of other weights: where these are stacked, it is one of all indices at once."""
+        return self.graph is not None and any(node.op == "weight" for node in self.graph.walk())
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:

@@ -246,3 +246,28 @@ model M = Net[d=8]
     z, seen = net(x, taps=["probes.*.seen"])
     assert y.equal(z)
     assert seen["probes.*.seen"].shape == (2, 3, 4, 2)
+
+
+YIELDS = """
+block Main[k](x: [d, k], u: [d, k], more: [d, k]?) -> [d, k]:
+    {when}
+        repeat 3 as turn:
+            param gain: [] = ones
+            u = u * 0.5 + gain
+            yield all = u
+            yield others = exp(x) * gain
+        tap seen = others
+        u = u + mean(all)
+    return u
+model M = Main[k=2]
+"""
+
+
+@pytest.mark.parametrize("when", ["if training:", "if given(more):", "if k > 1:"])
+def test_iterations_with_weights_yield_what_a_tap_alone_reads(when: str) -> None:
+    net = ogive.source(YIELDS.format(when=when))["M"].torch()
+    x, u = torch.randn(4, 2), torch.randn(4, 2)
+    plain = net(x, u, x)
+    outputs, taps = net(x, u, x, taps=["seen"])
+    torch.testing.assert_close(outputs, plain)
+    torch.testing.assert_close(taps["seen"], torch.exp(x).expand(3, 4, 2))

@@ -134,4 +134,6 @@ def _args(writer: Writer, node: Node, operands: tuple[Operand, ...]) -> list[Cod
 
 
 def _bind(writer: Writer, node: Node, code: Code) -> None:
-    writer.place(node, code, False)
+    """It stands also where nothing reads its result, if it changes a state or shows a value."""
+    shown = not any(map(writer.uses, node.outputs)) and writer.file.shows(node)
+    writer.place(node, code, shown or writer.file.acts(node))

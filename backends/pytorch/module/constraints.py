@@ -19,6 +19,8 @@ def constrain(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list
     shapes = Shapes((), file.made[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
     for heads, target, keep in _kept(unit.place, "self"):
         inner = filled(unit, file, target, keep, shapes.name)[1:]
+        if unit.definition.name in file.supplied:
+            heads = [*heads, f"{STEP * len(heads)}if {target} is not None:"]
         lines += [f"{STEP}{head}" for head in heads] + [f"{STEP * len(heads)}{line}" for line in inner]
     stored.update(shapes.stored)
     if not lines:
@@ -45,6 +47,10 @@ def step(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[str]
         return []
     shapes = Shapes((), file.known[unit.definition.name], frozenset(unit.place.children), lambda hint: hint)
     lines = stepped(unit, file, graph, shapes.name)
+    first = next((each for each in unit.definition.weights if "*" not in each.path), None)
+    if unit.definition.name in file.supplied and first is not None:
+        absent = f"if {access(first.path)} is None:  # its weights are those of its calls"
+        lines = [f"{STEP * 2}{absent}", f"{STEP * 3}return", *lines]
     stored.update(shapes.stored)
     head = [
         "@torch.no_grad()",

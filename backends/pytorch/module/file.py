@@ -84,6 +84,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         Effects(),
         seeded(model),
         depths,
+        supplied(model),
         lone_groups(model),
         seeded(model) or _reads_changes(model),
         checks=checks,
@@ -104,6 +105,23 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
             sections += texts
     sections.append(_factory(model, file))
     return _assembled(model, file, sections)
+
+
+def supplied(model: Model) -> frozenset[str]:
+    """The names of definitions of which an instance, or one that holds it, is called with its weights."""
+    names: set[str] = set()
+
+    def add(definition: Definition) -> None:
+        if definition.name not in names:
+            names.add(definition.name)
+            for member in definition.instances:
+                add(member.definition)
+
+    for definition in definitions(model):
+        for member in definition.instances:
+            if member.omitted:
+                add(member.definition)
+    return frozenset(names)
 
 
 def _reads_changes(model: Model) -> bool:

@@ -38,6 +38,7 @@ class EmittedFile:
     effects: Effects
     seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
+    supplied: frozenset[str] = frozenset()  # definitions of whose weights some calls supply: not all are stored
     lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
     read: bool = False  # a forward may read what it changes, or draw: an activation checkpoint must show it again
     units: dict[str, Unit] = field(default_factory=dict)  # by name of definition
@@ -55,13 +56,17 @@ class EmittedFile:
         """The states of a definition whose old value is used beside their update."""
         return copied_states(definition)
 
-    def acts_call(self, node: Node) -> bool:
-        """Whether a call draws random numbers or changes a state."""
-        return node.callee is not None and bool(self.effects.of_definition(node.callee) & ORDERED)
+    def functions(self) -> frozenset[str]:
+        """The names of the functions that may be called."""
+        return frozenset(unit.name for unit in self.units.values() if unit.function)
 
-    def shows_call(self, node: Node) -> bool:
-        """Whether a call holds taps."""
-        return node.callee is not None and bool(self.effects.of_definition(node.callee) & Effect.SHOWS)
+    def acts(self, node: Node) -> bool:
+        """Whether a node, what it calls or holds draws random numbers or changes a state."""
+        return bool(self.effects.of(node) & ORDERED)
+
+    def shows(self, node: Node) -> bool:
+        """Whether a node, what it calls or holds has taps."""
+        return bool(self.effects.of(node) & Effect.SHOWS)
 
     def draws(self, node: Node) -> bool:
         """Whether an operation draws random numbers."""

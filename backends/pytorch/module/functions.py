@@ -47,7 +47,7 @@ def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenF
 
 def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writer | None = None) -> Writer:
     """The writer of a function; with the arguments that another form of it has asked for `before`."""
-    writer = Writer(unit, file, FunctionScope(indent=indent), write_node, unit.function, root)
+    writer = Writer(unit, file, FunctionScope(indent, functions=file.functions()), write_node, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = _optional(unit)
@@ -117,7 +117,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[str, ...], root: bool) -> 
 
 def filled(unit: Unit, file: EmittedFile, target: str, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
     """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
-    writer = Writer(unit, file, FunctionScope(indent=4, whole=True), write_node, target=target)
+    writer = Writer(unit, file, FunctionScope(4, whole=True, functions=file.functions()), write_node, target=target)
     scope = writer.scope
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)
     scope.enter(graph, function=True)
@@ -132,7 +132,7 @@ def filled(unit: Unit, file: EmittedFile, target: str, graph: Graph, name: Calla
 
 def stepped(unit: Unit, file: EmittedFile, graph: Graph, name: Callable[[Unknown], str]) -> list[str]:
     """The statements of a graph that reads weights and updates them."""
-    writer = Writer(unit, file, FunctionScope(indent=8), write_node)
+    writer = Writer(unit, file, FunctionScope(8, functions=file.functions()), write_node)
     scope = writer.scope
     scope.training = True
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=name)

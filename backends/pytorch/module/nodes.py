@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ogive.backends.python_text.expr import Code, call, method
 from ogive.backends.python_text.module_tree import access
 from ogive.backends.pytorch.errors import LoweringError
@@ -28,9 +31,12 @@ def write_node(writer: Writer, node: Node) -> None:
         told = node.structure
         writer.express(node, lambda args: drawn(writer, told, node.outputs[0].type), acts=True)
     elif node.op in REGIONS:
-        REGIONS[node.op](writer, node)
+        with _asked(writer, node):
+            REGIONS[node.op](writer, node)
     elif node.op == "call":
-        _call(writer, node)
+        with _asked(writer, node):
+            acts = writer.file.acts(node) or _seen_only(writer, node)
+            writer.express(node, lambda args: call_of(writer, node, args), acts=acts)
     elif node.op in LOWER:
         lower = LOWER[node.op]
         acts = writer.file.draws(node)
@@ -39,20 +45,27 @@ def write_node(writer: Writer, node: Node) -> None:
         raise LoweringError(f"`{node.op}` is not supported in torch yet")
 
 
-def _call(writer: Writer, node: Node) -> None:
-    """A call; one whose taps alone are read stands where they are asked for."""
-    scope, acts = writer.scope, writer.file.acts_call(node)
-    seen = not acts and writer.file.shows_call(node) and not any(map(writer.uses, node.outputs))
-    branch = seen and not scope.asked
-    if branch:
-        scope.flush(keep=node.operands)
-        scope.line(f"if {writer.tapping()} is not None:")
-        scope.indent += 4
-        scope.asked = True
-    writer.express(node, lambda args: call_of(writer, node, args), acts=acts or seen)
-    if branch:
-        scope.indent -= 4
-        scope.asked = False
+def _seen_only(writer: Writer, node: Node) -> bool:
+    """Whether nothing but taps of a node is read."""
+    derives = node.op in ("call", "grad", "custom_grad")
+    unused = derives and not writer.file.acts(node) and not any(map(writer.uses, node.outputs))
+    return unused and writer.file.shows(node)
+
+
+@contextmanager
+def _asked(writer: Writer, node: Node) -> Iterator[None]:
+    """Of a node of which taps alone are read: inside of a branch that runs where they are asked for."""
+    scope = writer.scope
+    if scope.asked or not _seen_only(writer, node):
+        yield
+        return
+    scope.flush(keep=node.operands)
+    scope.line(f"if {writer.tapping()} is not None:")
+    scope.indent += 4
+    scope.asked = True
+    yield
+    scope.indent -= 4
+    scope.asked = False
 
 
 def _weight(writer: Writer, node: Node, stacked: int) -> None:

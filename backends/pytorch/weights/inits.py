@@ -92,7 +92,7 @@ def each_entry(target: str, init: Init, lines: Callable[[str], list[str]]) -> li
     """The statements for a weight, or a loop of them over the entries of one that is stacked."""
     given = dict(init.attrs)
     depth = int(given.get("stack", 0))
-    if not depth or (init.name in ALIKE and "seed" not in given):
+    if not depth or (init.name in ALIKE and "seed" not in given) or init.reads_weights:
         return lines(target)
     entries = target if depth == 1 else f"{target}.flatten(0, {depth - 1})"
     return [f"for entry in {entries}.detach():", *(f"    {line}" for line in lines("entry"))]

@@ -239,7 +239,13 @@ class Session:
         self.introduced.update((hole, places[hole.name]) for hole in holes if hole.name in places)
         if pins is not None:
             pinned = [eq(size(holes[i]), n) for i, n in pins]
-            return self._attempt(frame, ref, found, holes, pinned, pins=tuple(pins))
+            specialization = self._attempt(frame, ref, found, holes, pinned, pins=tuple(pins))
+            tied = [tie for tie in ties(frame, found.sizes, holes) if tie not in pinned]
+            if specialization.ok or not tied or not per_instance(specialization, ref):
+                return specialization
+            again = self._attempt(frame, ref, found, holes, [*pinned, *tied], pins=tuple(pins))
+            self.held(found).remove(specialization if again.ok else again)
+            return again if again.ok else specialization
         second: Specialization | None = None
         try:
             specialization = self._attempt(frame, ref, found, holes, numbered=_numbered(frame, ref, found, holes))

@@ -28,7 +28,10 @@ def names_of(tree: syntax.Tree) -> frozenset[str]:
 
 
 def _uses(ref: BlockRef) -> Iterator[BlockRef]:
-    for name in {name for statement in ref.tree.body for name in _names(statement)}:
+    hidden = {each.name for each in ref.tree.statics} | {
+        each.name for each in ref.tree.inputs
+    }  # these names mean what the block is given
+    for name in {name for statement in ref.tree.body for name in _names(statement)} - hidden:
         entry = ref.module.scope.get(name)
         if isinstance(entry, BlockRef):
             yield entry

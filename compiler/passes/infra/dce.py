@@ -11,20 +11,23 @@ from ogive.compiler.ir_tools.unread import read_captures, read_results
 from ogive.compiler.passes.infra.driver import on_graphs
 
 
-def drop_dead(graph: Graph, effects: Effects | None = None) -> Graph:
-    """Keep the nodes that an output or an effect needs; loops and choices without the results that nothing reads."""
-    return _Dead(Effects() if effects is None else effects).pruned(graph)
+def drop_dead(graph: Graph, effects: Effects | None = None, whole: frozenset[str] = frozenset()) -> Graph:
+    """Keep the nodes that an output or an effect needs; loops and choices without the results that nothing reads, but
+    for loops at the paths in `whole`.
+    """
+    return _Dead(Effects() if effects is None else effects, whole).pruned(graph)
 
 
 @dataclass(frozen=True, slots=True)
 class _Dead(Pruner):
     effects: Effects
+    whole: frozenset[str]
 
     def needed(self, live: set[str], node: Node) -> bool:
         return any(value.name in live for value in node.outputs) or bool(self.effects.of(node) & NEEDED)
 
     def opened(self, live: set[str], node: Node, own: int) -> Node:
-        found = read_results(node, live)
+        found = node if node.path in self.whole else read_results(node, live)
         return read_captures(found if found is node else self.with_regions(found), own)
 
     def closed(self, live: set[str], node: Node) -> Node:

@@ -268,28 +268,24 @@ class OutlinedBlock:
         callee = node.callee
         assert callee is not None, node
         flat = dict(node.bindings)
+        given = zip(callee.graph.inputs, inputs, strict=True)
+        pairs = [(value.type, self.types[x]) for value, x in given if isinstance(x, str)]
+        made = zip(callee.graph.outputs, outputs, strict=True)
+        pairs += [(callee.graph.values[x].type, value.type) for x, value in made if isinstance(x, str)]
         inner = self.blocks.calls.get(node.outputs[0].name)
         if inner is not None:
             found: dict[Unknown, Size] = dict(inner[-1].bindings)
             for sizes in self.up(inner[:-1]):
                 found = {unknown: value.subs(sizes) for unknown, value in found.items()}
         else:
-            pairs = [(v.type, self.types[str(x)]) for v, x in zip(callee.graph.inputs, inputs, strict=True)]
-            pairs += [
-                (callee.graph.values[str(x)].type, y.type) for x, y in zip(callee.graph.outputs, outputs, strict=True)
-            ]
             found = {unknown: value for a, b in pairs for unknown, value in _read(a, b)}
-        made = tuple((unknown, found.get(unknown, value)) for unknown, value in flat.items())
-        if any(value.subs(self.sizes) != flat[unknown] for unknown, value in made):
+        bound = tuple((unknown, found.get(unknown, value)) for unknown, value in flat.items())
+        if any(value.subs(self.sizes) != flat[unknown] for unknown, value in bound):
             raise Apart
-        given = zip(callee.graph.inputs, inputs, strict=True)
-        types = [(value.type, self.types[x]) for value, x in given if isinstance(x, str)]
-        results = zip(callee.graph.outputs, outputs, strict=True)
-        types += [(callee.graph.values[str(x)].type, value.type) for x, value in results]
-        for inner_type, type in types if self.strict else ():
-            if [axis.size for axis in type_in_sizes(inner_type, dict(made)).axes] != [axis.size for axis in type.axes]:
+        for inner_type, type in pairs if self.strict else ():
+            if [axis.size for axis in type_in_sizes(inner_type, dict(bound)).axes] != [axis.size for axis in type.axes]:
                 raise Apart
-        return made
+        return bound
 
 
 def _statics(definition: Definition) -> set[Unknown]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.compiler.ir.attributes import RepeatAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.passes.cleanup.simplify import RULES as SIMPLER
@@ -63,16 +64,37 @@ def _apart(definition: Definition, graph: Graph, fresh: Fresh) -> Graph:
     if not any(node.op == "tap" for node in nodes):
         return graph
     asked = _tidied(definition, graph, fresh)
-    return merged(asked, _tidied(definition, _untapped(asked), fresh), fresh)
+    plain = _tidied(definition, _untapped(asked), fresh)
+    if whole := _other_loops(definition, asked, plain):
+        plain = _tidied(definition, _untapped(asked), fresh, whole)
+    return merged(asked, plain, fresh)
 
 
-def _tidied(definition: Definition, graph: Graph, fresh: Fresh) -> Graph:
+def _other_loops(definition: Definition, asked: Graph, plain: Graph) -> frozenset[str]:
+    """The paths of loops with weights that give other results in the two forms: their iterations are one module, which
+    gives what a tap alone reads too.
+    """
+    results = [
+        {node.path: len(node.outputs) for node in graph.walk() if isinstance(node.structure, RepeatAttrs)}
+        for graph in (asked, plain)
+    ]
+    return frozenset(
+        path
+        for path, count in results[1].items()
+        if results[0].get(path) != count and any(member.path.startswith(f"{path}.*") for member in definition.members)
+    )
+
+
+def _tidied(definition: Definition, graph: Graph, fresh: Fresh, whole: frozenset[str] = frozenset()) -> Graph:
     """As the passes leave it."""
+
+    def dead(graph: Graph) -> Graph:
+        return drop_dead(graph, whole=whole)
 
     def everywhere(graph: Graph) -> Graph:
         return on_graphs(forward)(replace(definition, graph=graph)).graph
 
     for rules in (SIMPLER, FUSED, SIMPLER):
-        graph = on_graphs(drop_dead)(replace(definition, graph=graph)).graph
+        graph = on_graphs(dead)(replace(definition, graph=graph)).graph
         graph = everywhere(settled(everywhere(graph), rules, lambda: fresh))
-    return on_graphs(drop_dead)(replace(definition, graph=graph)).graph
+    return on_graphs(dead)(replace(definition, graph=graph)).graph

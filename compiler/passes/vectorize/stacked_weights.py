@@ -14,13 +14,19 @@ Inits = tuple[tuple[str, Init], ...]
 
 def stacked_member(member: Member, axis: Size, vectorized: Callable[[Graph], Graph]) -> Member:
     """A weight of every index for itself: each entry starts, and stays, as it would alone."""
+
+    def started(init: Init) -> Init:
+        """An expression of other weights reads them at every index."""
+        return replace(init, graph=vectorized(init.graph)) if init.graph is not None and init.reads_weights else init
+
     if isinstance(member, Instance):
-        return replace(member, keeps=tuple((path, vectorized(keep)) for path, keep in member.keeps))
+        inits = tuple((path, started(init)) for path, init in member.inits)
+        return replace(member, inits=inits, keeps=tuple((path, vectorized(keep)) for path, keep in member.keeps))
     if not isinstance(member, Weight):
         return member
     type = member.type.with_axes(Axis(axis), *member.type.axes)
     keep = None if member.keep is None else vectorized(member.keep)
-    return replace(member, type=type, init=_deeper(member.init, 1), keep=keep)
+    return replace(member, type=type, init=_deeper(started(member.init), 1), keep=keep)
 
 
 def _deeper(init: Init, count: int) -> Init:
