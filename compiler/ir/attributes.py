@@ -7,123 +7,19 @@ its node is told by its `parts` and `results`, so that nobody adds up counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
+from ogive.compiler.ir.structure import LoopBase, Operands, Pairs, StructureBase, VectorizedBase
 from ogive.compiler.sizes import Condition, Size, Unknown
 
 T = TypeVar("T")
-Pairs = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts(Generic[T]):
-    """What goes into a loop, or into its region: carried from iteration to iteration, sliced by it, the same in all."""
-
-    carried: tuple[T, ...]
-    sliced: tuple[T, ...]
-    captured: tuple[T, ...]
-
-    @property
-    def own(self) -> tuple[T, ...]:
-        """What an iteration has for itself, in order."""
-        return (*self.carried, *self.sliced)
-
-
-@dataclass(frozen=True, slots=True)
-class Results(Generic[T]):
-    """What comes out of a loop, or of its region: carried values, and what each iteration yields."""
-
-    carried: tuple[T, ...]
-    yielded: tuple[T, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Operands(Generic[T]):
-    """What goes into a derivative: the operands of the function, and what it captures."""
-
-    given: tuple[T, ...]
-    captured: tuple[T, ...]
-
-
-class _Structure:
-    """What all have in common: without some inputs or results of its node it says the same, unless told otherwise."""
-
-    __slots__ = ()
-    op: ClassVar[str]
-
-    @property
-    def pairs(self) -> Pairs:
-        """Its fields by name, those that equal their default left out."""
-        found = ((each.name, getattr(self, each.name), each.default) for each in fields(self))  # type: ignore[arg-type]
-        return tuple((name, value) for name, value, default in found if default is MISSING or value != default)
-
-    @classmethod
-    def of_pairs(cls, pairs: Pairs) -> Any:
-        """The structure with these fields. Raises TypeError where one is missing or unknown."""
-        return cls(**dict(pairs))
-
-    def map_values(self, function: Callable[[Any], Any]) -> Any:
-        """The structure with a function applied to the value of each field."""
-        changes = {each.name: function(getattr(self, each.name)) for each in fields(self)}  # type: ignore[arg-type]
-        return replace(self, **changes)  # type: ignore[type-var]
-
-    def without_inputs(self, gone: Collection[int]) -> Any:
-        """What it says where the inputs at some places are left out, and the carried results with them."""
-        del gone
-        return self
-
-    def without_yields(self, gone: Collection[int]) -> Any:
-        """What it says where the results at some places are left out, none of them carried."""
-        del gone
-        return self
-
-    @property
-    def taken_at(self) -> int:
-        """Before which input those come that `taking` adds as slices, or as captures of a first region."""
-        return 0
-
-    def taking(self, sliced: int, captured: int) -> Any:
-        """What it says where its regions take so many inputs more."""
-        del sliced, captured
-        return self
-
-
-class _Loop(_Structure):
-    """Inputs of a loop are first carried values, the sliced tensors and captures; those of its region are the carried
-    values, a slice of each tensor and the captures. Both give carried values, then yields.
-    """
-
-    __slots__ = ()
-    carried: int
-    sliced: int
-
-    def parts(self, inputs: Sequence[T]) -> Parts[T]:
-        """The inputs of the node, or of its region, by what they are."""
-        first = self.carried + self.sliced
-        return Parts(tuple(inputs[: self.carried]), tuple(inputs[self.carried : first]), tuple(inputs[first:]))
-
-    def results(self, outputs: Sequence[T]) -> Results[T]:
-        """The results of the node, or of its region, by what they are."""
-        return Results(tuple(outputs[: self.carried]), tuple(outputs[self.carried :]))
-
-    @property
-    def taken_at(self) -> int:
-        return self.carried + self.sliced
-
-    def carries(self, at: int) -> bool:
-        """Whether the input or the result at a place is carried."""
-        return at < self.carried
-
-    def slices(self, at: int) -> bool:
-        """Whether the input at a place is sliced."""
-        return self.carried <= at < self.carried + self.sliced
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatAttrs(_Loop):
+class RepeatAttrs(LoopBase):
     """`repeat`: regions[0] runs `count` times. Slices are along the first axis, and yields are stacked on a new first
     axis. `index` stands for the number of the iteration inside, where something asks for it.
     """
@@ -141,6 +37,12 @@ class RepeatAttrs(_Loop):
         """Along which axis each sliced input is cut."""
         return (0,) * self.sliced
 
+    def input_axis(self, at: int) -> int | None:
+        return 0 if self.slices(at) else None
+
+    def result_axis(self, at: int) -> int | None:
+        return None if self.carries(at) else 0
+
     def without_inputs(self, gone: Collection[int]) -> RepeatAttrs:
         left = self.parts([at not in gone for at in range(self.carried + self.sliced)])
         return replace(self, carried=sum(left.carried), sliced=sum(left.sliced))
@@ -150,7 +52,7 @@ class RepeatAttrs(_Loop):
 
 
 @dataclass(frozen=True, slots=True)
-class ScanAttrs(_Loop):
+class ScanAttrs(LoopBase):
     """`scan`: as `repeat`, along one of the `axes` of each sliced input, from its end with `reverse`; yields get theirs
     at `axis`.
     """
@@ -169,6 +71,12 @@ class ScanAttrs(_Loop):
         """Along which axis each sliced input is cut."""
         return self.axes
 
+    def input_axis(self, at: int) -> int | None:
+        return self.axes[at - self.carried] if self.slices(at) else None
+
+    def result_axis(self, at: int) -> int | None:
+        return None if self.carries(at) else self.axis
+
     @property
     def yield_axis(self) -> int:
         """Where the axis of the iterations is in what is yielded."""
@@ -180,29 +88,8 @@ class ScanAttrs(_Loop):
         return replace(self, carried=sum(left.carried), sliced=sum(left.sliced), axes=axes)
 
 
-class _Vectorized(_Structure):
-    """The first `mapped` inputs lack an axis inside, which is at `in_axes` outside; results get it at `out_axes`."""
-
-    __slots__ = ()
-    mapped: int
-    in_axes: tuple[int, ...]
-    out_axes: tuple[int, ...]
-
-    def parts(self, inputs: Sequence[T]) -> Parts[T]:
-        """The inputs of the node, or of its region: nothing is carried, and what is mapped is sliced."""
-        return Parts((), tuple(inputs[: self.mapped]), tuple(inputs[self.mapped :]))
-
-    def without_inputs(self, gone: Collection[int]) -> Any:
-        axes = tuple(axis for at, axis in enumerate(self.in_axes) if at not in gone)
-        return replace(self, mapped=len(axes), in_axes=axes)  # type: ignore[type-var]
-
-    def without_yields(self, gone: Collection[int]) -> Any:
-        axes = tuple(axis for at, axis in enumerate(self.out_axes) if at not in gone)
-        return replace(self, out_axes=axes)  # type: ignore[type-var]
-
-
 @dataclass(frozen=True, slots=True)
-class OverAttrs(_Vectorized):
+class OverAttrs(VectorizedBase):
     """`over`: regions[0] is applied at every index of an axis of length `size`, with one set of weights."""
 
     op: ClassVar[str] = "over"
@@ -213,7 +100,7 @@ class OverAttrs(_Vectorized):
 
 
 @dataclass(frozen=True, slots=True)
-class EachAttrs(_Vectorized):
+class EachAttrs(VectorizedBase):
     """`each`: as `over`, where instances with a `vectorized` give each index its own weights."""
 
     op: ClassVar[str] = "each"
@@ -224,7 +111,7 @@ class EachAttrs(_Vectorized):
 
 
 @dataclass(frozen=True, slots=True)
-class GradAttrs(_Structure):
+class GradAttrs(StructureBase):
     """`grad`: regions[0] gives a scalar; the result is its derivative in the first of so many `operands`."""
 
     op: ClassVar[str] = "grad"
@@ -239,7 +126,7 @@ class GradAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class CustomGradAttrs(_Structure):
+class CustomGradAttrs(StructureBase):
     """`custom_grad`: regions (value, derivative). The first takes the operand and so many inputs that it has
     `captured`; the second the operand, the incoming gradient, and the inputs that are left.
     """
@@ -264,35 +151,35 @@ class CustomGradAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseAttrs(_Structure):
+class PhaseAttrs(StructureBase):
     """`phase`: regions (training, deployed), same inputs and output types: `if training:`."""
 
     op: ClassVar[str] = "phase"
 
 
 @dataclass(frozen=True, slots=True)
-class GivenAttrs(_Structure):
+class GivenAttrs(StructureBase):
     """`given`: regions (given, absent) on whether the first input of the node is there."""
 
     op: ClassVar[str] = "given"
 
 
 @dataclass(frozen=True, slots=True)
-class TappedAttrs(_Structure):
+class TappedAttrs(StructureBase):
     """`tapped`: regions (asked, plain) on whether a tap is asked for; made by a pass (`passes.taps`)."""
 
     op: ClassVar[str] = "tapped"
 
 
 @dataclass(frozen=True, slots=True)
-class CallAttrs(_Structure):
+class CallAttrs(StructureBase):
     """`call`: what is applied, and with which sizes and weights, is in the node: `callee`, `bindings`, `supplied`."""
 
     op: ClassVar[str] = "call"
 
 
 @dataclass(frozen=True, slots=True)
-class WeightAttrs(_Structure):
+class WeightAttrs(StructureBase):
     """`weight`: the weight at the node's `path`. It may be read from outside of the last loops of that path: then all
     iterations of so many loops are `stacked` on first axes.
     """
@@ -302,14 +189,14 @@ class WeightAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateAttrs(_Structure):
+class UpdateAttrs(StructureBase):
     """`update`: the state at the node's `path` takes the value of its input, in training only."""
 
     op: ClassVar[str] = "update"
 
 
 @dataclass(frozen=True, slots=True)
-class AssumeAttrs(_Structure):
+class AssumeAttrs(StructureBase):
     """`assume`: a condition on sizes that is checked when the model runs, and how the source says it."""
 
     op: ClassVar[str] = "assume"
@@ -318,7 +205,7 @@ class AssumeAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class TapAttrs(_Structure):
+class TapAttrs(StructureBase):
     """`tap`: its input may be looked at under a name, or under the node's `path` where it has one."""
 
     op: ClassVar[str] = "tap"
@@ -326,7 +213,7 @@ class TapAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class ExternAttrs(_Structure):
+class ExternAttrs(StructureBase):
     """`extern`: the class of the user's own at `target` ("package.module:Class"), made with `settings`; the definition
     holds nothing else.
     """
@@ -337,7 +224,7 @@ class ExternAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class InitialAttrs(_Structure):
+class InitialAttrs(StructureBase):
     """`initial`: a named initializer inside an expression: a tensor of the shape of the weight that is filled, or,
     where it is `alone`, of the shape of its result.
     """
@@ -358,7 +245,7 @@ class InitialAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class AbstractCallAttrs(_Structure):
+class AbstractCallAttrs(StructureBase):
     """`static`: a block that the definition is given and does not know; only while it is checked for all of them."""
 
     op: ClassVar[str] = "static"
@@ -366,7 +253,7 @@ class AbstractCallAttrs(_Structure):
 
 
 @dataclass(frozen=True, slots=True)
-class FaultAttrs(_Structure):
+class FaultAttrs(StructureBase):
     """`fault`: an error, among what was understood of a faulty block; drawn, never run."""
 
     op: ClassVar[str] = "fault"

@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from ogive.compiler.driver.workspace import check_text
-from ogive.compiler.ir.attributes import STRUCTURES, Pairs
+from ogive.compiler.ir.attributes import STRUCTURES
 from ogive.compiler.ir.model import Definition
+from ogive.compiler.ir.structure import Pairs
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.sizes import Condition, Size, Unknown, ge, size
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ogive.backends.diagram.figure.figure import Link
 from ogive.backends.diagram.from_ir.links import links_of
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
-from ogive.compiler.ir.attributes import EachAttrs, OverAttrs, RepeatAttrs, ScanAttrs, VectorizedAttrs
+from ogive.compiler.ir.attributes import VectorizedAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 
 Place = tuple[int, str]  # which input or output, which of its wires ("0", "1", ..., "e")
@@ -105,27 +105,17 @@ def entering(node: Node, region: Graph, ins: Sequence[Wires | None], prefix: str
         if k >= len(region.inputs):
             continue
         inner = Wires(prefix + region.inputs[k].name, region.inputs[k].type)
-        found += _pairs(wires, inner, cut_of(node, k))
+        found += _pairs(wires, inner, None if node.structure is None else node.structure.input_axis(k))
     return found
-
-
-def cut_of(node: Node, k: int) -> int | None:
-    """The axis of an operand that stays outside: the one that is stepped through, or vectorized over."""
-    match node.structure:
-        case OverAttrs(in_axes=axes) | EachAttrs(in_axes=axes):
-            return axes[k] if k < len(axes) else None
-        case RepeatAttrs() | ScanAttrs() as loop:
-            return loop.slice_axes[k - loop.carried] if loop.slices(k) else None
-        case _:
-            return None
 
 
 def vectorized(node: Node, ins: Sequence[Wires | None], outs: Sequence[Wires]) -> list[Link]:
     """The axis that a block is vectorized over runs past it, from all operands that have it to all results."""
     if not isinstance(node.structure, VectorizedAttrs):
         return []
-    a = [w.axes[at] for k, w in enumerate(ins) if w is not None and (at := cut_of(node, k)) is not None]
-    b = [w.axes[at] for w, at in zip(outs, node.structure.out_axes, strict=False)]
+    told = node.structure
+    a = [w.axes[at] for k, w in enumerate(ins) if w is not None and (at := told.input_axis(k)) is not None]
+    b = [w.axes[at] for w, at in zip(outs, told.out_axes, strict=False)]
     if len(a) == len(b) == 1:
         return [Link("through", tuple(a), tuple(b))]
     if len(a) > 1 and len(b) > 1:  # a dot joins or parts, but not both: the results after the first start at the edge
@@ -148,9 +138,7 @@ def leaving(
     for k, (name, wires) in enumerate(zip(region.outputs, outs, strict=False)):
         if isinstance(name, str):
             inner = Wires(next(names), region.values[name].type)
-            cut = None if node.loop is None or node.loop.carries(k) else node.loop.yield_axis
-            if isinstance(node.structure, VectorizedAttrs):
-                cut = node.structure.out_axes[k]
+            cut = None if node.structure is None else node.structure.result_axis(k)
             found += [(a, b) for b, a in _pairs(wires, inner, cut)]
     return found
 

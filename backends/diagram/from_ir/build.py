@@ -6,21 +6,39 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
 from ogive.backends.diagram.figure.labels import printable, size_label
 from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
-from ogive.backends.diagram.from_ir.glyphs import LIBRARY, NORMS, Look, look, region_text, strided
+from ogive.backends.diagram.from_ir.glyphs import LIBRARY, look
+from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
-from ogive.compiler.ir.attributes import FaultAttrs, TapAttrs, UpdateAttrs
+from ogive.compiler.ir.attributes import (
+    AbstractCallAttrs,
+    CallAttrs,
+    CustomGradAttrs,
+    ExternAttrs,
+    FaultAttrs,
+    GivenAttrs,
+    GradAttrs,
+    InitialAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    TappedAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Definition, Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
 from ogive.compiler.ir_tools.compare import Change, mark
+from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.sizes import Size, Unknown
 
 # operands that stand inside the glyph where a weight alone feeds them
@@ -68,8 +86,18 @@ class FigureBuilder:
         return f"o{self.count}"
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is known of the operation that is drawn: its wires, and whether a weight stands inside of its glyph."""
+
+    base: Op
+    ins: list[Wires | None]
+    outs: list[Wires]
+    learned: bool
+
+
 @dataclass(slots=True)
-class _Scope:
+class _Scope(Visitor[Drawn, Op]):
     """A graph in the sizes of the figure, under a prefix that makes its names unique."""
 
     builder: FigureBuilder
@@ -166,7 +194,7 @@ class _Scope:
             ins.append(Wires(f"{wires.tid}@{oid}.{k}".replace(".", "_"), wires.type, wires.name))
         outs = [self.wires(v) for v in node.outputs]
         learned = any(isinstance(x, str) and x in inside for x in node.inputs)
-        op = self._op(oid, node, ins, outs, learned)
+        op = self.node(Drawn(Op(oid, "box", node.op, (), (), ()), ins, outs, learned), node)
         links = completed(op.links, ins, outs)
         self._same(op, links)
         given = [(w, self.prefix + r) for w, r in zip(ins, reads, strict=True) if w is not None and r is not None]
@@ -207,32 +235,21 @@ class _Scope:
         for a, b in (*op.enter, *op.leave):
             unite(a, b)
 
-    def _op(self, oid: str, node: Node, ins: list[Wires | None], outs: list[Wires], learned: bool) -> Op:
-        """The operation with its glyph, links and bodies; `_node` completes it."""
-        base = Op(oid, "box", node.op, (), (), ())
-        if node.op == "call" and node.callee is not None:
-            return self._call(base, node, node.callee, ins, outs)
-        if node.regions:
-            return self._region(base, node, ins, outs)
-        if node.op == "weight":
-            return replace(base, glyph="weight", text=node.path.replace(".*.", "."), learned=True)
-        match node.structure:
-            case UpdateAttrs():
-                return replace(base, glyph="sink", text=node.path)
-            case TapAttrs(name=name):
-                return replace(base, glyph="sink", text=name)
-            case FaultAttrs(text=text):
-                return replace(base, text=f"✗ {text.split()[0]}", caption=text)
+    def operation(self, frame: Drawn, node: Node) -> Op:
+        """The operation with its glyph and links; `_node` completes it."""
+        base, ins, outs = frame.base, frame.ins, frame.outs
         if self.sizes:
             node = node.map_settings(lambda value: in_sizes(value, self.sizes))
             node = replace(node, inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))
         node = self._windowed(node)
         links = tuple(links_of(node, ins, outs))
-        found = _pointwise(look(node, self.builder.divides), links)
+        found = pointwise(look(node, self.builder.divides), links)
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
         text = found.text + (plus if found.glyph == "linear" else "")
         attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
-        return replace(base, glyph=found.glyph, text=text, above=found.above, learned=learned, links=links, attrs=attrs)
+        return replace(
+            base, glyph=found.glyph, text=text, above=found.above, learned=frame.learned, links=links, attrs=attrs
+        )
 
     def _windowed(self, node: Node) -> Node:
         """A convolution that says how large its window is: its weight does."""
@@ -242,7 +259,9 @@ class _Scope:
         sizes = self.wires(self.graph.values[weight]).type.sizes[2:]
         return replace(node, attrs=(("kernel", sizes), *node.attrs))
 
-    def _call(self, base: Op, node: Node, callee: Definition, ins: list[Wires | None], outs: list[Wires]) -> Op:
+    def visit_call(self, frame: Drawn, node: Node, told: CallAttrs) -> Op:
+        base, ins, outs, callee = frame.base, frame.ins, frame.outs, node.callee
+        assert callee is not None, node
         sizes = {u: s.subs(self.sizes) if self.sizes else s for u, s in node.bindings}
         name = callee.block.rsplit(".", 1)[-1]
         place = node.path.rsplit(".", 1)[-1]
@@ -285,89 +304,85 @@ class _Scope:
         """A block of the library, drawn as the operation that it holds."""
         statics = {s.name: sizes.get(s.unknown, s.value) if s.unknown else s.value for s in callee.statics}
         bias = any(weight.path == "bias" for weight in callee.weights)
-        attrs = _library_attrs(inner, x, statics)
+        attrs = library_attrs(inner, x, statics)
         node = Node(inner if inner not in ("embedding", "mask") else "", (x.tid,), (), attrs=attrs)
         links = tuple(links_of(node, (x,), (out,))) if node.op else ()
-        found = _pointwise(_library_look(inner, bias, statics, self.builder.divides), links, "₊" if bias else "")
+        found = pointwise(library_look(inner, bias, statics, self.builder.divides), links, "₊" if bias else "")
         if inner == "embedding":
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes, out.axes, strict=False))
         elif inner == "mask":
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes[:-2], out.axes[:-2], strict=True))
         told = base.attrs
         if inner.startswith("conv"):
-            told = (*told, *((("bias", "₊"),) if bias else ()), ("groups", _groups(statics)))
+            told = (*told, *((("bias", "₊"),) if bias else ()), ("groups", groups(statics)))
         return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=told)
 
-    def _asked(self, node: Node) -> str:
-        """The name of what a choice asks for."""
+    def visit_repeat(self, frame: Drawn, node: Node, told: RepeatAttrs) -> Op:
+        count = told.count.subs(self.sizes) if self.sizes else told.count
+        text = f"×{size_label(count, self.builder.divides)}"
+        return replace(self._region(frame, node, "repeat", text), caption=node.path)
+
+    def visit_scan(self, frame: Drawn, node: Node, told: ScanAttrs) -> Op:
+        first = told.parts(frame.ins).sliced[0]
+        label = first.type.axes[told.axes[0]].label if first is not None else None
+        return self._region(frame, node, "scan", f"scan {label or ''}".strip() + (" ←" if told.reverse else ""))
+
+    def visit_vectorized(self, frame: Drawn, node: Node, told: VectorizedAttrs) -> Op:
+        found = (w.type.axes[at] for w, at in zip(frame.ins, told.in_axes, strict=False) if w is not None)
+        axis = next(found, None)
+        text = axis.label if axis is not None and axis.label else size_label(told.size)
+        return self._region(frame, node, "repeat", f"{node.op} {text}")
+
+    def visit_phase(self, frame: Drawn, node: Node, told: PhaseAttrs) -> Op:
+        return self._region(frame, node, "phase", node.op, ("training", "deployed"))
+
+    def visit_given(self, frame: Drawn, node: Node, told: GivenAttrs) -> Op:
         name = str(node.inputs[0])
-        return self.graph.values[name].hint or name
+        asked = self.graph.values[name].hint or name
+        return self._region(frame, node, "phase", "", (f"given: {asked}", f"absent: {asked}"))
 
-    def _region(self, base: Op, node: Node, ins: list[Wires | None], outs: list[Wires]) -> Op:
-        """Loops, and choices of a phase or of an input that is given."""
-        glyph = {"repeat": "repeat", "scan": "scan", "over": "repeat", "each": "repeat"}.get(node.op, "phase")
-        titles = {
-            "phase": ("training", "deployed"),
-            "given": ("given", "absent"),
-            "custom_grad": ("value", "its derivative"),
-        }.get(node.op, ("",) * 9)
+    def visit_tapped(self, frame: Drawn, node: Node, told: TappedAttrs) -> Op:
+        return self._region(frame, node, "phase", node.op)
+
+    def visit_grad(self, frame: Drawn, node: Node, told: GradAttrs) -> Op:
+        return self._region(frame, node, "phase", "∇")
+
+    def visit_custom_grad(self, frame: Drawn, node: Node, told: CustomGradAttrs) -> Op:
+        return self._region(frame, node, "phase", node.op, ("value", "its derivative"))
+
+    def _region(self, frame: Drawn, node: Node, glyph: str, text: str, titles: Sequence[str] = ("", "")) -> Op:
+        """A node that holds graphs, with what stands at their head and the title of each."""
         bodies, enter, leave = [], [], []
-        for k, region in enumerate(node.regions):
+        for title, region in zip(titles, node.regions, strict=False):
             scope = _Scope(self.builder, region, self.sizes, self.prefix, self.path, self.depth)
-            title = f"{titles[k]}" + (f": {self._asked(node)}" if node.op == "given" else "")
             bodies.append(replace(scope.section([scope.wires(v) for v in region.inputs]), title=title))
-            enter += entering(node, region, ins, self.prefix)
-            leave += leaving(node, region, outs, bodies[-1].outputs)
-        text = region_text(node, ins, self.sizes, self.builder.divides)
+            enter += entering(node, region, frame.ins, self.prefix)
+            leave += leaving(node, region, frame.outs, bodies[-1].outputs)
         attrs = (("carry", str(0 if node.loop is None else node.loop.carried)),)
-        path = node.path if node.op == "repeat" else ""
-        return replace(base, glyph=glyph, text=text, caption=path, bodies=tuple(bodies), enter=tuple(enter),
-                       leave=tuple(leave), attrs=attrs, links=tuple(vectorized(node, ins, outs)))  # fmt: skip
+        return replace(frame.base, glyph=glyph, text=text, bodies=tuple(bodies), enter=tuple(enter),
+                       leave=tuple(leave), attrs=attrs,
+                       links=tuple(vectorized(node, frame.ins, frame.outs)))  # fmt: skip
 
+    def visit_weight(self, frame: Drawn, node: Node, told: WeightAttrs) -> Op:
+        return replace(frame.base, glyph="weight", text=node.path.replace(".*.", "."), learned=True)
 
-def _library_attrs(inner: str, x: Wires, statics: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """What the links of the operation depend on."""
-    if inner in ("layer_norm", "rms_norm"):
-        return (("axes", (len(x.axes) - 1,)),)
-    return (("kernel", statics.get("kernel")), ("groups", statics.get("groups"))) if inner == "conv" else ()
+    def visit_update(self, frame: Drawn, node: Node, told: UpdateAttrs) -> Op:
+        return replace(frame.base, glyph="sink", text=node.path)
 
+    def visit_tap(self, frame: Drawn, node: Node, told: TapAttrs) -> Op:
+        return replace(frame.base, glyph="sink", text=told.name)
 
-def _pointwise(look: Look, links: Collection[Link], plus: str = "") -> Look:
-    """A convolution past which the axes of space run is a linear map of the channels."""
-    if look.glyph == "conv" and sum(link.kind == "through" for link in links) > 1:
-        return Look("linear", f"L{plus}")
-    return look
+    def visit_fault(self, frame: Drawn, node: Node, told: FaultAttrs) -> Op:
+        return replace(frame.base, text=f"✗ {told.text.split()[0]}", caption=told.text)
 
+    def visit_extern(self, frame: Drawn, node: Node, told: ExternAttrs) -> Op:
+        return self.operation(frame, node)
 
-def _groups(statics: dict[str, Any]) -> str:
-    groups = statics.get("groups")
-    if groups is None or str(groups) == "1":
-        return ""
-    return "each" if str(groups) == str(statics.get("cin")) else str(groups)
+    def visit_initial(self, frame: Drawn, node: Node, told: InitialAttrs) -> Op:
+        return self.operation(frame, node)
 
-
-def _library_look(inner: str, bias: bool, statics: dict[str, Any], divides: Collection[tuple[str, str]]) -> Look:
-    plus = "₊" if bias else ""
-    if inner == "linear":
-        return Look("linear", f"L{plus}")
-    if inner == "embedding":
-        return Look("linear", "E")
-    if inner == "mask":
-        return Look("mask")
-    if inner == "dropout":
-        return Look("float", above="dropout")
-    if inner.startswith("conv"):
-        kernel, stride, dilation = (_number(statics.get(key), divides) for key in ("kernel", "stride", "dilation"))
-        mark = "T" if inner == "conv_transpose" else ""
-        return Look("conv", mark + strided(kernel, stride, dilation))
-    return Look("norm", NORMS[inner])
-
-
-def _number(value: Any, divides: Collection[tuple[str, str]]) -> str:
-    if isinstance(value, tuple):
-        texts = [_number(item, divides) for item in value]
-        return texts[0] if len(set(texts)) == 1 else "×".join(texts)
-    return size_label(value, divides) if value is not None else ""
+    def visit_static(self, frame: Drawn, node: Node, told: AbstractCallAttrs) -> Op:
+        return self.operation(frame, node)
 
 
 def _where(node: Node) -> str:

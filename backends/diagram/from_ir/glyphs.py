@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from ogive.backends.diagram.figure.labels import size_label, value_label
-from ogive.backends.diagram.from_ir.wires import Wires
-from ogive.compiler.ir.attributes import EachAttrs, GradAttrs, OverAttrs, RepeatAttrs, ScanAttrs
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops import OPS
-from ogive.compiler.sizes import Size, Unknown
+from ogive.compiler.sizes import Size
 
 LONGEST = 24  # characters of a text that stands in a glyph
 Divides = Iterable[tuple[str, str]]
@@ -181,22 +179,3 @@ def _slice(node: Node, divides: Divides) -> str:
             parts.append(text if step == "1" else f"{text}:{step}")
     text = ", ".join(parts)
     return text if len(text) <= LONGEST else "slice"
-
-
-def region_text(node: Node, ins: Sequence[Wires | None], sizes: Mapping[Unknown, Size], divides: Divides) -> str:
-    """What is at the head of the regions of a node, whose inputs are these."""
-    match node.structure:
-        case RepeatAttrs(count=count):
-            return f"×{size_label(count.subs(sizes) if sizes else count, divides)}"
-        case ScanAttrs() as scan:
-            first = scan.parts(ins).sliced[0]
-            label = first.type.axes[scan.axes[0]].label if first is not None else None
-            return f"scan {label or ''}".strip() + (" ←" if scan.reverse else "")
-        case OverAttrs() | EachAttrs() as told:
-            found = (w.type.axes[at] for w, at in zip(ins, told.in_axes, strict=False) if w is not None)
-            axis = next(found, None)
-            return f"{node.op} {axis.label if axis is not None and axis.label else size_label(told.size)}"
-        case GradAttrs():
-            return "∇"
-        case _:
-            return "" if node.op == "given" else node.op

@@ -6,16 +6,34 @@ an open block is a box around its nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.diagram.figure.figure import Change
 from ogive.backends.diagram.figure.labels import size_label
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import SHORT, divisions
-from ogive.compiler.ir.model import Definition, Graph, Node
+from ogive.compiler.ir.attributes import (
+    AbstractCallAttrs,
+    AssumeAttrs,
+    CallAttrs,
+    ChoiceAttrs,
+    CustomGradAttrs,
+    ExternAttrs,
+    FaultAttrs,
+    GradAttrs,
+    InitialAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
+from ogive.compiler.ir.model import Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.sizes import Size, Unknown
 from ogive.compiler.sizes import size as size_of
 
@@ -59,21 +77,36 @@ def overview(
     made = Overview(name or definition.block.rsplit(".", 1)[-1])
     known = {unknown: size_of(number) for unknown, number in (numbers or {}).items()}
     walk = _OverviewWalk(made, list(divisions(definition)), open, known)
-    ends = {}
+    frame = OverviewFrame(definition.graph, {}, "", depth)
     for value in definition.graph.inputs:
         made.boxes.append(Box(walk.name(), value.hint or value.name, "input"))
-        ends[value.name] = made.boxes[-1].id
-    ends = walk.graph(definition.graph, ends, {}, "", depth)
+        walk.bind(frame, value, made.boxes[-1].id)
+    walk.graph(frame, definition.graph)
     for k, output in enumerate(definition.graph.outputs):
         if isinstance(output, str):
             label = (definition.output_names[k] if k < len(definition.output_names) else None) or "output"
             made.boxes.append(Box(walk.name(), label, "output"))
-            walk.edge(ends[output], made.boxes[-1].id, definition.graph.values[output].type, {})
+            walk.edge(frame.ends[output], made.boxes[-1].id, definition.graph.values[output].type, {})
     return made
 
 
 @dataclass(slots=True)
-class _OverviewWalk:
+class OverviewFrame:
+    """A graph in the sizes of the overview, the box around it, how many levels of calls in it are open, and the box
+    that each of its values comes from.
+    """
+
+    graph: Graph
+    sizes: Mapping[Unknown, Size]
+    parent: str
+    depth: int
+    ends: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _OverviewWalk(Interpreter[OverviewFrame, str]):
+    """A value means the box that it comes from; "" where it is absent."""
+
     made: Overview
     divides: list[tuple[str, str]]
     open: frozenset[str]
@@ -99,83 +132,105 @@ class _OverviewWalk:
         long = len(text) > SHORT and axis.pack is None and not text.isidentifier()
         return size_label(axis.size.subs(self.numbers), self.divides) if self.numbers and long else text
 
-    def graph(
-        self, graph: Graph, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int
-    ) -> dict[str, str]:
-        """Draw the nodes of a graph; gives the node behind each of its values."""
-        ends = dict(ends)
-        for node in graph.nodes:
-            if node.op == "assume":
-                continue
-            if node.regions:
-                self._region(node, ends, sizes, parent, depth)
-            elif node.op == "call" and node.callee is not None and self._opens(node, depth):
-                self._open(node, node.callee, ends, sizes, parent, depth)
-            else:
-                self._box(graph, node, ends, sizes, parent)
-        return ends
+    def read(self, frame: OverviewFrame, operand: Operand) -> str:
+        return frame.ends[operand] if isinstance(operand, str) else ""
 
-    def _opens(self, node: Node, depth: int) -> bool:
-        assert node.callee is not None
-        block = node.callee.block
-        names = {block, block.rsplit(".", 1)[-1], node.path, node.path.rsplit(".", 1)[-1]}
-        return bool(names & self.open) or (depth > 0 and block not in LIBRARY)
+    def bind(self, frame: OverviewFrame, value: Value, meaning: str) -> None:
+        if meaning:
+            frame.ends[value.name] = meaning
 
-    def _box(self, graph: Graph, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str) -> None:
-        block = node.callee.name if node.callee is not None else ""
-        box = Box(self.name(), *_named(node), parent, block=block)
+    def box(self, frame: OverviewFrame, node: Node, text: str, kind: str, block: str = "") -> Sequence[str]:
+        """A node of the overview with an edge from each operand."""
+        box = Box(self.name(), text, kind, frame.parent, block=block)
         self.made.boxes.append(box)
         for name in node.operands:
-            self.edge(ends[name], box.id, graph.values[name].type, sizes)
-        ends.update((value.name, box.id) for value in node.outputs)
+            self.edge(frame.ends[name], box.id, frame.graph.values[name].type, frame.sizes)
+        return [box.id] * len(node.outputs)
+
+    def operation(self, frame: OverviewFrame, node: Node) -> Sequence[str]:
+        return self.box(frame, node, str(node.attr("op") or node.op), "op")
+
+    def visit_weight(self, frame: OverviewFrame, node: Node, told: WeightAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.path, "weight")
+
+    def visit_update(self, frame: OverviewFrame, node: Node, told: UpdateAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_tap(self, frame: OverviewFrame, node: Node, told: TapAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_extern(self, frame: OverviewFrame, node: Node, told: ExternAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_initial(self, frame: OverviewFrame, node: Node, told: InitialAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_static(self, frame: OverviewFrame, node: Node, told: AbstractCallAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_fault(self, frame: OverviewFrame, node: Node, told: FaultAttrs) -> Sequence[str]:
+        return self.box(frame, node, node.op, "op")
+
+    def visit_assume(self, frame: OverviewFrame, node: Node, told: AssumeAttrs) -> Sequence[str]:
+        """It is no box: notes of figures say it."""
+        return ()
+
+    def visit_repeat(self, frame: OverviewFrame, node: Node, told: RepeatAttrs) -> Sequence[str]:
+        return self._regions(frame, node, self._times(frame, told.count))
+
+    def visit_scan(self, frame: OverviewFrame, node: Node, told: ScanAttrs) -> Sequence[str]:
+        return self._regions(frame, node, f"scan {self._times(frame, told.count)}")
+
+    def visit_vectorized(self, frame: OverviewFrame, node: Node, told: VectorizedAttrs) -> Sequence[str]:
+        return self._regions(frame, node, node.op)
+
+    def visit_choice(self, frame: OverviewFrame, node: Node, told: ChoiceAttrs) -> Sequence[str]:
+        return self._regions(frame, node, node.op)
+
+    def visit_grad(self, frame: OverviewFrame, node: Node, told: GradAttrs) -> Sequence[str]:
+        return self._regions(frame, node, node.op)
+
+    def visit_custom_grad(self, frame: OverviewFrame, node: Node, told: CustomGradAttrs) -> Sequence[str]:
+        return self._regions(frame, node, node.op)
+
+    def visit_call(self, frame: OverviewFrame, node: Node, told: CallAttrs) -> Sequence[str]:
+        callee = node.callee
+        assert callee is not None, node
+        block, place = callee.block.rsplit(".", 1)[-1], node.path.rsplit(".", 1)[-1]
+        text = f"{block} {place}" if place and place != block else block
+        names = {callee.block, block, node.path, place}
+        if not (names & self.open or (frame.depth > 0 and callee.block not in LIBRARY)):
+            return self.box(frame, node, text, "block", callee.name)
+        group = self._group(text, frame.parent)
+        bound = {u: s.subs(frame.sizes) if frame.sizes else s for u, s in node.bindings}
+        inside = OverviewFrame(callee.graph, bound, group, frame.depth - 1)
+        return self.region(inside, callee.graph, self._given(frame, node, callee.graph, "absent", group))
+
+    def _times(self, frame: OverviewFrame, count: Size) -> str:
+        return f"×{size_label(count.subs(frame.sizes) if frame.sizes else count, self.divides)}"
 
     def _group(self, text: str, parent: str) -> str:
         box = Box(self.name(), text, "group", parent)
         self.made.boxes.append(box)
         return box.id
 
-    def _region(self, node: Node, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str, depth: int) -> None:
-        count = node.loop.count if node.loop is not None else None
-        title = f"×{size_label(count.subs(sizes) if sizes else count, self.divides)}" if count is not None else node.op
-        title = f"scan {title}" if node.op == "scan" else title
-        last: dict[int, str] = {}
+    def _given(self, frame: OverviewFrame, node: Node, graph: Graph, text: str, group: str) -> list[str]:
+        """The boxes that the inputs of a graph come from; one of its own where the node gives nothing."""
+        given = [node.inputs[k] if k < len(node.inputs) else None for k in range(len(graph.inputs))]
+        return [frame.ends[x] if isinstance(x, str) else self._point(text, group) for x in given]
+
+    def _regions(self, frame: OverviewFrame, node: Node, title: str) -> Sequence[str]:
+        last = [""] * len(node.outputs)
         for region in node.regions:
-            group = self._group(f"{title} {node.path}".strip(), parent)
-            inner: dict[str, str] = {}
-            for k, value in enumerate(region.inputs):
-                given = node.inputs[k] if k < len(node.inputs) else None
-                inner[value.name] = ends[given] if isinstance(given, str) else self._point("turn", group)
-            found = self.graph(region, inner, sizes, group, depth)
-            last.update((k, found[out]) for k, out in enumerate(region.outputs) if isinstance(out, str))
-        ends.update((value.name, last[k]) for k, value in enumerate(node.outputs) if k in last)
+            group = self._group(f"{title} {node.path}".strip(), frame.parent)
+            inside = OverviewFrame(region, frame.sizes, group, frame.depth)
+            found = self.region(inside, region, self._given(frame, node, region, "turn", group))
+            last = [new or old for new, old in zip(found, last, strict=False)]
+        return last
 
     def _point(self, text: str, parent: str) -> str:
         self.made.boxes.append(Box(self.name(), text, "op", parent))
         return self.made.boxes[-1].id
-
-    def _open(
-        self, node: Node, callee: Definition, ends: dict[str, str], sizes: Mapping[Unknown, Size], parent: str,
-        depth: int,
-    ) -> None:  # fmt: skip
-        group = self._group(_named(node)[0], parent)
-        bound = {u: s.subs(sizes) if sizes else s for u, s in node.bindings}
-        inner = {}
-        for k, value in enumerate(callee.graph.inputs):
-            given = node.inputs[k] if k < len(node.inputs) else None
-            inner[value.name] = ends[given] if isinstance(given, str) else self._point("absent", group)
-        found = self.graph(callee.graph, inner, bound, group, depth - 1)
-        outputs = zip(node.outputs, callee.graph.outputs, strict=False)
-        ends.update((value.name, found[out]) for value, out in outputs if isinstance(out, str))
-
-
-def _named(node: Node) -> tuple[str, str]:
-    if node.op == "call" and node.callee is not None:
-        block = node.callee.block.rsplit(".", 1)[-1]
-        place = node.path.rsplit(".", 1)[-1]
-        return (f"{block} {place}" if place and place != block else block), "block"
-    if node.op == "weight":
-        return node.path, "weight"
-    return str(node.attr("op") or node.op), "op"
 
 
 def dot(made: Overview) -> str:
