@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ogive.backends.weights import files, tensors, whole
-from ogive.backends.weights.maps import WeightMap, identity, parse_map
-from ogive.backends.weights.plan import Shape, check_ties, plan, plan_back
+from ogive.backends.weights.map_text import parse_map
+from ogive.backends.weights.maps import WeightMap, identity
+from ogive.backends.weights.plan import check_ties, plan, plan_back
+from ogive.backends.weights.steps import Shape
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 
 MAP = """\

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from ogive.backends.weights.plan import Move
+from ogive.backends.weights.plan import Move, Piece, Range
+from ogive.backends.weights.steps import View
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.source import Chunk, Span
 
 
 def forward(moves: Iterable[Move], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our weights from theirs."""
+    """Our weights from theirs; a copy is made where axes are merged or parts joined alone."""
     ours = {}
     for move in moves:
-        parts = [theirs[p.name].transpose(-2, -1) if p.transpose else theirs[p.name] for p in move.parts]
-        ours[move.ours] = parts[0] if len(parts) == 1 else torch.cat(parts, move.axis)
+        parts = []
+        for piece in move.pieces:
+            tensor = viewed(theirs[piece.name], piece.before)
+            if piece.cut is not None:
+                axis, start, stop = piece.cut
+                tensor = tensor.narrow(axis, start, stop - start)
+            parts.append(viewed(tensor, piece.after))
+        ours[move.ours] = viewed(parts[0] if len(parts) == 1 else torch.cat(parts, move.axis), move.after)
     return ours
+
+
+def viewed(tensor: Tensor, views: Sequence[View]) -> Tensor:
+    """A tensor after steps; itself where there is none."""
+    for view in views:
+        tensor = tensor.reshape(view.before).permute(view.order).reshape(view.after)
+    return tensor
+
+
+def _back(tensor: Tensor, views: Sequence[View]) -> Tensor:
+    return viewed(tensor, [view.inverse for view in reversed(views)])
 
 
 def equal(a: Tensor, b: Tensor) -> bool:
@@ -28,17 +46,25 @@ def equal(a: Tensor, b: Tensor) -> bool:
 
 def backward(moves: Iterable[Move], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Their weights from ours: the inverse of `forward`. A tensor that several of ours share must be equal in all."""
-    theirs: dict[str, Tensor] = {}
+    found: dict[str, dict[Range | None, tuple[Piece, Tensor]]] = {}
     for move in moves:
-        whole = ours[move.ours]
-        pieces = torch.split(whole, list(move.sizes), move.axis) if len(move.parts) > 1 else (whole,)
-        for part, piece in zip(move.parts, pieces, strict=True):
-            value = piece.transpose(-2, -1) if part.transpose else piece
-            if part.name in theirs and not torch.equal(theirs[part.name], value):
-                text = f"`{part.name}` is one tensor there, but differs here from `{move.ours}`"
+        whole = _back(ours[move.ours], move.after)
+        values = torch.split(whole, list(move.sizes), move.axis) if len(move.pieces) > 1 else (whole,)
+        for piece, part in zip(move.pieces, values, strict=True):
+            value, held = _back(part, piece.after), found.setdefault(piece.name, {})
+            if piece.cut in held and not torch.equal(held[piece.cut][1], value):
+                text = f"`{piece.name}` is one tensor there, but differs here from `{move.ours}`"
                 raise ArchError((Diagnostic("E0823", text, Span(Chunk("", "<weights>"), 0, 0)),))
-            theirs.setdefault(part.name, value)
-    return theirs
+            held.setdefault(piece.cut, (piece, value))
+    return {name: _joined(held) for name, held in found.items()}
+
+
+def _joined(held: Mapping[Range | None, tuple[Piece, Tensor]]) -> Tensor:
+    """A tensor of theirs from its parts, which lie side by side."""
+    cuts = sorted(cut for cut in held if cut is not None)
+    piece, value = held[cuts[0] if cuts else None]
+    whole = torch.cat([held[cut][1] for cut in cuts], cuts[0][0]) if cuts else value
+    return _back(whole, piece.before)
 
 
 def strange(tensors: Mapping[str, Tensor]) -> list[str]:

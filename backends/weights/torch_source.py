@@ -37,7 +37,7 @@ def of_file(path: Path | str) -> Source[Tensor]:
             read[kept] = torch.view_as_complex(tensor) if kept in head.pairs else tensor
         return read[kept]
 
-    return Source({name: Found(entry.shape, entry.kind) for name, entry in head.entries.items()}, get)
+    return Source({name: Found(entry.shape, entry.kind) for name, entry in head.entries.items()}, get, head.ties)
 
 
 def of_state(state: Mapping[str, Any], meta: bool = False) -> Source[Tensor]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.arguments import nameable
 from ogive.backends.weights.fit import moves, not_finite
-from ogive.backends.weights.maps import WeightMap, identity, read_map
+from ogive.backends.weights.fit import unwrapped as unwrapped_names
+from ogive.backends.weights.map_text import read_map
+from ogive.backends.weights.maps import WeightMap, identity
 from ogive.backends.weights.paths import WeightSlot
 from ogive.backends.weights.plan import check_ties, plan_back, tied
 from ogive.compiler.ir.weights import opaque
@@ -63,10 +65,11 @@ def load(
         path = _path(weights)
         source = of_file(path) if path is not None else of_state(state_of(weights), meta)
         slots = stored(model)
-        planned = moves(mapping, slots, source.found)
+        source, told = unwrapped_names(mapping, slots, source)
+        planned = moves(mapping, slots, source)
         check_ties(mapping, source, equal)
         made = forward(planned, source)
-        warn(not_finite(strange(made), path or "<weights>"), depth)
+        warn((*told, *not_finite(strange(made), path or "<weights>")), depth)
         return {name: made[name] for name in slots}
 
 
@@ -101,10 +104,12 @@ def arrays(
     with rendered():
         path = _path(weights)
         source = of_file(path) if path is not None else of_state(state_of(weights))
-        planned = moves(mapping, stored(model), source.found)
+        slots = stored(model)
+        source, told = unwrapped_names(mapping, slots, source)
+        planned = moves(mapping, slots, source)
         check_ties(mapping, source, equal)
         made = moved(planned, source)
-        warn(not_finite(strange(made), path or "<weights>"), depth)
+        warn((*told, *not_finite(strange(made), path or "<weights>")), depth)
         return made
 
 

@@ -120,7 +120,7 @@ MAP = """[weights]
 """
 
 
-@pytest.mark.parametrize("fault", ["", "untied", "missing", "extra"])
+@pytest.mark.parametrize("fault", ["", "other name", "untied", "missing", "extra"])
 def test_a_renamed_and_tied_checkpoint(fault: str, tmp_path: Path) -> None:
     model, path = tower().deploy("fold"), tmp_path / "m.toml"
     path.write_text(MAP)
@@ -130,11 +130,13 @@ def test_a_renamed_and_tied_checkpoint(fault: str, tmp_path: Path) -> None:
     theirs["decoder.weight"] = theirs["lm_head.weight"].clone()
     if fault == "untied":
         theirs["decoder.weight"][0, 0] += 1
-    elif fault == "missing":
+    elif fault in ("missing", "other name"):
         del theirs["lm_head.weight"]
+        if fault == "missing":
+            del theirs["decoder.weight"]
     elif fault == "extra":
         theirs["encoder.weight"] = torch.zeros(2)
-    if fault:
+    if fault not in ("", "other name"):
         with pytest.raises(ArchError) as caught:
             model.convert(theirs, path)
         assert {d.code for d in caught.value.diagnostics} == {"E0823" if fault == "untied" else "E0821"}

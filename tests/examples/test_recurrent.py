@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.api import Model
-from ogive.backends.weights.maps import parse_map
+from ogive.backends.weights.map_text import parse_map
 
 TEXT = """
 use std.recurrent (RNN, GRU, LSTM, bidirectional)

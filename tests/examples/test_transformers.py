@@ -99,7 +99,7 @@ PAIRS = [
     Pair("resnet", "ResNet", {"F": "Basic", "growth": 1, "depths": [2, 1], "widths": [6, 12], "classes": 10},
          "ResNetForImageClassification", "ResNetConfig",
          {"embedding_size": 6, "hidden_sizes": [6, 12], "depths": [2, 1], "layer_type": "basic", "num_labels": 10},
-         lambda: image(33, 40), map="resnet_basic"),
+         lambda: image(33, 40)),
     Pair("convnext", "ConvNeXt", {"depths": [1, 2], "widths": [8, 12], "drop": 0.0, "classes": 10},
          "ConvNextForImageClassification", "ConvNextConfig",
          {"depths": [1, 2], "hidden_sizes": [8, 12], "num_stages": 2, "num_labels": 10, "layer_norm_eps": 1e-6,

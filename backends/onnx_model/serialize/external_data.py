@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ogive.backends.weights.header import TensorEntry
 from ogive.backends.weights.kinds import OF_TORCH, Found
 from ogive.backends.weights.plan import Move
 from ogive.backends.weights.source import Source
+from ogive.backends.weights.steps import View
 
 # by the kinds of stored tensors
 DTYPES: Mapping[str, np.dtype] = {
@@ -42,7 +43,7 @@ def of_file(path: str | PathLike[str]) -> Source[np.ndarray]:
     files = {entry.file for entry in head.entries.values() if entry.length}
     whole = {file: np.memmap(file, np.uint8, "r") for file in files}
     kinds = {name: Found(entry.shape, entry.kind) for name, entry in head.entries.items()}
-    return Source(kinds, lambda name: _view(whole, head.entries[name]))
+    return Source(kinds, lambda name: _view(whole, head.entries[name]), head.ties)
 
 
 def _view(whole: Mapping[Path, np.ndarray], entry: TensorEntry) -> np.ndarray:
@@ -89,12 +90,24 @@ def equal(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def moved(moves: Iterable[Move], theirs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our weights from theirs; a copy is made of joined parts alone."""
+    """Our weights from theirs; a copy is made where axes are merged or parts joined alone."""
     ours = {}
     for move in moves:
-        parts = [theirs[p.name].swapaxes(-2, -1) if p.transpose else theirs[p.name] for p in move.parts]
-        ours[move.ours] = parts[0] if len(parts) == 1 else np.concatenate(parts, move.axis)
+        parts = []
+        for piece in move.pieces:
+            array = _viewed(theirs[piece.name], piece.before)
+            if piece.cut is not None:
+                axis, start, stop = piece.cut
+                array = array[(*(slice(None),) * axis, slice(start, stop))]
+            parts.append(_viewed(array, piece.after))
+        ours[move.ours] = _viewed(parts[0] if len(parts) == 1 else np.concatenate(parts, move.axis), move.after)
     return ours
+
+
+def _viewed(array: np.ndarray, views: Sequence[View]) -> np.ndarray:
+    for view in views:
+        array = array.reshape(view.before).transpose(view.order).reshape(view.after)
+    return array
 
 
 def strange(tensors: Mapping[str, np.ndarray]) -> list[str]:
