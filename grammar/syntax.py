@@ -63,7 +63,7 @@ class Target(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Assign(Stmt):
-    """`a, b = e` or `y: [b, n] = e` (then one target and a type)."""
+    """The syntax `a, b = e` or `y: [b, n] = e` (then one target and a type)."""
 
     targets: tuple[Target, ...]
     type: TypeExpr | None
@@ -109,7 +109,7 @@ class KeepStmt(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class Return(Stmt):
-    """`return a, b`."""
+    """The syntax `return a, b`."""
 
     values: tuple[Expr, ...]
 
@@ -146,7 +146,7 @@ class Tap(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class If(Stmt):
-    """`if c: ... elif d: ... else: ...`; `orelse` is None where there is no `else`."""
+    """The syntax `if c: ... elif d: ... else: ...`; `orelse` is None where there is no `else`."""
 
     branches: tuple[tuple[Expr, tuple[Stmt, ...]], ...]
     orelse: tuple[Stmt, ...] | None
@@ -154,7 +154,7 @@ class If(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class For(Stmt):
-    """`for i, c in iterable as label:`."""
+    """The syntax `for i, c in iterable as label:`."""
 
     targets: tuple[Target, ...]
     iterable: Expr

@@ -14,6 +14,7 @@ LAYERS = {
     "compiler/ir": "ir",
     "compiler/elaborate": "elaborated",
     "compiler/passes": "passes",
+    "backends/python_text": "emitted",
     "backends/pytorch": "pytorch",
     "backends/onnx_model": "onnx",
     "src/ogive": "python",

@@ -7,21 +7,12 @@ out with the fewest parentheses (`pretty.py`).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
-from ogive.backends.python_text.pretty import (  # noqa: F401
-    ATOM,
-    BINARY,
-    COMPARE,
-    COMPARISONS,
-    PRODUCT,
-    SUM,
-    TERNARY,
-    UNARY,
-    flat,
-)
+from ogive.backends.python_text.pretty import BINARY, COMPARISONS, flat
 
 LOAD = ast.Load()
 BINARIES: MappingProxyType[str, ast.operator] = MappingProxyType({sign: op() for op, (sign, _) in BINARY.items()})
@@ -36,12 +27,8 @@ class Code:
 
     __slots__ = ("_names", "_text", "node")
 
-    def __init__(self, node: ast.expr | str, _: int = 0) -> None:
-        if isinstance(node, str):
-            star = node.startswith("*")
-            parsed = ast.parse(node[star:], mode="eval").body
-            node = ast.Starred(parsed, LOAD) if star else parsed
-        self.node: ast.expr = node
+    def __init__(self, node: ast.expr) -> None:
+        self.node = node
         self._text: str | None = None
         self._names: frozenset[str] | None = None
 
@@ -58,10 +45,6 @@ class Code:
         if self._names is None:
             self._names = frozenset(names_in(self.node))
         return self._names
-
-    def at(self, least: int) -> str:
-        """The text, in parentheses where it binds more loosely than `least`."""
-        return flat(self.node, least)
 
     def __str__(self) -> str:
         return self.text
@@ -88,15 +71,16 @@ def names_in(node: ast.AST) -> Iterator[str]:
             yield from names_in(base)
         case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
             bound = {name for loop in node.generators for name in names_in(loop.target)}
-            yield from (name for part in _parts(node) for name in names_in(part) if name not in bound)
+            yield from (name for part in parts_of(node) for name in names_in(part) if name not in bound)
         case ast.Constant():
             return
         case _:
-            for part in _parts(node):
+            for part in parts_of(node):
                 yield from names_in(part)
 
 
-def _parts(node: ast.AST) -> Iterator[ast.AST]:
+def parts_of(node: ast.AST) -> Iterator[ast.AST]:
+    """What an expression is made of."""
     for field in node._fields:
         found = getattr(node, field, None)
         if isinstance(found, list):
@@ -107,8 +91,6 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
 
 def node_of(part: Argument) -> ast.expr:
     """The node of an expression or of a number."""
-    if isinstance(part, str):  # compatibility
-        return Code(part).node
     return part.node if isinstance(part, Code) else literal(part).node
 
 
@@ -270,6 +252,41 @@ def formatted(parts: Sequence[str | Code]) -> Code:
     return Code(ast.JoinedStr(list(values)))
 
 
+def with_parts(code: Code, change: Callable[[ast.expr], ast.expr | None]) -> Code:
+    """The expression with other ones in the place of those inside of it for which `change` gives one."""
+    node = _rebuilt(code.node, change)
+    return code if node is code.node else Code(node)
+
+
+def _rebuilt(node: ast.expr, change: Callable[[ast.expr], ast.expr | None]) -> ast.expr:
+    found = change(node)
+    if found is not None or isinstance(node, ast.Name | ast.Constant):
+        return found or node
+    fields = {field: getattr(node, field) for field in node._fields}
+    parts = {field: _rebuilt_field(value, change) for field, value in fields.items()}
+    return node if all(parts[field] is value for field, value in fields.items()) else type(node)(**parts)
+
+
+def _rebuilt_field(value: Any, change: Callable[[ast.expr], ast.expr | None]) -> Any:
+    if isinstance(value, list):
+        parts = [_rebuilt_field(each, change) for each in value]
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
+    if isinstance(value, ast.keyword | ast.comprehension):
+        return _rebuilt(value, change)  # type: ignore[arg-type]
+    return _rebuilt(value, change) if isinstance(value, ast.expr) else value
+
+
+def renamed(code: Code, names: Mapping[str, str]) -> Code:
+    """The expression with other names for variables."""
+    if not code.names & names.keys():
+        return code
+
+    def change(node: ast.expr) -> ast.expr | None:
+        return ast.Name(names[node.id], LOAD) if isinstance(node, ast.Name) and node.id in names else None
+
+    return with_parts(code, change)
+
+
 def is_place(code: Code) -> bool:
     """Whether an expression costs nothing: a variable, and what stands below one, `self.h[0].weight`."""
     node = code.node
@@ -283,6 +300,18 @@ def is_place(code: Code) -> bool:
                 return isinstance(node, ast.Name) or (
                     isinstance(node, ast.Constant) and isinstance(node.value, bool | None)
                 )
+
+
+def function_of(made: Code) -> Code:
+    """What is called in a call."""
+    assert isinstance(made.node, ast.Call), made
+    return Code(made.node.func)
+
+
+def with_function(made: Code, function: str) -> Code:
+    """The same call of another function."""
+    assert isinstance(made.node, ast.Call), made
+    return Code(ast.Call(name(function).node, made.node.args, made.node.keywords))
 
 
 def starts_with(code: Code, first: str) -> bool:

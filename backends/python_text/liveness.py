@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import Code, name
 from ogive.backends.python_text.names import RESERVED, fresh, identifier
 from ogive.backends.python_text.pretty import LINE
 from ogive.backends.python_text.size_sources import Shapes
-from ogive.backends.python_text.wrap import statement
+from ogive.backends.python_text.statements import Assign, Statement
+from ogive.backends.python_text.wrap import STEP
 from ogive.compiler.ir.model import Graph, Node, Operand, Value
 from ogive.compiler.ir.types import TensorType
-
-NAME = re.compile(r"(?<![\w.\"])[A-Za-z_]\w*")
-ALIAS = re.compile(r"[A-Za-z_][\w.]*(\[\d+\][\w.]*)*")
 
 
 @dataclass(slots=True)
@@ -42,10 +40,9 @@ class Waiting:
 class FunctionScope:
     """Variables and statements of one function."""
 
-    indent: int
-    whole: bool = False  # statements stay in one line: who places them breaks them
+    indent: int  # how far to the right its statements will stand
     shapes: Shapes = field(init=False)
-    lines: list[str] = field(default_factory=list)
+    body: list[Statement] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     functions: frozenset[str] = frozenset()  # of the file: no variable that is made up here hides one
     fixed: set[str] = field(default_factory=set)  # variables that are never bound again
@@ -63,10 +60,9 @@ class FunctionScope:
         """Start a graph; the values in `keep` stay live throughout (a loop reads them again)."""
         last: dict[str, int] = {}
         for at, node in enumerate(graph.nodes):
-            for name in node.operands:
-                last[name] = at
-        for name in (*(x for x in graph.outputs if isinstance(x, str)), *keep):
-            last[name] = len(graph.nodes)
+            last.update(dict.fromkeys(node.operands, at))
+        outputs = (x for x in graph.outputs if isinstance(x, str))
+        last.update(dict.fromkeys((*outputs, *keep), len(graph.nodes)))
         frame = WritingFrame(graph, last, function)
         self.frames.append(frame)
         self.types.update((name, value.type) for name, value in graph.values.items())
@@ -101,34 +97,38 @@ class FunctionScope:
 
     def claim(self, hint: str) -> str:
         """A variable that nothing else in the function uses."""
-        name = fresh(hint, self.taken | self.functions)
-        self.taken.add(name)
-        self.fixed.add(name)
-        return name
+        variable = fresh(hint, self.taken | self.functions)
+        self.taken.add(variable)
+        self.fixed.add(variable)
+        return variable
 
     def variable(self, value: Value, hint: str) -> str:
         """The variable for a value that is bound now: that of its source name, unless another value lives there."""
         wanted = self.wanted.get(value.name)
         if wanted is not None and not self.live(wanted):
             return wanted
-        base = identifier(value.hint or hint)
-        name, number = base, 1
-        while name in RESERVED or self.live(name) or (not value.hint and name in self.functions):
+        return self.unused(value.hint or hint, () if value.hint else self.functions)
+
+    def unused(self, hint: str, others: Collection[str] = ()) -> str:
+        """A variable that holds nothing now, and is none of `others`."""
+        base = identifier(hint)
+        variable, number = base, 1
+        while variable in RESERVED or self.live(variable) or variable in others:
             number += 1
-            name = f"{base}_{number}"
-        self.taken.add(name)
-        return name
+            variable = f"{base}_{number}"
+        self.taken.add(variable)
+        return variable
 
     def hold(self, value: str, code: Code) -> None:
         """The value can be had by this expression, which costs nothing."""
         self.codes[value] = code
-        for variable in set(NAME.findall(code.text)):
+        for variable in code.names:
             self.holders.setdefault(variable, set()).add(value)
 
     def wait(self, value: Value, code: Code, acts: bool) -> None:
         """The value stands where it is used."""
         self.waiting[value.name] = Waiting(code, value, acts)
-        for variable in set(NAME.findall(code.text)):
+        for variable in code.names:
             self.holders.setdefault(variable, set()).add(value.name)
 
     def operand(self, operand: Operand, literal: Callable[[Operand], Code | None]) -> Code | None:
@@ -139,31 +139,37 @@ class FunctionScope:
 
     def consume(self, node: Node) -> None:
         """The node's operands that waited now stand in its expression."""
-        for name in node.operands:
-            self.waiting.pop(name, None)
+        for value in node.operands:
+            self.waiting.pop(value, None)
 
     def flush(self, which: Callable[[Waiting], bool] = lambda _: True, keep: Sequence[str] = ()) -> None:
         """Bind expressions that wait to variables."""
-        for name, waiting in list(self.waiting.items()):
-            if name not in keep and which(waiting):
+        for value, waiting in list(self.waiting.items()):
+            if value not in keep and which(waiting):
                 self.bind(waiting.value, waiting.code)
 
     def bind(self, value: Value, code: Code, comment: str = "", hint: str = "y") -> None:
         """`name = expression`."""
         self.waiting.pop(value.name, None)
-        for variable in set(NAME.findall(code.text)):
+        for variable in code.names:
             self.holders.get(variable, set()).discard(value.name)
-        name = self.variable(value, hint)
-        if code.text != name:
-            self.line(f"{name} = {code}", comment)
-        self.hold(value.name, Code(name))
+        variable = self.variable(value, hint)
+        if code.text != variable:
+            self.add(Assign(name(variable), code, comment))
+        self.hold(value.name, name(variable))
 
-    def line(self, text: str, comment: str = "") -> None:
+    def add(self, statement: Statement) -> None:
         """Write a statement."""
-        lines = [" " * self.indent + text] if self.whole else statement(text, self.indent)
-        if comment and len(lines) == 1 and len(lines[0]) + len(comment) + 4 <= LINE:
-            lines = [f"{lines[0]}  # {comment}"]
-        self.lines += lines
+        self.body.append(statement)
+
+    @contextmanager
+    def block(self) -> Iterator[list[Statement]]:
+        """What is written inside goes into the list, for the body of a statement."""
+        outer, self.body = self.body, []
+        self.indent += STEP
+        yield self.body
+        self.indent -= STEP
+        self.body = outer
 
     def room(self) -> int:
         """How long an expression may be to stand in one line."""

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ogive.backends.python_text.expr import Code, attribute, call, literal, subscript
+from ogive.backends.python_text.expr import name as variable
 from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, identifier, plain, singular, snake
+from ogive.backends.python_text.statements import For, Statement
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.sizes import Unknown
-
-STEP = "    "
 
 
 @dataclass(slots=True)
@@ -78,26 +79,40 @@ class Unit:
         return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
 
 
-def access(path: str, base: str = "self") -> str:
+SELF = variable("self")
+
+
+def access(path: str, base: Code = SELF) -> Code:
     """The expression of a member: `self.blocks[0].conv`."""
     for part in path.split("."):
         if part.isdigit():
-            base += f"[{part}]"
+            base = subscript(base, int(part))
         else:
-            base = f"{base}.{part}" if plain(part) else f'member({base}, "{part}")'
+            base = attribute(base, part) if plain(part) else call("member", base, literal(part))
     return base
 
 
-def looped(path: str, base: str) -> tuple[list[str], str]:
-    """The heads of the loops over the iterations of a path, each one step deeper, and what stands inside of them."""
+Heads = tuple[tuple[str, Code], ...]  # loops inside of each other: a variable, and the modules that it stands for
+
+
+def looped(path: str, base: Code) -> tuple[Heads, Code]:
+    """The loops over the iterations of a path, and what stands inside of them."""
     first, *others = path.split(".*")
-    heads: list[str] = []
+    heads: list[tuple[str, Code]] = []
     target = access(first, base)
     for number, part in enumerate(others):
         turn = "turn" if not number else f"turn_{number + 1}"
-        heads.append(f"{STEP * number}for {turn} in {target}:")
-        target = access(part[1:], turn) if part else turn
-    return heads, target
+        heads.append((turn, target))
+        target = access(part[1:], variable(turn)) if part else variable(turn)
+    return tuple(heads), target
+
+
+def inside(heads: Heads, body: Sequence[Statement]) -> tuple[Statement, ...]:
+    """The statements in these loops."""
+    found = tuple(body)
+    for turn, modules in reversed(heads):
+        found = (For(variable(turn), modules, found),)
+    return found
 
 
 def shadowed(order: Sequence[Definition]) -> dict[str, frozenset[str]]:

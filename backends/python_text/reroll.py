@@ -1,65 +1,86 @@
-"""Turns of a loop that was unrolled, where they are written alike, become a loop over its modules again."""
+"""Turns of a loop that was unrolled, where they are alike, become a loop over its modules again."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ogive.backends.python_text.expr import LOAD, Code, parts_of, with_parts
 from ogive.backends.python_text.module_tree import ModuleNode, access
 from ogive.backends.python_text.names import singular
-from ogive.backends.python_text.pretty import LINE
-from ogive.backends.python_text.wrap import statement
+from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Statement
 
-STEP = 4
+Numbers = frozenset[int | None]  # the entries of a list that are used; None where the list is used in another way
 
 
 @dataclass(frozen=True, slots=True)
-class Simple:
-    """A statement on one line, and the lines on which it was laid out; one that holds others is left as it is."""
+class ModuleList:
+    """A list of modules: its expression, and the names and numbers on the way to it."""
 
-    text: str | None
-    comment: str
-    lines: tuple[str, ...]
+    modules: Code
+    path: tuple[str, ...]
+    count: int
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The list, whatever the iterations in which it stands."""
+        return tuple("*" if part.isdigit() else part for part in self.path)
+
+    @property
+    def depth(self) -> int:
+        """In how many iterations it stands."""
+        return sum(part.isdigit() for part in self.path)
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleLoop:
-    """`for name in modules:`."""
+    """`for variable in modules:`; inside, a name that no program can have stands for the variable."""
 
-    name: str
-    modules: str
+    variable: str
+    listed: ModuleList = field(compare=False)
+    modules: Code
     body: tuple[Item, ...]
 
 
-Item = Simple | ModuleLoop
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A statement of the function, and the lists that it uses, by their texts."""
+
+    statement: Statement
+    used: Mapping[str, Numbers] = field(compare=False)
 
 
-def rolled(lines: Sequence[str], root: ModuleNode, indent: int, claim: Callable[[str], str]) -> list[str]:
-    """The lines of a function in which iterations that differ in their number alone are a loop.
+Item = Single | ModuleLoop
+
+
+def rolled(body: Sequence[Statement], root: ModuleNode, claim: Callable[[str], str]) -> Body:
+    """The statements of a function in which iterations that differ in their number alone are a loop.
 
     `root` is the tree of names of its class; `claim` gives a variable that the function does not use.
     """
-    lists = [each for each in _lists(root) if any(f"{each[0]}[" in line for line in lines)]
-    if not any(count > 1 for _, count in lists):
-        return list(lines)
-    written = _items(lines, indent)
-    names: dict[str, str] = {}
+    lists = list(_lists(root))
+    if not any(each.count > 1 for each in lists):
+        return tuple(body)
+    items: list[Item] = [_single(statement) for statement in body]
+    used = [pair for item in items if isinstance(item, Single) for pair in item.used.items()]
+    read = {modules for modules, numbers in used if numbers - {None}}
+    lists = [each for each in lists if each.modules.text in read]
+    if not any(each.count > 1 for each in lists):
+        return tuple(body)
+    names: dict[tuple[str, ...], str] = {}
 
-    def name(modules: str) -> str:
+    def name(listed: ModuleList) -> str:
         """One variable for all loops over lists in such a place, so that their bodies are alike."""
-        place = _place(modules)
-        if place not in names:
-            names[place] = claim(singular(modules.rpartition(".")[2]))
-        return names[place]
+        if listed.place not in names:
+            names[listed.place] = claim(singular(listed.path[-1]))
+        return names[listed.place]
 
-    items = _all(written, lists, name)
-    counts = dict(lists)
-    if not all(_saves(counts[item.modules], len(item.body)) for item in items if isinstance(item, ModuleLoop)):
-        items = _all(written, lists, name, short=False)
-    return [line for item in items for line in _laid(item, indent)]
+    found = _all(items, lists, name)
+    if not all(_saves(item.listed.count, len(item.body)) for item in found if isinstance(item, ModuleLoop)):
+        found = _all(items, lists, name, short=False)
+    return tuple(map(_written, found))
 
 
 def _saves(count: int, length: int) -> bool:
@@ -68,122 +89,136 @@ def _saves(count: int, length: int) -> bool:
 
 
 def _all(
-    items: list[Item], lists: Sequence[tuple[str, int]], name: Callable[[str], str], short: bool = True
+    items: list[Item], lists: Sequence[ModuleList], name: Callable[[ModuleList], str], short: bool = True
 ) -> list[Item]:
     """The statements with loops over these lists, inner ones first.
 
     A `short` list is looped over as others in its place are: inside of an outer loop all iterations are alike then.
     """
-    for depth in sorted({_depth(modules) for modules, _ in lists}, reverse=True):
-        level = [each for each in lists if _depth(each[0]) == depth]
-        for modules, count in level:
-            items = _looped(items, modules, count, name)
-        for modules, count in level if short else ():
-            items = _beside(items, modules, count)
+    for depth in sorted({each.depth for each in lists}, reverse=True):
+        level = [each for each in lists if each.depth == depth]
+        for each in level:
+            items = _looped(items, each, name)
+        for each in level if short else ():
+            items = _beside(items, each)
     return items
 
 
-def _beside(items: list[Item], modules: str, count: int) -> list[Item]:
+def _beside(items: list[Item], listed: ModuleList) -> list[Item]:
     """The statements with a loop over a list, where those of its iterations are the body of a loop over another."""
     for other in items:
-        if not isinstance(other, ModuleLoop) or _place(other.modules) != _place(modules):
+        if not isinstance(other, ModuleLoop) or other.listed.place != listed.place:
             continue
-        turns = [_said(item, _token(other.name), f"{modules}[{n}]") for n in range(count) for item in other.body]
-        wanted = list(map(_plain, turns))
+        token = _token(other.variable)
+        wanted = [_with(item, token, _entry(listed, n)) for n in range(listed.count) for item in other.body]
         for start in range(len(items) - len(wanted) + 1):
-            if [_plain(item) for item in items[start : start + len(wanted)]] == wanted:
-                return [*items[:start], replace(other, modules=modules), *items[start + len(wanted) :]]
+            if items[start : start + len(wanted)] == wanted:
+                loop = replace(other, listed=listed, modules=listed.modules)
+                return [*items[:start], loop, *items[start + len(wanted) :]]
     return items
 
 
-def _depth(modules: str) -> int:
-    return modules.count("[")
+def _token(variable: str) -> Code:
+    """What stands for the variable of a loop until the loop is written: no other variable has such a name."""
+    return Code(ast.Name(f"<{variable}>", LOAD))
 
 
-def _place(modules: str) -> str:
-    """The list, whatever the iterations in which it stands."""
-    return re.sub(r"\[\d+\]", "[]", modules)
+def _entry(listed: ModuleList, number: int) -> Code:
+    return access(str(number), listed.modules)
 
 
-def _token(variable: str) -> str:
-    """How a variable stands in the statements of its loop until they are written."""
-    return f"\0{variable}\0"
-
-
-def _lists(place: ModuleNode, path: str = "") -> Iterator[tuple[str, int]]:
-    """The lists of modules below a place, inner ones first: their expressions and lengths."""
+def _lists(place: ModuleNode, path: tuple[str, ...] = ()) -> Iterator[ModuleList]:
+    """The lists of modules below a place, inner ones first."""
     for name, child in place.children.items():
-        yield from _lists(child, f"{path}.{name}" if path else name)
+        yield from _lists(child, (*path, name))
     numbers = list(place.children)
     if path and numbers and numbers == [str(number) for number in range(len(numbers))]:
-        yield access(path), len(numbers)
+        yield ModuleList(access(".".join(path)), path, len(numbers))
 
 
-def _items(lines: Sequence[str], indent: int) -> list[Item]:
-    """The statements of the outermost level."""
-    items: list[Item] = []
-    for node in ast.parse("\n".join(line[indent:] for line in lines)).body:
-        assert node.end_lineno is not None
-        own = tuple(lines[node.lineno - 1 : node.end_lineno])
-        comment = own[0].partition("  # ")[2] if len(own) == 1 else ""
-        simple = isinstance(node, ast.Assign | ast.AugAssign | ast.Expr)
-        items.append(Simple(ast.unparse(node) if simple else None, comment, own))
-    return items
-
-
-def _looped(items: list[Item], modules: str, count: int, name: Callable[[str], str]) -> list[Item]:
+def _looped(items: list[Item], listed: ModuleList, name: Callable[[ModuleList], str]) -> list[Item]:
     """The statements with a loop over all modules of a list, where each is used alike, and in no other way."""
-    turn = re.compile(rf"(?<![\w.]){re.escape(modules)}(?:\[(\d+)\])?(?!\w)")
-    numbers = [{found[1] for text in _texts(item) for found in turn.finditer(text)} for item in items]
-    first, second = (next((at for at, found in enumerate(numbers) if str(n) in found), -1) for n in (0, 1))
+    count, modules = listed.count, listed.modules.text
+    numbers = [_numbers(item, modules) for item in items]
+    first, second = (next((at for at, found in enumerate(numbers) if n in found), -1) for n in (0, 1))
     length = second - first
     if first < 0 or length < 1 or not _saves(count, length):
         return items
     for start in range(first, max(first - length, -1), -1):  # an iteration may begin with what needs no module
         ends = [start + number * length for number in range(count + 1)]
         turns = [items[a:b] for a, b in pairwise(ends)]
-        inside = [set().union(*numbers[a:b]) for a, b in pairwise(ends)]
-        elsewhere = set().union(*numbers[:start], *numbers[ends[-1] :])
-        if elsewhere or ends[-1] > len(items) or inside != [{str(number)} for number in range(count)]:
+        inside = [Numbers().union(*numbers[a:b]) for a, b in pairwise(ends)]
+        elsewhere = Numbers().union(*numbers[:start], *numbers[ends[-1] :])
+        if elsewhere or ends[-1] > len(items) or inside != [{number} for number in range(count)]:
             continue
-        token = _token(_place(modules))
-        bodies = [[_said(item, f"{modules}[{n}]", token) for item in each] for n, each in enumerate(turns)]
-        said = [list(map(_plain, body)) for body in bodies]
-        if None not in said[0] and all(each == said[0] for each in said):
-            variable = name(modules)
-            body = tuple(_said(item, token, _token(variable)) for item in _agreed(bodies))
-            return [*items[:start], ModuleLoop(variable, modules, body), *items[ends[-1] :]]
+        if not all(map(_simple, turns[0])):
+            continue
+        token = _token(".".join(listed.place))
+        bodies = [[_with(item, _entry(listed, n), token) for item in turn] for n, turn in enumerate(turns)]
+        if all(body == bodies[0] for body in bodies):
+            variable = name(listed)
+            body = tuple(_with(item, token, _token(variable)) for item in _agreed(bodies))
+            return [*items[:start], ModuleLoop(variable, listed, listed.modules, body), *items[ends[-1] :]]
     return items
 
 
-def _texts(item: Item) -> Iterator[str]:
-    match item:
-        case Simple(text=None, lines=lines):
-            yield from lines
-        case Simple(text=str(text)):
-            yield text
-        case ModuleLoop(modules=modules, body=body):
-            yield modules
-            for each in body:
-                yield from _texts(each)
+def _simple(item: Item) -> bool:
+    """Whether a statement holds no others but in such a loop."""
+    return isinstance(item, ModuleLoop) or isinstance(item.statement, Assign | Evaluate)
 
 
-def _said(item: Item, old: str, new: str) -> Item:
+def _single(statement: Statement) -> Single:
+    found: dict[str, Numbers] = {}
+    for code in _codes(statement):
+        if "self" in code.names:
+            _add(code.node, found)
+    return Single(statement, found)
+
+
+def _codes(statement: Statement) -> Iterator[Code]:
+    yield from (*statement.targets, *statement.values)
+    for body in statement.bodies:
+        for each in body:
+            yield from _codes(each)
+
+
+def _add(node: ast.AST, found: dict[str, Numbers]) -> None:
+    """Note the lists that an expression uses, and which of their entries."""
+    match node:
+        case ast.Subscript(value=base, slice=ast.Constant(value=int(number))):
+            text = Code(base).text
+            found[text] = found.get(text, Numbers()) | {number}
+            for part in parts_of(base):
+                _add(part, found)
+            return
+        case ast.Attribute() | ast.Call(func=ast.Name(id="member")):
+            text = Code(node).text
+            found[text] = found.get(text, Numbers()) | {None}
+    for part in parts_of(node):
+        _add(part, found)
+
+
+def _numbers(item: Item, modules: str) -> Numbers:
+    if isinstance(item, Single):
+        return item.used.get(modules, Numbers())
+    own = _single(Evaluate(item.modules)).used.get(modules, Numbers())
+    return own.union(*(_numbers(each, modules) for each in item.body))
+
+
+def _with(item: Item, old: Code, new: Code) -> Item:
     """A statement with another expression in the place of one."""
-    match item:
-        case Simple(text=str(text)):
-            return replace(item, text=text.replace(old, new))
-        case ModuleLoop(modules=modules, body=body):
-            return replace(item, modules=modules.replace(old, new), body=tuple(_said(x, old, new) for x in body))
-        case _:
-            return item
+    wanted, first = old.text, next(iter(old.names))
 
+    def change(node: ast.expr) -> ast.expr | None:
+        return new.node if type(node) is type(old.node) and Code(node).text == wanted else None
 
-def _plain(item: Item) -> object:
-    """What a statement does, or None for one that holds others."""
-    if isinstance(item, Simple):
-        return item.text
-    return (item.name, item.modules, tuple(map(_plain, item.body)))
+    def swapped(code: Code) -> Code:
+        return with_parts(code, change) if first in code.names else code
+
+    if isinstance(item, ModuleLoop):
+        body = tuple(_with(each, old, new) for each in item.body)
+        return replace(item, modules=swapped(item.modules), body=body)
+    return _single(item.statement.changed(swapped))
 
 
 def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
@@ -194,17 +229,14 @@ def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
             inner = [each.body for each in same if isinstance(each, ModuleLoop)]
             yield replace(first, body=tuple(_agreed(inner)))
         else:
-            comments = {each.comment for each in same if isinstance(each, Simple)}
-            yield first if len(comments) == 1 else replace(first, comment="")
+            made = [each.statement for each in same if isinstance(each, Single)]
+            comments = {each.comment for each in made if isinstance(each, Assign)}
+            alike = len(comments) == 1 or not isinstance(first.statement, Assign)
+            yield first if alike else replace(first, statement=replace(first.statement, comment=""))
 
 
-def _laid(item: Item, indent: int, inside: bool = False) -> list[str]:
-    if isinstance(item, ModuleLoop):
-        lines = statement(f"for {item.name} in {item.modules}:".replace("\0", ""), indent)
-        return lines + [line for each in item.body for line in _laid(each, indent + STEP, True)]
-    if not inside or item.text is None:
-        return list(item.lines)
-    lines = statement(item.text.replace("\0", ""), indent)
-    if item.comment and len(lines) == 1 and len(lines[0]) + len(item.comment) + 4 <= LINE:
-        return [f"{lines[0]}  # {item.comment}"]
-    return lines
+def _written(item: Item) -> Statement:
+    if isinstance(item, Single):
+        return item.statement
+    body = tuple(_with(each, _token(item.variable), Code(ast.Name(item.variable, LOAD))) for each in item.body)
+    return For(Code(ast.Name(item.variable, LOAD)), item.modules, tuple(map(_written, body)))

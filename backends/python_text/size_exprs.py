@@ -10,30 +10,29 @@ from ogive.backends.python_text.pretty import parse
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 
-Names = Callable[[Unknown], str]  # the Python expression of an unknown, a name or an attribute
+Names = Callable[[Unknown], Code]  # the expression of an unknown, a variable or an attribute
 OPERATORS = ("+", "-", "*", "/", "//", "%", "**")
 
 
 class _Renamed(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, names: dict[str, ast.expr]) -> None:
         self.names = names
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        text = self.names.get(node.id)
-        return node if text is None else parse(text)
+        return self.names.get(node.id, node)
 
 
-def _placed(unknowns: Iterable[Unknown], names: Names) -> tuple[dict[Unknown, Size], dict[str, str]]:
+def _placed(unknowns: Iterable[Unknown], names: Names) -> tuple[dict[Unknown, Size], dict[str, ast.expr]]:
     """Unknowns of distinct plain names in the place of these: two unknowns may have one source name."""
     places: dict[Unknown, Size] = {}
-    texts: dict[str, str] = {}
+    texts: dict[str, ast.expr] = {}
     for at, unknown in enumerate(sorted(unknowns, key=lambda u: u.serial)):
         places[unknown] = size(Unknown(f"u{at}_", unknown.low, unknown.kind))
-        texts[f"u{at}_"] = names(unknown)
+        texts[f"u{at}_"] = names(unknown).node
     return places, texts
 
 
-def _code(text: str, texts: dict[str, str]) -> Code:
+def _code(text: str, texts: dict[str, ast.expr]) -> Code:
     tree = _Renamed(texts).visit(parse(text))
     return Code(tree)
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, binary
+from ogive.backends.python_text.expr import (
+    Code,
+    binary,
+    conditional,
+    cut,
+    is_given,
+    method,
+    name,
+    starred,
+    subscript,
+    tuple_of,
+)
 from ogive.backends.python_text.names import identifier, plain
 from ogive.backends.python_text.size_exprs import Names, size_code
 from ogive.backends.python_text.size_origins import SizeOrigin, linear, origins
-from ogive.backends.python_text.wrap import statement
+from ogive.backends.python_text.statements import Assign, Statement
 from ogive.compiler.ir.model import Value
 from ogive.compiler.sizes import Size, Unknown, size
 
@@ -25,26 +36,26 @@ class Shapes:
     members: frozenset[str]  # names of attributes that are taken
     claim: Callable[[str], str]  # a variable that nothing else uses
     maybe: Sequence[tuple[str, Value]] = ()  # names and values of the inputs that may be None
-    given: Callable[[Unknown], str] | None = None  # in a constructor, its parameters
+    given: Names | None = None  # in a constructor, its parameters
     root: bool = False  # nothing calls the function but the user
     read: dict[int, dict[int, str]] = field(default_factory=dict)  # by input, by axis
-    solved: list[tuple[str, str]] = field(default_factory=list)
+    solved: list[tuple[str, Code]] = field(default_factory=list)
     stored: dict[Unknown, str] = field(default_factory=dict)  # attributes of the module
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
     lent: set[Unknown] = field(default_factory=set)  # those of `passed` that an input tells where it is given
-    found: dict[Unknown, str] = field(default_factory=dict)
+    found: dict[Unknown, Code] = field(default_factory=dict)
     turns: set[Unknown] = field(default_factory=set)  # numbers of loops: no size that holds one is known at the head
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
-    packed: dict[int, list[str]] = field(default_factory=dict)  # by input, the statements that read its pack
-    checks: dict[int, list[str]] = field(default_factory=dict)  # by input, lines before it is read
-    guards: dict[Unknown, list[str]] = field(default_factory=dict)  # lines before a size is solved for
+    packed: dict[int, list[Statement]] = field(default_factory=dict)  # by input, the statements that read its pack
+    checks: dict[int, list[Statement]] = field(default_factory=dict)  # by input, what stands before it is read
+    guards: dict[Unknown, list[Statement]] = field(default_factory=dict)  # what stands before a size is solved for
     origins: dict[Unknown, SizeOrigin] = field(init=False)
 
     def __post_init__(self) -> None:
         self.origins = origins([value for _, value in self.inputs], self.known)
 
-    def name(self, unknown: Unknown) -> str:
+    def name(self, unknown: Unknown) -> Code:
         """The expression of an unknown."""
         if self.given is not None:
             return self.given(unknown)
@@ -52,7 +63,7 @@ class Shapes:
             self.found[unknown] = self._find(unknown)
         return self.found[unknown]
 
-    def _find(self, unknown: Unknown) -> str:
+    def _find(self, unknown: Unknown) -> Code:
         origin = self.origins.get(unknown)
         if origin is not None and origin.alone:
             return self.read_axis(origin.at, origin.axis, unknown.name)
@@ -62,60 +73,60 @@ class Shapes:
             return self._solved(unknown, origin)
         return self._absent(unknown) or self._pass(unknown)
 
-    def attribute(self, unknown: Unknown) -> str:
+    def attribute(self, unknown: Unknown) -> Code:
         """What the module stores of a size that is known when it is made."""
         if unknown not in self.stored:
-            name = identifier(unknown.name).lstrip("_")
-            while name in self.members or name in self.stored.values() or not plain(name):
-                name += "_size"
-            self.stored[unknown] = name
-        return f"self.{self.stored[unknown]}"
+            attr = identifier(unknown.name).lstrip("_")
+            while attr in self.members or attr in self.stored.values() or not plain(attr):
+                attr += "_size"
+            self.stored[unknown] = attr
+        return name(f"self.{self.stored[unknown]}")
 
-    def read_axis(self, at: int, axis: int, hint: str) -> str:
+    def read_axis(self, at: int, axis: int, hint: str) -> Code:
         """The variable of an axis of an input."""
         axes = self.read.setdefault(at, {})
         if axis not in axes:
             axes[axis] = self.claim(hint)
-        return axes[axis]
+        return name(axes[axis])
 
-    def _solved(self, unknown: Unknown, origin: SizeOrigin) -> str:
+    def _solved(self, unknown: Unknown, origin: SizeOrigin) -> Code:
         """Where an axis is `a*u + rest`, `u` is `(axis - rest) // a`."""
-        name = self.claim(unknown.name)
-        whole = self.read_axis(origin.at, origin.axis, f"{name}_axis")
-        self.solved.append((name, str(solved(Code(whole), origin, self.name))))
-        return name
+        variable = self.claim(unknown.name)
+        whole = self.read_axis(origin.at, origin.axis, f"{variable}_axis")
+        self.solved.append((variable, solved(whole, origin, self.name)))
+        return name(variable)
 
-    def _absent(self, unknown: Unknown) -> str | None:
+    def _absent(self, unknown: Unknown) -> Code | None:
         """A size that may be 0 is 0 where the input that holds it is not given: an empty cache."""
-        for name, value in self.maybe if unknown.low == 0 else ():
+        for tensor, value in self.maybe if unknown.low == 0 else ():
             for axis, entry in enumerate(value.type.axes):
                 if entry.size.unknowns == {unknown} and str(entry.size) == unknown.name:
                     found = self.claim(unknown.name)
-                    self.solved.append((found, f"{name}.shape[{axis}] if {name} is not None else 0"))
-                    return found
+                    self.solved.append((found, conditional(axis_of(tensor, axis), is_given(name(tensor)), 0)))
+                    return name(found)
         return None
 
-    def _pass(self, unknown: Unknown) -> str:
-        name = self.passed[unknown] = self.claim(unknown.name)
+    def _pass(self, unknown: Unknown) -> Code:
+        found = self.passed[unknown] = self.claim(unknown.name)
         for tensor, value in self.maybe if self.root else ():
             for axis, entry in enumerate(value.type.axes):
                 split = None if entry.pack else linear(entry.size, unknown)
                 if split is not None and split[0].is_number and split[1].is_number:
-                    whole = Code(f"{tensor}.shape[{place(value, axis)}]")
-                    text = solved(whole, SizeOrigin(0, axis, *split), self.name)
-                    self.solved.append((name, f"{text} if {tensor} is not None else {name}"))
+                    whole = axis_of(tensor, place(value, axis))
+                    read = solved(whole, SizeOrigin(0, axis, *split), self.name)
+                    self.solved.append((found, conditional(read, is_given(name(tensor)), name(found))))
                     self.lent.add(unknown)
-                    return name
-        return name
+                    return name(found)
+        return name(found)
 
     def pack(self, pack: str) -> str | None:
         """The sizes of a pack of any rank, read from an input: `x.shape[:-2]`."""
-        for number, (name, value) in enumerate(self.inputs) if pack not in self.packs else ():
+        for number, (tensor, value) in enumerate(self.inputs) if pack not in self.packs else ():
             at = next((i for i, axis in enumerate(value.type.axes) if axis.pack == pack), None)
             if at is not None:
                 self.packs[pack] = self.claim(f"{pack}_shape")
-                line = f"{self.packs[pack]} = {name}.shape[{_bounds(value, at)}]"
-                self.packed.setdefault(number, []).append(line)
+                read = Assign(name(self.packs[pack]), pack_of(tensor, value, at))
+                self.packed.setdefault(number, []).append(read)
                 break
         return self.packs.get(pack)
 
@@ -126,57 +137,60 @@ class Shapes:
             return code
         if size not in self.long:
             self.long[size] = self.claim("size")
-            self.solved.append((self.long[size], code.text))
-        return Code(self.long[size])
+            self.solved.append((self.long[size], code))
+        return name(self.long[size])
 
     def follow(self, other: Shapes) -> None:
         """Another form of the same function has stored these sizes, and asked for these arguments."""
         self.stored = other.stored
         self.passed = other.passed
         self.lent = other.lent
-        self.found.update((unknown, f"self.{name}") for unknown, name in other.stored.items())
-        self.found.update((unknown, name) for unknown, name in other.passed.items() if unknown not in other.lent)
+        self.found.update((unknown, name(f"self.{attr}")) for unknown, attr in other.stored.items())
+        self.found.update((unknown, name(x)) for unknown, x in other.passed.items() if unknown not in other.lent)
 
     def turn(self, unknown: Unknown, index: str) -> None:
         """The number of a loop is that variable, inside of it."""
-        self.found[unknown] = index
+        self.found[unknown] = name(index)
         self.turns.add(unknown)
 
-    def header(self, indent: int) -> list[str]:
-        """The lines that check the inputs and read their shapes."""
-        lines: list[str] = []
-        for at, (name, value) in enumerate(self.inputs):
-            lines += self.checks.get(at, [])
-            reads = _reads(name, value, self.read[at]) if at in self.read else []
-            lines += [line for text in (*reads, *self.packed.get(at, [])) for line in statement(text, indent)]
-        guards = {self.found.get(unknown, unknown.name): lines for unknown, lines in self.guards.items()}
-        for name, text in self.solved:
-            lines += guards.pop(name, [])
-            lines += statement(f"{name} = {text}", indent)
-        return [*lines, *(line for left in guards.values() for line in left)]
+    def header(self) -> list[Statement]:
+        """The statements that check the inputs and read their shapes."""
+        found: list[Statement] = []
+        for at, (tensor, value) in enumerate(self.inputs):
+            found += self.checks.get(at, [])
+            found += _reads(tensor, value, self.read[at]) if at in self.read else []
+            found += self.packed.get(at, [])
+        guards = {str(self.found.get(unknown, unknown.name)): checks for unknown, checks in self.guards.items()}
+        for variable, code in self.solved:
+            found += guards.pop(variable, [])
+            found.append(Assign(name(variable), code))
+        return [*found, *(each for checks in guards.values() for each in checks)]
 
 
-def _reads(name: str, value: Value, axes: dict[int, str]) -> list[str]:
-    entries = value.type.axes
+def axis_of(tensor: str, axis: int) -> Code:
+    """`x.shape[axis]`."""
+    return subscript(name(f"{tensor}.shape"), axis)
+
+
+def pack_of(tensor: str, value: Value, at: int) -> Code:
+    """The sizes of a pack, which stands at a place among the axes: `x.shape[:-2]`."""
+    after = len(value.type.axes) - at - 1
+    return subscript(name(f"{tensor}.shape"), cut(at or None, -after if after else None))
+
+
+def _reads(tensor: str, value: Value, axes: dict[int, str]) -> list[Statement]:
+    entries, shape = value.type.axes, name(f"{tensor}.shape")
     pack = next((i for i, entry in enumerate(entries) if entry.pack is not None), None)
     if pack is not None and pack in axes:
-        rest = {axis: text for axis, text in axes.items() if axis != pack}
-        return [
-            f"{axes[pack]} = {name}.shape[{_bounds(value, pack)}].numel()",
-            *(_reads(name, value, rest) if rest else []),
-        ]
+        rest = {axis: variable for axis, variable in axes.items() if axis != pack}
+        count = method(pack_of(tensor, value, pack), "numel")
+        return [Assign(name(axes[pack]), count), *(_reads(tensor, value, rest) if rest else [])]
     if len(axes) == 1:
-        ((axis, text),) = axes.items()
+        ((axis, variable),) = axes.items()
         last = axis == len(entries) - 1 or (pack is not None and axis > pack)
-        return [f"{text} = {name}.shape[{axis - len(entries) if last else axis}]"]
-    parts = ["*_" if i == pack else axes.get(i, "_") for i in range(len(entries))]
-    return [f"{', '.join(parts)} = {name}.shape"]
-
-
-def _bounds(value: Value, pack: int) -> str:
-    """The place of a pack among the axes, as a slice."""
-    after = len(value.type.axes) - pack - 1
-    return f"{pack or ''}:{-after if after else ''}"
+        return [Assign(name(variable), axis_of(tensor, axis - len(entries) if last else axis))]
+    parts = [starred(name("_")) if i == pack else name(axes.get(i, "_")) for i in range(len(entries))]
+    return [Assign(tuple_of(parts), shape)]
 
 
 def place(value: Value, axis: int) -> int:

@@ -1,4 +1,4 @@
-"""Statements broken over lines as the standard formatter breaks them."""
+"""Expressions broken over lines as the standard formatter breaks them."""
 
 from __future__ import annotations
 
@@ -20,82 +20,21 @@ from ogive.backends.python_text.pretty import (
     flat,
     item,
     level,
-    parse,
-    target,
 )
 
 STEP = 4
 
 
-def statement(text: str, indent: int = 0) -> list[str]:
-    """The lines of a simple statement, or of the head of a compound one (`for x in y:`)."""
-    compound = text.endswith(":")
-    (node,) = ast.parse(text + " pass" if compound else text).body
-    match node:
-        case ast.Assign(targets=[left], value=value):
-            return _laid(value, f"{target(left)} = ", "", indent)
-        case ast.AnnAssign(target=left, annotation=kind, value=value) if value is not None:
-            return _laid(value, f"{flat(left)}: {flat(kind)} = ", "", indent)
-        case ast.AugAssign(target=left, op=op, value=value):
-            return _laid(value, f"{flat(left)} {BINARY[type(op)][0]}= ", "", indent)
-        case ast.Return(value=ast.Tuple(elts=items) as value) if len(items) > 1:
-            line = f"return {target(value)}"
-            return [" " * indent + line] if len(line) + indent <= LINE else _laid(value, "return ", "", indent)
-        case ast.Return(value=value) if value is not None:
-            return _laid(value, "return ", "", indent)
-        case ast.Expr(value=value):
-            return _laid(value, "", "", indent)
-        case ast.Raise(exc=value) if value is not None:
-            return _laid(value, "raise ", "", indent)
-        case ast.For(target=left, iter=value):
-            return _laid(value, f"for {target(left)} in ", ":", indent)
-        case ast.If(test=value):
-            return _laid(value, "if ", ":", indent)
-        case ast.With(items=[ast.withitem(context_expr=value, optional_vars=None)]):
-            return _laid(value, "with ", ":", indent)
-        case _:
-            return [" " * indent + text]
-
-
-def spaced(lines: Sequence[str]) -> list[str]:
-    """The lines of a body with an empty line around each inner function."""
-    found: list[str] = []
-    inner: list[int] = []  # indents of the functions that are open
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        while inner and indent <= inner[-1] and line.lstrip()[:1] not in (")", ""):
-            inner.pop()
-            found.append("")
-        if line.lstrip().startswith("def "):
-            inner.append(indent)
-            if found and found[-1] and not found[-1].endswith(":"):
-                found.append("")
-        found.append(line)
-    return found
-
-
-def expression(text: str) -> str:
-    """An expression on one line."""
-    return flat(parse(text))
-
-
-def signature(head: str, items: Sequence[str], tail: str, indent: int = 0) -> list[str]:
+def bracketed(head: str, items: Sequence[str], tail: str, indent: int) -> list[str]:
     """`def f(a, b) -> c:`, broken after the bracket and then at every comma."""
-    line = f"{' ' * indent}{head}({', '.join(items)}){tail}"
-    if len(line) <= LINE or not items:
-        return [line]
-    return _bracketed(f"{head}(", items, f"){tail}", indent)
-
-
-def _bracketed(head: str, items: Sequence[str], tail: str, indent: int, comma: bool = True) -> list[str]:
     pad, inner = " " * indent, " " * (indent + STEP)
     joined = inner + ", ".join(items)
     if len(joined) <= LINE:
         return [pad + head, joined, pad + tail]
-    return [pad + head, *(f"{inner}{item}{',' if comma else ''}" for item in items), pad + tail]
+    return [pad + head, *(f"{inner}{item}," for item in items), pad + tail]
 
 
-def _laid(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
+def laid(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
     """The expression between two texts: on one line, in its own brackets, or in parentheses over several lines."""
     line = " " * indent + before + flat(node) + after
     if len(line) <= LINE:
@@ -181,13 +120,13 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
     lines = [first]
     for prefix, part in parts:
         whole = isinstance(part, ast.Slice)
-        lines += [f"{inner}{item(part)},"] if whole else _laid(part, prefix, ",", indent + STEP)
+        lines += [f"{inner}{item(part)},"] if whole else laid(part, prefix, ",", indent + STEP)
     return [*lines, last]
 
 
 def _comprehension(node: ast.expr, indent: int) -> list[str]:
     assert isinstance(node, ast.GeneratorExp | ast.ListComp)
-    lines = _laid(node.elt, "", "", indent)
+    lines = laid(node.elt, "", "", indent)
     text = flat(node)[1:-1]
     return [*lines, " " * indent + text[len(flat(node.elt)) + 1 :]]
 
@@ -238,7 +177,7 @@ def _split(node: ast.expr, indent: int) -> list[str]:
             first, *rest = _split(operand, indent)
             lines += [pad + word + first[indent:], *rest]
         elif level(operand) >= least:
-            lines += _laid(operand, word, "", indent)
+            lines += laid(operand, word, "", indent)
         elif len(line := f"{pad}{word}({flat(operand)})") <= LINE:
             lines.append(line)
         else:
@@ -270,7 +209,7 @@ def _links(node: ast.expr, indent: int) -> list[str]:
     match node:
         case ast.Call(func=ast.Attribute(value=base, attr=name)) if isinstance(base, ast.Call | ast.Subscript):
             link = ast.Call(ast.Name(f".{name}"), node.args, node.keywords)
-            return [*_links(base, indent), *_laid(link, "", "", indent)]
+            return [*_links(base, indent), *laid(link, "", "", indent)]
         case ast.Subscript(value=base) if _dots(base):
             *lines, last = _links(base, indent)
             return [*lines, last + flat(node)[len(flat(base)) :]]
@@ -278,4 +217,4 @@ def _links(node: ast.expr, indent: int) -> list[str]:
             *lines, last = _links(base, indent)
             return [*lines, f"{last}.{name}"]
         case _:
-            return _laid(node, "", "", indent)
+            return laid(node, "", "", indent)

@@ -55,8 +55,8 @@ def helpers() -> Iterator[Mutant]:
     """The mutants of each helper of emitted files."""
     from ogive.backends.pytorch.ops.helpers import HELPERS
 
-    for name, text in HELPERS.items():
-        for mutant in mutants("backends/pytorch/ops/helpers.py", text):
+    for name, helper in HELPERS.items():
+        for mutant in mutants("backends/pytorch/ops/helpers.py", helper.text):
             yield replace(mutant, function=f"{name}/{mutant.function}")
 
 
@@ -65,4 +65,5 @@ def rewrite(mutant: Mutant) -> None:
     from ogive.backends.pytorch.ops.helpers import HELPERS
 
     name = mutant.function.partition("/")[0]
-    HELPERS[name] = f"\n{ast.unparse(mutated(mutant, HELPERS[name]))}\n"
+    text = ast.unparse(mutated(mutant, HELPERS[name].text))
+    HELPERS[name] = replace(HELPERS[name], text=f"\n{text}\n")

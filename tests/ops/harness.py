@@ -178,7 +178,7 @@ class Single:
         return name(variable)
 
     def helper(self, helper: str) -> Code:
-        self.helpers[helper] = HELPERS[helper]
+        self.helpers[helper] = HELPERS[helper].text
         return name(helper)
 
     def derived(self) -> int:

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ogive.backends.python_text.expr import Code, name
 from ogive.backends.python_text.names import MODULE_ATTRIBUTES, MODULE_DATA
-from ogive.backends.python_text.pretty import flat, parse
-from ogive.backends.python_text.wrap import statement
+from ogive.backends.python_text.pretty import flat
+from ogive.backends.python_text.render import rendered
+from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Return, Statement
 
 NAMES = st.sampled_from(
     ["x", "self.heads", "scores", "attention_probabilities", "hidden_states", "2", "1e-5", '"mean"']
@@ -36,6 +38,27 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 EXPRESSIONS = st.recursive(NAMES, _larger, max_leaves=12)
 
 
+def parse(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def statement(text: str) -> Statement:
+    """The node of a statement, or of the head of one."""
+    (node,) = ast.parse(f"{text} pass" if text.endswith(":") else text).body
+    match node:
+        case ast.Assign(targets=[target], value=value):
+            return Assign(Code(target), Code(value))
+        case ast.Return(value=ast.expr() as value):
+            return Return(Code(value))
+        case ast.Raise(exc=ast.expr() as value):
+            return Raise(Code(value))
+        case ast.For(target=target, iter=value):
+            return For(Code(target), Code(value), (Evaluate(name("x")),))
+        case ast.If(test=value):
+            return If(Code(value), (Evaluate(name("x")),))
+    raise AssertionError(text)
+
+
 @given(EXPRESSIONS)
 def test_an_expression_keeps_its_meaning(text: str) -> None:
     assert ast.dump(parse(flat(parse(text)))) == ast.dump(parse(text))
@@ -43,7 +66,7 @@ def test_an_expression_keeps_its_meaning(text: str) -> None:
 
 @given(EXPRESSIONS, st.sampled_from([0, 4, 8]))
 def test_breaking_lines_keeps_the_meaning(text: str, indent: int) -> None:
-    lines = "\n".join(statement(f"hidden = {text}", indent))
+    lines = "\n".join(rendered([statement(f"hidden = {text}")], indent))
     head = "if x:\n" if indent else ""
     body = "\n".join(line[max(0, indent - 4) :] for line in lines.splitlines())
     (node,) = ast.parse(head + body).body
@@ -71,8 +94,7 @@ self.stages = nn.ModuleList([Stage(64, 64, 3, 1), Stage(64, 128, 4, 2), Stage(12
 def test_statements_are_laid_out_as_ruff_does(indent: int, tmp_path: Path) -> None:
     lines: list[str] = ["class A:", "    def f(self):"] if indent else []
     for text in STATEMENTS if indent else [s for s in STATEMENTS if not s.startswith("return")]:
-        lines += statement(text, indent)
-        lines += [" " * (indent + 4) + "pass"] if text.endswith(":") else []
+        lines += rendered([statement(text)], indent)
     path = tmp_path / "a.py"
     path.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(path)]

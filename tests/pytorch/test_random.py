@@ -107,7 +107,7 @@ def test_dropout_draws_from_the_generator_where_the_model_takes_one() -> None:
 def test_attention_by_a_generator_is_attention(kind: str) -> None:
     space: dict[str, Any] = {"torch": torch, "F": F, "Tensor": Tensor}
     for name in ("empty_rows", "masked_softmax", "seeded_dropout", "seeded_attention"):
-        exec(HELPERS[name], space)
+        exec(HELPERS[name].text, space)
     q, k, v = torch.randn(3, 2, 5, 4, dtype=torch.float64)
     mask = {"bool": torch.ones(5, 5).tril().bool(), "float": torch.randn(5, 5, dtype=torch.float64)}.get(kind)
     rest = (mask, kind == "causal", 0.3)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.expr import NONE, Code, binary, call, method, name, tuple_of
 from ogive.backends.python_text.names import identifier
+from ogive.backends.python_text.statements import FunctionDef, Parameter, Return
 from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.attributes import CustomGradAttrs, GradAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
@@ -62,10 +63,10 @@ def gradient(writer: Writer, node: Node) -> None:
     writer.deriving += 1
     function = _inner(writer, node, region, told.operands, operands.captured)
     writer.deriving -= 1
-    derived = f"{writer.helper('derivative')}({function})"
+    derived = call(writer.helper("derivative"), function)
     if _overrides(region):  # torch.compile (2.13) derives what is inside of CustomGrad by itself: left to eager mode
-        derived = f"torch.compiler.disable({derived})"
-    _bind(writer, node, Code(f"{derived}({', '.join(map(str, args))})"))
+        derived = call("torch.compiler.disable", derived)
+    _bind(writer, node, call(derived, *args))
 
 
 def _overrides(graph: Graph) -> bool:
@@ -86,40 +87,41 @@ def custom(writer: Writer, node: Node) -> None:
     backward = _inner(writer, node, node.regions[1], 2, back.captured)
     writer.helper("CustomGrad")
     x = writer.once(x, "x")
-    _bind(writer, node, call("CustomGrad.apply", Code(backward), Code(f"{forward}({x}.detach())"), x))
+    _bind(writer, node, call("CustomGrad.apply", backward, call(forward, method(x, "detach")), x))
 
 
-def _inner(writer: Writer, node: Node, region: Graph, count: int, captured: Sequence[object]) -> str:
+def _inner(writer: Writer, node: Node, region: Graph, count: int, captured: Sequence[object]) -> Code:
     scope = writer.scope
     values = region.inputs[:count]
     names = [scope.claim(identifier(value.hint or value.name)) for value in values]
-    kinds = ["Tensor | None" if value.name in writer.unit.maybe else "Tensor" for value in values]
+    maybe = binary(name("Tensor"), "|", NONE)
+    kinds = [maybe if value.name in writer.unit.maybe else name("Tensor") for value in values]
     function = scope.claim("inner")
-    params = ", ".join(f"{name}: {kind}" for name, kind in zip(names, kinds, strict=True))
-    scope.line(f"def {function}({params}) -> Tensor:")
-    _function(writer, node, region, names, captured)
-    return function
+    with scope.block() as body:
+        _function(writer, node, region, names, captured)
+    parameters = tuple(map(Parameter, names, kinds))
+    scope.add(FunctionDef(function, parameters, name("Tensor"), tuple(body)))
+    return name(function)
 
 
 def _function(writer: Writer, node: Node, region: Graph, names: Sequence[str], captured: Sequence[object]) -> None:
     """The body of the inner function; what it captures it sees by scope."""
     scope = writer.scope
-    scope.indent += 4
     captures = region.inputs[len(names) :]
     scope.enter(region, function=True, keep=[value.name for value in captures])
-    for value, name in zip(region.inputs, names, strict=False):
-        scope.hold(value.name, Code(name))
+    for value, variable in zip(region.inputs, names, strict=False):
+        scope.hold(value.name, name(variable))
     for value, operand in zip(captures, captured, strict=True):
         assert isinstance(operand, str), node
         scope.hold(value.name, scope.codes[operand])
     writer.run(region)
     codes = [scope.operand(output, writer._literal) for output in region.outputs]
-    scope.line(f"return {', '.join(map(str, codes))}")
+    outputs = [code or NONE for code in codes]
+    scope.add(Return(outputs[0] if len(outputs) == 1 else tuple_of(outputs)))
     for output in region.outputs:
         scope.waiting.pop(str(output), None)
     scope.flush()
     scope.leave()
-    scope.indent -= 4
 
 
 def _settle(writer: Writer) -> None:

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
-from ogive.backends.python_text.expr import Code, call
-from ogive.backends.python_text.module_tree import STEP, ModuleNode, Unit, access, below, looped, numbers_of, unmade
+from ogive.backends.python_text.expr import (
+    NONE,
+    TRUE,
+    Code,
+    applied,
+    call,
+    dict_of,
+    each_of,
+    list_of,
+    literal,
+    method,
+    name,
+    subscript,
+    with_function,
+)
+from ogive.backends.python_text.module_tree import (
+    Heads,
+    ModuleNode,
+    Unit,
+    access,
+    below,
+    inside,
+    looped,
+    numbers_of,
+    unmade,
+)
 from ogive.backends.python_text.names import fresh, plain
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
-from ogive.backends.python_text.wrap import signature, statement
+from ogive.backends.python_text.statements import (
+    Assign,
+    Body,
+    Class,
+    Declare,
+    Evaluate,
+    FunctionDef,
+    Parameter,
+    Return,
+    Statement,
+    Within,
+)
 from ogive.backends.pytorch.module.constraints import after_step, constrain, each, step
 from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
 from ogive.backends.pytorch.module.functions import filled
@@ -29,14 +64,18 @@ class Constructor:
     unit: Unit
     file: EmittedFile
     params: dict[Unknown, str] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
+    body: list[Statement] = field(default_factory=list)
     initial: Initial = field(default_factory=Initial)
     numbers: dict[Unknown, str] = field(default_factory=dict)  # of loops whose modules are being made: variables
-    declared: list[str] = field(default_factory=list)  # attributes that the type checker must be told
+    declared: list[Declare] = field(default_factory=list)  # attributes that the type checker must be told
     pairs: bool = False  # whether a weight is complex
 
-    def name(self, unknown: Unknown) -> str:
+    def name(self, unknown: Unknown) -> Code:
         """The parameter of a size."""
+        return name(self.parameter(unknown))
+
+    def parameter(self, unknown: Unknown) -> str:
+        """Its name."""
         if unknown in self.numbers:
             return self.numbers[unknown]
         if unknown not in self.params:
@@ -52,68 +91,71 @@ class Constructor:
         """A number that may depend on sizes."""
         return scalar_code(value, self.name)
 
-    def expression(self, target: str, graph: Graph) -> list[str]:
+    def expression(self, target: Code, graph: Graph) -> Within:
         """`with torch.no_grad(): self.w.copy_(...)`."""
         return filled(self.unit, self.file, target, graph, self.name)
 
     def write(self, stored: Mapping[Unknown, str]) -> None:
         """Store the sizes that forward needs, then make the members."""
         for unknown, attribute in stored.items():
-            self.lines.append(f"self.{attribute} = {self.name(unknown)}")
-        for name, place in self.unit.place.children.items():
-            self._member(name, place)
+            self.body.append(Assign(name(f"self.{attribute}"), self.name(unknown)))
+        for label, place in self.unit.place.children.items():
+            self._member(label, place)
         for node in self.unit.graph.nodes:
             if isinstance(node.structure, ExternAttrs):
-                self.lines.append(f"self.module = {self._extern(node.structure)}")
-        self.lines += whole_kinds(self.initial, self.unit.place, self)
-        self.lines += self.initial.lines(self)
+                self.body.append(Assign(name("self.module"), self._extern(node.structure)))
+        self.body += whole_kinds(self.initial, self.unit.place, self)
+        self.body += self.initial.statements(self)
 
     def _extern(self, told: ExternAttrs) -> Code:
         """`extern("package.module", "Class", d=d)`."""
-        self.file.helpers.setdefault("extern")
-        module, _, name = told.target.partition(":")
-        settings = {key: self._setting(value) for key, value in told.settings}
-        return call("extern", Code(f'"{module}"'), Code(f'"{name}"'), **settings)
+        module, _, made = told.target.partition(":")
+        settings = [(key, self._setting(value)) for key, value in told.settings]
+        return applied(self.file.helper("extern"), [literal(module), literal(made)], settings)
 
     def _setting(self, value: object) -> Code:
         if isinstance(value, tuple):
-            return Code(f"[{', '.join(str(self._setting(item)) for item in value)}]")
-        return Code(repr(value)) if isinstance(value, (str, bool, float)) or value is None else self.number(value)
+            return list_of([self._setting(item) for item in value])
+        return literal(value) if isinstance(value, (str, bool, float)) or value is None else self.number(value)
 
-    def _member(self, name: str, place: ModuleNode) -> None:
+    def _member(self, label: str, place: ModuleNode) -> None:
         member = place.member
-        target = f"self.{name}"
         if isinstance(member, Weight):
-            self._weight(name, member)
-            self._initialized(place, access(name))
+            self._weight(label, member)
+            self._initialized(place, access(label))
             return
         value = self.value(place)
         if value is None:
             return
-        self.lines.append(f"{target} = {value}" if plain(name) else f'self._modules["{name}"] = {value}')
+        self._keep(label, "_modules", value)
         if isinstance(member, Instance):
-            self.lines += self._omitted(member, access(name))
-        if place.children and not place.turned and plain(name):
-            self.declared.append(f"{name}: Any")
-        self._initialized(place, access(name))
+            self.body += self._omitted(member, access(label))
+        if place.children and not place.turned and plain(label):
+            self.declared.append(Declare(label, name("Any")))
+        self._initialized(place, access(label))
 
-    def _omitted(self, instance: Instance, target: str) -> Iterator[str]:
+    def _keep(self, label: str, table: str, value: Code) -> None:
+        """`self.label = value`; in the module's own table where torch has an attribute of that name."""
+        target = name(f"self.{label}") if plain(label) else subscript(name(f"self.{table}"), literal(label))
+        self.body.append(Assign(target, value))
+
+    def _omitted(self, instance: Instance, target: Code) -> Iterator[Statement]:
         """Weights below an instance that every call supplies are not stored."""
         kinds = {path: weight.kind for path, weight in below(instance.definition)}
-        found: dict[tuple[str, ...], list[str]] = {}
+        found: dict[Heads, list[Statement]] = {}
         for path in instance.omitted:
             owner, _, leaf = path.rpartition(".")
             register = "register_parameter" if kinds[path] == "param" else "register_buffer"
-            heads, module = looped(owner, target) if owner else ([], target)
-            lines = found.setdefault(tuple(heads), [])
-            lines.append(f'{STEP * len(heads)}{module}.{register}("{leaf}", None)')
+            heads, module = looped(owner, target) if owner else ((), target)
+            body = found.setdefault(heads, [])
+            body.append(Evaluate(method(module, register, literal(leaf), NONE)))
             if leaf == "num_batches_tracked":
-                self.file.helpers.setdefault("forget")
-                lines.append(f"{STEP * len(heads)}{module}.register_load_state_dict_pre_hook(forget)")
-        for loops, lines in found.items():
-            yield from (*loops, *lines)
+                hook = name(self.file.helper("forget"))
+                body.append(Evaluate(method(module, "register_load_state_dict_pre_hook", hook)))
+        for loops, body in found.items():
+            yield from inside(loops, body)
 
-    def _initialized(self, place: ModuleNode, target: str) -> None:
+    def _initialized(self, place: ModuleNode, target: Code) -> None:
         """The initializers of a place: its own, or those that replace what is below."""
         member = place.member
         if isinstance(member, Weight) and member.init.name not in FILLED:
@@ -121,25 +163,22 @@ class Constructor:
         if isinstance(member, Instance):
             for path, init in member.inits:
                 self.initial.set(target, path, init, member.definition)
-        for name, child in place.children.items() if not place.turned else ():
-            self._initialized(child, access(name, target))
+        for label, child in place.children.items() if not place.turned else ():
+            self._initialized(child, access(label, target))
 
     def _allocated(self, weight: Weight) -> Code:
         self.pairs |= weight.type.elem == "complex"
         return allocation(weight, self.size, self.number)
 
-    def _weight(self, name: str, weight: Weight) -> None:
+    def _weight(self, label: str, weight: Weight) -> None:
         tensor = self._allocated(weight)
-        if weight.kind == "state":
-            kept = plain(name)
-            self.lines.append(
-                f'self.register_buffer("{name}", {tensor})' if kept else f'self._buffers["{name}"] = {tensor}'
-            )
-            self.declared += [f"{name}: Tensor"] if kept else []
-        elif plain(name):
-            self.lines.append(f"self.{name} = nn.Parameter({tensor})")
+        if weight.kind != "state":
+            self._keep(label, "_parameters", call("nn.Parameter", tensor))
+        elif plain(label):
+            self.body.append(Evaluate(call("self.register_buffer", literal(label), tensor)))
+            self.declared.append(Declare(label, name("Tensor")))
         else:
-            self.lines.append(f'self._parameters["{name}"] = nn.Parameter({tensor})')
+            self._keep(label, "_buffers", tensor)
 
     def value(self, place: ModuleNode) -> Code | None:
         """The expression that makes what stands at a place; None where nothing has to be made."""
@@ -152,21 +191,20 @@ class Constructor:
             return call("nn.Parameter" if place.member.kind == "param" else "nn.Buffer", tensor)
         if isinstance(place.member, Loop) or not place.children:
             return None
-        made = {name: self.value(child) for name, child in place.children.items()}
-        parts = {name: value for name, value in made.items() if value is not None}
+        made = {label: self.value(child) for label, child in place.children.items()}
+        parts = {label: value for label, value in made.items() if value is not None}
         if not parts:
             return None
         if place.numbered:
-            last = max(int(name) for name in parts)
-            turns = [parts.get(str(number), Code("nn.Module()")) for number in range(last + 1)]
-            return Code(f"nn.ModuleList([{', '.join(map(str, turns))}])")
-        self.file.helpers.setdefault("Group")
-        if not all(plain(name) and name != "self" for name in parts):
+            last = max(map(int, parts))
+            turns = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
+            return call("nn.ModuleList", list_of(turns))
+        if not all(plain(label) and label != "self" for label in parts):
             self.file.named_groups = True
-        if all(name.isidentifier() and not iskeyword(name) for name in parts):
-            return call("Group", **parts)
-        pairs = ", ".join(f'"{name}": {value}' for name, value in parts.items())
-        return Code(f"Group(**{{{pairs}}})")
+        group = self.file.helper("Group")
+        if all(label.isidentifier() and not iskeyword(label) for label in parts):
+            return applied(group, (), parts.items())
+        return applied(group, (), [(None, dict_of([(literal(label), value) for label, value in parts.items()]))])
 
     def _turns(self, place: ModuleNode) -> Code:
         unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")
@@ -174,18 +212,14 @@ class Constructor:
         number, index = numbers_of(self.unit.definition).get(place.path), "_"
         if number in self.file.makers[unit.name]:
             index = self.numbers[number] = fresh(number.name, set(self.params.values()) | set(self.numbers.values()))
-        return Code(f"nn.ModuleList({self.made(unit.name)} for {index} in range({self.size(place.member.count)}))")
+        return call("nn.ModuleList", each_of(self.made(unit.name), index, call("range", self.size(place.member.count))))
 
     def _units(self, unit: Unit) -> Iterable[Unit]:
         return unit.turns
 
-    def made(self, name: str) -> Code:
+    def made(self, unit: str) -> Code:
         """An iteration's class with the same sizes as this one's."""
-        return call(name, *(self.size_of(unknown) for unknown in self.file.makers[name]))
-
-    def size_of(self, unknown: Unknown) -> Code:
-        """The parameter of an unknown."""
-        return Code(self.name(unknown))
+        return call(unit, *map(self.name, self.file.makers[unit]))
 
     def instance(self, instance: Instance) -> Code | None:
         """`nn.Linear(d, 3 * d)`, `Attention(d, heads)`; None for a block without weights."""
@@ -195,17 +229,17 @@ class Constructor:
         bindings = dict(instance.bindings)
         made = layer(definition, bindings, self.size)
         if made is not None and definition.name in self.file.lone:
-            return Code(made.text.replace("nn.GroupNorm", self.file.helper("SmallGroupNorm"), 1))
+            return with_function(made, self.file.helper("SmallGroupNorm"))
         if made is not None:
             return made
         if definition.stateless:
             return None
-        name = self.file.units[definition.name].name
-        return call(name, *(self.size(bindings[unknown]) for unknown in self.file.makers[name]))
+        unit = self.file.units[definition.name].name
+        return call(unit, *(self.size(bindings[unknown]) for unknown in self.file.makers[unit]))
 
 
-def class_lines(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: list[str], *, root: bool) -> list[str]:
-    """The text of a class."""
+def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Sequence[str], *, root: bool) -> Class:
+    """The class of a unit."""
     maker = Constructor(unit, file)
     stored = dict(written.stored)
     keeping = constrain(unit, file, stored)
@@ -214,37 +248,34 @@ def class_lines(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: li
     file.stepped += [unit.name] if moving else []
     maker.write(stored)
     if root and file.typed:
-        maker.declared.append(f"{file.typed}: Tensor")
-        maker.lines.append(f'self.register_buffer("{file.typed}", torch.empty(0), persistent=False)')
+        maker.declared.append(Declare(file.typed, name("Tensor")))
+        empty = call("torch.empty", 0)
+        maker.body.append(Evaluate(call("self.register_buffer", literal(file.typed), empty, persistent=False)))
     order = _order(unit, maker.params)
     file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
-    lines = [f"class {unit.name}(nn.Module):", *doc, ""]
-    if maker.declared:
-        lines += [*(f"    {text}" for text in maker.declared), ""]
-    stepping = after_step(file) if root and (file.kept or file.stepped) else []
+    stepping = [after_step(file)] if root and (file.kept or file.stepped) else []
     if root and file.kept:
-        first = each(file.kept, "constrain") if file.stepped else ["self.after_step()"]
+        first: Body = each(file.kept, "constrain") if file.stepped else (Evaluate(call("self.after_step")),)
     else:
-        first = ["self.constrain()"] if keeping else []
-    body = [line for text in (*maker.lines, *first) for line in _placed(text, 8)]
-    if order or body:
-        params = ["self", *(f"{maker.params[unknown]}: int" for unknown in order)]
-        lines += [*signature("def __init__", params, " -> None:", 4), "        super().__init__()", *body, ""]
-    return [*lines, *_applied(maker), *written.head, *written.body, *keeping, *moving, *stepping]
+        first = (Evaluate(call("self.constrain")),) if keeping else ()
+    body = (*maker.body, *first)
+    parameters = (Parameter("self"), *(Parameter(maker.params[unknown], name("int")) for unknown in order))
+    started = Evaluate(method(call("super"), "__init__"))
+    init = [FunctionDef("__init__", parameters, NONE, (started, *body))] if order or body else []
+    functions = (*init, *_applied(maker), *written.functions, *keeping, *moving, *stepping)
+    return Class(unit.name, name("nn.Module"), (*maker.declared, *functions), tuple(doc))
 
 
-def _applied(maker: Constructor) -> list[str]:
+def _applied(maker: Constructor) -> list[FunctionDef]:
     """Torch's `.double()` leaves complex weights as they are."""
     if not maker.pairs:
         return []
-    maker.file.helpers.setdefault("by_parts")
-    head = signature("def _apply", ["self", "fn: Callable[[Tensor], Tensor]", "recurse: bool = True"], " -> Any:", 4)
-    return [*head, "        return super()._apply(by_parts(fn), recurse)", ""]
-
-
-def _placed(text: str, indent: int) -> list[str]:
-    inner = len(text) - len(text.lstrip())
-    return statement(text.strip(), indent + inner)
+    tensor, fn = name("Tensor"), name("fn")
+    kind = subscript(name("Callable"), list_of([tensor]), tensor)
+    parameters = (Parameter("self"), Parameter("fn", kind), Parameter("recurse", name("bool"), TRUE))
+    parts = call(maker.file.helper("by_parts"), fn)
+    body = (Return(method(call("super"), "_apply", parts, name("recurse"))),)
+    return [FunctionDef("_apply", parameters, name("Any"), body)]
 
 
 def _order(unit: Unit, params: dict[Unknown, str]) -> tuple[Unknown, ...]:

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, binary, prefix, tuple_of
+from ogive.backends.python_text.expr import (
+    Code,
+    binary,
+    both,
+    call,
+    either,
+    is_given,
+    list_of,
+    literal,
+    name,
+    prefix,
+    starred,
+    tuple_of,
+)
 from ogive.backends.python_text.fstrings import Insertions
 from ogive.backends.python_text.size_exprs import size_code
 from ogive.backends.python_text.size_origins import SizeOrigin, origins
-from ogive.backends.python_text.size_sources import place, solved
-from ogive.backends.python_text.wrap import statement
+from ogive.backends.python_text.size_sources import axis_of, place, solved
+from ogive.backends.python_text.statements import Evaluate, If, Raise, Statement
 from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.model import Value
 from ogive.compiler.ir.types import Axis
@@ -25,34 +38,34 @@ class EntryChecks:
 
     writer: Writer
     numbers: Mapping[Unknown, Size]
-    later: list[str] = field(default_factory=list)  # what is asked once all shapes are read
+    later: list[Statement] = field(default_factory=list)  # what is asked once all shapes are read
     told: dict[Unknown, SizeOrigin] = field(default_factory=dict)  # sizes that only inputs tell which may be left out
 
-    def write(self, conditions: Sequence[Condition]) -> list[str]:
-        """The lines that follow the reading of shapes; those before it go to the head of each input."""
-        shapes, indent = self.writer.scope.shapes, self.writer.scope.indent
+    def write(self, conditions: Sequence[Condition]) -> tuple[Statement, ...]:
+        """The statements that follow the reading of shapes; those before it go to the head of each input."""
+        shapes = self.writer.scope.shapes
         self.writer.file.helpers.update(misfit=None, expect=None)
         there = {*shapes.known, *shapes.origins}
         alone = origins([value for _, value in shapes.maybe], frozenset(there))
         self.told = {unknown: origin for unknown, origin in alone.items() if unknown not in there}
-        for at, (name, value) in enumerate(shapes.inputs):
+        for at, (tensor, value) in enumerate(shapes.inputs):
             early = {u for u, origin in shapes.origins.items() if origin.alone and origin.at < at}
             tells = _tells(at, value, shapes.origins, shapes.known)
             codes = self._codes(value, tells, shapes.origins, {*shapes.known, *early}, shapes.inputs[:at])
-            shapes.checks[at] = statement(self._expect(name, value, codes), indent)
-            self._late(name, value, tells, shapes.origins, codes)
-        for at, (name, value) in enumerate(shapes.maybe):
+            shapes.checks[at] = [self._expect(tensor, value, codes)]
+            self._late(tensor, value, tells, shapes.origins, codes)
+        for at, (tensor, value) in enumerate(shapes.maybe):
             tells = _tells(at, value, self.told, shapes.known)
             codes = self._codes(value, tells, self.told, there, shapes.inputs)
-            self._given([name], self._expect(name, value, codes))
-            self._late(name, value, tells, self.told, codes)
+            self._given([tensor], self._expect(tensor, value, codes))
+            self._late(tensor, value, tells, self.told, codes)
         for condition in conditions:
             self._condition(condition)
-        return self.later
+        return tuple(self.later)
 
     # sizes
 
-    def _name(self, unknown: Unknown) -> str:
+    def _name(self, unknown: Unknown) -> Code:
         """A size that is known when the module is made, else that of an input."""
         shapes = self.writer.scope.shapes
         if unknown in shapes.known:
@@ -60,8 +73,8 @@ class EntryChecks:
         origin = self.told.get(unknown)
         if origin is None:
             return shapes.name(unknown)
-        name, value = shapes.maybe[origin.at]
-        return str(solved(Code(f"{name}.shape[{place(value, origin.axis)}]"), origin, self._name))
+        tensor, value = shapes.maybe[origin.at]
+        return solved(axis_of(tensor, place(value, origin.axis)), origin, self._name)
 
     def _code(self, whole: Size) -> Code:
         return size_code(whole, self._name)
@@ -81,7 +94,7 @@ class EntryChecks:
         for axis, unknown in zip(value.type.axes, tells, strict=True):
             if axis.pack is not None:
                 there = any(each.pack == axis.pack for _, value in before for each in value.type.axes)
-                found.append(Code(f"*{self.writer.scope.shapes.pack(axis.pack)}") if there else None)
+                found.append(self.writer.pack(axis.pack) if there else None)
             elif unknown is None:
                 found.append(self._code(axis.size) if axis.size.unknowns <= set(sizes) else None)
             else:
@@ -90,17 +103,16 @@ class EntryChecks:
                 found.append(prefix("-", self._code(slope)) if multiple else None)
         return found
 
-    def _expect(self, name: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> str:
+    def _expect(self, tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> Evaluate:
         """`expect("x: [b, 4]", x, -1, 4)`."""
-        args = [self._declared(value).text, name, *_sizes(name, value, codes, late=late)]
-        if value.type.elem != "float":
-            kinds = tuple_of([Code(f"torch.{kind}") for kind in ELEMENTS[value.type.elem]])
-            args.append(f"kinds={kinds}")
-        return f"expect({', '.join(args)})"
+        elem = value.type.elem
+        kinds = None if elem == "float" else tuple_of([name(f"torch.{kind}") for kind in ELEMENTS[elem]])
+        sizes = _sizes(tensor, value, codes, late=late)
+        return Evaluate(call("expect", self._declared(value), name(tensor), *sizes, kinds=kinds))
 
     def _late(
         self,
-        name: str,
+        tensor: str,
         value: Value,
         tells: Sequence[Unknown | None],
         told: Mapping[Unknown, SizeOrigin],
@@ -113,21 +125,21 @@ class EntryChecks:
             others = axis.size.unknowns - {unknown}
             if code is not None or axis.pack is not None or not others <= {*shapes.known, *shapes.origins, *self.told}:
                 continue  # said already, or told by an argument
-            given = [name] if optional else []
+            given = [tensor] if optional else []
             given += [shapes.maybe[n][0] for n in sorted({self.told[u].at for u in others & self.told.keys()})]
             if unknown is None:
                 late = found.setdefault(tuple(dict.fromkeys(given)), [None] * len(codes))
                 late[at] = self._code(axis.size)
             else:
-                self._rest(name, value, at, unknown, told[unknown], tuple(dict.fromkeys(given)))
+                self._rest(tensor, value, at, unknown, told[unknown], tuple(dict.fromkeys(given)))
         for needs, late in found.items():
-            self._given(needs, self._expect(name, value, late, late=True))
+            self._given(needs, self._expect(tensor, value, late, late=True))
 
     def _rest(
-        self, name: str, value: Value, at: int, unknown: Unknown, origin: SizeOrigin, given: Sequence[str]
+        self, tensor: str, value: Value, at: int, unknown: Unknown, origin: SizeOrigin, given: Sequence[str]
     ) -> None:
         """An axis `2*n + 1` tells `n`, if it is 3, 5, 7, ..."""
-        whole = Code(f"{name}.shape[{place(value, at)}]")
+        whole = axis_of(tensor, place(value, at))
         low, even = origin.slope * size(unknown.low or 0) + origin.rest, origin.rest is size(0)
         tests = [] if even or (low.is_number and low.number <= 1) else [binary(whole, "<", self._code(low))]
         if origin.slope is not size(1):
@@ -140,15 +152,13 @@ class EntryChecks:
         marks = [x.text if x.text.isdigit() else texts.mark(x) for x in terms]
         wanted = texts.whole(", ".join([*marks, "..."]))
         codes = [wanted if i == at else None for i in range(len(value.type.axes))]
-        sizes = tuple_of(list(map(Code, _sizes(name, value, codes, late=True))))
-        either = " or ".join(map(str, tests))
-        either = f"({either})" if given and len(tests) > 1 else either
-        test = " and ".join([*(f"{each} is not None" for each in given), either])
-        lines = self._refusal(test, f"misfit({self._declared(value)}, {name}.shape, {sizes})")
+        sizes = tuple_of(_sizes(tensor, value, codes, late=True))
+        test = both(*(is_given(name(each)) for each in given), either(*tests))
+        refusal = _refusal(test, call("misfit", self._declared(value), name(f"{tensor}.shape"), sizes))
         if given:
-            self.later += lines
+            self.later.append(refusal)
         else:  # what is solved with the size may divide by it
-            self.writer.scope.shapes.guards[unknown] = lines
+            self.writer.scope.shapes.guards[unknown] = [refusal]
 
     def _declared(self, value: Value) -> Code:
         """The literal of a declaration: what the model knows as a number is one."""
@@ -168,15 +178,15 @@ class EntryChecks:
     def _condition(self, condition: Condition) -> None:
         """`if n > self.context: raise ValueError(f"n <= {self.context}, but n is {n}")`."""
         shapes = self.writer.scope.shapes
-        test = str(self.writer.condition(condition.negate()))
-        absent = sorted(shapes.name(u) for u in condition.unknowns if u in shapes.lent)
+        test = self.writer.condition(condition.negate())
+        absent = sorted((shapes.name(u) for u in condition.unknowns if u in shapes.lent), key=str)
         if absent:  # it speaks of an input that may be left out
-            test = " and ".join([*(f"{name} is not None" for name in absent), f"({test})"])
+            test = both(*map(is_given, absent), test)
         sizes = sorted(condition.unknowns - shapes.known, key=lambda u: u.serial)
         texts = Insertions()
         stated = self._stated(condition, texts)
-        text = unmet(stated, {u.name: texts.mark(Code(shapes.name(u))) for u in sizes})
-        self.later += self._refusal(test, texts.whole(text).text)
+        text = unmet(stated, {u.name: texts.mark(shapes.name(u)) for u in sizes})
+        self.later.append(_refusal(test, texts.whole(text)))
 
     def _stated(self, condition: Condition, texts: Insertions) -> str:
         """The text of a condition, in which a side is a number where the model knows it."""
@@ -192,16 +202,13 @@ class EntryChecks:
         codes = zip(sides, numbers, held, strict=True)
         return f" {condition.op} ".join(texts.mark(self._code(side)) if is_held else n for side, n, is_held in codes)
 
-    def _given(self, inputs: Sequence[str], line: str) -> None:
+    def _given(self, inputs: Sequence[str], asked: Statement) -> None:
         """A statement for where these inputs are given."""
-        indent = self.writer.scope.indent
-        if inputs:
-            self.later += statement(f"if {' and '.join(f'{each} is not None' for each in inputs)}:", indent)
-        self.later += statement(line, indent + 4 if inputs else indent)
+        self.later.append(If(both(*(is_given(name(each)) for each in inputs)), (asked,)) if inputs else asked)
 
-    def _refusal(self, test: str, text: str) -> list[str]:
-        indent = self.writer.scope.indent
-        return [*statement(f"if {test}:", indent), *statement(f"raise ValueError({text})", indent + 4)]
+
+def _refusal(test: Code, text: Code) -> If:
+    return If(test, (Raise(call("ValueError", text)),))
 
 
 def _tells(
@@ -212,14 +219,14 @@ def _tells(
     return [by_place.get((at, axis)) for axis in range(len(value.type.axes))]
 
 
-def _sizes(name: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[str]:
+def _sizes(tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[Code]:
     """The axes as arguments; where nothing is known, or nothing more, they are open."""
-    found: list[str] = []
+    found: list[Code] = []
     for axis, code in zip(value.type.axes, codes, strict=True):
         low = axis.size.range[0]
-        text = "-1" if not late and low is not None and low >= 1 else "None"
+        open_ = literal(-1 if not late and low is not None and low >= 1 else None)
         if axis.pack is not None:  # all axes that the others leave
-            others = len(value.type.axes) - 1
-            text = f"*[{text}] * ({name}.dim() - {others})" if others else f"*[{text}] * {name}.dim()"
-        found.append(text if code is None else str(code))
+            others, rank = len(value.type.axes) - 1, call(f"{tensor}.dim")
+            open_ = starred(binary(list_of([open_]), "*", binary(rank, "-", others) if others else rank))
+        found.append(open_ if code is None else code)
     return found

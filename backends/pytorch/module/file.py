@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import Code, applied, literal, name
 from ogive.backends.python_text.module_tree import (
     Unit,
     definitions,
@@ -19,12 +19,24 @@ from ogive.backends.python_text.module_tree import (
     unmade,
 )
 from ogive.backends.python_text.names import fields, fresh
+from ogive.backends.python_text.render import file_text
 from ogive.backends.python_text.size_exprs import scalar_code
-from ogive.backends.python_text.wrap import signature, statement
+from ogive.backends.python_text.statements import (
+    Assign,
+    Class,
+    Declare,
+    FunctionDef,
+    Return,
+    Statement,
+    Within,
+    fixed,
+    used,
+)
 from ogive.backends.pytorch.module.autograd import apart, derived
-from ogive.backends.pytorch.module.classes import class_lines
+from ogive.backends.pytorch.module.classes import class_of
 from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.backends.pytorch.module.functions import filled, kind_of, write
+from ogive.backends.pytorch.module.imports import imports
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.states import copied_states
 from ogive.backends.pytorch.module.taps import AROUND, CLASS
@@ -89,7 +101,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         seeded(model) or _reads_changes(model),
         checks=checks,
     )
-    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *HELPERS_TEXT, *REPLAY, "Calls", "outside", "saving"))
+    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *PLACES, *REPLAY, "Calls", "outside", "saving"))
     order = own_definitions(model)
     variables = shadowed(order)
     for definition in order:
@@ -97,12 +109,12 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         root = definition is model.definition
         file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
-    sections: list[str] = []
+    sections: list[Statement] = []
     for definition in order:
         unit = file.units[definition.name]
-        texts = _sections(unit, file, model if definition is model.definition else None)
+        written = _sections(unit, file, model if definition is model.definition else None)
         if unit.function or definition.name in made:  # another form of an instance's block reads the same
-            sections += texts
+            sections += written
     sections.append(_factory(model, file))
     return _assembled(model, file, sections)
 
@@ -151,25 +163,25 @@ def own_definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[str]:
+def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[Statement]:
     """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
-    sections = [text for turn in unit.turns for text in _sections(turn, file)]
+    sections = [each for turn in unit.turns for each in _sections(turn, file)]
     written = write(unit, file, model)
     file.written[unit.name] = written
     doc = _doc(unit)
     if unit.function:
-        lines = [*written.head, *doc, *written.body]
+        made: list[Statement] = [replace(function, doc=doc) for function in written.functions]
     else:
-        lines = class_lines(unit, file, written, doc, root=model is not None)
+        made = [class_of(unit, file, written, doc, root=model is not None)]
     output = output_class(unit)
     if output is not None:
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
-        lines_of = [f"    {name}: {kind_of(unit, x)}" for name, x in pairs]
-        sections.append("\n".join([f"class {output}(NamedTuple):", *lines_of]))
-    return [*sections, "\n".join(lines)]
+        kinds = tuple(Declare(field, kind_of(unit, x)) for field, x in pairs)
+        sections.append(Class(output, name("NamedTuple"), kinds))
+    return [*sections, *made]
 
 
-def _doc(unit: Unit) -> list[str]:
+def _doc(unit: Unit) -> tuple[str, ...]:
     """The docstring: the words of the source, then the shapes."""
     shapes = _shapes(unit)
     if unit.prefix:
@@ -187,14 +199,12 @@ def _shapes(unit: Unit) -> str:
     return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
 
 
-def _docstring(words: list[str], shapes: str) -> list[str]:
+def _docstring(words: list[str], shapes: str) -> tuple[str, ...]:
     text = [line for word in words for line in (textwrap.wrap(_quoted(word), WIDTH - 3) or [""])]
     shape = textwrap.wrap(_quoted(shapes), WIDTH, subsequent_indent="    ", break_long_words=False)
     if not text and len(shape) == 1:
-        return [f'    """{shape[0]}"""']
-    head = text or ["Shapes."]
-    lines = [f'"""{head[0]}', *head[1:], "", *shape, '"""']
-    return [f"    {line}" if line else "" for line in lines]
+        return (shape[0],)
+    return (*(text or ["Shapes."]), "", *shape)
 
 
 def _quoted(text: str) -> str:
@@ -203,23 +213,21 @@ def _quoted(text: str) -> str:
     return f" {text}" if text.startswith('"') else text
 
 
-def _factory(model: Model, file: EmittedFile) -> str:
+def _factory(model: Model, file: EmittedFile) -> FunctionDef:
     """`def GPT2() -> GPT: return GPT(vocab=50257, ...)`."""
     unit = file.units[model.definition.name]
-    doc = _docstring(model.doc.strip().splitlines(), "")[:-2] if model.doc.strip() else []
-    doc = [f'    """{_quoted(model.doc.strip().splitlines()[0])}"""'] if model.doc.strip() else doc
-    head = signature(f"def {fresh(model.name)}", [], f" -> {unit.name}:")
+    doc = (_quoted(model.doc.strip().splitlines()[0]),) if model.doc.strip() else ()
     values = dict(model.bindings)
-    settings = ", ".join(f"{name}={values[unknown]}" for unknown, name in file.makers[unit.name].items())
-    made = f"{unit.name}({settings})"
+    settings = [(param, literal(values[unknown])) for unknown, param in file.makers[unit.name].items()]
+    made = applied(unit.name, (), settings)
     initial = Initial()
     for path, init in model.inits:
-        initial.set("model", path, init, model.definition)
-    lines = initial.lines(NumberInitializers(unit, file, values))
-    if not lines:
-        return "\n".join([*head, *doc, *statement(f"return {made}", 4)])
-    body = [f"model = {made}", *lines, "return model"]
-    return "\n".join([*head, *doc, *(line for text in body for line in _indented(text))])
+        initial.set(name("model"), path, init, model.definition)
+    changes = initial.statements(NumberInitializers(unit, file, values))
+    body: tuple[Statement, ...] = (Return(made),)
+    if changes:
+        body = (Assign(name("model"), made), *changes, Return(name("model")))
+    return FunctionDef(fresh(model.name), (), name(unit.name), body, doc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,49 +238,33 @@ class NumberInitializers:
     file: EmittedFile
     values: Mapping[Unknown, int]
 
-    def name(self, unknown: Unknown) -> str:
+    def name(self, unknown: Unknown) -> Code:
         """The number of a size."""
-        return str(self.values[unknown])
+        return literal(self.values[unknown])
 
     def number(self, value: object) -> Code:
         """A number that may depend on sizes."""
         return scalar_code(value, self.name)
 
-    def expression(self, target: str, graph: Graph) -> list[str]:
-        """The statements that fill a weight with the value of a graph."""
+    def expression(self, target: Code, graph: Graph) -> Within:
+        """What fills a weight with the value of a graph."""
         return filled(self.unit, self.file, target, graph, self.name)
 
 
-def _indented(text: str) -> list[str]:
-    inner = len(text) - len(text.lstrip())
-    return statement(text.strip(), 4 + inner)
+def _assembled(model: Model, file: EmittedFile, sections: Sequence[Statement]) -> str:
+    if "member" in used(sections):
+        file.helper("member")
+    texts = {**HELPERS, **PLACES, **REPLAY, **(NAMED if file.named_groups else {})}
+    body = (*(texts[helper] for helper in file.helpers), *sections)
+    return file_text(f"{model.name}, as a PyTorch module.", imports(used(body)), body)
 
 
-def _assembled(model: Model, file: EmittedFile, sections: list[str]) -> str:
-    if any("member(" in section for section in sections):
-        file.helpers.setdefault("member")
-    texts = {**HELPERS, **HELPERS_TEXT, **REPLAY, **({"Group": NAMED_GROUP} if file.named_groups else {})}
-    helpers = [texts[name].strip("\n") for name in file.helpers]
-    text = "\n\n\n".join([*helpers, *sections])
-    head = [f'"""{model.name}, as a PyTorch module."""', "", *_imports(text)]
-    return "\n".join(head) + "\n\n\n" + text + "\n"
-
-
-def _imports(text: str) -> list[str]:
-    """The imports of what the code names; words in strings and comments do not count."""
-    code = re.sub(r"\"\"\".*?\"\"\"|\"[^\"\n]*\"|#[^\n]*", "", text, flags=re.DOTALL)
-
-    def named(module: str, names: Sequence[str]) -> list[str]:
-        found = [name for name in names if re.search(rf"\b{name}\b", code)]
-        return [f"from {module} import {', '.join(found)}"] if found else []
-
-    standard = [f"import {name}" for name in STANDARD if re.search(rf"\b{name}\.", code)]
-    standard += named("collections.abc", ("Callable", "Sequence")) + named("typing", ("Any", "NamedTuple"))
-    lines = [*standard, ""] if standard else []
-    lines += ["import torch"] if re.search(r"\btorch\.", code) else []
-    lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", code) else []
-    return lines + named("torch", ("Tensor", "nn"))
-
-
-STANDARD = ("functools", "importlib", "inspect", "math", "sys")
-HELPERS_TEXT = {"Group": GROUP, "Taps": CLASS, "around": AROUND, "member": MEMBER}
+PLACES = MappingProxyType(
+    {
+        "Group": fixed(GROUP, "Group", "Any nn"),
+        "Taps": fixed(CLASS, "Taps", "Tensor torch"),
+        "around": fixed(AROUND, "around", "Taps"),
+        "member": fixed(MEMBER, "member", "Any nn"),
+    }
+)
+NAMED = MappingProxyType({"Group": fixed(NAMED_GROUP, "Group", "Any Tensor nn")})

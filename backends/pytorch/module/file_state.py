@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.module_tree import Known, Unit
+from ogive.backends.python_text.statements import FunctionDef
 from ogive.backends.pytorch.module.states import copied_states
 from ogive.compiler.ir.model import Definition, Instance, Node, Weight
 from ogive.compiler.ir_tools.effects import ORDERED, Effect, Effects, own_effect
@@ -25,8 +26,7 @@ class WrittenFunction:
     taps: bool  # it may be asked for values inside of it
     like: bool  # it must be handed a tensor from which constants take type and device
     trains: bool  # a plain function that must be told whether the model trains
-    head: tuple[str, ...]
-    body: tuple[str, ...]
+    functions: tuple[FunctionDef, ...]  # what it is: `forward`, with `run` behind it in a model with taps
 
 
 @dataclass(slots=True)

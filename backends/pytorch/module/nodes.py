@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ogive.backends.python_text.expr import Code, call, method
+from ogive.backends.python_text.expr import (
+    Code,
+    attribute,
+    call,
+    is_given,
+    list_of_each,
+    literal,
+    method,
+    name,
+    tuple_of,
+)
 from ogive.backends.python_text.module_tree import access
+from ogive.backends.python_text.statements import If
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.calls import call_of
 from ogive.backends.pytorch.module.regions import REGIONS
@@ -60,12 +71,12 @@ def _asked(writer: Writer, node: Node) -> Iterator[None]:
         yield
         return
     scope.flush(keep=node.operands)
-    scope.line(f"if {writer.tapping()} is not None:")
-    scope.indent += 4
+    test = is_given(writer.tapping())
     scope.asked = True
-    yield
-    scope.indent -= 4
+    with scope.block() as body:
+        yield
     scope.asked = False
+    scope.add(If(test, tuple(body)))
 
 
 def _weight(writer: Writer, node: Node, stacked: int) -> None:
@@ -73,7 +84,7 @@ def _weight(writer: Writer, node: Node, stacked: int) -> None:
     scope, (value,) = writer.scope, node.outputs
     if stacked:
         code = _stacked(writer, node.path, stacked)
-        writer.stored[value.name] = writer.stored[code.text] = node.path
+        writer.stored[value.name] = writer.stored[code] = node.path
         read = any(value.name in user.inputs for user in scope.frames[-1].graph.users[value.name])
         if read or value.name in scope.frames[-1].graph.outputs:
             writer.place(node, code, False)
@@ -85,7 +96,7 @@ def _weight(writer: Writer, node: Node, stacked: int) -> None:
         scope.flush(lambda other: other.acts)  # what changes it comes first
         scope.bind(value, method(code, "clone"))
     else:
-        writer.stored[value.name] = writer.stored[code.text] = node.path
+        writer.stored[value.name] = writer.stored[code] = node.path
         scope.hold(value.name, code)
 
 
@@ -93,24 +104,25 @@ def _stacked(writer: Writer, path: str, stacked: int) -> Code:
     """`torch.stack([iteration.lin.weight for iteration in self.enc.h])`: the weights of all iterations."""
     parts = path.split(".*.")
     first = len(parts) - 1 - stacked
-    text = access(parts[-1], "turn" if len(parts) - first == 2 else f"turn_{len(parts) - first - 1}")
-    for number in range(len(parts) - 2, first - 1, -1):
-        depth = number - first
-        name = f"turn_{depth + 1}" if depth else "turn"
-        outer = f"turn_{depth}" if depth > 1 else "turn"
-        loop = access(parts[number], outer) if depth else writer.path(".*.".join(parts[: first + 1]))
-        text = f"torch.stack([{text} for {name} in {loop}])"
-    return Code(text)
+    turns = ["turn" if not depth else f"turn_{depth + 1}" for depth in range(stacked)]
+    code = access(parts[-1], name(turns[-1]))
+    for depth in reversed(range(stacked)):
+        outer = writer.path(".*.".join(parts[: first + 1]))
+        loop = access(parts[first + depth], name(turns[depth - 1])) if depth else outer
+        code = call("torch.stack", list_of_each(code, turns[depth], loop))
+    return code
 
 
 def drawn(writer: Writer, told: InitialAttrs, type: TensorType) -> Code:
     """`nn.init.uniform_(torch.empty_like(self.weight), lo, hi)`: a named initializer inside an expression."""
     seeded = "seed" in dict(told.settings)
-    device = Code('"cpu"') if seeded else None
+    device = literal("cpu") if seeded else None
+    target = writer.target
+    assert target is not None, told
     if told.alone:  # of a shape of its own
-        sizes = [writer.size(axis.size) for axis in type.axes] or [Code("()")]
-        empty = method(Code(writer.target), "new_empty", *sizes, device=device)
+        sizes = [writer.size(axis.size) for axis in type.axes] or [tuple_of(())]
+        empty = method(target, "new_empty", *sizes, device=device)
     else:
-        empty = call("torch.empty_like", Code(writer.target), device=device)
-    made = Code(init_call(str(empty), Init(told.name, told.settings), writer.number))
-    return method(made, "to", Code(f"{writer.target}.device")) if seeded else made
+        empty = call("torch.empty_like", target, device=device)
+    made = init_call(empty, Init(told.name, told.settings), writer.number)
+    return method(made, "to", attribute(target, "device")) if seeded else made

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 
-from ogive.backends.python_text.expr import Code
+from ogive.backends.python_text.expr import (
+    NONE,
+    Argument,
+    Code,
+    applied,
+    binary,
+    call,
+    conditional,
+    cut,
+    is_given,
+    list_of,
+    literal,
+    method,
+    name,
+    prefix,
+    subscript,
+    tuple_of,
+)
 from ogive.backends.python_text.liveness import WritingFrame
 from ogive.backends.python_text.module_tree import Unit
-from ogive.backends.python_text.names import RESERVED, identifier, singular
-from ogive.backends.python_text.pretty import constant
+from ogive.backends.python_text.names import singular
+from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Statement
 from ogive.backends.pytorch.module.autograd import custom, gradient
 from ogive.backends.pytorch.module.taps import under
 from ogive.backends.pytorch.module.writer import Writer
@@ -39,8 +56,8 @@ def repeat(writer: Writer, node: Node) -> None:
     if unit is not None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
-        items, sources = [item, *items], [writer.path(node.path).text, *sources]
-    with _over(writer, _head(writer, loop, items, sources, index if counted else None)):
+        items, sources = [item, *items], [writer.path(node.path), *sources]
+    with _over(writer, *_head(writer, loop, items, sources, index if counted else None)):
         if unit is not None:
             _call_turn(writer, node, unit, items[0], [*carried, *items[1:]], lists)
         else:
@@ -57,9 +74,9 @@ def scan(writer: Writer, node: Node) -> None:
     sliced = zip(loop.parts(node.inputs).sliced, loop.slice_axes, strict=True)
     sources = [_unbound(writer, x, axis) for x, axis in sliced]
     if loop.reverse:
-        sources = [f"reversed({source})" for source in sources]
+        sources = [call("reversed", source) for source in sources]
     items = [writer.scope.claim(_hint(value)) for value in loop.parts(node.regions[0].inputs).sliced]
-    with _over(writer, _head(writer, loop, items, sources, None)):
+    with _over(writer, *_head(writer, loop, items, sources, None)):
         _body(writer, node, [*carried, *items], lists, carried)
     _finish(writer, node, carried, lists, loop)
 
@@ -70,17 +87,12 @@ def _loop_of(node: Node) -> LoopAttrs:
 
 
 @contextmanager
-def _over(writer: Writer, head: str) -> Iterator[None]:
-    """`for head:` and what is written in it; nothing where that is nothing."""
-    scope = writer.scope
-    before = len(scope.lines)
-    scope.line(f"for {head}:")
-    start = len(scope.lines)
-    scope.indent += 4
-    yield
-    scope.indent -= 4
-    if len(scope.lines) == start:
-        del scope.lines[before:]
+def _over(writer: Writer, target: Code, source: Code) -> Iterator[None]:
+    """`for target in source:` and what is written in it; nothing where that is nothing."""
+    with writer.scope.block() as body:
+        yield
+    if body:
+        writer.scope.add(For(target, source, tuple(body)))
 
 
 def _hint(value: Value) -> str:
@@ -99,16 +111,16 @@ def _settle(writer: Writer, node: Node) -> None:
     scope.frames[-1].now = False
 
 
-def _unbound(writer: Writer, operand: object, axis: int) -> str:
+def _unbound(writer: Writer, operand: object, axis: int) -> Code:
     code = writer.scope.codes[str(operand)]
-    return f"{code}" if axis == 0 else f"{code}.unbind({axis})"
+    return code if axis == 0 else method(code, "unbind", axis)
 
 
 def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
     """The variables of the carried values, holding their first values."""
     scope = writer.scope
     names: list[str] = []
-    starts: list[str] = []
+    starts: list[Code] = []
     # what every iteration reads is not overwritten by what it carries, though both may start as one tensor
     parts = loop.parts(node.inputs)
     kept = (*parts.sliced, *parts.captured)
@@ -117,43 +129,40 @@ def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
         start = writer.args(replace(node, inputs=(operand,)))[0]
         assert start is not None, node
         free = start.text.isidentifier() and not scope.live(start.text) and start.text not in {*names, *held}
-        names.append(start.text if free else _new(writer, _hint(inner), names))
-        starts.append(start.text)
-    pairs = [(name, start) for name, start in zip(names, starts, strict=True) if name != start]
-    if pairs:
-        scope.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(s for _, s in pairs)}")
+        names.append(start.text if free else scope.unused(_hint(inner), names))
+        starts.append(start)
+    _assign(writer, zip(names, starts, strict=True))
     return names
 
 
-def _new(writer: Writer, hint: str, others: Sequence[str]) -> str:
-    """A variable that is not live, for the carried value or result of a region."""
-    scope = writer.scope
-    base = identifier(hint)
-    name, number = base, 1
-    while name in RESERVED or scope.live(name) or name in others:
-        number += 1
-        name = f"{base}_{number}"
-    scope.taken.add(name)
-    return name
+def _assign(writer: Writer, pairs: Iterable[tuple[str, Code]]) -> None:
+    """`a, b = x, y`, but for what is in its variable already."""
+    left = [(name(variable), code) for variable, code in pairs if code.text != variable]
+    if len(left) == 1:
+        writer.scope.add(Assign(*left[0]))
+    elif left:
+        writer.scope.add(Assign(tuple_of([x for x, _ in left]), tuple_of([code for _, code in left])))
 
 
 def _lists(writer: Writer, yielded: Sequence[Value]) -> list[str]:
     """The lists that collect what the iterations yield."""
     names = [writer.scope.claim(f"all_{value.hint}" if value.hint else "turns") for value in yielded]
-    for name in names:
-        writer.scope.line(f"{name} = []")
+    for each in names:
+        writer.scope.add(Assign(name(each), list_of([])))
     return names
 
 
-def _head(writer: Writer, loop: LoopAttrs, items: list[str], sources: list[str], index: str | None) -> str:
-    """`i, (layer, past) in enumerate(zip(self.h, cache))`."""
+def _head(
+    writer: Writer, loop: LoopAttrs, items: list[str], sources: list[Code], index: str | None
+) -> tuple[Code, Code]:
+    """`i, (layer, past)` and `enumerate(zip(self.h, cache))`."""
     if not sources:
-        return f"{index or '_'} in range({writer.size(loop.count)})"
-    item = items[0] if len(items) == 1 else ", ".join(items)
-    source = sources[0] if len(sources) == 1 else f"zip({', '.join(sources)})"
+        return name(index or "_"), call("range", writer.size(loop.count))
+    item = name(items[0]) if len(items) == 1 else tuple_of(list(map(name, items)))
+    source = sources[0] if len(sources) == 1 else call("zip", *sources)
     if index is None:
-        return f"{item} in {source}"
-    return f"{index}, {item if len(items) == 1 else f'({item})'} in enumerate({source})"
+        return item, source
+    return tuple_of([name(index), item]), call("enumerate", source)
 
 
 def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[str], lists: list[str]) -> None:
@@ -162,20 +171,23 @@ def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[st
     written = writer.file.written[unit.name]
     loop = _loop_of(node)
     captured = loop.parts(node.inputs).captured
-    codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) for x in captured]
-    inputs = [*args, *(str(code) for code in codes)]
-    inputs += [str(writer.path(path)) for path, _ in written.outside]
-    inputs += [f"{name}={writer.scope.shapes.name(unknown)}" for unknown, name in written.sizes]
-    inputs += [f"generator={writer.generator(passed=True)}"] if written.draws else []
-    inputs += [f"taps={under(writer, unit.prefix)}"] if written.taps else []
-    inputs += [f"like={writer.anchor()}"] if written.like else []
-    carried = loop.parts(args).carried
-    yields = [scope.claim(f"{name.removeprefix('all_')}_i") for name in lists]
-    targets = [*carried, *yields]
-    text = f"{layer}({', '.join(inputs)})"
-    scope.line(f"{', '.join(targets)} = {text}" if targets else text)
-    for name, value in zip(lists, yields, strict=True):
-        scope.line(f"{name}.append({value})")
+    codes = [scope.codes[x] if isinstance(x, str) else writer._literal(x) or NONE for x in captured]
+    inputs = [*map(name, args), *codes, *(writer.path(path) for path, _ in written.outside)]
+    settings: list[tuple[str, Argument | None]] = [(size, scope.shapes.name(u)) for u, size in written.sizes]
+    settings += [("generator", writer.generator(passed=True) or NONE)] if written.draws else []
+    settings += [("taps", under(writer, unit.prefix))] if written.taps else []
+    settings += [("like", writer.anchor())] if written.like else []
+    yields = [scope.claim(f"{each.removeprefix('all_')}_i") for each in lists]
+    targets = list(map(name, [*loop.parts(args).carried, *yields]))
+    result = applied(name(layer), inputs, settings)
+    left = targets[0] if len(targets) == 1 else tuple_of(targets)
+    scope.add(Assign(left, result) if targets else Evaluate(result))
+    for each, value in zip(lists, yields, strict=True):
+        _append(writer, each, name(value))
+
+
+def _append(writer: Writer, to: str, value: Code) -> None:
+    writer.scope.add(Evaluate(call(f"{to}.append", value)))
 
 
 def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carried: list[str]) -> None:
@@ -183,7 +195,7 @@ def _body(writer: Writer, node: Node, inner: list[str], lists: list[str], carrie
     scope = writer.scope
     region, loop = node.regions[0], _loop_of(node)
     captures, outer = loop.parts(region.inputs).captured, loop.parts(node.inputs).captured
-    _enter(writer, region, [Code(name) for name in inner], keep=[value.name for value in captures])
+    _enter(writer, region, list(map(name, inner)), keep=[value.name for value in captures])
     for value, operand in zip(captures, outer, strict=True):
         code = scope.codes[operand] if isinstance(operand, str) else writer._literal(operand)
         assert code is not None, node
@@ -207,17 +219,14 @@ def _end(
     """
     scope = writer.scope
     outputs = region.outputs
-    for output, name in zip(outputs, targets, strict=False):
+    for output, target in zip(outputs, targets, strict=False):
         if isinstance(output, str):
-            scope.wanted.setdefault(output, name)
+            scope.wanted.setdefault(output, target)
     writer.run(region)
-    codes = [scope.operand(output, writer._literal) for output in outputs]
-    for name, code in zip(lists, codes[len(targets) :], strict=True):
-        scope.line(f"{name}.append({code})")
-    ends = [(n, c) for at, (n, c) in enumerate(zip(targets, codes, strict=False)) if at not in kept]
-    pairs = [(n, c) for n, c in ends if c is None or c.text != n]
-    if pairs:
-        scope.line(f"{', '.join(n for n, _ in pairs)} = {', '.join(str(c) for _, c in pairs)}")
+    codes = [scope.operand(output, writer._literal) or NONE for output in outputs]
+    for each, code in zip(lists, codes[len(targets) :], strict=True):
+        _append(writer, each, code)
+    _assign(writer, (pair for at, pair in enumerate(zip(targets, codes, strict=False)) if at not in kept))
     for output in outputs:
         scope.waiting.pop(str(output), None)
     scope.flush()
@@ -228,56 +237,46 @@ def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], lo
     """After the loop: the last carried values, and what was yielded, stacked."""
     scope = writer.scope
     frame = scope.frames[-1]
-    for value, name in zip(node.outputs, carried, strict=False):
-        scope.hold(value.name, Code(name))
-    for value, name in zip(loop.results(node.outputs).yielded, lists, strict=True):
+    for value, variable in zip(node.outputs, carried, strict=False):
+        scope.hold(value.name, name(variable))
+    for value, collected in zip(loop.results(node.outputs).yielded, lists, strict=True):
         if not writer.uses(value):
             continue
-        rows = f"{name}[::-1]" if loop.reverse else name
-        dim = f", dim={loop.yield_axis}" if loop.yield_axis else ""
-        code = Code(f"torch.stack({rows}{dim})")
+        rows = subscript(name(collected), cut(step=-1)) if loop.reverse else name(collected)
+        code = call("torch.stack", rows, dim=loop.yield_axis or None)
         if value.name in writer.unit.maybe:  # all of them are there, or none
-            code = Code(f"{code} if {name}[0] is not None else None")
+            code = conditional(code, is_given(subscript(name(collected), 0)), NONE)
         if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:
             scope.wait(value, code, False)
         else:
             scope.bind(value, code, writer.comment(node, value))
 
 
-def branches(writer: Writer, node: Node, test: str, tested: str = "") -> None:
-    """`if test: ... else: ...`, both ending in the same variables; `tested` is None in the second."""
+def branches(writer: Writer, node: Node, test: Code, unless: Code, tested: str = "") -> None:
+    """`if test: ... else: ...`, both ending in the same variables; `unless` holds in the second, `tested` is None."""
     scope = writer.scope
     _settle(writer, node)
     targets: list[str] = []
     for value in node.outputs:
         hints = [value.hint, *(_output_hint(region, len(targets)) for region in node.regions)]
-        targets.append(_new(writer, next((hint for hint in hints if hint), "y"), targets))
-    codes = [c if c is not None else Code("None") for c in writer.args(node)]
-    blocks: list[list[str]] = []
+        targets.append(scope.unused(next((hint for hint in hints if hint), "y"), targets))
+    codes = [c or NONE for c in writer.args(node)]
+    blocks: list[tuple[Statement, ...]] = []
     training, asked = scope.training, scope.asked
     for at, region in enumerate(node.regions):
-        lines, scope.lines = scope.lines, []
-        scope.indent += 4
         scope.training = training or (node.op == "phase" and at == 0)
         scope.asked = asked or (node.op == "tapped" and at == 0)
-        _enter(writer, region, codes)
-        absent = {at for at, x in enumerate(region.outputs) if x is None and targets[at] == tested and blocks}
-        _end(writer, region, targets, [], absent)
-        scope.indent -= 4
-        blocks.append(scope.lines)
-        scope.lines = lines
+        with scope.block() as body:
+            _enter(writer, region, codes)
+            absent = {at for at, x in enumerate(region.outputs) if x is None and targets[at] == tested and blocks}
+            _end(writer, region, targets, [], absent)
+        blocks.append(tuple(body))
     scope.training, scope.asked = training, asked
     then, other = blocks
-    if then:
-        scope.line(f"if {test}:")
-        scope.lines += then
-        if other:
-            scope.lines += [" " * scope.indent + "else:", *other]
-    elif other:
-        scope.line(f"if not {test}:" if not test.endswith("is not None") else f"if {test.replace(' not', '')}:")
-        scope.lines += other
-    for value, name in zip(node.outputs, targets, strict=True):
-        scope.hold(value.name, Code(name))
+    if then or other:
+        scope.add(If(test, then, other) if then else If(unless, other))
+    for value, variable in zip(node.outputs, targets, strict=True):
+        scope.hold(value.name, name(variable))
 
 
 def _output_hint(region: Graph, at: int) -> str:
@@ -287,18 +286,21 @@ def _output_hint(region: Graph, at: int) -> str:
 
 def phase(writer: Writer, node: Node) -> None:
     """`if self.training:`."""
-    branches(writer, node, str(writer.training()))
+    training = writer.training()
+    branches(writer, node, training, prefix("not", training))
 
 
 def given(writer: Writer, node: Node) -> None:
     """`if mask is not None:`."""
     (asked,) = writer.args(replace(node, inputs=node.inputs[:1]))
-    branches(writer, node, f"{asked} is not None", str(asked))
+    assert asked is not None, node
+    branches(writer, node, is_given(asked), binary(asked, "is", NONE), asked.text)
 
 
 def tapped(writer: Writer, node: Node) -> None:
     """`if taps is not None:`."""
-    branches(writer, node, f"{writer.tapping()} is not None")
+    taps = writer.tapping()
+    branches(writer, node, is_given(taps), binary(taps, "is", NONE))
 
 
 def update(writer: Writer, node: Node) -> None:
@@ -306,13 +308,9 @@ def update(writer: Writer, node: Node) -> None:
     scope = writer.scope
     _settle(writer, node)
     (value,) = writer.args(node)
-    inside = scope.training
-    if not inside:
-        scope.line(f"if {writer.training()}:")
-        scope.indent += 4
-    scope.line(f"{writer.path(node.path)}.copy_({value}.detach())")
-    if not inside:
-        scope.indent -= 4
+    test = None if scope.training else writer.training()
+    copied = Evaluate(method(writer.path(node.path), "copy_", method(value or NONE, "detach")))
+    scope.add(copied if test is None else If(test, (copied,)))
 
 
 def assume(writer: Writer, node: Node) -> None:
@@ -320,16 +318,12 @@ def assume(writer: Writer, node: Node) -> None:
     told = node.structure
     assert isinstance(told, AssumeAttrs), node
     condition = told.condition
-    message = constant(f"assumed {told.text or condition}")
-    raised = f"raise ValueError({message})"
+    raised = Raise(call("ValueError", literal(f"assumed {told.text or condition}")))
     if isinstance(condition, Truth):  # decided by the numbers of a use
         if not condition.value:
-            writer.scope.line(raised)
+            writer.scope.add(raised)
         return
-    writer.scope.line(f"if {writer.condition(condition.negate())}:")
-    writer.scope.indent += 4
-    writer.scope.line(raised)
-    writer.scope.indent -= 4
+    writer.scope.add(If(writer.condition(condition.negate()), (raised,)))
 
 
 REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(

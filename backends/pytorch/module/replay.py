@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from ogive.backends.python_text.statements import fixed
+
 # where nothing that the forward reads changes in it: on the way back, it moves copies
 MOVED_ONCE = '''
 def once(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,4 +179,10 @@ def derivative(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return derived
 '''
 
-REPLAY = MappingProxyType({"once": DONE_ONCE, "moved once": MOVED_ONCE, "derivative": DERIVATIVE})
+REPLAY = MappingProxyType(
+    {
+        "once": fixed(DONE_ONCE, "Calls once outside saving", "Any Callable Tensor functools nn sys torch"),
+        "moved once": fixed(MOVED_ONCE, "once", "Any Callable functools nn torch"),
+        "derivative": fixed(DERIVATIVE, "derivative", "Callable Tensor torch"),
+    }
+)

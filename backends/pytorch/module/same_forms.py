@@ -5,8 +5,9 @@ A block over `[*s, d]` has a form for each rank that is applied, most often in t
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
+from ogive.backends.python_text.expr import renamed
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
@@ -82,13 +83,14 @@ def alike(file: EmittedFile, a: Definition, b: Definition) -> bool:
 
 def _same(file: EmittedFile, left: Unit, right: Unit, names: dict[str, str]) -> bool:
     names = {**names, right.name: left.name, str(output_class(right)): str(output_class(left))}
-    if _text(file.written[left.name], {}) != _text(file.written[right.name], names):
+    if _form(file.written[left.name], {}) != _form(file.written[right.name], names):
         return False
     turns = zip(left.turns, right.turns, strict=False)
     return len(left.turns) == len(right.turns) and all(_same(file, x, y, names) for x, y in turns)
 
 
-def _text(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]:
-    lines = "\n".join((*written.head, *written.body))
-    renamed = re.sub(r"\b[A-Za-z_]\w*\b", lambda word: names.get(word[0], word[0]), lines)
-    return renamed, written.draws, written.taps, written.like, written.trains
+def _form(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]:
+    functions = tuple(function.changed(lambda code: renamed(code, names)) for function in written.functions)
+    own = tuple(names.get(function.name, function.name) for function in written.functions)
+    bare = tuple(replace(function, name="") for function in functions)
+    return own, bare, written.draws, written.taps, written.like, written.trains

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.backends.python_text.expr import NONE, Code, call, conditional, formatted, is_given, method, name
+from ogive.backends.python_text.expr import (
+    NONE,
+    Code,
+    binary,
+    call,
+    conditional,
+    dict_of,
+    dict_of_each,
+    formatted,
+    is_given,
+    method,
+    name,
+    prefix,
+    subscript,
+    tuple_of,
+)
 from ogive.backends.python_text.names import fresh
-from ogive.backends.python_text.wrap import signature, statement
+from ogive.backends.python_text.statements import Assign, Evaluate, FunctionDef, If, Parameter, Return
 from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.model import Node
 
@@ -54,14 +69,11 @@ def tap(writer: Writer, node: Node, label: str) -> None:
     scope.frames[-1].now = False
     (value,) = writer.args(node)
     scope.consume(node)
-    if not scope.asked:
-        scope.line(f"if {writer.tapping()} is not None:")
-        scope.indent += 4
     path = node.path or label
+    test = is_given(writer.tapping()) if not scope.asked else None
     there = name("taps") if writer.unit.own(path) is not None else outside(writer)
-    scope.line(str(method(there, "put", place(writer, path), value)))
-    if not scope.asked:
-        scope.indent -= 4
+    put = Evaluate(method(there, "put", place(writer, path), value or NONE))
+    scope.add(put if test is None else If(test, (put,)))
 
 
 def place(writer: Writer, path: str) -> Code:
@@ -86,24 +98,28 @@ def outside(writer: Writer) -> Code:
     return call(writer.helper("around"), name("taps"), len(writer.unit.prefix.split(".")))
 
 
-def entry(items: Sequence[str], names: Sequence[str], *, draws: bool) -> list[str]:
+def entry(items: Sequence[Parameter], names: Sequence[str], *, draws: bool) -> FunctionDef:
     """The `forward` of a model with taps; what it does otherwise is `run`."""
-    seen = fresh("seen", names)
-    outputs = fresh("outputs", (*names, seen))
-    args = ", ".join([*names, *(["generator=generator"] if draws else [])])
-    body = ["if not taps:", f"    return self.run({args})", f"{seen} = Taps({{}})",
-            f"{outputs} = self.run({f'{args}, ' if args else ''}taps={seen})",
-            f"return {outputs}, {{path: {seen}.found(path) for path in taps}}"]  # fmt: skip
-    doc = '"""The outputs; with `taps`, also what stands at these paths (`*` for all iterations of a loop), by path."""'
-    lines = [
-        *signature(
-            "def forward",
-            [*items, "taps: Sequence[str] = ()", *(["generator: torch.Generator | None = None"] if draws else [])],
-            " -> Any:",
-            4,
-        ),
-        f"        {doc}",
-    ]
-    for text in body:
-        lines += statement(text.strip(), 8 + len(text) - len(text.lstrip()))
-    return [*lines, ""]
+    taps, seen = name("taps"), name(fresh("seen", names))
+    outputs = name(fresh("outputs", (*names, str(seen))))
+    args = list(map(name, names))
+    settings = {"generator": name("generator")} if draws else {}
+    found = dict_of_each(name("path"), method(seen, "found", name("path")), "path", taps)
+    body = (
+        If(prefix("not", taps), (Return(call("self.run", *args, **settings)),)),
+        Assign(seen, call("Taps", dict_of(()))),
+        Assign(outputs, call("self.run", *args, **settings, taps=seen)),
+        Return(tuple_of([outputs, found])),
+    )
+    asked = Parameter("taps", subscript(name("Sequence"), name("str")), tuple_of(()))
+    doc = "The outputs; with `taps`, also what stands at these paths (`*` for all iterations of a loop), by path."
+    return FunctionDef("forward", (*items, asked, *([GENERATOR] if draws else [])), name("Any"), body, (doc,))
+
+
+def or_none(kind: str) -> Code:
+    """`kind | None`."""
+    return binary(name(kind), "|", NONE)
+
+
+GENERATOR = Parameter("generator", or_none("torch.Generator"), NONE)
+TAPS = Parameter("taps", or_none("Taps"), NONE)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, literal
-from ogive.backends.python_text.liveness import ALIAS, FunctionScope
+from ogive.backends.python_text.expr import Code, attribute, is_place, literal, method, name, starred, tuple_of
+from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, access
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.size_exprs import condition_code, scalar_code
+from ogive.backends.python_text.statements import Assign, Evaluate
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.file_state import EmittedFile
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
@@ -35,8 +36,8 @@ class Writer:
     deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
     turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the index of the iteration
-    stored: dict[str, str] = field(default_factory=dict)  # values that are weights, and their expressions: paths
-    target: str = ""  # the weight that an initializer fills
+    stored: dict[str | Code, str] = field(default_factory=dict)  # values that are weights, their expressions: paths
+    target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
@@ -83,7 +84,7 @@ class Writer:
             computed = (
                 isinstance(size, Size) and not size.is_number and str(size) not in {u.name for u in size.unknowns}
             )
-            found.append(Code("-1") if computed and left else self.size(size))
+            found.append(literal(-1) if computed and left else self.size(size))
             left = left and not computed
         return found
 
@@ -92,12 +93,12 @@ class Writer:
         found = self.scope.shapes.pack(pack)
         if found is None:
             raise LoweringError(f"`*{pack}` is any number of axes, and no input at hand has them")
-        return Code(f"*{found}")
+        return starred(name(found))
 
     def anchor(self) -> Code:
         """A tensor of the model's float type, from which constants take type and device."""
-        if self.target:
-            return Code(self.target)
+        if self.target is not None:
+            return self.target
         for frame in reversed(self.scope.frames):
             for value in frame.graph.values.values():
                 known = value.name in self.scope.codes and self.scope.live_value(value.name)
@@ -110,36 +111,36 @@ class Writer:
             return self._typed()
         if not self.like:
             self.like = "like"
-        return Code(self.like)
+        return name(self.like)
 
     def _typed(self) -> Code:
         """A tensor of the model's type where no value and no weight has it: made of an input, else a buffer."""
         if self.own is None:
-            kinds = {name: value.type.elem for name, value in self.scope.shapes.inputs}
-            name = next((name for name, elem in kinds.items() if elem in ("float", "complex")), None)
-            if name is None:
-                attribute = "like"
-                while attribute in self.unit.place.children:
-                    attribute += "_"
-                self.file.typed, self.own = attribute, Code(f"self.{attribute}")
+            kinds = {tensor: value.type.elem for tensor, value in self.scope.shapes.inputs}
+            tensor = next((x for x, elem in kinds.items() if elem in ("float", "complex")), None)
+            if tensor is None:
+                buffer = "like"
+                while buffer in self.unit.place.children:
+                    buffer += "_"
+                self.file.typed, self.own = buffer, name(f"self.{buffer}")
             else:
-                self.own = Code(self.scope.claim("empty"))
-                real = name if kinds[name] == "float" else f"{name}.real"
-                self.scope.shapes.solved.append((self.own.text, f"{real}.new_empty(0)"))
+                variable = self.scope.claim("empty")
+                real = name(tensor) if kinds[tensor] == "float" else attribute(name(tensor), "real")
+                self.scope.shapes.solved.append((variable, method(real, "new_empty", 0)))
+                self.own = name(variable)
         return self.own
 
     def once(self, code: Code, hint: str) -> Code:
         """A name for the expression."""
-        if ALIAS.fullmatch(code.text):
+        if is_place(code):
             return code
-        name = self.scope.claim(hint)
-        self.scope.line(f"{name} = {code}")
-        return Code(name)
+        variable = name(self.scope.claim(hint))
+        self.scope.add(Assign(variable, code))
+        return variable
 
-    def helper(self, name: str) -> Code:
+    def helper(self, helper: str) -> Code:
         """The name of a helper function, whose text goes to the head of the file."""
-        self.file.helpers.setdefault(name)
-        return Code(name)
+        return name(self.file.helper(helper))
 
     def derived(self) -> int:
         """In how many `grad` it runs: training then derives what was derived so often already."""
@@ -148,14 +149,14 @@ class Writer:
     def training(self) -> Code:
         """Whether the model trains, as a bool expression."""
         self.trains = True
-        return Code("training" if self.function else "self.training")
+        return name("training" if self.function else "self.training")
 
     def generator(self, *, passed: bool = False) -> Code | None:
         """Where random numbers come from: a generator that the caller may hand over. `passed`: a module gets it."""
-        if self.target:
+        if self.target is not None:
             return None
         self.draws, self.drawn = True, self.drawn or not passed
-        return Code("generator")
+        return name("generator")
 
     def seeded(self) -> Code | None:
         """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
@@ -165,7 +166,7 @@ class Writer:
         """What the caller wants to see, or None."""
         self.taps = True
         self.file.helpers.setdefault("Taps")
-        return Code("taps")
+        return name("taps")
 
     # places of weights
 
@@ -173,11 +174,10 @@ class Writer:
         """The expression of a weight or an instance of the definition."""
         own = self.unit.own(path)
         if own is not None:
-            return Code(access(own))
+            return access(own)
         if path not in self.outside:
-            name = identifier(path.replace(".*", "").replace(".", "_"))
-            self.outside[path] = self.scope.claim(name)
-        return Code(self.outside[path])
+            self.outside[path] = self.scope.claim(identifier(path.replace(".*", "").replace(".", "_")))
+        return name(self.outside[path])
 
     # graphs
 
@@ -207,14 +207,14 @@ class Writer:
         """Bind the node's expression, or let it wait; operands that make it too long for a line are bound first."""
         scope = self.scope
         while True:
-            mark = len(scope.lines)
+            mark = len(scope.body)
             code = lower(self.args(node))
-            waiting = [name for name in dict.fromkeys(node.operands) if name in scope.waiting]
-            longest = max(waiting, key=lambda name: len(scope.waiting[name].code.text), default=None)
+            waiting = [value for value in dict.fromkeys(node.operands) if value in scope.waiting]
+            longest = max(waiting, key=lambda value: len(scope.waiting[value].code.text), default=None)
             if longest is None or len(code.text) <= scope.room():
                 break
-            del scope.lines[mark:]
-            scope.flush(keep=[name for name in scope.waiting if name != longest])
+            del scope.body[mark:]
+            scope.flush(keep=[value for value in scope.waiting if value != longest])
         scope.consume(node)
         if acts:
             scope.flush(lambda other: other.acts)
@@ -231,8 +231,8 @@ class Writer:
         uses = self.uses(value)
         if not uses:
             if acts:
-                scope.line(code.text)
-        elif ALIAS.fullmatch(code.text):
+                scope.add(Evaluate(code))
+        elif is_place(code):
             scope.hold(value.name, code)
         elif uses == 1 and self.stands_inside(value):
             scope.wait(value, code, acts)
@@ -252,15 +252,13 @@ class Writer:
 
     def _unpack(self, node: Node, code: Code) -> None:
         scope = self.scope
-        names = []
+        names: list[Code] = []
         for value in node.outputs:
-            name = "_"
+            variable = name(scope.variable(value, "y") if self.uses(value) else "_")
             if self.uses(value):
-                name = scope.variable(value, "y")
-                scope.hold(value.name, Code(name))
-            names.append(name)
-        left = f"{names[0]}," if len(names) == 1 else ", ".join(names)
-        scope.line(f"{left} = {code}" if names else code.text, self.comment(node, node.outputs[0]) if names else "")
+                scope.hold(value.name, variable)
+            names.append(variable)
+        scope.add(Assign(tuple_of(names), code, self.comment(node, node.outputs[0])) if names else Evaluate(code))
 
     def hint(self, node: Node) -> str:
         """A name for a value that has none in the source."""

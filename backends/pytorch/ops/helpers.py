@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspect import getsource
 
+from ogive.backends.python_text.statements import FixedText, fixed
 from ogive.compiler.ir_tools.entry import misfit
 
 EXPECT = '''
@@ -296,30 +297,31 @@ def extern(module: str, name: str, **settings: Any) -> Any:
     return getattr(importlib.import_module(module), name)(**settings)
 '''
 
-HELPERS: dict[str, str] = {
-    "misfit": getsource(misfit),
-    "expect": EXPECT,
-    "extern": EXTERN,
-    "forget": FORGET,
-    "turns": TURNS,
-    "weights_of": WEIGHTS_OF,
-    "CustomGrad": CUSTOM_GRAD,
-    "unfused": UNFUSED,
-    "seeded_dropout": SEEDED_DROPOUT,
-    "seeded_attention": SEEDED_ATTENTION,
-    "wide": WIDE,
-    "held": HELD,
-    "filling": FILLING,
-    "empty_rows": EMPTY_ROWS,
-    "masked_softmax": SOFTMAX,
-    "masked_log_softmax": LOG_SOFTMAX,
-    "masked_logsumexp": LOGSUMEXP,
-    "batch_norm": BATCH_NORM,
-    "batch_norm_train": BATCH_NORM_TRAIN,
-    "batch_norm_steps": BATCH_NORM_STEPS,
-    "layer_norm": LAYER_NORM,
-    "SmallGroupNorm": SMALL_GROUP_NORM,
-    "linear_scan": LINEAR_SCAN,
-    "one_hot": ONE_HOT,
-    "by_parts": BY_PARTS,
+# each with what it defines and what it reads
+HELPERS: dict[str, FixedText] = {
+    "misfit": fixed(getsource(misfit), "misfit", "Any Sequence"),
+    "expect": fixed(EXPECT, "FLOATS expect", "Tensor misfit torch"),
+    "extern": fixed(EXTERN, "extern", "Any importlib"),
+    "forget": fixed(FORGET, "forget", "Any Tensor nn"),
+    "turns": fixed(TURNS, "turns", "Tensor"),
+    "weights_of": fixed(WEIGHTS_OF, "weights_of", "Tensor nn"),
+    "CustomGrad": fixed(CUSTOM_GRAD, "CustomGrad", "Any Tensor torch"),
+    "unfused": fixed(UNFUSED, "unfused", "Any Tensor torch"),
+    "seeded_dropout": fixed(SEEDED_DROPOUT, "seeded_dropout", "F Tensor torch"),
+    "seeded_attention": fixed(SEEDED_ATTENTION, "seeded_attention", "F Tensor masked_softmax seeded_dropout torch"),
+    "wide": fixed(WIDE, "wide", "Tensor torch"),
+    "held": fixed(HELD, "held", "Tensor torch"),
+    "filling": fixed(FILLING, "filling", "Tensor math torch"),
+    "empty_rows": fixed(EMPTY_ROWS, "empty_rows", "Tensor torch"),
+    "masked_softmax": fixed(SOFTMAX, "masked_softmax", "F Tensor empty_rows torch"),
+    "masked_log_softmax": fixed(LOG_SOFTMAX, "masked_log_softmax", "F Tensor empty_rows torch"),
+    "masked_logsumexp": fixed(LOGSUMEXP, "masked_logsumexp", "Tensor empty_rows torch"),
+    "batch_norm": fixed(BATCH_NORM, "batch_norm", "Tensor torch wide"),
+    "batch_norm_train": fixed(BATCH_NORM_TRAIN, "batch_norm_train", "F Tensor torch"),
+    "batch_norm_steps": fixed(BATCH_NORM_STEPS, "batch_norm_steps", "Tensor batch_norm torch"),
+    "layer_norm": fixed(LAYER_NORM, "layer_norm", "Tensor torch"),
+    "SmallGroupNorm": fixed(SMALL_GROUP_NORM, "SmallGroupNorm", "Tensor nn torch"),
+    "linear_scan": fixed(LINEAR_SCAN, "_prefix _steps linear_scan", "Any Tensor torch"),
+    "one_hot": fixed(ONE_HOT, "one_hot", "Tensor torch"),
+    "by_parts": fixed(BY_PARTS, "by_parts", "Callable Tensor torch"),
 }

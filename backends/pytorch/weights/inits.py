@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.expr import Argument, Code, applied, attribute, call, literal, method, name, tuple_of
 from ogive.backends.python_text.module_tree import access
 from ogive.backends.python_text.names import singular
+from ogive.backends.python_text.statements import Evaluate, For, Statement
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Init, Scalar, Weight
 from ogive.compiler.sizes import Size
@@ -52,21 +53,20 @@ class Maker(Protocol):
     def number(self, value: object) -> Code:
         """A number that may depend on sizes."""
 
-    def expression(self, target: str, graph: Graph) -> list[str]:
-        """The statements that fill a weight with the value of a graph."""
+    def expression(self, target: Code, graph: Graph) -> Statement:
+        """What fills a weight with the value of a graph."""
 
 
 def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Number) -> Code:
     """The tensor of a weight, with its first values where these are all equal."""
     init = weight.init
-    shape: Sequence[Code] = [size(entry.size) for entry in weight.type.axes] or [Code("()")]
-    dtype = Code(DTYPES[weight.type.elem]) if weight.type.elem != "float" else None
+    shape: Sequence[Code] = [size(entry.size) for entry in weight.type.axes] or [tuple_of(())]
+    dtype = name(DTYPES[weight.type.elem]) if weight.type.elem != "float" else None
     if init.name in ("zeros", "ones"):
         return call(FILLED[init.name], *shape, dtype=dtype)
     if init.name == "constant":
         value = _float(dict(init.attrs)["v"], number) if dtype is None else number(dict(init.attrs)["v"])
-        sizes = Code(f"({', '.join(map(str, shape))},)") if weight.type.axes else Code("()")
-        return call("torch.full", sizes, value, dtype=dtype)
+        return call("torch.full", tuple_of(shape) if weight.type.axes else tuple_of(()), value, dtype=dtype)
     return call("torch.empty", *shape, dtype=dtype)
 
 
@@ -80,40 +80,44 @@ def _float(value: object, number: Number) -> Code:
     return number(value) if known else call("float", number(value))
 
 
-def init_line(target: str, init: Init, number: Number) -> str:
+def initialized(target: Code, init: Init, number: Number) -> Statement:
     """`nn.init.normal_(self.wpe, std=0.02)`. With a seed the values are drawn on the CPU: the same on every device."""
     if "seed" in dict(init.attrs):
-        drawn = init_call(f'torch.empty_like({target}, device="cpu")', init, number)
-        return f"{target}.data.copy_({drawn})"
-    return init_call(target, init, number)
+        drawn = init_call(call("torch.empty_like", target, device=literal("cpu")), init, number)
+        return Evaluate(method(attribute(target, "data"), "copy_", drawn))
+    return Evaluate(init_call(target, init, number))
 
 
-def each_entry(target: str, init: Init, lines: Callable[[str], list[str]]) -> list[str]:
-    """The statements for a weight, or a loop of them over the entries of one that is stacked."""
+def each_entry(target: Code, init: Init, made: Callable[[Code], Statement]) -> Statement:
+    """The statement for a weight, or a loop of it over the entries of one that is stacked."""
     given = dict(init.attrs)
     depth = int(given.get("stack", 0))
     if not depth or (init.name in ALIKE and "seed" not in given) or init.reads_weights:
-        return lines(target)
-    entries = target if depth == 1 else f"{target}.flatten(0, {depth - 1})"
-    return [f"for entry in {entries}.detach():", *(f"    {line}" for line in lines("entry"))]
+        return made(target)
+    entries = target if depth == 1 else method(target, "flatten", 0, depth - 1)
+    return For(name("entry"), method(entries, "detach"), (made(name("entry")),))
 
 
-def init_call(target: str, init: Init, number: Number) -> str:
+def init_call(target: Code, init: Init, number: Number) -> Code:
     """A function of nn.init, which fills a tensor and gives it back."""
     if init.name not in FUNCTIONS:
         raise LoweringError(f"the initializer `{init.name}` is not supported in torch")
     function, settings = FUNCTIONS[init.name]
     given = dict(init.attrs)
-    args: list[str] = []
-    for name, default, keyword in settings:
-        value = given.get(name, default)
+    args: list[Argument] = [target]
+    named: list[tuple[str, Argument]] = []
+    for key, default, keyword in settings:
+        value = given.get(key, default)
         if value is None or (value == default and keyword):
             continue
-        text = f'"{value}"' if isinstance(value, str) else str(number(_neat(value)))
-        args.append(f"{keyword}={text}" if keyword and default is not None else text)
+        code = literal(value) if isinstance(value, str) else number(_neat(value))
+        if keyword and default is not None:
+            named.append((keyword, code))
+        else:
+            args.append(code)
     if "seed" in given:
-        args.append(f"generator=torch.Generator().manual_seed({given['seed']})")
-    return f"nn.init.{function}({', '.join([target, *args])})"
+        named.append(("generator", method(call("torch.Generator"), "manual_seed", given["seed"])))
+    return applied(f"nn.init.{function}", args, named)
 
 
 def _neat(value: object) -> object:
@@ -129,10 +133,10 @@ def _neat(value: object) -> object:
 class Initial:
     """The initializers of a constructor: by weight, where the last one wins, and those below iterations of loops."""
 
-    direct: dict[str, Init] = field(default_factory=dict)
-    turned: dict[str, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside an iteration
+    direct: dict[Code, Init] = field(default_factory=dict)
+    turned: dict[Code, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside an iteration
 
-    def set(self, base: str, path: str, init: Init, definition: Definition | None = None) -> None:
+    def set(self, base: Code, path: str, init: Init, definition: Definition | None = None) -> None:
         """Set the initializer of the weight at a path below `base`."""
         head, star, rest = path.partition(".*.")
         if star:
@@ -144,22 +148,19 @@ class Initial:
             self.direct.pop(target, None)
             self.direct[target] = init
 
-    def lines(self, maker: Maker) -> list[str]:
-        """The statements, equal initializers of several weights in one loop."""
-        found: list[str] = []
-        for init, targets in _grouped(self.direct):
-            found += _each(init, targets, maker)
-        for loop, paths in self.turned.items():
-            found += [f"for layer in {loop}:", *(f"    {line}" for line in _of_turn("layer", paths, maker))]
-        return found
+    def statements(self, maker: Maker) -> tuple[Statement, ...]:
+        """What sets them, equal initializers of several weights in one loop."""
+        found = [made for init, targets in _grouped(self.direct) for made in _each(init, targets, maker)]
+        loops = (For(name("layer"), loop, _of_turn("layer", paths, maker)) for loop, paths in self.turned.items())
+        return (*found, *loops)
 
 
-def target_of(base: str, path: str, definition: Definition | None) -> str:
+def target_of(base: Code, path: str, definition: Definition | None) -> Code:
     """A weight below `base`, which is of that definition. By its type a convolution's bias may be absent."""
     owner, _, leaf = path.rpartition(".")
     block = _block(definition, owner)
     if leaf == "bias" and block.startswith("std.vision.Conv"):
-        return f'{access(owner, base) if owner else base}.get_parameter("bias")'
+        return method(access(owner, base) if owner else base, "get_parameter", literal("bias"))
     return access(path, base) if path else base
 
 
@@ -173,8 +174,8 @@ def _block(definition: Definition | None, path: str) -> str:
     return ""
 
 
-def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:
-    found: list[tuple[Init, list[str]]] = []
+def _grouped(inits: Mapping[Code, Init]) -> list[tuple[Init, list[Code]]]:
+    found: list[tuple[Init, list[Code]]] = []
     for target, init in inits.items():
         group = next((targets for other, targets in found if other == init and init.graph is None), None)
         if group is None:
@@ -184,33 +185,32 @@ def _grouped(inits: Mapping[str, Init]) -> list[tuple[Init, list[str]]]:
     return found
 
 
-def _each(init: Init, targets: list[str], maker: Maker) -> list[str]:
+def _each(init: Init, targets: list[Code], maker: Maker) -> list[Statement]:
     if init.graph is not None:
         graph = init.graph
-        filled = [each_entry(target, init, lambda entry: maker.expression(entry, graph)) for target in targets]
-        return [line for lines in filled for line in lines]
+        return [each_entry(target, init, lambda entry: maker.expression(entry, graph)) for target in targets]
 
-    def line(target: str) -> list[str]:
-        return [init_line(target, init, maker.number)]
+    def made(target: Code) -> Statement:
+        return initialized(target, init, maker.number)
 
     if len(targets) < 3:
-        return [text for target in targets for text in each_entry(target, init, line)]
-    return [f"for weight in ({', '.join(targets)}):", *(f"    {text}" for text in each_entry("weight", init, line))]
+        return [each_entry(target, init, made) for target in targets]
+    return [For(name("weight"), tuple_of(targets), (each_entry(name("weight"), init, made),))]
 
 
-def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> list[str]:
+def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> tuple[Statement, ...]:
     """Inside an iteration the type checker knows `nn.Module` alone, so weights are asked for by name."""
-    direct: dict[str, Init] = {}
+    direct: dict[Code, Init] = {}
     turned: dict[str, dict[str, Init]] = {}
     for path, init in paths.items():
         head, star, rest = path.partition(".*.")
         if star:
             turned.setdefault(head, {})[rest] = init
         else:
-            direct[f'{layer}.get_parameter("{path}")'] = init
-    lines = [line for init, targets in _grouped(direct) for line in _each(init, targets, maker)]
+            direct[call(f"{layer}.get_parameter", literal(path))] = init
+    found = [made for init, targets in _grouped(direct) for made in _each(init, targets, maker)]
     for head, inner in turned.items():
-        name = f"{layer}_{singular(head.split('.')[-1])}"
-        lines.append(f'for {name} in {layer}.get_submodule("{head}").children():')
-        lines += [f"    {line}" for line in _of_turn(name, inner, maker)]
-    return lines
+        variable = f"{layer}_{singular(head.split('.')[-1])}"
+        modules = method(call(f"{layer}.get_submodule", literal(head)), "children")
+        found.append(For(name(variable), modules, _of_turn(variable, inner, maker)))
+    return tuple(found)

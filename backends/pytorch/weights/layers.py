@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ogive.backends.python_text.expr import Code, call
+from ogive.backends.python_text.expr import Code, call, function_of, literal, tuple_of
 from ogive.compiler.ir.model import Definition, Model, Weight
 from ogive.compiler.sizes import Size, Unknown, size
 
@@ -31,14 +31,14 @@ class LayerSettings:
         if isinstance(value, Size | int):
             return self.render(size(value).subs(self.bindings))
         assert isinstance(value, tuple | list), value
-        parts = [str(self.number(item)) for item in value]
-        if parts and len(set(parts)) == 1:
-            return Code(parts[0])
-        return Code(f"({', '.join(parts)})")
+        parts = [self.number(item) for item in value]
+        return parts[0] if parts and len(set(parts)) == 1 else tuple_of(parts)
 
-    def value(self, name: str) -> object:
+    def value(self, name: str) -> Code:
         """Any other static."""
-        return self.by_name[name].value
+        value = self.by_name[name].value
+        assert isinstance(value, str | float | int | None), value
+        return literal(value)
 
     def unless(self, name: str, default: object) -> Code | None:
         """A setting that is left out where it equals torch's default."""
@@ -48,7 +48,7 @@ class LayerSettings:
         if static.unknown is not None or isinstance(static.value, Size | tuple | list):
             code = self.size(name)
             return None if code.text == str(default) else code
-        return Code(f'"{static.value}"' if isinstance(static.value, str) else repr(static.value))
+        return self.value(name)
 
     def weight(self, name: str) -> Weight:
         """A weight of the layer."""
@@ -68,7 +68,7 @@ def _layer_norm(s: LayerSettings) -> Code | None:
 
 
 def _rms_norm(s: LayerSettings) -> Code | None:
-    return call("nn.RMSNorm", s.size("d"), eps=Code(repr(s.value("eps"))))
+    return call("nn.RMSNorm", s.size("d"), eps=s.value("eps"))
 
 
 def _group_norm(s: LayerSettings) -> Code | None:
@@ -113,7 +113,7 @@ def _batch_norm(s: LayerSettings) -> Code | None:
 
 
 def _dropout(s: LayerSettings) -> Code | None:
-    return call("nn.Dropout", Code(repr(s.value("p"))))
+    return call("nn.Dropout", s.value("p"))
 
 
 ROWS: MappingProxyType[str, Callable[[LayerSettings], Code | None]] = MappingProxyType(
@@ -140,7 +140,7 @@ def layer(definition: Definition, bindings: dict[Unknown, Size], render: Sizes) 
 def kind_of(definition: Definition) -> str | None:
     """The class of torch that the block is, `nn.Linear`."""
     made = _tried(definition)
-    return made.text.split("(")[0] if made is not None else None
+    return None if made is None else str(function_of(made))
 
 
 def is_layer(definition: Definition) -> bool:
@@ -149,7 +149,7 @@ def is_layer(definition: Definition) -> bool:
 
 
 def _tried(definition: Definition) -> Code | None:
-    return layer(definition, {u: size(1) for u in _unknowns(definition)}, lambda _: Code("1"))
+    return layer(definition, {u: size(1) for u in _unknowns(definition)}, lambda _: literal(1))
 
 
 def _unknowns(definition: Definition) -> tuple[Unknown, ...]:
