@@ -21,7 +21,7 @@ SMOOTH = (*FLOATS, "complex")
 def _complex(checker: Checker, statics: Statics, types: Types) -> Result:
     common_elem("complex", types)
     for operand, type in enumerate(types):
-        require_elem("complex", type, FLOATS, operand)
+        require_elem("complex", type, ("float",), operand)
     return (TensorType("complex", align(checker, types, "joins {a} with {b}")),), {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.types import ELEMENTS, INTS, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
-from ogive.compiler.ops.held import fits, number_of
+from ogive.compiler.ops.held import number_of, whole
 from ogive.compiler.ops.pointwise import (
     ALIGNS,
     NUMERIC,
@@ -104,13 +104,10 @@ def _clamp(checker: Checker, statics: Statics, types: Types) -> Result:
 
 def _whole(bound: Any, elem: str, static: str) -> Any:
     """The bound as an integer, which keeps the type of the tensor."""
-    fits(bound, elem, operand=0, static=static)
-    if not isinstance(bound, float) or math.isinf(bound):
+    if isinstance(bound, float) and math.isinf(bound):
         return bound
-    if not bound.is_integer():
-        text = f"`clamp` bounds `{elem}` by {bound}"
-        raise ShapeError(text, code="E0501", operand=0, static=static, help="cast[float](x)")
-    return int(bound)
+    whole(bound, elem, f"`clamp` bounds `{elem}` by", operand=0, static=static)
+    return int(bound) if isinstance(bound, float) else bound
 
 
 def _magnitude(elem: str) -> str:

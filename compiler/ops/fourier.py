@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.compiler.ir.types import FLOATS, Axis, TensorType
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.align import require_elem
 from ogive.compiler.ops.axes import resolve_all
 from ogive.compiler.ops.empty import inhabited
@@ -15,7 +15,7 @@ from ogive.compiler.sizes import Size, size
 Types = Sequence[Any]
 Statics = Mapping[str, Any]
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
-SMOOTH = (*FLOATS, "complex")
+TAKES = {"rfft": ("float",), "irfft": ("complex",)}  # complex numbers are of the float type of the model
 NORMS = ("backward", "ortho", "forward")
 
 
@@ -24,7 +24,7 @@ def _fourier(name: str) -> Rule:
 
     def rule(checker: Checker, statics: Statics, types: Types) -> Result:
         (x,) = types
-        require_elem(name, x, {"rfft": FLOATS, "irfft": ("complex",)}.get(name, SMOOTH))
+        require_elem(name, x, TAKES.get(name, ("float", "complex")))
         inhabited(checker, name, types)
         axes = resolve_all(x, statics["axes"])
         for index in axes:

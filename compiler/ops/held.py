@@ -60,3 +60,10 @@ def fits(value: Any, elem: str, **place: Any) -> None:
     if not -top <= number < top:
         help_ = f"`{elem}` goes from {-top} to {top - 1}"
         raise ShapeError(f"{shown} is more than `{elem}` holds", code="E0501", help=help_, **place)
+
+
+def whole(value: Any, elem: str, told: str, **place: Any) -> None:
+    """E0501 where a number is none of an integer type."""
+    fits(value, elem, **place)
+    if isinstance(value, float) and not value.is_integer():
+        raise ShapeError(f"{told} {value}", code="E0501", help="cast[float](x)", **place)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir.types import INTS, Axis, TensorType
 from ogive.compiler.ops.align import common_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.elems import shown, tensors
 from ogive.compiler.ops.empty import inhabited
+from ogive.compiler.ops.held import whole
 from ogive.compiler.ops.patterns import Solved, misfit, solve
 from ogive.compiler.ops.recipe import components
 from ogive.compiler.ops.slices import rule as slice_rule
@@ -204,6 +205,8 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     axis = operand.axes[at]
     if mode != "constant":
         inhabited(checker, "pad", types)
+    elif operand.elem in INTS:
+        whole(statics["value"], operand.elem, f"`pad` fills `{operand.elem}` with", operand=0, static="value")
     for static, amount in (("before", before), ("after", after)):
         if amount.is_number and amount.number < 0:
             text = f"{amount} entries {static} `{axis.named}`: a slice crops"

@@ -15,7 +15,6 @@ from ogive.compiler.sizes import size
 from ops.cases import Case
 from ops.vectorized import LENGTH, VectorizedCase, vectorized_case
 
-SCALAR = TensorType("float", ())
 STEP = 1e-6
 
 
@@ -40,9 +39,9 @@ class Derived:
         results = tuple(Value(prefix + value.name, value.type) for value in node.outputs)
         nodes = [Node(node.op, inputs, results, node.attrs)]
         terms = [term for value in results for term in _squares(nodes, value)]
-        total = terms[0]
+        total, scalar = terms[0], nodes[-1].outputs[0].type
         for number, term in enumerate(terms[1:]):
-            nodes.append(Node("add", (total, term), (Value(f"{prefix}total{number}", SCALAR),)))
+            nodes.append(Node("add", (total, term), (Value(f"{prefix}total{number}", scalar),)))
             total = f"{prefix}total{number}"
         return Graph(tuple(inner[at] for at in order), tuple(nodes), (total,)), order
 
@@ -103,7 +102,7 @@ def _squares(nodes: list[Node], value: Value) -> list[str]:
     if value.type.elem not in FLOATS:
         return []
     square = Value(f"{value.name}_square", value.type)
-    total = Value(f"{value.name}_sum", SCALAR)
+    total = Value(f"{value.name}_sum", TensorType(value.type.elem, ()))
     nodes.append(Node("mul", (value.name, value.name), (square,)))
     axes = (("axes", tuple(range(len(value.type.axes)))),)
     nodes.append(Node("sum", (square.name,), (total,), axes))

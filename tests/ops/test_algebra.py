@@ -163,6 +163,9 @@ REFUSED = [
     ("fft", ("b n",), {"norm": "unitary"}, "E0408", None),
     ("irfft", ("complex: h w",), {"axes": (0, 1), "sizes": (3,)}, "E0408", None),
     ("complex", ("complex: n", "n"), {}, "E0501", 1),
+    ("complex", ("f64: n", "f64: n"), {}, "E0501", 0),  # complex numbers are of the float type of the model
+    ("fft", ("f32: n",), {}, "E0501", 0),
+    ("rfft", ("bf16: n",), {}, "E0501", 0),
     ("real", ("n",), {}, "E0501", 0),
     ("det", ("n",), {}, "E0303", 0),
     ("solve", ("b n n", "n"), {}, "E0303", 1),

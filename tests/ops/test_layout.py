@@ -244,6 +244,9 @@ def test_labels(op: str, inputs: tuple[str, ...], statics: Any, labels: list[str
         ("slice", ("n",), cut((None, None, -1)), "E0304", 0),
         ("pad", ("n",), {"axis": 0, "before": -1, "after": 0}, "E0304", None),
         ("pad", ("n",), {"axis": 0, "before": 1, "after": 0, "mode": "mirror"}, "E0408", None),
+        ("pad", ("int: n",), {"axis": 0, "before": 1, "after": 0, "value": 0.5}, "E0501", 0),
+        ("pad", ("i32: n",), {"axis": 0, "before": 1, "after": 0, "value": -float("inf")}, "E0501", 0),
+        ("pad", ("i32: n",), {"axis": 0, "before": 1, "after": 0, "value": 2.0**31}, "E0501", 0),
     ],
 )
 def test_refused(op: str, inputs: tuple[str, ...], statics: Any, code: str, operand: int | None) -> None:

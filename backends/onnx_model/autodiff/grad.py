@@ -29,7 +29,7 @@ def lower(walker: Lowering, frame: DefinitionFrame, node: Node) -> str:
     if outer is not None:
         outer += [Noted(Node("alias", (given,), node.outputs), [given], (source,)), *tape]
     steps = Steps(builder, (lambda noted: None) if outer is None else outer.append)
-    flows = {result: builder.number(1.0, "float")}
+    flows = {result: builder.number(1.0, builder.type(result).elem)}
     builder.types.setdefault(flows[result], builder.type(result))
     flow_back(steps, tape, flows, {source}, node)
     found = flows.get(source)

@@ -14,6 +14,7 @@ from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, OF_NUMPY, ONNX,
 from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld, held
 from ogive.backends.onnx_model.graph.nodes import Body, Made
 from ogive.backends.onnx_model.graph.size_arithmetic import computed, scalar
+from ogive.backends.onnx_model.graph.type_lists import bound, results, shown, signature, unlisted
 from ogive.compiler.ir.model import Const, Operand, Scalar
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
@@ -33,6 +34,7 @@ class OnnxBuilder:
     body: Body = field(default_factory=Body)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)  # of values of the IR, complex ones as pairs
+    elems: dict[str, int | None] = field(default_factory=dict)  # of what nodes give, in ONNX
     complex: set[str] = field(default_factory=set)
     sources: dict[Unknown, tuple[str, int, Size]] = field(default_factory=dict)  # input, axis, the size it has
     given: dict[Unknown, str] = field(default_factory=dict)  # sizes that are inputs, or loop indices
@@ -98,13 +100,55 @@ class OnnxBuilder:
         for name, value in attrs.items():
             if isinstance(value, float) and (gone := lost(value, "f32")):
                 raise Unheld(f"the setting {name} of `{op}`, {value:g}, is {gone} in f32, as ONNX has settings")
+        outputs = self._append(op, inputs, count, attrs, domain) if domain else self._listed(op, inputs, count, attrs)
+        if key is not None:
+            self.body.seen[key] = outputs
+        return outputs
+
+    def _listed(self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any]) -> tuple[str, ...]:
+        """A node of the standard; in a wider type where its schema at this opset does not list that of its inputs."""
+        signed = signature(op, self.opset)
+        types = bound(signed, [self._elem_of(x) for x in inputs])
+        try:
+            wide = unlisted(signed, types)
+        except KeyError as error:
+            raise OnnxError(
+                f"`{op}` of {shown(error.args[0])} is not supported in ONNX at opset {self.opset}"
+            ) from None
+        if not wide:
+            outputs = self._append(op, inputs, count, attrs)
+            self.elems.update(zip(outputs, results(signed, types, attrs, count), strict=True))
+            return outputs
+        hints, self.hints = self._hints(count), ()
+        names = [signed.variable(at) for at in range(len(inputs))]
+        given = [self.node("Cast", x, to=wide[at]) if at in wide else x for x, at in zip(inputs, names, strict=True)]
+        found = list(self.add(op, given, count, attrs))
+        for place, (y, at) in enumerate(zip(found, signed.outputs, strict=False)):
+            if at in wide:
+                self.hints = hints[place : place + 1]
+                found[place] = self.node("Cast", y, to=types[at])
+        self.hints = hints
+        return tuple(found)
+
+    def _elem_of(self, name: str) -> int | None:
+        """The element type of a value in ONNX, if it is known."""
+        if name in self.constants:
+            return OF_NUMPY[self.constants[name].dtype]
+        if name not in self.elems and name in self.types:
+            return ONNX[self.elem(self.types[name].elem)]
+        return self.elems.get(name)
+
+    def _hints(self, count: int) -> tuple[str, ...]:
+        return self.hints if len(self.hints) == count else self.hints[:1] * count
+
+    def _append(
+        self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any], domain: str = ""
+    ) -> tuple[str, ...]:
         prefix = f"{self.path}/" if self.path else ""
-        hints = self.hints if len(self.hints) == count else self.hints[:1] * count
+        hints = self._hints(count)
         outputs = tuple(self.name(prefix + (hints[i] if hints and hints[i] else op)) for i in range(count))
         label = _free(prefix + op, self.labels)
         self.body.nodes.append(Made(op, list(inputs), list(outputs), attrs, label, domain))
-        if key is not None:
-            self.body.seen[key] = outputs
         return outputs
 
     def cast(self, x: str, elem: str) -> str:

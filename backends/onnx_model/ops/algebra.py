@@ -176,7 +176,7 @@ def linear_scan(ctx: Context, node: Node, args: Args) -> str:
     whole = [_spread(ctx, operand(args, i), ctx.type(node.inputs[i]).sizes, type.sizes) for i in range(2)]
     start = args[2]
     if start is None:
-        start = _spread(ctx, ctx.number(0.0, "float"), (), state.sizes)
+        start = _spread(ctx, ctx.number(0.0, state.elem), (), state.sizes)
     else:
         start = _spread(ctx, start, ctx.type(node.inputs[2]).sizes, state.sizes)
     paired = ctx.paired(node.inputs[0])

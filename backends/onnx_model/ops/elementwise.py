@@ -121,7 +121,7 @@ def clipped(ctx: Context, node: Node, x: str, low: Any, high: Any) -> str:
 def cast(ctx: Context, node: Node, args: Args) -> str:
     """`Cast`; a real number becomes a complex one with an imaginary part of 0."""
     x, target, source = operand(args), ctx.elem(node.attr("type")), ctx.elem(elem_of(ctx, node))
-    if node.attr("type") == "complex" and elem_of(ctx, node) == "complex":
+    if ctx.paired(node.inputs[0]):
         return x
     if ONNX[source] != ONNX[target]:
         x = ctx.node("Cast", x, to=ONNX[target])

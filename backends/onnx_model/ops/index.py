@@ -76,11 +76,8 @@ def order(ctx: Context, node: Node, args: Args) -> tuple[str, ...]:
 
 
 def _sorted(ctx: Context, node: Node, x: str, count: str, **settings: int) -> tuple[str, ...]:
-    """`TopK`, which has no form for bfloat16 before opset 24: in float32, which holds the same numbers."""
-    narrow = ctx.elem(ctx.type(node.inputs[0]).elem) == "bf16"
-    x = ctx.node("Cast", x, to=ONNX["f32"]) if narrow else x
     values, places = ctx.nodes("TopK", 2, x, count, axis=node.attr("axis"), **settings)
-    return ctx.node("Cast", values, to=ONNX["bf16"]) if narrow else values, places
+    return values, places
 
 
 def sort(ctx: Context, node: Node, args: Args) -> str:

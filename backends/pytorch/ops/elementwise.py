@@ -189,7 +189,7 @@ def cast(ctx: Context, node: Node, args: Args) -> Code:
     if target == "float":
         return method(x, "to", attribute(ctx.anchor(), "dtype"))
     if target == "complex":
-        part = x if source is not None and source.floating else method(x, "to", attribute(ctx.anchor(), "dtype"))
+        part = x if source is not None and source.elem == "float" else method(x, "to", attribute(ctx.anchor(), "dtype"))
         part = ctx.once(part, "re")
         return call("torch.complex", part, call("torch.zeros_like", part))
     return method(x, CASTS[target])
