@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar, TypeVar
 
+from ogive.compiler.ir.effect import Effect
 from ogive.compiler.ir.structure import LoopBase, Operands, Pairs, StructureBase, VectorizedBase
 from ogive.compiler.sizes import Condition, Size, Unknown
 
@@ -142,6 +143,12 @@ class CustomGradAttrs(StructureBase):
         """Those that its second region takes, the incoming gradient left out."""
         return Operands(tuple(inputs[:1]), tuple(inputs[1 + self.captured :]))
 
+    def used(self, regions: Sequence[T]) -> Sequence[T]:
+        return regions[:1]
+
+    def stays(self, at: int) -> bool:
+        return True
+
     @property
     def taken_at(self) -> int:
         return 1 + self.captured
@@ -156,12 +163,18 @@ class PhaseAttrs(StructureBase):
 
     op: ClassVar[str] = "phase"
 
+    def used(self, regions: Sequence[T]) -> Sequence[T]:
+        return regions[1:]
+
 
 @dataclass(frozen=True, slots=True)
 class GivenAttrs(StructureBase):
     """`given`: regions (given, absent) on whether the first input of the node is there."""
 
     op: ClassVar[str] = "given"
+
+    def used(self, regions: Sequence[T]) -> Sequence[T]:
+        return regions[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,7 @@ class UpdateAttrs(StructureBase):
     """`update`: the state at the node's `path` takes the value of its input, in training only."""
 
     op: ClassVar[str] = "update"
+    effect: ClassVar[Effect] = Effect.WRITES
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +214,7 @@ class AssumeAttrs(StructureBase):
     """`assume`: a condition on sizes that is checked when the model runs, and how the source says it."""
 
     op: ClassVar[str] = "assume"
+    effect: ClassVar[Effect] = Effect.CHECKS
     condition: Condition
     text: str
 
@@ -209,6 +224,7 @@ class TapAttrs(StructureBase):
     """`tap`: its input may be looked at under a name, or under the node's `path` where it has one."""
 
     op: ClassVar[str] = "tap"
+    effect: ClassVar[Effect] = Effect.SHOWS
     name: str
 
 

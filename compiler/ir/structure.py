@@ -8,6 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
+from ogive.compiler.ir.effect import Effect
+from ogive.compiler.sizes import Size
+
 T = TypeVar("T")
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -47,6 +50,7 @@ class StructureBase:
 
     __slots__ = ()
     op: ClassVar[str]
+    effect: ClassVar[Effect] = Effect.NONE  # of itself, without what it calls and what its regions do
 
     @property
     def pairs(self) -> Pairs:
@@ -75,6 +79,20 @@ class StructureBase:
         return self
 
     @property
+    def times(self) -> Size | None:
+        """How often its region runs at each run of the node; None where that is once, or no question."""
+        return None
+
+    def used(self, regions: Sequence[T]) -> Sequence[T]:
+        """The regions that run where nothing trains and every optional input is given."""
+        return regions
+
+    def stays(self, at: int) -> bool:
+        """Whether the result at a place is there, whatever its regions give."""
+        del at
+        return False
+
+    @property
     def taken_at(self) -> int:
         """Before which input those come that `taking` adds as slices, or as captures of a first region."""
         return 0
@@ -101,8 +119,16 @@ class LoopBase(StructureBase):
     """
 
     __slots__ = ()
+    count: Size
     carried: int
     sliced: int
+
+    @property
+    def times(self) -> Size:
+        return self.count
+
+    def stays(self, at: int) -> bool:
+        return self.carries(at)
 
     def parts(self, inputs: Sequence[T]) -> Parts[T]:
         """The inputs of the node, or of its region, by what they are."""
@@ -130,9 +156,14 @@ class VectorizedBase(StructureBase):
     """The first `mapped` inputs lack an axis inside, which is at `in_axes` outside; results get it at `out_axes`."""
 
     __slots__ = ()
+    size: Size
     mapped: int
     in_axes: tuple[int, ...]
     out_axes: tuple[int, ...]
+
+    @property
+    def times(self) -> Size:
+        return self.size
 
     def parts(self, inputs: Sequence[T]) -> Parts[T]:
         """The inputs of the node, or of its region: nothing is carried, and what is mapped is sliced."""

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Flag, auto
-from types import MappingProxyType
 
+from ogive.compiler.ir.effect import NEEDED, ORDERED, Effect
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.compiler.ops import OPS
 
 
-class Effect(Flag):
-    """Effects of a node; several are joined by `|`."""
-
-    NONE = 0
-    DRAWS = auto()  # takes random numbers: always, or while it trains
-    WRITES = auto()  # changes a state
-    CHECKS = auto()  # may refuse its inputs
-    SHOWS = auto()  # hands a value to whoever asks for it by name
-
-
-ORDERED = Effect.DRAWS | Effect.WRITES  # keep their places among each other
-NEEDED = Effect.WRITES | Effect.CHECKS | Effect.SHOWS  # stay where nothing reads a result
-OWN: Mapping[str, Effect] = MappingProxyType({"update": Effect.WRITES, "assume": Effect.CHECKS, "tap": Effect.SHOWS})
-
-
 def own_effect(node: Node) -> Effect:
     """The effect of a node itself, without what it calls and what its regions do."""
-    spec = OPS.get(node.op)
-    if spec is None:
-        return OWN.get(node.op, Effect.NONE)
+    if node.structure is not None:
+        return node.structure.effect
+    spec = OPS[node.op]
     return Effect.DRAWS if spec.random or node.attr("dropout") is not None else Effect.NONE
 
 

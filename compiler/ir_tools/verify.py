@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import NoneType
+from typing import NamedTuple
 
 from ogive.compiler.ir.attributes import (
     STRUCTURES,
     UNFINISHED,
+    AssumeAttrs,
     CallAttrs,
+    ChoiceAttrs,
     CustomGradAttrs,
-    EachAttrs,
-    GivenAttrs,
+    ExternAttrs,
     GradAttrs,
+    InitialAttrs,
     LoopAttrs,
-    OverAttrs,
-    PhaseAttrs,
-    RepeatAttrs,
-    ScanAttrs,
-    TappedAttrs,
+    TapAttrs,
     UpdateAttrs,
     VectorizedAttrs,
     WeightAttrs,
@@ -28,6 +27,7 @@ from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Member, 
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir.weights import loops_in, weight_types
+from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.ir_tools.mentions import in_graph, mentioned, unknowns_of
 from ogive.compiler.ops import OPS
@@ -70,8 +70,17 @@ def _all(root: Definition) -> list[Definition]:
     return list(found.values())
 
 
+class NodeContext(NamedTuple):
+    """What a node reads: the types of its inputs, and all values before it."""
+
+    types: Sequence[TensorType | None]
+    known: Mapping[str, Value]
+
+
 @dataclass
-class _Check:
+class _Check(Visitor[NodeContext, Iterable[str]]):
+    """Faults, as text. What holds graphs is only looked at where its structure is right."""
+
     definition: Definition
     facts: Facts
     names: set[str] = field(default_factory=set)
@@ -122,7 +131,7 @@ class _Check:
                 yield f"{shown(node)} reads {', '.join(missing)}, not defined before it"
                 known.update((value.name, value) for value in node.outputs)
                 continue
-            yield from self.node(node, known)
+            yield from self.faults(node, known)
             for value in node.outputs:
                 yield from self.named(value, known)
         yield from (f"output {x} is not defined" for x in graph.outputs if isinstance(x, str) and x not in known)
@@ -133,7 +142,7 @@ class _Check:
         self.names.add(value.name)
         known[value.name] = value
 
-    def node(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
+    def faults(self, node: Node, known: Mapping[str, Value]) -> Iterator[str]:
         faults = list(self.structure(node))
         yield from faults
         if faults:
@@ -141,23 +150,28 @@ class _Check:
         for region in node.regions:
             yield from (f"{text}, in {shown(node)}" for text in self.graph(region))
         types = [known[x].type if isinstance(x, str) else None for x in node.inputs]
-        match node.structure:
-            case WeightAttrs(stacked=stacked):
-                yield from self.weight(node, node.outputs[0].type, stacked)
-            case UpdateAttrs():
-                yield from self.weight(node, types[0], 0)
-            case CallAttrs():
-                yield from self.call(node, types, known)
-            case RepeatAttrs() | ScanAttrs() as loop:
-                yield from self.loop(node, loop, types)
-            case PhaseAttrs() | GivenAttrs() | TappedAttrs():
-                yield from self.branches(node, types)
-            case OverAttrs() | EachAttrs() as told:
-                yield from self.vectorized(node, told, types)
-            case GradAttrs():
-                yield from self.gradient(node, types)
-            case CustomGradAttrs() as told_:
-                yield from self.custom_gradient(node, told_, types)
+        yield from self.node(NodeContext(types, known), node)
+
+    def operation(self, frame: NodeContext, node: Node) -> Iterable[str]:
+        return ()
+
+    def visit_weight(self, frame: NodeContext, node: Node, told: WeightAttrs) -> Iterable[str]:
+        return self.weight(node, node.outputs[0].type, told.stacked)
+
+    def visit_update(self, frame: NodeContext, node: Node, told: UpdateAttrs) -> Iterable[str]:
+        return self.weight(node, frame.types[0], 0)
+
+    def visit_assume(self, frame: NodeContext, node: Node, told: AssumeAttrs) -> Iterable[str]:
+        return ()
+
+    def visit_tap(self, frame: NodeContext, node: Node, told: TapAttrs) -> Iterable[str]:
+        return ()
+
+    def visit_extern(self, frame: NodeContext, node: Node, told: ExternAttrs) -> Iterable[str]:
+        return ()
+
+    def visit_initial(self, frame: NodeContext, node: Node, told: InitialAttrs) -> Iterable[str]:
+        return ()
 
     def weight(self, node: Node, have: TensorType | None, stacked: int) -> Iterator[str]:
         wanted = weight_type(self.definition, node.path, stacked)
@@ -167,8 +181,8 @@ class _Check:
         if have is None or not self.same(have, wanted):
             yield f"{shown(node)}: the weight is {wanted}, not {have}"
 
-    def call(self, node: Node, types: Sequence[TensorType | None], known: Mapping[str, Value]) -> Iterator[str]:
-        callee = node.callee
+    def visit_call(self, frame: NodeContext, node: Node, told: CallAttrs) -> Iterator[str]:
+        callee, types = node.callee, frame.types
         if callee is None:
             yield f"{shown(node)}: calls nothing"
             return
@@ -192,7 +206,7 @@ class _Check:
                 yield f"{shown(node)}: gives {type_in_sizes(wanted.type, bindings)}, not {made.type}"
         for path, name in node.supplied:
             inside = weight_type(callee, path, loops_in(path))
-            if inside is None or not self.same(known[name].type, type_in_sizes(inside, bindings)):
+            if inside is None or not self.same(frame.known[name].type, type_in_sizes(inside, bindings)):
                 yield f"{shown(node)}: {name} does not fit the weight {path}"
 
     def argument(
@@ -214,8 +228,8 @@ class _Check:
         elif wanted is not None and node.attrs:
             yield f"{shown(node)}: it has attributes beside its structure"
 
-    def loop(self, node: Node, loop: LoopAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
-        (region,) = node.regions
+    def visit_loop(self, frame: NodeContext, node: Node, told: LoopAttrs) -> Iterator[str]:
+        (region,), loop, types = node.regions, told, frame.types
         if len(region.inputs) != len(types) or len(region.outputs) != len(node.outputs):
             yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
             return
@@ -240,8 +254,8 @@ class _Check:
             if not self.facts.equal(type.axes[axis].size, length):
                 yield f"{shown(node)}: axis {axis} of {type} is not of length {length}"
 
-    def vectorized(self, node: Node, told: VectorizedAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
-        (region,), parts = node.regions, told.parts(types)
+    def visit_vectorized(self, frame: NodeContext, node: Node, told: VectorizedAttrs) -> Iterator[str]:
+        (region,), types, parts = node.regions, frame.types, told.parts(frame.types)
         counts = (told.mapped, len(told.in_axes), len(told.out_axes), len(region.inputs), len(region.outputs))
         if counts != (len(parts.sliced), len(parts.sliced), len(node.outputs), len(types), len(node.outputs)):
             yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
@@ -253,8 +267,8 @@ class _Check:
         yield from self.taken(node, region, (*slices, *parts.captured))
         yield from self.given(node, region, [without(type, axis) for type, axis in made])
 
-    def gradient(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
-        (region,) = node.regions
+    def visit_grad(self, frame: NodeContext, node: Node, told: GradAttrs) -> Iterator[str]:
+        (region,), types = node.regions, frame.types
         if len(region.inputs) != len(types) or len(region.outputs) != 1:
             yield f"{shown(node)}: its region has {len(region.inputs)} inputs and {len(region.outputs)} outputs"
             return
@@ -263,8 +277,8 @@ class _Check:
         if types[0] is not None and not self.same(node.outputs[0].type, types[0]):
             yield f"{shown(node)}: the derivative of an operand {types[0]} is {node.outputs[0].type}"
 
-    def custom_gradient(self, node: Node, told: CustomGradAttrs, types: Sequence[TensorType | None]) -> Iterator[str]:
-        value, derivative = node.regions
+    def visit_custom_grad(self, frame: NodeContext, node: Node, told: CustomGradAttrs) -> Iterator[str]:
+        (value, derivative), types = node.regions, frame.types
         (result,), ahead, back = node.outputs, told.forward(types), told.backward(types)
         inputs = (*ahead.given, *ahead.captured), (*back.given, result.type, *back.captured)
         wanted = [len(found) for found in inputs]
@@ -290,7 +304,8 @@ class _Check:
             if made is not None and not self.same(made.type, wanted):
                 yield f"{shown(node)}: output {at} of its region is {made.type}, not {wanted}"
 
-    def branches(self, node: Node, types: Sequence[TensorType | None]) -> Iterator[str]:
+    def visit_choice(self, frame: NodeContext, node: Node, told: ChoiceAttrs) -> Iterator[str]:
+        types = frame.types
         if len(node.regions) != 2:
             yield f"{shown(node)}: {len(node.regions)} branches"
         if node.op == "given" and not node.inputs:

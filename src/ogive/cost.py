@@ -6,11 +6,26 @@ A derivative costs its function, and on the way back a product more for each ope
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from ogive.compiler.ir.attributes import EachAttrs, OverAttrs, RepeatAttrs, ScanAttrs
+from ogive.compiler.ir.attributes import (
+    AssumeAttrs,
+    CallAttrs,
+    ChoiceAttrs,
+    CustomGradAttrs,
+    ExternAttrs,
+    GradAttrs,
+    InitialAttrs,
+    LoopAttrs,
+    TapAttrs,
+    UpdateAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ops.recipe import Side, atoms_of
 from ogive.compiler.sizes import Size, size
 
@@ -26,18 +41,13 @@ def multiply_adds(model: Model) -> Size:
 
 def runs(node: Node) -> Size:
     """How often the body of a node runs: the iterations of a loop, the indices of `over` and `each`."""
-    match node.structure:
-        case RepeatAttrs(count=count) | ScanAttrs(count=count) | OverAttrs(size=count) | EachAttrs(size=count):
-            return count
-        case _:
-            return size(1)
+    times = None if node.structure is None else node.structure.times
+    return size(1) if times is None else times
 
 
-def taken(node: Node) -> tuple[Graph, ...]:
+def taken(node: Node) -> Sequence[Graph]:
     """The bodies that run: as deployed, and with every optional input."""
-    if node.op == "custom_grad":
-        return node.regions[:1]
-    return {"phase": node.regions[1:], "given": node.regions[:1]}.get(node.op, node.regions)
+    return node.regions if node.structure is None else node.structure.used(node.regions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,15 @@ class _Count:
     live: Mask
 
 
+class LiveGraph(NamedTuple):
+    """A graph, and its values so far through which the derivative goes."""
+
+    graph: Graph
+    names: set[str]
+
+
 @dataclass
-class _Counter:
+class _Counter(Visitor[LiveGraph, _Count]):
     known: dict[tuple[int, Mask], _Count] = field(default_factory=dict)  # of definitions, by identity
 
     def definition(self, definition: Definition, live: Mask) -> _Count:
@@ -65,32 +82,67 @@ class _Counter:
         names = {value.name for value, on in zip(graph.inputs, live, strict=True) if on}
         ahead = back = size(0)
         for node in graph.nodes:
-            count = self.node(node, graph, names)
+            count = self.node(LiveGraph(graph, names), node)
             times = runs(node)
             ahead, back = ahead + times * count.ahead, back + times * count.back
             names |= {value.name for value, on in zip(node.outputs, count.live, strict=True) if on}
         return _Count(ahead, back, _mask(graph.outputs, names))
 
-    def node(self, node: Node, graph: Graph, names: set[str]) -> _Count:
+    def operation(self, frame: LiveGraph, node: Node) -> _Count:
         """The count of one run of a node."""
-        live = _mask(node.inputs, names)
-        if node.op == "grad":
-            inner = self.graph(node.regions[0], (True, *(False,) * (len(live) - 1)))
-            total = inner.ahead + inner.back  # products all; a derivative of these has two factors to go through
-            return _Count(total, 2 * total if any(live) else size(0), (any(live),))
-        if node.callee is not None:
-            count = self.definition(node.callee, live)
-            inside = dict(node.bindings)
-            return _Count(count.ahead.subs(inside), count.back.subs(inside), count.live)
-        if node.regions:
-            return self.bodies(node, live)
+        live = _mask(node.inputs, frame.names)
         on = any(live) and node.op != "stop_gradient"
-        ahead, back = _products(node, graph, live)
+        ahead, back = _products(node, frame.graph, live)
         return _Count(ahead, back if on else size(0), (on,) * len(node.outputs))
 
-    def bodies(self, node: Node, live: Mask) -> _Count:
+    def visit_grad(self, frame: LiveGraph, node: Node, told: GradAttrs) -> _Count:
+        live = _mask(node.inputs, frame.names)
+        inner = self.graph(node.regions[0], (True, *(False,) * (len(live) - 1)))
+        total = inner.ahead + inner.back  # products all; a derivative of these has two factors to go through
+        return _Count(total, 2 * total if any(live) else size(0), (any(live),))
+
+    def visit_call(self, frame: LiveGraph, node: Node, told: CallAttrs) -> _Count:
+        assert node.callee is not None, node
+        count = self.definition(node.callee, _mask(node.inputs, frame.names))
+        inside = dict(node.bindings)
+        return _Count(count.ahead.subs(inside), count.back.subs(inside), count.live)
+
+    def visit_loop(self, frame: LiveGraph, node: Node, told: LoopAttrs) -> _Count:
+        return self.bodies(node, _mask(node.inputs, frame.names), told.carried)
+
+    def visit_vectorized(self, frame: LiveGraph, node: Node, told: VectorizedAttrs) -> _Count:
+        return self.bodies(node, _mask(node.inputs, frame.names))
+
+    def visit_choice(self, frame: LiveGraph, node: Node, told: ChoiceAttrs) -> _Count:
+        return self.bodies(node, _mask(node.inputs, frame.names))
+
+    def visit_custom_grad(self, frame: LiveGraph, node: Node, told: CustomGradAttrs) -> _Count:
+        live = _mask(node.inputs, frame.names)
+        count = self.bodies(node, live)
+        if any(live):
+            return replace(count, back=self.graph(node.regions[1], (False,) * len(node.regions[1].inputs)).ahead)
+        return count
+
+    def visit_weight(self, frame: LiveGraph, node: Node, told: WeightAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def visit_update(self, frame: LiveGraph, node: Node, told: UpdateAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def visit_assume(self, frame: LiveGraph, node: Node, told: AssumeAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def visit_tap(self, frame: LiveGraph, node: Node, told: TapAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def visit_extern(self, frame: LiveGraph, node: Node, told: ExternAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def visit_initial(self, frame: LiveGraph, node: Node, told: InitialAttrs) -> _Count:
+        return self.operation(frame, node)
+
+    def bodies(self, node: Node, live: Mask, carried: int = 0) -> _Count:
         """The count of the bodies of a node; what a loop carries is live where any iteration makes it so."""
-        carried = 0 if node.loop is None else node.loop.carried
         while True:
             found = [self.graph(region, live) for region in taken(node)]
             outputs = tuple(any(side) for side in zip(*(each.live for each in found), strict=True))
@@ -98,10 +150,10 @@ class _Counter:
             if joined == live:
                 break
             live = joined
-        back = sum((each.back for each in found), size(0))
-        if node.op == "custom_grad" and any(live):
-            back = self.graph(node.regions[1], (False,) * len(node.regions[1].inputs)).ahead
-        return _Count(sum((each.ahead for each in found), size(0)), back, outputs)
+        ahead, back = (
+            sum(counts, size(0)) for counts in zip(*((each.ahead, each.back) for each in found), strict=True)
+        )
+        return _Count(ahead, back, outputs)
 
 
 def _mask(names: Sequence[Operand], live: set[str]) -> Mask:

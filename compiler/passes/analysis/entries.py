@@ -6,10 +6,22 @@ Indices are sizes, over unknowns of their own; graphs are read from the result b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from ogive.compiler.ir.attributes import LoopAttrs
+from ogive.compiler.ir.attributes import (
+    CallAttrs,
+    ChoiceAttrs,
+    CustomGradAttrs,
+    ExternAttrs,
+    GradAttrs,
+    InitialAttrs,
+    LoopAttrs,
+    VectorizedAttrs,
+    WeightAttrs,
+)
 from ogive.compiler.ir.model import Const, Definition, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import in_sizes
+from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ops import OPS, Trait, has
 from ogive.compiler.passes.analysis.frames import AnalysisFrame, Index, Source
 from ogive.compiler.passes.analysis.permuted_entries import aligned, moved
@@ -36,7 +48,6 @@ OPEN: Truth = (FALSE, FALSE)
 LEAST = -65504.0  # what is below it is -∞ in halves
 BUDGET = 4000  # entries that are looked at for one question
 COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-CHOICES = ("phase", "given", "tapped")
 FILLED = {"zeros": 0.0, "ones": 1.0}
 
 
@@ -60,11 +71,9 @@ def _same(index: Index) -> Index:
 
 
 def _regions(frame: AnalysisFrame, node: Node) -> list[AnalysisFrame]:
-    if node.loop is not None:
-        return [_loop(frame, node, node.loop)]
     found = []
     for region in node.regions:
-        plain = node.op in CHOICES and len(region.inputs) == len(node.inputs)
+        plain = isinstance(node.structure, ChoiceAttrs) and len(region.inputs) == len(node.inputs)
         pairs = zip(region.inputs, node.inputs, strict=False) if plain else ()
         found.append(
             AnalysisFrame(frame.definition, region, frame.sizes, {v.name: (frame, x, _same) for v, x in pairs})
@@ -92,8 +101,18 @@ def _sliced(axis: int) -> Callable[[Index], Index]:
     return lambda index: (*index[:axis], at, *index[axis:])
 
 
-class Entries:
-    """Answers about entries. What takes more than a budget of steps is open."""
+class AskedEntry(NamedTuple):
+    """An entry of a result of a node: of which value, at which indices."""
+
+    frame: AnalysisFrame
+    name: str
+    at: Index
+
+
+class Entries(Visitor[AskedEntry, Condition]):
+    """Answers about entries. What takes more than a budget of steps is open. As a visitor it says of a node where the
+    entry is surely not -∞; of what it does not know that is nowhere.
+    """
 
     def __init__(self) -> None:
         self.left = BUDGET
@@ -104,7 +123,10 @@ class Entries:
         """What a node calls or the graphs that it holds, at their place."""
         key = (id(frame), id(node))
         if key not in self.frames:
-            self.frames[key] = [_called(frame, node)] if node.op == "call" else _regions(frame, node)
+            if node.callee is not None:
+                self.frames[key] = [_called(frame, node)]
+            else:
+                self.frames[key] = _regions(frame, node) if node.loop is None else [_loop(frame, node, node.loop)]
         return self.frames[key]
 
     def fresh(self) -> None:
@@ -124,7 +146,11 @@ class Entries:
         node = frame.graph.producers.get(operand)
         if self._spent():
             return FALSE
-        return self._finite_input(frame, operand, index) if node is None else self._finite(frame, node, operand, index)
+        return (
+            self._finite_input(frame, operand, index)
+            if node is None
+            else self.node(AskedEntry(frame, operand, index), node)
+        )
 
     def _finite_input(self, frame: AnalysisFrame, name: str, index: Index) -> Condition:
         if name in frame.given:
@@ -141,29 +167,52 @@ class Entries:
         self.assumed.discard(key)
         return both
 
-    def _finite(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Condition:
-        op = node.op
-        if op == "grad" or has(op, Trait.FINITE) or (op == "einsum" and len(node.inputs) > 1):
+    def operation(self, entry: AskedEntry, node: Node) -> Condition:
+        (frame, name, index), op = entry, node.op
+        if has(op, Trait.FINITE) or (op == "einsum" and len(node.inputs) > 1):
             return TRUE
-        if has(op, Trait.POLE) or op == "extern":
+        if has(op, Trait.POLE):
             return FALSE
-        if op == "weight":
-            return TRUE if _learned(frame.definition, node.path) else FALSE
         if op == "select":
             holds, fails = self.truth(frame, node.inputs[0], aligned(frame, node.inputs[0], index))
             a, b = (self.finite(frame, x, aligned(frame, x, index)) for x in node.inputs[1:])
             return any_of(all_of(a, b), all_of(holds, a), all_of(fails, b))
         if op in ("full", "constant", "linspace", "pad", "clamp", "maximum"):
             return self._bounded(frame, node, index)
-        if op in ("call", "repeat", "scan", *CHOICES):
-            return self._inside(frame, node, name, index)
         source = moved(frame, node, name, index)
         if source is not None:
             return all_of(*(any_of(out, self.finite(frame, x, at)) for x, at, out in source))
-        if op in OPS and OPS[op].kind == "elementwise":
+        if OPS[op].kind == "elementwise":
             return all_of(*(self.finite(frame, x, aligned(frame, x, index)) for x in node.inputs))
-        if op in OPS and OPS[op].kind in ("reduction", "index", "layout", "value", "kernel", "random"):
+        if OPS[op].kind in ("reduction", "index", "layout", "value", "kernel", "random"):
             return all_of(*(self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs))
+        return FALSE
+
+    def visit_grad(self, entry: AskedEntry, node: Node, told: GradAttrs) -> Condition:
+        return TRUE
+
+    def visit_weight(self, entry: AskedEntry, node: Node, told: WeightAttrs) -> Condition:
+        return TRUE if _learned(entry.frame.definition, node.path) else FALSE
+
+    def visit_loop(self, entry: AskedEntry, node: Node, told: LoopAttrs) -> Condition:
+        return self._inside(*entry, node)
+
+    def visit_choice(self, entry: AskedEntry, node: Node, told: ChoiceAttrs) -> Condition:
+        return self._inside(*entry, node)
+
+    def visit_call(self, entry: AskedEntry, node: Node, told: CallAttrs) -> Condition:
+        return self._inside(*entry, node)
+
+    def visit_vectorized(self, entry: AskedEntry, node: Node, told: VectorizedAttrs) -> Condition:
+        return FALSE
+
+    def visit_custom_grad(self, entry: AskedEntry, node: Node, told: CustomGradAttrs) -> Condition:
+        return FALSE
+
+    def visit_extern(self, entry: AskedEntry, node: Node, told: ExternAttrs) -> Condition:
+        return FALSE
+
+    def visit_initial(self, entry: AskedEntry, node: Node, told: InitialAttrs) -> Condition:
         return FALSE
 
     def anywhere(self, frame: AnalysisFrame, operand: Operand) -> Index:
@@ -187,7 +236,7 @@ class Entries:
         inputs += [self.finite(frame, x, self.anywhere(frame, x)) for x in node.inputs if node.op == "pad"]
         return FALSE if node.op != "clamp" and any(map(_is_low, numbers)) else all_of(*inputs)
 
-    def _inside(self, frame: AnalysisFrame, node: Node, name: str, index: Index) -> Condition:
+    def _inside(self, frame: AnalysisFrame, name: str, index: Index, node: Node) -> Condition:
         at = next(i for i, value in enumerate(node.outputs) if value.name == name)
         frames = self.inside(frame, node)
         if node.loop is not None and not node.loop.carries(at):

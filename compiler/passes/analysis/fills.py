@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.compiler.ir.attributes import ChoiceAttrs
 from ogive.compiler.ir.model import Const, Definition, Graph, Model, Node, Operand
 from ogive.compiler.ops import Trait, has
 from ogive.compiler.ops.held import lost, number_of
@@ -16,7 +17,6 @@ from ogive.compiler.sizes import Size
 
 FILLING = frozenset(("select", "full", "pad"))
 Flow = tuple[bool, frozenset[int]]  # whether it is left out wherever it is read here, and the results that it reaches
-CHOICES = ("phase", "given", "tapped")
 
 
 def mark_fills(model: Model) -> Model:
@@ -106,7 +106,7 @@ class _Fills:
         if not hides or graph is definition.graph:
             return hides and all(self.outputs.get((definition.name, at, sign), False) for at in reached)
         outer, node = self.around[id(graph)]
-        if reached and node.op not in CHOICES:
+        if reached and not isinstance(node.structure, ChoiceAttrs):
             return False
         return all(self._settled(definition, outer, node.outputs[at].name, sign) for at in reached)
 
@@ -132,7 +132,7 @@ class _Fills:
         if node.callee is not None:
             key = (node.callee.name, node.callee.graph)
             return self._into(graph, node, name, sign, [key])
-        if node.op in CHOICES:
+        if isinstance(node.structure, ChoiceAttrs):
             return self._into(graph, node, name, sign, [("", region) for region in node.regions])
         turned = _turned(node, name, sign)
         if turned is None:

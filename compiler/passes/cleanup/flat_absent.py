@@ -31,9 +31,10 @@ def without_inputs(node: Node, gone: Collection[int]) -> tuple[Node, tuple[str, 
 
 def without_results(node: Node, given: Sequence[bool] | None = None) -> tuple[Node, tuple[int, ...]]:
     """A node without the results that none of its regions gives, or those that are told; and their places."""
-    if not node.regions or node.op == "custom_grad":
+    told = node.structure
+    if not node.regions or told is None:
         return node, ()
-    stays = [node.loop is not None and node.loop.carries(at) for at in range(len(node.outputs))]
+    stays = [told.stays(at) for at in range(len(node.outputs))]
     if given is None:
         sides = zip(*(region.outputs for region in node.regions), strict=True)
         given = [any(x is not None for x in found) for found in sides]
@@ -41,7 +42,7 @@ def without_results(node: Node, given: Sequence[bool] | None = None) -> tuple[No
     if not gone:
         return node, ()
     regions = tuple(Graph(r.inputs, r.nodes, _left(r.outputs, gone)) for r in node.regions)
-    structure = None if node.structure is None else node.structure.without_yields(gone)
+    structure = told.without_yields(gone)
     return replace(node, outputs=_left(node.outputs, gone), regions=regions, structure=structure), gone
 
 

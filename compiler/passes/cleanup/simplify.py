@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.compiler.ir.attributes import ChoiceAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir_tools.effects import Effect, own_effect
@@ -93,7 +94,7 @@ def _times_one(node: Node, graph: Graph) -> str | None:
 
 def _either_way(node: Node) -> dict[str, Operand]:
     """Results of a choice that are the same operand on both paths, or what it asks for where that is there."""
-    if node.op not in ("phase", "given", "tapped"):
+    if not isinstance(node.structure, ChoiceAttrs):
         return {}
     found: dict[str, Operand] = {}
     for at, value in enumerate(node.outputs):

@@ -63,7 +63,7 @@ def plain_of(definition: Definition) -> Definition | None:
     if definition.step is None or len(nodes) != 1 or nodes[0].op != "phase":
         return None
     last = nodes[0].regions[1].nodes[-1]
-    return last.callee if last.op == "call" and last.supplied else None
+    return last.callee if last.supplied else None
 
 
 def _weights(block: Definition) -> list[Weight]:

@@ -225,15 +225,15 @@ class OutlinedBlock:
 
     def own(self, node: Node) -> Node:
         """A node of the body in the sizes of the block."""
-        if node.op == "call" and node.supplied:
+        if node.supplied:
             raise Apart
         inputs: tuple[Operand, ...] = tuple(self.names[x] if isinstance(x, str) else x for x in node.inputs)
         told, bindings = node, node.bindings
-        if node.op not in ("call", "weight"):
+        if node.callee is None and node.op != "weight":
             told, inputs = self.settings(node, inputs)
         regions = tuple(self.region(region) for region in node.regions)
         outputs = tuple(self.value(value, node) for value in node.outputs)
-        if node.op == "call":
+        if node.callee is not None:
             bindings = self.bindings(node, inputs, outputs)
             self.instances.setdefault(self.path(node.path), bindings)
         return replace(told, inputs=inputs, outputs=outputs, regions=regions, bindings=bindings,
