@@ -1,7 +1,7 @@
 """The algebra of sizes: normal forms, conditions, what is known, and what must still be required."""
 
-from ogive.compiler.sizes.arithmetic import Size, added, ceil_div, maximum, minimum, size
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.arithmetic import added, ceil_div, maximum, minimum, size
+from ogive.compiler.sizes.atoms import Size, Unknown
 from ogive.compiler.sizes.condition import (
     FALSE,
     TRUE,

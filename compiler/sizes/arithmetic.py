@@ -16,9 +16,13 @@ from ogive.compiler.sizes.atoms import (
     Made,
     Max,
     Min,
+    Monomial,
     NoNumberError,
     Power,
     Range,
+    Size,
+    Terms,
+    Text,
     Unknown,
     interned,
     power,
@@ -27,39 +31,18 @@ from ogive.compiler.sizes.extremes import age, needed
 from ogive.compiler.sizes.floors import reduce_floor
 from ogive.compiler.sizes.intervals import term_range
 from ogive.compiler.sizes.numbers import number
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, content, multiply, scaled
-from ogive.compiler.sizes.show import Text, size_text
+from ogive.compiler.sizes.polynomial import ONE, add, content, multiply, scaled
+from ogive.compiler.sizes.show import size_text
 
 _interned: WeakValueDictionary[frozenset[tuple[Monomial, int]], Size] = WeakValueDictionary()
 _NONE: frozenset[Unknown] = frozenset()
 CACHE = 1 << 15
 
 
-class Size:
-    """An integer, symbolic or not. Immutable; two sizes of one normal form are one object."""
+class NormalSize(Size):
+    """A size as it is made here: two of one normal form are one object."""
 
-    __slots__ = (
-        "__weakref__",
-        "_powers",
-        "_range",
-        "_text",
-        "is_number",
-        "number",
-        "powered",
-        "terms",
-        "unknowns",
-        "weight",
-    )
-
-    terms: Terms  # never changed
-    is_number: bool
-    number: int
-    unknowns: frozenset[Unknown]
-    weight: int  # how many names and signs its text has
-    powered: bool  # whether a power with a symbolic exponent is in it
-    _range: Range | None
-    _text: Text | None
-    _powers: bool
+    __slots__ = ()
 
     def __add__(self, other: Size | int) -> Size:
         return _add(self, size(other), 1)
@@ -108,7 +91,6 @@ class Size:
 
     @property
     def text(self) -> Text:
-        """The source text, and how tightly it binds."""
         if self._text is None:
             self._text = size_text(self.terms)
         return self._text
@@ -118,20 +100,17 @@ class Size:
 
     @property
     def range(self) -> Range:
-        """The bounds that hold for all values of the unknowns."""
         if self._range is None:
             self._range = term_range(self.terms)
         return self._range
 
     def subs(self, mapping: Mapping[Unknown, Size]) -> Size:
-        """The size with sizes in place of unknowns, in normal form again."""
         if self.unknowns.isdisjoint(mapping):
             return self
         given = tuple((unknown, mapping[unknown]) for unknown in self.unknowns if unknown in mapping)
         return _substituted(self, given)
 
     def at(self, values: Mapping[Unknown, int]) -> int:
-        """The number at these values. Raises KeyError where one lacks, ZeroDivisionError where there is no number."""
         return number(self, values, {})
 
 
@@ -145,7 +124,7 @@ def _of(terms: Terms) -> Size:
 
 
 def _new(terms: Terms) -> Size:
-    new = Size.__new__(Size)
+    new = NormalSize.__new__(NormalSize)
     new.terms = terms
     new.is_number = not terms or (len(terms) == 1 and ONE in terms)
     new.number = terms.get(ONE, 0) if new.is_number else 0

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import gcd
 
-from ogive.compiler.sizes.arithmetic import Size, added, size
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Range, Unknown
+from ogive.compiler.sizes.arithmetic import added, size
+from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Range, Size, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import AllOf, AnyOf, Condition, Member, Not, SizeComparison, Truth
 from ogive.compiler.sizes.describe import describe

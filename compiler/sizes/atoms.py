@@ -1,7 +1,9 @@
-"""The atoms of a size: unknowns, floors, minima, maxima and powers with a symbolic exponent.
+"""What a size is, and its atoms: unknowns, floors, minima, maxima and powers with a symbolic exponent.
 
-They are a closed set: what a compound atom is at numbers and how it is bounded stand on its class, and whoever must
-know more matches on `Atom` to the end (`assert_never`), so that a type checker finds who lacks a new one.
+Sizes are polynomials over atoms, and atoms are made of sizes: both are declared here, and `compiler.sizes.arithmetic`
+says how sizes are computed with. Atoms are a closed set: what a compound atom is at numbers and how it is bounded
+stand on its class, and whoever must know more matches on `Atom` to the end (`assert_never`), so that a type checker
+finds who lacks a new one.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from ogive.compiler.sizes.arithmetic import Size
-
+Monomial = tuple[tuple["Atom", int], ...]  # factors and exponents, in the order of the atoms' serial numbers
+Terms = dict[Monomial, int]  # coefficients, none of them zero
+Text = tuple[str, int]  # how a size is written, and how tightly that binds
 Range = tuple[int | None, int | None]  # the least and the largest number that it may be, where there is one
 MAX_BITS = 1 << 12
 MAX_EXPONENT = 64  # powers beyond are bounded by this one
@@ -49,6 +51,93 @@ class Unknown:
 
     def __str__(self) -> str:
         return self.name
+
+
+class Size:
+    """An integer, symbolic or not. Immutable; two sizes of one normal form are one object.
+
+    This is what all know of sizes; those that there are come from `compiler.sizes.arithmetic.size`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_powers",
+        "_range",
+        "_text",
+        "is_number",
+        "number",
+        "powered",
+        "terms",
+        "unknowns",
+        "weight",
+    )
+
+    terms: Terms  # never changed
+    is_number: bool
+    number: int
+    unknowns: frozenset[Unknown]
+    weight: int  # how many names and signs its text has
+    powered: bool  # whether a power with a symbolic exponent is in it
+    _range: Range | None
+    _text: Text | None
+    _powers: bool
+
+    def __add__(self, other: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __radd__(self, other: int) -> Size:
+        raise NotImplementedError
+
+    def __sub__(self, other: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __rsub__(self, other: int) -> Size:
+        raise NotImplementedError
+
+    def __neg__(self) -> Size:
+        raise NotImplementedError
+
+    def __mul__(self, other: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __rmul__(self, other: int) -> Size:
+        raise NotImplementedError
+
+    def __floordiv__(self, other: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __rfloordiv__(self, other: int) -> Size:
+        raise NotImplementedError
+
+    def __mod__(self, other: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __rmod__(self, other: int) -> Size:
+        raise NotImplementedError
+
+    def __pow__(self, exponent: Size | int) -> Size:
+        raise NotImplementedError
+
+    def __rpow__(self, base: int) -> Size:
+        raise NotImplementedError
+
+    @property
+    def text(self) -> Text:
+        """The source text, and how tightly it binds."""
+        raise NotImplementedError
+
+    @property
+    def range(self) -> Range:
+        """The bounds that hold for all values of the unknowns."""
+        raise NotImplementedError
+
+    def subs(self, mapping: Mapping[Unknown, Size]) -> Size:
+        """The size with sizes in place of unknowns, in normal form again."""
+        raise NotImplementedError
+
+    def at(self, values: Mapping[Unknown, int]) -> int:
+        """The number at these values. Raises KeyError where one lacks, ZeroDivisionError where there is no number."""
+        raise NotImplementedError
 
 
 class NoNumberError(ZeroDivisionError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ogive.compiler.sizes.arithmetic import Size, added, size
+from ogive.compiler.sizes.arithmetic import added, size
 from ogive.compiler.sizes.assume import residue_form
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.atoms import Size, Unknown
 from ogive.compiler.sizes.case import Case, constant_part, term, without_floor
 from ogive.compiler.sizes.condition import (
     AllOf,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ogive.compiler.sizes.arithmetic import Size, added, made_of, rebuild, size
-from ogive.compiler.sizes.atoms import Compound, Extreme, Floor, Range, Unknown
+from ogive.compiler.sizes.arithmetic import added, made_of, rebuild, size
+from ogive.compiler.sizes.atoms import Compound, Extreme, Floor, Monomial, Range, Size, Terms, Unknown
 from ogive.compiler.sizes.condition import Condition
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.intervals import Ranges, lower, relaxed, term_range
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, divide, over, scaled
+from ogive.compiler.sizes.polynomial import ONE, add, common_factor, divide, over, scaled
 
 DEPTH = 4  # how many facts one linear implication may add up
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ogive.compiler.sizes.arithmetic import Size
-from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Unknown
+from ogive.compiler.sizes.atoms import Atom, Compound, Floor, Size, Unknown
 from ogive.compiler.sizes.condition import COMPARE, AllOf, AnyOf, Condition, Member, Not, SizeComparison, Truth
 
 Columns = Mapping[Unknown, Sequence[int]]

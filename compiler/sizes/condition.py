@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from ogive.compiler.sizes.arithmetic import CACHE, Size, size
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.arithmetic import CACHE, size
+from ogive.compiler.sizes.atoms import Size, Unknown
 from ogive.compiler.sizes.polynomial import content
 
 COMPARE: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
-from ogive.compiler.sizes.arithmetic import Size, size
-from ogive.compiler.sizes.atoms import Unknown
+from ogive.compiler.sizes.arithmetic import size
+from ogive.compiler.sizes.atoms import Size, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, Condition, all_of, any_of, eq, ge, le, member, ne
 from ogive.compiler.sizes.periodic import PeriodicSet, ResidueRange, runs
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ogive.compiler.sizes.atoms import Extreme
+from ogive.compiler.sizes.atoms import Extreme, Size
 from ogive.compiler.sizes.intervals import lower
 from ogive.compiler.sizes.polynomial import content
-
-if TYPE_CHECKING:
-    from ogive.compiler.sizes.arithmetic import Size
 
 
 def needed(kind: type[Extreme], sizes: list[Size]) -> list[Size]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ogive.compiler.sizes.arithmetic import Size, size
+from ogive.compiler.sizes.arithmetic import size
+from ogive.compiler.sizes.atoms import Size
 from ogive.compiler.sizes.polynomial import degree
 
 MAX_TERMS = 12

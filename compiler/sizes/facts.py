@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ogive.compiler.sizes.arithmetic import Size, size
+from ogive.compiler.sizes.arithmetic import size
 from ogive.compiler.sizes.assume import assume
-from ogive.compiler.sizes.atoms import Range, Unknown
+from ogive.compiler.sizes.atoms import Range, Size, Unknown
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import AllOf, Condition, SizeComparison, all_of
 from ogive.compiler.sizes.effort import Effort

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ogive.compiler.sizes.atoms import Floor
+from ogive.compiler.sizes.atoms import Floor, Monomial, Terms
 from ogive.compiler.sizes.intervals import lower, term_range
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, common_factor, content, divide, multiply, over
+from ogive.compiler.sizes.polynomial import ONE, add, common_factor, content, divide, multiply, over
 
 
 def reduce_floor(num: Terms, den: Terms) -> tuple[Terms, Terms, Terms]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ogive.compiler.sizes.atoms import Atom, Floor, Made, Range, Unknown
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, multiply, over, scaled
+from ogive.compiler.sizes.atoms import Atom, Floor, Made, Monomial, Range, Terms, Unknown
+from ogive.compiler.sizes.polynomial import ONE, add, multiply, over, scaled
 
 
 class Ranges(dict[Unknown, Range]):

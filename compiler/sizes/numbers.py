@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from ogive.compiler.sizes.atoms import Atom, Compound, Unknown
-
-if TYPE_CHECKING:
-    from ogive.compiler.sizes.arithmetic import Size
+from ogive.compiler.sizes.atoms import Atom, Compound, Size, Unknown
 
 
 def number(of: Size, values: Mapping[Unknown, int], done: dict[Atom, int]) -> int:

@@ -8,8 +8,7 @@ from functools import lru_cache
 from itertools import count
 from math import gcd, lcm
 
-from ogive.compiler.sizes.arithmetic import Size
-from ogive.compiler.sizes.atoms import Compound, Floor, Unknown
+from ogive.compiler.sizes.atoms import Compound, Floor, Size, Unknown
 
 MAX_PERIOD = 4096
 MAX_RESIDUES = 4096

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import gcd
 
-from ogive.compiler.sizes.atoms import Atom
-
-Monomial = tuple[tuple[Atom, int], ...]  # factors and exponents, in the order of the atoms' serial numbers
-Terms = dict[Monomial, int]  # coefficients, none of them zero
+from ogive.compiler.sizes.atoms import Atom, Monomial, Terms
 
 ONE: Monomial = ()
 

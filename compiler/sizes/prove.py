@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ogive.compiler.sizes.arithmetic import Size, size
+from ogive.compiler.sizes.arithmetic import size
 from ogive.compiler.sizes.assume import assume
-from ogive.compiler.sizes.atoms import Extreme
+from ogive.compiler.sizes.atoms import Extreme, Size
 from ogive.compiler.sizes.case import Case
 from ogive.compiler.sizes.condition import (
     AllOf,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from ogive.compiler.sizes.atoms import Atom, Floor, Function, Made, Power, Unknown
-from ogive.compiler.sizes.polynomial import ONE, Monomial, Terms, add, degree, multiply, over, scaled
+from ogive.compiler.sizes.atoms import Atom, Floor, Function, Made, Monomial, Power, Terms, Text, Unknown
+from ogive.compiler.sizes.polynomial import ONE, add, degree, multiply, over, scaled
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a text binds
 SHORT = 40  # what weighs more is written as it stands
-Text = tuple[str, int]
 Term = tuple[int, Text, tuple[object, ...]]  # coefficient, text of the rest, sort key
 
 

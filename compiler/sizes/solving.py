@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import lcm
 
-from ogive.compiler.sizes.arithmetic import Size, size
-from ogive.compiler.sizes.atoms import Floor, Unknown
+from ogive.compiler.sizes.arithmetic import size
+from ogive.compiler.sizes.atoms import Floor, Size, Unknown
 from ogive.compiler.sizes.condition import FALSE, TRUE, AllOf, AnyOf, Condition, Member, SizeComparison, all_of, eq
 from ogive.compiler.sizes.effort import Effort
 from ogive.compiler.sizes.facts import Answer, Facts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import lcm
 
-from ogive.compiler.sizes.arithmetic import Size, rebuild, size
-from ogive.compiler.sizes.atoms import Compound, Extreme, Unknown
+from ogive.compiler.sizes.arithmetic import rebuild, size
+from ogive.compiler.sizes.atoms import Compound, Extreme, Size, Unknown
 from ogive.compiler.sizes.columns import Table
 from ogive.compiler.sizes.condition import (
     AllOf,

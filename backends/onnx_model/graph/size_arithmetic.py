@@ -17,8 +17,7 @@ from ogive.backends.onnx_model.ops.arithmetic import quotient, remainder
 from ogive.backends.onnx_model.ops.context import Context
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Size, Unknown
-from ogive.compiler.sizes.atoms import Atom, Floor, Max, Min, Power
-from ogive.compiler.sizes.polynomial import Terms
+from ogive.compiler.sizes.atoms import Atom, Floor, Max, Min, Power, Terms
 from ogive.compiler.sizes.show import remainder_in
 
 OPERATORS = {
