@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ogive.backends.python_text.expr import Code, binary, call
+from ogive.backends.python_text.expr import Code, binary, call, method
 from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.backends.pytorch.ops.contractions import contract, order_of
 from ogive.backends.pytorch.ops.operands import Args, operand
@@ -24,6 +24,8 @@ def einsum(ctx: Context, node: Node, args: Args) -> Code:
     orders = [order_of(view.layout) for view in opened]
     out = order_of(want)
     code = contract(ctx, [view.code for view in opened], orders, out)
+    if node.outputs[0].type.elem == "i32" and any(block not in out for order in orders for block in order):
+        code = method(code, "int")  # torch widens small integers where it sums outside of a product of matrices
     return View(ctx, code, single(out)).to(want).code
 
 
