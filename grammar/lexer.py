@@ -136,12 +136,14 @@ class _Lexer:
 
     def word(self, text: str, start: int, end: int) -> str:
         """The kind of a word: a keyword where it is one, else NAME."""
-        if text in CONSTANTS:
+        if text in CONSTANTS and not (text == "None" and self.indexes(start, end)):
             constant = CONSTANTS[text]
             span = Span(self.chunk, start, end)
             message, edits = f"`{text}` is spelled `{constant}` here", (Edit(span, constant),)
             self.out.layout.append(Diagnostic("E0101", message, span, help=f"write `{constant}`", edits=edits))
             return constant
+        if text in CONSTANTS:
+            return CONSTANTS[text]
         if text not in KEYWORDS:
             return "ogive" if text == "ogive" and not self.out.items and _EDITION.match(self.text, end) else "NAME"
         if text in HARD:
@@ -158,6 +160,14 @@ class _Lexer:
         if self.lead in INNER.get(text, ()) and not self.open and previous in _OPERAND_END:
             return text
         return "NAME"
+
+    def indexes(self, start: int, end: int) -> bool:
+        """Whether a `None` stands among slices: the new axis of numpy, of which the elaborator speaks."""
+        before, after = self.text[:start].rstrip(), self.text[end:].lstrip()
+        if before[-1:] not in ("[", ",") or after[:1] not in ("]", ","):
+            return False
+        inside = before[before.rfind("[") :] + after[: after.find("]")]
+        return ":" in inside or "..." in inside
 
     def bracket(self, text: str, start: int) -> str:
         """Open or close a bracket."""

@@ -13,16 +13,18 @@ CLOSE = 0.6  # how much of a name must agree
 
 def close(name: str, names: Iterable[str]) -> str:
     """A question for the nearest of the names, or nothing."""
-    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
+    found = nearest(name, names, 1)
     return f"did you mean `{found[0]}`?" if found else ""
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """The names that are close, the nearest first."""
+    """The names that are close, the nearest first; one letter is close to nothing."""
+    if len(name) < 2:
+        return []
     return difflib.get_close_matches(name, list(names), count, CLOSE)
 
 
 def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:
     """The edit that goes with "did you mean ...?"."""
-    found = difflib.get_close_matches(name, list(names), 1, CLOSE)
+    found = nearest(name, names, 1)
     return (Edit(span, found[0]),) if found else ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.driver import signatures as report
 from ogive.compiler.driver.interpreter_limits import deep_recursion
+from ogive.compiler.driver.open_choices import unresolved
 from ogive.compiler.driver.python_statics import statics_of
 from ogive.compiler.driver.reports import BlockReport, ModelReport
 from ogive.compiler.elaborate.calls import blame
@@ -261,18 +262,7 @@ class _Checked:
             self.add([too_complex(problem, span)])
             return None
         except UnresolvedChoice as open_:
-            what = open_.what
-            self.add(
-                [
-                    Diagnostic(
-                        "E0602",
-                        f"a choice at compile time depends on `{what}`, which is known at run time alone",
-                        open_.span or span,
-                        help="give the size in brackets (`model M = Block[n=128]`), make it a static, or choose by "
-                        "`select(c, a, b)`",
-                    )
-                ]
-            )
+            self.add([unresolved(open_, value.block, span)])
             return None
         except StatementFailed:
             self.add(root.diagnostics)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls import unify
 from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.modules.statics_advice import named_statics, statics_help
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state.blocks import BlockRef
@@ -69,12 +70,9 @@ def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -
         if decl.name in match.values:
             continue
         if decl.default is None:
-            frame.report(
-                "E0402",
-                f"the static `{decl.name}` of `{ref.name}` is not known here",
-                span,
-                help=f"give it: `{ref.name}[{decl.name}=...]`",
-            )
+            open_ = [d.name for d in ref.tree.statics if d.default is None and d.name not in given]
+            text = f"{named_statics(open_)} of `{ref.name}` {'is' if len(open_) == 1 else 'are'} not known here"
+            frame.report("E0402", text, span, **statics_help(ref, span, open_))
             return None
         value = statics.static_value(env, decl.name, statics.kinds(decl, ref.tree), decl.default)
         match.values[decl.name] = env.scope.variables[decl.name] = value

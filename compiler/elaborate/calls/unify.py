@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ogive.compiler.elaborate.modules.statics_advice import named_statics, statics_help
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.checker import introductions
 from ogive.compiler.elaborate.state.blocks import BlockRef
@@ -232,12 +233,9 @@ def _defaults(work: _Matcher, declared: dict[str, syntax.StaticDecl]) -> None:
             continue
         if decl.default is None:
             work.match.failed = True
-            work.frame.report(
-                "E0402",
-                f"the static `{name}` of `{work.ref.name}` cannot be inferred",
-                work.span,
-                help=f"give it: `{work.ref.name}[{name}=...]`",
-            )
+            open_ = [n for n, d in declared.items() if d.default is None and n not in work.match.values]
+            text = f"{named_statics(open_)} of `{work.ref.name}` cannot be inferred"
+            work.frame.report("E0402", text, work.span, **statics_help(work.ref, work.span, open_))
             return
         wanted = statics.kinds(decl, work.ref.tree)
         value = statics.static_value(work.env, name, wanted, decl.default)

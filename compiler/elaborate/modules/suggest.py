@@ -72,6 +72,11 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
     module = in_library(name)
     if module is None:
         return rename(name, [*frame.scope.variables, *frame.module.scope, *OPS], span)
+    return imported(frame, module, name)
+
+
+def imported(frame: Frame, module: str, name: str) -> tuple[Edit, ...]:
+    """The edit that imports a name of the library."""
     for tree in frame.module.tree.declarations:
         if isinstance(tree, syntax.Use) and tree.module == module and tree.items:
             last = tree.items[-1].span

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ogive.compiler.elaborate.modules.advice import cast_of
 from ogive.compiler.elaborate.rules.size_equalities import is_unknown
 from ogive.compiler.elaborate.state import pattern_names
 from ogive.compiler.elaborate.state.blocks import BlockRef
@@ -37,7 +37,6 @@ from ogive.grammar.source import Span
 
 TERMS = 20_000  # of a size, those of its minima, maxima and quotients counted
 NAMED = "an input of this size gives it a name: split the block in two"
-CAST = re.compile(r"(cast\[\w+\])\(x\)")  # in the help of a shape rule, which does not know its operand's text
 
 
 @dataclass
@@ -389,8 +388,7 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
         span = pattern.inner(1 + error.inside[0], 1 + max(error.inside[1], error.inside[0] + 1))
     labels = checker._operands(error.operand)
     blamed = checker.spans[error.operand] if error.operand is not None and error.operand < len(checker.spans) else None
-    help_ = error.help if blamed is None else CAST.sub(lambda cast: f"`{cast[1]}({blamed.text})`", error.help)
-    frame.report(error.code, checker.said(error.text), span, labels=labels, help=help_)
+    frame.report(error.code, checker.said(error.text), span, labels=labels, **cast_of(error.help, blamed))
     if error.axis is not None:
         frame.missing_axis(error.axis)
 

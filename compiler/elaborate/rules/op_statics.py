@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.modules.advice import bracket_help
+from ogive.compiler.elaborate.modules.advice import bracket_help, close_help, whole
 from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.elaborate.state.values import BROKEN, AxisRef, PackValue, UnknownStatic, kind_of
+from ogive.compiler.elaborate.state.values import BROKEN, AxisRef, PackValue, UnknownStatic, is_number, kind_of
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, Axis
-from ogive.compiler.ops.spec import REQUIRED, OpSpec, Pattern, StaticSpec
+from ogive.compiler.ops.spec import OpSpec, Pattern, StaticSpec
 from ogive.compiler.sizes import Size
-from ogive.grammar import syntax
+from ogive.grammar import spelling, syntax
+from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
@@ -32,8 +33,14 @@ def of_op(
         if isinstance(item, syntax.Keyword):
             static = next((s for s in spec.statics if s.name == item.name), None)
             if static is None:
-                help_ = bracket_help(spec, item) or _op_signature(spec)
-                raise frame.fail("E0403", f"`{spec.name}` has no static `{item.name}`", item.name_span, help=help_)
+                close = spelling.rename(item.name, [s.name for s in spec.statics], item.name_span)
+                raise frame.fail(
+                    "E0403",
+                    f"`{spec.name}` has no static `{item.name}`",
+                    item.name_span,
+                    **(bracket_help(spec, item) or {"edits": close, "help": close_help(close)}),
+                    details=(whole(spec),),
+                )
             if item.name in given:
                 raise frame.fail("E0403", f"`{item.name}` is given twice", item.name_span)
             given[item.name] = op_value(frame, spec, static, item.value)
@@ -44,7 +51,7 @@ def of_op(
                 "E0403",
                 f"`{spec.name}` takes {counted(len(order), 'static')} in brackets",
                 item.span,
-                help=_op_signature(spec),
+                details=(whole(spec),),
             )
         if static.kind == "sizes":
             given[static.name] = (*given.get(static.name, ()), *_sizes(frame, spec, item))
@@ -56,15 +63,6 @@ def of_op(
         else:
             given[static.name] = op_value(frame, spec, static, item)
     return tuple(given.items()), None
-
-
-def _op_signature(spec: OpSpec) -> str:
-    names = [s.name if s.default is REQUIRED else f"{s.name}={_shown(s.default)}" for s in spec.statics]
-    return f"its statics: {spec.name}[{', '.join(names)}]" if names else f"`{spec.name}` has no statics"
-
-
-def _shown(value: Any) -> str:
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def _pattern(
@@ -125,7 +123,12 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
     if value is BROKEN:
         raise StatementFailed
     if not isinstance(value, Size):
-        raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span)
+        advice: dict[str, Any] = {"details": (whole(spec),)}
+        number = next((s.name for s in spec.statics if s.kind == "float"), None)
+        if number is not None and is_number(value):
+            text = f"{number}={item.span.text}"
+            advice |= {"help": f"a value is given by name: `{text}`", "edits": (Edit(item.span, text),)}
+        raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span, **advice)
     return (Axis(value, item.id if isinstance(item, syntax.Name) else None),)
 
 
@@ -188,5 +191,5 @@ def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) ->
         "E0404",
         f"`{static.name}` takes {words(allowed)}, this is {kind_of(value)}",
         tree.span,
-        help=_op_signature(spec),
+        details=(whole(spec),),
     )

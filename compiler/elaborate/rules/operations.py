@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.modules.advice import call_of, handed_list, pattern_help
+from ogive.compiler.elaborate.modules.advice import advised, call_of, handed_list, length_of, needed, replaced, whole
 from ogive.compiler.elaborate.rules import arithmetic
 from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate
 from ogive.compiler.elaborate.state.arms import with_or_without
@@ -40,8 +40,8 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     if any(isinstance(arg, Tensor) for arg in args):
         if func.name in OPS:
             return primitive(frame, OpTemplate(OPS[func.name]), args, span, spans, {})
-        help_ = "a size is the name of its axis: `n` of `[b, n, d]`" if func.name == "len" else ""
-        raise frame.fail("E0407", f"`{func.name}` is a function of compile time: it takes no tensors", span, help=help_)
+        advice = length_of(args[0], span) if func.name == "len" else {}
+        raise frame.fail("E0407", f"`{func.name}` is a function of compile time: it takes no tensors", span, **advice)
     if func.name in ("sum", "max", "min") and len(args) == 1 and _tensors(args[0]):
         return _fold(frame, {"sum": "add", "max": "maximum", "min": "minimum"}[func.name], args[0], span)
     for arg, place in zip(args, spans, strict=False):
@@ -118,19 +118,22 @@ def primitive(
             "E0403",
             f"`{spec.name}` has no input `{name}` to be given by name",
             item.name_span,
-            help=f"settings stand in brackets: {call_of(spec, args, spans, supplied)}",
+            **advised(spec, args, spans, supplied, span),
         )
     settings = {s.name: s.default for s in spec.statics} | dict(func.statics)
     missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
     if any(arg is BROKEN for arg in args):
         return BROKEN
     if missing and any(isinstance(arg, str) for arg in args):
-        raise _pattern_in_parentheses(frame, spec, span, spans)
+        raise _pattern_in_parentheses(frame, spec, args, span, spans)
     if missing:
-        written = any(is_number(arg) for arg in args)
-        help_ = call_of(spec, args, spans, {}) if written else f"`{spec.name}[{missing[0]}](...)`"
-        help_ = pattern_help(spec, missing[0]) or help_
-        raise frame.fail("E0402", f"`{spec.name}` needs `{missing[0]}` in its brackets", span, help=help_)
+        names = " and ".join(f"`{name}`" for name in missing)
+        raise frame.fail(
+            "E0402",
+            f"`{spec.name}` needs {names} in its brackets",
+            span,
+            **needed(spec, dict(func.statics), missing, args, spans, span),
+        )
     operands = _operands(frame, spec, args, span, spans)
     if any(operand is BROKEN for operand in operands):
         return BROKEN
@@ -160,17 +163,17 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
     least = sum(not s.endswith("?") and not s.startswith("*") for s in slots) + variadic
     if len(args) < least or (len(args) > len(slots) and not variadic):
         if any(isinstance(arg, str) for arg in args):
-            raise _pattern_in_parentheses(frame, spec, span, spans)
+            raise _pattern_in_parentheses(frame, spec, args, span, spans)
         wanted = "one tensor or more" if variadic else f"{least} operand{'' if least == 1 else 's'}"
         extra = spec.statics and any(is_number(arg) for arg in args)
-        help_ = f"settings stand in brackets: {call_of(spec, args, spans, {})}" if extra else ""
+        advice: dict[str, Any] = advised(spec, args, spans, {}, span) if extra else {"details": (whole(spec),)}
         if not args:
-            help_ = f"`{spec.name}(x)`, or `x |> {spec.name}`"
+            advice["help"] = f"`{spec.name}(x)`, or `x |> {spec.name}`"
         elif spec.name in ("max", "min") and len(args) == 2 and not extra:
-            help_ = f"`{spec.name}imum({', '.join(span.text for span in spans)})` takes the larger of two".replace(
-                "larger", "larger" if spec.name == "max" else "smaller"
-            )
-        raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, help=help_)
+            larger = "larger" if spec.name == "max" else "smaller"
+            called = f"{spec.name}imum({', '.join(span.text for span in spans)})"
+            advice |= {"help": f"`{called}` takes the {larger} of two", "edits": replaced(spec, span, called)}
+        raise frame.fail("E0405", f"`{spec.name}` takes {wanted}, here are {len(args)}", span, **advice)
     if handed_list(spec, args):
         head = span.text.partition("](")[0] + "]" if "](" in span.text else f"{spec.name}[...]"
         shown = call_of(spec, args, spans, {}).partition("(")[2]
@@ -185,11 +188,13 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
             "E0405",
             f"`{spec.name}` takes tensors in parentheses, this is {kind_of(args[0])}",
             (*spans, span)[0],
-            help="a number adapts to the tensor beside it: leave the cast out"
-            if spec.name == "cast"
-            else f"sizes and settings stand in brackets: {call_of(spec, args, spans, {})}"
-            if spec.statics
-            else "",
+            **(
+                {"help": "a number adapts to the tensor beside it: leave the cast out"}
+                if spec.name == "cast"
+                else advised(spec, args, spans, {}, span)
+                if spec.statics
+                else {}
+            ),
         )
     found: list[Any] = []
     for index, arg in enumerate(args):
@@ -200,9 +205,8 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
     return found
 
 
-def _pattern_in_parentheses(frame: Frame, spec: OpSpec, span: Span, spans: Sequence[Span]) -> StatementFailed:
-    texts = ", ".join(s.text for s in spans if s.text[:1] in "\"'")
-    others = ", ".join(s.text for s in spans if s.text[:1] not in "\"'")
-    return frame.fail(
-        "E0405", f"`{spec.name}` takes its pattern in brackets", span, help=f"`{spec.name}[{texts}]({others})`"
-    )
+def _pattern_in_parentheses(
+    frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans: Sequence[Span]
+) -> StatementFailed:
+    text = f"`{spec.name}` takes its pattern in brackets"
+    return frame.fail("E0405", text, span, **advised(spec, args, spans, {}, span))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ogive.compiler.elaborate.modules.peer_layers import STATICS
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.frame import Frame
@@ -25,7 +26,7 @@ from ogive.compiler.elaborate.state.values import (
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Condition, Size
 from ogive.grammar import spelling, syntax
-from ogive.grammar.diagnostics import Label
+from ogive.grammar.diagnostics import Edit, Label
 from ogive.grammar.source import Span
 
 Declared = syntax.Block | syntax.Extern | syntax.Const  # what has statics
@@ -184,10 +185,18 @@ def _keyword(
             "E0403",
             f"`{ref.name}` has no static `{item.name}`",
             item.name_span,
-            help=spelling.close(item.name, declared) or _signature(ref),
-            edits=spelling.rename(item.name, declared, item.name_span),
+            **_renamed(ref, item, declared),
         )
     given[item.name] = static_value(frame, item.name, wanted, item.value)
+
+
+def _renamed(ref: BlockRef | ConstRef, item: syntax.Keyword, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What a static that there is not may mean: the name that a peer has for it, or one that is close."""
+    name = STATICS.get(item.name, "")
+    if name in declared:
+        return {"help": f"write `{name}={item.value.span.text}`", "edits": (Edit(item.name_span, name),)}
+    close = spelling.rename(item.name, declared, item.name_span)
+    return {"help": spelling.close(item.name, declared) or _signature(ref), "edits": close}
 
 
 def _once(frame: Frame, name: str, span: Span, places: dict[str, Span]) -> None:

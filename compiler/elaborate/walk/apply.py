@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,8 +34,10 @@ from ogive.compiler.elaborate.state.values import (
     is_number,
     kind_of,
 )
+from ogive.compiler.elaborate.walk import foreign_calls
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
 
@@ -43,6 +45,8 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     """`func(args)`."""
     if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.scope.variables:
         return _given(frame, tree)
+    if isinstance(tree.func, syntax.Attribute | syntax.Name):
+        foreign_calls.refuse(frame, tree)
     if isinstance(tree.func, syntax.Attribute) and tree.func.name in OPS:
         _no_method(frame, tree, tree.func)
     func = frame.evaluate(tree.func)
@@ -90,6 +94,7 @@ def pipe(frame: Frame, tree: syntax.Pipe) -> Any:
     spread = isinstance(tree.head, syntax.TupleExpr)
     span = tree.head.span
     for stage in tree.stages:
+        foreign_calls.stage(frame, stage.func, value)
         func = _stage_function(frame, stage)
         args = value if spread and isinstance(value, tuple) else (value,)
         spans = [span] * len(args)
@@ -205,7 +210,7 @@ def apply(
         case Builtin():
             return operations.builtin(frame, func, args, span, spans)
         case BlockRef() | Template():
-            _no_sizes(frame, func, args, node, spans)
+            _no_sizes(frame, func, args, node, spans, span, supplied or {})
             instance = allocate(frame, func, node, span, name)
             if not isinstance(instance, InstanceValue):
                 return instance  # a block without inputs is its value
@@ -244,14 +249,22 @@ def applicable(value: Any) -> bool:
 
 
 def _no_sizes(
-    frame: Frame, func: BlockRef | Template, args: Sequence[Any], node: syntax.Expr, spans: Sequence[Span]
+    frame: Frame,
+    func: BlockRef | Template,
+    args: Sequence[Any],
+    node: syntax.Expr,
+    spans: Sequence[Span],
+    span: Span,
+    supplied: Mapping[str, Any],
 ) -> None:
     ref = func if isinstance(func, BlockRef) else func.block
     if args and all(is_number(a) for a in args) and ref.tree.inputs:
-        texts = ", ".join(s.text for s in spans)
+        texts = ", ".join([*(s.text for s in spans), *(item.span.text for _, item in supplied.values())])
+        called = isinstance(node, syntax.Name) and span.text.startswith(f"{node.id}(") and span.text.endswith(")")
         raise frame.fail(
             "E0405",
             f"`{ref.name}` is given sizes in parentheses",
             node.span,
             help=f"sizes and settings stand in brackets, tensors in parentheses: `{ref.name}[{texts}](x)`",
+            edits=(Edit(span, f"{node.span.text}[{texts}]"),) if called else (),
         )

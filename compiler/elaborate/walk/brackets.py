@@ -25,6 +25,7 @@ from ogive.compiler.elaborate.state.values import (
     UnknownStatic,
     kind_of,
 )
+from ogive.compiler.elaborate.walk import foreign_calls
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
@@ -36,6 +37,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
     """The value of `base[items]`. Brackets of a block allocate, unless they end in `...`."""
     if isinstance(tree.base, syntax.Name) and tree.base.id in FUNCTIONS_OF and not _known(frame, tree.base.id):
         return frame.session.function_of(frame, tree.base.id, tree)
+    foreign_calls.sizes(frame, tree)
     base = _base(frame, tree)
     match base:
         case BlockRef() | Template():
@@ -129,6 +131,7 @@ def _index(frame: Frame, tree: syntax.Expr) -> int:
 
 
 def _slice(frame: Frame, base: Tensor, tree: syntax.Brackets) -> Any:
+    foreign_calls.new_axis(frame, tree, base)
     entries = tuple(_entry(frame, item) for item in tree.items)
     return operate(frame, OPS["slice"], {"items": entries}, (base,), tree.span, spans=(tree.base.span,), what="")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.modules.statics_advice import named_statics, statics_help
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.state.blocks import ConstRef
 from ogive.compiler.elaborate.state.control import LimitReached, StatementFailed, UnresolvedChoice
@@ -36,7 +37,9 @@ def rule(frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
             if decl.name in given:
                 continue
             if decl.default is None:
-                raise frame.fail("E0402", f"the static `{decl.name}` of `{ref.name}` is not given", span)
+                open_ = [d.name for d in ref.tree.statics if d.default is None and d.name not in given]
+                text = f"{named_statics(open_)} of `{ref.name}` {'is' if len(open_) == 1 else 'are'} not given"
+                raise frame.fail("E0402", text, span, **statics_help(ref, span, open_))
             wanted = statics.kinds(decl, ref.tree)
             frame.scope.variables[decl.name] = statics.static_value(frame, decl.name, wanted, decl.default)
         return _value(frame, ref)

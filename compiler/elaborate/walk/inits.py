@@ -13,6 +13,8 @@ from ogive.compiler.ir.model import Init, Weight
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir.weights import loops_in, weight_types
+from ogive.grammar import spelling
+from ogive.grammar.diagnostics import Edit
 
 
 def finish_inits(frame: Frame) -> None:
@@ -27,7 +29,7 @@ def finish_inits(frame: Frame) -> None:
                 "E0201",
                 f"`init {'.'.join(override.target)}` matches no weight of this body",
                 override.span,
-                help="name a block and its weight (`Linear.weight`), or a path without iteration numbers",
+                **_meant(frame, override),
             )
 
 
@@ -47,7 +49,28 @@ def finish_keeps(frame: Frame) -> None:
         except StatementFailed:
             continue
         if not found and not _hidden(frame):
-            frame.report("E0201", f"`keep {text}` matches no weight of this body", override.span)
+            message = f"`keep {text}` matches no weight of this body"
+            frame.report("E0201", message, override.span, **_meant(frame, override))
+
+
+def _meant(frame: Frame, override: Override) -> dict[str, Any]:
+    """What a target may mean: a weight of that name in a loop or further down, or one that is close."""
+    text = ".".join(override.target)
+    known = list(dict.fromkeys(path for member in frame.alloc.members for path in _below(member)))
+    inside = [path for path in known if path.endswith(f".{text}")] or spelling.nearest(text, known, 1)
+    if len(inside) == 1:
+        return {"help": f"write `{inside[0]}`", "edits": (Edit(override.span, inside[0]),)}
+    named = " or ".join(f"`{path}`" for path in inside[:4])
+    return {
+        "help": f"write {named}" if named else "name a block and its weight (`Linear.weight`), or a path (`up.weight`)"
+    }
+
+
+def _below(member: Any) -> list[str]:
+    """The paths of the weights at or below a member, without iterations."""
+    if isinstance(member, InstanceMember):
+        return [_plain(f"{member.path}.{path}") for path, _ in member.definition.owners]
+    return [_plain(member.path)] if isinstance(member, Weight) else []
 
 
 def _targets(frame: Frame, override: Override) -> list[tuple[int, str]]:

@@ -28,6 +28,7 @@ from ogive.compiler.elaborate.state.values import (
     WeightRef,
     kind_of,
 )
+from ogive.compiler.elaborate.walk import foreign_calls
 from ogive.compiler.ops import OPS
 from ogive.grammar import spelling, syntax
 from ogive.grammar.diagnostics import Label
@@ -97,8 +98,7 @@ def read(frame: Frame, value: Any) -> Any:
 def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
     """`base.name`: an entry of a module, a weight of an instance."""
     if (peer := _peer(frame, tree)) is not None:
-        known = suggest.of_peer(tree.name) or suggest.for_name(peer.id, frame)
-        raise frame.fail("E0201", f"unknown name `{peer.id}`", peer.span, help=known)
+        raise foreign_calls.prefixed(frame, tree, peer)
     base = frame.evaluate(tree.base)
     match base:
         case Module():
@@ -120,9 +120,7 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
         case WeightRef():
             return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
         case Tensor():
-            raise frame.fail(
-                "E0201", f"a tensor has no `{tree.name}`", tree.name_span, help=suggest.for_method(tree.name)
-            )
+            raise foreign_calls.attribute(frame, tree, base)
         case BlockRef() | Template() if tree.name in OPS:
             raise frame.fail(
                 "E0201",

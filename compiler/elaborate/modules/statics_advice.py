@@ -1,0 +1,35 @@
+"""What a use of a block lacks in its brackets: all of it at once, with the whole signature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
+from ogive.grammar.printer import unparse
+from ogive.grammar.source import Span
+
+
+def named_statics(names: Sequence[str]) -> str:
+    """`the static `d``, `the statics `d`, `e` and `f``."""
+    shown = [f"`{name}`" for name in names]
+    return f"the static {shown[0]}" if len(shown) == 1 else f"the statics {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def statics_help(ref: BlockRef | ConstRef, span: Span, names: Sequence[str]) -> dict[str, Any]:
+    """The brackets as they would be, beside what they hold already."""
+    asked = ", ".join(f"{name}=..." for name in names)
+    text = span.text
+    inside = text[len(ref.name) + 1 :].partition("]")[0] if text.startswith(f"{ref.name}[") else ""
+    inside = inside.removesuffix("...").rstrip(", ")
+    said = f"{inside}, {asked}" if inside and "[" not in inside else asked
+    help_ = f"give {'it' if len(names) == 1 else 'them'}: `{ref.name}[{said}]`"
+    return {"help": help_, "details": (f"the signature is {head(ref)}",)}
+
+
+def head(ref: BlockRef | ConstRef) -> str:
+    """The head of a block or a rule, without its conditions and its body."""
+    lines = unparse(ref.tree).splitlines()
+    line = next(line for line in lines if line.startswith(("block ", "const ", "extern ")))
+    word, _, rest = line.partition(" ")
+    return rest.partition(" = ")[0] if word == "const" else rest.removesuffix(":")

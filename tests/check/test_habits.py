@@ -1,0 +1,49 @@
+"""What newcomers type out of habit gets a message that mends it: by its edits, or by what its help says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
+from ogive.mend import mend
+
+TEXT = (Path(__file__).parents[1] / "golden" / "habits.txt").read_text(encoding="utf-8")
+PARTS = re.sub(r"\A(#.*\n)+", "", TEXT).split("---\n")
+EDITED = [part for part in PARTS if "=>\n" not in part]
+FOLLOWED = [part.split("=>\n") for part in PARTS if "=>\n" in part]
+
+
+def checked(text: str) -> CheckedProgram:
+    return check_text(text, "habit.arch")
+
+
+def errors(program: CheckedProgram) -> list[str]:
+    return [f"{found.code} {found.message}" for found in program.diagnostics if found.severity == "error"]
+
+
+@pytest.mark.parametrize("text", EDITED)
+def test_edits_alone_mend_it(text: str) -> None:
+    assert errors(checked(text))
+    mended = mend(text, checked)
+    assert errors(mended.program) == [], mended.text
+    assert mended.count
+
+
+@pytest.mark.parametrize("text", EDITED)
+def test_the_help_has_what_the_edits_write(text: str) -> None:
+    for found in checked(text).diagnostics:
+        for edit in found.edits:
+            assert edit.text.strip().removesuffix(")").lstrip("(") in found.help, found.help
+
+
+@pytest.mark.parametrize(("text", "followed"), FOLLOWED)
+def test_what_follows_the_help_checks(text: str, followed: str) -> None:
+    found = checked(text).diagnostics
+    helps = " ".join(each.help for each in found if each.severity == "error")
+    assert helps
+    for words in re.findall(r"`(.*?)`", followed):
+        assert re.sub(r"=\d+", "=...", words) in re.sub(r"=\d+", "=...", helps), (words, helps)
+    assert errors(checked(followed.replace("`", ""))) == []
