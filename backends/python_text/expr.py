@@ -212,6 +212,11 @@ def list_of(items: Sequence[Argument]) -> Code:
     return Code(ast.List([node_of(each) for each in items], LOAD))
 
 
+def set_of(items: Sequence[Argument]) -> Code:
+    """`{a, b}`."""
+    return Code(ast.Set([node_of(each) for each in items]))
+
+
 def dict_of(items: Sequence[tuple[Code | None, Argument]]) -> Code:
     """`{key: value}`; one without a key is itself a dict, `**more`."""
     keys = [None if key is None else key.node for key, _ in items]

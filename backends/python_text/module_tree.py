@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.expr import Code, attribute, call, literal, subscript
 from ogive.backends.python_text.expr import name as variable
-from ogive.backends.python_text.names import MODULE_DATA, class_name, fresh, identifier, plain, singular, snake
+from ogive.backends.python_text.names import (
+    MODULE_DATA,
+    class_name,
+    fresh,
+    identifier,
+    plain,
+    singular,
+    snake,
+    unnumbered,
+)
 from ogive.backends.python_text.statements import For, Statement
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
@@ -144,7 +152,7 @@ def unit_of(
     """
     function = definition.stateless and not root
     wanted = snake(definition.name) if function else class_name(definition.name)
-    if function and (wanted in variables or re.sub(r"_\d+$", "", wanted) in variables):
+    if function and (wanted in variables or unnumbered(wanted) in variables):
         wanted = f"apply_{wanted}"
     name = _claim(wanted, names)
     place = places(definition)

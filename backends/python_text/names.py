@@ -80,6 +80,11 @@ def fields(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def unnumbered(name: str) -> str:
+    """`scale_2` as `scale`."""
+    return re.sub(r"_\d+$", "", name)
+
+
 def class_name(text: str) -> str:
     """CamelCase: `down_blocks` is `DownBlocks`, `std.nn.Linear` is `Linear`."""
     words = re.split(r"[^0-9A-Za-z]+", text.rsplit(".", 1)[-1])

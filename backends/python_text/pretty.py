@@ -21,11 +21,6 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 PREFIXES: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~", ast.Not: "not "}
 
 
-def parse(text: str) -> ast.expr:
-    """The tree of an expression."""
-    return ast.parse(text, mode="eval").body
-
-
 def level(node: ast.expr) -> int:
     """How tightly an expression binds."""
     match node:
@@ -148,16 +143,15 @@ def _loops(loops: list[ast.comprehension]) -> str:
 
 
 def target(node: ast.expr) -> str:
-    """What stands left of `=` or after `for`: a tuple has no parentheses."""
-    if isinstance(node, ast.Tuple):
-        return ", ".join(map(flat, node.elts)) + ("," if len(node.elts) == 1 else "")
-    return flat(node)
+    """What stands left of `=` or after `for`: a tuple of several has no parentheses."""
+    return ", ".join(map(flat, node.elts)) if isinstance(node, ast.Tuple) and len(node.elts) > 1 else flat(node)
 
 
 def _binary(node: ast.BinOp) -> str:
     sign, tight = BINARY[type(node.op)]
     if sign == "**":
-        space = "" if _simple(node.left) and _simple(node.right) else " "
+        joined = not isinstance(node.left, ast.UnaryOp) and _simple(node.left) and _simple(node.right)
+        space = "" if joined else " "
         return f"{flat(node.left, ATOM)}{space}**{space}{flat(node.right, UNARY)}"
     return f"{flat(node.left, tight)} {sign} {flat(node.right, tight + 1)}"
 
@@ -171,7 +165,7 @@ def _simple(node: ast.expr) -> bool:
             return isinstance(base, ast.Name | ast.Attribute) and _simple(base)
         case _:
             return isinstance(node, ast.Name) or (
-                isinstance(node, ast.Constant) and isinstance(node.value, int | float | complex)
+                isinstance(node, ast.Constant) and isinstance(node.value, int | float | complex | None)
             )
 
 

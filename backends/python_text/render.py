@@ -33,16 +33,25 @@ def file_text(doc: str, imports: Sequence[Sequence[Import]], body: Sequence[Stat
     return "\n\n\n".join([head, *("\n".join(rendered([each])) for each in body)]) + "\n"
 
 
-def rendered(body: Sequence[Statement], indent: int = 0) -> list[str]:
-    """The lines of statements, with an empty line around each function among them."""
+def rendered(body: Sequence[Statement], indent: int = 0, *, opened: bool = False) -> list[str]:
+    """The lines of statements, with an empty line around each function among them.
+
+    `opened` says that a docstring, or the head of a branch or loop, stands before them: then one before the first too.
+    """
     lines: list[str] = []
-    before: Statement | None = None
-    for each in body:
-        if before is not None and (isinstance(each, FunctionDef) or isinstance(before, FunctionDef)):
+    for at, each in enumerate(body):
+        inner = isinstance(each, FunctionDef)
+        after = bool(at) and _ends_in_function(body[at - 1])
+        if after or (inner and (at or opened)):
             lines.append("")
         lines += _lines(each, indent)
-        before = each
     return lines
+
+
+def _ends_in_function(statement: Statement) -> bool:
+    """Whether the last lines of a statement are those of a function."""
+    last = next((body[-1] for body in reversed(statement.bodies) if body), None)
+    return isinstance(statement, FunctionDef) or (last is not None and _ends_in_function(last))
 
 
 def _lines(statement: Statement, indent: int) -> list[str]:
@@ -58,13 +67,13 @@ def _lines(statement: Statement, indent: int) -> list[str]:
         case Raise(error=error):
             return laid(error.node, "raise ", "", indent)
         case For(target=left, source=source, body=body):
-            return [*laid(source.node, f"for {target(left.node)} in ", ":", indent), *rendered(body, indent + STEP)]
+            return [*laid(source.node, f"for {target(left.node)} in ", ":", indent), *_inner(body, indent)]
         case If(test=test, body=body, other=other, comment=comment):
             head = _commented(laid(test.node, "if ", ":", indent), comment)
-            lines = [*head, *rendered(body, indent + STEP)]
-            return [*lines, f"{' ' * indent}else:", *rendered(other, indent + STEP)] if other else lines
+            lines = [*head, *_inner(body, indent)]
+            return [*lines, f"{' ' * indent}else:", *_inner(other, indent)] if other else lines
         case Within(context=context, body=body):
-            return [*laid(context.node, "with ", ":", indent), *rendered(body, indent + STEP)]
+            return [*laid(context.node, "with ", ":", indent), *_inner(body, indent)]
         case FunctionDef():
             return _function(statement, indent)
         case Class():
@@ -77,6 +86,11 @@ def _lines(statement: Statement, indent: int) -> list[str]:
             return text.strip("\n").split("\n")
         case _:
             raise AssertionError(f"not a statement of emitted files: {statement}")
+
+
+def _inner(body: Sequence[Statement], indent: int) -> list[str]:
+    """The body of a branch or a loop."""
+    return rendered(body, indent + STEP, opened=True)
 
 
 def _commented(lines: list[str], comment: str) -> list[str]:
@@ -110,7 +124,11 @@ def _function(function: FunctionDef, indent: int) -> list[str]:
         lines.append(line)
     else:
         lines += bracketed(f"{head}(", items, f"){tail}", indent)
-    return [*lines, *_doc(function.doc, indent + STEP), *rendered(function.body, indent + STEP)]
+    return [
+        *lines,
+        *_doc(function.doc, indent + STEP),
+        *rendered(function.body, indent + STEP, opened=bool(function.doc)),
+    ]
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import assert_never
 
-from ogive.backends.python_text.expr import Code, binary, call, literal, prefix
-from ogive.backends.python_text.pretty import parse
+from ogive.backends.python_text.expr import Code, binary, both, call, either, literal, prefix, set_of
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.sizes import Condition, Size, Unknown, size
+from ogive.compiler.sizes.atoms import SizeOperation, SizeTree
+from ogive.compiler.sizes.condition import AllOf, AnyOf, Member, Not, SizeComparison, Truth
 
 Names = Callable[[Unknown], Code]  # the expression of an unknown, a variable or an attribute
 OPERATORS = ("+", "-", "*", "/", "//", "%", "**")
 
 
-class _Renamed(ast.NodeTransformer):
-    def __init__(self, names: dict[str, ast.expr]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.names.get(node.id, node)
-
-
-def _placed(unknowns: Iterable[Unknown], names: Names) -> tuple[dict[Unknown, Size], dict[str, ast.expr]]:
-    """Unknowns of distinct plain names in the place of these: two unknowns may have one source name."""
-    places: dict[Unknown, Size] = {}
-    texts: dict[str, ast.expr] = {}
-    for at, unknown in enumerate(sorted(unknowns, key=lambda u: u.serial)):
-        places[unknown] = size(Unknown(f"u{at}_", unknown.low, unknown.kind))
-        texts[f"u{at}_"] = names(unknown).node
-    return places, texts
-
-
-def _code(text: str, texts: dict[str, ast.expr]) -> Code:
-    tree = _Renamed(texts).visit(parse(text))
-    return Code(tree)
-
-
 def size_code(value: Size | int, names: Names) -> Code:
     """A size as an int expression."""
-    if isinstance(value, int) or value.is_number:
-        number = value if isinstance(value, int) else value.number
-        return literal(number)
-    places, texts = _placed(value.unknowns, names)
-    return _code(str(value.subs(places)), texts)
+    whole = size(value)
+    found = _found(whole.unknowns, names)
+    return _tree(whole.text.tree, found)
+
+
+def _found(unknowns: Iterable[Unknown], names: Names) -> dict[Unknown, Code]:
+    """The expressions of unknowns, asked for in the order in which these were introduced."""
+    return {unknown: names(unknown) for unknown in sorted(unknowns, key=lambda u: u.serial)}
+
+
+def _tree(tree: SizeTree, found: Mapping[Unknown, Code]) -> Code:
+    match tree:
+        case Unknown():
+            return found[tree]
+        case int():
+            return literal(tree)
+        case SizeOperation(name="-", parts=(part,)):
+            return prefix("-", _tree(part, found))
+        case SizeOperation(name=name, parts=parts):
+            codes = [_tree(part, found) for part in parts]
+            return binary(codes[0], name, codes[1]) if name in OPERATORS else call(name, *codes)
+        case _:
+            assert_never(tree)
 
 
 def condition_code(condition: Condition, names: Names) -> Code:
     """A condition as a bool expression."""
-    places, texts = _placed(condition.unknowns, names)
-    return _code(str(condition.subs(places)), texts)
+    return _condition(condition, _found(condition.unknowns, names))
+
+
+def _condition(condition: Condition, found: Mapping[Unknown, Code]) -> Code:
+    match condition:
+        case Truth(value=value):
+            return literal(value)
+        case SizeComparison(op=sign, left=left, right=right):
+            return binary(_tree(left.text.tree, found), sign, _tree(right.text.tree, found))
+        case Member(of=of, values=values):
+            return binary(_tree(of.text.tree, found), "in", set_of(sorted(values)))
+        case AllOf(parts=parts):
+            return both(*(_condition(part, found) for part in parts))
+        case AnyOf(parts=parts):
+            return either(*(_condition(part, found) for part in parts))
+        case Not(part=part):
+            return prefix("not", _condition(part, found))
+        case _:
+            raise AssertionError(f"not a condition: {condition}")
 
 
 def scalar_code(value: object, names: Names) -> Code:

@@ -34,8 +34,11 @@ def bracketed(head: str, items: Sequence[str], tail: str, indent: int) -> list[s
     return [pad + head, *(f"{inner}{item}," for item in items), pad + tail]
 
 
-def laid(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
-    """The expression between two texts: on one line, in its own brackets, or in parentheses over several lines."""
+def laid(node: ast.expr, before: str, after: str, indent: int, *, within: bool = False) -> list[str]:
+    """The expression between two texts: on one line, in its own brackets, or in parentheses over several lines.
+
+    `within` brackets operators are broken at as they stand.
+    """
     line = " " * indent + before + flat(node) + after
     if len(line) <= LINE:
         return [line]
@@ -43,12 +46,31 @@ def laid(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
         broken = _broken(node, before, after, indent)
         if len(broken[0]) <= LINE:
             return broken
+    if not _chain(node) and (lines := _broken_earlier(node, before, after, indent)):
+        return lines
     if isinstance(node, ast.Name | ast.Attribute | ast.Constant | ast.JoinedStr):
         inner = " " * (indent + STEP) + flat(node)
         return [" " * indent + before + "(", inner, " " * indent + ")" + after] if len(inner) <= LINE else [line]
+    if within and isinstance(node, ast.BinOp | ast.BoolOp | ast.Compare):
+        first, *rest = _split(node, indent, most=LINE - len(before) - len(after))
+        *lines, last = [f"{' ' * indent}{before}{first[indent:]}", *rest]
+        return [*lines, last + after]
     if not _chain(node) and (lines := _last_operand(node, before, after, indent)):
         return lines
     return _parenthesized(node, before, after, indent)
+
+
+def _broken_earlier(node: ast.expr, before: str, after: str, indent: int) -> list[str] | None:
+    """`f(...).g(x)`, `f(...).mT` broken inside the brackets of `f`, where what stands before others is too long."""
+    match node:
+        case (
+            ast.Call(func=ast.Attribute(value=ast.Call(args=args, keywords=named) as inner))
+            | ast.Attribute(value=ast.Call(args=args, keywords=named) as inner)
+        ) if args or named:
+            lines = _broken(inner, before, flat(node)[len(flat(inner)) :] + after, indent)
+            return lines if all(len(line) <= LINE for line in lines) else None
+        case _:
+            return None
 
 
 def _parenthesized(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
@@ -62,7 +84,7 @@ def _owns_brackets(node: ast.expr) -> bool:
             return bool(args or keywords) and not _chain(node)
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) | ast.Dict(values=items):
             return bool(items)
-        case ast.GeneratorExp() | ast.ListComp():
+        case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
             return True
         case ast.Subscript():
             return not _chain(node)
@@ -99,12 +121,14 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
             items = [flat(node)[len(head) : -1]] if len(entries) == 1 else [item(entry) for entry in entries]
         case ast.Tuple(elts=elements):
             head, tail, parts, items = "(", ")", [("", x) for x in elements], [flat(x) for x in elements]
+        case ast.Set(elts=elements):
+            head, tail, parts, items = "{", "}", [("", x) for x in elements], [flat(x) for x in elements]
         case ast.List(elts=elements):
             head, tail, parts, items = "[", "]", [("", x) for x in elements], [flat(x) for x in elements]
         case ast.Dict(keys=keys, values=found):
             parts = [(f"{flat(key)}: " if key else "**", x) for key, x in zip(keys, found, strict=True)]
             head, tail, items = "{", "}", [prefix + flat(x) for prefix, x in parts]
-        case ast.GeneratorExp() | ast.ListComp():
+        case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
             text = flat(node)
             head, tail, parts, items = text[0], text[-1], [("", node)], [text[1:-1]]
         case _:
@@ -120,22 +144,31 @@ def _broken(node: ast.expr, before: str, after: str, indent: int) -> list[str]:
     lines = [first]
     for prefix, part in parts:
         whole = isinstance(part, ast.Slice)
-        lines += [f"{inner}{item(part)},"] if whole else laid(part, prefix, ",", indent + STEP)
+        lines += [f"{inner}{item(part)},"] if whole else laid(part, prefix, ",", indent + STEP, within=True)
     return [*lines, last]
 
 
 def _comprehension(node: ast.expr, indent: int) -> list[str]:
-    assert isinstance(node, ast.GeneratorExp | ast.ListComp)
-    lines = laid(node.elt, "", "", indent)
     text = flat(node)[1:-1]
-    return [*lines, " " * indent + text[len(flat(node.elt)) + 1 :]]
+    if isinstance(node, ast.DictComp):
+        key = f"{flat(node.key)}: "
+        lines, item = laid(node.value, key, "", indent), key + flat(node.value)
+    else:
+        assert isinstance(node, ast.GeneratorExp | ast.ListComp)
+        lines, item = laid(node.elt, "", "", indent), flat(node.elt)
+    return [*lines, " " * indent + text[len(item) + 1 :]]
 
 
 def _last_operand(node: ast.expr, before: str, after: str, indent: int) -> list[str] | None:
     """`x + f(...)` broken inside the brackets of its last operand, where the loosest operator stands alone."""
     match node:
-        case ast.BinOp(left=left) if level(left) > level(node):
+        case ast.BinOp(left=left) if level(left) != level(node):
             head, last, least = _spine(node)
+        case ast.BoolOp(op=op, values=[left, last]):
+            word, least = ("or", AND) if isinstance(op, ast.Or) else ("and", NOT)
+            if any(isinstance(side, ast.BoolOp) and level(side) >= least for side in (left, last)):
+                return None
+            head = f"{flat(left, least)} {word} "
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             head, last, least = f"{flat(left, BITOR)} {COMPARISONS[type(op)]} ", right, BITOR
         case _:
@@ -161,10 +194,10 @@ def _spine(node: ast.BinOp) -> tuple[str, ast.expr, int]:
     return head, node.right, least
 
 
-def _split(node: ast.expr, indent: int) -> list[str]:
+def _split(node: ast.expr, indent: int, most: int = LINE) -> list[str]:
     """The expression on its own lines, inside parentheses: at its loosest operators, or before its dots."""
     pad = " " * indent
-    if len(pad + flat(node)) <= LINE:
+    if len(pad + flat(node)) <= most:
         return [pad + flat(node)]
     if _chain(node):
         return _links(node, indent)
@@ -194,12 +227,20 @@ def _operands(node: ast.expr) -> list[tuple[str, int, ast.expr]]:
             return [*(_operands(left) if same else [("", tight, left)]), (f"{sign} ", tight + 1, right)]
         case ast.BoolOp(op=op, values=[first, *rest]):
             word, least = ("or ", AND) if isinstance(op, ast.Or) else ("and ", NOT)
-            return [("", least, first), *((word, least, value) for value in rest)]
+            found: list[tuple[str, int, ast.expr]] = []
+            for sign, value in [("", first), *((word, value) for value in rest)]:
+                if isinstance(op, ast.Or) and isinstance(value, ast.BoolOp) and isinstance(value.op, ast.And):
+                    (_, tight, inner), *more = _operands(value)
+                    found += [(sign, tight, inner), *more]
+                else:
+                    found.append((sign, least, value))
+            return found
         case ast.Compare(left=left, ops=ops, comparators=rest):
             pairs = [(f"{COMPARISONS[type(op)]} ", BITOR, x) for op, x in zip(ops, rest, strict=True)]
             return [("", BITOR, left), *pairs]
         case ast.IfExp(test=test, body=body, orelse=other):
-            return [("", OR, body), ("if ", OR, test), ("else ", TERNARY, other)]
+            (_, tight, first), *more = _operands(other) if isinstance(other, ast.IfExp) else [("", TERNARY, other)]
+            return [("", OR, body), ("if ", OR, test), ("else ", tight, first), *more]
         case _:
             return [("", TERNARY, node)]
 

@@ -21,8 +21,8 @@ from ogive.compiler.sizes.atoms import (
     Power,
     Range,
     Size,
+    SizeText,
     Terms,
-    Text,
     Unknown,
     interned,
     power,
@@ -90,7 +90,7 @@ class NormalSize(Size):
         return self.text[0]
 
     @property
-    def text(self) -> Text:
+    def text(self) -> SizeText:
         if self._text is None:
             self._text = size_text(self.terms)
         return self._text

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 Monomial = tuple[tuple["Atom", int], ...]  # factors and exponents, in the order of the atoms' serial numbers
 Terms = dict[Monomial, int]  # coefficients, none of them zero
-Text = tuple[str, int]  # how a size is written, and how tightly that binds
 Range = tuple[int | None, int | None]  # the least and the largest number that it may be, where there is one
 MAX_BITS = 1 << 12
 MAX_EXPONENT = 64  # powers beyond are bounded by this one
@@ -53,6 +52,24 @@ class Unknown:
         return self.name
 
 
+class SizeOperation(NamedTuple):
+    """An operator of one or two parts, or a function by name."""
+
+    name: str
+    parts: tuple[SizeTree, ...]
+
+
+SizeTree = Unknown | int | SizeOperation
+
+
+class SizeText(NamedTuple):
+    """How a size is written, how tightly that binds, and what it says."""
+
+    text: str
+    level: int
+    tree: SizeTree
+
+
 class Size:
     """An integer, symbolic or not. Immutable; two sizes of one normal form are one object.
 
@@ -79,7 +96,7 @@ class Size:
     weight: int  # how many names and signs its text has
     powered: bool  # whether a power with a symbolic exponent is in it
     _range: Range | None
-    _text: Text | None
+    _text: SizeText | None
     _powers: bool
 
     def __add__(self, other: Size | int) -> Size:
@@ -122,7 +139,7 @@ class Size:
         raise NotImplementedError
 
     @property
-    def text(self) -> Text:
+    def text(self) -> SizeText:
         """The source text, and how tightly it binds."""
         raise NotImplementedError
 

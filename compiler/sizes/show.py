@@ -1,24 +1,39 @@
-"""Source text of sizes: the names' order of birth, remainders found again, no parentheses that say nothing."""
+"""Sizes as they are written: the names' order of birth, remainders found again, no parentheses that say nothing.
+
+Text and tree are made together, so a backend that computes a size has the operations that a reader sees.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from ogive.compiler.sizes.atoms import Atom, Floor, Function, Made, Monomial, Power, Terms, Text, Unknown
+from ogive.compiler.sizes.atoms import (
+    Atom,
+    Floor,
+    Function,
+    Made,
+    Monomial,
+    Power,
+    SizeOperation,
+    SizeText,
+    SizeTree,
+    Terms,
+    Unknown,
+)
 from ogive.compiler.sizes.polynomial import ONE, add, degree, multiply, over, scaled
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a text binds
 SHORT = 40  # what weighs more is written as it stands
-Term = tuple[int, Text, tuple[object, ...]]  # coefficient, text of the rest, sort key
+Term = tuple[int, SizeText, tuple[object, ...]]  # coefficient, text of the rest, sort key
 
 
-def size_text(terms: Mapping[Monomial, int]) -> Text:
-    """The text of a polynomial, and how tightly it binds."""
+def size_text(terms: Mapping[Monomial, int]) -> SizeText:
+    """A polynomial as it is written."""
     return _sum(dict(terms))
 
 
-def _sum(terms: Terms) -> Text:
+def _sum(terms: Terms) -> SizeText:
     """The terms in order of birth, a positive one first where there is one, the number last."""
     remainders, terms = _remainders(terms)
     floors, terms = _folded(terms)
@@ -26,18 +41,20 @@ def _sum(terms: Terms) -> Text:
     parts.sort(key=lambda part: part[2])
     first = next((i for i, part in enumerate(parts) if part[0] > 0), 0)
     if not parts:
-        return "0", ATOM
+        return SizeText("0", ATOM, 0)
     parts.insert(0, parts.pop(first))
     if len(parts) == 1:
         return _scaled(parts[0][0], parts[0][1])
-    text = ""
-    for coefficient, rest, _ in parts:
-        sign = " - " if coefficient < 0 else " + "
-        text += sign + _scaled(abs(coefficient), rest)[0] if text else _scaled(coefficient, rest)[0]
-    return text, SUM
+    text, _, tree = _scaled(*parts[0][:2])
+    for coefficient, rest, _ in parts[1:]:
+        sign = "-" if coefficient < 0 else "+"
+        more = _scaled(abs(coefficient), rest)
+        text += f" {sign} {more.text}"
+        tree = SizeOperation(sign, (tree, more.tree))
+    return SizeText(text, SUM, tree)
 
 
-def _term(monomial: Monomial, coefficient: int) -> tuple[int, Text]:
+def _term(monomial: Monomial, coefficient: int) -> tuple[int, SizeText]:
     """A coefficient that is a power of the base goes into the exponent: `2*2**depth` is `2**(depth + 1)`."""
     for atom, exponent in monomial:
         if not isinstance(atom, Power) or not atom.base.is_number or exponent != 1 or atom.base.number < 2:
@@ -48,8 +65,10 @@ def _term(monomial: Monomial, coefficient: int) -> tuple[int, Text]:
             shift += 1
         if shift and left == 1:
             others = _monomial(tuple(factor for factor in monomial if factor[0] is not atom))
-            power = f"{atom.base}**({_sum(add(dict(atom.exp.terms), {ONE: shift}))[0]})"
-            return coefficient // abs(coefficient), _joined([(power, POWER), others] if others[0] else [(power, POWER)])
+            more = _sum(add(dict(atom.exp.terms), {ONE: shift}))
+            tree = SizeOperation("**", (atom.base.number, more.tree))
+            power = SizeText(f"{atom.base}**({more.text})", POWER, tree)
+            return coefficient // abs(coefficient), _joined([power, others] if others.text else [power])
     return coefficient, _monomial(monomial)
 
 
@@ -58,20 +77,38 @@ def _key(monomial: Monomial) -> tuple[object, ...]:
     return (not monomial, -degree(monomial) if monomial else 0, serials, _monomial(monomial)[0])
 
 
-def _scaled(coefficient: int, rest: Text) -> Text:
-    if not rest[0]:
-        return str(coefficient), ATOM if coefficient >= 0 else SUM
+def _scaled(coefficient: int, rest: SizeText) -> SizeText:
+    if not rest.text:
+        return SizeText(str(coefficient), ATOM if coefficient >= 0 else SUM, coefficient)
     if coefficient == 1:
         return rest
     if coefficient == -1:
-        return "-" + _wrap(rest, PRODUCT if not _divides(rest[0]) else POWER), SUM
-    text = rest[0] if _plain_product(rest) else _wrap(rest, POWER)
-    return f"{coefficient}*{text}", PRODUCT if coefficient > 0 else SUM
+        whole = _divides(rest.text)
+        tree = SizeOperation("-", (rest.tree,)) if whole else _negative(rest.tree)
+        return SizeText("-" + _wrap(rest, POWER if whole else PRODUCT), SUM, tree)
+    plain = _plain_product(rest)
+    tree = _times(coefficient, rest.tree) if plain else SizeOperation("*", (coefficient, rest.tree))
+    text = f"{coefficient}*{rest.text if plain else _wrap(rest, POWER)}"
+    return SizeText(text, PRODUCT if coefficient > 0 else SUM, tree)
 
 
-def _plain_product(rest: Text) -> bool:
+def _times(left: SizeTree, right: SizeTree) -> SizeTree:
+    """`left*a*b`, which is `(left*a)*b`."""
+    if isinstance(right, SizeOperation) and right.name == "*":
+        return SizeOperation("*", (_times(left, right.parts[0]), right.parts[1]))
+    return SizeOperation("*", (left, right))
+
+
+def _negative(tree: SizeTree) -> SizeTree:
+    """`-a*b`, which is `(-a)*b`."""
+    if isinstance(tree, SizeOperation) and tree.name == "*":
+        return SizeOperation("*", (_negative(tree.parts[0]), tree.parts[1]))
+    return SizeOperation("-", (tree,))
+
+
+def _plain_product(rest: SizeText) -> bool:
     """A product that may follow another factor as it stands: one that neither divides nor takes remainders."""
-    return rest[1] == PRODUCT and not _divides(rest[0])
+    return rest.level == PRODUCT and not _divides(rest.text)
 
 
 def _divides(text: str) -> bool:
@@ -83,47 +120,55 @@ def _divides(text: str) -> bool:
     return False
 
 
-def _wrap(text: Text, least: int) -> str:
-    return text[0] if text[1] >= least else f"({text[0]})"
+def _wrap(text: SizeText, least: int) -> str:
+    return text.text if text.level >= least else f"({text.text})"
 
 
-def _monomial(monomial: Monomial) -> Text:
+def _monomial(monomial: Monomial) -> SizeText:
     """Factors in order of birth; a floor or another compound factor in parentheses where it needs them."""
     factors = sorted((_factor(atom, exponent) for atom, exponent in monomial), key=lambda f: f[0])
     return _joined([text for _, text in factors])
 
 
-def _joined(texts: list[Text]) -> Text:
+def _joined(texts: list[SizeText]) -> SizeText:
     if len(texts) <= 1:
-        return texts[0] if texts else ("", ATOM)
-    return "*".join(_wrap(text, POWER) for text in texts), PRODUCT
+        return texts[0] if texts else SizeText("", ATOM, 1)
+    tree = texts[0].tree
+    for each in texts[1:]:
+        tree = SizeOperation("*", (tree, each.tree))
+    return SizeText("*".join(_wrap(text, POWER) for text in texts), PRODUCT, tree)
 
 
-def _factor(atom: Atom, exponent: int) -> tuple[tuple[object, ...], Text]:
+def _factor(atom: Atom, exponent: int) -> tuple[tuple[object, ...], SizeText]:
     text = _atom(atom)
-    key = (not isinstance(atom, Unknown), sorted(u.serial for u in atom.unknowns), text[0])
-    return key, text if exponent == 1 else (f"{_wrap(text, ATOM)}**{exponent}", POWER)
+    key = (not isinstance(atom, Unknown), sorted(u.serial for u in atom.unknowns), text.text)
+    if exponent == 1:
+        return key, text
+    return key, SizeText(f"{_wrap(text, ATOM)}**{exponent}", POWER, SizeOperation("**", (text.tree, exponent)))
 
 
-def _atom(atom: Atom) -> Text:
+def _atom(atom: Atom) -> SizeText:
     match atom:
         case Unknown():
-            return atom.name, ATOM
+            return SizeText(atom.name, ATOM, atom)
         case Floor():
             return _quotient(atom.num.text, atom.den.text, "//")
         case Power():
             base, exponent = (part.text for part in atom.parts)
-            return f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER
+            tree = SizeOperation("**", (base.tree, exponent.tree))
+            return SizeText(f"{_wrap(base, ATOM)}**{_wrap(exponent, POWER)}", POWER, tree)
         case Function():
-            return f"{atom.name}({', '.join(str(part) for part in atom.parts)})", ATOM
+            parts = tuple(part.text.tree for part in atom.parts)
+            return SizeText(f"{atom.name}({', '.join(map(str, atom.parts))})", ATOM, SizeOperation(atom.name, parts))
         case _:
             assert_never(atom)
 
 
-def _quotient(num: Text, den: Text, sign: str) -> Text:
+def _quotient(num: SizeText, den: SizeText, sign: str) -> SizeText:
     """`num // den` or `num % den`; a product may stand on the left as it is."""
     blank = " " if sign == "%" else ""
-    return f"{_wrap(num, PRODUCT)}{blank}{sign}{blank}{_wrap(den, POWER)}", PRODUCT
+    text = f"{_wrap(num, PRODUCT)}{blank}{sign}{blank}{_wrap(den, POWER)}"
+    return SizeText(text, PRODUCT, SizeOperation(sign, (num.tree, den.tree)))
 
 
 def remainder_in(terms: Mapping[Monomial, int]) -> tuple[int, Floor, Terms, Terms] | None:
@@ -203,7 +248,7 @@ def _folded(terms: Terms) -> tuple[list[Term], Terms]:
     return found, terms
 
 
-def _whole_quotient(floor: Floor, whole: Terms) -> Text:
+def _whole_quotient(floor: Floor, whole: Terms) -> SizeText:
     return _quotient(_sum(add(dict(floor.num.terms), scaled(whole, floor.den.number))), floor.den.text, "//")
 
 

@@ -204,7 +204,7 @@ def _docstring(words: list[str], shapes: str) -> tuple[str, ...]:
     shape = textwrap.wrap(_quoted(shapes), WIDTH, subsequent_indent="    ", break_long_words=False)
     if not text and len(shape) == 1:
         return (shape[0],)
-    return (*(text or ["Shapes."]), "", *shape)
+    return (*(text or ["Shapes."]), *(("", *shape) if shape else ()))
 
 
 def _quoted(text: str) -> str:

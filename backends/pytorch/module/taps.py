@@ -58,7 +58,9 @@ class Taps:
 AROUND = '''
 def around(taps: Taps, count: int) -> Taps:
     """The taps of what holds an iteration, whose place has so many names."""
-    return Taps(taps.values, "".join(f"{name}." for name in taps.place.split(".")[: -count - 1]))
+    return Taps(
+        taps.values, "".join(f"{name}." for name in taps.place.split(".")[: -count - 1])
+    )
 '''
 
 

@@ -36,7 +36,12 @@ def expect(
 
 BATCH_NORM = '''
 def batch_norm(
-    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
 ) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias by channel, with gradients to the statistics."""
     shape = (-1, *[1] * (x.dim() - 2))
@@ -52,7 +57,8 @@ def batch_norm_train(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm by the statistics of x itself, then its mean and its unbiased variance by channel."""
-    if weight is None and bias is not None:  # torch's second derivative is wrong without it
+    if weight is None and bias is not None:
+        # torch's second derivative is wrong without it
         weight = torch.ones_like(bias)
     y = F.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
     variance, mean = torch.var_mean(x.detach(), (0, *range(2, x.dim())))
@@ -274,7 +280,9 @@ class CustomGrad(torch.autograd.Function):
         return y.view_as(y)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, Tensor, Tensor], output: Tensor) -> None:
+    def setup_context(
+        ctx: Any, inputs: tuple[Any, Tensor, Tensor], output: Tensor
+    ) -> None:
         ctx.inner, _, x = inputs
         ctx.save_for_backward(x)
 
