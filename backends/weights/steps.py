@@ -26,6 +26,11 @@ class View:
     after: Shape
 
     @property
+    def trivial(self) -> bool:
+        """Whether it leaves a tensor as it is."""
+        return self.source == self.before == self.after and list(self.order) == sorted(self.order)
+
+    @property
     def inverse(self) -> View:
         """What undoes it."""
         back = tuple(sorted(range(len(self.order)), key=self.order.__getitem__))
@@ -148,7 +153,7 @@ def through(steps: Sequence[Step], shape: Shape) -> tuple[tuple[View, ...], Shap
     for step in steps:
         views.append(step.view(shape))
         shape = views[-1].after
-    return tuple(views), shape
+    return tuple(view for view in views if not view.trivial), shape
 
 
 def back_through(steps: Sequence[Step], shape: Shape) -> tuple[tuple[View, ...], Shape]:
@@ -157,4 +162,4 @@ def back_through(steps: Sequence[Step], shape: Shape) -> tuple[tuple[View, ...],
     for step in reversed(steps):
         views.append(step.view(shape, back=True))
         shape = views[-1].source
-    return tuple(reversed(views)), shape
+    return tuple(view for view in reversed(views) if not view.trivial), shape

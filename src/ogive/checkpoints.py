@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike, fspath
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.arguments import nameable
+from ogive.backends.diagram.figure.labels import printable
 from ogive.backends.weights.fit import moves, not_finite
 from ogive.backends.weights.fit import unwrapped as unwrapped_names
 from ogive.backends.weights.map_text import read_map
@@ -23,6 +25,7 @@ from ogive.refusals import refuse, warn, wrong
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ogive.backends.weights.draft.drafted import Draft
     from ogive.compiler.ir import model as typed
 
 AnyPath = str | PathLike[str]
@@ -30,6 +33,10 @@ AnyPath = str | PathLike[str]
 
 class Weighted(Protocol):
     """A model, as what reads and writes its weights sees it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the source."""
 
     @property
     def ir(self) -> typed.Model:
@@ -111,6 +118,27 @@ def arrays(
         made = moved(planned, source)
         warn((*told, *not_finite(strange(made), path or "<weights>")), depth)
         return made
+
+
+@needs("torch")
+def drafted(model: Weighted, weights: AnyPath | Mapping[str, Any] | nn.Module) -> Draft:
+    """A first map for a checkpoint, from names, shapes and order."""
+    import torch
+
+    from ogive.backends.weights.draft.drafted import draft
+    from ogive.backends.weights.torch_source import of_file, of_state
+
+    with rendered():
+        path = _path(weights)
+        source = of_file(path) if path is not None else of_state(state_of(weights))
+        shapes = {name: slot.shape for name, slot in stored(model).items()}
+
+        def values(name: str) -> bytes:
+            tensor = source[name].detach().cpu().contiguous()
+            return tensor.view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+        about = f"{model.name} from {os.path.basename(path) if path is not None else 'a state dict'}."
+        return draft(shapes, source.found, source.same, values, printable(about))
 
 
 def stored(model: Weighted) -> dict[str, WeightSlot]:

@@ -33,7 +33,7 @@ from ogive.arguments import device as device_here
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
-from ogive.checkpoints import AnyPath, load, rendered, unload
+from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.ir.weights import stored
 from ogive.extras import needs
@@ -226,7 +226,8 @@ class Model:
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
     ) -> dict[str, Tensor]:
-        """A state dict for the module, from safetensors, from a module or from tensors by name, renamed by a map.
+        """A state dict for the module, renamed by a map: from a file of safetensors, a folder, the index of shards,
+        what `torch.save` wrote of a state dict, from a module, or from tensors by name.
 
         Nothing may be missing, left over, misshapen or of a wrong kind: raises `ArchError`, which names every such
         tensor. A warning (`ArchWarning`) names those that hold NaN or infinities.
@@ -241,6 +242,13 @@ class Model:
         All names of a tensor that the map ties are there. Raises `ArchError` where the module is not one of this model.
         """
         return unload(self, state, map)
+
+    def draft_map(self, weights: AnyPath | Mapping[str, Tensor] | nn.Module) -> str:
+        """The text of a first map from a checkpoint with other names, by names, shapes and order. Look at it.
+
+        What is not sure, what nothing fits and what is left over stand in it as comments.
+        """
+        return drafted(self, weights).text
 
     @takes(path=path, max_shard_size=shard_size, force=flag)
     def save_weights(

@@ -10,7 +10,7 @@ import click
 from ogive.cli.common import reported
 
 # in the order of --help
-COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "explain", "new")
+COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "map", "explain", "new")
 UNBUILT = ("fmt", "lsp")
 
 

@@ -1,0 +1,250 @@
+"""Which tensor of theirs a weight of ours most likely is.
+
+Layers first: of both sides the series of submodules with numbers are compared by how many elements each holds, and
+those that agree are matched one by one, each within itself. What is left is matched by shape, then by words and order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from ogive.backends.weights.draft.assignment import assigned
+from ogive.backends.weights.draft.words import WORDS, alike, kind_of, natural, words
+from ogive.backends.weights.steps import Shape
+
+CLOSE = 0.05  # two names that are nearly as much alike are told apart by order alone
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A weight of ours and the tensors of theirs that make it, joined; or one of which it is a part."""
+
+    ours: str
+    theirs: tuple[str, ...]
+    steps: str = ""
+    doubt: str = ""
+
+
+Side = Mapping[str, Shape]
+Pairs = list[Match]
+
+
+def matched(ours: Side, theirs: Side) -> Pairs:
+    """Matches for as many weights of ours as can be."""
+    found: Pairs = []
+    _scope(list(ours), list(theirs), ours, theirs, found, "", "")
+    order = {name: i for i, name in enumerate(ours)}
+    return sorted(found, key=lambda match: order[match.ours])
+
+
+def _scope(
+    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs, at: str, there: str
+) -> tuple[list[str], list[str]]:
+    """Match what is below two prefixes: series of layers, then the rest. What is left of both."""
+    while (series := _best_series(mine, their, ours, theirs, at, there)) is not None:
+        left: list[str] = []
+        remains: list[str] = []
+        for (one, names), (other, others) in series:
+            few, some = _scope(names, others, ours, theirs, found, one, other)
+            left += few
+            remains += some
+        done = {name for (_, names), _ in series for name in names} - set(left)
+        taken = {name for _, (_, names) in series for name in names} - set(remains)
+        if not done:
+            break
+        mine = [name for name in mine if name not in done]
+        their = [name for name in their if name not in taken]
+    return _rest(mine, their, ours, theirs, found, at, there)
+
+
+Child = tuple[str, list[str]]
+
+
+def _families(names: Sequence[str], at: str) -> dict[str, list[Child]]:
+    """Submodules with numbers, by the form of their names below a prefix; several numbers count through."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in names:
+        rest = name[len(at) :]
+        for number in re.finditer(r"\d+(?=\.)", rest):
+            prefix = rest[: number.end()]
+            found[re.sub(r"\d+", "*", prefix)][at + prefix + "."].append(name)
+    return {
+        form: sorted(children.items(), key=lambda child: natural(child[0]))
+        for form, children in found.items()
+        if len(children) > 1
+    }
+
+
+def _best_series(
+    mine: list[str], their: list[str], ours: Side, theirs: Side, at: str, there: str
+) -> list[tuple[Child, Child]] | None:
+    """The largest series of layers on both sides that hold as many elements each, in this order."""
+
+    def sizes(children: list[Child], side: Side) -> list[int]:
+        return [sum(prod(side[name]) for name in names) for _, names in children]
+
+    best: tuple[tuple[float, ...], list[tuple[Child, Child]]] | None = None
+    other = [(form, children, sizes(children, theirs)) for form, children in _families(their, there).items()]
+    for form, children in _families(mine, at).items():
+        wanted, count = sizes(children, ours), len(children)
+        for their_form, their_children, held in other:
+            for start in range(len(held) - count + 1):
+                equal = sum(a == b for a, b in zip(wanted, held[start : start + count], strict=True))
+                # one layer may hold what the others have not; elsewhere all are as large
+                if equal < (count if len(held) != count else (count + 1) // 2):
+                    continue
+                covered = sum(len(names) for _, names in children)
+                score = (equal == count, covered, count == len(held), alike(form, their_form), -start)
+                if best is None or score > best[0]:
+                    best = score, list(zip(children, their_children[start : start + count], strict=True))
+    return None if best is None else best[1]
+
+
+def _rest(
+    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs, at: str, there: str
+) -> tuple[list[str], list[str]]:
+    """Match what is in no series, by shape and kind, then by shape alone; before that what one side has in one."""
+    mine, their = _fused(mine, their, ours, theirs, found)
+    for by_kind in (True, False):
+        for key in _keys(mine, ours, by_kind):
+            a = [name for name in mine if _key(name, ours[name], by_kind) == key]
+            b = sorted((name for name in their if _key(name, theirs[name], by_kind) == key), key=natural)
+            if a and b:
+                pairs = _assigned(a, b, ours, theirs, (at, there), _heads(found))
+                found += pairs
+                done, taken = {pair.ours for pair in pairs}, {name for pair in pairs for name in pair.theirs}
+                mine = [name for name in mine if name not in done]
+                their = [name for name in their if name not in taken]
+    return mine, their
+
+
+def _key(name: str, shape: Shape, by_kind: bool) -> tuple[object, ...]:
+    return tuple(sorted(size for size in shape if size != 1)), kind_of(name) if by_kind else ""
+
+
+def _keys(names: Sequence[str], side: Side, by_kind: bool) -> list[tuple[object, ...]]:
+    return list(dict.fromkeys(_key(name, side[name], by_kind) for name in names))
+
+
+def _heads(found: Pairs) -> Mapping[str, float]:
+    """How much of what is matched so far lies below each first part of a name of theirs."""
+    counts = Counter(name.partition(".")[0] for match in found for name in match.theirs)
+    return {head: count / counts.total() for head, count in counts.items()}
+
+
+def _assigned(
+    a: list[str], b: list[str], ours: Side, theirs: Side, places: tuple[str, str], heads: Mapping[str, float]
+) -> Pairs:
+    """The best matches of some of ours with some of theirs, of which each could be any by its shape."""
+    likeness = {(x, y): alike(x[len(places[0]) :], y[len(places[1]) :]) for x in a for y in b}
+    steps = {(x, y): steps_between(theirs[y], ours[x]) for x in a for y in b}
+
+    def worth(i: int, j: int) -> float:
+        step = steps[a[i], b[j]]
+        if step is None:
+            return -1.0
+        # where words do not tell: in the order of both, near to what is matched, as deep, of the same shape
+        near = 1 - abs(i / max(len(a) - 1, 1) - j / max(len(b) - 1, 1))
+        numbers = abs(len(words(a[i])[1]) - len(words(b[j])[1]))
+        beside = heads.get(b[j].partition(".")[0], 0.0)
+        return 2 + 3 * likeness[a[i], b[j]] + near / 4 + beside / 2 - min(numbers, 5) / 10 + (0 if step else 0.3)
+
+    found = []
+    pairs = assigned([[worth(i, j) for j in range(len(b))] for i in range(len(a))])
+    taken = {j for _, j in pairs}
+    for i, j in pairs:
+        x, y = a[i], b[j]
+        others = [z for z in b if z != y and steps[x, z] is not None and likeness[x, z] >= likeness[x, y] - CLOSE]
+        rivals = [z for z in a if z != x and steps[z, y] is not None and likeness[z, y] >= likeness[x, y] - CLOSE]
+        free = [z for z in others if b.index(z) not in taken]
+        unsure = ours[x] and others and (rivals or free)
+        doubt = f"by order alone: `{(free or others)[0]}` fits as well" if unsure else ""
+        found.append(Match(x, (y,), steps[x, y] or "", doubt))
+    return found
+
+
+def steps_between(given: Shape, wanted: Shape) -> str | None:
+    """The steps from one shape to another; None where axes would have to be split or merged."""
+    plain = tuple(size for size in given if size != 1)
+    if plain == tuple(size for size in wanted if size != 1):
+        if given == wanted:
+            return ""
+        keep = min(len(given), len(wanted))
+        head = next((i for i in range(keep) if given[i] != wanted[i]), keep)
+        if given[:head] + given[head + 1 :] == wanted:
+            return f"squeeze {head}"
+        if wanted[:head] + wanted[head + 1 :] == given:
+            return f"unsqueeze {head}"
+        squeezes = [f"squeeze {i}" for i in range(len(given) - 1, -1, -1) if given[i] == 1]
+        return " | ".join([*squeezes, *(f"unsqueeze {i}" for i, size in enumerate(wanted) if size == 1)])
+    swapped = (*given[:-2], *given[:-3:-1])
+    return "transpose" if len(given) > 1 and swapped == wanted else None
+
+
+# what one library has in one tensor and another apart, in the order in which it is joined, and what it is called there
+TOGETHER = (
+    (
+        ("q", "k", "v"),
+        frozenset("qkv c_attn in_proj in_proj_weight in_proj_bias query_key_value wqkv qkv_proj".split()),
+    ),
+    (("k", "v"), frozenset("kv key_value kv_proj to_kv".split())),
+    (("gate", "up"), frozenset("gate_up gate_up_proj gate_proj_up w12 wi_fused".split())),
+)
+
+
+def _fused(mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs) -> tuple[list[str], list[str]]:
+    """Match what is apart on one side and joined on the other; what is left of both."""
+    mine, their = list(mine), list(their)
+    for parts, called in TOGETHER:
+        for swap in (False, True):
+            apart, whole = (mine, their) if swap else (their, mine)
+            shapes, wholes = (ours, theirs) if swap else (theirs, ours)
+            for group in _groups(apart, parts, shapes):
+                joined = (sum(shapes[name][0] for name in group), *shapes[group[0]][1:])
+                turned = (*joined[:-2], *joined[:-3:-1])
+                fits = [(alike(_without(group[0]), _without(name)), name) for name in whole
+                        if kind_of(name) == kind_of(group[0]) and called & set(name.lower().split('.'))
+                        and (wholes[name] == joined or (swap and wholes[name] == turned))]  # fmt: skip
+                if not fits or any(shapes[name] == wholes[max(fits)[1]] for name in group):
+                    continue
+                name = max(fits)[1]
+                if swap:
+                    before = "" if wholes[name] == joined else "transpose"
+                    cuts = [" | ".join(filter(None, (before, _cut(group, i, shapes)))) for i in range(len(group))]
+                    found += [Match(part, (name,), cut) for part, cut in zip(group, cuts, strict=True)]
+                else:
+                    found.append(Match(name, tuple(group)))
+                apart[:] = [each for each in apart if each not in group]
+                whole[:] = [each for each in whole if each != name]
+    return mine, their
+
+
+def _cut(group: Sequence[str], i: int, shapes: Side) -> str:
+    """The step that takes one of several out of what they are joined to."""
+    if len({shapes[name][0] for name in group}) == 1:
+        return f"part {i} of {len(group)}"
+    start = sum(shapes[name][0] for name in group[:i])
+    return f"slice {start}:{start + shapes[group[i]][0]}"
+
+
+def _groups(names: Sequence[str], parts: Sequence[str], shapes: Side) -> list[list[str]]:
+    """Names that differ in one word, which is one of these, in their order."""
+    found: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for name in names:
+        pieces = re.split(r"([._])", name)
+        for i, piece in enumerate(pieces):
+            word = WORDS.get(piece.lower(), piece.lower())
+            if word in parts and shapes[name]:
+                found[(*pieces[:i], "?", *pieces[i + 1 :])].setdefault(word, name)
+    groups = [[held[part] for part in parts] for held in found.values() if held.keys() == set(parts)]
+    return [group for group in groups if len({shapes[name][1:] for name in group}) == 1]
+
+
+def _without(name: str) -> str:
+    """A name without the words of what may be joined."""
+    joined = {"q", "k", "v", "qkv", "gate", "up"}
+    return ".".join(part for part in name.split(".") if WORDS.get(part.lower(), part.lower()) not in joined)
