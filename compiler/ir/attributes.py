@@ -1,5 +1,7 @@
 """What structural operations say of themselves: one frozen class for each, which a node holds as its `structure`.
 
+That of `call` is with definitions (`compiler.ir.model`), which it holds.
+
 An operation of `compiler.ops` has `attrs` instead. Fields are what the text form of the IR shows, in their order; a
 field that equals its default is left out there. How a class divides the inputs, the region's inputs and the results of
 its node is told by its `parts` and `results`, so that nobody adds up counts.
@@ -7,10 +9,9 @@ its node is told by its `parts` and `results`, so that nobody adds up counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import ClassVar, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, TypeVar
 
 from ogive.compiler.ir.effect import Effect
 from ogive.compiler.ir.structure import LoopBase, Operands, Pairs, StructureBase, VectorizedBase
@@ -32,6 +33,7 @@ class RepeatAttrs(LoopBase):
     carried: int
     sliced: int
     index: Unknown | None
+    path: str = ""
 
     @property
     def slice_axes(self) -> tuple[int, ...]:
@@ -66,6 +68,7 @@ class ScanAttrs(LoopBase):
     carried: int
     sliced: int
     count: Size
+    path: str = ""
 
     @property
     def slice_axes(self) -> tuple[int, ...]:
@@ -185,28 +188,23 @@ class TappedAttrs(StructureBase):
 
 
 @dataclass(frozen=True, slots=True)
-class CallAttrs(StructureBase):
-    """`call`: what is applied, and with which sizes and weights, is in the node: `callee`, `bindings`, `supplied`."""
-
-    op: ClassVar[str] = "call"
-
-
-@dataclass(frozen=True, slots=True)
 class WeightAttrs(StructureBase):
-    """`weight`: the weight at the node's `path`. It may be read from outside of the last loops of that path: then all
-    iterations of so many loops are `stacked` on first axes.
+    """`weight`: the weight at `path`, of the definition or of an instance in it ("wte.weight"). It may be read from
+    outside of the last loops of that path: then all iterations of so many loops are `stacked` on first axes.
     """
 
     op: ClassVar[str] = "weight"
+    path: str = field()  # without a default: that of the base says that there is none
     stacked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateAttrs(StructureBase):
-    """`update`: the state at the node's `path` takes the value of its input, in training only."""
+    """`update`: the state at `path` takes the value of its input, in training only."""
 
     op: ClassVar[str] = "update"
     effect: ClassVar[Effect] = Effect.WRITES
+    path: str = field()  # without a default: that of the base says that there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +219,12 @@ class AssumeAttrs(StructureBase):
 
 @dataclass(frozen=True, slots=True)
 class TapAttrs(StructureBase):
-    """`tap`: its input may be looked at under a name, or under the node's `path` where it has one."""
+    """`tap`: its input may be looked at under a name, or under `path` where it has one."""
 
     op: ClassVar[str] = "tap"
     effect: ClassVar[Effect] = Effect.SHOWS
     name: str
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +254,9 @@ class InitialAttrs(StructureBase):
         return (("name", self.name), *self.settings, *((("alone", True),) if self.alone else ()))
 
     @classmethod
-    def of_pairs(cls, pairs: Pairs) -> InitialAttrs:
+    def of_pairs(cls, pairs: Pairs, **head: Any) -> InitialAttrs:
         settings = tuple(pair for pair in pairs if pair[0] not in ("name", "alone"))
-        return cls(dict(pairs)["name"], settings, dict(pairs).get("alone", False))
+        return cls(dict(pairs)["name"], settings, dict(pairs).get("alone", False), **head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,25 +278,3 @@ class FaultAttrs(StructureBase):
 LoopAttrs = RepeatAttrs | ScanAttrs
 VectorizedAttrs = OverAttrs | EachAttrs
 ChoiceAttrs = PhaseAttrs | GivenAttrs | TappedAttrs
-Structure = (
-    RepeatAttrs
-    | ScanAttrs
-    | OverAttrs
-    | EachAttrs
-    | GradAttrs
-    | CustomGradAttrs
-    | PhaseAttrs
-    | GivenAttrs
-    | TappedAttrs
-    | CallAttrs
-    | WeightAttrs
-    | UpdateAttrs
-    | AssumeAttrs
-    | TapAttrs
-    | ExternAttrs
-    | InitialAttrs
-    | AbstractCallAttrs
-    | FaultAttrs
-)
-STRUCTURES: Mapping[str, type[Structure]] = MappingProxyType({each.op: each for each in Structure.__args__})
-UNFINISHED = frozenset((AbstractCallAttrs.op, FaultAttrs.op))  # only in definitions that are not checked yet, or faulty

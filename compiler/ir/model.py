@@ -7,12 +7,33 @@ definition is checked, emitted and drawn once however often, and at however many
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ogive.compiler.ir.attributes import ExternAttrs, LoopAttrs, Structure
+from ogive.compiler.ir.attributes import (
+    AbstractCallAttrs,
+    AssumeAttrs,
+    CustomGradAttrs,
+    EachAttrs,
+    ExternAttrs,
+    FaultAttrs,
+    GivenAttrs,
+    GradAttrs,
+    InitialAttrs,
+    LoopAttrs,
+    OverAttrs,
+    PhaseAttrs,
+    RepeatAttrs,
+    ScanAttrs,
+    TapAttrs,
+    TappedAttrs,
+    UpdateAttrs,
+    WeightAttrs,
+)
+from ogive.compiler.ir.structure import StructureBase
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown
 
@@ -60,20 +81,52 @@ Attrs = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class CallAttrs(StructureBase):
+    """`call`: applies `callee`, whose unknowns are `bindings` in sizes of the caller, as the instance at `path` (""
+    for a block without weights). Inputs follow those of the callee (None: absent; a value that may be absent goes to an
+    optional one). `supplied` names weights that are given at the call: (path inside the callee, value), those of all
+    iterations of its loops stacked.
+    """
+
+    op: ClassVar[str] = "call"
+    callee: Definition | None = None
+    bindings: Bindings = ()
+    path: str = ""
+    supplied: tuple[tuple[str, str], ...] = ()
+
+
+Structure = (
+    RepeatAttrs
+    | ScanAttrs
+    | OverAttrs
+    | EachAttrs
+    | GradAttrs
+    | CustomGradAttrs
+    | PhaseAttrs
+    | GivenAttrs
+    | TappedAttrs
+    | CallAttrs
+    | WeightAttrs
+    | UpdateAttrs
+    | AssumeAttrs
+    | TapAttrs
+    | ExternAttrs
+    | InitialAttrs
+    | AbstractCallAttrs
+    | FaultAttrs
+)
+STRUCTURES: Mapping[str, type[Structure]] = MappingProxyType({each.op: each for each in Structure.__args__})
+UNFINISHED = frozenset((AbstractCallAttrs.op, FaultAttrs.op))  # only in definitions that are not checked yet, or faulty
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation.
 
     Most are primitive operations of `compiler.ops`: then `attrs` are the statics after resolution. The others, which
     hold or apply graphs, touch weights or only tell something, have a `structure` instead (`compiler.ir.attributes`),
     whose class says what the regions are and how inputs, results and those of the regions belong together; `op` is
-    the name of that class. Of the rest of a node:
-
-    - `path` names a `Weight` of the definition (or of an instance in it: "wte.weight") in `weight` and `update`, an
-      `Instance` in `call` ("" for a block without weights), the loop in `repeat` ("h", "h.*.inner").
-    - `callee` is what a `call` applies; `bindings` gives the callee's unknowns in this definition's sizes; inputs
-      follow the callee's inputs (None: absent; a value that may be absent goes to an optional one); `supplied` names
-      weights given at the call: (weight path inside the callee, value name), those of all iterations of its loops
-      stacked.
+    the name of that class.
     """
 
     op: str
@@ -81,10 +134,6 @@ class Node:
     outputs: tuple[Value, ...]
     attrs: Attrs = ()
     regions: tuple[Graph, ...] = ()
-    path: str = ""
-    callee: Definition | None = None
-    bindings: Bindings = ()
-    supplied: tuple[tuple[str, str], ...] = ()
     structure: Structure | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
@@ -94,14 +143,63 @@ class Node:
         inputs: tuple[Operand, ...],
         outputs: tuple[Value, ...],
         regions: tuple[Graph, ...] = (),
-        path: str = "",
-        callee: Definition | None = None,
-        bindings: Bindings = (),
-        supplied: tuple[tuple[str, str], ...] = (),
         span: Span | None = None,
     ) -> Node:
         """A structural operation."""
-        return Node(structure.op, inputs, outputs, (), regions, path, callee, bindings, supplied, structure, span)
+        return Node(structure.op, inputs, outputs, (), regions, structure, span)
+
+    @property
+    def path(self) -> str:
+        """The weight, the instance or the loop that it is about; "" for none."""
+        return "" if self.structure is None else self.structure.path
+
+    @property
+    def call(self) -> CallAttrs | None:
+        """Its structure, where it is a call."""
+        return self.structure if isinstance(self.structure, CallAttrs) else None
+
+    @property
+    def callee(self) -> Definition | None:
+        """What a call applies."""
+        return None if self.call is None else self.call.callee
+
+    @property
+    def bindings(self) -> Bindings:
+        """The unknowns of what a call applies, in sizes of the caller."""
+        return () if self.call is None else self.call.bindings
+
+    @property
+    def supplied(self) -> tuple[tuple[str, str], ...]:
+        """The weights that a call gives to what it applies."""
+        return () if self.call is None else self.call.supplied
+
+    def at(self, path: str) -> Node:
+        """The node about another weight, instance or loop."""
+        if path == self.path or self.structure is None:
+            return self
+        return replace(self, structure=replace(self.structure, path=path))  # type: ignore[arg-type]
+
+    def calling(
+        self,
+        callee: Definition | None = None,
+        bindings: Bindings | None = None,
+        supplied: tuple[tuple[str, str], ...] | None = None,
+    ) -> Node:
+        """A call of something else, or with other sizes or weights; None is what it was."""
+        told = self.call
+        assert told is not None, self
+        callee, bindings = callee or told.callee, told.bindings if bindings is None else bindings
+        supplied = told.supplied if supplied is None else supplied
+        return replace(self, structure=CallAttrs(callee, bindings, told.path, supplied))
+
+    def reading(self, at: Callable[[Operand], Operand]) -> Node:
+        """The node with a function applied to what it reads."""
+        node = replace(self, inputs=tuple(map(at, self.inputs)))
+        return (
+            node.calling(supplied=tuple((path, str(at(name))) for path, name in node.supplied))
+            if node.supplied
+            else node
+        )
 
     def attr(self, name: str, default: Any = None) -> Any:
         """The attribute of that name. Raises AttributeError for what the structure of the node holds."""
@@ -130,14 +228,13 @@ class Node:
 
     def giving(self, outputs: tuple[Value, ...]) -> Node:
         """The node with other names or types for its results."""
-        return Node(self.op, self.inputs, outputs, self.attrs, self.regions, self.path, self.callee, self.bindings,
-                    self.supplied, self.structure, self.span)  # fmt: skip
+        return Node(self.op, self.inputs, outputs, self.attrs, self.regions, self.structure, self.span)
 
     @property
     def operands(self) -> tuple[str, ...]:
         """The names of the values that the node reads, without literals and absent inputs."""
         names = [x for x in self.inputs if isinstance(x, str)]
-        return (*names, *(name for _, name in self.supplied))
+        return tuple(names) if self.structure is None else (*names, *(name for _, name in self.supplied))
 
 
 @dataclass(frozen=True)

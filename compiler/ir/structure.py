@@ -13,6 +13,7 @@ from ogive.compiler.sizes import Size
 
 T = TypeVar("T")
 Pairs = tuple[tuple[str, Any], ...]
+HEAD = ("path", "callee", "bindings", "supplied")  # fields with a place of their own in the text of a node
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,20 @@ class StructureBase:
 
     @property
     def pairs(self) -> Pairs:
-        """Its fields by name, those that equal their default left out."""
-        found = ((each.name, getattr(self, each.name), each.default) for each in fields(self))  # type: ignore[arg-type]
+        """Its fields by name, without those of `HEAD`; those that equal their default are left out."""
+        named = (each for each in fields(self) if each.name not in HEAD)  # type: ignore[arg-type]
+        found = ((each.name, getattr(self, each.name), each.default) for each in named)
         return tuple((name, value) for name, value, default in found if default is MISSING or value != default)
 
     @classmethod
-    def of_pairs(cls, pairs: Pairs) -> Any:
-        """The structure with these fields. Raises TypeError where one is missing or unknown."""
-        return cls(**dict(pairs))
+    def of_pairs(cls, pairs: Pairs, **head: Any) -> Any:
+        """The structure with these fields, and those of its head. Raises TypeError where one is missing or unknown."""
+        return cls(**dict(pairs), **head)
+
+    @property
+    def path(self) -> str:
+        """The weight, the instance or the loop that it is about, by its path in the definition; "" for none."""
+        return ""
 
     def map_values(self, function: Callable[[Any], Any]) -> Any:
         """The structure with a function applied to the value of each field."""

@@ -87,18 +87,14 @@ def _renamed(value: Value, sizes: Sizes, names: dict[str, Operand], fresh: Fresh
 
 
 def _node(node: Node, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, path: Callable[[str], str]) -> Node:
-    inputs = tuple(_operand(operand, sizes, names) for operand in node.inputs)
-    supplied = tuple((where, str(names[name])) for where, name in node.supplied)
+    read = node.reading(lambda operand: _operand(operand, sizes, names))
     regions = tuple(_region(region, sizes, names, fresh, path) for region in node.regions)
-    return replace(
-        node.map_settings(lambda value: in_sizes(value, sizes)),
-        inputs=inputs,
+    made = replace(
+        read.map_settings(lambda value: in_sizes(value, sizes)),
         outputs=tuple(_renamed(value, sizes, names, fresh) for value in node.outputs),
         regions=regions,
-        path=path(node.path) if node.path else "",
-        bindings=tuple((unknown, value.subs(sizes)) for unknown, value in node.bindings),
-        supplied=supplied,
     )
+    return made.at(path(node.path)) if node.path else made
 
 
 def _region(region: Graph, sizes: Sizes, names: dict[str, Operand], fresh: Fresh, path: Callable[[str], str]) -> Graph:
@@ -111,6 +107,4 @@ def with_operands(node: Node, names: Mapping[str, Operand]) -> Node:
     """The node reading other values."""
     if not any(name in names for name in node.operands):
         return node
-    inputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in node.inputs)
-    supplied = tuple((where, str(names.get(name, name))) for where, name in node.supplied)
-    return replace(node, inputs=inputs, supplied=supplied)
+    return node.reading(lambda x: names.get(x, x) if isinstance(x, str) else x)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ogive.compiler.ir.attributes import STRUCTURES, Structure
 from ogive.compiler.ir.model import (
+    STRUCTURES,
     Attrs,
     Bindings,
     Const,
@@ -23,6 +23,7 @@ from ogive.compiler.ir.model import (
     Node,
     Operand,
     Static,
+    Structure,
     Value,
     Weight,
 )
@@ -268,20 +269,24 @@ class _IRReader:
             Value(*self._named(name, type)) for name, type in zip(map(self.name, results), all_types, strict=True)
         )
         attrs, structure = self.attrs(settings), None
+        given = (x.partition("=") for x in split_top(supplied))
+        head = {
+            "path": match["path"], "callee": callee,
+            "bindings": self.bound(match["callee"], match["bound"]) if callee else (),
+            "supplied": tuple((path.strip(), name[1:]) for path, _, name in given),
+        }  # fmt: skip
+        head = {key: value for key, value in head.items() if value}
         if match["op"] in STRUCTURES:
-            attrs, structure = (), self.structure(match["op"], attrs)
-        return Node(
-            match["op"], tuple(map(self.operand, split_top(operands))), outputs, attrs,
-            tuple(map(self.region, line.below)), match["path"] or "", callee,
-            self.bound(match["callee"], match["bound"]) if callee else (),
-            tuple((path.strip(), name[1:]) for path, _, name in (x.partition("=") for x in split_top(supplied))),
-            structure,
-        )  # fmt: skip
+            attrs, structure = (), self.structure(match["op"], attrs, head)
+        elif head:
+            raise NotIR(f"`{match['op']}` is no structural operation: it has no {', '.join(head)}")
+        operands_ = tuple(map(self.operand, split_top(operands)))
+        return Node(match["op"], operands_, outputs, attrs, tuple(map(self.region, line.below)), structure)
 
-    def structure(self, op: str, attrs: Attrs) -> Structure:
+    def structure(self, op: str, attrs: Attrs, head: Mapping[str, Any]) -> Structure:
         """What a structural operation says of itself."""
         try:
-            return STRUCTURES[op].of_pairs(attrs)
+            return STRUCTURES[op].of_pairs(attrs, **head)
         except (TypeError, KeyError) as problem:
             raise NotIR(f"`{op}` does not have these settings: {problem}") from None
 

@@ -207,9 +207,7 @@ def _renamed(node: Node, names: dict[str, str]) -> Node:
     for value in node.outputs:
         names[value.name] = OLD + value.name
     outputs = tuple(replace(value, name=OLD + value.name) for value in node.outputs)
-    supplied = tuple((path, str(at(name))) for path, name in node.supplied)
-    return replace(node, inputs=tuple(map(at, node.inputs)), outputs=outputs, supplied=supplied,
-                   regions=tuple(_old(region) for region in node.regions))  # fmt: skip
+    return replace(node.reading(at), outputs=outputs, regions=tuple(_old(region) for region in node.regions))
 
 
 def _old(graph: Graph) -> Graph:

@@ -14,7 +14,6 @@ from typing import Generic, TypeVar, assert_never
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     EachAttrs,
@@ -34,7 +33,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Graph, Node, Operand, Value
+from ogive.compiler.ir.model import CallAttrs, Graph, Node, Operand, Value
 
 F = TypeVar("F")  # what goes with a graph
 R = TypeVar("R")  # what a method gives for a node

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -22,7 +21,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom, given
 from ogive.compiler.ir_tools.interpreter import Interpreter
 

@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -28,7 +27,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Graph, Node, Operand, Value
+from ogive.compiler.ir.model import CallAttrs, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import with_operands
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.interpreter import Interpreter, Visitor

@@ -8,10 +8,7 @@ from types import NoneType
 from typing import NamedTuple
 
 from ogive.compiler.ir.attributes import (
-    STRUCTURES,
-    UNFINISHED,
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -23,7 +20,20 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Const, Definition, Graph, Instance, Member, Model, Node, Operand, Value
+from ogive.compiler.ir.model import (
+    STRUCTURES,
+    UNFINISHED,
+    CallAttrs,
+    Const,
+    Definition,
+    Graph,
+    Instance,
+    Member,
+    Model,
+    Node,
+    Operand,
+    Value,
+)
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir.weights import loops_in, weight_types

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -23,7 +22,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Model, Node, Operand
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ops.recipe import Side, atoms_of

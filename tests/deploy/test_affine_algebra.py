@@ -40,7 +40,7 @@ class Kernels:
     def weight(self, *shape: int) -> str:
         name = f"w{len(self.tensors)}"
         self.tensors[name] = torch.randn(shape, generator=self.generator, dtype=torch.float64)
-        self.scope.add(Node.of(WeightAttrs(), (), (Value(name, tensor(*shape)),), path=name))
+        self.scope.add(Node.of(WeightAttrs(name), (), (Value(name, tensor(*shape)),)))
         return name
 
     def values(self, *names: str | None) -> list[Tensor | None]:

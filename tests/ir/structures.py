@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from ogive.compiler.driver.workspace import check_text
-from ogive.compiler.ir.attributes import STRUCTURES
-from ogive.compiler.ir.model import Definition
+from ogive.compiler.ir.model import STRUCTURES, Bindings, Definition
 from ogive.compiler.ir.structure import Pairs
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.sizes import Condition, Size, Unknown, ge, size
@@ -64,7 +63,8 @@ def sample(kind: Any) -> Any:
     n = size(N)
     samples: dict[Any, Any] = {
         Size: n, int: 3, bool: True, str: "text", tuple[int, ...]: (1, 2), Condition: ge(n, 2), Unknown | None: OWN,
-        Pairs: (("std", n),),
+        Pairs: (("std", n),), Definition | None: None, Bindings: ((OWN, n),),
+        tuple[tuple[str, str], ...]: (("w", "v"),),
     }  # fmt: skip
     return samples[kind]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from ogive.compiler.ir.attributes import STRUCTURES, ChoiceAttrs, LoopAttrs, VectorizedAttrs
+from ogive.compiler.ir.attributes import ChoiceAttrs, LoopAttrs, VectorizedAttrs
+from ogive.compiler.ir.model import STRUCTURES
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"loop": LoopAttrs, "vectorized": VectorizedAttrs, "choice": ChoiceAttrs}

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from ir.structures import BLOCK, SAMPLES
-from ogive.compiler.ir.attributes import STRUCTURES, ChoiceAttrs, LoopAttrs, VectorizedAttrs
-from ogive.compiler.ir.model import Const, Graph, Node, Operand, Value
+from ogive.compiler.ir.attributes import ChoiceAttrs, LoopAttrs, VectorizedAttrs
+from ogive.compiler.ir.model import STRUCTURES, Const, Graph, Node, Operand, Value
 from ogive.compiler.ir_tools.interpreter import Interpreter, NotHandledError
 from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriter, Rewriting
 

@@ -13,17 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ir.structures import BLOCK, INLINED, SAMPLES, N
-from ogive.compiler.ir.attributes import (
-    STRUCTURES,
-    UNFINISHED,
-    EachAttrs,
-    GradAttrs,
-    OverAttrs,
-    RepeatAttrs,
-    ScanAttrs,
-    WeightAttrs,
-)
-from ogive.compiler.ir.model import Definition, Graph, Node, Value
+from ogive.compiler.ir.attributes import EachAttrs, GradAttrs, OverAttrs, RepeatAttrs, ScanAttrs, WeightAttrs
+from ogive.compiler.ir.model import STRUCTURES, UNFINISHED, Definition, Graph, Node, Value
+from ogive.compiler.ir.structure import HEAD
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.mentions import unknowns_of
@@ -33,13 +25,15 @@ from ogive.compiler.sizes import Size, Unknown, size
 ROOT = Path(__file__).parents[2]
 FILES = [path for folder in ("compiler", "backends", "src/ogive", "tests") for path in (ROOT / folder).rglob("*.py")]
 COUNTS = frozenset(("carried", "sliced", "mapped", "captured", "stacked"))
-SHARED = frozenset(("axis", "axes", "size"))  # fields that operations of `compiler.ops` have as attributes too
+SHARED = frozenset(("axis", "axes", "size", "path"))  # names that operations of `compiler.ops` or of figures use too
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_structure_is_what_its_pairs_say(name: str) -> None:
     structure = SAMPLES[name]
-    assert type(structure).of_pairs(structure.pairs) == structure
+    head = {each.name: getattr(structure, each.name) for each in fields(structure) if each.name in HEAD}
+    assert type(structure).of_pairs(structure.pairs, **head) == structure
+    assert not {key for key, _ in structure.pairs} & set(HEAD)
     assert structure.op == name
 
 
@@ -53,8 +47,8 @@ def test_sizes_are_put_into_each_field(name: str) -> None:
 
 
 def test_a_default_is_not_told() -> None:
-    assert WeightAttrs().pairs == ()
-    assert WeightAttrs(2).pairs == (("stacked", 2),)
+    assert WeightAttrs("w").pairs == ()
+    assert WeightAttrs("w", 2).pairs == (("stacked", 2),)
 
 
 @st.composite
@@ -176,7 +170,7 @@ def test_a_structure_that_is_not_of_its_operation_is_found(name: str) -> None:
 
 def test_an_operation_with_a_structure_is_found() -> None:
     node = next(node for node in BLOCK.graph.walk() if node.structure is None)
-    new = replace(node, structure=WeightAttrs())
+    new = replace(node, structure=WeightAttrs("w"))
     assert any("its structure is" in text for text in faults(replace(BLOCK, graph=changed(BLOCK.graph, node, new))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -56,8 +57,8 @@ FAULTS: dict[str, tuple[str, Callable[[Graph], Graph]]] = {
     "twice": ("appears twice", lambda g: Graph((*g.inputs, g.inputs[0]), g.nodes, g.outputs)),
     "order": ("not defined before", lambda g: _reversed(g)),
     "callee's type": ("gives", lambda g: in_loop(g, lambda n: replace(n, outputs=(other_type(n.outputs[0]),)), "call")),
-    "bindings": ("not bound", lambda g: in_loop(g, lambda n: replace(n, bindings=n.bindings[1:]), "call")),
-    "instance": ("no instance", lambda g: in_loop(g, lambda n: replace(n, path="h.*.g"), "call")),
+    "bindings": ("not bound", lambda g: in_loop(g, lambda n: n.calling(bindings=n.bindings[1:]), "call")),
+    "instance": ("no instance", lambda g: in_loop(g, lambda n: n.at("h.*.g"), "call")),
     "operation": ("no such operation", lambda g: in_loop(g, lambda n: replace(n, op="tanhh"), "tanh")),
     "inputs": ("inputs for", lambda g: in_loop(g, lambda n: replace(n, inputs=()), "call")),
     "weight": ("no weight", lambda g: Graph(g.inputs, tuple(_elsewhere(n) for n in g.nodes), g.outputs)),
@@ -71,7 +72,7 @@ def _reversed(graph: Graph) -> Graph:
 
 def _elsewhere(node: Node) -> Node:
     if node.op == "weight":
-        return replace(node, path="v")
+        return node.at("v")
     return replace(
         node, regions=tuple(Graph(r.inputs, tuple(map(_elsewhere, r.nodes)), r.outputs) for r in node.regions)
     )
@@ -106,3 +107,22 @@ def test_print_and_read_are_inverse(model: Model) -> None:
 def test_what_is_no_ir_is_refused(line: str) -> None:
     with pytest.raises(NotIR):
         read(line)
+
+
+def test_an_operation_of_a_table_has_no_path(model: Model) -> None:
+    shown = text(model)
+    assert " = tanh(" in shown
+    for head in (" h.*.w(", "(%x) with w=%x :"):
+        changed = shown.replace(" = tanh(", f" = tanh{head}") if head.endswith("(") else re.sub(
+            r" = tanh\(([^)]*)\) :", r" = tanh(\1) with w=%x :", shown
+        )  # fmt: skip
+        assert changed != shown
+        with pytest.raises(NotIR, match="no structural operation"):
+            read(changed)
+
+
+def test_a_weight_without_a_path_is_refused(model: Model) -> None:
+    changed, count = re.subn(r" = weight \S+?([(\[])", r" = weight\1", text(model))
+    assert count
+    with pytest.raises(NotIR, match="path"):
+        read(changed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ogive.compiler.ir.attributes import CallAttrs, RepeatAttrs, Structure, WeightAttrs
+from ogive.compiler.ir.attributes import RepeatAttrs, WeightAttrs
 from ogive.compiler.ir.model import (
     Bindings,
+    CallAttrs,
     Const,
     Definition,
     Graph,
@@ -18,6 +19,7 @@ from ogive.compiler.ir.model import (
     Node,
     Operand,
     Static,
+    Structure,
     Value,
     Weight,
 )
@@ -52,9 +54,6 @@ class Building:
         inputs: tuple[Operand | int | float, ...],
         *types: TensorType,
         hint: str = "",
-        path: str = "",
-        callee: Definition | None = None,
-        bindings: Bindings = (),
         regions: tuple[Graph, ...] = (),
     ) -> str:
         operands = tuple(Const(x) if isinstance(x, int | float) else x for x in inputs)
@@ -62,7 +61,7 @@ class Building:
         if isinstance(op, str):
             self.nodes.append(Node(op, operands, outputs))
         else:
-            self.nodes.append(Node.of(op, operands, outputs, regions, path, callee, bindings))
+            self.nodes.append(Node.of(op, operands, outputs, regions))
         return outputs[0].name if outputs else ""
 
     def graph(self, *outputs: Operand) -> Graph:
@@ -96,8 +95,8 @@ def linear() -> tuple[Definition, Unknown, Unknown]:
     (din, s1), (dout, s2), b = nat("din"), nat("dout"), Unknown("b")
     g = Building()
     x = g.input("x", tensor(b, din))
-    w = g.add(WeightAttrs(), (), tensor(dout, din), path="weight", hint="weight")
-    bias = g.add(WeightAttrs(), (), tensor(dout), path="bias", hint="bias")
+    w = g.add(WeightAttrs("weight"), (), tensor(dout, din), hint="weight")
+    bias = g.add(WeightAttrs("bias"), (), tensor(dout), hint="bias")
     y = g.add("linear", (x, w, bias), tensor(b, dout))
     weights = (
         Weight("weight", tensor(dout, din), "param", Init("kaiming_uniform", (("a", 5**0.5),))),
@@ -120,9 +119,9 @@ def mlp(own: bool = False) -> Model:
     x = g.input("x", tensor(b, d))
     up: Bindings = ((din, size(d)), (dout, size(hidden)), (lb, size(b)))
     down: Bindings = ((din, size(hidden)), (dout, size(d)), (lb, size(b)))
-    y = g.add(CallAttrs(), (x,), tensor(b, hidden), path="up", callee=lin, bindings=up)
+    y = g.add(CallAttrs(lin, up, "up"), (x,), tensor(b, hidden))
     y = g.add("gelu", (y,), tensor(b, hidden))
-    y = g.add(CallAttrs(), (y,), tensor(b, d), path="down", callee=lin, bindings=down)
+    y = g.add(CallAttrs(lin, down, "down"), (y,), tensor(b, d))
     y = g.add("add", (x, y), tensor(b, d), hint="x")
     members = (Instance("up", lin, up), Instance("down", lin, down))
     block = definition("MLP", g.graph(y), members, (s1, s2), (b,), doc="Two layers.")
@@ -139,13 +138,13 @@ def deep() -> Model:
     assert bh is not None
     bindings: Bindings = ((bd, size(d)), (bh, 4 * size(d)), (inner.sizes[0], size(b)))
     x = body.input("x_in", tensor(b, d))
-    y = body.add(CallAttrs(), (x,), tensor(b, d), path="h.*.mlp", callee=inner, bindings=bindings)
+    y = body.add(CallAttrs(inner, bindings, "h.*.mlp"), (x,), tensor(b, d))
     z = body.add("add", (x, y), tensor(b, d), hint="x")
     region = body.graph(z)
     g = Building()
     g.count = 100
     x = g.input("x", tensor(b, d))
-    out = g.add(RepeatAttrs(size(depth), 1, 0, None), (x,), tensor(b, d), regions=(region,), path="h", hint="x")
+    out = g.add(RepeatAttrs(size(depth), 1, 0, None, "h"), (x,), tensor(b, d), regions=(region,), hint="x")
     members = (Loop("h", size(depth)), Instance("h.*.mlp", inner, bindings))
     block = definition("Deep", g.graph(out), members, (s1, s2), (b,))
     return Model("Deep3", block, ((d, 8), (depth, 3)), ())

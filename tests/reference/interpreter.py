@@ -10,7 +10,6 @@ import numpy as np
 
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     CustomGradAttrs,
     GivenAttrs,
     GradAttrs,
@@ -22,7 +21,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Const, Definition, Instance, Model, Node, Operand, Value
+from ogive.compiler.ir.model import CallAttrs, Const, Definition, Instance, Model, Node, Operand, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.ops import OPS as DECLARED

@@ -19,7 +19,6 @@ from ogive.backends.diagram.from_ir.steps import Step
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
-    CallAttrs,
     CustomGradAttrs,
     ExternAttrs,
     FaultAttrs,
@@ -35,7 +34,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Node, Value
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
 from ogive.compiler.ir_tools.compare import Change, mark
 from ogive.compiler.ir_tools.interpreter import Visitor

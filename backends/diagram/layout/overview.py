@@ -16,7 +16,6 @@ from ogive.backends.diagram.from_ir.make import SHORT, divisions
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -30,7 +29,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.substitute import type_in_sizes
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.interpreter import Interpreter

@@ -18,7 +18,6 @@ from ogive.backends.onnx_model.ops.table import LOWER
 from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     CustomGradAttrs,
     GivenAttrs,
     GradAttrs,
@@ -30,7 +29,7 @@ from ogive.compiler.ir.attributes import (
     UpdateAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.model import CallAttrs, Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.interpreter import Interpreter
 

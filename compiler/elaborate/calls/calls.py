@@ -17,7 +17,7 @@ from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import partly
 from ogive.compiler.elaborate.state.specialization import Specialization, Use
 from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, InstanceValue
-from ogive.compiler.ir.attributes import CallAttrs
+from ogive.compiler.ir.model import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.presence import ALWAYS, NEVER
 from ogive.compiler.ir.presence import given as input_given
@@ -253,15 +253,13 @@ def _results(
     if instance.shared and definition is not None:
         handed = {**sharing.weights(frame, instance, definition, span), **handed}
     instance.supplied = set(handed) if instance.supplied is None else instance.supplied & set(handed)
+    given = tuple((name, frame.builder.use(value)) for name, value in handed.items())
+    told = CallAttrs(definition, use.bindings, "" if stateless else instance.path, given)
     made = frame.builder.node(
-        CallAttrs(),
+        told,
         tuple(None if t is None else frame.builder.use(t) for t in operands),
         types,
-        path="" if stateless else instance.path,
-        callee=definition,
-        bindings=use.bindings,
         span=span,
-        supplied=tuple((name, frame.builder.use(value)) for name, value in handed.items()),
     )
     if not stateless and definition is not None:
         frame.alloc.read.add(instance.path)

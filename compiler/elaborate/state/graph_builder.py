@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 
-from ogive.compiler.ir.attributes import Structure, WeightAttrs
-from ogive.compiler.ir.model import Attrs, Bindings, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.attributes import WeightAttrs
+from ogive.compiler.ir.model import Attrs, Graph, Node, Operand, Structure, Value
 from ogive.compiler.ir.presence import ALWAYS, Presence
 from ogive.compiler.ir.types import TensorType
 from ogive.grammar.source import Span
@@ -76,10 +76,6 @@ class GraphBuilder:
         *,
         attrs: Attrs = (),
         regions: tuple[Graph, ...] = (),
-        path: str = "",
-        callee: Definition | None = None,
-        bindings: Bindings = (),
-        supplied: tuple[tuple[str, str], ...] = (),
         span: Span | None = None,
         hints: tuple[str, ...] = (),
     ) -> tuple[Tensor, ...]:
@@ -87,9 +83,7 @@ class GraphBuilder:
         name, structure = (op, None) if isinstance(op, str) else (op.op, op)
         hints = hints or ("",) * len(types)
         outputs = tuple(Value(self.names.fresh(h or "v"), t, h) for h, t in zip(hints, types, strict=True))
-        self.nodes.append(
-            Node(name, inputs, outputs, attrs, regions, path, callee, bindings, supplied, structure, span)
-        )
+        self.nodes.append(Node(name, inputs, outputs, attrs, regions, structure, span))
         return tuple(Tensor(v.name, v.type, self, span) for v in outputs)
 
     def weight(self, path: str, type: TensorType, span: Span | None, stacked: int = 0) -> Tensor:
@@ -99,7 +93,7 @@ class GraphBuilder:
         """
         if path not in self.weights:
             hint = path.rsplit(".", 1)[-1]
-            (made,) = self.node(WeightAttrs(stacked), (), (type,), path=path, span=span, hints=(hint,))
+            (made,) = self.node(WeightAttrs(path, stacked), (), (type,), span=span, hints=(hint,))
             self.weights[path] = made
         return self.weights[path]
 

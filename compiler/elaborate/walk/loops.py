@@ -48,7 +48,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
         return
-    loop.close(RepeatAttrs(count, len(loop.carried), len(sliced), loop.index), path, tree.span)
+    loop.close(RepeatAttrs(count, len(loop.carried), len(sliced), loop.index, path), tree.span)
 
 
 def _sliced(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[str, Tensor]], str | None]:
@@ -116,8 +116,8 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     loop.run(lambda t: t, length, axis, drop)
     if loop.graph is None:
         return
-    told = ScanAttrs(tuple(positions), axis, tree.reverse, len(loop.carried), len(steps), length)
-    loop.close(told, prefix, tree.span)
+    told = ScanAttrs(tuple(positions), axis, tree.reverse, len(loop.carried), len(steps), length, prefix)
+    loop.close(told, tree.span)
 
 
 def _axis(frame: Frame, value: Tensor, tree: syntax.Expr, label: str | None) -> int:
@@ -309,7 +309,7 @@ class _LoopBody:
             help="each iteration must give what it takes; `for` unrolls a compile-time list, there types may change",
         )
 
-    def close(self, structure: LoopAttrs, path: str, span: Span) -> None:
+    def close(self, structure: LoopAttrs, span: Span) -> None:
         """Put the loop into the outer graph and bind what it leaves."""
         frame = self.frame
         assert self.graph is not None
@@ -320,7 +320,6 @@ class _LoopBody:
             tuple(inputs),
             tuple(t for _, t, _ in self.outputs),
             regions=(self.graph,),
-            path=path,
             span=span,
             hints=tuple(n for n, _, _ in self.outputs),
         )

@@ -214,7 +214,7 @@ def _tap(frame: Frame, tree: syntax.Tap) -> None:
     bind(frame, tree.target, value)
     if isinstance(value, Tensor):
         path = frame.alloc.path_of(tree.target.name)
-        frame.builder.node(TapAttrs(tree.target.name), (frame.builder.use(value),), (), path=path, span=tree.span)
+        frame.builder.node(TapAttrs(tree.target.name, path), (frame.builder.use(value),), (), span=tree.span)
 
 
 def _require(frame: Frame, tree: syntax.Require) -> None:

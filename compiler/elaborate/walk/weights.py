@@ -140,7 +140,7 @@ def update(frame: Frame, tree: syntax.UpdateStmt) -> None:
         raise frame.fail("E0407", f"`update` writes a tensor, this is {kind_of(value)}", tree.value.span)
     _same_shape(frame, value, held.type, tree.value)
     frame.alloc.read.add(held.path)
-    frame.builder.node(UpdateAttrs(), (frame.builder.use(value),), (), path=held.path, span=tree.span)
+    frame.builder.node(UpdateAttrs(held.path), (frame.builder.use(value),), (), span=tree.span)
     frame.builder.forget((held.path,))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ogive.compiler.ir.attributes import (
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     ExternAttrs,
@@ -19,7 +18,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Const, Definition, Node, Operand, Scalar
+from ogive.compiler.ir.model import CallAttrs, Const, Definition, Node, Operand, Scalar
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.ops import OPS, Trait, has

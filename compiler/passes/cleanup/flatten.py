@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     CustomGradAttrs,
     ExternAttrs,
     GivenAttrs,
@@ -22,7 +21,7 @@ from ogive.compiler.ir.attributes import (
     VectorizedAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Bindings, Const, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.model import Bindings, CallAttrs, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir.presence import ALWAYS, NEVER, given
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
@@ -262,7 +261,6 @@ class Flattening(Interpreter[Site, Operand]):
         if node.callee is not None and path:
             self.vectorized.add(path)
         inputs = tuple(self.inputs(frame, node))
-        supplied = self.given(frame, node) if node.callee is not None else {}
         handed = self.handed(node, place, sliced, both)
         pairs = zip(node.regions, (there, None), strict=False)
         regions = tuple(self.held(frame, region, inputs, handed, asked) for region, asked in pairs)
@@ -275,12 +273,11 @@ class Flattening(Interpreter[Site, Operand]):
         made = replace(
             settled,
             inputs=handed.among(inputs),
-            supplied=tuple(supplied.items()),
             structure=None if told is None else told.taking(len(handed.slices), len(handed.captured)),
-            path=path,
-            bindings=tuple((unknown, value.subs(place.sizes)) for unknown, value in node.bindings),
             outputs=outputs,
-        )
+        ).at(path)
+        if node.callee is not None:
+            made = made.calling(supplied=tuple(self.given(frame, node).items()))
         own = replace(
             node.map_settings(lambda value: in_sizes(value, place.own)),
             inputs=tuple(in_sizes(x, place.own) if isinstance(x, Const) else x for x in node.inputs),

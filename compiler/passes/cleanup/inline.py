@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir.attributes import CallAttrs, WeightAttrs
-from ogive.compiler.ir.model import Bindings, Definition, Graph, Node, Operand
+from ogive.compiler.ir.attributes import WeightAttrs
+from ogive.compiler.ir.model import Bindings, CallAttrs, Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, copied, with_operands
 from ogive.compiler.ir.weights import weight_types
 from ogive.compiler.ir_tools.effects import Effect, own_effect
@@ -46,7 +46,7 @@ class _Inliner(LocalRewriter[_Inlining]):
         node = with_operands(node, frame.names)
         same = shared_instance(self.definition, node, frame.stored)
         if same is not None:
-            node = replace(node, path=same, supplied=())
+            node = node.at(same).calling(supplied=())
         assert node.callee is not None, node
         if _alone(node, node.callee):
             nodes, outputs = _whole(node, node.callee, self.fresh, maybe(self.definition).open)
@@ -156,7 +156,7 @@ def _handed_on(node: Node, handed: dict[str, str], names: dict[str, Operand]) ->
     below = {path.removeprefix(f"{node.path}."): v for path, v in handed.items() if path.startswith(f"{node.path}.")}
     names.update((f"handed {value}", value) for value in below.values())
     more = tuple((path, f"handed {value}") for path, value in below.items() if path not in dict(node.supplied))
-    return replace(node, supplied=(*node.supplied, *more))
+    return node.calling(supplied=(*node.supplied, *more))
 
 
 def replace_nodes(graph: Graph, nodes: tuple[Node, ...]) -> Graph:

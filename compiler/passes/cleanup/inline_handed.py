@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ogive.compiler.ir.attributes import CallAttrs, VectorizedAttrs
-from ogive.compiler.ir.model import Definition, Graph, Node, Operand
+from ogive.compiler.ir.attributes import VectorizedAttrs
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting

@@ -39,7 +39,7 @@ def _joined(first: Graph, second: Graph, made: Mapping[str, str], renamed: Mappi
         if node.op == "weight" and node.path in made:
             names[node.outputs[0].name] = made[node.path]
         elif node.op == "weight":
-            nodes.append(replace(node, path=renamed[node.path]))
+            nodes.append(node.at(renamed[node.path]))
         elif node.path in loops:
             nodes[loops[node.path]] = _one_loop(nodes[loops[node.path]], node, made, renamed)
         elif node.regions:

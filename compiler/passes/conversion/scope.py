@@ -113,7 +113,7 @@ class ConversionScope:
             if not below or scope.count == size(0):  # a loop of no iterations has no weights
                 continue
             made = tuple(self._stacked(scope, graph.values[str(name)]) for name in graph.outputs)
-            nodes.append(Node.of(RepeatAttrs(scope.count, 0, 0, None), (), made, (graph,), scope.path))
+            nodes.append(Node.of(RepeatAttrs(scope.count, 0, 0, None, scope.path), (), made, (graph,)))
             outputs += [value.name for value in made]
             paths += below
         return drop_dead(Graph((), tuple(nodes), tuple(outputs))), tuple(paths)

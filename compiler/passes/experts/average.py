@@ -156,7 +156,7 @@ def _each_weight(source: Model, result: Model, change: Change) -> Conversion:
         else:
             type = TensorType(known.elem, tuple(Axis(size(n)) for n in known.shape))
             name = scope.fresh.name("weight")
-            scope.add(Node.of(WeightAttrs(), (), (Value(name, type),), path=info.path))
+            scope.add(Node.of(WeightAttrs(info.path), (), (Value(name, type),)))
             made = change(scope, name)
         scope.targets[info.path] = (made, Weight(info.path, new, info.weight.kind, Init("zeros")))
     graph, targets = root.close()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ogive.compiler.ir.attributes import CallAttrs, EachAttrs, PhaseAttrs, UpdateAttrs, WeightAttrs
-from ogive.compiler.ir.model import Definition, Graph, Init, Node, Scalar, Weight
+from ogive.compiler.ir.attributes import EachAttrs, PhaseAttrs, UpdateAttrs, WeightAttrs
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Init, Node, Scalar, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.graph_builder import Building
@@ -132,7 +132,7 @@ def _init(weight: Weight) -> Init:
 
 
 def _read(stacked: dict[str, TensorType], fresh: Fresh) -> dict[str, Node]:
-    return {path: Node.of(WeightAttrs(), (), (fresh.value(type),), path=path) for path, type in stacked.items()}
+    return {path: Node.of(WeightAttrs(path), (), (fresh.value(type),)) for path, type in stacked.items()}
 
 
 def _step(stacked: dict[str, TensorType], options: Experts) -> Graph:
@@ -142,17 +142,15 @@ def _step(stacked: dict[str, TensorType], options: Experts) -> Graph:
     pull: str | float = options.pull
     if options.warmup:
         type = TensorType("int", ())
-        before = build.add(Node.of(WeightAttrs(), (), (fresh.value(type, "before"),), path=COUNTER))
+        before = build.add(Node.of(WeightAttrs(COUNTER), (), (fresh.value(type, "before"),)))
         count = build.op("add", before, size(1))
-        build.nodes.append(Node.of(UpdateAttrs(), (count,), (), path=COUNTER))
+        build.nodes.append(Node.of(UpdateAttrs(COUNTER), (count,), ()))
         grown = build.op("minimum", build.op("div", build.op("cast", count, type="float"), float(options.warmup)), 1.0)
         pull = build.op("mul", grown, options.pull)
     for path, node in _read(stacked, fresh).items():
         weight = build.add(node)
         apart = build.op("sub", build.op("mean", weight, axes=(0,)), weight)
-        build.nodes.append(
-            Node.of(UpdateAttrs(), (build.op("add", weight, build.op("mul", apart, pull)),), (), path=path)
-        )
+        build.nodes.append(Node.of(UpdateAttrs(path), (build.op("add", weight, build.op("mul", apart, pull)),), ()))
     return Graph((), tuple(build.nodes), ())
 
 
@@ -164,8 +162,8 @@ def _used(block: Definition, stacked: dict[str, TensorType], fresh: Fresh) -> Gr
     out = fresh.value(block.graph.values[str(block.graph.outputs[0])].type)
     unknowns = [*(s.unknown for s in block.statics if s.unknown is not None), *block.sizes]
     same = tuple((unknown, size(unknown)) for unknown in unknowns)
-    call = Node.of(CallAttrs(), (x.name,), (out,), callee=block, bindings=same,
-                   supplied=tuple(means.items()), span=block.span)  # fmt: skip
+    told = CallAttrs(block, same, supplied=tuple(means.items()))
+    call = Node.of(told, (x.name,), (out,), span=block.span)
     return Graph((x,), (*build.nodes, call), (out.name,))
 
 

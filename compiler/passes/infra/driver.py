@@ -89,7 +89,7 @@ def _member(member: Member, rewritten: Pass, changed: GraphPass) -> Member:
 
 def _node(node: Node, rewritten: Pass) -> Node:
     found = rewritten(node.callee) if node.callee is not None else None
-    return node if found is node.callee else replace(node, callee=found)
+    return node if found is node.callee else node.calling(found)
 
 
 def map_nodes(graph: Graph, change: Callable[[Node], Node]) -> Graph:

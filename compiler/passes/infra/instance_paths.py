@@ -82,7 +82,7 @@ class _Change:
         new = {member.path: self.at(member.definition, prefix + member.path) for member in definition.instances}
 
         def called(node: Node) -> Node:
-            return replace(node, callee=new[node.path]) if node.callee is not None and node.path in new else node
+            return node.calling(new[node.path]) if node.callee is not None and node.path in new else node
 
         members = tuple(_member(member, new) for member in definition.members)
         return replace(definition, members=members, graph=map_nodes(definition.graph, called))

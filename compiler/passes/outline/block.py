@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ogive.compiler.ir.attributes import CallAttrs
 from ogive.compiler.ir.model import (
     Bindings,
+    CallAttrs,
     Const,
     Definition,
     Graph,
@@ -119,7 +119,7 @@ class OutlinedBlock:
         self.blocks.take(below, Instance(call.path, definition, bindings, span=definition.span))
         results = tuple(self.blocks.named(self.outside.values[str(x)], len(self.calls) - 1) for x in self.body.outputs)
         self.blocks.calls.update((value.name, self.calls) for value in results)
-        return Node.of(CallAttrs(), tuple(sources), results, path=call.path, callee=definition, bindings=bindings)
+        return Node.of(CallAttrs(definition, bindings, call.path), tuple(sources), results)
 
     def settled(self, below: Sequence[Member], entries: Mapping[str, Value]) -> Definition:
         """The definition, in which a static that only layers have, such as a stride, is the number that it is there."""
@@ -228,16 +228,16 @@ class OutlinedBlock:
         if node.supplied:
             raise Apart
         inputs: tuple[Operand, ...] = tuple(self.names[x] if isinstance(x, str) else x for x in node.inputs)
-        told, bindings = node, node.bindings
+        told = node
         if node.callee is None and node.op != "weight":
             told, inputs = self.settings(node, inputs)
         regions = tuple(self.region(region) for region in node.regions)
         outputs = tuple(self.value(value, node) for value in node.outputs)
         if node.callee is not None:
-            bindings = self.bindings(node, inputs, outputs)
-            self.instances.setdefault(self.path(node.path), bindings)
-        return replace(told, inputs=inputs, outputs=outputs, regions=regions, bindings=bindings,
-                       path=self.path(node.path) if node.path else "")  # fmt: skip
+            told = told.calling(bindings=self.bindings(node, inputs, outputs))
+            self.instances.setdefault(self.path(node.path), told.bindings)
+        made = replace(told, inputs=inputs, outputs=outputs, regions=regions)
+        return made.at(self.path(node.path) if node.path else "")
 
     def settings(self, node: Node, inputs: tuple[Operand, ...]) -> tuple[Node, tuple[Operand, ...]]:
         """A node with settings, and inputs: those of the source where no pass has changed them, else numbers alone."""

@@ -102,8 +102,8 @@ def _renamed(definition: Definition, names: Mapping[int, Names], done: dict[int,
         return replace(each, path=_moved(each.path, own), definition=below(each.definition))
 
     def node(each: Node) -> Node:
-        callee = None if each.callee is None else below(each.callee)
-        return replace(each, path=_moved(each.path, own), callee=callee)
+        moved = each.at(_moved(each.path, own))
+        return moved if each.callee is None else moved.calling(below(each.callee))
 
     def below(other: Definition) -> Definition:
         if id(other) not in done:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ogive.compiler.ir.attributes import CallAttrs, WeightAttrs
+from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import (
     Bindings,
+    CallAttrs,
     Definition,
     Graph,
     Init,
@@ -141,7 +142,7 @@ class _Layers:
         if known.definition is not callee:
             return node  # one place used in two ways: the first is the layer, the others read its weights
         inputs = (node.inputs[row.at],)
-        return Node.of(CallAttrs(), inputs, node.outputs, (), place, callee, bindings, span=node.span)
+        return Node.of(CallAttrs(callee, bindings, place), inputs, node.outputs, span=node.span)
 
     def place(self, row: LayerRow, node: Node) -> str | None:
         """The path that has a `weight`, perhaps a `bias`, and nothing else, and both are those of the operation."""
@@ -224,7 +225,7 @@ def _built(
     given = {static.name: node.attr(static.name, static.default) for static in OPS[node.op].statics}
     (result,), _ = OPS[node.op].rule(Trusting(), given, [value.type if value is not None else None for value in inputs])
     weights = [value for value in values.values() if value.name != "x"]
-    nodes = [Node.of(WeightAttrs(), (), (value,), path=value.name) for value in weights]
+    nodes = [Node.of(WeightAttrs(value.name), (), (value,)) for value in weights]
     operands = tuple(None if value is None else value.name for value in inputs)
     nodes.append(Node(node.op, operands, (Value("y", result),), node.attrs))
     return Definition(

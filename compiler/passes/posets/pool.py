@@ -11,8 +11,7 @@ from operator import itemgetter
 from statistics import mean, pstdev
 from typing import Any
 
-from ogive.compiler.ir.attributes import CallAttrs
-from ogive.compiler.ir.model import Definition, Graph, Model, Node
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Model, Node
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.graph_builder import Building

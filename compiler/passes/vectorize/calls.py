@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from ogive.compiler.ir.attributes import CallAttrs
-from ogive.compiler.ir.model import Bindings, Definition, Graph, Instance, Member, Node, Operand, Value
+from ogive.compiler.ir.model import Bindings, CallAttrs, Definition, Graph, Instance, Member, Node, Operand, Value
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
@@ -180,7 +179,7 @@ def _at_one_index(node: Node, other: Node, calls: Calls, values: Values) -> list
         for v, flag in zip(node.outputs, found.outputs, strict=True)
     )
     bindings = (*node.bindings, (found.axis, size(1)))
-    call = replace(node, inputs=tuple(inputs), outputs=results, callee=found.definition, bindings=bindings)
+    call = replace(node, inputs=tuple(inputs), outputs=results).calling(found.definition, bindings)
     after = [
         _first(values, value, result)
         for value, result in zip(node.outputs, results, strict=True)

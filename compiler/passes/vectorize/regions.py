@@ -8,7 +8,6 @@ from typing import Protocol
 
 from ogive.compiler.ir.attributes import (
     AssumeAttrs,
-    CallAttrs,
     ChoiceAttrs,
     CustomGradAttrs,
     GradAttrs,
@@ -20,7 +19,7 @@ from ogive.compiler.ir.attributes import (
     UpdateAttrs,
     WeightAttrs,
 )
-from ogive.compiler.ir.model import Attrs, Bindings, Const, Definition, Graph, Node, Operand, Value
+from ogive.compiler.ir.model import Attrs, Bindings, CallAttrs, Const, Definition, Graph, Node, Operand, Value
 from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
 from ogive.compiler.ir_tools.interpreter import Interpreter
 from ogive.compiler.passes.vectorize.rules import rule_of
@@ -207,10 +206,8 @@ class Vectorizer(Interpreter[Values, Operand]):
             node,
             inputs=tuple(frame.full(x) if flag and x is not None else x for x, flag in pairs),
             outputs=_bound(frame, node, called.outputs),
-            callee=called.definition,
-            bindings=called.bindings,
         )
-        return frame.add(made, called.outputs)
+        return frame.add(made.calling(called.definition, called.bindings), called.outputs)
 
 
 def _tensor(operand: Operand) -> Operand:

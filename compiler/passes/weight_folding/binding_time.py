@@ -94,7 +94,7 @@ class BindingTimes:
         hint = path.split(".")[-1]
         read = Value(scope.fresh.name(hint), type, hint)
         self.made[read.name] = (scope, path)
-        return Node.of(WeightAttrs(), (), (read,), path=path)
+        return Node.of(WeightAttrs(path), (), (read,))
 
     def settled(self, graph: Graph) -> Graph:
         """The graph with other paths for computed weights that stand where one of the source is still read."""
@@ -113,7 +113,7 @@ class BindingTimes:
             if node.op != "weight" or node.outputs[0].name not in names:
                 return node
             scope, path = names[node.outputs[0].name]
-            return replace(node, path=moved.get((scope.path, path), path))
+            return node.at(moved.get((scope.path, path), path))
 
         return map_nodes(graph, change)
 
@@ -199,10 +199,7 @@ def _at(operand: Operand, names: dict[str, str]) -> Operand:
 
 
 def _renamed(node: Node, names: dict[str, str]) -> Node:
-    if not any(name in names for name in node.operands):
-        return node
-    supplied = tuple((path, names.get(name, name)) for path, name in node.supplied)
-    return replace(node, inputs=tuple(_at(x, names) for x in node.inputs), supplied=supplied)
+    return node.reading(lambda x: _at(x, names)) if any(name in names for name in node.operands) else node
 
 
 @dataclass(slots=True)
