@@ -278,3 +278,22 @@ class FaultAttrs(StructureBase):
 LoopAttrs = RepeatAttrs | ScanAttrs
 VectorizedAttrs = OverAttrs | EachAttrs
 ChoiceAttrs = PhaseAttrs | GivenAttrs | TappedAttrs
+PlainStructure = (
+    RepeatAttrs
+    | ScanAttrs
+    | OverAttrs
+    | EachAttrs
+    | GradAttrs
+    | CustomGradAttrs
+    | PhaseAttrs
+    | GivenAttrs
+    | TappedAttrs
+    | WeightAttrs
+    | UpdateAttrs
+    | AssumeAttrs
+    | TapAttrs
+    | ExternAttrs
+    | InitialAttrs
+    | AbstractCallAttrs
+    | FaultAttrs
+)

@@ -13,26 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ogive.compiler.ir.attributes import (
-    AbstractCallAttrs,
-    AssumeAttrs,
-    CustomGradAttrs,
-    EachAttrs,
-    ExternAttrs,
-    FaultAttrs,
-    GivenAttrs,
-    GradAttrs,
-    InitialAttrs,
-    LoopAttrs,
-    OverAttrs,
-    PhaseAttrs,
-    RepeatAttrs,
-    ScanAttrs,
-    TapAttrs,
-    TappedAttrs,
-    UpdateAttrs,
-    WeightAttrs,
-)
+from ogive.compiler.ir.attributes import AbstractCallAttrs, ExternAttrs, FaultAttrs, LoopAttrs, PlainStructure
 from ogive.compiler.ir.structure import StructureBase
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown
@@ -95,26 +76,7 @@ class CallAttrs(StructureBase):
     supplied: tuple[tuple[str, str], ...] = ()
 
 
-Structure = (
-    RepeatAttrs
-    | ScanAttrs
-    | OverAttrs
-    | EachAttrs
-    | GradAttrs
-    | CustomGradAttrs
-    | PhaseAttrs
-    | GivenAttrs
-    | TappedAttrs
-    | CallAttrs
-    | WeightAttrs
-    | UpdateAttrs
-    | AssumeAttrs
-    | TapAttrs
-    | ExternAttrs
-    | InitialAttrs
-    | AbstractCallAttrs
-    | FaultAttrs
-)
+Structure = PlainStructure | CallAttrs
 STRUCTURES: Mapping[str, type[Structure]] = MappingProxyType({each.op: each for each in Structure.__args__})
 UNFINISHED = frozenset((AbstractCallAttrs.op, FaultAttrs.op))  # only in definitions that are not checked yet, or faulty
 
