@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.expr import Code, name
-from ogive.backends.python_text.names import RESERVED, fresh, identifier
+from ogive.backends.python_text.names import fresh, identifier
 from ogive.backends.python_text.pretty import LINE
 from ogive.backends.python_text.size_sources import Shapes
 from ogive.backends.python_text.statements import Assign, Statement
@@ -41,10 +41,11 @@ class FunctionScope:
     """Variables and statements of one function."""
 
     indent: int  # how far to the right its statements will stand
+    reserved: frozenset[str]  # what the file uses itself
+    functions: frozenset[str] = frozenset()  # of the file: no variable that is made up here hides one
     shapes: Shapes = field(init=False)
     body: list[Statement] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
-    functions: frozenset[str] = frozenset()  # of the file: no variable that is made up here hides one
     fixed: set[str] = field(default_factory=set)  # variables that are never bound again
     codes: dict[str, Code] = field(default_factory=dict)
     types: dict[str, TensorType] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class FunctionScope:
 
     def claim(self, hint: str) -> str:
         """A variable that nothing else in the function uses."""
-        variable = fresh(hint, self.taken | self.functions)
+        variable = fresh(hint, self.taken | self.functions, self.reserved)
         self.taken.add(variable)
         self.fixed.add(variable)
         return variable
@@ -113,7 +114,7 @@ class FunctionScope:
         """A variable that holds nothing now, and is none of `others`."""
         base = identifier(hint)
         variable, number = base, 1
-        while variable in RESERVED or self.live(variable) or variable in others:
+        while variable in self.reserved or self.live(variable) or variable in others:
             number += 1
             variable = f"{base}_{number}"
         self.taken.add(variable)

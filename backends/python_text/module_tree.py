@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, attribute, call, literal, subscript
-from ogive.backends.python_text.expr import name as variable
 from ogive.backends.python_text.names import (
-    MODULE_DATA,
     class_name,
     fresh,
     identifier,
-    plain,
     singular,
     snake,
     unnumbered,
 )
-from ogive.backends.python_text.statements import For, Statement
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
@@ -53,9 +47,6 @@ def places(definition: Definition) -> ModuleNode:
             continue  # its iterations hold nothing
         place = root
         for part in member.path.split("."):
-            if part in MODULE_DATA:
-                said = f"every module of torch keeps data of its own as `{part}`, so nothing in it can have this name"
-                raise LoweringError(said, getattr(member, "span", None) or definition.span)
             path = f"{place.path}.{part}" if place.path else part
             place = place.children.setdefault(part, ModuleNode(path))
         place.member = member
@@ -87,42 +78,6 @@ class Unit:
         return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
 
 
-SELF = variable("self")
-
-
-def access(path: str, base: Code = SELF) -> Code:
-    """The expression of a member: `self.blocks[0].conv`."""
-    for part in path.split("."):
-        if part.isdigit():
-            base = subscript(base, int(part))
-        else:
-            base = attribute(base, part) if plain(part) else call("member", base, literal(part))
-    return base
-
-
-Heads = tuple[tuple[str, Code], ...]  # loops inside of each other: a variable, and the modules that it stands for
-
-
-def looped(path: str, base: Code) -> tuple[Heads, Code]:
-    """The loops over the iterations of a path, and what stands inside of them."""
-    first, *others = path.split(".*")
-    heads: list[tuple[str, Code]] = []
-    target = access(first, base)
-    for number, part in enumerate(others):
-        turn = "turn" if not number else f"turn_{number + 1}"
-        heads.append((turn, target))
-        target = access(part[1:], variable(turn)) if part else variable(turn)
-    return tuple(heads), target
-
-
-def inside(heads: Heads, body: Sequence[Statement]) -> tuple[Statement, ...]:
-    """The statements in these loops."""
-    found = tuple(body)
-    for turn, modules in reversed(heads):
-        found = (For(variable(turn), modules, found),)
-    return found
-
-
 def shadowed(order: Sequence[Definition]) -> dict[str, frozenset[str]]:
     """For each definition that is called, by name, what variables its callers may have: it is not called like one."""
     found: dict[str, set[str]] = {}
@@ -148,7 +103,7 @@ def unit_of(
 ) -> Unit:
     """The unit of a definition with those of its loops; takes class names out of `names`.
 
-    A function is not called like one of the `variables` of those that call it.
+    `names` are those that are taken or reserved. A function is not called like one of the `variables` of its callers.
     """
     function = definition.stateless and not root
     wanted = snake(definition.name) if function else class_name(definition.name)

@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
-from ogive.backends.pytorch.ops.helpers import HELPERS
-
-# what the emitted code itself uses, and names that linters refuse
-RESERVED = frozenset((*HELPERS, "Group", "Taps", "around", "member", "self", "taps", "generator", "training", "like",
-                      "torch", "nn", "F", "Tensor", "math", "l", "O", "I", "_", "super", "range", "zip",
-                      "enumerate", "min", "max", "int", "float", "bool", "len", "list", "tuple", "NamedTuple",
-                      "Any", "print", "type", "slice", "None", "FLOATS", "Callable", "Sequence", "importlib",
-                      "getattr", "isinstance", "reversed", "str", "ValueError", "dict", "once", "outside", "saving",
-                      "functools", "inspect", "sys",
-                      "Calls"))  # fmt: skip
-
-# what an nn.Module keeps in its own dict: with a member of such a name, `train()` or `load_state_dict` breaks it (a
-# test keeps the list current)
-MODULE_DATA = frozenset(
-    """
-training _parameters _buffers _modules _non_persistent_buffers_set _backward_pre_hooks _backward_hooks
-_is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks
-_forward_pre_hooks_with_kwargs _state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks
-_load_state_dict_post_hooks
-""".split()
-)
-# attributes of nn.Module: a member of such a name lives in the module's tables only (a test keeps the list current)
-MODULE_ATTRIBUTES = frozenset(
-    """
-T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
-extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia
-named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer
-register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
-register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
-register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
-state_dict to to_empty train training type constrain run xpu zero_grad after_step like
-""".split()
-)
+# what any emitted code uses, and names that linters refuse
+RESERVED = frozenset(("self", "math", "l", "O", "I", "_", "super", "range", "zip", "enumerate", "min", "max", "int",
+                      "float", "bool", "len", "list", "tuple", "NamedTuple", "Any", "print", "type", "slice", "None",
+                      "Callable", "Sequence", "importlib", "getattr", "isinstance", "reversed", "str", "ValueError",
+                      "dict", "functools", "inspect", "sys"))  # fmt: skip
 
 
 def identifier(text: str) -> str:
@@ -55,11 +27,11 @@ def identifier(text: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("match", "case") else name
 
 
-def fresh(base: str, taken: Iterable[str] | frozenset[str] = ()) -> str:
+def fresh(base: str, taken: Iterable[str] = (), reserved: Set[str] = RESERVED) -> str:
     """`base`, or `base_2`, `base_3`, ... where it is taken or reserved."""
     name = identifier(base)
     used = taken if isinstance(taken, frozenset | set | dict) else frozenset(taken)
-    if name not in RESERVED and name not in used:
+    if name not in reserved and name not in used:
         return name
     number = 2
     while f"{name}_{number}" in used:
@@ -107,6 +79,5 @@ def singular(label: str) -> str:
 
 
 def plain(name: str) -> bool:
-    """Whether a member of this name can be an ordinary attribute of a module; torch's own may begin with `_`."""
-    usable = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
-    return usable and name not in MODULE_ATTRIBUTES
+    """Whether a member of this name can be an ordinary attribute of an object; a framework's own may begin with `_`."""
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")

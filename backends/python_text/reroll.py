@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from ogive.backends.python_text.expr import LOAD, Code, parts_of, with_parts
-from ogive.backends.python_text.module_tree import ModuleNode, access
+from ogive.backends.python_text.expr import LOAD, Code, parts_of, subscript, with_parts
+from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Statement
 
@@ -55,12 +55,15 @@ class Single:
 Item = Single | ModuleLoop
 
 
-def rolled(body: Sequence[Statement], root: ModuleNode, claim: Callable[[str], str]) -> Body:
+def rolled(
+    body: Sequence[Statement], root: ModuleNode, access: Callable[[str], Code], claim: Callable[[str], str]
+) -> Body:
     """The statements of a function in which iterations that differ in their number alone are a loop.
 
-    `root` is the tree of names of its class; `claim` gives a variable that the function does not use.
+    `root` is the tree of names of its class, `access` gives the expression of a path in it, and `claim` a variable that
+    the function does not use.
     """
-    lists = list(_lists(root))
+    lists = list(_lists(root, access))
     if not any(each.count > 1 for each in lists):
         return tuple(body)
     items: list[Item] = [_single(statement) for statement in body]
@@ -124,13 +127,13 @@ def _token(variable: str) -> Code:
 
 
 def _entry(listed: ModuleList, number: int) -> Code:
-    return access(str(number), listed.modules)
+    return subscript(listed.modules, number)
 
 
-def _lists(place: ModuleNode, path: tuple[str, ...] = ()) -> Iterator[ModuleList]:
+def _lists(place: ModuleNode, access: Callable[[str], Code], path: tuple[str, ...] = ()) -> Iterator[ModuleList]:
     """The lists of modules below a place, inner ones first."""
     for name, child in place.children.items():
-        yield from _lists(child, (*path, name))
+        yield from _lists(child, access, (*path, name))
     numbers = list(place.children)
     if path and numbers and numbers == [str(number) for number in range(len(numbers))]:
         yield ModuleList(access(".".join(path)), path, len(numbers))

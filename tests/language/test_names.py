@@ -18,8 +18,8 @@ from language.names import NAMES, ROLES
 from ogive.api import Model
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.serialize.write import whole
-from ogive.backends.python_text.names import MODULE_DATA, RESERVED, fresh
 from ogive.backends.pytorch.module.module import load
+from ogive.backends.pytorch.names import MODULE_DATA, RESERVED, fresh
 from onnx_model.harness import session
 
 # what the program of a role uses itself, so that it means another program with this name

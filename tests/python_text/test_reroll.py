@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from ogive.backends.python_text.expr import Code, attribute, binary, call, name, renamed, subscript, with_parts
-from ogive.backends.python_text.module_tree import SELF, ModuleNode
+from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.reroll import rolled
 from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, If, Statement
+from ogive.backends.pytorch.names import SELF, access
 
 Made = tuple[Body, ModuleNode]
 
@@ -68,7 +69,7 @@ def iterations(seed: int, count: int = 4) -> tuple[list[Statement], list[Stateme
 def test_iterations_that_are_alike_are_a_loop(seed: int) -> None:
     one, every = iterations(seed)
     head, last = Assign(name("x"), name("start")), Evaluate(call("self.head", name("x")))
-    found = rolled([head, *every, last], layers(4), claim)
+    found = rolled([head, *every, last], layers(4), access, claim)
     assert found == (head, For(name("layer"), name("self.layers"), tuple(one)), last)
 
 
@@ -80,7 +81,7 @@ def test_whatever_is_found_says_the_same(seed: int) -> None:
         place = at.randrange(len(every))
         other = renamed_once(every[place])
         every[place : place + 1] = at.choice(([], [other], [every[place]] * 2, [every[place], other]))
-    assert unrolled(rolled(every, layers(4), claim)) == tuple(every)
+    assert unrolled(rolled(every, layers(4), access, claim)) == tuple(every)
 
 
 def renamed_once(statement: Statement) -> Statement:
@@ -91,13 +92,13 @@ def renamed_once(statement: Statement) -> Statement:
 def test_a_list_that_is_used_in_another_way_stays(use: Code) -> None:
     _, every = iterations(0)
     body = [*every, Evaluate(use)]
-    assert rolled(body, layers(4), claim) == tuple(body)
+    assert rolled(body, layers(4), access, claim) == tuple(body)
 
 
 def test_a_list_in_a_branch_stays() -> None:
     _, every = iterations(0)
     body = [*every, If(name("x"), (Evaluate(call(subscript(name("self.layers"), 0), name("x"))),))]
-    assert rolled(body, layers(4), claim) == tuple(body)
+    assert rolled(body, layers(4), access, claim) == tuple(body)
 
 
 def test_loops_in_loops() -> None:
@@ -108,7 +109,7 @@ def test_loops_in_loops() -> None:
         for m in range(n + 1):
             layer = subscript(attribute(stage, "layers"), m)
             body += [Assign(name("y"), call(attribute(layer, "lin"), name("x"))), Assign(name("x"), name("y"))]
-    (outer,) = rolled(body, tree("", {"stages": stages}), claim)
+    (outer,) = rolled(body, tree("", {"stages": stages}), access, claim)
     inner = For(name("layer"), name("stage.layers"), tuple(_in(body[:2])))
     assert outer == For(name("stage"), attribute(SELF, "stages"), (inner,))
 
@@ -122,6 +123,6 @@ def test_comments_that_differ_are_left_out() -> None:
         Assign(name("x"), call(attribute(subscript(name("self.layers"), n), "lin"), name("x")), f"[b, {n}]")
         for n in range(4)
     ]
-    (loop,) = rolled(every, layers(4), claim)
+    (loop,) = rolled(every, layers(4), access, claim)
     assert isinstance(loop, For)
     assert [each.comment for each in loop.body if isinstance(each, Assign)] == [""]

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ogive.backends.python_text.expr import Code, name
-from ogive.backends.python_text.names import MODULE_ATTRIBUTES, MODULE_DATA
 from ogive.backends.python_text.pretty import flat
 from ogive.backends.python_text.render import rendered
 from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Return, Statement
+from ogive.backends.pytorch.names import MODULE_ATTRIBUTES, MODULE_DATA
 
 NAMES = st.sampled_from(
     ["x", "self.heads", "scores", "attention_probabilities", "hidden_states", "2", "1e-5", '"mean"']

@@ -21,18 +21,7 @@ from ogive.backends.python_text.expr import (
     subscript,
     with_function,
 )
-from ogive.backends.python_text.module_tree import (
-    Heads,
-    ModuleNode,
-    Unit,
-    access,
-    below,
-    inside,
-    looped,
-    numbers_of,
-    unmade,
-)
-from ogive.backends.python_text.names import fresh, plain
+from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
     Assign,
@@ -49,6 +38,7 @@ from ogive.backends.python_text.statements import (
 from ogive.backends.pytorch.module.constraints import after_step, constrain, each, step
 from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
 from ogive.backends.pytorch.module.functions import filled
+from ogive.backends.pytorch.names import Heads, access, fresh, inside, looped, plain
 from ogive.backends.pytorch.weights.init_layers import whole_kinds
 from ogive.backends.pytorch.weights.inits import FILLED, Initial, allocation
 from ogive.backends.pytorch.weights.layers import layer

@@ -18,7 +18,7 @@ from ogive.backends.python_text.module_tree import (
     unit_of,
     unmade,
 )
-from ogive.backends.python_text.names import fields, fresh
+from ogive.backends.python_text.names import fields
 from ogive.backends.python_text.render import file_text
 from ogive.backends.python_text.size_exprs import scalar_code
 from ogive.backends.python_text.statements import (
@@ -40,6 +40,7 @@ from ogive.backends.pytorch.module.imports import imports
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.states import copied_states
 from ogive.backends.pytorch.module.taps import AROUND, CLASS
+from ogive.backends.pytorch.names import RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.backends.pytorch.weights.inits import Initial
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
@@ -101,13 +102,14 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         seeded(model) or _reads_changes(model),
         checks=checks,
     )
-    file.names.update((fresh(model.name), "FLOATS", *HELPERS, *PLACES, *REPLAY, "Calls", "outside", "saving"))
+    file.names.update((fresh(model.name), *RESERVED, *PLACES, *REPLAY))
     order = own_definitions(model)
     variables = shadowed(order)
     for definition in order:
         mine = variables.get(definition.name, frozenset())
         root = definition is model.definition
-        file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
+        unit = file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
+        refuse_data(definition, unit.place)
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
     sections: list[Statement] = []
     for definition in order:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.backends.python_text.expr import NONE, Code, call, is_given, method, name, subscript, tuple_of
 from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, output_class
-from ogive.backends.python_text.names import RESERVED, identifier
+from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.render import fits
 from ogive.backends.python_text.reroll import rolled
 from ogive.backends.python_text.size_exprs import Names
@@ -17,6 +17,7 @@ from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.states import changes
 from ogive.backends.pytorch.module.taps import GENERATOR, TAPS, entry, or_none
 from ogive.backends.pytorch.module.writer import Writer
+from ogive.backends.pytorch.names import RESERVED, access, attributes
 from ogive.compiler.ir.model import Graph, Model, Operand
 from ogive.compiler.ir_tools.entry import conditions_at_entry
 from ogive.compiler.passes.taps.merged import whole_choice
@@ -47,14 +48,14 @@ def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenF
 
 def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writer | None = None) -> Writer:
     """The writer of a function; with the arguments that another form of it has asked for `before`."""
-    writer = Writer(unit, file, FunctionScope(indent, functions=file.functions()), write_node, unit.function, root)
+    writer = Writer(unit, file, _scope(file, indent), write_node, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = _optional(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if unit.function else file.known[unit.definition.name]
     maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
-    scope.shapes = Shapes(given, known, frozenset(unit.place.children), scope.claim, maybe, root=root)
+    scope.shapes = Shapes(given, known, attributes(unit), scope.claim, maybe, root=root)
     writer.copied = file.copied(unit.definition)
     if before is not None:
         writer.outside, writer.like = before.outside, before.like
@@ -69,6 +70,10 @@ def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writ
     return writer
 
 
+def _scope(file: EmittedFile, indent: int) -> FunctionScope:
+    return FunctionScope(indent, RESERVED, file.functions())
+
+
 def _body(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> tuple[Statement, ...]:
     """The statements of a graph that takes what the unit takes."""
     scope = writer.scope
@@ -79,7 +84,7 @@ def _body(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> tupl
     writer.run(graph)
     _return(writer, unit, graph)
     head = scope.shapes.header()
-    body = tuple(scope.body) if unit.function else rolled(scope.body, unit.place, scope.claim)
+    body = tuple(scope.body) if unit.function else rolled(scope.body, unit.place, access, scope.claim)
     return (*head, *checks, *body)
 
 
@@ -117,7 +122,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
 
 def filled(unit: Unit, file: EmittedFile, target: Code, graph: Graph, sizes: Names) -> Within:
     """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
-    writer = Writer(unit, file, FunctionScope(4, functions=file.functions()), write_node, target=target)
+    writer = Writer(unit, file, _scope(file, 4), write_node, target=target)
     scope = writer.scope
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=sizes)
     scope.enter(graph, function=True)
@@ -132,7 +137,7 @@ def filled(unit: Unit, file: EmittedFile, target: Code, graph: Graph, sizes: Nam
 
 def stepped(unit: Unit, file: EmittedFile, graph: Graph, sizes: Names) -> tuple[Statement, ...]:
     """The statements of a graph that reads weights and updates them."""
-    writer = Writer(unit, file, FunctionScope(8, functions=file.functions()), write_node)
+    writer = Writer(unit, file, _scope(file, 8), write_node)
     scope = writer.scope
     scope.training = True
     scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=sizes)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ogive.backends.python_text.names import fresh
 from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir.model import Model
 
 _numbers = itertools.count()

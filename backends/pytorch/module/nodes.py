@@ -16,13 +16,13 @@ from ogive.backends.python_text.expr import (
     name,
     tuple_of,
 )
-from ogive.backends.python_text.module_tree import access
 from ogive.backends.python_text.statements import If
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.calls import call_of
 from ogive.backends.pytorch.module.regions import REGIONS
 from ogive.backends.pytorch.module.taps import tap
 from ogive.backends.pytorch.module.writer import Writer
+from ogive.backends.pytorch.names import access
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.backends.pytorch.weights.inits import init_call
 from ogive.compiler.ir.attributes import InitialAttrs, TapAttrs, WeightAttrs

@@ -20,9 +20,9 @@ from ogive.backends.python_text.expr import (
     subscript,
     tuple_of,
 )
-from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.statements import Assign, Evaluate, FunctionDef, If, Parameter, Return
 from ogive.backends.pytorch.module.writer import Writer
+from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir.model import Node
 
 CLASS = '''

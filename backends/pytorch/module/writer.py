@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from ogive.backends.python_text.expr import Code, attribute, is_place, literal, method, name, starred, tuple_of
 from ogive.backends.python_text.liveness import FunctionScope
-from ogive.backends.python_text.module_tree import Unit, access
+from ogive.backends.python_text.module_tree import Unit
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.size_exprs import condition_code, scalar_code
 from ogive.backends.python_text.statements import Assign, Evaluate
 from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.module.file_state import EmittedFile
+from ogive.backends.pytorch.names import access
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ogive.backends.python_text.expr import Code, attribute, call, is_given, name
-from ogive.backends.python_text.module_tree import SELF, ModuleNode, access
+from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.statements import For, If, Statement
+from ogive.backends.pytorch.names import SELF, access
 from ogive.backends.pytorch.weights.inits import Initial, Maker, initialized, target_of
 from ogive.backends.pytorch.weights.layers import kind_of
 from ogive.compiler.ir.model import Definition, Init, Instance, Weight
