@@ -5,8 +5,10 @@ So for every operation, in every float type of the model, of every element type 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +18,11 @@ from onnx import GraphProto, ModelProto, NodeProto, TypeProto, defs
 
 import ogive
 from generated.evaluator import evaluated
+from generated.program import program
+from generated.subject import Subject
 from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.graph.builder import OnnxBuilder
+from ogive.backends.onnx_model.graph.elems import NUMPY
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.serialize.write import whole
 from ogive.compiler.ir.types import FLOATS, TensorType
@@ -116,6 +122,32 @@ def test_of_derivatives(elem: str) -> None:
             except OnnxError:
                 continue
             assert list(unlisted(proto)) == []
+
+
+@pytest.mark.parametrize("number", [84, 163, 178, 369, 387, 402, 453, 484])
+def test_of_whole_programs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random ones, with loops, derivatives and calls: of no value is the type unknown while the graph is built."""
+    unknown, listed = list[str](), OnnxBuilder._listed
+
+    def asked(
+        self: OnnxBuilder, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        unknown.extend(f"{op} of {x}" for x in inputs if x and self.elem_of(x) is None)
+        return listed(self, op, inputs, count, attrs)
+
+    monkeypatch.setattr(OnnxBuilder, "_listed", asked)
+    subject = Subject.of(program(f"Q2/{number}"))
+    subject.settle(random.Random(number))
+    weights = {path: w.astype(NUMPY["bf16"]) if w.dtype.kind == "f" else w for path, w in subject.weights.items()}
+    sizes = {unknown.name: size for unknown, size in subject.sizes.items() if size}
+    for functions in (False, True):
+        settings = Settings(
+            sizes, dtype="bf16", opset=20, functions=functions, optional=tuple(subject.program.optional)
+        )
+        proto = whole(exported(subject.model.ir, weights, settings))
+        checked(proto)
+        assert functions or list(unlisted(proto)) == []
+    assert unknown == []
 
 
 # operations that the standard lists for bfloat16 from some opset on, and what they compute

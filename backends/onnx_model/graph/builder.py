@@ -14,7 +14,7 @@ from ogive.backends.onnx_model.graph.elems import FLOATS, NUMPY, OF_NUMPY, ONNX,
 from ogive.backends.onnx_model.graph.errors import OnnxError, Unheld, held
 from ogive.backends.onnx_model.graph.nodes import Body, Made
 from ogive.backends.onnx_model.graph.size_arithmetic import computed, scalar
-from ogive.backends.onnx_model.graph.type_lists import bound, results, shown, signature, unlisted
+from ogive.backends.onnx_model.graph.type_lists import bound, results, retold, shown, signature, unlisted
 from ogive.compiler.ir.model import Const, Operand, Scalar
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
@@ -108,7 +108,7 @@ class OnnxBuilder:
     def _listed(self, op: str, inputs: Sequence[str], count: int, attrs: Mapping[str, Any]) -> tuple[str, ...]:
         """A node of the standard; in a wider type where its schema at this opset does not list that of its inputs."""
         signed = signature(op, self.opset)
-        types = bound(signed, [self._elem_of(x) for x in inputs])
+        types = bound(signed, [self.elem_of(x) for x in inputs], attrs)
         try:
             wide = unlisted(signed, types)
         except KeyError as error:
@@ -116,13 +116,14 @@ class OnnxBuilder:
                 f"`{op}` of {shown(error.args[0])} is not supported in ONNX at opset {self.opset}"
             ) from None
         if not wide:
-            outputs = self._append(op, inputs, count, attrs)
-            self.elems.update(zip(outputs, results(signed, types, attrs, count), strict=True))
+            outputs, body = self._append(op, inputs, count, attrs), attrs.get("body")
+            inner = [self.elem_of(name) for name, _ in body.outputs] if isinstance(body, Body) else None
+            self.elems.update(zip(outputs, inner or results(signed, types, attrs, count), strict=True))
             return outputs
         hints, self.hints = self._hints(count), ()
         names = [signed.variable(at) for at in range(len(inputs))]
         given = [self.node("Cast", x, to=wide[at]) if at in wide else x for x, at in zip(inputs, names, strict=True)]
-        found = list(self.add(op, given, count, attrs))
+        found = list(self.add(op, given, count, retold(attrs, wide.get(signed.outputs[0]))))
         for place, (y, at) in enumerate(zip(found, signed.outputs, strict=False)):
             if at in wide:
                 self.hints = hints[place : place + 1]
@@ -130,7 +131,7 @@ class OnnxBuilder:
         self.hints = hints
         return tuple(found)
 
-    def _elem_of(self, name: str) -> int | None:
+    def elem_of(self, name: str) -> int | None:
         """The element type of a value in ONNX, if it is known."""
         if name in self.constants:
             return OF_NUMPY[self.constants[name].dtype]

@@ -12,7 +12,6 @@ import numpy as np
 from onnx import TensorProto, defs
 
 from ogive.backends.onnx_model.graph.elems import OF_NUMPY, ONNX
-from ogive.backends.onnx_model.graph.nodes import Body
 
 OF_SCHEMA: Mapping[str, int] = MappingProxyType(
     {
@@ -62,9 +61,12 @@ def signature(op: str, opset: int) -> Signature:
     return Signature(tuple(map(called, schema.inputs)), tuple(map(called, schema.outputs)), repeats, listed)
 
 
-def bound(found: Signature, elems: Sequence[int | None]) -> dict[str, int]:
-    """The variables of a signature, by the element types of inputs as far as they are known."""
+def bound(found: Signature, elems: Sequence[int | None], attrs: Mapping[str, Any]) -> dict[str, int]:
+    """The variables of a signature, by the element types of inputs as far as they are known, or by settings."""
     types: dict[str, int] = {}
+    asked, result = told(attrs), found.outputs[0]
+    if asked is not None and result in found.listed and result not in found.inputs:
+        types[result] = asked
     for at, elem in enumerate(elems):
         name = found.variable(at)
         if elem is not None and name in found.listed:
@@ -74,20 +76,26 @@ def bound(found: Signature, elems: Sequence[int | None]) -> dict[str, int]:
 
 def results(found: Signature, types: Mapping[str, int], attrs: Mapping[str, Any], count: int) -> list[int | None]:
     """The element types of the outputs, as far as they are known."""
-    body, value = attrs.get("body"), attrs.get("value")
-    if isinstance(body, Body):
-        return [None] * count
-    told = attrs.get("to", attrs.get("dtype"))
-    if isinstance(value, np.ndarray):
-        told = OF_NUMPY[value.dtype]
-    return [_result(found, types, found.outputs[min(at, len(found.outputs) - 1)], told) for at in range(count)]
+    return [_result(found, types, found.outputs[min(at, len(found.outputs) - 1)], told(attrs)) for at in range(count)]
 
 
-def _result(found: Signature, types: Mapping[str, int], name: str, told: int | None) -> int | None:
+def told(attrs: Mapping[str, Any]) -> int | None:
+    """The element type that the settings of a node ask for."""
+    value = attrs.get("value")
+    asked: int | None = OF_NUMPY[value.dtype] if isinstance(value, np.ndarray) else attrs.get("to", attrs.get("dtype"))
+    return asked
+
+
+def retold(attrs: Mapping[str, Any], elem: int | None) -> Mapping[str, Any]:
+    """The same settings, with another element type where they ask for one."""
+    return {**attrs, "dtype": elem} if elem is not None and "dtype" in attrs else attrs
+
+
+def _result(found: Signature, types: Mapping[str, int], name: str, asked: int | None) -> int | None:
     only = OF_SCHEMA.get(name)
     if name in found.listed and len(found.listed[name]) == 1:
         (only,) = found.listed[name]
-    return types.get(name, told if only is None else only)
+    return types.get(name, asked if only is None else only)
 
 
 def unlisted(found: Signature, types: Mapping[str, int]) -> dict[str, int]:

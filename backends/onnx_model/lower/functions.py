@@ -32,6 +32,7 @@ class LoweredFunction:
     sizes: tuple[Unknown, ...]
     outputs: tuple[bool, ...]  # whether each result is there
     conditions: tuple[tuple[Condition, str], ...]  # what it assumes, in its own sizes
+    elems: tuple[int | None, ...]  # of the results that are there, in ONNX
 
 
 @dataclass(slots=True)
@@ -124,7 +125,9 @@ class Functions:
         walker.conditions += [(condition.subs(unknowns), text) for condition, text in written.conditions]
         present = [value for value, there in zip(outputs, written.outputs, strict=True) if there]
         builder.hints = tuple(value.hint if value is not None else "" for value in present)
-        made = iter(builder.add(written.name, inputs, len(present), {}, DOMAIN))
+        results = builder.add(written.name, inputs, len(present), {}, DOMAIN)
+        builder.elems.update(zip(results, written.elems, strict=True))
+        made = iter(results)
         found: list[Bound] = []
         for value, is_there in zip(outputs, written.outputs, strict=True):
             name = next(made) if is_there else None
@@ -179,9 +182,9 @@ class Functions:
         keep_factors_of_function(builder, all_inputs, function.output)
         _fill(function, name, doc, builder, all_inputs)
         kept = tuple((path, type) for path, (_, type) in weights.items())
-        return LoweredFunction(
-            name, kept, tuple(told), tuple(result is not None for result in results), tuple(inner.conditions)
-        )
+        there = tuple(result is not None for result in results)
+        elems = tuple(map(builder.elem_of, function.output))
+        return LoweredFunction(name, kept, tuple(told), there, tuple(inner.conditions), elems)
 
 
 def _tensor(walker: Lowering, bound: Bound, elem: str) -> str | None:
