@@ -1,4 +1,4 @@
-"""Shows the four top-level folders inside the package, before setuptools looks for packages.
+"""Shows five top-level folders inside the package, before setuptools looks for packages.
 
 `src/ogive/grammar` and its siblings are links that this file makes, so git holds none and a clone needs no support
 for symbolic links: `pip install -e .` runs this file, and `python setup.py links` makes the links alone. On Windows
@@ -14,7 +14,7 @@ from pathlib import Path
 from setuptools import Command, setup
 
 ROOT = Path(__file__).resolve().parent
-FOLDERS = ("grammar", "compiler", "backends", "stdlib")
+FOLDERS = ("grammar", "compiler", "backends", "stdlib", "examples")
 
 
 def link(folder: str) -> None:
@@ -35,7 +35,7 @@ def link(folder: str) -> None:
 class Links(Command):
     """`python setup.py links`: the links are made whenever this file runs, so there is nothing left to do."""
 
-    description = "show the four top-level folders in src/ogive"
+    description = "show the top-level folders in src/ogive"
     user_options: list[tuple[str, str | None, str]] = []  # noqa: RUF012 - the type that setuptools declares
 
     def initialize_options(self) -> None:

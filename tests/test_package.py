@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("grammar", "compiler", "backends", "stdlib")
+LINKED = (*FOLDERS, "examples")
 SHIPPED = (".py", ".arch", ".lark", ".json", ".md")
 
 
@@ -22,7 +24,7 @@ def shipped() -> set[str]:
     """The files of the package, as they stand in the tree."""
     found = {"ogive/py.typed"}
     for path in (ROOT / "src" / "ogive").rglob("*"):
-        if path.suffix in SHIPPED and not any(part in path.relative_to(ROOT).parts[2:-1] for part in FOLDERS):
+        if path.suffix in SHIPPED and not any(part in path.relative_to(ROOT).parts[2:-1] for part in LINKED):
             found.add(path.relative_to(ROOT / "src").as_posix())
     for folder in FOLDERS:
         found |= {"ogive/" + p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*") if p.suffix in SHIPPED}
@@ -43,8 +45,8 @@ def copy_tracked(tree: Path) -> None:
         shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
 
 
-def test_the_links_show_the_four_folders() -> None:
-    for folder in FOLDERS:
+def test_the_links_show_the_top_level_folders() -> None:
+    for folder in LINKED:
         assert (ROOT / "src" / "ogive" / folder).resolve() == ROOT / folder
 
 
@@ -60,7 +62,7 @@ def test_the_installation_makes_the_links(tmp_path: Path) -> None:
     run = [sys.executable, "setup.py", "-q", "links"]
     for _ in range(2):
         subprocess.run(run, cwd=tmp_path, check=True, capture_output=True)
-        assert all((place / folder).resolve() == tmp_path / folder for folder in FOLDERS)
+        assert all((place / folder).resolve() == tmp_path / folder for folder in LINKED)
     code = "import ogive; print(ogive.__file__, ogive.load('examples/mlp.arch').models['MNIST'].signature)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
@@ -87,6 +89,7 @@ def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     copy_tracked(tree)
     expected = {"ogive/" + name.removeprefix("src/ogive/") for name in tracked()
                 if name.startswith((*(f + "/" for f in FOLDERS), "src/ogive/")) and name.endswith(SHIPPED)}  # fmt: skip
+    expected |= {f"ogive/{name}" for name in tracked() if re.fullmatch(r"examples/[^/]*\.(arch|toml)", name)}
     build = "from setuptools.build_meta import *; import sys; print({}(sys.argv[1]))"
     run = {"check": True, "capture_output": True, "text": True}
     subprocess.run([sys.executable, "-c", build.format("build_sdist"), str(tmp_path)], cwd=tree, **run)  # type: ignore[call-overload]
@@ -108,7 +111,8 @@ def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     (tmp_path / "work").mkdir()
     ogive = str(home / "bin" / "ogive")
-    for command in ([ogive, "new", "net"], [ogive, "check", "net.arch"], [ogive, "show", "net.arch"]):
+    commands = ("new net", "check net.arch", "show net.arch", "examples", "new --from gpt2", "check gpt2.arch")
+    for command in ([ogive, *each.split()] for each in commands):
         subprocess.run(command, cwd=tmp_path / "work", env=outside, **run)  # type: ignore[call-overload]
     bare = subprocess.run(
         [ogive, "build", "net.arch", "-o", "net.py", "--weights", "net.arch"],
@@ -117,3 +121,4 @@ def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     assert bare.returncode == 1
     assert "pip install 'ogive[torch]'" in bare.stdout
     assert not (tmp_path / "work" / "net.py").exists()
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {"net.arch", "gpt2.arch", "gpt2.map.toml"}

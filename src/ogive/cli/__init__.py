@@ -10,7 +10,7 @@ import click
 from ogive.cli.common import reported
 
 # in the order of --help
-COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "map", "explain", "new")
+COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "map", "explain", "new", "examples")
 UNBUILT = ("fmt", "lsp")
 
 
@@ -52,6 +52,7 @@ def cli() -> None:
       ogive check mlp.arch                   proves its shapes for all sizes
       ogive show mlp.arch:MLP1               its weights and parameters
       ogive build mlp.arch:MLP1 -o mlp.py    a PyTorch module
+      ogive new --from gpt2                  one of `ogive examples`
 
     `ogive COMMAND --help` shows examples of each.
     """

@@ -1,0 +1,27 @@
+"""`ogive examples`: the architectures that come with Ogive."""
+
+from __future__ import annotations
+
+import textwrap
+
+import click
+
+from ogive.shipped import examples
+
+WIDTH = 120
+
+
+@click.command()
+def command() -> None:
+    """List the architectures that come with Ogive, one on a line; * has a map for checkpoints with other names.
+
+    \b
+    Examples:
+      ogive examples
+      ogive new --from gpt2        copies gpt2.arch and gpt2.map.toml
+    """
+    found = examples()
+    width = max(map(len, found))
+    for example in found.values():
+        about = textwrap.shorten(example.about, WIDTH - width - 3, placeholder=" ...")
+        click.echo(f"{example.name:<{width}} {'*' if example.maps else ' '} {about}")
