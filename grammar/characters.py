@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from ogive.grammar.diagnostics import Diagnostic
+from ogive.grammar.diagnostics import Diagnostic, Edit
 from ogive.grammar.source import Span
 
 # What people write, and what the language says instead. Longer texts first where one begins another.
@@ -52,7 +52,8 @@ def bad_character(span: Span) -> Diagnostic:
         if rest.startswith(text):
             found = Span(span.chunk, span.start, span.start + len(text))
             shown = "a no-break space" if text == "\u00a0" else f"`{text}`"
-            return Diagnostic("E0101", f"{shown} is no part of the language", found, help=help_)
+            edits = _edit(found)
+            return Diagnostic("E0101", f"{shown} is no part of the language", found, help=help_, edits=edits)
     char = rest[0]
     name = unicodedata.name(char, "")
     if char.isprintable():
@@ -61,6 +62,22 @@ def bad_character(span: Span) -> Diagnostic:
         message = f"unexpected character U+{ord(char):04X}"
     help_ = "names are ASCII letters, digits and `_`, then primes" if char.isalnum() else ""
     return Diagnostic("E0101", message, span, help=help_)
+
+
+CERTAIN = {
+    "&&": "and", "||": "or", "^": "**", "→": "->", "⇒": "->", "▷": "|>", "×": "*", "·": "*", "−": "-", "–": "-",
+    "≤": "<=", "≥": ">=", "≠": "!=", "√": "sqrt", "∞": "inf", "π": "pi", "…": "...", "′": "'", "\u00a0": " ",
+}  # fmt: skip
+
+
+def _edit(found: Span) -> tuple[Edit, ...]:
+    """What is certainly meant."""
+    text, after = found.text, found.chunk.text[found.end :]
+    if text == ";" and after.lstrip(" \t")[:1] in ("", "\n", "\r", "#"):
+        return (Edit(found, ""),)
+    if text == "!" and after[:1].isalpha():
+        return (Edit(found, "not "),)
+    return (Edit(found, CERTAIN[text]),) if text in CERTAIN else ()
 
 
 def bad_number(span: Span) -> Diagnostic:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.lexer import HARD
 from ogive.grammar.scene import (
+    ARITHMETIC,
     COMPARISONS,
     LAYOUT,
     OPERAND_END,
@@ -39,6 +40,9 @@ def mixed_pipe(scene: Scene) -> Diagnostic | None:
     pipe, other = (kind, scene.text(at)) if arrow else (op, kind)
     other = "if ... else" if other in ("if", "else") else other
     message = f"`{pipe}` beside `{other}` can be read in two ways"
+    if scene.text(at) == "|>" and kind in ARITHMETIC and scene.i == at + 2 and scene.tokens[at + 1][0] == "NUMBER":
+        wanted = f"{middle} {kind} ({left} |> {scene.between(scene.i + 1, stop)})"  # a number is no stage
+        return scene.fault(message, f"write `{wanted}`", edits=scene.edit(start, stop, wanted))
     short = max(len(inner), len(outer)) < _WIDE
     help_ = f"write `{inner}` or `{outer}`" if inner != outer else f"write `{outer}`"
     help_ = help_ if short else f"put the part that belongs to `{pipe}` in parentheses"
@@ -83,12 +87,17 @@ def is_comparison(scene: Scene) -> Diagnostic | None:
         return None
     start, _ = scene.extent()
     choice = scene.last(frozenset(["if", "not", "and", "or"]), start)
-    left = scene.between(start if choice is None else choice + 1, scene.i)
-    if scene.text(scene.i + 1) == "not":
-        return scene.fault(
-            "there is no `is not`", f"write `given({left})` for an optional input, `{left} != ...` for values"
-        )
-    return scene.fault("there is no `is`", f"write `not given({left})` for an absent input, `{left} == ...` for values")
+    first = start if choice is None else choice + 1
+    left, negated = scene.between(first, scene.i), scene.text(scene.i + 1) == "not"
+    last = scene.i + 1 + negated
+    text = f"given({left})" if negated else f"not given({left})"
+    plain = scene.i - first == 1 and last < len(scene.tokens) and scene.tokens[last][0] == "none"
+    edits = scene.edit(first, last + 1, text) if plain else ()
+    if negated:
+        help_ = f"write `{text}` for an optional input, `{left} != ...` for values"
+        return scene.fault("there is no `is not`", help_, edits=edits)
+    help_ = f"write `{text}` for an absent input, `{left} == ...` for values"
+    return scene.fault("there is no `is`", help_, edits=edits)
 
 
 def in_without_set(scene: Scene) -> Diagnostic | None:
@@ -185,6 +194,10 @@ def missing_operand(scene: Scene) -> Diagnostic | None:
         return None
     if scene.kind in HARD and scene.kind not in ("and", "or", "in", "if", "else", "for", "as", "where"):
         return None
+    if before == "," and scene.kind in LAYOUT and scene.lead in ("return", scene.text(scene.line)):
+        comma = scene.edit(scene.i - 1, scene.i, "")
+        help_ = "leave the comma out; a line goes on inside brackets, or where the next one begins with `|>`"
+        return scene.fault(f"a value is missing after `{before}`", help_, edits=comma)
     help_ = "a line goes on inside brackets, or where the next one begins with `|>`" if scene.kind in LAYOUT else ""
     return scene.fault(f"a value is missing after `{before}`", help_)
 

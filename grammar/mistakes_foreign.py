@@ -18,7 +18,9 @@ def where_function(scene: Scene) -> Diagnostic | None:
         return None
     if scene.previous in OPERAND_END or scene.previous in LAYOUT:
         return None
-    return scene.fault("`where` states conditions", "`select(c, a, b)` chooses element by element")
+    first = scene.i - 2 if scene.previous == "." and scene.text(scene.i - 2) in ("torch", "np", "jnp", "F") else scene.i
+    edits = scene.edit(first, scene.i + 1, "select") if first < scene.i or scene.previous != "." else ()
+    return scene.fault("`where` states conditions", "`select(c, a, b)` chooses element by element", edits=edits)
 
 
 def where_in_body(scene: Scene) -> Diagnostic | None:
@@ -60,7 +62,9 @@ def arrow(scene: Scene) -> Diagnostic | None:
     """`block F(x: [b]) => [b]:`, `block F(x: [b]) [b]:`."""
     if scene.lead not in _BLOCKS or scene.expected != ["->"] or scene.kind in (":", *LAYOUT):
         return None
-    return scene.fault("the outputs stand behind `->`", "write `-> [b, d]`")
+    double = scene.kind == "=" and scene.text(scene.i + 1) == ">"
+    edits = scene.edit(scene.i, scene.i + 2, "->") if double else ()
+    return scene.fault("the outputs stand behind `->`", "write `-> [b, d]`", edits=edits)
 
 
 def input_default(scene: Scene) -> Diagnostic | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from ogive.grammar.diagnostics import Diagnostic
+import re
+
+from ogive.grammar.diagnostics import Diagnostic, Edit
 from ogive.grammar.scene import LAYOUT, Scene
+from ogive.grammar.source import Span
 
 # Words that lead a statement in Python, and what does their work here.
 FOREIGN = {
@@ -30,6 +33,11 @@ FOREIGN = {
     "elseif": "write `elif c:`",
     "elsif": "write `elif c:`",
 }
+# lines that import as Python does: from our library, from what is not needed here
+IMPORTED = re.compile(r"from (?P<module>std\.\w+|\./[\w/]+) import (?P<names>[\w, ]+)")
+PEERS = re.compile(r"(import|from) (torch|numpy|einops|math|jax|typing|transformers|flax|tensorflow)\b")
+USED = re.compile(r"use (?P<module>std\.[a-z]\w*)(?: import (?P<names>[\w, ]+)|\.(?P<last>[A-Za-z]\w*))")
+INPUT = re.compile(r"\w+: (\w*\[[^\]]*\])")
 _HEADERS = frozenset(["if", "elif", "else", "for", "repeat", "scan"])
 _DECLARING = frozenset(["use", "const", "block", "model", "extern", "recipe"])
 DECLARATIONS = "`use`, `const`, `block`, `model`, `extern block` or `recipe`"
@@ -61,7 +69,27 @@ def foreign_word(scene: Scene) -> Diagnostic | None:
         return None
     if word == "class" and scene.open_brackets():
         return None
-    return scene.fault(f"there is no `{word}`", FOREIGN[word], span=scene.at(line))
+    help_, edits = _in_our_words(scene, word)
+    return scene.fault(f"there is no `{word}`", help_ or FOREIGN[word], span=scene.at(line), edits=edits)
+
+
+def _in_our_words(scene: Scene, word: str) -> tuple[str, tuple[Edit, ...]]:
+    """What a line that begins with a word of Python is here, where that is certain."""
+    at = scene.at(scene.line)
+    end = at.chunk.text.find("\n", at.start)
+    end = len(at.chunk.text) if end < 0 else end
+    line = Span(at.chunk, at.start, end)
+    if (names := IMPORTED.fullmatch(line.text.strip())) is not None and names["names"]:
+        text = f"use {names['module']} ({names['names'].strip()})"
+        return f"write `{text}`", (Edit(line, text),)
+    if word in ("import", "from") and PEERS.match(line.text):
+        help_ = "leave the line out: operations need no import, and layers come from the library: `use std.nn (Linear)`"
+        return help_, (Edit(Span(at.chunk, at.start, min(end + 1, len(at.chunk.text))), ""),)
+    if word == "def" and "->" in line.text and "[" in line.text:
+        return "", (Edit(at, "block"),)
+    if word == "assert" and "," not in line.text:
+        return "", (Edit(at, "require"),)
+    return "", ()
 
 
 def no_declaration(scene: Scene) -> Diagnostic | None:
@@ -83,6 +111,14 @@ def use_forms(scene: Scene) -> Diagnostic | None:
     module = scene.text(scene.line + 1) if scene.i > scene.line + 1 else "std.nn"
     if scene.can("MODULE"):
         return scene.fault("a module must stand here", "write `use std.nn (Linear)`")
+    at = scene.at(scene.line)
+    end = at.chunk.text.find("\n", at.start)
+    line = Span(at.chunk, at.start, len(at.chunk.text) if end < 0 else end)
+    found = USED.fullmatch(line.text.strip())
+    if found is not None:
+        names = found["names"] or found["last"]
+        text = f"use {found['module']} ({names.strip()})"
+        return scene.fault("`use` needs names", f"write `{text}`", edits=(Edit(line, text),))
     return scene.fault("`use` needs names", f"write `use {module} (Name)` or `use {module} as name`")
 
 
@@ -90,7 +126,9 @@ def outputs_missing(scene: Scene) -> Diagnostic | None:
     """`block A(x: [b]):`."""
     if not scene.can("->") or scene.kind not in (":", "_NEWLINE", "_INDENT") or scene.lead not in ("block", "extern"):
         return None
-    return scene.fault("the outputs are missing", "write `-> [b, d]` before the `:`")
+    types = INPUT.findall(scene.between(scene.line, scene.i))
+    shown = types[0] if types else "[b, d]"
+    return scene.fault("the outputs are missing", f"write `-> {shown}` before the `:`")
 
 
 def several_outputs(scene: Scene) -> Diagnostic | None:
@@ -118,9 +156,10 @@ def input_without_type(scene: Scene) -> Diagnostic | None:
         return None
     name = scene.text(scene.i - 1)
     if name == "self":
-        return scene.fault(
-            "there is no `self`", "leave it out: weights are made in the body", span=scene.at(scene.i - 1)
-        )
+        until = scene.tokens[scene.i + 1][1] if scene.kind == "," else scene.tokens[scene.i][1]
+        edits = (Edit(Span(scene.chunk, scene.tokens[scene.i - 1][1], until), ""),)
+        help_ = "leave it out: weights are made in the body"
+        return scene.fault("there is no `self`", help_, span=scene.at(scene.i - 1), edits=edits)
     static = f"`{scene.text(scene.line + 1)}[{name}]`"
     help_ = f"write `{name}: [b, n, d]`; a size or a setting is a static, in brackets: {static}"
     return scene.fault(f"the input `{name}` has no type", help_, span=scene.at(scene.i - 1))
@@ -165,12 +204,12 @@ def colon_missing(scene: Scene) -> Diagnostic | None:
     """A header without its colon."""
     if not scene.can(":") or scene.kind not in ("_NEWLINE", "_INDENT"):
         return None
+    colon = (Edit(scene.after(), ":"),)
     if scene.lead in _HEADERS:
-        return scene.fault("a `:` is missing", f"write `:` at the end of the line of `{scene.lead}`")
+        return scene.fault("a `:` is missing", f"write `:` at the end of the line of `{scene.lead}`", edits=colon)
     if scene.lead in ("block", "recipe"):
-        return scene.fault(
-            "a `:` is missing before the body", "write `:` behind the outputs, or behind the conditions of `where`"
-        )
+        help_ = "write `:` behind the outputs, or behind the conditions of `where`"
+        return scene.fault("a `:` is missing before the body", help_, edits=colon)
     return None
 
 
@@ -201,7 +240,9 @@ def else_if(scene: Scene) -> Diagnostic | None:
     """`else if c:`."""
     if scene.kind != "if" or scene.previous != "else" or scene.line != scene.i - 1:
         return None
-    return scene.fault("there is no `else if`", "write `elif c:`", span=scene.at(scene.i - 1).to(scene.at(scene.i)))
+    edits = scene.edit(scene.i - 1, scene.i + 1, "elif")
+    span = scene.at(scene.i - 1).to(scene.at(scene.i))
+    return scene.fault("there is no `else if`", "write `elif c:`", span=span, edits=edits)
 
 
 def else_alone(scene: Scene) -> Diagnostic | None:

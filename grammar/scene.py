@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.engine import Stack
 from ogive.grammar.lexer import Token, Tokens
 from ogive.grammar.source import Chunk, Span
@@ -146,9 +146,14 @@ class Scene:
         span: Span | None = None,
         code: str = "E0101",
         labels: tuple[Label, ...] = (),
+        edits: tuple[Edit, ...] = (),
     ) -> Diagnostic:
         """A diagnostic at this place."""
-        return Diagnostic(code, message, span or self.here(), labels=labels, help=help_)
+        return Diagnostic(code, message, span or self.here(), labels=labels, help=help_, edits=edits)
+
+    def edit(self, start: int, stop: int, text: str) -> tuple[Edit, ...]:
+        """The edit that puts a text in the place of tokens `start` to `stop` (exclusive)."""
+        return (Edit(Span(self.chunk, self.tokens[start][1], self.tokens[stop - 1][2]), text),)
 
 
 def show(kind: str) -> str:

@@ -47,3 +47,13 @@ def test_what_follows_the_help_checks(text: str, followed: str) -> None:
     for words in re.findall(r"`(.*?)`", followed):
         assert re.sub(r"=\d+", "=...", words) in re.sub(r"=\d+", "=...", helps), (words, helps)
     assert errors(checked(followed.replace("`", ""))) == []
+
+
+@pytest.mark.parametrize("later", ["q + x", "sum[-1](q) + x", "x * q", "maximum(q, x)"])
+def test_a_first_fault_is_not_explained_by_a_later_one(later: str) -> None:
+    pattern = '"b n (h e) -> b h n e", h=heads'
+    text = f"block f[heads](x: [b, n, d]) -> [b, n]:\n    q = x |> rearrange[{pattern}]\n    return {later}\n"
+    first, *others = checked(text).diagnostics
+    assert (first.code, first.help) == ("E0301", "where d % heads == 0")
+    assert others
+    assert "heads" not in first.help.replace("d % heads == 0", "")

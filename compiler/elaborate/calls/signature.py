@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.ir.types import ELEMENTS
 from ogive.grammar import spelling, syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
 
 KINDS = ("size", "nat", "int", "float", "bool", "str", "list", "axis", "block")
@@ -31,6 +32,7 @@ def faults(ref: BlockRef) -> list[Diagnostic]:
     return found
 
 
+_QUOTED = re.compile(r"""\[\w+, *["']([^"']*)["']\]""")
 # what peers call element types
 _NAMED = {
     "Tensor": "",
@@ -63,9 +65,13 @@ def _twice(names: Iterable[tuple[str, Span]]) -> Iterator[Diagnostic]:
 def _type(tree: syntax.TypeExpr) -> Iterator[Diagnostic]:
     if tree.elem not in ELEMENTS:
         sizes = tree.span.text.removeprefix(tree.elem).strip()
-        help_ = f"write `{_NAMED[tree.elem]}{sizes}`" if tree.elem in _NAMED else spelling.close(tree.elem, ELEMENTS)
+        if (quoted := _QUOTED.fullmatch(sizes)) is not None:  # jaxtyping: `Float[Tensor, "b n"]`
+            sizes = f"[{', '.join(quoted[1].split())}]"
+        meant = f"{_NAMED[tree.elem]}{sizes}" if tree.elem in _NAMED else None
+        help_ = f"write `{meant}`" if meant is not None else spelling.close(tree.elem, ELEMENTS)
         help_ = help_ or "element types are " + ", ".join(ELEMENTS)
-        yield Diagnostic("E0201", f"there is no element type `{tree.elem}`", tree.span, help=help_)
+        edits = (Edit(tree.span, meant),) if meant is not None else ()
+        yield Diagnostic("E0201", f"there is no element type `{tree.elem}`", tree.span, help=help_, edits=edits)
 
 
 def _inputs(ref: BlockRef) -> Iterator[Diagnostic]:

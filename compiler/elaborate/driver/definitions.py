@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.calls.instances import allocate
 from ogive.compiler.elaborate.calls.specializations import fill, size_unknowns, static_members, vacant
+from ogive.compiler.elaborate.modules.peer_settings import plain
 from ogive.compiler.elaborate.rules import constraints as constraints
 from ogive.compiler.elaborate.rules.checker import absent, callable_kind
 from ogive.compiler.elaborate.rules.statics import names_in
@@ -257,7 +258,7 @@ def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[A
     if isinstance(value, (Absent, Partly)):
         raise absent(frame, value, span)
     if not isinstance(value, Tensor):
-        help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""
+        help_ = f"apply it to a tensor: `{plain(span.text)}(x)`" if callable_kind(value) else ""
         raise frame.fail("E0407", f"{what} is a tensor, this is {kind_of(value)}", span, help=help_)
     type = declared_type(frame, each.type, value.type, span, what)
     return (BROKEN, None) if type is None else (value, type)

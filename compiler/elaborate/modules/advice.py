@@ -85,7 +85,7 @@ def cast_of(help_: str, operand: Span | None) -> dict[str, Any]:
     if operand is None or cast is None:
         return {"help": help_}
     text = f"{cast[1]}({operand.text})"
-    certain = cast.end() == len(help_)
+    certain = help_ == "cast[float](x)" and not operand.text.startswith("cast[")
     return {"help": f"`{text}`{help_[cast.end() :]}", "edits": (Edit(operand, text),) if certain else ()}
 
 

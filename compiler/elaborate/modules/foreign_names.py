@@ -50,6 +50,7 @@ MEANT = {
     "ReLU": "`relu(x)`, or `x |> relu`",
     "GELU": "`gelu(x)`, or `x |> gelu`",
     "SiLU": "`silu(x)`",
+    "swish": "`silu(x)`",
     "Sigmoid": "`sigmoid(x)`",
     "Tanh": "`tanh(x)`",
     "Softmax": "`softmax[axis](x)`",

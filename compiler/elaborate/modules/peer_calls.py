@@ -26,7 +26,7 @@ CALLED = {
     "max_pool3d": "max_pool", "avg_pool1d": "avg_pool", "avg_pool2d": "avg_pool", "avg_pool3d": "avg_pool",
     "adaptive_avg_pool1d": "adaptive_avg_pool", "adaptive_avg_pool2d": "adaptive_avg_pool", "amax": "max",
     "adaptive_max_pool1d": "adaptive_max_pool", "adaptive_max_pool2d": "adaptive_max_pool", "amin": "min",
-    "swish": "silu", "index_select": "take", "scaled_dot_product_attention": "attention", "detach": "stop_gradient",
+    "index_select": "take", "scaled_dot_product_attention": "attention", "detach": "stop_gradient",
 }  # fmt: skip
 LIKE = {"zeros_like": "zeros", "ones_like": "ones", "randn_like": "randn", "rand_like": "rand", "full_like": "full"}
 

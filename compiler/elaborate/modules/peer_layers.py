@@ -17,13 +17,11 @@ LAYERS = {
     "Conv2d": "std.vision.Conv", "Conv3d": "std.vision.Conv", "ConvTranspose1d": "std.vision.ConvTranspose",
     "ConvTranspose2d": "std.vision.ConvTranspose", "ConvTranspose3d": "std.vision.ConvTranspose",
 }  # fmt: skip
-ACTIVATIONS = {
-    "ReLU": "relu", "GELU": "gelu", "SiLU": "silu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus",
-    "ELU": "elu", "LeakyReLU": "leaky_relu", "Hardswish": "hardswish", "Hardsigmoid": "hardsigmoid", "Mish": "mish",
-    "ReLU6": "relu6", "Hardtanh": "hardtanh", "Softmax": "softmax", "LogSoftmax": "log_softmax",
-    "MaxPool1d": "max_pool", "MaxPool2d": "max_pool", "AvgPool1d": "avg_pool", "AvgPool2d": "avg_pool",
-    "AdaptiveAvgPool1d": "adaptive_avg_pool", "AdaptiveAvgPool2d": "adaptive_avg_pool",
-    "AdaptiveMaxPool1d": "adaptive_max_pool", "AdaptiveMaxPool2d": "adaptive_max_pool",
+OPERATIONS = {  # beside those that are called so here too, in small letters: `nn.ReLU`
+    "LeakyReLU": "leaky_relu", "LogSoftmax": "log_softmax", "MaxPool1d": "max_pool", "MaxPool2d": "max_pool",
+    "AvgPool1d": "avg_pool", "AvgPool2d": "avg_pool", "AdaptiveAvgPool1d": "adaptive_avg_pool",
+    "AdaptiveAvgPool2d": "adaptive_avg_pool", "AdaptiveMaxPool1d": "adaptive_max_pool",
+    "AdaptiveMaxPool2d": "adaptive_max_pool",
 }  # fmt: skip
 STATICS = {
     "in_features": "din", "out_features": "dout", "in_channels": "cin", "out_channels": "cout", "padding": "pad",
@@ -38,8 +36,9 @@ AXIS = ("softmax", "log_softmax")
 def layer(frame: Frame, name: str, args: Sequence[Setting], keywords: Mapping[str, Setting]) -> tuple[str, str] | None:
     """The template or the operation in the place of `nn.Name(...)`, and the module to import it from."""
     given = {STATICS.get(key, key): each for key, each in keywords.items() if key != "inplace"}
-    op, home = ACTIVATIONS.get(name), LAYERS.get(name, "")
-    if op is not None:
+    home = LAYERS.get(name, "")
+    op = OPERATIONS.get(name, name.lower())
+    if not home and op in OPS:
         if op == "gelu" and "approximate" in given:
             return ("gelu_tanh" if given["approximate"].value == "tanh" else "gelu"), ""
         if op in AXIS:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import cast_of
+from ogive.compiler.elaborate.modules.peer_settings import plain
+from ogive.compiler.elaborate.rules.placement import Meeting
 from ogive.compiler.elaborate.rules.size_equalities import is_unknown
 from ogive.compiler.elaborate.state import pattern_names
 from ogive.compiler.elaborate.state.blocks import BlockRef
@@ -14,7 +16,7 @@ from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedCh
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
-from ogive.compiler.elaborate.state.proof import Constraint
+from ogive.compiler.elaborate.state.proof import Constraint, Oddity
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -28,7 +30,7 @@ from ogive.compiler.elaborate.state.values import (
     kind_of,
 )
 from ogive.compiler.ir.model import Const, Operand
-from ogive.compiler.ir.types import Axis, OneOf, TensorType
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import OpSpec, Pattern, ShapeError
 from ogive.compiler.sizes import Condition, Size, Unknown, eq, ge, size
@@ -57,14 +59,16 @@ class RuleChecker:
         if a is not b:
             self.require(eq(a, b), text, operand)
 
-    def require(
-        self, condition: Condition, text: str, operand: int | None = None, details: tuple[str, ...] = ()
-    ) -> None:
+    @property
+    def _met(self) -> Meeting:
+        return Meeting(self.name, self.types, self.frame.proof.facts)
+
+    def require(self, condition: Condition, text: str, operand: int | None = None, odd: Oddity | None = None) -> None:
         """Require a condition."""
         if self.failed or self.frame.proof.facts.holds(condition):
             return  # what is proved needs no words
         labels = (*self._operands(operand), *introductions(self.frame, condition, self.span))
-        constraint = Constraint(condition, self.said(text), self.span, labels, details=details)
+        constraint = Constraint(condition, self.said(text), self.span, labels, odd=odd)
         self.failed = not self.frame.require(constraint)
 
     def inside(self, condition: Condition, text: str) -> None:
@@ -91,15 +95,18 @@ class RuleChecker:
 
     def meet(self, a: Axis, b: Axis, text: str, operand: int | None = None) -> Axis:
         """Two axes meet in one place."""
-        if a.label != b.label and a.label and b.label and not self.failed and self._transposed(a, b):
+        if a.label != b.label and a.label and b.label and not self.failed and self._met.transposed(a, b):
             if self.frame.proof.facts.equal(a.size, b.size):
                 self.failed = True
+                odd = self._met.placed("", self.spans)
+                order = odd.help or "bring the axes into one order with `rearrange`"
                 self.frame.report(
                     "E0305",
                     f"axis `{a.label}` meets axis `{b.label}`: an operand looks transposed",
                     self.span,
                     labels=self._operands(operand, named=True),
-                    help="bring the axes into one order with `rearrange`, or relabel on purpose: `y: [...] = e`",
+                    help=f"{order}, or relabel on purpose: `y: [...] = e`",
+                    edits=odd.edits,
                 )
                 return a
         if (a.pack is None) != (b.pack is None):
@@ -115,7 +122,7 @@ class RuleChecker:
         if a.size is not b.size:
             same = eq(a.size, b.size)
             if not self.frame.proof.facts.holds(same):  # what is proved needs no words
-                self.require(same, text, operand, self._misplaced(a, b))
+                self.require(same, text, operand, self._met.oddity(a, b, self.spans))
         return a if a.label else a.labelled(b.label)
 
     def said(self, text: str) -> str:
@@ -126,48 +133,6 @@ class RuleChecker:
             if text.startswith(own):
                 return f"`{self.what}` {text.removeprefix(own)}"
         return f"`{self.what}`: {text}"
-
-    def _misplaced(self, a: Axis, b: Axis) -> tuple[str, ...]:
-        """A word on operands whose axes stand in another order: more likely than two sizes that happen to be equal."""
-        for label, axis in ((b.label, a), (a.label, b)):
-            if a.label and b.label and a.label != b.label and self._elsewhere(label, axis, self._contracted(a)):
-                holder = next(t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes))
-                return (f"{holder} has an axis `{label}` in another place: `rearrange` and `expand` "
-                        "bring axes into place",)  # fmt: skip
-        return ()
-
-    def _transposed(self, a: Axis, b: Axis) -> bool:
-        """Whether the labels show that an operand is transposed. Those of two square maps that are composed do not."""
-        if isinstance(a.label, OneOf) or isinstance(b.label, OneOf):
-            return False
-        if self._contracted(a) and all(self._square(type) for type in self.types):
-            return False
-        return self._elsewhere(a.label, b, self._contracted(a)) or self._elsewhere(b.label, a, self._contracted(a))
-
-    def _contracted(self, a: Axis) -> bool:
-        """Whether the axis of the first operand is one that a product of matrices sums over: it has no place beside."""
-        return self.name == "matmul" and a is self.types[0].axes[-1]
-
-    def _square(self, type: TensorType) -> bool:
-        axes = type.axes[-2:]
-        return len(axes) == 2 and self.frame.proof.facts.equal(axes[0].size, axes[1].size)
-
-    def _elsewhere(self, label: str | None, axis: Axis, contracted: bool) -> bool:
-        """Whether the operand of an axis has another one of this label, which does not meet its like."""
-        holders = [t for t in self.types if isinstance(t, TensorType) and any(x is axis for x in t.axes)]
-        return any(
-            x.label == label
-            and x is not axis
-            and not isinstance(x.label, OneOf)
-            and (contracted or not self._met(label, place, holder))
-            for holder in holders
-            for place, x in enumerate(reversed(holder.axes))
-        )
-
-    def _met(self, label: str | None, place: int, holder: TensorType) -> bool:
-        """Whether another operand has the label in this place too, counted from the right."""
-        others = (t for t in self.types if isinstance(t, TensorType) and t is not holder and len(t.axes) > place)
-        return any(other.axes[-1 - place].label == label for other in others)
 
     def _operands(self, operand: int | None, named: bool = False) -> tuple[Label, ...]:
         shown = range(len(self.types)) if operand is None or len(self.types) == 2 else (operand,)
@@ -339,7 +304,7 @@ def operand_of(
                 )
             return Const(value)
         case _:
-            help_ = f"apply it to a tensor: `{span.text}(x)`" if callable_kind(value) else ""
+            help_ = f"apply it to a tensor: `{plain(span.text)}(x)`" if callable_kind(value) else ""
             raise frame.fail("E0405", f"`{name}` takes tensors, this is {kind_of(value)}", span, help=help_)
 
 

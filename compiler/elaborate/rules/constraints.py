@@ -88,13 +88,25 @@ def _report_constraints(frame: Frame, own: Sequence[Unknown]) -> None:
     if not pending:
         return
     found: dict[tuple[int, int], list[tuple[int, Solution]]] = {}
-    for indices, solution in solve_each(frame.proof.facts, [d.condition for d in pending]):
-        span = pending[min(indices)].span
-        solution = _plainer(frame, solution, [pending[i].condition for i in indices])
-        solution = _in_order_of_operands(solution, [pending[i].condition for i in sorted(indices)])
-        found.setdefault((span.start, span.end), []).append((min(indices), solution))
+    for part in _apart(pending):
+        for indices, solution in solve_each(frame.proof.facts, [pending[i].condition for i in part]):
+            at = sorted(part[i] for i in indices)
+            span = pending[at[0]].span
+            solution = _plainer(frame, solution, [pending[i].condition for i in at])
+            solution = _in_order_of_operands(solution, [pending[i].condition for i in at])
+            found.setdefault((span.start, span.end), []).append((at[0], solution))
     for group in sorted(found.values(), key=lambda group: group[0][0]):
         frame.diagnostics.append(_diagnostic(frame, own, pending[group[0][0]], [solution for _, solution in group]))
+
+
+def _apart(pending: Sequence[Constraint]) -> list[list[int]]:
+    """Constraints that are solved together, by their numbers: those of an operation whose operands do not look made
+    for each other stand apart, for they say more of a mistake there than of what the sizes should be.
+    """
+    odd = {(each.span.start, each.span.end) for each in pending if each.odd is not None}
+    places = [(each.span.start, each.span.end) for each in pending]
+    firm = [i for i, place in enumerate(places) if place not in odd]
+    return [firm, *([i for i, place in enumerate(places) if place == one] for one in sorted(odd))] if odd else [firm]
 
 
 def _plainer(frame: Frame, solution: Solution, required: Sequence[Condition]) -> Solution:
@@ -129,9 +141,13 @@ def _diagnostic(
     never = [s for s in solutions if s.answer is Answer.NEVER or _leaves_nothing(frame, s)]
     solutions = never[:1] or sorted(solutions, key=_introduced)
     wanted = [s.where for s in solutions if s.where is not None and s.where.unknowns <= set(own)]
-    help_, details = "", [*constraint.details]
+    odd = constraint.odd
+    help_, details = "", [odd.text] if odd is not None and odd.text else []
     edits: tuple[Edit, ...] = ()
-    if not never and len(wanted) == len(solutions):
+    if odd is not None and odd.text:
+        help_, edits = odd.help or odd.text, odd.edits
+        details = [odd.text] if odd.help else []
+    elif not never and len(wanted) == len(solutions):
         help_ = f"where {where_text(wanted)}"
         edits = where_edit(frame, wanted)
         if not all(s.exact for s in solutions):

@@ -186,9 +186,7 @@ class Frame:
         """
         if self.proof.require(constraint):
             return True
-        self.report(
-            constraint.code, constraint.message, constraint.span, labels=constraint.labels, details=constraint.details
-        )
+        self.report(constraint.code, constraint.message, constraint.span, labels=constraint.labels)
         return False
 
     # --- across the parts -------------------------------------------------------------------------------------------

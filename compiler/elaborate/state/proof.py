@@ -9,8 +9,17 @@ from typing import Any
 
 from ogive.compiler.elaborate.state.control import GenericProofFailed
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, Unknown
-from ogive.grammar.diagnostics import Label
+from ogive.grammar.diagnostics import Edit, Label
 from ogive.grammar.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Operands meet that do not look made for each other: nothing else is explained by what their sizes require."""
+
+    text: str = ""
+    help: str = ""
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Constraint:
     span: Span
     labels: tuple[Label, ...] = ()
     code: str = "E0301"
-    details: tuple[str, ...] = ()
+    odd: Oddity | None = None
 
 
 @dataclass(frozen=True, slots=True)

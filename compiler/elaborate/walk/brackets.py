@@ -132,23 +132,23 @@ def _index(frame: Frame, tree: syntax.Expr) -> int:
 
 def _slice(frame: Frame, base: Tensor, tree: syntax.Brackets) -> Any:
     foreign_calls.new_axis(frame, tree, base)
-    entries = tuple(_entry(frame, item) for item in tree.items)
+    entries = tuple(_entry(frame, item, tree, base) for item in tree.items)
     return operate(frame, OPS["slice"], {"items": entries}, (base,), tree.span, spans=(tree.base.span,), what="")
 
 
-def _entry(frame: Frame, item: Any) -> Any:
+def _entry(frame: Frame, item: Any, tree: syntax.Brackets, base: Tensor) -> Any:
     match item:
         case syntax.Ellipsis_():
             return "..."
         case syntax.Slice(start=start, stop=stop, step=step):
-            return ("slice", *(None if e is None else _bound(frame, e) for e in (start, stop, step)))
+            return ("slice", *(None if e is None else _bound(frame, e, tree, base) for e in (start, stop, step)))
         case syntax.Keyword() | syntax.Splice():
             raise frame.fail("E0409", "a tensor is sliced by sizes: `x[:, 0]`, `x[..., :n]`", item.span)
         case _:
-            return ("index", _bound(frame, item))
+            return ("index", _bound(frame, item, tree, base))
 
 
-def _bound(frame: Frame, tree: syntax.Expr) -> Size:
+def _bound(frame: Frame, tree: syntax.Expr, whole: syntax.Brackets, base: Tensor) -> Size:
     value = frame.evaluate(tree)
     if value is BROKEN:
         raise StatementFailed
@@ -159,6 +159,6 @@ def _bound(frame: Frame, tree: syntax.Expr) -> Size:
             "E0409",
             "a slice goes by sizes, this is a tensor",
             tree.span,
-            help="`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data",
+            **foreign_calls.by_data(whole, base, tree, value),
         )
     raise frame.fail("E0409", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)

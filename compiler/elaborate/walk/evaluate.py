@@ -17,11 +17,13 @@ from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
+    Absent,
     Choice,
     Composite,
     InstanceValue,
     OpTemplate,
     PackValue,
+    Partly,
     Template,
     UnknownStatic,
     kind_of,
@@ -31,6 +33,7 @@ from ogive.compiler.elaborate.walk import apply, brackets, choices
 from ogive.compiler.elaborate.walk.names import attribute, block_name, lookup
 from ogive.compiler.sizes import Condition, Size, TooComplexError, all_of, any_of, member, size
 from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
 LARGE = 200  # a size that weighs more takes longer than an operation
@@ -185,6 +188,11 @@ def truth(frame: Frame, value: Any, span: Span) -> bool:
             )
         case Choice():
             raise frame.fail("E0602", "this is known when the model runs: it may be asked by an `if` alone", span)
+        case Absent() | Partly():
+            text = f"given({span.text})"
+            edits = (Edit(span, text),) if span.text.isidentifier() else ()
+            message = f"a condition is needed here, this is {kind_of(value)}"
+            raise frame.fail("E0407", message, span, help=f"write `{text}`", edits=edits)
         case _:
             raise frame.fail("E0407", f"a condition is needed here, this is {kind_of(value)}", span)
 
@@ -246,6 +254,11 @@ def _beside(frame: Frame, known: Condition, tree: syntax.Expr) -> Any:
 
 def _compare(frame: Frame, tree: syntax.Compare, name: str | None) -> Any:
     left = evaluate(frame, tree.left)
+    right_none = isinstance(tree.right, syntax.Constant) and tree.right.value is None
+    if right_none and tree.op in ("==", "!=") and isinstance(left, Absent | Partly):
+        text = f"{'not ' if tree.op == '==' else ''}given({tree.left.span.text})"
+        edits = (Edit(tree.span, text),)
+        raise frame.fail("E0407", "what may be absent is asked for", tree.span, help=f"write `{text}`", edits=edits)
     if tree.op == "in":
         return _member(frame, left, tree)
     right = evaluate(frame, tree.right)

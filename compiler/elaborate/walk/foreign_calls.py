@@ -16,6 +16,7 @@ from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, is_number
+from ogive.compiler.ir.types import INTS
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
@@ -193,6 +194,25 @@ def new_axis(frame: Frame, tree: syntax.Brackets, value: Tensor) -> None:
         text = x.pattern("expand", names)
         help_, edits = f"write `{text}`", (Edit(tree.span, text),)
     raise frame.fail("E0409", "a slice adds no axis", tree.items[places[0]].span, help=help_, edits=edits)
+
+
+def by_data(tree: syntax.Brackets, value: Tensor, item: syntax.Expr, index: Tensor) -> dict[str, Any]:
+    """`x[i]` and `x[:, i]` of a tensor i, `x[x > 0]`."""
+    general = {"help": "`take[axis](x, i)`, `gather[axis](x, i)` and `put[axis, start](x, y)` go by data"}
+    rest = [each for each in tree.items if each is not item]
+    if len(rest) != len(tree.items) - 1 or not all(_whole(each) for each in rest):
+        return general
+    place = next(i for i, each in enumerate(tree.items) if each is item)
+    dots = [i for i, each in enumerate(tree.items) if isinstance(each, syntax.Ellipsis_)]
+    axis = place - len(tree.items) if dots and dots[0] < place else place
+    base, shown = tree.base.span.text, item.span.text
+    if index.type.elem in INTS:
+        text, more = f"take[{axis}]({base}, {shown})", "sizes stand in a slice"
+    elif index.type.elem == "bool" and not rest and len(index.type.axes) == len(value.type.axes):
+        text, more = f"select({shown}, {base}, 0)", "it keeps the shape, since sizes do not depend on data"
+    else:
+        return general
+    return {"help": f"write `{text}`: {more}", "edits": (Edit(tree.span, text),)}
 
 
 def _whole(item: Any) -> bool:

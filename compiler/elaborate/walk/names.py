@@ -31,7 +31,7 @@ from ogive.compiler.elaborate.state.values import (
 from ogive.compiler.elaborate.walk import foreign_calls
 from ogive.compiler.ops import OPS
 from ogive.grammar import spelling, syntax
-from ogive.grammar.diagnostics import Label
+from ogive.grammar.diagnostics import Edit, Label
 from ogive.grammar.source import Span
 
 PRELUDE = {"poset_pool": "std.posets"}  # names that need no `use`, and that the library says in the language
@@ -99,6 +99,15 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
     """`base.name`: an entry of a module, a weight of an instance."""
     if (peer := _peer(frame, tree)) is not None:
         raise foreign_calls.prefixed(frame, tree, peer)
+    if isinstance(tree.base, syntax.Name) and tree.base.id == "self" and not means_something(frame, "self"):
+        if "self" not in frame.scope.variables:
+            raise frame.fail(
+                "E0201",
+                "unknown name `self`",
+                tree.base.span,
+                help=f"write `{tree.name}`: weights and instances are names of the body",
+                edits=(Edit(tree.span, tree.name),),
+            )
     base = frame.evaluate(tree.base)
     match base:
         case Module():
