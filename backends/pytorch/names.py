@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ogive.backends.python_text import names as python
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Code, attribute, call, literal, name, subscript
-from ogive.backends.python_text.module_tree import ModuleNode, Unit
+from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.statements import For, Statement
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.compiler.ir.model import Definition
 
@@ -49,11 +49,6 @@ def fresh(base: str, taken: Iterable[str] = ()) -> str:
 def plain(name: str) -> bool:
     """Whether a member of this name can be an ordinary attribute of a module; torch's own may begin with `_`."""
     return python.plain(name) and name not in MODULE_ATTRIBUTES
-
-
-def attributes(unit: Unit) -> frozenset[str]:
-    """The attributes of a class that are taken."""
-    return MODULE_ATTRIBUTES | unit.place.children.keys()
 
 
 def refuse_data(definition: Definition, place: ModuleNode) -> None:

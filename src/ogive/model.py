@@ -30,7 +30,7 @@ from ogive.arguments import (
     whole,
 )
 from ogive.arguments import device as device_here
-from ogive.backends.pytorch.errors import LoweringError
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
 from ogive.checkpoints import AnyPath, drafted, load, rendered, unload

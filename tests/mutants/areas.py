@@ -8,7 +8,7 @@ from mutants.sites import ROOT
 
 AREAS: dict[str, tuple[str, ...]] = {
     "torch": (
-        "backends/pytorch/ops/*.py", "backends/pytorch/module/autograd.py", "backends/pytorch/module/regions.py",
+        "backends/pytorch/ops/*.py", "backends/pytorch/module/autograd.py", "backends/python_text/functions/regions.py",
         "backends/pytorch/weights/inits.py", "backends/pytorch/module/constraints.py",
     ),
     "onnx": ("backends/onnx_model/ops/*.py", "backends/onnx_model/lower/*.py", "backends/onnx_model/graph/*.py"),

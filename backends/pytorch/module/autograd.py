@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ogive.backends.python_text.expr import NONE, Code, binary, call, method, name, tuple_of
+from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.statements import FunctionDef, Parameter, Return
-from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.attributes import CustomGradAttrs, GradAttrs
 from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand
 from ogive.compiler.passes.infra.driver import with_callees

@@ -21,6 +21,7 @@ from ogive.backends.python_text.expr import (
     subscript,
     with_function,
 )
+from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
 from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
@@ -36,8 +37,7 @@ from ogive.backends.python_text.statements import (
     Within,
 )
 from ogive.backends.pytorch.module.constraints import after_step, constrain, each, step
-from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
-from ogive.backends.pytorch.module.functions import filled
+from ogive.backends.pytorch.module.initial import filled
 from ogive.backends.pytorch.names import Heads, access, fresh, inside, looped, plain
 from ogive.backends.pytorch.weights.init_layers import whole_kinds
 from ogive.backends.pytorch.weights.inits import FILLED, Initial, allocation

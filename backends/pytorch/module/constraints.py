@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ogive.backends.python_text.expr import NONE, Code, binary, call, is_given, name, tuple_of
+from ogive.backends.python_text.functions.file_state import EmittedFile
 from ogive.backends.python_text.module_tree import ModuleNode, Unit
 from ogive.backends.python_text.size_sources import Shapes
 from ogive.backends.python_text.statements import Evaluate, For, FunctionDef, If, Parameter, Return, Statement
-from ogive.backends.pytorch.module.file_state import EmittedFile
-from ogive.backends.pytorch.module.functions import filled, stepped
-from ogive.backends.pytorch.names import SELF, Heads, access, attributes, inside, looped
+from ogive.backends.pytorch.module.initial import filled, stepped
+from ogive.backends.pytorch.names import MODULE_ATTRIBUTES, SELF, Heads, access, inside, looped
 from ogive.compiler.ir.model import Graph, Instance, Weight
 from ogive.compiler.sizes import Unknown
 
@@ -18,12 +18,19 @@ from ogive.compiler.sizes import Unknown
 def constrain(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[FunctionDef]:
     """The method that puts the weights of a class back where they must be; adds to the sizes that it stores."""
     body: list[Statement] = []
-    shapes = Shapes((), file.made[unit.definition.name], attributes(unit), lambda hint: hint)
+    shapes = Shapes(
+        (), file.made[unit.definition.name], MODULE_ATTRIBUTES | unit.place.children.keys(), lambda hint: hint
+    )
     for heads, target, keep in _kept(unit.place, SELF):
         kept = filled(unit, file, target, keep, shapes.name).body
         body += inside(heads, (If(is_given(target), kept),) if unit.definition.name in file.supplied else kept)
     stored.update(shapes.stored)
     return [_method("constrain", "Put the weights back where they must be.", body)] if body else []
+
+
+def _stored(unit: Unit, known: frozenset[Unknown]) -> Shapes:
+    """The sizes of a method without inputs: those that the class stores."""
+    return Shapes((), known, MODULE_ATTRIBUTES | unit.place.children.keys(), lambda hint: hint)
 
 
 def _method(called: str, doc: str, body: Sequence[Statement]) -> FunctionDef:
@@ -46,7 +53,9 @@ def step(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[Func
     graph = unit.definition.step
     if graph is None or unit.prefix:
         return []
-    shapes = Shapes((), file.known[unit.definition.name], attributes(unit), lambda hint: hint)
+    shapes = Shapes(
+        (), file.known[unit.definition.name], MODULE_ATTRIBUTES | unit.place.children.keys(), lambda hint: hint
+    )
     body = stepped(unit, file, graph, shapes.name)
     first = next((each for each in unit.definition.weights if "*" not in each.path), None)
     if unit.definition.name in file.supplied and first is not None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ogive.backends.python_text.expr import Code, applied, literal, name
+from ogive.backends.python_text.functions.file_state import EmittedFile
+from ogive.backends.python_text.functions.function import kind_of, write
+from ogive.backends.python_text.functions.states import copied_states
 from ogive.backends.python_text.module_tree import (
     Unit,
     definitions,
@@ -34,12 +37,12 @@ from ogive.backends.python_text.statements import (
 )
 from ogive.backends.pytorch.module.autograd import apart, derived
 from ogive.backends.pytorch.module.classes import class_of
-from ogive.backends.pytorch.module.file_state import EmittedFile
-from ogive.backends.pytorch.module.functions import filled, kind_of, write
+from ogive.backends.pytorch.module.idioms import IDIOMS
 from ogive.backends.pytorch.module.imports import imports
+from ogive.backends.pytorch.module.initial import filled
+from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.replay import REPLAY
-from ogive.backends.pytorch.module.states import copied_states
-from ogive.backends.pytorch.module.taps import AROUND, CLASS
+from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
 from ogive.backends.pytorch.names import RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.backends.pytorch.weights.inits import Initial
@@ -92,6 +95,7 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
     depths = derived(model)
     model = apart(model, depths)
     file = EmittedFile(
+        IDIOMS,
         known_at_start(model),
         known_at_start(model, numbers=True),
         Effects(),
@@ -168,7 +172,7 @@ def own_definitions(model: Model) -> list[Definition]:
 def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[Statement]:
     """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
     sections = [each for turn in unit.turns for each in _sections(turn, file)]
-    written = write(unit, file, model)
+    written = write(unit, file, write_node, model)
     file.written[unit.name] = written
     doc = _doc(unit)
     if unit.function:
@@ -178,7 +182,7 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list
     output = output_class(unit)
     if output is not None:
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
-        kinds = tuple(Declare(field, kind_of(unit, x)) for field, x in pairs)
+        kinds = tuple(Declare(field, kind_of(unit, x, IDIOMS.tensor)) for field, x in pairs)
         sections.append(Class(output, name("NamedTuple"), kinds))
     return [*sections, *made]
 

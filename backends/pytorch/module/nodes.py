@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import (
     Code,
     attribute,
@@ -16,18 +18,20 @@ from ogive.backends.python_text.expr import (
     name,
     tuple_of,
 )
+from ogive.backends.python_text.functions.calls import call_of
+from ogive.backends.python_text.functions.regions import REGIONS as SHARED
+from ogive.backends.python_text.functions.taps import tap
+from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.statements import If
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.calls import call_of
-from ogive.backends.pytorch.module.regions import REGIONS
-from ogive.backends.pytorch.module.taps import tap
-from ogive.backends.pytorch.module.writer import Writer
+from ogive.backends.pytorch.module.autograd import custom, gradient
 from ogive.backends.pytorch.names import access
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.backends.pytorch.weights.inits import init_call
 from ogive.compiler.ir.attributes import InitialAttrs, TapAttrs, WeightAttrs
 from ogive.compiler.ir.model import Init, Node
 from ogive.compiler.ir.types import TensorType
+
+REGIONS = MappingProxyType({**SHARED, "grad": gradient, "custom_grad": custom})
 
 
 def write_node(writer: Writer, node: Node) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ogive.backends.python_text.expr import TRUE, Code, binary, call, literal, method, tuple_of
 from ogive.backends.python_text.expr import attribute as part_of
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.elementwise import function, given
 from ogive.compiler.ir.model import Const, Node

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_letters
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.python_text.functions.context import Context
 from ogive.backends.pytorch.ops.permute_reshape import Block, Layout, View, blocks_of, single
 
 Order = tuple[Block, ...]

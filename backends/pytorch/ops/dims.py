@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Code, literal, tuple_of
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.compiler.ir.types import TensorType
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ogive.backends.python_text.expr import Code, attribute, name
-from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.python_text.functions.context import Context
 
 EXACT = {
     "int": "torch.long", "i64": "torch.long", "i32": "torch.int", "bool": "torch.bool",

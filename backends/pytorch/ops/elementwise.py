@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method, name, tuple_of
 from ogive.backends.python_text.expr import prefix as signed
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.out_of_range import clamped, computed, operand_held
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops.held import lost, number_of

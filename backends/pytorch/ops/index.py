@@ -17,9 +17,9 @@ from ogive.backends.python_text.expr import (
     name,
     subscript,
 )
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
+from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.dims import dim
-from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.elems import pack_index

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import (
     NONE,
     Argument,
@@ -19,8 +20,7 @@ from ogive.backends.python_text.expr import (
     prefix,
     tuple_of,
 )
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType

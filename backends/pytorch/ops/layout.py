@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import groupby
 
 from ogive.backends.python_text.expr import Code, attribute, call, cut, literal, method, starred, subscript, tuple_of
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
+from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.dims import dim
-from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.pads import pad
 from ogive.backends.pytorch.ops.permute_reshape import (
     MERGED,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ogive.backends.python_text.expr import Code, binary, call, method
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
+from ogive.backends.python_text.functions.operands import Args, operand
 from ogive.backends.pytorch.ops.contractions import contract, order_of
-from ogive.backends.pytorch.ops.operands import Args, operand
 from ogive.backends.pytorch.ops.permute_reshape import View, blocks_of, groups, single
 from ogive.backends.pytorch.ops.reduce import by_recipe
 from ogive.compiler.ir.model import Node

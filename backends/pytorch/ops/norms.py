@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ogive.backends.python_text.expr import NONE, Code, call, literal, method, starts_with, tuple_of
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dims
 from ogive.backends.pytorch.ops.out_of_range import epsilon
 from ogive.compiler.ir.model import Node

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from ogive.backends.python_text.expr import Code, attribute, call, literal, method
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.errors import Unheld
-from ogive.backends.pytorch.ops.context import Context, Lowering
 from ogive.compiler.ir.model import Const, Node, Operand
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ops.held import lost, number_of

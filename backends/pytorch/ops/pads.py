@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ogive.backends.python_text.expr import Argument, Code, attribute, binary, call, literal, method, tuple_of
-from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.python_text.functions.context import Context
+from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.dims import dim
-from ogive.backends.pytorch.ops.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.out_of_range import held
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ogive.backends.python_text.expr import ALL, DOTS, NONE, Argument, Code, literal, method, subscript, tuple_of
-from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.python_text.functions.context import Context
 from ogive.compiler.ops.recipe import Atom, AxisGroup, Part, Side, product
 from ogive.compiler.sizes import Size
 

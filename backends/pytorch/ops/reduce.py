@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.backends.python_text.expr import Code, binary, call, literal, method, name, tuple_of
-from ogive.backends.pytorch.ops.context import Context, Lowering
-from ogive.backends.pytorch.ops.operands import Args, operand, type_of
+from ogive.backends.python_text.functions.context import Context, Lowering
+from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, View, blocks_of, groups, size_of
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType

@@ -18,8 +18,8 @@ from ogive.backends.python_text.expr import (
     subscript,
     tuple_of,
 )
-from ogive.backends.pytorch.ops.context import Context
-from ogive.backends.pytorch.ops.operands import Args, operand, type_of
+from ogive.backends.python_text.functions.context import Context
+from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ops.elems import pack_index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ogive.backends.python_text.functions.context import Lowering
 from ogive.backends.pytorch.ops import algebra as lower_algebra
 from ogive.backends.pytorch.ops import elementwise as lower_elementwise
 from ogive.backends.pytorch.ops import index as lower_index
@@ -11,7 +12,6 @@ from ogive.backends.pytorch.ops import linear as lower_linear
 from ogive.backends.pytorch.ops import norms as lower_norms
 from ogive.backends.pytorch.ops import reduce as lower_reduce
 from ogive.backends.pytorch.ops import values as lower_values
-from ogive.backends.pytorch.ops.context import Lowering
 
 FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_layout.LOWER,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.backends.python_text.expr import NONE, Code, attribute, call, list_of, literal, method, tuple_of
-from ogive.backends.pytorch.ops.context import Context, Lowering
+from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dtypes import dtype
 from ogive.backends.pytorch.ops.out_of_range import held
 from ogive.compiler.ir.model import Node, Scalar

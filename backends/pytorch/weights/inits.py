@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Argument, Code, applied, attribute, call, literal, method, name, tuple_of
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.statements import Evaluate, For, Statement
-from ogive.backends.pytorch.errors import LoweringError
 from ogive.backends.pytorch.names import access
 from ogive.compiler.ir.model import Definition, Graph, Init, Scalar, Weight
 from ogive.compiler.sizes import Size

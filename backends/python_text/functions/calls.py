@@ -1,16 +1,15 @@
-"""Calls of blocks: of submodules, of layers of torch, of functions of the file."""
+"""Calls of blocks: of submodules, of layers of the framework, of functions of the file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ogive.backends.python_text.expr import NONE, Code, applied, call, dict_of, literal, name, starts_with, tuple_of
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import WrittenFunction
-from ogive.backends.pytorch.module.same_forms import must_be_its_class
-from ogive.backends.pytorch.module.taps import under
-from ogive.backends.pytorch.module.writer import Writer
-from ogive.backends.pytorch.weights.layers import is_layer
+from ogive.backends.python_text.errors import LoweringError
+from ogive.backends.python_text.expr import NONE, Code, applied, call, dict_of, literal, name, starts_with
+from ogive.backends.python_text.functions.file_state import WrittenFunction
+from ogive.backends.python_text.functions.same_forms import must_be_its_class
+from ogive.backends.python_text.functions.taps import under
+from ogive.backends.python_text.functions.writer import Writer
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.weights import weight_types
 
@@ -21,7 +20,7 @@ def call_of(writer: Writer, node: Node, args: Sequence[Code | None]) -> Code:
     """`self.attn(x)`, `causal_mask(scores)`."""
     callee = node.callee
     assert callee is not None, node
-    if node.path and is_layer(callee):
+    if node.path and writer.file.idioms.is_layer(callee):
         base = writer.path(node.path)
         return _with_weights(writer, node, base, [arg for arg in args if arg is not None], {})
     if node.path:
@@ -67,7 +66,7 @@ def _with_weights(writer: Writer, node: Node, base: Code, args: Sequence[Code], 
         raise LoweringError("a weight is supplied to a block without weights")
     more = dict_of([(literal(key), value) for key, value in settings.items()]) if settings else None
     weights = dict_of(list(_supplied(writer, node)))
-    return call("torch.func.functional_call", base, weights, tuple_of(args), more)
+    return writer.file.idioms.with_weights(base, weights, args, more)
 
 
 def _supplied(writer: Writer, node: Node) -> Iterator[tuple[Code | None, Code]]:

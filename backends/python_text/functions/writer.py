@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.python_text.expr import Code, attribute, is_place, literal, method, name, starred, tuple_of
+from ogive.backends.python_text.errors import LoweringError
+from ogive.backends.python_text.expr import Code, is_place, literal, name, starred, tuple_of
+from ogive.backends.python_text.functions.file_state import EmittedFile
 from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.size_exprs import condition_code, scalar_code
 from ogive.backends.python_text.statements import Assign, Evaluate
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import EmittedFile
-from ogive.backends.pytorch.names import access
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size
+
+Dispatch = Callable[["Writer", Node], None]
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Writer:
     unit: Unit
     file: EmittedFile
     scope: FunctionScope
-    dispatch: Callable[[Writer, Node], None]  # writes one node
+    dispatch: Dispatch  # writes one node
     function: bool = False  # a function of the module, without `self`
     root: bool = False  # nothing calls it but the user
     outside: dict[str, str] = field(default_factory=dict)  # paths outside of the iteration: arguments
@@ -71,7 +72,7 @@ class Writer:
         return condition_code(condition, self.scope.shapes.name)
 
     def literal(self, const: Const) -> Code:
-        """A literal operand as an expression; torch takes no integer of more than 64 bits."""
+        """A literal operand as an expression; no framework takes an integer of more than 64 bits."""
         value = const.value
         if isinstance(value, Size) and value.is_number and not -(2**63) <= value.number < 2**63:
             value = float(value.number)
@@ -126,8 +127,8 @@ class Writer:
                 self.file.typed, self.own = buffer, name(f"self.{buffer}")
             else:
                 variable = self.scope.claim("empty")
-                real = name(tensor) if kinds[tensor] == "float" else attribute(name(tensor), "real")
-                self.scope.shapes.solved.append((variable, method(real, "new_empty", 0)))
+                empty = self.file.idioms.empty(name(tensor), kinds[tensor])
+                self.scope.shapes.solved.append((variable, empty))
                 self.own = name(variable)
         return self.own
 
@@ -160,7 +161,7 @@ class Writer:
         return name("generator")
 
     def seeded(self) -> Code | None:
-        """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+        """The generator for dropout, if anything else in the model takes one; else dropout draws by itself."""
         return self.generator() if self.file.seeded else None
 
     def tapping(self) -> Code:
@@ -175,7 +176,7 @@ class Writer:
         """The expression of a weight or an instance of the definition."""
         own = self.unit.own(path)
         if own is not None:
-            return access(own)
+            return self.file.idioms.access(own)
         if path not in self.outside:
             self.outside[path] = self.scope.claim(identifier(path.replace(".*", "").replace(".", "_")))
         return name(self.outside[path])

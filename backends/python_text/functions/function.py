@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from ogive.backends.python_text.expr import NONE, Code, call, is_given, method, name, subscript, tuple_of
+from collections.abc import Sequence
+
+from ogive.backends.python_text.expr import NONE, Code, call, is_given, name, subscript, tuple_of
+from ogive.backends.python_text.functions.entry import EntryChecks
+from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
+from ogive.backends.python_text.functions.states import changes
+from ogive.backends.python_text.functions.taps import TAPS, entry, or_none
+from ogive.backends.python_text.functions.writer import Dispatch, Writer
 from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.render import fits
 from ogive.backends.python_text.reroll import rolled
-from ogive.backends.python_text.size_exprs import Names
 from ogive.backends.python_text.size_sources import Shapes
-from ogive.backends.python_text.statements import Evaluate, FunctionDef, If, Parameter, Return, Statement, Within
-from ogive.backends.pytorch.module.entry import EntryChecks
-from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
-from ogive.backends.pytorch.module.nodes import write_node
-from ogive.backends.pytorch.module.states import changes
-from ogive.backends.pytorch.module.taps import GENERATOR, TAPS, entry, or_none
-from ogive.backends.pytorch.module.writer import Writer
-from ogive.backends.pytorch.names import RESERVED, access, attributes
+from ogive.backends.python_text.statements import FunctionDef, If, Parameter, Return, Statement
 from ogive.compiler.ir.model import Graph, Model, Operand
 from ogive.compiler.ir_tools.entry import conditions_at_entry
 from ogive.compiler.passes.taps.merged import whole_choice
 from ogive.compiler.sizes import size
 
 
-def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenFunction:
-    """Write the function of a unit; that of a `model` checks its inputs, where the file is to have checks.
+def write(unit: Unit, file: EmittedFile, dispatch: Dispatch, model: Model | None = None) -> WrittenFunction:
+    """Write the function of a unit, whose nodes `dispatch` writes.
 
-    Where it is another with its taps than without, that form stands first, in a branch that returns. Nothing is written
-    for an iteration that nothing calls.
+    That of a `model` checks its inputs, where the file is to have checks. Where it is another with its taps than
+    without, that form stands first, in a branch that returns. Nothing is written for an iteration that nothing calls.
     """
     if unit.uncalled:
         return WrittenFunction((), 0, (), (), (), False, False, False, False, ())
     root = model is not None
     forms = whole_choice(unit.graph)
     indent = 4 if unit.function else 8
-    writer = _writer(unit, file, indent, root)
+    writer = _writer(unit, file, dispatch, indent, root)
     body = _body(writer, unit, unit.graph if forms is None else forms[1], model)
     if forms is not None:
-        asked = _writer(unit, file, indent + 4, root, writer)
+        asked = _writer(unit, file, dispatch, indent + 4, root, writer)
         asked.scope.asked = True
         test = is_given(asked.tapping())
         body = (If(test, _body(asked, unit, forms[0], model)), *body)
@@ -46,16 +45,20 @@ def write(unit: Unit, file: EmittedFile, model: Model | None = None) -> WrittenF
     return _function(writer, unit, body, root)
 
 
-def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writer | None = None) -> Writer:
+def _writer(
+    unit: Unit, file: EmittedFile, dispatch: Dispatch, indent: int, root: bool, before: Writer | None = None
+) -> Writer:
     """The writer of a function; with the arguments that another form of it has asked for `before`."""
-    writer = Writer(unit, file, _scope(file, indent), write_node, unit.function, root)
+    writer = Writer(unit, file, scope_of(file, indent), dispatch, unit.function, root)
     scope = writer.scope
     names = _parameters(unit, scope)
     optional = _optional(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if unit.function else file.known[unit.definition.name]
     maybe = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if o]
-    scope.shapes = Shapes(given, known, attributes(unit), scope.claim, maybe, root=root)
+    scope.shapes = Shapes(
+        given, known, file.idioms.attributes | unit.place.children.keys(), scope.claim, maybe, root=root
+    )
     writer.copied = file.copied(unit.definition)
     if before is not None:
         writer.outside, writer.like = before.outside, before.like
@@ -70,8 +73,9 @@ def _writer(unit: Unit, file: EmittedFile, indent: int, root: bool, before: Writ
     return writer
 
 
-def _scope(file: EmittedFile, indent: int) -> FunctionScope:
-    return FunctionScope(indent, RESERVED, file.functions())
+def scope_of(file: EmittedFile, indent: int) -> FunctionScope:
+    """A function of a file, with nothing in it yet."""
+    return FunctionScope(indent, file.idioms.reserved, file.functions())
 
 
 def _body(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> tuple[Statement, ...]:
@@ -84,34 +88,38 @@ def _body(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> tupl
     writer.run(graph)
     _return(writer, unit, graph)
     head = scope.shapes.header()
-    body = tuple(scope.body) if unit.function else rolled(scope.body, unit.place, access, scope.claim)
+    body = (
+        tuple(scope.body) if unit.function else rolled(scope.body, unit.place, writer.file.idioms.access, scope.claim)
+    )
     return (*head, *checks, *body)
 
 
 def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: bool) -> WrittenFunction:
     """The function with its signature."""
-    scope, function = writer.scope, unit.function
+    scope, function, idioms = writer.scope, unit.function, writer.file.idioms
     names = tuple(str(scope.codes[value.name]) for value in unit.graph.inputs)
     optional = _optional(unit)
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else [Parameter("self")]
-    first += _typed(list(names), optional, default=not unit.prefix)
-    items = [Parameter(param, name(_kind(unit, path))) for path, param in outside]
+    first += _typed(list(names), optional, idioms.tensor, default=not unit.prefix)
+    items = [Parameter(param, idioms.tensor if _is_weight(unit, path) else idioms.module) for path, param in outside]
     lent = scope.shapes.lent
-    items += [Parameter(x, *((or_none("int"), NONE) if unknown in lent else (name("int"),))) for unknown, x in sizes]
-    items += [Parameter(writer.like, name("Tensor"))] if writer.like else []
+    items += [
+        Parameter(x, *((or_none(name("int")), NONE) if unknown in lent else (name("int"),))) for unknown, x in sizes
+    ]
+    items += [Parameter(writer.like, idioms.tensor)] if writer.like else []
     items += [Parameter("training", name("bool"))] if function and writer.trains else []
-    items += [GENERATOR] if writer.draws else []
+    items += [idioms.generator] if writer.draws else []
     items += [TAPS] if writer.taps else []
     after_default = [Parameter("*")] if items and first and (lent or first[-1].default is not None) else []
     called = unit.name if function else "run" if root and writer.taps else "forward"
     decorators: tuple[Code, ...] = ()
-    if not function and (writer.drawn or changes(unit)):
-        writer.file.helper("once" if writer.file.read else "moved once")
+    if not function and (writer.drawn or changes(unit, idioms.is_layer)):
+        writer.file.helper(idioms.once(writer.file.read))
         decorators = (name("once"),)
-    made = FunctionDef(called, (*first, *after_default, *items), returned(unit), body, (), decorators)
-    functions = (entry(first, names, draws=writer.draws), made) if root and writer.taps else (made,)
+    made = FunctionDef(called, (*first, *after_default, *items), returned(unit, idioms.tensor), body, (), decorators)
+    functions = (_entry(writer, first, names), made) if root and writer.taps else (made,)
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
     required = next((at for at in range(len(names)) if all(optional[at:])), len(names))
@@ -120,30 +128,9 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
     return WrittenFunction(names, least, outside, sizes, stored, *shared, functions)
 
 
-def filled(unit: Unit, file: EmittedFile, target: Code, graph: Graph, sizes: Names) -> Within:
-    """A tensor takes the value of a graph without inputs, or of one whose input it is itself."""
-    writer = Writer(unit, file, _scope(file, 4), write_node, target=target)
-    scope = writer.scope
-    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=sizes)
-    scope.enter(graph, function=True)
-    for value in graph.inputs:
-        scope.hold(value.name, target)
-    writer.run(graph)
-    (output,) = writer.operands(graph.outputs)
-    scope.flush(keep=[str(x) for x in graph.outputs])
-    scope.add(Evaluate(method(target, "copy_", output)))
-    return Within(call("torch.no_grad"), tuple(scope.body))
-
-
-def stepped(unit: Unit, file: EmittedFile, graph: Graph, sizes: Names) -> tuple[Statement, ...]:
-    """The statements of a graph that reads weights and updates them."""
-    writer = Writer(unit, file, _scope(file, 8), write_node)
-    scope = writer.scope
-    scope.training = True
-    scope.shapes = Shapes((), frozenset(), frozenset(), scope.claim, given=sizes)
-    scope.enter(graph, function=True)
-    writer.run(graph)
-    return tuple(scope.body)
+def _entry(writer: Writer, parameters: Sequence[Parameter], names: Sequence[str]) -> FunctionDef:
+    idioms = writer.file.idioms
+    return entry(parameters, names, idioms.generator if writer.draws else None, idioms.reserved)
 
 
 def _parameters(unit: Unit, scope: FunctionScope) -> list[str]:
@@ -151,7 +138,7 @@ def _parameters(unit: Unit, scope: FunctionScope) -> list[str]:
     for value in unit.graph.inputs:
         base = identifier(value.hint or value.name)
         variable, number = base, 1
-        while variable in scope.taken or variable in RESERVED:
+        while variable in scope.taken or variable in scope.reserved:
             number += 1
             variable = f"{base}_{number}"
         scope.taken.add(variable)
@@ -159,24 +146,25 @@ def _parameters(unit: Unit, scope: FunctionScope) -> list[str]:
     return names
 
 
-def _typed(names: list[str], optional: tuple[bool, ...], *, default: bool) -> list[Parameter]:
+def _typed(names: list[str], optional: tuple[bool, ...], tensor: Code, *, default: bool) -> list[Parameter]:
     """Parameters with their types; an optional one has a default where all after it have."""
     found = []
     for at, (each, is_optional) in enumerate(zip(names, optional, strict=True)):
         value = NONE if default and all(optional[at:]) else None
-        found.append(Parameter(each, or_none("Tensor"), value) if is_optional else Parameter(each, name("Tensor")))
+        found.append(Parameter(each, or_none(tensor), value) if is_optional else Parameter(each, tensor))
     return found
 
 
-def _kind(unit: Unit, path: str) -> str:
+def _is_weight(unit: Unit, path: str) -> bool:
+    """Whether a path outside of an iteration is that of a weight, rather than of a module."""
     weights = {weight.path for weight in unit.definition.weights}
     inside = any(path.startswith(i.path + ".") for i in unit.definition.instances)
-    return "Tensor" if path in weights or inside else "nn.Module"
+    return path in weights or inside
 
 
-def returned(unit: Unit) -> Code:
+def returned(unit: Unit, tensor: Code) -> Code:
     """The type of what the function returns."""
-    kinds = [kind_of(unit, x) for x in unit.graph.outputs] or [NONE]
+    kinds = [kind_of(unit, x, tensor) for x in unit.graph.outputs] or [NONE]
     if unit.prefix or len(kinds) != 1:
         made = output_class(unit)
         return name(made) if made else kinds[0] if len(kinds) == 1 else subscript(name("tuple"), *kinds)
@@ -188,11 +176,11 @@ def _optional(unit: Unit) -> tuple[bool, ...]:
     return tuple(value.name in unit.maybe for value in unit.graph.inputs)
 
 
-def kind_of(unit: Unit, operand: Operand) -> Code:
+def kind_of(unit: Unit, operand: Operand, tensor: Code) -> Code:
     """The type of a value of the unit."""
     if operand is None:
         return NONE
-    return or_none("Tensor") if operand in unit.maybe else name("Tensor")
+    return or_none(tensor) if operand in unit.maybe else tensor
 
 
 def _return(writer: Writer, unit: Unit, graph: Graph) -> None:

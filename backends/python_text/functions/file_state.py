@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ogive.backends.python_text.functions.idioms import Idioms
+from ogive.backends.python_text.functions.states import copied_states
 from ogive.backends.python_text.module_tree import Known, Unit
 from ogive.backends.python_text.statements import FunctionDef
-from ogive.backends.pytorch.module.states import copied_states
 from ogive.compiler.ir.model import Definition, Instance, Node, Weight
 from ogive.compiler.ir_tools.effects import ORDERED, Effect, Effects, own_effect
 from ogive.compiler.sizes import Unknown
@@ -33,10 +34,11 @@ class WrittenFunction:
 class EmittedFile:
     """The file that is being written."""
 
+    idioms: Idioms
     known: Known
     made: Known  # the same where modules are made, numbers of iterations too
     effects: Effects
-    seeded: bool = False  # something in the model draws numbers that torch has no own module for: it takes a generator
+    seeded: bool = False  # something in the model draws numbers besides dropout: it takes a generator
     derived: Mapping[str, int] = field(default_factory=dict)  # in how many `grad` definitions run, by name
     supplied: frozenset[str] = frozenset()  # definitions of whose weights some calls supply: not all are stored
     lone: frozenset[str] = frozenset()  # group norms of as many groups as channels somewhere
@@ -49,7 +51,7 @@ class EmittedFile:
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     typed: str = ""  # a buffer of the root that has the model's type, where nothing else has
-    named_groups: bool = False  # a member of a group has a name of torch's own
+    named_groups: bool = False  # a member of a group has a name that every module has
     checks: bool = True  # the root checks its inputs
 
     def copied(self, definition: Definition) -> frozenset[str]:

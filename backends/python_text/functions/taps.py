@@ -20,48 +20,10 @@ from ogive.backends.python_text.expr import (
     subscript,
     tuple_of,
 )
+from ogive.backends.python_text.functions.writer import Writer
+from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.statements import Assign, Evaluate, FunctionDef, If, Parameter, Return
-from ogive.backends.pytorch.module.writer import Writer
-from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir.model import Node
-
-CLASS = '''
-class Taps:
-    """Values that a caller asked to see, by path; those of the steps of a loop in a list."""
-
-    def __init__(self, values: dict[str, list[Tensor]], place: str = "") -> None:
-        self.values = values
-        self.place = place
-
-    def put(self, path: str, value: Tensor) -> None:
-        self.values.setdefault(self.place + path, []).append(value)
-
-    def under(self, path: str) -> "Taps":
-        return Taps(self.values, f"{self.place}{path}.")
-
-    def found(self, path: str) -> Tensor:
-        """The value at a path; `*` stands for all turns of a loop, whose values are stacked."""
-        head, star, rest = str(path).partition("*")
-        if not star and path in self.values:
-            values = self.values[path]
-            return values[0] if len(values) == 1 else torch.stack(values)
-        under = [name[len(head) :] for name in self.values if name.startswith(head)]
-        below = {name.split(".")[0] for name in under if star}
-        turns = sorted(int(name) for name in below if name.isdecimal())
-        if not turns:
-            places = (name.split(".") for name in self.values)
-            starred = (["*" if x.isdecimal() else x for x in place] for place in places)
-            there = ", ".join(dict.fromkeys(map(".".join, starred)))
-            raise ValueError(f"no tap `{path}`; there are {there or 'none'}")
-        return torch.stack([self.found(f"{head}{turn}{rest}") for turn in turns])
-'''
-AROUND = '''
-def around(taps: Taps, count: int) -> Taps:
-    """The taps of what holds an iteration, whose place has so many names."""
-    return Taps(
-        taps.values, "".join(f"{name}." for name in taps.place.split(".")[: -count - 1])
-    )
-'''
 
 
 def tap(writer: Writer, node: Node, label: str) -> None:
@@ -100,12 +62,14 @@ def outside(writer: Writer) -> Code:
     return call(writer.helper("around"), name("taps"), len(writer.unit.prefix.split(".")))
 
 
-def entry(items: Sequence[Parameter], names: Sequence[str], *, draws: bool) -> FunctionDef:
+def entry(
+    items: Sequence[Parameter], names: Sequence[str], generator: Parameter | None, reserved: frozenset[str]
+) -> FunctionDef:
     """The `forward` of a model with taps; what it does otherwise is `run`."""
-    taps, seen = name("taps"), name(fresh("seen", names))
-    outputs = name(fresh("outputs", (*names, str(seen))))
+    taps, seen = name("taps"), name(fresh("seen", names, reserved))
+    outputs = name(fresh("outputs", (*names, str(seen)), reserved))
     args = list(map(name, names))
-    settings = {"generator": name("generator")} if draws else {}
+    settings = {generator.name: name(generator.name)} if generator is not None else {}
     found = dict_of_each(name("path"), method(seen, "found", name("path")), "path", taps)
     body = (
         If(prefix("not", taps), (Return(call("self.run", *args, **settings)),)),
@@ -115,13 +79,13 @@ def entry(items: Sequence[Parameter], names: Sequence[str], *, draws: bool) -> F
     )
     asked = Parameter("taps", subscript(name("Sequence"), name("str")), tuple_of(()))
     doc = "The outputs; with `taps`, also what stands at these paths (`*` for all iterations of a loop), by path."
-    return FunctionDef("forward", (*items, asked, *([GENERATOR] if draws else [])), name("Any"), body, (doc,))
+    more = [generator] if generator is not None else []
+    return FunctionDef("forward", (*items, asked, *more), name("Any"), body, (doc,))
 
 
-def or_none(kind: str) -> Code:
+def or_none(kind: Code) -> Code:
     """`kind | None`."""
-    return binary(name(kind), "|", NONE)
+    return binary(kind, "|", NONE)
 
 
-GENERATOR = Parameter("generator", or_none("torch.Generator"), NONE)
-TAPS = Parameter("taps", or_none("Taps"), NONE)
+TAPS = Parameter("taps", or_none(name("Taps")), NONE)

@@ -19,19 +19,17 @@ from ogive.backends.python_text.expr import (
     is_given,
     list_of,
     literal,
-    method,
     name,
     prefix,
     subscript,
     tuple_of,
 )
+from ogive.backends.python_text.functions.taps import under
+from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.liveness import WritingFrame
 from ogive.backends.python_text.module_tree import Unit
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Statement
-from ogive.backends.pytorch.module.autograd import custom, gradient
-from ogive.backends.pytorch.module.taps import under
-from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.attributes import AssumeAttrs, LoopAttrs
 from ogive.compiler.ir.model import Graph, Node, Value
 from ogive.compiler.sizes.condition import Truth
@@ -113,7 +111,7 @@ def _settle(writer: Writer, node: Node) -> None:
 
 def _unbound(writer: Writer, operand: object, axis: int) -> Code:
     code = writer.scope.codes[str(operand)]
-    return code if axis == 0 else method(code, "unbind", axis)
+    return writer.file.idioms.rows(code, axis)
 
 
 def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
@@ -243,7 +241,7 @@ def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], lo
         if not writer.uses(value):
             continue
         rows = subscript(name(collected), cut(step=-1)) if loop.reverse else name(collected)
-        code = call("torch.stack", rows, dim=loop.yield_axis or None)
+        code = writer.file.idioms.stack(rows, loop.yield_axis)
         if value.name in writer.unit.maybe:  # all of them are there, or none
             code = conditional(code, is_given(subscript(name(collected), 0)), NONE)
         if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:
@@ -309,7 +307,7 @@ def update(writer: Writer, node: Node) -> None:
     _settle(writer, node)
     (value,) = writer.args(node)
     test = None if scope.training else writer.training()
-    copied = Evaluate(method(writer.path(node.path), "copy_", method(value or NONE, "detach")))
+    copied = writer.file.idioms.update(writer.path(node.path), value or NONE)
     scope.add(copied if test is None else If(test, (copied,)))
 
 
@@ -335,7 +333,5 @@ REGIONS: Mapping[str, Callable[[Writer, Node], None]] = MappingProxyType(
         "tapped": tapped,
         "update": update,
         "assume": assume,
-        "grad": gradient,
-        "custom_grad": custom,
     }
 )

@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Condition, Size
 
 
 class Context(Protocol):
-    """The `forward` of a PyTorch module that is being written."""
+    """The function of a target that is being written."""
 
     def type(self, operand: Operand) -> TensorType | None:
         """The type of a value; None for a literal or an absent input."""
@@ -45,13 +45,13 @@ class Context(Protocol):
         """A name for the expression: binds a variable before this statement, unless it is a name already."""
 
     def helper(self, name: str) -> Code:
-        """The name of a function of `backends.pytorch.helpers`, whose text goes to the head of the file."""
+        """The name of a function of the target's helpers, whose text goes to the head of the file."""
 
     def generator(self) -> Code | None:
         """Where random numbers come from: `generator`, which a caller may hand over; None in an initializer."""
 
     def seeded(self) -> Code | None:
-        """The generator for dropout, if anything else in the model takes one; else dropout is torch's own."""
+        """The generator for dropout, if anything else in the model takes one; else dropout draws by itself."""
 
     def derived(self) -> int:
         """In how many `grad` it runs: training then derives what was derived so often already."""

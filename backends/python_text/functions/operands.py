@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ogive.backends.python_text.expr import Code
-from ogive.backends.pytorch.ops.context import Context
+from ogive.backends.python_text.functions.context import Context
 from ogive.compiler.ir.model import Operand
 from ogive.compiler.ir.types import TensorType
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import renamed
+from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
 from ogive.backends.python_text.module_tree import Unit, output_class
-from ogive.backends.pytorch.errors import LoweringError
-from ogive.backends.pytorch.module.file_state import EmittedFile, WrittenFunction
-from ogive.backends.pytorch.weights.layers import is_layer
 from ogive.compiler.ir.model import Definition, Node
 
 
@@ -67,7 +66,7 @@ def alike(file: EmittedFile, a: Definition, b: Definition) -> bool:
     """Whether two definitions become the same text, up to the names of functions that are alike too."""
     if a.name == b.name:
         return True
-    if is_layer(a) or is_layer(b):
+    if file.idioms.is_layer(a) or file.idioms.is_layer(b):
         return a.block == b.block
     left, right = (file.units.get(each.name) for each in (a, b))
     if left is None or right is None or len(a.instances) != len(b.instances):

@@ -20,14 +20,14 @@ from ogive.backends.python_text.expr import (
     tuple_of,
 )
 from ogive.backends.python_text.fstrings import Insertions
+from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.size_exprs import size_code
 from ogive.backends.python_text.size_origins import SizeOrigin, origins
 from ogive.backends.python_text.size_sources import axis_of, place, solved
 from ogive.backends.python_text.statements import Evaluate, If, Raise, Statement
-from ogive.backends.pytorch.module.writer import Writer
 from ogive.compiler.ir.model import Value
 from ogive.compiler.ir.types import Axis
-from ogive.compiler.ir_tools.entry import ELEMENTS, axis_text, declared, unmet
+from ogive.compiler.ir_tools.entry import axis_text, declared, unmet
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import SizeComparison
 
@@ -106,9 +106,21 @@ class EntryChecks:
     def _expect(self, tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool = False) -> Evaluate:
         """`expect("x: [b, 4]", x, -1, 4)`."""
         elem = value.type.elem
-        kinds = None if elem == "float" else tuple_of([name(f"torch.{kind}") for kind in ELEMENTS[elem]])
-        sizes = _sizes(tensor, value, codes, late=late)
+        kinds = None if elem == "float" else self.writer.file.idioms.kinds(elem)
+        sizes = self._sizes(tensor, value, codes, late=late)
         return Evaluate(call("expect", self._declared(value), name(tensor), *sizes, kinds=kinds))
+
+    def _sizes(self, tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[Code]:
+        """The axes as arguments; where nothing is known, or nothing more, they are open."""
+        found: list[Code] = []
+        for axis, code in zip(value.type.axes, codes, strict=True):
+            low = axis.size.range[0]
+            open_ = literal(-1 if not late and low is not None and low >= 1 else None)
+            if axis.pack is not None:  # all axes that the others leave
+                others, rank = len(value.type.axes) - 1, self.writer.file.idioms.rank(name(tensor))
+                open_ = starred(binary(list_of([open_]), "*", binary(rank, "-", others) if others else rank))
+            found.append(open_ if code is None else code)
+        return found
 
     def _late(
         self,
@@ -152,7 +164,7 @@ class EntryChecks:
         marks = [x.text if x.text.isdigit() else texts.mark(x) for x in terms]
         wanted = texts.whole(", ".join([*marks, "..."]))
         codes = [wanted if i == at else None for i in range(len(value.type.axes))]
-        sizes = tuple_of(_sizes(tensor, value, codes, late=True))
+        sizes = tuple_of(self._sizes(tensor, value, codes, late=True))
         test = both(*(is_given(name(each)) for each in given), either(*tests))
         refusal = _refusal(test, call("misfit", self._declared(value), name(f"{tensor}.shape"), sizes))
         if given:
@@ -217,16 +229,3 @@ def _tells(
     """For each axis of an input the size that it tells, which nothing else does."""
     by_place = {(origin.at, origin.axis): unknown for unknown, origin in told.items() if unknown not in known}
     return [by_place.get((at, axis)) for axis in range(len(value.type.axes))]
-
-
-def _sizes(tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[Code]:
-    """The axes as arguments; where nothing is known, or nothing more, they are open."""
-    found: list[Code] = []
-    for axis, code in zip(value.type.axes, codes, strict=True):
-        low = axis.size.range[0]
-        open_ = literal(-1 if not late and low is not None and low >= 1 else None)
-        if axis.pack is not None:  # all axes that the others leave
-            others, rank = len(value.type.axes) - 1, call(f"{tensor}.dim")
-            open_ = starred(binary(list_of([open_]), "*", binary(rank, "-", others) if others else rank))
-        found.append(open_ if code is None else code)
-    return found

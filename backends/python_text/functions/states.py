@@ -5,8 +5,9 @@ And which forwards change states themselves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ogive.backends.python_text.module_tree import Unit
-from ogive.backends.pytorch.weights.layers import is_layer
 from ogive.compiler.ir.attributes import WeightAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node
 from ogive.compiler.ir_tools.states import Known, changed, changed_by
@@ -51,9 +52,10 @@ def _cone(graph: Graph, path: str) -> set[int]:
     return only
 
 
-def changes(unit: Unit) -> bool:
-    """Whether a forward changes states itself, as an update or in a layer of torch, or reads some that it changes:
-    those below a class of its own are that one's, but for what is read from all iterations of a loop.
+def changes(unit: Unit, is_layer: Callable[[Definition], bool]) -> bool:
+    """Whether a forward changes states itself, as updates and layers of a framework do, or reads some that it changes.
+
+    Those below a class of its own are that one's, but for what is read from all iterations of a loop.
     """
     known: Known = {}
     read = copied_states(unit.definition) & changed(unit.graph, known)

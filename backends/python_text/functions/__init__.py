@@ -1,0 +1,1 @@
+"""Functions of emitted files: graphs to statements, in any target."""
