@@ -37,6 +37,13 @@ def test_nothing_heavy_is_imported(code: str, absent: tuple[str, ...]) -> None:
     assert loaded_by(code).isdisjoint(absent)
 
 
+def test_the_command_line_starts_without_the_compiler() -> None:
+    loaded = "[name for name in sys.modules if name.startswith(('ogive.compiler', 'ogive.backends'))]"
+    probe = f"import sys, ogive.cli; print({loaded})"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_probe_sees_what_is_imported() -> None:
     assert "sympy" in loaded_by("import sympy")
 

@@ -19,7 +19,6 @@ from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.grammar.render import render
 from ogive.refusals import ArchWarning
-from ogive.saving import shard_size
 
 EXTERN = click.option("--allow-extern", is_flag=True, help="Let `extern` blocks stand for classes of yours.")
 FORCE = click.option("--force", is_flag=True, help="Replace files that are there; never one that is read here.")
@@ -34,6 +33,9 @@ CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safe
 
 
 def _shard_size(value: str | None) -> int | None:
+    # what writes files knows the compiler, which takes longer to import than to say a version
+    from ogive.saving import shard_size
+
     try:
         return shard_size(value)
     except Unwanted as error:
