@@ -23,13 +23,13 @@ def results() -> Iterator[Result | Count]:
     vit = transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000)).eval()
     resnet = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=1000)).eval()
     image = torch.randn(1, 3, 224, 224)
-    for file, name, peer, written in (
-        ("vit", "ViTB16", vit, ViTB16()),
-        ("resnet", "ResNet50", resnet, ResNet50()),
+    for file, name, peer, map_, written in (
+        ("vit", "ViTB16", vit, "vit.state_dict", ViTB16()),
+        ("resnet", "ResNet50", resnet, "resnet", ResNet50()),
     ):
         model = ogive.load(EXAMPLES / f"{file}.arch").models[name]
         ours = model.torch()
-        ours.load_state_dict(model.load_weights(peer.state_dict(), EXAMPLES / f"{file}.map.toml"))
+        ours.load_state_dict(model.load_weights(peer.state_dict(), EXAMPLES / f"{map_}.map.toml"))
         ours.eval()
         written.eval()
         torch.testing.assert_close(ours(image), peer(image).logits, rtol=1e-3, atol=1e-3)

@@ -47,8 +47,14 @@ MORE = [
 FIRST = {(pair.file, pair.block, str(pair.statics)): pair for pair in reversed([*PAIRS, *MORE])}
 
 
-@pytest.mark.parametrize("pair", FIRST.values(), ids=[f"{key[0]}-{i}" for i, key in enumerate(FIRST)])
-@pytest.mark.parametrize("alphabetical", [False, True], ids=["order", "alphabet"])
+CASES = [
+    pytest.param(pair, alphabetical, id=f"{key[0]}-{i}-{'alphabet' if alphabetical else 'order'}",
+                 marks=() if alphabetical and key[0] in ("gpt2", "bert", "llama", "resnet") else pytest.mark.slow)
+    for i, (key, pair) in enumerate(FIRST.items()) for alphabetical in (False, True)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pair", "alphabetical"), CASES)
 def test_a_draft_applied_gives_what_the_peer_computes(pair: Pair, alphabetical: bool, tmp_path: Path) -> None:
     """In the order of the module, and in that of files of safetensors, which tells nothing."""
     torch.manual_seed(0)
@@ -116,7 +122,7 @@ MODEL = ogive.source(TEXT).models["M"]
     st.sampled_from(["layers", "block", "h"]),
     st.sampled_from([("up", "down"), ("fc1", "fc2"), ("wi", "wo")]),
 )
-@settings(max_examples=30, deadline=None)  # fmt: skip
+@settings(max_examples=15, deadline=None)  # fmt: skip
 def test_models_that_are_only_renamed_are_found_again(
     prefix: str, first: int, turned: bool, shuffled: bool, layers: str, names: tuple[str, str]
 ) -> None:
@@ -147,7 +153,7 @@ SIDES = st.dictionaries(NAMES, st.lists(st.integers(1, 3), max_size=3).map(tuple
 def test_any_names_and_shapes_have_a_draft_that_says_what_it_matches(
     ours: dict[str, Shape], theirs: dict[str, Shape]
 ) -> None:
-    ours = {name: shape for name, shape in ours.items() if "*" not in name and "|" not in name}
+    ours = {name: shape for name, shape in ours.items() if not set(name) & set("*|\n")}  # which no name of ours has
     found = drafted(ours, theirs)
     mapping = parse_map(found.text)
     lost = {text.rpartition(" [")[0] for text in found.missing}

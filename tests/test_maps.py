@@ -235,6 +235,16 @@ def test_many_iterations_are_one_message() -> None:
     ]
 
 
+def test_other_names_without_a_map_are_told_of_the_draft() -> None:
+    state = {f"net.{name}": tensor for name, tensor in MODEL.torch().state_dict().items()}
+    with pytest.raises(ArchError, match="`ogive map FILE:NAME --weights PATH` drafts a map"):
+        MODEL.load_weights(state)
+    few = dict(list(MODEL.torch().state_dict().items())[:1])
+    with pytest.raises(ArchError) as caught:
+        MODEL.load_weights(few)
+    assert "ogive map" not in str(caught.value)
+
+
 PATTERNS = st.lists(st.sampled_from(["h", ".", "*", "{*+1}", "{2*}", "{*-1}", "x", "w."]), min_size=1, max_size=5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,9 @@ def test_the_commands_write_shards(command: str, desk: Path) -> None:
     before = contents(desk)
     assert run(*args, limit).exit_code == 0
     assert contents(desk) == before
+    if command == "build":
+        many = run(*[arg.replace("w.py", "many.py") for arg in args], "1B").output
+        assert re.search(r"wrote many.py and many-00001-of-(\d{5})\S* to many-\1-of-\1\S* and many.safetensors", many)
     assert "expected a size of files" in run(*args, "60").output
     assert "give a checkpoint" in run(command, "net.arch:Small", "-o", "v.py", "--max-shard-size", "60B").output
     for name in ("w.py", *NAMES):

@@ -244,6 +244,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
         rezipped(lambda name, data: data.replace(b"K\x04\x85", b"J\0\0\0\x7f\x85", 1)), "cannot be read as tensors"
     ),
     "a list of tensors": (lambda f: saved(f, [torch.ones(1)]), "holds list, not a state dict"),
+    "a pipe": (lambda f: _pipe(f / "w.safetensors"), "is not a file that could be read twice"),
+    "a pipe among shards": (lambda f: _piped(shards(f, state())), "which is not there"),
     "numbers alone": (lambda f: saved(f, {"step": 1}), "holds no state dict: it has `step`"),
     "two state dicts": (lambda f: saved(f, {"model": state(), "net": state()}), "several state dicts"),
 }  # fmt: skip
@@ -259,6 +261,17 @@ def _two(folder: Path, *names: str) -> Path:
     for name in names:
         one(folder, state(), name)
     return folder
+
+
+def _pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def _piped(index: Path) -> Path:
+    (index.parent / "model-00002-of-00002.safetensors").unlink()
+    _pipe(index.parent / "model-00002-of-00002.safetensors")
+    return index
 
 
 def _spoiled(index: Path) -> Path:

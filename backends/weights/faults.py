@@ -21,8 +21,11 @@ def fault(mapping: WeightMap, message: str, rule: MapRule | None = None, help_: 
     return Diagnostic("E0821", message, rule.span if rule else Span(mapping.chunk, 0, 0), help=help_)
 
 
-def grouped(faults: Sequence[Diagnostic]) -> None:
-    """Raise `ArchError` where there are faults, in order; many that differ in numbers of iterations are one."""
+def grouped(faults: Sequence[Diagnostic], help_: str = "") -> None:
+    """Raise `ArchError` where there are faults, in order; many that differ in numbers of iterations are one.
+
+    `help_` is for all of them, and said with the last.
+    """
     groups: dict[tuple[object, ...], list[Diagnostic]] = defaultdict(list)
     for found in faults:
         place = (found.span.path, found.span.start, found.span.end)
@@ -34,7 +37,8 @@ def grouped(faults: Sequence[Diagnostic]) -> None:
         else:
             listed.append(replace(members[0], message=f"{text} ({len(members)})"))
     if listed:
-        raise ArchError(tuple(sorted(listed, key=lambda found: (found.order(), found.message))))
+        *first, last = sorted(listed, key=lambda found: (found.order(), found.message))
+        raise ArchError((*first, replace(last, help=last.help or help_)))
 
 
 def template(text: str) -> str:

@@ -151,6 +151,8 @@ def _refuse_others(path: Path) -> None:
 
 def pickled(path: Path) -> bool:
     """Whether a file begins as a pickle does, or the archive that torch makes of one."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise unreadable(path, "is not a file that could be read twice", "")
     try:
         with path.open("rb") as file:
             start = file.read(9)

@@ -70,7 +70,8 @@ def plan(
             help_ = "" if mapping.chunk.text == "" else "name it under [ignore] to leave it out"
             text = f"no weight of the model takes `{name}` {shape_text(theirs[name])}"
             faults.append(fault(mapping, text, help_=help_))
-    grouped(faults)
+    strange = not mapping.rules and len(moves) * 2 < len(ours) and not used & theirs.keys() == theirs.keys()
+    grouped(faults, "these are other names: `ogive map FILE:NAME --weights PATH` drafts a map" if strange else "")
     grouped(_left(mapping, moves, theirs))
     return tuple(moves)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.model import Model
 from ogive.onnx_file import Asked
@@ -90,7 +90,7 @@ def command(
             files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
         else:
             files = _build(model, out, given, max_shard_size, checks=not no_checks)
-    click.echo("wrote " + " and ".join(map(str, files)))
+    click.echo(f"wrote {listed(files)}")
 
 
 def _build(model: Model, out: Path, given: Given, limit: int | None, *, checks: bool) -> tuple[Path, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,17 @@ def _shard_size(value: str | None) -> int | None:
         return shard_size(value)
     except Unwanted as error:
         raise click.BadParameter(f"expected {error}") from None
+
+
+def listed(files: Iterable[Path]) -> str:
+    """Files that were written; of many shards the first and the last."""
+    names = list(map(str, files))
+    shards = [name for name in names if re.search(r"-\d{5}-of-\d{5}\.safetensors$", name)]
+    if len(shards) > 3:
+        at = names.index(shards[0])
+        names = [name for name in names if name not in shards]
+        names.insert(at, f"{shards[0]} to {Path(shards[-1]).name}")
+    return " and ".join(names)
 
 
 def colored() -> bool:

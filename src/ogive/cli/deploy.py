@@ -8,7 +8,7 @@ import click
 
 from ogive.api import Program, load
 from ogive.cli.build_onnx import Given
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.model import DeployedModel
@@ -66,7 +66,7 @@ def command(
     if conversion:
         click.echo(model.conversion)
     if files:
-        click.echo("wrote " + " and ".join(map(str, files)))
+        click.echo(f"wrote {listed(files)}")
 
 
 def _deployed(
