@@ -19,7 +19,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TypeProto, defs
 import ogive
 from generated.evaluator import evaluated
 from generated.program import program
-from generated.subject import Subject
+from generated.subject import Subject, Unfit
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.elems import NUMPY
@@ -124,7 +124,7 @@ def test_of_derivatives(elem: str) -> None:
             assert list(unlisted(proto)) == []
 
 
-@pytest.mark.parametrize("number", [84, 163, 178, 369, 387, 402, 453, 484])
+@pytest.mark.parametrize("number", [*range(12), 84, 163, 178, 369, 387, 402, 453, 484])
 def test_of_whole_programs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random ones, with loops, derivatives and calls: of no value is the type unknown while the graph is built."""
     unknown, listed = list[str](), OnnxBuilder._listed
@@ -137,14 +137,22 @@ def test_of_whole_programs(number: int, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(OnnxBuilder, "_listed", asked)
     subject = Subject.of(program(f"Q2/{number}"))
-    subject.settle(random.Random(number))
+    try:
+        subject.settle(random.Random(number))
+    except Unfit:
+        return
     weights = {path: w.astype(NUMPY["bf16"]) if w.dtype.kind == "f" else w for path, w in subject.weights.items()}
-    sizes = {unknown.name: size for unknown, size in subject.sizes.items() if size}
+    settings = Settings(
+        {unknown.name: size for unknown, size in subject.sizes.items() if size},
+        dtype="bf16",
+        opset=20,
+        optional=tuple(subject.program.optional),
+    )
     for functions in (False, True):
-        settings = Settings(
-            sizes, dtype="bf16", opset=20, functions=functions, optional=tuple(subject.program.optional)
-        )
-        proto = whole(exported(subject.model.ir, weights, settings))
+        try:
+            proto = whole(exported(subject.model.ir, weights, replace(settings, functions=functions)))
+        except OnnxError:
+            continue  # refused by name
         checked(proto)
         assert functions or list(unlisted(proto)) == []
     assert unknown == []
