@@ -254,7 +254,8 @@ def cast(op: Op, x: Array) -> Array:
     target = np.dtype(dtype_of(elem))
     if x.smooth and target.kind in "ib":
         y = np.trunc(x.value) if target.kind == "i" else x.value != 0
-        op.world.decide("cast", y, (np.trunc(x.value) == x.value) if target.kind == "i" else False)
+        edge = np.round(x.value) if target.kind == "i" else np.zeros_like(x.value)
+        op.world.decide("cast", y, (np.trunc(x.value) == x.value) if target.kind == "i" else False, by=(x.value, edge))
         return Array(y.astype(target))
     if x.smooth:
         return join(x, constant(np.zeros_like(x.value))) if target.kind == "c" and not x.complex else x

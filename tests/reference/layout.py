@@ -137,7 +137,8 @@ def _ordered(op: Op, x: Array, axis: int, at: Numbers) -> Array:
     y = pick(x, np.take_along_axis(grid(x.shape), at, axis))
     tied = np.diff(y.value, axis=axis) == 0
     if x.smooth or np.any(tied):
-        op.world.decide(op.node.op, at, tied)
+        first = np.take(y.value, range(max(0, y.shape[axis] - 1)), axis)
+        op.world.decide(op.node.op, at, tied, by=(first, first + np.diff(y.value, axis=axis)))
     return y
 
 
@@ -167,7 +168,8 @@ def argmax(op: Op, x: Array) -> Array:
     at = first_extreme(last, "max")
     if x.smooth:
         best = np.take_along_axis(last, at[..., None], -1)
-        op.world.decide("argmax", at, (last == best).sum(-1) > 1)
+        next_best = np.sort(last, -1)[..., -2:-1]
+        op.world.decide("argmax", at, (last == best).sum(-1) > 1, by=(best, next_best) if last.shape[-1] > 1 else None)
     return Array(at)
 
 

@@ -47,6 +47,14 @@ class Decision:
     tied: bool
     bent: bool = False
     derived: bool = False  # whether it is made inside of `grad`
+    margin: Numbers | None = None  # how far each number is from where the choice is another one
+
+    def safe(self, moved: Decision, times: float) -> bool:
+        """Whether no number is so near to another choice that so many times what rounding moves it reaches there."""
+        if self.margin is None or moved.margin is None or self.margin.shape != moved.margin.shape:
+            return True
+        gap = np.abs(moved.margin - self.margin)
+        return not bool(np.any((gap > 0) & (self.margin <= times * gap)))
 
 
 @dataclass
@@ -73,12 +81,14 @@ class World:
         self, what: str, chosen: Numbers, tied: Any = False, bent: Any = False, by: tuple[Any, Any] | None = None
     ) -> None:
         """Note a choice; `by` are the two numbers whose order decides."""
+        margin = None if by is None else np.abs(np.asarray(by[0] - by[1], np.float64))
         if by is not None and self.unit >= SINGLE:
             gap, size = np.abs(by[0] - by[1]), np.maximum(np.abs(by[0]), np.abs(by[1]))
             self.near = self.near or bool(np.any((gap > 0) & (gap <= 4 * self.unit * size)))
         if self.decisions is not None:
             made = np.ascontiguousarray(chosen).tobytes()
-            self.decisions.append(Decision(what, made, bool(np.any(tied)), bool(np.any(bent)), self.deriving > 0))
+            tie, bend = bool(np.any(tied)), bool(np.any(bent))
+            self.decisions.append(Decision(what, made, tie, bend, self.deriving > 0, margin))
 
     def mark(self) -> Any:
         """Where this run stands: what is drawn next, and how much is noted."""
