@@ -29,7 +29,7 @@ CONSTRAINTS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "demanded"), CONSTRAINTS)
+@pytest.mark.parametrize(("body", "required"), CONSTRAINTS)
 def test_what_is_not_proved_flows_up(body: str, required: tuple[str, ...]) -> None:
     rank = "[b, 1, m]" if "pool" in body else "[b, m]"
     text = f"block f[k: int](x: [b, n]) -> {rank}:\n    return {body}\n"
@@ -167,3 +167,23 @@ def test_a_condition_may_keep_a_division_from_zero() -> None:
     assert found["F0"] == ()
     assert found["F3"] == ("n % 3 == 0",)
     assert found["f"] == ("k == 0 or n % k == 0",)
+
+
+def test_states_under_over_take_the_mean_of_some() -> None:
+    text = """
+        block f(x: [b]) -> [b]:
+            state old: [] = ones
+            update old = 0.75 * old + 0.25 * mean[0](x)
+            return x + old
+
+        block G(x: [p, b]) -> [p, b]
+        where p >= 0:
+            return over[0, f](x)
+
+        block H(x: [p, b]) -> [p, b]
+        where p >= 0:
+            return over[0, tanh](x)
+    """
+    found = conditions(text)
+    assert "p >= 1" in found["G"]
+    assert "p >= 1" not in found["H"]

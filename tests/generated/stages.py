@@ -154,6 +154,10 @@ def trained(subject: Subject, report: Report) -> None:
             report.done["training"] = str(unfit)
             subject.weights = weights
             return
+        if any(d.tied and (d.derived or d.what in OPEN) for d in run.world.decisions or ()):
+            report.done["training"] = "equal numbers whose order or derivative is open"
+            subject.weights = weights
+            return
         _, _, store = subject.reference(training=True)
         with torch.no_grad():
             got, again = flat(net(*subject.tensors())), flat(file(*subject.tensors()))

@@ -31,6 +31,8 @@ from ogive.compiler.elaborate.walk.apply import apply
 from ogive.compiler.ir.attributes import CustomGradAttrs, EachAttrs, GradAttrs, OverAttrs
 from ogive.compiler.ir.model import Graph
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ir_tools.effects import Effect, Effects
+from ogive.compiler.ops.empty import some
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -131,6 +133,8 @@ def vectorize(
             span,
             help="`over` shares one; for one of each, allocate them in a `for` and `stack` what they give",
         )
+    if func.kind == "over" and Effects().of_graph(graph) & Effect.WRITES:  # the mean of what the indices make of it
+        some(RuleChecker(frame, "", span), Axis(size), "over")
     first = mapped[0][1] if mapped else 0
     outs, types = [], []
     for r in results:

@@ -241,7 +241,7 @@ class OutlinedBlock:
 
     def settings(self, node: Node, inputs: tuple[Operand, ...]) -> tuple[Node, tuple[Operand, ...]]:
         """A node with settings, and inputs: those of the source where no pass has changed them, else numbers alone."""
-        origin = self.blocks.origins.get(node.outputs[0].name)
+        origin = self.blocks.origins.get(node.outputs[0].name) if node.outputs else None
         literals = [x for x in node.inputs if isinstance(x, Const)]
         if origin is not None and origin.node is not None and origin.flat is not None:
             same = origin.flat.op == node.op and origin.flat.settings == node.settings
@@ -272,7 +272,7 @@ class OutlinedBlock:
         pairs = [(value.type, self.types[x]) for value, x in given if isinstance(x, str)]
         made = zip(callee.graph.outputs, outputs, strict=True)
         pairs += [(callee.graph.values[x].type, value.type) for x, value in made if isinstance(x, str)]
-        inner = self.blocks.calls.get(node.outputs[0].name)
+        inner = self.blocks.calls.get(node.outputs[0].name) if node.outputs else None
         if inner is not None:
             found: dict[Unknown, Size] = dict(inner[-1].bindings)
             for sizes in self.up(inner[:-1]):
