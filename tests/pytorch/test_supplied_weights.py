@@ -67,3 +67,30 @@ def test_constraints_hold_for_what_is_stored(name: str, stored: str) -> None:
     assert bool(kept) == bool(stored)
     assert not kept or any((weight >= 0).all() for weight in kept)
     net(torch.randn(3)).sum().backward()
+
+
+PLACES = """
+block Part[e](x: [*b, e]) -> [*b, e]:
+    param w: [e] = normal
+    state seen: [e] = zeros
+    if training:
+        return x * w * 0.5
+    return x * w + seen
+
+block Main[n](x: [n]) -> [n]:
+    {head}
+        param theta: [count[Part[e=n]]] = normal[std=0.4]
+        f = Part[e=n]
+        x = x + f(x, weights=theta)
+    return x
+
+model M = Main[n=3]
+"""
+
+
+@pytest.mark.parametrize("head", ["for i in range(2) as h:", "for i in range(2):", "repeat 2 as h:", "if n > 2:"])
+def test_what_calls_supply_is_stored_nowhere(head: str) -> None:
+    model = ogive.source(PLACES.format(head=head))["M"]
+    net = model.torch()
+    assert sorted(net.state_dict()) == sorted(model.weights)
+    assert all(path.endswith(("theta", "seen")) for path in model.weights)

@@ -118,8 +118,7 @@ class Constructor:
         if value is None:
             return
         self._keep(label, "_modules", value)
-        if isinstance(member, Instance):
-            self.body += self._omitted(member, access(label))
+        self.body += self._shells(place, access(label))
         if place.children and not place.turned and plain(label):
             self.declared.append(Declare(label, name("Any")))
         self._initialized(place, access(label))
@@ -128,6 +127,13 @@ class Constructor:
         """`self.label = value`; in the module's own table where torch has an attribute of that name."""
         target = name(f"self.{label}") if plain(label) else subscript(name(f"self.{table}"), literal(label))
         self.body.append(Assign(target, value))
+
+    def _shells(self, place: ModuleNode, target: Code) -> Iterator[Statement]:
+        """What calls supply to the members at a place and below it is not stored."""
+        if isinstance(place.member, Instance):
+            yield from self._omitted(place.member, target)
+        for label, child in place.children.items() if not place.turned else ():
+            yield from self._shells(child, access(label, target))
 
     def _omitted(self, instance: Instance, target: Code) -> Iterator[Statement]:
         """Weights below an instance that every call supplies are not stored."""
