@@ -17,8 +17,9 @@ from generated.close import CANCELLED, EXACT, TIMES, Bound, Differs, compare
 from generated.passed import through_passes
 from generated.rewrites import REWRITES
 from generated.runtimes import drawn_in_onnx, in_onnx, paired, shortened
-from generated.subject import UNIT, Run, Subject, Unfit, array, flat
+from generated.subject import OPEN, UNIT, Run, Subject, Unfit, array, flat
 from generated.text import program_text
+from generated.torch_faults import whole_flows
 from generated.weights import begun
 from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers, add, gradient, mul, real, total
@@ -83,7 +84,7 @@ def in_torch(subject: Subject, run: Run, report: Report) -> None:
     same("file", again, got)
     wanted = [_stacked(run.world.taps[path]) for path in paths]
     found = [array(seen[path]) for path in paths]
-    compare("taps", found, wanted, Bound(1e-9, [], 0.0))
+    compare("taps", found, wanted, Bound(1e-9, [run.shown[path] for path in paths], TIMES["f64"]))
     report.done["torch"] = "ok"
 
 
@@ -252,7 +253,8 @@ def derived(subject: Subject, report: Report) -> None:
         if x is not None and (x.is_floating_point() or x.is_complex())
     }
     named = {**inputs, **dict(net.named_parameters())}
-    results = [y for y in flat(net(*given)) if y.is_floating_point() or y.is_complex()]
+    with whole_flows():
+        results = [y for y in flat(net(*given)) if y.is_floating_point() or y.is_complex()]
     summed = torch.zeros((), dtype=torch.float64)
     for number, y in enumerate(results):
         y = y * torch.from_numpy(np.asarray(_factors(array(y), number)))

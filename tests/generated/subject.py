@@ -48,6 +48,7 @@ class Run:
     spread: list[float]
     decisions: tuple[Any, ...]
     world: World
+    shown: dict[str, float]  # how far what a tap shows moves, by path
     cancels: bool  # whether an operation is in it of which ONNX Runtime gives small results as nothing but rounding
 
     @property
@@ -94,7 +95,7 @@ class Subject:
     def measured(self, unit: float, *, training: bool = False, times: int = 2, kernels: bool = False) -> Run:
         """The results, and how far they move by rounding. Raises `Unfit` where a decision flips on the way."""
         results, world, _ = self.reference(training=training)
-        spread = [0.0] * len(results)
+        spread, shown = [0.0] * len(results), dict.fromkeys(world.taps, 0.0)
         chosen = [d.chosen for d in world.decisions or ()]
         cancels = False
         for seed in range(1, times + 1):
@@ -107,8 +108,11 @@ class Subject:
             for i, (a, b) in enumerate(zip(results, moved, strict=True)):
                 if a is not None and b is not None and a.smooth and a.value.size:
                     spread[i] = max(spread[i], _farthest(a.value, b.value))
+            for path, values in world.taps.items():
+                pairs = zip(values, other.taps[path], strict=True)
+                shown[path] = max([shown[path], *(_farthest(a.value, b.value) for a, b in pairs if a.value.size)])
         there = [s for s, y in zip(spread, results, strict=True) if y is not None]
-        return Run(results, there, tuple(chosen), world, cancels)
+        return Run(results, there, tuple(chosen), world, shown, cancels)
 
     def module(self) -> nn.Module:
         """A fresh module in float64, with the weights."""

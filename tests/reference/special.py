@@ -95,11 +95,11 @@ def _polygamma(order: int, x: float) -> float:
 
 def _asymptotic(order: int, x: float) -> float:
     if order == 0:
-        return math.log(x) - 0.5 / x - sum(b / (2 * k * x ** (2 * k)) for k, b in enumerate(BERNOULLI, 1))
+        return math.log(x) - 0.5 / x - sum(b / (2 * k) * (1 / x) ** (2 * k) for k, b in enumerate(BERNOULLI, 1))
     sign = (-1) ** (order + 1)
-    found = math.factorial(order - 1) / x**order + math.factorial(order) / (2 * x ** (order + 1))
+    found = math.factorial(order - 1) * (1 / x) ** order + math.factorial(order) * (1 / x) ** (order + 1) / 2
     for k, b in enumerate(BERNOULLI, 1):
-        found += b * math.factorial(2 * k + order - 1) / (math.factorial(2 * k) * x ** (2 * k + order))
+        found += b * math.factorial(2 * k + order - 1) / math.factorial(2 * k) * (1 / x) ** (2 * k + order)
     return float(sign * found)
 
 
