@@ -23,6 +23,7 @@ from generated.tree import (
     reads,
     walk,
 )
+from ogive.compiler.ops import OPS
 
 ANY = Type("float", ())  # of what is no instance, where nothing asks which
 Rewrite = Callable[[Program, random.Random], bool]
@@ -109,11 +110,12 @@ def _unrolled(loop: Region) -> list[Stmt]:
     index = number or Ref("i")
     label = next((str(part) for part in head if isinstance(part, str) and part.startswith(" as ")), "")
     before: list[Stmt] = []
+    lists: list[Stmt] = []
     for ref in loop.inner:
         if ref is not number:
-            source = next(head[i + 2] for i, part in enumerate(head) if part is ref)
-            before.append(Let([ref], (source, "[", index, "]"), [ANY], ("slice",)))
-    lists: list[Stmt] = []
+            source, whole = next(head[i + 2] for i, part in enumerate(head) if part is ref), Ref("whole")
+            lists.append(Let([whole], (source,), [ANY]))  # the body may bind the name again
+            before.append(Let([ref], (whole, "[", index, "]"), [ANY], ("slice",)))
     after: list[Stmt] = []
     inside: list[Stmt] = []
     for statement in body:
@@ -235,6 +237,8 @@ def _inlined(program: Program, user: Block, statement: Let) -> list[Stmt] | None
         return None
     made = copy.deepcopy(callee)
     texts = {size.text: _text(dim) for size, dim in sizes.items()}
+    if any(not text.isidentifier() and _labels(made, label) for label, text in texts.items()):
+        return None
     for each in made.body:
         _resized(each, texts)
     for condition in made.where:
@@ -247,6 +251,13 @@ def _inlined(program: Program, user: Block, statement: Let) -> list[Stmt] | None
         for target, parts, type in zip(statement.targets, last.parts, statement.types, strict=True)
     ]
     return [*start, *made.body, *end]
+
+
+def _labels(block: Block, label: str) -> bool:
+    """Whether an axis is called by its label, which a number is not."""
+    parts = [part for each in walk(block.body) for part in getattr(each, "parts", ()) if isinstance(part, str)]
+    axes = "|".join(name for name, spec in OPS.items() if any(each.kind in ("axis", "axes") for each in spec.statics))
+    return any(re.search(rf"\b({axes}|over|each)\[[^\]]*\b{re.escape(label)}\b", part) for part in parts)
 
 
 def _text(dim: Dim) -> str:

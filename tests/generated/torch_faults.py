@@ -18,7 +18,7 @@ class _Whole(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
         return g.clone(memory_format=torch.contiguous_format)
 
 
@@ -28,7 +28,7 @@ def whole_flows() -> Iterator[None]:
     stand last, by its strides alone, and reads it in another order: shape (2, 2, 2, 1), strides (4, 1, 2, 4).
     """
     plain = F.batch_norm
-    F.batch_norm = lambda *args, **more: _Whole.apply(plain(*args, **more))
+    F.batch_norm = lambda *args, **more: _Whole.apply(plain(*args, **more))  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
