@@ -46,7 +46,7 @@ def test_a_mistake_is_told_what_to_write_instead(path: Path) -> None:
 
 def test_every_code_of_the_checker_has_its_case() -> None:
     shown = {path.stem.partition("_")[0].upper() for path in CASES}
-    made = ("E08", "E0413", "W0908")  # what is said of files of weights, of builds and of calls from Python
+    made = ("E08", "E0413", "W0908", "W0909")  # what is said of files of weights, of builds and of calls from Python
     assert {code for code in sections() if not code.startswith(made)} <= shown
 
 
