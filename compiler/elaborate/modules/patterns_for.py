@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ogive.compiler.ir.types import OneOf, TensorType
 from ogive.compiler.sizes import Facts, Size, size
@@ -14,8 +13,7 @@ NAMES = "ijklmnopqrstuvwxyz"
 _PLAIN = re.compile(r"[a-z]\w*'*|\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """An argument of a call: its value where it is known, and its text."""
 
     value: Any
@@ -28,8 +26,7 @@ class Setting:
         return value.number if isinstance(value, Size) and value.is_number else None
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(NamedTuple):
     """A tensor at hand: its text, its type, and a name for each of its axes."""
 
     text: str

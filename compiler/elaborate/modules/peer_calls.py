@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ogive.compiler.elaborate.modules.patterns_for import PATTERNS, Setting, permute, shaped
 from ogive.compiler.elaborate.modules.peer_settings import DROPPED, op_call, plain
@@ -31,14 +31,13 @@ CALLED = {
 LIKE = {"zeros_like": "zeros", "ones_like": "ones", "randn_like": "randn", "rand_like": "rand", "full_like": "full"}
 
 
-@dataclass(frozen=True, slots=True)
-class PeerCall:
+class PeerCall(NamedTuple):
     """A call as it is written: each argument with its text, and its value where it has one here."""
 
     name: str
     args: Sequence[Setting]
     keywords: Mapping[str, Setting]
-    facts: Facts = field(repr=False)
+    facts: Facts
     method: bool = False
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
-from ogive.grammar.printer import unparse
+from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
 
@@ -28,8 +28,11 @@ def statics_help(ref: BlockRef | ConstRef, span: Span, names: Sequence[str]) -> 
 
 
 def head(ref: BlockRef | ConstRef) -> str:
-    """The head of a block or a rule, without its conditions and its body."""
-    lines = unparse(ref.tree).splitlines()
-    line = next(line for line in lines if line.startswith(("block ", "const ", "extern ")))
-    word, _, rest = line.partition(" ")
-    return rest.partition(" = ")[0] if word == "const" else rest.removesuffix(":")
+    """The head of a block or a rule as the source has it, without its conditions and its body."""
+    tree = ref.tree
+    if isinstance(tree, syntax.Const):
+        first, end = tree.target.span.start, tree.value.span.start
+        return " ".join(tree.span.chunk.text[first:end].split()).rstrip(" =")
+    ends = [each.span.end for each in (*tree.statics, *tree.inputs, *tree.outputs)]
+    text = " ".join(tree.span.chunk.text[tree.name_span.start : max(ends, default=tree.name_span.end)].split())
+    return text + ")" * (text.count("(") - text.count(")"))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ogive.compiler.elaborate.modules.patterns_for import shaped
 from ogive.compiler.elaborate.state.proof import Oddity
@@ -14,8 +13,7 @@ from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(NamedTuple):
     """The operands of one operation."""
 
     name: str
