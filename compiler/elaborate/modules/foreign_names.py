@@ -22,6 +22,7 @@ MEANT = {
     "unflatten": '`rearrange["b (h e) -> b h e", h=h](x)` splits an axis',
     "chunk": '`split["... (t d) -> t ... d", t=2](x)` cuts an axis into equal parts',
     "repeat_interleave": '`expand["b h n e -> b h r n e", r=r](x)`, then `rearrange` joins the axes',
+    "normalize": '`x / reduce["b n d -> b n 1", norm](x)`',
     "bmm": "`a @ b`, or `einsum` with named axes",
     "matmul": "`a @ b`, or `einsum` with named axes",
     "amax": "`max[axis](x)`",
@@ -150,4 +151,4 @@ MEANT = {
 }
 
 # what stands before a name there: `torch.cat`, `nn.functional.relu`
-PREFIXES = frozenset(["torch", "nn", "F", "np", "jnp", "jax", "tf", "einops", "functional", "math"])
+PREFIXES = frozenset(["torch", "nn", "F", "np", "jnp", "jax", "tf", "einops", "functional", "init", "math"])

@@ -182,6 +182,33 @@ def reshape(x: Shaped, settings: Sequence[Setting], facts: Facts) -> str | None:
     return _written(x, settings, [*front, *back])
 
 
+def expand(x: Shaped, settings: Sequence[Setting], facts: Facts) -> str | None:
+    """Axes of size 1, and new ones in front, become as long as is said; -1 leaves an axis as it is."""
+    new = len(settings) - len(x.names)
+    if x.type.rank is None or new < 0 or not settings:
+        return None
+    taken = set(x.names)
+    left: list[str] = []
+    right: list[str] = []
+    given: list[str] = []
+    for at, wanted in enumerate(settings):
+        axis = x.type.axes[at - new] if at >= new else None
+        kept = axis is not None and (
+            wanted.number == -1 or (isinstance(wanted.value, Size) and facts.equal(axis.size, wanted.value))
+        )
+        if kept:
+            left.append(x.names[at - new])
+            right.append(x.names[at - new])
+            continue
+        if axis is not None and not (axis.size.is_number and axis.size.number == 1):
+            return None
+        name = _called(wanted, taken)
+        left += ["1"] if axis is not None else []
+        right.append(name)
+        given.append(f", {name}={wanted.text}")
+    return x.pattern("expand", right, "".join(given), left) if given else x.text
+
+
 Group = tuple[range, range]  # these axes become those
 BAD: Any = object()
 
@@ -243,4 +270,5 @@ PATTERNS: dict[str, Rewrite] = {
     "transpose": transpose, "swapaxes": transpose, "swapdims": transpose, "t": transpose, "T": transpose,
     "mT": transpose, "permute": permute, "unsqueeze": unsqueeze, "expand_dims": unsqueeze, "squeeze": squeeze,
     "flatten": flatten, "chunk": chunk, "split": parts, "unbind": unbind, "reshape": reshape, "view": reshape,
+    "expand": expand,
 }  # fmt: skip

@@ -145,6 +145,11 @@ def _same(call: PeerCall) -> str | None:
     return call.args[0].text if call.name in SAME and call.tensor is not None and call.only(1) else None
 
 
+def _item(call: PeerCall) -> str | None:
+    """`x.item()` of one number, which stays a tensor."""
+    return call.args[0].text if call.tensor is not None and call.tensor.rank == 0 and len(call.args) == 1 else None
+
+
 def _size(call: PeerCall) -> str | None:
     """`x.size(1)` and `x.dim()`: sizes are names."""
     type = call.tensor
@@ -240,7 +245,7 @@ OTHERS: Mapping[str, Callable[[PeerCall], str | None]] = {
     "masked_fill": _masked_fill, "clamp": _clamp, "clip": _clamp, "clamp_min": _clamp, "clamp_max": _clamp,
     "full": _full, "topk": _topk, "roll": _roll, "embedding": _embedding, "pad": _pad, "len": _length,
     "cat": _joined, "concat": _joined, "concatenate": _joined, "stack": _joined, "size": _size, "dim": _size,
-    "numel": _size, "to": _cast, "type": _cast, "astype": _cast,
+    "numel": _size, "item": _item, "to": _cast, "type": _cast, "astype": _cast,
 }  # fmt: skip
 FORMS: Sequence[Callable[[PeerCall], str | None]] = (_cast, _sign, _same, _like, _other)
 ANSWERED = frozenset(["repeat", *PATTERNS, *CASTS, *SIGNS, *SAME, *CALLED, *LIKE, *OTHERS])

@@ -35,6 +35,10 @@ AXIS = ("softmax", "log_softmax")
 
 def layer(frame: Frame, name: str, args: Sequence[Setting], keywords: Mapping[str, Setting]) -> tuple[str, str] | None:
     """The template or the operation in the place of `nn.Name(...)`, and the module to import it from."""
+    if name in ("Sequential", "ModuleList") and args and not keywords:
+        if name == "Sequential":
+            return f"({' >> '.join(each.text for each in args)})", ""
+        return (args[0].text, "") if len(args) == 1 and args[0].text.startswith("[") else None
     given = {STATICS.get(key, key): each for key, each in keywords.items() if key != "inplace"}
     home = LAYERS.get(name, "")
     op = OPERATIONS.get(name, name.lower())

@@ -25,7 +25,20 @@ _SIMPLE = re.compile(r"[\w.']+(\[[^\[\]]*\])?(\([^()]*\))?|\([^()]*\)")
 
 def plain(text: str) -> str:
     """A text that may stand beside an operator."""
-    return text if _SIMPLE.fullmatch(text) else f"({text})"
+    return text if _SIMPLE.fullmatch(text) or _one_call(text) else f"({text})"
+
+
+def _one_call(text: str) -> bool:
+    """Whether a text is one name with brackets and parentheses, such as `f(g(x))` or `sum[1](x)`."""
+    rest = re.match(r"[\w.']+", text)
+    if rest is None:
+        return False
+    depth, at = 0, rest.end()
+    for at in range(rest.end(), len(text)):
+        depth += (text[at] in "([") - (text[at] in ")]")
+        if depth == 0 and at + 1 < len(text) and text[at + 1] not in "([.":
+            return False
+    return depth == 0 and rest.end() < len(text) and text[-1] in ")]"
 
 
 def op_call(spec: OpSpec, args: Sequence[Setting], keywords: Mapping[str, Setting]) -> str | None:
@@ -33,6 +46,8 @@ def op_call(spec: OpSpec, args: Sequence[Setting], keywords: Mapping[str, Settin
     keywords = {NAMED.get(name, name): given for name, given in keywords.items() if name not in DROPPED}
     keepdim = keywords.pop("keepdim", None)
     slots = [slot.strip() for slot in spec.inputs.split(",") if slot.strip()]
+    inputs = {slot.strip("*?") for slot in slots}
+    keywords = {name: each for name, each in keywords.items() if name not in inputs or each.value is not None}
     special = _special(spec, args, keywords)
     if special is not None:
         return special

@@ -14,6 +14,7 @@ from ogive.compiler.elaborate.rules.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, is_number
 from ogive.compiler.ir.types import INTS
@@ -38,10 +39,25 @@ def refuse(frame: Frame, tree: syntax.Call) -> None:
             elif (value := tensor(frame, base)) is not None:
                 given = [Setting(value, base.span.text)]
                 _say(frame, tree, tree.func.name_span, f"a tensor has no `{name}`", given)
+        case syntax.Attribute(base=base, name=name) if name.endswith("_") and name[:-1] in INITIALIZERS:
+            if (prefix := _prefix(frame, base)) is not None:
+                _initializer(frame, tree, prefix, name[:-1])
         case syntax.Attribute(base=base, name=name) if name[:1].isupper() and (prefix := _prefix(frame, base)):
             _layer(frame, tree, prefix, name)
         case _:
             pass
+
+
+def _initializer(frame: Frame, tree: syntax.Call, prefix: syntax.Name, name: str) -> None:
+    """`nn.init.normal_(w, std=0.02)`."""
+    named = [item for item in tree.args if isinstance(item, syntax.Keyword)]
+    if len(tree.args) > len(named) + 1 or any(item.name not in dict(INITIALIZERS[name]) for item in named):
+        return
+    shown = ", ".join(item.span.text for item in named)
+    text = f"{name}[{shown}]" if shown else name
+    help_ = f"write `param w: [d] = {text}`, or `init lin.weight = {text}` for a weight of a block"
+    edits = (Edit(tree.span, text),) if frame.alloc.initialized is not None else ()
+    raise frame.fail("E0201", f"unknown name `{prefix.id}`", prefix.span, help=help_, edits=edits)
 
 
 def _layer(frame: Frame, tree: syntax.Call, prefix: syntax.Name, name: str) -> None:
@@ -125,7 +141,8 @@ def tensor(frame: Frame, tree: syntax.Expr) -> Tensor | None:
     if isinstance(root, syntax.Name) and not isinstance(
         seen(frame, frame.scope.variables.get(root.id)), Tensor | Param
     ):
-        if root is tree or not isinstance(tree, syntax.Call) or not _means_something(frame, root.id):
+        value_op = isinstance(tree, syntax.Brackets) and root.id in OPS and not OPS[root.id].inputs
+        if root is tree or not (isinstance(tree, syntax.Call) or value_op) or not _means_something(frame, root.id):
             return None
     value = frame.evaluate(tree)
     return value if isinstance(value, Tensor) else None
