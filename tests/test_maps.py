@@ -339,6 +339,22 @@ def test_ties_hold_in_both_directions(tmp_path: Path) -> None:
     assert {"x.0.weight", "x.1.weight"} < MODEL.unload_weights(state, tmp_path / "m.toml").keys()
 
 
+def test_older_names_are_read_and_not_written(tmp_path: Path) -> None:
+    """As in the published files of BERT."""
+    model = ogive.source((PEERS["mobilenet_v2"][0].parent / "bert.arch").read_text()).models["Tiny"]
+    map_ = PEERS["mobilenet_v2"][0].parent / "bert.map.toml"
+    state = model.torch().state_dict()
+    theirs = model.unload_weights(state, map_)
+    older = {f"bert.{name}".replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"):
+             tensor for name, tensor in theirs.items()} | {"cls.predictions.bias": torch.ones(3)}  # fmt: skip
+    loaded = model.load_weights(older, map_)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+    assert not [name for name in theirs if "gamma" in name]
+    both = older | {"bert.embeddings.LayerNorm.weight": torch.ones(3)}
+    with pytest.raises(ArchError, match=r"no weight of the model takes `embeddings\.LayerNorm\.gamma`"):
+        model.load_weights(both, map_)
+
+
 # --- models of torchvision --------------------------------------------------------------------------------------------
 
 

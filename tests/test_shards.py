@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
+import ogive
 from ogive.backends.onnx_model.serialize.external_data import of_file as arrays_of
 from ogive.backends.weights import files
 from ogive.cli import cli
@@ -302,6 +303,25 @@ def test_hostile_checkpoints_are_refused_by_every_path(
             assert said in str(caught.value), way
     assert [each.name for each in (tmp_path / "ours").iterdir()] == ["m.arch"]
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("form", ["a file", "shards", "shards of pickles", "a pickle", "an old pickle", "a training"])
+def test_what_is_no_weight_is_named_in_every_form(form: str, tmp_path: Path) -> None:
+    tensors = state()
+    for name, kind in (("complex", torch.complex64), ("whole", torch.int32), ("bool", torch.bool),
+                       ("float8", torch.float8_e4m3fn)):  # fmt: skip
+        if (form, name) == ("an old pickle", "float8"):
+            continue  # older than these, so that torch reads none
+        (tmp_path / name).mkdir()
+        path = FORMS[form](tmp_path / name, {**tensors, "lin.weight": tensors["lin.weight"].to(kind)})
+        for use in (MODEL.load_weights, FOLDED.convert, lambda path: MODEL.onnx(tmp_path / "m.onnx", path)):
+            with pytest.raises(ArchError, match=r"E0821.*`lin\.weight` holds \w+, not floats"):
+                use(path)
+    (tmp_path / "nan").mkdir()
+    tensors["lin.weight"][1, 2] = float("nan")
+    path = FORMS[form](tmp_path / "nan", tensors)
+    with pytest.warns(ogive.ArchWarning, match=r"W0908.*`lin\.weight`"):
+        MODEL.load_weights(path)
 
 
 WORDS = st.sampled_from(["weight_map", "metadata", "gain", HERE, "../x", "", "."])

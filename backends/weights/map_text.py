@@ -14,6 +14,9 @@
     [ties]                             # theirs that are another name of one of theirs: equal, where both are there
     "lm_head.weight" = "transformer.wte.weight"
 
+    [also]                             # what some checkpoints call one of theirs: read, never written
+    "h.*.ln.gamma" = "h.*.ln.weight"
+
     [ignore]                           # theirs that we have no use for; `*` stands for anything
     names = ["*.attn.mask"]
 
@@ -35,7 +38,7 @@ from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.source import Chunk, Span
 
-ENTRIES = ("weights", "ties", "ignore", "optional_prefix", "strip")
+ENTRIES = ("weights", "ties", "also", "ignore", "optional_prefix", "strip")
 
 
 def read_map(path: str | PathLike[str]) -> WeightMap:
@@ -63,12 +66,13 @@ def parse_map(text: str, path: str = "<map>") -> WeightMap:
             rules += _rules(ours, value, _key(chunk, ours))
         except NameFault as error:
             faults.append(_fault(chunk, str(error), _key(chunk, ours)))
-    ties: list[Tie] = []
-    for alias, name in _table(table, "ties", chunk, faults).items():
-        try:
-            ties += _tied(alias, name, _key(chunk, alias))
-        except NameFault as error:
-            faults.append(_fault(chunk, str(error), _key(chunk, alias)))
+    names: dict[str, list[Tie]] = {"ties": [], "also": []}
+    for entry, found in names.items():
+        for alias, name in _table(table, entry, chunk, faults).items():
+            try:
+                found += _tied(alias, name, _key(chunk, alias))
+            except NameFault as error:
+                faults.append(_fault(chunk, str(error), _key(chunk, alias)))
     ignored = _table(table, "ignore", chunk, faults).get("names", [])
     if not _strings(ignored):
         faults.append(_fault(chunk, "`names` of [ignore] is a list of strings", _key(chunk, "names")))
@@ -80,7 +84,8 @@ def parse_map(text: str, path: str = "<map>") -> WeightMap:
         faults.append(_fault(chunk, "`strip` is a prefix, or a list of them", _key(chunk, "strip")))
     if faults:
         raise ArchError(tuple(sorted(faults, key=Diagnostic.order)))
-    return WeightMap(tuple(rules), tuple(ignored), prefix, chunk, tuple(ties), tuple(strip))
+    ties, also = map(tuple, names.values())
+    return WeightMap(tuple(rules), tuple(ignored), prefix, chunk, ties, tuple(strip), also)
 
 
 def _table(table: dict[str, Any], name: str, chunk: Chunk, faults: list[Diagnostic]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class WeightMap:
     chunk: Chunk
     ties: tuple[Tie, ...] = ()
     strip: tuple[str, ...] = ()
+    also: tuple[Tie, ...] = ()  # other names that a checkpoint may have in the place of one: read, never written
 
     def ignores(self, name: str) -> bool:
         """True for a tensor of theirs that is left out on purpose."""

@@ -95,11 +95,10 @@ class Names:
         plain = name.removeprefix(self.prefix)
         if plain in self.theirs:
             return plain
-        for tie in self.mapping.ties:
-            for other in (tie.alias_of(name), tie.name_of(name)):
-                if other is not None and other.removeprefix(self.prefix) in self.theirs:
-                    return other.removeprefix(self.prefix)
-        return plain
+        others = [other for tie in self.mapping.ties for other in (tie.alias_of(name), tie.name_of(name))]
+        others += [tie.alias_of(name) for tie in self.mapping.also]
+        found = (other.removeprefix(self.prefix) for other in others if other is not None)
+        return next((other for other in found if other in self.theirs), plain)
 
 
 def check_ties(mapping: WeightMap, theirs: Mapping[str, Tensor], equal: Callable[[Tensor, Tensor], bool]) -> None:
