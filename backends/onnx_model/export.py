@@ -33,8 +33,8 @@ from ogive.backends.onnx_model.walk_state import Bound
 from ogive.compiler.ir.model import Definition, Model, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.entry import conditions_at_entry, declared
-from ogive.compiler.passes import lowered
 from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.compiler.passes.taps.unasked import without_taps
 from ogive.compiler.sizes import Condition, Size, Unknown, size
 from ogive.compiler.sizes.condition import Truth

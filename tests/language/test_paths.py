@@ -24,8 +24,8 @@ from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir_text.printer import text
 from ogive.compiler.ir_text.reader import read
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import lowered
 from ogive.compiler.passes.infra.driver import named_apart
+from ogive.compiler.passes.pipelines.lowering import lowered
 
 SEEDS = range(30)
 MORE = range(1000, 2000)

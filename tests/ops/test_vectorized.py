@@ -12,7 +12,7 @@ from ogive.backends.pytorch.module.file import emit
 from ogive.backends.pytorch.module.module import load
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.ops import OPS
-from ogive.compiler.passes import lowered
+from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.compiler.passes.vectorize.rules import KINDS, OWN, rule_of
 from ops import (
     test_algebra,

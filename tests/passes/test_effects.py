@@ -8,7 +8,7 @@ import torch
 import ogive
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
-from ogive.compiler.passes import TORCH, lowered
+from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 
 
 def nodes(definition: Definition) -> list[tuple[Definition, str]]:

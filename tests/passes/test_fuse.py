@@ -13,7 +13,8 @@ from ogive.backends.pytorch.module.module import load
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.pipelines.lowering import TORCH
 
 SIZES = {"b": 2, "h": 3, "q": 5, "k": 5, "e": 4, "f": 6, "c": 4, "n": 5, "d": 8, "y": 5, "x": 4}
 

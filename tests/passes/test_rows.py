@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import ogive
 from ogive.compiler.ir.model import Definition, Model
-from ogive.compiler.passes import lowered
 from ogive.compiler.passes.analysis.rows import mark_rows, takes_rows
+from ogive.compiler.passes.pipelines.lowering import lowered
 
 INDEX = st.recursive(
     st.sampled_from(["row", "arange[k]", "0", "1", "3"]),

@@ -12,11 +12,10 @@ from ogive.backends.pytorch.module.module import load
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import optimized
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.simplify import simplify
 from ogive.compiler.passes.infra.dce import dead
-from ogive.compiler.passes.infra.driver import Pass
+from ogive.compiler.passes.infra.driver import Pass, optimized
 
 
 def model(text: str) -> Model:

@@ -20,7 +20,8 @@ from ogive.compiler.ir.weights import weights
 from ogive.compiler.ir_text.printer import text
 from ogive.compiler.ir_text.reader import read
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import TORCH, optimized
+from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.pipelines.lowering import TORCH
 from pytorch.catalog import inputs, model, names, without_layers
 
 NAMES = names()

@@ -12,7 +12,7 @@ import torch
 
 import ogive
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import lowered
+from ogive.compiler.passes.pipelines.lowering import lowered
 from pytorch.dead_programs import program
 
 LAYER = "|> Linear[4, 4] as lin"

@@ -15,7 +15,7 @@ from ogive.backends.onnx_model.serialize.write import whole
 from ogive.compiler.ir_text.printer import text
 from ogive.compiler.ir_text.reader import read
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import lowered
+from ogive.compiler.passes.pipelines.lowering import lowered
 from onnx_model.harness import array, checked, difference, session
 
 COUNT = 3

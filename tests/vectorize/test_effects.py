@@ -10,7 +10,7 @@ from torch import Tensor
 
 import ogive
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import lowered
+from ogive.compiler.passes.pipelines.lowering import lowered
 
 HEAD = """
 use std.nn (Linear, LayerNorm, BatchNorm)

@@ -13,7 +13,7 @@ from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.serialize.external_data import arrays
 from ogive.backends.onnx_model.serialize.write import whole
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes import lowered
+from ogive.compiler.passes.pipelines.lowering import lowered
 from onnx_model.harness import array, checked, difference, session
 
 TEXT = """

@@ -50,7 +50,8 @@ from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
 from ogive.compiler.ir.model import Definition, Graph, Model
 from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
-from ogive.compiler.passes import TORCH, Pass, lowered
+from ogive.compiler.passes.infra.driver import Pass
+from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 from ogive.compiler.sizes import Unknown
 
 GROUP = '''
