@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.calls.sharing import borrowed
+from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.checker import absent
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
@@ -81,12 +82,14 @@ def apply_instance(
     if not least <= len(values) <= len(tree.inputs):
         for name, _, item in weights:
             help_ = "its inputs: " + ", ".join(f"`{each}`" for each in named)
-            raise frame.fail("E0403", f"`{tree.name}` has no input `{name}`", item.name_span, help=help_)
+            message, details = f"`{tree.name}` has no input `{name}`", (whole(instance.block),)
+            raise frame.fail("E0403", message, item.name_span, help=help_, details=details)
         raise frame.fail(
             "E0405",
             f"`{tree.name}` takes {_inputs(tree)}, here are {len(values)}",
             span,
             help=_call_help(tree, values, spans),
+            details=(whole(instance.block),),
         )
     operands = [_operand(frame, tree, i, v, spans[i] if i < len(spans) else span) for i, v in enumerate(values)]
     operands += [None] * (len(tree.inputs) - len(operands))

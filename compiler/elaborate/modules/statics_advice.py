@@ -24,7 +24,12 @@ def statics_help(ref: BlockRef | ConstRef, span: Span, names: Sequence[str]) -> 
     inside = inside.removesuffix("...").rstrip(", ")
     said = f"{inside}, {asked}" if inside and "[" not in inside else asked
     help_ = f"give {'it' if len(names) == 1 else 'them'}: `{ref.name}[{said}]`"
-    return {"help": help_, "details": (f"the signature is {head(ref)}",)}
+    return {"help": help_, "details": (whole(ref),)}
+
+
+def whole(ref: BlockRef | ConstRef) -> str:
+    """The signature of a block or a rule, for a note."""
+    return f"the signature is {head(ref)}"
 
 
 def head(ref: BlockRef | ConstRef) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.modules.peer_layers import STATICS
+from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     AxisRef,
@@ -112,7 +114,8 @@ def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span:
     if fits(value, wanted):
         return value
     shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
-    raise frame.fail("E0404", f"`{name}` takes {words(wanted)}, this is {shown}", span)
+    help_ = f"tensors stand in parentheses: `f[...]({span.text})`" if isinstance(value, Tensor) else ""
+    raise frame.fail("E0404", f"`{name}` takes {words(wanted)}, this is {shown}", span, help=help_)
 
 
 def words(wanted: Sequence[str]) -> str:
@@ -157,7 +160,7 @@ def of_block(
                 "E0403",
                 f"`{ref.name}` takes {counted(len(order), 'static')} in brackets",
                 item.span,
-                help=_signature(ref),
+                details=(whole(ref),),
             )
         else:
             name = order[position]
@@ -194,9 +197,10 @@ def _renamed(ref: BlockRef | ConstRef, item: syntax.Keyword, declared: Mapping[s
     """What a static that there is not may mean: the name that a peer has for it, or one that is close."""
     name = STATICS.get(item.name, "")
     if name in declared:
-        return {"help": f"write `{name}={item.value.span.text}`", "edits": (Edit(item.name_span, name),)}
+        edits = (Edit(item.name_span, name),)
+        return {"help": f"write `{name}={item.value.span.text}`", "edits": edits, "details": (whole(ref),)}
     close = spelling.rename(item.name, declared, item.name_span)
-    return {"help": spelling.close(item.name, declared) or _signature(ref), "edits": close}
+    return {"help": spelling.close(item.name, declared), "edits": close, "details": (whole(ref),)}
 
 
 def _once(frame: Frame, name: str, span: Span, places: dict[str, Span]) -> None:
@@ -208,11 +212,6 @@ def _once(frame: Frame, name: str, span: Span, places: dict[str, Span]) -> None:
 def counted(number: int, noun: str) -> str:
     """`1 static`, `2 statics`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _signature(ref: BlockRef | ConstRef) -> str:
-    names = [d.name if d.default is None else f"{d.name}={d.default.span.text}" for d in ref.tree.statics]
-    return f"its statics: {ref.name}[{', '.join(names)}]" if names else f"`{ref.name}` has no statics"
 
 
 def static_value(frame: Frame, name: str, wanted: Sequence[str], tree: syntax.Expr) -> Any:

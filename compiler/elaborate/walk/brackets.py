@@ -29,6 +29,7 @@ from ogive.compiler.elaborate.walk import foreign_calls
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
+from ogive.grammar.diagnostics import Edit
 
 FUNCTIONS_OF = tuple(FORMS)
 
@@ -46,6 +47,7 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
         case OpTemplate() if base.statics:
             raise frame.fail("E0409", f"`{base.spec.name}` has its brackets already", tree.span)
         case OpTemplate(spec=spec):
+            foreign_calls.in_brackets(frame, tree, spec)
             given, pattern = op_statics.of_op(frame, spec, tree.items, tree.span)
             return operations.valueless(frame, OpTemplate(spec, given, tree.span, pattern), tree.span)
         case Tensor():
@@ -57,9 +59,10 @@ def brackets(frame: Frame, tree: syntax.Brackets, name: str | None) -> Any:
         case UnknownStatic():
             raise UnresolvedChoice(base.name, tree.span)
         case InstanceValue() | Handed():
-            raise frame.fail(
-                "E0409", "an instance has its statics already", tree.span, help="parentheses apply it: `f(x)`"
-            )
+            text = foreign_calls.with_parentheses(frame, tree)
+            edits = (Edit(tree.span, text),) if text else ()
+            help_ = f"parentheses apply it: `{text or 'f(x)'}`"
+            raise frame.fail("E0409", "an instance has its statics already", tree.span, help=help_, edits=edits)
         case ConstRef():
             values, _ = statics.of_block(frame, base, {}, tree.items)
             return frame.session.rule(frame, base, values, tree.span)

@@ -19,6 +19,7 @@ from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, is_number
 from ogive.compiler.ir.types import INTS
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
@@ -211,6 +212,21 @@ def new_axis(frame: Frame, tree: syntax.Brackets, value: Tensor) -> None:
         text = x.pattern("expand", names)
         help_, edits = f"write `{text}`", (Edit(tree.span, text),)
     raise frame.fail("E0409", "a slice adds no axis", tree.items[places[0]].span, help=help_, edits=edits)
+
+
+def in_brackets(frame: Frame, tree: syntax.Brackets, spec: OpSpec) -> None:
+    """`relu[x]`: a tensor in the brackets of an operation that has no statics."""
+    text = "" if spec.statics else with_parentheses(frame, tree)
+    if text:
+        message = f"`{spec.name}` takes tensors in parentheses"
+        raise frame.fail("E0403", message, tree.span, help=f"write `{text}`", edits=(Edit(tree.span, text),))
+
+
+def with_parentheses(frame: Frame, tree: syntax.Brackets) -> str:
+    """`f[x]` as `f(x)`, where all that stands in brackets are tensors."""
+    names = [item.id for item in tree.items if isinstance(item, syntax.Name)]
+    tensors = all(isinstance(seen(frame, frame.scope.variables.get(name)), Tensor | Param) for name in names)
+    return f"{tree.base.span.text}({', '.join(names)})" if tensors and len(names) == len(tree.items) else ""
 
 
 def by_data(tree: syntax.Brackets, value: Tensor, item: syntax.Expr, index: Tensor) -> dict[str, Any]:
