@@ -62,21 +62,25 @@ class Code:
 Argument = Code | int | float  # a number, or a truth value, stands for itself
 
 
-def names_in(node: ast.AST) -> Iterator[str]:
+def names_in(node: ast.AST) -> set[str]:
     """The variables that an expression reads, but for those that it binds itself."""
-    match node:
-        case ast.Name(id=found):
-            yield found
-        case ast.Attribute(value=base):
-            yield from names_in(base)
-        case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
-            bound = {name for loop in node.generators for name in names_in(loop.target)}
-            yield from (name for part in parts_of(node) for name in names_in(part) if name not in bound)
-        case ast.Constant():
-            return
-        case _:
-            for part in parts_of(node):
-                yield from names_in(part)
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Name(id=variable):
+                found.add(variable)
+            case ast.Attribute(value=base):
+                waiting.append(base)
+            case ast.GeneratorExp() | ast.ListComp() | ast.DictComp():
+                bound = set().union(*(names_in(loop.target) for loop in node.generators))
+                found |= set().union(*map(names_in, parts_of(node))) - bound
+            case ast.Constant():
+                pass
+            case _:
+                waiting += parts_of(node)
+    return found
 
 
 def parts_of(node: ast.AST) -> Iterator[ast.AST]:

@@ -18,11 +18,14 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
+TIGHT = frozenset((ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
 PREFIXES: dict[type[ast.unaryop], str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~", ast.Not: "not "}
 
 
 def level(node: ast.expr) -> int:
     """How tightly an expression binds."""
+    if type(node) in TIGHT:
+        return ATOM
     match node:
         case ast.IfExp() | ast.Lambda() | ast.Starred():
             return TERNARY
@@ -41,7 +44,7 @@ def level(node: ast.expr) -> int:
 def flat(node: ast.expr, least: int = TERNARY) -> str:
     """The expression on one line, in parentheses where it binds more loosely than `least`."""
     text = _flat(node)
-    return text if level(node) >= least else f"({text})"
+    return text if least == TERNARY or level(node) >= least else f"({text})"
 
 
 def _flat(node: ast.expr) -> str:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from ogive.backends.python_text.expr import LOAD, Code, parts_of, subscript, with_parts
 from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.names import singular
+from ogive.backends.python_text.pretty import constant
 from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Statement
 
 Numbers = frozenset[int | None]  # the entries of a list that are used; None where the list is used in another way
@@ -174,7 +175,7 @@ def _single(statement: Statement) -> Single:
     found: dict[str, Numbers] = {}
     for code in _codes(statement):
         if "self" in code.names:
-            _add(code.node, found)
+            _note(code.node, found)
     return Single(statement, found)
 
 
@@ -185,20 +186,23 @@ def _codes(statement: Statement) -> Iterator[Code]:
             yield from _codes(each)
 
 
-def _add(node: ast.AST, found: dict[str, Numbers]) -> None:
-    """Note the lists that an expression uses, and which of their entries."""
+def _note(node: ast.AST, found: dict[str, Numbers], number: int | None = None) -> str:
+    """Note the lists that an expression uses, and which of their entries; the text of one that may be a list."""
     match node:
-        case ast.Subscript(value=base, slice=ast.Constant(value=int(number))):
-            text = Code(base).text
-            found[text] = found.get(text, Numbers()) | {number}
-            for part in parts_of(base):
-                _add(part, found)
-            return
-        case ast.Attribute() | ast.Call(func=ast.Name(id="member")):
-            text = Code(node).text
-            found[text] = found.get(text, Numbers()) | {None}
-    for part in parts_of(node):
-        _add(part, found)
+        case ast.Name(id=variable):
+            return variable
+        case ast.Attribute(value=base, attr=attr):
+            text = f"{_note(base, found)}.{attr}"
+        case ast.Subscript(value=base, slice=ast.Constant(value=int(entry))):
+            return f"{_note(base, found, entry)}[{entry}]"
+        case ast.Call(func=ast.Name(id="member"), args=[base, ast.Constant(value=label)]):
+            text = f"member({_note(base, found)}, {constant(label)})"
+        case _:
+            for part in parts_of(node):
+                _note(part, found)
+            return ""
+    found[text] = found.get(text, Numbers()) | {number}
+    return text
 
 
 def _numbers(item: Item, modules: str) -> Numbers:
@@ -235,7 +239,7 @@ def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:
             made = [each.statement for each in same if isinstance(each, Single)]
             comments = {each.comment for each in made if isinstance(each, Assign)}
             alike = len(comments) == 1 or not isinstance(first.statement, Assign)
-            yield first if alike else replace(first, statement=replace(first.statement, comment=""))
+            yield first if alike else replace(first, statement=first.statement.but(comment=""))
 
 
 def _written(item: Item) -> Statement:

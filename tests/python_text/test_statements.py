@@ -130,3 +130,13 @@ def test_statements_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
 def test_expressions_are_equal_where_their_trees_are() -> None:
     assert Code(ast.Name("x", ast.Load())) == name("x") != name("x.y")
     assert len({name("x.y"), name("x.y"), literal("x.y")}) == 2
+
+
+def test_statements_do_not_change() -> None:
+    made = Assign(X, Y, "a comment")
+    with pytest.raises(AttributeError):
+        made.comment = ""  # type: ignore[misc]
+    assert made.but(comment="") == made
+    assert made.but(target=Y) != made
+    assert hash(made) == hash(made.but(comment=""))
+    assert Evaluate(X) != Return(X)

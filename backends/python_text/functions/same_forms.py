@@ -5,8 +5,6 @@ A block over `[*s, d]` has a form for each rank that is applied, most often in t
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import renamed
 from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
@@ -91,5 +89,5 @@ def _same(file: EmittedFile, left: Unit, right: Unit, names: dict[str, str]) -> 
 def _form(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]:
     functions = tuple(function.changed(lambda code: renamed(code, names)) for function in written.functions)
     own = tuple(names.get(function.name, function.name) for function in written.functions)
-    bare = tuple(replace(function, name="") for function in functions)
+    bare = tuple(function.but(name="") for function in functions)
     return own, bare, written.draws, written.taps, written.like, written.trains

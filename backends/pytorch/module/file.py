@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from ogive.backends.python_text.expr import Code, applied, literal, name
@@ -177,7 +177,7 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list
     file.written[unit.name] = written
     doc = _doc(unit)
     if unit.function:
-        made: list[Statement] = [replace(function, doc=doc) for function in written.functions]
+        made: list[Statement] = [function.but(doc=doc) for function in written.functions]
     else:
         made = [class_of(unit, file, written, doc, root=model is not None)]
     output = output_class(unit)
