@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -227,6 +228,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a damaged shard": (lambda f: _cut(shards(f, state())), "not a safetensors file"),
     "twice in shards": (both, "has `lin.bias` in"),
     "shards of two kinds": (mixed, "both safetensors and pickles"),
+    "a pointer of git": (written("w.bin", b"version https://git-lfs.github.com/spec/v1\noid"), "what git keeps"),
+    "an archive of numpy": (lambda f: _npz(f / "w.npz"), "cannot be read as tensors"),
+    "settings of a training": (lambda f: saved(f, {"model": state(), "args": argparse.Namespace(lr=1)}),
+                               "`argparse.Namespace` called"),
     "an empty folder": (lambda f: f, "a folder without weights"),
     "two files": (lambda f: _two(f, "a.safetensors", "b.safetensors"), "holds `a.safetensors` and `b.safetensors`"),
     "a file and shards": (lambda f: one(shards(f, state()).parent, state()).parent, f"`{INDEX}`"),
@@ -273,6 +278,11 @@ def _piped(index: Path) -> Path:
     (index.parent / "model-00002-of-00002.safetensors").unlink()
     _pipe(index.parent / "model-00002-of-00002.safetensors")
     return index
+
+
+def _npz(path: Path) -> Path:
+    np.savez(path, w=np.ones(3))
+    return path
 
 
 def _spoiled(index: Path) -> Path:

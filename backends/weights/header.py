@@ -17,6 +17,7 @@ from ogive.grammar.source import Chunk, Span
 
 TIES = "ogive.ties"  # a JSON object in the metadata of a file: name -> the name it is stored under
 PAIRS = "ogive.pairs"  # a JSON list: complex tensors whose type the format lacks, stored as pairs on a last axis
+POINTER = b"version https://git-lfs"  # how files begin that git keeps in the place of large ones
 PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")
 
 
@@ -147,6 +148,9 @@ def _refuse_others(path: Path) -> None:
         raise unreadable(path, "is a folder, not a file of safetensors", "")
     if pickled(path):
         raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise unreadable(path, "is what git keeps in the place of the weights", "fetch them: `git lfs pull`")
 
 
 def pickled(path: Path) -> bool:

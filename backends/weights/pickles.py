@@ -18,8 +18,8 @@ from ogive.grammar.diagnostics import ArchError
 # under which name a file of a training keeps the weights, beside optimizers and numbers of steps
 INSIDE = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
 CONVERT = (
-    "a pickle may run any code: convert it where you trust it, "
-    "`safetensors.torch.save_file(torch.load(path, weights_only=False).state_dict(), new)`"
+    "a pickle may run any code: where you trust it, load it by `torch.load(path, weights_only=False)` yourself, "
+    "and save its state dict by `safetensors.torch.save_file`"
 )
 
 

@@ -58,7 +58,8 @@ def draft(
     strip = _wrapper(theirs)
     plain = {name.removeprefix(strip): found for name, found in theirs.items()}
     known = {alias.removeprefix(strip): kept.removeprefix(strip) for alias, kept in same.items()}
-    aside = [name for name, found in plain.items() if name not in ours and no_weight(name, found.shape, found.kind)]
+    constant = {name: no_weight(name, found.shape, found.kind) for name, found in plain.items() if name not in ours}
+    aside = dict.fromkeys(name for name, found in constant.items() if found)
     usable = {name: found.shape for name, found in plain.items() if name not in aside and name not in known}
     usable = {name: shape for name, shape in usable.items() if name.isprintable() and not set(name) & MARKS}
     matches = _squares(matched(ours, usable), ours, usable)
@@ -73,7 +74,8 @@ def draft(
         lambda name: values(strip + name),
     )
     rest = [name for name in rest if name not in ties]
-    missing = {name: shape for name, shape in ours.items() if name not in {match.ours for match in matches}}
+    made = {match.ours for match in matches}
+    missing = {name: shape for name, shape in ours.items() if name not in made}
     exact = lines_of(matches)
     lines = _shortened(exact, matches, ours, usable)
     doubts = _doubts(exact)
@@ -122,27 +124,29 @@ def _wrapper(names: Mapping[str, Found]) -> str:
 
 def _squares(matches: Sequence[Match], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> list[Match]:
     """Square matrices are turned where those beside them are: their shapes do not tell."""
-    votes = {m.ours: m.steps == "transpose" for m in matches if len(m.theirs) == 1 and len(ours[m.ours]) == 2
-             and m.steps in ("", "transpose") and ours[m.ours][0] != ours[m.ours][1]}  # fmt: skip
+    votes: dict[str, bool] = {}  # by a path: whether all matrices below it that are not square are turned
+    for match in matches:
+        shape = ours[match.ours]
+        if len(match.theirs) == 1 and len(shape) == 2 and match.steps in ("", "transpose") and shape[0] != shape[1]:
+            for path in _paths(match.ours):
+                votes[path] = votes.get(path, True) and match.steps == "transpose"
     found = []
     for match in matches:
         shape = ours[match.ours]
-        if len(shape) != 2 or shape[0] != shape[1] or match.steps or len(match.theirs) > 1:
-            found.append(match)
-            continue
-        parts = match.ours.split(".")
-        for depth in range(len(parts) - 1, 0, -1):
-            near = [turned for name, turned in votes.items() if name.split(".")[:depth] == parts[:depth]]
-            if near:
-                break
-        else:
-            near = []
-        if near and all(near):
+        square = len(shape) == 2 and shape[0] == shape[1] and not match.steps and len(match.theirs) == 1
+        near = next((path for path in _paths(match.ours) if path in votes), None)
+        if square and near is not None and votes[near]:
             doubt = "it is square, and turned since those beside it are"
             found.append(replace(match, steps="transpose", doubt=doubt))
         else:
             found.append(match)
     return found
+
+
+def _paths(name: str) -> list[str]:
+    """What a name lies below, the nearest first."""
+    parts = name.split(".")
+    return [".".join(parts[:depth]) for depth in range(len(parts) - 1, 0, -1)]
 
 
 def _moves(

@@ -16,6 +16,7 @@ from ogive.backends.weights.draft.assignment import assigned
 from ogive.backends.weights.draft.words import WORDS, alike, kind_of, natural, words
 from ogive.backends.weights.steps import Shape
 
+RECENT = 200  # matches that tell where the next is looked for
 CLOSE = 0.05  # two names that are nearly as much alike are told apart by order alone
 
 
@@ -131,8 +132,8 @@ def _keys(names: Sequence[str], side: Side, by_kind: bool) -> list[tuple[object,
 
 
 def _heads(found: Pairs) -> Mapping[str, float]:
-    """How much of what is matched so far lies below each first part of a name of theirs."""
-    counts = Counter(name.partition(".")[0] for match in found for name in match.theirs)
+    """How much of what was matched last lies below each first part of a name of theirs."""
+    counts = Counter(name.partition(".")[0] for match in found[-RECENT:] for name in match.theirs)
     return {head: count / counts.total() for head, count in counts.items()}
 
 
