@@ -245,6 +245,7 @@ class InitialAttrs(StructureBase):
     """
 
     op: ClassVar[str] = "initial"
+    effect: ClassVar[Effect] = Effect.DRAWS
     name: str
     settings: Pairs
     alone: bool = False

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ogive
-from ogive.compiler.ir.model import Definition
+from ogive.compiler.ir.model import STRUCTURES, Definition
 from ogive.compiler.ir_tools.effects import Effect, Effects, own_effect
 from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 
@@ -27,6 +27,25 @@ def test_every_effect_has_an_operation() -> None:
     }  # fmt: skip
     whole = Effect.WRITES | Effect.CHECKS | Effect.SHOWS | Effect.DRAWS
     assert Effects().of_definition(definition) == whole
+
+
+def test_every_structure_says_what_it_does() -> None:
+    own = {"update": Effect.WRITES, "assume": Effect.CHECKS, "tap": Effect.SHOWS, "initial": Effect.DRAWS}
+    assert {name: kind.effect for name, kind in STRUCTURES.items() if kind.effect is not Effect.NONE} == own
+
+
+def test_equal_initializers_are_drawn_one_by_one() -> None:
+    text = (
+        "block F[d](x: [b, d]) -> [b, d]:\n    param w: [d] = uniform[0.0, 1.0] - uniform[0.0, 1.0]\n"
+        "    return x * w\n\nmodel M = F[8]\n"
+    )
+    model = ogive.source(text).models["M"]
+    (weight,) = model.ir.definition.weights
+    graph = weight.init.graph
+    assert graph is not None
+    assert Effects().of_graph(graph) == Effect.DRAWS
+    assert sum(node.op == "initial" for node in graph.nodes) == 2
+    assert model.torch().state_dict()["w"].abs().max() > 0
 
 
 EFFECTS = {

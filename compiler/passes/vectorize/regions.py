@@ -11,7 +11,6 @@ from ogive.compiler.ir.attributes import (
     ChoiceAttrs,
     CustomGradAttrs,
     GradAttrs,
-    InitialAttrs,
     LoopAttrs,
     RepeatAttrs,
     ScanAttrs,
@@ -110,10 +109,6 @@ class Vectorizer(Interpreter[Values, Operand]):
 
     def visit_assume(self, frame: Values, node: Node, told: AssumeAttrs) -> Sequence[Operand]:
         """A condition on sizes holds for every index."""
-        return self.alone(frame, node)
-
-    def visit_initial(self, frame: Values, node: Node, told: InitialAttrs) -> Sequence[Operand]:
-        """What a weight starts as is drawn once for all indices."""
         return self.alone(frame, node)
 
     # choices and loops
