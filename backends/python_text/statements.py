@@ -7,7 +7,7 @@ A body is a tuple of statements, and bodies nest; how a statement is laid out is
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -351,6 +351,22 @@ class FixedText(Statement):
 
     def changed(self, change: Change) -> Self:
         return self
+
+
+def in_order(wanted: Iterable[str], texts: Mapping[str, FixedText]) -> list[FixedText]:
+    """The texts of these names, and before each those that it reads."""
+    found: dict[str, FixedText] = {}
+
+    def add(name: str) -> None:
+        if name not in found:
+            for other in texts:
+                if other != name and other in texts[name].reads:
+                    add(other)
+            found[name] = texts[name]
+
+    for name in wanted:
+        add(name)
+    return list(found.values())
 
 
 def fixed(text: str, defines: str, reads: str) -> FixedText:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ogive.backends.python_text.expr import Code, literal, name
+from ogive.backends.python_text.statements import in_order
 from ogive.backends.pytorch.ops.helpers import HELPERS
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.compiler.ir.model import Const, Node, Operand, Scalar, Value
@@ -129,7 +130,7 @@ class Single:
     types: Mapping[str, TensorType]
     values: Mapping[Unknown, int]
     lines: list[str] = field(default_factory=list)
-    helpers: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, None] = field(default_factory=dict)
     depth: int = 0  # the `grad` around it
 
     def type(self, operand: Operand) -> TensorType | None:
@@ -178,7 +179,7 @@ class Single:
         return name(variable)
 
     def helper(self, helper: str) -> Code:
-        self.helpers[helper] = HELPERS[helper].text
+        self.helpers.setdefault(helper)
         return name(helper)
 
     def derived(self) -> int:
@@ -214,7 +215,7 @@ def source_of(
     result = LOWER[node.op](ctx, node, args)
     parameters = ", ".join([*types, "anchor=None", "training=True"])
     body = "\n".join(f"    {line}" for line in [*ctx.lines, f"return {result}"])
-    return "\n".join([*ctx.helpers.values(), f"def op({parameters}):", body]), ctx
+    return "\n".join([*(each.text for each in in_order(ctx.helpers, HELPERS)), f"def op({parameters}):", body]), ctx
 
 
 def lowered(name: str, types: Types, statics: Mapping[str, Any] | None, values: Mapping[Unknown, int]) -> str:

@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ogive.backends.pytorch.module.file import NAMED, PLACES
+from generated.program import program
+from generated.text import program_text
+from ogive.backends.python_text.names import identifier
+from ogive.backends.python_text.statements import in_order
+from ogive.backends.pytorch.module.file import NAMED, PLACES, emit
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.ops.helpers import HELPERS
+from ogive.compiler.driver.workspace import check_text
 
 ROOT = Path(__file__).parents[2]
 FIXED = {**HELPERS, **PLACES, **REPLAY, "named Group": NAMED["Group"]}
@@ -80,3 +85,24 @@ def test_nodes_are_made_of_names_and_parts() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Code":
                 assert not any(isinstance(arg, ast.JoinedStr | ast.Constant) for arg in node.args), path
+
+
+def test_a_text_stands_behind_those_that_it_reads() -> None:
+    for name in FIXED:
+        seen: set[str] = set()
+        for each in in_order([name], FIXED):
+            others = {other for other in FIXED if other in each.reads and other not in each.defines}
+            assert others <= seen, name
+            seen |= each.defines
+
+
+def test_emitted_files_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
+    for path in (ROOT / "tests/golden/pytorch").glob("*.txt"):
+        (tmp_path / f"{path.stem}.py").write_text(path.read_text())
+    for seed in range(12):
+        models = check_text(program_text(program(f"layout/{seed}")), "m.arch").models
+        for name, model in models.items():
+            (tmp_path / f"{seed}_{identifier(name)}.py").write_text(emit(model.ir))
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -44,7 +44,7 @@ class EntryChecks:
     def write(self, conditions: Sequence[Condition]) -> tuple[Statement, ...]:
         """The statements that follow the reading of shapes; those before it go to the head of each input."""
         shapes = self.writer.scope.shapes
-        self.writer.file.helpers.update(misfit=None, expect=None)
+        self.writer.helper("expect")
         there = {*shapes.known, *shapes.origins}
         alone = origins([value for _, value in shapes.maybe], frozenset(there))
         self.told = {unknown: origin for unknown, origin in alone.items() if unknown not in there}

@@ -167,7 +167,7 @@ class Writer:
     def tapping(self) -> Code:
         """What the caller wants to see, or None."""
         self.taps = True
-        self.file.helpers.setdefault("Taps")
+        self.file.helper("Taps")
         return name("taps")
 
     # places of weights

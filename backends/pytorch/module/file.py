@@ -33,6 +33,7 @@ from ogive.backends.python_text.statements import (
     Statement,
     Within,
     fixed,
+    in_order,
     used,
 )
 from ogive.backends.pytorch.module.autograd import apart, derived
@@ -262,7 +263,7 @@ def _assembled(model: Model, file: EmittedFile, sections: Sequence[Statement]) -
     if "member" in used(sections):
         file.helper("member")
     texts = {**HELPERS, **PLACES, **REPLAY, **(NAMED if file.named_groups else {})}
-    body = (*(texts[helper] for helper in file.helpers), *sections)
+    body = (*in_order(file.helpers, texts), *sections)
     return file_text(f"{model.name}, as a PyTorch module.", imports(used(body)), body)
 
 

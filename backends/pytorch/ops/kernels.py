@@ -36,7 +36,6 @@ def along(name: str) -> Lowering:
         at = dim(node.outputs[0].type, node.attr("axis"))
         if node.attr("whole"):
             return call(f"F.{name}", args[0], dim=at)
-        ctx.helper("empty_rows")
         return call(ctx.helper(f"masked_{name}"), args[0], at)
 
     return lower
@@ -56,8 +55,6 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
     dropout = None if p is None else conditional(ctx.scalar(p), ctx.training(), 0.0)
     generator = None if dropout is None else ctx.seeded()
     if generator is not None:
-        for needed in ("seeded_dropout", "empty_rows", "masked_softmax"):
-            ctx.helper(needed)
         settings = (mask or NONE, causal, scale or NONE)
         return _applied(ctx, ctx.helper("seeded_attention"), q, k, v, *settings, dropout, generator)
     function = name("F.scaled_dot_product_attention")

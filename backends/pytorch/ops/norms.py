@@ -66,7 +66,6 @@ def batch_norm(ctx: Context, node: Node, args: Args) -> Code:
     if _kept(mean) and _kept(variance):
         return call("F.batch_norm", x, mean, variance, *_given(affine), eps=_eps(ctx, node, x))
     weight, bias = (arg if arg is not None else NONE for arg in affine)
-    ctx.helper("wide")
     return call(ctx.helper("batch_norm"), x, mean, variance, weight, bias, epsilon(ctx, node, x))
 
 
@@ -74,12 +73,8 @@ def batch_norm_train(ctx: Context, node: Node, args: Args) -> Code:
     """`batch_norm_train(x, weight, bias, eps)`, a helper."""
     x, *affine = args
     weight, bias = (arg if arg is not None else NONE for arg in affine)
-    name = "batch_norm_train"
-    if ctx.derived() > 1:  # the third derivative of the kernel is wrong
-        ctx.helper("wide")
-        ctx.helper("batch_norm")
-        name = "batch_norm_steps"
-    return call(ctx.helper(name), x, weight, bias, epsilon(ctx, node, x))
+    steps = ctx.derived() > 1  # the third derivative of the kernel is wrong
+    return call(ctx.helper("batch_norm_steps" if steps else "batch_norm_train"), x, weight, bias, epsilon(ctx, node, x))
 
 
 def _kept(statistic: Code | None) -> bool:

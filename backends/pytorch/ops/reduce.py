@@ -100,7 +100,6 @@ def _apply(
         rows = found[0] if len(found) == 1 else tuple_of(found)
         if settings.get("whole"):
             return method(view.code, op, rows)
-        view.ctx.helper("empty_rows")
         return call(view.ctx.helper("masked_logsumexp"), view.code, rows)
     # torch widens small integers in sums and products; the type of the source says otherwise
     dtype = name("torch.int32") if result.elem == "i32" and op in ("sum", "prod") else None

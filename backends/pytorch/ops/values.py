@@ -123,7 +123,7 @@ def dropout(ctx: Context, node: Node, args: Args) -> Code:
     p, generator = ctx.scalar(node.attr("p")), ctx.seeded()
     if generator is None:
         return call("F.dropout", x, p, ctx.training())
-    return call(ctx.helper("seeded_dropout").text, x, p, ctx.training(), generator)
+    return call(ctx.helper("seeded_dropout"), x, p, ctx.training(), generator)
 
 
 LOWER: dict[str, Lowering] = {
