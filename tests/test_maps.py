@@ -222,6 +222,29 @@ def test_what_does_not_fit_is_a_diagnostic(
     assert said in " ".join(found.message + found.help for found in caught.value.diagnostics)
 
 
+@pytest.mark.parametrize(
+    ("line", "ours", "said"),
+    [
+        ('"{q,k}" = "c | part {0,1} of 3"', {"q": (2,), "k": (2,)}, "takes 4:6 of axis 0 of `c`"),
+        ('"k" = "c | transpose | part 1 of 2 on 1"', {"k": (2, 2)}, "takes 0:2 of axis 1 of `c`"),
+        ('q = "c | slice 1:3"', {"q": (2,)}, "takes 0:1 of axis 0 of `c`"),
+        ('q = "c | slice 0:2"\nk = "c | slice 3:4"', {"q": (2,), "k": (1,)}, "takes 2:3 of axis 0 of `c`"),
+        ('"h.{*}" = "c | entry {*+1}"', {"h.0": (2,), "h.1": (2,)}, "takes 0:1 of axis 0 of `c`"),
+        ('q = "c | slice 0:3"', {"q": (2,)}, "axis 0 of [2] is not 3 long"),
+        ('q = "c | squeeze 0 | slice 0:2"', {"q": ()}, "there is no axis 0"),
+        ('q = ["a", "b"]', {"q": (3,)}, "cannot be cut into 2 equal parts"),
+        ('q = { join = ["a", "b"], sizes = [1, 3] }', {"q": (3,)}, "do not add up"),
+        ('q = "c | rearrange (a b) -> a b, a=3"', {"q": (2, 2)}, "does not fit an axis of 2"),
+        ('q = { stack = "e.*", axis = 2 }', {"q": (3, 2)}, "the model has no weight `q`"),
+    ],
+)
+def test_what_cannot_be_written_is_a_diagnostic(line: str, ours: dict[str, Shape], said: str) -> None:
+    """No tensor of theirs is written in part."""
+    with pytest.raises(ArchError) as caught:
+        plan_back(parse_map(f"[weights]\n{line}\n[ignore]\nnames = ['c']\n"), ours)
+    assert said in " ".join(found.message for found in caught.value.diagnostics)
+
+
 def test_many_iterations_are_one_message() -> None:
     ours: dict[str, Shape] = {f"h.{i}.w": (2,) for i in range(12)}
     theirs: dict[str, Shape] = {f"h.{i}.{name}": (1, 1, 4, 4) for i in range(12) for name in ("mask", "bias")}

@@ -15,7 +15,7 @@ from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
 
 Tensor = TypeVar("Tensor")
-Range = tuple[int, int, int]  # an axis, where a part of it begins, and where it ends
+Range = tuple[int, int, int, int]  # an axis, where a part of it begins, where it ends, and where the axis does
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def plan(
             faults.append(fault(mapping, text, help_=help_))
     strange = not mapping.rules and len(moves) * 2 < len(ours) and not used & theirs.keys() == theirs.keys()
     grouped(faults, "these are other names: `ogive map FILE:NAME --weights PATH` drafts a map" if strange else "")
-    grouped(_left(mapping, moves, theirs))
+    grouped(_left(mapping, moves))
     return tuple(moves)
 
 
@@ -151,7 +151,7 @@ def plan_back(mapping: WeightMap, ours: Mapping[str, Shape]) -> tuple[Move, ...]
                 moves.append(made)
         for piece in (piece for move in moves for piece in move.pieces if piece.cut is not None):
             ends[piece.name] = max(ends.get(piece.name, 0), piece.cut[2] if piece.cut else 0)
-    faults += _left(mapping, moves, None)
+    faults += _left(mapping, moves, made=True)
     grouped(faults)
     return tuple(moves)
 
@@ -229,7 +229,8 @@ def _piece(there: str, part: Part, shape: Shape) -> tuple[Piece, Shape]:
     cut = None
     if part.cut is not None:
         start, stop = part.cut.within(shape)
-        cut, axis = (part.cut.axis, start, stop), part.cut.axis
+        axis = part.cut.axis
+        cut = axis, start, stop, shape[axis]
         shape = (*shape[:axis], stop - start, *shape[axis + 1 :])
     after, shape = through(part.after, shape)
     return Piece(there, before, cut, after), shape
@@ -284,11 +285,14 @@ def _piece_back(part: Part, shape: Shape, ends: Mapping[str, int]) -> Piece:
     axis = part.cut.axis
     size = shape[axis] * part.cut.of if part.cut.of else max(stop, ends.get(part.name, 0))
     before, _ = back_through(part.before, (*shape[:axis], size, *shape[axis + 1 :]))
-    return Piece(part.name, before, (axis, start, stop), after)
+    return Piece(part.name, before, (axis, start, stop, size), after)
 
 
-def _left(mapping: WeightMap, moves: Iterable[Move], theirs: Mapping[str, Shape] | None) -> list[Diagnostic]:
-    """Tensors of theirs of which only some parts are taken, or some of them in two ways."""
+def _left(mapping: WeightMap, moves: Iterable[Move], made: bool = False) -> list[Diagnostic]:
+    """Tensors of theirs of which only some parts are taken, or some of them in two ways.
+
+    What is not taken may be ignored, but not where the tensors are made.
+    """
     taken: dict[str, dict[Range | None, Piece]] = {}
     for move in moves:
         for piece in move.pieces:
@@ -299,16 +303,15 @@ def _left(mapping: WeightMap, moves: Iterable[Move], theirs: Mapping[str, Shape]
         if not ranges:
             continue
         axis, first = ranges[0][0], pieces[ranges[0]]
-        shape = first.before[-1].after if first.before else theirs[name] if theirs is not None else None
-        ends = [(axis, shape[axis], shape[axis])] if shape is not None else []
+        size = max(end for _, _, _, end in ranges)
         beside = None not in pieces and all(start[0] == axis for start in ranges)
         beside = beside and all(a[2] <= b[1] for a, b in pairwise(ranges))
         if not beside or any(piece.before != first.before for piece in pieces.values()):
             text = f"the parts of `{name}` that are taken do not lie side by side"
             faults.append(fault(mapping, text, help_="take each part once, along one axis, after the same steps"))
             continue
-        gaps = [(a[2], b[1]) for a, b in pairwise([(axis, 0, 0), *ranges, *ends]) if a[2] < b[1]]
-        if theirs is None or not mapping.ignores(name):
+        gaps = [(a[2], b[1]) for a, b in pairwise([(axis, 0, 0, 0), *ranges, (axis, size, size, size)]) if a[2] < b[1]]
+        if made or not mapping.ignores(name):
             faults += [
                 fault(mapping, f"no weight of the model takes {start}:{stop} of axis {axis} of `{name}`")
                 for start, stop in gaps

@@ -21,7 +21,7 @@ def forward(moves: Iterable[Move], theirs: Mapping[str, Tensor]) -> dict[str, Te
         for piece in move.pieces:
             tensor = viewed(theirs[piece.name], piece.before)
             if piece.cut is not None:
-                axis, start, stop = piece.cut
+                axis, start, stop, _ = piece.cut
                 tensor = tensor.narrow(axis, start, stop - start)
             parts.append(viewed(tensor, piece.after))
         ours[move.ours] = viewed(parts[0] if len(parts) == 1 else torch.cat(parts, move.axis), move.after)

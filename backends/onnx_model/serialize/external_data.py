@@ -97,7 +97,7 @@ def moved(moves: Iterable[Move], theirs: Mapping[str, np.ndarray]) -> dict[str, 
         for piece in move.pieces:
             array = _viewed(theirs[piece.name], piece.before)
             if piece.cut is not None:
-                axis, start, stop = piece.cut
+                axis, start, stop, _ = piece.cut
                 array = array[(*(slice(None),) * axis, slice(start, stop))]
             parts.append(_viewed(array, piece.after))
         ours[move.ours] = _viewed(parts[0] if len(parts) == 1 else np.concatenate(parts, move.axis), move.after)
