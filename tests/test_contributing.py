@@ -72,3 +72,14 @@ def test_the_picture_names_every_folder_of_the_compiler_and_every_backend() -> N
     for folder in (ROOT / "compiler" / "elaborate").iterdir():
         if (folder / "__init__.py").exists():
             assert f"{folder.name}/" in picture, folder
+
+
+def test_the_lines_of_a_second_text_target_are_about_so_many() -> None:
+    said = re.search(r"would use these ([\d,]+) lines[^|]*?Of the ([\d,]+) lines of PyTorch", PAGE)
+    assert said is not None
+    rows = re.findall(r"(?m)^\| ([\d,]+) \| ", LISTS["Add a backend"])
+    for folder, stated in zip(("python_text", "pytorch"), said.groups(), strict=True):
+        lines = sum(len(path.read_text().splitlines()) for path in (ROOT / "backends" / folder).rglob("*.py"))
+        assert abs(int(stated.replace(",", "")) - lines) < lines / 10, (folder, lines)
+    own = sum(int(row.replace(",", "")) for row in rows)
+    assert own < int(said[2].replace(",", ""))  # what has no counterpart, and texts of helpers, are left out

@@ -126,3 +126,26 @@ def test_comments_that_differ_are_left_out() -> None:
     (loop,) = rolled(every, layers(4), access, claim)
     assert isinstance(loop, For)
     assert [each.comment for each in loop.body if isinstance(each, Assign)] == [""]
+
+
+def test_an_iteration_may_begin_with_what_needs_no_module() -> None:
+    def turn(layer: Code) -> list[Statement]:
+        return [Assign(name("y"), call("torch.relu", name("x"))), Assign(name("x"), call(layer, name("y")))]
+
+    every = [each for n in range(4) for each in turn(subscript(name("self.layers"), n))]
+    assert rolled(every, layers(4), access, claim) == (
+        For(name("layer"), name("self.layers"), tuple(turn(name("layer")))),
+    )
+
+
+def test_two_short_iterations_stay() -> None:
+    every = [Assign(name("x"), call(subscript(name("self.layers"), n), name("x"))) for n in range(2)]
+    assert rolled(every, layers(2), access, claim) == tuple(every)
+
+
+def test_iterations_with_branches_stay() -> None:
+    every = [
+        If(name("x"), (Evaluate(call(subscript(name("self.layers"), n), name("x"))),), comment="asked")
+        for n in range(4)
+    ]
+    assert rolled(every, layers(4), access, claim) == tuple(every)
