@@ -130,6 +130,9 @@ def star_in_list(scene: Scene) -> Diagnostic | None:
     if scene.kind != "*" or scene.previous in OPERAND_END or scene.tokens[scene.i + 1][0] != "NAME":
         return None
     name = scene.text(scene.i + 1)
+    if scene.lead in ("block", "extern"):
+        help_ = f"many tensors of one shape are one tensor with an axis more: `{name}: [k, b, d]`"
+        return scene.fault("inputs are written out, each with its type", help_)
     if scene.open_brackets():
         return scene.fault("a list is not spliced into another", f"add lists: `{name} + [x]`")
     return scene.fault("a star unpacks nothing here", f"write `{name} = xs[1:]`")

@@ -73,6 +73,9 @@ def input_default(scene: Scene) -> Diagnostic | None:
         return None
     if scene.tokens[scene.open_brackets()[-1]][0] != "(":
         return None
+    if scene.previous == "NAME" and scene.tokens[scene.i - 2][0] in ("(", ","):
+        static = f"`{scene.text(scene.line + 1)}[{scene.text(scene.i - 1)}={scene.text(scene.i + 1)}]`"
+        return scene.fault("an input has no default", f"a size or a setting is a static, in brackets: {static}")
     return scene.fault("an input has no default", "a `?` behind the type makes it optional: `mask: bool[b, n]?`")
 
 

@@ -173,7 +173,9 @@ def type_without_brackets(scene: Scene) -> Diagnostic | None:
     name = scene.text(scene.i - 1)
     scalar = f"`{name}[]`" if name in ("int", "bool", "complex") else "`[]`"
     help_ = f"write the sizes in brackets: `[b, n, d]`, or {scalar} for a scalar"
-    if name in ("int", "float", "bool", "str") and previous == ":" and scene.open_brackets():
+    if previous == ":" and scene.text(scene.i - 3) == "training":
+        help_ = "leave it out: `if training:` is asked in any block"
+    elif name in ("int", "float", "bool", "str") and previous == ":" and scene.open_brackets():
         help_ += f"; a setting is a static: `{scene.text(scene.line + 1)}[{scene.text(scene.i - 3)}: {name}](...)`"
     return scene.fault(f"`{name}` is not a type", help_, span=scene.at(scene.i - 1))
 

@@ -31,7 +31,7 @@ from ogive.compiler.ir_tools.known_weights import known_weights
 from ogive.compiler.ir_tools.powers import without_number
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, TooComplexError, Unknown, simplify, size
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Diagnostic, Label
+from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -220,12 +220,12 @@ class _Checked:
         frame = Frame(self.session, self.module, None, self.session.facts)
         try:
             if isinstance(tree.value, syntax.Call | syntax.Compose):
-                shown = tree.value.span.text.replace("(", "[", 1).removesuffix(")") + "]"
+                shown = (tree.value.span.text.replace("(", "[", 1).removesuffix(")") + "]").removesuffix("[]")
+                edits = (Edit(tree.value.span, shown),) if isinstance(tree.value, syntax.Call) else ()
                 help_ = f"write `model {tree.name} = {shown}`" if isinstance(tree.value, syntax.Call) else ""
                 help_ = help_ or "write a block that applies it, and make a model of that"
-                raise frame.fail(
-                    "E0411", "a model is a block with its statics in brackets", tree.value.span, help=help_
-                )
+                text = "a model is a block with its statics in brackets"
+                raise frame.fail("E0411", text, tree.value.span, help=help_, edits=edits)
             if not isinstance(tree.value, syntax.Brackets):
                 value = self.session.evaluate(frame, tree.value)
                 value = Template(value) if isinstance(value, BlockRef) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from ogive.compiler.elaborate.calls.specializations import fill, size_unknowns, 
 from ogive.compiler.elaborate.modules.peer_settings import plain
 from ogive.compiler.elaborate.rules import constraints as constraints
 from ogive.compiler.elaborate.rules.checker import absent, callable_kind
-from ogive.compiler.elaborate.rules.statics import names_in
+from ogive.compiler.elaborate.rules.statics import counted, names_in
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
@@ -227,9 +228,10 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
     if len(values) != len(tree.outputs):
         frame.report(
             "E0301",
-            f"`{tree.name}` declares {len(tree.outputs)} outputs, here are {len(values)}",
+            f"`{tree.name}` declares {counted(len(tree.outputs), 'output')}, here are {len(values)}",
             frame.flow.returned_at or tree.name_span,
             labels=(Label(tree.outputs[0].span, "declared here"),),
+            help=_outputs_help(tree, values),
         )
         return None
     found: list[tuple[Any, TensorType | None]] = []
@@ -244,6 +246,16 @@ def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | N
         if found and found[-1][1] is None and found[-1][0] is BROKEN:
             broken = True
     return None if broken else found
+
+
+def _outputs_help(tree: syntax.Block, values: Sequence[Any]) -> str:
+    """A header for what is returned, or a `return` for what is declared."""
+    types = [value.type for value, _ in values if isinstance(value, Tensor)]
+    if len(types) > len(tree.outputs) and len(types) == len(values):
+        shown = ", ".join(f"y_{at}: {type}" for at, type in enumerate(types, 1))
+        return f"declare each with a name: `-> ({shown})`"
+    names = ", ".join(each.name or f"y_{at}" for at, each in enumerate(tree.outputs, 1))
+    return f"return each: `return {names}`" if len(values) < len(tree.outputs) else ""
 
 
 def _result(frame: Frame, each: syntax.Output, value: Any, span: Any) -> tuple[Any, TensorType | None]:

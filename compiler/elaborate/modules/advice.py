@@ -8,7 +8,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules.foreign_names import MEANT
 from ogive.compiler.elaborate.modules.patterns_for import PATTERNS, Setting, shaped
-from ogive.compiler.elaborate.modules.peer_settings import AXES, NAMED, op_call, plain
+from ogive.compiler.elaborate.modules.peer_settings import AXES, NAMED, brackets_alone, op_call, plain
 from ogive.compiler.elaborate.state.values import is_number
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.signature import signature
@@ -54,6 +54,9 @@ def advised(
     if text is not None:
         edits = replaced(spec, span, text)
         return {"help": f"settings stand in brackets: `{text}`", "edits": edits, "details": (whole(spec),)}
+    if len(given) == len(args) and (alone := brackets_alone(spec, given, named)) is not None:
+        help_ = f"settings stand in brackets: `{alone}(x)`"
+        return {"help": help_, "edits": replaced(spec, span, alone), "details": (whole(spec),)}
     known = {static.name for static in spec.statics} | {*AXES, *NAMED}
     rest = {name: given for name, given in supplied.items() if name in known}
     help_ = f"settings stand in brackets: {call_of(spec, args, spans, rest)}" if spec.statics else ""
@@ -129,6 +132,9 @@ def needed(
     if spec.statics[0].kind == "sizes" and list(missing) == [spec.statics[1].name] and last.strip().isdigit():
         text = f"{spec.name}[{before}, {missing[0]}={last.strip()}]"
         return {"help": f"a value is given by name: `{text}`", "details": (whole(spec),)}
+    if list(missing) == ["axis"] and not inside:
+        last = f"`{spec.name}[-1]{tensors}` goes along the last axis, the name of an axis along that one"
+        return {"help": last, "details": (whole(spec),)}
     asked = ", ".join([*([inside] if inside else []), *(f"{name}=..." for name in missing)])
     help_ = f"give {'it' if len(missing) == 1 else 'them'}: `{spec.name}[{asked}]{tensors}`"
     return {"help": help_, "details": (whole(spec),)}

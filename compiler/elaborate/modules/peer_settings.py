@@ -72,6 +72,16 @@ def op_call(spec: OpSpec, args: Sequence[Setting], keywords: Mapping[str, Settin
     return f"{spec.name}{brackets}" + (f"({', '.join(operands)})" if slots else "")
 
 
+def brackets_alone(spec: OpSpec, args: Sequence[Setting], keywords: Mapping[str, Setting]) -> str | None:
+    """`dropout(0.1)`, without a tensor, as `dropout[0.1]`."""
+    operands, settings = _sorted(spec, args, [])
+    known = {static.name for static in spec.statics}
+    if operands or not spec.inputs or not settings or not keywords.keys() <= known:
+        return None
+    settings += [f"{name}={_spelled(given.text)}" for name, given in keywords.items()]
+    return f"{spec.name}[{', '.join(settings)}]" if _complete(spec, settings) else None
+
+
 def _special(spec: OpSpec, args: Sequence[Setting], keywords: dict[str, Setting]) -> str | None:
     """What has another name here for one of its settings."""
     mode = keywords.get("approximate")

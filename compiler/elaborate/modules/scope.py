@@ -90,6 +90,9 @@ class Library:
             if use.module.startswith("."):
                 hint = "a file uses files of its own folder and of folders below: `use ./parts (Stem)`"
                 close = []
+            home = suggest.in_library(use.items[0].name) if use.items and not use.module.startswith(".") else None
+            if home is not None and not close:
+                hint, close = f"write `use {home} ({use.items[0].name})`", [home]
             if module in stdlib.names():
                 hint, close = f"write `use {module} ({item})`", []
             edits = (Edit(use.module_span, close[0]),) if close else ()
@@ -227,7 +230,8 @@ def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Dia
     if item.name in OPS:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
     alias = f" as {item.alias}" if item.alias else ""
-    edits = (Edit(item.span, close[0] + alias),) if close and item.name not in OPS else ()
+    named = advice.startswith("did you mean")
+    edits = (Edit(item.span, close[0] + alias),) if close and named else ()
     return Diagnostic("E0202", f"`{use.module}` has no `{item.name}`", item.span, help=advice, edits=edits)
 
 

@@ -19,8 +19,8 @@ def named_statics(names: Sequence[str]) -> str:
 def statics_help(ref: BlockRef | ConstRef, span: Span, names: Sequence[str]) -> dict[str, Any]:
     """The brackets as they would be, beside what they hold already."""
     asked = ", ".join(f"{name}=..." for name in names)
-    text = span.text
-    inside = text[len(ref.name) + 1 :].partition("]")[0] if text.startswith(f"{ref.name}[") else ""
+    at = span.text.rfind(f"{ref.name}[")
+    inside = span.text[at + len(ref.name) + 1 :].partition("]")[0] if at >= 0 else ""
     inside = inside.removesuffix("...").rstrip(", ")
     said = f"{inside}, {asked}" if inside and "[" not in inside else asked
     help_ = f"give {'it' if len(names) == 1 else 'them'}: `{ref.name}[{said}]`"

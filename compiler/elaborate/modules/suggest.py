@@ -33,10 +33,10 @@ def for_name(name: str, frame: Frame) -> str:
         return f"write `use {module} ({name})` at the head of the file"
     if frame.block is not None and (loop := _inside_loop(frame.block.tree.body, name)):
         return f"it is bound inside of `{loop}` alone: bind it before, or collect it by `yield`"
-    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.alloc.initialized is not None else ())]):
-        return hint
     if name.lower() in OPS:
         return f"did you mean `{name.lower()}`?"
+    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.alloc.initialized is not None else ())]):
+        return hint
     return ""
 
 
@@ -70,6 +70,8 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
     if name in MEANT:
         return ()
     module = in_library(name)
+    if module is None and name.lower() in OPS:
+        return (Edit(span, name.lower()),)
     if module is None:
         return rename(name, [*frame.scope.variables, *frame.module.scope, *OPS], span)
     return imported(frame, module, name)

@@ -9,6 +9,7 @@ from ogive.compiler.elaborate.modules.advice import bracket_help, close_help, wh
 from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
+from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import BROKEN, AxisRef, PackValue, UnknownStatic, is_number, kind_of
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, Axis
@@ -89,7 +90,10 @@ def _pattern(
             else:
                 raise frame.fail("E0404", f"`{item.name}` needs a size, this is {kind_of(value)}", item.value.span)
         elif not order or not isinstance(item, syntax.Expr):
-            raise frame.fail("E0403", f"`{spec.name}` takes a pattern and sizes by name", item.span)
+            tensor = isinstance(item, syntax.Name) and isinstance(frame.scope.variables.get(item.id), Tensor)
+            text = f"`{spec.name}` takes a pattern and sizes by name"
+            help_ = f"tensors stand in parentheses: `{spec.name}[...]({item.span.text})`" if tensor else ""
+            raise frame.fail("E0403", text, item.span, help=help_, details=(whole(spec),))
         else:
             static = order.pop(0)
             if static.kind == "pattern":

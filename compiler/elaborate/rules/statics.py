@@ -259,6 +259,7 @@ def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
         f"an axis is a label or a position, this is {kind_of(value)}",
         tree.span,
         help=f"a label stands without quotes: `{value}`" if isinstance(value, str) else "",
+        edits=(Edit(tree.span, value),) if isinstance(value, str) and value.isidentifier() else (),
     )
 
 

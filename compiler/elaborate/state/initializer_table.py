@@ -95,7 +95,8 @@ def settings(frame: Frame, name: str, items: tuple[Any, ...], tree: syntax.Expr)
         elif index < len(order) and isinstance(item, syntax.Expr):
             key, value_tree = order[index], item
         else:
-            raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span)
+            help_ = "its settings: " + ", ".join(order) if order else "leave the brackets out"
+            raise frame.fail("E0403", f"`{name}` takes {len(order)} settings", item.span, help=help_)
         if key == "seed" and name in RANDOM:
             given[key] = _seed(frame, value_tree)
             continue

@@ -46,6 +46,8 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
     if isinstance(tree.func, syntax.Name) and tree.func.id == "given" and "given" not in frame.scope.variables:
         return _given(frame, tree)
     if isinstance(tree.func, syntax.Attribute | syntax.Name):
+        if frame.alloc.initialized is not None:
+            foreign_calls.initializer(frame, tree)
         foreign_calls.refuse(frame, tree)
     if isinstance(tree.func, syntax.Attribute) and tree.func.name in OPS:
         _no_method(frame, tree, tree.func)

@@ -164,4 +164,8 @@ def _bound(frame: Frame, tree: syntax.Expr, whole: syntax.Brackets, base: Tensor
             tree.span,
             **foreign_calls.by_data(whole, base, tree, value),
         )
-    raise frame.fail("E0409", f"a slice goes by sizes, this is {kind_of(value)}", tree.span)
+    advice: dict[str, Any] = {}
+    if isinstance(tree, syntax.Binary) and tree.op == "/":
+        text = f"{tree.left.span.text}//{tree.right.span.text}"
+        advice = {"help": f"sizes are divided by `//`: `{text}`", "edits": (Edit(tree.span, text),)}
+    raise frame.fail("E0409", f"a slice goes by sizes, this is {kind_of(value)}", tree.span, **advice)

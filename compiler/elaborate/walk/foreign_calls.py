@@ -6,7 +6,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules import suggest
 from ogive.compiler.elaborate.modules.advice import fitting
-from ogive.compiler.elaborate.modules.foreign_names import PREFIXES
+from ogive.compiler.elaborate.modules.foreign_names import MEANT, PREFIXES
 from ogive.compiler.elaborate.modules.patterns_for import Setting, shaped
 from ogive.compiler.elaborate.modules.peer_calls import CALLED, PeerCall, known, rewritten
 from ogive.compiler.elaborate.modules.peer_layers import layer
@@ -14,7 +14,7 @@ from ogive.compiler.elaborate.rules.builtins import BUILTINS, CONSTANTS
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
+from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS, is_initializer
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, is_number
 from ogive.compiler.ir.types import INTS
@@ -47,6 +47,17 @@ def refuse(frame: Frame, tree: syntax.Call) -> None:
             _layer(frame, tree, prefix, name)
         case _:
             pass
+
+
+def initializer(frame: Frame, tree: syntax.Call) -> None:
+    """`param w: [d] = normal(0, 0.02)`: settings of an initializer stand in brackets."""
+    name = tree.func.id if isinstance(tree.func, syntax.Name) else ""
+    if not is_initializer(frame, name) or any(not isinstance(each, syntax.Expr | syntax.Keyword) for each in tree.args):
+        return
+    settings = [item.span.text for item in tree.args][: len(INITIALIZERS[name])]
+    text = f"{name}[{', '.join(settings)}]" if settings else name
+    message, edits = f"`{name}` takes its settings in brackets", (Edit(tree.span, text),)
+    raise frame.fail("E0405", message, tree.func.span, help=f"write `{text}`", edits=edits)
 
 
 def _initializer(frame: Frame, tree: syntax.Call, prefix: syntax.Name, name: str) -> None:
@@ -159,6 +170,8 @@ def attribute(frame: Frame, tree: syntax.Attribute, value: Tensor) -> StatementF
         text = str(value.type.rank)
     if text is None:
         help_ = suggest.for_method(tree.name)
+        if tree.name[:1].isupper() and tree.name not in MEANT:
+            help_ = f"a block is applied: `{tree.base.span.text} |> {tree.name}[...]`"
         if tree.name in SIZES:
             help_ = f"a size is the name of its axis: those of `{tree.base.span.text}` are {_sizes(value)}"
         return frame.fail("E0201", message, tree.name_span, help=help_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from types import NoneType
@@ -37,7 +38,7 @@ from ogive.compiler.ir.attributes import AssumeAttrs, TapAttrs
 from ogive.compiler.ir.presence import PresenceTooLarge
 from ogive.compiler.sizes import Answer, Condition, TooComplexError
 from ogive.grammar import syntax
-from ogive.grammar.diagnostics import Label
+from ogive.grammar.diagnostics import Edit, Label
 from ogive.grammar.source import Span
 
 
@@ -131,6 +132,18 @@ def _is_call(tree: syntax.Expr) -> bool:
     return isinstance(tree, (syntax.Call, syntax.Pipe))
 
 
+def _rebound(frame: Frame, target: syntax.Target) -> dict[str, Any]:
+    """What binding a state again means: `update m = e`."""
+    place = frame.scope.fixed[target.name]
+    text = place.chunk.text
+    if not re.search(r"\bstate\s*$", text[: place.start]):
+        return {}
+    before = text[: target.span.start]
+    alone = before[before.rfind("\n") + 1 :].strip() == ""
+    edits = (Edit(Span(place.chunk, target.span.start, target.span.start), "update "),) if alone else ()
+    return {"help": f"a state is written by `update {target.name} = ...`", "edits": edits}
+
+
 def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     """Bind a name. Tensors, numbers and lists may be bound again; instances and weights may not."""
     name = target.name
@@ -143,6 +156,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
             f"`{name}` is defined twice",
             target.span,
             labels=(Label(frame.scope.fixed[name], "an instance or a weight is bound here"),),
+            **_rebound(frame, target),
         )
     if isinstance(value, Handed):
         value = BROKEN
@@ -153,6 +167,7 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
                 f"`{name}` is defined twice",
                 target.span,
                 labels=(Label(frame.scope.bound_at[name], "first here"),),
+                help=f"an instance has a name of its own: `{name}_map = ...`, then `{name}_map({name})`",
             )
         if isinstance(value, InstanceValue):
             frame.scope.fixed[name] = target.span
