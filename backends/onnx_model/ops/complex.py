@@ -16,6 +16,7 @@ from ogive.backends.onnx_model.ops.linear import contracted
 from ogive.backends.onnx_model.ops.operands import given, multiplied, operand, optional, unsqueezed
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops.recipe import AxisPattern
+from ogive.compiler.passes.infra.rewrite import number_of
 
 # operations that treat both parts alike
 PLAIN = frozenset(
@@ -78,9 +79,9 @@ def linear_part(name: str) -> Lowering:
 
 def power(ctx: Context, node: Node, args: Args) -> str:
     """A whole power by squaring."""
-    exponent = node.inputs[1]
-    value = exponent.value if isinstance(exponent, Const) else None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    exponent = number_of(node.inputs[1])
+    value = int(exponent) if exponent is not None and exponent >= 1 and exponent == int(exponent) else 0
+    if value < 1:
         raise OnnxError("`**` of complex numbers has a form in ONNX for whole powers from 1 on")
     result, square = None, operand(args)
     while value:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import advised, call_of, handed_list, length_of, needed, replaced, whole
 from ogive.compiler.elaborate.rules import arithmetic
-from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate
+from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate, operation
 from ogive.compiler.elaborate.state.arms import with_or_without
 from ogive.compiler.elaborate.state.control import BuiltinMisuse, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
@@ -196,6 +196,18 @@ def _operands(frame: Frame, spec: OpSpec, args: Sequence[Any], span: Span, spans
                 else {}
             ),
         )
+    numbers = [isinstance(arg, bool) or is_number(arg) for arg in args]
+    if spec.name == "complex" and numbers and all(numbers):  # a complex number is written so
+        args = [operation(frame, "full", (), span, statics={"sizes": (), "v": args[0]}), *args[1:]]
+    elif numbers and all(numbers):
+        help_ = "a number becomes a tensor by `full[v=...]`"
+        raise frame.fail(
+            "E0405", f"`{spec.name}` takes a tensor, here are numbers alone", (*spans, span)[0], help=help_
+        )
+    if spec.name == "select" and isinstance(args[0], bool):
+        told = [each.text for each in spans]
+        help_ = f"`{told[1]} if {told[0]} else {told[2]}` chooses at compile time" if len(told) == 3 else ""
+        raise frame.fail("E0405", "`select` takes a tensor to choose by, this is a bool", (*spans, span)[0], help=help_)
     found: list[Any] = []
     for index, arg in enumerate(args):
         slot = slots[min(index, len(slots) - 1)]
