@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ogive
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import reduce
 from ogive.compiler.ops.spec import Pattern
@@ -169,3 +171,22 @@ def test_labels_of_the_axes_that_stay() -> None:
     type: TensorType = names.type("b n d")
     (mean,), _ = infer("mean", [type], {"axes": ("n",)}, Collected())
     assert [axis.label for axis in mean.axes] == ["b", "d"]
+
+
+SPLITS = [kept for kept in itertools.product((True, False), repeat=4) if not all(kept)]
+
+
+@pytest.mark.parametrize("op", ["sum", "mean", "max", "prod", "logsumexp"])
+def test_any_parts_of_a_joined_axis_are_reduced(op: str) -> None:
+    sizes = {"a": 2, "b": 3, "c": 4, "d": 5}
+    x = torch.linspace(-1.0, 1.0, 240, dtype=torch.float64).sin().view(120, 2)
+    for kept in SPLITS:
+        out = [name for name, stays in zip(sizes, kept, strict=True) if stays]
+        types = ", ".join([*(str(sizes[name]) for name in out), "e"])
+        told = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        text = f'reduce["(a b c d) e -> {" ".join([*out, "e"])}", {op}, {told}](x)'
+        net = ogive.source(f"block F(x: [120, e]) -> [{types}]:\n    return {text}\nmodel M = F\n")["M"].torch()
+        wanted = x.view(2, 3, 4, 5, 2)
+        for axis in reversed([at for at, stays in enumerate(kept) if not stays]):
+            wanted = {"max": torch.amax}.get(op, getattr(torch, op))(wanted, axis)
+        torch.testing.assert_close(net.double()(x), wanted, rtol=1e-10, atol=1e-12)

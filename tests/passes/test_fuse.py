@@ -53,7 +53,15 @@ def same(of: Model) -> None:
 
 
 LAYOUTS = st.permutations(["b", "h", "n"]).map(tuple)
-SCALES = ["scores / sqrt(size(e))", "scores * 0.5", "scores", "2 * scores", "scores * e ** -0.5"]
+SCALES = [
+    "scores * 0.5 * e ** -0.25",
+    "2 * (scores / sqrt(size(e)))",
+    "scores / sqrt(size(e))",
+    "scores * 0.5",
+    "scores",
+    "2 * scores",
+    "scores * e ** -0.5",
+]
 MASKS = {
     "none": ("", "scores"),
     "causal": ("", "scores |> causal_mask"),
