@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -225,11 +226,11 @@ def test_what_does_not_fit_is_a_diagnostic(
 @pytest.mark.parametrize(
     ("line", "ours", "said"),
     [
-        ('"{q,k}" = "c | part {0,1} of 3"', {"q": (2,), "k": (2,)}, "takes 4:6 of axis 0 of `c`"),
-        ('"k" = "c | transpose | part 1 of 2 on 1"', {"k": (2, 2)}, "takes 0:2 of axis 1 of `c`"),
-        ('q = "c | slice 1:3"', {"q": (2,)}, "takes 0:1 of axis 0 of `c`"),
-        ('q = "c | slice 0:2"\nk = "c | slice 3:4"', {"q": (2,), "k": (1,)}, "takes 2:3 of axis 0 of `c`"),
-        ('"h.{*}" = "c | entry {*+1}"', {"h.0": (2,), "h.1": (2,)}, "takes 0:1 of axis 0 of `c`"),
+        ('"{q,k}" = "c | part {0,1} of 3"', {"q": (2,), "k": (2,)}, "gives 4:6 of axis 0 of `c`"),
+        ('"k" = "c | transpose | part 1 of 2 on 1"', {"k": (2, 2)}, "gives 0:2 of axis 1 of `c`"),
+        ('q = "c | slice 1:3"', {"q": (2,)}, "gives 0:1 of axis 0 of `c`"),
+        ('q = "c | slice 0:2"\nk = "c | slice 3:4"', {"q": (2,), "k": (1,)}, "gives 2:3 of axis 0 of `c`"),
+        ('"h.{*}" = "c | entry {*+1}"', {"h.0": (2,), "h.1": (2,)}, "gives 0:1 of axis 0 of `c`"),
         ('q = "c | slice 0:3"', {"q": (2,)}, "axis 0 of [2] is not 3 long"),
         ('q = "c | squeeze 0 | slice 0:2"', {"q": ()}, "there is no axis 0"),
         ('q = ["a", "b"]', {"q": (3,)}, "cannot be cut into 2 equal parts"),
@@ -305,6 +306,50 @@ block Net[d](x: [b, d]) -> [b, d]:
 model M = Net[3]
 """
 MODEL = ogive.source(TEXT).models["M"]
+LINES = [
+    '"*" = "net.*"', '"layers.*" = "h.*"', '"layers.*.fc.weight" = "h.{*+1}.w | transpose"',
+    '"layers.0.fc.weight" = "z"',
+    '"layers.*.fc.bias" = "biases | entry *"', '"layers.*.fc.bias" = { stack = "b.*.*" }',
+    '"layers.{0,1}.fc.*" = "{a,b}.*"',
+    '"layers.*.fc.weight" = ["x.*", "y.*"]', '"layers.*.fc.weight" = { join = ["x.*", "y.*"], sizes = [1, 2] }',
+    '"layers.{0,1}.fc.bias" = "both | part {0,1} of 2"', '"layers.1.fc.bias" = "both | slice 3:6"',
+    '"layers.*.fc.weight" = "w.* | squeeze 1"', '"layers.*.fc.*" = "l{*-1}.*"', '"layers.*.fc.weight" = "layers.0.w"',
+    '"layers.*.fc.bias" = "b{2*+1}"', '"layers.*.fc.weight" = "w.* | rearrange a b -> (a b)"',
+    '"layers.*.fc.weight" = "w.* | rearrange (a b) -> a b, a=3"',
+]  # fmt: skip
+MORE = ['"t.*" = "net.*"', '"t" = "both"', '"layers.0.fc.bias" = "layers.1.fc.bias"', '"t.*.w" = "h.*.w"']
+HEAD = ["", 'optional_prefix = "net."', 'strip = "net."', 'strip = ["h", "net."]', 'optional_prefix = "h."']
+
+
+@given(
+    st.sampled_from(HEAD),
+    st.lists(st.sampled_from(LINES), max_size=4, unique_by=lambda line: line.split("=")[0]),
+    st.lists(st.sampled_from(MORE), max_size=2, unique=True),
+    st.sampled_from(["ties", "also"]),
+)
+@settings(max_examples=150, deadline=None)  # fmt: skip
+def test_what_a_map_writes_it_reads(head: str, lines: list[str], more: list[str], table: str) -> None:
+    """Whatever it says: the same weights again, or a diagnostic."""
+    text = "\n".join([head, "[weights]", *lines, f"[{table}]", *more])
+    state = {name: torch.randn(tensor.shape) for name, tensor in MODEL.torch().state_dict().items()}
+    try:
+        mapping = parse_map(text)
+        theirs = MODEL.unload_weights(state, mapping)
+    except ArchError as error:
+        assert all(found.code in ("E0820", "E0821", "E0823") for found in error.diagnostics)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ogive.ArchWarning)
+        try:
+            loaded = MODEL.load_weights(theirs, mapping)
+        except ArchError as error:  # ties that say what is not so
+            assert table == "ties"
+            assert more
+            assert {found.code for found in error.diagnostics} <= {"E0821", "E0823"}
+            return
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+
+
 LLAMA = '[weights]\n"*" = "model.*"\n'
 WRAPPED: dict[str, tuple[Callable[[str], str], str]] = {
     "data parallel": (lambda name: f"module.{name}", "module."),

@@ -293,6 +293,7 @@ def _left(mapping: WeightMap, moves: Iterable[Move], made: bool = False) -> list
 
     What is not taken may be ignored, but not where the tensors are made.
     """
+    verb = "gives" if made else "takes"
     taken: dict[str, dict[Range | None, Piece]] = {}
     for move in moves:
         for piece in move.pieces:
@@ -313,7 +314,7 @@ def _left(mapping: WeightMap, moves: Iterable[Move], made: bool = False) -> list
         gaps = [(a[2], b[1]) for a, b in pairwise([(axis, 0, 0, 0), *ranges, (axis, size, size, size)]) if a[2] < b[1]]
         if made or not mapping.ignores(name):
             faults += [
-                fault(mapping, f"no weight of the model takes {start}:{stop} of axis {axis} of `{name}`")
+                fault(mapping, f"no weight of the model {verb} {start}:{stop} of axis {axis} of `{name}`")
                 for start, stop in gaps
             ]
     return faults
