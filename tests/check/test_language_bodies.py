@@ -7,7 +7,7 @@ import pytest
 from check.programs import check, errors, signatures
 
 GOOD = {
-    "require is a demand": """
+    "require is a constraint": """
 block f(x: [b, n]) -> [b, n // 2]:
     require n % 2 == 0
     return x[:, ::2]

@@ -126,7 +126,7 @@ PATHS = {
         """,
         [f"parts.{i}.mlp.{name}.weight" for i in (0, 1) for name in ("linear", "linear_2")],
     ),
-    "what is lifted or derived makes way for a name": (
+    "what is vectorized or derived makes way for a name": (
         """
         block Scale(x: [d]) -> []:
             param w: [] = ones

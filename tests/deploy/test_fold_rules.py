@@ -116,10 +116,10 @@ CASES = [
      "flat = x |> rearrange[\"b c h w -> b (c h w)\"]\n"
      "y = x |> Conv[2, 3, 3, pad=1] |> BatchNorm |> rearrange[\"b c h w -> b (c h w)\"]\n"
      "return y + (flat |> Linear[40, 60])", {"rearrange": 1, "linear": 1}),
-    ("a loop of no turns", IMAGE,
+    ("a loop of no iterations", IMAGE,
      "repeat 0 as h:\n    x = relu(x |> Conv[4, 4, 3, pad=1] |> BatchNorm)\nreturn x |> Conv[4, 6, 1] |> BatchNorm",
      {"conv": 1}),
-    ("a loop of no turns in one of some", IMAGE,
+    ("a loop of no iterations in one of some", IMAGE,
      "repeat 2 as h:\n    repeat 0 as inner:\n        x = x |> Conv[4, 4, 3, pad=1] |> BatchNorm\n"
      "    x = relu(x |> Conv[4, 4, 1] |> BatchNorm)\nreturn x", {"repeat": 1, "conv": 1, "relu": 1}),
     ("dropout", TOKENS, "return x |> Linear[6, 6] |> Dropout[0.5] |> Linear[6, 6]", {"linear": 1}),

@@ -48,7 +48,7 @@ CHANGES = [
         ("E0201", "use std.nn (RMSNorm)"),
     ),
     Change(
-        "one layer for all turns",
+        "one layer for all iterations",
         "mlp",
         "    repeat depth as hidden:\n        x = x |> Linear[width, width] as linear",
         "    shared = Linear[width, width]\n    repeat depth as hidden:\n        x = x |> shared",
@@ -61,7 +61,7 @@ CHANGES = [
         ("E0301", "2*width"),
     ),
     Change(
-        "wider from turn to turn",
+        "wider from iteration to iteration",
         "mlp",
         "Linear[width, width] as linear",
         "Linear[width, 2 * width] as linear",

@@ -154,10 +154,10 @@ CASES = (
         )[1],
         elems="cc",
     ),
-    Case("turns_collected", ((2, 4),), lambda w, x: _iterations(w, x)),
-    Case("turns_of_a_tensor_and_their_number", ((2, 4), (3, 4)), lambda w, x, s: _scaled(x, s)),
+    Case("iterations_collected", ((2, 4),), lambda w, x: _iterations(w, x)),
+    Case("slices_of_a_tensor_and_their_index", ((2, 4), (3, 4)), lambda w, x, s: _scaled(x, s)),
     Case("repeat_in_repeat", ((2, 4),), lambda w, x: _loops(w, x)),
-    Case("no_turn_at_all", ((2, 4),), lambda w, x: x.sin()),
+    Case("no_iteration_at_all", ((2, 4),), lambda w, x: x.sin()),
     Case("a_step_that_uses_a_block_with_a_state_of_its_own", ((2, 4, 3),), lambda w, x: _twice(w, x)),
 )
 

@@ -52,7 +52,7 @@ model M = F[3]
 """,
         [[(2, 4, 3)], [(1, 1, 3)]],
     ),
-    "turns with slices, numbers and yields": (
+    "iterations with slices, indices and yields": (
         """
 use std.nn (Linear)
 block F[d, depth](x: [b, d], cache: [depth, b, d]) -> (x: [b, d], ys: [depth, b, d]):
@@ -64,7 +64,7 @@ model M = F[3, 2]
 """,
         [[(2, 3), (2, 2, 3)], [(5, 3), (2, 5, 3)]],
     ),
-    "nested turns": (
+    "nested loops": (
         """
 use std.nn (Linear)
 block F[d](x: [b, d]) -> [b, d]:
@@ -242,7 +242,7 @@ SCANS = {
         h = sin(h + u * s) * w[1]
         yield ys = h * u
     return sum(ys * x) + h""",
-    "from the end, with a first state that hangs on x": """
+    "from the end, with a first state that depends on x": """
     scan u in x along n reverse carry h = mean(x), k = ones[]:
         k = k * cos(u)
         h = h * 0.7 + k

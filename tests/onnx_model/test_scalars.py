@@ -44,7 +44,7 @@ block F(x: [b, n]) -> (h: [], g: [b]):
         c = c * h + u
     return h, c
 """,
-    "turns that are counted out": """
+    "iterations that are unrolled": """
 block G(x: [b, n]) -> [b, n]:
     param g: [] = normal
     return x * g
@@ -58,7 +58,7 @@ block F(x: [b, n]) -> (x: [b, n], h: [], ys: [3], zs: [3], gs: [3]):
         yield zs = a
     return x, h, ys, zs, ys * zs
 """,
-    "turns over a size of the input": """
+    "iterations over a size of the input": """
 block F(x: [b, n]) -> (h: [], ys: [n]):
     param a: [] = constant[0.5]
     h = a

@@ -27,7 +27,7 @@ BLOCKS = {
     "a loop with weights": """    repeat 3 as layers:
         x = x + (x |> LayerNorm as norm |> Linear[d, d] as lin |> tanh)
     return x""",
-    "a loop over turns": """    param a: [3, d] = normal
+    "a loop over iterations": """    param a: [3, d] = normal
     repeat 3 with a_t in a:
         x = tanh(x * a_t)
         yield y = sum[0](x)

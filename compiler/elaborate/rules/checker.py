@@ -186,7 +186,7 @@ def operate(
             "E0407",
             "the index of an iteration is a value or a setting, not a size",
             span,
-            help="`for` unrolls: there sizes may change from turn to turn",
+            help="`for` unrolls: there sizes may change from iteration to iteration",
         )
     for value in statics.values():
         if isinstance(value, Pattern):

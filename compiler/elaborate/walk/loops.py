@@ -270,7 +270,7 @@ class _LoopBody:
                     "E0302",
                     f"`{name}` is {kind_of(was)}: it is not carried through a loop",
                     frame.scope.bound_at.get(name, self.body[-1].span),
-                    help="`for` unrolls: there numbers, lists and types may change from turn to turn",
+                    help="`for` unrolls: there numbers, lists and types may change from iteration to iteration",
                 )
                 return None
         return found

@@ -122,7 +122,7 @@ def vectorize(
         if any(r is BROKEN for r in found):
             return BROKEN
         if any(r is None and not isinstance(value, Absent) for r, value in zip(there, found, strict=True)):
-            raise frame.fail("E0411", f"`{func.kind}` lifts a block that gives tensors", span)
+            raise frame.fail("E0411", f"`{func.kind}` vectorizes a block that gives tensors", span)
         results = [r for r in there if r is not None]
         graph = inner.finish(tuple(inner.use(r) for r in results))
         captured = inner.captured()

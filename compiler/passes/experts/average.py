@@ -105,7 +105,7 @@ def _known(model: Model, patterns: Iterable[str]) -> str:
     below = list(instances(model.definition))
     for pattern in patterns:
         if any(matches(path, i.definition, (turned(pattern),)) for path, i in below):
-            return f"the turns of a `repeat` share one body: write `{turned(pattern)}`"
+            return f"the iterations of a `repeat` share one body: write `{turned(pattern)}`"
     names = {i.definition.block.rpartition(".")[2] for _, i in below} | {path for path, _ in below}
     found = (close(pattern, sorted(names)) for pattern in patterns)
     return next((text for text in found if text), "")
@@ -125,7 +125,7 @@ def _alone(definition: Definition, path: str) -> None:
         if instance.keeps:
             raise PassError("E0811", f"`{path}` keeps weights in bounds; averaging would leave them")
         if instance.vectorized is not None:
-            raise PassError("E0811", f"`{path}` is lifted by `each`: experts have no one axis to stack on")
+            raise PassError("E0811", f"`{path}` is vectorized by `each`: experts have no one axis to stack on")
         if below is not None:
             _alone(instance.definition, below)
 

@@ -71,7 +71,9 @@ def _weights(block: Definition) -> list[Weight]:
     members = list(all_members(block, {}, "", (), vectorized))
     weights = [member for member in members if isinstance(member, Weight)]
     if len(weights) != len(members):
-        raise PassError("E0811", f"`{block.name}` holds loops or lifted blocks: experts have no one axis to stack on")
+        raise PassError(
+            "E0811", f"`{block.name}` holds loops or vectorized blocks: experts have no one axis to stack on"
+        )
     if any(weight.kind == "state" for weight in weights):
         raise PassError("E0811", f"`{block.name}` keeps states, which have no mean of experts")
     if any(weight.keep is not None for weight in weights) or _bounded(block):
