@@ -12,7 +12,6 @@ from ogive.compiler.ir.weights import opaque
 from ogive.compiler.sizes import Unknown, size
 from ogive.cost import multiply_adds, runs, taken
 
-LOOPS = ("repeat", "scan", "over", "each")
 BOOKKEEPING = frozenset(
     {
         "weight",
@@ -61,11 +60,11 @@ def _at(ir: Model, sizes: Mapping[str, int]) -> str:
     return f"{count.number:,}" if count.is_number else str(count)
 
 
-def operations(ir: Model, loops: Collection[str] = LOOPS) -> Counter[str]:
+def operations(ir: Model, loops: Collection[str] | None = None) -> Counter[str]:
     """How often each primitive operation runs in one forward pass, as deployed and with every optional input: in all
     iterations of a loop and at all indices of `over` and `each`, where their number is known (else once).
 
-    `loops` says which of them count.
+    `loops` says which of them count, if not all.
     """
     return _graph(ir.definition.graph, dict(ir.bindings), loops, {})
 
@@ -73,7 +72,7 @@ def operations(ir: Model, loops: Collection[str] = LOOPS) -> Counter[str]:
 Counted = dict[tuple[int, frozenset[tuple[Unknown, int]]], Counter[str]]  # bodies of blocks, each at its sizes once
 
 
-def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str], counted: Counted) -> Counter[str]:
+def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str] | None, counted: Counted) -> Counter[str]:
     total: Counter[str] = Counter()
     for node in graph.nodes:
         if node.op not in BOOKKEEPING:
@@ -88,7 +87,7 @@ def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str], c
             inner += counted[key]
         for region in taken(node):
             inner += _graph(region, sizes, loops, counted)
-        many = runs(node) if node.op in loops else size(1)
+        many = runs(node) if loops is None or node.op in loops else size(1)
         times = many.at(sizes) if many.unknowns <= sizes.keys() else 1
         for op, count in inner.items():
             total[op] += times * count

@@ -19,6 +19,8 @@ CLASSES |= {f"{group.capitalize()}Attrs": group for group in GROUPS}
 # functions and tables that tell two kinds of structural operations apart, and why each may
 ALLOWED = {
     "compiler/elaborate/rules/forms.py": "names of the language",
+    "compiler/elaborate/walk/vmap_and_grad.py": "names of the language",
+    "compiler/elaborate/walk/vmap_and_grad.py: make": "names of the language",
     "compiler/ir_tools/interpreter.py: Visitor.node": "the one place: it goes to the methods",
     "backends/diagram/from_ir/build.py: _Scope.section": "what takes no place in a figure is not numbered",
     "backends/pytorch/module/nodes.py: _seen_only": "what the text of a module shows of its values",
@@ -47,6 +49,11 @@ def literals(node: ast.AST) -> Iterator[str]:
     return (KINDS.get(text, text) for text in strings if isinstance(text, str) and text in STRUCTURES)
 
 
+def in_structures(node: ast.AST) -> bool:
+    """Whether an expression is the name of a structural operation."""
+    return isinstance(node, ast.Constant) and node.value in STRUCTURES
+
+
 def kinds_at(node: ast.AST) -> Iterator[str]:
     """The kinds of structural operations that an expression, or a pattern, asks for."""
     match node:
@@ -60,6 +67,8 @@ def kinds_at(node: ast.AST) -> Iterator[str]:
             yield from (CLASSES[name] for each in ast.walk(node) if (name := named(each)) in CLASSES)
         case ast.Match(subject=subject, cases=cases) if named(subject) == "op":
             yield from (kind for case in cases for kind in literals(case.pattern))
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if all(map(in_structures, items)):
+            yield from (kind for item in items for kind in literals(item))
         case ast.Dict(keys=keys):
             yield from (kind for key in keys if key is not None for kind in literals(key))
             yield from (CLASSES[named(key)] for key in keys if key is not None and named(key) in CLASSES)
@@ -100,6 +109,7 @@ def test_chains_are_found_however_they_are_written() -> None:
         "node.op == 'repeat' or node.op == 'call'",
         "node.op in ('phase', 'each')",
         "{'scan': 1, 'weight': 2}.get(node.op)",
+        "node.op in NAMES or ('scan', 'weight')",
         "{ScanAttrs: 1, WeightAttrs: 2}[type(node.structure)]",
         "type(node.structure) is RepeatAttrs or type(node.structure) is TapAttrs",
         "node.loop is not None or node.op == 'grad'",
