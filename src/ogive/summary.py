@@ -7,28 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from ogive.backends.weights.paths import WeightSlot
+from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ir.weights import opaque
 from ogive.compiler.sizes import Unknown, size
 from ogive.cost import multiply_adds, runs, taken
-
-BOOKKEEPING = frozenset(
-    {
-        "weight",
-        "call",
-        "repeat",
-        "scan",
-        "phase",
-        "given",
-        "update",
-        "assume",
-        "tap",
-        "over",
-        "each",
-        "grad",
-        "custom_grad",
-    }
-)
 
 
 def summary(
@@ -75,7 +58,7 @@ Counted = dict[tuple[int, frozenset[tuple[Unknown, int]]], Counter[str]]  # bodi
 def _graph(graph: Graph, sizes: Mapping[Unknown, int], loops: Collection[str] | None, counted: Counted) -> Counter[str]:
     total: Counter[str] = Counter()
     for node in graph.nodes:
-        if node.op not in BOOKKEEPING:
+        if node.structure is None or isinstance(node.structure, ExternAttrs):
             total[node.op] += 1
         inner: Counter[str] = Counter()
         if node.callee is not None:
