@@ -57,3 +57,9 @@ def test_a_first_fault_is_not_explained_by_a_later_one(later: str) -> None:
     assert (first.code, first.help) == ("E0301", "where d % heads == 0")
     assert others
     assert "heads" not in first.help.replace("d % heads == 0", "")
+
+
+@pytest.mark.parametrize("given", ["relu(x)", "relu(x).ones(d)", "sum[0](x).relu()", "f(x)", "relu(relu(x)).view(d)"])
+def test_an_initializer_that_reads_an_input_is_refused(given: str) -> None:
+    text = f"block f[d](x: [b, d]) -> [b, d]:\n    param w: [d] = {given}\n    return x * w\n"
+    assert errors(checked(text))

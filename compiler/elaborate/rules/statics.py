@@ -283,6 +283,8 @@ def names_in(tree: syntax.Tree) -> tuple[str, ...]:
     match tree:
         case syntax.Name(id=id):
             return (id,)
+        case syntax.Call(func=syntax.Attribute(base=syntax.Call() as base), args=args):
+            return tuple(n for arg in (base, *args) for n in names_in(arg))
         case syntax.Call(args=args):
             return tuple(n for arg in args for n in names_in(arg))
         case syntax.Brackets(base=syntax.Name(id="count"), items=items):

@@ -67,7 +67,7 @@ def _anchor(title: str) -> str:
 
 def entry(spec: OpSpec) -> str:
     """What is said of one operation, in Markdown."""
-    rows = [f"- Shape: {spec.told.shape}"] if spec.told.shape else []
+    rows = [f"- Shape: {spec.told.shape or 'as the signature says'}"]
     rows += [f"- Formula: {spec.formula}", f"- Elements: {', '.join(elements(spec))}"] if spec.inputs else []
     rows += [f"- Gradient: {gradient(spec)}", f"- ONNX: {onnx(spec)}"]
     return (
