@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,12 +42,12 @@ class Checkpoint:
 def checkpoint(path: Path | str) -> Checkpoint:
     """The files that a path stands for. Raises `ArchError` where there are none, or several that it may mean."""
     given = Path(path)
-    found = _in_folder(given) if given.is_dir() else given
+    found = _in_folder(given) if os.path.isdir(given) else given  # pathlib raises for names too long
     if found.suffix != ".json":
         return Checkpoint(given, (found,), pickled=pickled(found))
     index = _index(found)
     files = tuple(found.parent / name for name in dict.fromkeys(index.values()))
-    missing = [file.name for file in files if not file.is_file()]
+    missing = [file.name for file in files if not os.path.isfile(file)]
     if missing:
         help_ = "fetch them into the folder of the index"
         raise unreadable(found, f"names {_listed(missing)}, which {_are(missing)} not there", help_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -144,7 +145,7 @@ def _json(text: str) -> Any:
 
 def _refuse_others(path: Path) -> None:
     """Name the other kinds of checkpoints, which the library would only call damaged."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise unreadable(path, "is a folder, not a file of safetensors", "")
     if pickled(path):
         raise unreadable(path, "is a pickled checkpoint, not a safetensors file")
@@ -155,7 +156,7 @@ def _refuse_others(path: Path) -> None:
 
 def pickled(path: Path) -> bool:
     """Whether a file begins as a pickle does, or the archive that torch makes of one."""
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
         raise unreadable(path, "is not a file that could be read twice", "")
     try:
         with path.open("rb") as file:

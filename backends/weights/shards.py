@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,6 @@ class Shards:
 
 def place_of(path: Path) -> Path:
     """The file that a path to write to stands for: in a folder `model.safetensors`, as transformers names it."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return path / f"model{ENDING}"
     return path.with_name(path.name.removesuffix(INDEX)) if path.name.endswith(f"{ENDING}{INDEX}") else path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,7 +69,7 @@ def save(
 
 def _refuse_both(other: Path, made: Path) -> None:
     """One file and an index for the same weights: who reads the folder would not know which is meant."""
-    if other.exists():
+    if os.path.lexists(other):
         text = f"`{made}` cannot be written: `{other.name}` is there, which stands for the same weights in another form"
         help_ = "remove it first, or give another name"
         found = (Diagnostic("E0825", text, Span(Chunk("", str(made)), 0, 0), help=help_),)
