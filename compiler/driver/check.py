@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.calls import blame
 from ogive.compiler.elaborate.calls.generic import all_open, open_match, open_static
 from ogive.compiler.elaborate.calls.signature import faults
 from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of
-from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.driver.session import Session
 from ogive.compiler.elaborate.modules import lint
 from ogive.compiler.elaborate.modules.scope import EXTERN_HELP, EXTERN_OFF
@@ -280,7 +280,7 @@ class _Checked:
             self.add([too_complex(problem, span)])
             return None
 
-    def _match(self, root: Frame, value: Template, span: Any) -> Match | None:
+    def _match(self, root: Frame, value: Template, span: Any) -> InputMatch | None:
         given = dict(value.statics)
         for decl in value.block.tree.statics:  # a size that only the inputs determine is open at a model's entry
             if decl.name not in given and decl.default is None and self._in_inputs(value.block, decl.name):
@@ -296,7 +296,7 @@ class _Checked:
             isinstance(dim, syntax.Expr) and name in names_in(dim) for e in ref.tree.inputs for dim in e.type.dims
         )
 
-    def _stated(self, root: Frame, value: Template, match: Match, span: Any) -> bool:
+    def _stated(self, root: Frame, value: Template, match: InputMatch, span: Any) -> bool:
         assert match.env is not None
         for tree in value.block.tree.where:
             condition = match.env.evaluate(tree)

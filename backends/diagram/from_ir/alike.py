@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 
 from ogive.backends.diagram.figure.figure import Op, Section
-from ogive.backends.diagram.from_ir.steps import Step
+from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.compiler.ir.model import Definition, Graph, Node
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?")
 SIGN = "#"  # stands for a number
 
 
-def shape(step: Step) -> tuple[object, ...]:
+def shape(step: DrawnStep) -> tuple[object, ...]:
     """What two steps have in common that differ in numbers alone: glyph, texts, links, the ranks of their tensors."""
     op = step.op
     names = {sid: f"i{k}.{i}" for k, w in enumerate(step.ins) for i, sid in enumerate(w.all)}
@@ -24,7 +24,7 @@ def shape(step: Step) -> tuple[object, ...]:
     return op.glyph, op.source, op.learned, texts, links, types, tuple(_body(body) for body in op.bodies)
 
 
-def numbers(step: Step) -> tuple[tuple[str, str], ...]:
+def numbers(step: DrawnStep) -> tuple[tuple[str, str], ...]:
     """The numbers in which steps of one shape may differ, each with a name."""
     op = step.op
     found = [("n", text) for part in (op.text, op.above) for text in _NUMBER.findall(part)]

@@ -15,7 +15,7 @@ from ogive.backends.diagram.from_ir.glyphs import LIBRARY, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
-from ogive.backends.diagram.from_ir.steps import Step
+from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
@@ -105,7 +105,7 @@ class _Scope(Visitor[Drawn, Op]):
     prefix: str
     path: str
     depth: int
-    steps: list[Step] = field(default_factory=list)
+    steps: list[DrawnStep] = field(default_factory=list)
 
     def section(self, inputs: Sequence[Wires], absent: Collection[str] = ()) -> Section:
         """The graph in columns; inputs that are `absent` and that nothing reads are left out."""
@@ -122,17 +122,17 @@ class _Scope(Visitor[Drawn, Op]):
         inputs = [w for w in inputs if w.tid in read or w.tid not in absent]
         return arrange(inputs, steps, outputs, self.builder.classes, self.builder)
 
-    def _folded(self, outputs: Sequence[str]) -> list[Step]:
+    def _folded(self, outputs: Sequence[str]) -> list[DrawnStep]:
         """The steps with runs that the source has unrolled as loops."""
         steps = gathered(self.steps)
-        found: list[Step] = []
+        found: list[DrawnStep] = []
         at = 0
         for run in runs(steps, outputs):
             found += [*steps[at : run.start], self._loop(steps, run)]
             at = run.end
         return [*found, *steps[at:]] if found else self.steps
 
-    def _loop(self, steps: Sequence[Step], run: RepeatedRun) -> Step:
+    def _loop(self, steps: Sequence[DrawnStep], run: RepeatedRun) -> DrawnStep:
         oid, unite = self.builder.number(), self.builder.classes.unite
         body, inputs, values, counters = iteration(steps, run, oid)
         for name, each in counters.items():
@@ -156,7 +156,7 @@ class _Scope(Visitor[Drawn, Op]):
                 unite(a, b)
         op = replace(op, enter=enter, leave=leave, links=tuple(completed((), ins, outs)),
                      inputs=tuple(w.tid for w in ins), outputs=tuple(w.tid for w in outs))  # fmt: skip
-        return Step(op, ins, tuple(values[w.tid] for w in inputs), outs)
+        return DrawnStep(op, ins, tuple(values[w.tid] for w in inputs), outs)
 
     def wires(self, value: Value) -> Wires:
         """The wires of a value."""
@@ -213,7 +213,7 @@ class _Scope(Visitor[Drawn, Op]):
         if not self.prefix and mark(node) in self.builder.marks:
             change, was = self.builder.marks[mark(node)]
             op = replace(op, change=change, attrs=(*op.attrs, ("was", was)) if was else op.attrs)
-        self.steps.append(Step(op, kept, tuple(v for _, v in given), tuple(outs), node.callee))
+        self.steps.append(DrawnStep(op, kept, tuple(v for _, v in given), tuple(outs), node.callee))
 
     def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:
         paths = {n.outputs[0].name: n.path for n in self.graph.nodes if n.op == "weight"} if inside else {}

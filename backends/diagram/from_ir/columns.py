@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ogive.backends.diagram.figure.figure import Column, DrawnTensor, Link, Op, Section, WireSlot
-from ogive.backends.diagram.from_ir.steps import Step
+from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 
 
@@ -31,13 +31,17 @@ class _Lane:
 
 
 def arrange(
-    inputs: Sequence[Wires], steps: Sequence[Step], outputs: Sequence[str], classes: Classes, numbers: OperationNames
+    inputs: Sequence[Wires],
+    steps: Sequence[DrawnStep],
+    outputs: Sequence[str],
+    classes: Classes,
+    numbers: OperationNames,
 ) -> Section:
     """The steps in columns, between the inputs and the outputs."""
     return _Arrangement(list(steps), list(outputs), classes, numbers, inputs).section()
 
 
-def levels(steps: Sequence[Step]) -> list[int]:
+def levels(steps: Sequence[DrawnStep]) -> list[int]:
     """As early as possible; what depends on no input as late as possible."""
     maker = {w.tid: i for i, step in enumerate(steps) for w in step.outs}
     level = [0] * len(steps)
@@ -53,7 +57,7 @@ def levels(steps: Sequence[Step]) -> list[int]:
     return [n - least for n in level]
 
 
-def _late(steps: Sequence[Step], maker: dict[str, int], level: list[int], rooted: list[bool]) -> None:
+def _late(steps: Sequence[DrawnStep], maker: dict[str, int], level: list[int], rooted: list[bool]) -> None:
     first: dict[int, int] = {}
     for i in reversed(range(len(steps))):
         if not rooted[i] and i in first:
@@ -65,7 +69,7 @@ def _late(steps: Sequence[Step], maker: dict[str, int], level: list[int], rooted
 
 @dataclass(slots=True)
 class _Arrangement:
-    steps: list[Step]
+    steps: list[DrawnStep]
     outputs: list[str]
     classes: Classes
     numbers: OperationNames

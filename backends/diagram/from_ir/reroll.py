@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ogive.backends.diagram.figure.figure import Op
 from ogive.backends.diagram.from_ir.alike import numbered, numbers, same_block, shape
-from ogive.backends.diagram.from_ir.steps import Step
+from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.sizes import Unknown
 from ogive.compiler.sizes.arithmetic import size as size_of
@@ -39,10 +39,10 @@ class RepeatedRun:
         return self.start + self.length * self.count
 
 
-def gathered(steps: Sequence[Step]) -> list[Step]:
+def gathered(steps: Sequence[DrawnStep]) -> list[DrawnStep]:
     """What is made from nothing stands before what first reads it, so that copies lie side by side."""
     waiting = {w.tid: step for step in steps if not step.reads for w in step.outs}
-    found: list[Step] = []
+    found: list[DrawnStep] = []
     for step in steps:
         if not step.reads and step.outs:
             continue
@@ -55,7 +55,7 @@ def gathered(steps: Sequence[Step]) -> list[Step]:
     return [*(step for step in steps if id(step) not in known), *found]
 
 
-def runs(steps: Sequence[Step], outputs: Sequence[str]) -> list[RepeatedRun]:
+def runs(steps: Sequence[DrawnStep], outputs: Sequence[str]) -> list[RepeatedRun]:
     """The runs that are drawn once, from the first on."""
     keys = [shape(step) for step in steps]
     hashes = [hash(key) for key in keys]
@@ -84,7 +84,7 @@ def _inside(latest: dict[int, list[RepeatedRun]], at: int, length: int) -> bool:
     return False
 
 
-def _chosen(steps: Sequence[Step], found: list[RepeatedRun]) -> list[RepeatedRun]:
+def _chosen(steps: Sequence[DrawnStep], found: list[RepeatedRun]) -> list[RepeatedRun]:
     """Runs that do not overlap: first those of equal copies that hand on little, of these the longest."""
 
     def key(run: RepeatedRun) -> tuple[bool, int, int, int, bool, int]:
@@ -101,7 +101,7 @@ def _chosen(steps: Sequence[Step], found: list[RepeatedRun]) -> list[RepeatedRun
 
 
 def _run(
-    steps: Sequence[Step], keys: list[tuple[object, ...]], hashes: list[int], at: int, length: int,
+    steps: Sequence[DrawnStep], keys: list[tuple[object, ...]], hashes: list[int], at: int, length: int,
     outputs: Sequence[str],
 ) -> RepeatedRun | None:  # fmt: skip
     run = RepeatedRun(at, length, 1)
@@ -121,7 +121,7 @@ def _run(
     return run if run.count > 1 else None
 
 
-def _carried(steps: Sequence[Step], a: int, length: int) -> dict[tuple[int, int], str] | None:
+def _carried(steps: Sequence[DrawnStep], a: int, length: int) -> dict[tuple[int, int], str] | None:
     """How the copy behind the one at `a` depends on it: which of its results are read, for what it read."""
     mine = {w.tid: (k, j) for k in range(length) for j, w in enumerate(steps[a + k].outs)}
     theirs = {w.tid: (k, j) for k in range(length) for j, w in enumerate(steps[a + length + k].outs)}
@@ -139,7 +139,7 @@ def _carried(steps: Sequence[Step], a: int, length: int) -> dict[tuple[int, int]
     return found or None
 
 
-def _sound(steps: Sequence[Step], run: RepeatedRun, outputs: Sequence[str]) -> bool:
+def _sound(steps: Sequence[DrawnStep], run: RepeatedRun, outputs: Sequence[str]) -> bool:
     """Whether nothing outside reads what only a copy knows, and whether enough copies fold their numbers."""
     last = run.end - run.length
     inner = {w.tid: i for i in range(run.start, run.end) for w in steps[i].outs}
@@ -155,7 +155,7 @@ def _sound(steps: Sequence[Step], run: RepeatedRun, outputs: Sequence[str]) -> b
     return run.count > 2 or not any(_differing(steps, run))
 
 
-def _differing(steps: Sequence[Step], run: RepeatedRun) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+def _differing(steps: Sequence[DrawnStep], run: RepeatedRun) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """(step of a copy, name, values): what is not the same number in all copies."""
     for k in range(run.length):
         copies = [steps[run.start + n * run.length + k] for n in range(run.count)]
@@ -167,13 +167,13 @@ def _differing(steps: Sequence[Step], run: RepeatedRun) -> Iterator[tuple[int, s
             yield from [(k, axes[0][0] or "c", values)] if len(set(values)) > 1 else []
 
 
-def _axes(step: Step) -> list[tuple[str, str]]:
+def _axes(step: DrawnStep) -> list[tuple[str, str]]:
     return [(axis.label or "", str(axis)) for w in (*step.ins, *step.outs) for axis in w.type.axes]
 
 
 def iteration(
-    steps: Sequence[Step], run: RepeatedRun, oid: str
-) -> tuple[list[Step], list[Wires], dict[str, str], Counters]:
+    steps: Sequence[DrawnStep], run: RepeatedRun, oid: str
+) -> tuple[list[DrawnStep], list[Wires], dict[str, str], Counters]:
     """One iteration of a run: its steps, what enters it, which value of the source each stands for, the legend."""
     names: dict[tuple[str, ...], str] = {}
     for _, label, values in _differing(steps, run):
@@ -192,13 +192,13 @@ def iteration(
 
 
 def _turned(
-    step: Step,
+    step: DrawnStep,
     k: int,
-    steps: Sequence[Step],
+    steps: Sequence[DrawnStep],
     run: RepeatedRun,
     names: dict[tuple[str, ...], str],
     enters: dict[str, str],
-) -> Step:
+) -> DrawnStep:
     copies = [steps[run.start + n * run.length + k] for n in range(run.count)]
     texts = [tuple(value for _, value in each) for each in zip(*map(numbers, copies), strict=True)]
     counters = iter([names.get(values, "") for values in texts])
@@ -220,7 +220,7 @@ def _star(paths: list[str]) -> str:
 
 
 def _sized(
-    wires: Wires, like: Wires, steps: Sequence[Step], run: RepeatedRun, names: dict[tuple[str, ...], str]
+    wires: Wires, like: Wires, steps: Sequence[DrawnStep], run: RepeatedRun, names: dict[tuple[str, ...], str]
 ) -> Wires:
     """The wires with counters in place of sizes that are not the same in all copies."""
     if not names:
@@ -249,7 +249,7 @@ def _counter(label: str, taken: set[str]) -> str:
     return name
 
 
-def place_of(steps: Sequence[Step], run: RepeatedRun) -> str:
+def place_of(steps: Sequence[DrawnStep], run: RepeatedRun) -> str:
     """Where the copies stand in the model: `stages.0.blocks.1–2`."""
     for k in range(run.length):
         paths = [steps[run.start + n * run.length + k].op.attr("path").split(".") for n in (0, run.count - 1)]

@@ -10,7 +10,7 @@ from ogive.compiler.ir.model import Definition
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DrawnStep:
     """One operation. Each reading of a value has wires of its own (`ins`), the value's wires are those of `outs`."""
 
     op: Op  # its links speak of the wires of `ins` and `outs`

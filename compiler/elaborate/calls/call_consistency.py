@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.calls.generic import open_match
-from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.state.allocation import CallSignature, InputPresence
 from ogive.compiler.elaborate.state.control import CallSignatureConflict
 from ogive.compiler.elaborate.state.frame import Frame
@@ -31,7 +31,7 @@ def agree(frame: Frame, path: str, presence: InputPresence, sizes: dict[str, Siz
         raise CallSignatureConflict(frame.alloc)
 
 
-def open_to_all(frame: Frame, instance: InstanceValue, given: dict[str, Any], span: Span) -> Match | None:
+def open_to_all(frame: Frame, instance: InstanceValue, given: dict[str, Any], span: Span) -> InputMatch | None:
     """A use of an instance that may give any optional input.
 
     Raises CallSignatureConflict where its calls did not allow it.

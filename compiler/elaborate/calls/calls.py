@@ -9,7 +9,7 @@ from ogive.compiler.elaborate.calls import blame, sharing, unify
 from ogive.compiler.elaborate.calls import supplied as weights_at_calls
 from ogive.compiler.elaborate.calls.call_consistency import agree
 from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of, vacant
-from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.rules.statics import input_sizes, names_in
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
@@ -109,7 +109,7 @@ def _shown(operands: Sequence[Tensor | None], spans: Sequence[Span]) -> tuple[La
 
 
 def _stated(
-    frame: Frame, ref: BlockRef, match: Match, span: Span, given: tuple[Label, ...], gone: frozenset[str]
+    frame: Frame, ref: BlockRef, match: InputMatch, span: Span, given: tuple[Label, ...], gone: frozenset[str]
 ) -> bool:
     """What the block states must be possible here; what is not known flows up; what speaks of nothing holds."""
     assert match.env is not None
@@ -135,7 +135,7 @@ def _stated(
     return fine
 
 
-def _behind(tree: syntax.Expr, match: Match) -> list[tuple[str, Any]]:
+def _behind(tree: syntax.Expr, match: InputMatch) -> list[tuple[str, Any]]:
     known = {**match.values, **match.sizes}
     return [(n, known[n]) for n in dict.fromkeys(names_in(tree)) if isinstance(known.get(n), Size)]
 
@@ -186,7 +186,7 @@ def _here(of: S, mapping: dict[Unknown, Size]) -> S | None:
         return None
 
 
-def _allocated(frame: Frame, instance: InstanceValue, match: Match, use: Use) -> None:
+def _allocated(frame: Frame, instance: InstanceValue, match: InputMatch, use: Use) -> None:
     """Note what the first application says of the instance."""
     if instance.use is None or instance.use.specialization.running:
         instance.use = use
@@ -282,7 +282,7 @@ def _results(
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def types_of(use: Use, match: Match) -> tuple[TensorType, ...]:
+def types_of(use: Use, match: InputMatch) -> tuple[TensorType, ...]:
     """The types of the results in the user's sizes."""
     mapping = dict(use.bindings)
     assert use.specialization.outputs is not None
@@ -298,7 +298,7 @@ def signature_of(tensor: Tensor) -> tuple[Any, ...]:
     return (tensor.type, tuple((a.label, a.pack) for a in tensor.type.axes), tensor.when != ALWAYS)
 
 
-def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: Match, packs: dict[Size, str]) -> Axis:
+def _seen_from_outside(axis: Axis, mapping: dict[Any, Size], match: InputMatch, packs: dict[Size, str]) -> Axis:
     """An axis of a result in the user's sizes, with the label of the input axis that bound its name."""
     size = axis.size.subs(mapping)
     return Axis(size, match.labels.get(axis.label or ""), packs.get(size, axis.pack) if axis.pack else None)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.calls import unify
-from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.modules.statics_advice import named_statics, statics_help
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
@@ -36,13 +36,13 @@ def open_static(decl: syntax.StaticDecl, block: syntax.Block) -> Any:
     return UnknownStatic(decl.name, wanted[0])
 
 
-def all_open(frame: Frame, ref: BlockRef) -> Match:
+def all_open(frame: Frame, ref: BlockRef) -> InputMatch:
     """A use of a block of which nothing is known."""
     values = {decl.name: open_static(decl, ref.tree) for decl in ref.tree.statics}
-    return _with_sizes(frame, ref, Match(values))
+    return _with_sizes(frame, ref, InputMatch(values))
 
 
-def _with_sizes(frame: Frame, ref: BlockRef, match: Match) -> Match:
+def _with_sizes(frame: Frame, ref: BlockRef, match: InputMatch) -> InputMatch:
     match.env = frame.beside(ref, match.values)
     match.env.diagnostics = frame.diagnostics
     for name in statics.input_sizes(ref.tree):
@@ -59,10 +59,10 @@ def _with_sizes(frame: Frame, ref: BlockRef, match: Match) -> Match:
     return match
 
 
-def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -> Match | None:
+def open_match(frame: Frame, ref: BlockRef, given: dict[str, Any], span: Span) -> InputMatch | None:
     """A use of a block without arguments: statics are known, sizes of inputs are open."""
     declared = {d.name for d in ref.tree.statics}
-    match = Match({n: v for n, v in given.items() if n in declared})
+    match = InputMatch({n: v for n, v in given.items() if n in declared})
     match.sizes.update({n: v for n, v in given.items() if n not in declared and isinstance(v, Size)})
     env = frame.beside(ref, given)
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ogive.compiler.elaborate.calls.unify import Match
+from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.specialization import Abstract, Hole, Specialization
@@ -98,7 +98,10 @@ def fill(value: Any, own: Sequence[Size]) -> Any:
 
 
 def abstract(
-    ref: BlockRef, match: Match, presence: tuple[bool | None, ...], reduce: Callable[[Size], Size] = lambda size: size
+    ref: BlockRef,
+    match: InputMatch,
+    presence: tuple[bool | None, ...],
+    reduce: Callable[[Size], Size] = lambda size: size,
 ) -> Abstract:
     """Take the sizes out of a use of a block. `reduce` writes a size by what the user knows.
 

@@ -22,7 +22,7 @@ from ogive.grammar.source import Span
 
 
 @dataclass
-class Match:
+class InputMatch:
     """What a use of a block binds: its statics and sizes, in the sizes of the user; packs; labels by declared name."""
 
     values: dict[str, Any]
@@ -52,7 +52,7 @@ class Match:
 class _Matcher:
     frame: Frame
     ref: BlockRef
-    match: Match
+    match: InputMatch
     span: Span
     env: Frame  # the names of the block's signature, with the user's sizes behind them
     pending: list[tuple[syntax.Expr, Axis, int]] = field(default_factory=list)
@@ -67,11 +67,11 @@ def match_inputs(
     operands: Sequence[Tensor | None],
     span: Span,
     spans: Sequence[Span],
-) -> Match:
+) -> InputMatch:
     """Bind the statics and sizes of a block from what is given and from the types of its arguments."""
     env = frame.beside(ref, given)
     env.diagnostics = frame.diagnostics  # what is wrong with a default is said also where it ends the use
-    match = Match(dict(given), env=env)
+    match = InputMatch(dict(given), env=env)
     work = _Matcher(frame, ref, match, span, env, [], operands, spans)
     declared = {d.name: d for d in ref.tree.statics}
     for name, value in given.items():

@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LibraryPart:
     """A module of the library: the first paragraph of its text, and its entries in the order of the source."""
 
     name: str
@@ -60,16 +60,16 @@ def entry(each: Entry) -> str:
 
 
 @cache
-def parts() -> Mapping[str, Part]:
+def parts() -> Mapping[str, LibraryPart]:
     """The modules of the library by name."""
     return {name: _part(name) for name in stdlib.names()}
 
 
-def _part(name: str) -> Part:
+def _part(name: str) -> LibraryPart:
     text = stdlib.source(name)
     about = " ".join(line.removeprefix("# ") for line in _opening(text))
     declared = [each for each in parse(text, name).file.declarations if isinstance(each, (Block, Const))]
-    return Part(name, about, tuple(_entry(name, each) for each in declared))
+    return LibraryPart(name, about, tuple(_entry(name, each) for each in declared))
 
 
 def _opening(text: str) -> Iterator[str]:
