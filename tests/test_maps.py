@@ -189,6 +189,9 @@ def test_what_is_no_line_is_a_diagnostic(line: str, said: str) -> None:
 
 
 MISFITS = [
+    ('w = "w"', {"w": (2, 3)}, {"w": (2, 1, 3)}, "add `| squeeze 1`"),
+    ('w = "w"', {"w": (1, 2, 3)}, {"w": (2, 3)}, "add `| unsqueeze 0`"),
+    ('w = "w | unsqueeze 0"', {"w": (2, 3)}, {"w": (3, 2)}, "the checkpoint has `w` [3, 2]"),
     ('w = "w | squeeze 0"', {"w": (2,)}, {"w": (3, 2)}, "`1` does not fit an axis of 3"),
     ('w = "w | rearrange a b -> b a"', {"w": (2,)}, {"w": (2,)}, "`a b` has 2 axes, not 1"),
     ('w = "w | rearrange (a b) -> a b"', {"w": (2, 2)}, {"w": (4,)}, "the sizes of `a` and `b` in"),

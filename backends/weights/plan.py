@@ -10,7 +10,7 @@ from typing import TypeVar
 from ogive.backends.weights.faults import fault, grouped, shape_text
 from ogive.backends.weights.maps import MapRule, WeightMap
 from ogive.backends.weights.step_text import Part
-from ogive.backends.weights.steps import Shape, StepFault, View, back_through, through
+from ogive.backends.weights.steps import Shape, StepFault, View, back_through, steps_between, through
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Span
 
@@ -220,8 +220,10 @@ def _made(
     if joined == shape:
         return Move(name, tuple(pieces), axis, tuple(got[axis] for got in shapes if got), after)
     listed = ", ".join(f"`{there}` {shape_text(theirs[there])}" for there in dict.fromkeys(there for there, _ in found))
-    swapped = joined is not None and len(shape) > 1 and (*joined[:-2], *joined[:-3:-1]) == shape
-    return said + listed + ("; add or drop `| transpose`" if swapped else "")
+    steps = steps_between(joined, shape) if joined is not None else None
+    add = f"; add `| {steps}`" if steps and len(found) == 1 else ""
+    hint = "; add or drop `| transpose`" if steps == "transpose" else add
+    return said + listed + hint
 
 
 def _piece(there: str, part: Part, shape: Shape) -> tuple[Piece, Shape]:

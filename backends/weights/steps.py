@@ -163,3 +163,21 @@ def back_through(steps: Sequence[Step], shape: Shape) -> tuple[tuple[View, ...],
         views.append(step.view(shape, back=True))
         shape = views[-1].source
     return tuple(view for view in reversed(views) if not view.trivial), shape
+
+
+def steps_between(given: Shape, wanted: Shape) -> str | None:
+    """The steps from one shape to another, as a map says them; None where axes would have to be split or merged."""
+    plain = tuple(size for size in given if size != 1)
+    if plain == tuple(size for size in wanted if size != 1):
+        if given == wanted:
+            return ""
+        keep = min(len(given), len(wanted))
+        head = next((i for i in range(keep) if given[i] != wanted[i]), keep)
+        if given[:head] + given[head + 1 :] == wanted:
+            return f"squeeze {head}"
+        if wanted[:head] + wanted[head + 1 :] == given:
+            return f"unsqueeze {head}"
+        squeezes = [f"squeeze {i}" for i in range(len(given) - 1, -1, -1) if given[i] == 1]
+        return " | ".join([*squeezes, *(f"unsqueeze {i}" for i, size in enumerate(wanted) if size == 1)])
+    swapped = (*given[:-2], *given[:-3:-1])
+    return "transpose" if len(given) > 1 and swapped == wanted else None

@@ -14,7 +14,7 @@ from math import prod
 
 from ogive.backends.weights.draft.assignment import assigned
 from ogive.backends.weights.draft.words import WORDS, alike, kind_of, natural, words
-from ogive.backends.weights.steps import Shape
+from ogive.backends.weights.steps import Shape, steps_between
 
 RECENT = 200  # matches that tell where the next is looked for
 CLOSE = 0.05  # two names that are nearly as much alike are told apart by order alone
@@ -166,24 +166,6 @@ def _assigned(
         doubt = f"by order alone: `{(free or others)[0]}` fits as well" if unsure else ""
         found.append(Match(x, (y,), steps[x, y] or "", doubt))
     return found
-
-
-def steps_between(given: Shape, wanted: Shape) -> str | None:
-    """The steps from one shape to another; None where axes would have to be split or merged."""
-    plain = tuple(size for size in given if size != 1)
-    if plain == tuple(size for size in wanted if size != 1):
-        if given == wanted:
-            return ""
-        keep = min(len(given), len(wanted))
-        head = next((i for i in range(keep) if given[i] != wanted[i]), keep)
-        if given[:head] + given[head + 1 :] == wanted:
-            return f"squeeze {head}"
-        if wanted[:head] + wanted[head + 1 :] == given:
-            return f"unsqueeze {head}"
-        squeezes = [f"squeeze {i}" for i in range(len(given) - 1, -1, -1) if given[i] == 1]
-        return " | ".join([*squeezes, *(f"unsqueeze {i}" for i, size in enumerate(wanted) if size == 1)])
-    swapped = (*given[:-2], *given[:-3:-1])
-    return "transpose" if len(given) > 1 and swapped == wanted else None
 
 
 # what one library has in one tensor and another apart, in the order in which it is joined, and what it is called there

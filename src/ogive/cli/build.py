@@ -19,7 +19,7 @@ from ogive.saving import save
 @click.argument("target", metavar="FILE:NAME")
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
-@click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
+@click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")
 @click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes: what they make of the model.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER", help="ONNX: fix a size of the inputs.")

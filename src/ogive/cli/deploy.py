@@ -20,7 +20,7 @@ from ogive.saving import save
 @click.argument("target", metavar="FILE:NAME")
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="OUT.py, with OUT.safetensors.")
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
-@click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
+@click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")
 @click.option("--pass", "passes", multiple=True, metavar="PASS", help="`fold`, `specialize[b=1]`; in this order.")
 @click.option("--recipe", metavar="NAME", help="A recipe of the file, instead of --pass.")
 @click.option("--trained", metavar="NAME", help="The recipe by which the weights were trained, such as experts.")

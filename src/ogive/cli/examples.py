@@ -13,7 +13,9 @@ WIDTH = 120
 
 @click.command()
 def command() -> None:
-    """List the architectures that come with Ogive, one on a line; * has a map for checkpoints with other names.
+    """List the architectures that come with Ogive.
+
+    One on a line; * has a map for checkpoints with other names.
 
     \b
     Examples:

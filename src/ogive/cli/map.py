@@ -22,7 +22,9 @@ from ogive.outputs import OutputFile, paths_in, write
 def command(
     target: str, weights: Path, out: Path | None, statics: tuple[str, ...], force: bool, allow_extern: bool
 ) -> None:
-    """Draft a map: which tensor of a checkpoint with other names becomes which weight.
+    """Draft a map for a checkpoint with other names.
+
+    It says which tensor becomes which weight, and works in both directions.
 
     Names, shapes and order decide. What order alone decides is marked in the draft, what is left over or missing is
     listed, many iterations as one. Look at it, then load with it: `ogive build --weights PATH --map OUT.map.toml`.

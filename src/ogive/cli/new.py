@@ -37,7 +37,9 @@ model {name}1 = {name}[din=32, d=64, dout=10, depth=4]
 @click.argument("name", required=False)
 @click.option("--from", "example", metavar="EXAMPLE", help="Copy one that comes with Ogive, with its map of weights.")
 def command(name: str | None, example: str | None) -> None:
-    """Write NAME.arch, a small model that checks and builds; with --from an example, into the folder NAME or here.
+    """Write a first model, or copy an example.
+
+    NAME.arch is a small model that checks and builds; with --from an example goes into the folder NAME, or here.
 
     A file that is there stays. `ogive examples` lists what comes with Ogive.
 
