@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import linecache
-import sys
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from ogive.backends.pytorch.module.file import emit
+from ogive.backends.pytorch.module.loaded import load
 from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir.model import Model
 
-_numbers = itertools.count()
-
-
-def load(source: str, name: str) -> ModuleType:
-    """A Python module of the text. Tracebacks show its lines; its classes can be pickled in this process."""
-    full = f"ogive_model_{name}_{next(_numbers)}"
-    path = f"<{full}>"
-    module = ModuleType(full)
-    module.__file__ = path
-    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
-    sys.modules[full] = module
-    exec(compile(source, path, "exec"), module.__dict__)
-    return module
+__all__ = ["build", "load"]
 
 
 def build(model: Model, text: str = "", *, device: torch.device | str | None = None, checks: bool = True) -> nn.Module:
