@@ -47,6 +47,14 @@ def test_what_rounding_may_decide_is_told(code: str) -> None:
     assert told == NEAR[code]
 
 
+def test_what_a_transform_leaves_of_nothing_is_not_compared() -> None:
+    """Rows of equal numbers, whose sum with roots of unity is 0, or what rounding leaves of it."""
+    code = "irfft[axes=[-1], sizes=[2]](complex(zeros[n, 3], full[n, 3, v=0.5])) % 2"
+    made = subject(code, np.full(7, 0.7), "[n, 2]")
+    with pytest.raises(Unfit):
+        made.measured(UNIT["f32"], times=1, kernels=True)
+
+
 def subject(code: str, x: np.ndarray, kind: str = "") -> Subject:
     kind = kind or ("int[]" if "argmax" in code else "int[n]")
     found = Subject.of(program("fixed/0"), f"block F(x: [n]) -> {kind}:\n    return {code}\nmodel M = F\n")

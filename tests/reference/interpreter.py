@@ -31,7 +31,7 @@ from reference.arrays import Array, stack
 from reference.initial import initial
 from reference.store import Store, rows_of
 from reference.table import EXACT, OPS
-from reference.world import CANCELLING, Improper, Op, Unmet, World, dtype_of, number, shape_of
+from reference.world import CANCELLING, FOURIER, Improper, Op, Unmet, World, dtype_of, number, shape_of
 
 Values = dict[str, Array | None]
 Results = Sequence[Array | None]
@@ -156,9 +156,16 @@ class Machine(Interpreter[Frame, "Array | None"]):
         if world.noise is not None and not exact:
             given = operands[0] if node.op in CANCELLING else None
             given = Array(np.ones(())) if node.op == "sigmoid" else given
+            given = self.summed(op, operands[0]) if node.op in FOURIER and operands[0] is not None else given
             world.cancels = world.cancels or given is not None
             results = [world.rounded(x, value.type.elem, given) for x, value in zip(results, node.outputs, strict=True)]
         return results
+
+    def summed(self, op: Op, x: Array) -> Array:
+        """The sum of the sizes of a row that is transformed, to a rounding of which each result of a row is exact."""
+        sizes = Array(np.abs(x.value).astype(x.value.dtype))
+        found: Array = OPS[op.node.op](op, sizes)
+        return Array(np.abs(found.value).max(op.places(op.attr("axes")), keepdims=True, initial=0.0))
 
     # --- weights ------------------------------------------------------------------------------------------------------
 
