@@ -160,6 +160,9 @@ def called_as_method(spec: OpSpec, args: Sequence[Any], spans: Sequence[Span], s
     shown = call_of(spec, args, spans, supplied)
     if keeps is not None:
         return f"{shown}; {KEEPDIM}"
+    if spec.name in ("max", "min", "sort") and len(args) + len(supplied) > 1:
+        place = {"max": "argmax", "min": "argmax", "sort": "argsort"}[spec.name]
+        return f"{shown} gives the numbers alone, `{place}[axis]({'-x' if spec.name == 'min' else 'x'})` their places"
     return f"{'brackets hold settings, parentheses tensors' if spec.statics else 'operations are functions'}: {shown}"
 
 

@@ -28,6 +28,7 @@ CALLED = {
     "adaptive_max_pool1d": "adaptive_max_pool", "adaptive_max_pool2d": "adaptive_max_pool", "amin": "min",
     "index_select": "take", "scaled_dot_product_attention": "attention", "detach": "stop_gradient",
 }  # fmt: skip
+PAIRS = ("max", "min", "sort")  # give values and places there, along an axis
 LIKE = {"zeros_like": "zeros", "ones_like": "ones", "randn_like": "randn", "rand_like": "rand", "full_like": "full"}
 
 
@@ -64,6 +65,8 @@ def rewritten(call: PeerCall) -> str | None:
     for form in FORMS:
         if (text := form(call)) is not None:
             return text
+    if call.name in PAIRS and call.tensor is not None and len(call.args) + len(call.keywords) > 1:
+        return None
     named = "expand" if call.name == "repeat" and _patterned(call) else CALLED.get(call.name, call.name)
     spec = OPS.get(named)
     return op_call(spec, call.args, call.keywords) if spec is not None else None
@@ -177,6 +180,15 @@ def _like(call: PeerCall) -> str | None:
     return f"{LIKE[call.name]}[{', '.join([*map(str, type.axes), *given])}]"
 
 
+def _new(call: PeerCall) -> str | None:
+    """`x.new_zeros(b, n)`."""
+    name = call.name.removeprefix("new_")
+    if name == call.name or call.tensor is None or not call.only(len(call.args)):
+        return None
+    sizes = [part.text for each in call.args[1:] for part in _spread(each)]
+    return f"{name}[{', '.join(sizes)}]" if sizes and call.tensor.elem == "float" else None
+
+
 def _other(call: PeerCall) -> str | None:
     return OTHERS[call.name](call) if call.name in OTHERS else None
 
@@ -245,7 +257,7 @@ OTHERS: Mapping[str, Callable[[PeerCall], str | None]] = {
     "masked_fill": _masked_fill, "clamp": _clamp, "clip": _clamp, "clamp_min": _clamp, "clamp_max": _clamp,
     "full": _full, "topk": _topk, "roll": _roll, "embedding": _embedding, "pad": _pad, "len": _length,
     "cat": _joined, "concat": _joined, "concatenate": _joined, "stack": _joined, "size": _size, "dim": _size,
-    "numel": _size, "item": _item, "to": _cast, "type": _cast, "astype": _cast,
+    "numel": _size, "item": _item, "new_zeros": _new, "new_ones": _new, "to": _cast, "type": _cast, "astype": _cast,
 }  # fmt: skip
 FORMS: Sequence[Callable[[PeerCall], str | None]] = (_cast, _sign, _same, _like, _other)
 ANSWERED = frozenset(["repeat", *PATTERNS, *CASTS, *SIGNS, *SAME, *CALLED, *LIKE, *OTHERS])

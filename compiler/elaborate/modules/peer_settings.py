@@ -45,6 +45,11 @@ def op_call(spec: OpSpec, args: Sequence[Setting], keywords: Mapping[str, Settin
     """The call as `op[settings](tensors)`; None where something has no place there."""
     keywords = {NAMED.get(name, name): given for name, given in keywords.items() if name not in DROPPED}
     keepdim = keywords.pop("keepdim", None)
+    correction = keywords.pop("correction", None)
+    if correction is not None:
+        if spec.name not in ("var", "std") or correction.number not in (0, 1):
+            return None
+        keywords["unbiased"] = Setting(correction.number == 1, "true" if correction.number == 1 else "false")
     slots = [slot.strip() for slot in spec.inputs.split(",") if slot.strip()]
     inputs = {slot.strip("*?") for slot in slots}
     keywords = {name: each for name, each in keywords.items() if name not in inputs or each.value is not None}
@@ -121,6 +126,8 @@ def _sorted(spec: OpSpec, args: Sequence[Setting], slots: Sequence[str]) -> tupl
             if spec.name in ("layer_norm", "rms_norm") and len(value) != 1:
                 return None, []
             settings += [] if spec.name in ("layer_norm", "rms_norm") else [given.text.strip("()[]").rstrip(", ")]
+        elif isinstance(value, bool) and spec.name in REDUCTIONS:
+            return None, []
         elif is_number(value) or (isinstance(value, bool) and spec.name not in ("dropout", "batch_norm")):
             settings.append(_spelled(given.text))
         elif value is None and given.text == "none" and operands:

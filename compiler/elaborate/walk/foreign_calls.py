@@ -300,8 +300,27 @@ def _means_something(frame: Frame, name: str) -> bool:
     return name in frame.scope.variables or name in frame.module.scope or name in OPS or frame.module.broken
 
 
+def _size_of(frame: Frame, tree: syntax.Expr) -> Setting | None:
+    """`x.shape[0]` and `x.size(0)` among arguments."""
+    match tree:
+        case syntax.Brackets(base=syntax.Attribute(base=base, name="shape"), items=(syntax.Expr() as item,)):
+            pass
+        case syntax.Call(func=syntax.Attribute(base=base, name="size"), args=(syntax.Expr() as item,)):
+            pass
+        case _:
+            return None
+    value = tensor(frame, base)
+    place = None if value is None else shaped("x", value.type).at(_setting(frame, item))
+    if value is None or place is None or value.type.axes[place].pack is not None:
+        return None
+    size = value.type.axes[place].size
+    return Setting(size, str(size))
+
+
 def _setting(frame: Frame, tree: syntax.Expr) -> Setting:
     """An argument; what cannot be evaluated here is a text."""
+    if (size := _size_of(frame, tree)) is not None:
+        return size
     before = len(frame.diagnostics)
     try:
         value = seen(frame, frame.evaluate(tree))
