@@ -20,7 +20,7 @@ from ogive.report import SCHEMA, VERSION_OF_SCHEMA, as_data
 
 TEXT = files("ogive").joinpath(SCHEMA).read_text(encoding="utf-8")
 VALIDATOR = Draft202012Validator(json.loads(TEXT))
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.arch"))[::6]
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.arch"))[::11]
 
 
 def data(text: str, path: str = "a.arch") -> dict[str, list[dict[str, object]]]:
