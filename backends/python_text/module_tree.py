@@ -62,7 +62,7 @@ class Unit:
     graph: Graph
     place: ModuleNode
     prefix: str = ""
-    turns: tuple[Unit, ...] = ()
+    iterations: tuple[Unit, ...] = ()
     function: bool = False  # a function of the file rather than a class
     maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
     uncalled: bool = False  # an iteration of a loop that nothing needs: it holds its weights
@@ -73,9 +73,9 @@ class Unit:
             return path
         return path[len(self.prefix) + 1 :] if path.startswith(self.prefix + ".") else None
 
-    def turn(self, path: str) -> Unit | None:
+    def iteration(self, path: str) -> Unit | None:
         """The class of an iteration of the loop at `path`, where the loop has members."""
-        return next((unit for unit in self.turns if unit.prefix == f"{path}.*"), None)
+        return next((unit for unit in self.iterations if unit.prefix == f"{path}.*"), None)
 
 
 def shadowed(order: Sequence[Definition]) -> dict[str, frozenset[str]]:
@@ -112,9 +112,9 @@ def unit_of(
     name = _claim(wanted, names)
     place = places(definition)
     absent = frozenset(maybe(definition).open)
-    turns = _turns(name, definition, definition.graph, absent, place, names, set())
-    turns += _uncalled(name, definition, place, turns, names)
-    return Unit(name, definition, definition.graph, place, "", turns, function, absent)
+    iterations = _iterations(name, definition, definition.graph, absent, place, names, set())
+    iterations += _uncalled(name, definition, place, iterations, names)
+    return Unit(name, definition, definition.graph, place, "", iterations, function, absent)
 
 
 def output_class(unit: Unit) -> str | None:
@@ -129,7 +129,7 @@ def _claim(name: str, names: set[str]) -> str:
     return found
 
 
-def _turns(
+def _iterations(
     owner: str,
     definition: Definition,
     graph: Graph,
@@ -144,35 +144,35 @@ def _turns(
         place = find(root, node.path) if node.op == "repeat" else None
         for region in node.regions:
             if place is None or not place.turned:
-                found += _turns(owner, definition, region, absent, root, names, done)
+                found += _iterations(owner, definition, region, absent, root, names, done)
                 continue
             if node.path in done:  # it stands in both arms of a choice
                 continue
             done.add(node.path)
             label = next(part for part in reversed(node.path.split(".")) if part != "*" and not part.isdigit())
             name = _claim(owner + class_name(singular(label)), names)
-            turn = place.children["*"]
-            inner = _turns(name, definition, region, absent, root, names, done)
-            inner += _uncalled(name, definition, turn, inner, names)
-            found.append(Unit(name, definition, region, turn, f"{node.path}.*", inner, False, absent))
+            iteration = place.children["*"]
+            inner = _iterations(name, definition, region, absent, root, names, done)
+            inner += _uncalled(name, definition, iteration, inner, names)
+            found.append(Unit(name, definition, region, iteration, f"{node.path}.*", inner, False, absent))
     return tuple(found)
 
 
 def _uncalled(
-    owner: str, definition: Definition, place: ModuleNode, turns: tuple[Unit, ...], names: set[str]
+    owner: str, definition: Definition, place: ModuleNode, iterations: tuple[Unit, ...], names: set[str]
 ) -> tuple[Unit, ...]:
     """The units of the loops below a place that no graph has: what they hold has its paths all the same."""
     found: list[Unit] = []
-    called = {unit.prefix for unit in turns}
+    called = {unit.prefix for unit in iterations}
     for label, child in place.children.items():
         prefix = f"{child.path}.*"
         if not child.turned:
-            found += _uncalled(owner, definition, child, turns, names) if label != "*" else ()
+            found += _uncalled(owner, definition, child, iterations, names) if label != "*" else ()
         elif prefix not in called:
             name = _claim(owner + class_name(singular(label)), names)
-            turn = child.children["*"]
-            inner = _uncalled(name, definition, turn, (), names)
-            found.append(Unit(name, definition, Graph((), (), ()), turn, prefix, inner, uncalled=True))
+            iteration = child.children["*"]
+            inner = _uncalled(name, definition, iteration, (), names)
+            found.append(Unit(name, definition, Graph((), (), ()), iteration, prefix, inner, uncalled=True))
     return tuple(found)
 
 

@@ -150,15 +150,17 @@ def _looped(items: list[Item], listed: ModuleList, name: Callable[[ModuleList], 
         return items
     for start in range(first, max(first - length, -1), -1):  # an iteration may begin with what needs no module
         ends = [start + number * length for number in range(count + 1)]
-        turns = [items[a:b] for a, b in pairwise(ends)]
+        iterations = [items[a:b] for a, b in pairwise(ends)]
         inside = [Numbers().union(*numbers[a:b]) for a, b in pairwise(ends)]
         elsewhere = Numbers().union(*numbers[:start], *numbers[ends[-1] :])
         if elsewhere or ends[-1] > len(items) or inside != [{number} for number in range(count)]:
             continue
-        if not all(map(_simple, turns[0])):
+        if not all(map(_simple, iterations[0])):
             continue
         token = _token(".".join(listed.place))
-        bodies = [[_with(item, _entry(listed, n), token) for item in turn] for n, turn in enumerate(turns)]
+        bodies = [
+            [_with(item, _entry(listed, n), token) for item in iteration] for n, iteration in enumerate(iterations)
+        ]
         if all(body == bodies[0] for body in bodies):
             variable = name(listed)
             body = tuple(_with(item, token, _token(variable)) for item in _agreed(bodies))

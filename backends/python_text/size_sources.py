@@ -44,7 +44,7 @@ class Shapes:
     passed: dict[Unknown, str] = field(default_factory=dict)  # further arguments
     lent: set[Unknown] = field(default_factory=set)  # those of `passed` that an input tells where it is given
     found: dict[Unknown, Code] = field(default_factory=dict)
-    turns: set[Unknown] = field(default_factory=set)  # numbers of loops: no size that holds one is known at the head
+    iterations: set[Unknown] = field(default_factory=set)  # loop indices: no size that holds one is known at the head
     long: dict[Size, str] = field(default_factory=dict)
     packs: dict[str, str] = field(default_factory=dict)
     packed: dict[int, list[Statement]] = field(default_factory=dict)  # by input, the statements that read its pack
@@ -133,7 +133,7 @@ class Shapes:
     def code(self, size: Size | int) -> Code:
         """A size as an expression; a long one is computed once, at the head of the function, where it can be."""
         code = size_code(size, self.name)
-        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None or size.unknowns & self.turns:
+        if isinstance(size, int) or len(code.text) <= LONG or self.given is not None or size.unknowns & self.iterations:
             return code
         if size not in self.long:
             self.long[size] = self.claim("size")
@@ -148,10 +148,10 @@ class Shapes:
         self.found.update((unknown, name(f"self.{attr}")) for unknown, attr in other.stored.items())
         self.found.update((unknown, name(x)) for unknown, x in other.passed.items() if unknown not in other.lent)
 
-    def turn(self, unknown: Unknown, index: str) -> None:
+    def iteration(self, unknown: Unknown, index: str) -> None:
         """The number of a loop is that variable, inside of it."""
         self.found[unknown] = name(index)
-        self.turns.add(unknown)
+        self.iterations.add(unknown)
 
     def header(self) -> list[Statement]:
         """The statements that check the inputs and read their shapes."""

@@ -84,15 +84,15 @@ def looped(path: str, base: Code) -> tuple[Heads, Code]:
     heads: list[tuple[str, Code]] = []
     target = access(first, base)
     for number, part in enumerate(others):
-        turn = "turn" if not number else f"turn_{number + 1}"
-        heads.append((turn, target))
-        target = access(part[1:], name(turn)) if part else name(turn)
+        iteration = "turn" if not number else f"turn_{number + 1}"
+        heads.append((iteration, target))
+        target = access(part[1:], name(iteration)) if part else name(iteration)
     return tuple(heads), target
 
 
 def inside(heads: Heads, body: Sequence[Statement]) -> tuple[Statement, ...]:
     """The statements in these loops."""
     found = tuple(body)
-    for turn, modules in reversed(heads):
-        found = (For(name(turn), modules, found),)
+    for iteration, modules in reversed(heads):
+        found = (For(name(iteration), modules, found),)
     return found

@@ -12,7 +12,7 @@ from ogive.compiler.sizes import Condition, Size
 
 
 class Context(Protocol):
-    """The function of a target that is being written."""
+    """The emitted function of a target, while it is being written."""
 
     def type(self, operand: Operand) -> TensorType | None:
         """The type of a value; None for a literal or an absent input."""

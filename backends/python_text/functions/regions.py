@@ -37,7 +37,7 @@ from ogive.compiler.sizes.condition import Truth
 
 def repeat(writer: Writer, node: Node) -> None:
     """`for layer in self.h: x = layer(x)`; without weights of its own, a loop over the number of the iteration."""
-    unit, loop = writer.unit.turn(node.path) if node.path else None, _loop_of(node)
+    unit, loop = writer.unit.iteration(node.path) if node.path else None, _loop_of(node)
     _settle(writer, node)
     carried = _carried(writer, node, loop)
     lists = _lists(writer, loop.results(node.outputs).yielded)
@@ -48,16 +48,16 @@ def repeat(writer: Writer, node: Node) -> None:
     counted = tapped or loop.index is not None
     index = writer.scope.claim("i" if loop.index is None else loop.index.name) if counted else "_"
     if loop.index is not None:
-        writer.scope.shapes.turn(loop.index, index)
+        writer.scope.shapes.iteration(loop.index, index)
     if tapped:
-        writer.turns[node.path] = index
+        writer.iterations[node.path] = index
     if unit is not None:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path), *sources]
     with _over(writer, *_head(writer, loop, items, sources, index if counted else None)):
         if unit is not None:
-            _call_turn(writer, node, unit, items[0], [*carried, *items[1:]], lists)
+            _call_iteration(writer, node, unit, items[0], [*carried, *items[1:]], lists)
         else:
             _body(writer, node, [*carried, *items], lists, carried)
     _finish(writer, node, carried, lists, loop)
@@ -163,7 +163,7 @@ def _head(
     return tuple_of([name(index), item]), call("enumerate", source)
 
 
-def _call_turn(writer: Writer, node: Node, unit: Unit, layer: str, args: list[str], lists: list[str]) -> None:
+def _call_iteration(writer: Writer, node: Node, unit: Unit, layer: str, args: list[str], lists: list[str]) -> None:
     """The call of the class of the iteration."""
     scope = writer.scope
     written = writer.file.written[unit.name]

@@ -82,8 +82,8 @@ def _same(file: EmittedFile, left: Unit, right: Unit, names: dict[str, str]) -> 
     names = {**names, right.name: left.name, str(output_class(right)): str(output_class(left))}
     if _form(file.written[left.name], {}) != _form(file.written[right.name], names):
         return False
-    turns = zip(left.turns, right.turns, strict=False)
-    return len(left.turns) == len(right.turns) and all(_same(file, x, y, names) for x, y in turns)
+    iterations = zip(left.iterations, right.iterations, strict=False)
+    return len(left.iterations) == len(right.iterations) and all(_same(file, x, y, names) for x, y in iterations)
 
 
 def _form(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]:

@@ -66,7 +66,7 @@ def changes(unit: Unit, is_layer: Callable[[Definition], bool]) -> bool:
         return node.op == "update" or (node.op == "weight" and node.path in read)
 
     def mine(node: Node) -> bool:
-        below = any(turn.own(node.path) is not None for turn in unit.turns)
+        below = any(iteration.own(node.path) is not None for iteration in unit.iterations)
         stacked = node.structure.stacked if isinstance(node.structure, WeightAttrs) else 0
         return bool(stacked) or (unit.own(node.path) is not None and not below)
 

@@ -43,7 +43,7 @@ def tap(writer: Writer, node: Node, label: str) -> None:
 def place(writer: Writer, path: str) -> Code:
     """A path below the unit as a text, with the numbers of the iterations of loops that are written in place."""
     own = writer.unit.own(path) or path
-    indices = [name(i) for loop, i in writer.turns.items() if own.startswith(f"{writer.unit.own(loop) or loop}.*")]
+    indices = [name(i) for loop, i in writer.iterations.items() if own.startswith(f"{writer.unit.own(loop) or loop}.*")]
     first, *rest = own.split("*", len(indices))
     return formatted([first, *(part for pair in zip(indices, rest, strict=True) for part in pair)])
 

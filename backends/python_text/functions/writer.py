@@ -37,7 +37,7 @@ class Writer:
     drawn: bool = False  # and draws some itself
     deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
-    turns: dict[str, str] = field(default_factory=dict)  # loops that are written in place: the index of the iteration
+    iterations: dict[str, str] = field(default_factory=dict)  # loops that are written in place: their indices
     stored: dict[str | Code, str] = field(default_factory=dict)  # values that are weights, their expressions: paths
     target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root

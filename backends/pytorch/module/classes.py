@@ -179,7 +179,7 @@ class Constructor:
     def value(self, place: ModuleNode) -> Code | None:
         """The expression that makes what stands at a place; None where nothing has to be made."""
         if place.turned:
-            return self._turns(place)
+            return self._iterations(place)
         if isinstance(place.member, Instance):
             return self.instance(place.member)
         if isinstance(place.member, Weight):
@@ -193,8 +193,8 @@ class Constructor:
             return None
         if place.numbered:
             last = max(map(int, parts))
-            turns = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
-            return call("nn.ModuleList", list_of(turns))
+            iterations = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
+            return call("nn.ModuleList", list_of(iterations))
         if not all(plain(label) and label != "self" for label in parts):
             self.file.named_groups = True
         group = self.file.helper("Group")
@@ -202,7 +202,7 @@ class Constructor:
             return applied(group, (), parts.items())
         return applied(group, (), [(None, dict_of([(literal(label), value) for label, value in parts.items()]))])
 
-    def _turns(self, place: ModuleNode) -> Code:
+    def _iterations(self, place: ModuleNode) -> Code:
         unit = next(unit for unit in self._units(self.unit) if unit.prefix == f"{place.path}.*")
         assert isinstance(place.member, Loop), place.path
         number, index = numbers_of(self.unit.definition).get(place.path), "_"
@@ -211,7 +211,7 @@ class Constructor:
         return call("nn.ModuleList", each_of(self.made(unit.name), index, call("range", self.size(place.member.count))))
 
     def _units(self, unit: Unit) -> Iterable[Unit]:
-        return unit.turns
+        return unit.iterations
 
     def made(self, unit: str) -> Code:
         """An iteration's class with the same sizes as this one's."""

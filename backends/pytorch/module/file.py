@@ -173,7 +173,7 @@ def own_definitions(model: Model) -> list[Definition]:
 
 def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[Statement]:
     """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
-    sections = [each for turn in unit.turns for each in _sections(turn, file)]
+    sections = [each for iteration in unit.iterations for each in _sections(iteration, file)]
     written = write(unit, file, write_node, model)
     file.written[unit.name] = written
     doc = _doc(unit)

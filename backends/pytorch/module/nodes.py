@@ -108,12 +108,12 @@ def _stacked(writer: Writer, path: str, stacked: int) -> Code:
     """`torch.stack([iteration.lin.weight for iteration in self.enc.h])`: the weights of all iterations."""
     parts = path.split(".*.")
     first = len(parts) - 1 - stacked
-    turns = ["turn" if not depth else f"turn_{depth + 1}" for depth in range(stacked)]
-    code = access(parts[-1], name(turns[-1]))
+    iterations = ["turn" if not depth else f"turn_{depth + 1}" for depth in range(stacked)]
+    code = access(parts[-1], name(iterations[-1]))
     for depth in reversed(range(stacked)):
         outer = writer.path(".*.".join(parts[: first + 1]))
-        loop = access(parts[first + depth], name(turns[depth - 1])) if depth else outer
-        code = call("torch.stack", list_of_each(code, turns[depth], loop))
+        loop = access(parts[first + depth], name(iterations[depth - 1])) if depth else outer
+        code = call("torch.stack", list_of_each(code, iterations[depth], loop))
     return code
 
 

@@ -109,26 +109,26 @@ def split(ctx: Context, node: Node, args: Args) -> Code:
     if count == 1:
         whole = view.to(want).code
         return subscript(whole, 0)
-    turns, rest = want[0], want[1:]
-    if len(turns) == 1:
-        cut = _cut_in_place(view, turns[0], rest, count)
+    parts, rest = want[0], want[1:]
+    if len(parts) == 1:
+        cut = _cut_in_place(view, parts[0], rest, count)
         if cut is not None:
             return cut
     return method(view.to(want).code, "unbind", 0)
 
 
-def _cut_in_place(view: View, turns: Block, rest: Layout, count: int) -> Code | None:
+def _cut_in_place(view: View, parts: Block, rest: Layout, count: int) -> Code | None:
     """`x.chunk(3, -1)` or `x.unflatten(...).unbind(2)`, where the other axes stay as they are."""
     have = view.layout
-    axis = next(i for i, group in enumerate(have) if turns in group)
+    axis = next(i for i, group in enumerate(have) if parts in group)
     group = have[axis]
-    without = tuple(block for block in group if block != turns)
-    if without and group[0] == turns and (*have[:axis], without, *have[axis + 1 :]) == rest:
+    without = tuple(block for block in group if block != parts)
+    if without and group[0] == parts and (*have[:axis], without, *have[axis + 1 :]) == rest:
         return method(view.code, "chunk", count, view.dim(axis))
     apart = (*have[:axis], *single(group), *have[axis + 1 :])
-    if tuple(g for g in apart if g != (turns,)) == rest:
+    if tuple(g for g in apart if g != (parts,)) == rest:
         opened = view.to(apart)
-        return method(opened.code, "unbind", opened.dim(apart.index((turns,))))
+        return method(opened.code, "unbind", opened.dim(apart.index((parts,))))
     return None
 
 

@@ -151,7 +151,7 @@ class Initial:
     def statements(self, maker: Maker) -> tuple[Statement, ...]:
         """What sets them, equal initializers of several weights in one loop."""
         found = [made for init, targets in _grouped(self.direct) for made in _each(init, targets, maker)]
-        loops = (For(name("layer"), loop, _of_turn("layer", paths, maker)) for loop, paths in self.turned.items())
+        loops = (For(name("layer"), loop, _of_iteration("layer", paths, maker)) for loop, paths in self.turned.items())
         return (*found, *loops)
 
 
@@ -198,7 +198,7 @@ def _each(init: Init, targets: list[Code], maker: Maker) -> list[Statement]:
     return [For(name("weight"), tuple_of(targets), (each_entry(name("weight"), init, made),))]
 
 
-def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> tuple[Statement, ...]:
+def _of_iteration(layer: str, paths: Mapping[str, Init], maker: Maker) -> tuple[Statement, ...]:
     """Inside an iteration the type checker knows `nn.Module` alone, so weights are asked for by name."""
     direct: dict[Code, Init] = {}
     turned: dict[str, dict[str, Init]] = {}
@@ -212,5 +212,5 @@ def _of_turn(layer: str, paths: Mapping[str, Init], maker: Maker) -> tuple[State
     for head, inner in turned.items():
         variable = f"{layer}_{singular(head.split('.')[-1])}"
         modules = method(call(f"{layer}.get_submodule", literal(head)), "children")
-        found.append(For(name(variable), modules, _of_turn(variable, inner, maker)))
+        found.append(For(name(variable), modules, _of_iteration(variable, inner, maker)))
     return tuple(found)
