@@ -8,7 +8,7 @@ from string import ascii_letters
 from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method
 from ogive.backends.python_text.functions.context import Context
-from ogive.backends.pytorch.ops.permute_reshape import Block, Layout, View, blocks_of, single
+from ogive.backends.pytorch.ops.permute_reshape import Block, Layout, LayoutView, blocks_of, single
 
 Order = tuple[Block, ...]
 
@@ -44,7 +44,7 @@ def _broadcast(ctx: Context, code: Code, order: Order, out: Order) -> Code:
         return code
     first = out.index(order[0])
     wanted: Layout = tuple((block,) if block in order else () for block in out[first:])
-    return View(ctx, code, single(order)).to(wanted).code
+    return LayoutView(ctx, code, single(order)).to(wanted).code
 
 
 def _linear(ctx: Context, a: Code, left: Order, b: Code, right: Order, out: Order) -> Code | None:

@@ -15,7 +15,7 @@ from ogive.backends.pytorch.ops.permute_reshape import (
     Block,
     Group,
     Layout,
-    View,
+    LayoutView,
     blocks_of,
     groups,
     single,
@@ -30,7 +30,7 @@ from ogive.compiler.sizes import Size
 def moved(ctx: Context, code: Code, left: Side, right: Side) -> Code:
     """One tensor in another layout."""
     have, want = groups(left, right)
-    return View(ctx, code, have).to(want).code
+    return LayoutView(ctx, code, have).to(want).code
 
 
 def rearrange(ctx: Context, node: Node, args: Args) -> Code:
@@ -105,7 +105,7 @@ def split(ctx: Context, node: Node, args: Args) -> Code:
         return rearrange(ctx, node, args)
     side = recipe.outputs[0]
     have, want = groups(recipe.inputs[0], side)
-    view, count = View(ctx, operand(args), have), len(node.outputs)
+    view, count = LayoutView(ctx, operand(args), have), len(node.outputs)
     if count == 1:
         whole = view.to(want).code
         return subscript(whole, 0)
@@ -117,7 +117,7 @@ def split(ctx: Context, node: Node, args: Args) -> Code:
     return method(view.to(want).code, "unbind", 0)
 
 
-def _cut_in_place(view: View, parts: Block, rest: Layout, count: int) -> Code | None:
+def _cut_in_place(view: LayoutView, parts: Block, rest: Layout, count: int) -> Code | None:
     """`x.chunk(3, -1)` or `x.unflatten(...).unbind(2)`, where the other axes stay as they are."""
     have = view.layout
     axis = next(i for i, group in enumerate(have) if parts in group)
@@ -140,13 +140,13 @@ def expand(ctx: Context, node: Node, args: Args) -> Code:
     apart = tuple(axis for group in want for axis in _apart(group, known))
     fresh = [bool(group) and group[0] not in known for group in apart]
     if not any(fresh):
-        return View(ctx, operand(args), have).to(want).code
+        return LayoutView(ctx, operand(args), have).to(want).code
     # torch adds axes in front by itself; those further inside must be there, with size 1
     front = next((i for i, new in enumerate(fresh) if not new), len(fresh))
     narrow = tuple(() if new else group for group, new in zip(apart, fresh, strict=True))
     lead = next((i for i, group in enumerate(have) if group), len(have))
     front -= min(front, lead)  # axes of size 1 that are there in front already
-    view = View(ctx, operand(args), have).to(narrow[front:])
+    view = LayoutView(ctx, operand(args), have).to(narrow[front:])
     if view.pack is not None:
         view = replace(view, code=ctx.once(view.code, "x"))
     sizes = [
@@ -164,7 +164,7 @@ def _apart(group: Group, known: set[Block]) -> Layout:
     return tuple(part for old, run in runs for part in ([tuple(run)] if old else single(tuple(run))))
 
 
-def _kept(view: View, axis: int) -> Code:
+def _kept(view: LayoutView, axis: int) -> Code:
     """What `expand` is told of an axis that stays: -1, or all the sizes of a pack."""
     pack = view.pack
     if axis != pack:

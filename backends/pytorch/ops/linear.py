@@ -6,7 +6,7 @@ from ogive.backends.python_text.expr import Code, binary, call, method
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.python_text.functions.operands import Args, operand
 from ogive.backends.pytorch.ops.contractions import contract, order_of
-from ogive.backends.pytorch.ops.permute_reshape import View, blocks_of, groups, single
+from ogive.backends.pytorch.ops.permute_reshape import LayoutView, blocks_of, groups, single
 from ogive.backends.pytorch.ops.reduce import by_recipe
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.recipe import AxisPattern
@@ -19,14 +19,14 @@ def einsum(ctx: Context, node: Node, args: Args) -> Code:
     if len(layouts) == 1:
         return by_recipe(ctx, operand(args), "sum", recipe, node.outputs[0].type, {})
     # groups are opened before the product, and closed after it
-    views = [View(ctx, operand(args, i), layout) for i, layout in enumerate(layouts)]
+    views = [LayoutView(ctx, operand(args, i), layout) for i, layout in enumerate(layouts)]
     opened = [view.to(single(blocks_of(view.layout))) for view in views]
     orders = [order_of(view.layout) for view in opened]
     out = order_of(want)
     code = contract(ctx, [view.code for view in opened], orders, out)
     if node.outputs[0].type.elem == "i32" and any(block not in out for order in orders for block in order):
         code = method(code, "int")  # torch widens small integers where it sums outside of a product of matrices
-    return View(ctx, code, single(out)).to(want).code
+    return LayoutView(ctx, code, single(out)).to(want).code
 
 
 def matmul(ctx: Context, node: Node, args: Args) -> Code:

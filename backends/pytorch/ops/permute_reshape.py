@@ -67,14 +67,14 @@ def blocks_of(layout: Sequence[Group]) -> list[Block]:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class LayoutView:
     """A tensor that is being written, and its layout."""
 
     ctx: Context
     code: Code
     layout: Layout
 
-    def to(self, wanted: Layout) -> View:
+    def to(self, wanted: Layout) -> LayoutView:
         """The same elements in another layout."""
         if self.layout == wanted:
             return self
@@ -98,7 +98,7 @@ class View:
         alone = (i for i, group in enumerate(self.layout) if len(group) == 1 and len(group[0]) == 1)
         return next((i for i in alone if self.layout[i][0][0].pack is not None), None)
 
-    def _regroup(self, wanted: Layout) -> View:
+    def _regroup(self, wanted: Layout) -> LayoutView:
         """Other groups, in the same order of blocks."""
         if self.layout == wanted:
             return self
@@ -114,7 +114,7 @@ class View:
             return self._squeeze(tuple(solid))._each_run(runs)._unsqueeze(wanted)
         return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
 
-    def _then(self, name: str, *args: Argument, layout: Layout) -> View:
+    def _then(self, name: str, *args: Argument, layout: Layout) -> LayoutView:
         return replace(self, code=method(self.code, name, *args), layout=layout)
 
     def _shape(self, wanted: Layout) -> list[Code]:
@@ -132,7 +132,7 @@ class View:
         sizes.insert(packed.index(True), literal(-1))
         return sizes
 
-    def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> View:
+    def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> LayoutView:
         if len(new) == 1 and not any(atom.pack for block in blocks_of(old) for atom in block):
             return self._flatten(at, len(old), wanted)
         if len(old) == 1 and len(new) > 1:
@@ -144,7 +144,7 @@ class View:
     def _keeps_pack(self, wanted: Sequence[Group]) -> bool:
         return self.pack is not None and self.layout[self.pack] in wanted
 
-    def _each_run(self, runs: list[tuple[int, Layout, Layout]]) -> View:
+    def _each_run(self, runs: list[tuple[int, Layout, Layout]]) -> LayoutView:
         """Beside a pack of unknown rank: one axis after the other, from the right, so that places stay."""
         view = self
         for at, old, new in reversed(runs):
@@ -158,7 +158,7 @@ class View:
                 view = view._unflatten(at, new, (*middle[:at], *new, *middle[at + 1 :]))
         return view
 
-    def _flatten(self, at: int, count: int, wanted: Layout) -> View:
+    def _flatten(self, at: int, count: int, wanted: Layout) -> LayoutView:
         end = at + count - 1
         if end == len(self.layout) - 1:
             args = [] if at == 0 else [self.dim(at)]
@@ -166,11 +166,11 @@ class View:
             args = [self.dim(at), self.dim(end)]
         return self._then("flatten", *args, layout=wanted)
 
-    def _unflatten(self, at: int, new: Layout, wanted: Layout) -> View:
+    def _unflatten(self, at: int, new: Layout, wanted: Layout) -> LayoutView:
         sizes = tuple_of(self.ctx.shape([size_of(group) for group in new]))
         return self._then("unflatten", self.dim(at), sizes, layout=wanted)
 
-    def _squeeze(self, wanted: Layout) -> View:
+    def _squeeze(self, wanted: Layout) -> LayoutView:
         """Without the axes of size 1 that `wanted` lacks."""
         units = _missing(self.layout, wanted)
         if not units:
@@ -179,7 +179,7 @@ class View:
         arg = dims[0] if len(dims) == 1 else tuple_of(dims)
         return self._then("squeeze", arg, layout=wanted)
 
-    def _unsqueeze(self, wanted: Layout) -> View:
+    def _unsqueeze(self, wanted: Layout) -> LayoutView:
         """With new axes of size 1, where `wanted` has them."""
         units = _missing(wanted, self.layout)
         if not units:
@@ -189,7 +189,7 @@ class View:
             return self._then("unsqueeze", grown.dim(units[0]), layout=wanted)
         return replace(grown, code=subscript(self.code, *_indices(len(wanted), units, grown.pack)))
 
-    def _permute(self, wanted: Layout) -> View:
+    def _permute(self, wanted: Layout) -> LayoutView:
         """The axes in another order."""
         count = len(wanted)
         source = [self.layout.index(group) for group in wanted]

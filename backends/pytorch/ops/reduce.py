@@ -9,7 +9,7 @@ from typing import Any
 from ogive.backends.python_text.expr import Code, binary, call, literal, method, name, tuple_of
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.python_text.functions.operands import Args, operand, type_of
-from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, View, blocks_of, groups, size_of
+from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, LayoutView, blocks_of, groups, size_of
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.recipe import Atom, AxisPattern
@@ -31,7 +31,7 @@ def by_recipe(
     have, want = groups(recipe.inputs[0], recipe.outputs[0])
     kept = set(blocks_of(want))
     apart = tuple(axis for group in have for axis in _apart(group, kept))
-    view = View(ctx, code, have).to(apart)
+    view = LayoutView(ctx, code, have).to(apart)
     dropped = [i for i, group in enumerate(apart) if group and group[0] not in kept]
     return reduced(view, op, dropped, result, settings).to(want).code
 
@@ -53,18 +53,20 @@ def over_axes(ctx: Context, node: Node, args: Args) -> Code:
     """A reduction over axes of the tensor."""
     type = type_of(ctx, node.inputs[0])
     layout = tuple(((Atom(str(i), axis.size, axis.pack),),) for i, axis in enumerate(type.axes))
-    view = View(ctx, operand(args), layout)
+    view = LayoutView(ctx, operand(args), layout)
     return reduced(view, node.op, node.attr("axes"), node.outputs[0].type, dict(node.attrs)).code
 
 
-def reduced(view: View, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any]) -> View:
+def reduced(
+    view: LayoutView, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any]
+) -> LayoutView:
     """The tensor without these axes."""
     rest = tuple(group for i, group in enumerate(view.layout) if i not in axes)
     if not axes:
         return replace(view, code=_alone(view.code, op))
     if view.pack is not None and view.pack in axes and (rest or op in ("logsumexp", "prod")):
         view = _solid(view)
-    return View(view.ctx, _apply(view, op, axes, result, settings, whole=not rest), rest)
+    return LayoutView(view.ctx, _apply(view, op, axes, result, settings, whole=not rest), rest)
 
 
 def _alone(code: Code, op: str) -> Code:
@@ -74,7 +76,7 @@ def _alone(code: Code, op: str) -> Code:
     return method(code, "abs") if op == "norm" else code
 
 
-def _solid(view: View) -> View:
+def _solid(view: LayoutView) -> LayoutView:
     """A pack that is reduced, as one axis: `x.reshape(-1, d)`."""
     pack = view.pack
     sizes = [literal(-1) if i == pack else view.ctx.size(size_of(group)) for i, group in enumerate(view.layout)]
@@ -82,11 +84,11 @@ def _solid(view: View) -> View:
         tuple(tuple(replace(atom, pack=None) for atom in block) for block in group) if i == pack else group
         for i, group in enumerate(view.layout)
     )
-    return View(view.ctx, method(view.code, "reshape", *sizes), joined)
+    return LayoutView(view.ctx, method(view.code, "reshape", *sizes), joined)
 
 
 def _apply(
-    view: View, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any], *, whole: bool
+    view: LayoutView, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any], *, whole: bool
 ) -> Code:
     found = [view.dim(axis, last=len(axes) == 1) for axis in axes]
     where = None if whole else found[0] if len(found) == 1 else tuple_of(found)
@@ -111,7 +113,7 @@ def _apply(
     return method(view.code, METHODS.get(op, op), where, dtype=dtype)
 
 
-def _from_the_right(view: View, axes: Sequence[int]) -> list[int]:
+def _from_the_right(view: LayoutView, axes: Sequence[int]) -> list[int]:
     """The axes one by one, so that those that go first do not move the others."""
     pack, gone, found = view.pack, 0, []
     for axis in sorted(axes, reverse=True):
