@@ -11,6 +11,7 @@ from ogive.compiler.driver.interpreter_limits import deep_recursion, unpaused
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS, Session
 from ogive.compiler.elaborate.modules.recursion import names_of
 from ogive.compiler.elaborate.modules.scope import Library, build
+from ogive.compiler.elaborate.modules.texts import ReadTexts
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.sizes import Facts, Unknown
@@ -47,12 +48,13 @@ class Workspace:
         nesting: int = NESTING,
         files: bool = True,
         extern: bool = False,
+        texts: ReadTexts | None = None,
     ) -> CheckedProgram:
         """Parse and check a file. Nothing is printed, allocated or executed; every fault is a diagnostic."""
         with deep_recursion(), unpaused():
             before = self._files.get(path)
             parsed = parse(text, path, before.parsed.reuse if before else None)
-            library = Library(files, self.standard, extern)
+            library = Library(files, self.standard, extern, texts)
             module = build(parsed, library, name="", path=path)
             module.text = text
             if self.facts.tally.answers > ANSWERS:
@@ -145,9 +147,18 @@ def check_text(
     nesting: int = NESTING,
     files: bool = True,
     extern: bool = False,
+    texts: ReadTexts | None = None,
 ) -> CheckedProgram:
-    """Check a file once. For one that changes, keep a `Workspace`."""
-    return Workspace().check(text, path, operations=operations, nesting=nesting, files=files, extern=extern)
+    """Check a file once, also by texts that were read before. For one that changes, keep a `Workspace`."""
+    limits: dict[str, Any] = {"operations": operations, "nesting": nesting}
+    return Workspace().check(text, path, **limits, files=files, extern=extern, texts=texts)
 
 
-__all__ = ["CheckedProgram", "Workspace", "check_text", "texts_of"]
+def read_texts(program: CheckedProgram) -> tuple[str, str, bool, ReadTexts]:
+    """What makes a program again: text and path, whether `extern` is allowed, and what it has read beside."""
+    module, library = program._module, program._session.library
+    files = {each.path: each.text for each in library.files}
+    return module.text, module.path, library.allow_extern, ReadTexts(library.folder, files, library.packaged)
+
+
+__all__ = ["CheckedProgram", "ReadTexts", "Workspace", "check_text", "read_texts", "texts_of"]

@@ -14,11 +14,12 @@ from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
 from ogive.compiler.driver.reports import BlockReport
 from ogive.compiler.driver.workspace import CheckedProgram as Checked
-from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.driver.workspace import ReadTexts, check_text, read_texts
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
 from ogive.grammar.spelling import close
+from ogive.kept import Again, Kept, plain
 from ogive.model import Model
 from ogive.origin import Origin
 from ogive.refusals import refuse, unknown, wrong
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     AsModel = Model  # for type checkers: what a model has, a block has too
 else:
-    AsModel = object
+    AsModel = Kept
 
 __all__ = ["Block", "Model", "Program", "load", "source"]
 
@@ -53,17 +54,25 @@ def source(text: str, path: str = "<text>", *, allow_extern: bool = False) -> Pr
     found = as_read(text, path)
     if isinstance(found, Diagnostic):
         raise ArchError((found,), render((found,)))
-    checked = check_text(found, path, extern=allow_extern)
+    return _checked(found, path, allow_extern)
+
+
+def _checked(text: str, path: str, extern: bool, texts: ReadTexts | None = None) -> Program:
+    """Also what a pickle calls, with the texts that were read."""
+    checked = check_text(text, path, extern=extern, texts=texts)
     refuse(checked.diagnostics)
     return Program(checked)
 
 
-class Program:
+class Program(Kept):
     """A checked file: `program["GPT2"]` is a model, `program["GPT"](vocab=256, ...)` makes one of a block."""
 
     def __init__(self, checked: Checked) -> None:
         self._checked = checked
         self._origin = Origin.of(checked)
+
+    def __reduce__(self) -> Again:
+        return _checked, read_texts(self._checked)
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -78,6 +87,7 @@ class Program:
                 report,
                 {key: recipe for key, recipe in self.recipes.items() if recipe.model == name},
                 self._origin.model(report.ir),
+                (_model, (self, name)),
             )
             for name, report in self._checked.models.items()
         }
@@ -85,7 +95,7 @@ class Program:
     @cached_property
     def blocks(self) -> dict[str, Block]:
         """The blocks that the file declares, by name."""
-        return {report.name: Block(report, self._checked, self._origin) for report in self._checked.blocks}
+        return {report.name: Block(report, self) for report in self._checked.blocks}
 
     @cached_property
     def recipes(self) -> dict[str, Recipe]:
@@ -123,13 +133,17 @@ class Program:
 class Block(AsModel):
     """A block for Python. Called with its statics, it becomes a model; one that needs none is asked as the model is."""
 
-    def __init__(self, report: BlockReport, checked: Checked, origin: Origin) -> None:
+    def __init__(self, report: BlockReport, program: Program) -> None:
         self.name = report.name
         self.signature = report.signature
         self.conditions = tuple(report.conditions)
         self._definition = report.definition
-        self._checked = checked
-        self._origin = origin
+        self._checked = program._checked
+        self._origin = program._origin
+        self._program = program
+
+    def __reduce__(self) -> Again:
+        return _block, (self._program, self.name)
 
     def __call__(self, *given: object, **statics: Any) -> Model:
         """The model with these statics, by name. Raises `ArchError` where they do not fit."""
@@ -141,7 +155,8 @@ class Block(AsModel):
         if isinstance(found, tuple):
             refuse(found)
             raise AssertionError(f"{self.name}: no model and no error")
-        return Model(found, origin=self._origin.model(found.ir))
+        again = (_made, (self._program, self.name, {name: plain(value) for name, value in statics.items()}))
+        return Model(found, origin=self._origin.model(found.ir), again=again)
 
     @cached_property
     def _model(self) -> Model:
@@ -179,3 +194,15 @@ class Block(AsModel):
 
     def __repr__(self) -> str:
         return f"<block {self.name} {self.signature}>"
+
+
+def _model(program: Program, name: str) -> Model:
+    return program.models[name]
+
+
+def _block(program: Program, name: str) -> Block:
+    return program.blocks[name]
+
+
+def _made(program: Program, name: str, statics: dict[str, Any]) -> Model:
+    return program.blocks[name](**statics)

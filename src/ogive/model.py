@@ -39,6 +39,7 @@ from ogive.compiler.ir.weights import stored
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
+from ogive.kept import Again, Kept
 from ogive.origin import NOWHERE, Origin, module_files
 from ogive.outputs import paths_in
 from ogive.refusals import refuse, wrong
@@ -59,11 +60,15 @@ SOURCE = "source"  # the float type of what weights are converted from
 OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
 
 
-class Model:
+class Model(Kept):
     """An entry point for Python: every static is given, sizes of inputs stay symbolic."""
 
     def __init__(
-        self, report: ModelReport, recipes: Mapping[str, Recipe] | None = None, origin: Origin = NOWHERE
+        self,
+        report: ModelReport,
+        recipes: Mapping[str, Recipe] | None = None,
+        origin: Origin = NOWHERE,
+        again: Again | None = None,
     ) -> None:
         self.recipes = dict(recipes or {})  # those of its file that are for it
         self.origin = origin
@@ -72,6 +77,7 @@ class Model:
         self.conditions = tuple(report.conditions)
         self.ir = report.ir
         self._parameters = report.parameters
+        self._again = again
 
     @cached_property
     def slots(self) -> dict[str, WeightSlot]:
@@ -212,7 +218,7 @@ class Model:
 
         with refused_at(self.ir):
             calls = calls_for(self.name, self.recipes, passes or ("fold",))
-            return DeployedModel(self, run(self.ir, calls), ", ".join(map(str, calls)))
+            return DeployedModel(self, run(self.ir, calls), calls)
 
     @contextmanager
     def _lowering(self) -> Iterator[None]:
@@ -290,11 +296,12 @@ class Model:
 class DeployedModel(Model):
     """A model made by passes: a model again, with a conversion of weights."""
 
-    def __init__(self, source: Model, deployed: Deployed, passes: str) -> None:
+    def __init__(self, source: Model, deployed: Deployed, calls: Sequence[PassCall]) -> None:
         ir = deployed.model
         conditions = tuple(str(condition) for condition in ir.conditions)
-        origin = replace(source.origin, stamp=source.origin.stamp.after(passes))
-        super().__init__(ModelReport(ir.name, source.signature, conditions, None, ir), origin=origin)
+        origin = replace(source.origin, stamp=source.origin.stamp.after(", ".join(map(str, calls))))
+        report = ModelReport(ir.name, source.signature, conditions, None, ir)
+        super().__init__(report, origin=origin, again=(Model.deploy, (source, *calls)))
         self.source = source
         self.passes = deployed
 

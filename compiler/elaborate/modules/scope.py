@@ -11,6 +11,7 @@ from typing import Any
 from ogive import stdlib
 from ogive.compiler.elaborate.modules import foreign_names as meant
 from ogive.compiler.elaborate.modules import packages, suggest
+from ogive.compiler.elaborate.modules.texts import ReadTexts
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.values import OpTemplate
 from ogive.compiler.ops import OPS
@@ -40,7 +41,11 @@ class Library:
     """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
     def __init__(
-        self, allow_files: bool = True, standard: dict[str, Module] | None = None, allow_extern: bool = False
+        self,
+        allow_files: bool = True,
+        standard: dict[str, Module] | None = None,
+        allow_extern: bool = False,
+        texts: ReadTexts | None = None,
     ) -> None:
         self._modules: dict[str, Module] = {} if standard is None else standard
         self._files: dict[str, Module] = {}
@@ -48,6 +53,8 @@ class Library:
         self._loading: list[str] = []
         self.length = 0  # of all files that were read beside the one that is checked
         self._allow_files = allow_files
+        self._texts = ReadTexts() if texts is None else texts
+        self.folder = self._texts.folder  # of the file that is checked, once something beside it is asked for
         self.allow_extern = allow_extern
 
     def module(self, name: str, text: str, path: str) -> Module:
@@ -74,6 +81,11 @@ class Library:
     def files(self) -> tuple[Module, ...]:
         """The files that were read, without the library's own modules, in the order in which they were done."""
         return tuple(self._files.values())
+
+    @property
+    def packaged(self) -> dict[str, tuple[str, ...]]:
+        """The paths that names of packages meant."""
+        return {name: tuple(map(str, paths)) for name, paths in self._found.items()}
 
     def find(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
         """The module that a `use` names, or what is wrong with it."""
@@ -104,11 +116,18 @@ class Library:
     def _places(self, name: str) -> tuple[Path, ...]:
         """The files that a name of a package could mean: looked up once for a check."""
         if name not in self._found:
-            self._found[name] = packages.files(name)
+            known = self._texts.packages.get(name)
+            self._found[name] = packages.files(name) if known is None else tuple(map(Path, known))
         return self._found[name]
 
+    def _folder(self, user: Module) -> Path:
+        if user.name:
+            return Path(user.path).resolve().parent
+        self.folder = self.folder or str(Path(user.path).resolve().parent)
+        return Path(self.folder)
+
     def _beside(self, use: syntax.Use, user: Module) -> Module | Diagnostic:
-        folder = Path(user.path).resolve().parent
+        folder = self._folder(user)
         target = (folder / f"{use.module}.arch").resolve()
         if not self._allow_files or not target.is_relative_to(folder):
             return Diagnostic(
@@ -133,7 +152,8 @@ class Library:
         if name in self._loading or (user is not None and target == Path(user.path).resolve()):
             return Diagnostic("E0203", f"`{use.module}` uses this file, which uses it", use.module_span)
         try:
-            text = target.read_text(encoding="utf-8")
+            known = self._texts.files.get(name)
+            text = target.read_text(encoding="utf-8") if known is None else known
         except (OSError, UnicodeDecodeError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
             return Diagnostic("E0202", f"cannot read `{target.name}`: {reason}", use.module_span)
