@@ -161,7 +161,11 @@ def formatted_string(scene: Scene) -> Diagnostic | None:
     if prefix.lower() not in ("f", "r", "b", "u", "rb", "br", "fr", "rf"):
         return None
     help_ = 'sizes reach a pattern by keyword: `rearrange["b (h e) -> b h e", h=heads]`'
-    return scene.fault(f"strings have no prefix `{prefix}`", help_, span=scene.at(scene.i - 1).to(scene.at(scene.i)))
+    span = scene.at(scene.i - 1).to(scene.at(scene.i))
+    plain = scene.text(scene.i)
+    edits = scene.edit(scene.i - 1, scene.i, "") if "{" not in plain and "\\" not in plain else ()
+    help_ = f"leave the prefix out: `{plain}`" if edits else help_
+    return scene.fault(f"strings have no prefix `{prefix}`", help_, span=span, edits=edits)
 
 
 def stray_as(scene: Scene) -> Diagnostic | None:

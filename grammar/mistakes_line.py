@@ -37,6 +37,7 @@ FOREIGN = {
 IMPORTED = re.compile(r"from (?P<module>std\.\w+|\./[\w/]+) import (?P<names>[\w, ]+)")
 PEERS = re.compile(r"(import|from) (torch|numpy|einops|math|jax|typing|transformers|flax|tensorflow)\b")
 USED = re.compile(r"use (?P<module>std\.[a-z]\w*)(?: import (?P<names>[\w, ]+)|\.(?P<last>[A-Za-z]\w*))")
+DEFINED = re.compile(r"def (?P<name>\w+)\((?P<inputs>[^()]*)\)")
 INPUT = re.compile(r"\w+: (\w*\[[^\]]*\])")
 _HEADERS = frozenset(["if", "elif", "else", "for", "repeat", "scan"])
 _DECLARING = frozenset(["use", "const", "block", "model", "extern", "recipe"])
@@ -87,6 +88,10 @@ def _in_our_words(scene: Scene, word: str) -> tuple[str, tuple[Edit, ...]]:
         return help_, (Edit(Span(at.chunk, at.start, min(end + 1, len(at.chunk.text))), ""),)
     if word == "def" and "->" in line.text and "[" in line.text:
         return "", (Edit(at, "block"),)
+    if word == "def" and (found := DEFINED.match(line.text)) is not None:
+        given = [part.partition("=")[0].partition(":")[0].strip() for part in found["inputs"].split(",")]
+        inputs = ", ".join(f"{name}: [...]" for name in given if name.isidentifier() and name != "self")
+        return f"write `block {found['name']}[sizes]({inputs}) -> [...]:`, each type a list of sizes: `[b, d]`", ()
     if word == "assert" and "," not in line.text:
         return "", (Edit(at, "require"),)
     return "", ()
