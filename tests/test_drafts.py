@@ -144,6 +144,18 @@ def test_models_that_are_only_renamed_are_found_again(
 
 
 PARTS = ["a", "b1", "0", "1", "q", "qkv", "k", "v", "weight", "bias", "é|", "*", "a\n"]
+
+
+def test_layers_that_differ_have_lines_of_their_own() -> None:
+    """One iteration is transposed there, one is joined: the line with a star says what the others are."""
+    ours: dict[str, Shape] = {f"h.{i}.qkv.weight": (6, 3) for i in range(5)}
+    theirs: dict[str, Shape] = {f"h.{i}.qkv.weight": (6, 3) if i != 2 else (3, 6) for i in range(5) if i != 3}
+    theirs |= {f"h.3.{part}.weight": (2, 3) for part in "qkv"}
+    found = drafted(ours, theirs)
+    assert len(plan(parse_map(found.text), ours, theirs)) == 5
+    assert (found.missing, found.left_over) == ((), ())
+
+
 NAMES = st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map(".".join)
 SIDES = st.dictionaries(NAMES, st.lists(st.integers(1, 3), max_size=3).map(tuple), max_size=8)
 

@@ -31,10 +31,16 @@ def form_of(name: str) -> str:
 
 def lines_of(matches: Sequence[Match]) -> list[Line]:
     """Lines for all matches: of one form, as few as there can be."""
-    groups: dict[tuple[str, int, str], list[Match]] = defaultdict(list)
+    forms: dict[str, dict[tuple[int, str], list[Match]]] = defaultdict(lambda: defaultdict(list))
     for match in matches:
-        groups[form_of(match.ours), len(match.theirs), match.steps].append(match)
-    return [line for (form, _, _), group in groups.items() for line in _lines(form, group)]
+        forms[form_of(match.ours)][len(match.theirs), match.steps].append(match)
+    found: list[Line] = []
+    for form, groups in forms.items():
+        # a form stands for the most of them: the others are called by their names, before it
+        *few, most = sorted(groups.values(), key=len)
+        found += [Line(each.ours, each.theirs, each.steps, each.doubt) for group in few for each in group]
+        found += _lines(form, most)
+    return found
 
 
 def _lines(form: str, group: Sequence[Match]) -> list[Line]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 
 from ogive.backends.weights.draft.assignment import assigned
 from ogive.backends.weights.draft.words import WORDS, alike, kind_of, natural, words
 from ogive.backends.weights.steps import Shape, steps_between
 
-RECENT = 200  # matches that tell where the next is looked for
 CLOSE = 0.05  # two names that are nearly as much alike are told apart by order alone
 
 
@@ -31,19 +31,48 @@ class Match:
 
 
 Side = Mapping[str, Shape]
-Pairs = list[Match]
 
 
-def matched(ours: Side, theirs: Side) -> Pairs:
+@dataclass(slots=True)
+class Matches:
+    """What is matched so far: modules of theirs for those of ours, and how much lies below each first part."""
+
+    pairs: list[Match] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
+    heads: Counter[str] = field(default_factory=Counter)
+
+    def add(self, more: Sequence[Match]) -> None:
+        """More of them."""
+        for match in more:
+            self.pairs.append(match)
+            self.heads.update(name.partition(".")[0] for name in match.theirs)
+            if len(match.theirs) == 1:
+                self.modules.setdefault(_module(match.ours), _module(match.theirs[0]))
+
+    def beside(self, ours: str, theirs: str) -> float:
+        """How near two are to what is matched: 1 where others of the same two modules are, below 0 where of another."""
+        module = self.modules.get(_module(ours)) if "." in ours else None
+        share = self.heads[theirs.partition(".")[0]] / max(self.heads.total(), 1)
+        return share / 2 + (0.0 if module is None else 3.0 if module == _module(theirs) else -1.0)
+
+
+def _module(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def matched(ours: Side, theirs: Side) -> list[Match]:
     """Matches for as many weights of ours as can be."""
-    found: Pairs = []
-    _scope(list(ours), list(theirs), ours, theirs, found, "", "")
+    found = Matches()
+    names = list(theirs)
+    # files are sorted by name, and then their order tells nothing: at least numbers come in theirs
+    fallen = sum(a > b for a, b in pairwise(names))
+    _scope(list(ours), sorted(names, key=natural) if fallen * 10 < len(names) else names, ours, theirs, found, "", "")
     order = {name: i for i, name in enumerate(ours)}
-    return sorted(found, key=lambda match: order[match.ours])
+    return sorted(found.pairs, key=lambda match: order[match.ours])
 
 
 def _scope(
-    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs, at: str, there: str
+    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Matches, at: str, there: str
 ) -> tuple[list[str], list[str]]:
     """Match what is below two prefixes: series of layers, then the rest. What is left of both."""
     while (series := _best_series(mine, their, ours, theirs, at, there)) is not None:
@@ -106,40 +135,36 @@ def _best_series(
 
 
 def _rest(
-    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs, at: str, there: str
+    mine: list[str], their: list[str], ours: Side, theirs: Side, found: Matches, at: str, there: str
 ) -> tuple[list[str], list[str]]:
     """Match what is in no series, by shape and kind, then by shape alone; before that what one side has in one."""
     mine, their = _fused(mine, their, ours, theirs, found)
     for by_kind in (True, False):
         for key in _keys(mine, ours, by_kind):
             a = [name for name in mine if _key(name, ours[name], by_kind) == key]
-            b = sorted((name for name in their if _key(name, theirs[name], by_kind) == key), key=natural)
+            b = [name for name in their if _key(name, theirs[name], by_kind) == key]
             if a and b:
-                pairs = _assigned(a, b, ours, theirs, (at, there), _heads(found))
-                found += pairs
+                pairs = _assigned(a, b, ours, theirs, (at, there), found)
+                found.add(pairs)
                 done, taken = {pair.ours for pair in pairs}, {name for pair in pairs for name in pair.theirs}
                 mine = [name for name in mine if name not in done]
                 their = [name for name in their if name not in taken]
     return mine, their
 
 
-def _key(name: str, shape: Shape, by_kind: bool) -> tuple[object, ...]:
+def _key(name: str, shape: Shape, by_kind: bool) -> tuple[Shape, str]:
     return tuple(sorted(size for size in shape if size != 1)), kind_of(name) if by_kind else ""
 
 
-def _keys(names: Sequence[str], side: Side, by_kind: bool) -> list[tuple[object, ...]]:
-    return list(dict.fromkeys(_key(name, side[name], by_kind) for name in names))
-
-
-def _heads(found: Pairs) -> Mapping[str, float]:
-    """How much of what was matched last lies below each first part of a name of theirs."""
-    counts = Counter(name.partition(".")[0] for match in found[-RECENT:] for name in match.theirs)
-    return {head: count / counts.total() for head, count in counts.items()}
+def _keys(names: Sequence[str], side: Side, by_kind: bool) -> list[tuple[Shape, str]]:
+    """The kinds of tensors, those first that tell most: weights, of many axes."""
+    found = dict.fromkeys(_key(name, side[name], by_kind) for name in names)
+    return sorted(found, key=lambda key: (key[1] != "weight", -len(key[0])))
 
 
 def _assigned(
-    a: list[str], b: list[str], ours: Side, theirs: Side, places: tuple[str, str], heads: Mapping[str, float]
-) -> Pairs:
+    a: list[str], b: list[str], ours: Side, theirs: Side, places: tuple[str, str], known: Matches
+) -> list[Match]:
     """The best matches of some of ours with some of theirs, of which each could be any by its shape."""
     likeness = {(x, y): alike(x[len(places[0]) :], y[len(places[1]) :]) for x in a for y in b}
     steps = {(x, y): steps_between(theirs[y], ours[x]) for x in a for y in b}
@@ -149,10 +174,10 @@ def _assigned(
         if step is None:
             return -1.0
         # where words do not tell: in the order of both, near to what is matched, as deep, of the same shape
-        near = 1 - abs(i / max(len(a) - 1, 1) - j / max(len(b) - 1, 1))
+        near = 1 - (i / max(len(a) - 1, 1) - j / max(len(b) - 1, 1)) ** 2  # squares keep the order of the rest
         numbers = abs(len(words(a[i])[1]) - len(words(b[j])[1]))
-        beside = heads.get(b[j].partition(".")[0], 0.0)
-        return 2 + 3 * likeness[a[i], b[j]] + near / 4 + beside / 2 - min(numbers, 5) / 10 + (0 if step else 0.3)
+        beside = known.beside(a[i], b[j])
+        return 4 + 3 * likeness[a[i], b[j]] + near / 4 + beside - min(numbers, 5) / 10 + (0 if step else 0.3)
 
     found = []
     pairs = assigned([[worth(i, j) for j in range(len(b))] for i in range(len(a))])
@@ -162,7 +187,7 @@ def _assigned(
         others = [z for z in b if z != y and steps[x, z] is not None and likeness[x, z] >= likeness[x, y] - CLOSE]
         rivals = [z for z in a if z != x and steps[z, y] is not None and likeness[z, y] >= likeness[x, y] - CLOSE]
         free = [z for z in others if b.index(z) not in taken]
-        unsure = ours[x] and others and (rivals or free)
+        unsure = ours[x] and others and (rivals or free) and known.modules.get(_module(x)) != _module(y)
         doubt = f"by order alone: `{(free or others)[0]}` fits as well" if unsure else ""
         found.append(Match(x, (y,), steps[x, y] or "", doubt))
     return found
@@ -179,7 +204,10 @@ TOGETHER = (
 )
 
 
-def _fused(mine: list[str], their: list[str], ours: Side, theirs: Side, found: Pairs) -> tuple[list[str], list[str]]:
+HEADS = "q, k and v may lie head by head: then `rearrange (h t e) *r -> (t h e) *r, t=3, e=...` comes before `part`"
+
+
+def _fused(mine: list[str], their: list[str], ours: Side, theirs: Side, found: Matches) -> tuple[list[str], list[str]]:
     """Match what is apart on one side and joined on the other; what is left of both."""
     mine, their = list(mine), list(their)
     for parts, called in TOGETHER:
@@ -198,9 +226,10 @@ def _fused(mine: list[str], their: list[str], ours: Side, theirs: Side, found: P
                 if swap:
                     before = "" if wholes[name] == joined else "transpose"
                     cuts = [" | ".join(filter(None, (before, _cut(group, i, shapes)))) for i in range(len(group))]
-                    found += [Match(part, (name,), cut) for part, cut in zip(group, cuts, strict=True)]
+                    doubt = HEADS if "query_key_value" in name else ""
+                    found.add([Match(part, (name,), cut, doubt) for part, cut in zip(group, cuts, strict=True)])
                 else:
-                    found.append(Match(name, tuple(group)))
+                    found.add([Match(name, tuple(group))])
                 apart[:] = [each for each in apart if each not in group]
                 whole[:] = [each for each in whole if each != name]
     return mine, their

@@ -15,10 +15,10 @@ GROUPS = (
     "segment type",
     "attention attn selfattention self_attention mixer",
     "q query to_q wq", "k key to_k wk", "v value to_v wv",
-    "output o out proj projection wo",
+    "output o out proj projection",
     "qkv c_attn in_proj query_key_value wqkv",
     "mlp ff ffn feedforward feed_forward densereludense",
-    "up fc1 fc_1 c_fc wi intermediate w1 pwconv1", "down fc2 fc_2 w2 pwconv2", "gate w3",
+    "up fc1 fc_1 c_fc wi intermediate w1 pwconv1", "down fc2 fc_2 w2 pwconv2 wo", "gate w3",
     "conv convolution", "head classifier fc heads", "shortcut downsample down_sample",
     "weight gamma scale g kernel", "bias beta", "stem embedder",
     "first before pre input", "second after post",
@@ -63,6 +63,8 @@ def words(name: str) -> tuple[frozenset[str], tuple[int, ...]]:
             continue
         for piece in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", part):
             found.add(PLACES.get(piece) or WORDS.get(piece.lower(), piece.lower()))
+    if "norm" in found and found & {"attention", "final"}:  # in a layer the norm of attention comes first
+        found.add("first" if "attention" in found else "second")
     return frozenset(word for word in found if not word.isdigit()), tuple(map(int, re.findall(r"\d+", name)))
 
 
