@@ -19,8 +19,8 @@ DTYPES = {"int": np.int64, "i64": np.int64, "i32": np.int32, "bool": np.bool_, "
 UNITS = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
 # what kernels of float32, and those of ONNX Runtime in any type, compute as 1 and a number close to -1, so that what is
 # left of a small result is rounding; beside these `sigmoid`, of 1 and not of its operand
-FOURIER = frozenset(("fft", "ifft", "rfft", "irfft"))  # results are exact to a rounding of their row
 CANCELLING = frozenset(("silu", "gelu", "gelu_tanh"))
+FOURIER = frozenset(("fft", "ifft", "rfft", "irfft"))  # results are exact to a rounding of their row
 SINGLE, SMALLEST = 2.0**-24, 2.0**-126  # of float32: its rounding, its smallest normal number
 
 
