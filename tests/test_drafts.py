@@ -146,6 +146,28 @@ def test_models_that_are_only_renamed_are_found_again(
 PARTS = ["a", "b1", "0", "1", "q", "qkv", "k", "v", "weight", "bias", "é|", "*", "a\n"]
 
 
+@pytest.mark.parametrize("alphabetical", [False, True], ids=["order", "alphabet"])
+def test_weights_of_one_module_stay_together(alphabetical: bool) -> None:
+    """The names of OPT: two norms and two maps have vectors of one size."""
+    pairs = {"q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "out": "self_attn.out_proj",
+             "n1": "self_attn_layer_norm", "a": "fc1", "c": "fc2", "n2": "final_layer_norm"}  # fmt: skip
+    shapes = {"a": (32, 16), "c": (16, 32), "n1": (16,), "n2": (16,)}
+    ours: dict[str, Shape] = {}
+    theirs: dict[str, Shape] = {}
+    for i in range(3):
+        for name in ("n1", "q", "k", "v", "out", "n2", "a", "c"):
+            shape = shapes.get(name, (16, 16))
+            ours |= {f"blocks.{i}.{name}.weight": shape, f"blocks.{i}.{name}.bias": shape[:1]}
+        for name, theirs_name in pairs.items():
+            shape = shapes.get(name, (16, 16))
+            path = f"model.decoder.layers.{i}.{theirs_name}"
+            theirs |= {f"{path}.weight": shape, f"{path}.bias": shape[:1]}
+    found = drafted(ours, dict(sorted(theirs.items())) if alphabetical else theirs)
+    for move in plan(parse_map(found.text), ours, theirs):
+        _, number, name, last = move.ours.split(".")
+        assert move.pieces[0].name == f"model.decoder.layers.{number}.{pairs[name]}.{last}"
+
+
 def test_layers_that_differ_have_lines_of_their_own() -> None:
     """One iteration is transposed there, one is joined: the line with a star says what the others are."""
     ours: dict[str, Shape] = {f"h.{i}.qkv.weight": (6, 3) for i in range(5)}
