@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--area", action="append", help="only these areas: torch, onnx, derivatives, batching, passes")
     parser.add_argument("--only", default="", help="only mutants whose key holds this text")
+    parser.add_argument("--keys", type=Path, help="only mutants whose keys stand in this file, each on a line")
     parser.add_argument("--map", type=Path, action="append", default=[], help="what tests run: read, or made and kept")
     parser.add_argument("--budget", type=float, default=30.0, help="seconds of tests for one mutant")
     parser.add_argument("--jobs", type=int, default=1)
@@ -42,7 +43,9 @@ def main() -> int:
     asked = parser.parse_args()
     os.environ["CI"] = "1"  # hypothesis tries the same examples each time
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    chosen = [m for m in sampled(asked.sample, asked.seed, asked.area) if asked.only in m.key]
+    keys = asked.keys.read_text(encoding="utf-8") if asked.keys else ""
+    drawn = sampled(0 if asked.keys else asked.sample, asked.seed, asked.area)
+    chosen = [m for m in drawn if asked.only in m.key and (not keys or m.key in keys)]
     if asked.list:
         print("\n".join(mutant.key for mutant in chosen))
         return 0
