@@ -231,3 +231,21 @@ def test_tools_find_the_source(small: ogive.Model) -> None:
     assert inspect.getsource(module) == small.torch_source()
     assert module.__spec__ is not None
     assert module.__spec__.loader is module.__loader__
+
+
+def test_a_class_that_took_over_the_names_is_not_taken_for_the_emitted_one(small: ogive.Model) -> None:
+    kind = type(small.torch())
+    other = type(kind.__name__, (kind,), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
+    with pytest.raises(pickle.PicklingError, match="not the same object"):
+        pickle.dumps(other(d=4, depth=2))
+    assert type(copy.deepcopy(other(d=4, depth=2))) is other
+
+
+def test_annotations_are_those_of_the_file(small: ogive.Model) -> None:
+    """How this package itself is compiled does not reach into the text, so tools of torch read the types."""
+    net = small.torch(checks=False)
+    assert type(net).forward.__annotations__["x"] is Tensor
+    text = "block B[d](x: [b, d]) -> [b, d]:\n    param w: [d] = ones\n    return x * w\nmodel M = B[3]\n"
+    net, x = ogive.source(text)["M"].torch(checks=False), torch.randn(2, 3)
+    traced = torch.fx.symbolic_trace(net)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(traced))(x), net(x))

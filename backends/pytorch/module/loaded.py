@@ -34,7 +34,8 @@ class TextLoader(InspectLoader):
         return self.text
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.text, self.path, "exec"), module.__dict__)
+        code = compile(self.text, self.path, "exec", dont_inherit=True)  # annotations are what the text says
+        exec(code, module.__dict__)
         for each in list(vars(module).values()):
             if isinstance(each, type) and each.__module__ == self.name:
                 each.__reduce_ex__ = _reduced  # type: ignore[method-assign, assignment]
@@ -73,8 +74,10 @@ def _reduced(self: object, protocol: Any) -> str | tuple[Any, ...]:
     made = object.__reduce_ex__(self, max(2, int(protocol)))
     if isinstance(made, str) or made[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
         return made
-    kind, *given = made[1]
-    loader = getattr(sys.modules.get(kind.__module__), "__loader__", None)
-    if not isinstance(loader, TextLoader):
-        return made
-    return (remade, (loader.text, loader.model, kind.__qualname__, *given), *made[2:])
+    kind: Any = made[1][0]
+    name: str = kind.__qualname__
+    module = sys.modules.get(kind.__module__)
+    loader = getattr(module, "__loader__", None)
+    if not isinstance(loader, TextLoader) or getattr(module, name, None) is not kind:
+        return made  # a subclass, also one that has taken over these names
+    return (remade, (loader.text, loader.model, name, *made[1][1:]), *made[2:])
