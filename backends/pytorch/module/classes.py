@@ -131,7 +131,8 @@ class Constructor:
     def _shells(self, place: ModuleNode, target: Code) -> Iterator[Statement]:
         """What calls supply to the members at a place and below it is not stored."""
         if isinstance(place.member, Instance):
-            yield from self._omitted(place.member, target)
+            if not unmade(self.unit.definition, place.member):
+                yield from self._omitted(place.member, target)
         for label, child in place.children.items() if not place.turned else ():
             yield from self._shells(child, access(label, target))
 

@@ -45,7 +45,7 @@ def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
         value = _EVALUATE[type(tree)](frame, tree, name)
     except TooComplexError as problem:
         raise frame.too_complex(problem, tree.span) from problem
-    if type(value) is Size and value.weight > LARGE:
+    if isinstance(value, Size) and value.weight > LARGE:
         within_terms(frame, value, tree.span)
         frame.session.count(value.weight // LARGE)
     return value
