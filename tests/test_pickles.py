@@ -115,10 +115,10 @@ def test_a_text_beside_nothing() -> None:
 
 
 def test_extern_stays_allowed_or_not() -> None:
-    text = 'extern block Mix[d](x: [b, d]) -> [b, d] = "theirs_mix:Mix"\nmodel M = Mix[d=3]\n'
+    text = 'extern block Mix[d](x: [b, d]) -> [b, d] = "theirs_kept:Mix"\nmodel M = Mix[d=3]\n'
     found = pickle.loads(pickle.dumps(ogive.source(text, allow_extern=True)))
     assert list(found) == ["M"]
-    assert "theirs_mix" not in sys.modules
+    assert "theirs_kept" not in sys.modules
 
 
 def test_a_model_of_no_text_says_so() -> None:
