@@ -18,7 +18,15 @@ DECISIONS = {
     "argmax[0](sigmoid(x))": True,
     "argmax[0](silu(x + 50))": False,
     "argmax[0](tanh(0.02 * x))": False,
+    "argmax[0](grad[steep](x))": True,
+    "argmax[0](grad[flat](x))": False,
 }
+SCALARS = """
+block steep(x: [n]) -> []:
+    return sum(silu(x))
+block flat(x: [n]) -> []:
+    return sum(tanh(0.002 * x))
+"""
 
 
 # of x: [n]: whether rounding may decide otherwise elsewhere, though it does not in the run that is looked at
@@ -57,7 +65,7 @@ def test_what_a_transform_leaves_of_nothing_is_not_compared() -> None:
 
 def subject(code: str, x: np.ndarray, kind: str = "") -> Subject:
     kind = kind or ("int[]" if "argmax" in code else "int[n]")
-    found = Subject.of(program("fixed/0"), f"block F(x: [n]) -> {kind}:\n    return {code}\nmodel M = F\n")
+    found = Subject.of(program("fixed/0"), f"{SCALARS}block F(x: [n]) -> {kind}:\n    return {code}\nmodel M = F\n")
     found.program.optional = []
     found.sizes = {unknown: x.size for unknown in found.model.ir.definition.sizes}
     found.inputs = [x]

@@ -141,7 +141,7 @@ def grad(machine: Machine, frame: Frame, node: Node) -> Results:
     (y,) = machine.region(frame, node.regions[0], [variable, *values[1:]])
     machine.world.deriving -= 1
     assert y is not None
-    return [gradient(y, [variable])[0]]
+    return [machine.world.derived(gradient(y, [variable])[0])]
 
 
 def custom_grad(machine: Machine, frame: Frame, node: Node, told: CustomGradAttrs) -> Results:

@@ -107,6 +107,13 @@ class World:
             del self.decisions[noted:]
         del self.draws[drawn:]
 
+    def derived(self, array: Array) -> Array:
+        """A derivative as of kernels that compute slopes of sigmoids as 1 less a number close to 1."""
+        if not self.kernels or self.noise is None or not self.cancels or not array.smooth:
+            return array
+        part = self.unit * _waves(array.value, self.noise.uniform(0, 1))
+        return Array(array.value + part, ((array, lambda g: g),))
+
     def rounded(self, array: Array, elem: str, given: Array | None = None) -> Array:
         """An array as if each entry had been rounded once; as a part of the operand `given`, where that cancels."""
         unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
