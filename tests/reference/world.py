@@ -108,8 +108,10 @@ class World:
         del self.draws[drawn:]
 
     def derived(self, array: Array) -> Array:
-        """A derivative as of kernels that compute slopes of sigmoids as 1 less a number close to 1."""
-        if not self.kernels or self.noise is None or not self.cancels or not array.smooth:
+        """A derivative as if what flows together in it, from the 1 of its scalar on, was rounded: flows that cancel
+        leave rounding, and kernels compute slopes of sigmoids as 1 less a number close to 1.
+        """
+        if self.noise is None or not self.unit or not array.smooth:
             return array
         part = self.unit * _waves(array.value, self.noise.uniform(0, 1))
         return Array(array.value + part, ((array, lambda g: g),))
