@@ -97,6 +97,9 @@ class Pattern:
     sizes: Mapping[str, Size] = field(default_factory=dict)
     packs: Mapping[str, tuple[Axis, ...]] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        return hash((self.text, *self.sizes, *self.packs))
+
 
 class Trait(Flag):
     """What is true of the numbers of an operation. Passes and backends read it here; tests hold it against torch."""
