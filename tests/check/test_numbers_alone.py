@@ -13,6 +13,7 @@ LITERAL = sorted(name for name, spec in OPS.items() if spec.literals and not spe
 
 @pytest.mark.parametrize("name", LITERAL)
 def test_what_is_accepted_runs(name: str) -> None:
+    accepted, codes = 0, set[str]()
     count = OPS[name].inputs.count(",") + 1 if OPS[name].inputs else 1
     for numbers in (("0.25", "0.5", "0.75"), ("1", "2", "3"), ("true", "2.0", "3.0")):
         text = f"block F(x: [n]):\n    y = {name}({', '.join(numbers[:count])})\n    return {{}}\nmodel M = F\n"
@@ -20,9 +21,13 @@ def test_what_is_accepted_runs(name: str) -> None:
             source = text.format(result).replace("(x: [n]):", f"(x: [n]) -> {kind}:")
             try:
                 model = ogive.source(source)["M"]
-            except ogive.ArchError:
+            except ogive.ArchError as refused:
+                codes.update(each.code for each in refused.diagnostics)
                 continue
+            accepted += 1
             assert model.torch()(torch.ones(2)).shape == (2,)
+    assert "E0405" in codes or name == "complex"
+    assert (accepted > 0) == (name == "complex")
 
 
 def test_a_number_to_choose_by_is_refused() -> None:
