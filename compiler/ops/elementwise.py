@@ -8,6 +8,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.types import ELEMENTS, INTS, TensorType
+from ogive.compiler.ops import bits, functions
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.held import number_of, whole
 from ogive.compiler.ops.pointwise import (
@@ -108,11 +109,6 @@ def _whole(bound: Any, elem: str, static: str) -> Any:
         return bound
     whole(bound, elem, f"`clamp` bounds `{elem}` by", operand=0, static=static)
     return int(bound) if isinstance(bound, float) else bound
-
-
-def _magnitude(elem: str) -> str:
-    """The element type of |x|."""
-    return "float" if elem == "complex" else elem
 
 
 def _op(name: str, inputs: str, rule: Rule, formula: str, *statics: StaticSpec, **facts: Any) -> OpSpec:
@@ -244,57 +240,8 @@ OPERATORS = (
 )
 
 FUNCTIONS = (
-    unary(
-        "exp",
-        "e^x",
-        elems=SMOOTH,
-        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
-        means="The exponential.",
-    ),
-    unary("expm1", "e^x - 1", traits=Trait.FINITE, means="e^x - 1, exact near 0."),
-    unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE, means="The natural logarithm."),
-    unary("log1p", "ln(1 + x)", traits=Trait.POLE, means="ln(1 + x), exact near 0."),
-    unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE, means="The square root."),
-    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.POLE, means="1 / √x."),
-    unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE, means="The sine."),
-    unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE, means="The cosine."),
-    unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE, means="The hyperbolic tangent."),
-    unary("asinh", "arsinh x", traits=Trait.FINITE, means="The inverse of the hyperbolic sine."),
-    unary("atanh", "artanh x", traits=Trait.POLE, means="The inverse of the hyperbolic tangent."),
-    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt", traits=Trait.FINITE, means="The error function."),
-    unary("lgamma", "ln |Γ(x)|", traits=Trait.POLE, means="The logarithm of the gamma function."),
-    unary("digamma", "Γ'(x) / Γ(x)", traits=Trait.POLE, means="The derivative of lgamma."),
-    unary(
-        "abs",
-        "|x|",
-        elems=NUMERIC,
-        gives=_magnitude,
-        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
-        means="The absolute value; of a complex number its length.",
-    ),
-    unary(
-        "sign",
-        "x / |x|, 0 at 0",
-        elems=REAL,
-        traits=Trait.FLAT | Trait.FINITE,
-        means="-1, 0 or 1, as x is below 0, 0 or above.",
-    ),
-    unary("floor", "⌊x⌋", elems=REAL, traits=Trait.FLAT, means="The next integer at or below x."),
-    unary(
-        "round",
-        "the nearest integer, halves to the even one",
-        elems=REAL,
-        traits=Trait.FLAT,
-        means="The nearest integer; halves go to the even one.",
-    ),
-    unary(
-        "isfinite",
-        "|x| < ∞",
-        elems=NUMERIC,
-        gives=lambda elem: "bool",
-        traits=Trait.FLAT | Trait.FINITE,
-        means="Whether x is neither infinite nor NaN.",
-    ),
+    *functions.OPS,
+    *bits.OPS,
     _op(
         "clamp",
         "x",

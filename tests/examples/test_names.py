@@ -37,7 +37,9 @@ ACTIVATIONS = """relu gelu gelu_tanh silu sigmoid tanh elu leaky_relu hardswish 
     glu threshold rrelu PReLU exp identity"""
 # what needs no `use`
 PRIMITIVES = """relu gelu gelu_tanh silu sigmoid tanh exp log sqrt rsqrt sin cos erf abs sign floor round softplus
-    log1p expm1 lgamma digamma asinh atanh elu leaky_relu hardswish hardsigmoid hardtanh mish relu6
+    log1p expm1 log2 log10 lgamma digamma tan asin acos atan atan2 sinh cosh asinh acosh atanh ceil trunc isnan
+    isinf bitwise_and bitwise_or bitwise_xor bitwise_not shift_left shift_right
+    elu leaky_relu hardswish hardsigmoid hardtanh mish relu6
     clamp pow minimum maximum select lerp logical_and logical_or logical_not isfinite cast rearrange
     reduce expand einsum split concat stack flip roll pad take gather put scatter_add one_hot topk sort
     argsort argmax cumsum tril triu sum mean max min prod var std logsumexp any all norm softmax

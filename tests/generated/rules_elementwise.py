@@ -10,7 +10,7 @@ from generated.tree import Parts
 # any number is fine: (operation, brackets, the largest result; 0: as large as the operand)
 ANY = (
     ("sin", "", 1), ("cos", "", 1), ("tanh", "", 1), ("asinh", "", 8), ("erf", "", 1), ("sigmoid", "", 1),
-    ("silu", "", 0),
+    ("silu", "", 0), ("atan", "", 2), ("ceil", "", 0), ("trunc", "", 0),
     ("gelu", "", 0), ("gelu_tanh", "", 0), ("mish", "", 0), ("softplus", "", 0), ("softplus",
     "[beta=2.0]", 0), ("relu", "", 0),
     ("elu", "", 0), ("elu", "[0.7]", 0), ("leaky_relu", "", 0), ("leaky_relu", "[0.2]", 0), ("hardswish", "", 0),
@@ -26,9 +26,14 @@ GUARDED = (
     ("rsqrt(", " ** 2 + 0.5)", ("rsqrt", "pow", "add"), 2), ("atanh(0.8 * tanh(", "))", ("atanh", "mul", "tanh"), 2),
     ("lgamma(abs(", ") + 0.6)", ("lgamma", "abs", "add"), 60), ("digamma(", " ** 2 + 0.4)", ("digamma", "pow",
     "add"), 8),
-    ("atanh(clamp[-0.9, 0.9](", "))", ("atanh", "clamp"), 2),
+    ("atanh(clamp[-0.9, 0.9](", "))", ("atanh", "clamp"), 2), ("tan(tanh(", "))", ("tan", "tanh"), 2),
+    ("asin(0.9 * tanh(", "))", ("asin", "mul", "tanh"), 2), ("acos(0.9 * tanh(", "))", ("acos", "mul", "tanh"), 3),
+    ("acosh(abs(", ") + 1.5)", ("acosh", "abs", "add"), 6), ("sinh(2 * tanh(", "))", ("sinh", "mul", "tanh"), 4),
+    ("cosh(2 * tanh(", "))", ("cosh", "mul", "tanh"), 4), ("log2(abs(", ") + 0.5)", ("log2", "abs", "add"), 5),
+    ("log10(abs(", ") + 0.5)", ("log10", "abs", "add"), 2), ("atan2(sin(", "), 1.5)", ("atan2", "sin"), 3),
+    ("atan2(0.7, abs(", ") + 0.5)", ("atan2", "abs", "add"), 3),
 )  # fmt: skip
-ROUGH = ("floor", "round", "sign")  # their derivative is 0
+ROUGH = ("floor", "ceil", "trunc", "round", "sign")  # their derivative is 0
 
 
 def unary(scope: Scope) -> None:
@@ -185,8 +190,9 @@ def interpolated(scope: Scope) -> None:
 
 def finite(scope: Scope) -> None:
     var = scope.real(1)
-    found = scope.let(("isfinite(", var.ref, ")"), var.type.of("bool"), ("isfinite",))
-    if scope.chance(0.5):
+    name = scope.rng.choice(("isfinite", "isfinite", "isnan", "isinf"))
+    found = scope.let((f"{name}(", var.ref, ")"), var.type.of("bool"), (name,))
+    if name == "isfinite" and scope.chance(0.5):
         scope.let(("select(", found.ref, ", ", var.ref, ", 0.0)"), var.type, ("select",), size=var.size)
 
 
@@ -225,6 +231,10 @@ def whole(scope: Scope) -> None:
             ("sign", ("sign(", ")"), 1), ("relu", ("relu(", ")"), 1), ("clamp", ("clamp[0, 3](", ")"), 1),
             ("minimum", ("minimum(", ", 4)"), 1), ("maximum", ("maximum(", ", -1)"), 1), ("floordiv", ("",
             " // (-3)"), 1),
+            ("bitwise_and", ("bitwise_and(", ", 11)"), 1), ("bitwise_or", ("bitwise_or(4, ", ")"), 1),
+            ("bitwise_xor", ("bitwise_xor(", ", -3)"), 1), ("bitwise_not", ("bitwise_not(", ")"), 1),
+            ("shift_left", ("shift_left(", ", 2)"), 4), ("shift_right", ("shift_right(", ", 1)"), 1),
+            ("ceil", ("ceil(", ")"), 1), ("trunc", ("trunc(", ")"), 1),
             ("mod", ("", " % (-3)"), 1), ("floor", ("floor(", ")"), 1), ("round", ("round(", ")"), 1),
         )
     )  # fmt: skip

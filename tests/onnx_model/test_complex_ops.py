@@ -28,6 +28,8 @@ CASES: dict[str, Sequence[str]] = {
     "eq": ("x == y", "x == x"),
     "ne": ("x != y", "x != x"),
     "isfinite": ("isfinite(x)", "isfinite(x / (x - x + complex(1e-38, 0.0)))"),
+    "isnan": ("isnan(x)", "isnan(complex(log(real(x)), imag(x)))"),
+    "isinf": ("isinf(x)", "isinf(complex(real(x), imag(x) / 0))"),
     "select": ("select(real(x) > 0, x, y)", "select(real(x) > 0, x, 0)"),
     "lerp": ("lerp(x, y, cast[complex](sigmoid(real(x))))",),
     "cast": ("cast[complex](real(x))",),
@@ -41,7 +43,7 @@ CASES: dict[str, Sequence[str]] = {
     "tril": ("tril[0](x)", "tril[1](x)", "tril[-2](x)"),
     "triu": ("triu[0](x)", "triu[1](x)", "triu[-2](x)"),
 }
-KINDS = {"abs": "", "eq": "bool", "ne": "bool", "isfinite": "bool"}  # of results
+KINDS = {"abs": "", "eq": "bool", "ne": "bool", "isfinite": "bool", "isnan": "bool", "isinf": "bool"}  # of results
 SIDES = {"pad[0, 1, 2](x)": "n + 3, n", 'pad[1, 1, 1, mode="reflect"](x)': "n, n + 2"}
 
 

@@ -112,14 +112,15 @@ def test_a_row_of_the_table_is_true(row: tuple[str, ...]) -> None:
 # all else
 
 SPECIAL = [1.0, NAN, 2.5, -0.0, 0.0, -INF, INF, -1.0, 0.5, 1.5, -0.5, -2.5, 3.5, -7.3, 1e30, -1e30, 1e-20, 88.0, -104.0]
-UNARY = """exp expm1 log log1p sqrt rsqrt sin cos tanh asinh atanh erf lgamma digamma abs sign floor round relu gelu
+UNARY = """exp expm1 log log1p log2 log10 sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf
+    lgamma digamma abs sign floor ceil trunc round relu gelu
     gelu_tanh silu sigmoid softplus elu leaky_relu hardswish hardsigmoid hardtanh mish relu6 -x clamp[-1.0,1.0]
     clamp[0.5,inf] clamp[-inf,0.5] softplus[2.0] x**0.5 x**-0.5 x**2 x**3 x**-2 x**1.5 x**0 2**x (-2)**x x//2 x//-3
     x//0.1 x%2 x%-3 x%0.1 3%x -3//x maximum(x,0.5) minimum(0.5,x) x*0 1/x""".split()
 # where the table has another row, or float32 itself has no answer (the sine of 1e30)
 LEFT_OUT = {
     "sign": [NAN], "gelu": [INF, -INF], "digamma": [-0.0],
-    "sin": [1e30, -1e30], "cos": [1e30, -1e30],
+    "sin": [1e30, -1e30], "cos": [1e30, -1e30], "tan": [1e30, -1e30],
 }  # fmt: skip
 LENGTHS = (1, 3, 8, 17, 33)  # kernels take several numbers at once, and those left over one by one
 
@@ -144,7 +145,8 @@ TINY = 1e-15  # divisors of 1e30 below it: torch gives NaN where the quotient is
 def test_operations_of_two_numbers() -> None:
     codes = {f"x {op} y": "[n]" for op in ("+", "-", "*", "/", "//", "%", "**")}
     codes |= {f"x {op} y": "bool[n]" for op in ("==", "!=", "<", "<=", ">", ">=")}
-    codes |= {"maximum(x, y)": "[n]", "minimum(x, y)": "[n]"}
+    codes |= {"maximum(x, y)": "[n]", "minimum(x, y)": "[n]", "atan2(x, y)": "[n]"}
+    codes |= {f"is{kind}(x)": "bool[n]" for kind in ("nan", "inf", "finite")}
     a, b = PAIRS
     found = all_of(codes, ["[n]", "[n]"])(a, b)
     for code, (theirs, ours) in found.items():
@@ -173,6 +175,26 @@ def test_integers_wrap_around_and_divide_downwards(elem: str) -> None:
         assert (theirs == ours).all(), (code, a[theirs != ours], b[theirs != ours])
         exact = [eval(code, {"x": int(x), "y": int(y)}) for x, y in zip(a, b, strict=True)]
         assert ours.tolist() == [x if type(x) is bool else (x + top // 2) % top - top // 2 for x in exact]
+
+
+@pytest.mark.parametrize("elem", ["int", "i32"])
+def test_bits_of_integers(elem: str) -> None:
+    """Those of two's complement; what leaves at the top is gone, and the sign stays at the bottom."""
+    bits = 64 if elem == "int" else 32
+    numbers = [0, 1, -1, 2, 3, -3, 7, 2 ** (bits - 1) - 1, -(2 ** (bits - 1)), 2 ** (bits - 2) + 5]
+    kind = {"int": np.int64, "i32": np.int32}[elem]
+    a, b = np.array(list(itertools.product(numbers, numbers)), kind).T.copy()
+    signs = {"bitwise_and(x, y)": "x & y", "bitwise_or(x, y)": "x | y", "bitwise_xor(x, y)": "x ^ y"}
+    signs |= {"bitwise_not(x)": "~x", "bitwise_and(x, 6)": "x & 6", "bitwise_xor(-2, x)": "-2 ^ x"}
+    signs |= {f"shift_left(x, {n})": f"x << {n}" for n in (0, 1, bits - 1)}
+    signs |= {f"shift_right(x, {n})": f"x >> {n}" for n in (0, 1, bits - 1)}
+    signs |= {f"shift_left(x, bitwise_and(y, {bits - 1}))": f"x << (y & {bits - 1})"}
+    signs |= {f"shift_right(x, bitwise_and(y, {bits - 1}))": f"x >> (y & {bits - 1})"}
+    found = all_of(dict.fromkeys(signs, f"{elem}[n]"), [f"{elem}[n]", f"{elem}[n]"])(a, b)
+    top = 2**bits
+    for code, (theirs, ours) in found.items():
+        exact = [eval(signs[code], {"x": int(x), "y": int(y)}) for x, y in zip(a, b, strict=True)]
+        assert theirs.tolist() == ours.tolist() == [(x + top // 2) % top - top // 2 for x in exact], code
 
 
 def test_integers_by_a_literal_and_to_a_literal_power() -> None:

@@ -34,6 +34,17 @@ def counted(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(x.abs() + 1 for x in tensors)
 
 
+def turned(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Whole numbers on both sides of 0."""
+    return tuple(x * (1 - 2 * (x % 2)) for x in tensors)
+
+
+def _bits(a: torch.Tensor, b: torch.Tensor | int, join: Callable[..., Any]) -> torch.Tensor:
+    """Whole numbers below 128, joined bit by bit."""
+    parts = [join(a // 2**k % 2, b // 2**k % 2) * 2**k for k in range(7)]
+    return torch.stack(torch.broadcast_tensors(*parts)).sum(0)
+
+
 def unary(op: str, reference: Callable[[torch.Tensor], torch.Tensor], **more: Any) -> Case:
     return Case(op, ("b n d",), reference, **more)
 
@@ -91,12 +102,24 @@ CASES = [
     unary("expm1", lambda x: math.e**x - 1),
     unary("log", lambda x: torch.log2(x) / math.log2(math.e), prepare=positive),
     unary("log1p", lambda x: (1 + x).log(), prepare=positive),
+    unary("log2", lambda x: x.log() / math.log(2), prepare=positive),
+    unary("log10", lambda x: x.log() / math.log(10), prepare=positive),
     unary("sqrt", lambda x: x**0.5, prepare=positive),
     unary("rsqrt", lambda x: x**-0.5, prepare=positive),
     unary("sin", lambda x: torch.cos(x - math.pi / 2)),
     unary("cos", lambda x: 1 - 2 * (x / 2).sin() ** 2),
+    unary("tan", lambda x: x.sin() / x.cos(), prepare=small),
+    unary("asin", lambda x: 2 * (x / (1 + (1 - x * x).sqrt())).atan(), prepare=small),
+    unary("acos", lambda x: math.pi / 2 - x.asin(), prepare=small),
+    unary("atan", lambda x: (x / (1 + x * x).sqrt()).asin()),
+    Case("atan2", ("n d", "d"), lambda a, b: torch.complex(b.expand_as(a), a).angle()),
+    Case("atan2", ("n d", Const(0.5)), lambda a: (2 * a).atan()),
+    Case("atan2", (Const(1), "n d"), lambda b: math.pi / 2 - b.atan()),
+    unary("sinh", lambda x: (x.exp() - (-x).exp()) / 2),
+    unary("cosh", lambda x: (x.exp() + (-x).exp()) / 2),
     unary("tanh", lambda x: 1 - 2 / ((2 * x).exp() + 1)),
     unary("asinh", lambda x: (x + (x * x + 1).sqrt()).log()),
+    unary("acosh", lambda x: (x + (x * x - 1).sqrt()).log(), prepare=counted),
     unary("atanh", lambda x: ((1 + x) / (1 - x)).log() / 2, prepare=small),
     unary("erf", lambda x: 2 * torch.special.ndtr(x * math.sqrt(2)) - 1),
     unary("lgamma", lambda x: torch.special.gammaln(x), prepare=positive),
@@ -105,8 +128,25 @@ CASES = [
     Case("abs", ("complex: n",), lambda x: (x.real**2 + x.imag**2).sqrt()),
     unary("sign", lambda x: (x > 0).to(x.dtype) - (x < 0).to(x.dtype)),
     unary("floor", lambda x: -torch.ceil(-x)),
+    unary("ceil", lambda x: -torch.floor(-x)),
+    unary("trunc", lambda x: x.abs().floor() * x.sign()),
+    Case("ceil", ("int: n",), lambda x: x),
+    Case("trunc", ("int: n",), lambda x: x),
     unary("round", lambda x: (x + 0.5).floor()),
     unary("isfinite", lambda x: ~(x.isnan() | x.isinf()), prepare=lambda x: (1 / x.round(),)),
+    unary("isnan", lambda x: x != x, prepare=lambda x: (x.round() / x.round(),)),
+    unary("isinf", lambda x: x.abs() == INF, prepare=lambda x: (1 / x.round(),)),
+    Case("isnan", ("int: n",), lambda x: x < x),
+    Case("isinf", ("int: n",), lambda x: x < x),
+    Case("bitwise_and", ("int: n d", "int: d"), lambda a, b: _bits(a, b, lambda x, y: x * y), high=90),
+    Case("bitwise_or", ("int: n d", Const(12)), lambda a: _bits(a, 12, lambda x, y: (x + y) > 0), high=90),
+    Case("bitwise_xor", ("int: n d", "int: n d"), lambda a, b: _bits(a, b, lambda x, y: x != y), high=90),
+    Case("bitwise_not", ("int: n d",), lambda a: -1 - a, high=90),
+    Case("shift_left", ("int: n d", Const(3)), lambda a: 8 * a, high=90),
+    Case("shift_left", (Const(5), "int: n d"), lambda b: 5 * 2**b, high=9),
+    Case("shift_left", ("int: n d", "int: n d"), lambda a, b: a * 2**b, high=9),
+    Case("shift_right", ("int: n d", Const(2)), lambda a: (a / 4).floor().long(), prepare=turned, high=90),
+    Case("shift_right", ("int: n d", "int: d"), lambda a, b: (a / 2**b).floor().long(), high=9),
     unary("clamp", lambda x: x.minimum(torch.ones_like(x)).maximum(-torch.ones_like(x)), statics={"lo": -1, "hi": 1}),
     unary("clamp", lambda x: x.relu(), statics={"lo": 0, "hi": INF}),
     Case("clamp", ("int: n",), lambda x: x.clamp(1, 3), {"lo": 1.0, "hi": 3.0}, high=9),

@@ -61,6 +61,51 @@ def atanh(x: Array) -> Array:
     return through(x, np.arctanh(x.value), lambda: div(constant(1.0), sub(constant(1.0), square(x))))
 
 
+def acosh(x: Array) -> Array:
+    return through(x, np.arccosh(x.value), lambda: rsqrt(sub(square(x), constant(1.0))))
+
+
+def tan(x: Array) -> Array:
+    return through(x, np.tan(x.value), lambda: add(square(tan(x)), constant(1.0)))
+
+
+def asin(x: Array) -> Array:
+    return through(x, np.arcsin(x.value), lambda: rsqrt(sub(constant(1.0), square(x))))
+
+
+def acos(x: Array) -> Array:
+    return through(x, np.arccos(x.value), lambda: neg(rsqrt(sub(constant(1.0), square(x)))))
+
+
+def atan(x: Array) -> Array:
+    return through(x, np.arctan(x.value), lambda: div(constant(1.0), add(square(x), constant(1.0))))
+
+
+def atan2(a: Array, b: Array) -> Array:
+    """The angle of (b, a)."""
+
+    def share(of: Array) -> Array:
+        return div(of, add(square(a), square(b)))
+
+    return Array(np.arctan2(a.value, b.value), ((a, lambda g: mul(g, share(b))), (b, lambda g: neg(mul(g, share(a))))))
+
+
+def sinh(x: Array) -> Array:
+    return through(x, np.sinh(x.value), lambda: cosh(x))
+
+
+def cosh(x: Array) -> Array:
+    return through(x, np.cosh(x.value), lambda: sinh(x))
+
+
+def log2(x: Array) -> Array:
+    return through(x, np.log2(x.value), lambda: div(constant(1 / math.log(2)), x))
+
+
+def log10(x: Array) -> Array:
+    return through(x, np.log10(x.value), lambda: div(constant(1 / math.log(10)), x))
+
+
 def erf(x: Array) -> Array:
     return through(x, erf_of(x.value), lambda: scale(exp(neg(square(x))), 2 / math.sqrt(math.pi)))
 

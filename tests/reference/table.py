@@ -22,7 +22,9 @@ OPS: dict[str, Callable[..., Any]] = {name: run for family in FAMILIES for name,
 EXACT = frozenset((
     *("rearrange", "split", "expand", "concat", "stack", "flip", "roll", "pad", "slice", "take", "gather", "put"),
     *("one_hot", "topk", "sort", "argsort", "argmax", "tril", "triu", "max", "min", "max_pool", "adaptive_max_pool"),
-    *("neg", "abs", "sign", "floor", "round", "minimum", "maximum", "select", "clamp", "hardtanh", "relu", "relu6"),
+    *("neg", "abs", "sign", "floor", "ceil", "trunc", "round", "minimum", "maximum", "select", "clamp", "hardtanh"),
+    *("relu", "relu6"),
     *("zeros", "ones", "full", "arange", "eye", "constant", "real", "imag", "conj", "complex", "stop_gradient"),
+    *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "shift_left", "shift_right", "isnan", "isinf"),
     *("grad_as", "cast", "eq", "ne", "lt", "le", "gt", "ge", "randn", "rand", "bernoulli", "dropout"),
 ))  # fmt: skip

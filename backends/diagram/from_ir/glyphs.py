@@ -56,6 +56,8 @@ SYMBOLS = {
     "relu6": "ReLU6", "gelu": "GELU", "gelu_tanh": "GELU", "silu": "SiLU", "elu": "ELU", "mish": "Mish",
     "leaky_relu": "LeakyReLU", "lgamma": "ln Γ", "digamma": "ψ", "abs": "| · |", "stop_gradient": "stop ∇",
     "grad_as": "∇ as", "expm1": "exp − 1", "log1p": "ln(1 + ·)", "log": "ln", "complex": "ℂ", "sum": "Σ",
+    "ceil": "⌈ · ⌉", "floor": "⌊ · ⌋", "bitwise_and": "∧", "bitwise_or": "∨", "bitwise_xor": "⊕", "bitwise_not": "¬",
+    "shift_left": "≪", "shift_right": "≫", "log2": "log₂", "log10": "log₁₀", "atan2": "∠",
     "mean": "mean", "prod": "∏", "any": "∃", "all": "∀", "logsumexp": "lse", "concat": "",
 }  # fmt: skip
 

@@ -79,6 +79,20 @@ def power(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     return fitted(s, noted, [to_a, to_b])
 
 
+def angle(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To a g b / (a² + b²), to b -g a / (a² + b²)."""
+    a, b = (s.filled(1.0, noted.results[0]) if isinstance(x, Const) else x for x in sides(noted))
+    numbers = [x if isinstance(x, Const) else None for x in sides(noted)]
+    a, b = (x if number is None else s.mul(x, number) for x, number in zip((a, b), numbers, strict=True))
+    share = s.both("div", g, s.both("add", s.mul(a, a), s.mul(b, b)))
+    return fitted(s, noted, [s.mul(share, b), s.map("neg", s.mul(share, a))])
+
+
+def _asin(s: Steps, x: str, y: str, noted: Noted) -> str:
+    """1 / √(1 - x²)."""
+    return s.map("rsqrt", s.both("sub", 1.0, s.mul(x, x)))
+
+
 def cast(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """Back to the type of the operand, where it is one of floats."""
     x = operand(noted.args)
@@ -144,6 +158,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "atanh": lambda s, noted, g: [
             s.both("div", g, s.both("sub", 1.0, s.mul(operand(noted.args), operand(noted.args))))
         ],
+        "acosh": slope(lambda s, x, y, noted: s.map("rsqrt", s.both("sub", s.mul(x, x), 1.0))),
+        "tan": slope(lambda s, x, y, noted: s.both("add", s.mul(y, y), 1.0)),
+        "asin": slope(_asin),
+        "acos": slope(lambda s, x, y, noted: s.map("neg", _asin(s, x, y, noted))),
+        "atan": lambda s, noted, g: [
+            s.both("div", g, s.both("add", s.mul(operand(noted.args), operand(noted.args)), 1.0))
+        ],
+        "atan2": angle,
+        "sinh": slope(lambda s, x, y, noted: s.map("cosh", x)),
+        "cosh": slope(lambda s, x, y, noted: s.map("sinh", x)),
+        "log2": lambda s, noted, g: [s.both("div", g, s.mul(operand(noted.args), math.log(2)))],
+        "log10": lambda s, noted, g: [s.both("div", g, s.mul(operand(noted.args), math.log(10)))],
         "lgamma": slope(lambda s, x, y, noted: s.map("digamma", x)),
         "mod": remainder,
         "pow": power,

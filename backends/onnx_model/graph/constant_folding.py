@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ogive.backends.onnx_model.graph.elems import NUMPY, ONNX, dense
+from ogive.backends.onnx_model.graph.elems import NUMPY, OF_NUMPY, ONNX, dense
 
 LARGEST = 1 << 16  # numbers that are stored rather than computed
 Attrs = Mapping[str, Any]
 Fold = Callable[[Attrs, Sequence[np.ndarray]], np.ndarray | Sequence[np.ndarray]]
-OF_ONNX = {ONNX[name]: NUMPY[name] for name in ONNX}
+OF_ONNX = {elem: dtype for dtype, elem in OF_NUMPY.items()}
 
 
 def elementwise(function: Callable[..., Any]) -> Fold:

@@ -36,7 +36,17 @@ NUMPY: Mapping[str, np.dtype] = MappingProxyType(
         "bool": np.dtype(np.bool_),
     }
 )
-OF_NUMPY: Mapping[np.dtype, int] = MappingProxyType({NUMPY[name]: ONNX[name] for name in ONNX})
+# integers of as many bits, without a sign
+UNSIGNED: Mapping[str, int] = MappingProxyType(
+    {"int": TensorProto.UINT64, "i64": TensorProto.UINT64, "i32": TensorProto.UINT32}
+)
+OF_NUMPY: Mapping[np.dtype, int] = MappingProxyType(
+    {
+        **{NUMPY[name]: ONNX[name] for name in ONNX},
+        np.dtype(np.uint64): UNSIGNED["int"],
+        np.dtype(np.uint32): UNSIGNED["i32"],
+    }
+)
 
 
 def concrete(elem: str, floating: str) -> str:

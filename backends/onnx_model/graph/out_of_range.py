@@ -19,7 +19,7 @@ from ogive.compiler.ops.held import lost, normal, number_of
 from ogive.compiler.sizes import Size
 
 # operations of numbers beside tensors, which a wider type computes; `minimum` and `maximum` may give the number itself
-COMPUTED = frozenset("add sub mul div floordiv mod pow lerp eq ne lt le gt ge minimum maximum".split())
+COMPUTED = frozenset("add sub mul div floordiv mod pow lerp eq ne lt le gt ge minimum maximum atan2".split())
 SETTINGS = frozenset(("elu", "leaky_relu", "softplus"))  # those whose settings are factors
 GIVEN = {"full": ("v",), "constant": ("list",), "linspace": ("lo", "hi"), "clamp": ("lo", "hi"),
          "hardtanh": ("lo", "hi"), "pad": ("value",), "select": ()}  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, defs
 
-from ogive.backends.onnx_model.graph.elems import OF_NUMPY, ONNX
+from ogive.backends.onnx_model.graph.elems import OF_NUMPY, ONNX, UNSIGNED
 
 OF_SCHEMA: Mapping[str, int] = MappingProxyType(
     {
@@ -22,6 +22,8 @@ OF_SCHEMA: Mapping[str, int] = MappingProxyType(
         "tensor(int64)": ONNX["i64"],
         "tensor(int32)": ONNX["i32"],
         "tensor(bool)": ONNX["bool"],
+        "tensor(uint64)": UNSIGNED["i64"],
+        "tensor(uint32)": UNSIGNED["i32"],
     }
 )
 # where a type is not listed: one that holds the same numbers

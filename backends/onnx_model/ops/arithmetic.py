@@ -1,10 +1,12 @@
-"""Quotients rounded down, remainders and powers in ONNX, whose own nodes divide and raise otherwise."""
+"""Quotients rounded down, remainders, powers and angles in ONNX, whose own nodes divide and raise otherwise."""
 
 from __future__ import annotations
 
+import math
+
 from ogive.backends.onnx_model.graph.elems import ONNX
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import elem_of, given
+from ogive.backends.onnx_model.ops.operands import elem_of, given, operand
 from ogive.compiler.ir.model import Const, Node, Operand
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.sizes import Size
@@ -125,4 +127,34 @@ def _multiplied(ctx: Context, x: str, times: int) -> str:
         x = ctx.node("Mul", x, x)
 
 
-LOWER: dict[str, Lowering] = {"floordiv": floordiv, "mod": mod, "pow": power}
+def trunc(ctx: Context, node: Node, args: Args) -> str:
+    """⌊|x|⌋ sign x; an integer as it is."""
+    x = operand(args)
+    if elem_of(ctx, node) not in FLOATS:
+        return x
+    return ctx.node("Mul", ctx.node("Floor", ctx.node("Abs", x)), ctx.node("Sign", x))
+
+
+def atan2(ctx: Context, node: Node, args: Args) -> str:
+    """The angle of the right half plane, and what it lacks to π on the left; below the axis the other way round.
+
+    1 / x tells -0.0, which lies on the left or below, from 0.0. Of (0, 0) the angle is 0, of (∞, ∞) π/4.
+    """
+    a, b = given(args)
+    elem = elem_of(ctx, node)
+    zero, quarter = ctx.number(0.0, elem), ctx.number(math.pi / 4, elem)
+    up, right = ctx.node("Abs", a), ctx.node("Abs", b)
+    on = ctx.node("Where", ctx.node("Equal", up, zero), zero, quarter)
+    angle = ctx.node("Where", ctx.node("Equal", up, right), on, ctx.node("Atan", ctx.node("Div", up, right)))
+    left = ctx.node("Sub", ctx.number(math.pi, elem), angle)
+    angle = ctx.node("Where", _negative(ctx, b, zero), left, angle)
+    return ctx.node("Where", _negative(ctx, a, zero), ctx.node("Neg", angle), angle)
+
+
+def _negative(ctx: Context, x: str, zero: str) -> str:
+    """Below 0, or -0.0."""
+    inverse = ctx.node("Less", ctx.node("Reciprocal", x), zero)
+    return ctx.node("Or", ctx.node("Less", x, zero), inverse)
+
+
+LOWER: dict[str, Lowering] = {"floordiv": floordiv, "mod": mod, "pow": power, "trunc": trunc, "atan2": atan2}

@@ -138,6 +138,16 @@ def isfinite(ctx: Context, node: Node, args: Args) -> str:
     return ctx.node("Less", size, ctx.number(float("inf"), "float"))
 
 
+def kind(name: str) -> Lowering:
+    """One part is."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        found = ctx.node("Cast", ctx.node(name, operand(args)), to=ONNX["i32"])
+        return ctx.node("Cast", ctx.node("ReduceMax", found, ctx.array([-1]), keepdims=0), to=ONNX["bool"])
+
+    return lower
+
+
 def select(ctx: Context, node: Node, args: Args) -> str:
     """`Where` on pairs."""
     condition, a, b = given(args)
@@ -232,6 +242,8 @@ COMPLEX: dict[str, Lowering] = {
     "eq": equal,
     "ne": unequal,
     "isfinite": isfinite,
+    "isnan": kind("IsNaN"),
+    "isinf": kind("IsInf"),
     "select": select,
     "lerp": lerp,
     "cast": cast,

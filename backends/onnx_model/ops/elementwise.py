@@ -77,6 +77,15 @@ def log1p(ctx: Context, node: Node, args: Args) -> str:
     return ctx.node("Where", ctx.node("Greater", x, one), log, near)
 
 
+def logarithm(base: int) -> Lowering:
+    """The quotient ln x / ln base."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        return ctx.node("Div", ctx.node("Log", operand(args)), constant(ctx, node, math.log(base)))
+
+    return lower
+
+
 def elu(ctx: Context, node: Node, args: Args) -> str:
     """X, or alpha (e^x - 1) below 0. Of the node `Elu`, runtimes subtract 1 from e^x, which leaves nothing near 0."""
     x = operand(args)
@@ -92,6 +101,16 @@ def isfinite(ctx: Context, node: Node, args: Args) -> str:
     if elem_of(ctx, node) not in FLOATS:
         return ctx.node("Equal", x, x)
     return ctx.node("Less", ctx.node("Abs", x), constant(ctx, node, math.inf))
+
+
+def kind(name: str) -> Lowering:
+    """`IsNaN`, `IsInf`; no integer is."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        x = operand(args)
+        return ctx.node(name, x) if elem_of(ctx, node) in FLOATS else ctx.node("Less", x, x)
+
+    return lower
 
 
 def bounded(low: str, high: str) -> Lowering:
@@ -245,19 +264,31 @@ LOWER: dict[str, Lowering] = {
     "expm1": expm1,
     "log": op("Log"),
     "log1p": log1p,
+    "log2": logarithm(2),
+    "log10": logarithm(10),
     "sqrt": op("Sqrt"),
     "rsqrt": chain("Reciprocal", "Sqrt"),
     "sin": op("Sin"),
     "cos": op("Cos"),
+    "tan": op("Tan"),
+    "asin": op("Asin"),
+    "acos": op("Acos"),
+    "atan": op("Atan"),
+    "sinh": op("Sinh"),
+    "cosh": op("Cosh"),
     "tanh": op("Tanh"),
     "asinh": op("Asinh"),
+    "acosh": op("Acosh"),
     "atanh": op("Atanh"),
     "erf": op("Erf"),
     "abs": op("Abs"),
     "sign": op("Sign"),
     "floor": whole("Floor"),
+    "ceil": whole("Ceil"),
     "round": whole("Round"),
     "isfinite": isfinite,
+    "isnan": kind("IsNaN"),
+    "isinf": kind("IsInf"),
     "clamp": bounded("lo", "hi"),
     "cast": cast,
     "relu": relu,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ogive.backends.onnx_model.ops import algebra as lower_algebra
 from ogive.backends.onnx_model.ops import arithmetic as lower_arithmetic
+from ogive.backends.onnx_model.ops import bits as lower_bits
 from ogive.backends.onnx_model.ops import elementwise as lower_elementwise
 from ogive.backends.onnx_model.ops import index as lower_index
 from ogive.backends.onnx_model.ops import kernels as lower_kernels
@@ -23,6 +24,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_index.LOWER,
     lower_elementwise.LOWER,
     lower_arithmetic.LOWER,
+    lower_bits.LOWER,
     lower_special.LOWER,
     lower_kernels.LOWER,
     lower_norms.LOWER,

@@ -85,6 +85,20 @@ def hardsigmoid(ctx: Context, node: Node, args: Args) -> Code:
     return call("F.hardsigmoid", x)
 
 
+def atan2(ctx: Context, node: Node, args: Args) -> Code:
+    """`torch.atan2(a, b)`, which takes tensors alone."""
+    a, b = given(args)
+    numbers = [ctx.plain(x) for x in node.inputs]
+    if all(numbers):
+        return call("math.atan2", a, b)
+    if numbers[0]:
+        a, b = _tensors(ctx, node, a, b)
+    elif numbers[1]:
+        a = ctx.once(a, "a")
+        b = method(a, "new_full", tuple_of(()), b)
+    return call("torch.atan2", a, b)
+
+
 def settings(name: str, defaults: dict[str, float], rename: dict[str, str] | None = None) -> Lowering:
     """`F.elu(x, alpha=0.5)`: settings that equal torch's defaults are left out."""
 
@@ -217,16 +231,32 @@ LOWER: dict[str, Lowering] = {
     "logical_and": operator("&"),
     "logical_or": operator("|"),
     "logical_not": prefix("~"),
+    "bitwise_and": operator("&"),
+    "bitwise_or": operator("|"),
+    "bitwise_xor": operator("^"),
+    "bitwise_not": prefix("~"),
+    "shift_left": operator("<<"),
+    "shift_right": operator(">>"),
     "exp": function("torch.exp"),
     "expm1": function("torch.expm1"),
     "log": function("torch.log"),
     "log1p": function("torch.log1p"),
+    "log2": function("torch.log2"),
+    "log10": function("torch.log10"),
     "sqrt": function("torch.sqrt"),
     "rsqrt": function("torch.rsqrt"),
     "sin": function("torch.sin"),
     "cos": function("torch.cos"),
+    "tan": function("torch.tan"),
+    "asin": function("torch.asin"),
+    "acos": function("torch.acos"),
+    "atan": function("torch.atan"),
+    "atan2": computed(atan2, halves=False),
+    "sinh": function("torch.sinh"),
+    "cosh": function("torch.cosh"),
     "tanh": function("torch.tanh"),
     "asinh": function("torch.asinh"),
+    "acosh": function("torch.acosh"),
     "atanh": function("torch.atanh"),
     "erf": function("torch.erf"),
     "lgamma": function("torch.lgamma"),
@@ -234,8 +264,12 @@ LOWER: dict[str, Lowering] = {
     "abs": function("torch.abs"),
     "sign": function("torch.sign"),
     "floor": function("torch.floor"),
+    "ceil": function("torch.ceil"),
+    "trunc": function("torch.trunc"),
     "round": function("torch.round"),
     "isfinite": function("torch.isfinite"),
+    "isnan": function("torch.isnan"),
+    "isinf": function("torch.isinf"),
     "clamp": clamp,
     "cast": cast,
     "relu": function("F.relu"),

@@ -247,9 +247,15 @@ _TOLD = {
     "sqrt": ("sqrt(a)", "The square root of a number; `sqrt(x)` of a tensor is the operation."),
     "log": ("log(a)", "The natural logarithm of a number; `log(x)` of a tensor is the operation."),
     "exp": ("exp(a)", "The exponential of a number; `exp(x)` of a tensor is the operation."),
-    "log2": ("log2(a)", "The logarithm of a number to the base 2."),
-    "ceil": ("ceil(a)", "The next whole number at or above a number that is known, as a size."),
-    "floor": ("floor(a)", "The next whole number at or below a number that is known, as a size."),
+    "log2": ("log2(a)", "The logarithm of a number to the base 2; `log2(x)` of a tensor is the operation."),
+    "ceil": (
+        "ceil(a)",
+        "The next whole number at or above a known number, a size; `ceil(x)` of a tensor is the operation.",
+    ),
+    "floor": (
+        "floor(a)",
+        "The next whole number at or below a known number, a size; `floor(x)` of a tensor is the operation.",
+    ),
 }
 
 BUILTINS = {name: Builtin(name, run, _COUNTS.get(name), _TOLD[name]) for name, run in _FUNCTIONS.items()}

@@ -92,6 +92,9 @@ class _Frame:
             self.inside(node, wanted)
         elif node.op in ("sum", "prod", "reduce", "pow") and node.outputs[0].type.elem in BITS:
             self.ask(node.inputs[-1], self.exact(node))
+        elif node.op in ("shift_left", "shift_right"):
+            self.ask(node.inputs[0], None if wanted[0] is None else SMALL)
+            self.ask(node.inputs[1], (0, BITS[node.outputs[0].type.elem] - 1 if wanted[0] is None else 0))
         elif any(each is not None for each in wanted):
             for operand, range_ in zip(node.inputs, self.back(node, wanted), strict=True):
                 self.ask(operand, range_)

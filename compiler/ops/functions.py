@@ -1,0 +1,122 @@
+"""Functions of one number, and of two: exponentials, logarithms, angles, roundings, kinds of numbers."""
+
+from __future__ import annotations
+
+from ogive.compiler.ir.types import FLOATS
+from ogive.compiler.ops.pointwise import ALIGNS, NUMERIC, REAL, SMOOTH, binary, unary
+from ogive.compiler.ops.spec import Told, Trait
+
+
+def _magnitude(elem: str) -> str:
+    """The element type of |x|."""
+    return "float" if elem == "complex" else elem
+
+
+OPS = (
+    unary(
+        "exp",
+        "e^x",
+        elems=SMOOTH,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="The exponential.",
+    ),
+    unary("expm1", "e^x - 1", traits=Trait.FINITE, means="e^x - 1, exact near 0."),
+    unary("log", "ln x", elems=SMOOTH, traits=Trait.POLE, means="The natural logarithm."),
+    unary("log1p", "ln(1 + x)", traits=Trait.POLE, means="ln(1 + x), exact near 0."),
+    unary("log2", "log₂ x", traits=Trait.POLE, means="The logarithm to the base 2."),
+    unary("log10", "log₁₀ x", traits=Trait.POLE, means="The logarithm to the base 10."),
+    unary("sqrt", "√x", elems=SMOOTH, traits=Trait.NONNEGATIVE | Trait.FINITE, means="The square root."),
+    unary("rsqrt", "1 / √x", elems=SMOOTH, traits=Trait.POLE, means="1 / √x."),
+    unary("sin", "sin x", elems=SMOOTH, traits=Trait.FINITE, means="The sine."),
+    unary("cos", "cos x", elems=SMOOTH, traits=Trait.FINITE, means="The cosine."),
+    unary("tan", "tan x", traits=Trait.FINITE, means="The tangent."),
+    unary("asin", "arcsin x", traits=Trait.FINITE, means="The inverse of the sine, between -π/2 and π/2."),
+    unary(
+        "acos", "arccos x", traits=Trait.NONNEGATIVE | Trait.FINITE, means="The inverse of the cosine, between 0 and π."
+    ),
+    unary("atan", "arctan x", traits=Trait.FINITE, means="The inverse of the tangent, between -π/2 and π/2."),
+    binary(
+        "atan2",
+        "the angle of (b, a)",
+        "takes the angle of {a} over {b}",
+        elems=FLOATS,
+        traits=Trait.FINITE,
+        told=Told(
+            "The angle of the point (b, a) in the plane, between -π and π: arctan(a / b) in its quadrant.",
+            "(a: [*b], b: [*b]) -> [*b]",
+            "(x: [b, d], y: [d]) -> [b, d]",
+            "atan2(x, y)",
+            ALIGNS,
+            gradient="in `a` and `b`; NaN at (0, 0)",
+        ),
+    ),
+    unary("sinh", "sinh x", means="The hyperbolic sine."),
+    unary("cosh", "cosh x", traits=Trait.NONNEGATIVE | Trait.FINITE, means="The hyperbolic cosine."),
+    unary("tanh", "tanh x", elems=SMOOTH, traits=Trait.FINITE, means="The hyperbolic tangent."),
+    unary("asinh", "arsinh x", traits=Trait.FINITE, means="The inverse of the hyperbolic sine."),
+    unary(
+        "acosh",
+        "arcosh x",
+        traits=Trait.NONNEGATIVE | Trait.FINITE,
+        means="The inverse of the hyperbolic cosine, of numbers from 1 on.",
+    ),
+    unary("atanh", "artanh x", traits=Trait.POLE, means="The inverse of the hyperbolic tangent."),
+    unary("erf", "2/√π ∫₀ˣ e^(-t²) dt", traits=Trait.FINITE, means="The error function."),
+    unary("lgamma", "ln |Γ(x)|", traits=Trait.POLE, means="The logarithm of the gamma function."),
+    unary("digamma", "Γ'(x) / Γ(x)", traits=Trait.POLE, means="The derivative of lgamma."),
+    unary(
+        "abs",
+        "|x|",
+        elems=NUMERIC,
+        gives=_magnitude,
+        traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
+        means="The absolute value; of a complex number its length.",
+    ),
+    unary(
+        "sign",
+        "x / |x|, 0 at 0",
+        elems=REAL,
+        traits=Trait.FLAT | Trait.FINITE,
+        means="-1, 0 or 1, as x is below 0, 0 or above.",
+    ),
+    unary("floor", "⌊x⌋", elems=REAL, traits=Trait.FLAT, means="The next integer at or below x."),
+    unary("ceil", "⌈x⌉", elems=REAL, traits=Trait.FLAT, means="The next integer at or above x."),
+    unary(
+        "trunc",
+        "⌊|x|⌋ sign x",
+        elems=REAL,
+        traits=Trait.FLAT,
+        means="x without its fraction: the next integer toward 0.",
+    ),
+    unary(
+        "round",
+        "the nearest integer, halves to the even one",
+        elems=REAL,
+        traits=Trait.FLAT,
+        means="The nearest integer; halves go to the even one.",
+    ),
+    unary(
+        "isfinite",
+        "|x| < ∞",
+        elems=NUMERIC,
+        gives=lambda elem: "bool",
+        traits=Trait.FLAT | Trait.FINITE,
+        means="Whether x is neither infinite nor NaN.",
+    ),
+    unary(
+        "isnan",
+        "x ≠ x",
+        elems=NUMERIC,
+        gives=lambda elem: "bool",
+        traits=Trait.FLAT | Trait.FINITE,
+        means="Whether x is NaN; no integer is.",
+    ),
+    unary(
+        "isinf",
+        "|x| = ∞",
+        elems=NUMERIC,
+        gives=lambda elem: "bool",
+        traits=Trait.FLAT | Trait.FINITE,
+        means="Whether x is infinite; no integer is.",
+    ),
+)
