@@ -42,7 +42,7 @@ def turned(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
 def _bits(a: torch.Tensor, b: torch.Tensor | int, join: Callable[..., Any]) -> torch.Tensor:
     """Whole numbers below 128, joined bit by bit."""
     parts = [join(a // 2**k % 2, b // 2**k % 2) * 2**k for k in range(7)]
-    return torch.stack(torch.broadcast_tensors(*parts)).sum(0)
+    return torch.stack(parts).sum(0)
 
 
 def unary(op: str, reference: Callable[[torch.Tensor], torch.Tensor], **more: Any) -> Case:
