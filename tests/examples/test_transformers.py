@@ -116,9 +116,10 @@ PAIRS = [
 def rms_norm(module: nn.Module, x: Tensor) -> Tensor:
     """As theirs, in the type of `x`: theirs falls to f32, which hides what f64 would show."""
     assert isinstance(module.weight, Tensor)
-    eps = module.variance_epsilon
+    eps = module.eps if hasattr(module, "eps") else module.variance_epsilon
     assert isinstance(eps, float)
-    return module.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
+    weight = 1 + module.weight if type(module).__name__ == "Gemma2RMSNorm" else module.weight
+    return weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps))
 
 
 def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
@@ -128,7 +129,7 @@ def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
     config = getattr(transformers, pair.config)(**pair.settings)
     theirs = getattr(transformers, pair.peer)(config).to(dtype)
     for module in theirs.modules():
-        if type(module).__name__ in {"LlamaRMSNorm", "T5LayerNorm"}:
+        if type(module).__name__.endswith("RMSNorm") or type(module).__name__ == "T5LayerNorm":
             module.forward = partial(rms_norm, module)
     with torch.no_grad():
         for name, weight in theirs.named_parameters():
@@ -164,9 +165,8 @@ def twins(model: Model, ours: nn.Module, theirs: nn.Module, pair: Pair) -> list[
     return [(n, p.grad, renamed[n]) for n, p in ours.named_parameters() if p.grad is not None]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
-@pytest.mark.parametrize("pair", PAIRS, ids=[f"{p.file}-{i}" for i, p in enumerate(PAIRS)])
-def test_same_outputs_and_gradients(pair: Pair, dtype: torch.dtype) -> None:
+def agree(pair: Pair, dtype: torch.dtype) -> None:
+    """Outputs are the same, and the gradients of all weights."""
     torch.manual_seed(0)
     model, ours, theirs = nets(pair, dtype)
     our_inputs, their_inputs = given(pair, dtype)
@@ -184,3 +184,9 @@ def test_same_outputs_and_gradients(pair: Pair, dtype: torch.dtype) -> None:
         # a bias that a softmax or a norm cancels has a gradient of zero: what is left is rounding of the others
         floor = torch.maximum(their_grad.abs().max(), 1e-2 * largest)
         assert ((our_grad - their_grad).abs().max() / floor).item() < TOLERANCE[dtype], name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["f32", "f64"])
+@pytest.mark.parametrize("pair", PAIRS, ids=[f"{p.file}-{i}" for i, p in enumerate(PAIRS)])
+def test_same_outputs_and_gradients(pair: Pair, dtype: torch.dtype) -> None:
+    agree(pair, dtype)

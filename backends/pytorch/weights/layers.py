@@ -68,6 +68,8 @@ def _layer_norm(s: LayerSettings) -> Code | None:
 
 
 def _rms_norm(s: LayerSettings) -> Code | None:
+    if s.unless("unit_offset", False) is not None:  # torch's class has no such weight
+        return None
     return call("nn.RMSNorm", s.size("d"), eps=s.value("eps"))
 
 
