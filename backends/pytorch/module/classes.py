@@ -37,13 +37,12 @@ from ogive.backends.python_text.statements import (
     Within,
 )
 from ogive.backends.pytorch.module.constraints import after_step, constrain, each, step
-from ogive.backends.pytorch.module.initial import filled
+from ogive.backends.pytorch.module.resets import init_weights, reset_of
 from ogive.backends.pytorch.names import Heads, access, fresh, inside, looped, plain
-from ogive.backends.pytorch.weights.init_layers import whole_kinds
-from ogive.backends.pytorch.weights.inits import FILLED, Initial, allocation
+from ogive.backends.pytorch.weights.inits import allocation
 from ogive.backends.pytorch.weights.layers import layer
 from ogive.compiler.ir.attributes import ExternAttrs
-from ogive.compiler.ir.model import Graph, Instance, Loop, Weight
+from ogive.compiler.ir.model import Instance, Loop, Model, Weight
 from ogive.compiler.sizes import Size, Unknown
 
 
@@ -55,7 +54,6 @@ class Constructor:
     file: EmittedFile
     params: dict[Unknown, str] = field(default_factory=dict)
     body: list[Statement] = field(default_factory=list)
-    initial: Initial = field(default_factory=Initial)
     numbers: dict[Unknown, str] = field(default_factory=dict)  # of loops whose modules are being made: variables
     declared: list[Declare] = field(default_factory=list)  # attributes that the type checker must be told
     pairs: bool = False  # whether a weight is complex
@@ -81,10 +79,6 @@ class Constructor:
         """A number that may depend on sizes."""
         return scalar_code(value, self.name)
 
-    def expression(self, target: Code, graph: Graph) -> Within:
-        """`with torch.no_grad(): self.w.copy_(...)`."""
-        return filled(self.unit, self.file, target, graph, self.name)
-
     def write(self, stored: Mapping[Unknown, str]) -> None:
         """Store the sizes that forward needs, then make the members."""
         for unknown, attribute in stored.items():
@@ -94,8 +88,6 @@ class Constructor:
         for node in self.unit.graph.nodes:
             if isinstance(node.structure, ExternAttrs):
                 self.body.append(Assign(name("self.module"), self._extern(node.structure)))
-        self.body += whole_kinds(self.initial, self.unit.place, self)
-        self.body += self.initial.statements(self)
 
     def _extern(self, told: ExternAttrs) -> Code:
         """`extern("package.module", "Class", d=d)`."""
@@ -112,16 +104,20 @@ class Constructor:
         member = place.member
         if isinstance(member, Weight):
             self._weight(label, member)
-            self._initialized(place, access(label))
             return
         value = self.value(place)
         if value is None:
             return
-        self._keep(label, "_modules", value)
-        self.body += self._shells(place, access(label))
+        shells = tuple(self._shells(place, access(label)))
+        if shells:  # with all of its weights it would draw other numbers than `init_weights`
+            made = len(self.body)
+            self._keep(label, "_modules", value)
+            self.body[made:] = [Within(call("torch.device", literal("meta")), tuple(self.body[made:]))]
+            self.body += (*shells, Evaluate(call(self.file.helper("stored"), access(label))))
+        else:
+            self._keep(label, "_modules", value)
         if place.children and not place.turned and plain(label):
             self.declared.append(Declare(label, name("Any")))
-        self._initialized(place, access(label))
 
     def _keep(self, label: str, table: str, value: Code) -> None:
         """`self.label = value`; in the module's own table where torch has an attribute of that name."""
@@ -152,20 +148,9 @@ class Constructor:
         for loops, body in found.items():
             yield from inside(loops, body)
 
-    def _initialized(self, place: ModuleNode, target: Code) -> None:
-        """The initializers of a place: its own, or those that replace what is below."""
-        member = place.member
-        if isinstance(member, Weight) and member.init.name not in FILLED:
-            self.initial.set(target, "", member.init)
-        if isinstance(member, Instance):
-            for path, init in member.inits:
-                self.initial.set(target, path, init, member.definition)
-        for label, child in place.children.items() if not place.turned else ():
-            self._initialized(child, access(label, target))
-
     def _allocated(self, weight: Weight) -> Code:
         self.pairs |= weight.type.elem == "complex"
-        return allocation(weight, self.size, self.number)
+        return allocation(weight, self.size)
 
     def _weight(self, label: str, weight: Weight) -> None:
         tensor = self._allocated(weight)
@@ -235,31 +220,34 @@ class Constructor:
         return call(unit, *(self.size(bindings[unknown]) for unknown in self.file.makers[unit]))
 
 
-def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Sequence[str], *, root: bool) -> Class:
-    """The class of a unit."""
+def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Sequence[str], model: Model | None) -> Class:
+    """The class of a unit; the root is that of a model."""
+    root, inits = model is not None, () if model is None else model.inits
     maker = Constructor(unit, file)
     stored = dict(written.stored)
     keeping = constrain(unit, file, stored)
     file.kept += [unit.name] if keeping else []
     moving = step(unit, file, stored)
     file.stepped += [unit.name] if moving else []
+    stepping = [after_step(file)] if root and (file.kept or file.stepped) else []
+    if root and file.kept:
+        last: Body = each(file.kept, "constrain") if file.stepped else (Evaluate(call("self.after_step")),)
+    else:
+        last = (Evaluate(call("self.constrain")),) if keeping else ()
+    resetting = reset_of(unit, file, stored, last, inits)
     maker.write(stored)
     if root and file.typed:
         maker.declared.append(Declare(file.typed, name("Tensor")))
         empty = call("torch.empty", 0)
         maker.body.append(Evaluate(call("self.register_buffer", literal(file.typed), empty, persistent=False)))
+    maker.body += [Evaluate(call("self.reset_parameters"))] if resetting else []
     order = _order(unit, maker.params)
     file.makers[unit.name] = {unknown: maker.params[unknown] for unknown in order}
-    stepping = [after_step(file)] if root and (file.kept or file.stepped) else []
-    if root and file.kept:
-        first: Body = each(file.kept, "constrain") if file.stepped else (Evaluate(call("self.after_step")),)
-    else:
-        first = (Evaluate(call("self.constrain")),) if keeping else ()
-    body = (*maker.body, *first)
     parameters = (Parameter("self"), *(Parameter(maker.params[unknown], name("int")) for unknown in order))
     started = Evaluate(method(call("super"), "__init__"))
-    init = [FunctionDef("__init__", parameters, NONE, (started, *body))] if order or body else []
-    functions = (*init, *_applied(maker), *written.functions, *keeping, *moving, *stepping)
+    made = [FunctionDef("__init__", parameters, NONE, (started, *maker.body))] if order or maker.body else []
+    resetting += [init_weights(file)] if root else []
+    functions = (*made, *resetting, *_applied(maker), *written.functions, *keeping, *moving, *stepping)
     return Class(unit.name, name("nn.Module"), (*maker.declared, *functions), tuple(doc))
 
 

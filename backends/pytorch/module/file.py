@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import MappingProxyType
 
-from ogive.backends.python_text.expr import Code, applied, literal, name
+from ogive.backends.python_text.expr import applied, literal, name
 from ogive.backends.python_text.functions.file_state import EmittedFile
 from ogive.backends.python_text.functions.function import kind_of, write
 from ogive.backends.python_text.functions.states import copied_states
@@ -23,15 +22,13 @@ from ogive.backends.python_text.module_tree import (
 )
 from ogive.backends.python_text.names import fields
 from ogive.backends.python_text.render import file_text
-from ogive.backends.python_text.size_exprs import scalar_code
 from ogive.backends.python_text.statements import (
-    Assign,
+    Body,
     Class,
     Declare,
     FunctionDef,
     Return,
     Statement,
-    Within,
     fixed,
     in_order,
     used,
@@ -40,20 +37,18 @@ from ogive.backends.pytorch.module.autograd import apart, derived
 from ogive.backends.pytorch.module.classes import class_of
 from ogive.backends.pytorch.module.idioms import IDIOMS
 from ogive.backends.pytorch.module.imports import imports
-from ogive.backends.pytorch.module.initial import filled
 from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
 from ogive.backends.pytorch.names import RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
-from ogive.backends.pytorch.weights.inits import Initial
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
-from ogive.compiler.ir.model import Definition, Graph, Model
+from ogive.backends.pytorch.weights.reset_text import reset
+from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
 from ogive.compiler.passes.infra.driver import Pass
 from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
-from ogive.compiler.sizes import Unknown
 
 GROUP = '''
 class Group(nn.Module):
@@ -180,7 +175,7 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list
     if unit.function:
         made: list[Statement] = [function.but(doc=doc) for function in written.functions]
     else:
-        made = [class_of(unit, file, written, doc, root=model is not None)]
+        made = [class_of(unit, file, written, doc, model)]
     output = output_class(unit)
     if output is not None:
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
@@ -227,42 +222,15 @@ def _factory(model: Model, file: EmittedFile) -> FunctionDef:
     doc = (_quoted(model.doc.strip().splitlines()[0]),) if model.doc.strip() else ()
     values = dict(model.bindings)
     settings = [(param, literal(values[unknown])) for unknown, param in file.makers[unit.name].items()]
-    made = applied(unit.name, (), settings)
-    initial = Initial()
-    for path, init in model.inits:
-        initial.set(name("model"), path, init, model.definition)
-    changes = initial.statements(NumberInitializers(unit, file, values))
-    body: tuple[Statement, ...] = (Return(made),)
-    if changes:
-        body = (Assign(name("model"), made), *changes, Return(name("model")))
-    return FunctionDef(fresh(model.name), (), name(unit.name), body, doc)
-
-
-@dataclass(frozen=True, slots=True)
-class NumberInitializers:
-    """Initializers of a model, whose sizes are numbers."""
-
-    unit: Unit
-    file: EmittedFile
-    values: Mapping[Unknown, int]
-
-    def name(self, unknown: Unknown) -> Code:
-        """The number of a size."""
-        return literal(self.values[unknown])
-
-    def number(self, value: object) -> Code:
-        """A number that may depend on sizes."""
-        return scalar_code(value, self.name)
-
-    def expression(self, target: Code, graph: Graph) -> Within:
-        """What fills a weight with the value of a graph."""
-        return filled(self.unit, self.file, target, graph, self.name)
+    made: Body = (Return(applied(unit.name, (), settings)),)
+    return FunctionDef(fresh(model.name), (), name(unit.name), made, doc)
 
 
 def _assembled(model: Model, file: EmittedFile, sections: Sequence[Statement]) -> str:
     if "member" in used(sections):
         file.helper("member")
-    texts = {**HELPERS, **PLACES, **REPLAY, **(NAMED if file.named_groups else {})}
+    resets = reset(supplied="stored" in file.helpers, foreign="extern" in file.helpers)
+    texts = {**HELPERS, "reset": resets, **PLACES, **REPLAY, **(NAMED if file.named_groups else {})}
     body = (*in_order(file.helpers, texts), *sections)
     return file_text(f"{model.name}, as a PyTorch module.", imports(used(body)), body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from inspect import getsource
 
 from ogive.backends.python_text.statements import FixedText, fixed
+from ogive.backends.pytorch.weights.reset_text import reset
 from ogive.compiler.ir_tools.entry import misfit
 
 EXPECT = '''
@@ -305,10 +306,19 @@ def extern(module: str, name: str, **settings: Any) -> Any:
     return getattr(importlib.import_module(module), name)(**settings)
 '''
 
+STORED = '''
+def stored(module: nn.Module) -> None:
+    """Fresh weights where a module that was made on meta has any: calls supply the others."""
+    module.to_empty(device=torch.get_default_device())
+    module.apply(reset)
+'''
+
 # each with what it defines and what it reads
 HELPERS: dict[str, FixedText] = {
     "misfit": fixed(getsource(misfit), "misfit", "Any Sequence"),
     "expect": fixed(EXPECT, "FLOATS expect", "Tensor misfit torch"),
+    "reset": reset(),
+    "stored": fixed(STORED, "stored", "nn reset torch"),
     "extern": fixed(EXTERN, "extern", "Any importlib"),
     "forget": fixed(FORGET, "forget", "Any Tensor nn"),
     "turns": fixed(TURNS, "turns", "Tensor"),

@@ -8,9 +8,20 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ogive.backends.python_text.errors import LoweringError
-from ogive.backends.python_text.expr import Argument, Code, applied, attribute, call, literal, method, name, tuple_of
+from ogive.backends.python_text.expr import (
+    Argument,
+    Code,
+    applied,
+    attribute,
+    call,
+    is_given,
+    literal,
+    method,
+    name,
+    tuple_of,
+)
 from ogive.backends.python_text.names import singular
-from ogive.backends.python_text.statements import Evaluate, For, Statement
+from ogive.backends.python_text.statements import Evaluate, For, If, Statement
 from ogive.backends.pytorch.names import access
 from ogive.compiler.ir.model import Definition, Graph, Init, Scalar, Weight
 from ogive.compiler.sizes import Size
@@ -43,8 +54,6 @@ FUNCTIONS: MappingProxyType[str, tuple[str, tuple[tuple[str, float | str | None,
 )
 # those that fill every entry alike, so that stacked weights are filled at once
 ALIKE = frozenset(("zeros", "ones", "constant", "normal", "trunc_normal", "uniform"))
-FRACTIONS = frozenset(("/", "sqrt", "exp", "log", "log2"))  # what makes a float of whole numbers
-FILLED = MappingProxyType({"zeros": "torch.zeros", "ones": "torch.ones", "constant": "torch.full"})
 
 
 class Maker(Protocol):
@@ -57,27 +66,11 @@ class Maker(Protocol):
         """What fills a weight with the value of a graph."""
 
 
-def allocation(weight: Weight, size: Callable[[Size | int], Code], number: Number) -> Code:
-    """The tensor of a weight, with its first values where these are all equal."""
-    init = weight.init
+def allocation(weight: Weight, size: Callable[[Size | int], Code]) -> Code:
+    """The tensor of a weight, without values."""
     shape: Sequence[Code] = [size(entry.size) for entry in weight.type.axes] or [tuple_of(())]
     dtype = name(DTYPES[weight.type.elem]) if weight.type.elem != "float" else None
-    if init.name in ("zeros", "ones"):
-        return call(FILLED[init.name], *shape, dtype=dtype)
-    if init.name == "constant":
-        value = _float(dict(init.attrs)["v"], number) if dtype is None else number(dict(init.attrs)["v"])
-        return call("torch.full", tuple_of(shape) if weight.type.axes else tuple_of(()), value, dtype=dtype)
     return call("torch.empty", *shape, dtype=dtype)
-
-
-def _float(value: object, number: Number) -> Code:
-    """A number that `torch.full` takes for a float: of a whole one it would make a tensor of integers."""
-    if isinstance(value, Size) and value.is_number:
-        value = value.number
-    if isinstance(value, int):
-        return number(float(value))
-    known = isinstance(value, float) or (isinstance(value, Scalar) and value.fn in FRACTIONS)
-    return number(value) if known else call("float", number(value))
 
 
 def initialized(target: Code, init: Init, number: Number) -> Statement:
@@ -131,10 +124,12 @@ def _neat(value: object) -> object:
 
 @dataclass(slots=True)
 class Initial:
-    """The initializers of a constructor: by weight, where the last one wins, and those below iterations of loops."""
+    """The initializers of a class: by weight, where the last one wins, and those below iterations of loops."""
 
+    maybe: bool = False  # some calls supply weights of the class: then it stores none
     direct: dict[Code, Init] = field(default_factory=dict)
     turned: dict[Code, dict[str, Init]] = field(default_factory=dict)  # by loop, by path inside an iteration
+    states: set[str] = field(default_factory=set)  # those of these paths that are states
 
     def set(self, base: Code, path: str, init: Init, definition: Definition | None = None) -> None:
         """Set the initializer of the weight at a path below `base`."""
@@ -143,24 +138,66 @@ class Initial:
             paths = self.turned.setdefault(access(head, base), {})
             paths.pop(rest, None)
             paths[rest] = init
+            if definition is not None and _is_state(definition, path):
+                self.states.add(rest)
         else:
-            target = target_of(base, path, definition)
+            target = target_of(base, path, None if self.maybe else definition)
             self.direct.pop(target, None)
             self.direct[target] = init
 
     def statements(self, maker: Maker) -> tuple[Statement, ...]:
-        """What sets them, equal initializers of several weights in one loop."""
-        found = [made for init, targets in _grouped(self.direct) for made in _each(init, targets, maker)]
-        loops = (For(name("layer"), loop, _of_iteration("layer", paths, maker)) for loop, paths in self.turned.items())
-        return (*found, *loops)
+        """What sets them, equal initializers of several weights in one loop; last those that read other weights."""
+        first = {target: init for target, init in self.direct.items() if not init.reads_weights}
+        loops = [self._iterations(loop, paths, maker) for loop, paths in self.turned.items()]
+        readers = {target: init for target, init in self.direct.items() if init.reads_weights}
+        return (*self._all(first, maker), *loops, *self._all(readers, maker))
+
+    def _all(self, inits: Mapping[Code, Init], maker: Maker, *, called: bool = False) -> list[Statement]:
+        groups = _grouped(inits)
+        return [made for init, them in groups for made in _each(init, them, maker, self.maybe, called and self.maybe)]
+
+    def _iterations(self, modules: Code, paths: Mapping[str, Init], maker: Maker, layer: str = "layer") -> Statement:
+        """Inside an iteration the type checker knows `nn.Module` alone, so weights are asked for by name."""
+        direct: dict[Code, Init] = {}
+        turned: dict[str, dict[str, Init]] = {}
+        for path, init in paths.items():
+            head, star, rest = path.partition(".*.")
+            if star:
+                turned.setdefault(head, {})[rest] = init
+                self.states |= {rest} if path in self.states else set()
+            else:
+                direct[self._named(layer, path)] = init
+        found = self._all(direct, maker, called=True)
+        for head, inner in turned.items():
+            below = method(call(f"{layer}.get_submodule", literal(head)), "children")
+            found.append(self._iterations(below, inner, maker, f"{layer}_{singular(head.split('.')[-1])}"))
+        return For(name(layer), modules, tuple(found))
+
+    def _named(self, layer: str, path: str) -> Code:
+        """The weight at a path of an iteration; None where calls supply it."""
+        kind = "buffer" if path in self.states else "parameter"
+        if self.maybe:
+            return method(call("dict", call(f"{layer}.named_{kind}s")), "get", literal(path))
+        return call(f"{layer}.get_{kind}", literal(path))
+
+
+def _is_state(definition: Definition, path: str) -> bool:
+    """Whether the weight at a path is a state."""
+    for weight in definition.weights:
+        if weight.path == path:
+            return weight.kind == "state"
+    inner = next((each for each in definition.instances if path.startswith(f"{each.path}.")), None)
+    return inner is not None and _is_state(inner.definition, path[len(inner.path) + 1 :])
 
 
 def target_of(base: Code, path: str, definition: Definition | None) -> Code:
-    """A weight below `base`, which is of that definition. By its type a convolution's bias may be absent."""
+    """A weight below `base`, which is of that definition. By their types some of layers of torch may be absent."""
     owner, _, leaf = path.rpartition(".")
     block = _block(definition, owner)
     if leaf == "bias" and block.startswith("std.vision.Conv"):
         return method(access(owner, base) if owner else base, "get_parameter", literal("bias"))
+    if block == "std.nn.BatchNorm" and leaf not in ("weight", "bias"):
+        return method(access(owner, base) if owner else base, "get_buffer", literal(leaf))
     return access(path, base) if path else base
 
 
@@ -185,32 +222,17 @@ def _grouped(inits: Mapping[Code, Init]) -> list[tuple[Init, list[Code]]]:
     return found
 
 
-def _each(init: Init, targets: list[Code], maker: Maker) -> list[Statement]:
-    if init.graph is not None:
-        graph = init.graph
-        return [each_entry(target, init, lambda entry: maker.expression(entry, graph)) for target in targets]
+def _each(init: Init, targets: list[Code], maker: Maker, maybe: bool, called: bool) -> list[Statement]:
+    """Statements for weights that start alike; `called` where an expression of one is no place, and may be None."""
 
     def made(target: Code) -> Statement:
-        return initialized(target, init, maker.number)
+        graph = init.graph
+        return initialized(target, init, maker.number) if graph is None else maker.expression(target, graph)
 
-    if len(targets) < 3:
-        return [each_entry(target, init, made) for target in targets]
-    return [For(name("weight"), tuple_of(targets), (each_entry(name("weight"), init, made),))]
+    def stored(target: Code) -> Statement:
+        found = each_entry(target, init, made)
+        return If(is_given(target), (found,)) if maybe else found
 
-
-def _of_iteration(layer: str, paths: Mapping[str, Init], maker: Maker) -> tuple[Statement, ...]:
-    """Inside an iteration the type checker knows `nn.Module` alone, so weights are asked for by name."""
-    direct: dict[Code, Init] = {}
-    turned: dict[str, dict[str, Init]] = {}
-    for path, init in paths.items():
-        head, star, rest = path.partition(".*.")
-        if star:
-            turned.setdefault(head, {})[rest] = init
-        else:
-            direct[call(f"{layer}.get_parameter", literal(path))] = init
-    found = [made for init, targets in _grouped(direct) for made in _each(init, targets, maker)]
-    for head, inner in turned.items():
-        variable = f"{layer}_{singular(head.split('.')[-1])}"
-        modules = method(call(f"{layer}.get_submodule", literal(head)), "children")
-        found.append(For(name(variable), modules, _of_iteration(variable, inner, maker)))
-    return tuple(found)
+    if called or (len(targets) > 2 and init.graph is None):
+        return [For(name("weight"), tuple_of(targets), (stored(name("weight")),))]
+    return [stored(target) for target in targets]

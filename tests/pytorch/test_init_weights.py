@@ -1,0 +1,204 @@
+"""`init_weights` sets all weights as a direct build does: after meta and `to_empty`, and on a trained module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ogive
+from examples.test_export import CASES, MORE, model_of
+from ogive.backends.pytorch.module.module import build
+from ogive.compiler.ir.model import Model
+from pytorch.catalog import model, names
+
+SAMPLE = ("WeightNorm", "HyperNetwork", "Subspace", "S5", "RelaxedPermutation", "BatchNorm")
+
+
+def spoil(net: nn.Module) -> None:
+    """No number stays that a reset could leave where it is."""
+    for x in [*net.parameters(), *net.buffers()]:
+        x.detach().fill_(float("nan") if x.is_floating_point() or x.is_complex() else x.dtype == torch.bool or 77)
+
+
+def bits(net: nn.Module) -> dict[str, bytes]:
+    return {path: x.contiguous().view(-1).numpy().tobytes() for path, x in net.state_dict().items()}
+
+
+def holds(of: Model) -> Any:
+    """A module by way of meta is that of a direct build, with as many numbers drawn, and so it is once more."""
+    torch.manual_seed(5)
+    direct, after = bits(build(of)), torch.rand(1)
+    net: Any = build(of, device="meta")
+    assert all(x.is_meta for x in [*net.parameters(), *net.buffers()])
+    net.to_empty(device="cpu")
+    for _ in range(2):
+        spoil(net)
+        torch.manual_seed(5)
+        net.init_weights()
+        assert bits(net) == direct
+        assert torch.equal(torch.rand(1), after)
+    return net
+
+
+@pytest.mark.parametrize("name", names())
+def test_it_is_a_direct_build_bit_by_bit(name: str) -> None:
+    holds(model(name))
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_so_it_is_for_blocks_of_the_library(name: str) -> None:
+    holds(model_of(name).ir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in (*CASES, *MORE) if name not in SAMPLE])
+def test_so_it_is_for_all_blocks_of_the_library(name: str) -> None:
+    holds(model_of(name).ir)
+
+
+# weights of layers and of blocks of one's own that calls supply, wholly and in part; what is left is stored
+SUPPLIED = """
+use std.nn (Linear, LayerNorm, BatchNorm, GroupNorm)
+use std.vision (Conv)
+
+block Inner[d](x: [b, d]) -> [b, d]:
+    init lin.bias = uniform[2.0, 3.0]
+    param g: [d] = ones
+    param w: [d] = normal
+    state s: [d] = constant[d / 2]
+    repeat 2 as k:
+        x = x |> Linear[d, d] as lin
+    h = (x |> Linear[d, d] as lin |> LayerNorm[d] as ln) * g + w
+    if training:
+        return h * 0.5
+    return h + s
+
+block Outer[d](x: [b, d]) -> [b, d]:
+    init inner.k.lin.weight = orthogonal
+    return x |> Inner[d] as inner |> Linear[d, d] as last
+
+block Image[c](x: [b, c, h, w], e: [c, c, 1, 1], r: [c]) -> [b, c, h, w]:
+    f = Conv[c, c, 1]
+    x = f(x, weight=e)
+    n = BatchNorm[c]
+    x = n(x, weight=r)
+    m = GroupNorm[2, c]
+    x = m(x, bias=r)
+    o = GroupNorm[c, c]
+    x = o(x, weight=r)
+    repeat 2 as h:
+        l = Conv[c, c, 1]
+        x = l(x, weight=e)
+    for i in [1, 2] as z:
+        l = Conv[c, c, 1]
+        x = l(x, weight=e)
+    return x
+
+block A[d](x: [b, d], e: [d, d]) -> [b, d]:
+    init f.bias = normal[std=0.1]
+    f = Linear[d, d]
+    y = f(x, weight=e)
+    param theta: [count[Outer[d]]] = normal
+    g = Outer[d]
+    h = Outer[d]
+    return h(g(y, weights=theta))
+
+model M = A[4]
+model V = Image[4]
+"""
+# initializers that read weights, of weights far below in loops, of states; constraints inside and above; ties
+FAR = """
+use std.nn (Linear, BatchNorm, Embedding)
+
+block half(w: [*s]) -> [*s]:
+    return 0.5 * tanh(w)
+
+block R[d](x: [b, d]) -> [b, d]:
+    init l.m.lin.weight = orthogonal
+    keep top.weight = half
+    x = x |> Linear[d, d] as top
+    repeat 2 as k:
+        x = x |> Linear[d, d] as lin |> BatchNorm[d] as bn
+    repeat 2 as l with i in range(2):
+        param scale: [d] = constant[i + 0.5]
+        x = x * scale
+        repeat 3 as m:
+            x = x |> Linear[d, d] as lin |> BatchNorm[d] as bn
+    return x
+
+block A[d](x: int[b]) -> [b, d]:
+    init r.k.bn.running_var = constant[3.0]
+    init r.l.m.bn.running_mean = normal[std=d / 8]
+    init last.running_var = uniform[1.0, 2.0]
+    init r.k.lin.weight = eye + normal[std=0.1]
+    keep r.k.lin.bias = relu
+    e = Embedding[7, d]
+    y = x |> e |> R[d] as r |> BatchNorm[d] as last
+    param g: [7] = norm[-1](e.weight)
+    return y * sum[0](g)
+
+model M = A[4]
+"""
+
+
+@pytest.mark.parametrize(("text", "name"), [(SUPPLIED, "M"), (SUPPLIED, "V"), (FAR, "M")])
+def test_all_kinds_of_weights_are_set(text: str, name: str) -> None:
+    holds(ogive.source(text).models[name].ir)
+
+
+def test_what_starts_last_holds() -> None:
+    net = holds(ogive.source(FAR).models["M"].ir)
+    assert torch.equal(net.g, net.e.weight.norm(dim=-1))
+    assert bool((net.r.top.weight.abs() <= 0.5).all())
+    assert all(bool((layer.lin.bias >= 0).all()) for layer in net.r.k)
+    assert [layer.scale[0].item() for layer in net.r.l] == [0.5, 1.5]
+    assert bool(net.r.k[1].bn.running_var.eq(3).all())
+
+
+def test_a_part_can_start_again_alone() -> None:
+    net: Any = ogive.load("examples/gpt2.arch").models["Tiny"].torch()
+    before = net.h[1].attn.c_attn.weight.detach().clone()
+    torch.manual_seed(0)
+    net.h[0].apply(lambda module: module.reset_parameters() if hasattr(module, "reset_parameters") else None)
+    assert torch.equal(net.h[1].attn.c_attn.weight, before)
+    net.reset_parameters()
+    assert not hasattr(net.h, "reset_parameters")
+
+
+def test_weights_of_the_types_of_the_module() -> None:
+    """In float64 and bfloat16 it draws in that type; whole and complex weights keep theirs."""
+    of = ogive.load("examples/resnet.arch").models["Tiny"].ir
+    for kind in (torch.float64, torch.bfloat16):
+        net: Any = build(of, device="meta").to(kind).to_empty(device="cpu")
+        net.init_weights()
+        found: dict[str, Tensor] = net.state_dict()
+        assert {x.dtype for x in found.values()} == {kind, torch.int64}
+        assert all(bool(x.isfinite().all()) for x in found.values())
+
+
+def test_a_module_of_the_user_says_how_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs_start.py").write_text(
+        "import torch\nfrom torch import nn\n\nclass Good(nn.Module):\n    def __init__(self, d):\n"
+        "        super().__init__()\n        self.attn = nn.MultiheadAttention(d, 2)\n        self.lin = nn.Linear(d, d)\n"
+        "    def forward(self, x):\n        return self.lin(x)\n\nclass Bad(nn.Module):\n    def __init__(self, d):\n"
+        "        super().__init__()\n        self.w = nn.Parameter(torch.ones(d))\n"
+        "    def forward(self, x):\n        return self.w * x\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = """
+extern block {0}[d](x: [b, d]) -> [b, d] = "theirs_start:{0}"
+block A[d](x: [b, d]) -> [b, d]:
+    param w: [d] = normal
+    return (x |> {0}[d] as mine) * w
+model M = A[4]
+"""
+    good = ogive.source(text.format("Good"), allow_extern=True).models["M"]
+    holds(good.ir)
+    bad: Any = ogive.source(text.format("Bad"), allow_extern=True).models["M"].torch(device="meta")
+    bad.to_empty(device="cpu")
+    with pytest.raises(TypeError, match="`Bad` has weights, but no method `reset_parameters`"):
+        bad.init_weights()
