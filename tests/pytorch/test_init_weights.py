@@ -180,14 +180,31 @@ def test_weights_of_the_types_of_the_module() -> None:
         assert all(bool(x.isfinite().all()) for x in found.values())
 
 
+THEIRS = """
+import torch
+from torch import nn
+
+class Good(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.attn = nn.MultiheadAttention(d, 2)
+        self.lin = nn.Linear(d, d)
+
+    def forward(self, x):
+        return self.lin(x)
+
+class Bad(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(d))
+
+    def forward(self, x):
+        return self.w * x
+"""
+
+
 def test_a_module_of_the_user_says_how_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "theirs_start.py").write_text(
-        "import torch\nfrom torch import nn\n\nclass Good(nn.Module):\n    def __init__(self, d):\n"
-        "        super().__init__()\n        self.attn = nn.MultiheadAttention(d, 2)\n        self.lin = nn.Linear(d, d)\n"
-        "    def forward(self, x):\n        return self.lin(x)\n\nclass Bad(nn.Module):\n    def __init__(self, d):\n"
-        "        super().__init__()\n        self.w = nn.Parameter(torch.ones(d))\n"
-        "    def forward(self, x):\n        return self.w * x\n"
-    )
+    (tmp_path / "theirs_start.py").write_text(THEIRS)
     monkeypatch.syspath_prepend(str(tmp_path))
     text = """
 extern block {0}[d](x: [b, d]) -> [b, d] = "theirs_start:{0}"
