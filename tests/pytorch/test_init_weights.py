@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import ogive
-from examples.test_export import CASES, MORE, model_of
+from examples.test_blocks import CASES
+from examples.test_export import MORE, model_of
 from ogive.backends.pytorch.module.module import build
 from ogive.compiler.ir.model import Model
 from pytorch.catalog import model, names
