@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.scene import LAYOUT, OPERAND_END, Scene
+from ogive.grammar.spelling import nearest
 
 _BLOCKS = ("block", "extern")
 _BODIES = ("block", "if", "elif", "else", "for", "repeat", "scan")
@@ -118,7 +117,7 @@ def top_level(scene: Scene) -> Diagnostic | None:
     if after == "=":
         help_ = f"write `model {word} = ...` for a block with its statics, `const {word} = ...` for a value"
         return scene.fault("a name is bound outside of a block", help_, span=scene.at(scene.i))
-    close = difflib.get_close_matches(word.lower(), DECLARING, 1, 0.7)
+    close = nearest(word.lower(), DECLARING, 1, 0.7)
     if after == "NAME" and close:
         return scene.fault(f"there is no `{word}`", f"did you mean `{close[0]}`?", span=scene.at(scene.i))
     return None

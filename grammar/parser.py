@@ -13,7 +13,6 @@ from ogive.grammar.depth import too_deep
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.engine import Engine, Stack
 from ogive.grammar.lexer import lex
-from ogive.grammar.mistakes import explain
 from ogive.grammar.source import Chunk, Span
 from ogive.grammar.syntax import Block, Decl, File
 
@@ -109,6 +108,8 @@ def _read(chunk: Chunk) -> ParsedDeclaration:
     builder = TreeBuilder(chunk, doc(chunk.text))
 
     def fault(i: int, stack: Stack) -> None:
+        from ogive.grammar.mistakes import explain  # a text without errors does not wait for it
+
         if len(builder.diagnostics) < MAX_ERRORS:
             builder.report(explain(chunk, tokens, i, stack, tables.load()))
 

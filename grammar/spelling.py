@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from ogive.grammar.diagnostics import Edit
@@ -17,11 +16,13 @@ def close(name: str, names: Iterable[str]) -> str:
     return f"did you mean `{found[0]}`?" if found else ""
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+def nearest(name: str, names: Iterable[str], count: int = 3, closeness: float = CLOSE) -> list[str]:
     """The names that are close, the nearest first; one letter is close to nothing."""
     if len(name) < 2:
         return []
-    return difflib.get_close_matches(name, list(names), count, CLOSE)
+    from difflib import get_close_matches  # only what is wrong needs it
+
+    return get_close_matches(name, list(names), count, closeness)
 
 
 def rename(name: str, names: Iterable[str], span: Span) -> tuple[Edit, ...]:

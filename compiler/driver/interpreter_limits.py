@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+GARBAGE = 5_000_000  # objects that may wait for a collection: less than a gigabyte
 RECURSION = 12_000  # the limits on nesting bound how deep it really goes
 
 
@@ -23,7 +24,10 @@ def deep_recursion() -> Iterator[None]:
 
 @contextmanager
 def unpaused() -> Iterator[None]:
-    """Let the garbage collector wait: a full collection of a warm workspace takes longer than a check after an edit."""
+    """Let the garbage collector wait: a full collection of a warm workspace takes longer than a check after an edit.
+
+    Inside of another one what waits is collected at the end where it has become much.
+    """
     before = gc.isenabled()
     gc.disable()
     try:
@@ -31,3 +35,5 @@ def unpaused() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
+        elif gc.get_count()[0] > GARBAGE:
+            gc.collect()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from pathlib import Path
 
 import pytest
 
+from ogive.compiler.driver import interpreter_limits
 from ogive.compiler.driver import workspace as program
+from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.compiler.driver.workspace import Workspace, check_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,3 +67,17 @@ def test_the_garbage_collector_is_as_before() -> None:
             assert gc.isenabled() is enabled
         finally:
             gc.enable()
+
+
+def test_what_waits_for_the_garbage_collector_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter_limits, "GARBAGE", 100)
+
+    class Knot:
+        def __init__(self) -> None:
+            self.knot = self
+
+    with unpaused():
+        with unpaused():
+            knots = [weakref.ref(Knot()) for _ in range(200)]
+            assert all(knot() is not None for knot in knots)
+        assert not any(knot() is not None for knot in knots)

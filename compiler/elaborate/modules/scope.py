@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.parser import ParsedFile, parse
 from ogive.grammar.source import Span
+from ogive.grammar.spelling import nearest
 
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 EXTERN_OFF = "`extern` blocks are off: they run code of others"
@@ -28,7 +28,7 @@ EXTERN_HELP = "where you trust it: `ogive.load(path, allow_extern=True)`, or `--
 
 @lru_cache(256)
 def _close(name: str) -> list[str]:
-    return difflib.get_close_matches(name, stdlib.names(), 1)
+    return nearest(name, stdlib.names(), 1)
 
 
 @lru_cache
@@ -240,7 +240,7 @@ def _by_element(spec: OpSpec) -> bool:
 
 def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Diagnostic:
     names = sorted(n for n, e in found.scope.items() if isinstance(e, (BlockRef, ConstRef)) and e.module is found)
-    close = difflib.get_close_matches(item.name, names, 1)
+    close = nearest(item.name, names, 1)
     if close:
         advice = f"did you mean `{close[0]}`?"
     else:

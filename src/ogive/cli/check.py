@@ -12,6 +12,7 @@ import click
 
 from ogive.cli.common import EXTERN, FILE, colored, progress
 from ogive.cli.fix import fix
+from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.compiler.driver.workspace import CheckedProgram, Workspace
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
@@ -62,7 +63,7 @@ def command(
     """
     if contracts and not fixes:
         raise click.UsageError("--contracts goes with --fix")
-    with progress("Checking"):
+    with unpaused(), progress("Checking"):
         workspace = Workspace()
         count = sum(fix(workspace, path, contracts, operations, nesting) for path in files) if fixes else 0
         programs = [(path, _checked(workspace, path, operations, nesting, allow_extern)) for path in files]
