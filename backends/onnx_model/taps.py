@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.onnx_model.graph.builder import OnnxBuilder
 from ogive.backends.onnx_model.graph.errors import OnnxError
-from ogive.compiler.ir.model import Node
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.sizes import Size, size
+
+
+@dataclass(frozen=True, slots=True)
+class StepTap:
+    """What a step of a `Scan` saw at a path: a value and its type; `several` values, if it is not one, on a first axis."""
+
+    path: str
+    value: str
+    type: TensorType
+    several: Size | None
 
 
 @dataclass(slots=True)
@@ -23,30 +33,42 @@ class Taps:
 
     def outputs(self, builder: OnnxBuilder) -> dict[str, str]:
         """The value at each path; several are stacked on a first axis."""
-        return {path: self._joined(builder, values) for path, values in self.values.items()}
+        return {path: self._joined(builder, path, values) for path, values in self.values.items()}
 
-    def of_a_step(self, builder: OnnxBuilder, node: Node) -> list[tuple[str, str, TensorType]]:
-        """The path, the value and its type, as a step of a `Scan` gives them."""
-        if any(len(values) > 1 or values[0] in self.stacks for values in self.values.values()):
-            raise OnnxError("a tap that one step of a `scan` sees more than once is not supported in ONNX", node.span)
-        return [(path, value, builder.types[value]) for path, (value,) in self.values.items()]
+    def of_a_step(self, builder: OnnxBuilder) -> list[StepTap]:
+        """What a step of a `Scan` gives of what it saw."""
+        found = []
+        for path, values in self.values.items():
+            name = self._joined(builder, path, values)
+            several = len(values) > 1 or values[0] in self.stacks
+            found.append(StepTap(path, name, builder.types[name], self._count(values) if several else None))
+        return found
 
-    def _joined(self, builder: OnnxBuilder, values: list[str]) -> str:
+    def _count(self, values: Sequence[str]) -> Size:
+        return sum((self.stacks.get(value, size(1)) for value in values), size(0))
+
+    def _joined(self, builder: OnnxBuilder, path: str, values: list[str]) -> str:
         if len(values) == 1:
             return values[0]
+        types = [builder.types[v].with_axes(*builder.types[v].axes[v in self.stacks :]) for v in values]
+        other = next((type for type in types if type != types[0]), None)
+        if other is not None:
+            text = f"the tap `{path}` shows {types[0]} and {other}, which cannot be stacked"
+            raise OnnxError(f"{text}: give one of them another name or place (W0910)")
         rows = [v if v in self.stacks else builder.node("Unsqueeze", v, builder.array([0])) for v in values]
-        count = sum((self.stacks.get(v, size(1)) for v in values), size(0))
-        axes = builder.types[values[0]].axes[1 if values[0] in self.stacks else 0 :]
         y = builder.node("Concat", *rows, axis=0)
-        builder.types[y] = builder.types[values[0]].with_axes(Axis(count), *axes)
+        builder.types[y] = types[0].with_axes(Axis(self._count(values)), *types[0].axes)
         return y
 
 
-def steps_seen(
-    builder: OnnxBuilder, taps: Taps, found: list[tuple[str, str, TensorType]], names: tuple[str, ...], count: Size
-) -> None:
-    """What a `Scan` gives of what its steps saw, in the order of the steps."""
-    for (path, _, type), name in zip(found, names, strict=True):
-        builder.types[name] = type.with_axes(Axis(count), *type.axes)
-        taps.stacks[name] = count
-        taps.put(path, name)
+def steps_seen(builder: OnnxBuilder, taps: Taps, found: list[StepTap], names: tuple[str, ...], count: Size) -> None:
+    """What a `Scan` gives of what its steps saw, in the order of the steps, and in each in the order of the step."""
+    for seen, name in zip(found, names, strict=True):
+        whole = seen.type.with_axes(Axis(count), *seen.type.axes)
+        if seen.several is not None:
+            axes = (Axis(count * seen.several), *seen.type.axes[1:])
+            name = builder.reshape(name, whole.sizes, [axis.size for axis in axes])
+            whole = seen.type.with_axes(*axes)
+        builder.types[name] = whole
+        taps.stacks[name] = whole.axes[0].size
+        taps.put(seen.path, name)

@@ -9,6 +9,7 @@ import torch
 import ogive
 from generated.runtimes import session
 from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.serialize.write import whole
 from reference.arrays import Array
 from reference.interpreter import Reference
@@ -66,6 +67,11 @@ ROWS = {
     "each": "x = each[0, @](x)",
     "over of what does not depend on it": "x = x + over[0, Still](x)",
     "over of a derivative that does not": "x = x + over[0, Slope](x)",
+    "several in a step": "scan t in x along 0 carry h = zeros[3]:\n        h = @(@(h + t))\n    x = x + h",
+    "several in a step backwards": "scan t in x along 0 reverse carry h = zeros[3]:\n        h = @(@(h))\n    x = x + h",
+    "a loop in a step": "scan t in x along 0 carry h = zeros[3]:\n        repeat 2:\n            h = @(h + t)\n    x = x + h",
+    "steps in a step": "scan t in x along 0 carry h = zeros[3]:\n        scan u in x along 0 carry g = t:\n"
+    "            g = @(g + 0.5 * u)\n        h = @(h + g)\n    x = x + h",
     "steps and a call": "scan t in x along 0 carry h = zeros[3]:\n        h = @(h + t)\n    x = x + @(h)",
 }
 
@@ -94,3 +100,67 @@ def test_a_tap_shows_the_same_everywhere(use: str, block: str) -> None:
         assert found[path].shape == y.shape == given[f"taps/{path}"].shape, path
         np.testing.assert_allclose(found[path].detach().numpy(), y, rtol=1e-12)
         np.testing.assert_allclose(given[f"taps/{path}"], y, rtol=1e-12)
+
+
+USES = {  # what shows `seen` at the place of its block, and what it shows
+    "@ = part(x)": "[n, 3]",
+    "@ = part(y)": "[m, 3]",
+    "@ = part(turned(x))": "[3, n]",
+    "@ = part(sum(x))": "[]",
+    "@ = over[0, row](x)": "[n, 3]",
+    "@ = over[0, row](turned(y))": "[3, m]",
+    "if training:\n        @ = part(x)\n    else:\n        @ = 2 * x": "[n, 3]",
+    "tap seen = zeros[n, 3]": "[n, 3]",
+    "tap seen = complex(x, x)": "complex[n, 3]",
+    "tap seen = argsort[0](x)": "int[n, 3]",
+}
+SHOWING = """
+block part(x: [*s]) -> [*s]:
+    tap seen = x
+    return 2 * x
+block turned(x: [a, c]) -> [c, a]:
+    return x |> rearrange["a c -> c a"]
+block row(x: [k]) -> [k]:
+    tap seen = x
+    return 2 * x
+block Main(x: [n, 3], y: [m, 3]) -> [n, 3]:
+    A
+    B
+    return x
+model M = Main
+"""
+
+
+@pytest.mark.parametrize("first", USES)
+def test_taps_that_cannot_be_stacked_are_told_when_checked_and_when_asked_for(first: str) -> None:
+    x, y = torch.ones(2, 3), torch.ones(5, 3)
+    for second in USES:
+        text = SHOWING.replace("A\n", first.replace("@", "u") + "\n").replace("B\n", second.replace("@", "v") + "\n")
+        program = ogive.source(text)
+        model = program.models["M"]
+        told = [found for found in program.diagnostics if found.code == "W0910"]
+        net, settings = model.torch(), Settings(taps=True)
+        if USES[first] == USES[second]:
+            assert not told, text
+            assert len(net.train()(x, y, taps=["seen"])[1]["seen"]) == 2
+            exported(model.ir, {}, settings)
+            continue
+        assert len(told) == 1, text
+        assert USES[first] in told[0].message
+        assert USES[second] in told[0].message
+        with pytest.raises(ValueError, match="the tap `seen` shows .* and .*, which cannot be stacked"):
+            net(x, y, taps=["seen"])
+        if "training" in first + second:
+            exported(model.ir, {}, settings)  # the deployed form shows one of them
+            continue
+        with pytest.raises(OnnxError, match="the tap `seen` shows .* and .*, which cannot be stacked"):
+            exported(model.ir, {}, settings)
+
+
+def test_arms_of_a_choice_do_not_meet() -> None:
+    text = SHOWING.replace("A\n    B", "if training:\n        u = sum(part(x))\n    else:\n        u = sum(part(y))")
+    program = ogive.source(text)
+    assert not [found for found in program.diagnostics if found.code == "W0910"]
+    for mode, rows in ((True, 2), (False, 5)):
+        net = program.models["M"].torch().train(mode)
+        assert net(torch.ones(2, 3), torch.ones(5, 3), taps=["seen"])[1]["seen"].shape == (rows, 3)

@@ -11,7 +11,7 @@ from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.lower.specialize import real
 from ogive.backends.onnx_model.ops.operands import unsqueezed
 from ogive.backends.onnx_model.ops.values import counted
-from ogive.backends.onnx_model.taps import Taps, steps_seen
+from ogive.backends.onnx_model.taps import StepTap, Taps, steps_seen
 from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
 from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs
 from ogive.compiler.ir.model import Const, Node
@@ -158,10 +158,10 @@ def _scan(walker: Lowering, frame: DefinitionFrame, node: Node, loop: LoopAttrs,
         return [*body(names), *(before if tape is not None else ())]
 
     def seen() -> list[tuple[str, TensorType]]:
-        noticed.extend([] if walker.taps is None else walker.taps.of_a_step(builder, node))
-        return [(name, type) for _, name, type in noticed]
+        noticed.extend([] if walker.taps is None else walker.taps.of_a_step(builder))
+        return [(tap.value, tap.type) for tap in noticed]
 
-    noticed: list[tuple[str, str, TensorType]] = []
+    noticed: list[StepTap] = []
     taps, tape, walker.tape = walker.taps, walker.tape, None
     out_axes = [out_axis] * len(made.yielded) + [0] * (len(starts) if tape is not None else 0)
     names = builder.scan(starts, sources, inner, step, axes, out_axes, loop.reverse, seen)

@@ -40,7 +40,7 @@ from ogive.compiler.ir.model import Definition, Instance, Operand, Weight
 from ogive.compiler.ir.presence import atom, given
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.unread import without_unread
-from ogive.compiler.sizes import Size, size
+from ogive.compiler.sizes import Size, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Label
 from ogive.grammar.syntax import Expr
@@ -209,6 +209,7 @@ def _finish(frame: Frame, specialization: Specialization, ref: BlockRef, found: 
         doc=tree.doc,
         span=tree.name_span,
     )
+    _warn_apart(frame, specialization.definition, tree)
 
 
 def _results(frame: Frame, tree: syntax.Block) -> list[tuple[Any, TensorType | None]] | None:
@@ -283,6 +284,24 @@ def _outside(frame: Frame, inner: TensorType, declared: TensorType) -> TensorTyp
     pairs = zip(inner.axes, declared.axes, strict=True)
     axes = (out if out.pack or out.label in frame.scope.header else out.labelled(own.label) for own, out in pairs)
     return TensorType(declared.elem, tuple(axes))
+
+
+def _warn_apart(frame: Frame, definition: Definition, tree: syntax.Block) -> None:
+    """W0910: taps at one path that show tensors of several types."""
+
+    def same(a: TensorType, b: TensorType) -> bool:
+        sizes = zip(a.sizes, b.sizes, strict=False)
+        return a.elem == b.elem and len(a.axes) == len(b.axes) and all(frame.peek(eq(m, n)) is True for m, n in sizes)
+
+    shown = frame.session.shown
+    for first, second in shown.apart(definition.graph, same) if shown.of_definition(definition) else ():
+        frame.report(
+            "W0910",
+            f"the tap `{second.path}` shows {second.type} here and {first.type} before",
+            second.span or tree.name_span,
+            labels=(Label(first.span, "before"),) if first.span not in (None, second.span) else (),
+            help="what is seen at one path is stacked, which these cannot be: give one of them another name or place",
+        )
 
 
 def _warn_unused(frame: Frame) -> None:

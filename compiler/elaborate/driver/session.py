@@ -41,6 +41,7 @@ from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, Insta
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names, vmap_and_grad
 from ogive.compiler.elaborate.walk.statements import execute
+from ogive.compiler.ir_tools.shown import Shown
 from ogive.compiler.sizes import Condition, ExhaustedError, Facts, Unknown, eq, size
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -71,6 +72,7 @@ class Session:
     facts: Facts = field(default_factory=Facts)  # where all blocks begin: it remembers what was proved
     unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)  # those that blocks own
     introduced: dict[Unknown, Span] = field(default_factory=dict)  # where they stand in the text of this check
+    shown: Shown = field(default_factory=Shown)  # what taps of definitions show
 
     # --- what frames call -----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
 from ogive.compiler.elaborate.state.values import Given, Gradient, InstanceValue, TypedBlock, VectorizedBlock
 from ogive.compiler.elaborate.state.weight_paths import BlockName
+from ogive.compiler.ir_tools.shown import Shown
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
@@ -26,6 +27,7 @@ class Elaborator(Protocol[F]):
     recursive: dict[BlockRef, bool]  # whether a block reaches itself, of those that were asked for
     const_stack: list[syntax.Const]
     introduced: dict[Unknown, Span]  # where unknowns are introduced in the text of this check
+    shown: Shown  # what taps of definitions show
 
     # --- the budget of the check ----------------------------------------------------------------------------------
 
