@@ -13,7 +13,7 @@ from ogive.compiler.sizes import Size, size
 
 @dataclass(frozen=True, slots=True)
 class StepTap:
-    """What a step of a `Scan` saw at a path: a value and its type; `several` values, if it is not one, on a first axis."""
+    """What a step of a `Scan` saw at a path: a value and its type; where it saw `several`, on a first axis."""
 
     path: str
     value: str

@@ -47,11 +47,12 @@ class Shown:
         if node.callee is None:
             return ()
         sizes = dict(node.bindings)
-        return [
-            Seen(f"{node.path}.{seen.path}" if node.path else seen.path,
-                 seen.type.with_axes(*(replace(axis, size=axis.size.subs(sizes)) for axis in seen.type.axes)), node.span)
-            for seen in self.of_definition(node.callee)
-        ]  # fmt: skip
+
+        def here(type: TensorType) -> TensorType:
+            return type.with_axes(*(replace(axis, size=axis.size.subs(sizes)) for axis in type.axes))
+
+        under = f"{node.path}." if node.path else ""
+        return [Seen(under + seen.path, here(seen.type), node.span) for seen in self.of_definition(node.callee)]
 
     def _regions(self, node: Node) -> Iterator[tuple[Seen, ...]]:
         for region in node.regions:

@@ -16,6 +16,7 @@ BITS: Mapping[str, int] = MappingProxyType({"int": 64, "i64": 64, "i32": 32})
 FORMATS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"f16": (10, 15), "bf16": (7, 127), "f32": (23, 127), "f64": (52, 1023)}
 )
+WHOLE = ("+", "-", "*", "//", "%", "neg", "min", "max")  # of whole numbers they give such
 SHOWN = 24  # digits of a number in a message
 Lost = Literal["infinite", "0"]
 
@@ -63,7 +64,29 @@ def fits(value: Any, elem: str, **place: Any) -> None:
 
 
 def whole(value: Any, elem: str, told: str, **place: Any) -> None:
-    """E0501 where a number is none of an integer type."""
+    """E0501 where a number is none of an integer type or of `bool`, or none that is sure to be one."""
     fits(value, elem, **place)
+    if _open(value):
+        return
+    if elem == "bool":
+        if isinstance(value, bool) or number_of(value) in (0, 1):
+            return
+        raise ShapeError(f"{told} a number", code="E0501", help="1 is true, 0 is false", **place)
     if isinstance(value, float) and not value.is_integer():
-        raise ShapeError(f"{told} {value}", code="E0501", help="cast[float](x)", **place)
+        help_ = "cast[float](x)" if "operand" in place else "without `type` it is of floats"
+        raise ShapeError(f"{told} {value}", code="E0501", help=help_, **place)
+    if isinstance(value, Scalar) and not _whole(value):
+        help_ = "`//`, `floor` and `ceil` give whole numbers"
+        raise ShapeError(f"{told} what may be no whole number", code="E0501", help=help_, **place)
+
+
+def _open(value: object) -> bool:
+    """Whether it depends on a static that is not known yet: what it is there is asked again where it is."""
+    return isinstance(value, Scalar) and (value.fn == "static" or any(map(_open, value.args)))
+
+
+def _whole(value: object) -> bool:
+    """Whether a number is a whole one for all sizes."""
+    if not isinstance(value, Scalar):
+        return isinstance(value, int | Size)
+    return value.fn in ("floor", "ceil") or (value.fn in WHOLE and all(map(_whole, value.args)))

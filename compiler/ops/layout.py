@@ -205,7 +205,7 @@ def pad(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -
     axis = operand.axes[at]
     if mode != "constant":
         inhabited(checker, "pad", types)
-    elif operand.elem in INTS:
+    elif operand.elem in INTS or operand.elem == "bool":
         whole(statics["value"], operand.elem, f"`pad` fills `{operand.elem}` with", operand=0, static="value")
     for static, amount in (("before", before), ("after", after)):
         if amount.is_number and amount.number < 0:

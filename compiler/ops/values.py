@@ -7,7 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, INTS, Axis, TensorType
-from ogive.compiler.ops.held import fits
+from ogive.compiler.ops.held import fits, whole
 from ogive.compiler.ops.spec import Checker, OpSpec, ShapeError, StaticSpec, Told, Trait
 from ogive.compiler.sizes import Size, size
 
@@ -31,10 +31,9 @@ def _filled(checker: Checker, statics: Statics, types: Types) -> Result:
 
 def _full(checker: Checker, statics: Statics, types: Types) -> Result:
     elem, value = element(statics), statics["v"]
-    if elem in INTS and isinstance(value, float):
-        if not value.is_integer():
-            raise ShapeError(f"`full` of `{elem}` holds no {value}", code="E0408", static="v")
-        value = int(value)
+    if elem in INTS or elem == "bool":
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
+        whole(value, elem, f"`full` fills `{elem}` with", static="v")
     fits(value, elem, static="v")
     return (TensorType(elem, tuple(statics["sizes"])),), {"v": value}
 

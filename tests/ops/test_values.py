@@ -101,7 +101,8 @@ REFUSED = [
     ("dropout", ("b d",), {"p": -0.1}, "E0408"),
     ("dropout", ("int: b",), {"p": 0.1}, "E0501"),
     ("zeros", (), {"sizes": (), "type": "f8"}, "E0408"),
-    ("full", (), {"v": 0.5, "type": "int"}, "E0408"),
+    ("full", (), {"v": 0.5, "type": "int"}, "E0501"),
+    ("full", (), {"v": 0.5, "type": "bool"}, "E0501"),
 ]
 
 

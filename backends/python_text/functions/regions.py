@@ -24,6 +24,7 @@ from ogive.backends.python_text.expr import (
     subscript,
     tuple_of,
 )
+from ogive.backends.python_text.functions.flags import condition, is_flag, negated
 from ogive.backends.python_text.functions.taps import under
 from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.liveness import WritingFrame
@@ -282,17 +283,44 @@ def _output_hint(region: Graph, at: int) -> str:
     return region.values[output].hint if isinstance(output, str) else ""
 
 
+def flag(writer: Writer, node: Node) -> None:
+    """`found = a is not None and b is not None`, in its place where one choice asks for it."""
+    scope = writer.scope
+    scope.flush()
+    scope.frames[-1].now = False
+    (value,), code = node.outputs, condition(writer, node)
+    writer.flags.add(value.name)
+    if writer.uses(value) == 1 and len(code.text) <= scope.room():
+        scope.wait(value, code, False)
+    else:
+        scope.bind(value, code)
+
+
 def phase(writer: Writer, node: Node) -> None:
     """`if self.training:`."""
+    if is_flag(writer.scope.frames[-1].graph, node):
+        flag(writer, node)
+        return
     training = writer.training()
     branches(writer, node, training, prefix("not", training))
 
 
 def given(writer: Writer, node: Node) -> None:
-    """`if mask is not None:`."""
+    """`if mask is not None:`; where the condition has several parts, `if found:`."""
+    if is_flag(writer.scope.frames[-1].graph, node):
+        flag(writer, node)
+        return
+    first = str(node.inputs[0])
+    if first in writer.flags:
+        writer.scope.flush(keep=[first])
     (asked,) = writer.args(replace(node, inputs=node.inputs[:1]))
     assert asked is not None, node
-    branches(writer, node, is_given(asked), binary(asked, "is", NONE), asked.text)
+    if first in writer.flags:
+        writer.scope.waiting.pop(first, None)
+        writer.scope.hold(first, asked)
+        branches(writer, node, asked, negated(asked))
+    else:
+        branches(writer, node, is_given(asked), binary(asked, "is", NONE), asked.text)
 
 
 def tapped(writer: Writer, node: Node) -> None:

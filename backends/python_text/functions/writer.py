@@ -38,6 +38,7 @@ class Writer:
     deriving: int = 0  # the `grad` of this function around what is written
     taps: bool = False  # it is told what the caller wants to see
     iterations: dict[str, str] = field(default_factory=dict)  # loops that are written in place: their indices
+    flags: set[str] = field(default_factory=set)  # values that are written as the condition under which they are there
     stored: dict[str | Code, str] = field(default_factory=dict)  # values that are weights, their expressions: paths
     target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root

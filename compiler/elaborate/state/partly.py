@@ -69,6 +69,24 @@ def trains(frame: Frame) -> bool | Choice:
     return False if frame.flow.path.excludes(phase) else Choice(phase)
 
 
+def joined_choice(frame: Frame, op: str, sides: Sequence[bool | Choice]) -> bool | Choice:
+    """`and` and `or` of choices of run time: one choice, unless it is known here."""
+    a, b = map(_when, sides)
+    when = a & b if op == "and" else a | b
+    if frame.flow.path.implies(when):
+        return True
+    if frame.flow.path.excludes(when):
+        return False
+    alone = next((side for side in sides if isinstance(side, Choice) and _when(side) == when), None)
+    return alone or Choice(when)
+
+
+def _when(side: bool | Choice) -> Presence:
+    if isinstance(side, bool):
+        return ALWAYS if side else NEVER
+    return ~side.when if side.negated else side.when
+
+
 def partly(frame: Frame, name: str, cases: Sequence[tuple[Presence, Any]], span: Span | None) -> Any:
     """What a name stands for under some conditions, as it is where we are."""
     return seen(frame, Partly(name, tuple(cases), span)) if cases else Absent(name, span)

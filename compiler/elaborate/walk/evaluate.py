@@ -15,6 +15,7 @@ from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.partly import joined_choice
 from ogive.compiler.elaborate.state.values import (
     BROKEN,
     Absent,
@@ -237,9 +238,11 @@ def _logical(frame: Frame, tree: syntax.Binary) -> Any:
             return operation(frame, name, (left, right), tree.span, spans=spans, what=tree.op)
         case (UnknownStatic(name=name), _) | (_, UnknownStatic(name=name)):
             raise UnresolvedChoice(name, tree.span)
-        case (Choice(), _) | (_, Choice()):
-            help_ = "bind a name where either holds, and ask `given(name)`" if decisive else "nest two `if`s"
-            raise frame.fail("E0602", "`training` and `given(...)` stand alone in a condition", tree.span, help=help_)
+        case (Choice(), bool() | Choice() | Condition()) | (Condition(), Choice()):
+            sides = ((left, tree.left.span), (right, tree.right.span))
+            return joined_choice(
+                frame, tree.op, [x if isinstance(x, Choice) else truth(frame, x, span) for x, span in sides]
+            )
         case _:
             raise frame.fail(
                 "E0407", f"`{tree.op}` joins conditions, not {kind_of(left)} and {kind_of(right)}", tree.span
