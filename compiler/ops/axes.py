@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops.spec import ShapeError
+from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops.elems import shown
+from ogive.compiler.ops.spec import Checker, ShapeError
 from ogive.compiler.sizes import Size
 
 AxisName = str | int | Size
@@ -53,3 +54,22 @@ def _labelled(type: TensorType, label: str, operand: int, static: str) -> int:
         has = f"its labels are {', '.join(known)}" if known else "it has no labels"
         text = f"no axis of {type} is labelled `{label}`: {has}"
     raise ShapeError(text, code="E0305", operand=operand, static=static, axis=label)
+
+
+def beside(checker: Checker, x: TensorType, other: TensorType, at: int, operand: int) -> list[Axis]:
+    """The axes of `other`, which has those of `x` but for the one at `at`."""
+    if len(x.axes) != len(other.axes):
+        text = f"`{shown(other)}` has another number of axes than `{shown(x)}`"
+        raise ShapeError(text, code="E0303", operand=operand)
+    axes = []
+    for i, (a, b) in enumerate(zip(x.axes, other.axes, strict=True)):
+        text = f"lays `{b.named}` beside `{a.named}`"
+        if i == at:
+            axes.append(b if b.label is not None else b.labelled(a.label))
+        elif a.pack is not None or b.pack is not None:
+            if a.pack is None or b.pack is None or a.size != b.size:
+                raise ShapeError(f"{text}: a pack meets only itself", operand=operand)
+            axes.append(a)
+        else:
+            axes.append(checker.meet(a, b, text, operand))
+    return axes

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, INTS, Axis, TensorType
-from ogive.compiler.ops.align import common_elem, require_elem
-from ogive.compiler.ops.axes import resolve
+from ogive.compiler.ops import writing
+from ogive.compiler.ops.align import require_elem
+from ogive.compiler.ops.axes import beside, resolve
 from ogive.compiler.ops.elems import shown, tensors
-from ogive.compiler.ops.empty import some
+from ogive.compiler.ops.empty import inhabited, some
 from ogive.compiler.ops.spec import Checker, OpSpec, Rule, ShapeError, StaticSpec, Told, Trait
-from ogive.compiler.sizes import ge, le, size
+from ogive.compiler.sizes import le, size
 
 Result = tuple[tuple[TensorType, ...], Mapping[str, Any]]
 ORDERED = (*FLOATS, *INTS)
@@ -32,69 +33,9 @@ def gather(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     x, index = tensors(types)
     require_elem("gather", index, INTS, 1)
     at = resolve(x, statics["axis"])
-    axes = _beside(checker, x, index, at, 1)
+    axes = beside(checker, x, index, at, 1)
     some(checker, x.axes[at], "gather")
     return (x.with_axes(*axes),), {"axis": at}
-
-
-def _beside(checker: Checker, x: TensorType, other: TensorType, at: int, operand: int) -> list[Axis]:
-    """The axes of `other`, which has those of `x` but for the one at `at`."""
-    if len(x.axes) != len(other.axes):
-        text = f"`{shown(other)}` has another number of axes than `{shown(x)}`"
-        raise ShapeError(text, code="E0303", operand=operand)
-    axes = []
-    for i, (a, b) in enumerate(zip(x.axes, other.axes, strict=True)):
-        text = f"lays `{b.named}` beside `{a.named}`"
-        if i == at:
-            axes.append(b if b.label is not None else b.labelled(a.label))
-        elif a.pack is not None or b.pack is not None:
-            if a.pack is None or b.pack is None or a.size != b.size:
-                raise ShapeError(f"{text}: a pack meets only itself", operand=operand)
-            axes.append(a)
-        else:
-            axes.append(checker.meet(a, b, text, operand))
-    return axes
-
-
-def put(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
-    """Write y into the entries start, start + 1, ... of x; `at`, an int[], moves on from there at run time."""
-    given = tensors([type for type in types if type is not None])
-    x, y = given[0], given[1]
-    common_elem("put", [x, y])
-    axis = resolve(x, statics["axis"])
-    _beside(checker, x, y, axis, 1)
-    start, length, room = size(statics["start"]), y.axes[axis].size, x.axes[axis].size
-    text = f"writes `{length}` entries from `{start}` into `{room}`"
-    if not (start.is_number and start.number >= 0):
-        checker.inside(ge(start, size(0)), text)
-    checker.inside(le(start + length, room), text)
-    if len(given) == 3:
-        require_elem("put", given[2], INTS, 2)
-        if given[2].axes:
-            raise ShapeError(f"starts at one place, not at `{shown(given[2])}`", code="E0303", operand=2)
-    return (x,), {"axis": axis, "start": start}
-
-
-def scatter_add(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
-    """Add src[a, i, b] to x[a, index[a, i, b], b]; an index of one axis serves all others: x[a, index[i], b]."""
-    x, index, src = tensors(types)
-    common_elem("scatter_add", [x, src])
-    require_elem("scatter_add", x, ADDED)
-    require_elem("scatter_add", index, INTS, 1)
-    at = resolve(x, statics["axis"])
-    _beside(checker, x, src, at, 2)
-    some(checker, x.axes[at], "scatter_add")
-    along = len(index.axes) == 1 and len(x.axes) > 1
-    pairs = [(index.axes[0], src.axes[at])] if along else list(zip(index.axes, src.axes, strict=False))
-    if not along and len(index.axes) != len(src.axes):
-        text = f"`{shown(index)}` has another number of axes than `{shown(src)}`"
-        raise ShapeError(text, code="E0303", operand=1)
-    for a, b in pairs:
-        if a.pack is None and b.pack is None:
-            checker.meet(b, a, f"lays `{a.named}` beside `{b.named}`", 1)
-        elif a.size != b.size:
-            raise ShapeError(f"lays `{a.named}` beside `{b.named}`", operand=1)
-    return (x,), {"axis": at, "along": along}
 
 
 def one_hot(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
@@ -116,8 +57,10 @@ def topk(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) 
     return (values, values.with_elem("int")), {"axis": at, "k": k}
 
 
-def along(name: str, elems: Sequence[str], result: str | None = None, *, drops: bool = False) -> Rule:
-    """The rule of an operation along one axis, which keeps the shape or drops the axis."""
+def along(
+    name: str, elems: Sequence[str], result: str | None = None, *, drops: bool = False, steps: bool = False
+) -> Rule:
+    """The rule of an operation along one axis, which keeps the shape or drops the axis; `steps`: no axis is empty."""
 
     def rule(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
         x = tensors(types)[0]
@@ -126,6 +69,8 @@ def along(name: str, elems: Sequence[str], result: str | None = None, *, drops: 
         axes = (*x.axes[:at], *x.axes[at + 1 :]) if drops else x.axes
         if drops:
             some(checker, x.axes[at], name)
+        if steps:
+            inhabited(checker, name, [x])
         settings = {key: value for key, value in statics.items() if key != "axis"}
         return (TensorType(result or x.elem, axes),), {"axis": at, **settings}
 
@@ -147,6 +92,29 @@ def triangle(name: str) -> Rule:
 AXIS = StaticSpec("axis", "axis")
 DESCENDING = StaticSpec("descending", "bool", False)
 DIAGONAL = StaticSpec("diagonal", "int", 0)
+
+
+def _running(name: str, which: str) -> OpSpec:
+    """The largest or smallest entry so far."""
+    return OpSpec(
+        name,
+        "x",
+        (AXIS,),
+        along(name, ORDERED, steps=True),
+        "index",
+        f"y[i] = {name[3:]}_{{j ≤ i}} x[j]",
+        "shift",
+        traits=Trait.HANDS_ON,
+        told=Told(
+            f"The {which} entry along an axis, from its start up to each entry; NaN from the first one on.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            f"{name}[n](x)",
+            "no axis is empty",
+            gradient="in `x`: to the last of equals",
+        ),
+    )
+
 
 OPS = (
     OpSpec(
@@ -181,37 +149,7 @@ OPS = (
             "gather[1](x, i)",
         ),
     ),
-    OpSpec(
-        "put",
-        "x, y, at?",
-        (AXIS, StaticSpec("start", "int", 0)),
-        put,
-        "index",
-        "x[start + i] ← y[i]",
-        "own",
-        told=Told(
-            "Writes y over the entries start, start + 1, ... of an axis; `at` moves the start when the model runs.",
-            "(x: [*a, n, *c], y: [*a, m, *c], at: int[]?) -> [*a, n, *c]",
-            "(x: [b, 8, d], y: [b, 2, d]) -> [b, 8, d]",
-            "put[1, start=3](x, y)",
-            "start + m <= n",
-        ),
-    ),
-    OpSpec(
-        "scatter_add",
-        "x, i, src",
-        (AXIS,),
-        scatter_add,
-        "index",
-        "x[index[i]] += src[i]",
-        "own",
-        told=Told(
-            "Adds the entries of src to those of x that the index names; an index of one axis serves all others.",
-            "(x: [*a, n, *c], i: int[*a, m, *c], src: [*a, m, *c]) -> [*a, n, *c]",
-            "(x: [n, d], i: int[m], src: [m, d]) -> [n, d]",
-            "scatter_add[0](x, i, src)",
-        ),
-    ),
+    *writing.OPS,
     OpSpec(
         "one_hot",
         "i",
@@ -295,6 +233,22 @@ OPS = (
         ),
     ),
     OpSpec(
+        "argmin",
+        "x",
+        (AXIS,),
+        along("argmin", ORDERED, "int", drops=True),
+        "index",
+        "x[y] = min x",
+        "shift",
+        traits=Trait.FLAT | Trait.HIGHEST_OUT,
+        told=Told(
+            "The place of the smallest entry along an axis, the first of equals.",
+            "(x: [*a, n, *c]) -> int[*a, *c]",
+            "(x: [b, n]) -> int[b]",
+            "argmin[n](x)",
+        ),
+    ),
+    OpSpec(
         "cumsum",
         "x",
         (AXIS,),
@@ -310,6 +264,24 @@ OPS = (
             "cumsum[n](x)",
         ),
     ),
+    OpSpec(
+        "cumprod",
+        "x",
+        (AXIS,),
+        along("cumprod", ORDERED, steps=True),
+        "index",
+        "y[i] = Π_{j ≤ i} x[j]",
+        "shift",
+        told=Told(
+            "Products along an axis, from its start up to each entry.",
+            "(x: [*b]) -> [*b]",
+            "(x: [b, n]) -> [b, n]",
+            "cumprod[n](x)",
+            "no axis is empty",
+        ),
+    ),
+    _running("cummax", "largest"),
+    _running("cummin", "smallest"),
     OpSpec(
         "tril",
         "x",

@@ -84,7 +84,7 @@ def test_what_is_collected_has_an_iteration() -> None:
     assert "p >= 1" in conditions(scanned)["f"]
 
 
-@pytest.mark.parametrize("name", ["max", "min", "argmax"])
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin"])
 def test_the_largest_of_nothing_is_refused(name: str) -> None:
     text = f"block f(x: [b, p]) -> [b]\nwhere p >= 0:\n    return cast[float]({name}[1](x))\n"
     assert "p >= 1" in conditions(text)["f"]

@@ -42,7 +42,8 @@ PRIMITIVES = """relu gelu gelu_tanh silu sigmoid tanh exp log sqrt rsqrt sin cos
     elu leaky_relu hardswish hardsigmoid hardtanh mish relu6
     clamp pow minimum maximum select lerp logical_and logical_or logical_not isfinite cast rearrange
     reduce expand einsum split concat stack flip roll pad take gather put scatter_add one_hot topk sort
-    argsort argmax cumsum tril triu sum mean max min prod var std logsumexp any all norm softmax
+    argsort argmax argmin cumsum cumprod cummax cummin
+    scatter tril triu sum mean max min prod var std logsumexp any all norm softmax
     log_softmax conv conv_transpose max_pool avg_pool adaptive_avg_pool adaptive_max_pool interpolate
     layer_norm rms_norm batch_norm group_norm attention fft rfft ifft irfft complex real imag conj
     matmul solve solve_triangular cholesky inverse det linear_scan zeros ones full arange linspace eye

@@ -112,7 +112,7 @@ def by_pattern(scope: Scope) -> None:
 
 
 def ordered(scope: Scope) -> None:
-    """sort argsort topk argmax cumsum."""
+    """sort argsort topk argmax argmin, and what is joined along an axis."""
     var = scope.real(1)
     if scope.chance(0.2):
         var = scope.find(lambda v: v.elem == "int" and v.rank > 0 and v.size < 1000) or var
@@ -120,20 +120,26 @@ def ordered(scope: Scope) -> None:
     if var.rank == first:
         return
     at, text = scope.axis(var)
-    name = scope.rng.choice(("sort", "argsort", "topk", "argmax", "cumsum"))
-    if var.elem == "int" and name in ("argsort", "topk", "argmax"):
+    name = scope.rng.choice(
+        ("sort", "argsort", "topk", "argmax", "cumsum", "argmin", "cumprod", "cummax", "cummin"),
+    )
+    if name == "cumprod":
+        var = scope.let(("tanh(", var.ref, ")"), var.type, ("tanh",), size=1) if var.elem == "float" else var
+        name = name if var.elem == "float" else "cummax"
+    if var.elem == "int" and name in ("argsort", "topk", "argmax", "argmin"):
         name = "sort"
     dim = var.axes[at]
     assert isinstance(dim, Dim)
-    if name == "cumsum":
-        scope.let((f"cumsum[{text}](", var.ref, ")"), var.type, (name,), size=var.size * 6)
+    if name.startswith("cum"):
+        more = 6 if name == "cumsum" else 1
+        scope.let((f"{name}[{text}](", var.ref, ")"), var.type, (name,), size=var.size * more)
     elif name in ("sort", "argsort"):
         more = scope.rng.choice(("", ", descending=true"))
         type = var.type if name == "sort" else var.type.of("int")
         scope.let((f"{name}[{text}{more}](", var.ref, ")"), type, (name,), size=var.size if name == "sort" else 8)
-    elif name == "argmax":
+    elif name in ("argmax", "argmin"):
         kept = [axis for i, axis in enumerate(var.axes) if i != at]
-        scope.let((f"argmax[{text}](", var.ref, ")"), Type("int", tuple(kept)), (name,), size=8)
+        scope.let((f"{name}[{text}](", var.ref, ")"), Type("int", tuple(kept)), (name,), size=8)
     else:
         k = scope.rng.randint(1, max(1, min(3, scope.at(dim))))
         at_least(scope, dim, k)
@@ -207,7 +213,7 @@ def written(scope: Scope) -> None:
 
 
 def scattered(scope: Scope) -> None:
-    """scatter_add, with an index for each entry or one for all other axes."""
+    """scatter_add and scatter, with an index for each entry or one for all other axes."""
     var = scope.real(1, 3, plain=True)
     at, text = scope.axis(var)
     dim = var.type.dims[at]
@@ -215,8 +221,13 @@ def scattered(scope: Scope) -> None:
     axes = tuple(k if i == at else d for i, d in enumerate(var.type.dims))
     source = like(scope, Type("float", axes))
     index = index_below(scope, dim, (k,) if scope.chance(0.5) else axes)
-    parts = (f"scatter_add[{text}](", var.ref, ", ", index.ref, ", ", source.ref, ")")
-    scope.let(parts, var.type, ("scatter_add",), size=var.size + 4 * source.size)
+    how = scope.rng.choice(("sum", "mean", "max", "min", "prod", ""))
+    if how == "prod":
+        source = scope.let(("cos(", source.ref, ")"), source.type, ("cos",), size=1)
+    own = scope.rng.choice(("", ", include_self=false"))
+    name, brackets = ("scatter", f"{text}, {how}{own}") if how else ("scatter_add", text)
+    parts = (f"{name}[{brackets}](", var.ref, ", ", index.ref, ", ", source.ref, ")")
+    scope.let(parts, var.type, (name,), size=var.size + 4 * source.size)
 
 
 def encoded(scope: Scope) -> None:

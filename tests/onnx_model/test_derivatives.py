@@ -19,11 +19,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 REFUSED = frozenset(
     """
     conv conv_transpose interpolate max_pool avg_pool adaptive_avg_pool adaptive_max_pool attention prod digamma
-    cholesky solve solve_triangular inverse det linear_scan batch_norm_train
+    cumprod cholesky solve solve_triangular inverse det linear_scan batch_norm_train
     fft ifft rfft irfft real imag complex conj
     """.split()
 )
-PARTS = frozenset(("rearrange", "split", "slice", "pad", "einsum", "put", "linear", "reduce"))  # in some of their forms
+PARTS = frozenset(
+    ("rearrange", "split", "slice", "pad", "einsum", "put", "linear", "reduce", "scatter")
+)  # in some of their forms
 COMPLEX = [case for case in TRIED if any("complex" in str(item) for item in (*case.inputs, case.statics))]
 
 

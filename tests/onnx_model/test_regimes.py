@@ -47,7 +47,7 @@ WHOLE = frozenset(
 )
 # the kernels of ONNX Runtime are exact to a rounding of 1 and of |x|, not of the result, where that is near 0
 ABSOLUTE = frozenset(("sigmoid", "silu", "gelu_tanh"))
-TIED = frozenset(("topk", "sort", "argsort", "argmax"))  # which of equal numbers comes first
+TIED = frozenset(("topk", "sort", "argsort", "argmax", "argmin"))  # which of equal numbers comes first
 FORMS = (
     "layer_norm", "rms_norm", "batch_norm", "batch_norm_train", "group_norm", "softmax", "log_softmax", "attention",
     "gelu", "softplus", "mish", "hardswish", "hardsigmoid", "elu", "sigmoid", "silu", "expm1", "log1p", "tanh", "erf",

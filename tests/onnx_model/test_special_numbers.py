@@ -236,7 +236,9 @@ def divided() -> Callable[..., Both]:
 
 ORDERED = {"sort[-1](x)": "[b, n]", "sort[-1, descending=true](x)": "[b, n]", "argmax[-1](x)": "int[b]",
     "max[-1](x)": "[b]", "min[-1](x)": "[b]", "softmax[-1](x)": "[b, n]", "log_softmax[-1](x)": "[b, n]",
-    "logsumexp[-1](x)": "[b]", "cumsum[-1](x)": "[b, n]", "sum[-1](x)": "[b]", "mean[-1](x)": "[b]",
+    "logsumexp[-1](x)": "[b]", "cumsum[-1](x)": "[b, n]",
+    "cumprod[-1](x)": "[b, n]", "cummax[-1](x)": "[b, n]", "cummin[-1](x)": "[b, n]", "argmin[-1](x)": "int[b]",
+    "sum[-1](x)": "[b]", "mean[-1](x)": "[b]",
     "prod[-1](x)": "[b]", "var[-1](x)": "[b]", "norm[-1](x)": "[b]",
 }  # fmt: skip
 

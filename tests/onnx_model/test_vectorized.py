@@ -12,7 +12,16 @@ from ops.test_vectorized import CASES
 from ops.vectorized import LENGTH, vectorized_case
 
 GROUPED = ("conv", "conv_transpose")  # weights of every index for itself are groups, whose number ONNX must know
-SCANS = ("linear_scan", "solve", "solve_triangular", "cholesky", "inverse")  # loops along axes of their own
+SCANS = (
+    "cumprod",
+    "cummax",
+    "cummin",
+    "linear_scan",
+    "solve",
+    "solve_triangular",
+    "cholesky",
+    "inverse",
+)  # loops along axes of their own
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")

@@ -161,13 +161,14 @@ def test_numbers_are_handed_on(case: Case) -> None:
 
 @pytest.mark.parametrize(("trait", "far"), [(Trait.LOWEST_OUT, -1e300), (Trait.HIGHEST_OUT, 1e300)])
 @pytest.mark.parametrize(
-    "op", ["softmax", "log_softmax", "logsumexp", "max", "min", "argmax", "max_pool", "relu", "sum"]
+    "op", ["softmax", "log_softmax", "logsumexp", "max", "min", "argmax", "argmin", "max_pool", "relu", "sum"]
 )
 def test_far_entries_leave_no_trace(op: str, trait: Trait, far: float) -> None:
     """An entry that far is as if it were not there; declared by those operations alone where that holds."""
     x = torch.tensor([[1.0, 4.0, 2.0, 3.0]], dtype=torch.double)
     hidden = torch.cat([x, torch.full((1, 1), far, dtype=torch.double)], 1)
-    statics = {"softmax": {"axis": -1}, "log_softmax": {"axis": -1}, "argmax": {"axis": -1}, "relu": {},
+    statics = {"softmax": {"axis": -1}, "log_softmax": {"axis": -1}, "argmax": {"axis": -1}, 
+               "argmin": {"axis": -1}, "relu": {},
                "max_pool": {"kernel": 5}}  # fmt: skip
     found = []
     for given in (x, hidden):

@@ -45,6 +45,36 @@ def added(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int) -> tor
     return y
 
 
+def joined(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int, op: str, own: bool = True) -> torch.Tensor:
+    """The entries of each place in a list."""
+    found: dict[tuple[int, ...], list[torch.Tensor]] = {place: [x[place]] if own else [] for place in places(x)}
+    for place in places(src):
+        at = i[place] if i.dim() == src.dim() else i[place[axis]]
+        found[(*place[:axis], int(at), *place[axis + 1 :])].append(src[place])
+    y = x.clone()
+    for place, entries in found.items():
+        if entries:
+            both = torch.stack(entries)
+            y[place] = {"max": both.amax, "min": both.amin, "sum": both.sum, "mean": both.mean, "prod": both.prod}[op](
+                0
+            )
+    return y
+
+
+def distinct(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """No place is named twice along the first axis."""
+    if i.dim() == 1:
+        return x, torch.randperm(len(x)).repeat(2)[: len(i)].to(i.dtype), src
+    return x, i, src
+
+
+def replaced(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
+    y = x.clone()
+    for place, at in enumerate(i):
+        y[at] = src[place]
+    return y
+
+
 def written(x: torch.Tensor, y: torch.Tensor, start: int) -> torch.Tensor:
     z = x.clone()
     z[:, start : start + y.shape[1]] = y
@@ -78,6 +108,38 @@ CASES = [
     Case("scatter_add", ("n d", "i32: k d", "k d"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
     Case("scatter_add", ("n d", "int: k", "k d"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
     Case("scatter_add", ("n", "i32: k", "k"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
+    Case("scatter", ("b n", "int: b k", "b k"), lambda *a: joined(*a, 1, "max"), {"axis": 1, "op": "max"}, low=2),
+    Case("scatter", ("n d", "i32: k", "k d"), lambda *a: joined(*a, 0, "min"), {"axis": 0, "op": "min"}, low=2),
+    Case("scatter", ("n d", "int: k", "k d"), lambda *a: joined(*a, 0, "mean"), {"axis": 0, "op": "mean"}, low=2),
+    Case("scatter", ("b n d", "int: k", "b k d"), lambda *a: joined(*a, 1, "sum"), {"axis": 1, "op": "sum"}, low=2),
+    Case("scatter", ("n d", "int: k d", "k d"), lambda *a: joined(*a, 0, "prod"), {"axis": 0, "op": "prod"}, low=2),
+    *(
+        Case(
+            "scatter",
+            ("n d", "int: k", "k d"),
+            lambda *a, op=op: joined(*a, 0, op, False),
+            {"axis": 0, "op": op, "include_self": False},
+            low=2,
+        )
+        for op in ("sum", "mean", "max", "min", "prod")
+    ),
+    Case(
+        "scatter",
+        ("int: n", "int: k", "int: k"),
+        lambda *a: joined(*a, 0, "max", False),
+        {"axis": 0, "op": "max", "include_self": False},
+        low=2,
+    ),
+    Case(
+        "scatter",
+        ("int: n", "i32: k", "int: k"),
+        lambda *a: joined(*a, 0, "min", False),
+        {"axis": 0, "op": "min", "include_self": False},
+        low=2,
+    ),
+    Case("scatter", ("n d", "int: 2", "2 d"), replaced, {"axis": 0}, prepare=distinct, low=2),
+    Case("scatter", ("n", "i32: 2", "2"), replaced, {"axis": 0}, prepare=distinct, low=2),
+    Case("scatter", ("bool: n", "int: 2", "bool: 2"), replaced, {"axis": 0}, prepare=distinct, low=2),
     Case("put", ("b n d", "b 2 d"), lambda x, y: written(x, y, 0), {"axis": 1, "start": 0}, low=2),
     Case("put", ("b n d", "b 1 d"), lambda x, y: written(x, y, 1), {"axis": "n", "start": 1}, low=2),
     Case("put", ("b n", "b 1", "int:"), lambda x, y, i: written(x, y, int(i)), {"axis": 1}, low=2),
@@ -92,6 +154,25 @@ CASES = [
     Case("argsort", ("b n",), lambda x: (-x).sort(1).indices, {"axis": 1, "descending": True}),
     Case("argmax", ("b n",), lambda x: x.max(1).indices, {"axis": 1}),
     Case("argmax", ("n b",), lambda x: x.max(0).indices, {"axis": "n"}),
+    Case("argmin", ("b n",), lambda x: x.min(1).indices, {"axis": 1}),
+    Case(
+        "cumprod", ("b n",), lambda x: torch.stack([x[:, : i + 1].prod(1) for i in range(x.shape[1])], 1), {"axis": 1}
+    ),
+    Case(
+        "cumprod",
+        ("i32: n b",),
+        lambda x: torch.stack([x[: i + 1].prod(0) for i in range(len(x))]),
+        {"axis": 0},
+        high=9,
+    ),
+    Case("cummax", ("b n",), lambda x: torch.stack([x[:, : i + 1].amax(1) for i in range(x.shape[1])], 1), {"axis": 1}),
+    Case(
+        "cummax", ("int: n",), lambda x: torch.stack([x[: i + 1].amax(0) for i in range(len(x))]), {"axis": 0}, high=9
+    ),
+    Case("cummin", ("n b",), lambda x: torch.stack([x[: i + 1].amin(0) for i in range(len(x))]), {"axis": 0}),
+    Case(
+        "cummin", ("i32: n",), lambda x: torch.stack([x[: i + 1].amin(0) for i in range(len(x))]), {"axis": 0}, high=9
+    ),
     Case("cumsum", ("b n",), lambda x: x @ lower_part(x.new_ones(x.shape[1], x.shape[1]), 0).T, {"axis": 1}),
     Case("cumsum", ("i32: n",), lambda x: torch.stack([x[: i + 1].sum() for i in range(len(x))]), {"axis": 0}, high=9),
     Case("tril", ("b n m",), lambda x: lower_part(x, 0)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.arrays import Array, Numbers, add, concat, constant, grid, pick, spread, stack, where
+from reference.arrays import Array, Numbers, add, concat, constant, grid, mul, pick, spread, stack, where
 from reference.reductions import first_extreme
 from reference.world import Op, Unmet
 
@@ -120,6 +120,43 @@ def scatter_add(op: Op, x: Array, i: Array, src: Array) -> Array:
     return add(x, spread(src, places, x.shape))
 
 
+def scatter(op: Op, x: Array, i: Array, src: Array) -> Array:
+    """Entry after entry of those that go to one place, joined with what is there."""
+    axis, how = op.axis(), op.attr("op")
+    _within(i.value, x.shape[axis])
+    index = i.value
+    if op.attr("along"):
+        index = np.broadcast_to(index.reshape([-1 if k == axis else 1 for k in range(src.ndim)]), src.shape)
+    flat = np.take_along_axis(_beside(grid(x.shape), src.shape, axis), index, axis).reshape(-1)
+    count = np.full(x.value.size, int(op.attr("include_self") and how is not None))
+    y = x
+    for turn in range(int(np.bincount(flat).max(initial=0))):
+        number = np.array([int((flat[:k] == place).sum()) for k, place in enumerate(flat)], int)
+        source = np.full(x.value.size, -1)
+        source[flat[number == turn]] = np.flatnonzero(number == turn)
+        there = (source >= 0).reshape(x.shape)
+        entry = pick(src, source.reshape(x.shape))
+        first = there & (count == 0).reshape(x.shape)
+        y = where(first | (there & (how is None)), entry, _joined(op, how, y, entry, there & ~first))
+        count += there.reshape(-1)
+    return mul(y, constant(1.0 / np.maximum(count, 1).reshape(x.shape))) if how == "mean" else y
+
+
+def _joined(op: Op, how: str | None, y: Array, entry: Array, there: Numbers) -> Array:
+    """What is there with one more entry."""
+    if how is None:
+        return y
+    if how in ("sum", "mean"):
+        return where(there, add(y, entry), y)
+    if how == "prod":
+        return where(there, mul(y, entry), y)
+    better = entry.value > y.value if how == "max" else entry.value < y.value
+    if y.smooth:
+        op.world.decide("scatter", better & there, (entry.value == y.value) & there)
+        better = (better | np.isnan(entry.value)) & ~np.isnan(y.value)
+    return where(there & better, entry, y)
+
+
 def one_hot(op: Op, i: Array) -> Array:
     n = op.setting("n")
     return Array((i.value[..., None] == np.arange(n)).astype(np.int64))
@@ -163,13 +200,16 @@ def topk(op: Op, x: Array) -> tuple[Array, Array]:
     return pick(x, np.take_along_axis(grid(x.shape), at, axis)), Array(at)
 
 
-def argmax(op: Op, x: Array) -> Array:
+def arg(op: Op, x: Array) -> Array:
+    """Where the first largest or smallest entry is."""
     last = np.moveaxis(x.value, op.axis(), -1)
-    at = first_extreme(last, "max")
+    at = first_extreme(last, op.node.op[3:])
     if x.smooth:
         best = np.take_along_axis(last, at[..., None], -1)
-        next_best = np.sort(last, -1)[..., -2:-1]
-        op.world.decide("argmax", at, (last == best).sum(-1) > 1, by=(best, next_best) if last.shape[-1] > 1 else None)
+        next_best = np.sort(last, -1)[..., -2:-1] if op.node.op == "argmax" else np.sort(last, -1)[..., 1:2]
+        op.world.decide(
+            op.node.op, at, (last == best).sum(-1) > 1, by=(best, next_best) if last.shape[-1] > 1 else None
+        )
     return Array(at)
 
 
@@ -187,6 +227,31 @@ def _reversed_cumsum(axis: int):  # type: ignore[no-untyped-def]
         return pick(summed, np.flip(grid(g.shape), axis))
 
     return pull
+
+
+def cumprod(op: Op, x: Array) -> Array:
+    """y[i] = Π_{j ≤ i} x[j]."""
+    axis = op.axis()
+    parts = [pick(x, grid(x.shape).take([i], axis)) for i in range(x.shape[axis])]
+    for i in range(1, len(parts)):
+        parts[i] = mul(parts[i - 1], parts[i])
+    return concat(parts, axis) if parts else x
+
+
+def running(op: Op, x: Array) -> Array:
+    """The largest or smallest of what came so far, the last of equal ones."""
+    axis, best = op.axis(), op.node.op[3:]
+    places, last = np.moveaxis(grid(x.shape), axis, 0).copy(), np.moveaxis(x.value, axis, 0)
+    tied = False
+    for i in range(1, len(last)):
+        before = x.value.reshape(-1)[places[i - 1]]
+        stays = before > last[i] if best == "max" else before < last[i]
+        tied |= bool((before == last[i]).any())
+        places[i] = np.where(stays | (np.isnan(before) if x.smooth else False), places[i - 1], places[i])
+    places = np.moveaxis(places, 0, axis)
+    if x.smooth:
+        op.world.decide(op.node.op, places, tied)
+    return pick(x, places)
 
 
 def triangle(op: Op, x: Array) -> Array:
@@ -207,12 +272,17 @@ OPS: dict[str, Callable[..., Any]] = {
     "gather": gather,
     "put": put,
     "scatter_add": scatter_add,
+    "scatter": scatter,
     "one_hot": one_hot,
     "topk": topk,
     "sort": sort,
     "argsort": argsort,
-    "argmax": argmax,
+    "argmax": arg,
+    "argmin": arg,
     "cumsum": cumsum,
+    "cumprod": cumprod,
+    "cummax": running,
+    "cummin": running,
     "tril": triangle,
     "triu": triangle,
 }

@@ -83,7 +83,7 @@ def look(node: Node, divides: Divides) -> Look:
         return Look("wires", above="gather" if node.op == "gather" else "")
     if node.op == "split":
         return Look("wires")
-    if kind == "reduction" or node.op == "argmax":
+    if kind == "reduction" or node.op in ("argmax", "argmin"):
         name = str(node.attr("op") or node.op)
         return Look("reduce", SYMBOLS.get(name, name))
     if node.op in NORMS:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from ogive.backends.onnx_model.autodiff import writing as derive_writing
 from ogive.backends.onnx_model.autodiff.steps import Flow, Many, Rule, Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
+from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
 from ogive.compiler.sizes import Size, size
@@ -82,13 +84,6 @@ def gather(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     return [s.apply("scatter_add", (s.filled(0.0, x), index, g), s.type(x), axis=axis, along=False), None]
 
 
-def scatter_add(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
-    """As it is to x; to what was added, what flows back to its place."""
-    index, src, axis = operand(noted.args, 1), operand(noted.args, 2), noted.node.attr("axis")
-    op = "take" if noted.node.attr("along") else "gather"
-    return [g, None, s.apply(op, (g, index), s.type(src), axis=axis)]
-
-
 def put(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """To x but for what was written over; to y that."""
     y, axis, start = operand(noted.args, 1), noted.node.attr("axis"), noted.node.attr("start")
@@ -110,6 +105,18 @@ def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
     axes = (Axis(size(len(given))), *s.type(given[0]).axes)
     whole = s.apply("stack", given, s.type(given[0]).with_axes(*axes), axis=0)
     return [s.moved(whole, AxisPattern((side,), recipe.inputs))]
+
+
+def running(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """To the last place so far whose entry was the largest or smallest."""
+    x, axis = operand(noted.args), noted.node.attr("axis")
+    kind = s.type(x).with_elem("int")
+    side = tuple(AxisGroup(((Atom(f"a{at}", item),),)) for at, item in enumerate(kind.sizes))
+    count = s.apply("arange", (), kind.with_axes(kind.axes[axis]), n=kind.axes[axis].size)
+    places = s.moved(count, AxisPattern(((side[axis],),), (side,)), "expand")
+    here = s.apply("logical_or", (s.asked("eq", x, noted.results[0]), s.asked("ne", x, x)), kind.with_elem("bool"))
+    latest = s.apply("cummax", (s.apply("select", (here, places, Const(0)), kind),), kind, axis=axis)
+    return [s.apply("scatter_add", (s.filled(0.0, x), latest, g), s.type(x), axis=axis, along=False)]
 
 
 def topk(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
@@ -138,7 +145,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "triu": triangle,
         "take": take,
         "gather": gather,
-        "scatter_add": scatter_add,
+        "cummax": running,
+        "cummin": running,
+        **derive_writing.RULES,
         "put": put,
         "sort": sort,
     }

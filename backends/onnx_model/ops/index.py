@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from ogive.backends.onnx_model.graph.elems import ONNX
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
 from ogive.backends.onnx_model.ops.operands import operand, optional, unsqueezed
 from ogive.backends.onnx_model.ops.slices import END, scalar
 from ogive.backends.onnx_model.ops.values import counted
 from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.types import INTS, TensorType
+from ogive.compiler.ops.held import BITS
 from ogive.compiler.sizes import Size, size
 
 
@@ -41,18 +46,6 @@ def put(ctx: Context, node: Node, args: Args) -> str:
     if at is not None or start + length != room:
         parts.append(ctx.node("Slice", x, end, ctx.array([END]), where))
     return ctx.node("Concat", *parts, axis=axis) if len(parts) > 1 else y
-
-
-def scatter_add(ctx: Context, node: Node, args: Args) -> str:
-    """`ScatterElements` that adds; an index of one axis is spread over the others first."""
-    x, index, src = operand(args), operand(args, 1), operand(args, 2)
-    axis: int = node.attr("axis")
-    if node.attr("along"):
-        shape = ctx.type(node.inputs[2]).sizes
-        behind = list(range(1, len(shape) - axis))
-        index = ctx.node("Unsqueeze", index, ctx.array(behind)) if behind else index
-        index = ctx.node("Expand", index, ctx.shape(shape))
-    return ctx.node("ScatterElements", x, index, src, axis=axis, reduction="add")
 
 
 def one_hot(ctx: Context, node: Node, args: Args) -> str:
@@ -90,14 +83,39 @@ def argsort(ctx: Context, node: Node, args: Args) -> str:
     return order(ctx, node, args)[1]
 
 
-def argmax(ctx: Context, node: Node, args: Args) -> str:
-    """`ArgMax`."""
-    return ctx.node("ArgMax", operand(args), axis=node.attr("axis"), keepdims=0)
+def arg(name: str) -> Lowering:
+    """`ArgMax`, `ArgMin`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        return ctx.node(name, operand(args), axis=node.attr("axis"), keepdims=0)
+
+    return lower
 
 
 def cumsum(ctx: Context, node: Node, args: Args) -> str:
     """`CumSum`."""
     return ctx.node("CumSum", operand(args), ctx.number(node.attr("axis"), "int"))
+
+
+def running(name: str) -> Lowering:
+    """`Scan` of a `Mul`, `Max` or `Min`, for which there are no nodes as there is `CumSum`."""
+
+    def lower(ctx: Context, node: Node, args: Args) -> str:
+        x, type, axis = operand(args), ctx.type(node.inputs[0]), node.attr("axis")
+        state = type.with_axes(*type.axes[:axis], *type.axes[axis + 1 :])
+        first: float = {"Mul": 1, "Max": -math.inf, "Min": math.inf}[name]
+        if type.elem in INTS and name != "Mul":
+            first = (-1 if name == "Max" else 1) * 2 ** (BITS[type.elem] - 1) - (name == "Min")
+
+        def step(names: Sequence[str]) -> list[tuple[str, TensorType]]:
+            h, a = names
+            found = ctx.node(name, h, a)
+            return [(found, state), (found, state)]
+
+        start = ctx.node("Expand", ctx.number(first, type.elem), ctx.shape(state.sizes))
+        return ctx.scan([start], [x], [("h", state), ("a", state)], step, [axis], [axis], False)[1]
+
+    return lower
 
 
 def triangle(ctx: Context, node: Node, args: Args) -> str:
@@ -111,13 +129,16 @@ LOWER: dict[str, Lowering] = {
     "take": take,
     "gather": gather,
     "put": put,
-    "scatter_add": scatter_add,
     "one_hot": one_hot,
     "topk": topk,
     "sort": sort,
     "argsort": argsort,
-    "argmax": argmax,
+    "argmax": arg("ArgMax"),
+    "argmin": arg("ArgMin"),
     "cumsum": cumsum,
+    "cumprod": running("Mul"),
+    "cummax": running("Max"),
+    "cummin": running("Min"),
     "tril": triangle,
     "triu": triangle,
 }

@@ -12,6 +12,7 @@ from ogive.backends.onnx_model.ops import layout as lower_layout
 from ogive.backends.onnx_model.ops import linear as lower_linear
 from ogive.backends.onnx_model.ops import norms as lower_norms
 from ogive.backends.onnx_model.ops import reduce as lower_reduce
+from ogive.backends.onnx_model.ops import scatter as lower_scatter
 from ogive.backends.onnx_model.ops import special as lower_special
 from ogive.backends.onnx_model.ops import systems as lower_systems
 from ogive.backends.onnx_model.ops import values as lower_values
@@ -22,6 +23,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_linear.LOWER,
     lower_reduce.LOWER,
     lower_index.LOWER,
+    lower_scatter.LOWER,
     lower_elementwise.LOWER,
     lower_arithmetic.LOWER,
     lower_bits.LOWER,

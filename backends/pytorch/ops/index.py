@@ -7,12 +7,15 @@ import ast
 from ogive.backends.python_text.expr import (
     ALL,
     DOTS,
+    FALSE,
+    NONE,
     Argument,
     Code,
     attribute,
     binary,
     call,
     is_place,
+    literal,
     method,
     name,
     subscript,
@@ -86,17 +89,49 @@ def scatter_add(ctx: Context, node: Node, args: Args) -> Code:
 
     Both must have one type, which autocast does not see to: constants take that of what is added, which else takes x's.
     """
+    x, added, at = _written(ctx, node, args)
+    if node.attr("along"):
+        return method(x, "index_add", at, operand(args, 1), added)
+    return method(x, "scatter_add", at, _long(operand(args, 1), type_of(ctx, node.inputs[1])), added)
+
+
+def _written(ctx: Context, node: Node, args: Args) -> tuple[Code, Code, int]:
+    """What is written into and what is written, of one type, and along which axis."""
     type = type_of(ctx, node.inputs[0])
-    at, x, added = dim(type, node.attr("axis")), operand(args), operand(args, 2)
+    x, added = operand(args), operand(args, 2)
     if type.floating and like(x, added) is not None:
         added = ctx.once(added, "added")
         x = like(x, added) or x
     elif type.floating:
         x = ctx.once(x, "x")
         added = method(added, "type_as", x)
+    return x, added, dim(type, node.attr("axis"))
+
+
+REDUCED = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin", "prod": "prod"}
+
+
+def scatter(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.scatter_reduce(1, i, src, "amax")`, `x.scatter(1, i, src)`, `x.index_copy(1, i, src)` for one axis."""
+    x, src, at = _written(ctx, node, args)
+    index, op = _long(operand(args, 1), type_of(ctx, node.inputs[1])), node.attr("op")
+    if op is None:
+        return method(x, "index_copy" if node.attr("along") else "scatter", at, index, src)
     if node.attr("along"):
-        return method(x, "index_add", at, operand(args, 1), added)
-    return method(x, "scatter_add", at, _long(operand(args, 1), type_of(ctx, node.inputs[1])), added)
+        src = ctx.once(src, "src")
+        index = _spread(index, src, type_of(ctx, node.inputs[2]), node.attr("axis"))
+    included = None if node.attr("include_self") else FALSE
+    return method(x, "scatter_reduce", at, index, src, literal(REDUCED[op]), include_self=included)
+
+
+def _spread(index: Code, src: Code, type: TensorType, axis: int) -> Code:
+    """An index of one axis, for all entries of `src`."""
+    behind = type.axes[axis + 1 :]
+    if any(each.pack is not None for each in behind):
+        turned = method(index, "expand_as", method(src, "movedim", axis, -1))
+        return method(turned, "movedim", -1, axis)
+    index = subscript(index, ALL, *[NONE] * len(behind)) if behind else index
+    return method(index, "expand_as", src)
 
 
 def like(x: Code, other: Code) -> Code | None:
@@ -145,16 +180,21 @@ def argsort(ctx: Context, node: Node, args: Args) -> Code:
     return _order(ctx, node, args, "argsort")
 
 
-def argmax(ctx: Context, node: Node, args: Args) -> Code:
+def arg(ctx: Context, node: Node, args: Args) -> Code:
     """`x.argmax(1)`."""
-    return method(operand(args), "argmax", dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
+    return method(operand(args), node.op, dim(type_of(ctx, node.inputs[0]), node.attr("axis")))
 
 
-def cumsum(ctx: Context, node: Node, args: Args) -> Code:
+def cumulative(ctx: Context, node: Node, args: Args) -> Code:
     """`x.cumsum(1)`; torch would widen small integers."""
     type = type_of(ctx, node.inputs[0])
     dtype = name("torch.int32") if type.elem == "i32" else None
-    return method(operand(args), "cumsum", dim(type, node.attr("axis")), dtype=dtype)
+    return method(operand(args), node.op, dim(type, node.attr("axis")), dtype=dtype)
+
+
+def running(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.cummax(1).values`."""
+    return attribute(method(operand(args), node.op, dim(type_of(ctx, node.inputs[0]), node.attr("axis"))), "values")
 
 
 def triangle(ctx: Context, node: Node, args: Args) -> Code:
@@ -168,12 +208,17 @@ LOWER: dict[str, Lowering] = {
     "gather": gather,
     "put": put,
     "scatter_add": scatter_add,
+    "scatter": scatter,
     "one_hot": one_hot,
     "topk": topk,
     "sort": sort,
     "argsort": argsort,
-    "argmax": argmax,
-    "cumsum": cumsum,
+    "argmax": arg,
+    "argmin": arg,
+    "cumsum": cumulative,
+    "cumprod": cumulative,
+    "cummax": running,
+    "cummin": running,
     "tril": triangle,
     "triu": triangle,
 }

@@ -161,8 +161,8 @@ def called_as_method(spec: OpSpec, args: Sequence[Any], spans: Sequence[Span], s
     if keeps is not None:
         return f"{shown}; {KEEPDIM}"
     if spec.name in ("max", "min", "sort") and len(args) + len(supplied) > 1:
-        place = {"max": "argmax", "min": "argmax", "sort": "argsort"}[spec.name]
-        return f"{shown} gives the numbers alone, `{place}[axis]({'-x' if spec.name == 'min' else 'x'})` their places"
+        place = {"max": "argmax", "min": "argmin", "sort": "argsort"}[spec.name]
+        return f"{shown} gives the numbers alone, `{place}[axis](x)` their places"
     return f"{'brackets hold settings, parentheses tensors' if spec.statics else 'operations are functions'}: {shown}"
 
 

@@ -81,7 +81,7 @@ class _Frame:
     def node(self, node: Node) -> None:
         """What a node asks of its operands, by itself and because of its results."""
         wanted = [self.wanted.get(value.name) for value in node.outputs]
-        if node.op in ("take", "gather", "scatter_add"):
+        if node.op in ("take", "gather", "scatter_add", "scatter"):
             self.ask(node.inputs[1], (0, self.length(node.inputs[0], node.attr("axis")) - 1))
             self.ask(node.inputs[0], wanted[0])
         elif node.op == "one_hot":

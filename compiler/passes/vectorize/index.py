@@ -98,21 +98,21 @@ def _beside(values: Values, operand: str, type: TensorType, at: int) -> str:
     return values.moved(operand, before, (values.place, *own), "expand")
 
 
-def scatter_add(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+def scattered(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """Side by side along the axis that moves up by one; rows by an index of every table for itself, end to end."""
     x, index, src = (str(operand) for operand in inputs)
     at: int = node.attr("axis")
+    moved = tuple((key, at + 1 if key == "axis" else value) for key, value in node.attrs)
     if not node.attr("along"):
-        given = [values.full(operand) for operand in (x, index, src)]
-        values.results(node, given, (("axis", at + 1), ("along", False)))
+        values.results(node, [values.full(operand) for operand in (x, index, src)], moved)
         return
     if not values.has(index):
-        values.results(node, (values.full(x), index, values.full(src)), (("axis", at + 1), ("along", True)))
+        values.results(node, (values.full(x), index, values.full(src)), moved)
         return
     table = places(values.base(x))
     x, src = (_end_to_end(values, values.full(operand), at) for operand in (x, src))
     index = values.folded(_counted_through(values, index, table[at].size))
-    attrs = (("axis", 0), ("along", True))
+    attrs = tuple((key, {"axis": 0, "along": len(table) > 1}.get(key, value)) for key, value in node.attrs)
     y = values.make(node.op, (x, index, src), values.types[x], mapped=False, attrs=attrs)
     rest = (*table[:at], *table[at + 1 :])
     whole = (merged(values.place, table[at]), *rest)
