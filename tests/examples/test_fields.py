@@ -17,7 +17,7 @@ PROGRAM = ogive.source("""
 use std.nn (Linear, identity)
 use std.solvers (ODEBlock, TimeMLP, ConjugateDirections)
 use std.fields (Siren, GatedFieldMLP, GaussianFeatures)
-use std.graphs (HypergraphConv, GINEConv)
+use std.graphs (HypergraphConv, GINEConv, segment_sum, segment_mean, segment_max)
 use std.events (ExponentialIntensity, LogNormalMixture, RisingIntensity)
 use std.priors (PriorFittedNetwork, bar_log_density)
 
@@ -35,6 +35,9 @@ block growth[method: str, steps: size](y: [b]) -> [b]:
 
 block timed[method: str](y: [b]) -> [b]:
     return y |> rearrange["b -> b 1"] |> ODEBlock[clock, steps=4, method=method, span=2.0] |> rearrange["b 1 -> b"]
+
+block segments(x: [m, d], i: int[m]) -> (sums: [4, d], means: [4, d], tops: [4, d]):
+    return segment_sum[4](x, i), segment_mean[4](x, i), segment_max[4](x, i)
 
 block Conjugate(b: [m, 6]) -> [m, 6]:
     a = Linear[6, 6, bias=false]
@@ -258,3 +261,13 @@ def test_bars_are_a_density() -> None:
     assert density.sum().item() / 1000 == pytest.approx(1, abs=1e-9)
     expected = logits[0].softmax(0) / (borders[1:] - borders[:-1])
     torch.testing.assert_close(density[[0, 1000, 2500]], expected)
+
+
+def test_segments_are_joined_row_by_row() -> None:
+    x, i = torch.randn(6, 3), torch.tensor([0, 3, 1, 3, 0, 3])
+    sums, means, tops = PROGRAM["segments"].torch()(x, i)
+    for k in range(4):
+        rows = x[i == k]
+        torch.testing.assert_close(sums[k], rows.sum(0))
+        torch.testing.assert_close(means[k], rows.mean(0) if len(rows) else torch.zeros(3))
+        torch.testing.assert_close(tops[k], rows.amax(0) if len(rows) else torch.zeros(3))
