@@ -131,8 +131,8 @@ def ordered(scope: Scope) -> None:
     dim = var.axes[at]
     assert isinstance(dim, Dim)
     if name.startswith("cum"):
-        more = 6 if name == "cumsum" else 1
-        scope.let((f"{name}[{text}](", var.ref, ")"), var.type, (name,), size=var.size * more)
+        size = var.size * (6 if name == "cumsum" else 1)
+        scope.let((f"{name}[{text}](", var.ref, ")"), var.type, (name,), size=size)
     elif name in ("sort", "argsort"):
         more = scope.rng.choice(("", ", descending=true"))
         type = var.type if name == "sort" else var.type.of("int")

@@ -45,7 +45,11 @@ def added(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int) -> tor
     return y
 
 
-def joined(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int, op: str, own: bool = True) -> torch.Tensor:
+def joining(axis: int, op: str, own: bool = True) -> Callable[..., torch.Tensor]:
+    return lambda x, i, src: joined(x, i, src, axis, op, own)
+
+
+def joined(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int, op: str, own: bool) -> torch.Tensor:
     """The entries of each place in a list."""
     found: dict[tuple[int, ...], list[torch.Tensor]] = {place: [x[place]] if own else [] for place in places(x)}
     for place in places(src):
@@ -108,16 +112,16 @@ CASES = [
     Case("scatter_add", ("n d", "i32: k d", "k d"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
     Case("scatter_add", ("n d", "int: k", "k d"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
     Case("scatter_add", ("n", "i32: k", "k"), lambda x, i, s: added(x, i, s, 0), {"axis": 0}, low=2),
-    Case("scatter", ("b n", "int: b k", "b k"), lambda *a: joined(*a, 1, "max"), {"axis": 1, "op": "max"}, low=2),
-    Case("scatter", ("n d", "i32: k", "k d"), lambda *a: joined(*a, 0, "min"), {"axis": 0, "op": "min"}, low=2),
-    Case("scatter", ("n d", "int: k", "k d"), lambda *a: joined(*a, 0, "mean"), {"axis": 0, "op": "mean"}, low=2),
-    Case("scatter", ("b n d", "int: k", "b k d"), lambda *a: joined(*a, 1, "sum"), {"axis": 1, "op": "sum"}, low=2),
-    Case("scatter", ("n d", "int: k d", "k d"), lambda *a: joined(*a, 0, "prod"), {"axis": 0, "op": "prod"}, low=2),
+    Case("scatter", ("b n", "int: b k", "b k"), joining(1, "max"), {"axis": 1, "op": "max"}, low=2),
+    Case("scatter", ("n d", "i32: k", "k d"), joining(0, "min"), {"axis": 0, "op": "min"}, low=2),
+    Case("scatter", ("n d", "int: k", "k d"), joining(0, "mean"), {"axis": 0, "op": "mean"}, low=2),
+    Case("scatter", ("b n d", "int: k", "b k d"), joining(1, "sum"), {"axis": 1, "op": "sum"}, low=2),
+    Case("scatter", ("n d", "int: k d", "k d"), joining(0, "prod"), {"axis": 0, "op": "prod"}, low=2),
     *(
         Case(
             "scatter",
             ("n d", "int: k", "k d"),
-            lambda *a, op=op: joined(*a, 0, op, False),
+            joining(0, op, False),
             {"axis": 0, "op": op, "include_self": False},
             low=2,
         )
@@ -126,14 +130,14 @@ CASES = [
     Case(
         "scatter",
         ("int: n", "int: k", "int: k"),
-        lambda *a: joined(*a, 0, "max", False),
+        joining(0, "max", False),
         {"axis": 0, "op": "max", "include_self": False},
         low=2,
     ),
     Case(
         "scatter",
         ("int: n", "i32: k", "int: k"),
-        lambda *a: joined(*a, 0, "min", False),
+        joining(0, "min", False),
         {"axis": 0, "op": "min", "include_self": False},
         low=2,
     ),
