@@ -59,9 +59,8 @@ def joined(x: torch.Tensor, i: torch.Tensor, src: torch.Tensor, axis: int, op: s
     for place, entries in found.items():
         if entries:
             both = torch.stack(entries)
-            y[place] = {"max": both.amax, "min": both.amin, "sum": both.sum, "mean": both.mean, "prod": both.prod}[op](
-                0
-            )
+            join: Callable[[int], torch.Tensor] = getattr(both, {"max": "amax", "min": "amin"}.get(op, op))
+            y[place] = join(0)
     return y
 
 
