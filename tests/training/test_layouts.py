@@ -1,0 +1,27 @@
+"""An emitted module over several devices computes what it does on one, and what one written by hand does."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.layouts import Options, compare, compare_by_hand
+from training.processes import together
+
+FSDP: tuple[Options, ...] = (("--checkpoint-activations", "--compile", "eager"),)
+TENSOR: tuple[Options, ...] = (("--tensor", "2"), ("--tensor", "2", "--sequence"))
+ALL = ("--tensor", "2", "--sequence", "--checkpoint-activations", "--compile", "eager")
+
+
+def test_two_processes_compute_what_one_does() -> None:
+    together(2, compare, FSDP + TENSOR)
+
+
+def test_two_processes_give_the_bits_of_a_module_written_by_hand() -> None:
+    together(2, compare_by_hand, (("--tensor", "1"), TENSOR[1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
+def test_more_layouts_and_processes(processes: int) -> None:
+    together(processes, compare, ((), *FSDP, *TENSOR, ALL))
+    together(processes, compare_by_hand, (("--tensor", "1"), *TENSOR))
