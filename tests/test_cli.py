@@ -122,7 +122,7 @@ def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
         (["show", f"{GPT2}:MLP", "-D", "d"], "is not NAME=VALUE"),
         (["build", f"{GPT2}:Tiny", "-o", "x.py", "--verify"], "are for OUT.onnx"),
         (["build", f"{GPT2}:Tiny", "-o", "x.txt"], "expected OUT.py"),
-        (["build", GPT2, "-o", "x.py"], "name one: "),
+        (["build", GPT2, "-o", "x.onnx"], "name one: "),
         (["build", f"{GPT2}:Tiny", "-o", "none/x.py"], "there is no folder"),
         (["build", f"{GPT2}:Tiny", "-o", "x.py", "--map", GPT2], "give one with --weights"),
         (["explain", "E9999"], "nothing here is called `E9999`"),
@@ -161,6 +161,17 @@ def test_build_writes_a_module(tmp_path: Path) -> None:
     code = "import torch, tiny; print(tuple(tiny.Tiny()(torch.zeros(1, 3, dtype=torch.long)).shape))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "(1, 3, 64)\n"
+
+
+def test_build_without_a_name_writes_all_models(tmp_path: Path) -> None:
+    out = tmp_path / "models.py"
+    assert run("build", GPT2, "-o", out).exit_code == 0
+    text = out.read_text()
+    names = list(ogive.load(GPT2).models)
+    assert all(f"def {name}() -> GPT:" in text for name in names)
+    assert all(f"{name}[vocab=" in text.replace("\n# ", " ") for name in names)
+    assert text.count("class Attention") == 1
+    assert run("build", GPT2, "-o", out).exit_code == 0  # ours, and not changed
 
 
 def test_build_converts_weights_or_writes_nothing(tmp_path: Path) -> None:

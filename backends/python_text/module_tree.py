@@ -124,7 +124,12 @@ def output_class(unit: Unit) -> str | None:
 
 
 def _claim(name: str, names: set[str]) -> str:
-    found = fresh(name, names)
+    found, number = fresh(name, names), 2
+    while name[:1].isupper() and found not in (name, f"{name}{number}"):  # a class: `Stem2`
+        if f"{name}{number}" not in names:
+            found = f"{name}{number}"
+        else:
+            number += 1
     names.add(found)
     return found
 

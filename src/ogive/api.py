@@ -20,7 +20,7 @@ from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
 from ogive.grammar.spelling import close
 from ogive.kept import Again, Kept, plain
-from ogive.model import Model
+from ogive.model import Model, source_of
 from ogive.origin import Origin
 from ogive.refusals import refuse, unknown, wrong
 
@@ -110,6 +110,19 @@ class Program(Kept):
             text = f"no recipe `{recipe}`; there are {', '.join(self.recipes) or 'none'}"
             raise unknown(text, close(str(recipe), tuple(self.recipes)))
         return self.models[found.model].deploy(recipe)
+
+    @takes(only=names, checks=flag)
+    def torch_source(self, *, only: Iterable[str] = (), checks: bool = True) -> str:
+        """A Python module that needs torch alone, with a function for each model of the file, or for `only` some.
+
+        They share the classes of their blocks.
+        """
+        wanted = [self.models[name] if name in self.models else self[name] for name in only or self.models]
+        if not wanted:
+            raise wrong(
+                "the file has no model", f"name a block and its statics: `program[{next(iter(self), 'Net')!r}](...)`"
+            )
+        return source_of(wanted, checks=checks)
 
     def __getitem__(self, name: str) -> Model | Block:
         if not isinstance(name, str):

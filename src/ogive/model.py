@@ -163,12 +163,9 @@ class Model(Kept):
     @takes(recipe=maybe(text), checks=flag)
     def torch_source(self, *, recipe: str | None = None, checks: bool = True) -> str:
         """A Python module that needs torch alone; with a `recipe`, that of the model after its passes."""
-        from ogive.backends.pytorch.module.file import emit
-
         if recipe is not None:
             return self.deploy(recipe).torch_source(checks=checks)
-        with self._lowering():
-            return self.origin.stamp.signed(emit(self.ir, checks=checks).encode(), "py").decode()
+        return source_of((self,), checks=checks)
 
     @takes(
         path=path, sizes=maybe(named(either(whole(0), listed(whole(0))))), ranks=maybe(named(whole(0))),
@@ -291,6 +288,19 @@ class Model(Kept):
 
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
+
+
+def source_of(models: Sequence[Model], *, checks: bool) -> str:
+    """A Python module that needs torch alone, with a function for each of these models; all are of one file."""
+    from ogive.backends.pytorch.module.file import ModelsFile
+
+    first, *others = models
+    made = ModelsFile([each.name for each in models], checks=checks)
+    for each in models:
+        with each._lowering():
+            made.add(each.ir)
+    stamp = first.origin.stamp.together([each.origin.stamp for each in others]) if others else first.origin.stamp
+    return stamp.signed(made.text().encode(), "py").decode()
 
 
 class DeployedModel(Model):

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -61,6 +61,12 @@ class Stamp:
             json.dumps([json.loads(self.statics), json.loads(other.statics)], ensure_ascii=False),
         )  # fmt: skip
 
+    def together(self, others: Sequence[Stamp]) -> Stamp:
+        """That of what holds several models of a file."""
+        every = (self, *others)
+        statics = json.dumps([json.loads(each.statics) for each in every], ensure_ascii=False)
+        return replace(self, model=", ".join(each.model for each in every), statics=statics)
+
     @property
     def metadata(self) -> dict[str, str]:
         """The entries of a file of weights."""
@@ -77,10 +83,13 @@ class Stamp:
     @property
     def words(self) -> str:
         """One line about the origin."""
-        statics = json.loads(self.statics)
-        given = statics.items() if isinstance(statics, dict) else ()
-        inner = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given)
-        made = f"{self.model}[{inner}]" if inner else self.model
+        statics, names = json.loads(self.statics), self.model.split(", ")
+        if isinstance(statics, dict):
+            made = _made(self.model, statics)
+        elif len(names) == len(statics):
+            made = ", ".join(map(_made, names, statics))
+        else:
+            made = self.model
         after = f" after {self.passes}" if self.passes else ""
         return f"Ogive {VERSION}, from {self.source} {self.digest}: {made}{after}"
 
@@ -93,6 +102,11 @@ class Stamp:
         at = headed.index(f"sha256 {BLANK}".encode()) + len("sha256 ")
         rest = headed[:at] + headed[at + len(BLANK) :]
         return headed[:at] + hashlib.sha256(rest).hexdigest().encode() + rest[at:]
+
+
+def _made(model: str, statics: Mapping[str, Any]) -> str:
+    inner = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in statics.items())
+    return f"{model}[{inner}]" if inner else model
 
 
 def intact(data: bytes) -> bool:

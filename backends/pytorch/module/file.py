@@ -22,6 +22,8 @@ from ogive.backends.python_text.module_tree import (
 )
 from ogive.backends.python_text.names import fields
 from ogive.backends.python_text.render import file_text
+from ogive.backends.python_text.same_classes import Dialect, merged
+from ogive.backends.python_text.sections import Section
 from ogive.backends.python_text.statements import (
     Body,
     Class,
@@ -40,13 +42,16 @@ from ogive.backends.pytorch.module.imports import imports
 from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
-from ogive.backends.pytorch.names import RESERVED, fresh, refuse_data
+from ogive.backends.pytorch.names import MODULE_ATTRIBUTES, MODULE_DATA, RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
+from ogive.backends.pytorch.weights.layer_settings import full, short
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
 from ogive.backends.pytorch.weights.reset_text import reset
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
+from ogive.compiler.passes.analysis.rates import mark_rates
+from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.infra.driver import Pass
 from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 
@@ -88,7 +93,34 @@ WIDTH = 84  # of the text inside of docstrings
 
 def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -> str:
     """The text of the file, which needs torch alone. With `checks`, the model refuses inputs that do not fit."""
-    model = lowered(model, passes)
+    made = ModelsFile((model.name,), checks=checks)
+    made.add(model, passes)
+    return made.text()
+
+
+class ModelsFile:
+    """A file of one model or several, which share the classes of their blocks."""
+
+    def __init__(self, models: Sequence[str], *, checks: bool = True) -> None:
+        self.models = tuple(models)
+        self.checks = checks
+        self.names = {*RESERVED, *PLACES, *REPLAY, *map(fresh, models)}
+        self.files: list[EmittedFile] = []
+        self.sections: list[Section] = []
+
+    def add(self, model: Model, passes: Sequence[Pass] = TORCH) -> None:
+        """Write one of the models. Raises `LoweringError` for what torch cannot say."""
+        file, sections = _written(lowered(mark_rates(model, inline), passes), self.names, self.checks)
+        self.files.append(file)
+        self.sections += sections
+
+    def text(self) -> str:
+        """The whole file."""
+        return _assembled(self.models, self.files, [each.statement for each in merged(self.sections, DIALECT)])
+
+
+def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[Section]]:
+    """The classes and functions of one model; takes what they are called out of `names`."""
     depths = derived(model)
     model = apart(model, depths)
     file = EmittedFile(
@@ -101,9 +133,9 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         supplied(model),
         lone_groups(model),
         seeded(model) or _reads_changes(model),
+        names=names,
         checks=checks,
     )
-    file.names.update((fresh(model.name), *RESERVED, *PLACES, *REPLAY))
     order = own_definitions(model)
     variables = shadowed(order)
     for definition in order:
@@ -112,14 +144,13 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
         unit = file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
         refuse_data(definition, unit.place)
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
-    sections: list[Statement] = []
+    sections: list[Section] = []
     for definition in order:
         unit = file.units[definition.name]
         written = _sections(unit, file, model if definition is model.definition else None)
         if unit.function or definition.name in made:  # another form of an instance's block reads the same
             sections += written
-    sections.append(_factory(model, file))
-    return _assembled(model, file, sections)
+    return file, [*sections, Section(_factory(model, file))]
 
 
 def supplied(model: Model) -> frozenset[str]:
@@ -166,12 +197,14 @@ def own_definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list[Statement]:
+def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: str = "") -> list[Section]:
     """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
-    sections = [each for iteration in unit.iterations for each in _sections(iteration, file)]
+    sections = [each for iteration in unit.iterations for each in _sections(iteration, file, owner=unit.name)]
     written = write(unit, file, write_node, model)
     file.written[unit.name] = written
-    doc = _doc(unit)
+    doc = _doc(unit, file)
+    block = unit.definition.block
+    statics = {static.name: static.value for static in unit.definition.statics if static.unknown is None}
     if unit.function:
         made: list[Statement] = [function.but(doc=doc) for function in written.functions]
     else:
@@ -180,17 +213,18 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None) -> list
     if output is not None:
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
         kinds = tuple(Declare(field, kind_of(unit, x, IDIOMS.tensor)) for field, x in pairs)
-        sections.append(Class(output, name("NamedTuple"), kinds))
-    return [*sections, *made]
+        told = Class(output, name("NamedTuple"), kinds)
+        sections.append(Section(told, (block, "output"), unit.name))
+    return [*sections, *(Section(each, (block, unit.prefix), owner, statics) for each in made)]
 
 
-def _doc(unit: Unit) -> tuple[str, ...]:
+def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
     """The docstring: the words of the source, then the shapes."""
     shapes = _shapes(unit)
     if unit.prefix:
         label = unit.prefix.removesuffix(".*")
         unused = ", which nothing needs" if unit.uncalled else ""
-        words = f"One iteration of `{label}` in {unit.definition.name}{unused}."
+        words = f"One iteration of `{label}` in {file.units[unit.definition.name].name}{unused}."
         return _docstring([words], "" if unit.uncalled else shapes)
     return _docstring(unit.definition.doc.strip().splitlines(), shapes)
 
@@ -226,15 +260,26 @@ def _factory(model: Model, file: EmittedFile) -> FunctionDef:
     return FunctionDef(fresh(model.name), (), name(unit.name), made, doc)
 
 
-def _assembled(model: Model, file: EmittedFile, sections: Sequence[Statement]) -> str:
+def _assembled(models: Sequence[str], files: Sequence[EmittedFile], sections: Sequence[Statement]) -> str:
+    helpers = dict.fromkeys(helper for file in files for helper in file.helpers)
     if "member" in used(sections):
-        file.helper("member")
-    resets = reset(supplied="stored" in file.helpers, foreign="extern" in file.helpers)
-    texts = {**HELPERS, "reset": resets, **PLACES, **REPLAY, **(NAMED if file.named_groups else {})}
-    body = (*in_order(file.helpers, texts), *sections)
-    return file_text(f"{model.name}, as a PyTorch module.", imports(used(body)), body)
+        helpers["member"] = None
+    named = any(file.named_groups for file in files)
+    resets = reset(supplied="stored" in helpers, foreign="extern" in helpers)
+    texts = {**HELPERS, "reset": resets, **PLACES, **REPLAY, **(NAMED if named else {})}
+    body = (*in_order(helpers, texts), *sections)
+    return file_text(_title(models), imports(used(body)), body)
 
 
+def _title(names: Sequence[str]) -> str:
+    """The first line of the file."""
+    if len(names) == 1:
+        return f"{names[0]}, as a PyTorch module."
+    said = f"{', '.join(names[:-1])} and {names[-1]}, as PyTorch modules."
+    return said if len(said) <= WIDTH - 3 else f"{names[0]} and {len(names) - 1} more, as PyTorch modules."
+
+
+DIALECT = Dialect(full, short, MODULE_ATTRIBUTES | MODULE_DATA | RESERVED)
 PLACES = MappingProxyType(
     {
         "Group": fixed(GROUP, "Group", "Any nn"),

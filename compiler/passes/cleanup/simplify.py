@@ -65,7 +65,7 @@ def _same_value(node: Node, graph: Graph) -> str | None:
     """The operand that the node gives back unchanged."""
     if node.op == "rearrange" and len(node.outputs) == 1 and is_identity(node.attr("recipe")):
         return node.inputs[0] if isinstance(node.inputs[0], str) else None
-    if node.op == "dropout" and node.attr("p") == 0:
+    if node.op == "dropout" and node.attr("p") == 0 and not node.attr("varies"):
         return str(node.inputs[0])
     if node.op == "pad" and node.attr("before") == node.attr("after") == size(0) and isinstance(node.inputs[0], str):
         return node.inputs[0]

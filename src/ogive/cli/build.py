@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
 from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
-from ogive.cli.target import one_model_of
-from ogive.model import Model
+from ogive.cli.target import model_of, one_model_of
+from ogive.model import Model, source_of
 from ogive.onnx_file import Asked
 from ogive.outputs import OutputFile, check, write
 from ogive.saving import save
 
 
 @click.command()
-@click.argument("target", metavar="FILE:NAME")
+@click.argument("target", metavar="FILE[:NAME]")
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")
@@ -54,6 +56,7 @@ def command(
 ) -> None:
     """Write a model as a Python module that needs PyTorch alone; with --weights also OUT.safetensors beside it.
 
+    Without a name, OUT.py has a function for each model of the file; they share the classes of their blocks.
     OUT.onnx holds the weights, those of a fresh module without --weights; above 64 MB they go to OUT.onnx.data.
     Either all files are written or none. A file that is there is replaced where the same command wrote it from the same
     source, others with --force alone; a file that is read here never.
@@ -61,6 +64,7 @@ def command(
     \b
     Examples:
       ogive build gpt2.arch:GPT2 -o gpt2.py
+      ogive build gpt2.arch -o gpt2.py
       ogive build gpt2.arch:GPT2 -o gpt2.py --weights model.safetensors --map gpt2.map.toml
       ogive build gpt2.arch:GPT2 -o gpt2.py --weights downloaded/ --map gpt2.map.toml --max-shard-size 2GB
       ogive build gpt2.arch:MLP -D d=768 -o mlp.py
@@ -81,16 +85,31 @@ def command(
         raise click.UsageError(f"there is no folder `{out.parent}`")
     path, name = split_target(target)
     with progress(f"Building {target}"):
-        model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
-        if recipe is not None:
-            model = model.deploy(recipe)
         given = Given(weights, map_, "build" if weights is None else "build --weights", force)
-        if out.suffix == ".onnx":
+        one = out.suffix == ".onnx" or weights is not None
+        models = (_one if one else model_of)(path, name, dict(map(setting, statics)), allow_extern)
+        if recipe is not None:
+            models = [model.deploy(recipe) for model in models]
+        model = models[0]
+        if len(models) > 1:
+            files = _build_all(models, out, given, checks=not no_checks)
+        elif out.suffix == ".onnx":
             fixed = sizes_of([setting(text) for text in sizes])
             files = build_onnx(model, out, given, Asked(fixed, {}, dtype, opset, functions, taps, optional), verify)
         else:
             files = _build(model, out, given, max_shard_size, checks=not no_checks)
     click.echo(f"wrote {listed(files)}")
+
+
+def _one(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool) -> list[Model]:
+    return [one_model_of(path, name, statics, allow_extern)]
+
+
+def _build_all(models: Sequence[Model], out: Path, given: Given, *, checks: bool) -> tuple[Path, ...]:
+    inputs = tuple(dict.fromkeys(path for model in models for path in model.inputs))
+    text = OutputFile(out, models[0].origin.stamp.by(given.command))
+    write({text: source_of(models, checks=checks).encode()}, inputs, given.force)
+    return (out,)
 
 
 def _build(model: Model, out: Path, given: Given, limit: int | None, *, checks: bool) -> tuple[Path, ...]:

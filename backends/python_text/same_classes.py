@@ -1,0 +1,209 @@
+"""Classes and functions that are written alike become one, and what differs in them is handed over.
+
+A block has a class for each choice that its body makes. Where two choices come out as the same text, up to numbers with
+a fraction, truth values and texts, there is one class: these are arguments of its constructor, as sizes are. So whether
+a static steers the structure is seen where the structure stands, in the text. Callees come first: what they are handed
+may in turn differ in their callers, and so on up to the model.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ogive.backends.python_text.expr import name
+from ogive.backends.python_text.handed_values import Literal, attributes_in, handed, over_literals, setting_names
+from ogive.backends.python_text.names import fresh
+from ogive.backends.python_text.sections import (
+    Calls,
+    Section,
+    bare,
+    codes_of,
+    documented,
+    functions_of,
+    locals_of,
+    mentioned,
+)
+from ogive.backends.python_text.statements import FunctionDef, Statement
+
+BLANKS = {kind: name(f"_{kind.__name__}_").node for kind in (bool, float, str)}
+OWN = "_own_"
+Column = tuple[str, ...]  # what stands at one place of sections that are alike, as text
+Respelled = Callable[[Statement], Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a target says of its classes."""
+
+    full: Respelled  # a statement with the settings written out that its calls leave out
+    short: Respelled  # and without them again
+    attributes: Collection[str]  # names that no class may give to what it stores
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A section, its text without its literals, and these."""
+
+    section: Section
+    text: Statement
+    literals: tuple[Literal, ...]
+
+
+def merged(sections: Sequence[Section], dialect: Dialect) -> list[Section]:
+    """The sections with one class for all that are alike, the names of a block's classes numbered without gaps."""
+    found, before = list(sections), 0
+    while len(found) != before:
+        before = len(found)
+        for origin in _callees_first(found):
+            found = _merged(found, origin, dialect)
+    return found if len(found) == len(sections) else _numbered(sections, found)
+
+
+def _callees_first(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """The origins that have several sections, each after those that it calls."""
+    origin_of = {each.name: each.origin for each in sections if each.origin is not None}
+    calls: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for each in sections:
+        if each.origin is not None:
+            used = [origin_of[name] for name in origin_of if name in each.statement.uses]
+            calls.setdefault(each.origin, []).extend(used)
+    found: dict[tuple[str, str], None] = {}
+    entered: set[tuple[str, str]] = set()
+
+    def visit(origin: tuple[str, str]) -> None:
+        if origin not in entered:
+            entered.add(origin)
+            for other in calls[origin]:
+                visit(other)
+            found[origin] = None
+
+    for origin in calls:
+        visit(origin)
+    counts = [each.origin for each in sections]
+    return [origin for origin in found if counts.count(origin) > 1]
+
+
+def _merged(sections: list[Section], origin: tuple[str, str], dialect: Dialect) -> list[Section]:
+    """The sections with those of one origin that are alike made one."""
+    while (found := _alike(sections, origin, dialect)) is not None:
+        sections = _as_one(sections, found, dialect)
+    return sections
+
+
+def _alike(sections: list[Section], origin: tuple[str, str], dialect: Dialect) -> list[_Form] | None:
+    """Forms of one origin that can be one, if there are any."""
+    groups: dict[Statement, list[_Form]] = {}
+    for each in sections:
+        if each.origin == origin:
+            form = _form(each, dialect)
+            groups.setdefault(form.text, []).append(form)
+    several = (group for group in groups.values() if len(group) > 1)
+    return next((found for group in several for found in _handable(group, sections) if len(found) > 1), None)
+
+
+def _form(section: Section, dialect: Dialect) -> _Form:
+    literals: list[Literal] = []
+
+    def blank(_: ast.expr, value: Literal) -> ast.expr:
+        literals.append(value)
+        return BLANKS[type(value)]
+
+    own = Calls({section.name: OWN}, {}).within(dialect.full(section.statement))
+    text = bare(own).changed(lambda code: over_literals(code, blank))
+    return _Form(section, text.but(name=OWN), tuple(literals))
+
+
+def _handable(group: list[_Form], sections: Sequence[Section]) -> list[list[_Form]]:
+    """Groups of which all differences can be handed over: texts and truth values where they are those of a static."""
+    first = group[0].section
+    alone = isinstance(first.statement, FunctionDef) and _passed_on({form.section.name for form in group}, sections)
+    columns = list(zip(*(form.literals for form in group), strict=True))
+    fixed = [
+        at
+        for at, column in enumerate(columns)
+        if alone or not (isinstance(column[0], float) or _static(tuple(map(repr, column)), group))
+    ]
+    found: dict[tuple[Literal, ...], list[_Form]] = {}
+    for form in group:
+        if _callable_as(first.name, form.section.name, sections):
+            found.setdefault(tuple(form.literals[at] for at in fixed), []).append(form)
+    return list(found.values())
+
+
+def _passed_on(names: set[str], sections: Sequence[Section]) -> bool:
+    """Whether a function is not only called: it could not be told more."""
+    return any(not names.isdisjoint(mentioned(code.node)) for each in sections for code in codes_of(each.statement))
+
+
+def _callable_as(new: str, old: str, sections: Sequence[Section]) -> bool:
+    """Whether all that calls something by the old name can do so by the new one: it has no variable of that name."""
+    users = (function for each in sections for function in functions_of(each.statement) if old in function.uses)
+    return all(new not in locals_of(function) for function in users)
+
+
+def _static(column: Column, group: Sequence[_Form]) -> str | None:
+    """The static that has these values."""
+    for known in group[0].section.statics:
+        if tuple(repr(form.section.statics.get(known)) for form in group) == column:
+            return known
+    return None
+
+
+def _as_one(sections: list[Section], group: Sequence[_Form], dialect: Dialect) -> list[Section]:
+    """The first of a group in place of all of it."""
+    first = group[0].section
+    statement = documented([form.section.statement for form in group])
+    columns = list(zip(*(form.literals for form in group), strict=True))
+    differing = {at: tuple(map(repr, column)) for at, column in enumerate(columns) if len(set(map(repr, column))) > 1}
+    names: dict[Column, str] = {}
+    if differing:
+        full = dialect.full(statement)
+        names = _names(full, group, differing, dialect)
+        statement = dialect.short(handed(full, {at: names[column] for at, column in differing.items()}))
+    at = {names[column]: place for place, column in differing.items()}
+    called = [(form.section.name, [(param, form.literals[place]) for param, place in at.items()]) for form in group]
+    calls = Calls({old: first.name for old, _ in called}, dict(called))
+    gone = {form.section.name for form in group[1:]}
+    kept = [replace(each, statement=statement) if each is first else each for each in sections if each.name not in gone]
+    return [each if each is first else each.calling(calls) for each in kept]
+
+
+def _names(
+    full: Statement, group: Sequence[_Form], differing: Mapping[int, Column], dialect: Dialect
+) -> dict[Column, str]:
+    """What each series of differing values is called: as the static, or as the setting that it is."""
+    taken = {each for function in functions_of(full) for each in (*locals_of(function), *function.uses)}
+    taken |= attributes_in(full) | set(dialect.attributes)
+    settings = setting_names(full)
+    found: dict[Column, str] = {}
+    for at, column in differing.items():
+        if column not in found:
+            found[column] = fresh(_static(column, group) or settings.get(at) or "value", taken | set(found.values()))
+    return found
+
+
+def _numbered(before: Sequence[Section], sections: list[Section]) -> list[Section]:
+    """The sections with the first ones of the names that the forms of a block had."""
+    series: dict[tuple[str, str], list[str]] = {}
+    for each in before:
+        if each.origin is not None and not each.owner:
+            series.setdefault(each.origin, []).append(each.name)
+    names: dict[str, str] = {}
+    for each in sections:
+        if each.origin is not None and not each.owner:
+            names[each.name] = series[each.origin].pop(0)
+    for each in sections:
+        owner = names.get(each.owner, each.owner)
+        if owner != each.owner:
+            names[each.name] = owner + each.name.removeprefix(each.owner)
+    changed = {old: new for old, new in names.items() if old != new and _free(new, old, sections, names)}
+    calls = Calls(changed, {})
+    return [each.calling(calls).called(changed) for each in sections] if changed else sections
+
+
+def _free(new: str, old: str, sections: Sequence[Section], names: Mapping[str, str]) -> bool:
+    """Whether nothing is called so, or called so where the section is used."""
+    other = any(each.name == new and names.get(new, new) == new for each in sections)
+    return not other and _callable_as(new, old, sections)
