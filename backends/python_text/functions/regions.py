@@ -29,7 +29,7 @@ from ogive.backends.python_text.functions.taps import under
 from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.liveness import WritingFrame
 from ogive.backends.python_text.module_tree import Unit
-from ogive.backends.python_text.names import singular
+from ogive.backends.python_text.names import identifier, singular
 from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Statement
 from ogive.compiler.ir.attributes import AssumeAttrs, LoopAttrs
 from ogive.compiler.ir.model import Graph, Node, Value
@@ -256,10 +256,11 @@ def branches(writer: Writer, node: Node, test: Code, unless: Code, tested: str =
     scope = writer.scope
     _settle(writer, node)
     targets: list[str] = []
+    codes = [c or NONE for c in writer.args(node)]
     for value in node.outputs:
         hints = [value.hint, *(_output_hint(region, len(targets)) for region in node.regions)]
-        targets.append(scope.unused(next((hint for hint in hints if hint), "y"), targets))
-    codes = [c or NONE for c in writer.args(node)]
+        hint = next((hint for hint in hints if hint), "y")
+        targets.append(_passed_on(writer, node, codes, targets, hint) or scope.unused(hint, targets))
     blocks: list[tuple[Statement, ...]] = []
     training, asked = scope.training, scope.asked
     for at, region in enumerate(node.regions):
@@ -276,6 +277,19 @@ def branches(writer: Writer, node: Node, test: Code, unless: Code, tested: str =
         scope.add(If(test, then, other) if then else If(unless, other))
     for value, variable in zip(node.outputs, targets, strict=True):
         scope.hold(value.name, name(variable))
+
+
+def _passed_on(writer: Writer, node: Node, codes: Sequence[Code], targets: Sequence[str], hint: str) -> str | None:
+    """The variable of what one branch gives back as it came, where it is free and the name of the source is not."""
+    scope, at = writer.scope, len(targets)
+    if not scope.live(identifier(hint)):
+        return None
+    for region in node.regions:
+        places = {value.name: place for place, value in enumerate(region.inputs)}
+        code = codes[places[str(region.outputs[at])]] if region.outputs[at] in places else NONE
+        if code.text.isidentifier() and code is not NONE and code.text not in targets and not scope.live(code.text):
+            return code.text
+    return None
 
 
 def _output_hint(region: Graph, at: int) -> str:
