@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from examples.test_transformers import TOLERANCE, Pair, agree, difference, given, ids, nets
+from examples.test_transformers import TOLERANCE, Pair, agree, cat, difference, given, ids, nets, padded
 
 transformers = pytest.importorskip("transformers")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -21,9 +22,41 @@ def rope(theta: float) -> dict[str, Any]:
 DECODER = {"vocab_size": 97, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
            "intermediate_size": 48, "num_hidden_layers": 2}  # fmt: skip
 OUR_DECODER = {"vocab": 97, "d": 32, "heads": 4, "kv_heads": 2, "ff": 48, "depth": 2}
+BART = {"vocab_size": 97, "max_position_embeddings": 12, "d_model": 32, "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "encoder_layers": 2,
+        "decoder_layers": 2, "dropout": 0.0, "forced_eos_token_id": None}  # fmt: skip
+OUR_BART = {"vocab": 97, "context": 12, "d": 32, "heads": 4, "ff": 48, "depth": 2, "drop": 0.0}
+
+
+def both(**more: Tensor) -> dict[str, Tensor]:
+    """Token 1 is padding."""
+    return {"input_ids": torch.randint(3, 97, (3, 11)), "decoder_input_ids": torch.randint(3, 97, (3, 7)), **more}
+
+
 EXACT = [
     Pair("qwen3", "Qwen3", {**OUR_DECODER, "e": 12, "theta": 500.0}, "Qwen3ForCausalLM", "Qwen3Config",
          {**DECODER, "head_dim": 12, **rope(500.0)}, ids),
+    Pair("clip", "CLIP",
+         {"d": 24, "image": 24, "vision": "Vision[8, 32, 4, 2, ...]", "text": "Text[97, 12, 16, 2, 3, ...]"},
+         "CLIPModel", "CLIPConfig",
+         {"projection_dim": 24, "vision_config": {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2,
+                                                  "intermediate_size": 128, "image_size": 24, "patch_size": 8},
+          "text_config": {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 3, "vocab_size": 97,
+                          "intermediate_size": 64, "max_position_embeddings": 12, "eos_token_id": 2}},
+         lambda: ids(pixel_values=torch.randn(2, 3, 24, 24)), cat,
+         lambda y: cat((y.logits_per_image, y.image_embeds, y.text_embeds))),
+    Pair("bart", "BART", OUR_BART, "BartForConditionalGeneration", "BartConfig", BART, both,
+         rename=(("input_ids", "source"), ("decoder_input_ids", "target"))),
+    Pair("bart", "BART", OUR_BART, "BartForConditionalGeneration", "BartConfig", BART, lambda: both(**padded()),
+         rename=(("input_ids", "source"), ("decoder_input_ids", "target"))),
+    Pair("whisper", "Whisper",
+         {"mels": 8, "frames": 10, "vocab": 97, "context": 12, "d": 32, "heads": 4, "depth": 2},
+         "WhisperForConditionalGeneration", "WhisperConfig",
+         {"num_mel_bins": 8, "max_source_positions": 10, "vocab_size": 97, "max_target_positions": 12, "d_model": 32,
+          "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_layers": 2, "decoder_layers": 2,
+          "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "dropout": 0.0, "pad_token_id": 0},
+         lambda: {"input_features": torch.randn(2, 8, 20), "decoder_input_ids": torch.randint(1, 97, (2, 11))},
+         rename=(("input_features", "x"), ("decoder_input_ids", "ids"))),
 ]  # fmt: skip
 # what theirs computes in f32 whatever its type: a softmax, an embedding's scale, a router
 SINGLE = [

@@ -282,6 +282,15 @@ def _rearranged(source: Value, have: Names, want: Names, target: Value, model: N
     return Node("rearrange", (source.name,), (target,), (("recipe", recipe),), span=model.span)
 
 
+def default_scale(node: Node, graph: Graph, fresh: Fresh) -> Sequence[Node] | None:
+    """attention[scale=1/√d] = attention, which scales so by itself."""
+    if node.op != "attention" or node.attr("scale") is None:
+        return None
+    if not _is_default(node.attr("scale"), graph.values[str(node.inputs[0])].type.axes[-1].size):
+        return None
+    return [replace(node, attrs=tuple((key, None if key == "scale" else value) for key, value in node.attrs))]
+
+
 def _attrs(
     scores: Scores, scales: list[Operand | Scalar | float], sizes: dict[str, Axis], roles: Roles, dropped: object
 ) -> Attrs:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ops.recipe import AxisGroup, AxisPattern
-from ogive.compiler.passes.fusion.attention import attention
+from ogive.compiler.passes.fusion.attention import attention, default_scale
 from ogive.compiler.passes.fusion.branches import attention_in_branches
 from ogive.compiler.passes.fusion.norms import layer_norm, rms_norm
 from ogive.compiler.passes.infra.rewrite import producer, rules_pass
@@ -78,7 +78,9 @@ def _with_bias(node: Node, graph: Graph, op: str, vector: Callable[[str], str | 
     return None
 
 
-RULES = (attention, attention_in_branches, einsum_as_linear, linear_bias, conv_bias, layer_norm, rms_norm)
+RULES = (
+    attention, attention_in_branches, default_scale, einsum_as_linear, linear_bias, conv_bias, layer_norm, rms_norm,
+)  # fmt: skip
 
 
 def fuse(definition: Definition) -> Definition:
