@@ -1,5 +1,6 @@
 """Train a Llama on several devices: FSDP2 over some, tensor and sequence parallelism over others.
 
+TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 \\
 torchrun --standalone --nproc-per-node 4 --max-restarts 2 scale.py OUT --tensor 2 --sequence
 
 OUT/step-N holds all there is after N steps: weights, optimizer, generators. Where the command starts again, by
