@@ -237,7 +237,9 @@ def _inlined(program: Program, user: Block, statement: Let) -> list[Stmt] | None
         return None
     made = copy.deepcopy(callee)
     texts = {size.text: _text(dim) for size, dim in sizes.items()}
-    if any(not text.isidentifier() and _labels(made, label) for label, text in texts.items()):
+    if any(
+        _labels(made, label) for label in texts
+    ):  # the block gives its inputs these labels; what is handed over keeps its own
         return None
     for each in made.body:
         _resized(each, texts)

@@ -153,6 +153,8 @@ def ordered(scope: Scope) -> None:
 def taken(scope: Scope) -> None:
     """take: an index of any shape in the place of an axis."""
     var = scope.real(1, 3)
+    if var.rank == 1:  # it may be a pack, which is no axis
+        var = scope.real(1, 3, plain=True)
     at, text = scope.axis(var)
     dim = var.axes[at]
     assert isinstance(dim, Dim)
