@@ -8,6 +8,7 @@ from typing import Any
 
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import FLOATS, Axis, TensorType
+from ogive.compiler.ops import sampling
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.axes import resolve
 from ogive.compiler.ops.empty import inhabited, some
@@ -346,4 +347,5 @@ OPS = (
             f"m = floor(scale*n), or `size`; `mode` is one of {', '.join(RESAMPLINGS)}",
         ),
     ),
+    *sampling.OPS,
 )

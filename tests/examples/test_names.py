@@ -45,6 +45,7 @@ PRIMITIVES = """relu gelu gelu_tanh silu sigmoid tanh exp log sqrt rsqrt sin cos
     argsort argmax argmin cumsum cumprod cummax cummin
     scatter tril triu sum mean max min prod var std logsumexp any all norm softmax
     log_softmax conv conv_transpose max_pool avg_pool adaptive_avg_pool adaptive_max_pool interpolate
+    unfold fold grid_sample
     layer_norm rms_norm batch_norm group_norm attention fft rfft ifft irfft complex real imag conj
     matmul solve solve_triangular cholesky inverse det linear_scan zeros ones full arange linspace eye
     randn rand randint permutation bernoulli dropout stop_gradient"""

@@ -323,7 +323,45 @@ def resampled(scope: Scope) -> None:
     )
 
 
+def windows(scope: Scope) -> None:
+    """unfold, and fold of what it gives."""
+    var = spatial(scope)
+    batch, channels, *axes = var.type.dims
+    if len(axes) > 2:
+        return
+    settings = [_window(scope, scope.at(axis)) for axis in axes]
+    kernel, stride, pad = ([w[i] for w in settings] for i in range(3))
+    if any(scope.at(a) + 2 * p < k for a, p, k in zip(axes, pad, kernel, strict=True)):
+        return
+    more = [f"stride={_setting(stride)}"] if any(s != 1 for s in stride) else []
+    more += [f"pad={_setting(pad)}"] if any(pad) else []
+    made = [_out(axis, k, s, p, 1) for axis, k, s, p in zip(axes, kernel, stride, pad, strict=True)]
+    type = var.type.over(batch, channels, *map(Dim.of, kernel), *made)
+    found = scope.let(
+        (f"unfold[{', '.join([_setting(kernel), *more])}](", var.ref, ")"), type, ("unfold",), size=var.size
+    )
+    if scope.chance(0.6):
+        sizes = f"[{', '.join(map(str, axes))}]"
+        head = f"fold[{', '.join([sizes, _setting(kernel), *more])}]("
+        scope.let((head, found.ref, ")"), var.type, ("fold",), size=var.size * 4)
+
+
+def sampled(scope: Scope) -> None:
+    """grid_sample at places that the tensor itself tells."""
+    var = spatial(scope)
+    batch, _, *axes = var.type.dims
+    if len(axes) != 2:
+        return
+    n = Dim.of(scope.rng.randint(1, 3))
+    grid = like(scope, Type("float", (batch, n, Dim.of(2), Dim.of(2))))
+    grid = scope.let(("1.3 * sin(", grid.ref, " + 0.37)"), grid.type, ("mul", "sin", "add"), size=1.3)
+    more = scope.rng.choice(("", '[pad_mode="border"]', "[align_corners=true]", '["nearest"]'))
+    type = var.type.over(batch, var.type.dims[1], n, Dim.of(2))
+    scope.let((f"grid_sample{more}(", var.ref, ", ", grid.ref, ")"), type, ("grid_sample",), size=var.size)
+
+
 RULES = (
+    (windows, 0.6), (sampled, 0.5),
     (multiplied, 1.5), (contracted, 2), (softened, 1.2), (attended, 1), (normalized, 1.8), (convolved, 1),
     (convolved_back, 0.8),
     (pooled, 1.6), (resampled, 0.8),

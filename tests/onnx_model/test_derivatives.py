@@ -18,7 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 # what has no rule in ONNX; complex numbers have none at all
 REFUSED = frozenset(
     """
-    conv conv_transpose interpolate max_pool avg_pool adaptive_avg_pool adaptive_max_pool attention prod digamma
+    conv conv_transpose interpolate grid_sample
+    max_pool avg_pool adaptive_avg_pool adaptive_max_pool attention prod digamma
     cumprod cholesky solve solve_triangular inverse det linear_scan batch_norm_train
     fft ifft rfft irfft real imag complex conj
     """.split()

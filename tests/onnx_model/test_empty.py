@@ -73,7 +73,7 @@ FIRST = {case.op: case for case in reversed(CASES)}
 SAMPLE = [pair for pair in ALL if pair[0] is FIRST[pair[0].op]]
 REFUSED = frozenset(
     """max min mean var std argmax argmin take gather scatter_add scatter cumprod cummax cummin
-    attention conv conv_transpose interpolate max_pool avg_pool
+    unfold fold grid_sample     attention conv conv_transpose interpolate max_pool avg_pool
     adaptive_avg_pool adaptive_max_pool layer_norm rms_norm group_norm batch_norm_train fft ifft rfft irfft solve
     solve_triangular cholesky inverse det linear_scan topk put reduce norm pad slice""".split()
 )

@@ -53,6 +53,34 @@ def transposed(x: T, w: T, **settings: Any) -> T:
     return found
 
 
+def _unfold(x: T, kernel: Any, **settings: Any) -> T:
+    """One window after the other."""
+    wide = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+    pad, stride, step = (settings.get(key, usual) for key, usual in (("padding", 0), ("stride", 1), ("dilation", 1)))
+    strides, steps = (each if isinstance(each, tuple) else (each, each) for each in (stride, step))
+    x = F.pad(x, (pad,) * 4)
+    h, w = ((n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(x.shape[2:], steps, wide, strides, strict=True))
+    rows = [torch.stack([x[:, :, i * steps[0] :: strides[0], j * steps[1] :: strides[1]][:, :, :h, :w]
+                         for j in range(wide[1])], 2) for i in range(wide[0])]  # fmt: skip
+    return torch.stack(rows, 2)
+
+
+def _folded(x: T, kernel: Any, size: tuple[int, int] | None = None, **settings: Any) -> T:
+    """The gradient of `_unfold`."""
+    start = torch.zeros(*x.shape[:2], *(size or x.shape[-2:]), dtype=x.dtype, requires_grad=True)
+    (found,) = torch.autograd.grad(_unfold(start, kernel, **settings), start, x)
+    return found
+
+
+def _sampled(*settings: Any) -> Callable[[T, T], T]:
+    return lambda x, grid: F.grid_sample(x, grid, *settings)
+
+
+def _over(x: T, grid: T) -> tuple[T, T]:
+    """Places inside, and some beyond the ends."""
+    return x, 1.7 * torch.tanh(grid)
+
+
 MANY = {"stride": (2, 1), "pad": (1, 0), "dilation": (1, 2)}
 STRIDED = "F.conv2d(x0, x1, stride=2, padding=(1, 0))"
 CAUSAL = "F.scaled_dot_product_attention(x0, x1, x2, is_causal=True)"
@@ -114,6 +142,28 @@ CASES = [
         lambda x, w: F.conv_transpose2d(x, w, None, 2, (1, 0), 1, 2, (1, 2)),
         {"stride": 2, "pad": (1, 0), "out_pad": 1, "groups": 2, "dilation": (1, 2)},
     ),
+    Case("unfold", ("b c h w",), lambda x: _unfold(x, 3, padding=1), {"kernel": 3, "pad": 1}),
+    Case("unfold", ("b c h w",), lambda x: _unfold(x, 2, stride=(2, 1), dilation=(1, 2)),
+         {"kernel": 2, "stride": (2, 1), "dilation": (1, 2)}, low=3),
+    Case("unfold", ("b c n",), lambda x: F.pad(x, (1, 1)).unfold(-1, 3, 2).movedim(-1, 2),
+         {"kernel": 3, "stride": 2, "pad": 1}),
+    Case("fold", ("b c 3 3 h w",), lambda x: _folded(x, 3, padding=1),
+         lambda names: {"size": (names["h"], names["w"]), "kernel": 3, "pad": 1}),
+    Case("fold", ("b c 2 3 4 w",), lambda x: _folded(x, (2, 3), (8, x.shape[-1] + 4), stride=(2, 1), dilation=(1, 2)),
+         lambda names: {"size": (8, names["w"] + 4), "kernel": (2, 3), "stride": (2, 1), "dilation": (1, 2)}),
+    Case("fold", ("b c 3 n",), lambda x: F.conv_transpose1d(x.flatten(0, 1), torch.eye(3, dtype=x.dtype)[:, None],
+         stride=2).view(*x.shape[:2], -1), lambda names: {"size": 2 * names["n"] + 1, "kernel": 3, "stride": 2}),
+    *(
+        Case("grid_sample", ("b c h w", "b m n 2"), _sampled(mode, pad, corners),
+             {"mode": mode, "pad_mode": pad, "align_corners": corners}, prepare=_over, low=2 if corners else 1)
+        for mode, pad, corners in (
+            ("bilinear", "zeros", False), ("bilinear", "border", True), ("bilinear", "reflection", False),
+            ("bilinear", "reflection", True), ("nearest", "zeros", True), ("nearest", "border", False),
+            ("nearest", "reflection", False),
+        )
+    ),
+    Case("grid_sample", ("b c x y z", "b m n l 3"), lambda x, g: F.grid_sample(x, g, align_corners=False),
+         prepare=_over),
     Case("interpolate", ("b c h w",), lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3), {"scale": 2}),
     Case(
         "interpolate", ("b c h w",), lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear"),

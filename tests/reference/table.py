@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reference import algebra, elementwise, kernels, layout, patterns, reductions, values, windows
+from reference import algebra, elementwise, kernels, layout, patterns, reductions, sampling, values, windows
 
 FAMILIES: tuple[Mapping[str, Callable[..., Any]], ...] = (
     elementwise.OPS,
@@ -14,6 +14,7 @@ FAMILIES: tuple[Mapping[str, Callable[..., Any]], ...] = (
     layout.OPS,
     kernels.OPS,
     windows.OPS,
+    sampling.OPS,
     algebra.OPS,
     values.OPS,
 )
@@ -21,7 +22,7 @@ OPS: dict[str, Callable[..., Any]] = {name: run for family in FAMILIES for name,
 # what moves numbers and rounds none: the result is exactly some of the operands
 EXACT = frozenset((
     *("rearrange", "split", "expand", "concat", "stack", "flip", "roll", "pad", "slice", "take", "gather", "put"),
-    *("one_hot", "topk", "sort", "argsort", "argmax", "argmin", "cummax", "cummin"),
+    *("unfold", "one_hot", "topk", "sort", "argsort", "argmax", "argmin", "cummax", "cummin"),
     *("tril", "triu", "max", "min", "max_pool", "adaptive_max_pool"),
     *("neg", "abs", "sign", "floor", "ceil", "trunc", "round", "minimum", "maximum", "select", "clamp", "hardtanh"),
     *("relu", "relu6"),

@@ -24,7 +24,8 @@ NEAR = 1e-9
 BY_FORM = frozenset(
     """fft ifft rfft irfft complex solve solve_triangular cholesky inverse det linear_scan grad_as attention conv
     conv_transpose interpolate einsum layer_norm batch_norm_train adaptive_avg_pool cumsum group_norm rms_norm
-    batch_norm linear matmul avg_pool""".split()
+    batch_norm linear matmul avg_pool
+    fold grid_sample""".split()
 )
 CASES = [case for case in TESTED if case.op not in BY_FORM]
 

@@ -107,6 +107,18 @@ def split(s: Steps, noted: Noted, flows: Sequence[Flow]) -> Sequence[Flow]:
     return [s.moved(whole, AxisPattern((side,), recipe.inputs))]
 
 
+def unfold(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Added up where they were taken."""
+    x = operand(noted.args)
+    return [s.apply("fold", (g,), s.type(x), size=s.type(x).sizes[2:], **dict(noted.node.attrs))]
+
+
+def fold(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """The windows of what flows back."""
+    settings = {key: value for key, value in noted.node.attrs if key != "size"}
+    return [s.apply("unfold", (g,), s.type(operand(noted.args)), **settings)]
+
+
 def running(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """To the last place so far whose entry was the largest or smallest."""
     x, axis = operand(noted.args), noted.node.attr("axis")
@@ -145,6 +157,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "triu": triangle,
         "take": take,
         "gather": gather,
+        "unfold": unfold,
+        "fold": fold,
         "cummax": running,
         "cummin": running,
         **derive_writing.RULES,

@@ -12,6 +12,7 @@ from ogive.backends.onnx_model.ops import layout as lower_layout
 from ogive.backends.onnx_model.ops import linear as lower_linear
 from ogive.backends.onnx_model.ops import norms as lower_norms
 from ogive.backends.onnx_model.ops import reduce as lower_reduce
+from ogive.backends.onnx_model.ops import sampling as lower_sampling
 from ogive.backends.onnx_model.ops import scatter as lower_scatter
 from ogive.backends.onnx_model.ops import special as lower_special
 from ogive.backends.onnx_model.ops import systems as lower_systems
@@ -29,6 +30,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_bits.LOWER,
     lower_special.LOWER,
     lower_kernels.LOWER,
+    lower_sampling.LOWER,
     lower_norms.LOWER,
     lower_values.LOWER,
     lower_algebra.LOWER,

@@ -11,6 +11,7 @@ from ogive.backends.pytorch.ops import layout as lower_layout
 from ogive.backends.pytorch.ops import linear as lower_linear
 from ogive.backends.pytorch.ops import norms as lower_norms
 from ogive.backends.pytorch.ops import reduce as lower_reduce
+from ogive.backends.pytorch.ops import sampling as lower_sampling
 from ogive.backends.pytorch.ops import values as lower_values
 
 FAMILIES: tuple[dict[str, Lowering], ...] = (
@@ -20,6 +21,7 @@ FAMILIES: tuple[dict[str, Lowering], ...] = (
     lower_index.LOWER,
     lower_elementwise.LOWER,
     lower_kernels.LOWER,
+    lower_sampling.LOWER,
     lower_norms.LOWER,
     lower_values.LOWER,
     lower_algebra.LOWER,
