@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reference.arrays import Array, Numbers, add, constant, grid, mul, pick, reshape, scale, spread, sub, where
+from reference.arrays import Array, Numbers, add, constant, grid, mul, pick, reshape, scale, spread, sub, through, where
 from reference.world import Op
 
 
@@ -48,7 +49,7 @@ def _coordinate(op: Op, at: Array, size: int) -> Array:
         op.world.decide("reflection", turns * 2 + left, (way == turns * span) | (way == 0))
         slope = np.where(falls, -1.0, 1.0) * np.where(left, -1.0, 1.0)
         rest = np.where(falls, span - (way - turns * span), way - turns * span) + low
-        at = Array(rest, ((at, lambda g, slope=slope: mul(g, constant(slope))),))
+        at = through(at, rest, partial(constant, slope))
     if beyond != "zeros":
         below, above = at.value < 0, at.value > size - 1
         op.world.decide("border", above * 1 - below * 1, (at.value == 0) | (at.value == size - 1))

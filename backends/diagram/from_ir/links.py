@@ -148,6 +148,11 @@ def after_batch(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     return [Link("through", (ins[0].axes[0],), (outs[0].axes[0],))] if ins[0] and ins[0].axes else []
 
 
+def after_channels(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
+    """All axes but the first two go into the glyph, and new ones come out."""
+    return [Link("through", (ins[0].axes[i],), (outs[0].axes[i],)) for i in range(2)] if ins[0] else []
+
+
 def reduced(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """The axes that are reduced end; the others go on."""
     first, out = ins[0], outs[0]
@@ -376,6 +381,6 @@ RULES: dict[str, Rule] = {
     "adaptive_avg_pool": on_space, "adaptive_max_pool": on_space, "layer_norm": on_axes, "rms_norm": on_axes,
     "batch_norm": on_channel, "batch_norm_train": on_channel, "group_norm": after_batch, "dropout": elementwise,
     "fft": on_axes, "ifft": on_axes, "rfft": on_axes, "irfft": on_axes, "cholesky": last_two, "inverse": last_two,
-    "linear_scan": scanned,
+    "linear_scan": scanned, "unfold": after_channels, "fold": after_channels, "grid_sample": after_channels,
 }  # fmt: skip
 """Rules that differ from that of their kind."""
