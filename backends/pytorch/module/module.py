@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ogive.backends.pytorch.module.file import emit
 from ogive.backends.pytorch.module.loaded import load
@@ -18,10 +20,30 @@ __all__ = ["build", "load"]
 def build(model: Model, text: str = "", *, device: torch.device | str | None = None, checks: bool = True) -> nn.Module:
     """The module of a model, with fresh weights; on the meta device it allocates nothing. `text` is its file."""
     make: Any = getattr(load(text or emit(model, checks=checks), fresh(model.name)), fresh(model.name))
-    if device is None:
+    with ExitStack() as around:
+        if device is not None:
+            around.enter_context(torch.device(device))
+        if torch.get_default_device().type == "meta":
+            around.enter_context(Unfilled())
         return _module(make())
-    with torch.device(device):
-        return _module(make())
+
+
+FILLS = frozenset(
+    (nn.init.normal_, nn.init.uniform_, nn.init.constant_, nn.init.kaiming_uniform_, Tensor.normal_, Tensor.uniform_,
+     Tensor.fill_, Tensor.zero_)
+)  # fmt: skip
+
+
+class Unfilled(TorchFunctionMode):
+    """Nothing fills a tensor on meta, which has no numbers: torch takes long to find that out (`normal_` 1 ms)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in FILLS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
 
 
 def _module(made: object) -> nn.Module:
