@@ -15,14 +15,9 @@ from examples.test_export import MORE, model_of
 from ogive.backends.pytorch.module.module import build
 from ogive.compiler.ir.model import Model
 from pytorch.catalog import model, names
+from pytorch.starts import FAR, spoil
 
 SAMPLE = ("WeightNorm", "HyperNetwork", "Subspace", "S5", "RelaxedPermutation", "BatchNorm")
-
-
-def spoil(net: nn.Module) -> None:
-    """No number stays that a reset could leave where it is."""
-    for x in [*net.parameters(), *net.buffers()]:
-        x.detach().fill_(float("nan") if x.is_floating_point() or x.is_complex() else x.dtype == torch.bool or 77)
 
 
 def bits(net: nn.Module) -> dict[str, bytes]:
@@ -110,39 +105,6 @@ block A[d](x: [b, d], e: [d, d]) -> [b, d]:
 
 model M = A[4]
 model V = Image[4]
-"""
-# initializers that read weights, of weights far below in loops, of states; constraints inside and above; ties
-FAR = """
-use std.nn (Linear, BatchNorm, Embedding)
-
-block half(w: [*s]) -> [*s]:
-    return 0.5 * tanh(w)
-
-block R[d](x: [b, d]) -> [b, d]:
-    init l.m.lin.weight = orthogonal
-    keep top.weight = half
-    x = x |> Linear[d, d] as top
-    repeat 2 as k:
-        x = x |> Linear[d, d] as lin |> BatchNorm[d] as bn
-    repeat 2 as l with i in range(2):
-        param scale: [d] = constant[i + 0.5]
-        x = x * scale
-        repeat 3 as m:
-            x = x |> Linear[d, d] as lin |> BatchNorm[d] as bn
-    return x
-
-block A[d](x: int[b]) -> [b, d]:
-    init r.k.bn.running_var = constant[3.0]
-    init r.l.m.bn.running_mean = normal[std=d / 8]
-    init last.running_var = uniform[1.0, 2.0]
-    init r.k.lin.weight = eye + normal[std=0.1]
-    keep r.k.lin.bias = relu
-    e = Embedding[7, d]
-    y = x |> e |> R[d] as r |> BatchNorm[d] as last
-    param g: [7] = norm[-1](e.weight)
-    return y * sum[0](g)
-
-model M = A[4]
 """
 
 

@@ -16,6 +16,8 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from ogive.backends.pytorch.module.whole import starts_whole
+
 PREFIX = "ogive_model_"
 _lock = RLock()
 
@@ -39,6 +41,8 @@ class TextLoader(InspectLoader):
         for each in list(vars(module).values()):
             if isinstance(each, type) and each.__module__ == self.name:
                 each.__reduce_ex__ = _reduced  # type: ignore[method-assign, assignment]
+                if "init_weights" in vars(each):
+                    each.init_weights = starts_whole(each.init_weights)  # type: ignore[attr-defined]
 
 
 def load(text: str, model: str) -> ModuleType:

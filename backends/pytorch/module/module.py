@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ogive.backends.pytorch.module.file import emit
 from ogive.backends.pytorch.module.loaded import load
+from ogive.backends.pytorch.module.whole import FILLS
 from ogive.backends.pytorch.names import fresh
 from ogive.compiler.ir.model import Model
 
@@ -26,12 +27,6 @@ def build(model: Model, text: str = "", *, device: torch.device | str | None = N
         if torch.get_default_device().type == "meta":
             around.enter_context(Unfilled())
         return _module(make())
-
-
-FILLS = frozenset(
-    (nn.init.normal_, nn.init.uniform_, nn.init.constant_, nn.init.kaiming_uniform_, Tensor.normal_, Tensor.uniform_,
-     Tensor.fill_, Tensor.zero_)
-)  # fmt: skip
 
 
 class Unfilled(TorchFunctionMode):
