@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+from torch.multiprocessing.spawn import spawn
 
 import ogive
 from ogive.backends.pytorch.module.module import build
@@ -157,4 +158,5 @@ def together(count: int, body: Callable[[int], None]) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    multiprocessing.spawn(process, (count, port, body), nprocs=count)
+    spawned: Any = spawn
+    spawned(process, (count, port, body), nprocs=count)

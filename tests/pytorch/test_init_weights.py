@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaModel
 
 import ogive
 from examples.test_blocks import CASES
@@ -182,3 +186,26 @@ model M = A[4]
     bad.to_empty(device="cpu")
     with pytest.raises(TypeError, match="`Bad` has weights, but no method `reset_parameters`"):
         bad.init_weights()
+
+
+def test_on_meta_no_more_is_done_than_by_transformers() -> None:
+    """Calls of Python functions, which do not depend on the machine; both build once before."""
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
+        num_hidden_layers=30,
+    )  # fmt: skip
+    llama: Any = ogive.load("examples/llama.arch")["Llama"]
+    ours: ogive.Model = llama(vocab=64, d=32, heads=4, kv_heads=2, ff=48, depth=30)
+    source = ours.torch_source()
+
+    def calls(make: Callable[[], object]) -> int:
+        make()
+        with cProfile.Profile() as found:
+            make()
+        return pstats.Stats(found).total_calls  # type: ignore[attr-defined, no-any-return]
+
+    def theirs() -> object:
+        with torch.device("meta"):
+            return LlamaModel(config)
+
+    assert calls(lambda: build(ours.ir, source, device="meta")) < calls(theirs)
