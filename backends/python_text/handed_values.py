@@ -62,6 +62,22 @@ def setting_names(statement: Statement) -> dict[int, str]:
     return found
 
 
+def read_later(statement: Statement) -> set[int]:
+    """The numbers of the literals that stand in other methods than the constructor: the class keeps them."""
+    later: list[bool] = []
+    for each in statement.body if isinstance(statement, Class) else ():
+        method = isinstance(each, FunctionDef) and each.name != "__init__"
+        found: list[Literal] = []
+
+        def look(node: ast.expr, value: Literal, found: list[Literal] = found) -> ast.expr:
+            found.append(value)
+            return node
+
+        each.changed(lambda code, look=look: over_literals(code, look))  # type: ignore[misc]
+        later += [method] * len(found)
+    return {at for at, method in enumerate(later) if method}
+
+
 def attributes_in(statement: Statement) -> set[str]:
     """The names that stand behind a point."""
     found: set[str] = set()

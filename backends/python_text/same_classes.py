@@ -13,7 +13,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ogive.backends.python_text.expr import name
-from ogive.backends.python_text.handed_values import Literal, attributes_in, handed, over_literals, setting_names
+from ogive.backends.python_text.handed_values import (
+    Literal,
+    attributes_in,
+    handed,
+    over_literals,
+    read_later,
+    setting_names,
+)
 from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.sections import (
     Calls,
@@ -175,12 +182,14 @@ def _names(
 ) -> dict[Column, str]:
     """What each series of differing values is called: as the static, or as the setting that it is."""
     taken = {each for function in functions_of(full) for each in (*locals_of(function), *function.uses)}
-    taken |= attributes_in(full) | set(dialect.attributes)
-    settings = setting_names(full)
+    attributes = attributes_in(full) | set(dialect.attributes)
+    settings, later = setting_names(full), read_later(full)
     found: dict[Column, str] = {}
     for at, column in differing.items():
         if column not in found:
-            found[column] = fresh(_static(column, group) or settings.get(at) or "value", taken | set(found.values()))
+            kept = any(other == column and place in later for place, other in differing.items())
+            used = taken | set(found.values()) | (attributes if kept else set())
+            found[column] = fresh(_static(column, group) or settings.get(at) or "value", used)
     return found
 
 

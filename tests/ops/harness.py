@@ -162,6 +162,9 @@ class Single:
     def generator(self) -> Code | None:
         return None
 
+    def dropper(self, rate: Scalar | Size | float) -> Code | None:
+        return None
+
     def seeded(self) -> Code | None:
         return None
 

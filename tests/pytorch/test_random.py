@@ -86,7 +86,7 @@ def test_dropout_draws_from_the_generator_where_the_model_takes_one() -> None:
     assert isinstance(model, Model)
     text = plain.torch_source()
     assert "generator" not in text
-    assert "F.dropout(" in text
+    assert "nn.Dropout(" in text
     net, x = model.torch(), torch.randn(2, 50, 4)
 
     def run(seed: int) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import NONE, Code, applied, call, dict_of, literal, name, starts_with
-from ogive.backends.python_text.functions.file_state import WrittenFunction
+from ogive.backends.python_text.functions.file_state import Rate, WrittenFunction
 from ogive.backends.python_text.functions.same_forms import must_be_its_class
 from ogive.backends.python_text.functions.taps import under
 from ogive.backends.python_text.functions.writer import Writer
@@ -49,6 +49,8 @@ def arguments(
     settings |= {param: writer.size(bindings[unknown]) for unknown, param in written.sizes}
     if written.like:
         settings["like"] = writer.anchor()
+    if writer.file.units[node.callee.name].function if node.callee is not None else False:
+        settings |= {param: dropper(writer, rate) for param, rate in written.droppers}
     if written.draws:
         settings["generator"] = writer.generator(passed=bool(node.path)) or NONE
     if written.taps:
@@ -56,6 +58,11 @@ def arguments(
     if written.trains:
         settings["training"] = writer.training()
     return found, settings
+
+
+def dropper(writer: Writer, rate: Rate) -> Code:
+    """The module that drops at a rate; a new one where there is no place for it."""
+    return writer.dropper(rate) or call(writer.file.idioms.dropper(writer.file.seeded), writer.scalar(rate))
 
 
 def _with_weights(writer: Writer, node: Node, base: Code, args: Sequence[Code], settings: Settings) -> Code:

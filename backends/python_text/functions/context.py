@@ -53,6 +53,9 @@ class Context(Protocol):
     def seeded(self) -> Code | None:
         """The generator for dropout, if anything else in the model takes one; else dropout draws by itself."""
 
+    def dropper(self, rate: Scalar | Size | float) -> Code | None:
+        """The module that drops at this rate, which users find and change; None where no module can have the rate."""
+
     def derived(self) -> int:
         """In how many `grad` it runs: training then derives what was derived so often already."""
 

@@ -9,9 +9,11 @@ from ogive.backends.python_text.functions.idioms import Idioms
 from ogive.backends.python_text.functions.states import copied_states
 from ogive.backends.python_text.module_tree import Known, Unit
 from ogive.backends.python_text.statements import FunctionDef
-from ogive.compiler.ir.model import Definition, Instance, Node, Weight
+from ogive.compiler.ir.model import Definition, Instance, Node, Scalar, Weight
 from ogive.compiler.ir_tools.effects import ORDERED, Effect, Effects, own_effect
-from ogive.compiler.sizes import Unknown
+from ogive.compiler.sizes import Size, Unknown
+
+Rate = Scalar | Size | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class WrittenFunction:
     taps: bool  # it may be asked for values inside of it
     like: bool  # it must be handed a tensor from which constants take type and device
     trains: bool  # a plain function that must be told whether the model trains
+    droppers: tuple[tuple[str, Rate], ...]  # modules of dropout, and their rates: of a plain function, arguments
     functions: tuple[FunctionDef, ...]  # what it is: `forward`, with `run` behind it in a model with taps
 
 

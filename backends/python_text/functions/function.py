@@ -30,7 +30,7 @@ def write(unit: Unit, file: EmittedFile, dispatch: Dispatch, model: Model | None
     without, that form stands first, in a branch that returns. Nothing is written for an iteration that nothing calls.
     """
     if unit.uncalled:
-        return WrittenFunction((), 0, (), (), (), False, False, False, False, ())
+        return WrittenFunction((), 0, (), (), (), False, False, False, False, (), ())
     root = model is not None
     forms = whole_choice(unit.graph)
     indent = 4 if unit.function else 8
@@ -61,10 +61,15 @@ def _writer(
     )
     writer.copied = file.copied(unit.definition)
     if before is not None:
-        writer.outside, writer.like = before.outside, before.like
+        writer.outside, writer.like, writer.droppers = before.outside, before.like, before.droppers
         writer.trains, writer.draws, writer.drawn = before.trains, before.draws, before.drawn
         scope.shapes.follow(before.scope.shapes)
-        for each in (*before.outside.values(), *before.scope.shapes.passed.values(), before.like):
+        for each in (
+            *before.outside.values(),
+            *before.scope.shapes.passed.values(),
+            *before.droppers.values(),
+            before.like,
+        ):
             scope.taken.add(each)
             scope.fixed.add(each)
     for each, value in zip(names, unit.graph.inputs, strict=True):
@@ -109,6 +114,8 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
         Parameter(x, *((or_none(name("int")), NONE) if unknown in lent else (name("int"),))) for unknown, x in sizes
     ]
     items += [Parameter(writer.like, idioms.tensor)] if writer.like else []
+    dropper = name(idioms.dropper(writer.file.seeded))
+    items += [Parameter(each, dropper) for each in writer.droppers.values()] if function else []
     items += [Parameter("training", name("bool"))] if function and writer.trains else []
     items += [idioms.generator] if writer.draws else []
     items += [TAPS] if writer.taps else []
@@ -125,7 +132,8 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
     required = next((at for at in range(len(names)) if all(optional[at:])), len(names))
     least = len(names) if unit.prefix else required
     shared = (writer.draws, writer.taps, like, trains)
-    return WrittenFunction(names, least, outside, sizes, stored, *shared, functions)
+    droppers = tuple((each, rate) for rate, each in writer.droppers.items())
+    return WrittenFunction(names, least, outside, sizes, stored, *shared, droppers, functions)
 
 
 def _entry(writer: Writer, parameters: Sequence[Parameter], names: Sequence[str]) -> FunctionDef:

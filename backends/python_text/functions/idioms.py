@@ -28,4 +28,5 @@ class Idioms:
     rows: Callable[[Code, int], Code]  # what a loop over an axis of a tensor runs over
     update: Callable[[Code, Code], Statement]  # a state takes a new value
     with_weights: Callable[[Code, Code, Sequence[Code], Code | None], Code]  # a call with these weights instead
+    dropper: Callable[[bool], str]  # the class of a dropout; whether it is told where its random numbers come from
     once: Callable[[bool], str]  # the helper that keeps a forward from changing states twice; whether it reads them

@@ -46,7 +46,8 @@ def repeat(writer: Writer, node: Node) -> None:
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in loop.parts(region.inputs).sliced]
     tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
-    counted = tapped or loop.index is not None
+    sizes = None if unit is None else {unknown for unknown, _ in writer.file.written[unit.name].sizes}
+    counted = tapped or (loop.index is not None and (sizes is None or loop.index in sizes))
     index = writer.scope.claim("i" if loop.index is None else loop.index.name) if counted else "_"
     if loop.index is not None:
         writer.scope.shapes.iteration(loop.index, index)

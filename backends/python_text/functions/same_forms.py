@@ -90,4 +90,4 @@ def _form(written: WrittenFunction, names: dict[str, str]) -> tuple[object, ...]
     functions = tuple(function.changed(lambda code: renamed(code, names)) for function in written.functions)
     own = tuple(names.get(function.name, function.name) for function in written.functions)
     bare = tuple(function.but(name="") for function in functions)
-    return own, bare, written.draws, written.taps, written.like, written.trains
+    return own, bare, written.draws, written.taps, written.like, written.trains, written.droppers

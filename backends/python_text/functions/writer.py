@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.python_text.expr import Code, is_place, literal, name, starred, tuple_of
-from ogive.backends.python_text.functions.file_state import EmittedFile
+from ogive.backends.python_text.functions.file_state import EmittedFile, Rate
 from ogive.backends.python_text.liveness import FunctionScope
-from ogive.backends.python_text.module_tree import Unit
-from ogive.backends.python_text.names import identifier
-from ogive.backends.python_text.size_exprs import condition_code, scalar_code
+from ogive.backends.python_text.module_tree import Unit, numbers_of
+from ogive.backends.python_text.names import fresh, identifier
+from ogive.backends.python_text.size_exprs import condition_code, scalar_code, unknowns_of
 from ogive.backends.python_text.statements import Assign, Evaluate
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.sizes import Condition, Size
+from ogive.compiler.sizes import Condition, Size, Unknown
 
 Dispatch = Callable[["Writer", Node], None]
 
@@ -42,6 +42,7 @@ class Writer:
     stored: dict[str | Code, str] = field(default_factory=dict)  # values that are weights, their expressions: paths
     target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root
+    droppers: dict[Rate, str] = field(default_factory=dict)  # by rate, modules of dropout: members, or arguments
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask
@@ -164,6 +165,30 @@ class Writer:
     def seeded(self) -> Code | None:
         """The generator for dropout, if anything else in the model takes one; else dropout draws by itself."""
         return self.generator() if self.file.seeded else None
+
+    def dropper(self, rate: Rate) -> Code | None:
+        """The module that drops at this rate, one for each rate of a class; a function is handed it."""
+        needed = unknowns_of(rate)
+        if self.target is not None or not needed <= self._at_start():
+            return None
+        if rate not in self.droppers:
+            self.droppers[rate] = self.scope.claim("dropout") if self.function else self._member("dropout")
+        return name(self.droppers[rate] if self.function else f"self.{self.droppers[rate]}")
+
+    def _at_start(self) -> frozenset[Unknown]:
+        """What is a number where the module is made: of loops inside of it, no number of an iteration is."""
+        definition, inside = self.unit.definition, f"{self.unit.prefix}."
+        if self.function:
+            return frozenset()
+        numbers = numbers_of(definition).items()
+        return self.file.made[definition.name] - {n for path, n in numbers if not inside.startswith(f"{path}.*.")}
+
+    def _member(self, hint: str) -> str:
+        """A name for a member that the source does not have."""
+        definition = self.unit.definition
+        sizes = (*definition.sizes, *(each.unknown for each in definition.statics if each.unknown is not None))
+        taken = {identifier(each.name) for each in sizes} | self.unit.place.children.keys()
+        return fresh(hint, taken | set(self.droppers.values()) | self.file.idioms.attributes)
 
     def tapping(self) -> Code:
         """What the caller wants to see, or None."""

@@ -21,7 +21,7 @@ from ogive.backends.python_text.expr import (
     subscript,
     with_function,
 )
-from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
+from ogive.backends.python_text.functions.file_state import EmittedFile, Rate, WrittenFunction
 from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
@@ -88,6 +88,14 @@ class Constructor:
         for node in self.unit.graph.nodes:
             if isinstance(node.structure, ExternAttrs):
                 self.body.append(Assign(name("self.module"), self._extern(node.structure)))
+
+    def drop(self, droppers: Sequence[tuple[str, Rate]]) -> None:
+        """Make the modules of dropout."""
+        if droppers and self.file.seeded:
+            self.file.helper("SeededDropout")
+        for label, rate in droppers:
+            made = call(self.file.idioms.dropper(self.file.seeded), self.number(rate))
+            self.body.append(Assign(name(f"self.{label}"), made))
 
     def _extern(self, told: ExternAttrs) -> Code:
         """`extern("package.module", "Class", d=d)`."""
@@ -236,6 +244,7 @@ def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Seque
         last = (Evaluate(call("self.constrain")),) if keeping else ()
     resetting = reset_of(unit, file, stored, last, inits)
     maker.write(stored)
+    maker.drop(written.droppers)
     if root and file.typed:
         maker.declared.append(Declare(file.typed, name("Tensor")))
         empty = call("torch.empty", 0)

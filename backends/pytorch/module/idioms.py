@@ -58,5 +58,6 @@ IDIOMS = Idioms(
     rows=rows,
     update=update,
     with_weights=with_weights,
+    dropper=lambda seeded: "SeededDropout" if seeded else "nn.Dropout",
     once=lambda reads: "once" if reads else "moved once",
 )

@@ -170,6 +170,16 @@ def seeded_dropout(
     return x * (kept / (1 - p) if p < 1 else kept)
 '''
 
+SEEDED_MODULE = '''
+class SeededDropout(nn.Dropout):
+    """Dropout that draws from a generator where it is given one."""
+
+    def forward(
+        self, input: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return seeded_dropout(input, self.p, self.training, generator)
+'''
+
 SEEDED_ATTENTION = '''
 def seeded_attention(
     q: Tensor,
@@ -359,6 +369,7 @@ HELPERS: dict[str, FixedText] = {
     "CustomGrad": fixed(CUSTOM_GRAD, "CustomGrad", "Any Tensor torch"),
     "unfused": fixed(UNFUSED, "unfused", "Any Tensor torch"),
     "seeded_dropout": fixed(SEEDED_DROPOUT, "seeded_dropout", "F Tensor torch"),
+    "SeededDropout": fixed(SEEDED_MODULE, "SeededDropout", "Tensor nn seeded_dropout torch"),
     "seeded_attention": fixed(SEEDED_ATTENTION, "seeded_attention", "F Tensor masked_softmax seeded_dropout torch"),
     "wide": fixed(WIDE, "wide", "Tensor torch"),
     "held": fixed(HELD, "held", "Tensor torch"),

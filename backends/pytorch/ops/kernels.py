@@ -22,7 +22,7 @@ from ogive.backends.python_text.expr import (
 )
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
-from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.model import Node, Scalar
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Size, size
 
@@ -52,13 +52,21 @@ def attention(ctx: Context, node: Node, args: Args) -> Code:
         mask, causal = _causal(ctx, node, q, mask), False
     is_causal = True if causal else None
     p = node.attr("dropout")
-    dropout = None if p is None else conditional(ctx.scalar(p), ctx.training(), 0.0)
+    dropout = None if p is None else _rate(ctx, p)
     generator = None if dropout is None else ctx.seeded()
     if generator is not None:
         settings = (mask or NONE, causal, scale or NONE)
         return _applied(ctx, ctx.helper("seeded_attention"), q, k, v, *settings, dropout, generator)
     function = name("F.scaled_dot_product_attention")
     return _applied(ctx, function, q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, scale=scale)
+
+
+def _rate(ctx: Context, p: float | Size | Scalar) -> Code:
+    """How much attention drops now: what the module says that users find and change."""
+    module = ctx.dropper(p)
+    if module is None:
+        return conditional(ctx.scalar(p), ctx.training(), 0.0)
+    return conditional(attribute(module, "p"), attribute(module, "training"), 0.0)
 
 
 def _applied(ctx: Context, function: Code, *args: Argument | None, **settings: Argument | None) -> Code:

@@ -118,9 +118,12 @@ def bernoulli(ctx: Context, node: Node, args: Args) -> Code:
 
 
 def dropout(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.dropout(x, p, self.training)`; the draws of a generator where the model takes one."""
+    """`self.dropout(x)`, with a generator where the model takes one; by a function where the rate is that of a call."""
     (x,) = args
-    p, generator = ctx.scalar(node.attr("p")), ctx.seeded()
+    module, generator = ctx.dropper(node.attr("p")), ctx.seeded()
+    if module is not None:
+        return call(module, x, generator)
+    p = ctx.scalar(node.attr("p"))
     if generator is None:
         return call("F.dropout", x, p, ctx.training())
     return call(ctx.helper("seeded_dropout"), x, p, ctx.training(), generator)
