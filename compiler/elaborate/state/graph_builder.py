@@ -50,6 +50,7 @@ class GraphBuilder:
         self.nodes: list[Node] = []
         self.captures: dict[str, tuple[Tensor, Value]] = {}
         self.weights: dict[str, Tensor] = {}
+        self.hints: dict[str, str] = {}  # what the source calls results that it names after they are made
 
     def input(self, hint: str, type: TensorType, introduced: Span | None) -> Tensor:
         """A new input of this graph."""
@@ -64,7 +65,8 @@ class GraphBuilder:
         assert self.parent is not None, f"{tensor.name} comes from a graph that does not hold this one"
         if tensor.name not in self.captures:
             self.parent.use(tensor)
-            value = Value(self.names.fresh(tensor.name.split(".")[0]), tensor.type, tensor.name.split(".")[0])
+            hint = tensor.home.hints.get(tensor.name) or tensor.name.split(".")[0]
+            value = Value(self.names.fresh(hint), tensor.type, hint)
             self.captures[tensor.name] = (tensor, value)
         return self.captures[tensor.name][1].name
 
@@ -114,6 +116,7 @@ class GraphBuilder:
                     outputs = list(node.outputs)
                     outputs[position] = Value(value.name, value.type, hint)
                     self.nodes[index] = node.giving(tuple(outputs))
+                    self.hints[value.name] = hint
                     return
 
     def finish(self, outputs: tuple[Operand, ...]) -> Graph:
