@@ -50,6 +50,20 @@ COUNTS = [
     ("fastvit", "FastViTT8", 4_026_232),
     ("fastvit", "FastViTT12", 7_553_704),
     ("fastvit", "FastViTS12", 9_473_576),
+    ("qwen3", "Qwen3_8B", 8_190_735_360),
+    ("mixtral", "Mixtral_8x7B", 46_702_792_704),
+    ("gemma2", "Gemma2_2B", 2_614_341_888),
+    ("gemma2", "Gemma2_9B", 9_241_705_984),
+    ("clip", "ViTB32", 151_277_313),
+    ("bart", "BARTBase", 139_420_416),
+    ("bart", "BARTLarge", 406_291_456),
+    ("whisper", "WhisperTiny", 37_760_640 - 1500 * 384),  # theirs holds the places of the encoder as a parameter
+    ("dit", "XL2", 675_129_632 - 256 * 1152),  # here too
+    ("densenet", "DenseNet121", 7_978_856),
+    ("efficientnet", "B0", 5_288_548),
+    ("regnet", "Y400MF", 4_344_144),
+    ("inception_v3", "V3", 27_161_264 - 3_326_696),  # without the auxiliary classifier
+    ("maxvit", "MaxViT_T", 30_919_624),
 ]
 # after `fold`, with norms in the maps; the last two are the convolutions of VGG-16, 14,714,688, and a classifier
 DEPLOYED = [

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from examples.test_transformers import TOLERANCE, Pair, agree, cat, difference, given, ids, nets, padded
+from examples.test_transformers import TOLERANCE, Pair, agree, cat, difference, given, ids, image, nets, padded
 
 transformers = pytest.importorskip("transformers")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -57,6 +57,10 @@ EXACT = [
           "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "dropout": 0.0, "pad_token_id": 0},
          lambda: {"input_features": torch.randn(2, 8, 20), "decoder_input_ids": torch.randint(1, 97, (2, 11))},
          rename=(("input_features", "x"), ("decoder_input_ids", "ids"))),
+    Pair("regnet", "RegNet", {"group": 4, "stages": [[8, 2], [16, 1]], "stem": 8, "classes": 10},
+         "RegNetForImageClassification", "RegNetConfig",
+         {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [2, 1], "groups_width": 4, "layer_type": "y",
+          "num_labels": 10}, lambda: image(32, 24)),
 ]  # fmt: skip
 # what theirs computes in f32 whatever its type: a softmax, an embedding's scale, a router
 SINGLE = [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 import ogive
 from ogive.api import Model
@@ -145,6 +145,77 @@ def test_a_gated_mlp() -> None:
     net = net_of(model_of("(x: [b, 6]) -> [b, 6]", "return x |> GatedMLP[6, 10, act=gelu, bias=true] as mlp")).mlp
     x = torch.randn(3, 6).double()
     torch.testing.assert_close(net(x), net.down_proj(F.gelu(net.gate_proj(x)) * net.up_proj(x)))
+
+
+def test_weights_of_lengths_along_any_axis() -> None:
+    for axis, dim in ((0, 0), (2, 2), (-2, 1), (-1, 2)):
+        text = (
+            f"(x: [b, 6, n]) -> [b, 4, m]\nwhere n >= 3:\n    return x |> WeightNorm[Conv[6, 4, 3], axis={axis}] as f"
+        )
+        program = ogive.source(
+            f"use std.vision (Conv)\nuse std.reparam (WeightNorm)\nblock M{text}\nmodel Only = M[]\n"
+        )
+        model = program["Only"]
+        assert isinstance(model, Model)
+        net: Any = model.torch().double()
+        wanted = nn.utils.parametrizations.weight_norm(nn.Conv1d(6, 4, 3).double(), dim=dim)
+        wanted.load_state_dict({"bias": net.f.F.bias, "parametrizations.weight.original1": net.f.F.weight,
+                                "parametrizations.weight.original0": net.f.norm.g.reshape(
+                                    wanted.parametrizations.weight.original0.shape)})  # fmt: skip
+        x = torch.randn(2, 6, 9).double()
+        torch.testing.assert_close(net(x), F.conv1d(x, net.f.F.weight, net.f.F.bias))  # it starts as F does
+        with torch.no_grad():
+            net.f.norm.g.mul_(2)
+            wanted.parametrizations.weight.original0.mul_(2)
+        torch.testing.assert_close(net(x), wanted(x))
+
+
+def test_modulation_is_by_example() -> None:
+    text = "(x: [b, h, w, 4], s: [b, 4], t: [b, 4]) -> [b, h, w, 4]:\n    return modulate(x, s, t)"
+    model = ogive.source(f"use std.nn (modulate)\nblock M{text}\nmodel Only = M[]\n")["Only"]
+    assert isinstance(model, Model)
+    x, s, t = torch.randn(2, 3, 5, 4), torch.randn(2, 4), torch.randn(2, 4)
+    torch.testing.assert_close(model.torch()(x, s, t), x * (1 + t[:, None, None]) + s[:, None, None])
+
+
+def test_units_of_convolutions() -> None:
+    for ours, conv in (
+        ("ConvNormAct[6, 8, [1, 7]]", nn.Conv2d(6, 8, (1, 7), 1, (0, 3), bias=False)),
+        ("ConvNormAct[6, 8, 3, pad=0, bias=true]", nn.Conv2d(6, 8, 3)),
+        ("ConvNormAct[6, 8, [3, 5], stride=[1, 2], dilation=[2, 1]]",
+         nn.Conv2d(6, 8, (3, 5), (1, 2), (2, 2), (2, 1), bias=False)),
+    ):  # fmt: skip
+        text = f"(x: [b, 6, h, w]) -> [b, 8, s, t]:\n    return x |> {ours} as unit"
+        model = ogive.source(f"use std.vision (ConvNormAct)\nblock M{text}\nmodel Only = M[]\n")["Only"]
+        assert isinstance(model, Model)
+        net: Any = model.torch().eval()
+        conv.load_state_dict(net.unit.conv.state_dict())
+        x = torch.randn(2, 6, 11, 12)
+        torch.testing.assert_close(net(x), F.relu(nn.BatchNorm2d(8).eval()(conv(x))))
+
+
+def test_channels_are_weighed_through_any_width() -> None:
+    block = "SqueezeExcite[6, width=5, act=silu, gate=hardsigmoid]"
+    text = f"(x: [b, 6, h, w]) -> [b, 6, h, w]:\n    return x |> {block} as se"
+    model = ogive.source(f"use std.vision (SqueezeExcite)\nblock M{text}\nmodel Only = M[]\n")["Only"]
+    assert isinstance(model, Model)
+    net: Any = model.torch()
+    x = torch.randn(2, 6, 5, 4)
+    gate = F.hardsigmoid(net.se.fc2(F.silu(net.se.fc1(x.mean((2, 3), keepdim=True)))))
+    torch.testing.assert_close(net(x), x * gate)
+
+
+def test_a_table_of_offsets_in_two_directions() -> None:
+    text = "() -> [2, 6, 6]:\n    return RelativeBias[2, 2, 3]()"
+    program = ogive.source(f"use std.attention (RelativeBias)\nblock M{text}\nmodel Only = M[]\n")
+    model = program["Only"]
+    assert isinstance(model, Model)
+    net: Any = model.torch()
+    table = net.relative_bias.table
+    found = net()
+    for i, j in itertools.product(range(6), repeat=2):
+        (y, x), (v, u) = divmod(i, 3), divmod(j, 3)
+        torch.testing.assert_close(found[:, i, j], table[(y - v + 1) * 5 + (x - u + 2)])
 
 
 ROUTER = """

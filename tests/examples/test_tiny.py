@@ -23,6 +23,8 @@ SIZES: dict[str, dict[str, int]] = {
     "mixer": {"h": 16, "w": 16},
     "ewa_vit": {"h": 8, "w": 8},
     "unet": {"b": 1, "h": 60, "w": 44},
+    "inception_v3": {"h": 75, "w": 75},
+    "maxvit": {"h": 32, "w": 16},
 }
 USUAL = {"b": 2, "n": 9, "h": 32, "w": 24}
 OTHER = 6
