@@ -63,6 +63,11 @@ class Shapes:
             self.found[unknown] = self._find(unknown)
         return self.found[unknown]
 
+    def told(self, size: Size) -> bool:
+        """Whether the module stores what is in a size, or it is a whole axis of an input: nothing must be solved."""
+        axes = {unknown for unknown, origin in self.origins.items() if origin.alone}
+        return size.unknowns <= axes | self.known
+
     def _find(self, unknown: Unknown) -> Code:
         origin = self.origins.get(unknown)
         if origin is not None and origin.alone:

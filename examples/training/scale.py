@@ -72,10 +72,6 @@ def spread(net: Any, mesh: DeviceMesh, args: argparse.Namespace) -> None:
     """Lay a module out over the mesh, in the order that torch asks for."""
     if args.tensor > 1:
         parallelize_module(net, mesh["tensor"], plan(args.sequence))
-        for attention in (layer.self_attn for layer in net.layers):
-            if hasattr(attention, "heads"):
-                attention.heads //= args.tensor
-                attention.kv_heads //= args.tensor
     for name, layer in net.layers.named_children():
         kept = checkpoint_wrapper(layer) if args.checkpoint_activations else layer
         if args.compile:

@@ -156,6 +156,9 @@ class Single:
     def literal(self, const: Const) -> Code:
         return literal(const.value) if isinstance(const.value, bool) else self.scalar(const.value)
 
+    def told(self, size: Size, operand: Operand) -> bool:
+        return False
+
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
         return [self.size(item) for item in sizes]
 

@@ -182,7 +182,7 @@ TEXTS = [
         "x0.unflatten(-1, (2, 2, 1)).permute(2, 0, 3, 1, 4).unbind(0)",
     ),
     ("split", ("b n d",), p("... (t d) -> t ... d", t=2), "x0.chunk(2, -1)"),
-    ("split", ("b n d",), p("b n (d t) -> t b n d", t=2), "x0.unflatten(-1, (2, 2)).unbind(-1)"),
+    ("split", ("b n d",), p("b n (d t) -> t b n d", t=2), "x0.unflatten(-1, (-1, 2)).unbind(-1)"),
     ("rearrange", ("b d",), p("b (q + k) -> b q, b k", q=1), "x0.split((1, 3), -1)"),
     ("expand", ("d",), p("d -> b d", b=3), "x0.expand(3, -1)"),
     ("expand", ("1 1 d",), p("1 1 d -> b 1 d", b=3), "x0.expand(3, -1, -1)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from training.fused import right_or_refused
 from training.layouts import Options, compare, compare_by_hand
 from training.processes import together
 
@@ -25,3 +26,7 @@ def test_two_processes_give_the_bits_of_a_module_written_by_hand() -> None:
 def test_more_layouts_and_processes(processes: int) -> None:
     together(processes, compare, ((), *FSDP, *TENSOR, ALL))
     together(processes, compare_by_hand, (("--tensor", "1"), *TENSOR))
+
+
+def test_maps_that_hold_several_things_are_right_or_refused() -> None:
+    together(2, right_or_refused)

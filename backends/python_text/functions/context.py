@@ -20,6 +20,9 @@ class Context(Protocol):
     def plain(self, operand: Operand) -> bool:
         """Whether an operand is a number of Python: a literal, or made of the number of an iteration."""
 
+    def told(self, size: Size, operand: Operand) -> bool:
+        """Whether a size is known without the shape of this value: stored, or a whole axis of another input."""
+
     def size(self, size: Size | int) -> Code:
         """A size as an int expression: numbers, statics of the module, sizes read from shapes."""
 

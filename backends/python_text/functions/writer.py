@@ -55,6 +55,11 @@ class Writer:
         """Whether an operand is a number of Python: a literal."""
         return isinstance(operand, Const)
 
+    def told(self, size: Size, operand: Operand) -> bool:
+        """Whether a size is known without the shape of this value."""
+        given = any(value.name == operand for _, value in self.scope.shapes.inputs)
+        return not given and self.scope.shapes.told(size)
+
     def size(self, size: Size | int) -> Code:
         """A size as an int expression."""
         return self.scope.shapes.code(size)

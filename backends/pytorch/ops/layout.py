@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -22,7 +23,7 @@ from ogive.backends.pytorch.ops.permute_reshape import (
     size_of,
 )
 from ogive.backends.pytorch.ops.slices import sliced
-from ogive.compiler.ir.model import Node
+from ogive.compiler.ir.model import Node, Operand
 from ogive.compiler.ops.recipe import AxisPattern, Component, Side, components, product
 from ogive.compiler.sizes import Size
 
@@ -37,7 +38,7 @@ def rearrange(ctx: Context, node: Node, args: Args) -> Code:
     """The same elements in another layout; joined axes by `cat`, cut ones by `split`."""
     recipe: AxisPattern = node.attr("recipe")
     left, right = components(recipe.inputs), components(recipe.outputs)
-    pieces = _cut(ctx, recipe, left, args)
+    pieces = _cut(ctx, node, recipe, left, args)
     if pieces is None:
         return moved(ctx, operand(args), recipe.inputs[0], recipe.outputs[0])
     if isinstance(pieces, Code):
@@ -55,31 +56,43 @@ def _from(piece: tuple[Code, Component]) -> tuple[Code, Side]:
     return piece[0], piece[1].side
 
 
-def _cut(ctx: Context, recipe: AxisPattern, left: list[Component], args: Args) -> Code | list[Code] | None:
+def _cut(ctx: Context, node: Node, recipe: AxisPattern, left: list[Component], args: Args) -> Code | list[Code] | None:
     """The parts of the inputs along joined axes: one tuple if one input makes them all, None if nothing is joined."""
     if len(left) == 1 and len(recipe.outputs) == 1:
         return None
     if len(recipe.inputs) == 1:
-        return _parts(ctx, operand(args), recipe.inputs[0])
+        return _parts(ctx, node, args, recipe.inputs[0])
     pieces: list[Code] = []
     for number, side in enumerate(recipe.inputs):
         count = sum(component.tensor == number for component in left)
         if count == 1:
             pieces.append(operand(args, number))
         else:
-            bound = ctx.once(_parts(ctx, operand(args, number), side), "parts")
+            bound = ctx.once(_parts(ctx, node, args, side, number), "parts")
             pieces += [subscript(bound, i) for i in range(count)]
     return pieces
 
 
-def _parts(ctx: Context, code: Code, side: Side) -> Code:
+def _parts(ctx: Context, node: Node, args: Args, side: Side, number: int = 0) -> Code:
     """`x.split((q, k), dim)`, `x.chunk(2, dim)`."""
     axis = next(i for i, place in enumerate(side) if place.joined)
     sizes = [product(part) for part in side[axis].parts]
     at = _dim(side, axis)
+    code = operand(args, number)
     if len(set(sizes)) == 1:
-        return method(code, "chunk", len(sizes), at)
+        return _chunks(ctx, node.inputs[number], code, sizes, at)
     return method(code, "split", tuple_of([ctx.size(size) for size in sizes]), at)
+
+
+def _chunks(ctx: Context, value: Operand, code: Code, sizes: Sequence[Size], dim: int) -> Code:
+    """`x.split(d, dim)` where `d` is known without `x`, else `x.chunk(2, dim)`.
+
+    Where devices share what a map of weights gives, say `(q k v)` in one, each holds a stretch of it, which a number of
+    chunks would take apart at the wrong places; sizes refuse it.
+    """
+    if ctx.told(sizes[0], value):
+        return method(code, "split", ctx.size(sizes[0]), dim)
+    return method(code, "chunk", len(sizes), dim)
 
 
 def _dim(side: Side, axis: int) -> int:
@@ -111,20 +124,20 @@ def split(ctx: Context, node: Node, args: Args) -> Code:
         return subscript(whole, 0)
     parts, rest = want[0], want[1:]
     if len(parts) == 1:
-        cut = _cut_in_place(view, parts[0], rest, count)
+        cut = _cut_in_place(view, node.inputs[0], parts[0], rest, count)
         if cut is not None:
             return cut
     return method(view.to(want).code, "unbind", 0)
 
 
-def _cut_in_place(view: LayoutView, parts: Block, rest: Layout, count: int) -> Code | None:
-    """`x.chunk(3, -1)` or `x.unflatten(...).unbind(2)`, where the other axes stay as they are."""
+def _cut_in_place(view: LayoutView, value: Operand, parts: Block, rest: Layout, count: int) -> Code | None:
+    """`x.split(d, -1)` or `x.unflatten(...).unbind(2)`, where the other axes stay as they are."""
     have = view.layout
     axis = next(i for i, group in enumerate(have) if parts in group)
     group = have[axis]
     without = tuple(block for block in group if block != parts)
     if without and group[0] == parts and (*have[:axis], without, *have[axis + 1 :]) == rest:
-        return method(view.code, "chunk", count, view.dim(axis))
+        return _chunks(view.ctx, value, view.code, [size_of(without)] * count, view.dim(axis))
     apart = (*have[:axis], *single(group), *have[axis + 1 :])
     if tuple(g for g in apart if g != (parts,)) == rest:
         opened = view.to(apart)

@@ -127,10 +127,19 @@ class LayoutView:
             ]
         packed = [any(atom.pack is not None for block in group for atom in block) for group in wanted]
         if True not in packed:
-            return self.ctx.shape([size_of(group) for group in wanted])
+            return self._local([size_of(group) for group in wanted], [self._whole(group) for group in wanted])
         sizes = [self.ctx.size(size_of(group)) for group, pack in zip(wanted, packed, strict=True) if not pack]
         sizes.insert(packed.index(True), literal(-1))
         return sizes
+
+    def _local(self, sizes: Sequence[Size], whole: Sequence[bool]) -> list[Code]:
+        """These sizes, where one that is not `whole` may come out as -1, if that reads better."""
+        at = next((i for i, code in enumerate(self.ctx.shape(sizes)) if code == literal(-1) and not whole[i]), None)
+        return [literal(-1) if i == at else self.ctx.size(size) for i, size in enumerate(sizes)]
+
+    def _whole(self, group: Group) -> bool:
+        """Whether an axis consists of inner factors of axes: of the outermost factor alone a device may have a part."""
+        return not any(old[0] in group for old in self.layout if old)
 
     def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> LayoutView:
         if len(new) == 1 and not any(atom.pack for block in blocks_of(old) for atom in block):
@@ -167,8 +176,11 @@ class LayoutView:
         return self._then("flatten", *args, layout=wanted)
 
     def _unflatten(self, at: int, new: Layout, wanted: Layout) -> LayoutView:
-        sizes = tuple_of(self.ctx.shape([size_of(group) for group in new]))
-        return self._then("unflatten", self.dim(at), sizes, layout=wanted)
+        first, *others = (size_of(group) for group in new)
+        # devices that share an axis hold stretches of it, so the outermost factor has a part on each of them and the
+        # others are whole; a number, as the 3 in `(3 h e)`, has no parts, and what is shared there is refused
+        sizes = [self.ctx.size(first) if first.is_number else literal(-1), *map(self.ctx.size, others)]
+        return self._then("unflatten", self.dim(at), tuple_of(sizes), layout=wanted)
 
     def _squeeze(self, wanted: Layout) -> LayoutView:
         """Without the axes of size 1 that `wanted` lacks."""
