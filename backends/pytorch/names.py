@@ -37,6 +37,7 @@ register_forward_hook register_forward_pre_hook register_full_backward_hook regi
 register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
 register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
 state_dict to to_empty train training type constrain run xpu zero_grad after_step like reset_parameters init_weights
+gradient_checkpointing_enable gradient_checkpointing_disable decay_groups
 """.split()
 )
 

@@ -222,6 +222,20 @@ def float_type(value: Any) -> Any:
     raise Unwanted("a type of floats such as torch.float32, None or 'source'")
 
 
+FLOATS = {"f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"}
+
+
+def weight_type(value: Any) -> Any:
+    """A type of floats of torch, or its name here, or None."""
+    if value is None or (type(value).__name__ == "dtype" and getattr(value, "is_floating_point", False)):
+        return value
+    if isinstance(value, str) and value in FLOATS:
+        with needs("torch"):
+            import torch
+        return getattr(torch, FLOATS[value])
+    raise Unwanted("a type of floats such as torch.float32, None, " + ", ".join(map(repr, FLOATS)))
+
+
 def function(value: Any) -> Any:
     """Something to be called."""
     if callable(value) and not isinstance(value, type):

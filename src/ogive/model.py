@@ -10,7 +10,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ogive.afford import affordable, countable, runnable
+from ogive.afford import countable, runnable
 from ogive.arguments import (
     call_of_pass,
     either,
@@ -27,6 +27,7 @@ from ogive.arguments import (
     tensor,
     text,
     theme,
+    weight_type,
     whole,
 )
 from ogive.arguments import device as device_here
@@ -35,11 +36,13 @@ from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
 from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
 from ogive.compiler.driver.reports import ModelReport
+from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.weights import stored
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.kept import Again, Kept
+from ogive.modules import fresh
 from ogive.origin import NOWHERE, Origin, module_files
 from ogive.outputs import paths_in
 from ogive.refusals import refuse, wrong
@@ -76,6 +79,7 @@ class Model(Kept):
         self.signature = report.signature
         self.conditions = tuple(report.conditions)
         self.ir = report.ir
+        self._statics = statics_of(report.ir)
         self._parameters = report.parameters
         self._again = again
 
@@ -104,6 +108,11 @@ class Model(Kept):
         if self._parameters is not None:
             return self._parameters
         return sum(slot.count for slot in self.slots.values() if slot.kind == "param")
+
+    @property
+    def statics(self) -> dict[str, int | float | bool | str | list[Any] | None]:
+        """The statics by name, also those left to their defaults, as plain data: blocks as their text."""
+        return dict(self._statics)
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -140,25 +149,23 @@ class Model(Kept):
         made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
         return replace(made, keeper=self.origin.keeper)
 
-    @takes(device=device_here, recipe=maybe(text), checks=flag)
-    def torch(self, device: str | device | None = None, *, recipe: str | None = None, checks: bool = True) -> nn.Module:
+    @takes(device=device_here, dtype=weight_type, recipe=maybe(text), checks=flag)
+    def torch(
+        self,
+        device: str | device | None = None,
+        *,
+        dtype: Dtype | str | None = None,
+        recipe: str | None = None,
+        checks: bool = True,
+    ) -> nn.Module:
         """A fresh module: the text of `torch_source`, executed.
 
-        With a `recipe`, of the file or as text ("expert_average[at=MLP]"), that of the model after these passes; its
+        `dtype` is the type of its floats, in which they are drawn: torch's, or "f16", "bf16", "f32", "f64". With a
+        `recipe`, of the file or as text ("expert_average[at=MLP]"), it is that of the model after these passes; its
         weights are converted from a fresh module of the model itself. With `checks`, it refuses inputs that are not as
         declared.
         """
-        if recipe is not None:
-            return self.deploy(recipe).fresh(device, checks=checks)
-        source = self.torch_source(checks=checks)
-        with needs("torch"):
-            from torch import get_default_device
-
-            from ogive.backends.pytorch.module.module import build
-
-        if str(get_default_device() if device is None else device) == "cpu":
-            affordable(self.ir)
-        return build(self.ir, source, device=device)
+        return fresh(self, device, dtype, recipe, checks=checks)
 
     @takes(recipe=maybe(text), checks=flag)
     def torch_source(self, *, recipe: str | None = None, checks: bool = True) -> str:
@@ -312,7 +319,7 @@ class DeployedModel(Model):
         origin = replace(source.origin, stamp=source.origin.stamp.after(", ".join(map(str, calls))))
         report = ModelReport(ir.name, source.signature, conditions, None, ir)
         super().__init__(report, origin=origin, again=(Model.deploy, (source, *calls)))
-        self.source = source
+        self.source, self._statics = source, source._statics
         self.passes = deployed
 
     @property

@@ -209,3 +209,20 @@ def test_on_meta_no_more_is_done_than_by_transformers() -> None:
             return LlamaModel(config)
 
     assert calls(lambda: build(ours.ir, source, device="meta")) < calls(theirs)
+
+
+def test_weights_and_sizes_may_have_the_names_of_its_methods() -> None:
+    text = """
+block reset(x: [b, d]) -> [b, d]:
+    return x + 1
+block stored(x: [b, d]) -> [b, d]:
+    return x * 2
+block A[reset_parameters, init_weights](x: [b, reset_parameters]) -> [b, reset_parameters]:
+    param decay_groups: [reset_parameters] = normal[std=1 / init_weights]
+    param init_weights: [reset_parameters] = normal[std=1 / reset_parameters]
+    state gradient_checkpointing_enable: [reset_parameters] = ones
+    return (x |> reset |> stored) * decay_groups * init_weights + gradient_checkpointing_enable
+model M = A[4, 5]
+"""
+    net = holds(ogive.source(text).models["M"].ir)
+    assert len(net.decay_groups(0.1)[1]["params"]) == 2

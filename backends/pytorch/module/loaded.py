@@ -16,6 +16,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from ogive.backends.pytorch.module.training import METHODS
 from ogive.backends.pytorch.module.whole import starts_whole
 
 PREFIX = "ogive_model_"
@@ -43,6 +44,8 @@ class TextLoader(InspectLoader):
                 each.__reduce_ex__ = _reduced  # type: ignore[method-assign, assignment]
                 if "init_weights" in vars(each):
                     each.init_weights = starts_whole(each.init_weights)  # type: ignore[attr-defined]
+                    for method in METHODS:
+                        setattr(each, method.__name__, method)
 
 
 def load(text: str, model: str) -> ModuleType:
