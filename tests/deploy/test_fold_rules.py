@@ -116,6 +116,15 @@ CASES = [
      "flat = x |> rearrange[\"b c h w -> b (c h w)\"]\n"
      "y = x |> Conv[2, 3, 3, pad=1] |> BatchNorm |> rearrange[\"b c h w -> b (c h w)\"]\n"
      "return y + (flat |> Linear[40, 60])", {"rearrange": 1, "linear": 1}),
+    ("conv beside a map of the whole image, padded unevenly", PATCHES,
+     "flat = x |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "y = x |> Conv[2, 3, [2, 4], pad=\"same\"] |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "return y + (flat |> Linear[40, 60])", {"rearrange": 1, "linear": 1}),
+    ("conv beside a map of the whole image, with strides, holes and groups", PATCHES,
+     "flat = x |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "y = x |> pad[2, 0, 2] |> Conv[2, 4, 2, stride=[2, 1], dilation=[3, 2], groups=2]"
+     " |> rearrange[\"b c h w -> b (c h w)\"]\n"
+     "return y + (flat |> Linear[40, 16])", {"rearrange": 1, "linear": 1}),
     ("a loop of no iterations", IMAGE,
      "repeat 0 as h:\n    x = relu(x |> Conv[4, 4, 3, pad=1] |> BatchNorm)\nreturn x |> Conv[4, 6, 1] |> BatchNorm",
      {"conv": 1}),

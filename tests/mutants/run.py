@@ -126,7 +126,7 @@ def report(results: Sequence[tuple[Mutant, str]]) -> int:
         print(f"\n{title}")
         for (name, result), count in sorted(table.items()):
             print(f"{count:>6}  {name}: {result}")
-    alive = [mutant for mutant, result in results if result in ("survived", "unseen")]
+    alive = [mutant for mutant, result in results if result in ("survived", "unseen", "not made")]
     left = [mutant for mutant in alive if mutant.key not in EQUIVALENT]
     print(f"\n{len(results)} mutants, {len(alive)} survive, {len(alive) - len(left)} of them equivalent")
     for mutant in left:

@@ -62,8 +62,9 @@ def helpers() -> Iterator[Mutant]:
 
 def rewrite(mutant: Mutant) -> None:
     """Change the text of a helper."""
+    from ogive.backends.python_text.statements import fixed
     from ogive.backends.pytorch.ops.helpers import HELPERS
 
     name = mutant.function.partition("/")[0]
     text = ast.unparse(mutated(mutant, HELPERS[name].text))
-    HELPERS[name] = replace(HELPERS[name], text=f"\n{text}\n")
+    HELPERS[name] = fixed(f"\n{text}\n", " ".join(HELPERS[name].defines), " ".join(HELPERS[name].reads))

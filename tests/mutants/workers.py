@@ -18,7 +18,7 @@ from mutants.live import Place, Unfit, functions, install
 from mutants.sites import ROOT, Mutant
 
 MEMORY = 12 << 30
-CODES = {0: "survived", 1: "killed", 5: "unseen", 9: "unfit"}
+CODES = {0: "survived", 1: "killed", 5: "unseen", 8: "not made", 9: "unfit"}
 
 
 class Chosen:
@@ -58,6 +58,7 @@ class Workers:
 
     def chosen(self, mutant: Mutant) -> list[str]:
         """The tests that may see a mutant, short ones first, as many as the budget allows."""
+        ranks: dict[str, bool] = {}  # those whose names say that they are about it come first
         if mutant.rule == tables.ROW:
             words = [f"[{mutant.before}(", f"[{mutant.before}-", f"_{mutant.before}", mutant.before]
             found = [name for name in self.tests if any(word in name for word in words)]
@@ -69,13 +70,15 @@ class Workers:
                 "reparam",
                 "small_groups",
             ]
-            found = [name for name in self.tests if name.startswith("tests/pytorch/") or any(w in name for w in words)]
+            named = [name for name in self.tests if any(word in name for word in words)]
+            found = [*named, *(name for name in self.tests if name.startswith("tests/pytorch/"))]
+            ranks = {name: name not in named for name in found}
         else:
             file = str(ROOT / "src" / "ogive" / mutant.path)
             found = self.by_place.get(_kept((file, mutant.function, mutant.line)), [])
         names: list[str] = []
         total = 0.0
-        for name in sorted(found, key=lambda each: self.tests[each][0]):
+        for name in sorted(set(found), key=lambda each: (ranks.get(each, False), self.tests[each][0])):
             total += self.tests[name][0] + 0.02
             if names and total > self.budget:
                 break
@@ -126,6 +129,8 @@ class Workers:
                 install(mutant, self.known)
         except Unfit:
             return 9
+        except Exception:
+            return 8  # a fault of these tests, which says nothing of the mutant
         files = list(dict.fromkeys(name.split("::")[0] for name in names))
         return int(pytest.main(["-x", "-qq", "--tb=no", "-p", "no:cacheprovider", *files], plugins=[Chosen(names)]))
 

@@ -58,13 +58,27 @@ CASES = {
         TABLE + "    scan one in i along n carry x = zeros[4]:\n        x = x + take[0](w, one)\n    return x",
         (0, 9),
     ),
+    "of_what_a_block_gives": ("i: int[n]", TABLE + "    return take[0](w, three(i))", (-3, 6)),
+    "of_what_two_blocks_give": ("i: int[n]", TABLE + "    return take[0](w, three(three(2 * i)))", (-3, 1)),
+    "of_what_an_arm_gives": (
+        "i: int[n]",
+        TABLE + "    if training:\n        j = i + 3\n    else:\n        j = i - 2\n    return take[0](w, j)",
+        (2, 6),
+    ),
+    "of_what_turns_leave": (
+        "i: int[n]",
+        TABLE + "    scan t in i along n carry j = 0 * i[0]:\n        j = t + 3\n        yield js = j\n"
+        "    return take[0](w, js)",
+        (-3, 6),
+    ),
     "of_a_select": ("i: int[n]", TABLE + "    return take[0](w, select(i > 3, i, 0))", (0, 9)),
 }
 
 
 def model(header: str, body: str) -> ogive.Model:
     outputs = "" if "->" in header else ") -> [n, 4]"
-    text = f"use std.nn (Embedding)\nblock F({header}{outputs}:\n{body}\nmodel M = F\n"
+    three = "block three(i: int[*s]) -> int[*s]:\n    return i + 3\n"
+    text = f"use std.nn (Embedding)\n{three}block F({header}{outputs}:\n{body}\nmodel M = F\n"
     return ogive.source(text).models["M"]
 
 

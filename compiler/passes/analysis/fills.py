@@ -112,10 +112,7 @@ class _Fills:
 
     def _flow(self, graph: Graph, name: str, sign: int) -> Flow:
         reached = frozenset(at for at, output in enumerate(graph.outputs) if output == name)
-        users = graph.users.get(name, ())
-        if not users and not reached:
-            return False, reached
-        for node in users:
+        for node in graph.users[name]:
             hides, further = self._through(graph, node, name, sign)
             if not hides:
                 return False, reached

@@ -21,7 +21,7 @@ from ogive.compiler.ir.model import (
 )
 from ogive.compiler.ir.substitute import Fresh, Sizes, in_sizes, type_in_sizes
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ir_tools.mentions import determined, mentioned, unknowns_of
+from ogive.compiler.ir_tools.mentions import mentioned, unknowns_of
 from ogive.compiler.ir_tools.verify import faults, weight_type
 from ogive.compiler.passes.cleanup.deploy_flatten import graph_in_sizes, init_in_sizes
 from ogive.compiler.passes.cleanup.flatten import InlinedCall, Origins
@@ -254,9 +254,7 @@ class OutlinedBlock:
                 rest = iter(own)
                 node = replace(node, attrs=told.attrs, structure=told.structure)
                 return node, tuple(next(rest) if isinstance(x, Const) else x for x in inputs)
-        if not all(determined(value) for _, value in node.settings) or not all(map(determined, literals)):
-            raise Apart
-        return node, inputs
+        raise Apart
 
     def region(self, region: Graph) -> Graph:
         inputs = tuple(self.value(value) for value in region.inputs)
