@@ -15,7 +15,12 @@ import ogive
 from deploy.folding import randomized
 from ogive.api import Model
 from ogive.cli import cli
+from ogive.compiler.ir.attributes import WeightAttrs
+from ogive.compiler.ir.model import Const, Graph, Node, Value
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.conversion.text import lines
+from ogive.compiler.sizes import Unknown, size
 from ogive.grammar.diagnostics import ArchError
 from ogive.model import DeployedModel
 
@@ -34,6 +39,59 @@ model M = Tower[d=4, depth=3]
 
 recipe train for M: expert_average[at=MLP, experts=2]
 recipe deploy for M: specialize[b=2], simplify, fold
+"""
+TEXTS = {
+    "expert_average[at=MLP, experts=2], fold": """\
+einsum.2: [3, 8, 4], add.1: [3, 8], v.8: [3, 4, 8], v.9: [3, 4] = repeat 3 as h:
+    expand.0: [2, 8, 4] = expand[a0 a1 -> e a0 a1](h.*.mlp.up.weight)
+    expand.1: [2, 8] = expand[a0 -> e a0](h.*.mlp.up.bias)
+    expand.2: [2, 4, 8] = expand[a0 a1 -> e a0 a1](h.*.mlp.down.weight)
+    expand.3: [2, 4] = expand[a0 -> e a0](h.*.mlp.down.bias)
+    v.1: [8, 4] = mean[axes=(0)](expand.0)
+    v.3: [8] = mean[axes=(0)](expand.1)
+    v.5: [4, 8] = mean[axes=(0)](expand.2)
+    v.7: [4] = mean[axes=(0)](expand.3)
+    rearrange.0: [1, 8, 4] = rearrange[(g o) i -> g o i](v.1)
+    rearrange.1: [1, 4] = rearrange[(g i) -> g i](h.*.norm.bias)
+    einsum.0: [1, 8] = einsum[g o i, g i -> g o](rearrange.0, rearrange.1)
+    rearrange.2: [8] = rearrange[g o -> (g o)](einsum.0)
+    add.0: [8] = add(v.3, rearrange.2)
+    einsum.1: [8, 4] = einsum[o i, i -> o i](v.1, h.*.norm.weight)
+    yield einsum.1, add.0, v.5, v.7
+h.*.mlp.up.weight := einsum.2
+h.*.mlp.up.bias := add.1
+h.*.mlp.down.weight := v.8
+h.*.mlp.down.bias := v.9""",
+    "fold": """\
+add.0: [4] = add(n.running_var, 1e-05)
+rsqrt.0: [4] = rsqrt(add.0)
+mul.0: [4] = mul(n.weight, rsqrt.0)
+mul.1: [4] = mul(n.running_mean, mul.0)
+neg.0: [4] = neg(mul.1)
+add.1: [4] = add(n.bias, neg.0)
+einsum.0: [4, 3, 3, 3] = einsum[o i k0 k1, o -> o i k0 k1](c.weight, mul.0)
+mul.2: [4] = mul(c.bias, mul.0)
+add.2: [4] = add(mul.2, add.1)
+c.weight := einsum.0
+c.bias := add.2
+not needed: n.num_batches_tracked""",
+}
+PRINTED = """use std.nn (BatchNorm, LayerNorm, Linear)
+use std.vision (Conv)
+
+block MLP[d](x: [*b, d]) -> [*b, d]:
+    return x |> Linear[d, 2*d] as up |> relu |> Linear[2*d, d] as down
+
+block Tower[d, depth](x: [b, n, d]) -> [b, n, d]:
+    repeat depth as h:
+        x = x + (x |> LayerNorm[d] as norm |> MLP[d] as mlp)
+    return x
+
+block Image(x: [b, 3, 8, 8]) -> [b, 4, 8, 8]:
+    return x |> Conv[3, 4, 3, pad=1] as c |> BatchNorm as n
+
+model T = Tower[d=4, depth=3]
+model I = Image
 """
 CHAINS = ["fold", "expert_average[at=MLP, experts=2], fold", "fold, fold", "simplify, specialize[n=3], fuse", "deploy"]
 
@@ -54,6 +112,27 @@ def step_by_step(model: DeployedModel, state: dict[str, Tensor]) -> dict[str, Te
     for step in model.passes.steps:
         state = convert(step.conversion, state, None)
     return state
+
+
+@pytest.mark.parametrize("chain", TEXTS)
+def test_a_conversion_prints_what_it_computes(chain: str) -> None:
+    program = ogive.source(PRINTED)
+    assert str(program.models["I" if chain == "fold" else "T"].deploy(chain).conversion) == TEXTS[chain]
+
+
+def test_settings_print_as_they_are_written() -> None:
+    axes = (Axis(size(2)), Axis(size(Unknown("n"))))
+    settings = (("sizes", axes), ("lo", -0.5), ("items", ((1, 2), (3,))), ("before", size(3)), ("mode", "zeros"))
+    made = Value("y.0", TensorType("float", axes))
+    node = Node("op", (Const(0.5), None, "x", "w.0"), (made,), settings)
+    weight = Node.of(WeightAttrs("a.w"), (), (Value("w.0", TensorType("float", ())),))
+    x = Value("x", TensorType("bool", (Axis(size(4)),)))
+    graph = Graph((x,), (weight, node), ("y.0", "w.0"))
+    assert list(lines(graph, ["a.b", "c"])) == [
+        "y.0: [2, n] = op[sizes=(2, n), lo=-0.5, items=((1, 2), (3)), before=3, mode=zeros](0.5, none, x, a.w)",
+        "a.b := y.0",
+        "c := a.w",
+    ]
 
 
 @pytest.mark.parametrize("chain", CHAINS)

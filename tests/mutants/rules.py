@@ -32,6 +32,9 @@ PAIRS = (
     ("repeat", "scan"), ("over", "each"), ("size", "index"), ("before", "after"), ("weight", "bias"), ("*", "+"),
     ("//", "*"), ("-", "+"), ("/", "*"), ("%", "//"), ("constant", "reflect"), ("edge", "wrap"), ("nearest", "linear"),
 )  # fmt: skip
+NAMED = frozenset(  # what is said to people, or guards what never is
+    ("strict", "span", "doc", "hint", "text", "note", "notes", "reason", "message", "help", "label", "labels")
+)
 SYMMETRIC = frozenset(
     (
         "add", "mul", "Add", "Mul", "And", "Or", "Max", "Min", "Equal", "max", "min", "gcd", "eq", "equal", "maximum",
@@ -62,7 +65,7 @@ def dropped(node: ast.AST) -> Iterator[ast.AST]:
         yield from args[:1]
         if not node.args and isinstance(node.func, ast.Attribute):
             yield node.func.value
-        for at in range(len(node.keywords)):
+        for at in (at for at, each in enumerate(node.keywords) if each.arg not in NAMED):
             yield ast.Call(node.func, node.args, [*node.keywords[:at], *node.keywords[at + 1 :]])
     if isinstance(node, ast.BoolOp):
         for at in range(len(node.values)):

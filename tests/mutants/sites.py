@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mutants.rules import RULES
+from mutants.rules import NAMED, RULES
 
 ROOT = Path(__file__).parents[2]
 Function = ast.FunctionDef | ast.Lambda
 # what is said to people, and what is there for readers and checkers of types alone
 SILENT = (ast.Raise, ast.Assert, ast.ImportFrom, ast.Import)
 SAID = frozenset(("Note",))  # calls that make a line of a report
-NAMED = frozenset(
-    ("strict", "span", "doc", "hint", "text", "note", "notes", "reason", "message", "help", "label", "labels")
-)
 
 
 @dataclass(frozen=True, slots=True)

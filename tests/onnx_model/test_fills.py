@@ -57,9 +57,7 @@ block second(x: [*b, n], u: [*b, n]) -> [*b, n]:
 block third(x: [*b, n], u: [*b, n]) -> [*b, n]:
     y, z = given_back(x, u)
     return y + relu(z)
-""".replace(
-    "LONG", "t = 0 * sin(cos(sin(cos(sin(cos(u))))))"
-)  # a short block stands in its place before fills are found
+""".replace("LONG", "t = 0 * sin(cos(sin(cos(sin(cos(u))))))")  # short ones would be inlined
 MADE = {
     "here": "s = select(x > 0, x, -1e5)",
     "in a block": "s = far(x)",

@@ -19,9 +19,9 @@ ZERO = Const(0.0)
 
 def bound(op: str) -> Rule:
     """To the operand that is taken. Of two equal tensors each gets half; a number that is met lets it through."""
-    strictly, loosely = {"minimum": ("lt", "le"), "maximum": ("gt", "ge")}[op]
 
     def rule(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+        strictly, loosely = ("lt", "le") if op == "minimum" else ("gt", "ge")
         a, b = sides(noted)
         if isinstance(a, Const) or isinstance(b, Const):
             x, number = (b, a) if isinstance(a, Const) else (a, b)

@@ -1,11 +1,9 @@
-"""Contractions in ONNX: `Gemm` and `MatMul`, `Mul` where nothing is summed, `Einsum` for diagonals alone."""
+"""Contractions in ONNX: `Gemm` and `MatMul`, `Mul` where nothing is summed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_letters
 
-from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
 from ogive.backends.onnx_model.ops.operands import filled_up, given, multiplied, operand, optional
 from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arranged, atoms_of, layout, single, sizes_of
@@ -43,14 +41,11 @@ def einsum(ctx: Context, node: Node, args: Args) -> str:
 def contracted(ctx: Context, xs: Sequence[str], recipe: AxisPattern, elem: str) -> str:
     """As `einsum`, of tensors at hand."""
     layouts, want = [layout(side) for side in recipe.inputs], layout(recipe.outputs[0])
-    once = all(len(_names(groups)) == len(set(_names(groups))) for groups in (*layouts, want))
-    if len(layouts) == 1 and once:
+    if len(layouts) == 1:
         return by_recipe(ctx, xs[0], "sum", recipe, elem)
-    if len(layouts) == 2 and once:
+    if len(layouts) == 2:
         return _product(ctx, [(x, _plain(groups)) for x, groups in zip(xs, layouts, strict=True)], _plain(want), elem)
-    if once:
-        return _one_by_one(ctx, xs, [_plain(groups) for groups in layouts], _plain(want), elem)
-    return _einsum(ctx, xs, layouts, want)
+    return _one_by_one(ctx, xs, [_plain(groups) for groups in layouts], _plain(want), elem)
 
 
 def _one_by_one(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: Layout, elem: str) -> str:
@@ -143,23 +138,6 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
 def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:
     found: list[Group] = [(atom,) if atom.name in mine else () for atom in batch]
     return tuple(found)
-
-
-def _einsum(ctx: Context, xs: Sequence[str], layouts: Sequence[Layout], want: Layout) -> str:
-    """`Einsum` of opened groups."""
-    letters: dict[str, str] = {}
-    for name in [name for groups in (*layouts, want) for name in _names(groups)]:
-        used = set(letters.values())
-        free = (letter for letter in (*name, *ascii_letters) if letter in ascii_letters and letter not in used)
-        letter = letters.get(name) or next(free, None)
-        if letter is None:
-            raise OnnxError(f"`einsum` with more than {len(ascii_letters)} axes is not supported in ONNX")
-        letters[name] = letter
-    pairs = zip(xs, layouts, strict=True)
-    opened = [ctx.reshape(x, sizes_of(groups), sizes_of(single(atoms_of(groups)))) for x, groups in pairs]
-    sides = ["".join(letters[name] for name in _names(groups)) for groups in layouts]
-    y = ctx.node("Einsum", *opened, equation=f"{','.join(sides)}->{''.join(letters[name] for name in _names(want))}")
-    return ctx.reshape(y, sizes_of(single(atoms_of(want))), sizes_of(want))
 
 
 LOWER: dict[str, Lowering] = {"einsum": einsum, "matmul": matmul, "linear": linear}
