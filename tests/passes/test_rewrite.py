@@ -17,7 +17,8 @@ BODIES = {
     "in a loop": "    y = x\n    repeat 2:\n        y = -(-y) + 1\n",
     "in an arm": "    y = x\n    if training:\n        y = 2 * -(-y)\n",
     "in a step": "    scan t in x along n carry h = sum(x):\n        h = -(-t) + h\n        yield y = h\n",
-    "in an arm in a loop": "    y = x\n    repeat 2:\n        if training:\n            y = 3 * -(-(-(-y)))\n        y = -(-y)\n",
+    "in an arm in a loop": "    y = x\n    repeat 2:\n        if training:\n"
+    "           y = -(-(-(-y)))\n        y = -(-y)\n",
     "nowhere": "    y = x\n    repeat 2:\n        if training:\n            y = 3 * y\n",
 }
 
