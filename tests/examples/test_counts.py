@@ -64,6 +64,11 @@ COUNTS = [
     ("regnet", "Y400MF", 4_344_144),
     ("inception_v3", "V3", 27_161_264 - 3_326_696),  # without the auxiliary classifier
     ("maxvit", "MaxViT_T", 30_919_624),
+    ("mamba2", "Codestral7B", 7_285_403_648),
+    ("deepseek_v3", "V3", 671_026_404_352),  # as they count: 671B, of which the corrections are no parameters
+    ("sam_encoder", "ViTB", 89_670_912),
+    ("rwkv", "RWKV169M", 169_342_464),
+    ("yolo", "YOLOv3", 61_949_149),
 ]
 # after `fold`, with norms in the maps; the last two are the convolutions of VGG-16, 14,714,688, and a classifier
 DEPLOYED = [

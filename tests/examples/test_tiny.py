@@ -25,6 +25,8 @@ SIZES: dict[str, dict[str, int]] = {
     "unet": {"b": 1, "h": 60, "w": 44},
     "inception_v3": {"h": 75, "w": 75},
     "maxvit": {"h": 32, "w": 16},
+    "wav2vec2": {"t": 50},
+    "yolo": {"h": 32, "w": 64},
 }
 USUAL = {"b": 2, "n": 9, "h": 32, "w": 24}
 OTHER = 6

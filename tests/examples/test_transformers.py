@@ -127,7 +127,7 @@ def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
     model = ogive.source(pair.text, str(EXAMPLES / f"{pair.file}.arch"))["Pair"]
     assert isinstance(model, Model)
     config = getattr(transformers, pair.config)(**pair.settings)
-    theirs = getattr(transformers, pair.peer)(config).to(dtype)
+    theirs = getattr(transformers, pair.peer)(config).to(dtype).requires_grad_(True)  # some freeze a part
     for module in theirs.modules():
         if type(module).__name__.endswith("RMSNorm") or type(module).__name__ == "T5LayerNorm":
             module.forward = partial(rms_norm, module)
@@ -135,7 +135,7 @@ def nets(pair: Pair, dtype: torch.dtype) -> tuple[Model, nn.Module, nn.Module]:
         for name, weight in theirs.named_parameters():
             weight.normal_(std=0.3).add_(1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0)
         for name, state in theirs.named_buffers():
-            if name.endswith(("running_mean", "running_var")):
+            if name.endswith(("running_mean", "running_var", "correction_bias")):
                 state.uniform_(0.5, 1.5)
     ours = model.torch().to(dtype)
     ours.load_state_dict(model.load_weights(theirs.state_dict(), EXAMPLES / f"{pair.map or pair.file}.map.toml"))
