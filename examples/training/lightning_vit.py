@@ -45,7 +45,7 @@ class Classifier(lightning.LightningModule):
 
 
 class Shared(Classifier):
-    """The same, where each device has a share of every block, and of what is outside of them."""
+    """The same, where each device has a share of every block, and of what is outside; no device ever holds it whole."""
 
     def configure_model(self) -> None:
         """Called by Lightning, which has made the mesh."""
@@ -53,6 +53,8 @@ class Shared(Classifier):
         for block in self.net.blocks:
             fully_shard(block, mesh=mesh)
         fully_shard(self.net, mesh=mesh)
+        self.net.to_empty(device=self.device)
+        self.net.init_weights()
 
 
 def squares(count: int) -> TensorDataset:
@@ -69,14 +71,14 @@ def train(name: str, args: argparse.Namespace) -> dict[str, Tensor]:
     """The weights after training, whole, on the first device; nothing on the others."""
     lightning.seed_everything(0, verbose=False)
     model = ogive.load(ARCH).models["Tiny"]
-    kind, strategy = Classifier, DDPStrategy()
+    classifier, strategy = Classifier(model.torch()), DDPStrategy()
     if name == "fsdp2":
-        kind, strategy = Shared, ModelParallelStrategy(data_parallel_size=args.devices, tensor_parallel_size=1)
+        classifier = Shared(model.torch("meta"))
+        strategy = ModelParallelStrategy(data_parallel_size=args.devices, tensor_parallel_size=1)
     trainer = lightning.Trainer(
         accelerator=args.accelerator, devices=args.devices, strategy=strategy, max_steps=args.steps,
         default_root_dir=args.out / name, logger=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    classifier = kind(model.torch())
     trainer.fit(classifier, DataLoader(squares(256), batch_size=8))  # Lightning gives each device its part
     whole = get_model_state_dict(classifier.net, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if trainer.is_global_zero:

@@ -144,9 +144,11 @@ def train(args: argparse.Namespace, device: str) -> dict[str, Any]:
     mesh = init_device_mesh(device, shape, mesh_dim_names=("data", "tensor"))
     head = dist.get_rank() == 0
     torch.manual_seed(SEED)
-    net: Any = ogive.load(args.arch).models[args.model].torch(device)
+    net: Any = ogive.load(args.arch).models[args.model].torch("meta")
     vocab = net.embed_tokens.num_embeddings
     spread(net, mesh, args)
+    net.to_empty(device=device)
+    net.init_weights()  # on every layout the same
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, foreach=False)  # `foreach` takes one mesh alone
 
     # devices that hold the same numbers must drop the same of them

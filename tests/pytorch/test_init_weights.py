@@ -5,12 +5,14 @@ from __future__ import annotations
 import cProfile
 import pstats
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from transformers import LlamaConfig, LlamaModel
 
 import ogive
@@ -134,6 +136,21 @@ def test_a_part_can_start_again_alone() -> None:
     assert torch.equal(net.h[1].attn.c_attn.weight, before)
     net.reset_parameters()
     assert not hasattr(net.h, "reset_parameters")
+
+
+@pytest.mark.parametrize("wrap", [checkpoint_wrapper, partial(torch.compile, backend="eager")])
+def test_a_part_that_is_wrapped_starts_once(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    """Wrappers hand on what is asked of them; a start that is done twice would draw twice."""
+    model = ogive.load("examples/llama.arch").models["Tiny"]
+    torch.manual_seed(0)
+    wanted = list(model.torch().parameters())
+    net: Any = model.torch(device="meta")
+    for at, layer in enumerate(net.layers):
+        net.layers[at] = wrap(layer)
+    net.to_empty(device="cpu")
+    torch.manual_seed(0)
+    net.init_weights()
+    assert all(map(torch.equal, net.parameters(), wanted))
 
 
 def test_weights_of_the_types_of_the_module() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
 import ogive
@@ -67,13 +68,33 @@ def trained(net: nn.Module, rank: int = 0, ranks: int = 1, steps: int = STEPS) -
     return {name.replace("_checkpoint_wrapped_module.", ""): each for name, each in found.items()}
 
 
-def laid_out(net: nn.Module, options: Options, steps: int = STEPS) -> dict[str, Tensor]:
-    """The same, of a module laid out by the script."""
+def spread(net: nn.Module, options: Options) -> DeviceMesh:
+    """Lay a module out by the script."""
     scale = script("scale")
     args = scale.options(["nowhere", *options])
     shape = (dist.get_world_size() // args.tensor, args.tensor)
     mesh = init_device_mesh("cpu", shape, mesh_dim_names=("data", "tensor"))
     scale.spread(net, mesh, args)
+    return mesh
+
+
+def started(layouts: tuple[Options, ...]) -> None:
+    """A module that was made on meta and laid out starts with the bits of one that was made whole."""
+    wanted = first().state_dict()
+    for options in layouts:
+        net: Any = ogive.load(ARCH).models["Tiny"].torch("meta")
+        spread(net, options)
+        net.to_empty(device="cpu")
+        torch.manual_seed(0)
+        net.init_weights()
+        found: Any = get_model_state_dict(net, options=StateDictOptions(full_state_dict=True))
+        assert found.keys() == wanted.keys()
+        assert [name for name, each in wanted.items() if not torch.equal(found[name], each)] == [], options
+
+
+def laid_out(net: nn.Module, options: Options, steps: int = STEPS) -> dict[str, Tensor]:
+    """The same, of a module laid out by the script."""
+    mesh = spread(net, options)
     found = trained(net, mesh["data"].get_local_rank(), mesh["data"].size(), steps)
     for name in [name for name in found if name.startswith("loss.")]:  # each device has that of its part
         dist.all_reduce(found[name], group=mesh["data"].get_group())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training.fused import right_or_refused
-from training.layouts import Options, compare, compare_by_hand
+from training.layouts import Options, compare, compare_by_hand, started
 from training.processes import together
 
 FSDP: tuple[Options, ...] = (("--checkpoint-activations", "--compile", "eager"),)
@@ -21,9 +21,14 @@ def test_two_processes_give_the_bits_of_a_module_written_by_hand() -> None:
     together(2, compare_by_hand, (("--tensor", "1"), TENSOR[1]))
 
 
+def test_weights_start_alike_on_every_layout() -> None:
+    together(2, started, (*FSDP, TENSOR[1]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_more_layouts_and_processes(processes: int) -> None:
+    together(processes, started, ((), *FSDP, *TENSOR, ALL))
     together(processes, compare, ((), *FSDP, *TENSOR, ALL))
     together(processes, compare_by_hand, (("--tensor", "1"), *TENSOR))
 

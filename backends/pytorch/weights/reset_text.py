@@ -14,16 +14,17 @@ SUPPLIED = """
     if isinstance(module, (*layers, *others)) and module.weight is None:
         return  # what else it has is set by its owner
 """
+# of the class: a wrapper hands on the methods of what it wraps, which would start twice
 PLAIN = """
-    start = getattr(module, "reset_parameters", None)
+    start = getattr(type(module), "reset_parameters", None)
     if start is not None:
-        start()
+        start(module)
 """
 FOREIGN = """
-    start = getattr(module, "reset_parameters", None)
-    start = start or getattr(module, "_reset_parameters", None)
+    start = getattr(type(module), "reset_parameters", None)
+    start = start or getattr(type(module), "_reset_parameters", None)
     if start is not None:
-        start()
+        start(module)
     elif type(module).__module__ != __name__ and (
         [*module.parameters(False), *module.buffers(False)]
     ):
