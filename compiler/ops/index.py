@@ -77,6 +77,16 @@ def along(
     return rule
 
 
+def diag(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y[..., i] = x[..., i, i]."""
+    x = tensors(types)[0]
+    if len(x.axes) < 2 or any(axis.pack is not None for axis in x.axes[-2:]):
+        raise ShapeError(f"takes matrices, `{shown(x)}` is none", code="E0303", operand=0)
+    rows, columns = x.axes[-2:]
+    checker.equal(rows.size, columns.size, f"takes the diagonal of `{rows.named}` by `{columns.named}`", 0)
+    return (x.with_axes(*x.axes[:-2], rows),), {}
+
+
 def triangle(name: str) -> Rule:
     """The rule of tril and triu, over the last two axes."""
 
@@ -282,6 +292,23 @@ OPS = (
     ),
     _running("cummax", "largest"),
     _running("cummin", "smallest"),
+    OpSpec(
+        "diag",
+        "x",
+        (),
+        diag,
+        "index",
+        "y[i] = x[i, i]",
+        "each",
+        linear=(0,),
+        traits=Trait.HANDS_ON,
+        told=Told(
+            "The diagonal of square matrices; a label twice in an operand of `einsum` is one.",
+            "(x: [*b, n, n]) -> [*b, n]",
+            "(x: [b, n, n]) -> [b, n]",
+            "diag(x)",
+        ),
+    ),
     OpSpec(
         "tril",
         "x",

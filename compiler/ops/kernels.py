@@ -303,7 +303,7 @@ OPS = (
             "(x: [b, c, *n], w: [o, c // groups, *k], b: [o]?) -> [b, o, *m]",
             "(x: [b, 3, h, w], k: [8, 3, 3, 3]) -> [b, 8, h, w]",
             "conv[pad=1](x, k)",
-            'm = (n + 2*pad - dilation*(k - 1) - 1) // stride + 1 for each axis; pad="same" keeps n',
+            'm = (n + 2*pad - dilation*(k - 1) - 1) // stride + 1 for each axis; pad="same" gives ceil_div(n, stride)',
         ),
     ),
     OpSpec(

@@ -272,13 +272,16 @@ OPS = (
         "pattern",
         linear=(0,),
         outputs=-1,
+        instead=(AXIS, StaticSpec("sizes", "list")),
         traits=Trait.HANDS_ON,
         told=Told(
-            "Unpacks the first axis on the right of the pattern: one result for each entry.",
+            "Unpacks the first axis on the right of the pattern, one result for each entry; `split[axis, [a, b]](x)` "
+            "cuts an axis into parts of these sizes.",
             "(x: [*a]) -> (y_0: [*y], y_1: [*y], ...)",
             "(x: [b, 2*d]) -> (u: [b, d], v: [b, d])",
             'split["b (t d) -> t b d", t=2](x)',
-            "the size of the unpacked axis is a number, and divides what it is cut from",
+            "the size of the unpacked axis is a number, and divides what it is cut from; sizes in a list make up "
+            "their axis",
         ),
     ),
     OpSpec(

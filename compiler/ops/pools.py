@@ -95,7 +95,8 @@ OPS = (
             "(x: [b, c, *n]) -> [b, c, *m]",
             "(x: [b, c, 2*h, 2*w]) -> [b, c, h, w]",
             "max_pool[2](x)",
-            "m = (n + 2*pad - dilation*(kernel - 1) - 1) // stride + 1 for each axis; `ceil` rounds up",
+            "m = (n + 2*pad - dilation*(kernel - 1) - 1) // stride + 1 for each axis; `ceil` rounds up; "
+            'pad="same" gives ceil_div(n, stride)',
         ),
     ),
     OpSpec(
@@ -113,7 +114,8 @@ OPS = (
             "(x: [b, c, *n]) -> [b, c, *m]",
             "(x: [b, c, 2*h, 2*w]) -> [b, c, h, w]",
             "avg_pool[2](x)",
-            "m = (n + 2*pad - kernel) // stride + 1 for each axis; `ceil` rounds up",
+            "m = (n + 2*pad - kernel) // stride + 1 for each axis; `ceil` rounds up; "
+            'pad="same" gives ceil_div(n, stride)',
         ),
     ),
     OpSpec(

@@ -102,13 +102,14 @@ def over_axes(name: str) -> Rule:
             for i in axes:
                 some(checker, operand.axes[i], name)
         kept = [axis for i, axis in enumerate(operand.axes) if i not in axes]
-        settings = {key: value for key, value in statics.items() if key != "axes"}
+        settings = {key: value for key, value in statics.items() if key not in ("axes", "keepdim")}
         return (operand.with_axes(*kept),), {"axes": axes, **settings}
 
     return rule
 
 
 AXES = StaticSpec("axes", "axes", ())
+KEEPDIM = StaticSpec("keepdim", "bool", False)  # written as `reduce` before anything sees it
 SETTINGS = {
     "var": (StaticSpec("unbiased", "bool", False),),
     "std": (StaticSpec("unbiased", "bool", False),),
@@ -131,12 +132,16 @@ def _told(name: str) -> Told:
     elem = "bool" if name in ("any", "all") else ""
     types, header = f"(x: {elem}[*b, *n]) -> {elem}[*b]", f"(x: {elem}[b, n]) -> {elem}[b]"
     return Told(
-        MEANS[name], types, header, f"{name}[n](x)", "over the axes in brackets, or over all where there are none"
+        MEANS[name],
+        types,
+        header,
+        f"{name}[n](x)",
+        "over the axes in brackets, or over all where there are none; `keepdim` leaves axes of 1",
     )
 
 
 def _over(name: str) -> OpSpec:
-    statics = (AXES, *SETTINGS.get(name, ()))
+    statics = (AXES, *SETTINGS.get(name, ()), KEEPDIM)
     linear = (0,) if name in LINEAR else ()
     return OpSpec(
         name,

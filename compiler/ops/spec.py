@@ -162,5 +162,6 @@ class OpSpec:
     traits: Trait = Trait.NONE
     random: bool = False
     literals: bool = False  # operands may be literal numbers or sizes, which adapt to their neighbour
+    instead: tuple[StaticSpec, ...] = ()  # what may stand in the brackets in place of a pattern
     outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple
     told: Told = NOTHING

@@ -43,7 +43,7 @@ PRIMITIVES = """relu gelu gelu_tanh silu sigmoid tanh exp log sqrt rsqrt sin cos
     clamp pow minimum maximum select lerp logical_and logical_or logical_not isfinite cast rearrange
     reduce expand einsum split concat stack flip roll pad take gather put scatter_add one_hot topk sort
     argsort argmax argmin cumsum cumprod cummax cummin
-    scatter tril triu sum mean max min prod var std logsumexp any all norm softmax
+    scatter diag tril triu sum mean max min prod var std logsumexp any all norm softmax
     log_softmax conv conv_transpose max_pool avg_pool adaptive_avg_pool adaptive_max_pool interpolate
     unfold fold grid_sample
     layer_norm rms_norm batch_norm group_norm attention fft rfft ifft irfft complex real imag conj

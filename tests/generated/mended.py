@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_conv_transpose, op_resize
+from onnx.reference.ops import op_conv_transpose, op_grid_sample, op_resize
 
 Numbers = np.ndarray[Any, Any]
 
@@ -47,6 +47,16 @@ class Resize(op_resize.Resize):  # type: ignore[misc]
         for at, axis in enumerate(settings["axes"]):  # inputs: a region, factors, and sizes where there are no factors
             sizes[axis] = int(inputs[2][at]) if len(inputs) > 2 else int(x.shape[axis] * inputs[1][at])
         return (np.zeros(sizes, x.dtype),)
+
+
+class GridSample(op_grid_sample.GridSample):  # type: ignore[misc]
+    """The evaluator's own counts places in float32, whatever the type."""
+
+    op_domain = ""
+
+    def _gs_denormalize_coordinates(self, n: Sequence[Any], dims: Sequence[int], align_corners: bool) -> Numbers:
+        pairs = zip(n, dims, strict=False)
+        return np.array([self._gs_denormalize(n=v, length=dim, align_corners=align_corners) for v, dim in pairs])
 
 
 class Scan(OpRun):  # type: ignore[misc]
@@ -151,4 +161,14 @@ class ConvTranspose(op_conv_transpose.ConvTranspose):  # type: ignore[misc]
         return (np.concatenate(made, 1),)
 
 
-MENDED: tuple[type[OpRun], ...] = (Erf, LogSoftmax, Resize, Scan, GlobalMaxPool, MaxPool, AveragePool, ConvTranspose)
+MENDED: tuple[type[OpRun], ...] = (
+    Erf,
+    GridSample,
+    LogSoftmax,
+    Resize,
+    Scan,
+    GlobalMaxPool,
+    MaxPool,
+    AveragePool,
+    ConvTranspose,
+)

@@ -290,6 +290,12 @@ def pooled(scope: Scope) -> None:
     if name == "avg_pool" and any(pad) and scope.chance(0.5):
         more.append("count_include_pad=false")
     made = [_out(axis, k, s, p, 1) for axis, k, s, p in zip(axes, kernel, stride, pad, strict=True)]
+    if scope.chance(0.2) and all(k >= s or k == 1 for k, s in zip(kernel, stride, strict=True)):
+        more = [each for each in more if not each.startswith("pad")] + ['pad="same"']
+        same = [(axis + (s - 1)) // s for axis, s in zip(axes, stride, strict=True)]
+        head = f"{name}[{', '.join(more)}]("
+        scope.let((head, var.ref, ")"), var.type.over(batch, channels, *same), (name,), size=var.size)
+        return
     if scope.chance(0.2) and all(p + s <= k for p, s, k in zip(pad, stride, kernel, strict=True)):
         more.append("ceil=true")
         made = [(axis + (2 * p - k + s - 1)) // s + 1 for axis, k, s, p in zip(axes, kernel, stride, pad, strict=True)]

@@ -40,8 +40,9 @@ def _reduce(scope: Scope, var: Var, name: str, setting: str) -> None:
         setting = "p=1"
     if not first and count == var.rank and scope.chance(0.5):
         brackets = []
-    text = ", ".join([*brackets, *([setting] if setting else [])])
-    kept = [axis for i, axis in enumerate(var.axes) if i not in chosen]
+    keeps = scope.chance(0.25)
+    text = ", ".join([*brackets, *([setting] if setting else []), *(["keepdim=true"] if keeps else [])])
+    kept = [Dim.of(1) if i in chosen else axis for i, axis in enumerate(var.axes) if keeps or i not in chosen]
     elem = var.elem
     total = 8 * var.size if name in ("sum", "prod") else var.size + 3
     scope.let((f"{name}{f'[{text}]' if text else ''}(", var.ref, ")"), Type(elem, tuple(kept)), (name,), size=total)
@@ -106,6 +107,19 @@ def by_pattern(scope: Scope) -> None:
     pattern = f'"{" ".join(left)} -> {" ".join(kept)}"'
     text = f"reduce[{pattern}, {op}{more}]"
     scope.let((f"{text}(", var.ref, ")"), var.type.over(*axes), ("reduce", op), size=var.size * 8 + 3)
+
+
+def diagonal(scope: Scope) -> None:
+    """einsum with a label twice, and diag."""
+    var = scope.tame(scope.real(1, 2, plain=True))
+    *lead, last = var.type.dims
+    form = scope.rng.choice(('einsum["{b}i i -> {b}i"]({x})', 'einsum["{b}i i -> {b}"]({x})', "diag({x})"))
+    before = "b " if lead else ""
+    square = scope.let((f'einsum["{before}i, {before}j -> {before}i j"](', var.ref, ", sin(", var.ref, "))"),
+                       var.type.over(*lead, last, last), ("einsum", "sin"), size=var.size)  # fmt: skip
+    head, tail = form.format(b=before, x="@").split("@")
+    axes = lead if '-> {b}"' in form else [*lead, last]
+    scope.let((head, square.ref, tail), var.type.over(*axes), ("diag",), size=var.size * 4)
 
 
 # --- by order ---------------------------------------------------------------------------------------------------------
@@ -243,7 +257,8 @@ def encoded(scope: Scope) -> None:
 
 
 RULES = (
-    (reduced, 4), (counted, 1), (by_pattern, 1.5), (ordered, 2.5), (taken, 1), (gathered, 0.8), (written, 1),
+    (reduced, 4), (diagonal, 0.5), (counted, 1), (by_pattern, 1.5), (ordered, 2.5), (taken, 1),
+    (gathered, 0.8), (written, 1),
     (scattered, 0.8),
     (encoded, 0.6),
 )  # fmt: skip

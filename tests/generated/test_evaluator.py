@@ -43,6 +43,10 @@ FAULTS = {
         '(x: [1, 1, n, n]) -> [1, 1, 3 * n, 3 * n]:\n    return interpolate[mode="bicubic", scale=3](x)',
         np.arange(16.0).reshape(1, 1, 4, 4),
     ),
+    "places between entries": (
+        "(x: [1, 1, n, n]) -> [1, 1, 2, 2]:\n    return grid_sample(x, sin(full[1, 2, 2, 2, v=0.3]))",
+        np.arange(16.0).reshape(1, 1, 4, 4),
+    ),
     "empty by factors": (
         '(x: [b, 1, n]) -> [b, 1, 2 * n]\nwhere b >= 0:\n    return interpolate[mode="linear", scale=2](x)',
         np.zeros((0, 1, 4)),

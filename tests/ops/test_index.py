@@ -178,6 +178,8 @@ CASES = [
     ),
     Case("cumsum", ("b n",), lambda x: x @ lower_part(x.new_ones(x.shape[1], x.shape[1]), 0).T, {"axis": 1}),
     Case("cumsum", ("i32: n",), lambda x: torch.stack([x[: i + 1].sum() for i in range(len(x))]), {"axis": 0}, high=9),
+    Case("diag", ("b n =n",), lambda x: (x * torch.eye(x.shape[1])).sum(-1)),
+    Case("diag", ("int: n =n",), lambda x: (x * torch.eye(len(x), dtype=x.dtype)).sum(-1)),
     Case("tril", ("b n m",), lambda x: lower_part(x, 0)),
     Case("tril", ("bool: n m",), lambda x: lower_part(x, -1), {"diagonal": -1}),
     Case("triu", ("b n m",), lambda x: x - lower_part(x, -1)),

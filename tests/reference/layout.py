@@ -254,6 +254,10 @@ def running(op: Op, x: Array) -> Array:
     return pick(x, places)
 
 
+def diag(op: Op, x: Array) -> Array:
+    return pick(x, np.diagonal(grid(x.shape), 0, -2, -1))
+
+
 def triangle(op: Op, x: Array) -> Array:
     k = op.setting("diagonal")
     rows, columns = np.arange(x.shape[-2])[:, None], np.arange(x.shape[-1])
@@ -283,6 +287,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "cumprod": cumprod,
     "cummax": running,
     "cummin": running,
+    "diag": diag,
     "tril": triangle,
     "triu": triangle,
 }

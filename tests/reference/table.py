@@ -23,7 +23,7 @@ OPS: dict[str, Callable[..., Any]] = {name: run for family in FAMILIES for name,
 EXACT = frozenset((
     *("rearrange", "split", "expand", "concat", "stack", "flip", "roll", "pad", "slice", "take", "gather", "put"),
     *("unfold", "one_hot", "topk", "sort", "argsort", "argmax", "argmin", "cummax", "cummin"),
-    *("tril", "triu", "max", "min", "max_pool", "adaptive_max_pool"),
+    *("diag", "tril", "triu", "max", "min", "max_pool", "adaptive_max_pool"),
     *("neg", "abs", "sign", "floor", "ceil", "trunc", "round", "minimum", "maximum", "select", "clamp", "hardtanh"),
     *("relu", "relu6"),
     *("zeros", "ones", "full", "arange", "eye", "constant", "real", "imag", "conj", "complex", "stop_gradient"),

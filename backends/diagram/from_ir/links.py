@@ -375,7 +375,7 @@ RULES: dict[str, Rule] = {
     "rearrange": rearranged, "expand": rearranged, "split": rearranged, "concat": concat, "stack": stack,
     "flip": on_axis, "roll": on_axis, "pad": padded, "slice": sliced, "matmul": matmul, "linear": linear,
     "take": taken, "gather": gathered, "one_hot": one_hot, "topk": on_axis, "argmax": reduced, "argmin": reduced,
-    "tril": last_two, "triu": last_two,
+    "tril": last_two, "triu": last_two, "diag": last_two,
     "softmax": on_axis, "log_softmax": on_axis, "attention": attention, "conv": convolved,
     "conv_transpose": after_batch, "interpolate": on_space, "max_pool": on_space, "avg_pool": on_space,
     "adaptive_avg_pool": on_space, "adaptive_max_pool": on_space, "layer_norm": on_axes, "rms_norm": on_axes,

@@ -11,7 +11,7 @@ from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.compiler.ir.model import Const
-from ogive.compiler.ir.types import Axis
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
 from ogive.compiler.sizes import Size, size
 
@@ -62,6 +62,16 @@ def cumsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 def triangle(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """The same entries."""
     return [s.map(noted.node.op, g, diagonal=noted.node.attr("diagonal"))]
+
+
+def diag(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """On the diagonal, between zeros."""
+    kind = s.type(operand(noted.args))
+    n, rank = kind.axes[-1], len(kind.axes)
+    count = s.apply("arange", (), TensorType("int", (n,)), n=n.size)
+    met = s.asked("eq", s.opened(count, [1]), count)
+    wide = s.spread(g, [rank - 2], kind.sizes)
+    return [s.where(met, wide, Const(0.0), operand(noted.args))]
 
 
 def take(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -153,6 +163,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "flip": flip,
         "roll": roll,
         "cumsum": cumsum,
+        "diag": diag,
         "tril": triangle,
         "triu": triangle,
         "take": take,

@@ -118,6 +118,14 @@ def running(name: str) -> Lowering:
     return lower
 
 
+def diag(ctx: Context, node: Node, args: Args) -> str:
+    """Every (n + 1)-th entry of the rows end to end."""
+    *lead, rows = node.outputs[0].type.sizes
+    flat = ctx.node("Reshape", operand(args), ctx.shape([*lead, rows * rows]))
+    ends = (ctx.array([0]), ctx.array([END]), ctx.array([len(lead)]), ctx.shape([rows + 1]))
+    return ctx.node("Slice", flat, *ends)
+
+
 def triangle(ctx: Context, node: Node, args: Args) -> str:
     """`Trilu`."""
     diagonal: Size = node.attr("diagonal")
@@ -139,6 +147,7 @@ LOWER: dict[str, Lowering] = {
     "cumprod": running("Mul"),
     "cummax": running("Max"),
     "cummin": running("Min"),
+    "diag": diag,
     "tril": triangle,
     "triu": triangle,
 }

@@ -197,6 +197,13 @@ def running(ctx: Context, node: Node, args: Args) -> Code:
     return attribute(method(operand(args), node.op, dim(type_of(ctx, node.inputs[0]), node.attr("axis"))), "values")
 
 
+def diag(ctx: Context, node: Node, args: Args) -> Code:
+    """`x.diagonal(dim1=-2, dim2=-1)`."""
+    return method(
+        operand(args), "diagonal", **({} if len(node.outputs[0].type.axes) == 1 else {"dim1": -2, "dim2": -1})
+    )
+
+
 def triangle(ctx: Context, node: Node, args: Args) -> Code:
     """`x.tril(-1)`."""
     diagonal: Size = node.attr("diagonal")
@@ -219,6 +226,7 @@ LOWER: dict[str, Lowering] = {
     "cumprod": cumulative,
     "cummax": running,
     "cummin": running,
+    "diag": diag,
     "tril": triangle,
     "triu": triangle,
 }

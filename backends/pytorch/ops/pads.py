@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from ogive.backends.python_text.expr import Argument, Code, attribute, binary, call, literal, method, tuple_of
 from ogive.backends.python_text.functions.context import Context
 from ogive.backends.python_text.functions.operands import Args, operand, type_of
@@ -35,11 +37,31 @@ def pad(ctx: Context, node: Node, args: Args) -> Code:
 def _filled(ctx: Context, node: Node, x: Code, amounts: Code) -> Code:
     """By one number; `F.pad` takes it as a float, which rounds large integers."""
     value = node.attr("value")
-    if isinstance(value, int | float) and value == 0:
-        return call("F.pad", x, amounts)
     if isinstance(value, int) and float(value) != value:
         return call("torch.constant_pad_nd", x, amounts, value)
-    return call("F.pad", x, amounts, value=held(ctx, node, value, ctx.scalar(value)))
+    filling = None if isinstance(value, int | float) and value == 0 else held(ctx, node, value, ctx.scalar(value))
+    return _once(x, amounts, filling) or call("F.pad", x, amounts, value=filling)
+
+
+def _once(x: Code, amounts: Code, filling: Code | None) -> Code | None:
+    """`F.pad(F.pad(x, (0, 0, 1, 1)), (2, 2))` as `F.pad(x, (2, 2, 1, 1))`: other axes of one tensor by one number."""
+    match x.node, amounts.node:
+        case ast.Call(args=[base, ast.Tuple(elts=inner)], keywords=settings) as made, ast.Tuple(elts=outer):
+            longer, shorter = (inner, outer) if len(inner) >= len(outer) else (outer, inner)
+            zeros = [literal(0).node] * (len(longer) - len(shorter))
+            pairs = list(zip(longer, [*shorter, *zeros], strict=True))
+            free = all("0" in (Code(a).text, Code(b).text) for a, b in pairs)
+            if (
+                not free
+                or call(Code(made.func), Code(base), tuple_of([Code(each) for each in inner]), value=filling) != x
+            ):
+                return None
+            if Code(made.func).text != "F.pad" or len(settings) != (filling is not None):
+                return None
+            sides = [Code(b if Code(a).text == "0" else a) for a, b in pairs]
+            return call("F.pad", Code(base), tuple_of(sides), value=filling)
+        case _:
+            return None
 
 
 def _amounts(ctx: Context, node: Node, back: int, axes: int) -> Code:

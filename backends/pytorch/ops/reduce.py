@@ -33,6 +33,9 @@ def by_recipe(
     apart = tuple(axis for group in have for axis in _apart(group, kept))
     view = LayoutView(ctx, code, have).to(apart)
     dropped = [i for i, group in enumerate(apart) if group and group[0] not in kept]
+    left = tuple(() if i in dropped else group for i, group in enumerate(apart))
+    if dropped and want == left and view.pack not in dropped and op not in ("logsumexp", "prod"):
+        return _apply(view, op, dropped, result, settings, whole=False, keepdim=True)
     return reduced(view, op, dropped, result, settings).to(want).code
 
 
@@ -88,16 +91,23 @@ def _solid(view: LayoutView) -> LayoutView:
 
 
 def _apply(
-    view: LayoutView, op: str, axes: Sequence[int], result: TensorType, settings: Mapping[str, Any], *, whole: bool
+    view: LayoutView,
+    op: str,
+    axes: Sequence[int],
+    result: TensorType,
+    settings: Mapping[str, Any],
+    *,
+    whole: bool,
+    keepdim: bool | None = None,
 ) -> Code:
     found = [view.dim(axis, last=len(axes) == 1) for axis in axes]
     where = None if whole else found[0] if len(found) == 1 else tuple_of(found)
     if op == "norm":
         p = settings.get("p", 2)
         power = None if p == 2 else view.ctx.scalar(p)
-        return call("torch.linalg.vector_norm", view.code, power, dim=where)
+        return call("torch.linalg.vector_norm", view.code, power, dim=where, keepdim=keepdim)
     if op in ("var", "std"):
-        return method(view.code, op, where, correction=1 if settings.get("unbiased") else 0)
+        return method(view.code, op, where, correction=1 if settings.get("unbiased") else 0, keepdim=keepdim)
     if op == "logsumexp":
         rows = found[0] if len(found) == 1 else tuple_of(found)
         if settings.get("whole"):
@@ -110,7 +120,7 @@ def _apply(
         for at in _from_the_right(view, axes):
             code = method(code, op, at, dtype=dtype)
         return code
-    return method(view.code, METHODS.get(op, op), where, dtype=dtype)
+    return method(view.code, METHODS.get(op, op), where, keepdim=keepdim, dtype=dtype)
 
 
 def _from_the_right(view: LayoutView, axes: Sequence[int]) -> list[int]:

@@ -18,7 +18,6 @@ from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
-KEEPDIM = '`reduce["b n -> b 1", mean](x)` keeps the axis'
 CAST = re.compile(r"(cast\[\w+\])\(x\)")
 LONG = 24  # a longer operand stands as `x` in a help
 
@@ -156,10 +155,7 @@ def called_as_method(spec: OpSpec, args: Sequence[Any], spans: Sequence[Span], s
     """`x.mean(1)` as `mean[1](x)`."""
     if any(static.kind == "pattern" for static in spec.statics):
         return MEANT.get(spec.name) or f'`{spec.name}["..."](x)`'
-    keeps = supplied.pop("keepdim", None) if isinstance(supplied, dict) else None
     shown = call_of(spec, args, spans, supplied)
-    if keeps is not None:
-        return f"{shown}; {KEEPDIM}"
     if spec.name in ("max", "min", "sort") and len(args) + len(supplied) > 1:
         place = {"max": "argmax", "min": "argmin", "sort": "argsort"}[spec.name]
         return f"{shown} gives the numbers alone, `{place}[axis](x)` their places"
@@ -170,8 +166,6 @@ def bracket_help(spec: OpSpec, item: syntax.Keyword) -> dict[str, Any]:
     """What a keyword of a peer is in brackets here: `dim=1`, `keepdim=true`, `padding=1`."""
     takes = {static.kind for static in spec.statics}
     value = item.value.span.text
-    if item.name in ("keepdim", "keepdims"):
-        return {"help": KEEPDIM}
     if item.name in AXES and takes & {"axis", "axes"}:
         plain = value.strip("()[]")
         edits = (Edit(item.span, plain),) if re.search(r"\[\s*$", item.span.chunk.text[: item.span.start]) else ()

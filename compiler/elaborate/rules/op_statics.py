@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import bracket_help, close_help, whole
@@ -26,6 +27,8 @@ def of_op(
     frame: Frame, spec: OpSpec, items: Sequence[Any], span: Span
 ) -> tuple[tuple[tuple[str, Any], ...], Span | None]:
     """The statics that brackets give to an operation, and the place of its pattern."""
+    if spec.instead and _instead(spec, items):
+        return of_op(frame, replace(spec, statics=spec.instead, instead=()), items, span)
     if any(s.kind == "pattern" for s in spec.statics):
         return _pattern(frame, spec, items, span)
     given: dict[str, Any] = {}
@@ -64,6 +67,14 @@ def of_op(
         else:
             given[static.name] = op_value(frame, spec, static, item)
     return tuple(given.items()), None
+
+
+def _instead(spec: OpSpec, items: Sequence[Any]) -> bool:
+    """Whether brackets hold what may stand in place of a pattern."""
+    first = items[0] if items else None
+    if isinstance(first, syntax.Keyword):
+        return any(isinstance(each, syntax.Keyword) and each.name == s.name for each in items for s in spec.instead)
+    return len(items) > 1 and isinstance(first, syntax.Expr) and not isinstance(first, syntax.String)
 
 
 def _pattern(

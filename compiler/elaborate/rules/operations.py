@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import advised, call_of, handed_list, length_of, needed, replaced, whole
-from ogive.compiler.elaborate.rules import arithmetic
+from ogive.compiler.elaborate.rules import arithmetic, shorthand
 from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate, operation
 from ogive.compiler.elaborate.state.arms import with_or_without
 from ogive.compiler.elaborate.state.control import BuiltinMisuse, StatementFailed, UnresolvedChoice
@@ -120,8 +120,10 @@ def primitive(
             item.name_span,
             **advised(spec, args, spans, supplied, span),
         )
-    settings = {s.name: s.default for s in spec.statics} | dict(func.statics)
-    missing = [s.name for s in spec.statics if settings[s.name] is REQUIRED]
+    instead = any(s.name == key for s in spec.instead for key, _ in func.statics)
+    statics = spec.instead if instead else spec.statics
+    settings = {s.name: s.default for s in statics} | dict(func.statics)
+    missing = [s.name for s in statics if settings[s.name] is REQUIRED]
     if any(arg is BROKEN for arg in args):
         return BROKEN
     if missing and any(isinstance(arg, str) for arg in args):
@@ -139,7 +141,7 @@ def primitive(
         return BROKEN
     return _applied(
         frame,
-        lambda ready: operate(frame, spec, settings, ready, span, spans=spans, pattern=func.pattern_span),
+        lambda ready: shorthand.applied(frame, spec, settings, ready, span, spans=spans, pattern=func.pattern_span),
         operands,
         span,
     )
