@@ -124,12 +124,12 @@ def _carried(writer: Writer, node: Node, loop: LoopAttrs) -> list[str]:
     # what every iteration reads is not overwritten by what it carries, though both may start as one tensor
     parts = loop.parts(node.inputs)
     kept = (*parts.sliced, *parts.captured)
-    held = {str(scope.codes[x]) for x in kept if isinstance(x, str) and x in scope.codes}
+    held = {variable for x in kept if isinstance(x, str) and x in scope.codes for variable in scope.codes[x].names}
     for operand, inner in zip(parts.carried, node.regions[0].inputs, strict=False):
         start = writer.args(replace(node, inputs=(operand,)))[0]
         assert start is not None, node
         free = start.text.isidentifier() and not scope.live(start.text) and start.text not in {*names, *held}
-        names.append(start.text if free else scope.unused(_hint(inner), names))
+        names.append(start.text if free else scope.unused(_hint(inner), {*names, *held}))
         starts.append(start)
     _assign(writer, zip(names, starts, strict=True))
     return names
