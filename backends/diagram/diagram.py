@@ -139,18 +139,18 @@ FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
 
 def diagram(
     subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
-    theme: str | Theme = "auto", weights: bool = False, fold: bool = True,
+    theme: str | Theme = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
 ) -> Diagram:  # fmt: skip
     """A diagram of a definition or a model.
 
     `depth` levels of blocks are open, and those named in `open` (by block, or by place); `weights` shows learned
     tensors that otherwise stand inside the glyphs that use them. A run that the source has unrolled is drawn once, or
-    in full where `fold` is off.
+    in full where `fold` is off. `settings` writes those that change numbers alone, like an epsilon, under the glyphs.
     """
     if view not in ("circuit", "overview"):
         raise ValueError(f"no view `{view}`; there are circuit and overview")
     chosen = named(theme) if isinstance(theme, str) else theme
-    return Diagram(subject, view, Options(depth, frozenset(open), weights, fold), chosen)
+    return Diagram(subject, view, Options(depth, frozenset(open), weights, fold, settings), chosen)
 
 
 def beside(**diagrams: Diagram) -> Diagram:

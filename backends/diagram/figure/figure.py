@@ -67,7 +67,9 @@ class Op:
     """An operation of a column.
 
     `glyph` is what stands where wires end on it, `text` what is written there, `above` what floats over the tensor,
-    `caption` the place of its weights. `source` is the operation of the graph ("" where it is the diagram's own copy).
+    `caption` the place of its weights. `operands` says what `text` or `above` say with a place between its parts for
+    each operand, where the order of the operands matters and the wires alone do not tell it. `source` is the operation
+    of the graph ("" where it is the diagram's own copy).
     """
 
     oid: str
@@ -87,6 +89,7 @@ class Op:
     where: str = ""  # file:line
     change: Change = ""
     wrong: str = ""  # the message of an error at this operation
+    operands: tuple[str, ...] = ()
 
     def attr(self, name: str, default: str = "") -> str:
         """The attribute of that name."""

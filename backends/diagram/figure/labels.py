@@ -24,19 +24,31 @@ GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "theta": "θ", "lambda": "λ",
     "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "omega": "ω", "pi": "π",
 }  # fmt: skip
-_SHIFTED = re.compile(r"(?<=[A-Za-zα-ωΑ-Ω])_?(\d+)\b|(?<=\w)_(\w{1,3})\b|\^(\w+|\([^)]*\))|₊")
+LOW = str.maketrans("₊₀₁₂₃₄₅₆₇₈₉", "+0123456789")  # lowered in every text
+_LOWERED = re.compile("[₊₀-₉]+")
+_SHIFTED = re.compile(r"(?<=[A-Za-zα-ωΑ-Ω])_?(\d+)\b|(?<=\w)_(\w{1,3})\b|\^(\w+|\([^)]*\))|[₊₀-₉]+")
 SIGNS = {"+": " + ", "-": " − ", "*": "·", "/": "/", "//": "/", "%": " mod ", "**": "^"}
 SUBSCRIPT = 0.72  # of the size of the line, and never below the least size of the theme
 
 
-def runs(text: str) -> tuple[TextRun, ...]:
-    """`x_t` and `b1` get a subscript, `n^2` a superscript; the rest stands on the line."""
+def written(text: str, style: str) -> tuple[TextRun, ...]:
+    """The runs of a text of that style: labels are mathematics; in others only what is lowered already stands low."""
+    return runs(text, plain=style not in ("label", "legend"))
+
+
+def lowered(number: int) -> str:
+    """A number as a subscript."""
+    return "".join(chr(0x2080 + int(digit)) for digit in str(number))
+
+
+def runs(text: str, plain: bool = False) -> tuple[TextRun, ...]:
+    """`x_t` and `b1` get a subscript, `n^2` a superscript, unless `plain`; the rest stands on the line."""
     found: list[TextRun] = []
     at = 0
-    for match in re.finditer(_SHIFTED, text):
+    for match in re.finditer(_LOWERED if plain else _SHIFTED, text):
         if match.start() > at:
             found.append(TextRun(text[at : match.start()]))
-        low = "+" if match.group() == "₊" else match.group(1) or match.group(2)
+        low = match.group().translate(LOW) if match.group()[0] in "₊₀₁₂₃₄₅₆₇₈₉" else match.group(1) or match.group(2)
         found.append(TextRun(low, -1) if low else TextRun(match.group(3).strip("()"), 1))
         at = match.end()
     if at < len(text):
@@ -60,10 +72,8 @@ def small(size: float, least: float) -> float:
 
 
 def text_width(text: str, size: float, least: float, bold: bool = False, plain: bool = False) -> float:
-    """How wide a label is; `plain` text has no subscripts."""
-    if plain:
-        return width(text, size, bold)
-    return sum(width(run.text, small(size, least) if run.level else size, bold) for run in runs(text))
+    """How wide a label is; in `plain` text nothing is raised or lowered that is not so already."""
+    return sum(width(run.text, small(size, least) if run.level else size, bold) for run in runs(text, plain))
 
 
 def size_label(size: Size | int | str, divides: Iterable[tuple[str, str]] = ()) -> str:

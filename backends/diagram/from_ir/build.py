@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
-from ogive.backends.diagram.figure.labels import printable, size_label
+from ogive.backends.diagram.figure.labels import size_label
 from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
-from ogive.backends.diagram.from_ir.glyphs import LIBRARY, look
+from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, Drawn, where
+from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
+from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
+from ogive.backends.diagram.from_ir.shared import marked
 from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import (
@@ -40,13 +41,6 @@ from ogive.compiler.ir_tools.compare import Change, mark
 from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.sizes import Size, Unknown
 
-# operands that stand inside the glyph where a weight alone feeds them
-INSIDE = {
-    "linear": (1, 2), "conv": (1, 2), "conv_transpose": (1, 2), "layer_norm": (1, 2), "rms_norm": (1,),
-    "batch_norm": (1, 2, 3, 4), "batch_norm_train": (1, 2), "group_norm": (1, 2),
-}  # fmt: skip
-SAME_AXIS = {"norm", "softmax", "mask", "float"}  # glyphs after which an axis is still the same one
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -56,6 +50,7 @@ class Options:
     open: frozenset[str] = frozenset()
     weights: bool = False
     fold: bool = True  # runs that the source has unrolled are drawn once
+    settings: bool = False  # what changes numbers alone stands under the glyphs
 
 
 @dataclass(slots=True)
@@ -77,22 +72,12 @@ class FigureBuilder:
         scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
         section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
         drawn = zip(definition.graph.outputs, definition.output_names, strict=False)
-        return replace(section, ends=tuple(name or "" for value, name in drawn if isinstance(value, str)))
+        return replace(marked(section), ends=tuple(name or "" for value, name in drawn if isinstance(value, str)))
 
     def number(self) -> str:
         """A name for an operation, in source order."""
         self.count += 1
         return f"o{self.count}"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What is known of the operation that is drawn: its wires, and whether a weight stands inside of its glyph."""
-
-    base: Op
-    ins: list[Wires | None]
-    outs: list[Wires]
-    learned: bool
 
 
 @dataclass(slots=True)
@@ -206,7 +191,7 @@ class _Scope(Visitor[Drawn, Op]):
             inputs=tuple(w.tid for w in kept),
             outputs=tuple(w.tid for w in outs),
             links=tuple(links),
-            where=_where(node),
+            where=where(node),
             wrong=node.structure.text if isinstance(node.structure, FaultAttrs) else "",
             attrs=(*op.attrs, *self._hidden(node, inside)),
         )
@@ -217,7 +202,7 @@ class _Scope(Visitor[Drawn, Op]):
 
     def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:
         paths = {n.outputs[0].name: n.path for n in self.graph.nodes if n.op == "weight"} if inside else {}
-        return tuple(("weight", paths[x]) for x in node.inputs if isinstance(x, str) and x in inside)
+        return tuple(("weight", self.path + paths[x]) for x in node.inputs if isinstance(x, str) and x in inside)
 
     def _same(self, op: Op, links: list[Link]) -> None:
         """Which wires are one axis."""
@@ -246,9 +231,21 @@ class _Scope(Visitor[Drawn, Op]):
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
         text = found.text + (plus if found.glyph == "linear" else "")
         attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
+        if found.glyph == "conv" and ins[0] is not None:
+            statics = {"groups": node.attr("groups"), "cin": ins[0].type.axes[1].size}
+            attrs = (*attrs, ("groups", groups(statics)))
+        above, caption = self._settings(found, quiet(node, self.builder.divides))
         return replace(
-            base, glyph=found.glyph, text=text, above=found.above, learned=frame.learned, links=links, attrs=attrs
-        )
+            base, glyph=found.glyph, text=text, above=above, caption=caption, learned=frame.learned, links=links,
+            attrs=attrs, operands=found.operands,
+        )  # fmt: skip
+
+    def _settings(self, found: Look, texts: Iterable[str]) -> tuple[str, str]:
+        """What floats over the tensor and the caption, one of them with settings where they are asked for."""
+        told = ", ".join(texts) if self.builder.options.settings else ""
+        if found.glyph in ("float", "join"):
+            return f"{found.above} ({told})" if told else found.above, found.caption
+        return found.above, ", ".join(x for x in (found.caption, told) if x)
 
     def _windowed(self, node: Node) -> Node:
         """A convolution that says how large its window is: its weight does."""
@@ -271,7 +268,10 @@ class _Scope(Visitor[Drawn, Op]):
             return self._open(base, node, callee, sizes, ins)
         if inner is not None and not node.supplied and len(outs) == 1 and ins and ins[0] is not None:
             return self._library(base, inner, callee, sizes, ins[0], outs[0])
-        return replace(base, glyph="slab", links=tuple(self.builder.passing.links(callee, ins, outs)))
+        given = [node.inputs[k] if k < len(node.inputs) else None for k in range(len(callee.graph.inputs))]
+        operands = called(name, given) if sum(w is not None for w in ins) > 1 else ()
+        links = tuple(self.builder.passing.links(callee, ins, outs))
+        return replace(base, glyph="slab", links=links, operands=operands)
 
     def _opens(self, callee: Definition, path: str, library: bool) -> bool:
         options = self.builder.options
@@ -311,15 +311,19 @@ class _Scope(Visitor[Drawn, Op]):
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes, out.axes, strict=False))
         elif inner == "mask":
             links = tuple(Link("through", (a,), (b,)) for a, b in zip(x.axes[:-2], out.axes[:-2], strict=True))
-        told = base.attrs
+        found = replace(found, caption=base.caption)
+        above, caption = self._settings(found, quiet_statics(inner, callee, self.builder.divides))
+        base = replace(base, glyph=found.glyph, text=found.text, above=above, caption=caption)
+        attrs = base.attrs
         if inner.startswith("conv"):
-            told = (*told, *((("bias", "₊"),) if bias else ()), ("groups", groups(statics)))
-        return replace(base, glyph=found.glyph, text=found.text, above=found.above, links=links, attrs=told)
+            attrs = (*attrs, *((("bias", "₊"),) if bias else ()), ("groups", groups(statics)))
+        return replace(base, links=links, attrs=attrs)
 
     def visit_repeat(self, frame: Drawn, node: Node, told: RepeatAttrs) -> Op:
         count = told.count.subs(self.sizes) if self.sizes else told.count
         text = f"×{size_label(count, self.builder.divides)}"
-        return replace(self._region(frame, node, "repeat", text), caption=node.path)
+        made = self._region(frame, node, "repeat", text)
+        return replace(made, caption=node.path, attrs=(*made.attrs, ("path", self.path + node.path)))
 
     def visit_scan(self, frame: Drawn, node: Node, told: ScanAttrs) -> Op:
         first = told.parts(frame.ins).sliced[0]
@@ -363,7 +367,8 @@ class _Scope(Visitor[Drawn, Op]):
                        links=tuple(vectorized(node, frame.ins, frame.outs)))  # fmt: skip
 
     def visit_weight(self, frame: Drawn, node: Node, told: WeightAttrs) -> Op:
-        return replace(frame.base, glyph="weight", text=node.path.replace(".*.", "."), learned=True)
+        attrs = (("path", self.path + node.path),)
+        return replace(frame.base, glyph="weight", text=node.path.replace(".*.", "."), learned=True, attrs=attrs)
 
     def visit_update(self, frame: Drawn, node: Node, told: UpdateAttrs) -> Op:
         return replace(frame.base, glyph="sink", text=node.path)
@@ -382,15 +387,3 @@ class _Scope(Visitor[Drawn, Op]):
 
     def visit_static(self, frame: Drawn, node: Node, told: AbstractCallAttrs) -> Op:
         return self.operation(frame, node)
-
-
-def _where(node: Node) -> str:
-    if node.span is None:
-        return ""
-    return f"{_name(node.span.path)}:{node.span.begin()[0]}"
-
-
-@cache
-def _name(path: str) -> str:
-    """The name of a file, whatever path or link it was named by: where it lies is no part of what it draws."""
-    return printable(os.path.basename(os.path.realpath(path)))

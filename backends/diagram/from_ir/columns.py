@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ogive.backends.diagram.figure.figure import Column, DrawnTensor, Link, Op, Section, WireSlot
+from ogive.backends.diagram.figure.labels import lowered
 from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 
@@ -159,7 +160,7 @@ class _Arrangement:
             else:
                 below.setdefault(at, []).extend(made)
             names = {w.tid: lanes[t].wires.tid for w, t in zip(step.ins, taken, strict=True)}
-            ops.append((at + (0 if taken else 0.5), _renamed(step.op, names)))
+            ops.append((at + (0 if taken else 0.5), _told(_renamed(step.op, names), taken)))
         after: list[_Lane] = list(below.get(-1, []))
         for at, slot in enumerate(slots):
             after += slot + below.get(at, [])
@@ -205,6 +206,16 @@ def _renamed(op: Op, names: dict[str, str]) -> Op:
     links = tuple(replace(link, left=tuple(map(at, link.left))) for link in op.links)
     enter = tuple((at(a), b) for a, b in op.enter)
     return replace(op, inputs=tuple(names[t] for t in op.inputs), links=links, enter=enter)
+
+
+def _told(op: Op, places: Sequence[int]) -> Op:
+    """Operands are read from top to bottom; where they come in another order, the operation says in which."""
+    if not op.operands or list(places) == sorted(places):
+        return op
+    order = sorted(places)
+    parts = (f"{part}·{lowered(order.index(at) + 1)}" for part, at in zip(op.operands, places, strict=False))
+    text = "".join(parts) + "".join(op.operands[len(places) :])
+    return replace(op, above=text) if op.above or op.glyph == "wires" else replace(op, text=text)
 
 
 def _boundary(lanes: Iterable[_Lane]) -> tuple[DrawnTensor, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ogive.backends.diagram.figure.labels import size_label, value_label
+from ogive.backends.diagram.from_ir.settings import written
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
@@ -42,18 +43,33 @@ Glyph = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`text` stands in the glyph; `above` floats over the tensor (a join has it over its dots)."""
+    """`text` stands in the glyph; `above` floats over the tensor (a join has it over its dots).
+
+    `operands` says the same with a place between its parts for each operand, where their order matters and the wires
+    do not tell it.
+    """
 
     glyph: Glyph
     text: str = ""
     above: str = ""
+    caption: str = ""
+    operands: tuple[str, ...] = ()
+
+
+# operands that may be swapped
+SYMMETRIC = frozenset({
+    "add", "mul", "eq", "ne", "minimum", "maximum", "logical_and", "logical_or", "bitwise_and", "bitwise_or",
+    "bitwise_xor",
+})  # fmt: skip
+# operations whose operands are told apart by the links that they are in
+BY_LINKS = frozenset({"einsum", "matmul", "rearrange", "expand", "concat", "split", "take", "gather"})
 
 
 SYMBOLS = {
     "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "eq": "=", "ne": "≠", "lt": "<", "le": "≤",
     "gt": ">", "ge": "≥", "minimum": "min", "maximum": "max", "floordiv": "⌊÷⌋", "mod": "mod", "logical_and": "∧",
     "logical_or": "∨", "logical_not": "¬", "neg": "−", "sqrt": "√", "rsqrt": "1/√", "sigmoid": "σ", "relu": "ReLU",
-    "relu6": "ReLU6", "gelu": "GELU", "gelu_tanh": "GELU", "silu": "SiLU", "elu": "ELU", "mish": "Mish",
+    "relu6": "ReLU6", "gelu": "GELU", "gelu_tanh": "GELU tanh", "silu": "SiLU", "elu": "ELU", "mish": "Mish",
     "leaky_relu": "LeakyReLU", "lgamma": "ln Γ", "digamma": "ψ", "abs": "| · |", "stop_gradient": "stop ∇",
     "grad_as": "∇ as", "expm1": "exp − 1", "log1p": "ln(1 + ·)", "log": "ln", "complex": "ℂ", "sum": "Σ",
     "ceil": "⌈ · ⌉", "floor": "⌊ · ⌋", "bitwise_and": "∧", "bitwise_or": "∨", "bitwise_xor": "⊕", "bitwise_not": "¬",
@@ -76,18 +92,40 @@ LIBRARY = {
 
 def look(node: Node, divides: Divides) -> Look:
     """The glyph of a primitive operation. One that is not known is a labelled box: nothing is ever left out."""
+    found = _look(node, divides)
+    tensors = sum(isinstance(x, str) for x in node.inputs)
+    if found.operands or tensors < 2 or node.op in SYMMETRIC | BY_LINKS:
+        return found
+    return replace(found, operands=called(found.text or found.above or node.op, node.inputs))
+
+
+def called(name: str, operands: Sequence[object]) -> tuple[str, ...]:
+    """The parts of `name(·, –, ·)`: a place for each operand, a dash for each that is absent."""
+    parts = [f"{name}("]
+    for k, operand in enumerate(operands):
+        parts[-1] += ", " if k else ""
+        if operand is None:
+            parts[-1] += "–"
+        else:
+            parts.append("")
+    if parts[-1].endswith("–"):  # those at the end need no mention
+        parts[-1] = ""
+    return (*parts[:-1], parts[-1] + ")")
+
+
+def _look(node: Node, divides: Divides) -> Look:
     kind = OPS[node.op].kind if node.op in OPS else ""
     if kind == "elementwise" or node.op == "dropout":
         return _elementwise(node, divides)
-    if node.op in ("einsum", "matmul", "rearrange", "expand", "concat", "stack", "take", "gather"):
-        return Look("wires", above="gather" if node.op == "gather" else "")
-    if node.op == "split":
-        return Look("wires")
+    if node.op in ("einsum", "matmul", "rearrange", "expand", "concat", "stack", "take", "gather", "split"):
+        operands = called("stack", node.inputs) if node.op == "stack" else ()
+        return Look("wires", above="gather" if node.op == "gather" else "", operands=operands)
     if kind == "reduction" or node.op in ("argmax", "argmin"):
         name = str(node.attr("op") or node.op)
-        return Look("reduce", SYMBOLS.get(name, name))
+        return Look("reduce", f"{SYMBOLS.get(name, name)} {written(node, divides, frozenset({'op'}))}".strip())
     if node.op in NORMS:
-        return Look("norm", NORMS[node.op])
+        groups = f" {_same(node.attr('groups'), divides)}" if node.attr("groups") is not None else ""
+        return Look("norm", NORMS[node.op] + groups)
     if node.op in POOLS:
         return Look("pool", f"{POOLS[node.op]} {window(node, divides)}".strip())
     if kind in ("value", "random"):
@@ -98,8 +136,9 @@ def look(node: Node, divides: Divides) -> Look:
     if node.op in ("conv", "conv_transpose"):
         return Look("conv", window(node, divides))
     if node.op in ("tril", "triu"):
-        return Look("mask", node.op)
-    return Look("box", _box(node, divides))
+        return Look("mask", node.op, caption=written(node, divides))
+    text = _box(node, divides)
+    return Look("box", text) if len(text) <= LONGEST else Look("box", node.op, caption=text)
 
 
 def _elementwise(node: Node, divides: Divides) -> Look:
@@ -107,21 +146,37 @@ def _elementwise(node: Node, divides: Divides) -> Look:
     literal = [i for i, x in enumerate(node.inputs) if isinstance(x, Const)]
     tensors = [x for x in node.inputs if isinstance(x, str)]
     if len(tensors) > 1:
-        text = symbol + "".join(f", {value_label(node.inputs[i], divides)}" for i in literal)
-        return Look("join", above=text)
+        return _joined(node, symbol, divides)
     if not literal or not tensors:
         extra = [value_label(value, divides) for _, value in node.attrs if isinstance(value, (int, float, Size, Const))]
         if node.op == "cast":
             return Look("float", above=str(node.attr("type") or "cast"))
         return Look("float", above=f"{symbol} {', '.join(extra)}".strip())
     value = value_label(node.inputs[literal[0]], divides)
-    if node.op == "select":
+    if len(node.inputs) > 2:
         others = [value_label(x, divides) if isinstance(x, Const) else "·" for x in node.inputs]
-        return Look("float", above=f"select({', '.join(others)})")
+        return Look("float", above=f"{symbol}({', '.join(others)})")
     if not symbol.isalpha():
         value = f"({value})" if any(c in value for c in " −+") and symbol != "+" else value
         return Look("float", above=f"{symbol} {value}" if literal == [1] else f"{value} {symbol} ·")
     return Look("float", above=f"{symbol}(·, {value})" if literal == [1] else f"{symbol}({value}, ·)")
+
+
+def _joined(node: Node, symbol: str, divides: Divides) -> Look:
+    """A function of several tensors: its symbol, and where it has literals all its operands."""
+    if len(node.inputs) == 2 and not symbol.isalpha():
+        return Look("join", above=symbol, operands=() if node.op in SYMMETRIC else ("", f" {symbol} ", ""))
+    if not any(isinstance(x, Const) for x in node.inputs):
+        return Look("join", above=symbol)
+    parts = [f"{symbol}("]
+    for k, operand in enumerate(node.inputs):
+        parts[-1] += ", " if k else ""
+        if isinstance(operand, Const):
+            parts[-1] += value_label(operand, divides)
+        else:
+            parts.append("")
+    parts[-1] += ")"
+    return Look("join", above="·".join(parts), operands=tuple(parts))
 
 
 def window(node: Node, divides: Divides) -> str:
@@ -146,11 +201,30 @@ def _same(value: object, divides: Divides) -> str:
 
 
 def _value(node: Node, divides: Divides) -> str:
-    if node.op == "full" and node.inputs:
-        return value_label(node.inputs[0], divides) if isinstance(node.inputs[0], Const) else "full"
-    return {"zeros": "0", "ones": "1", "arange": "0 1 2 …", "eye": "1", "randn": "N(0, 1)", "rand": "U(0, 1)"}.get(
+    attr = dict(node.attrs)
+    if node.op == "full":
+        return value_label(node.inputs[0] if node.inputs else attr["v"], divides)
+    if node.op == "linspace":
+        return f"{value_label(attr['lo'], divides)} … {value_label(attr['hi'], divides)}"
+    if node.op == "randint":
+        return f"U(0 … {size_label(attr['n'] - 1, divides)})"
+    if node.op == "bernoulli":
+        return f"B({value_label(attr['p'], divides)})"
+    if node.op == "constant":
+        text = ", ".join(value_label(value, divides) for value in _leaves(node.attr("list")))
+        return text if 0 < len(text) <= LONGEST else "constant"
+    return {"zeros": "0", "ones": "1", "arange": "0 1 2 …", "eye": "I", "randn": "N(0, 1)", "rand": "U(0, 1)"}.get(
         node.op, node.op
     )
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """The numbers of a nested list."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield value
 
 
 def _box(node: Node, divides: Divides) -> str:
@@ -160,14 +234,15 @@ def _box(node: Node, divides: Divides) -> str:
         return f"top {_same(node.attr('k'), divides)}"
     if node.op == "slice":
         return _slice(node, divides)
+    settings = written(node, divides)
     if node.op == "pad":
         before, after = _same(node.attr("before"), divides), _same(node.attr("after"), divides)
-        return f"pad {before}" if before == after else f"pad {before}, {after}"
+        return f"pad {before if before == after else f'{before}, {after}'} {settings}".strip()
     if node.op == "attention":
         return "causal attention" if node.attr("causal") else "attention"
     if node.op == "interpolate":
         return f"resize {node.attr('mode') or ''}".strip()
-    return names.get(node.op, node.op)
+    return f"{names.get(node.op, node.op)} {settings}".strip()
 
 
 def _slice(node: Node, divides: Divides) -> str:
@@ -179,5 +254,4 @@ def _slice(node: Node, divides: Divides) -> str:
             start, stop, step = (_same(x, divides) for x in item[1:])
             text = f"{'' if start == '0' else start}:{stop}"
             parts.append(text if step == "1" else f"{text}:{step}")
-    text = ", ".join(parts)
-    return text if len(text) <= LONGEST else "slice"
+    return ", ".join(parts) or "slice"

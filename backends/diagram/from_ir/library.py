@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link
-from ogive.backends.diagram.figure.labels import size_label
+from ogive.backends.diagram.figure.labels import size_label, value_label
 from ogive.backends.diagram.from_ir.glyphs import NORMS, Look, strided
 from ogive.backends.diagram.from_ir.wires import Wires
 
@@ -43,12 +43,14 @@ def library_look(inner: str, bias: bool, statics: dict[str, Any], divides: Colle
     if inner == "mask":
         return Look("mask")
     if inner == "dropout":
-        return Look("float", above="dropout")
+        return Look("float", above=f"dropout {value_label(statics.get('p'), divides)}")
     if inner.startswith("conv"):
         kernel, stride, dilation = (_number(statics.get(key), divides) for key in ("kernel", "stride", "dilation"))
         mark = "T" if inner == "conv_transpose" else ""
         return Look("conv", mark + strided(kernel, stride, dilation))
-    return Look("norm", NORMS[inner])
+    if "groups" in statics:
+        return Look("norm", f"{NORMS[inner]} {_number(statics['groups'], divides)}")
+    return Look("norm", "IN" if inner == "group_norm" else NORMS[inner])
 
 
 def _number(value: Any, divides: Collection[tuple[str, str]]) -> str:

@@ -205,7 +205,9 @@ def _turned(
     op = replace(step.op, text=numbered(step.op.text, counters), above=numbered(step.op.above, counters))
     path = step.op.attr("path")
     others = [copy.op.attr("path") for copy in copies]
-    if path and len(set(others)) > 1:
+    if path and len(set(others)) == 1:
+        op = replace(op, attrs=(*op.attrs, ("shared", "all")))
+    elif path:
         op = replace(op, attrs=tuple((key, _star(others) if key == "path" else value) for key, value in op.attrs))
     if step.op.caption != copies[-1].op.caption:
         op = replace(op, caption=f"{step.op.caption}–{copies[-1].op.caption}")

@@ -34,12 +34,12 @@ def _half(lefts: int, rights: int, theme: Theme) -> float:
 
 def _text(x: float, text: str, theme: Theme, style: str = "name", size: float | None = None, y: float = 0) -> Text:
     size = size or theme.label
-    wide = text_width(text, size, theme.least, style == "bold", plain="₊" not in text)
+    wide = text_width(text, size, theme.least, style == "bold", plain=True)
     return Text(x, y + size * 0.35, text, size, style, wide, "middle")
 
 
 def _width(text: str, theme: Theme, bold: bool = False, size: float | None = None) -> float:
-    return text_width(text, size or theme.label, theme.least, bold, plain="₊" not in text)
+    return text_width(text, size or theme.label, theme.least, bold, plain=True)
 
 
 def nothing(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
@@ -87,10 +87,10 @@ def softmax(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
 
 
 def mask(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
-    """A square over queries and keys, one half filled."""
+    """A square over queries and keys; the half that is filled is hidden."""
     half = _half(lefts, rights, theme) - 2
     side = 2 * half
-    lower = op.text != "triu"
+    lower = op.text == "triu"
     corner = ((0.0, -half), (side, half), (0.0, half)) if lower else ((0.0, -half), (side, -half), (side, half))
     items: list[Item] = [Path(rectangle(0, -half, side, side), "glyph"), Path(polygon(*corner), "solid")]
     return Area(side, items, (0, -half, side, half))

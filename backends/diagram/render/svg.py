@@ -7,7 +7,7 @@ from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from ogive.backends.diagram.figure.geometry import PATHS, Command, Dot, Drawing, Group, Item, Path, Text
-from ogive.backends.diagram.figure.labels import TextRun, runs, small, symbols
+from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.theme import AXIS_HUES, Palette, Theme
 
@@ -168,8 +168,7 @@ def _text(item: Text, theme: Theme) -> str:
 
 def _runs(item: Text, theme: Theme) -> str:
     """Subscripts, superscripts and symbols each begin at a measured place, so that no font pushes them away."""
-    shifted = item.style in ("label", "legend") or "₊" in item.text
-    parts = runs(item.text) if shifted else tuple(symbols(TextRun(item.text)))
+    parts = written(item.text, item.style)
     if not any(run.level or run.symbol for run in parts):
         return escape(item.text)
     size = small(item.size, theme.least)

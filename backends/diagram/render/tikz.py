@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ogive.backends.diagram.figure.geometry import PATHS, TEXTS, Command, Dot, Drawing, Item, Path, Text
-from ogive.backends.diagram.figure.labels import TextRun, runs, small
+from ogive.backends.diagram.figure.labels import TextRun, small, written
 from ogive.backends.diagram.figure.theme import Palette, Theme
 
 WIDTHS = {"wire": "1.3", "thin": "1", "bold": "2.4", "": ""}
@@ -108,9 +108,8 @@ def _text(item: Text, theme: Theme) -> str:
     # the text, on the width that was measured: LaTeX's own sans serif is a little narrower, never wider
     face = FACES.get(item.style, "")
     size = f"\\fontsize{{{number(item.size * 0.95)}}}{{{number(item.size * 1.2)}}}\\selectfont\\sffamily{face}"
-    shifted = runs(item.text) if item.style in ("label", "legend") or "₊" in item.text else (TextRun(item.text),)
     # braces within the node's: a bold face settles its mathematics where its group ends, which no path may see
-    body = "".join(_run(run, item.size, theme) for run in shifted)
+    body = "".join(_run(run, item.size, theme) for run in written(item.text, item.style))
     return rf"\node[{','.join(styles)}] at ({number(item.x)},{number(item.y)}) {{{{{size} {body}}}}};"
 
 

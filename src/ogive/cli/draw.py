@@ -31,6 +31,7 @@ from ogive.outputs import write
 @click.option("--open", "open_", multiple=True, metavar="NAME", help="A block, or a place, to open.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
+@click.option("--settings", is_flag=True, help="Write settings that change numbers alone, like eps, under the glyphs.")
 @click.option("--unfold", is_flag=True, help="Draw every copy of a run that the source has unrolled.")
 @click.option("--deploy", "deployed", is_flag=True, help="Beside it, what `ogive deploy` makes of the model.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
@@ -40,7 +41,8 @@ from ogive.outputs import write
 @EXTERN
 def command(
     target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
-    unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool, allow_extern: bool,
+    settings: bool, unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
+    allow_extern: bool,
 ) -> None:  # fmt: skip
     """Draw a model or a block; without a NAME, every block and model of the file.
 
@@ -56,18 +58,18 @@ def command(
     """
     path, name = split_target(target)
     program = program_of(path, allow_extern)
-    settings: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
-                                "fold": not unfold}  # fmt: skip
+    options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
+                               "fold": not unfold, "settings": settings}  # fmt: skip
     try:
         with progress(f"Drawing {target}"):
             found = _subjects(program, name, dict(map(setting, statics)))
-            diagrams = {key: diagram(subject, **settings) for key, subject in found.items()}
+            diagrams = {key: diagram(subject, **options) for key, subject in found.items()}
             if not program.ok:
-                diagrams |= broken_diagrams(program, name, **settings)
+                diagrams |= broken_diagrams(program, name, **options)
             if name is not None and name not in diagrams:
                 _refuse(program, path, name)
             if deployed:
-                diagrams = {key: _beside(program, key, made, settings) for key, made in diagrams.items()}
+                diagrams = {key: _beside(program, key, made, options) for key, made in diagrams.items()}
             origin = Origin.of(program)
             origins = {key: _origin(origin, key, found.get(key)) for key in diagrams}
             if out is not None:

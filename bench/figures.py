@@ -1,0 +1,78 @@
+"""How the figures of the examples come out: `python bench/figures.py [NAME ...] > table.txt`.
+
+One row for each figure, at depth 0 and 1: pairs of wires that cross, wires that bend, the smallest label in points
+where the figure is as wide as a page (170 mm, no larger than life), kilobytes of its SVG. `--times` adds the time of
+`draw` for GPT-2 as a ratio to that of `check`, both in one run.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ogive.backends.diagram.diagram import Diagram, diagram
+from ogive.backends.diagram.figure.geometry import Path as Line
+from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.wrap import rows
+from ogive.compiler.driver.workspace import Workspace
+from ogive.compiler.ir.model import Definition, Model
+
+ROOT = Path(__file__).parents[1]
+PAGE = 170 / 25.4 * 72  # points
+
+
+def subjects() -> Iterator[tuple[str, Definition | Model]]:
+    """Blocks and models of the examples; of models one that is small, where there is one."""
+    workspace = Workspace()
+    for path in sorted([*ROOT.glob("examples/*.arch"), *ROOT.glob("docs/gallery/*.arch")]):
+        program = workspace.check(path.read_text(), str(path.relative_to(ROOT)))
+        for report in program.blocks:
+            if report.definition is not None:
+                yield f"{path.stem}:{report.name}", report.definition
+        for name in ["Tiny"] if "Tiny" in program.models else program.models:
+            yield f"{path.stem}:{name}", program.models[name].ir
+
+
+def measured(made: Diagram) -> tuple[int, int, float, float]:
+    """Crossings, bends, the smallest label, kilobytes."""
+    crossings = sum(row.crossings for section in made.figure.sections for row in rows(section, Theme()))
+    drawing = made.drawing
+    paths = [item for item in drawing.items if isinstance(item, Line) and item.style == "wire"]
+    bends = sum(any(name == "C" for name, _ in path.commands) for path in paths)
+    smallest = min((item.size for item in drawing.items if isinstance(item, Text)), default=0.0)
+    points = smallest * min(0.75, PAGE / drawing.width)
+    return crossings, bends, points, len(made.text("svg").encode()) / 1024
+
+
+def times(name: str = "examples/gpt2.arch") -> str:
+    """Drawing a model against checking its file, the best of several."""
+    text = (ROOT / name).read_text()
+    check, draw = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        program = Workspace().check(text, name)
+        middle = time.perf_counter()
+        diagram(program.models["GPT2"].ir).text("svg")
+        check.append(middle - start)
+        draw.append(time.perf_counter() - start)
+    return f"draw GPT2 / check: {min(draw) / min(check):.2f} ({min(check) * 1000:.0f} ms)"
+
+
+def main(names: list[str]) -> None:
+    """Write the table."""
+    if "--times" in names:
+        print(times())
+        return
+    print(f"{'figure':<44} {'cross':>6} {'bends':>6} {'pt':>5} {'kB':>7}")
+    for name, subject in subjects():
+        if not names or any(name.startswith(part) for part in names):
+            for depth in (0, 1):
+                crossings, bends, points, size = measured(diagram(subject, depth=depth))
+                print(f"{f'{name} {depth}':<44} {crossings:>6} {bends:>6} {points:>5.1f} {size:>7.1f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
