@@ -39,7 +39,7 @@ RESULTS = [
     "clamp[SMALL, 1.0](x)", "clamp[BIG, inf](x)", "full[n, v=BIG] + x", "full[n, v=SMALL] + x",
     "x + pad[0, 1, 0, value=BIG](x)[1:]", "x * constant[[SMALL]][0]", "linspace[0.0, BIG, n] * x",
     "softmax[-1](select(x > 0, x, BIG))", "relu(select(x > 0, x, -BIG))", "x + max[-1](select(x < 0, x, BIG))",
-    "far(x) + seen(x)",
+    "far(x) + seen(x)", "x - 10 * BIG", "10 * BIG - x", "softmax[-1](x + 10 * BIG)", "relu(x - 3 * BIG) + 1",
 ]  # fmt: skip
 
 
@@ -123,6 +123,21 @@ def test_what_would_be_a_result_is_refused(code: str, kind: str, tmp_path: Path)
         net.to(KINDS[kind])(torch.tensor(X).to(KINDS[kind]))
     wider = {"f16": torch.float32, "bf16": torch.float64, "f32": torch.float64}[kind]
     assert net.to(wider)(torch.tensor(X).to(wider)).isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize(("kind", "big", "edge"), [("f16", "1e5", 65504.0), ("bf16", "5e38", 3.3895314e38)])
+def test_a_sum_with_a_number_beyond_the_type_is_finite_where_it_is(
+    kind: str, big: str, edge: float, tmp_path: Path
+) -> None:
+    codes = [f"x + {big}", f"{big} + x", f"x - {big}", f"{big} - x"]
+    model = program(f"[{', '.join(codes)}]", kind, len(codes))
+    x = torch.tensor([edge, -edge, edge / 2, -edge / 2, 1.0, 0.0], dtype=torch.float64).to(KINDS[kind])
+    wanted = exact(model, x)
+    assert (np.abs(wanted) <= edge).any(axis=1).all()
+    for found in (array(model.torch().to(KINDS[kind])(x)), by_onnx(model, x, kind, tmp_path / "m.onnx")):
+        for code, mine, theirs in zip(codes, found, wanted, strict=True):
+            close(mine, theirs, kind, code)
 
 
 def test_a_type_of_its_own_is_refused_when_the_text_is_written() -> None:

@@ -70,7 +70,12 @@ def _enough(values: Sequence[object], elem: str) -> str:
 
 
 def _may_result(node: Node, elem: str) -> None:
-    """Refuse `maximum(x, 1e5)` in halves, which is never less than that; `maximum(x, -1e5)` is x."""
+    """Refuse `maximum(x, 1e5)` in halves, which is never less than that; `maximum(x, -1e5)` is x. A sum with a number
+    beyond twice the largest is infinite, whatever the other is.
+    """
+    for value in (number_of(x) for x in node.inputs if isinstance(x, Const) and node.op in ("add", "sub")):
+        if value is not None and lost(float(value) / 2, elem) == "infinite":
+            raise unheld(node, value, elem)
     side = {"maximum": 1, "minimum": -1}.get(node.op)
     for value in (number_of(x) for x in node.inputs if isinstance(x, Const)) if side else ():
         gone = lost(float(value), elem) if value is not None else None

@@ -9,6 +9,7 @@ from ogive.backends.python_text.expr import attribute as part_of
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dims import dim
 from ogive.backends.pytorch.ops.elementwise import function, given
+from ogive.backends.pytorch.ops.out_of_range import in_wider
 from ogive.compiler.ir.model import Const, Node
 
 Args = Sequence[Code | None]
@@ -66,6 +67,17 @@ def solve_triangular(ctx: Context, node: Node, args: Args) -> Code:
     return call("torch.linalg.solve_triangular", *given(args), upper=node.attr("upper"), unitriangular=unit)
 
 
+def without_halves(lower: Lowering) -> Lowering:
+    """`torch.linalg.inv(wide(x)).to(x.dtype)`: for halves, which the model may be of, torch has no such kernels."""
+
+    def wider(ctx: Context, node: Node, args: Args) -> Code:
+        if node.outputs[0].type.elem not in ("float", "f16", "bf16"):
+            return lower(ctx, node, args)
+        return in_wider(ctx, node, args, lambda found: lower(ctx, node, found), double=False)
+
+    return wider
+
+
 def linear_scan(ctx: Context, node: Node, args: Args) -> Code:
     """`linear_scan(a, b, dim, h0)`, a helper."""
     a, b, start = args
@@ -95,11 +107,11 @@ LOWER: dict[str, Lowering] = {
     "real": attribute("real"),
     "imag": attribute("imag"),
     "conj": function("torch.conj"),
-    "solve": solve,
-    "solve_triangular": solve_triangular,
-    "cholesky": function("torch.linalg.cholesky"),
-    "inverse": function("torch.linalg.inv"),
-    "det": function("torch.linalg.det"),
+    "solve": without_halves(solve),
+    "solve_triangular": without_halves(solve_triangular),
+    "cholesky": without_halves(function("torch.linalg.cholesky")),
+    "inverse": without_halves(function("torch.linalg.inv")),
+    "det": without_halves(function("torch.linalg.det")),
     "linear_scan": linear_scan,
     "stop_gradient": stop_gradient,
     "grad_as": grad_as,

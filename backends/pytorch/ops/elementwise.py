@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ogive.backends.python_text.expr import Code, attribute, binary, call, literal, method, name, tuple_of
 from ogive.backends.python_text.expr import prefix as signed
 from ogive.backends.python_text.functions.context import Context, Lowering
-from ogive.backends.pytorch.ops.out_of_range import clamped, computed, operand_held
+from ogive.backends.pytorch.ops.out_of_range import clamped, computed, operand_held, summed
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops.held import lost, number_of
 
@@ -210,8 +210,8 @@ def cast(ctx: Context, node: Node, args: Args) -> Code:
 
 
 LOWER: dict[str, Lowering] = {
-    "add": computed(operator("+"), halves=True),
-    "sub": computed(operator("-"), halves=True),
+    "add": summed(operator("+")),
+    "sub": summed(operator("-")),
     "mul": computed(operator("*"), halves=True),
     "div": computed(operator("/"), halves=True),
     "floordiv": computed(floordiv, halves=False),

@@ -238,7 +238,7 @@ def masked_logsumexp(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
 
 WIDE = '''
 def wide(x: Tensor) -> Tensor:
-    """In float32 at least, beside a number that halves do not hold."""
+    """In float32 at least: beside a number that halves do not hold, or for a kernel that takes none."""
     return x.to(torch.promote_types(x.dtype, torch.float))
 '''
 

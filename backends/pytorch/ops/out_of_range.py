@@ -44,6 +44,36 @@ def computed(lower: Lowering, *, halves: bool) -> Lowering:
     return wider
 
 
+def summed(lower: Lowering) -> Lowering:
+    """A sum with a number that its type makes infinite: torch rounds the number first, and may lose a finite result.
+
+    Beside a number beyond twice the largest nothing is finite: that is refused as a result is.
+    """
+    plain = computed(lower, halves=True)
+
+    def wider(ctx: Context, node: Node, args: Args) -> Code:
+        elem = _elem(ctx, node)
+        numbers = [number_of(x) for x in node.inputs if isinstance(x, Const)]
+        most = max((abs(float(x)) for x in numbers if x is not None), default=0.0)
+        if elem not in FLOATS or lost(most, narrowest(elem)) != "infinite" or lost(most, "f32"):
+            return plain(ctx, node, args)  # what float32 does not hold either is computed in float64
+        if lost(most / 2, narrowest(elem)) != "infinite":
+            return in_wider(ctx, node, args, lambda found: lower(ctx, node, found), double=False)
+        found = list(args)
+        at = next(i for i, x in enumerate(node.inputs) if isinstance(x, Const))
+        like = found[1 - at] = ctx.once(given_code(found[1 - at]), "x")
+        found[at] = _checked(ctx, node, found[at], like, elem)
+        return lower(ctx, node, found)
+
+    return wider
+
+
+def given_code(code: Code | None) -> Code:
+    """An operand that is there."""
+    assert code is not None
+    return code
+
+
 def in_wider(ctx: Context, node: Node, args: Args, apply: Callable[[list[Code | None]], Code], double: bool) -> Code:
     """What is applied to tensors of float32 at least, or of float64; in the type that they had."""
     found: list[Code | None] = []
