@@ -91,28 +91,29 @@ def draw(generator: torch.Generator, mesh: DeviceMesh, vocab: int) -> Tensor:
 class State:
     """What a checkpoint holds. It does not depend on the layout, so any other can read it."""
 
-    def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer, batches: torch.Generator, stream: int) -> None:
+    def __init__(
+        self, net: nn.Module, optimizer: torch.optim.Optimizer, generators: dict[str, torch.Generator]
+    ) -> None:
         self.net = net
         self.optimizer = optimizer
-        self.batches = batches
-        self.stream = f"dropout.{stream}"
+        self.generators = generators
 
     def save(self, path: Path) -> None:
         """Write a folder; its file `.metadata` comes last."""
         net, optimizer = get_state_dict(self.net, self.optimizer)
-        generators = {"batches": self.batches.get_state(), self.stream: torch.get_rng_state()}
-        dcp.save({"net": net, "optimizer": optimizer, "generators": generators}, checkpoint_id=path)
+        states = {name: each.get_state() for name, each in self.generators.items()}
+        dcp.save({"net": net, "optimizer": optimizer, "generators": states}, checkpoint_id=path)
 
     def load(self, path: Path) -> None:
-        """Read it, each device what it needs; one that was not there before keeps the generator that it has."""
+        """Read it, each device what it needs; one that was not there before keeps its generators."""
         net, optimizer = get_state_dict(self.net, self.optimizer)
         held = dcp.FileSystemReader(path).read_metadata().state_dict_metadata
-        generators = {"batches": self.batches.get_state(), self.stream: torch.get_rng_state()}
-        generators = {name: value for name, value in generators.items() if f"generators.{name}" in held}
-        dcp.load({"net": net, "optimizer": optimizer, "generators": generators}, checkpoint_id=path)
+        there = {name: each for name, each in self.generators.items() if f"generators.{name}" in held}
+        states = {name: each.get_state() for name, each in there.items()}
+        dcp.load({"net": net, "optimizer": optimizer, "generators": states}, checkpoint_id=path)
         set_state_dict(self.net, self.optimizer, model_state_dict=net, optim_state_dict=optimizer)
-        self.batches.set_state(generators["batches"])
-        torch.set_rng_state(generators.get(self.stream, torch.get_rng_state()))
+        for name, each in there.items():
+            each.set_state(states[name])
 
 
 def last(out: Path) -> int:
@@ -154,14 +155,18 @@ def train(args: argparse.Namespace, device: str) -> dict[str, Any]:
     # devices that hold the same numbers must drop the same of them
     stream = dist.get_rank() if args.sequence else mesh["data"].get_local_rank()
     torch.manual_seed(SEED + 1 + stream)
-    state = State(net, optimizer, torch.Generator().manual_seed(SEED), stream)
+    batches = torch.Generator().manual_seed(SEED)
+    dropout = (
+        torch.cuda.default_generators[torch.cuda.current_device()] if device == "cuda" else torch.default_generator
+    )
+    state = State(net, optimizer, {"batches": batches, f"dropout.{stream}": dropout})
     step = last(args.out)
     if step:
         state.load(args.out / f"step-{step}")
     if head:
         print(f"starts after step {step}", flush=True)
     while step < args.steps:
-        ids = draw(state.batches, mesh, vocab)
+        ids = draw(batches, mesh, vocab)
         loss = F.cross_entropy(net(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
         optimizer.step()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,18 +32,30 @@ def dropping(folder: Path) -> Path:
     return path
 
 
-def train(arch: Path, out: Path, *options: str, steps: int = STEPS) -> None:
-    """Run the script's training, and write the weights into `out`."""
-    scale = script("scale")
+def train(arch: Path, out: Path, *options: str, steps: int = STEPS, forgetful: bool = False) -> None:
+    """Run the script's training, and write the weights into `out`; `forgetful` of the generators of a checkpoint."""
+    scale: Any = script("scale")
+    if forgetful:
+        scale.State.load = forgetting(scale.State.load)
     weights = scale.train(scale.options([str(out), "--arch", str(arch), "--steps", str(steps), *options]), "cpu")
     if dist.get_rank() == 0:
         torch.save(weights, out / "weights.pt")
 
 
+def forgetting(load: Callable[[Any, Path], None]) -> Callable[[Any, Path], None]:
+    """A way to load a checkpoint that leaves dropout where it was."""
+
+    def loaded(state: Any, path: Path) -> None:
+        before = torch.get_rng_state()
+        load(state, path)
+        torch.set_rng_state(before)
+
+    return loaded
+
+
 def careless(arch: Path, out: Path, *options: str) -> None:
-    """The same, of a script that forgets what a generator was at."""
-    torch.set_rng_state = lambda new_state: None
-    train(arch, out, *options)
+    """A training that forgets its generators."""
+    train(arch, out, *options, forgetful=True)
 
 
 def several(arch: Path, runs: list[tuple[Path, tuple[str, ...], int]]) -> None:
