@@ -51,14 +51,14 @@ def _list(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.ListExpr:
 
 
 def _comprehension(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Comprehension:
-    element, targets, iterable, condition = kids
-    return s.Comprehension(
-        span=b.span(start, end),
-        element=element,
-        targets=tuple(target.name for target in targets),
-        iterable=iterable,
-        condition=condition,
-    )
+    element, *clauses = kids
+    return s.Comprehension(span=b.span(start, end), element=element, clauses=tuple(clauses))
+
+
+def _clause(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Clause:
+    targets, iterable, condition = kids
+    names = tuple(target.name for target in targets)
+    return s.Clause(span=b.span(start, end), targets=names, iterable=iterable, condition=condition)
 
 
 def _set(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.SetExpr:
@@ -147,6 +147,7 @@ EXPRESSIONS: dict[str, Callable[[TreeBuilder, int, int, list[Any]], Any]] = {
     "tuple": _tuple,
     "list": _list,
     "comprehension": _comprehension,
+    "clause": _clause,
     "set": _set,
     "attribute": _attribute,
     "call": _call,

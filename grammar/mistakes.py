@@ -16,7 +16,6 @@ from ogive.grammar.mistakes_expr import (
     double_star,
     empty_parentheses,
     formatted_string,
-    in_without_set,
     is_comparison,
     keyword_as_name,
     lambda_block,
@@ -126,7 +125,6 @@ MISTAKES: tuple[Mistake, ...] = (
         repeat_words,
         (
             BODY + "repeat 3 times:\n        x = x",
-            BODY + "repeat i in range(3):\n        x = x",
             BODY + "if d > 3 then:\n        x = x",
         ),
     ),
@@ -203,7 +201,6 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(chained_comparison, (BODY + "require 1 < b < 4", BODY + "if 1 <= d + 1 <= 4:\n        y = x")),
     Mistake(not_in, (BODY + "require d not in {1, 2}",)),
     Mistake(is_comparison, (BODY + "if x is none:\n        y = x",)),
-    Mistake(in_without_set, (BODY + "require d in [1, 2]", BODY + "if d in sizes:\n        y = x")),
     Mistake(dictionary, (BODY + "y = {}", BODY + "y = {'a': 1}", BODY + "y = f({1, 2})")),
     Mistake(double_star, (BODY + "y = f(x, **kwargs)", BODY + "y = F[**options](x)")),
     Mistake(star_in_list, (BODY + "y = [*xs, x]", BODY + "a, *rest = x")),

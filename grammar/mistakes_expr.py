@@ -100,17 +100,6 @@ def is_comparison(scene: Scene) -> Diagnostic | None:
     return scene.fault("there is no `is`", help_, edits=edits)
 
 
-def in_without_set(scene: Scene) -> Diagnostic | None:
-    """`a in [1, 2]`."""
-    if scene.previous != "in" or scene.expected != ["{"]:
-        return None
-    help_ = "write `a in {1, 2}`"
-    if scene.kind == "[":
-        _, stop = scene.extent()
-        help_ = f"write `{{{scene.between(scene.i + 1, stop - 1)}}}`"
-    return scene.fault("`in` asks a set of numbers in braces", help_)
-
-
 def dictionary(scene: Scene) -> Diagnostic | None:
     """`{...}` other than on the right of `in`."""
     if scene.kind != "{":

@@ -141,15 +141,12 @@ def dots(scene: Scene) -> Diagnostic | None:
 
 
 def repeat_words(scene: Scene) -> Diagnostic | None:
-    """`repeat 3 times:`, `repeat i in range(3):`, `if c then:`."""
+    """`repeat 3 times:`, `if c then:`."""
     word = scene.text(scene.i)
     if scene.lead == "repeat" and word == "times" and scene.previous in OPERAND_END:
         return scene.fault("`times` is not said", f"write `repeat {scene.text(scene.i - 1)}:`", span=scene.at(scene.i))
     if scene.lead in ("if", "elif") and word == "then" and scene.previous in OPERAND_END:
         return scene.fault("`then` is not said", "write `:`", span=scene.at(scene.i))
-    if scene.lead == "repeat" and scene.previous == "in" and scene.expected == ["{"]:
-        name = scene.text(scene.line + 1)
-        return scene.fault("`repeat` takes a number of iterations", f"write `repeat n with {name} in range(n):`")
     return None
 
 

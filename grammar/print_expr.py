@@ -71,8 +71,12 @@ def _primary(node: s.Expr) -> str:
 
 
 def _comprehension(node: s.Comprehension) -> str:
+    return f"[{expr(node.element)}{''.join(map(_clause, node.clauses))}]"
+
+
+def _clause(node: s.Clause) -> str:
     condition = "" if node.condition is None else f" if {expr(node.condition, OR)}"
-    return f"[{expr(node.element)} for {', '.join(node.targets)} in {expr(node.iterable, OR)}{condition}]"
+    return f" for {', '.join(node.targets)} in {expr(node.iterable, OR)}{condition}"
 
 
 def commas(items: tuple[s.BracketItem, ...]) -> str:

@@ -12,6 +12,7 @@ from ogive.grammar.syntax_expr import (
     BracketItem,
     Brackets,
     Call,
+    Clause,
     Compare,
     Compose,
     Comprehension,
@@ -38,7 +39,7 @@ from ogive.grammar.syntax_expr import (
 
 __all__ = [
     "Assign", "Assume", "Attribute", "Binary", "Block", "BlockType", "BracketItem", "Brackets", "Call",
-    "Carry", "Compare", "Compose", "Comprehension", "Conditional", "Const", "Constant", "Decl", "Edition",
+    "Carry", "Clause", "Compare", "Compose", "Comprehension", "Conditional", "Const", "Constant", "Decl", "Edition",
     "Ellipsis_", "Expr", "Extern", "File", "For", "If", "InitStmt", "Input", "KeepStmt", "Keyword", "ListExpr",
     "Model", "Name", "Number", "Output", "ParamStmt", "Pipe", "Recipe", "Repeat", "Require", "Return", "Scan",
     "SetExpr", "Slice", "Splice", "Stage", "StarDim", "StaticDecl", "Stmt", "String", "Tap", "Target", "Tree",

@@ -59,18 +59,25 @@ class ListExpr(Expr):
 
 
 @dataclass(frozen=True, slots=True)
-class Comprehension(Expr):
-    """`[element for targets in iterable if condition]`."""
+class Clause(Tree):
+    """`for targets in iterable if condition`, in a comprehension."""
 
-    element: Expr
     targets: tuple[str, ...]
     iterable: Expr
     condition: Expr | None
 
 
 @dataclass(frozen=True, slots=True)
+class Comprehension(Expr):
+    """`[element for targets in iterable if condition]`; a later loop runs inside of those before it."""
+
+    element: Expr
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetExpr(Expr):
-    """`{r, s}`, on the right of `in` only."""
+    """`{r, s}`, on the right of `in` only, where a list may stand too."""
 
     items: tuple[Expr, ...]
 

@@ -52,16 +52,17 @@ def _items(e: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[Any]:
 
 def _larger(e: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Expr]:
     arguments = st.one_of(e, node(s.Splice, value=e), named(s.Keyword, name=names, value=e))
+    clauses = node(s.Clause, targets=tuples(names, 1), iterable=e, condition=st.none() | e)
     stages = st.builds(lambda func, label: s.Stage(**AT, func=func, label=label), e, labels)
     return st.one_of(
         node(s.Unary, op=st.sampled_from(["-", "not"]), operand=e),
         node(s.Binary, op=st.sampled_from("+ - * / // % @ ** and or".split()), left=e, right=e),
-        node(s.Compare, op=st.sampled_from("== != < <= > >=".split()), left=e, right=e),
+        node(s.Compare, op=st.sampled_from("== != < <= > >= in".split()), left=e, right=e),
         node(s.Compare, op=st.just("in"), left=e, right=node(s.SetExpr, items=tuples(e, 1))),
         node(s.Conditional, then=e, condition=e, orelse=e),
         node(s.ListExpr, items=tuples(e)),
         node(s.TupleExpr, items=tuples(e, 1)),
-        node(s.Comprehension, element=e, targets=tuples(names, 1), iterable=e, condition=st.none() | e),
+        node(s.Comprehension, element=e, clauses=tuples(clauses, 1)),
         named(s.Attribute, base=e, name=names),
         node(s.Brackets, base=e, items=tuples(_items(e))),
         node(s.Call, func=e, args=tuples(arguments)),

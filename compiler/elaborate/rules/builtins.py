@@ -192,6 +192,14 @@ def _function(name: str, run: Callable[[float], float]) -> Callable[[Any], Any]:
     return lambda value: _real(name, run, (value,))
 
 
+def _least(name: str, value: Any, low: int) -> int:
+    """A known whole number that is large enough."""
+    found = _int(value, f"`{name}`")
+    if found < low:
+        raise BuiltinMisuse(f"`{name}` takes whole numbers from {low} on, not {found}", "E0410")
+    return found
+
+
 def _ceil_div(a: Any, b: Any) -> Size:
     if not (isinstance(a, Size) and isinstance(b, Size)):
         raise BuiltinMisuse("`ceil_div` takes two sizes")
@@ -221,9 +229,25 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log2": _function("log2", math.log2),
     "ceil": _rounded("ceil", math.ceil),
     "floor": _rounded("floor", math.floor),
+    "round": _rounded("round", round),
+    "ceil_log2": lambda value: size((_least("ceil_log2", value, 1) - 1).bit_length()),
+    "floor_log2": lambda value: size(_least("floor_log2", value, 1).bit_length() - 1),
+    "isqrt": lambda value: size(math.isqrt(_least("isqrt", value, 0))),
+    "gcd": lambda a, b: size(math.gcd(_int(a, "`gcd`"), _int(b, "`gcd`"))),
+    "lcm": lambda a, b: size(math.lcm(_int(a, "`lcm`"), _int(b, "`lcm`"))),
 }
 
-_COUNTS = {"range": 0, "per_axis": 1, "poset": 0, "poset_form": 0}
+_COUNTS = {
+    "range": 0,
+    "per_axis": 1,
+    "poset": 0,
+    "poset_form": 0,
+    "ceil_log2": 0,
+    "floor_log2": 0,
+    "isqrt": 0,
+    "gcd": 0,
+    "lcm": 0,
+}
 
 # how each is written, and what it gives
 _TOLD = {
@@ -256,6 +280,15 @@ _TOLD = {
         "floor(a)",
         "The next whole number at or below a known number, a size; `floor(x)` of a tensor is the operation.",
     ),
+    "round": (
+        "round(a)",
+        "The whole number next to a known number, halves to the even one; `round(x)` of a tensor is the operation.",
+    ),
+    "ceil_log2": ("ceil_log2(n)", "The least k with 2**k >= n, exactly."),
+    "floor_log2": ("floor_log2(n)", "The largest k with 2**k <= n, exactly."),
+    "isqrt": ("isqrt(n)", "The square root of a whole number, rounded down, exactly."),
+    "gcd": ("gcd(a, b)", "The greatest common divisor of two sizes."),
+    "lcm": ("lcm(a, b)", "The least common multiple of two sizes."),
 }
 
 BUILTINS = {name: Builtin(name, run, _COUNTS.get(name), _TOLD[name]) for name, run in _FUNCTIONS.items()}

@@ -8,10 +8,18 @@ from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import bracket_help, close_help, whole
 from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
+from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
-from ogive.compiler.elaborate.state.values import BROKEN, AxisRef, PackValue, UnknownStatic, is_number, kind_of
+from ogive.compiler.elaborate.state.values import (
+    BROKEN,
+    AxisRef,
+    PackValue,
+    UnknownStatic,
+    is_number,
+    kind_of,
+)
 from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.types import ELEMENTS, Axis
 from ogive.compiler.ops.spec import OpSpec, Pattern, StaticSpec
@@ -137,6 +145,8 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
     value = frame.evaluate(item)
     if value is BROKEN:
         raise StatementFailed
+
+    value = settled(frame, value, item.span)
     if not isinstance(value, Size):
         advice: dict[str, Any] = {"details": (whole(spec),)}
         number = next((s.name for s in spec.statics if s.kind == "float"), None)
@@ -200,6 +210,8 @@ def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) ->
     )
     if static.kind == "float" and isinstance(value, Size) and value.is_number:
         return _real(value.number)
+    if {"size", "nat", "int"} & {*allowed}:
+        value = settled(frame, value, tree.span)
     if value is None or fits(value, allowed):
         return value
     raise frame.fail(

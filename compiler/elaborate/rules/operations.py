@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.elaborate.modules.advice import advised, call_of, handed_list, length_of, needed, replaced, whole
 from ogive.compiler.elaborate.rules import arithmetic, shorthand
 from ogive.compiler.elaborate.rules.checker import absent, at_least, operand_of, operate, operation
+from ogive.compiler.elaborate.rules.wholes import known
 from ogive.compiler.elaborate.state.arms import with_or_without
 from ogive.compiler.elaborate.state.control import BuiltinMisuse, StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
@@ -23,6 +24,7 @@ from ogive.compiler.elaborate.state.values import (
     is_number,
     kind_of,
 )
+from ogive.compiler.ir.model import Scalar
 from ogive.compiler.ir.presence import ALWAYS
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED, OpSpec
@@ -49,6 +51,8 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
             raise UnresolvedChoice(arg.name, place)
         if isinstance(arg, (Absent, Partly)):
             raise absent(frame, arg, place)
+    if func.name == "round" and len(args) == 1 and isinstance(args[0], Scalar):
+        args = [known(frame, args[0], span)]
     if func.counts is not None:
         pairs = list(zip(args, spans, strict=True))
         args = [*args[: func.counts], *(_known(frame, func, arg, place) for arg, place in pairs[func.counts :])]
@@ -87,7 +91,9 @@ def _known(frame: Frame, func: Builtin, value: Any, span: Span) -> Any:
                 f"`{func.name}({span.text})`: `{span.text}` is known when the model runs alone",
                 span,
                 help="`for` unrolls a compile-time list. `repeat n as layers:` runs a body n times, "
-                "`scan x_t in x along n ...:` steps through an axis, and most operations take a whole axis at once",
+                "`scan x_t in x along n ...:` steps through an axis, and most operations take a whole axis at once"
+                if func.name == "range"
+                else "give the size in brackets (`model M = Block[n=128]`)",
             ) from None
         raise
 

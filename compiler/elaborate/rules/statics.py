@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.elaborate.modules.peer_layers import STATICS
 from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
+from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
@@ -111,6 +112,8 @@ def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span:
         return float(value.number)
     if isinstance(value, Condition) and "bool" in wanted:
         return frame.decide(value, span)
+    if {"size", "nat", "int"} & {*wanted}:
+        value = settled(frame, value, span)
     if fits(value, wanted):
         return value
     shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)

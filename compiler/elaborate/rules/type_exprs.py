@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
@@ -35,6 +36,7 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
         return None
     if isinstance(value, UnknownStatic):
         raise UnresolvedChoice(value.name, dim.span)
+    value = settled(frame, value, dim.span)
     if not isinstance(value, Size):
         raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
     if value.is_number and value.number < 1:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.rules.checker import RuleChecker
 from ogive.compiler.elaborate.rules.type_exprs import star_axes
+from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.control import StatementFailed
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.values import BROKEN, PackValue, kind_of
@@ -65,7 +66,7 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
     if isinstance(dim, syntax.Name) and dim.id not in frame.scope.variables and dim.id not in frame.module.scope:
         frame.scope.variables[dim.id] = axis.size
         return axis.labelled(dim.id)
-    value = evaluate(frame, dim)
+    value = settled(frame, evaluate(frame, dim), dim.span)
     if isinstance(value, Size):
         checker.equal(axis.size, value, text)
         return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.calls.instances import allocate
@@ -151,24 +151,33 @@ def unpack(frame: Frame, value: Any, count: int, span: Span) -> tuple[Any, ...]:
 
 
 def _comprehension(frame: Frame, tree: syntax.Comprehension, name: str | None) -> Any:
-    items = items_of(frame, evaluate(frame, tree.iterable), tree.iterable.span)
+    targets = {target for clause in tree.clauses for target in clause.targets}
+    saved = {target: frame.scope.variables[target] for target in targets if target in frame.scope.variables}
+    found: list[Any] = []
+    broken = _looped(frame, tree, tree.clauses, found)
+    for target in targets:
+        frame.scope.variables.pop(target, None)
+    frame.scope.variables.update(saved)
+    return BROKEN if broken else arithmetic.within(frame, tuple(found), tree.span)
+
+
+def _looped(frame: Frame, tree: syntax.Comprehension, clauses: Sequence[syntax.Clause], found: list[Any]) -> bool:
+    """The elements of what these loops run over; whether a list of theirs is broken."""
+    if not clauses:
+        found.append(evaluate(frame, tree.element))
+        return False
+    first, *rest = clauses
+    items = items_of(frame, evaluate(frame, first.iterable), first.iterable.span)
     if items is None:
-        return BROKEN
-    saved = {target: frame.scope.variables.get(target, BROKEN) for target in tree.targets}
-    known = {target for target in tree.targets if target in frame.scope.variables}
-    found = []
+        return True
     for item in items:
         frame.session.count()
-        values = unpack(frame, item, len(tree.targets), tree.span) if len(tree.targets) > 1 else (item,)
-        frame.scope.variables.update(zip(tree.targets, values, strict=True))
-        if tree.condition is None or truth(frame, evaluate(frame, tree.condition), tree.condition.span):
-            found.append(evaluate(frame, tree.element))
-    for target in tree.targets:
-        if target in known:
-            frame.scope.variables[target] = saved[target]
-        else:
-            frame.scope.variables.pop(target, None)
-    return arithmetic.within(frame, tuple(found), tree.span)
+        values = unpack(frame, item, len(first.targets), tree.span) if len(first.targets) > 1 else (item,)
+        frame.scope.variables.update(zip(first.targets, values, strict=True))
+        if first.condition is None or truth(frame, evaluate(frame, first.condition), first.condition.span):
+            if _looped(frame, tree, rest, found):
+                return True
+    return False
 
 
 def truth(frame: Frame, value: Any, span: Span) -> bool:
@@ -282,7 +291,15 @@ def _member(frame: Frame, left: Any, tree: syntax.Compare) -> Any:
         )
     if isinstance(left, UnknownStatic):
         raise UnresolvedChoice(left.name, tree.span)
-    return any(arithmetic.compare(frame, "==", left, o, tree.span, (tree.span, tree.span)) is True for o in options)
+    spans = (tree.left.span, tree.right.span)
+    if isinstance(left, Tensor) or any(isinstance(option, Tensor) for option in options):
+        help_ = "`(x == 1) or (x == 3)` compares element by element"
+        raise frame.fail("E0407", "`in` asks of values of compile time, not of tensors", tree.span, help=help_)
+    found = [arithmetic.compare(frame, "==", left, option, tree.span, spans) for option in options]
+    if any(each is True for each in found):
+        return True
+    open_ = [each for each in found if isinstance(each, Condition)]
+    return any_of(*open_) if open_ else False
 
 
 def _conditional(frame: Frame, tree: syntax.Conditional, name: str | None) -> Any:

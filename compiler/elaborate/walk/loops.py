@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import Any
 
-from ogive.compiler.elaborate.rules.checker import RuleChecker, at_least, present
+from ogive.compiler.elaborate.rules.checker import RuleChecker, at_least, operation, present
 from ogive.compiler.elaborate.rules.type_exprs import tensor_type
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
@@ -14,7 +14,16 @@ from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import kept, lost, operand, partly, region_input, same_type, seen
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Builtin, Gone, Partly, UnknownStatic, kind_of
+from ogive.compiler.elaborate.state.values import (
+    BROKEN,
+    Absent,
+    Builtin,
+    Gone,
+    Partly,
+    UnknownStatic,
+    is_number,
+    kind_of,
+)
 from ogive.compiler.elaborate.walk.bound import bound_in, lost_in, yielded_in
 from ogive.compiler.elaborate.walk.names import means_something
 from ogive.compiler.ir.attributes import LoopAttrs, RepeatAttrs, ScanAttrs
@@ -32,6 +41,9 @@ from ogive.grammar.source import Span
 
 def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     """`repeat n as layers:` the body once, whatever the count; carried values keep their types."""
+    if isinstance(tree.count, syntax.Compare) and tree.count.op == "in":
+        help_ = f"write `repeat n with {tree.count.left.span.text} in {tree.count.right.span.text}:`"
+        raise frame.fail("E0407", "`repeat` takes a number of iterations", tree.count.span, help=help_)
     count = frame.evaluate(tree.count)
     if count is BROKEN:
         _lose(frame, tree.body)
@@ -62,15 +74,24 @@ def _sliced(frame: Frame, tree: syntax.Repeat, count: Size) -> tuple[list[tuple[
             number = each.target.name
             continue
         value = present(frame, frame.evaluate(each.iterable), each.iterable.span)
+        if isinstance(value, tuple) and _numbers(value):
+            value = operation(frame, "constant", (), each.iterable.span, statics={"list": value})
         if not isinstance(value, Tensor) or not value.type.axes:
             if value is BROKEN:
                 continue
-            raise frame.fail(
-                "E0407", f"`with` takes slices of a tensor or `range(n)`, this is {kind_of(value)}", each.iterable.span
-            )
+            text = f"`with` takes slices of a tensor, a list of numbers or `range(n)`, this is {kind_of(value)}"
+            help_ = "`for c in [...]:` unrolls over a list of anything" if isinstance(value, tuple) else ""
+            raise frame.fail("E0407", text, each.iterable.span, help=help_)
         _same_length(frame, value.type.axes[0].size, count, each.iterable.span)
         sliced.append((each.target.name, value))
     return sliced, number
+
+
+def _numbers(value: tuple[Any, ...]) -> bool:
+    """Whether a list holds numbers or truth values, or lists of them."""
+    return bool(value) and all(
+        _numbers(each) if isinstance(each, tuple) else isinstance(each, bool) or is_number(each) for each in value
+    )
 
 
 def _is_range(frame: Frame, tree: syntax.Expr) -> bool:
