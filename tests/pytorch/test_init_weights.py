@@ -18,11 +18,15 @@ from transformers import LlamaConfig, LlamaModel
 import ogive
 from examples.test_blocks import CASES
 from examples.test_export import MORE, model_of
+from generated.program import program
+from generated.text import program_text
 from ogive.backends.pytorch.module.module import build
 from ogive.compiler.ir.model import Model
 from pytorch.catalog import model, names
 from pytorch.starts import FAR, spoil
 
+NAMES = names()
+EXAMPLES = [name for name in NAMES if name.endswith(":Tiny")]
 SAMPLE = ("WeightNorm", "HyperNetwork", "Subspace", "S5", "RelaxedPermutation", "BatchNorm")
 
 
@@ -37,6 +41,10 @@ def holds(of: Model) -> Any:
     net: Any = build(of, device="meta")
     assert all(x.is_meta for x in [*net.parameters(), *net.buffers()])
     net.to_empty(device="cpu")
+    for module in net.modules():
+        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        ours = type(module).__module__.startswith("ogive_model_") and type(module).__name__ != "Group"
+        assert not (own and ours) or hasattr(module, "reset_parameters")
     for _ in range(2):
         spoil(net)
         torch.manual_seed(5)
@@ -46,14 +54,34 @@ def holds(of: Model) -> Any:
     return net
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", EXAMPLES[::3] + [name for name in NAMES if name not in EXAMPLES])
 def test_it_is_a_direct_build_bit_by_bit(name: str) -> None:
+    holds(model(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in EXAMPLES[::3]])
+def test_so_it_is_for_all_examples(name: str) -> None:
     holds(model(name))
 
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_so_it_is_for_blocks_of_the_library(name: str) -> None:
     holds(model_of(name).ir)
+
+
+def test_so_it_is_for_random_programs() -> None:
+    have = [text for text in (program_text(program(f"init/{number}")) for number in range(20)) if starts_in(text)]
+    assert len(have) > 15
+
+
+def starts_in(text: str) -> bool:
+    """Whether a random program is one, and its models start as they are built."""
+    try:
+        models = ogive.source(text).models
+    except ogive.ArchError:
+        return False
+    return all(holds(each.ir) is not None for each in models.values())
 
 
 @pytest.mark.slow
