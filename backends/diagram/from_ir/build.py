@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
-from ogive.backends.diagram.figure.labels import size_label
+from ogive.backends.diagram.figure.labels import lowered, size_label
 from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
 from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, Drawn, where
@@ -65,7 +65,8 @@ class FigureBuilder:
     marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
     numbers: dict[Unknown, Size] = field(default_factory=dict)  # what the sizes of a model are
     sizes: dict[str, Size] = field(default_factory=dict)  # those that depend on them, by their text
-    legend: list[str] = field(default_factory=list)  # what counters stand for
+    legend: list[str] = field(default_factory=list)  # what counters and names of long texts stand for
+    aliases: dict[str, list[str]] = field(default_factory=dict)
 
     def definition(self, definition: Definition) -> Section:
         """The body of a definition."""
@@ -73,6 +74,16 @@ class FigureBuilder:
         section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
         drawn = zip(definition.graph.outputs, definition.output_names, strict=False)
         return replace(marked(section), ends=tuple(name or "" for value, name in drawn if isinstance(value, str)))
+
+    def named(self, text: str, long: str) -> str:
+        """The text of a glyph; where it would be too long, a name that the legend explains."""
+        if not long:
+            return text
+        known = self.aliases.setdefault(text, [])
+        if long not in known:
+            known.append(long)
+            self.legend.append(f"{text}{lowered(len(known))} = {long}")
+        return text + lowered(known.index(long) + 1)
 
     def number(self) -> str:
         """A name for an operation, in source order."""
@@ -229,7 +240,7 @@ class _Scope(Visitor[Drawn, Op]):
         links = tuple(links_of(node, ins, outs))
         found = pointwise(look(node, self.builder.divides), links)
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
-        text = found.text + (plus if found.glyph == "linear" else "")
+        text = self.builder.named(found.text, found.long) + (plus if found.glyph == "linear" else "")
         attrs = (("bias", plus),) if found.glyph == "conv" and plus else ()
         if found.glyph == "conv" and ins[0] is not None:
             statics = {"groups": node.attr("groups"), "cin": ins[0].type.axes[1].size}

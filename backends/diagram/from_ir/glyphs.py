@@ -45,14 +45,15 @@ Glyph = Literal[
 class Look:
     """`text` stands in the glyph; `above` floats over the tensor (a join has it over its dots).
 
-    `operands` says the same with a place between its parts for each operand, where their order matters and the wires
-    do not tell it.
+    `long` is a text that does not fit, for the legend. `operands` says the same with a place between its parts for each
+    operand, where their order matters and the wires do not tell it.
     """
 
     glyph: Glyph
     text: str = ""
     above: str = ""
     caption: str = ""
+    long: str = ""
     operands: tuple[str, ...] = ()
 
 
@@ -84,7 +85,7 @@ POOLS = {"max_pool": "max", "avg_pool": "mean", "adaptive_avg_pool": "mean", "ad
 # blocks of the library that are drawn as the operation they hold: the operation whose links they have
 LIBRARY = {
     "std.nn.Linear": "linear", "std.nn.Embedding": "embedding", "std.nn.LayerNorm": "layer_norm",
-    "std.nn.RMSNorm": "rms_norm", "std.nn.BatchNorm": "batch_norm", "std.nn.GroupNorm": "group_norm",
+    "std.nn.RMSNorm": "rms_norm", "std.nn.BatchNorm": "batch_norm_train", "std.nn.GroupNorm": "group_norm",
     "std.nn.InstanceNorm": "group_norm", "std.nn.Dropout": "dropout", "std.vision.Conv": "conv",
     "std.vision.ConvTranspose": "conv_transpose", "std.attention.causal_mask": "mask",
 }  # fmt: skip
@@ -138,7 +139,7 @@ def _look(node: Node, divides: Divides) -> Look:
     if node.op in ("tril", "triu"):
         return Look("mask", node.op, caption=written(node, divides))
     text = _box(node, divides)
-    return Look("box", text) if len(text) <= LONGEST else Look("box", node.op, caption=text)
+    return Look("box", text) if len(text) <= LONGEST else Look("box", node.op, long=text)
 
 
 def _elementwise(node: Node, divides: Divides) -> Look:
@@ -180,14 +181,14 @@ def _joined(node: Node, symbol: str, divides: Divides) -> Look:
 
 
 def window(node: Node, divides: Divides) -> str:
-    """`3/2` is a window of 3 with a stride of 2, `3·2` one whose taps stand 2 apart."""
+    """`3 s=2` is a window of 3 with a stride of 2, `3 ∘2` one whose taps stand 2 apart."""
     kernel = _same(node.attr("kernel"), divides) if node.attr("kernel") is not None else ""
     return strided(kernel, _same(node.attr("stride"), divides), _same(node.attr("dilation"), divides))
 
 
 def strided(kernel: str, stride: str, dilation: str) -> str:
     """The text of a window."""
-    text = kernel + (f"/{stride}" if stride not in ("", "1") else "")
+    text = kernel + (f" s={stride}" if stride not in ("", "1") else "")
     return text + (f" ∘{dilation}" if dilation not in ("", "1") else "")
 
 

@@ -15,6 +15,8 @@ def library_attrs(inner: str, x: Wires, statics: dict[str, Any]) -> tuple[tuple[
     """What the links of the operation depend on."""
     if inner in ("layer_norm", "rms_norm"):
         return (("axes", (len(x.axes) - 1,)),)
+    if inner == "group_norm":  # without groups each channel is one
+        return (("groups", statics.get("groups", x.type.axes[1].size)),)
     return (("kernel", statics.get("kernel")), ("groups", statics.get("groups"))) if inner == "conv" else ()
 
 
@@ -46,7 +48,7 @@ def library_look(inner: str, bias: bool, statics: dict[str, Any], divides: Colle
         return Look("float", above=f"dropout {value_label(statics.get('p'), divides)}")
     if inner.startswith("conv"):
         kernel, stride, dilation = (_number(statics.get(key), divides) for key in ("kernel", "stride", "dilation"))
-        mark = "T" if inner == "conv_transpose" else ""
+        mark = "T " if inner == "conv_transpose" else ""
         return Look("conv", mark + strided(kernel, stride, dilation))
     if "groups" in statics:
         return Look("norm", f"{NORMS[inner]} {_number(statics['groups'], divides)}")

@@ -123,8 +123,20 @@ def on_axes(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
 
 
 def on_channel(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
-    """Statistics of each channel: axis 1 carries the glyph."""
+    """Statistics that are given, of each channel: axis 1 carries the glyph."""
     return _past(ins[:1], outs[:1], {1})
+
+
+def around_channel(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
+    """Statistics over the batch and space: these axes go into the glyph, the channels run past it."""
+    return _past(ins[:1], outs[:1], {i for i in range(len(ins[0].axes)) if i != 1}) if ins[0] else []
+
+
+def grouped(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
+    """Statistics over space and the channels of a group; groups of one channel run past."""
+    if ins[0] is not None and str(node.attr("groups")) == str(ins[0].type.axes[1].size):
+        return on_space(node, ins[:1], outs)
+    return after_batch(node, ins, outs)
 
 
 def convolved(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
@@ -379,7 +391,7 @@ RULES: dict[str, Rule] = {
     "softmax": on_axis, "log_softmax": on_axis, "attention": attention, "conv": convolved,
     "conv_transpose": after_batch, "interpolate": on_space, "max_pool": on_space, "avg_pool": on_space,
     "adaptive_avg_pool": on_space, "adaptive_max_pool": on_space, "layer_norm": on_axes, "rms_norm": on_axes,
-    "batch_norm": on_channel, "batch_norm_train": on_channel, "group_norm": after_batch, "dropout": elementwise,
+    "batch_norm": on_channel, "batch_norm_train": around_channel, "group_norm": grouped, "dropout": elementwise,
     "fft": on_axes, "ifft": on_axes, "rfft": on_axes, "irfft": on_axes, "cholesky": last_two, "inverse": last_two,
     "linear_scan": scanned, "unfold": after_channels, "fold": after_channels, "grid_sample": after_channels,
 }  # fmt: skip

@@ -61,12 +61,27 @@ def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
         _place(made, row, y, width, core_width, area, slots, theme, op.glyph)
         y += row.height + theme.pitch + (area.below if row is target else 0)
     made.height = max(y - theme.pitch + 9, top + 9)
+    if op.glyph == "join":
+        made.items += _types_met(made, rows)
     if above:
         _float(made, op, above, top, theme)
     if _caption(op):
         _foot(made, op, theme)
     made.items = [_owned(item, op) for item in made.items]
     return made
+
+
+def _types_met(made: OpDrawing, rows: list[SymbolRow]) -> list[Item]:
+    """An element type that does not go on, like the truth that `select` asks, ends where the tensors meet."""
+    met = [made.left[row.left[0]] for row in rows if row.kind == "join" and row.left]
+    items: list[Item] = []
+    for row in rows:
+        for y in (made.left[sid] for sid in row.left if row.kind == "retype" and met):
+            end = min(met, key=lambda at: abs(at - y))
+            middle, tip = (y + end) / 2, 3.0 if end > y else -3.0
+            items += [Path(line((0, y), (0, end)), "thin")]
+            items += [Path(polygon((-3, middle - tip), (0, middle + tip), (3, middle - tip)), "solid")]
+    return items
 
 
 def _lefts(target: SymbolRow | None) -> int:
@@ -113,13 +128,37 @@ def _rows(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
     if len(op.outputs) > 1:  # what is cut apart stays in the order in which it came
         for row in rows:
             row.key = min((order_left[s] for s in row.left), default=-1.0)
-        return sorted(rows, key=lambda row: row.key)
+        return _lifted(sorted(rows, key=lambda row: row.key), target, order_left, order_right)
     names = list(order_left)
     for row in rows:
         if not row.right:
             before = [at_left[s] for s in names[: order_left[row.left[0]]] if at_left[s].right]
             row.key = before[-1].key + 0.5 if before else -1 + order_left[row.left[0]] / 1000
-    return sorted(rows, key=lambda row: (row.key, order_left[row.left[0]] if row.left else 0))
+    rows.sort(key=lambda row: (row.key, order_left[row.left[0]] if row.left else 0))
+    return _lifted(rows, target, order_left, order_right)
+
+
+def _lifted(
+    rows: list[SymbolRow], target: SymbolRow, order_left: Mapping[str, int], order_right: Mapping[str, int]
+) -> list[SymbolRow]:
+    """The rows with the glyph between those wires that it crosses least, where these run between its own."""
+    if not any(row is target for row in rows) or target.kind != "target":
+        return rows
+    others = [row for row in rows if row is not target]
+    at = next(i for i, row in enumerate(rows) if row is target)
+    sides = [(order_left, "left"), (order_right, "right")]
+
+    def crossed(row: SymbolRow, above: bool) -> int:
+        """How many pairs cross where the row stands above the glyph, or below it."""
+        ends = ((order, getattr(row, side), getattr(target, side)) for order, side in sides)
+        pairs = [(order[a], order[b]) for order, mine, its in ends for a in mine for b in its]
+        return sum(a > b if above else a < b for a, b in pairs)
+
+    def cost(place: int) -> tuple[int, int]:
+        return sum(crossed(row, i < place) for i, row in enumerate(others)), abs(place - at)
+
+    best = min(range(len(rows)), key=cost)
+    return [*others[:best], target, *others[best:]]
 
 
 def _float_width(op: Op, above: str, theme: Theme) -> float:
@@ -164,7 +203,7 @@ def _place(
         _target(made, row, y, width, core, area, slots, theme, glyph)
         return
     if row.kind in FLAT:
-        _line(made, row, y, width, slots)
+        _line(made, row, y, width, slots, glyph)
         return
     lefts = _spread(len(row.left), middle, row.pitch)
     rights = _spread(len(row.right), middle, row.pitch)
@@ -182,11 +221,16 @@ def _wire(a: tuple[float, float], b: tuple[float, float], slot: WireSlot) -> Pat
     return Path(line(a, b), "wire", axis=slot.axis)
 
 
-def _line(made: OpDrawing, row: SymbolRow, y: float, width: float, slots: Mapping[str, WireSlot]) -> None:
+def _line(
+    made: OpDrawing, row: SymbolRow, y: float, width: float, slots: Mapping[str, WireSlot], glyph: str
+) -> None:  # fmt: skip
     made.left.update((sid, y) for sid in row.left)
     made.right.update((sid, y) for sid in row.right)
     dot = width / 2
     slot = slots[(row.left or row.right)[0]]
+    ended = row.kind == "retype" and glyph == "join"
+    if ended and row.left and not row.right:
+        return
     if row.kind == "through" or (row.left and row.right):
         made.items.append(_wire((0, y), (width, y), slot))
     elif row.left:
@@ -195,8 +239,8 @@ def _line(made: OpDrawing, row: SymbolRow, y: float, width: float, slots: Mappin
         made.items.append(_wire((dot, y), (width, y), slot))
     # wires meet where their bends end, and part where their bends begin
     dot = {"join": 0.0, "split": width}.get(row.kind, dot)
-    if row.kind == "retype" and not row.left:
-        return  # its name and its arrow come behind the operation
+    if row.kind == "retype" and (not row.left or glyph == "join"):
+        return  # its name and its arrow come behind the operation, or it ends where tensors meet
     if row.kind == "retype":
         made.items.append(arrow(width / 2 - 3, y))
     elif row.kind != "through":

@@ -1,0 +1,71 @@
+"""What single glyphs say: norms, masks, truths, windows, weights that are shared."""
+
+from __future__ import annotations
+
+import pytest
+
+from diagram.subjects import block
+from ogive.backends.diagram.figure.figure import Op
+from ogive.backends.diagram.figure.geometry import Dot, Path
+from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.layout.compose import draw
+
+NORMS = "use std.nn (BatchNorm, GroupNorm, InstanceNorm, LayerNorm)\n"
+IMAGE = "block A(x: [b, c, h, w]) -> [b, c, h, w]\nwhere c % 4 == 0:\n    return "
+
+
+def first(text: str, glyph: str) -> Op:
+    return next(op for op in figure_of(block(text)).walk() if op.glyph == glyph)
+
+
+@pytest.mark.parametrize(
+    ("body", "past", "text"),
+    [
+        ("x |> BatchNorm", [1], "BN"), ("batch_norm_train(x)[0]", [1], "BN"), ("x |> GroupNorm[4]", [0], "GN 4"),
+        ("group_norm[4](x)", [0], "GN 4"), ("x |> InstanceNorm", [0, 1], "IN"), ("group_norm[c](x)", [0, 1], "GN c"),
+        ("x |> LayerNorm", [0, 1, 2], "LN"), ("layer_norm[axes=[1]](x)", [0, 2, 3], "LN"),
+    ],
+)  # fmt: skip
+def test_what_a_norm_does_not_normalize_over_runs_past_it(body: str, past: list[int], text: str) -> None:
+    name = body.split("|> ")[-1].split("[")[0]
+    op = first((f"use std.nn ({name})\n" if "|>" in body else "") + IMAGE + body, "norm")
+    assert [int(link.left[0][-1]) for link in op.links if link.kind == "through"] == past
+    assert op.text == text
+
+
+@pytest.mark.parametrize(("name", "corner"), [("tril", (True, False)), ("triu", (False, True))])
+def test_a_mask_fills_what_it_hides(name: str, corner: tuple[bool, bool]) -> None:
+    """`tril` keeps the lower half: its filled triangle reaches the upper right corner, and not the lower left one."""
+    items = draw(figure_of(block(f"block A(x: [n, n]) -> [n, n]:\n    return {name}(x)"))).items
+    solid = next(item for item in items if isinstance(item, Path) and item.style == "solid")
+    points = [(p[0], p[1]) for _, p in solid.commands if p]
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
+    top, bottom = min(y for _, y in points), max(y for _, y in points)
+    assert ((right, top) in points, (left, bottom) in points) == corner
+
+
+def test_a_truth_ends_at_the_operation_that_asks_it() -> None:
+    """A thin line leads from the end of its wire to a dot of the operation."""
+    text = "block A(m: bool[n], x: [n], y: [n]) -> [n]:\n    return select(m, x, y)"
+    items = draw(figure_of(block(text))).items
+    dots = {(round(item.x, 2), round(item.y, 2)) for item in items if isinstance(item, Dot)}
+    thin = [item for item in items if isinstance(item, Path) and item.style == "thin"]
+    ends = [(round(line.commands[-1][1][0], 2), round(line.commands[-1][1][1], 2)) for line in thin]
+    assert set(ends) & dots
+
+
+def test_a_stride_is_no_fraction() -> None:
+    text = "use std.vision (Conv)\nblock A(x: [b, 8, h, w]) -> [b, 8, h // 2, w // 2]\nwhere h % 2 == 0, w % 2 == 0:\n"
+    assert first(text + "    return x |> Conv[8, 8, 2, stride=2]", "conv").text == "2 s=2"
+
+
+def test_shared_weights_are_marked() -> None:
+    """The first operation names them, others say that they are the same; a tied weight says whose it is."""
+    text = "use std.nn (Linear)\nblock A(x: [b, n]) -> [b, n]:\n    f = Linear[n, n]\n    g = Linear[n, n]\n"
+    figure = figure_of(block(text + "    return x |> f |> relu |> g |> f"))
+    assert [op.caption for op in figure.walk() if op.glyph == "linear"] == ["f, shared", "g", "= f"]
+    figure = figure_of(block(text + "    return linear(x |> f |> relu |> g, f.weight)"))
+    assert [op.caption for op in figure.walk() if op.glyph == "linear"] == ["f", "g", "= f.weight"]
+    loop = "use std.nn (Linear)\nblock A(x: [b, n]) -> [b, n]:\n    f = Linear[n, n]\n    repeat 3:\n        x = {}\n    return x"
+    shared = first(loop.format("f(x) |> relu |> Linear[n, n]"), "repeat").bodies[0]
+    assert [op.caption for op in shared.walk() if op.glyph == "linear"] == ["f, shared", "linear"]
