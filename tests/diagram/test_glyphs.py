@@ -66,6 +66,8 @@ def test_shared_weights_are_marked() -> None:
     assert [op.caption for op in figure.walk() if op.glyph == "linear"] == ["f, shared", "g", "= f"]
     figure = figure_of(block(text + "    return linear(x |> f |> relu |> g, f.weight)"))
     assert [op.caption for op in figure.walk() if op.glyph == "linear"] == ["f", "g", "= f.weight"]
-    loop = "use std.nn (Linear)\nblock A(x: [b, n]) -> [b, n]:\n    f = Linear[n, n]\n    repeat 3:\n        x = {}\n    return x"
-    shared = first(loop.format("f(x) |> relu |> Linear[n, n]"), "repeat").bodies[0]
+    loop = text.replace(
+        "    g = Linear[n, n]\n", "    repeat 3:\n        x = f(x) |> relu |> Linear[n, n]\n    return x"
+    )
+    shared = first(loop, "repeat").bodies[0]
     assert [op.caption for op in shared.walk() if op.glyph == "linear"] == ["f, shared", "linear"]
