@@ -37,6 +37,12 @@ class ModuleNode:
         """Whether it is a `repeat` whose iterations have members."""
         return "*" in self.children
 
+    @property
+    def repeated(self) -> Instance | None:
+        """The instance that each iteration of a `repeat` is, where it is one and holds nothing beside it."""
+        member = self.children["*"].member if self.turned else None
+        return member if isinstance(member, Instance) else None
+
 
 def places(definition: Definition) -> ModuleNode:
     """The tree of names of a definition."""
@@ -148,7 +154,7 @@ def _iterations(
     for node in graph.nodes:
         place = find(root, node.path) if node.op == "repeat" else None
         for region in node.regions:
-            if place is None or not place.turned:
+            if place is None or not place.turned or place.repeated is not None:
                 found += _iterations(owner, definition, region, absent, root, names, done)
                 continue
             if node.path in done:  # it stands in both arms of a choice
@@ -171,6 +177,8 @@ def _uncalled(
     called = {unit.prefix for unit in iterations}
     for label, child in place.children.items():
         prefix = f"{child.path}.*"
+        if child.repeated is not None:
+            continue
         if not child.turned:
             found += _uncalled(owner, definition, child, iterations, names) if label != "*" else ()
         elif prefix not in called:

@@ -11,7 +11,7 @@ from ogive.backends.python_text.expr import LOAD, Code, parts_of, subscript, wit
 from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.pretty import constant
-from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Statement
+from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Return, Statement
 
 Numbers = frozenset[int | None]  # the entries of a list that are used; None where the list is used in another way
 
@@ -67,6 +67,25 @@ def rolled(
     lists = list(_lists(root, access))
     if not any(each.count > 1 for each in lists):
         return tuple(body)
+    named = _last_named(body, lists)
+    if named is not None:  # the last iteration is what is returned
+        found = _rolled(named, lists, claim)
+        return found if isinstance(found[-2], For) else (*found[:-2], body[-1])
+    return _rolled(body, lists, claim)
+
+
+def _last_named(body: Sequence[Statement], lists: Sequence[ModuleList]) -> Body | None:
+    """The statements with a variable for what is returned, where the last module of a list gives it."""
+    if len(body) < 2 or not isinstance(body[-1], Return) or not isinstance(body[-2], Assign):
+        return None
+    value, target = body[-1].value, body[-2].target
+    last = (_entry(each, each.count - 1).text for each in lists if each.count > 1)
+    if value is None or not isinstance(target.node, ast.Name) or not any(each in value.text for each in last):
+        return None
+    return (*body[:-1], Assign(target, value), Return(target))
+
+
+def _rolled(body: Sequence[Statement], lists: list[ModuleList], claim: Callable[[str], str]) -> Body:
     items: list[Item] = [_single(statement) for statement in body]
     used = [pair for item in items if isinstance(item, Single) for pair in item.used.items()]
     read = {modules for modules, numbers in used if numbers - {None}}

@@ -35,6 +35,17 @@ def test_iterations_that_are_alike() -> None:
     torch.testing.assert_close(net(x), unrolled(net, x, 3) * 2)
 
 
+def test_what_the_last_iteration_gives_is_returned() -> None:
+    text, net = forward("for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x")
+    assert text.splitlines()[1:] == [
+        "        for layer in self.layers:",
+        "            x = F.relu(layer.lin(x))",
+        "        return x",
+    ]
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(net(x), unrolled(net, x, 3))
+
+
 def test_loops_in_loops() -> None:
     body = """for i, n in enumerate([2, 1, 3]) as stages:
     for j in range(n) as layers:
@@ -60,7 +71,7 @@ return x * 2"""
     "body",
     [
         "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin) * (i + 1)\nreturn x * 2",  # not alike
-        "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin)\nreturn x",  # the last iteration returns
+        "for i in range(3) as layers:\n    y = relu(x |> Linear[4, 4] as lin)\n    x = x + y\nreturn y",  # last, y
         "x = x |> Linear[4, 4] as one\nx = x |> Linear[4, 4] as two\nreturn x * 2",  # no loop
     ],
 )

@@ -19,7 +19,7 @@ class Idioms:
     generator: Parameter  # a source of random numbers, which may be None
     reserved: frozenset[str]  # names that its files use themselves
     attributes: frozenset[str]  # what every module has, so that no size is stored under such a name
-    access: Callable[[str], Code]  # a member of the module by its path: `self.blocks[0].conv`
+    access: Callable[..., Code]  # a member of the module, or of another one, by its path: `self.blocks[0].conv`
     is_layer: Callable[[Definition], bool]  # whether a block is a layer that the framework has itself
     kinds: Callable[[str], Code]  # the types that an element of an input may have, as a tuple
     rank: Callable[[Code], Code]  # how many axes a tensor has

@@ -28,7 +28,7 @@ from ogive.backends.python_text.functions.flags import condition, is_flag, negat
 from ogive.backends.python_text.functions.taps import under
 from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.liveness import WritingFrame
-from ogive.backends.python_text.module_tree import Unit
+from ogive.backends.python_text.module_tree import Unit, find
 from ogive.backends.python_text.names import identifier, singular
 from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Statement
 from ogive.compiler.ir.attributes import AssumeAttrs, LoopAttrs
@@ -45,7 +45,9 @@ def repeat(writer: Writer, node: Node) -> None:
     sources = [_unbound(writer, operand, 0) for operand in loop.parts(node.inputs).sliced]
     region = node.regions[0]
     items = [writer.scope.claim(_hint(value)) for value in loop.parts(region.inputs).sliced]
-    tapped = any(inner.op == "tap" for inner in region.walk()) if unit is None else writer.file.written[unit.name].taps
+    held = find(writer.unit.place, writer.unit.own(node.path) or "") if node.path and unit is None else None
+    repeated = held is not None and held.repeated is not None
+    tapped = any(map(writer.file.shows, region.walk())) if unit is None else writer.file.written[unit.name].taps
     sizes = None if unit is None else {unknown for unknown, _ in writer.file.written[unit.name].sizes}
     counted = tapped or (loop.index is not None and (sizes is None or loop.index in sizes))
     index = writer.scope.claim("i" if loop.index is None else loop.index.name) if counted else "_"
@@ -53,15 +55,17 @@ def repeat(writer: Writer, node: Node) -> None:
         writer.scope.shapes.iteration(loop.index, index)
     if tapped:
         writer.iterations[node.path] = index
-    if unit is not None:
+    if unit is not None or repeated:
         label = node.path.split(".")[-1]
         item = writer.scope.claim(singular(label))
         items, sources = [item, *items], [writer.path(node.path), *sources]
+    if repeated:
+        writer.repeated[f"{node.path}.*"] = items[0]
     with _over(writer, *_head(writer, loop, items, sources, index if counted else None)):
         if unit is not None:
             _call_iteration(writer, node, unit, items[0], [*carried, *items[1:]], lists)
         else:
-            _body(writer, node, [*carried, *items], lists, carried)
+            _body(writer, node, [*carried, *items[repeated:]], lists, carried)
     _finish(writer, node, carried, lists, loop)
 
 

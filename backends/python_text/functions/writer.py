@@ -39,6 +39,7 @@ class Writer:
     taps: bool = False  # it is told what the caller wants to see
     iterations: dict[str, str] = field(default_factory=dict)  # loops that are written in place: their indices
     flags: set[str] = field(default_factory=set)  # values that are written as the condition under which they are there
+    repeated: dict[str, str] = field(default_factory=dict)  # by path of an iteration that is an instance: its variable
     stored: dict[str | Code, str] = field(default_factory=dict)  # values that are weights, their expressions: paths
     target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root
@@ -205,6 +206,10 @@ class Writer:
 
     def path(self, path: str) -> Code:
         """The expression of a weight or an instance of the definition."""
+        held = next((each for each in self.repeated if path == each or path.startswith(f"{each}.")), None)
+        if held is not None:
+            base, below = name(self.repeated[held]), path[len(held) + 1 :]
+            return self.file.idioms.access(below, base) if below else base
         own = self.unit.own(path)
         if own is not None:
             return self.file.idioms.access(own)

@@ -11,7 +11,9 @@ from ogive.backends.python_text.expr import (
     TRUE,
     Code,
     applied,
+    binary,
     call,
+    conditional,
     dict_of,
     each_of,
     list_of,
@@ -44,6 +46,8 @@ from ogive.backends.pytorch.weights.layers import layer
 from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Instance, Loop, Model, Weight
 from ogive.compiler.sizes import Size, Unknown
+
+MOST_KINDS = 3  # so many kinds of modules that come in turn are told by a condition
 
 
 @dataclass(slots=True)
@@ -172,6 +176,10 @@ class Constructor:
 
     def value(self, place: ModuleNode) -> Code | None:
         """The expression that makes what stands at a place; None where nothing has to be made."""
+        if place.repeated is not None and isinstance(place.member, Loop):
+            layer = self.instance(place.repeated)
+            count = call("range", self.size(place.member.count))
+            return None if layer is None else call("nn.ModuleList", each_of(layer, "_", count))
         if place.turned:
             return self._iterations(place)
         if isinstance(place.member, Instance):
@@ -188,7 +196,7 @@ class Constructor:
         if place.numbered:
             last = max(map(int, parts))
             iterations = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
-            return call("nn.ModuleList", list_of(iterations))
+            return call("nn.ModuleList", _in_turn(iterations) or list_of(iterations))
         if not all(plain(label) and label != "self" for label in parts):
             self.file.named_groups = True
         group = self.file.helper("Group")
@@ -226,6 +234,19 @@ class Constructor:
             return None
         unit = self.file.units[definition.name].name
         return call(unit, *(self.size(bindings[unknown]) for unknown in self.file.makers[unit]))
+
+
+def _in_turn(modules: Sequence[Code]) -> Code | None:
+    """`Local(d) if i % 2 == 0 else Global(d) for i in range(6)`: modules that come again in the same order."""
+    for count in range(1, min(MOST_KINDS, (len(modules) - 1) // 2) + 1):
+        if all(made == modules[number % count] for number, made in enumerate(modules)):
+            chosen = modules[count - 1]
+            for number in reversed(range(count - 1)):
+                test = binary(binary(name("i"), "%", count), "==", number)
+                chosen = conditional(modules[number], test, chosen)
+            free = all("i" not in made.names for made in modules)
+            return each_of(chosen, "i" if count > 1 else "_", call("range", len(modules))) if free else None
+    return None
 
 
 def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Sequence[str], model: Model | None) -> Class:

@@ -44,6 +44,10 @@ def _kept(place: ModuleNode, base: Code) -> Iterator[tuple[Heads, Code, Graph]]:
         yield (), base, place.member.keep
     if isinstance(place.member, Instance):
         yield from ((*looped(path, base), keep) for path, keep in place.member.keeps)
+    if place.repeated is not None:
+        for path, keep in place.repeated.keeps:
+            heads, target = looped(path, name("layer"))
+            yield (("layer", base), *heads), target, keep
     for label, child in place.children.items() if not place.turned else ():
         yield from _kept(child, access(label, base))
 

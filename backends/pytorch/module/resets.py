@@ -56,6 +56,10 @@ class Reset:
         if isinstance(member, Instance) and not unmade(self.unit.definition, member):
             for path, init in (*_left(member), *member.inits):
                 self.initial.set(target, path, init, member.definition)
+        if place.repeated is not None and not unmade(self.unit.definition, place.repeated):
+            iteration = self.unit.own(place.repeated.path)
+            for path, init in (*_left(place.repeated), *place.repeated.inits):
+                self.initial.set(SELF, f"{iteration}.{path}", init, self.unit.definition)
         for label, child in place.children.items() if not place.turned else ():
             self._place(child, access(label, target))
 

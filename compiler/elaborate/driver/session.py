@@ -37,9 +37,17 @@ from ogive.compiler.elaborate.state.control import (
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
-from ogive.compiler.elaborate.state.values import Given, Gradient, Handed, InstanceValue, TypedBlock, VectorizedBlock
+from ogive.compiler.elaborate.state.values import (
+    Given,
+    Gradient,
+    Handed,
+    InstanceValue,
+    RepeatedBlock,
+    TypedBlock,
+    VectorizedBlock,
+)
 from ogive.compiler.elaborate.state.weight_paths import BlockName
-from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names, vmap_and_grad
+from ogive.compiler.elaborate.walk import brackets, constants, evaluate, names, repeated, vmap_and_grad
 from ogive.compiler.elaborate.walk.statements import execute
 from ogive.compiler.ir_tools.shown import Shown
 from ogive.compiler.sizes import Condition, ExhaustedError, Facts, Unknown, eq, size
@@ -106,6 +114,13 @@ class Session:
         """Apply a block at every index of an axis."""
         return vmap_and_grad.vectorize(frame, func, args, span, node, name, spans)
 
+    def repeated(
+        self, frame: Frame, func: RepeatedBlock, args: Sequence[Any], span: Span, node: syntax.Expr, name: str | None,
+        spans: Sequence[Span],
+    ) -> Any:  # fmt: skip
+        """Apply a block so many times, each with weights of its own."""
+        return repeated.repeated(frame, func, args, span, node, name, spans)
+
     def gradient(
         self, frame: Frame, func: Gradient, args: Sequence[Any], span: Span, node: syntax.Expr, spans: Sequence[Span]
     ) -> Any:
@@ -116,7 +131,7 @@ class Session:
         """`over[...]` and its like."""
         if name in ("count", "initial"):
             return weights_read.numbers(frame, name, tree)
-        return vmap_and_grad.make(frame, name, tree)
+        return repeated.make(frame, tree) if name == "repeat" else vmap_and_grad.make(frame, name, tree)
 
     def block_names(self, frame: Frame) -> BlockName:
         """What `places` asks: the block that an expression would allocate."""

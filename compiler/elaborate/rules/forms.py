@@ -25,6 +25,13 @@ FORMS = {
         "use std.nn (Linear)\n\nblock Example[e, d](x: [e, b, d]) -> [e, b, d]:\n"
         "    return each[e, Linear[d, d, ...]](x)\n",
     ),
+    "repeat": Form(
+        "repeat[n, F](x)",
+        "The template F n times, one after the other, each with weights of its own; of a list of k templates, "
+        "iteration i takes entry i % k. The first operand is carried, the others are seen whole by each.",
+        "use std.nn (Linear)\n\nblock Example[d](x: [b, d]) -> [b, d]:\n"
+        "    return x |> repeat[3, Linear[d, d, ...]] as layers\n",
+    ),
     "grad": Form(
         "grad[f](x)",
         "The derivative of f in its first input; f gives one number.",

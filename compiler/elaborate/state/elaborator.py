@@ -9,7 +9,14 @@ from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.control import LimitReached
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
-from ogive.compiler.elaborate.state.values import Given, Gradient, InstanceValue, TypedBlock, VectorizedBlock
+from ogive.compiler.elaborate.state.values import (
+    Given,
+    Gradient,
+    InstanceValue,
+    RepeatedBlock,
+    TypedBlock,
+    VectorizedBlock,
+)
 from ogive.compiler.elaborate.state.weight_paths import BlockName
 from ogive.compiler.ir_tools.shown import Shown
 from ogive.compiler.sizes import Facts, Unknown
@@ -104,6 +111,12 @@ class Elaborator(Protocol[F]):
         spans: Sequence[Span],
     ) -> Any:
         """Apply a block at every index of an axis."""
+
+    def repeated(
+        self, frame: F, func: RepeatedBlock, args: Sequence[Any], span: Span, node: syntax.Expr, name: str | None,
+        spans: Sequence[Span],
+    ) -> Any:  # fmt: skip
+        """Apply a block so many times, each with weights of its own."""
 
     def gradient(
         self, frame: F, func: Gradient, args: Sequence[Any], span: Span, node: syntax.Expr, spans: Sequence[Span]

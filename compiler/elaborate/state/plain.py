@@ -14,6 +14,7 @@ from ogive.compiler.elaborate.state.values import (
     InstanceValue,
     OpTemplate,
     PackValue,
+    RepeatedBlock,
     Template,
     TypedBlock,
     UnknownStatic,
@@ -68,6 +69,9 @@ def text(value: Any) -> str:
             return text(value.value)
         case VectorizedBlock():
             return f"{value.kind}[{value.axis}, {text(value.func)}]"
+        case RepeatedBlock():
+            blocks = ", ".join(map(text, value.blocks))
+            return f"repeat[{value.count}, {f'[{blocks}]' if value.cycled else blocks}]"
         case Gradient():
             return f"grad[{text(value.func)}]"
         case TypedBlock() | Builtin() | PackValue() | UnknownStatic():

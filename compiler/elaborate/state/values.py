@@ -154,6 +154,16 @@ class VectorizedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedBlock:
+    """`repeat[n, F]` before it is applied; `cycled`: iteration i takes entry i % k of the blocks."""
+
+    count: Size
+    blocks: tuple[Any, ...]
+    cycled: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Gradient:
     """`grad[f]` or `custom_grad[f, b]` before it is applied."""
 
@@ -260,7 +270,7 @@ def kind_of(value: object) -> str:
             return f"there on some paths only (`{value.name}`)"
         case BlockRef() | Template() | TypedBlock() | Handed():
             return "a block"
-        case VectorizedBlock() | Gradient():
+        case VectorizedBlock() | RepeatedBlock() | Gradient():
             return "a function of a block"
         case InstanceValue() | Composite():
             return "an instance of a block"

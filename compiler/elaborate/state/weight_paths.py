@@ -125,6 +125,10 @@ def _expression(tree: syntax.Tree | None, block_name: BlockName) -> Iterator[tup
             if name is not None:
                 yield tree, snake(name), False
                 return
+            if isinstance(base, syntax.Name) and base.id == "repeat":
+                yield tree, "layers", False
+                yield from _expression(items[0], block_name) if items else ()
+                return
             if (vectorized := _vectorized(tree, block_name)) is not None:
                 yield tree, snake(vectorized), False
                 items = items[1:] if isinstance(base, syntax.Name) and base.id == "custom_grad" else ()

@@ -27,6 +27,7 @@ from ogive.compiler.elaborate.state.values import (
     PackValue,
     Param,
     Partly,
+    RepeatedBlock,
     Template,
     TypedBlock,
     UnknownStatic,
@@ -230,6 +231,8 @@ def apply(
         case VectorizedBlock():
             handed = replace(func, supplied=tuple((supplied or {}).items()))
             return frame.session.vectorize(frame, handed, args, span, node, name, spans)
+        case RepeatedBlock():
+            return frame.session.repeated(frame, func, args, span, node, name, spans)
         case Gradient():
             return frame.session.gradient(frame, func, args, span, node, spans)
         case TypedBlock():
@@ -247,7 +250,7 @@ def apply(
 
 def applicable(value: Any) -> bool:
     """Whether a value may stand where a function does."""
-    return isinstance(value, (VectorizedBlock, Gradient, Builtin, TypedBlock, UnknownStatic, Handed))
+    return isinstance(value, (VectorizedBlock, RepeatedBlock, Gradient, Builtin, TypedBlock, UnknownStatic, Handed))
 
 
 def _no_sizes(
