@@ -366,6 +366,12 @@ class _Checked:
         except StatementFailed:
             self.add(frame.diagnostics)
             return False
+        except UnresolvedChoice as open_:
+            text = f"a pin is a condition on whole sizes; `{open_.what}` compares others"
+            self.add(
+                [Diagnostic("E0407", text, open_.span or pins[0].span, help="multiply it out: `n / 2 < 3` is `n < 6`")]
+            )
+            return False
         pinned, inferred = Facts.of(stated), Facts.of(conditions)
         extra = [c for c in stated if not inferred.holds(c)]
         missing = [c for c in conditions if not pinned.holds(c)]

@@ -29,6 +29,7 @@ from ogive.grammar.source import Span
 NAMES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul"}
 COMPARISONS = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _SIZE: dict[str, Callable[[Size, Size], Condition]] = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}  # of the same comparison with its sides exchanged
 _PLAIN: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -228,10 +229,25 @@ def compare(frame: Frame, op: str, left: Any, right: Any, span: Span, spans: tup
             return bool(_PLAIN[op](left.number, right.number))
         return _SIZE[op](left, right)
     if is_number(left) and is_number(right):
-        a, b = _known(left), _known(right)
-        if a is None or b is None:
-            raise UnresolvedChoice(f"{left} {op} {right}", span)
-        return bool(_PLAIN[op](a, b))
+        a, b = (number if (number := whole(value)) is not None else value for value in (left, right))
+        if isinstance(a, Size) and isinstance(b, float):
+            return _with_float(op, a, b)
+        if isinstance(a, float) and isinstance(b, Size):
+            return _with_float(_TURNED.get(op, op), b, a)
+        if isinstance(a, int | float) and isinstance(b, int | float):
+            return bool(_PLAIN[op](a, b))  # exact, as Python compares a whole number and a float
+        raise UnresolvedChoice(span.text, span)
     if op in ("==", "!="):
         return (left == right) is (op == "==")
     raise frame.fail("E0407", f"`{op}` does not compare {kind_of(left)} with {kind_of(right)}", span)
+
+
+def _with_float(op: str, left: Size, right: float) -> bool | Condition:
+    """A size compared with a float: a condition on whole numbers that is the same for all sizes."""
+    if math.isnan(right):
+        return op == "!="
+    if math.isinf(right):
+        return bool(_PLAIN[op](0.0, right))
+    if op in ("==", "!="):
+        return _SIZE[op](left, size(int(right))) if right.is_integer() else op == "!="
+    return _SIZE[op](left, size(math.ceil(right) if op in ("<", ">=") else math.floor(right)))
