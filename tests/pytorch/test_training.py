@@ -118,6 +118,16 @@ def test_it_compiles_whole_and_is_copied() -> None:
         torch.testing.assert_close(x, y)
 
 
+def test_iterations_are_found_in_what_wraps_them() -> None:
+    net: Any = ogive.load("examples/gpt2.arch").models["Tiny"].torch()
+    ids = torch.randint(64, (2, 16))
+    wanted = step(copy.deepcopy(net), (ids,))
+    net.h[1] = torch.compile(net.h[1], backend="eager")
+    net.gradient_checkpointing_enable()
+    assert [type(block).__name__ for block in checkpointed(net)] == ["GPTLayer"] * 2
+    same(step(net, (ids,)), wanted)
+
+
 def test_what_has_no_blocks_is_refused() -> None:
     net: Any = build(model("vae:Tiny"), device="meta")
     with pytest.raises(ValueError, match="VAE has neither iterations nor blocks"):

@@ -62,10 +62,10 @@ def checkpointed(model: nn.Module) -> list[nn.Module]:
 
 
 def _blocks(model: nn.Module, text: str, numbered: bool) -> Iterator[tuple[nn.Module, bool]]:
-    """The blocks below, and whether they are iterations, unrolled ones too."""
-    numbered = isinstance(model, nn.ModuleList) or (numbered and not _runs(model))
+    """The blocks below, and whether they are iterations: unrolled ones too, and those that something wraps."""
+    numbered = isinstance(model, nn.ModuleList) or (numbered and not _is_block(model, text))
     for child in model.children():
-        own = any(kind.__module__ == text for kind in type(child).__mro__) and _runs(child)
+        own = _is_block(child, text)
         below = list(_blocks(child, text, numbered)) if not (own and numbered) else []
         if own and not any(iteration for _, iteration in below):
             yield child, numbered
@@ -73,8 +73,10 @@ def _blocks(model: nn.Module, text: str, numbered: bool) -> Iterator[tuple[nn.Mo
             yield from below
 
 
-def _runs(module: nn.Module) -> bool:
-    return type(module).forward is not nn.Module.forward
+def _is_block(module: nn.Module, text: str) -> bool:
+    """Whether it is of a class of the text that runs."""
+    runs = type(module).forward is not nn.Module.forward
+    return runs and any(kind.__module__ == text for kind in type(module).__mro__)
 
 
 def decay_groups(self: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
