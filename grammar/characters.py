@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from ogive.grammar.diagnostics import Diagnostic, Edit
-from ogive.grammar.source import Span
+from ogive.grammar.source import Chunk, Span
 
 # What people write, and what the language says instead. Longer texts first where one begins another.
 INSTEAD = (
@@ -43,6 +43,21 @@ INSTEAD = (
     ("`", "strings stand in `'` or `\"`"),
     ("\u00a0", "write an ordinary blank"),
 )
+
+
+ORDER = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def reordered(chunk: Chunk) -> tuple[Diagnostic, ...]:
+    """Characters that nobody sees, and that show the text behind them in another order than it is read."""
+    if chunk.text.isascii():
+        return ()
+    at = next((i for i, char in enumerate(chunk.text) if char in ORDER), None)
+    if at is None:
+        return ()
+    name = unicodedata.name(chunk.text[at]).lower()
+    message = f"U+{ord(chunk.text[at]):04X} ({name}) shows the text in another order than it is read"
+    return (Diagnostic("E0101", message, Span(chunk, at, at + 1), help="leave it out"),)
 
 
 def bad_character(span: Span) -> Diagnostic:

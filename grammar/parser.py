@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ogive.grammar import tables
 from ogive.grammar.build import reducer
 from ogive.grammar.builder import TreeBuilder
+from ogive.grammar.characters import reordered
 from ogive.grammar.chunks import cut, doc
 from ogive.grammar.depth import too_deep
 from ogive.grammar.diagnostics import Diagnostic
@@ -102,6 +103,8 @@ def over_limit(path: str, size: int, limit: int) -> Diagnostic:
 
 def _read(chunk: Chunk) -> ParsedDeclaration:
     """Read one declaration, or nothing but comments."""
+    if odd := reordered(chunk):
+        return ParsedDeclaration(chunk, None, odd, _names(chunk.text))
     tokens = lex(chunk)
     if len(tokens.items) == 1:
         return ParsedDeclaration(chunk, None, tuple(tokens.layout), ())

@@ -66,6 +66,8 @@ FAULTS: dict[str, tuple[Callable[[State], State], str]] = {
     "floats for a count": (with_("norm.num_batches_tracked", torch.ones(())), "holds float32, not whole numbers"),
     "sparse": (of_lin(lambda t: t.to_sparse()), "is sparse"),
     "csr": (of_lin(lambda t: t.to_sparse_csr()), "is sparse"),
+    "nested": (of_lin(lambda t: torch.nested.nested_tensor([t[0], t[1]])), "nested"),
+    "jagged": (of_lin(lambda t: torch.nested.nested_tensor([t[0], t[1]], layout=torch.jagged)), "nested"),
     "meta": (of_lin(lambda t: t.to("meta")), "holds no numbers: it is on the meta device"),
     "quantized": (of_lin(lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8)), "is quantized"),
     "lazy": (with_("lin.weight", nn.UninitializedParameter()), "has no shape yet"),

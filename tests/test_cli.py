@@ -231,3 +231,17 @@ def test_settings_are_read_back(value: object) -> None:
 def test_settings_are_else_text() -> None:
     assert setting("act=relu") == ("act", "relu")
     assert setting("text=a=b") == ("text", "a=b")
+
+
+def test_check_says_that_it_takes_whole_files(tmp_path: Path) -> None:
+    (tmp_path / "m.arch").write_text("block Net[d](x: [b, d]) -> [b, d]:\n    param w: [d]\n    return x * w\n")
+    result = CliRunner().invoke(cli, ["check", f"{tmp_path / 'm.arch'}:Net"])
+    assert result.exit_code == 2
+    assert f"whole files: `{tmp_path / 'm.arch'}`" in result.output
+    for command in ("show", "build"):
+        out = ["-o", str(tmp_path / "m.py")] if command == "build" else []
+        result = CliRunner().invoke(cli, [command, f"{tmp_path / 'm.arch'}:Net", *out])
+        assert result.exit_code == 1
+        assert "-D NAME=VALUE" in result.output
+        result = CliRunner().invoke(cli, [command, f"{tmp_path / 'm.arch'}:Nett", *out])
+        assert "did you mean `Net`?" in result.output

@@ -281,3 +281,10 @@ def test_any_text_is_a_name_or_a_fault(text: str) -> None:
             use(text)
         except (NameFault, StepFault):
             pass
+
+
+@pytest.mark.parametrize("side", ["(" * 5000 + "a" + ")" * 5000 + " b", "(" * 5000, "a " + "1" * 5000, "(a " * 400])
+def test_a_pattern_of_any_length_is_refused_in_our_words(side: str) -> None:
+    for text in (f"rearrange {side} -> a b", f"rearrange a b -> {side}"):
+        with pytest.raises(NameFault, match="rearrange"):
+            read_step(text)

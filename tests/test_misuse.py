@@ -272,3 +272,54 @@ def test_blocks_that_call_twice_are_counted_at_once(tmp_path: Path) -> None:
     assert operations(model.ir) == {"add": 2**29}
     with pytest.raises(ogive.ArchError, match="E0701"):
         model.onnx(tmp_path / "m.onnx")
+
+
+OPEN = """
+block F[top](x: [b, n, d], past: [b, p, d]?, more: [*s]?) -> [b, n, d]
+where n <= top, p >= 0:
+    return 2 * x
+model M = F[9]
+"""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"n": 0}, "`n` is a size of at least 1"), ({"b": 0, "p": 0}, "`b` is a size of at least 1"),
+        ({"n": 10}, "break|conditions"), ({"p": 0}, ""), ({"n": 9}, ""),
+    ],
+)  # fmt: skip
+def test_sizes_that_inputs_never_have(sizes: dict[str, int], said: str, tmp_path: Path) -> None:
+    """Of an export, of a table, of a comparison: none is for sizes that the module refuses."""
+    model = ogive.source(OPEN).models["M"]
+    calls: list[Callable[[], Any]] = [
+        lambda: model.onnx(tmp_path / "m.onnx", sizes=sizes, optional=["past"], force=True),
+        lambda: model.summary(**sizes), lambda: model.deploy("simplify").verify({}, **sizes),
+    ]  # fmt: skip
+    for call in calls:
+        if said:
+            with pytest.raises(ogive.ArchError, match=said):
+                call()
+        else:
+            call()
+
+
+def test_sizes_and_ranks_of_a_pack_agree(tmp_path: Path) -> None:
+    model = ogive.source("block F(x: [*b, n]) -> [*b, n]:\n    return 2 * x\nmodel M = F\n").models["M"]
+    with pytest.raises(ogive.ArchError, match="stands for 3 axes by `ranks`, but has 2 sizes"):
+        model.onnx(tmp_path / "m.onnx", sizes={"b": [2, 3]}, ranks={"b": 3})
+    with pytest.raises(ogive.ArchError, match="`b` is a size of at least 1"):
+        model.onnx(tmp_path / "m.onnx", sizes={"b": [2, 0]})
+    model.onnx(tmp_path / "m.onnx", sizes={"b": [2, 3]}, ranks={"b": 2})
+
+
+def test_inputs_that_are_compared_are_those_of_the_model() -> None:
+    deployed = ogive.source(OPEN).models["M"].deploy("simplify")
+    x, past, more = torch.ones(2, 3, 4), torch.ones(2, 1, 4), torch.ones(3)
+    assert deployed.verify({}, x).exact
+    assert deployed.verify({}, x, past, more).exact
+    for given in ((x, past), (x, past, more, x)):
+        with pytest.raises(WrongArgument, match=r"are 1 \(x\), or 3 with past, more, not"):
+            deployed.verify({}, *given)
+    with pytest.raises(WrongArgument, match="not both"):
+        deployed.verify({}, x, n=3)

@@ -138,12 +138,17 @@ def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], 
     names = {named.get(unknown, unknown.name) for unknown in model.definition.sizes}
     wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
     if wrong:
-        raise OnnxError(f"there is no size {', '.join(sorted(wrong))}, but {', '.join(sorted(names))}")
+        what = f"its sizes are {', '.join(sorted(names))}" if names else "all its sizes are numbers"
+        raise OnnxError(f"there is no size {', '.join(sorted(wrong))}: {what}")
     empty = _empty(model.definition, settings)
     for unknown in model.definition.sizes:
         name = named.get(unknown, unknown.name)
         given = settings.sizes.get(name)
+        least = 0 if unknown in empty else unknown.low or 0
+        if given is not None and any(each < least for each in (given if isinstance(given, Sequence) else (given,))):
+            raise OnnxError(f"`{name}` is a size of at least {least}, not {given}")
         if unknown in named:
+            _fits_rank(name, given, settings.ranks.get(name))
             axes = packs[name] = _pack(name, given, settings.ranks.get(name, 1))
             total = size(1)
             for axis in axes:
@@ -167,6 +172,13 @@ def _empty(definition: Definition, settings: Settings) -> set[Unknown]:
     return {unknown for unknown in told[1] - told[0] if unknown.low == 0}
 
 
+def _fits_rank(name: str, given: int | Sequence[int] | None, rank: int | None) -> None:
+    count = 1 if isinstance(given, int) else None if given is None else len(given)
+    if rank is not None and count not in (None, rank):
+        numbers = f"{count} size" + ("s" if count != 1 else "")
+        raise OnnxError(f"`*{name}` stands for {rank} axes by `ranks`, but has {numbers} in `sizes`")
+
+
 def _pack(name: str, given: int | Sequence[int] | None, rank: int) -> tuple[Axis, ...]:
     if isinstance(given, int):
         return (Axis(size(given)),)
@@ -180,7 +192,8 @@ def _inputs(definition: Definition, builder: OnnxBuilder, sizes: Sizes, settings
     pairs = zip(definition.graph.inputs, definition.optional, strict=True)
     there = [value.hint or value.name for value, optional in pairs if optional]
     if wrong := set(settings.optional) - set(there):
-        raise OnnxError(f"there is no optional input {', '.join(sorted(wrong))}, but {', '.join(there) or 'none'}")
+        what = f"its optional inputs are {', '.join(there)}" if there else "it has no optional inputs"
+        raise OnnxError(f"there is no optional input {', '.join(sorted(wrong))}: {what}")
     args: list[Bound] = []
     for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):
         name = value.hint or value.name

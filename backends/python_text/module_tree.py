@@ -115,7 +115,7 @@ def unit_of(
     wanted = snake(definition.name) if function else class_name(definition.name)
     if function and (wanted in variables or unnumbered(wanted) in variables):
         wanted = f"apply_{wanted}"
-    name = _claim(wanted, names)
+    name = _claim(wanted, names, _named(definition.output_names))
     place = places(definition)
     absent = frozenset(maybe(definition).open)
     iterations = _iterations(name, definition, definition.graph, absent, place, names, set())
@@ -125,18 +125,30 @@ def unit_of(
 
 def output_class(unit: Unit) -> str | None:
     """The name of the tuple of a definition whose outputs have names."""
-    names = unit.definition.output_names
-    return f"{class_name(unit.name)}Output" if not unit.prefix and len(names) > 1 and all(names) else None
+    return _tuple_of(unit.name) if not unit.prefix and _named(unit.definition.output_names) else None
 
 
-def _claim(name: str, names: set[str]) -> str:
+def _tuple_of(name: str) -> str:
+    return f"{class_name(name)}Output"
+
+
+def _named(outputs: Sequence[str]) -> bool:
+    """Whether the outputs are a tuple with names."""
+    return len(outputs) > 1 and all(outputs)
+
+
+def _claim(name: str, names: set[str], outputs: bool = False) -> str:
+    """A free name that begins with this one, taken out of `names`; with `outputs` that of their tuple is free too."""
+
+    def free(each: str) -> bool:
+        return each not in names and not (outputs and _tuple_of(each) in names)
+
     found, number = fresh(name, names), 2
-    while name[:1].isupper() and found not in (name, f"{name}{number}"):  # a class: `Stem2`
-        if f"{name}{number}" not in names:
-            found = f"{name}{number}"
-        else:
-            number += 1
-    names.add(found)
+    while (found != name and name[:1].isupper()) or not free(found):  # a class: `Stem2`
+        found, number = f"{name}{number}" if name[:1].isupper() else f"{name}_{number}", number + 1
+        if free(found):
+            break
+    names |= {found, _tuple_of(found)} if outputs else {found}
     return found
 
 

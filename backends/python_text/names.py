@@ -58,9 +58,10 @@ def unnumbered(name: str) -> str:
 
 
 def class_name(text: str) -> str:
-    """CamelCase: `down_blocks` is `DownBlocks`, `std.nn.Linear` is `Linear`."""
+    """CamelCase: `down_blocks` is `DownBlocks`, `std.nn.Linear` is `Linear`, `_2` is `Module2`."""
     words = re.split(r"[^0-9A-Za-z]+", text.rsplit(".", 1)[-1])
-    return "".join(word[:1].upper() + word[1:] for word in words) or "Module"
+    found = "".join(word[:1].upper() + word[1:] for word in words)
+    return found if found[:1].isalpha() else f"Module{found}"
 
 
 def snake(text: str) -> str:

@@ -54,6 +54,8 @@ def _found(value: Any, meta: bool) -> Found:
     if is_lazy(value):
         return Found((), "", "has no shape yet: run the module once")
     kind = str(value.dtype).removeprefix("torch.")
+    if value.is_nested:  # which may have no shape to ask for
+        return Found((), OF_TORCH.get(kind, kind), _problem(value, meta))
     return Found(tuple(value.shape), OF_TORCH.get(kind, kind), _problem(value, meta))
 
 

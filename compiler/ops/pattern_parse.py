@@ -16,6 +16,8 @@ from typing import Literal
 from ogive.compiler.ops.spec import ShapeError
 
 ELLIPSIS = "..."
+NESTING = 16  # of parentheses; two have a meaning
+DIGITS = 400  # of a size
 _TOKEN = re.compile(r"\s*(?:(\.\.\.|->|[A-Za-z_]\w*'*|\d+|[()+,*])|(\S))", re.ASCII)
 
 
@@ -124,6 +126,7 @@ class _PatternReader:
     text: str
     tokens: list[_Token]
     at: int = 0
+    open: int = 0  # parentheses
 
     def peek(self) -> str:
         return self.tokens[self.at].text if self.at < len(self.tokens) else ""
@@ -165,6 +168,8 @@ class _PatternReader:
                 raise _fail("`*` stands before the name of a pack", (token.start, token.end))
             return PatternTerm("pack", name, (), token.start, self.take().end)
         if token.text.isdigit():
+            if len(token.text) > DIGITS:
+                raise _fail(f"a size of {len(token.text):,} digits", (token.start, token.end))
             if int(token.text) == 0:
                 raise _fail("an axis has at least size 1", (token.start, token.end))
             return PatternTerm("number", str(int(token.text)), (), token.start, token.end)
@@ -173,6 +178,9 @@ class _PatternReader:
         raise _fail(f"`{token.text}` cannot stand here", (token.start, token.end))
 
     def group(self, opening: _Token) -> PatternTerm:
+        self.open += 1
+        if self.open > NESTING:
+            raise _fail(f"more than {NESTING} nested parentheses", (opening.start, opening.end))
         items: list[PatternTerm] = []
         plus = 0
         while self.peek() not in (")", "", "->", ","):
@@ -186,6 +194,7 @@ class _PatternReader:
         if self.peek() != ")":
             raise _fail("this parenthesis is not closed", (opening.start, opening.end))
         closing = self.take()
+        self.open -= 1
         span = (opening.start, closing.end)
         if plus and len(items) != plus + 1:
             raise _fail("`+` joins single axes; put a product in parentheses", span)

@@ -20,6 +20,7 @@ from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
 from ogive.grammar.spelling import close
+from ogive.refusals import wrong
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,6 +79,19 @@ def refuse_random(source: typed.Model) -> None:
         text = f"`{node.op}` draws numbers when {source.name} is used: two runs cannot be compared"
         help_ = "draw under `if training:` alone, or convert without comparing: `.deploy(...).convert(weights)`"
         raise _refusal(PassError("E0813", text, help_), source, node.span)
+
+
+def refuse_inputs(source: typed.Model, inputs: Sequence[Tensor], sizes: Mapping[str, int]) -> None:
+    """Inputs of `verify` are those of the model, with all optional ones or none; sizes are for drawn ones alone."""
+    if inputs and sizes:
+        raise wrong("`verify` takes inputs, or sizes at which it draws them, not both")
+    names = [value.hint or value.name for value in source.definition.graph.inputs]
+    needed = [name for name, optional in zip(names, source.definition.optional, strict=True) if not optional]
+    if inputs and len(inputs) not in (len(names), len(needed)):
+        asked = f"{len(needed)} ({', '.join(needed)})"
+        if more := [name for name in names if name not in needed]:
+            asked += f", or {len(names)} with {', '.join(more)}"
+        raise wrong(f"`inputs` of `verify` are {asked}, not {len(inputs)}")
 
 
 def report(source: typed.Model, made: typed.Model, notes: Sequence[Note], parameters: tuple[int, int]) -> str:

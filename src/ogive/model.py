@@ -47,7 +47,7 @@ from ogive.origin import NOWHERE, Origin, module_files
 from ogive.outputs import paths_in
 from ogive.refusals import refuse, wrong
 from ogive.saving import save, shard_size
-from ogive.summary import summary
+from ogive.summary import misfit, summary
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -127,6 +127,8 @@ class Model(Kept):
             raise wrong(
                 f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes) or 'none'}"
             )
+        if said := misfit(self.ir, sizes):
+            raise wrong(f"{self.name}: {said}")
         return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
     @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
@@ -378,8 +380,9 @@ class DeployedModel(Model):
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Deviation:
         """Run source and result on the same inputs, random at these sizes where none are given."""
         from ogive.backends.weight_conversion.verify import verify
-        from ogive.deployed import refuse_random, refuse_training, refused_at
+        from ogive.deployed import refuse_inputs, refuse_random, refuse_training, refused_at
 
+        refuse_inputs(self.source.ir, inputs, sizes)
         refuse_training(self.source.ir, self.passes.steps, state)
         refuse_random(self.source.ir)
         runnable(self.source.ir)

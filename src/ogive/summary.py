@@ -10,7 +10,8 @@ from ogive.backends.weights.paths import WeightSlot
 from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ir.weights import opaque
-from ogive.compiler.sizes import Unknown, size
+from ogive.compiler.ir_tools.entry import conditions_at_entry
+from ogive.compiler.sizes import FALSE, Unknown, size
 from ogive.cost import multiply_adds, runs, taken
 
 
@@ -35,6 +36,18 @@ def summary(
     if sizes:
         lines.append(f"  at {', '.join(f'{name}={value}' for name, value in sizes.items())}: {_at(ir, sizes)}")
     return "\n".join(lines) + "\n"
+
+
+def misfit(ir: Model, sizes: Mapping[str, int]) -> str:
+    """Why inputs have no such sizes, or nothing."""
+    given = {unknown: sizes[unknown.name] for unknown in ir.definition.sizes if unknown.name in sizes}
+    for unknown, number in given.items():
+        if number < (unknown.low or 0):
+            return f"`{unknown.name}` is a size of at least {unknown.low}, not {number}"
+    bound = dict(ir.bindings) | given
+    at = {unknown: size(number) for unknown, number in bound.items()}
+    broken = next((each for each in conditions_at_entry(ir) if each.subs(at) == FALSE), None)
+    return f"these sizes break `{broken}`" if broken is not None else ""
 
 
 def _at(ir: Model, sizes: Mapping[str, int]) -> str:

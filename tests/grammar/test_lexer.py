@@ -146,3 +146,15 @@ def test_tokens_stand_in_order_and_blocks_close(text: str) -> None:
         assert depth >= 0
     assert depth == 0
     assert tokens[-1][0] == "$END"
+
+
+@pytest.mark.parametrize("char", ["\u202a", "\u202e", "\u202c", "\u2066", "\u2069"])
+def test_no_text_is_shown_in_another_order_than_it_is_read(char: str) -> None:
+    """In comments and strings too, where other characters are free ("Trojan Source", arXiv:2111.00169)."""
+    program = 'block A(x: [b]) -> [b]:\n    # note\n    return x |> rearrange["b -> b"]  # end\n'
+    for text in ("# note\n", "## note\n" + program, program):
+        for at in range(0, len(text), 7):
+            (fault,) = parse(text[:at] + char + text[at:]).diagnostics
+            assert fault.code == "E0101"
+            assert fault.span.text == char
+    assert not parse("# \u05d0\u200f, \u4e2d\n" + program).diagnostics

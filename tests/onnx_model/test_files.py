@@ -157,11 +157,11 @@ model M = F
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["-s", "z=2"], "there is no size z, but b, n"),
+        (["-s", "z=2"], "there is no size z: its sizes are b, n"),
         (["-s", "b=0"], "whole number from 1 on"),
         (["-s", "n=17"], "break `n <= context`"),
         (["--opset", "7"], "opset 7 is not written, but 20 to 26"),
-        (["--optional", "mask"], "there is no optional input mask, but none"),
+        (["--optional", "mask"], "there is no optional input mask: it has no optional inputs"),
         (["--dtype", "f12"], "no float type f12"),
         (["--functions", "--taps"], "taps cannot leave functions"),
     ],

@@ -165,8 +165,77 @@ MEANT = {
     "MaxPool1d": "`max_pool[2](x)`",
     "AvgPool1d": "`avg_pool[2](x)`",
     "AdaptiveMaxPool2d": "`adaptive_max_pool[1](x)`",
+    "square": "`x ** 2`",
+    "reciprocal": "`1 / x`",
+    "absolute": "`abs(x)`",
+    "fabs": "`abs(x)`",
+    "around": "`round(x)`",
+    "rint": "`round(x)`",
+    "subtract": "`a - b`",
+    "clip": "`clamp[lo, hi](x)`",
+    "exp2": "`exp(log(2) * x)`",
+    "expit": "`sigmoid(x)`",
+    "erfc": "`1 - erf(x)`",
+    "logit": "`log(x / (1 - x))`",
+    "logaddexp": "`logsumexp[0](stack[0](a, b))`",
+    "hypot": "`sqrt(a ** 2 + b ** 2)`",
+    "fmod": "`a % b` has the sign of `b`; `a - b * trunc(a / b)` has that of `a`",
+    "remainder": "`a % b`",
+    "floor_divide": "`a // b`",
+    "true_divide": "`a / b`",
+    "fmax": "`maximum(a, b)`",
+    "fmin": "`minimum(a, b)`",
+    "addcmul": "`x + v * a * b`",
+    "addcdiv": "`x + v * a / b`",
+    "nan_to_num": "`select(isnan(x), 0.0, x)`",
+    "nansum": "`sum[axis](select(isnan(x), 0.0, x))`",
+    "inner": "`einsum` with named axes",
+    "cross": "`einsum` with named axes, or written out",
+    "diag": '`einsum["i m, i m -> i"](x, eye[n])` takes a diagonal',
+    "diagonal": '`einsum["i m, i m -> i"](x, eye[n])` takes a diagonal',
+    "trace": '`einsum["i m, i m -> "](x, eye[n])`',
+    "var_mean": "`var[axis](x)` and `mean[axis](x)`",
+    "std_mean": "`std[axis](x)` and `mean[axis](x)`",
+    "inv": "`inverse(x)`",
+    "randperm": "`permutation[n]`",
+    "expand_dims": '`expand["b d -> b 1 d"](x)` adds an axis',
+    "hstack": "`concat[axis](a, b)` joins along an axis",
+    "vstack": "`concat[axis](a, b)` joins along an axis",
+    "instance_norm": "`use std.nn (InstanceNorm)`",
+    "prelu": "`use std.nn (PReLU)`",
+    "upsample": "`interpolate[scale=2](x)`",
+    "resize": "`interpolate[size=[h, w]](x)`",
+    "Resize": "`interpolate[size=[h, w]](x)`",
+    "GLU": "`use std.nn (glu)`",
+    "PixelShuffle": "`use std.vision (pixel_shuffle)`",
+    "CrossEntropyLoss": "losses are the trainer's: return what they need, or `tap` an auxiliary one",
+    "MSELoss": "losses are the trainer's: return what they need, or `tap` an auxiliary one",
     "MultiheadAttention": "`use std.attention (MultiHeadAttention)`: `MultiHeadAttention[d, heads](x)`",
 }
+
+# Other operations there, whose names are close to one here: no guess and no edit leads from one to the other.
+ELSEWHERE = frozenset(
+    """
+    addbmm addmv addr adjoint allclose alpha_dropout aminmax angle argpartition array_split average baddbmm bilinear
+    bitwise_count bitwise_invert bmat can_cast cdist cfloat chain_matmul cholesky_ex cholesky_inverse cholesky_solve
+    choose coalesce column_stack compile compress cond conjugate const_data_ptr constant_pad_nd conv_tbc convolve
+    copysign cov cumulative_prod delete diagonal_scatter diff divmod dropout1d dropout2d dropout3d dsplit dstack eig
+    einsum_path equal erfcx erfinv feature_dropout fft2 fftfreq fftn fill fliplr flipud float_power fork
+    fractional_max_pool2d fractional_max_pool3d frexp frobenius_norm fromfunction gammainc gammaincc gammaln geqrf
+    ger geterr gradient greater grouped_mm gumbel_softmax hamming hfft hfft2 hfftn histc hsplit ifft2 ifftn
+    ifftshift igamma igammac ihfft ihfft2 ihfftn info insert interp intersect1d inv_ex invert ipu irfft2 irfftn
+    is_complex is_conj is_neg is_signed isclose iscomplex iscomplexobj isfortran isin isnat isneginf isposinf isreal
+    isrealobj istft iterable kl_div kron ldexp ldl_solve less lexsort lobpcg log_ndtr logaddexp2 logcumsumexp logdet
+    logsigmoid logspace lstm lu lu_solve masked_scatter matrix_norm matrix_power matrix_transpose median mode modf
+    msort multigammaln mvlgamma nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanprod
+    nanstd nanvar ndtri new normal nuclear_norm orgqr ormqr partition permute_dims pinverse place printoptions psi
+    ptp putmask qr rad2deg radians range ravel renorm require resolve_neg rfft2 rfftfreq rfftn rnn_relu rnn_tanh
+    rollaxis roots row_stack rsub save savez scalar_tensor searchsorted seed select_scatter seterr short signbit
+    sinc slice_inverse slice_scatter slogdet smm solve_ex sort_complex spacing storage stride svd symeig tensor
+    tensorsolve tri triangular_solve trim_zeros unique_inverse unstack vander vecmat vector_norm view_as_complex
+    vsplit xlog1py xlogy xpu
+    """.split()
+)
 
 # what stands before a name there: `torch.cat`, `nn.functional.relu`
 PREFIXES = frozenset(["torch", "nn", "F", "np", "jnp", "jax", "tf", "einops", "functional", "init", "math"])

@@ -8,13 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ogive import stdlib
-from ogive.compiler.elaborate.modules.foreign_names import MEANT, PREFIXES
+from ogive.compiler.elaborate.modules.foreign_names import ELSEWHERE, MEANT, PREFIXES
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
 from ogive.compiler.ops import OPS
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
-from ogive.grammar.spelling import close, rename
+from ogive.grammar.spelling import close, few, rename
 
 if TYPE_CHECKING:
     from ogive.compiler.elaborate.state.frame import Frame
@@ -26,7 +26,7 @@ _BLOCK = re.compile(r"^block (\w+)[\[(]", re.M)
 
 def for_name(name: str, frame: Frame) -> str:
     """What to write instead of an unknown name."""
-    here = [*frame.scope.variables, *frame.module.scope]
+    here = [*frame.scope.variables, *few(name, frame.module.scope)]
     if name in MEANT:
         return MEANT[name]
     if (module := in_library(name)) is not None:
@@ -35,9 +35,8 @@ def for_name(name: str, frame: Frame) -> str:
         return f"it is bound inside of `{loop}` alone: bind it before, or collect it by `yield`"
     if name.lower() in OPS:
         return f"did you mean `{name.lower()}`?"
-    if hint := close(name, [*here, *OPS, *(INITIALIZERS if frame.alloc.initialized is not None else ())]):
-        return hint
-    return ""
+    operations = () if name in ELSEWHERE else OPS
+    return close(name, [*here, *operations, *(INITIALIZERS if frame.alloc.initialized is not None else ())])
 
 
 def _inside_loop(body: Iterable[syntax.Stmt], name: str) -> str:
@@ -73,7 +72,8 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
     if module is None and name.lower() in OPS:
         return (Edit(span, name.lower()),)
     if module is None:
-        return rename(name, [*frame.scope.variables, *frame.module.scope, *OPS], span)
+        operations = () if name in ELSEWHERE else OPS
+        return rename(name, [*frame.scope.variables, *few(name, frame.module.scope), *operations], span)
     return imported(frame, module, name)
 
 

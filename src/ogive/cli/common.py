@@ -29,6 +29,20 @@ SHARDS = click.option(
 )  # fmt: skip
 MEMORY = ("allocate memory", "out of memory", "Storage size calculation overflowed")  # what torch says of it
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class Sources(click.Path):
+    """Whole files: other commands take FILE:NAME, and so it is written here too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises `click.UsageError` where there is none."""
+        file, colon, _ = str(value).rpartition(":")
+        if colon and Path(file).is_file() and not Path(str(value)).exists():
+            raise click.UsageError(f"`{value}`: this looks at whole files: `{file}`", ctx)
+        return super().convert(value, param, ctx)
+
+
+SOURCES = Sources(exists=True, dir_okay=False, readable=True, path_type=Path)
 WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
 CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ogive.api import Block, Model, load
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.spelling import close
 
 
 def model_of(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool = False) -> list[Model]:
@@ -20,13 +23,24 @@ def model_of(path: Path, name: str | None, statics: dict[str, Any], allow_extern
             raise click.UsageError(f"{path} has no model; name a block and its statics: {path}:NAME -D d=768")
         return list(program.models.values())
     if name not in program:
-        raise click.UsageError(f"{path} has no model or block `{name}`; it has {', '.join(program) or 'none'}")
+        hint = f"; {near}" if (near := close(name, list(program))) else ""
+        raise click.UsageError(f"{path} has no model or block `{name}`; it has {', '.join(program) or 'none'}{hint}")
     found = program[name]
     if isinstance(found, Block):
-        return [found(**statics)]
+        try:
+            return [found(**statics)]
+        except ArchError as error:
+            raise ArchError(tuple(_said_here(each, f"{path}:{name}") for each in error.diagnostics)) from None
     if statics:
         raise click.UsageError(f"`{name}` is a model, all its statics are given; name its block instead")
     return [found]
+
+
+def _said_here(fault: Diagnostic, target: str) -> Diagnostic:
+    """What lacks a static says how a command gives it."""
+    if fault.code not in ("E0402", "E0406"):
+        return fault
+    return replace(fault, details=(*fault.details, f"a command gives statics by -D: `{target} -D NAME=VALUE`"))
 
 
 def one_model_of(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool = False) -> Model:
