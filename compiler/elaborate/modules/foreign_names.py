@@ -191,9 +191,6 @@ MEANT = {
     "nansum": "`sum[axis](select(isnan(x), 0.0, x))`",
     "inner": "`einsum` with named axes",
     "cross": "`einsum` with named axes, or written out",
-    "diag": '`einsum["i m, i m -> i"](x, eye[n])` takes a diagonal',
-    "diagonal": '`einsum["i m, i m -> i"](x, eye[n])` takes a diagonal',
-    "trace": '`einsum["i m, i m -> "](x, eye[n])`',
     "var_mean": "`var[axis](x)` and `mean[axis](x)`",
     "std_mean": "`std[axis](x)` and `mean[axis](x)`",
     "inv": "`inverse(x)`",
@@ -219,21 +216,21 @@ ELSEWHERE = frozenset(
     addbmm addmv addr adjoint allclose alpha_dropout aminmax angle argpartition array_split average baddbmm bilinear
     bitwise_count bitwise_invert bmat can_cast cdist cfloat chain_matmul cholesky_ex cholesky_inverse cholesky_solve
     choose coalesce column_stack compile compress cond conjugate const_data_ptr constant_pad_nd conv_tbc convolve
-    copysign cov cumulative_prod delete diagonal_scatter diff divmod dropout1d dropout2d dropout3d dsplit dstack eig
-    einsum_path equal erfcx erfinv feature_dropout fft2 fftfreq fftn fill fliplr flipud float_power fork
+    copysign cov cumulative_prod delete diagflat diagonal_scatter diff divmod dropout1d dropout2d dropout3d dsplit
+    dstack eig einsum_path equal erfcx erfinv feature_dropout fft2 fftfreq fftn fill fliplr flipud float_power fork
     fractional_max_pool2d fractional_max_pool3d frexp frobenius_norm fromfunction gammainc gammaincc gammaln geqrf
-    ger geterr gradient greater grouped_mm gumbel_softmax hamming hfft hfft2 hfftn histc hsplit ifft2 ifftn
-    ifftshift igamma igammac ihfft ihfft2 ihfftn info insert interp intersect1d inv_ex invert ipu irfft2 irfftn
-    is_complex is_conj is_neg is_signed isclose iscomplex iscomplexobj isfortran isin isnat isneginf isposinf isreal
-    isrealobj istft iterable kl_div kron ldexp ldl_solve less lexsort lobpcg log_ndtr logaddexp2 logcumsumexp logdet
-    logsigmoid logspace lstm lu lu_solve masked_scatter matrix_norm matrix_power matrix_transpose median mode modf
-    msort multigammaln mvlgamma nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmedian nanmin nanprod
-    nanstd nanvar ndtri new normal nuclear_norm orgqr ormqr partition permute_dims pinverse place printoptions psi
-    ptp putmask qr rad2deg radians range ravel renorm require resolve_neg rfft2 rfftfreq rfftn rnn_relu rnn_tanh
-    rollaxis roots row_stack rsub save savez scalar_tensor searchsorted seed select_scatter seterr short signbit
-    sinc slice_inverse slice_scatter slogdet smm solve_ex sort_complex spacing storage stride svd symeig tensor
-    tensorsolve tri triangular_solve trim_zeros unique_inverse unstack vander vecmat vector_norm view_as_complex
-    vsplit xlog1py xlogy xpu
+    ger geterr gradient greater grid_sampler grid_sampler_2d grid_sampler_3d grouped_mm gumbel_softmax hamming hfft
+    hfft2 hfftn histc hsplit ifft2 ifftn ifftshift igamma igammac ihfft ihfft2 ihfftn info insert interp intersect1d
+    inv_ex invert ipu irfft2 irfftn is_complex is_conj is_neg is_signed isclose iscomplex iscomplexobj isfortran
+    isin isnat isneginf isposinf isreal isrealobj istft iterable kl_div kron ldexp ldl_solve less lexsort lobpcg
+    log_ndtr logaddexp2 logcumsumexp logdet logsigmoid logspace lstm lu lu_solve masked_scatter matrix_norm
+    matrix_power matrix_transpose median mode modf msort multigammaln mvlgamma nanargmax nanargmin nancumprod
+    nancumsum nanmax nanmean nanmedian nanmin nanprod nanstd nanvar ndtri new normal nuclear_norm orgqr ormqr
+    partition permute_dims pinverse place printoptions psi ptp putmask qr rad2deg radians range ravel renorm require
+    resolve_neg rfft2 rfftfreq rfftn rnn_relu rnn_tanh rollaxis roots row_stack rsub save savez scalar_tensor
+    searchsorted seed select_scatter seterr short signbit sinc slice_inverse slice_scatter slogdet smm solve_ex
+    sort_complex spacing storage stride svd symeig tensor tensorsolve tri triangular_solve trim_zeros union1d
+    unique_inverse unstack vander vecmat vector_norm view_as_complex vsplit xlog1py xlogy xpu
     """.split()
 )
 
