@@ -132,7 +132,7 @@ def _tuple_of(name: str) -> str:
     return f"{class_name(name)}Output"
 
 
-def _named(outputs: Sequence[str]) -> bool:
+def _named(outputs: Sequence[str | None]) -> bool:
     """Whether the outputs are a tuple with names."""
     return len(outputs) > 1 and all(outputs)
 
