@@ -23,6 +23,7 @@ SCAN, GRAD = "a `scan` walks along it", "torch.export takes no `grad`: it goes b
 # what has a size that is fixed, or is not exported as it is, and why
 FIXED = {
     "lstm_tagger": SCAN,
+    "rwkv": SCAN,
     "RNN": SCAN,
     "GRU": SCAN,
     "LSTM": SCAN,

@@ -82,8 +82,14 @@ def test_it_agrees_with_torch(name: str) -> None:
     assert max(difference(y, z) for y, z in zip(told, wanted, strict=True)) <= TOLERANCE
 
 
+# of the larger ones all but a sample are slow
+LARGE = {"gemma2", "clip", "bart", "whisper", "dit", "densenet", "efficientnet", "regnet", "inception_v3", "maxvit",
+         "fpn", "mamba2", "wav2vec2", "mixtral", "rwkv", "sam_encoder", "yolo"}  # fmt: skip
+OTHERS = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in NAMES]
+
+
 @pytest.mark.parametrize("settings", [{"functions": True}, {"opset": 20}], ids=str)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OTHERS)
 def test_other_forms_agree_too(name: str, settings: dict[str, Any]) -> None:
     model, _, plain = made(name)
     _, _, other = made(name, **settings)
