@@ -193,9 +193,13 @@ def _interpolate(checker: Checker, statics: Statics, types: Types) -> Result:
         raise ShapeError(text, code="E0303", operand=0, static="mode")
     if statics["align_corners"] and mode not in ALIGNABLE:
         raise ShapeError(f"`align_corners` means nothing for `{mode}`", code="E0408", static="align_corners")
+    if statics["antialias"] and (mode not in ("bilinear", "bicubic") or statics["align_corners"]):
+        text = "`antialias` goes with `bilinear` and `bicubic`, without `align_corners`"
+        raise ShapeError(text, code="E0408", static="antialias")
     if (scale is None) == (target is None):
         raise ShapeError("`interpolate` takes either `scale` or `size`", code="E0408", static="scale")
     attrs = {"mode": mode, "align_corners": bool(statics["align_corners"])}
+    attrs |= {"antialias": True} if statics["antialias"] else {}
     if scale is None:
         wanted = per_axis(target, len(axes), "size", low=1)
         out = [Axis(length, axis.label) for length, axis in zip(wanted, axes, strict=True)]
@@ -332,6 +336,7 @@ OPS = (
             StaticSpec("size", "per_axis", None, low=1),
             StaticSpec("mode", "str", "nearest"),
             StaticSpec("align_corners", "bool", False),
+            StaticSpec("antialias", "bool", False),
         ),
         _interpolate,
         "kernel",
@@ -344,7 +349,8 @@ OPS = (
             "(x: [b, c, *n]) -> [b, c, *m]",
             "(x: [b, c, h, w]) -> [b, c, 2*h, 2*w]",
             'interpolate[scale=2, mode="bilinear"](x)',
-            f"m = floor(scale*n), or `size`; `mode` is one of {', '.join(RESAMPLINGS)}",
+            f"m = floor(scale*n), or `size`; `mode` is one of {', '.join(RESAMPLINGS)}; with `antialias` bilinear and "
+            "bicubic (there with a = -1/2, else -3/4) see more entries where an axis shrinks",
         ),
     ),
     *sampling.OPS,

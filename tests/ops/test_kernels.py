@@ -76,6 +76,10 @@ def _sampled(*settings: Any) -> Callable[[T, T], T]:
     return lambda x, grid: F.grid_sample(x, grid, *settings)
 
 
+def _smoothed(mode: str, size: tuple[int, int]) -> Callable[[T], T]:
+    return lambda x: F.interpolate(x, size, mode=mode, antialias=True)
+
+
 def _over(x: T, grid: T) -> tuple[T, T]:
     """Places inside, and some beyond the ends."""
     return x, 1.7 * torch.tanh(grid)
@@ -177,6 +181,14 @@ CASES = [
         "interpolate", ("b c h w",), lambda x: F.interpolate(x, size=(5, 7), mode="bicubic"),
         {"size": (5, 7), "mode": "bicubic"},
     ),
+    *(
+        Case("interpolate", ("b c h w",), _smoothed(mode, size), {"size": size, "mode": mode, "antialias": True})
+        for mode, size in (("bilinear", (2, 7)), ("bicubic", (3, 2)), ("bicubic", (9, 4)))
+    ),
+    Case(
+        "interpolate", ("b c h w",), lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True),
+        {"scale": 0.5, "mode": "bilinear", "antialias": True}, low=4,  # torch repeats a row where the last axis gets 1
+    ),
     Case("interpolate", ("b c h w",), lambda x: F.interpolate(x, scale_factor=(2, 1 / 3)), {"scale": (2, 1 / 3)}),
     Case(
         "interpolate", ("b c s",), lambda x: F.interpolate(x, size=x.shape[0]), lambda names: {"size": names["b"]}
@@ -221,6 +233,14 @@ REFUSED = [
     ("interpolate", ("b c h",), {"scale": 2, "size": 3}, "E0408", None),
     ("interpolate", ("b c h",), {"scale": -1.5}, "E0408", None),
     ("interpolate", ("b c h",), {"scale": 2, "align_corners": True}, "E0408", None),
+    ("interpolate", ("b c h",), {"scale": 2, "antialias": True}, "E0408", None),
+    (
+        "interpolate",
+        ("b c h w",),
+        {"scale": 2, "mode": "bilinear", "align_corners": True, "antialias": True},
+        "E0408",
+        None,
+    ),
 ]
 
 

@@ -190,7 +190,9 @@ def interpolate(op: Op, x: Array) -> Array:
         new = op.shape()[i + 2]
         scales = op.attr("scale")
         step = n / new if scales is None or mode == "area" else 1 / float(op.number(scales[i]))
-        if mode == "area":
+        if op.attr("antialias"):
+            matrices.append(_filtered(n, new, step, mode))
+        elif mode == "area":
             matrices.append(_means(n, new))
         elif mode in ("nearest", "nearest-exact"):
             half = 0.5 if mode == "nearest-exact" else 0.0
@@ -227,6 +229,19 @@ def _cubic(places: Sequence[float], n: int) -> Numbers:
         low = math.floor(place)
         for k in range(low - 1, low + 3):
             found[row, min(max(k, 0), n - 1)] += _keys(abs(place - k))
+    return found
+
+
+def _filtered(n: int, new: int, step: float, mode: str) -> Numbers:
+    """By all neighbours in a window that grows where the axis shrinks; what lies beyond the ends does not count."""
+    wide, found = max(step, 1.0), np.zeros((new, n))
+    reach = (2 if mode == "bicubic" else 1) * wide
+    for row in range(new):
+        centre = step * (row + 0.5)
+        for k in range(max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), n)):
+            t = abs(k - centre + 0.5) / wide
+            found[row, k] = _keys(t, -0.5) if mode == "bicubic" else max(1 - t, 0.0)
+        found[row] /= found[row].sum()
     return found
 
 

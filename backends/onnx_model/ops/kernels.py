@@ -115,6 +115,9 @@ def interpolate(ctx: Context, node: Node, args: Args) -> str:
     if mode == "area":
         return to_size(ctx, x, ctx.type(node.inputs[0]).sizes, out, "mean", ctx.type(node.inputs[0]).elem)
     attrs: dict[str, object] = {"coordinate_transformation_mode": "half_pixel", **RESIZE[mode]}
+    if node.attr("antialias"):
+        attrs |= {"antialias": 1, "exclude_outside": 1}
+        attrs |= {"cubic_coeff_a": -0.5} if mode == "bicubic" else {}
     if node.attr("align_corners"):
         attrs["coordinate_transformation_mode"] = "align_corners"
     axes = list(range(2, 2 + len(out)))

@@ -248,6 +248,7 @@ def interpolate(ctx: Context, node: Node, args: Args) -> Code:
         scale_factor=scale,
         mode=None if mode == "nearest" else literal(mode),
         align_corners=True if node.attr("align_corners") else None,
+        antialias=True if node.attr("antialias") else None,
     )
 
 
