@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ogive.backends.python_text.functions.idioms import Idioms
 from ogive.backends.python_text.functions.states import copied_states
 from ogive.backends.python_text.module_tree import Known, Unit
+from ogive.backends.python_text.plain_sizes import PlainSizes
 from ogive.backends.python_text.statements import FunctionDef
 from ogive.compiler.ir.model import Definition, Instance, Node, Scalar, Weight
 from ogive.compiler.ir_tools.effects import ORDERED, Effect, Effects, own_effect
@@ -53,6 +54,7 @@ class EmittedFile:
     stepped: list[str] = field(default_factory=list)  # classes that change weights after each step
     helpers: dict[str, None] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    plain: PlainSizes = field(default_factory=PlainSizes)
     typed: str = ""  # a buffer of the root that has the model's type, where nothing else has
     named_groups: bool = False  # a member of a group has a name that every module has
     checks: bool = True  # the root checks its inputs

@@ -63,7 +63,8 @@ class Writer:
 
     def size(self, size: Size | int) -> Code:
         """A size as an int expression."""
-        return self.scope.shapes.code(size)
+        plain = size if isinstance(size, int) else self.file.plain.plain(self.unit.definition, size)
+        return self.scope.shapes.code(plain)
 
     def scalar(self, value: Scalar | Size | int | float) -> Code:
         """A number as an expression."""

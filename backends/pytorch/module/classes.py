@@ -77,7 +77,8 @@ class Constructor:
 
     def size(self, size: Size | int) -> Code:
         """A size by the constructor's parameters."""
-        return size_code(size, self.name)
+        plain = size if isinstance(size, int) else self.file.plain.plain(self.unit.definition, size)
+        return size_code(plain, self.name)
 
     def number(self, value: object) -> Code:
         """A number that may depend on sizes."""
