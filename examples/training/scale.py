@@ -72,10 +72,12 @@ def spread(net: Any, mesh: DeviceMesh, args: argparse.Namespace) -> None:
     """Lay a module out over the mesh, in the order that torch asks for."""
     if args.tensor > 1:
         parallelize_module(net, mesh["tensor"], plan(args.sequence))
+        # torch 2.13 loses the gradient of a tensor that is still on its way when a compiled layer takes it
+        net.embed_tokens.register_forward_hook(lambda module, given, found: found.clone())
     for name, layer in net.layers.named_children():
-        kept = checkpoint_wrapper(layer) if args.checkpoint_activations else layer
         if args.compile:
-            kept.compile(backend=args.compile, fullgraph=True)
+            layer.compile(backend=args.compile, fullgraph=True)
+        kept = checkpoint_wrapper(layer) if args.checkpoint_activations else layer
         net.layers.register_module(name, kept)
         fully_shard(kept, mesh=mesh["data"])
     fully_shard(net, mesh=mesh["data"])
@@ -150,7 +152,7 @@ def train(args: argparse.Namespace, device: str) -> dict[str, Any]:
     spread(net, mesh, args)
     net.to_empty(device=device)
     net.init_weights()  # on every layout the same
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, foreach=False)  # `foreach` takes one mesh alone
+    optimizer = torch.optim.AdamW(net.decay_groups(0.1), lr=1e-2, foreach=False)  # `foreach` takes one mesh alone
 
     # devices that hold the same numbers must drop the same of them
     stream = dist.get_rank() if args.sequence else mesh["data"].get_local_rank()

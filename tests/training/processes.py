@@ -29,11 +29,7 @@ def enter(rank: int, work: Callable[..., None], environment: dict[str, str], arg
     """What each process does."""
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     dist.init_process_group("gloo")
-    import time
-
-    t = time.process_time()
     work(*args)
-    print("CPU", t, time.process_time(), flush=True)
     dist.destroy_process_group()
 
 
