@@ -13,12 +13,14 @@ IMAGE = "(x: [b, 4, h, w]) -> [b, c', h', w']"
 TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
 PATCHES = "(x: [b, 2, 5, 4]) -> [b, d]"
 ROWS = "(x: [n, 6]) -> [n, d]"
+GRIDS = "(x: [b, n, m, 6]) -> [b, n, m, d]"
 
 SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     IMAGE: ((2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)),
     TOKENS: ((2, 3, 6), (1, 1, 6)),
     ROWS: ((5, 6), (1, 6)),
     PATCHES: ((2, 2, 5, 4),),
+    GRIDS: ((2, 3, 4, 6), (1, 2, 1, 6)),
 }
 
 # name, types, body, what is left
@@ -95,6 +97,13 @@ CASES = [
     ("layer scale, residual", TOKENS, "return x + (x |> relu |> Linear[6, 6] |> LayerScale)",
      {"relu": 1, "linear": 1, "add": 1}),
     ("constant factors", TOKENS, "return (2 * (x |> Linear[6, 6]) + 1) / 3", {"linear": 1}),
+    ("constant factors of tokens in a grid", GRIDS, "return (2 * (x |> Linear[6, 6]) + 1) / 3", {"linear": 1}),
+    ("a learned factor of tokens in a grid", GRIDS, "param g: [] = ones\nreturn g * (x |> Linear[6, 4])", {"linear": 1}),
+    ("a vector's factors of tokens in a grid", GRIDS, "param g: [4] = ones\nreturn g * (x |> Linear[6, 4]) - g",
+     {"linear": 1}),
+    ("constant factors before a map", IMAGE, "return (2 * x + 1) |> Conv[4, 6, 3]", {"conv": 1}),
+    ("factors of channels before a map", IMAGE, "param g: [4, 1, 1] = ones\nreturn (g * x - g) |> Conv[4, 6, 3]",
+     {"conv": 1}),
     ("a learned factor for all", IMAGE, "param g: [] = ones\nreturn x + g * (x |> Conv[4, 4, 3, pad=1])", {"conv": 1}),
     ("by a learned number, less another", TOKENS,
      "param g: [] = constant[2.0]\nparam s: [1] = ones\nreturn (x |> Linear[6, 4]) / g - s", {"linear": 1}),
@@ -141,6 +150,20 @@ def test_each_rule_keeps_the_values(types: str, body: str, left: dict[str, int])
     for shape in SHAPES[types]:
         assert found.error(image(*shape)) < 1e-12
     assert found.ops == Counter(left), [str(note) for note in found.passed.notes]
+
+
+def test_notes_say_where_and_why() -> None:
+    """The norm that stays by its path; what is too large, and what others read, by different words."""
+    kept = folded(model("x = x |> BatchNorm as bn\nreturn x |> Conv[4, 6, 3, pad=1] as c", IMAGE))
+    assert [note.path for note in kept.passed.notes if not note.done] == ["c.weight"]
+    alone = folded(model("x = relu(x) |> BatchNorm as bn\nreturn relu(x) |> Conv[4, 6, 3] as c", IMAGE))
+    assert [note.path for note in alone.passed.notes if not note.done] == ["bn.weight"]
+    wide = folded(model("return x |> Linear[6, 2] as a |> Linear[2, 6] as b", TOKENS))
+    assert [note.text for note in wide.passed.notes if "larger" in note.text]
+    assert not [note.text for note in wide.passed.notes if "other users" in note.text]
+    body = "f = Linear[6, 6]\nreturn (x |> f |> Linear[6, 6] as b) + (relu(x |> f))"
+    shared = folded(model(body, TOKENS))
+    assert shared.ops["linear"] >= 2
 
 
 # name, types, body: a constant part meets zero padding

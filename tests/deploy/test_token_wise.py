@@ -40,6 +40,8 @@ def model(*lines: str) -> ogive.Model:
         ["y = x |> Linear[6, 6]", "return y - expand['b n -> b n d', d=6](mean[-1](y)) + zeros[n, 6]"],
         ["y = x |> rearrange['b n d -> (b n) d'] |> Linear[6, 6] |> Dropout[0.0]",
          "return y |> rearrange['(b n) d -> b n d', b=b]"],
+        ["y = x |> rearrange['b n d -> n b d'] |> Linear[6, 6] |> Dropout[0.0]",
+         "return y |> rearrange['n b d -> b n d']"],
         ["param w: [6, 3, 2] = normal", "y = einsum['b n d, d h e -> b n h e'](x, w)",
          "p = softmax[-1](einsum['b n h e, b n k e -> b n h k'](y, y))",
          "return einsum['b n h k, b n k e -> b n h e'](p, y) |> rearrange['b n h e -> b n (h e)']"],

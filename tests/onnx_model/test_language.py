@@ -205,6 +205,8 @@ ENERGIES = {
     "squares": "sum(x ** 2 * 3 - x / 2)",
     "waves": "sum(sin(x) * cos(x) + exp(-x)) + mean(tanh(x))",
     "activations": "sum(gelu(x) + silu(x) + softplus(x) + sigmoid(x) * relu(x))",
+    "through other types": "sum(cast[float](cast[f64](x) * cast[f64](3 * x)) * x)",
+    "the larger and the smaller": "sum(maximum(x, 2 * x) * minimum(x, 1 - x)) + sum(maximum(0.25, x) * x)",
     "a quadratic form": 'einsum["i, i ->"](a @ x, x)',
     "soft maximum": "log(sum(exp(x))) + sum(softmax[0](x) * x)",
     "shared and cut": "sum(stop_gradient(x) * x + x * x * x)",

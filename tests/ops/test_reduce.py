@@ -79,6 +79,12 @@ CASES = [
     ),
     Case("reduce", ("b n d",), lambda x: x.sum(1).T, {"pattern": Pattern("b n d -> d b"), "op": "sum"}),
     Case("reduce", ("b n d",), lambda x: x, {"pattern": Pattern("b n d -> b n d"), "op": "mean"}),
+    Case("reduce", ("b 24",), lambda x: x.reshape(-1, 2, 3, 4).sum(3).mT.reshape(-1, 6),
+         {"pattern": Pattern("b (h w p) -> b (w h)", {"h": size(2), "w": size(3)}), "op": "sum"}),
+    Case("reduce", ("b 24",), lambda x: x.reshape(-1, 2, 3, 4).sum(1).mT.reshape(-1, 12),
+         {"pattern": Pattern("b (p h w) -> b (w h)", {"p": size(2), "h": size(3)}), "op": "sum"}),
+    Case("reduce", ("b 24",), lambda x: x.reshape(-1, 2, 2, 2, 3).sum((1, 4)).mT.reshape(-1, 4),
+         {"pattern": Pattern("b (p h w q) -> b (w h)", {"p": size(2), "h": size(2), "w": size(2)}), "op": "sum"}),
     Case("reduce", ("b n",), lambda x: x * 0, {"pattern": Pattern("b n -> b n"), "op": "std"}),
     Case("reduce", ("b n 1",), lambda x: x.mean(1), {"pattern": Pattern("b n 1 -> b 1"), "op": "mean"}),
     Case(

@@ -83,6 +83,30 @@ def test_a_row_that_is_said_to_have_an_entry_has_one(mask: str) -> None:
         assert (p.sum(-1) == 0).equal(empty)
 
 
+@pytest.mark.parametrize("axis", ["q", "k"])
+def test_slices_of_a_scan_are_any_of_them(axis: str) -> None:
+    """The softmax of each row, or of each column, of masked scores."""
+    for mask in (
+        "arange[k] <= row", "arange[k] >= row", "row < 1", "row >= q - 1", "arange[k] < 1", "arange[k] >= k - 1",
+        "row != arange[k]", "row >= 0",
+    ):  # fmt: skip
+        other = "k" if axis == "q" else "q"
+        program = masked(mask).replace(
+            "    return softmax[-1](select(m, s, -inf)), m\n",
+            f"    scan t in select(m, s, -inf) along {axis} carry h = sum(x):\n        h = 0.5 * h\n"
+            f"        yield ps = softmax[-1](t)\n    return ps, m\n",
+        )
+        model = ogive.source(program).models["M"]
+        (whole,) = marked(model.ir)
+        net = model.torch()
+        for q, k in SIZES:
+            p, m = net(torch.randn(q, 2), torch.randn(k, 2))
+            dim = 1 if other == "k" else 0
+            empty = ~m.any(dim)
+            assert not (whole and empty.any()), (mask, q, k)
+            assert (p.sum(dim) == 0).equal(empty), (mask, q, k)
+
+
 # one mask out of `m`, by entries that move
 MOVES = (
     """m, _ = split["t q k -> t q k"](stack[0](m, logical_or(row < 1, m)))""",
