@@ -367,6 +367,19 @@ def test_too_many_kernels_are_refused() -> None:
         poset_pool(net("4"), order="antichain", form="vertices")
 
 
+def test_a_name_that_is_nearly_that_of_a_block_inside_of_others() -> None:
+    text = (
+        "block Innermost(x: [b, c, h, w]) -> [b, c, h', w']:\n    param w: [] = ones\n    return w * max_pool[2](x)\n"
+        "block Middle(x: [b, c, h, w]) -> [b, c, h', w']:\n    return x |> Innermost as core\n"
+        "block F(x: [b, c, h, w]) -> [b, c, h', w']:\n    return x |> Middle as outer\nmodel M = F\n"
+    )
+    model = ogive.source(text).models["M"]
+    for asked, meant in (("Innermos", "Innermost"), ("Midle", "Middle"), ("outr", "outer"), ("coree", "core")):
+        with pytest.raises(ogive.ArchError, match=f"`?{meant}`?") as refused:
+            model.deploy(f"poset_pool[at={asked}]")
+        assert "E0811" in str(refused.value)
+
+
 def test_no_pool_of_any_kind() -> None:
     with pytest.raises(PassError, match="M has no pool that fits a poset: max_pool: its window"):
         poset_pool(net("9"), pools="any")

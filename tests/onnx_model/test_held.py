@@ -200,6 +200,21 @@ def test_weights_that_the_type_does_not_hold_are_refused_by_name(path: str, valu
         deployed.convert(net, dtype=torch.float16)
 
 
+@pytest.mark.parametrize(("kind", "number", "wide"), [
+    ("f16", "1e5", "FLOAT"), ("f16", "1e-9", "FLOAT"), ("f16", "1e39", "DOUBLE"), ("f16", "0.1", ""),
+    ("bf16", "1e5", ""), ("bf16", "1e39", "DOUBLE"), ("f32", "1e5", ""), ("f32", "1e39", "DOUBLE"), ("f64", "1e39", ""),
+])  # fmt: skip
+def test_a_number_is_computed_with_in_the_narrowest_type_that_holds_it(
+    kind: str, number: str, wide: str, tmp_path: Path
+) -> None:
+    model = ogive.source(f"block F(x: [n]) -> [n]:\n    return x * {number}\nmodel M = F\n").models["M"]
+    model.onnx(tmp_path / "m.onnx", dtype=kind)
+    nodes = onnx.load(tmp_path / "m.onnx").graph.node
+    to = [onnx.TensorProto.DataType.Name(node.attribute[0].i) for node in nodes if node.op_type == "Cast"]
+    own = {"f16": "FLOAT16", "bf16": "BFLOAT16", "f32": "FLOAT", "f64": "DOUBLE"}[kind]
+    assert to == ([wide, own] if wide else [])
+
+
 def test_sizes_are_more_than_halves_hold(tmp_path: Path) -> None:
     """A mean written out over 70,000 numbers."""
     text = "block F(x: [n]) -> (y: [], z: [n]):\n    return sum[0](x / n), select(x * n > 1e5, x, 0.0)\nmodel M = F\n"

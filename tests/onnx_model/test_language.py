@@ -189,6 +189,26 @@ def test_an_optional_input_is_there_where_asked() -> None:
     assert run(model, net, [x, mask], optional=("mask",)) <= 1e-5
 
 
+@pytest.mark.parametrize("rank", [0, 1, 2, 3])
+def test_packs_among_other_axes_of_one(rank: int) -> None:
+    model, net = model_of("""
+block F(x: [*b, n, 3]) -> (y: [3, *b, n], z: [*b, n, 2]):
+    y = x |> rearrange["*b n d -> (*b) n d"] |> tanh
+    z = y |> rearrange["(*b) n d -> d (*b) n", b=b]
+    u = z |> rearrange["d (*b) n -> (n *b) d", b=b]
+    v = u |> rearrange["(n *b) d -> *b n d", b=b, n=n]
+    w = v |> rearrange["*b n d -> (*b n) d"] |> tanh
+    v = v + (w |> rearrange["(*b n) d -> *b n d", b=b, n=n])
+    return z |> rearrange["d (*b) n -> d *b n", b=b], v[..., :2]
+model M = F
+""")
+    x = torch.randn(*(2, 4, 3)[:rank], 5, 3)
+    wanted = net(x)
+    proto = whole(exported(model.ir, arrays(net), Settings(ranks={"b": rank})))
+    for found, y in zip(session(proto).run(None, {"x": array(x)}), wanted, strict=True):
+        assert difference(found, array(y)) <= 1e-5
+
+
 def test_taps_are_outputs_where_asked() -> None:
     model, net = model_of(TAPPED)
     plain = whole(exported(model.ir, arrays(net), Settings()))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ogive
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ops import algebra, fourier
 from ops.cases import Case, check, numbers
@@ -108,6 +109,21 @@ def test_rule_and_values(case: Case, number: Callable[[str, int], int], seed: in
 
 def test_every_operation_has_a_case() -> None:
     assert {case.op for case in CASES} == {spec.name for spec in (*algebra.OPS, *fourier.OPS)}
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_an_exported_scan_is_that_of_the_module(start: bool) -> None:
+    """Its steps are one node of the program, which other lengths take too."""
+    body = "    return linear_scan[1](a, x@)\nmodel M = F\n"
+    text = f"block F(a: [b, n, d], x: [b, n, d], h: [b, d]) -> [b, n, d]:\n{body}"
+    net = ogive.source(text.replace("@", ", h" if start else "")).models["M"].torch().double()
+    args = [torch.rand(2, 5, 3).double(), torch.randn(2, 5, 3).double(), torch.randn(2, 3).double()]
+    length = torch.export.Dim("n", min=2, max=64)
+    shapes = ({1: length}, {1: length}, {})
+    program = torch.export.export(net, tuple(args), dynamic_shapes=shapes).module()
+    for n in (5, 2, 9):
+        a, x = torch.rand(2, n, 3).double(), torch.randn(2, n, 3).double()
+        torch.testing.assert_close(program(a, x, args[2]), by_steps(a, x, args[2] if start else None, 1))
 
 
 @settings(max_examples=30, deadline=None)

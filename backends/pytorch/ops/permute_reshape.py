@@ -176,10 +176,16 @@ class LayoutView:
         return self._then("flatten", *args, layout=wanted)
 
     def _unflatten(self, at: int, new: Layout, wanted: Layout) -> LayoutView:
-        first, *others = (size_of(group) for group in new)
         # devices that share an axis hold stretches of it, so the outermost factor has a part on each of them and the
         # others are whole; a number, as the 3 in `(3 h e)`, has no parts, and what is shared there is refused
-        sizes = [self.ctx.size(first) if first.is_number else literal(-1), *map(self.ctx.size, others)]
+        sizes: list[Code] = []
+        for place, group in enumerate(new):
+            pack = group[0][0].pack if len(group) == len(group[0]) == 1 else None
+            if pack is not None:
+                sizes.append(self.ctx.pack(pack))
+            else:
+                first = place == 0 and not size_of(group).is_number
+                sizes.append(literal(-1) if first else self.ctx.size(size_of(group)))
         return self._then("unflatten", self.dim(at), tuple_of(sizes), layout=wanted)
 
     def _squeeze(self, wanted: Layout) -> LayoutView:
