@@ -119,7 +119,7 @@ def test_an_exported_scan_is_that_of_the_module(start: bool) -> None:
     net = ogive.source(text.replace("@", ", h" if start else "")).models["M"].torch().double()
     args = [torch.rand(2, 5, 3).double(), torch.randn(2, 5, 3).double(), torch.randn(2, 3).double()]
     length = torch.export.Dim("n", min=2, max=64)
-    shapes = ({1: length}, {1: length}, {})
+    shapes: Any = ({1: length}, {1: length}, {})
     program = torch.export.export(net, tuple(args), dynamic_shapes=shapes).module()
     for n in (5, 2, 9):
         a, x = torch.rand(2, n, 3).double(), torch.randn(2, n, 3).double()
@@ -133,7 +133,7 @@ def test_scan_of_any_length_and_its_gradient(length: int, seed: int) -> None:
     names = Names()
     types = [names.type("n d"), names.type("n d"), names.type("d")]
     op = function_of(node_of("linear_scan", types, {"axis": 0}), types, names.values({"n": length, "d": 2}))
-    shapes = ((length, 2), (length, 2), (2,))
+    shapes: Any = ((length, 2), (length, 2), (2,))
     a, b, h = (torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in shapes)
     scale = torch.randn(length, 2, dtype=torch.double)
     y, expected = op(0.9 * a.tanh(), b, h), by_steps(0.9 * a.tanh(), b, h, 0)
