@@ -322,6 +322,7 @@ class Definition:
     doc: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
     step: Graph | None = None
+    output_labels: tuple[tuple[str | None, ...], ...] = field(default=(), compare=False, repr=False)  # as declared
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:

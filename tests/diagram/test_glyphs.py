@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from diagram.subjects import block
+from diagram.subjects import ROOT, block
+from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.figure import Op
-from ogive.backends.diagram.figure.geometry import Dot, Path
+from ogive.backends.diagram.figure.geometry import Dot, Path, Text
 from ogive.backends.diagram.from_ir.make import figure_of
 from ogive.backends.diagram.layout.compose import draw
+from ogive.compiler.driver.workspace import Workspace
 
 NORMS = "use std.nn (BatchNorm, GroupNorm, InstanceNorm, LayerNorm)\n"
 IMAGE = "block A(x: [b, c, h, w]) -> [b, c, h, w]\nwhere c % 4 == 0:\n    return "
@@ -71,3 +75,44 @@ def test_shared_weights_are_marked() -> None:
     )
     shared = first(loop, "repeat").bodies[0]
     assert [op.caption for op in shared.walk() if op.glyph == "linear"] == ["f, shared", "linear"]
+
+
+def labels(text: str) -> list[str]:
+    items = draw(figure_of(block(text))).items
+    return [item.text for item in items if isinstance(item, Text) and item.style == "label"]
+
+
+def legend(text: str) -> list[str]:
+    items = draw(figure_of(block(text))).items
+    return [item.text for item in items if isinstance(item, Text) and item.style == "legend"]
+
+
+SCORES = "block A(x: [b, n, d]) -> [b, n, n]:\n    s = einsum['b q d, b k d -> b q k'](x, x)\n    return s"
+
+
+def test_a_contraction_names_its_results() -> None:
+    """Where an axis changes its name it is written, and what the name stands for is told."""
+    text = SCORES.replace("return s", "return softmax[-1](s) / 2")
+    assert labels(text) == ["b", "n", "d", "q", "k", "b", "n", "n"]
+    assert legend(text) == ["q = n", "k = n"]
+
+
+def test_results_are_called_what_the_signature_calls_them() -> None:
+    """The legend does not explain names that are not there."""
+    assert labels(SCORES)[-2:] == ["n", "n"]
+    assert legend(SCORES) == []
+
+
+@pytest.mark.parametrize("name", ["mlp", "unet", "swin"])
+def test_a_legend_explains_what_is_drawn(name: str) -> None:
+    """Each row has a name that is in the figure, or in another row, and no name has two rows."""
+    path = ROOT / "examples" / f"{name}.arch"
+    program = Workspace().check(path.read_text(), path.name)
+    subjects = [r.definition for r in program.blocks if r.definition] + [program.models["Tiny"].ir]
+    for depth in (0, 1):
+        for subject in subjects:
+            texts = [item for item in diagram(subject, depth=depth).drawing.items if isinstance(item, Text)]
+            rows = [item.text.split(" = ") for item in texts if item.style == "legend" and " = " in item.text]
+            drawn = " ".join([*(t.text for t in texts if t.style != "legend"), *(row[1] for row in rows)])
+            assert all(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", drawn) for row in rows)
+            assert len({row[0] for row in rows}) == len(rows)

@@ -16,6 +16,7 @@ from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
 from ogive.backends.diagram.from_ir.shared import marked
+from ogive.backends.diagram.from_ir.signature import signed
 from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
 from ogive.compiler.ir.attributes import (
@@ -72,8 +73,7 @@ class FigureBuilder:
         """The body of a definition."""
         scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
         section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
-        drawn = zip(definition.graph.outputs, definition.output_names, strict=False)
-        return replace(marked(section), ends=tuple(name or "" for value, name in drawn if isinstance(value, str)))
+        return marked(signed(section, definition))
 
     def named(self, text: str, long: str) -> str:
         """The text of a glyph; where it would be too long, a name that the legend explains."""

@@ -38,7 +38,7 @@ def figure_of(
     finish.collect((section,))
     section = finish.section(section)
     name = name or definition.block.rsplit(".", 1)[-1]
-    values = tuple(f"{unknown.name} = {number}" for unknown, number in (numbers or {}).items())
+    values = tuple(f"{size_label(unknown.name)} = {number}" for unknown, number in (numbers or {}).items())
     told = (node.structure for node in definition.graph.walk())
     notes = tuple(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs))
     return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))

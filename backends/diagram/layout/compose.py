@@ -8,6 +8,7 @@ from dataclasses import replace
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
 from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.place import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
@@ -34,7 +35,7 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
             items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
             found += groups(row, dx, dy)
             y += bottom - top + theme.row
-    items += _legend(figure, theme, y)
+    items += _legend(explained(figure, (item.text for item in items if isinstance(item, Text))), theme, y)
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
     items = [moved(item, dx, dy) for item in items]
@@ -71,9 +72,8 @@ def _before(row: Placed, theme: Theme) -> float:
     return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
 
 
-def _legend(figure: Figure, theme: Theme, y: float) -> Iterator[Item]:
+def _legend(texts: list[str], theme: Theme, y: float) -> Iterator[Item]:
     """What the labels stand for, and the numbers of a model, in one line or a few."""
-    texts = [f"{row.label} = {row.size}" for row in figure.legend] + list(figure.notes)
     x, row = 0.0, y + 4
     for text in texts:
         wide = text_width(text, theme.small, theme.least)

@@ -53,6 +53,7 @@ def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[s
         for op in column.ops:
             before = {names[0][sid] for link in op.links for sid in link.left}
             begun = {sid for link in op.links if link.kind in NEW for sid in link.right}
+            begun |= {sid for link in op.links for sid in link.right if _renamed(names[0], link.left, names[1][sid][1])}
             if op.source and len(op.outputs) > 1:
                 begun = {s.sid for t in section.boundaries[at + 1] if t.tid in op.outputs for s in t.slots}
                 before = set()
@@ -64,6 +65,11 @@ def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[s
             last = [t for t in section.boundaries[-1] if t.tid not in stays or at == 0 or not _born(section, t, at)]
             new |= {slot.sid for tensor in last for slot in tensor.slots}
         yield new
+
+
+def _renamed(before: Mapping[str, tuple[str, str]], left: tuple[str, ...], label: str) -> bool:
+    """Whether the axis had another name before."""
+    return bool(left) and label not in {before[sid][1] for sid in left}
 
 
 def _born(section: Section, tensor: DrawnTensor, at: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ogive.backends.diagram.figure.figure import DrawnTensor, Figure, Op, Section
+from ogive.backends.diagram.figure.legend import explained
 
 
 def text(figure: Figure) -> str:
@@ -14,7 +15,7 @@ def text(figure: Figure) -> str:
             for body in op.bodies:
                 name = " ".join(x for x in (op.text, op.caption, body.title if body.title != op.text else "") if x)
                 parts.append(f"{name}:\n{_section(body)}")
-    legend = [f"{row.label} = {row.size}" for row in figure.legend] + list(figure.notes)
+    legend = explained(figure, parts)
     if legend:
         parts.append(", ".join(legend))
     return "\n\n".join(parts) + "\n"

@@ -208,6 +208,7 @@ def _finish(frame: Frame, specialization: Specialization, ref: BlockRef, found: 
         facts=tuple(c if outcome else c.negate() for c, outcome in specialization.decisions),
         doc=tree.doc,
         span=tree.name_span,
+        output_labels=tuple(tuple(axis.label for axis in t.axes) for _, t in results if t is not None),
     )
     _warn_apart(frame, specialization.definition, tree)
 

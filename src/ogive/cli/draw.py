@@ -119,7 +119,7 @@ def _beside(program: CheckedProgram, name: str, trained: Diagram, settings: dict
 
 
 def _used(program: CheckedProgram) -> dict[str, Definition]:
-    """The blocks of a file as its models use them first."""
+    """The blocks of a file in the form with the most operations that its models use, of these the first."""
     found: dict[str, Definition] = {}
     names = [report.name for report in program.blocks]
     waiting = [report.ir.definition for report in program.models.values()]
@@ -127,11 +127,17 @@ def _used(program: CheckedProgram) -> dict[str, Definition]:
     while waiting:
         definition = waiting.pop(0)
         if definition.block in names:
-            found.setdefault(definition.block, definition)
+            other = found.get(definition.block)
+            if other is None or _operations(definition) > _operations(other):
+                found[definition.block] = definition
         callees = [node.callee for node in definition.graph.walk() if node.callee is not None]
         waiting += [callee for callee in dict.fromkeys(callees) if id(callee) not in seen]
         seen |= {id(callee) for callee in callees}
     return {name: found[name] for name in names if name in found}
+
+
+def _operations(definition: Definition) -> int:
+    return sum(1 for _ in definition.graph.walk())
 
 
 def _refuse(program: CheckedProgram, path: Path, name: str) -> None:
