@@ -323,6 +323,7 @@ class Definition:
     span: Span | None = field(default=None, compare=False, repr=False)
     step: Graph | None = None
     output_labels: tuple[tuple[str | None, ...], ...] = field(default=(), compare=False, repr=False)  # as declared
+    named: tuple[tuple[str, Size], ...] = field(default=(), compare=False, repr=False)  # what the source calls sizes
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 import torch
 
 import ogive
+from ogive.backends.python_text.functions import function as functions
 from ogive.backends.python_text.plain_sizes import _plain
+from ogive.backends.pytorch.module import classes
 from ogive.compiler.sizes import Facts, Size, Unknown, eq, size
 
 D, H, K = (Unknown(name, 1) for name in ("d", "heads", "kv_heads"))
@@ -64,5 +67,45 @@ model M = Net[d=16, heads=4, kv_heads=2]
 """)
     text = program["M"].torch_source()
     assert "self.q = nn.Linear(d, d)" in text
-    assert "self.narrow = nn.Linear(d, d // heads)" in text
+    assert "e = d // heads\n        self.narrow = nn.Linear(d, e)\n        self.out = nn.Linear(e, d)\n" in text
     assert program["M"].torch()(torch.ones(1, 2, 16)).shape == (1, 2, 16)
+
+
+NAMED = """
+use std.nn (Linear)
+block Net[d, heads, depth: nat](x: [b, n, d], y: [b, m, d]) -> [b, n, d]
+where d % heads == 0:
+    e = d // heads
+    wide = 4 * d // 3
+    once = 5 * d
+    repeat depth as layers:
+        half = d // 2 + 1
+        q = x |> Linear[d, d] as q |> rearrange["b n (h e) -> b h n e", e=e]
+        k = y |> Linear[d, d] as k |> rearrange["b n (h e) -> b h n e", e=e]
+        v = y |> Linear[d, d] as v |> rearrange["b n (h e) -> b h n e", e=e]
+        x = x + (attention(q, k, v) |> rearrange["b h n e -> b n (h e)"])
+        x = x + (x |> Linear[d, half] as up |> relu |> Linear[half, d] as down)
+    y = x |> Linear[d, wide] as wide_up |> relu |> Linear[wide, d] as wide_down
+    size = d + 1
+    x = x |> Linear[d, size] as a |> Linear[size, size] as c
+    size = d + 2
+    return y + (x |> Linear[d + 1, size] as f |> Linear[size, once] as g |> Linear[once, d] as h)
+model M = Net[d=12, heads=3, depth=2]
+"""
+
+
+def test_sizes_that_the_source_names_have_these_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ogive.source(NAMED)["M"]
+    text = model.torch_source()
+    assert "wide = 4 * d // 3\n        self.wide_up = nn.Linear(d, wide)\n" in text
+    assert "half = d // 2 + 1\n" in text
+    assert re.search(r"\n        e = (self\.)?d // self\.heads\n", text)
+    assert " size = d + " not in text.partition("def forward")[0]  # a name of two sizes
+    nets = [model.torch()]
+    monkeypatch.setattr(functions, "with_names", lambda function, _: function)
+    monkeypatch.setattr(classes, "with_names", lambda function, _: function)
+    assert model.torch_source() != text
+    nets.append(model.torch())
+    nets[1].load_state_dict(nets[0].state_dict())
+    args = (torch.randn(2, 5, 12), torch.randn(2, 3, 12))
+    assert torch.equal(nets[0](*args), nets[1](*args))

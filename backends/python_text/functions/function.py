@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ogive.backends.python_text.expr import NONE, Code, call, is_given, name, subscript, tuple_of
 from ogive.backends.python_text.functions.entry import EntryChecks
@@ -12,9 +12,11 @@ from ogive.backends.python_text.functions.taps import TAPS, entry, or_none
 from ogive.backends.python_text.functions.writer import Dispatch, Writer
 from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, output_class
+from ogive.backends.python_text.named_sizes import Named, with_names
 from ogive.backends.python_text.names import identifier
 from ogive.backends.python_text.render import fits
 from ogive.backends.python_text.reroll import rolled
+from ogive.backends.python_text.size_exprs import size_code
 from ogive.backends.python_text.size_sources import Shapes
 from ogive.backends.python_text.statements import FunctionDef, If, Parameter, Return, Statement
 from ogive.compiler.ir.model import Graph, Model, Operand
@@ -126,6 +128,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
         writer.file.helper(idioms.once(writer.file.read))
         decorators = (name("once"),)
     made = FunctionDef(called, (*first, *after_default, *items), returned(unit, idioms.tensor), body, (), decorators)
+    made = with_names(made, _named(writer))
     functions = (_entry(writer, first, names), made) if root and writer.taps else (made,)
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
@@ -134,6 +137,14 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
     shared = (writer.draws, writer.taps, like, trains)
     droppers = tuple((each, rate) for rate, each in writer.droppers.items())
     return WrittenFunction(names, least, outside, sizes, stored, *shared, droppers, functions)
+
+
+def _named(writer: Writer) -> Iterator[Named]:
+    """The sizes of the source that have names, as this function computes them."""
+    shapes, definition = writer.scope.shapes, writer.unit.definition
+    for each, found in definition.named:
+        if found.unknowns <= shapes.found.keys() and not found.unknowns & shapes.iterations:
+            yield each, size_code(writer.file.plain.plain(definition, found), shapes.name)
 
 
 def _entry(writer: Writer, parameters: Sequence[Parameter], names: Sequence[str]) -> FunctionDef:

@@ -25,6 +25,7 @@ from ogive.backends.python_text.expr import (
 )
 from ogive.backends.python_text.functions.file_state import EmittedFile, Rate, WrittenFunction
 from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
+from ogive.backends.python_text.named_sizes import Named, with_names
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
     Assign,
@@ -101,6 +102,12 @@ class Constructor:
         for label, rate in droppers:
             made = call(self.file.idioms.dropper(self.file.seeded), self.number(rate))
             self.body.append(Assign(name(f"self.{label}"), made))
+
+    def named(self) -> Iterator[Named]:
+        """The sizes of the source that have names, by the parameters."""
+        for known, size in self.unit.definition.named:
+            if size.unknowns <= self.params.keys():
+                yield known, self.size(size)
 
     def _extern(self, told: ExternAttrs) -> Code:
         """`extern("package.module", "Class", d=d)`."""
@@ -277,6 +284,7 @@ def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Seque
     parameters = (Parameter("self"), *(Parameter(maker.params[unknown], name("int")) for unknown in order))
     started = Evaluate(method(call("super"), "__init__"))
     made = [FunctionDef("__init__", parameters, NONE, (started, *maker.body))] if order or maker.body else []
+    made = [with_names(init, maker.named()) for init in made]
     resetting += [init_weights(file)] if root else []
     functions = (*made, *resetting, *_applied(maker), *written.functions, *keeping, *moving, *stepping)
     return Class(unit.name, name("nn.Module"), (*maker.declared, *functions), tuple(doc))

@@ -209,6 +209,7 @@ def _finish(frame: Frame, specialization: Specialization, ref: BlockRef, found: 
         doc=tree.doc,
         span=tree.name_span,
         output_labels=tuple(tuple(axis.label for axis in t.axes) for _, t in results if t is not None),
+        named=tuple((n, s) for n, s in frame.scope.sizes.items() if s is not None and not s.is_number),
     )
     _warn_apart(frame, specialization.definition, tree)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.values import AxisRef
+from ogive.compiler.sizes import Size
 from ogive.grammar.source import Span
 
 
@@ -20,12 +21,15 @@ class BlockScope:
     header: dict[str, Any] = field(default_factory=dict)  # what the names of the block's header stand for
     fixed: dict[str, Span] = field(default_factory=dict)
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
+    sizes: dict[str, Size | None] = field(default_factory=dict)  # that have names; None for a name of several
     optional: dict[str, Tensor] = field(default_factory=dict)  # inputs that may be absent, by what asks for them
 
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Bind a name, in place of what it stood for."""
         self.variables[name] = value
         self.bound_at[name] = span
+        if isinstance(value, Size):
+            self.sizes[name] = value if self.sizes.get(name, value) == value else None
 
     def fix(self, name: str, value: Any, span: Span) -> None:
         """Bind a name that nothing may bind again."""
