@@ -44,7 +44,7 @@ def div(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
 
 
 def _softplus(s: Steps, x: str, y: str, noted: Noted) -> str:
-    return s.map("sigmoid", s.mul(x, noted.node.attr("beta")))
+    return s.map("sigmoid", s.mul(x, Const(noted.node.attr("beta"))))
 
 
 def _silu(s: Steps, x: str, y: str, noted: Noted) -> str:
