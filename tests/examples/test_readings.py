@@ -94,3 +94,13 @@ def test_same_as_written_by_hand(reading: Reading, tmp_path: Path) -> None:
         assert ((a - b).abs().max() / b.abs().max()).item() < 1e-10
     # what is left over is computed: the table of indices of a window
     theirs.load_state_dict({**theirs.state_dict(), **model.unload_weights(ours, path)}, strict=True)
+
+
+def test_a_diffusion_transformer_starts_without_a_branch() -> None:
+    """adaLN-Zero: what scales the branches is 0, as is what comes out; other maps are not."""
+    model = ogive.load(EXAMPLES / "dit.arch")["Tiny"]
+    assert isinstance(model, Model)
+    state = model.torch().state_dict()
+    silent = {name.rpartition(".")[0] for name, tensor in state.items() if not tensor.any() and name.endswith("weight")}
+    assert silent == {"blocks.0.block_.ada", "blocks.1.block_.ada", "ada", "linear"}
+    torch.testing.assert_close(state["pos_embed"], more.places(4, 16))
