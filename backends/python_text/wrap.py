@@ -42,6 +42,8 @@ def laid(node: ast.expr, before: str, after: str, indent: int, *, within: bool =
     line = " " * indent + before + flat(node) + after
     if len(line) <= LINE:
         return [line]
+    if isinstance(node, ast.Starred):
+        return laid(node.value, f"{before}*", after, indent)
     if _owns_brackets(node):
         broken = _broken(node, before, after, indent)
         if len(broken[0]) <= LINE:

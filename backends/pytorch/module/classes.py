@@ -26,6 +26,7 @@ from ogive.backends.python_text.expr import (
 from ogive.backends.python_text.functions.file_state import EmittedFile, Rate, WrittenFunction
 from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
 from ogive.backends.python_text.named_sizes import Named, with_names
+from ogive.backends.python_text.runs import in_runs
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
     Assign,
@@ -204,7 +205,8 @@ class Constructor:
         if place.numbered:
             last = max(map(int, parts))
             iterations = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
-            return call("nn.ModuleList", _in_turn(iterations) or list_of(iterations))
+            turns, runs = _in_turn(iterations), in_runs(iterations)
+            return call("nn.ModuleList", turns or (runs[0] if len(runs) == 1 < len(iterations) else list_of(runs)))
         if not all(plain(label) and label != "self" for label in parts):
             self.file.named_groups = True
         group = self.file.helper("Group")
