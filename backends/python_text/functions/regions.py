@@ -33,6 +33,7 @@ from ogive.backends.python_text.names import identifier, singular
 from ogive.backends.python_text.statements import Assign, Evaluate, For, If, Raise, Statement
 from ogive.compiler.ir.attributes import AssumeAttrs, LoopAttrs
 from ogive.compiler.ir.model import Graph, Node, Value
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes.condition import Truth
 
 
@@ -75,11 +76,12 @@ def scan(writer: Writer, node: Node) -> None:
     _settle(writer, node)
     carried = _carried(writer, node, loop)
     lists = _lists(writer, loop.results(node.outputs).yielded)
-    sliced = zip(loop.parts(node.inputs).sliced, loop.slice_axes, strict=True)
-    sources = [_unbound(writer, x, axis) for x, axis in sliced]
+    inner = loop.parts(node.regions[0].inputs).sliced
+    sliced = zip(loop.parts(node.inputs).sliced, loop.slice_axes, inner, strict=True)
+    sources = [_unbound(writer, x, _counted(value.type, axis, len(value.type.axes) + 1)) for x, axis, value in sliced]
     if loop.reverse:
         sources = [call("reversed", source) for source in sources]
-    items = [writer.scope.claim(_hint(value)) for value in loop.parts(node.regions[0].inputs).sliced]
+    items = [writer.scope.claim(_hint(value)) for value in inner]
     with _over(writer, *_head(writer, loop, items, sources, None)):
         _body(writer, node, [*carried, *items], lists, carried)
     _finish(writer, node, carried, lists, loop)
@@ -113,6 +115,11 @@ def _settle(writer: Writer, node: Node) -> None:
                 scope.bind(scope.waiting[operand].value, scope.waiting[operand].code, hint=_hint(value))
     scope.flush()
     scope.frames[-1].now = False
+
+
+def _counted(type: TensorType, axis: int, rank: int) -> int:
+    """An axis among `rank` axes: from the left, or from the right where a pack stands before it."""
+    return axis - rank if any(each.pack is not None for each in type.axes[:axis]) else axis
 
 
 def _unbound(writer: Writer, operand: object, axis: int) -> Code:
@@ -247,7 +254,7 @@ def _finish(writer: Writer, node: Node, carried: list[str], lists: list[str], lo
         if not writer.uses(value):
             continue
         rows = subscript(name(collected), cut(step=-1)) if loop.reverse else name(collected)
-        code = writer.file.idioms.stack(rows, loop.yield_axis)
+        code = writer.file.idioms.stack(rows, _counted(value.type, loop.yield_axis, len(value.type.axes)))
         if value.name in writer.unit.maybe:  # all of them are there, or none
             code = conditional(code, is_given(subscript(name(collected), 0)), NONE)
         if value.name in frame.graph.outputs and writer.uses(value) == 1 and frame.function:

@@ -21,6 +21,13 @@ def _sizes(ctx: Context, node: Node) -> list[Code]:
     return [ctx.size(axis.size) if axis.pack is None else ctx.pack(axis.pack) for axis in axes]
 
 
+def _counts(ctx: Context, node: Node) -> list[Code]:
+    """The sizes as arguments; as one, a tuple, where there may be none: `x.new_zeros(())`, `x.new_zeros((*b_shape,))`."""
+    sizes = _sizes(ctx, node)
+    some = any(axis.pack is None for axis in node.outputs[0].type.axes)
+    return sizes if some else [tuple_of(sizes)]
+
+
 def _device(ctx: Context) -> Code:
     return attribute(ctx.anchor(), "device")
 
@@ -46,7 +53,7 @@ def filled(name: str) -> Lowering:
     """`x.new_zeros(b, d)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _sizes(ctx, node) or [tuple_of(())]
+        sizes = _counts(ctx, node)
         return _as_complex(ctx, node, method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node)))
 
     return lower
@@ -93,7 +100,7 @@ def drawn(name: str) -> Lowering:
     """`torch.randn(b, d, dtype=x.dtype, device=x.device)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _sizes(ctx, node) or [tuple_of(())]
+        sizes = _counts(ctx, node)
         return call(name, *sizes, generator=ctx.generator(), dtype=_dtype(ctx, node), device=_device(ctx))
 
     return lower

@@ -1,0 +1,109 @@
+"""A pack `*b` of two axes, or of none, is a pack of one axis whose examples are laid out otherwise: in torch and in ONNX."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+import ogive
+
+# what is written behind `block F(x: [*b, t, 3]) -> `; a `g` or a `Cell` is a block of before
+BEHIND = {
+    "scan": "[*b, t, 3]:\n    scan u in x along t carry h = zeros[*b, 3]:\n        h = 0.5 * h + u\n        yield ys = h\n    return ys",
+    "scan, its end": "[*b, 3]:\n    scan u in x along t carry h = zeros[*b, 3]:\n        h = 0.5 * h + u\n    return h",
+    "scan, reverse": "[*b, t, 3]:\n    scan u in x along t reverse carry h = zeros[*b, 3]:\n"
+    "        h = 0.5 * h + u\n        yield ys = h\n    return ys",
+    "scan along the last": "[*b, t, 3]:\n    scan u in x along -1 carry h = zeros[*b, t]:\n"
+    "        h = 0.5 * h + u\n        yield ys = h\n    return ys",
+    "scan, yields of other ranks": "[*b, t]:\n    scan u in x along t carry h = zeros[*b, 3]:\n"
+    "        h = 0.5 * h + u\n        yield ys = sum[-1](h)\n    return ys",
+    "scan of two": "[*b, t, 3]:\n    y = x * x\n    scan u in x, v in y along t carry h = zeros[*b, 3]:\n"
+    "        h = 0.5 * h + u * v\n        yield ys = h\n    return ys",
+    "scan in repeat": "[*b, t, 3]:\n    repeat 2:\n        scan u in x along t carry h = zeros[*b, 3]:\n"
+    "            h = 0.5 * h + u\n            yield ys = h\n        x = ys\n    return x",
+    "scan of a block": "[*b, t, 3]:\n    c = Cell[3]\n    scan u in x along t carry h = zeros[*b, 3]:\n"
+    "        h = c(u, h)\n        yield ys = h\n    return ys",
+    "scan of a block, over": "[*b, t, 3]:\n    return over[t, steps](x)",
+    "repeat": "[*b, t, 3]:\n    parts = stack[0](x, 2 * x)\n    repeat 2 with p in parts:\n        x = x + p * x\n    return x",
+    "repeat that yields": "[2, *b, t, 3]:\n    repeat 2:\n        x = x + x * x\n        yield ys = x\n    return ys",
+    "over": "[*b, t, 3]:\n    return over[t, steps](x)",
+    "each": "[*b, t, 3]:\n    return expand[\"*b t d -> e *b t d\", e=2](x) |> each[e, Own[3]] |> mean[0]",
+    "grad": "[*b, t, 3]:\n    return grad[total](x)",
+    "softmax": "[*b, t, 3]:\n    return softmax[t](x)",
+    "sort": "[*b, t, 3]:\n    return sort[t](x)",
+    "cumsum": "[*b, t, 3]:\n    return cumsum[t](x)",
+    "cumprod": "[*b, t, 3]:\n    return cumprod[t](x)",
+    "flip and roll": "[*b, t, 3]:\n    return roll[t, 1](flip[t](x))",
+    "pad": "[*b, t + 3, 3]:\n    return pad[t, 1, 2](x)",
+    "concat": "[*b, 2*t, 3]:\n    return concat[t](x, -x)",
+    "stack": "[*b, 2, t, 3]:\n    return stack[-3](x, -x)",
+    "norms": "[*b, t]:\n    return norm[-1](x) + var[-1](x) + logsumexp[-1](x) + max[-1](x)",
+    "slice": "[*b, t, 1]:\n    return x[..., 1:2]",
+    "take": "[*b, t, 3]:\n    return take[t](x, flip[0](arange[t]))",
+    "gather": "[*b, t, 3]:\n    return gather[t](x, argsort[t](x))",
+    "scatter": "[*b, t, 3]:\n    return scatter_add[t](x, arange[t], x)",
+    "patterns": "[*b, 3, 2*t]:\n    return rearrange[\"s *b t d -> *b d (t s)\"](stack[0](x, -x))",
+    "einsum": "[*b, t, t]:\n    return einsum[\"*b t d, *b s d -> *b t s\"](x, rearrange[\"*b t d -> *b t d\"](x))",
+    "attention": "[*b, t, 3]:\n    return (x, x, x) |> attention[causal=true]",
+    "tril": "[*b, t, 3]:\n    return tril(x)",
+    "fft": "[*b, t, 3]:\n    return real(fft[t](x))",
+}  # fmt: skip
+HEAD = """
+block Own[d](x: [*b, t, d]) -> [*b, t, d]:
+    param w: [d] = normal[seed=3]
+    return cumsum[t](x * w)
+block Cell[d](u: [*b, d], h: [*b, d]) -> [*b, d]:
+    param w: [d] = normal[seed=4]
+    return tanh(u * w + h)
+block steps(x: [*b, d]) -> [*b, d]:
+    scan u in x along d carry h = zeros[*b]:
+        h = 0.5 * h + u
+        yield ys = h
+    return ys
+block total(x: [*b, t, d]) -> []:
+    scan u in x along t carry h = zeros[*b, d]:
+        h = 0.5 * h + u * u
+    return sum(h)
+"""
+SHAPES = ((2, 3), (3, 3), (2, 1, 3))
+
+
+@pytest.fixture(scope="module")
+def program() -> ogive.Program:
+    blocks = "".join(f"block F{i}(x: [*b, t, 3]) -> {text}\n" for i, text in enumerate(BEHIND.values()))
+    models = "".join(f"model M{i} = F{i}\n" for i in range(len(BEHIND)))
+    return ogive.source(HEAD + blocks + models)
+
+
+def _ran(path: Path, x: Tensor) -> Tensor:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"x": x.numpy()})
+    return torch.from_numpy(np.asarray(y))
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_how_many_axes_a_pack_has_changes_no_number(name: str, program: ogive.Program, tmp_path: Path) -> None:
+    model = program.models[f"M{list(BEHIND).index(name)}"]
+    torch.manual_seed(0)
+    net, at = model.torch().eval(), int(name == "repeat that yields")
+    for lead in SHAPES:
+        x = torch.randn(*lead, 3, 3)  # sizes are equal: an axis that is taken for another shows in numbers alone
+        flat = net(x.reshape(prod(lead), 3, 3))
+        expected = flat.unflatten(at, lead)
+        torch.testing.assert_close(net(x), expected)
+        torch.testing.assert_close(net(x[(0,) * len(lead)]), _first(expected, at, len(lead)))
+    model.onnx(tmp_path / "m.onnx", net, ranks={"b": 2})
+    x = torch.randn(2, 3, 3, 3)
+    torch.testing.assert_close(_ran(tmp_path / "m.onnx", x), net(x), rtol=1e-4, atol=1e-5)
+
+
+def _first(y: Tensor, at: int, count: int) -> Tensor:
+    for _ in range(count):
+        y = y.select(at, 0)
+    return y
