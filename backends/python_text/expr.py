@@ -232,6 +232,12 @@ def starred(part: Code) -> Code:
     return Code(ast.Starred(part.node, LOAD))
 
 
+def unstarred(part: Code) -> Code:
+    """`x` of `*x`."""
+    assert isinstance(part.node, ast.Starred), part
+    return Code(part.node.value)
+
+
 def each_of(item: Code, variable: str, source: Code) -> Code:
     """`item for variable in source`, the lone argument of a call."""
     return Code(ast.GeneratorExp(item.node, _loop(variable, source)))

@@ -1,4 +1,4 @@
-"""A pack `*b` of two axes, or of none, is a pack of one axis whose examples are laid out otherwise: in torch and in ONNX."""
+"""A pack of two axes, or of none, is a pack of one whose examples are laid out otherwise: in torch and in ONNX."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import ogive
 
 # what is written behind `block F(x: [*b, t, 3]) -> `; a `g` or a `Cell` is a block of before
 BEHIND = {
-    "scan": "[*b, t, 3]:\n    scan u in x along t carry h = zeros[*b, 3]:\n        h = 0.5 * h + u\n        yield ys = h\n    return ys",
+    "scan": "[*b, t, 3]:\n    scan u in x along t carry h = zeros[*b, 3]:\n"
+    "        h = 0.5 * h + u\n        yield ys = h\n    return ys",
     "scan, its end": "[*b, 3]:\n    scan u in x along t carry h = zeros[*b, 3]:\n        h = 0.5 * h + u\n    return h",
     "scan, reverse": "[*b, t, 3]:\n    scan u in x along t reverse carry h = zeros[*b, 3]:\n"
     "        h = 0.5 * h + u\n        yield ys = h\n    return ys",
@@ -30,10 +31,15 @@ BEHIND = {
     "scan of a block": "[*b, t, 3]:\n    c = Cell[3]\n    scan u in x along t carry h = zeros[*b, 3]:\n"
     "        h = c(u, h)\n        yield ys = h\n    return ys",
     "scan of a block, over": "[*b, t, 3]:\n    return over[t, steps](x)",
-    "repeat": "[*b, t, 3]:\n    parts = stack[0](x, 2 * x)\n    repeat 2 with p in parts:\n        x = x + p * x\n    return x",
+    "repeat": "[*b, t, 3]:\n    parts = stack[0](x, 2 * x)\n"
+    "    repeat 2 with p in parts:\n        x = x + p * x\n    return x",
     "repeat that yields": "[2, *b, t, 3]:\n    repeat 2:\n        x = x + x * x\n        yield ys = x\n    return ys",
     "over": "[*b, t, 3]:\n    return over[t, steps](x)",
     "each": "[*b, t, 3]:\n    return expand[\"*b t d -> e *b t d\", e=2](x) |> each[e, Own[3]] |> mean[0]",
+    "expand": "[*b, 1, 3]:\n    return expand[\"d -> *b 1 d\", b=b](sqrt(cast[float](arange[3])))",
+    "expand, inside": "[*b, t, 3]:\n    w = stack[0](sqrt(cast[float](arange[3])), ones[3])\n"
+    "    return sum[0](expand[\"e d -> e *b 1 d\", b=b](w) * x)",
+    "zeros": "[*b]:\n    return zeros[*b] + ones[*b] + full[*b, v=2.0]",
     "grad": "[*b, t, 3]:\n    return grad[total](x)",
     "softmax": "[*b, t, 3]:\n    return softmax[t](x)",
     "sort": "[*b, t, 3]:\n    return sort[t](x)",
@@ -71,6 +77,16 @@ block total(x: [*b, t, d]) -> []:
         h = 0.5 * h + u * u
     return sum(h)
 """
+# what a block with weights of its own for each index does with them, its weights being `w`
+OWN = {
+    "mul": "x * w", "select": "select(w > 0.0, x, -x)", "maximum": "maximum(x, w)", "lerp": "lerp(x, -x, w)",
+    "a value made of weights": "x * (w + zeros[*b, 3, 3])",
+    "einsum": 'einsum["*b t d, d, d e -> *b t e"](x, w, eye[3])',
+    "a vector": "expand[\"*b t -> *b t d\", d=3](x @ w)", "a matrix": "x @ (expand[\"d -> d f\", f=3](w))",
+    "joined": "concat[-1](x, expand[\"d -> *b t d\", b=b, t=3](w))[..., 2:5]", "linear": "x |> Linear[3, 3] as l",
+    "layer norm": "x |> LayerNorm as l", "rms norm": "x |> RMSNorm as l", "attention": "(x * w, x, x) |> attention",
+    "put": "put[-1, 1](x, expand[\"d -> *b t d\", b=b, t=3](w)[..., :1])", "state": "x - m",
+}  # fmt: skip
 SHAPES = ((2, 3), (3, 3), (2, 1, 3))
 
 
@@ -100,6 +116,36 @@ def test_how_many_axes_a_pack_has_changes_no_number(name: str, program: ogive.Pr
         torch.testing.assert_close(net(x[(0,) * len(lead)]), _first(expected, at, len(lead)))
     model.onnx(tmp_path / "m.onnx", net, ranks={"b": 2})
     x = torch.randn(2, 3, 3, 3)
+    torch.testing.assert_close(_ran(tmp_path / "m.onnx", x), net(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def owners() -> ogive.Program:
+    head = "use std.nn (Linear, LayerNorm, RMSNorm)\n"
+    for i, text in enumerate(OWN.values()):
+        head += f"block G{i}(x: [*b, 3, 3]) -> [*b, 3, 3]:\n    param w: [3] = normal\n    state m: [3] = normal\n"
+        head += f"    return ({text}) + 0.0 * w\n"
+        head += (
+            f"block F{i}(x: [2, *b, 3, 3]) -> [2, *b, 3, 3]:\n    return x |> each[0, G{i}] as own\nmodel M{i} = F{i}\n"
+        )
+    return ogive.source(head)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_weights_of_each_index_meet_the_index_behind_any_pack(name: str, owners: ogive.Program, tmp_path: Path) -> None:
+    model = owners.models[f"M{list(OWN).index(name)}"]
+    torch.manual_seed(0)
+    net = model.torch().eval()
+    for weight in (*net.parameters(), *net.buffers()):
+        torch.nn.init.normal_(weight)
+    for lead in ((), *SHAPES, (2, 2)):
+        x = torch.randn(2, *lead, 3, 3)
+        flat = net(x.reshape(2, prod(lead), 3, 3))
+        torch.testing.assert_close(net(x), flat.reshape(x.shape))
+        apart = [net(x[[at, at]])[at] for at in range(2)]
+        torch.testing.assert_close(net(x), torch.stack(apart))
+    model.onnx(tmp_path / "m.onnx", net, ranks={"b": 2})
+    x = torch.randn(2, 2, 3, 3, 3)
     torch.testing.assert_close(_ran(tmp_path / "m.onnx", x), net(x), rtol=1e-4, atol=1e-5)
 
 

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ogive.backends.python_text.expr import Code, attribute, call, cut, literal, method, starred, subscript, tuple_of
+from ogive.backends.python_text.expr import (
+    Code,
+    attribute,
+    binary,
+    call,
+    cut,
+    list_of,
+    literal,
+    method,
+    starred,
+    subscript,
+    tuple_of,
+    unstarred,
+)
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.dims import dim
@@ -159,14 +172,33 @@ def expand(ctx: Context, node: Node, args: Args) -> Code:
     narrow = tuple(() if new else group for group, new in zip(apart, fresh, strict=True))
     lead = next((i for i, group in enumerate(have) if group), len(have))
     front -= min(front, lead)  # axes of size 1 that are there in front already
+    packs = [group[0][0].pack if new and _is_pack(group) else None for group, new in zip(apart, fresh, strict=True)]
+    inside = next((i for i, pack in enumerate(packs) if pack and i >= front), None)
+    if inside is not None:
+        narrow = (*narrow[:inside], *narrow[inside + 1 :])
     view = LayoutView(ctx, operand(args), have).to(narrow[front:])
     if view.pack is not None:
         view = replace(view, code=ctx.once(view.code, "x"))
+    if inside is not None:
+        view = replace(view, code=_opened(ctx, ctx.once(view.code, "x"), inside - front, str(packs[inside])))
     sizes = [
-        ctx.size(size_of(group)) if new else _kept(view, i - front)
-        for i, (group, new) in enumerate(zip(apart, fresh, strict=True))
+        ctx.pack(pack) if pack else ctx.size(size_of(group)) if new else _kept(view, i - front)
+        for i, (group, new, pack) in enumerate(zip(apart, fresh, packs, strict=True))
     ]
     return replace(view, code=method(view.code, "expand", *sizes), layout=apart).to(want).code
+
+
+def _is_pack(group: Group) -> bool:
+    return len(group) == len(group[0]) == 1 and group[0][0].pack is not None
+
+
+def _opened(ctx: Context, code: Code, at: int, pack: str) -> Code:
+    """A tensor with as many axes of size 1 as a pack has: `x.view(*x.shape[:1], *[1] * len(b_shape), *x.shape[1:])`."""
+    shape = attribute(code, "shape")
+    ones = binary(list_of([literal(1)]), "*", call("len", unstarred(ctx.pack(pack))))
+    return method(
+        code, "view", starred(subscript(shape, cut(None, at))), starred(ones), starred(subscript(shape, cut(at)))
+    )
 
 
 def _apart(group: Group, known: set[Block]) -> Layout:

@@ -22,7 +22,7 @@ def _sizes(ctx: Context, node: Node) -> list[Code]:
 
 
 def _counts(ctx: Context, node: Node) -> list[Code]:
-    """The sizes as arguments; as one, a tuple, where there may be none: `x.new_zeros(())`, `x.new_zeros((*b_shape,))`."""
+    """The sizes as arguments; as one, a tuple, where there may be none: `x.new_zeros((*b_shape,))`."""
     sizes = _sizes(ctx, node)
     some = any(axis.pack is None for axis in node.outputs[0].type.axes)
     return sizes if some else [tuple_of(sizes)]

@@ -56,7 +56,7 @@ def _counted_through(values: Values, index: str, length: Size) -> str:
     if type.elem != "int":
         cast = (("type", type.elem),)
         start = values.make("cast", (start,), TensorType(type.elem, (values.axis,)), attrs=cast)
-    return values.make("add", (index, str(values.padded(start, len(type.axes) - 1))), type)
+    return values.make("add", (index, str(values.padded(start, type.axes[1:]))), type)
 
 
 def put(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
@@ -78,7 +78,7 @@ def _selected(values: Values, node: Node, x: str, y: str, place: str, at: int, s
     if elem != "int":
         place = values.make("cast", (place,), TensorType("int", (values.axis,)), attrs=(("type", "int"),))
     offsets = TensorType("int", (values.axis, room))
-    offset = values.make("sub", (steps, values.padded(place, 1)), offsets)
+    offset = values.make("sub", (steps, values.padded(place, (room,))), offsets)
     if start != size(0):
         offset = values.make("sub", (offset, Const(start)), offsets)
     inside = values.make("ge", (offset, Const(0)), offsets.with_elem("bool"))

@@ -74,9 +74,9 @@ def attention(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """Four axes are what kernels take: the axis is the batch, or merged into it, and heads follow."""
     *qkv, mask = inputs
     rank = max(len(values.base(x).axes) for x in qkv)
-    given = [str(values.padded(values.full(x), rank)) for x in qkv]
-    masked = mask if mask is None or not values.has(mask) else values.padded(mask, rank)
     type = node.outputs[0].type
+    given = [str(values.padded(values.full(x), type.axes)) for x in qkv]
+    masked = mask if mask is None or not values.has(mask) else values.padded(mask, type.axes)
     if rank == 3:
         values.results(node, (*given, masked))
     elif rank == 2:

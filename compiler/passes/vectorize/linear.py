@@ -22,7 +22,6 @@ def named(type: TensorType, names: dict[int, AxisGroup], prefix: str) -> Side:
 def linear(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """Σ_i x[n, ..., i] w[n, o, i] + b[n, o]: a product of batches where the weight has the axis."""
     x, w, b = (*inputs, None)[:3]
-    rank = len(node.outputs[0].type.axes)
     if not values.has(w) and not values.has(b):
         values.results(node, (x, w, b))
         return
@@ -35,7 +34,7 @@ def linear(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     if b is None:
         values.bind(node.outputs[0], y)
         return
-    values.results(node, (y, values.padded(b, rank)), (), "add")
+    values.results(node, (y, values.padded(b, type.axes)), (), "add")
 
 
 def _product(values: Values, node: Node, x: str, w: str) -> str:
@@ -55,8 +54,7 @@ def matmul(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     if min(ranks) == 1:
         _with_vector(values, node, a, b)
         return
-    rank = max(ranks)
-    values.results(node, [values.padded(x, rank) for x in (a, b)])
+    values.results(node, [values.padded(x, node.outputs[0].type.axes) for x in (a, b)])
 
 
 def _with_vector(values: Values, node: Node, a: str, b: str) -> None:
@@ -75,13 +73,13 @@ def solve(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     if node.attr("vector"):
         values.results(node, (values.full(a), values.full(b)))
         return
-    rank = max(len(values.base(x).axes) for x in (a, b))
-    values.results(node, [values.padded(x, rank) for x in (a, b)])
+    values.results(node, [values.padded(x, node.outputs[0].type.axes) for x in (a, b)])
 
 
 def linear_scan(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """All recurrences at once: operands align with the result, the start with one step of it."""
-    rank = len(node.outputs[0].type.axes)
+    axes, at = node.outputs[0].type.axes, node.attr("axis")
     a, b, start = inputs
-    given = (values.padded(a, rank), values.padded(values.full(b), rank), values.padded(start, rank - 1))
+    once = (*axes[:at], *axes[at + 1 :])
+    given = (values.padded(a, axes), values.padded(values.full(b), axes), values.padded(start, once))
     values.results(node, given, (("axis", node.attr("axis") + 1),))

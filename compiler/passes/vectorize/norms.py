@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ogive.compiler.ir.model import Attrs, Node, Operand
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops.recipe import Side
-from ogive.compiler.passes.vectorize.values import UNIT, Values, places
+from ogive.compiler.passes.vectorize.values import Values, lacking, places
 
 
 def over_axes(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
@@ -44,10 +44,9 @@ def affine_after(values: Values, node: Node, norm: str, affine: Sequence[Operand
 def _along(values: Values, operand: str, axes: Sequence[int], type: TensorType) -> str:
     """A weight with axes of size 1 for those of the result that it lacks; not before its first, without the axis."""
     own = places(values.base(operand))
-    count, mapped = len(type.axes), values.has(operand)
-    wanted: Side = tuple(own[list(axes).index(at)] if at in axes else UNIT for at in range(count))
-    if mapped:
-        return values.moved(operand, (values.place, *own), (values.place, *wanted))
+    wanted: Side = tuple(own[axes.index(i)] if i in axes else lacking(axis) for i, axis in enumerate(type.axes))
+    if values.has(operand):
+        return values.opened(operand, (values.place, *own), (values.place, *wanted))
     return values.moved(operand, own, wanted[min(axes, default=0) :], mapped=False)
 
 

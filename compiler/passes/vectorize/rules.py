@@ -24,8 +24,7 @@ Rule = Callable[[Values, Node, tuple[Operand, ...]], None]
 
 def align(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
     """Operands broadcast from the right: those with the axis get axes of size 1 between it and their own."""
-    rank = len(node.outputs[0].type.axes)
-    values.results(node, [values.padded(x, rank) for x in inputs])
+    values.results(node, [values.padded(x, node.outputs[0].type.axes) for x in inputs])
 
 
 def each(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:

@@ -27,6 +27,11 @@ def places(type: TensorType) -> Side:
     )
 
 
+def lacking(axis: Axis) -> AxisGroup:
+    """What a value that broadcasts along an axis has there: size 1; for a pack, which may be any number, the pack."""
+    return UNIT if axis.pack is None else AxisGroup(((Atom("between", axis.size, axis.pack),),), True)
+
+
 def merged(*sides: AxisGroup) -> AxisGroup:
     """Axes as one, row-major."""
     return AxisGroup((tuple(atom for place in sides for atom in place.parts[0]),))
@@ -155,13 +160,20 @@ class Values:
             self.spread[operand] = self.moved(operand, axes, (self.place, *axes), "expand")
         return self.spread[operand]
 
-    def padded(self, operand: Operand, rank: int) -> Operand:
-        """A value with the axis, as many axes of size 1 behind it as it lacks to `rank`; others broadcast anyway."""
+    def padded(self, operand: Operand, like: Sequence[Axis]) -> Operand:
+        """A value with the axis, and behind it an axis of size 1 for each that it lacks of those that it aligns with; a
+        pack, which is any number of them, it gets itself. Others broadcast anyway.
+        """
         if not isinstance(operand, str) or operand not in self.mapped:
             return operand
         axes = places(self.base(operand))
-        lacks = rank - len(axes)
-        return self.moved(operand, (self.place, *axes), (self.place, *[UNIT] * max(0, lacks), *axes))
+        between = tuple(lacking(axis) for axis in like[: max(0, len(like) - len(axes))])
+        return self.opened(operand, (self.place, *axes), (self.place, *between, *axes))
+
+    def opened(self, operand: str, before: Side, after: Side) -> str:
+        """A value with axes of size 1 more, and packs."""
+        grows = any(place.pack and place not in before for place in after)
+        return self.moved(operand, before, after, "expand" if grows else "rearrange")
 
     def stretched(self, operand: str, at: int, axis: Axis) -> str:
         """The value with its axis of size 1 at that place as long as another."""
