@@ -29,6 +29,7 @@ from ogive.compiler.elaborate.state.values import BROKEN, Template
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.known_weights import known_weights
 from ogive.compiler.ir_tools.powers import without_number
+from ogive.compiler.ir_tools.starts import misfit
 from ogive.compiler.sizes import Answer, Condition, Facts, Size, TooComplexError, Unknown, simplify, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
@@ -333,6 +334,9 @@ class _Checked:
         count = known_weights(ir, span)
         if isinstance(count, Diagnostic):
             self.add([count])
+            return None
+        if (wrong := misfit(ir, span)) is not None:
+            self.add([wrong])
             return None
         texts = tuple(str(c) for c in conditions)
         return ModelReport(name, report.signature(specialization, known), texts, count, ir, tree.name_span)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir.weights import opaque_count, weights
+from ogive.compiler.ir_tools.starts import starts
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
 from ogive.refusals import refuse
@@ -32,6 +33,16 @@ def affordable(model: Model) -> None:
     memory = _memory()
     if memory is not None and size > memory:
         _refuse(model, f"the weights of {model.name} take {_shown(size)}, and this machine has {_shown(memory)}")
+
+
+def startable(model: Model, dtype: str) -> None:
+    """Raises E0803 where a weight starts by a number that the type of the module does not hold."""
+    elem = {"torch.float16": "f16", "torch.bfloat16": "bf16", "torch.float64": "f64"}.get(dtype, "f32")
+    for start in starts(model):
+        text = start.unheld(elem)
+        if text is not None:
+            span = start.span or model.definition.span or Span(Chunk(""), 0, 0)
+            refuse((Diagnostic("E0803", f"{model.name}: {text}", span, help='a wider type: `dtype="f64"`'),))
 
 
 def runnable(model: Model, loops: Sequence[str] = ("repeat", "scan")) -> None:

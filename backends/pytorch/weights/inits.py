@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -115,7 +116,12 @@ def init_call(target: Code, init: Init, number: Number) -> Code:
 
 def _neat(value: object) -> object:
     """`math.sqrt(5)` rather than its digits."""
-    if isinstance(value, float) and not value.is_integer() and abs(value * value - round(value * value)) < 1e-12:
+    if (
+        isinstance(value, float)
+        and math.isfinite(value)
+        and not value.is_integer()
+        and abs(value * value - round(value * value)) < 1e-12
+    ):
         whole = round(value * value)
         if 0 < whole < 1000:
             return Scalar("sqrt", (whole,))
