@@ -18,14 +18,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 # what has no rule in ONNX; complex numbers have none at all
 REFUSED = frozenset(
     """
-    conv conv_transpose interpolate grid_sample
+    interpolate grid_sample
     max_pool avg_pool adaptive_avg_pool adaptive_max_pool attention prod digamma
     cumprod cholesky solve solve_triangular inverse det linear_scan batch_norm_train
     fft ifft rfft irfft real imag complex conj
     """.split()
 )
 PARTS = frozenset(
-    ("rearrange", "split", "slice", "pad", "einsum", "put", "linear", "reduce", "scatter")
+    ("rearrange", "split", "slice", "pad", "einsum", "put", "linear", "reduce", "scatter", "conv")
 )  # in some of their forms
 COMPLEX = [case for case in TRIED if any("complex" in str(item) for item in (*case.inputs, case.statics))]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ogive.backends.onnx_model.autodiff.parts import MANY
 from ogive.backends.onnx_model.autodiff.rules import CUT, RULES
-from ogive.backends.onnx_model.autodiff.steps import Flow, Steps
+from ogive.backends.onnx_model.autodiff.steps import Flow, Later, Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.compiler.ir.model import Node
@@ -37,6 +37,7 @@ def _by_rule(
     for name, flow in zip(noted.args, _flows(steps, noted, given, at), strict=True):
         if name is None or name not in dependent or not steps.type(name).floating:
             continue
+        flow = flow() if callable(flow) else flow
         if flow is not None:
             found[name] = steps.both("add", found[name], flow) if name in found else flow
         elif noted.node.op not in CUT and not _whole(steps, noted):
@@ -44,7 +45,7 @@ def _by_rule(
     return found
 
 
-def _flows(steps: Steps, noted: Noted, given: Mapping[str, str], at: Node) -> Sequence[Flow]:
+def _flows(steps: Steps, noted: Noted, given: Mapping[str, str], at: Node) -> Sequence[Flow | Later]:
     """What the rule of an operation says."""
     rule, many = RULES.get(noted.node.op), MANY.get(noted.node.op)
     if (rule is None and many is None) or any(map(steps.graph.paired, noted.results)):

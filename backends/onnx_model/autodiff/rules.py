@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from ogive.backends.onnx_model.autodiff import kernels as derive_kernels
 from ogive.backends.onnx_model.autodiff import parts as derive_parts
 from ogive.backends.onnx_model.autodiff import pointwise as derive_pointwise
 from ogive.backends.onnx_model.autodiff import reduce as derive_reduce
@@ -233,5 +234,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **derive_pointwise.RULES,
         **derive_parts.RULES,
         **derive_reduce.RULES,
+        **derive_kernels.RULES,
     }
 )

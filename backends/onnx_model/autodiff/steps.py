@@ -152,7 +152,8 @@ def sides(noted: Noted) -> tuple[Operand, Operand]:
     return a, b
 
 
-Rule = Callable[[Steps, Noted, str], Sequence[Flow]]
+Later = Callable[[], str]  # what flows back, written where the operand depends on a source alone
+Rule = Callable[[Steps, Noted, str], Sequence[Flow | Later]]
 Many = Callable[[Steps, Noted, Sequence[Flow]], Sequence[Flow]]  # of an operation with several results
 
 
