@@ -232,6 +232,12 @@ def starred(part: Code) -> Code:
     return Code(ast.Starred(part.node, LOAD))
 
 
+def counts(parts: Sequence[Argument]) -> Sequence[Argument]:
+    """Sizes as arguments; as one, a tuple, where there may be none of them: `x.reshape((*b_shape,))`."""
+    some = any(not isinstance(part, Code) or not isinstance(part.node, ast.Starred) for part in parts)
+    return parts if some else (tuple_of(parts),)
+
+
 def unstarred(part: Code) -> Code:
     """`x` of `*x`."""
     assert isinstance(part.node, ast.Starred), part

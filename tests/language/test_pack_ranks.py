@@ -40,6 +40,21 @@ BEHIND = {
     "expand, inside": "[*b, t, 3]:\n    w = stack[0](sqrt(cast[float](arange[3])), ones[3])\n"
     "    return sum[0](expand[\"e d -> e *b 1 d\", b=b](w) * x)",
     "zeros": "[*b]:\n    return zeros[*b] + ones[*b] + full[*b, v=2.0]",
+    "no axes left": "[*b]:\n    return log(norm[-1](rearrange[\"*b t d -> *b (t d)\"](x)))",
+    "no axes left, of an inner product": "[*b]:\n    y = sum[-1](x) |> rearrange[\"*b t -> *b t 1\"]\n"
+    "    return y |> reduce[\"*b t 1 -> *b\", max]",
+    "taken apart": "[*b]:\n    return sum[-2, -1](rearrange[\"*b t d -> *b t d\"](x))",
+    "merged and back": "[*b, t, 3]:\n"
+    "    return x |> rearrange[\"*b t d -> (*b) t d\"] |> cumsum[1] |> rearrange[\"(*b) t d -> *b t d\", b=b]",
+    "merged and back, alone": "[*b]:\n    y = sum[-2, -1](x) |> rearrange[\"*b -> (*b)\"]\n"
+    "    return exp(y) |> rearrange[\"(*b) -> *b\", b=b]",
+    "merged with another": "[*b, t, 3]:\n"
+    "    return x |> rearrange[\"*b t d -> (*b t) d\"] |> exp |> rearrange[\"(*b t) d -> *b t d\", b=b, t=t]",
+    "repeated along it alone": "[*b]:\n    return expand[\" -> *b\", b=b](sum(ones[3]))",
+    "drawn": "[*b]:\n    return 0.0 * (randn[*b] + rand[*b])",
+    "reduced to it": "[*b]:\n    return reduce[\"*b t d -> *b\", mean](x) + max[-2, -1](x)",
+    "gathered": "[*b]:\n    return take[-1](sum[t](x), argmax[-1](ones[3]))",
+    "an inner product": "[*b]:\n    return einsum[\"*b t d, *b t d -> *b\"](x, x)",
     "grad": "[*b, t, 3]:\n    return grad[total](x)",
     "softmax": "[*b, t, 3]:\n    return softmax[t](x)",
     "sort": "[*b, t, 3]:\n    return sort[t](x)",

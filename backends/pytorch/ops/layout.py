@@ -11,6 +11,7 @@ from ogive.backends.python_text.expr import (
     attribute,
     binary,
     call,
+    counts,
     cut,
     list_of,
     literal,
@@ -185,7 +186,7 @@ def expand(ctx: Context, node: Node, args: Args) -> Code:
         ctx.pack(pack) if pack else ctx.size(size_of(group)) if new else _kept(view, i - front)
         for i, (group, new, pack) in enumerate(zip(apart, fresh, packs, strict=True))
     ]
-    return replace(view, code=method(view.code, "expand", *sizes), layout=apart).to(want).code
+    return replace(view, code=method(view.code, "expand", *counts(sizes)), layout=apart).to(want).code
 
 
 def _is_pack(group: Group) -> bool:

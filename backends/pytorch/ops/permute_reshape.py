@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ogive.backends.python_text.expr import ALL, DOTS, NONE, Argument, Code, literal, method, subscript, tuple_of
+from ogive.backends.python_text.expr import (
+    ALL,
+    DOTS,
+    NONE,
+    Argument,
+    Code,
+    counts,
+    literal,
+    method,
+    subscript,
+    tuple_of,
+)
 from ogive.backends.python_text.functions.context import Context
 from ogive.compiler.ops.recipe import Atom, AxisGroup, Part, Side, product
 from ogive.compiler.sizes import Size
@@ -112,7 +123,7 @@ class LayoutView:
         merges = any(len(old) > 1 or MERGED in new[0] for _, old, new in runs)
         if self._keeps_pack(target):
             return self._squeeze(tuple(solid))._each_run(runs)._unsqueeze(wanted)
-        return self._then("reshape" if merges else "view", *self._shape(wanted), layout=wanted)
+        return self._then("reshape" if merges else "view", *counts(self._shape(wanted)), layout=wanted)
 
     def _then(self, name: str, *args: Argument, layout: Layout) -> LayoutView:
         return replace(self, code=method(self.code, name, *args), layout=layout)
@@ -148,7 +159,7 @@ class LayoutView:
             return self._unflatten(at, new, wanted)
         if self._keeps_pack(wanted):
             return self._each_run([(at, old, new)])
-        return self._then("reshape", *self._shape(wanted), layout=wanted)
+        return self._then("reshape", *counts(self._shape(wanted)), layout=wanted)
 
     def _keeps_pack(self, wanted: Sequence[Group]) -> bool:
         return self.pack is not None and self.layout[self.pack] in wanted

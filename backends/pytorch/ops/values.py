@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.backends.python_text.expr import NONE, Code, attribute, call, list_of, literal, method, tuple_of
+from ogive.backends.python_text.expr import NONE, Code, attribute, call, counts, list_of, literal, method, tuple_of
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.pytorch.ops.dtypes import dtype
 from ogive.backends.pytorch.ops.out_of_range import held
@@ -19,13 +19,6 @@ def _sizes(ctx: Context, node: Node) -> list[Code]:
     """The sizes of the result."""
     axes = node.outputs[0].type.axes
     return [ctx.size(axis.size) if axis.pack is None else ctx.pack(axis.pack) for axis in axes]
-
-
-def _counts(ctx: Context, node: Node) -> list[Code]:
-    """The sizes as arguments; as one, a tuple, where there may be none: `x.new_zeros((*b_shape,))`."""
-    sizes = _sizes(ctx, node)
-    some = any(axis.pack is None for axis in node.outputs[0].type.axes)
-    return sizes if some else [tuple_of(sizes)]
 
 
 def _device(ctx: Context) -> Code:
@@ -53,7 +46,7 @@ def filled(name: str) -> Lowering:
     """`x.new_zeros(b, d)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _counts(ctx, node)
+        sizes = counts(_sizes(ctx, node))
         return _as_complex(ctx, node, method(ctx.anchor(), name, *sizes, dtype=_exact(ctx, node)))
 
     return lower
@@ -100,7 +93,7 @@ def drawn(name: str) -> Lowering:
     """`torch.randn(b, d, dtype=x.dtype, device=x.device)`."""
 
     def lower(ctx: Context, node: Node, args: Args) -> Code:
-        sizes = _counts(ctx, node)
+        sizes = counts(_sizes(ctx, node))
         return call(name, *sizes, generator=ctx.generator(), dtype=_dtype(ctx, node), device=_device(ctx))
 
     return lower
