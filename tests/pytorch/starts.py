@@ -146,7 +146,8 @@ def examples(rank: int) -> None:
         of = model(name)
         # FSDP2 refuses weights without axes, and asks for weights as attributes, which those named as methods are not
         named = all(part not in MODULE_ATTRIBUTES for each in weights(of) for part in each.path.split("."))
-        if named and all(each.weight.type.axes for each in weights(of)):
+        learned = any(each.kind == "param" for each in weights(of))  # else nothing is sharded
+        if named and learned and all(each.weight.type.axes for each in weights(of)):
             starts(of, lambda net: blockwise(net, mesh))
 
 
