@@ -102,7 +102,7 @@ class Diagram:
         if isinstance(format, str) and format in ("png", "pdf"):
             # rasterisers differ in what they make of a style for dark grounds
             fixed = replace(self, theme=replace(self.theme, dark=None))
-            return (png if format == "png" else pdf)(fixed._svg())
+            return (png if format == "png" else pdf)(svg(fixed.drawing, fixed.theme, outlined=True))
         return self.text(format).encode()
 
     def _svg(self) -> str:

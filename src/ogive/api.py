@@ -183,7 +183,15 @@ class Block(AsModel):
                 raise AttributeError(f"a block has no `{name}`; with its statics, `{self.name}(...)`, it is a model")
             return getattr(self._model, name)
 
-    @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
+    @takes(
+        view=one_of("circuit", "overview"),
+        depth=whole(0),
+        open=names,
+        theme=theme,
+        weights=flag,
+        fold=flag,
+        settings=flag,
+    )
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",
@@ -192,17 +200,23 @@ class Block(AsModel):
         theme: str = "auto",
         weights: bool = False,
         fold: bool = True,
+        settings: bool = False,
     ) -> Diagram:
         """A drawing, with `.save("x.svg")` and the other formats; notebooks show it. For blocks proved for all sizes.
 
         `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
-        Runs that the source has unrolled are drawn once unless `fold` is off.
+        Runs that the source has unrolled are drawn once unless `fold` is off. `settings` writes under the glyphs what
+        changes numbers alone. Raises `DiagramError` where nothing is called what is to be opened.
         """
         from ogive.backends.diagram.diagram import diagram
+        from ogive.backends.diagram.from_ir.places import refuse_unknown
 
         if self._definition is None:
             raise wrong(f"{self.name} depends on its statics", f"draw a model: {self.name}(...).diagram()")
-        made = diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
+        open = tuple(open)
+        refuse_unknown([self._definition], open)
+        made = diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
+                       settings=settings)  # fmt: skip
         return replace(made, keeper=self._origin.named(self.name).keeper)
 
     def __repr__(self) -> str:

@@ -131,7 +131,15 @@ class Model(Kept):
             raise wrong(f"{self.name}: {said}")
         return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
-    @takes(view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag)
+    @takes(
+        view=one_of("circuit", "overview"),
+        depth=whole(0),
+        open=names,
+        theme=theme,
+        weights=flag,
+        fold=flag,
+        settings=flag,
+    )
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",
@@ -140,15 +148,21 @@ class Model(Kept):
         theme: str = "auto",
         weights: bool = False,
         fold: bool = True,
+        settings: bool = False,
     ) -> Diagram:
         """A drawing, with `.save("x.svg")` and the other formats; notebooks show it.
 
         `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
-        Runs that the source has unrolled are drawn once unless `fold` is off.
+        Runs that the source has unrolled are drawn once unless `fold` is off. `settings` writes under the glyphs what
+        changes numbers alone. Raises `DiagramError` where nothing is called what is to be opened.
         """
         from ogive.backends.diagram.diagram import diagram
+        from ogive.backends.diagram.from_ir.places import refuse_unknown
 
-        made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold)
+        open = tuple(open)
+        refuse_unknown([self.ir], open)
+        made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
+                       settings=settings)  # fmt: skip
         return replace(made, keeper=self.origin.keeper)
 
     @takes(device=device_here, dtype=weight_type, recipe=maybe(text), checks=flag)

@@ -13,6 +13,7 @@ from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, Drawn, where
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
+from ogive.backends.diagram.from_ir.places import names_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
 from ogive.backends.diagram.from_ir.shared import marked
@@ -286,10 +287,7 @@ class _Scope(Visitor[Drawn, Op]):
 
     def _opens(self, callee: Definition, path: str, library: bool) -> bool:
         options = self.builder.options
-        full = self.path + path
-        names = {callee.block, callee.block.rsplit(".", 1)[-1], callee.name, full, full.replace(".*", "")}
-        names.add(path.rsplit(".", 1)[-1])
-        return bool(names & options.open) or (self.depth > 0 and not library)
+        return bool(names_of(callee, path, self.path) & options.open) or (self.depth > 0 and not library)
 
     def _open(
         self, base: Op, node: Node, callee: Definition, sizes: dict[Unknown, Size], ins: list[Wires | None]

@@ -10,15 +10,19 @@ from ogive.backends.diagram.figure.geometry import PATHS, Command, Dot, Drawing,
 from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.theme import AXIS_HUES, Palette, Theme
+from ogive.backends.diagram.render.outlines import placed
 
 WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4}
 
 
 def svg(
     drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded: bool = False,
-    opens: frozenset[str] = frozenset(),
+    opens: frozenset[str] = frozenset(), outlined: bool = False,
 ) -> str:  # fmt: skip
-    """The drawing as SVG; `embedded` leaves out the style, for a page that has it already and opens some blocks."""
+    """The drawing as SVG; `embedded` leaves out the style, for a page that has it already and opens some blocks.
+
+    `outlined` text is drawn, and needs no font.
+    """
     theme = theme or Theme()
     size = f'width="{number(drawing.width)}" height="{number(drawing.height)}"'
     title, alt = prefix + "t", prefix + "d"
@@ -27,9 +31,9 @@ def svg(
         f'viewBox="0 0 {number(drawing.width)} {number(drawing.height)}" xmlns="http://www.w3.org/2000/svg">\n'
         f'<title id="{title}">{escape(drawing.title)}</title>\n<desc id="{alt}">{escape(drawing.alt)}</desc>\n'
     )
-    style = "" if embedded else f"<style>{css(theme)}</style>\n"
+    style = "" if embedded else f"<style>{css(theme)}{''.join(inks(theme.palette)) if outlined else ''}</style>\n"
     ground = "" if embedded else '<rect class="ground" height="100%" width="100%"/>\n'
-    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix, opens))}</svg>\n"
+    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix, opens, outlined))}</svg>\n"
 
 
 def number(value: float) -> str:
@@ -74,13 +78,23 @@ def rules(palette: Palette, scope: str = "") -> Iterator[str]:
     yield f"{inside} path.wrong{{stroke:{palette.removed};stroke-width:2.4;stroke-dasharray:5,3}}"
 
 
-def _body(drawing: Drawing, theme: Theme, prefix: str, opens: frozenset[str]) -> Iterator[str]:
+def inks(palette: Palette) -> Iterator[str]:
+    """The colours of text that is drawn."""
+    yield f".ogive .ink{{fill:{palette.ink}}}.ogive .ink.caption,.ogive .ink.legend{{fill:{palette.muted}}}"
+    for name in ("added", "removed", "changed"):
+        yield f".ogive .ink.{name}{{fill:{getattr(palette, name)};stroke:none}}"
+
+
+def _body(
+    drawing: Drawing, theme: Theme, prefix: str, opens: frozenset[str], outlined: bool
+) -> Iterator[str]:  # fmt: skip
     """Wires as they are; the items of one operation in one group that knows its source."""
     known = {group.owner: group for group in drawing.groups}
     hues = {axis: i % len(AXIS_HUES) for i, axis in enumerate(dict.fromkeys(_axes(drawing.items)))}
     seen: set[str] = set()
     for owner, items in groupby(drawing.items, key=lambda item: item.owner):
-        body = [_item(item, theme, hues) for item in items]
+        body = [_outlined(item, theme) if outlined and isinstance(item, Text) else _item(item, theme, hues)
+                for item in items]  # fmt: skip
         if not owner:
             yield from (text + "\n" for text in body)
             continue
@@ -181,6 +195,28 @@ def _runs(item: Text, theme: Theme) -> str:
         text += f"<tspan{kind}{tall}{place}>{escape(run.text)}</tspan>"
         x += width(run.text, size if run.level else item.size, item.style in ("bold", "title"))
     return text
+
+
+def _outlined(item: Text, theme: Theme) -> str:
+    """A text as the shapes of its characters; one whose shape is not known is left to the fonts of the machine."""
+    bold = item.style in ("bold", "title")
+    style = "t-bold" if item.style == "bold" else item.style
+    size, x = small(item.size, theme.least), item.box[0]
+    found = []
+    for run in written(item.text, item.style):
+        tall = size if run.level else item.size
+        slanted = item.style in ("label", "float") and not run.symbol
+        y = item.y + SHIFTS[run.level]
+        for at, char, path in placed(run.text, x, tall, "bold" if bold else "italic" if slanted else "regular"):
+            if path is None:
+                text = f'font-size="{number(tall)}" x="{at:.2f}" y="{y:.2f}">{escape(char)}</text>'
+                found.append(f'<text class="{style}" {text}')
+                continue
+            names = " ".join(["ink", style, item.change] if item.change else ["ink", style])
+            move = f"translate({at:.2f} {y:.2f}) scale({tall / 1000:.5f})"
+            found.append(f'<path class="{names}" d="{path}" transform="{move}"/>')
+        x += width(run.text, tall, bold)
+    return "".join(found)
 
 
 SHIFTS = {0: 0.0, -1: 2.6, 1: -4.2}

@@ -21,7 +21,9 @@ MATH = {
     "Γ": r"\Gamma ", "α": r"\alpha ",
     "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\epsilon ", "θ": r"\theta ",
     "λ": r"\lambda ", "μ": r"\mu ", "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\phi ", "ψ": r"\psi ",
-    "ω": r"\omega ", "π": r"\pi ", "|": "|", "=": "=", "+": "+",
+    "ω": r"\omega ", "π": r"\pi ", "|": "|", "=": "=", "+": "+", "Α": r"\mathrm{A}", "Ω": r"\Omega ",
+    "≪": r"\ll ", "≫": r"\gg ", "⊕": r"\oplus ", "∠": r"\angle ", "★": r"\star ", "𝔼": r"\mathbb{E}",
+    "\ufffd": r"\Box ", **{chr(0x2080 + digit): f"_{{{digit}}}" for digit in range(10)},
 }  # fmt: skip
 FACES = {"label": r"\itshape", "float": r"\itshape", "bold": r"\bfseries\boldmath", "title": r"\bfseries\boldmath"}
 PREAMBLE = (r"\documentclass{article}", r"\usepackage{fix-cm}", r"\usepackage{amsmath,amssymb}", r"\usepackage{tikz}")

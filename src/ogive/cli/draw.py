@@ -10,6 +10,7 @@ import click
 
 from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, split_target
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
@@ -68,6 +69,7 @@ def command(
                 diagrams |= broken_diagrams(program, name, **options)
             if name is not None and name not in diagrams:
                 _refuse(program, path, name)
+            refuse_unknown((made.subject for made in diagrams.values()), open_)
             if deployed:
                 diagrams = {key: _beside(program, key, made, options) for key, made in diagrams.items()}
             origin = Origin.of(program)
