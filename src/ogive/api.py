@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from os import fspath
 from typing import TYPE_CHECKING, Any, Literal
 
-from ogive.arguments import flag, names, one_of, path_text, takes, theme, whole
+from ogive.arguments import flag, names, path_text, takes
 from ogive.arguments import path as path_of
 from ogive.arguments import text as string
 from ogive.checkpoints import AnyPath
 from ogive.compiler.driver.reports import BlockReport
 from ogive.compiler.driver.workspace import CheckedProgram as Checked
 from ogive.compiler.driver.workspace import ReadTexts, check_text, read_texts
+from ogive.drawing import drawable, drawn
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
@@ -183,15 +183,7 @@ class Block(AsModel):
                 raise AttributeError(f"a block has no `{name}`; with its statics, `{self.name}(...)`, it is a model")
             return getattr(self._model, name)
 
-    @takes(
-        view=one_of("circuit", "overview"),
-        depth=whole(0),
-        open=names,
-        theme=theme,
-        weights=flag,
-        fold=flag,
-        settings=flag,
-    )
+    @drawable
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",
@@ -208,16 +200,10 @@ class Block(AsModel):
         Runs that the source has unrolled are drawn once unless `fold` is off. `settings` writes under the glyphs what
         changes numbers alone. Raises `DiagramError` where nothing is called what is to be opened.
         """
-        from ogive.backends.diagram.diagram import diagram
-        from ogive.backends.diagram.from_ir.places import refuse_unknown
-
         if self._definition is None:
             raise wrong(f"{self.name} depends on its statics", f"draw a model: {self.name}(...).diagram()")
-        open = tuple(open)
-        refuse_unknown([self._definition], open)
-        made = diagram(self._definition, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                       settings=settings)  # fmt: skip
-        return replace(made, keeper=self._origin.named(self.name).keeper)
+        keeper = self._origin.named(self.name).keeper
+        return drawn(self._definition, keeper, view, depth, open, theme, weights, fold, settings)
 
     def __repr__(self) -> str:
         return f"<block {self.name} {self.signature}>"

@@ -21,7 +21,6 @@ from ogive.arguments import (
     maybe,
     named,
     names,
-    one_of,
     path,
     takes,
     tensor,
@@ -38,6 +37,7 @@ from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.weights import stored
+from ogive.drawing import drawable, drawn
 from ogive.extras import needs
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.source import Chunk, Span
@@ -131,15 +131,7 @@ class Model(Kept):
             raise wrong(f"{self.name}: {said}")
         return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
-    @takes(
-        view=one_of("circuit", "overview"),
-        depth=whole(0),
-        open=names,
-        theme=theme,
-        weights=flag,
-        fold=flag,
-        settings=flag,
-    )
+    @drawable
     def diagram(
         self,
         view: Literal["circuit", "overview"] = "circuit",
@@ -156,14 +148,7 @@ class Model(Kept):
         Runs that the source has unrolled are drawn once unless `fold` is off. `settings` writes under the glyphs what
         changes numbers alone. Raises `DiagramError` where nothing is called what is to be opened.
         """
-        from ogive.backends.diagram.diagram import diagram
-        from ogive.backends.diagram.from_ir.places import refuse_unknown
-
-        open = tuple(open)
-        refuse_unknown([self.ir], open)
-        made = diagram(self.ir, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                       settings=settings)  # fmt: skip
-        return replace(made, keeper=self.origin.keeper)
+        return drawn(self.ir, self.origin.keeper, view, depth, open, theme, weights, fold, settings)
 
     @takes(device=device_here, dtype=weight_type, recipe=maybe(text), checks=flag)
     def torch(

@@ -12,8 +12,8 @@ from ogive.compiler.ir.model import Definition, Model
 def names_of(callee: Definition, path: str, around: str) -> set[str]:
     """Those of the block, and of the place that it has: the last part, or all of it, with loops or without."""
     full = around + path
-    short = callee.block.rsplit(".", 1)[-1]
-    return {callee.block, short, callee.name, full, full.replace(".*", ""), path.rsplit(".", 1)[-1]}
+    block = {callee.block, callee.block.rsplit(".", 1)[-1], callee.name}
+    return block | {full, full.replace(".*", ""), path.rsplit(".", 1)[-1]} if path else block
 
 
 def openable(definition: Definition, around: str = "") -> Iterator[str]:

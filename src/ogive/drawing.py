@@ -1,0 +1,33 @@
+"""What models and blocks share of being drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from ogive.arguments import flag, names, one_of, takes, theme, whole
+
+if TYPE_CHECKING:
+    from ogive.backends.diagram.diagram import Diagram, PictureWriter
+    from ogive.compiler.ir.model import Definition
+    from ogive.compiler.ir.model import Model as IrModel
+
+drawable = takes(
+    view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag
+)
+
+
+def drawn(
+    subject: Definition | IrModel, keeper: PictureWriter, view: Literal["circuit", "overview"], depth: int,
+    open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool,
+) -> Diagram:  # fmt: skip
+    """The diagram of a model or a block. Raises `DiagramError` where nothing is called what is to be opened."""
+    from ogive.backends.diagram.diagram import diagram
+    from ogive.backends.diagram.from_ir.places import refuse_unknown
+
+    open = tuple(open)
+    refuse_unknown([subject], open)
+    made = diagram(subject, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
+                   settings=settings)  # fmt: skip
+    return replace(made, keeper=keeper)
