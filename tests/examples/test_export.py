@@ -20,10 +20,13 @@ from ogive.grammar.syntax import Block
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCAN, GRAD = "a `scan` walks along it", "torch.export takes no `grad`: it goes by `make_fx`, as the guide says"
+ONE = "at one of the sizes a map has one place, for which torch.export takes another way than for more"
 # what has a size that is fixed, or is not exported as it is, and why
 FIXED = {
     "lstm_tagger": SCAN,
     "rwkv": SCAN,
+    "fpn": ONE,
+    "yolo": ONE,
     "RNN": SCAN,
     "GRU": SCAN,
     "LSTM": SCAN,
