@@ -23,8 +23,8 @@ from ogive.backends.python_text.handed_values import (
 )
 from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.sections import (
-    Calls,
-    Section,
+    CallNames,
+    FileSection,
     bare,
     codes_of,
     documented,
@@ -53,12 +53,12 @@ class Dialect:
 class _Form:
     """A section, its text without its literals, and these."""
 
-    section: Section
+    section: FileSection
     text: Statement
     literals: tuple[Literal, ...]
 
 
-def merged(sections: Sequence[Section], dialect: Dialect) -> list[Section]:
+def merged(sections: Sequence[FileSection], dialect: Dialect) -> list[FileSection]:
     """The sections with one class for all that are alike, the names of a block's classes numbered without gaps."""
     found, before = list(sections), 0
     while len(found) != before:
@@ -68,7 +68,7 @@ def merged(sections: Sequence[Section], dialect: Dialect) -> list[Section]:
     return found if len(found) == len(sections) else _numbered(sections, found)
 
 
-def _callees_first(sections: Sequence[Section]) -> list[tuple[str, str]]:
+def _callees_first(sections: Sequence[FileSection]) -> list[tuple[str, str]]:
     """The origins that have several sections, each after those that it calls."""
     origin_of = {each.name: each.origin for each in sections if each.origin is not None}
     calls: dict[tuple[str, str], list[tuple[str, str]]] = {}
@@ -92,14 +92,14 @@ def _callees_first(sections: Sequence[Section]) -> list[tuple[str, str]]:
     return [origin for origin in found if counts.count(origin) > 1]
 
 
-def _merged(sections: list[Section], origin: tuple[str, str], dialect: Dialect) -> list[Section]:
+def _merged(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[FileSection]:
     """The sections with those of one origin that are alike made one."""
     while (found := _alike(sections, origin, dialect)) is not None:
         sections = _as_one(sections, found, dialect)
     return sections
 
 
-def _alike(sections: list[Section], origin: tuple[str, str], dialect: Dialect) -> list[_Form] | None:
+def _alike(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[_Form] | None:
     """Forms of one origin that can be one, if there are any."""
     groups: dict[Statement, list[_Form]] = {}
     for each in sections:
@@ -110,19 +110,19 @@ def _alike(sections: list[Section], origin: tuple[str, str], dialect: Dialect) -
     return next((found for group in several for found in _handable(group, sections) if len(found) > 1), None)
 
 
-def _form(section: Section, dialect: Dialect) -> _Form:
+def _form(section: FileSection, dialect: Dialect) -> _Form:
     literals: list[Literal] = []
 
     def blank(_: ast.expr, value: Literal) -> ast.expr:
         literals.append(value)
         return BLANKS[type(value)]
 
-    own = Calls({section.name: OWN}, {}).within(dialect.full(section.statement))
+    own = CallNames({section.name: OWN}, {}).within(dialect.full(section.statement))
     text = bare(own).changed(lambda code: over_literals(code, blank))
     return _Form(section, text.but(name=OWN), tuple(literals))
 
 
-def _handable(group: list[_Form], sections: Sequence[Section]) -> list[list[_Form]]:
+def _handable(group: list[_Form], sections: Sequence[FileSection]) -> list[list[_Form]]:
     """Groups of which all differences can be handed over: texts and truth values where they are those of a static."""
     first = group[0].section
     alone = isinstance(first.statement, FunctionDef) and _passed_on({form.section.name for form in group}, sections)
@@ -139,12 +139,12 @@ def _handable(group: list[_Form], sections: Sequence[Section]) -> list[list[_For
     return list(found.values())
 
 
-def _passed_on(names: set[str], sections: Sequence[Section]) -> bool:
+def _passed_on(names: set[str], sections: Sequence[FileSection]) -> bool:
     """Whether a function is not only called: it could not be told more."""
     return any(not names.isdisjoint(mentioned(code.node)) for each in sections for code in codes_of(each.statement))
 
 
-def _callable_as(new: str, old: str, sections: Sequence[Section]) -> bool:
+def _callable_as(new: str, old: str, sections: Sequence[FileSection]) -> bool:
     """Whether all that calls something by the old name can do so by the new one: it has no variable of that name."""
     users = (function for each in sections for function in functions_of(each.statement) if old in function.uses)
     return all(new not in locals_of(function) for function in users)
@@ -158,7 +158,7 @@ def _static(column: Column, group: Sequence[_Form]) -> str | None:
     return None
 
 
-def _as_one(sections: list[Section], group: Sequence[_Form], dialect: Dialect) -> list[Section]:
+def _as_one(sections: list[FileSection], group: Sequence[_Form], dialect: Dialect) -> list[FileSection]:
     """The first of a group in place of all of it."""
     first = group[0].section
     statement = documented([form.section.statement for form in group])
@@ -171,7 +171,7 @@ def _as_one(sections: list[Section], group: Sequence[_Form], dialect: Dialect) -
         statement = dialect.short(handed(full, {at: names[column] for at, column in differing.items()}))
     at = {names[column]: place for place, column in differing.items()}
     called = [(form.section.name, [(param, form.literals[place]) for param, place in at.items()]) for form in group]
-    calls = Calls({old: first.name for old, _ in called}, dict(called))
+    calls = CallNames({old: first.name for old, _ in called}, dict(called))
     gone = {form.section.name for form in group[1:]}
     kept = [replace(each, statement=statement) if each is first else each for each in sections if each.name not in gone]
     return [each if each is first else each.calling(calls) for each in kept]
@@ -193,7 +193,7 @@ def _names(
     return found
 
 
-def _numbered(before: Sequence[Section], sections: list[Section]) -> list[Section]:
+def _numbered(before: Sequence[FileSection], sections: list[FileSection]) -> list[FileSection]:
     """The sections with the first ones of the names that the forms of a block had."""
     series: dict[tuple[str, str], list[str]] = {}
     for each in before:
@@ -208,11 +208,11 @@ def _numbered(before: Sequence[Section], sections: list[Section]) -> list[Sectio
         if owner != each.owner:
             names[each.name] = owner + each.name.removeprefix(each.owner)
     changed = {old: new for old, new in names.items() if old != new and _free(new, old, sections, names)}
-    calls = Calls(changed, {})
+    calls = CallNames(changed, {})
     return [each.calling(calls).called(changed) for each in sections] if changed else sections
 
 
-def _free(new: str, old: str, sections: Sequence[Section], names: Mapping[str, str]) -> bool:
+def _free(new: str, old: str, sections: Sequence[FileSection], names: Mapping[str, str]) -> bool:
     """Whether nothing is called so, or called so where the section is used."""
     other = any(each.name == new and names.get(new, new) == new for each in sections)
     return not other and _callable_as(new, old, sections)

@@ -15,7 +15,7 @@ SHAPES = 3  # so many are told in the docstring of what has several
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class FileSection:
     """A class or a function of a file."""
 
     statement: Statement
@@ -29,11 +29,11 @@ class Section:
         assert isinstance(self.statement, Class | FunctionDef), self.statement
         return self.statement.name
 
-    def calling(self, calls: Calls) -> Section:
+    def calling(self, calls: CallNames) -> FileSection:
         """The section with other calls."""
         return replace(self, statement=calls.within(self.statement), owner=calls.names.get(self.owner, self.owner))
 
-    def called(self, names: Mapping[str, str]) -> Section:
+    def called(self, names: Mapping[str, str]) -> FileSection:
         """The section under another name, and as an iteration of what has another name."""
         statement = self.statement.but(name=names.get(self.name, self.name))
         if isinstance(statement, Class) and statement.doc and self.owner:
@@ -119,7 +119,7 @@ def locals_of(function: FunctionDef) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class CallNames:
     """Other names for classes and functions, and settings that are added where these are called."""
 
     names: Mapping[str, str]
@@ -133,7 +133,7 @@ class Calls:
             return statement.changed(self.code)
         own = locals_of(statement)
         names = {old: new for old, new in self.names.items() if old not in own}
-        return statement.changed(Calls(names, self.more).code)
+        return statement.changed(CallNames(names, self.more).code)
 
     def code(self, code: Code) -> Code:
         """An expression with them."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import ogive
 from ogive.backends.python_text.names import identifier
-from ogive.backends.python_text.sections import Section
+from ogive.backends.python_text.sections import FileSection
 from ogive.backends.pytorch.module import file as written
 from ogive.backends.pytorch.module.file import ModelsFile, emit
 from ogive.backends.pytorch.module.module import load
@@ -26,7 +26,7 @@ from pytorch.catalog import inputs, model, names
 PROGRAMS = Path(__file__).parent / "statics"
 
 
-def apart(sections: Sequence[Section], _: object) -> list[Section]:
+def apart(sections: Sequence[FileSection], _: object) -> list[FileSection]:
     """In place of `merged`: each form of a block keeps its class."""
     return list(sections)
 

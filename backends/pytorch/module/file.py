@@ -23,7 +23,7 @@ from ogive.backends.python_text.module_tree import (
 from ogive.backends.python_text.names import fields
 from ogive.backends.python_text.render import file_text
 from ogive.backends.python_text.same_classes import Dialect, merged
-from ogive.backends.python_text.sections import Section
+from ogive.backends.python_text.sections import FileSection
 from ogive.backends.python_text.statements import (
     Body,
     Class,
@@ -106,7 +106,7 @@ class ModelsFile:
         self.checks = checks
         self.names = {*RESERVED, *PLACES, *REPLAY, *map(fresh, models)}
         self.files: list[EmittedFile] = []
-        self.sections: list[Section] = []
+        self.sections: list[FileSection] = []
 
     def add(self, model: Model, passes: Sequence[Pass] = TORCH) -> None:
         """Write one of the models. Raises `LoweringError` for what torch cannot say."""
@@ -119,7 +119,7 @@ class ModelsFile:
         return _assembled(self.models, self.files, [each.statement for each in merged(self.sections, DIALECT)])
 
 
-def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[Section]]:
+def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
     """The classes and functions of one model; takes what they are called out of `names`."""
     depths = derived(model)
     model = apart(model, depths)
@@ -144,13 +144,13 @@ def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, 
         unit = file.units[definition.name] = unit_of(definition, file.names, root=root, variables=mine)
         refuse_data(definition, unit.place)
     made = {model.definition.name, *(member.definition.name for each in order for member in each.instances)}
-    sections: list[Section] = []
+    sections: list[FileSection] = []
     for definition in order:
         unit = file.units[definition.name]
         written = _sections(unit, file, model if definition is model.definition else None)
         if unit.function or definition.name in made:  # another form of an instance's block reads the same
             sections += written
-    return file, [*sections, Section(_factory(model, file))]
+    return file, [*sections, FileSection(_factory(model, file))]
 
 
 def supplied(model: Model) -> frozenset[str]:
@@ -197,7 +197,7 @@ def own_definitions(model: Model) -> list[Definition]:
     return list(found.values())
 
 
-def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: str = "") -> list[Section]:
+def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: str = "") -> list[FileSection]:
     """The classes of a unit's iterations, then its own class or function; the root is that of a model."""
     sections = [each for iteration in unit.iterations for each in _sections(iteration, file, owner=unit.name)]
     written = write(unit, file, write_node, model)
@@ -214,8 +214,8 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: 
         pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
         kinds = tuple(Declare(field, kind_of(unit, x, IDIOMS.tensor)) for field, x in pairs)
         told = Class(output, name("NamedTuple"), kinds)
-        sections.append(Section(told, (block, "output"), unit.name))
-    return [*sections, *(Section(each, (block, unit.prefix), owner, statics) for each in made)]
+        sections.append(FileSection(told, (block, "output"), unit.name))
+    return [*sections, *(FileSection(each, (block, unit.prefix), owner, statics) for each in made)]
 
 
 def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
