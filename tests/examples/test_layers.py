@@ -59,6 +59,8 @@ LAYERS = [
     Layer("GroupNorm[3]", nn.GroupNorm(3, 6), IMAGE, "[b, 6, h, w]", (4, 6, 3, 5)),
     Layer("InstanceNorm", nn.InstanceNorm2d(6), IMAGE, "[b, 6, h, w]", (4, 6, 3, 5)),
     Layer("InstanceNorm[affine=true]", nn.InstanceNorm2d(6, affine=True), IMAGE, "[b, 6, h, w]", (4, 6, 3, 5)),
+    Layer("InstanceNorm[affine=true, running=true]", nn.InstanceNorm2d(6, affine=True, track_running_stats=True), IMAGE,
+          "[b, 6, h, w]", (4, 6, 3, 5)),
     Layer("PReLU", nn.PReLU(), IMAGE, "[b, 6, h, w]", (4, 6, 3, 5)),
     Layer("PReLU[c=6]", nn.PReLU(6), IMAGE, "[b, 6, h, w]", (4, 6, 3, 5)),
     Layer("Conv[6, 8, 3]", nn.Conv1d(6, 8, 3), LINE, "[b, 8, m]", (2, 6, 9)),
