@@ -38,7 +38,7 @@ USES: dict[str, tuple[tuple[str, str], str]] = {
     "RMSNorm": (LINE, "x |> RMSNorm[12]"),
     "BatchNorm": (IMAGE, "x |> BatchNorm[4]"),
     "GroupNorm": (IMAGE, "x |> GroupNorm[2, 4]"),
-    "InstanceNorm": (IMAGE, "x |> InstanceNorm[4]"),
+    "InstanceNorm": (IMAGE, "x |> InstanceNorm[4, running=true]"),
     "Dropout": (LINE, "x |> Dropout"),
     "DropPath": (LINE, "x |> DropPath[0.5]"),
     "LayerScale": (LINE, "x |> LayerScale[12]"),
