@@ -39,7 +39,7 @@ def run(net: nn.Module, given: tuple[Tensor, ...]) -> Tensor:
 
 
 def apart(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
+    return float((found - wanted).detach().norm() / wanted.detach().norm())
 
 
 def maps(net: nn.Module) -> dict[str, nn.Module]:
