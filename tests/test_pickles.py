@@ -125,3 +125,14 @@ def test_a_model_of_no_text_says_so() -> None:
     report = check_text(PART.format(name="A") + "model M = A[d=3]\n").models["M"]
     with pytest.raises(pickle.PicklingError, match="made of no text"):
         pickle.dumps(Model(report))
+
+
+@pytest.mark.parametrize("name", ["M", "A"])
+def test_a_text_that_was_changed_says_so(name: str) -> None:
+    program = ogive.source(PART.format(name="A") + "model M = A[d=3]\n")
+    whole = pickle.dumps(program[name])
+    for old, new in ((b"model M", b"model Q"), (b"block A", b"block B"), (b"A[d=3]", b"B[d=3]")):
+        assert old in whole
+        whole = whole.replace(old, new)
+    with pytest.raises(ogive.ArchError, match=f"`{name}`, which its text does not have"):
+        pickle.loads(whole)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from os import fspath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ogive.arguments import flag, names, path_text, takes
 from ogive.arguments import path as path_of
@@ -34,6 +34,8 @@ else:
     AsModel = Kept
 
 __all__ = ["Block", "Model", "Program", "load", "source"]
+
+T = TypeVar("T")
 
 
 @takes(path=path_of, allow_extern=flag)
@@ -210,12 +212,18 @@ class Block(AsModel):
 
 
 def _model(program: Program, name: str) -> Model:
-    return program.models[name]
+    return _pickled(program.models, name, "model")
 
 
 def _block(program: Program, name: str) -> Block:
-    return program.blocks[name]
+    return _pickled(program.blocks, name, "block")
 
 
 def _made(program: Program, name: str, statics: dict[str, Any]) -> Model:
-    return program.blocks[name](**statics)
+    return _pickled(program.blocks, name, "block")(**statics)
+
+
+def _pickled(found: Mapping[str, T], name: str, kind: str) -> T:
+    if name not in found:
+        raise wrong(f"this pickle is of a {kind} `{name}`, which its text does not have: the text was changed")
+    return found[name]
