@@ -32,7 +32,7 @@ Operands = Sequence[Any]  # tensors, literals, None; or what failed
 Settings = Mapping[str, Any]
 
 
-class Call:
+class OperationCall:
     """One use of an operation."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Call:
         return BROKEN
 
 
-Form = Callable[[Call, Settings, Operands], Any]
+Form = Callable[[OperationCall, Settings, Operands], Any]
 
 
 def _side(axes: Sequence[Axis]) -> Side:
@@ -85,7 +85,7 @@ def applied(
     pattern: Span | None,
 ) -> Any:
     """The operation on operands that fit its signature: its result, a tuple of results, or BROKEN."""
-    call = Call(frame, spec, span, spans, pattern)
+    call = OperationCall(frame, spec, span, spans, pattern)
     form = FORMS.get(spec.name)
     return call.operate(settings, operands) if form is None else form(call, settings, operands)
 
@@ -93,7 +93,7 @@ def applied(
 # --- einsum -----------------------------------------------------------------------------------------------------------
 
 
-def einsum(call: Call, settings: Settings, operands: Operands) -> Any:
+def einsum(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     """`b i i -> b` of x is `b i -> b` of its diagonal."""
     pattern: Pattern = settings["pattern"]
     given = list(operands)
@@ -152,7 +152,7 @@ def _axis(operand: PatternOperand, at: int, rank: int) -> int:
     return at if at < pack else rank - len(operand.terms) + at
 
 
-def _diagonal(call: Call, x: Tensor, places: Sequence[int]) -> Any:
+def _diagonal(call: OperationCall, x: Tensor, places: Sequence[int]) -> Any:
     """The two axes brought to the end, and their diagonal."""
     axes, side = x.type.axes, _side(x.type.axes)
     order = [*(at for at in range(len(axes)) if at not in places), *places]
@@ -165,7 +165,7 @@ def _diagonal(call: Call, x: Tensor, places: Sequence[int]) -> Any:
 # --- reductions and split ---------------------------------------------------------------------------------------------
 
 
-def reduction(call: Call, settings: Settings, operands: Operands) -> Any:
+def reduction(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     """`sum[-1, keepdim=true]` is `reduce["... n -> ... 1", sum]`; with settings of its own an axis is added behind."""
     rest = {key: value for key, value in settings.items() if key != "keepdim"}
     (x,) = operands
@@ -194,7 +194,7 @@ def reduction(call: Call, settings: Settings, operands: Operands) -> Any:
     return call.made("rearrange", y, type.with_elem(y.type.elem), recipe=AxisPattern((left,), (kept,)))
 
 
-def split(call: Call, settings: Settings, operands: Operands) -> Any:
+def split(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     """`split[-1, [a, b]]` is `split["... (a + b) -> ... a, ... b"]`."""
     if "sizes" not in settings:
         return call.operate(settings, operands)
@@ -233,7 +233,7 @@ def split(call: Call, settings: Settings, operands: Operands) -> Any:
 # --- padding ----------------------------------------------------------------------------------------------------------
 
 
-def same(call: Call, settings: Settings, operands: Operands) -> Any:
+def same(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     """`pad="same"`: as many windows as steps of the stride begin inside, padded on both sides; an odd one to the right.
 
     The padding of TensorFlow. A convolution of stride 1 has it itself.
@@ -258,7 +258,7 @@ def same(call: Call, settings: Settings, operands: Operands) -> Any:
     return call.operate(settings, (_padded(call, x, sides, fill), *operands[1:]))
 
 
-def _sides(call: Call, settings: Settings, operands: Operands, count: int) -> list[tuple[Size, Size]] | None:
+def _sides(call: OperationCall, settings: Settings, operands: Operands, count: int) -> list[tuple[Size, Size]] | None:
     """What is padded before and behind each axis; None where the operation knows by itself."""
     x, weight = operands[0], operands[1] if call.spec.name == "conv" else None
     assert isinstance(x, Tensor)
@@ -286,7 +286,7 @@ def _sides(call: Call, settings: Settings, operands: Operands, count: int) -> li
     return found
 
 
-def _padded(call: Call, x: Any, sides: Sequence[tuple[Size, Size]], fill: Settings) -> Any:
+def _padded(call: OperationCall, x: Any, sides: Sequence[tuple[Size, Size]], fill: Settings) -> Any:
     for at, (before, after) in enumerate(sides, 2):
         if before != size(0) or after != size(0):
             x = call.operate({"axis": at, "before": before, "after": after, **fill}, (x,), "pad")
@@ -295,7 +295,7 @@ def _padded(call: Call, x: Any, sides: Sequence[tuple[Size, Size]], fill: Settin
     return x
 
 
-def _mean_inside(call: Call, settings: Settings, x: Tensor, sides: Sequence[tuple[Size, Size]]) -> Any:
+def _mean_inside(call: OperationCall, settings: Settings, x: Tensor, sides: Sequence[tuple[Size, Size]]) -> Any:
     """The mean over what of each window lies on x: the mean with zeros, divided by that of ones."""
     ones = call.operate({"sizes": (Axis(size(1)), Axis(size(1)), *x.type.axes[2:]), "type": x.type.elem}, (), "ones")
     settings = {**settings, "count_include_pad": True}
