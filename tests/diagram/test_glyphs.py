@@ -116,3 +116,32 @@ def test_a_legend_explains_what_is_drawn(name: str) -> None:
             drawn = " ".join([*(t.text for t in texts if t.style != "legend"), *(row[1] for row in rows)])
             assert all(re.search(rf"(?<!\w){re.escape(row[0])}(?!\w)", drawn) for row in rows)
             assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_closed_blocks_say_what_makes_them_differ() -> None:
+    """Statics that siblings have in common, and sizes that stand on a wire, are not written."""
+    text = """use std.nn (Linear)
+block K[d, heads, kind: str](x: [b, d]) -> [b, d]
+where d % heads == 0:
+    return rearrange["b (h e) -> b (e h)", h=heads](x) |> Linear[d, d]
+block A(x: [b, 8]) -> [b, 8]:
+    return x |> K[8, 2, "p"] |> K[8, 2, "p"] |> relu |> K[8, 4, "p"]
+"""
+    captions = [op.caption for op in figure_of(block(text)).walk() if op.glyph == "slab"]
+    assert [caption.split(", ")[-1] for caption in captions] == ["heads=2", "heads=2", "heads=4"]
+
+
+def test_rates_of_closed_blocks_are_told() -> None:
+    """Floats that differ are written under each block; where copies are drawn once, by a counter of the legend."""
+    text = """use std.nn (Linear)
+block K[p: float](x: [b, 8]) -> [b, 8]:
+    return x |> Linear[8, 8] |> dropout[p]
+block A(x: [b, 8]) -> [b, 8]:
+"""
+    apart = figure_of(block(text + "    return x |> K[0.1] |> K[0.2] |> K[0.3]"))
+    captions = [op.caption for op in apart.walk() if op.glyph == "slab"]
+    assert captions == ["k, p=0.1", "k_2, p=0.2", "k_3, p=0.3"]
+    folded = text + "    for i in range(3) as h:\n        x = x |> K[0.1 * (i + 1)]\n    return x"
+    (slab,) = [op for op in figure_of(block(folded)).walk() if op.glyph == "slab"]
+    assert slab.caption.endswith("p=p_λ")
+    assert any(row.startswith("p_λ = 0.1, 0.2") for row in legend(folded))

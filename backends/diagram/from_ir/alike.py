@@ -21,7 +21,8 @@ def shape(step: DrawnStep) -> tuple[object, ...]:
     links = tuple((link.kind, _known(link.left, names), _known(link.right, names)) for link in op.links)
     types = tuple((w.type.elem, tuple(a.pack for a in w.type.axes)) for w in (*step.ins, *step.outs))
     texts = tuple(masked(text) for text in (op.text, op.above, _place(op)))
-    return op.glyph, op.source, op.learned, texts, links, types, tuple(_body(body) for body in op.bodies)
+    told = tuple(pair for pair in op.attrs if pair[0].startswith("static "))  # structure, not numbers
+    return op.glyph, op.source, op.learned, texts, links, types, told, tuple(_body(body) for body in op.bodies)
 
 
 def numbers(step: DrawnStep) -> tuple[tuple[str, str], ...]:

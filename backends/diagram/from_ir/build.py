@@ -17,6 +17,7 @@ from ogive.backends.diagram.from_ir.places import names_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
 from ogive.backends.diagram.from_ir.shared import marked
+from ogive.backends.diagram.from_ir.siblings import statics, told_apart
 from ogive.backends.diagram.from_ir.signature import signed
 from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Classes, Wires
@@ -74,7 +75,7 @@ class FigureBuilder:
         """The body of a definition."""
         scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
         section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
-        return marked(signed(section, definition))
+        return told_apart(marked(signed(section, definition)))
 
     def named(self, text: str, long: str) -> str:
         """The text of a glyph; where it would be too long, a name that the legend explains."""
@@ -283,7 +284,8 @@ class _Scope(Visitor[Drawn, Op]):
         given = [node.inputs[k] if k < len(node.inputs) else None for k in range(len(callee.graph.inputs))]
         operands = called(name, given) if sum(w is not None for w in ins) > 1 else ()
         links = tuple(self.builder.passing.links(callee, ins, outs))
-        return replace(base, glyph="slab", links=links, operands=operands)
+        attrs = (*base.attrs, *statics(callee, sizes, [*ins, *outs], self.builder.divides))
+        return replace(base, glyph="slab", links=links, operands=operands, attrs=attrs)
 
     def _opens(self, callee: Definition, path: str, library: bool) -> bool:
         options = self.builder.options

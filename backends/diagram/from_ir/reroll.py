@@ -203,6 +203,9 @@ def _turned(
     texts = [tuple(value for _, value in each) for each in zip(*map(numbers, copies), strict=True)]
     counters = iter([names.get(values, "") for values in texts])
     op = replace(step.op, text=numbered(step.op.text, counters), above=numbered(step.op.above, counters))
+    rest = list(counters)  # those of statics, which no text has
+    static = [name for name, _ in numbers(step)][len(texts) - len(rest) :]
+    told = [f"{name}={each}" for name, each in zip(static, rest, strict=True) if each]
     path = step.op.attr("path")
     others = [copy.op.attr("path") for copy in copies]
     if path and len(set(others)) == 1:
@@ -211,6 +214,9 @@ def _turned(
         op = replace(op, attrs=tuple((key, _star(others) if key == "path" else value) for key, value in op.attrs))
     if step.op.caption != copies[-1].op.caption:
         op = replace(op, caption=f"{step.op.caption}–{copies[-1].op.caption}")
+    counted = {f"float {text.split('=')[0]}" for text in told}
+    op = replace(op, caption=", ".join(x for x in (op.caption, *told) if x),
+                 attrs=tuple(pair for pair in op.attrs if pair[0] not in counted))  # fmt: skip
     ins = tuple(_sized(w, w, steps, run, names) for w in step.ins)
     outs = tuple(_sized(w, w, steps, run, names) for w in step.outs)
     return replace(step, op=op, ins=ins, outs=outs, reads=tuple(enters.get(value, value) for value in step.reads))

@@ -47,7 +47,7 @@ def quiet(node: Node, divides: Divides) -> Iterator[str]:
     for static in spec.statics if spec else ():
         value = node.attr(static.name)
         if static.name in QUIET and value is not None:
-            yield f"{static.name}={_value(value, divides)}"
+            yield f"{static.name}={value_text(value, divides)}"
     for value in (*node.inputs, *(value for _, value in node.attrs)):
         number = value.value if isinstance(value, Const) else value
         if isinstance(number, float) and f"{number:.4g}" != f"{number:.17g}" and float(f"{number:.4g}") != number:
@@ -59,7 +59,7 @@ def quiet_statics(inner: str, callee: Definition, divides: Divides) -> Iterator[
     hidden = IN_GLYPH | {"bias"} if inner in PLUS else IN_GLYPH
     for static in callee.statics:
         if static.name not in hidden and static.unknown is None:
-            yield f"{static.name}={_value(static.value, divides)}"
+            yield f"{static.name}={value_text(static.value, divides)}"
 
 
 def _same(value: object, default: object) -> bool:
@@ -70,16 +70,17 @@ def _text(name: str, value: object, divides: Divides) -> str:
     name = name.replace("_", " ")
     if value is True:
         return name
-    text = _value(value, divides)
+    text = value_text(value, divides)
     return f"{name} {text}" if name else text
 
 
-def _value(value: object, divides: Divides) -> str:
+def value_text(value: object, divides: Divides) -> str:
+    """A setting in writing."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, tuple):
-        texts = [_value(item, divides) for item in value]
+        texts = [value_text(item, divides) for item in value]
         return texts[0] if texts and len(set(texts)) == 1 else f"({', '.join(texts)})"
     return size_label(value, divides) if isinstance(value, (Size, int)) else value_label(value, divides)

@@ -1,0 +1,51 @@
+"""Closed blocks that are one block with other statics: each says those in which they differ."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ogive.backends.diagram.figure.figure import Column, Op, Section
+from ogive.backends.diagram.from_ir.settings import Divides, value_text
+from ogive.backends.diagram.from_ir.wires import Wires
+from ogive.compiler.ir.model import Definition
+from ogive.compiler.sizes import Size, Unknown
+
+STATIC, FLOAT = "static ", "float "  # before the names of statics among the attributes of an operation
+
+
+def statics(
+    callee: Definition, sizes: dict[Unknown, Size], wires: list[Wires | None], divides: Divides
+) -> Iterator[tuple[str, str]]:
+    """The statics of a block that is used, but for those that are the size of an axis, which a label says."""
+    seen = {str(axis.size) for w in wires if w is not None for axis in w.type.axes}
+    for static in callee.statics:
+        value = sizes.get(static.unknown, static.value) if static.unknown is not None else static.value
+        if str(value) not in seen:
+            yield (FLOAT if isinstance(value, float) else STATIC) + static.name, value_text(value, divides)
+
+
+def told_apart(section: Section) -> Section:
+    """The section; under each closed block the statics that not all blocks of its name have alike."""
+    values: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for op in section.walk():
+        if op.glyph == "slab":
+            for key, value in op.attrs:
+                values[op.text.split("(")[0], key].add(value)
+    return _told(
+        section, {key for key, found in values.items() if key[1].startswith((STATIC, FLOAT)) and len(found) > 1}
+    )
+
+
+def _told(section: Section, apart: set[tuple[str, str]]) -> Section:
+    columns = (Column(tuple(_op(op, apart) for op in column.ops)) for column in section.columns)
+    return replace(section, columns=tuple(columns)) if apart else section
+
+
+def _op(op: Op, apart: set[tuple[str, str]]) -> Op:
+    if op.bodies:
+        return replace(op, bodies=tuple(_told(body, apart) for body in op.bodies))
+    name = op.text.split("(")[0]
+    texts = [f"{key.split(' ', 1)[1]}={value}" for key, value in op.attrs if (name, key) in apart]
+    return replace(op, caption=", ".join(x for x in (op.caption, *texts) if x)) if texts else op
