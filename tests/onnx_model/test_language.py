@@ -218,6 +218,26 @@ def test_equal_draws_are_two_and_equal_values_one() -> None:
         assert [node.op_type for node in proto.graph.node].count("Cos") == ("cos" in draw)
 
 
+def test_what_taps_alone_need_is_not_in_a_graph_without_them() -> None:
+    text = "block F(x: [n]) -> [n]:\n    tap seen = sin(cos(x))\n    return 2 * x\nmodel M = F\n"
+    plain = text.replace("    tap seen = sin(cos(x))\n", "")
+    made = [
+        [node.op_type for node in whole(exported(ogive.source(each).models["M"].ir, {}, Settings())).graph.node]
+        for each in (text, plain)
+    ]
+    assert made[0] == made[1] == ["Mul"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("shape", ["[]", "[n]", "[2, n]"])
+def test_what_iterations_yield_is_stacked_first(shape: str, count: int) -> None:
+    given = shape.replace("[]", "")
+    body = f"    repeat {count} as h:\n        x = sin(x) + 0.5\n        yield ys = x\n    return ys\n"
+    whole_shape = f"[{count}, {shape[1:-1]}]" if given else f"[{count}]"
+    model, net = model_of(f"\nblock F(x: {shape}) -> {whole_shape}:\n{body}model M = F\n")
+    assert run(model, net, [torch.randn({"[]": (), "[n]": (4,), "[2, n]": (2, 4)}[shape])]) <= 1e-5
+
+
 def test_no_two_nodes_of_a_graph_are_equal() -> None:
     """Sizes are read once, and what they make is made once; what is known is a constant."""
     text = """
