@@ -24,7 +24,7 @@ ELEMENTS = {"float": torch.float32, "int": torch.long, "bool": torch.bool, "comp
 def sizes(ir: Model) -> Iterator[dict[Unknown, int]]:
     """Sizes of the inputs at which the model's conditions hold."""
     free = ir.definition.sizes
-    for row in product((8, 16, 64, 2, 1), repeat=len(free)):
+    for row in product((8, 16, 64, 2, 1, 128), repeat=len(free)):
         values = dict(zip(free, row, strict=True))
         if all(condition.at({**values, **dict(ir.bindings)}) for condition in ir.conditions):
             yield values
