@@ -76,7 +76,7 @@ def in_torch(subject: Subject, run: Run, report: Report) -> None:
     if "grad" in subject.program.main.facts:
         run = shortened(subject, run)  # torch derives hardsigmoid and hardswish with 1/6 in float32
     net, file = subject.module().eval(), subject.file().eval()
-    paths = sorted(run.world.taps)
+    paths = sorted(path for path, values in run.world.taps.items() if _alike(values))
     with torch.no_grad():
         got, seen = _run(net, subject, paths)
         again, _ = _run(file, subject, paths)
@@ -93,6 +93,11 @@ def _run(net: Any, subject: Subject, taps: list[str]) -> tuple[list[torch.Tensor
         return flat(net(*subject.tensors())), {}
     made, seen = net(*subject.tensors(), taps=taps)
     return flat(made), seen
+
+
+def _alike(values: list[Array]) -> bool:
+    """Whether what is seen at one path can be stacked; else the check has said that it cannot (W0910)."""
+    return len({(value.value.shape, value.value.dtype.kind) for value in values}) == 1
 
 
 def _stacked(values: list[Array]) -> Numbers:
