@@ -145,3 +145,20 @@ block A(x: [b, 8]) -> [b, 8]:
     (slab,) = [op for op in figure_of(block(folded)).walk() if op.glyph == "slab"]
     assert slab.caption.endswith("p=p_λ")
     assert any(row.startswith("p_λ = 0.1, 0.2") for row in legend(folded))
+
+
+def test_blocks_of_one_iteration_are_not_the_same_weights() -> None:
+    """In a fold the places of copies have a star, under which two blocks of an iteration look alike."""
+    text = """use std.nn (Linear)
+block K[s: bool](x: [b, 8]) -> [b, 8]:
+    if s:
+        x = relu(x)
+    return x |> Linear[8, 8]
+block A(x: [b, 8]) -> [b, 8]:
+    for i in range(6) as h:
+        x = x |> K[i % 2 == 0] as body
+    return x
+"""
+    slabs = [op for op in figure_of(block(text)).walk() if op.glyph == "slab"]
+    assert len(slabs) == 2
+    assert not any("shared" in op.caption or "=" in op.caption.split(", ")[0] for op in slabs)

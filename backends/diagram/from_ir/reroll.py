@@ -211,7 +211,8 @@ def _turned(
     if path and len(set(others)) == 1:
         op = replace(op, attrs=(*op.attrs, ("shared", "all")))
     elif path:
-        op = replace(op, attrs=tuple((key, _star(others) if key == "path" else value) for key, value in op.attrs))
+        starred = ((key, _star(others) if key == "path" else value) for key, value in op.attrs)
+        op = replace(op, attrs=(*starred, *(("own", each) for each in others)))
     if step.op.caption != copies[-1].op.caption:
         op = replace(op, caption=f"{step.op.caption}–{copies[-1].op.caption}")
     counted = {f"float {text.split('=')[0]}" for text in told}

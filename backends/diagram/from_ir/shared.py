@@ -37,8 +37,9 @@ def keys(op: Op) -> tuple[str, ...]:
     """The places of the weights that an operation has: of a block its own, of others those in the glyph."""
     if not op.learned:
         return ()
+    own = tuple(value for key, value in op.attrs if key == "own")  # of all copies that are drawn once
     path = op.attr("path")
-    return (path,) if path else tuple(value for key, value in op.attrs if key == "weight")
+    return own or ((path,) if path else tuple(value for key, value in op.attrs if key == "weight"))
 
 
 def _count(sections: Iterable[Section], uses: Counter[str]) -> None:
