@@ -8,6 +8,7 @@ from typing import Literal
 
 from ogive.backends.diagram.figure.labels import size_label, value_label
 from ogive.backends.diagram.from_ir.settings import written
+from ogive.backends.diagram.from_ir.shuffles import shuffles, told
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
@@ -119,6 +120,10 @@ def _look(node: Node, divides: Divides) -> Look:
     if kind == "elementwise" or node.op == "dropout":
         return _elementwise(node, divides)
     if node.op in ("einsum", "matmul", "rearrange", "expand", "concat", "stack", "take", "gather", "split"):
+        recipe = node.attr("recipe") if node.op == "rearrange" else None
+        mixed = list(shuffles(recipe.inputs[0], recipe.outputs[0])) if recipe is not None else []
+        if mixed:
+            return Look("box", told(mixed, lambda size: size_label(size, divides)))
         operands = called("stack", node.inputs) if node.op == "stack" else ()
         return Look("wires", above="gather" if node.op == "gather" else "", operands=operands)
     if kind == "reduction" or node.op in ("argmax", "argmin"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ogive.backends.diagram.figure.figure import Link
+from ogive.backends.diagram.from_ir.shuffles import shuffles
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops import OPS
@@ -187,7 +188,9 @@ def rearranged(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
         return _split(recipe.inputs[0], recipe.outputs[0], _given(ins)[0], outs)
     if any(place.joined for side in (*recipe.inputs, *recipe.outputs) for place in side):
         return _joining(recipe.inputs, recipe.outputs, _given(ins), outs)
-    return _by_recipe(recipe.inputs, recipe.outputs, _given(ins), outs, ends="drop")
+    links = _by_recipe(recipe.inputs, recipe.outputs, _given(ins), outs, ends="drop")
+    ended = {_given(ins)[0].axes[i] for i, *_ in shuffles(recipe.inputs[0], recipe.outputs[0])}  # on a glyph
+    return [link for link in links if not ended & set(link.left)]
 
 
 def _by_recipe(
@@ -367,8 +370,7 @@ def values(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
 
 def last_two(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """The glyph takes the last two axes."""
-    rank = len(ins[0].axes) if ins[0] else 0
-    return _past(ins[:1], outs, {rank - 1, rank - 2})
+    return _past(ins[:1], outs, {len(ins[0].axes) - 1, len(ins[0].axes) - 2}) if ins[0] else []
 
 
 def scanned(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
