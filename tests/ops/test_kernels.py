@@ -187,7 +187,7 @@ CASES = [
     ),
     Case(
         "interpolate", ("b c h w",), lambda x: F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True),
-        {"scale": 0.5, "mode": "bilinear", "antialias": True}, low=4,  # torch repeats a row where the last axis gets 1
+        {"scale": 0.5, "mode": "bilinear", "antialias": True}, low=4,  # at 1 torch repeats a row
     ),
     Case("interpolate", ("b c h w",), lambda x: F.interpolate(x, scale_factor=(2, 1 / 3)), {"scale": (2, 1 / 3)}),
     Case(

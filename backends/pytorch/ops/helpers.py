@@ -356,12 +356,25 @@ def grid_sampled(
 '''
 
 # each with what it defines and what it reads
+SMOOTHED = '''
+def smoothed(x: Tensor, **settings: Any) -> Tensor:
+    """Antialiased `F.interpolate`; torch repeats a row where its last axis gets 1 entry."""
+    y = F.interpolate(x, antialias=True, **settings)
+    if y.shape[-1] != 1 or y.shape[-2] == 1:
+        return y
+    for key in ("size", "scale_factor"):
+        if isinstance(settings.get(key), tuple):
+            settings[key] = settings[key][::-1]
+    return F.interpolate(x.mT, antialias=True, **settings).mT
+'''
+
 HELPERS: dict[str, FixedText] = {
     "misfit": fixed(getsource(misfit), "misfit", "Any Sequence"),
     "expect": fixed(EXPECT, "FLOATS expect", "Tensor misfit torch"),
     "reset": reset(),
     "stored": fixed(STORED, "stored", "nn reset torch"),
     "grid_sampled": fixed(GRID_SAMPLED, "grid_sampled", "Tensor torch"),
+    "smoothed": fixed(SMOOTHED, "smoothed", "Any F Tensor"),
     "extern": fixed(EXTERN, "extern", "Any importlib"),
     "forget": fixed(FORGET, "forget", "Any Tensor nn"),
     "turns": fixed(TURNS, "turns", "Tensor"),

@@ -241,14 +241,17 @@ def interpolate(ctx: Context, node: Node, args: Args) -> Code:
         same = all(factor == factors[0] for factor in factors)
         scale = ctx.scalar(factors[0]) if same else tuple_of([ctx.scalar(factor) for factor in factors])
     target = None if node.attr("size") is None else setting(ctx, node.attr("size"))
+    smooth = bool(node.attr("antialias"))
+    last = node.outputs[0].type.axes[-1].size
+    narrow = smooth and (not last.is_number or last == size(1))
     return call(
-        "F.interpolate",
+        ctx.helper("smoothed") if narrow else "F.interpolate",
         args[0],
         size=target,
         scale_factor=scale,
         mode=None if mode == "nearest" else literal(mode),
         align_corners=True if node.attr("align_corners") else None,
-        antialias=True if node.attr("antialias") else None,
+        antialias=True if smooth and not narrow else None,
     )
 
 
