@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -32,7 +33,7 @@ def row_by_row(x: Tensor, mode: str, h: dict[str, object], w: dict[str, object])
 
     def along_rows(x: Tensor, given: dict[str, object]) -> Tensor:
         lines = x.transpose(-1, -2).flatten(0, -2)[:, None, :, None].expand(-1, 1, -1, 4)
-        two = {key: (value, 4 if key == "size" else 1.0) for key, value in given.items()}
+        two: dict[str, Any] = {key: (value, 4 if key == "size" else 1.0) for key, value in given.items()}
         y = torch.nn.functional.interpolate(lines.contiguous(), mode=mode, antialias=True, **two)[..., 0]
         return y.reshape(*x.shape[:-2], x.shape[-1], -1).transpose(-1, -2)
 
