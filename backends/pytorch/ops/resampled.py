@@ -1,4 +1,4 @@
-"""Functions of emitted files for resampling, as text: where torch's own is not defined, or is wrong, for some tensors."""
+"""Functions of emitted files for resampling, as text: where torch has none, or is wrong for some tensors."""
 
 from __future__ import annotations
 
