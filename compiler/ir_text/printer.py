@@ -57,7 +57,8 @@ def definitions(root: Definition) -> list[Definition]:
 def unknowns(definition: Definition) -> set[Unknown]:
     """Every unknown that a definition speaks of."""
     found = {static.unknown for static in definition.statics if static.unknown is not None} | set(definition.sizes)
-    for part in (definition.conditions, definition.facts, *(mentioned(member) for member in definition.members)):
+    named = [size for _, size in definition.named]
+    for part in (definition.conditions, definition.facts, named, *(mentioned(member) for member in definition.members)):
         found.update(u for item in part for u in unknowns_of(item))
     for graph in (definition.graph, *([definition.step] if definition.step is not None else [])):
         found.update(u for item in in_graph(graph) for u in unknowns_of(item))
@@ -89,6 +90,7 @@ def _definition(definition: Definition, tables: Tables) -> Iterator[str]:
         yield f"{STEP}sizes {', '.join(labels.names[unknown] for unknown in definition.sizes)}"
     yield from (f"{STEP}where {labels.condition(condition)}" for condition in definition.conditions)
     yield from (f"{STEP}fact {labels.condition(condition)}" for condition in definition.facts)
+    yield from (f"{STEP}named {name!r} = {labels.size(size)}" for name, size in definition.named)
     for member in definition.members:
         yield from _member(member, tables, labels)
     for value, optional in zip(definition.graph.inputs, definition.optional, strict=True):

@@ -29,7 +29,7 @@ from ogive.compiler.ir.model import (
 )
 from ogive.compiler.ir_text.printer import implied
 from ogive.compiler.ir_text.text_values import UnknownNames, split_top
-from ogive.compiler.sizes import Condition, Unknown
+from ogive.compiler.sizes import Condition, Size, Unknown
 
 NODE = re.compile(r"(?P<op>\w+)(?: (?P<path>[^\s<\[(]+))?(?: <(?P<callee>[\w']+)\{(?P<bound>[^>]*)\}>)?(?P<rest>.*)")
 LINE = re.compile(r"(?P<indent> *)(?P<text>.*)")
@@ -128,6 +128,7 @@ class _IRReader:
             tuple(u for group in parts.get("read_sizes", []) for u in group), graph, tuple(n for _, n in outputs),
             tuple(o for _, o in inputs), members, tuple(conditions), tuple(c for c in parts.get("read_fact", [])),
             "".join(parts.get("read_doc", [])), step=next(iter(parts.get("read_step", [])), None),
+            named=tuple(parts.get("read_named", [])),
         )  # fmt: skip
         return found, self.unknowns
 
@@ -164,6 +165,12 @@ class _IRReader:
 
     def read_fact(self, line: TextLine) -> Condition:
         return self.names.condition(line.text[5:])
+
+    def read_named(self, line: TextLine) -> tuple[str, Size]:
+        match = re.fullmatch(r"named ('[^']*'|\"[^\"]*\") = (.*)", line.text)
+        if match is None:
+            raise NotIR(line.text)
+        return ast.literal_eval(match[1]), self.names.size(match[2])
 
     def read_step(self, line: TextLine) -> Graph:
         return self.region(line)
