@@ -62,6 +62,25 @@ def test_a_shared_state_becomes_the_mean_of_what_the_indices_make_of_it() -> Non
     torch.testing.assert_close(net.f.running_mean, torch.stack(means).mean(0))
 
 
+def test_a_shared_count_becomes_what_the_last_index_makes_of_it() -> None:
+    net = built("""
+block F(x: [b, d]) -> [b, d]:
+    state seen: int[] = zeros
+    state most: int[d] = ones
+    update seen = sum(x) |> cast[int]
+    update most = most + (max[0](x) |> cast[int])
+    return x
+block G(x: [e, b, d]) -> [e, b, d]:
+    f = F[]
+    return over[e, f](x)
+model M = G[d=4]
+""")
+    x = torch.arange(24, dtype=torch.float64).view(3, 2, 4)
+    net(x)
+    assert net.f.seen == x[-1].sum()
+    assert torch.equal(net.f.most, 1 + x[-1].amax(0).long())
+
+
 RANDOM = """
 block Noise(x: [b, d]) -> [b, d]:
     return x * dropout[0.5](ones[b, d]) + rand[b, d]
@@ -179,6 +198,29 @@ model M = G[d=4]
     alone, many = net(x, xs, z)
     torch.testing.assert_close(alone, f(x) + f(z))
     torch.testing.assert_close(many, torch.stack([f(row) for row in xs]))
+
+
+@pytest.mark.parametrize("optional", ["", "?"])
+@pytest.mark.parametrize("axis", ["", "e, "])
+def test_operands_of_one_index_are_as_those_of_all(axis: str, optional: str) -> None:
+    """An operand takes the axis of the vectorized definition where that has it, and no other."""
+    net = built(f"""
+block F[d](x: [n, d], m: [n, n]{optional}) -> [n, d]:
+    y = x |> Linear[d, d] as lin
+    if given(m):
+        y = m @ y
+    return y
+block G[d](x: [e, n, d], m: [{axis}n, n], z: [n, d], o: [n, n]) -> ([e, n, d], [n, d], [n, d]):
+    f = F[d]
+    return over[e, f](x, m), f(z, o), f(z{"" if optional else ", o"})
+model M = G[d=4]
+""")
+    x, z, o = randn(3, 5, 4), randn(5, 4, seed=2), randn(5, 5, seed=3)
+    m = randn(*[3] * bool(axis), 5, 5, seed=4)
+    all_of_them, one, bare = net(x, m, z, o)
+    torch.testing.assert_close(all_of_them, m @ net.f.lin(x))
+    torch.testing.assert_close(one, o @ net.f.lin(z))
+    torch.testing.assert_close(bare, net.f.lin(z) if optional else one)
 
 
 @pytest.mark.parametrize("given", ["x", "m, x", "x, m"])
