@@ -89,6 +89,15 @@ block Phased[d](x: [b, n, d]) -> [b, n, d]:
 block PhasedNet[d](x: [b, n, d]) -> [b, n, d]:
     return x |> Phased as mlp
 
+block Half(x: [*b, d]) -> [*b, d]:
+    return x * 0.5
+
+block Halves[d](x: [n, d]) -> [n, d]:
+    h = Half
+    repeat 2 as g:
+        x = x |> Half as half |> h |> MLP as mlp
+    return x
+
 block Rows[d](x: [n, d]) -> [n, d]:
     return x |> MLP
 
@@ -104,6 +113,7 @@ model S = SuppliedNet[d=4]
 model K = KeptNet[d=4]
 model R = Rows[d=4]
 model Q = PhasedNet[d=4]
+model H = Halves[d=4]
 """
 
 
@@ -311,6 +321,11 @@ def test_blocks_are_chosen_by_name_or_by_path(at: str | tuple[str, ...], paths: 
     build(passed.model).train()(torch.randn(2, 3, 4))
 
 
+def test_blocks_without_weights_are_left() -> None:
+    passed = expert_average(ir("H"), at="*.*.*")
+    assert [note.path for note in passed.notes] == ["g.*.mlp", "g.*.mlp.fc", "g.*.mlp.proj"]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "wanted"),
     [
@@ -323,6 +338,8 @@ def test_blocks_are_chosen_by_name_or_by_path(at: str | tuple[str, ...], paths: 
         ("M", {"at": "MPL"}, "did you mean `MLP`"),
         ("M", {"at": "h.0.mlp"}, r"write `h.\*.mlp`"),
         ("M", {"at": "gelu"}, "no block"),
+        ("H", {"at": "Half"}, "no block with weights"),
+        ("H", {"at": "g.*.half"}, "no block with weights"),
         ("O", {"at": "Normed"}, "states"),
         ("T", {}, "tied"),
         ("F", {"at": "Frozen"}, "frozen"),

@@ -89,7 +89,7 @@ def _pieces(have: Layout, want: Layout) -> Layout:
         pieces = _glued(have, want, glue)
         places = {atom.name: at for at, atom in enumerate(atoms_of(want))}
         turned = tuple(sorted(pieces, key=lambda piece: places[piece[0].name]))
-        nodes = (pieces != have) + (turned != pieces) + (turned != want)
+        nodes = (pieces != have) + (turned != want)  # and one that permutes them
         choices.append((nodes, len(pieces), pieces))
     return min(choices, key=lambda choice: choice[:2])[2]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ogive.compiler.ir.attributes import WeightAttrs
-from ogive.compiler.ir.model import Definition, Init, Instance, Model, Node, Value, Weight
+from ogive.compiler.ir.model import Definition, Init, Model, Node, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir.weights import WeightInfo, weights
@@ -38,12 +38,12 @@ def expert_average(
     options = _options(experts, share, warmup, partition)
     patterns = (at,) if isinstance(at, str) else at
     below = list(instances(model.definition))
-    missed = [each for each in patterns if not any(_meant(path, instance, (each,)) for path, instance in below)]
+    missed = [each for each in patterns if not any(matches(path, i.definition, (each,)) for path, i in below)]
     if not patterns:
         raise PassError("E0810", "`at` is an empty list: it names the blocks of which experts are made")
     if missed:
         raise PassError("E0811", f"{model.name} has no block with weights at {_listed(missed)}", _known(model, missed))
-    found = {path: instance for path, instance in below if _meant(path, instance, patterns)}
+    found = {path: i for path, i in below if matches(path, i.definition, patterns)}
     for path in found:
         _alone(model.definition, path)
 
@@ -90,10 +90,6 @@ def _options(experts: int, share: float, warmup: int, partition: str) -> Experts
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _meant(path: str, instance: Instance, patterns: Iterable[str]) -> bool:
-    return not instance.definition.stateless and matches(path, instance.definition, patterns)
 
 
 def _listed(patterns: Iterable[str]) -> str:
