@@ -92,6 +92,14 @@ block PhasedNet[d](x: [b, n, d]) -> [b, n, d]:
 block Half(x: [*b, d]) -> [*b, d]:
     return x * 0.5
 
+block Deep[d](x: [n, d]) -> [n, d]:
+    repeat 2 as layers:
+        x = x |> Linear[d, d] as lin |> relu
+    return x
+
+block DeepNet[d](x: [n, d]) -> [n, d]:
+    return x |> Deep
+
 block Halves[d](x: [n, d]) -> [n, d]:
     h = Half
     repeat 2 as g:
@@ -114,6 +122,7 @@ model K = KeptNet[d=4]
 model R = Rows[d=4]
 model Q = PhasedNet[d=4]
 model H = Halves[d=4]
+model D = DeepNet[d=4]
 """
 
 
@@ -341,6 +350,7 @@ def test_blocks_without_weights_are_left() -> None:
         ("H", {"at": "Half"}, "no block with weights"),
         ("H", {"at": "g.*.half"}, "no block with weights"),
         ("O", {"at": "Normed"}, "states"),
+        ("D", {"at": "Deep"}, "holds loops"),
         ("T", {}, "tied"),
         ("F", {"at": "Frozen"}, "frozen"),
         ("S", {"at": "Tied"}, "ties weights"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -12,10 +14,13 @@ from ogive.backends.pytorch.module.module import load
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side, atoms_of
 from ogive.compiler.passes.cleanup.inline import inline
+from ogive.compiler.passes.cleanup.rearrange_composition import after
 from ogive.compiler.passes.cleanup.simplify import simplify
 from ogive.compiler.passes.infra.dce import dead
 from ogive.compiler.passes.infra.driver import Pass, optimized
+from ogive.compiler.sizes import size
 
 
 def model(text: str) -> Model:
@@ -45,6 +50,33 @@ def test_rearrangements_after_one_another(steps: list[str]) -> None:
     found = operations(of, simplify, dead)
     assert len(found) <= len(steps)
     same(of, simplify, dead)
+
+
+ATOMS = [Atom(name, size(prime)) for name, prime in zip("abcd", (2, 3, 5, 7), strict=True)]
+
+
+@st.composite
+def sides(draw: st.DrawFn) -> Side:
+    """The atoms in any order, in any groups."""
+    order, cuts = draw(st.permutations(ATOMS)), [0, *sorted(draw(st.sets(st.integers(1, 3)))), 4]
+    return tuple(AxisGroup((tuple(order[i:j]),)) for i, j in pairwise(cuts))
+
+
+def arranged(x: torch.Tensor, recipe: AxisPattern) -> torch.Tensor:
+    before, behind = (list(atoms_of(side)) for side in (recipe.inputs[0], recipe.outputs[0]))
+    x = x.view([atom.size.number for atom in before]).permute([before.index(atom) for atom in behind])
+    return x.reshape([place.size.number for place in recipe.outputs[0]])
+
+
+@given(sides(), sides(), sides())
+def test_the_recipe_of_two_moves_is_in_as_few_axes_as_it_can_be(first: Side, middle: Side, last: Side) -> None:
+    steps = AxisPattern((first,), (middle,)), AxisPattern((middle,), (last,))
+    found = after(*steps)
+    assert found is not None
+    kept = [{pair for place in side for pair in pairwise(place.atoms)} for side in (*found.inputs, *found.outputs)]
+    assert not kept[0] & kept[1], f"{found}: what stays together is one axis"
+    x = torch.arange(210).view([place.size.number for place in first])
+    assert torch.equal(arranged(x, found), arranged(arranged(x, steps[0]), steps[1]))
 
 
 def test_a_permutation_and_its_inverse_vanish() -> None:

@@ -55,7 +55,7 @@ def _kept(place: ModuleNode, base: Code) -> Iterator[tuple[Heads, Code, Graph]]:
 def step(unit: Unit, file: EmittedFile, stored: dict[Unknown, str]) -> list[FunctionDef]:
     """The method that moves the weights of a class after a step of the optimizer; adds to the sizes that it stores."""
     graph = unit.definition.step
-    if graph is None or unit.prefix:
+    if graph is None:
         return []
     shapes = Shapes(
         (), file.known[unit.definition.name], MODULE_ATTRIBUTES | unit.place.children.keys(), lambda hint: hint
