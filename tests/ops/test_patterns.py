@@ -10,9 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ogive.backends.pytorch.ops.permute_reshape import blocks_of, groups
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.pattern_parse import parse
 from ogive.compiler.ops.patterns import solve
+from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.ops.spec import Pattern, ShapeError
 from ogive.compiler.sizes import size
 from ops.harness import Collected, Names, function_of, infer, node_of, refused
@@ -114,6 +116,26 @@ def test_rearrange_with_a_pack_of_any_rank(case: Rearrangement, data: st.DataObj
     # `(*p)` is an axis, `*p` as many as there are
     expected = by_hand(x, case)
     assert torch.equal(y, expected.reshape(opened(case.right, tuple(expected.shape))))
+
+
+@pytest.mark.parametrize("inner", [[], [4], [4, 1], [2, 3, 4]])
+@pytest.mark.parametrize("pattern", ["*p c -> c (*p)", "a *p c -> a (*p) c", "a *p c -> c (*p) a", "a *p -> 1 (*p) a"])
+def test_a_pack_moves_and_becomes_one_axis(pattern: str, inner: list[int]) -> None:
+    left, right = (side.split() for side in pattern.split(" -> "))
+    names, sizes = Names(), {"a": 5, "c": 6, "(*p)": prod(inner), "1": 1}
+    axes = [names.axis("*p") if name == "*p" else Axis(size(sizes[name])) for name in left]
+    node = node_of("rearrange", [TensorType("int", tuple(axes))], {"pattern": Pattern(pattern, {})})
+    recipe = node.attr("recipe")
+    for side, layout in zip((*recipe.inputs, *recipe.outputs), groups(*recipe.inputs, *recipe.outputs), strict=True):
+        assert all(blocks_of(layout)), "a block has axes"
+        assert [atom for block in blocks_of(layout) for atom in block] == list(atoms_of(side))
+    x = torch.arange(prod(inner) * prod(sizes[name] for name in left if name != "*p"))
+    x = x.view([n for name in left for n in (inner if name == "*p" else [sizes[name]])])
+    y = function_of(node, [TensorType("int", tuple(axes))], names.values({"*p": prod(inner)}))(x)
+    flat = x.reshape([sizes[name.replace("*p", "(*p)")] for name in left])
+    old = [name.replace("*p", "(*p)") for name in left]
+    moved = flat.permute([old.index(name) for name in right if name != "1"])
+    assert torch.equal(y, moved.reshape([sizes[name] for name in right]))
 
 
 @settings(max_examples=200, deadline=None)
