@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -205,6 +206,25 @@ def test_the_statements_without_taps_stand_behind_those_with_them() -> None:
     assert "scaled_dot_product_attention" in body
     run = tapped.partition("def run")[2]
     assert run.partition("if taps is not None:")[2].endswith(body)
+
+
+@pytest.mark.parametrize("axes", [" ".join(each) for each in permutations("bhne") if each[-1] == "e"])
+def test_a_fused_value_is_computed_once_whatever_moves_it(axes: str) -> None:
+    """What is fused leaves moves beside those that are there; both forms of the graph are free of them."""
+    text = f"""
+block F(q: [b, n, h, e], k: [b, m, h, e], v: [b, m, h, e]) -> [b, h, n, e]:
+    q, k, v = q |> turned, k |> turned, v |> turned
+    scores = einsum["b h n e, b h m e -> b h n m"](q, k) / sqrt(e)
+    y = einsum["b h n m, b h m e -> {axes}"](softmax[-1](scores), v) |> rearrange["{axes} -> b h n e"]
+    tap seen = y
+    return 2 * y
+block turned(x: [b, n, h, e]) -> [b, h, n, e]:
+    return x |> rearrange["b n h e -> b h n e"]
+model M = F
+"""
+    made = ogive.source(text).models["M"].torch_source()
+    assert made.count("scaled_dot_product_attention(") == 1
+    assert made.count(".transpose(") + made.count(".permute(") == 3
 
 
 def test_dropout_draws_the_same_numbers_with_a_tap() -> None:
