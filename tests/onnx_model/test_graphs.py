@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, permutations, product
+
 import numpy as np
 import pytest
 import torch
 
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
+from ogive.backends.onnx_model.ops.permute_reshape import Layout, arranged, atoms_of
 from ogive.backends.onnx_model.serialize.write import whole
+from ogive.compiler.ops.recipe import Atom
+from ogive.compiler.sizes import size
 from onnx_model.harness import array, session
 
 
@@ -41,6 +47,43 @@ def test_what_iterations_yield_is_stacked_first(shape: str, count: int) -> None:
     x = torch.randn({"[]": (), "[n]": (4,), "[2, n]": (2, 4)}[shape])
     (found,) = session(whole(exported(model.ir, {}, Settings()))).run(None, {"x": array(x)})
     np.testing.assert_allclose(found, array(model.torch()(x)), rtol=1e-5)
+
+
+def groupings(atoms: Sequence[Atom]) -> Iterator[Layout]:
+    """All ways to merge neighbours."""
+    for cuts in product((False, True), repeat=len(atoms) - 1):
+        at = [0, *(i for i, cut in enumerate(cuts, 1) if cut), len(atoms)]
+        yield tuple(tuple(atoms[i:j]) for i, j in pairwise(at))
+
+
+class Count:
+    """A context of lowerings that counts nodes."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+
+    def node(self, op: str, x: str, **attributes: object) -> str:
+        self.nodes += 1
+        return x
+
+    def reshape(self, x: str, before: object, after: object) -> str:
+        return self.node("Reshape", x)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_axes_are_moved_by_as_few_nodes_as_can_be(count: int) -> None:
+    """Reshape, transpose, reshape: the axes in between may be any that both layouts keep together."""
+    atoms = [Atom("abcd"[i], size(i + 2)) for i in range(count)]
+    for order in permutations(atoms):
+        for have, want in product(groupings(atoms), groupings(order)):
+            few = []
+            for pieces in groupings(atoms) if list(order) != atoms else ():
+                after = tuple(sorted(pieces, key=lambda piece: order.index(piece[0])))
+                if atoms_of(after) == list(order):
+                    few.append((pieces != have) + 1 + (after != want))
+            made = Count()
+            arranged(made, "x", have, want)  # type: ignore[arg-type]
+            assert made.nodes == min(few, default=int(have != want)), (have, want)
 
 
 def test_no_two_nodes_of_a_graph_are_equal() -> None:
