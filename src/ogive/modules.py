@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.afford import affordable, startable
+from ogive.compiler.ir import model as typed
 from ogive.extras import needs
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ogive.model import Model
+
+class Deployed(Protocol):
+    """A model after passes."""
+
+    def fresh(self, device: Any, *, checks: bool) -> nn.Module:
+        """A module whose weights are those of a fresh source, converted."""
 
 
-def fresh(model: Model, device: Any, dtype: Any, recipe: str | None, *, checks: bool) -> nn.Module:
+class Source(Protocol):
+    """A model that was checked."""
+
+    ir: typed.Model
+
+    def deploy(self, recipe: str, /) -> Deployed:
+        """The model after a recipe of its file."""
+
+    def torch_source(self, *, checks: bool) -> str:
+        """The text of its module."""
+
+
+def fresh(model: Source, device: Any, dtype: Any, recipe: str | None, *, checks: bool) -> nn.Module:
     """The module of a model, or with a recipe that of the model after it, whose weights are converted."""
     if recipe is not None:
         made = model.deploy(recipe).fresh(device, checks=checks)

@@ -88,6 +88,8 @@ CASES: dict[str, tuple[tuple[str, str], str]] = {
     "GatedFieldMLP": (LINE, "x |> GatedFieldMLP[12, 6, 5]"),
     "GaussianFeatures": (LINE, "x |> GaussianFeatures[12, 6, 5]"),
     "HypergraphConv": (("x: [n, 5], h: [n, m]", "[n, 3]"), "HypergraphConv[5, 3](x, abs(h))"),
+    "segment_mean": (("x: [m, 4], s: int[m]", "[2, 4]"), "segment_mean[2](x, s % 2)"),
+    "segment_max": (("x: [m, 4], s: int[m]", "[2, 4]"), "segment_max[2](x, s % 2)"),
     "GINEConv": (("x: [2, 4], s: int[m], t: int[m], e: [m, 4]", "[2, c']"), "GINEConv[Linear[4, 3], 4](x, s, t, e)"),
     "ExponentialIntensity": (("h: [b, 4], t: [b]", "[b]"), "total(h, exp(t))"),
     "LogNormalMixture": (("h: [b, 4], t: [b]", "[b]"), "mixed(h, exp(t))"),
