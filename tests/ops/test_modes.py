@@ -19,7 +19,7 @@ CASES = [
     for family in (test_elementwise, test_kernels, test_norms, test_pools, test_values, test_algebra)
     for case in family.CASES
 ]
-SIZES = (4, 6, 7, 8, 3, 5)  # of the names in order
+SIZES = (4, 6, 7, 8, 3, 5, 2, 9)  # of the names in order
 
 
 def prepared(case: Case) -> tuple[Callable[..., Any], list[torch.Tensor], list[tuple[int, ...]], Sequence[TensorType]]:

@@ -112,14 +112,16 @@ REDUCED = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin", "prod": "
 
 
 def scatter(ctx: Context, node: Node, args: Args) -> Code:
-    """`x.scatter_reduce(1, i, src, "amax")`, `x.scatter(1, i, src)`, `x.index_copy(1, i, src)` for one axis."""
+    """`x.scatter_reduce(1, i, src, "amax")`, `x.scatter(1, i, src)`, `x.index_copy(1, i.long(), src)` for one axis."""
     index, op = _long(operand(args, 1), type_of(ctx, node.inputs[1])), node.attr("op")
     if op is not None and node.attr("along"):
         args = (*args[:2], ctx.once(operand(args, 2), "src"))
         index = _spread(index, operand(args, 2), type_of(ctx, node.inputs[2]), node.attr("axis"))
     x, src, at = _written(ctx, node, args)
+    if op is None and node.attr("along"):  # alone among these it refuses numbers of 32 bits, as any input may have
+        return method(x, "index_copy", at, method(operand(args, 1), "long"), src)
     if op is None:
-        return method(x, "index_copy" if node.attr("along") else "scatter", at, index, src)
+        return method(x, "scatter", at, index, src)
     included = None if node.attr("include_self") else FALSE
     return method(x, "scatter_reduce", at, index, src, literal(REDUCED[op]), include_self=included)
 

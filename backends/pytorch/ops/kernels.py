@@ -233,7 +233,7 @@ def adaptive(name: str) -> Lowering:
 
 
 def interpolate(ctx: Context, node: Node, args: Args) -> Code:
-    """`F.interpolate(x, scale_factor=2, mode="bilinear")`."""
+    """`F.interpolate(x, scale_factor=2, mode="bilinear")`; `smoothed(x, size=4, mode="bilinear")` with `antialias`."""
     mode = node.attr("mode")
     scale = None
     if node.attr("scale") is not None:
@@ -242,16 +242,13 @@ def interpolate(ctx: Context, node: Node, args: Args) -> Code:
         scale = ctx.scalar(factors[0]) if same else tuple_of([ctx.scalar(factor) for factor in factors])
     target = None if node.attr("size") is None else setting(ctx, node.attr("size"))
     smooth = bool(node.attr("antialias"))
-    last = node.outputs[0].type.axes[-1].size
-    narrow = smooth and (not last.is_number or last == size(1))
     return call(
-        ctx.helper("smoothed") if narrow else "F.interpolate",
+        ctx.helper("smoothed") if smooth else "F.interpolate",
         args[0],
         size=target,
         scale_factor=scale,
         mode=None if mode == "nearest" else literal(mode),
         align_corners=True if node.attr("align_corners") else None,
-        antialias=True if smooth and not narrow else None,
     )
 
 

@@ -39,17 +39,17 @@ def grid_sampled(
 # each with what it defines and what it reads
 SMOOTHED = '''
 def smoothed(x: Tensor, **settings: Any) -> Tensor:
-    """Antialiased `F.interpolate`; torch repeats a row where its last axis gets 1 entry."""
-    y = F.interpolate(x, antialias=True, **settings)
-    if y.shape[-1] != 1 or y.shape[-2] == 1:
-        return y
-    for key in ("size", "scale_factor"):
-        if isinstance(settings.get(key), tuple):
-            settings[key] = settings[key][::-1]
-    return F.interpolate(x.mT, antialias=True, **settings).mT
+    """Antialiased `F.interpolate`, of halves too; torch repeats a row where its last axis gets 1 entry."""
+    y = F.interpolate(wide(x), antialias=True, **settings)
+    if y.shape[-1] == 1 and y.shape[-2] != 1:
+        for key in ("size", "scale_factor"):
+            if isinstance(settings.get(key), tuple):
+                settings[key] = settings[key][::-1]
+        y = F.interpolate(wide(x).mT, antialias=True, **settings).mT
+    return y.to(x.dtype)
 '''
 
 RESAMPLED: dict[str, FixedText] = {
     "grid_sampled": fixed(GRID_SAMPLED, "grid_sampled", "Tensor torch"),
-    "smoothed": fixed(SMOOTHED, "smoothed", "Any F Tensor"),
+    "smoothed": fixed(SMOOTHED, "smoothed", "Any F Tensor wide"),
 }
