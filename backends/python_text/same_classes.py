@@ -132,10 +132,10 @@ def _handable(group: list[_Form], sections: Sequence[FileSection]) -> list[list[
         for at, column in enumerate(columns)
         if alone or not (isinstance(column[0], float) or _static(tuple(map(repr, column)), group))
     ]
-    found: dict[tuple[Literal, ...], list[_Form]] = {}
+    found: dict[Column, list[_Form]] = {}
     for form in group:
         if _callable_as(first.name, form.section.name, sections):
-            found.setdefault(tuple(form.literals[at] for at in fixed), []).append(form)
+            found.setdefault(tuple(repr(form.literals[at]) for at in fixed), []).append(form)
     return list(found.values())
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from ogive.compiler.ir.model import Scalar
+from ogive.compiler.ir.model import Const, Scalar
 from ogive.compiler.sizes import Size
 
 FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
@@ -33,3 +33,15 @@ def value_of(value: object) -> float | None:
             return None if None in numbers else float(FUNCTIONS[fn](*numbers))
         case _:
             return None
+
+
+def signs_of_zeros(value: object) -> Iterator[float]:
+    """1 for each 0.0 in a value and -1 for each -0.0, which Python calls equal and a quotient tells apart."""
+    match value:
+        case float() if value == 0:
+            yield math.copysign(1, value)
+        case Const(value=inner):
+            yield from signs_of_zeros(inner)
+        case Scalar(args=inner) | (tuple() as inner):
+            for each in inner:
+                yield from signs_of_zeros(each)

@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import partly
 from ogive.compiler.elaborate.state.specialization import Specialization, Use
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, InstanceValue
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Given, InstanceValue, as_written
 from ogive.compiler.ir.model import CallAttrs
 from ogive.compiler.ir.model import Instance as InstanceMember
 from ogive.compiler.ir.presence import ALWAYS, NEVER
@@ -56,7 +56,8 @@ def bind(
     here = tuple(None if t is None else t.when != ALWAYS for t in operands)
     calls = frame.alloc.calls.get(instance.path)
     presence = here if calls is None else calls.joined(here)
-    key = (ref, tuple(given.items()), presence, tuple(None if t is None else signature_of(t) for t in operands))
+    signatures = tuple(None if t is None else signature_of(t) for t in operands)
+    key = (ref, tuple(given.items()), as_written(tuple(given.values())), presence, signatures)
     known = frame.proof.applied.get(key) if calls is None or calls.presence == presence else None
     if known is not None:
         match, used, types = known

@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.rules import statics
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.specialization import Abstract, Hole, Specialization
-from ogive.compiler.elaborate.state.values import Composite, Handed, OpTemplate, PackValue, Template
+from ogive.compiler.elaborate.state.values import Composite, Handed, OpTemplate, PackValue, Template, as_written
 from ogive.compiler.ir.model import Bindings, Scalar, Static
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.sizes import Size, Unknown, size
@@ -135,7 +135,7 @@ def abstract(
     for name in others:  # last: a size inside a block that is handed in is that of an axis, where one has it
         values[name] = taker.take(match.values[name], name)
     shape = tuple((n, tuple((a.size, a.pack is None) for a in axes)) for n, axes in packs.items())
-    key = (ref, tuple(values.items()), tuple(bound.items()), shape, presence)
+    key = (ref, tuple(values.items()), as_written(tuple(values.values())), tuple(bound.items()), shape, presence)
     return Abstract(key, taker.names, taker.lows, taker.sizes, values, bound, packs)
 
 

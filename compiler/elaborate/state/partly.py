@@ -8,7 +8,7 @@ from typing import Any
 
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, Tensor
-from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Gone, Partly
+from ogive.compiler.elaborate.state.values import BROKEN, Absent, Choice, Gone, Partly, as_written
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.presence import ALWAYS, NEVER, TRAINING, Presence, atom
 from ogive.compiler.ir.types import TensorType
@@ -196,7 +196,7 @@ def _cases(value: Any, arm: Presence) -> list[tuple[Presence, Any]]:
 def _add(cases: list[tuple[Presence, Any]], when: Presence, value: Any) -> None:
     """A value that is no tensor: equal ones are one case."""
     for at, (known, each) in enumerate(cases):
-        if each is value or (type(each) is type(value) and each == value):
+        if each is value or (type(each) is type(value) and each == value and as_written(each) == as_written(value)):
             cases[at] = (known | when, each)
             return
     cases.append((when, value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -284,3 +284,22 @@ def kind_of(value: object) -> str:
             return "none"
         case _:
             return "a value"
+
+
+def as_written(value: Any) -> tuple[str, ...]:
+    """The numbers and truth values in a value, in order: 0.0 and -0.0, 1.0 and true are equal in Python and not here."""
+    return tuple(_numbers(value))
+
+
+def _numbers(value: Any) -> Iterator[str]:
+    match value:
+        case int() | float():
+            yield repr(value)
+        case (tuple() as parts) | Scalar(args=parts) | Composite(parts=parts):
+            for each in parts:
+                yield from _numbers(each)
+        case Template(statics=given) | OpTemplate(statics=given):
+            for _, each in given:
+                yield from _numbers(each)
+        case Handed(value=inner):
+            yield from _numbers(inner)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.attributes import ChoiceAttrs
 from ogive.compiler.ir.model import Definition, Graph, Node, Operand
+from ogive.compiler.ir.scalars import signs_of_zeros
 from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.states import changed
@@ -115,7 +116,8 @@ def _key(node: Node) -> object | None:
         return node.op, node.path, node.settings
     if node.op not in OPS or own_effect(node) & Effect.DRAWS or node.regions or node.callee is not None:
         return None
-    return node.op, node.inputs, node.attrs, tuple(value.type for value in node.outputs)
+    zeros = tuple(signs_of_zeros((*node.inputs, *(value for _, value in node.attrs))))
+    return node.op, node.inputs, node.attrs, zeros, tuple(value.type for value in node.outputs)
 
 
 def simplify(definition: Definition) -> Definition:
