@@ -287,7 +287,7 @@ def kind_of(value: object) -> str:
 
 
 def as_written(value: Any) -> tuple[str, ...]:
-    """The numbers and truth values in a value, in order: 0.0 and -0.0, 1.0 and true are equal in Python and not here."""
+    """The numbers and truth values in a value, in order: in Python 0.0 equals -0.0 and 1.0 equals true, here not."""
     return tuple(_numbers(value))
 
 
