@@ -279,6 +279,7 @@ def test_back_to_the_plain_model() -> None:
     net, other = nets(4)
     plain, trained = pair(4)
     back = merge_experts(trained)
+    assert [(note.done, note.path) for note in back.notes] == [(True, "MLPExperts")]
     same = convert(back.conversion, other.state_dict(), None)
     for name, weight in net.state_dict().items():
         torch.testing.assert_close(same[name], weight, rtol=0, atol=0)

@@ -158,6 +158,21 @@ model M = G[e=3, d=4]
     assert torch.equal(state["f.frozen"][0], state["f.frozen"][1])
 
 
+def test_what_a_block_says_of_weights_far_below_holds_at_every_index() -> None:
+    net = built("""
+block Inner[d](x: [n, d]) -> [n, d]:
+    return x |> Linear[d, d] as lin
+block F[d](x: [n, d]) -> [n, d]:
+    init inner.lin.weight = orthogonal
+    return x |> Inner as inner
+block G[e, d](x: [e, n, d]) -> [e, n, d]:
+    return x |> each[e, F[d, ...]] as f
+model M = G[e=3, d=4]
+""")
+    for table in net.f.inner.lin.weight:
+        torch.testing.assert_close(table @ table.mT, torch.eye(4, dtype=torch.float64), atol=1e-5, rtol=0)
+
+
 def test_on_the_meta_device_nothing_is_allocated() -> None:
     model = ogive.source(HEAD + NORMS).models["Each"]
     net = model.torch(device="meta")
