@@ -76,12 +76,12 @@ def _check_operands(parsed: ParsedPattern, types: Sequence[TensorType]) -> None:
 
 
 def _diagonal(leaf: PatternTerm, operand: Operand, parsed: ParsedPattern) -> str:
-    """How a diagonal is written."""
+    """How a diagonal is written: by `einsum`, on axes that no parentheses join."""
     if leaf.kind != "name" or operand not in parsed.inputs:
         return ""
-    other = "m" if leaf.text != "m" else "n"
-    pattern = f"{leaf} {other}, {leaf} {other} -> {leaf}"
-    return f'the diagonal has two names, and meets an identity: `einsum["{pattern}"](x, eye[{leaf}])`'
+    joined = any(term.kind in ("group", "sum") for term in operand.terms)
+    first = "; take parentheses apart by `rearrange` first" if joined else ""
+    return f'`einsum["{leaf} {leaf} -> {leaf}"](x)` takes the diagonal{first}'
 
 
 @dataclass(slots=True)

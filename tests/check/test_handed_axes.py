@@ -56,9 +56,19 @@ def test_the_labels_of_the_body_are_its_own() -> None:
     ]
 
 
-def test_the_help_for_a_diagonal_works() -> None:
+@pytest.mark.parametrize(
+    ("call", "more"),
+    [
+        ('rearrange["b n n -> b n"](x)', ""),
+        ('reduce["b n n -> b n", sum](x)', ""),
+        ('einsum["(b 1) n n -> b n"](x)', "; take parentheses apart by `rearrange` first"),
+    ],
+)
+def test_the_help_for_a_diagonal_works(call: str, more: str) -> None:
+    """`einsum` computes one (tests/language/test_shorthand.py); other patterns, and parentheses, are answered by it."""
     text = "\nblock diagonal(x: [b, n, n]) -> [b, n]:\n    return {0}\n"
-    (found,) = [d for d in check_text(text.format('einsum["b n n -> b n"](x)')).diagnostics if d.severity == "error"]
+    (found,) = [d for d in check_text(text.format(call)).diagnostics if d.severity == "error"]
     assert found.code == "E0303"
-    assert 'einsum["n m, n m -> n"](x, eye[n])' in found.help
-    assert not check_text(text.format('einsum["b n m, n m -> b n"](x, eye[n])')).diagnostics
+    assert found.help == f'`einsum["n n -> n"](x)` takes the diagonal{more}'
+    assert not check_text(text.format('einsum["b n n -> b n"](x)')).diagnostics
+    assert not check_text('\nblock diagonal(x: [n, n]) -> [n]:\n    return einsum["n n -> n"](x)\n').diagnostics

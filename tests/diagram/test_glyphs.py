@@ -131,6 +131,21 @@ block A(x: [b, 8]) -> [b, 8]:
     assert [caption.split(", ")[-1] for caption in captions] == ["heads=2", "heads=2", "heads=4"]
 
 
+def test_blocks_that_are_handed_over_are_named() -> None:
+    """As they could be written, with the sizes of the use; those that stand on a wire are left out."""
+    text = """use std.nn (Linear)
+block S[p: float](x: [b, n]) -> [b, n]:
+    return p * x
+block K[F: block](x: [b, n]) -> [b, n]:
+    return F(x)
+block A[q: float, e](x: [b, n]) -> [b, n]:
+    return x |> K[Linear[n, n]] |> K[Linear[n, e] >> relu >> Linear[e, n]] |> K[relu] |> K[S[q / 2]] |> K[S[0.5]]
+"""
+    captions = [op.caption for op in figure_of(block(text)).walk() if op.glyph == "slab"]
+    told = [caption.split("F=")[1] for caption in captions]
+    assert told == ["Linear", "Linear[dout=e] >> relu >> Linear[din=e]", "relu", "S[p=(q / 2)]", "S[p=0.5]"]
+
+
 def test_rates_of_closed_blocks_are_told() -> None:
     """Floats that differ are written under each block; where copies are drawn once, by a counter of the legend."""
     text = """use std.nn (Linear)

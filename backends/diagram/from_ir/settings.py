@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ogive.backends.diagram.figure.labels import size_label, value_label
-from ogive.compiler.ir.model import Const, Definition, Node
+from ogive.compiler.elaborate.state.plain import text as plain_text
+from ogive.compiler.ir.model import Const, Definition, Node, Scalar
 from ogive.compiler.ops import OPS
 from ogive.compiler.ops.spec import REQUIRED
 from ogive.compiler.sizes import Size
@@ -83,4 +84,6 @@ def value_text(value: object, divides: Divides) -> str:
     if isinstance(value, tuple):
         texts = [value_text(item, divides) for item in value]
         return texts[0] if texts and len(set(texts)) == 1 else f"({', '.join(texts)})"
-    return size_label(value, divides) if isinstance(value, (Size, int)) else value_label(value, divides)
+    if isinstance(value, (Size, int)):
+        return size_label(value, divides)
+    return value_label(value, divides) if isinstance(value, (Const, Scalar, str)) else plain_text(value)

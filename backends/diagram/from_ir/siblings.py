@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ogive.backends.diagram.figure.figure import Column, Op, Section
 from ogive.backends.diagram.from_ir.settings import Divides, value_text
 from ogive.backends.diagram.from_ir.wires import Wires
+from ogive.compiler.elaborate.state.values import (
+    Composite,
+    Gradient,
+    Handed,
+    OpTemplate,
+    RepeatedBlock,
+    Template,
+    VectorizedBlock,
+)
 from ogive.compiler.ir.model import Definition
 from ogive.compiler.sizes import Size, Unknown
 
@@ -23,7 +33,34 @@ def statics(
     for static in callee.statics:
         value = sizes.get(static.unknown, static.value) if static.unknown is not None else static.value
         if str(value) not in seen:
-            yield (FLOAT if isinstance(value, float) else STATIC) + static.name, value_text(value, divides)
+            text = value_text(_as_used(value, sizes, seen), divides)
+            yield (FLOAT if isinstance(value, float) else STATIC) + static.name, text
+
+
+def _as_used(value: Any, sizes: dict[Unknown, Size], seen: set[str]) -> Any:
+    """The value with the sizes of this use; a block that is handed over without those that a label says."""
+
+    def inner(part: Any) -> Any:
+        return _as_used(part, sizes, seen)
+
+    match value:
+        case Size():
+            return value.subs(sizes)
+        case tuple():
+            return tuple(map(inner, value))
+        case Handed():
+            return inner(value.value)
+        case Template() | OpTemplate():
+            given = [(name, inner(part)) for name, part in value.statics]
+            return replace(value, statics=tuple((name, part) for name, part in given if str(part) not in seen))
+        case Composite():
+            return Composite(inner(value.parts))
+        case VectorizedBlock() | Gradient():
+            return replace(value, func=inner(value.func))
+        case RepeatedBlock():
+            return replace(value, count=inner(value.count), blocks=inner(value.blocks))
+        case _:
+            return value
 
 
 def told_apart(section: Section) -> Section:

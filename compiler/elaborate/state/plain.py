@@ -20,7 +20,7 @@ from ogive.compiler.elaborate.state.values import (
     UnknownStatic,
     VectorizedBlock,
 )
-from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.model import Model, Scalar
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.sizes import Size
 
@@ -76,6 +76,8 @@ def text(value: Any) -> str:
             return f"grad[{text(value.func)}]"
         case TypedBlock() | Builtin() | PackValue() | UnknownStatic():
             return value.name
+        case Scalar():
+            return _scalar(value.fn, [arg if isinstance(arg, str) else text(arg) for arg in value.args])
         case Pattern():
             return f'"{value.text}"'
         case str():
@@ -86,6 +88,14 @@ def text(value: Any) -> str:
             return f"[{', '.join(map(text, value))}]"
         case _:
             return str(plain(value)) if isinstance(value, (Size, int, float, AxisRef)) else type(value).__name__
+
+
+def _scalar(fn: str, args: list[str]) -> str:
+    if fn == "static":
+        return args[0]
+    if fn == "neg":
+        return f"-{args[0]}"
+    return f"{fn}({', '.join(args)})" if fn.isalnum() else f"({f' {fn} '.join(args)})"
 
 
 def _brackets(name: str, statics: dict[str, Any]) -> str:
