@@ -98,6 +98,14 @@ def test_a_zero_of_another_sign_is_another_number(bound: str) -> None:
         ogive.source(f"block Net[d](x: [d]) -> [d]:\n    {bound}\n    return x / z\n")
 
 
+def test_a_zero_of_another_sign_is_not_carried() -> None:
+    with pytest.raises(ogive.ArchError, match="`z` is a number: it is not carried through a loop"):
+        ogive.source(
+            "block Net[d](x: [d]) -> [d]:\n    z = 0.0\n    repeat 2:\n        x = x / z\n        z = -0.0\n"
+            "    return x\n"
+        )
+
+
 def test_signs_are_those_of_zeros_alone() -> None:
     nested = (Const(-0.0), (1.0, -2.0, 0.0, Const(Scalar("*", (-0.0, Scalar("neg", (0.0,)))))), 0, False, "0.0", None)
     assert list(signs_of_zeros(nested)) == [-1, 1, -1, 1]

@@ -21,6 +21,7 @@ from ogive.compiler.elaborate.state.values import (
     Gone,
     Partly,
     UnknownStatic,
+    as_written,
     is_number,
     kind_of,
 )
@@ -286,7 +287,7 @@ class _LoopBody:
                     if given(name) in self.inputs():
                         self._appears(name, NEVER, self.own[name])
                         return None
-            elif now is not was and now is not BROKEN and now != was:
+            elif now is not BROKEN and now is not was and (now != was or as_written(now) != as_written(was)):
                 frame.report(
                     "E0302",
                     f"`{name}` is {kind_of(was)}: it is not carried through a loop",
