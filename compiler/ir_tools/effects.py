@@ -13,7 +13,9 @@ def own_effect(node: Node) -> Effect:
     """The effect of a node itself, without what it calls and what its regions do."""
     if node.structure is not None:
         return node.structure.effect
-    spec = OPS[node.op]
+    spec = OPS.get(node.op)
+    if spec is None:  # what a loop with errors would have given, while the rest of a file is checked
+        return Effect.NONE
     return Effect.DRAWS if spec.random or node.attr("dropout") is not None else Effect.NONE
 
 

@@ -101,3 +101,22 @@ def test_a_fault_in_a_loop_is_said_once() -> None:
 def test_nothing_follows_from_a_list_with_a_fault(use: str) -> None:
     text = f"block f[ds: list](x: [b, d]) -> [b, e]:\n    parts = [gone(x) for _ in ds]\n    return {use}\n"
     assert errors(f"{text}\nmodel M = f[ds=[1, 2]]\n") == ["E0201"]
+
+
+USES = (
+    "over[b, f](x)",
+    "over[b, grad[f]](x)",
+    "each[b, f](x)",
+    "x + f(x[0])",
+    "over[b, over[1, f]](expand['b d -> 1 b d'](x))",
+)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("head", ["repeat 3 as h:", "scan t in x along 0:", "for i in range(3):"])
+def test_nothing_follows_from_a_loop_with_a_fault(head: str, use: str) -> None:
+    """Wherever the block that holds it is called, and whether its fault was said here or at the head of the file."""
+    for start, body in (("", "gone(x)"), ("std std.nn (Linear)\n\n", "x |> Linear[d, d] as lin")):
+        text = f"{start}block f[d](x: [d]) -> []:\n    {head}\n        x = tanh({body})\n    return sum(x)\n\n"
+        text += f"block A[b, d](x: [b, d]) -> [b, d]:\n    g = f[d]\n    y = {use}\n    return x\n\nmodel M = A[2, 3]\n"
+        assert set(errors(text.replace("'", '"'))) <= {"E0101", "E0201", "E0301", "E0402", "E0403", "E0404"}
