@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -31,10 +32,11 @@ def test_equal_numbers_share_what_flows_back(program: ogive.Program, at: int, tm
     x = torch.tensor([1.0, 1.0, 0.0, 2.0, -1.0, 0.5, 2.0], requires_grad=True)
     w = torch.tensor([1.0, 2.0, 0.0, 2.0, 1.0, -0.5, 1.0])
     function = getattr(torch, op)
-    y = {
+    made: dict[str, Callable[[], torch.Tensor]] = {
         "both": lambda: function(x, x * w), "left": lambda: function(x, w), "right": lambda: function(w, x),
         "number": lambda: x.clamp(max=1.0) if op == "minimum" else x.clamp(min=1.0),
-    }[form]()  # fmt: skip
+    }  # fmt: skip
+    y = made[form]()
     (wanted,) = torch.autograd.grad((y * (w + 1)).sum(), x)
     model = program[f"M{at}"]
     torch.testing.assert_close(model.torch()(x.detach(), w), wanted)
