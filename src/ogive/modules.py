@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Deployed(Protocol):
+class ConvertedModel(Protocol):
     """A model after passes."""
 
     def fresh(self, device: Any, *, checks: bool) -> nn.Module:
         """A module whose weights are those of a fresh source, converted."""
 
 
-class Source(Protocol):
+class CheckedModel(Protocol):
     """A model that was checked."""
 
     ir: typed.Model
 
-    def deploy(self, recipe: str, /) -> Deployed:
+    def deploy(self, recipe: str, /) -> ConvertedModel:
         """The model after a recipe of its file."""
 
     def torch_source(self, *, checks: bool) -> str:
         """The text of its module."""
 
 
-def fresh(model: Source, device: Any, dtype: Any, recipe: str | None, *, checks: bool) -> nn.Module:
+def fresh(model: CheckedModel, device: Any, dtype: Any, recipe: str | None, *, checks: bool) -> nn.Module:
     """The module of a model, or with a recipe that of the model after it, whose weights are converted."""
     if recipe is not None:
         made = model.deploy(recipe).fresh(device, checks=checks)
