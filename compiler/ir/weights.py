@@ -239,3 +239,13 @@ def _number(value: Size, path: str) -> int:
     if not value.is_number:
         raise KeyError(path)
     return value.number
+
+
+def instance_at(owner: Definition, path: str) -> Definition | None:
+    """The definition of which the instance at a path is made; the path may lie in another instance."""
+    for member in owner.instances:
+        if path == member.path:
+            return member.definition
+        if path.startswith(f"{member.path}."):
+            return instance_at(member.definition, path[len(member.path) + 1 :])
+    return None

@@ -10,6 +10,7 @@ from ogive.backends.python_text.expr import renamed
 from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.compiler.ir.model import Definition, Node
+from ogive.compiler.ir.weights import instance_at
 
 
 def must_be_its_class(file: EmittedFile, owner: Definition, node: Node) -> None:
@@ -48,16 +49,6 @@ def _asked(file: EmittedFile, definition: Definition) -> tuple[object, ...]:
 def may_be_none(definition: Definition, at: int) -> bool:
     """Whether an input is asked for (`is not None`) wherever it is read."""
     return definition.optional[at]
-
-
-def instance_at(owner: Definition, path: str) -> Definition | None:
-    """The definition of which the instance at a path is made; the path may lie in another instance."""
-    for member in owner.instances:
-        if path == member.path:
-            return member.definition
-        if path.startswith(f"{member.path}."):
-            return instance_at(member.definition, path[len(member.path) + 1 :])
-    return None
 
 
 def alike(file: EmittedFile, a: Definition, b: Definition) -> bool:

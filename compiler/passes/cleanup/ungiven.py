@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ogive.compiler.ir.model import Bindings, Definition, Graph, Instance, Model, Node, Operand
+from ogive.compiler.ir.weights import instance_at
 from ogive.compiler.ir_tools.mentions import unknowns_of
 from ogive.compiler.passes.infra.driver import map_nodes, optimized
 from ogive.compiler.sizes import Unknown
@@ -61,7 +62,7 @@ def _dropped(model: Model) -> Dropped:
                 if node.callee is None:
                     continue
                 places[node.callee.name] &= frozenset(at for at, operand in enumerate(node.inputs) if operand is None)
-                made = _made(owner, node.path)
+                made = instance_at(owner, node.path)
                 forms += [] if made is None else [(made.name, node.callee.name)]
     changed = True
     while changed:
@@ -78,16 +79,6 @@ def _collect(definition: Definition, used: dict[str, Definition]) -> None:
         used[definition.name] = definition
         for callee in definition.callees:
             _collect(callee, used)
-
-
-def _made(owner: Definition, path: str) -> Definition | None:
-    """What the instance at a path, here or below, is made of."""
-    for member in owner.instances:
-        if path == member.path:
-            return member.definition
-        if path.startswith(f"{member.path}."):
-            return _made(member.definition, path[len(member.path) + 1 :])
-    return None
 
 
 def _read(definition: Definition) -> frozenset[int]:
