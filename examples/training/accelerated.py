@@ -53,6 +53,8 @@ def main(argv: list[str] | None = None) -> dict[str, torch.Tensor]:
     weights = accelerator.get_state_dict(net)
     if accelerator.is_main_process:
         model.save_weights(args.out / "model.safetensors", weights)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
     return weights
 
 

@@ -9,13 +9,14 @@ torchrun --nproc-per-node 2 lightning_vit.py OUT --strategy fsdp2
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import lightning
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import fully_shard
 from torch.utils.data import DataLoader, TensorDataset
@@ -101,6 +102,10 @@ def main(argv: list[str] | None = None) -> None:
         if other:
             torch.testing.assert_close(other, first)
             print("the weights are the same")
+    if distributed.is_initialized():  # Lightning leaves this to the script
+        distributed.barrier()
+        distributed.destroy_process_group()
+        time.sleep(0.1)  # a thread of gloo (torch 2.13) that still lets go of a tensor while Python ends aborts it
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,9 @@ def main(argv: list[str] | None = None) -> None:
     weights = train(args, device)
     if dist.get_rank() == 0:
         ogive.load(args.arch).models[args.model].save_weights(args.out / "model.safetensors", weights)
+    dist.barrier()
     dist.destroy_process_group()
+    time.sleep(0.1)  # a thread of gloo (torch 2.13) that still lets go of a tensor while Python ends aborts it
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 import ogive
 from ogive.model import DeployedModel
+from training.processes import leave
 
 TEXT = """use std.nn (Linear, LayerNorm)
 
@@ -205,7 +206,7 @@ def rank(number: int, store: str, out: str) -> None:
         torch.autograd.backward((parallel(torch.randn(1, 3, 4)) ** 2).mean())
         optimizer.step()
     torch.save(net.state_dict(), f"{out}/{number}.pt")
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.mark.slow

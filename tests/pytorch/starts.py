@@ -20,6 +20,7 @@ from ogive.backends.pytorch.names import MODULE_ATTRIBUTES
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir.weights import weights
 from pytorch.catalog import model, names
+from training.processes import leave
 
 # initializers that read weights, of weights far below in loops, of states; constraints inside and above; ties
 FAR = """
@@ -171,10 +172,8 @@ def process(rank: int, count: int, port: int, body: Callable[[int], None]) -> No
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", rank=rank, world_size=count)
-    try:
-        body(rank)
-    finally:
-        distributed.destroy_process_group()
+    body(rank)
+    leave()
 
 
 def together(count: int, body: Callable[[int], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ def enter(rank: int, work: Callable[..., None], environment: dict[str, str], arg
     os.environ.update(environment, RANK=str(rank), LOCAL_RANK=str(rank))
     dist.init_process_group("gloo")
     work(*args)
-    dist.destroy_process_group()
+    leave()
 
 
 def together(processes: int, work: Callable[..., None], *args: Any, restarts: int = 0) -> None:
@@ -47,3 +48,10 @@ def together(processes: int, work: Callable[..., None], *args: Any, restarts: in
     }
     multiprocessing.set_forkserver_preload(WANTED)
     start_processes(enter, (work, environment, args), processes, start_method="forkserver")  # type: ignore[no-untyped-call]
+
+
+def leave() -> None:
+    """End what the processes of a group have in common, without what aborts every tenth of them."""
+    dist.barrier()
+    dist.destroy_process_group()
+    time.sleep(0.1)  # a thread of gloo (torch 2.13) that still lets go of a tensor while Python ends aborts it
