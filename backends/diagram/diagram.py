@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -14,9 +14,9 @@ from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme, named
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
+from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout import overview as over
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.layout.layered import layered
@@ -140,17 +140,20 @@ FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
 def diagram(
     subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
     theme: str | Theme = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
+    sizes: SizeStyle | None = None, at: Mapping[str, int] | None = None,
 ) -> Diagram:  # fmt: skip
     """A diagram of a definition or a model.
 
     `depth` levels of blocks are open, and those named in `open` (by block, or by place); `weights` shows learned
     tensors that otherwise stand inside the glyphs that use them. A run that the source has unrolled is drawn once, or
     in full where `fold` is off. `settings` writes those that change numbers alone, like an epsilon, under the glyphs.
+    `sizes` are written in symbols, as numbers or as both; `at` has numbers for those that the subject leaves open.
     """
     if view not in ("circuit", "overview"):
         raise ValueError(f"no view `{view}`; there are circuit and overview")
     chosen = named(theme) if isinstance(theme, str) else theme
-    return Diagram(subject, view, Options(depth, frozenset(open), weights, fold, settings), chosen)
+    numbers = tuple(sorted((at or {}).items()))
+    return Diagram(subject, view, Options(depth, frozenset(open), weights, fold, settings, sizes, numbers), chosen)
 
 
 def beside(**diagrams: Diagram) -> Diagram:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from ogive.arguments import flag, names, one_of, takes, theme, whole
+from ogive.arguments import flag, maybe, named, names, one_of, takes, theme, whole
 
 if TYPE_CHECKING:
     from ogive.backends.diagram.diagram import Diagram, PictureWriter
+    from ogive.backends.diagram.from_ir.options import SizeStyle
     from ogive.compiler.ir.model import Definition
     from ogive.compiler.ir.model import Model as IrModel
 
 drawable = takes(
-    view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag
-)
+    view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
+    sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0)))
+)  # fmt: skip
 
 
 def drawn(
     subject: Definition | IrModel, keeper: PictureWriter, view: Literal["circuit", "overview"], depth: int,
-    open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool,
+    open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool, sizes: SizeStyle | None,
+    at: Mapping[str, int] | None,
 ) -> Diagram:  # fmt: skip
-    """The diagram of a model or a block. Raises `DiagramError` where nothing is called what is to be opened."""
+    """The diagram of a model or a block.
+
+    Raises `DiagramError` where nothing is called what is to be opened, or no size what has a number.
+    """
     from ogive.backends.diagram.diagram import diagram
+    from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
     from ogive.backends.diagram.from_ir.places import refuse_unknown
 
     open = tuple(open)
     refuse_unknown([subject], open)
+    refuse_unknown_sizes([subject], (at or {}).items())
     made = diagram(subject, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                   settings=settings)  # fmt: skip
+                   settings=settings, sizes=sizes, at=at)  # fmt: skip
     return replace(made, keeper=keeper)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 from ogive.backends.diagram.figure.geometry import Dot, Path, Text
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.compose import draw
 from ogive.compiler.driver.workspace import Workspace
 from ogive.compiler.ir.model import Definition

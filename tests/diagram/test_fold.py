@@ -12,9 +12,9 @@ from diagram.geometry_checks import faults
 from diagram.subjects import ROOT, block, definition, subjects
 from ogive.backends.diagram.figure.figure import Figure, Op, Section
 from ogive.backends.diagram.from_ir.alike import masked
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.compose import draw
 
 HEAD = "use std.nn (Linear, LayerNorm)\nblock A[d](x: [b, d]) -> [b, d]:\n"

@@ -11,8 +11,8 @@ from diagram.subjects import block, definition, subjects
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.geometry import Drawing, Group, Path, Text, line
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.layout.wrap import rows
 from ogive.backends.diagram.render.svg import svg

@@ -11,10 +11,11 @@ import pytest
 from diagram.subjects import block, definition, subjects
 from ogive.backends.diagram.figure.figure import Column, Figure, Link, Op, Section
 from ogive.backends.diagram.figure.labels import size_label
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.from_ir.links import BY_KIND, RULES
 from ogive.backends.diagram.from_ir.make import divisions, figure_of
+from ogive.backends.diagram.from_ir.numbers import numbered
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.compiler.ir.model import Definition, Graph, Model
 from ogive.compiler.ops import OPS
 
@@ -136,5 +137,5 @@ def test_models_show_their_numbers() -> None:
     model = SUBJECTS["gpt2:Tiny"]
     assert isinstance(model, Model)
     assert isinstance(model.definition, Definition)
-    figure = figure_of(model.definition, numbers=dict(model.bindings))
+    figure = figure_of(model.definition, numbers=numbered(model))
     assert "heads = 2" in figure.notes

@@ -14,8 +14,8 @@ from ogive.backends.diagram.figure.figure import Section
 from ogive.backends.diagram.figure.geometry import Path as Line
 from ogive.backends.diagram.figure.geometry import Text
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.place import SEPARATOR
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.route import Jump, crossings, tracks

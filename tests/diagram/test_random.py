@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from diagram.geometry_checks import faults
 from diagram.subjects import block
-from ogive.backends.diagram.from_ir.build import Options
 from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text

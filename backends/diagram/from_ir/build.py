@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
 from ogive.backends.diagram.figure.labels import lowered, size_label
 from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
-from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, Drawn, where
+from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, WINDOW, Drawn, where
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.from_ir.places import names_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
@@ -45,17 +47,6 @@ from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.sizes import Size, Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What of a block is drawn: `depth` levels of calls are open, and those named in `open`; weights as data or not."""
-
-    depth: int = 0
-    open: frozenset[str] = frozenset()
-    weights: bool = False
-    fold: bool = True  # runs that the source has unrolled are drawn once
-    settings: bool = False  # what changes numbers alone stands under the glyphs
-
-
 @dataclass(slots=True)
 class FigureBuilder:
     """Builds the sections of one figure."""
@@ -73,8 +64,9 @@ class FigureBuilder:
 
     def definition(self, definition: Definition) -> Section:
         """The body of a definition."""
-        scope = _Scope(self, definition.graph, {}, "", "", self.options.depth)
-        section = scope.section([Wires(v.name, v.type, v.hint or v.name) for v in definition.graph.inputs])
+        inside = self.numbers if self.options.style == "numeric" else {}
+        scope = _Scope(self, definition.graph, inside, "", "", self.options.depth)
+        section = scope.section([replace(scope.wires(v), name=v.hint or v.name) for v in definition.graph.inputs])
         return told_apart(marked(signed(section, definition)))
 
     def named(self, text: str, long: str) -> str:
@@ -239,6 +231,8 @@ class _Scope(Visitor[Drawn, Op]):
             node = node.map_settings(lambda value: in_sizes(value, self.sizes))
             node = replace(node, inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))
         node = self._windowed(node)
+        if self.builder.numbers:
+            node = replace(node, attrs=tuple((name, self._counted(name, value)) for name, value in node.attrs))
         links = tuple(links_of(node, ins, outs))
         found = pointwise(look(node, self.builder.divides), links)
         plus = "₊" if node.op in ("linear", "conv") and len(node.inputs) > 2 and node.inputs[2] is not None else ""
@@ -267,6 +261,10 @@ class _Scope(Visitor[Drawn, Op]):
             return node
         sizes = self.wires(self.graph.values[weight]).type.sizes[2:]
         return replace(node, attrs=(("kernel", sizes), *node.attrs))
+
+    def _counted(self, name: str, value: Any) -> Any:
+        """A setting of a window in numbers, where these are known."""
+        return in_sizes(value, self.builder.numbers) if name in WINDOW else value
 
     def visit_call(self, frame: Drawn, node: Node, told: CallAttrs) -> Op:
         base, ins, outs, callee = frame.base, frame.ins, frame.outs, node.callee
@@ -313,6 +311,7 @@ class _Scope(Visitor[Drawn, Op]):
     ) -> Op:
         """A block of the library, drawn as the operation that it holds."""
         statics = {s.name: sizes.get(s.unknown, s.value) if s.unknown else s.value for s in callee.statics}
+        statics = {name: self._counted(name, value) for name, value in statics.items()}
         bias = any(weight.path == "bias" for weight in callee.weights)
         attrs = library_attrs(inner, x, statics)
         node = Node(inner if inner not in ("embedding", "mask") else "", (x.tid,), (), attrs=attrs)

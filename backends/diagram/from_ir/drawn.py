@@ -16,6 +16,7 @@ INSIDE = {
     "linear": (1, 2), "conv": (1, 2), "conv_transpose": (1, 2), "layer_norm": (1, 2), "rms_norm": (1,),
     "batch_norm": (1, 2, 3, 4), "batch_norm_train": (1, 2), "group_norm": (1, 2),
 }  # fmt: skip
+WINDOW = ("kernel", "stride", "dilation")  # settings that are read as numbers wherever these are known
 SAME_AXIS = {"norm", "softmax", "mask", "float"}  # glyphs after which an axis is still the same one
 
 

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from ogive.backends.diagram.figure.figure import AxisRow, Column, DrawnTensor, Figure, Op, Section, WireSlot
 from ogive.backends.diagram.figure.labels import size_label
-from ogive.backends.diagram.from_ir.build import FigureBuilder, Options
+from ogive.backends.diagram.from_ir.build import FigureBuilder
+from ogive.backends.diagram.from_ir.numbers import numbered, with_number
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.compiler.driver.interpreter_limits import deep_recursion
 from ogive.compiler.ir.attributes import AssumeAttrs
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.compare import Change
-from ogive.compiler.sizes import SizeComparison, Unknown, size
+from ogive.compiler.sizes import Size, SizeComparison, Unknown
 
-SHORT = 5  # characters of a size that a model shows in symbols, like 4d
+SHORT = 5  # characters of a size that an overview shows in symbols, like 4d
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
 
 
@@ -23,30 +25,35 @@ def figure_of(
     options: Options | None = None,
     *,
     name: str = "",
-    numbers: Mapping[Unknown, int] | None = None,
+    numbers: Mapping[Unknown, Size] | None = None,
     marks: Mapping[str, tuple[Change, str]] | None = None,
 ) -> Figure:
-    """The figure of a definition; `numbers` are what its sizes are in a model, shown in the legend.
+    """The figure of a definition; `numbers` are what its sizes are where that is known, without them those of `at`.
 
-    `marks` are the changes of its nodes, where it is two graphs merged (compiler.compare).
+    In symbols they stand in the legend, else on the wires. `marks` are the changes of its nodes, where it is two
+    graphs merged (compiler.compare).
     """
-    builder = FigureBuilder(options or Options(), divides=list(divisions(definition)), marks=dict(marks or {}),
-                      numbers={unknown: size(number) for unknown, number in (numbers or {}).items()})  # fmt: skip
+    options = options or Options()
+    numbers = numbered(definition, options.at) if numbers is None else numbers
+    builder = FigureBuilder(
+        options, divides=list(divisions(definition)), marks=dict(marks or {}), numbers=dict(numbers)
+    )
     with deep_recursion():
         section = builder.definition(definition)
     finish = _Finish(builder)
     finish.collect((section,))
     section = finish.section(section)
     name = name or definition.block.rsplit(".", 1)[-1]
-    values = tuple(f"{size_label(unknown.name)} = {number}" for unknown, number in (numbers or {}).items())
+    values = tuple(f"{size_label(unknown.name)} = {number}" for unknown, number in numbers.items())
     told = (node.structure for node in definition.graph.walk())
     notes = tuple(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs))
     return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))
 
 
 def figure_of_model(model: Model, options: Options | None = None) -> Figure:
-    """The figure of a model, in symbols; the numbers stand in the legend."""
-    return figure_of(model.definition, options, name=model.name, numbers=dict(model.bindings))
+    """The figure of a model: its statics are numbers."""
+    numbers = numbered(model, options.at if options is not None else ())
+    return figure_of(model.definition, options, name=model.name, numbers=numbers)
 
 
 def divisions(definition: Definition) -> Iterable[tuple[str, str]]:
@@ -113,22 +120,25 @@ class _Finish:
     def _slot(self, slot: WireSlot) -> WireSlot:
         if slot.role == "dtype":
             return replace(slot, axis="")
-        size = self._size(slot)
+        size = size_label(slot.size, self.builder.divides)
         label = self._label(slot, size)
         axis = self._axis(self.builder.classes.find(slot.sid), label)
+        known = self.builder.sizes.get(slot.size)
         if label != size and slot.role == "axis":
-            self.used.setdefault((axis, label), size)
+            self.used.setdefault((axis, label), self._worth(size, known))
+        if self.builder.options.style == "both":
+            label = with_number(label, known, self.builder.numbers)
         return replace(slot, axis=axis, label=label, size=size)
 
-    def _size(self, slot: WireSlot) -> str:
-        """What stands on the wire or in the legend; in numbers where symbols would be long and the model has them."""
-        text = size_label(slot.size, self.builder.divides)
-        known = self.builder.sizes.get(slot.size)
-        if known is None or len(text) <= SHORT or slot.size.isidentifier():
-            return text
-        return size_label(known.subs(self.builder.numbers), self.builder.divides)
+    def _worth(self, size: str, known: Size | None) -> str:
+        """A size in the legend; a number ends it where that is known and not on the wires."""
+        if self.builder.options.style == "both" or known is None or size.isidentifier():
+            return size
+        return with_number(size, known, self.builder.numbers).replace("=", " = ")
 
     def _label(self, slot: WireSlot, size: str) -> str:
+        if self.builder.options.style == "numeric" and slot.size.isdigit():
+            return size
         if slot.role == "pack" or slot.size.isdigit() or slot.size.isidentifier():
             named = slot.label and slot.size.isidentifier() and len(self.sizes.get(slot.label, ())) == 1
             return slot.label if named else size

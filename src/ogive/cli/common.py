@@ -128,6 +128,14 @@ def setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def size_number(text: str) -> tuple[str, int]:
+    """`h=572`: the name of a size, and a whole number for it."""
+    name, value = setting(text)
+    if type(value) is not int or value < 0:
+        raise click.UsageError(f"`{text}`: a size is a whole number")
+    return name, value
+
+
 @contextmanager
 def progress(doing: str) -> Iterator[None]:
     """A line on a terminal for what takes longer than two seconds."""

@@ -10,9 +10,10 @@ import click
 
 from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, split_target
+from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, size_number, split_target
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.diagnostics import Diagnostic
@@ -33,6 +34,9 @@ from ogive.outputs import write
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
 @click.option("--settings", is_flag=True, help="Write settings that change numbers alone, like eps, under the glyphs.")
+@click.option("--sizes", type=click.Choice(["symbolic", "numeric", "both"]),
+              help="How sizes are written.  [default: numeric with --at, else symbolic]")  # fmt: skip
+@click.option("--at", multiple=True, metavar="SIZE=NUMBER,...", help="Numbers for sizes that are open: h=572,w=572.")
 @click.option("--unfold", is_flag=True, help="Draw every copy of a run that the source has unrolled.")
 @click.option("--deploy", "deployed", is_flag=True, help="Beside it, what `ogive deploy` makes of the model.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
@@ -42,7 +46,8 @@ from ogive.outputs import write
 @EXTERN
 def command(
     target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
-    settings: bool, unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
+    settings: bool, sizes: str | None, at: tuple[str, ...],
+    unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
     """Draw a model or a block; without a NAME, every block and model of the file.
@@ -60,7 +65,8 @@ def command(
     path, name = split_target(target)
     program = program_of(path, allow_extern)
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
-                               "fold": not unfold, "settings": settings}  # fmt: skip
+                               "fold": not unfold, "settings": settings, "sizes": sizes,
+                               "at": dict(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
     try:
         with progress(f"Drawing {target}"):
             found = _subjects(program, name, dict(map(setting, statics)))
@@ -70,6 +76,7 @@ def command(
             if name is not None and name not in diagrams:
                 _refuse(program, path, name)
             refuse_unknown((made.subject for made in diagrams.values()), open_)
+            refuse_unknown_sizes((made.subject for made in diagrams.values()), options["at"].items())
             if deployed:
                 diagrams = {key: _beside(program, key, made, options) for key, made in diagrams.items()}
             origin = Origin.of(program)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ogive.api import Model
-from ogive.cli.common import EXTERN, setting, split_target
+from ogive.cli.common import EXTERN, setting, size_number, split_target
 from ogive.cli.target import model_of
 from ogive.refusals import WrongArgument
 
@@ -29,16 +29,9 @@ def command(
       ogive show gpt2.arch:MLP -D d=768      a block, with its statics
     """
     path, name = split_target(target)
-    numbers = dict(map(_size, sizes + more))
+    numbers = dict(map(size_number, sizes + more))
     models = model_of(path, name, dict(map(setting, statics)), allow_extern)
     click.echo("\n".join(_shown(model, numbers) for model in models), nl=False)
-
-
-def _size(text: str) -> tuple[str, int]:
-    name, value = setting(text)
-    if type(value) is not int or value < 0:
-        raise click.UsageError(f"`{text}`: a size is a whole number")
-    return name, value
 
 
 def _shown(model: Model, sizes: dict[str, int]) -> str:

@@ -1,0 +1,26 @@
+"""What a reader asks of a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SizeStyle = Literal["symbolic", "numeric", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What of a block is drawn: `depth` levels of calls are open, and those named in `open`; weights as data or not."""
+
+    depth: int = 0
+    open: frozenset[str] = frozenset()
+    weights: bool = False
+    fold: bool = True  # runs that the source has unrolled are drawn once
+    settings: bool = False  # what changes numbers alone stands under the glyphs
+    sizes: SizeStyle | None = None  # how sizes are written; None: in numbers where `at` gives some, else in symbols
+    at: tuple[tuple[str, int], ...] = ()  # numbers for sizes, by name
+
+    @property
+    def style(self) -> SizeStyle:
+        """How sizes are written."""
+        return self.sizes or ("numeric" if self.at else "symbolic")
