@@ -63,6 +63,8 @@ where i == j, d == i:
     "    return a @ solve_triangular(a, y) - y\n",
     "the same labels twice": "block f(x: [i, d], y: [i, d], z: [i, j]) -> [i, j]\nwhere i == j:\n"
     '    return einsum["i d, k d -> i k"](x, y) + z + x @ rearrange["i d -> d i"](y)\n',
+    "a label that a size is named like": "block f(x: [u, e]) -> [2, 2]:\n"
+    '    return sum[1](expand["a c -> e a c", e=2](x)) @ full[e, 2, v=0.5]\n',
 }
 TRANSPOSED = {
     "two axes turned": MAP + '    return x + rearrange["b h w d -> b w h d"](x)\n',

@@ -248,6 +248,8 @@ def sliced(scope: Scope) -> None:
         while items and items[-1] == ":" and scope.chance(0.3):
             items.pop()
     if not items:
+        if dots:  # the pack may be no axes
+            return
         items = [":"]
     text = f"[{'..., ' if dots else ''}{', '.join(items)}]"
     kept = (*((var.axes[0],) if dots else ()), *axes)

@@ -94,7 +94,7 @@ def settings(scope: Scope) -> None:
 
 def ruled(scope: Scope) -> None:
     """A rule for values of compile time."""
-    name = scope.maker.fresh("steps")
+    name = scope.maker.fresh("ramp")
     scope.maker.program.consts.append(f"const {name}[n: nat] = [0.5 * i + 0.25 for i in range(n + 1)]")
     var = scope.real()
     scope.let((var.ref, f" * {name}[2][-1] - sum({name}[1])"), var.type, ("mul", "sub"), size=var.size * 2)

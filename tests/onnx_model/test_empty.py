@@ -207,3 +207,47 @@ def test_an_index_beyond_gives_no_ones() -> None:
     assert torch.equal(model.torch()(i), wanted)
     proto = whole(exported(model.ir, {}, Settings()))
     np.testing.assert_array_equal(session(proto).run(None, {"i": array(i)})[0], array(wanted))
+
+
+MOVES = {  # of x: [*s, h, k] or y: [b, c, h, w], and the shape of the result
+    'rearrange["*s h k -> (*s h) k"](x)': "[m, k]",
+    'rearrange["*s h k -> (*s k) h"](x)': "[m, h]",
+    'rearrange["*s h k -> h (*s k)"](x)': "[h, m]",
+    'rearrange["*s h (t u) -> *s t u h", t=2](x)': "[*s, 2, k // 2, h]",
+    'rearrange["*s h (u t) -> *s (u h) t", t=2](x)': "[*s, k // 2 * h, 2]",
+    'rearrange["*s h k -> *s (k h)"](x)': "[*s, k * h]",
+    'reduce["*s h k -> h k", prod](x)': "[h, k]",
+    'reduce["*s h k -> k h", sum](x)': "[k, h]",
+    'reduce["*s h (u t) -> u h", prod, t=2](x)': "[k // 2, h]",
+    'reduce["*s h (u t) -> *s h u", max, t=2](x)': "[*s, h, k // 2]",
+    'einsum["*s h k, *s h k -> *s h"](x, x)': "[*s, h]",
+    "unfold[[2, 3], stride=[2, 3], pad=1](y)": "[b, c, 2, 3, h // 2 + 1, (w + 2) // 3]",
+    'rearrange["b (c g) h (w p) -> b (p g) (h c) w", g=2, p=2](y)': "[b, 4, h * (c // 2), w // 2]",
+    'rearrange["b (c g) h w -> b c h (w g)", g=2](y)': "[b, c // 2, h, w * 2]",
+    'rearrange["b (g c) h w -> (b g) c (h w)", g=2](y)': "[b * 2, c // 2, h * w]",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "empty"),
+    [(line, "h") for line in MOVES if "unfold" not in line] + [(line, "b") for line in MOVES if "*s" not in line],
+)
+def test_axes_move_where_one_is_empty(line: str, empty: str) -> None:
+    packed, type = line.startswith(("r", "e")) and "*s" in line, MOVES[line]
+    head = "x: [*s, h, k]" if packed else "y: [b, c, h, w]"
+    where = "h >= 0, k % 2 == 0" if packed else f"{empty} >= 0, w % 6 == 0, c % 4 == 0"
+    model = ogive.source(
+        f"block M({head}) -> {type}\nwhere {where}:\n    y: {type} = {line}\n    return y\nmodel N = M\n"
+    )
+    net = model.models["N"].torch()
+    proto = whole(exported(model.models["N"].ir, {}, Settings(ranks={"s": 2} if packed else {})))
+    for count in (0, 2):
+        shape = (2, 3, count, 4) if packed else {"h": (2, 4, count, 6), "b": (count, 4, 2, 6)}[empty]
+        given = torch.randn(shape)
+        wanted = net(given)
+        got = session(proto).run(None, {proto.graph.input[0].name: given.numpy()})[0]
+        assert got.shape == wanted.shape
+        assert difference(got, array(wanted)) <= 1e-5
+    if packed:
+        for rank in (0, 1):
+            assert net(torch.randn((*(2,) * rank, 0, 4))).dim() == len(type.split(",")) + (rank - 1) * ("*s" in type)

@@ -15,6 +15,7 @@ from ogive.backends.python_text.size_exprs import condition_code, scalar_code, u
 from ogive.backends.python_text.statements import Assign, Evaluate
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
 from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.sizes import Condition, Size, Unknown
 
 Dispatch = Callable[["Writer", Node], None]
@@ -88,9 +89,12 @@ class Writer:
         return literal(value) if isinstance(value, float) else self.scalar(value)
 
     def shape(self, sizes: Sequence[Size | int]) -> list[Code]:
-        """Arguments for view and reshape: the first size that must be computed comes out as -1."""
+        """Arguments for view and reshape: the first size that must be computed comes out as -1.
+
+        Beside an axis that may be empty none does: of no elements -1 says nothing.
+        """
         found: list[Code] = []
-        left = True
+        left = not any(isinstance(size, Size) and may_be_empty(size) for size in sizes)
         for size in sizes:
             computed = (
                 isinstance(size, Size) and not size.is_number and str(size) not in {u.name for u in size.unknowns}

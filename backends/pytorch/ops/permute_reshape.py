@@ -15,13 +15,17 @@ from ogive.backends.python_text.expr import (
     NONE,
     Argument,
     Code,
+    attribute,
+    binary,
     counts,
+    cut,
     literal,
     method,
     subscript,
     tuple_of,
 )
 from ogive.backends.python_text.functions.context import Context
+from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.ops.recipe import Atom, AxisGroup, Part, Side, product
 from ogive.compiler.sizes import Size
 
@@ -140,8 +144,19 @@ class LayoutView:
         if True not in packed:
             return self._local([size_of(group) for group in wanted], [self._whole(group) for group in wanted])
         sizes = [self.ctx.size(size_of(group)) for group, pack in zip(wanted, packed, strict=True) if not pack]
-        sizes.insert(packed.index(True), literal(-1))
+        sizes.insert(packed.index(True), self.joined_pack(wanted, wanted[packed.index(True)]))
         return sizes
+
+    def joined_pack(self, wanted: Layout, group: Group) -> Code:
+        """The size of an axis that swallows a pack: -1, but beside an axis that may be empty, where -1 says nothing."""
+        others = [atom for block in blocks_of(wanted) for atom in block if atom.pack is None]
+        if self.pack is None or not any(may_be_empty(atom.size) for atom in others):
+            return literal(-1)
+        after = self.pack + 1 - len(self.layout)
+        axes = subscript(attribute(self.code, "shape"), cut(self.pack or None, after or None))
+        rest = [atom for block in group for atom in block if atom.pack is None]
+        count = method(axes, "numel")
+        return binary(count, "*", self.ctx.size(size_of(((*rest,),)))) if rest else count
 
     def _local(self, sizes: Sequence[Size], whole: Sequence[bool]) -> list[Code]:
         """These sizes, where one that is not `whole` may come out as -1, if that reads better."""
@@ -190,12 +205,13 @@ class LayoutView:
         # devices that share an axis hold stretches of it, so the outermost factor has a part on each of them and the
         # others are whole; a number, as the 3 in `(3 h e)`, has no parts, and what is shared there is refused
         sizes: list[Code] = []
+        told = any(may_be_empty(size_of(group)) for group in new if not any(atom.pack for b in group for atom in b))
         for place, group in enumerate(new):
             pack = group[0][0].pack if len(group) == len(group[0]) == 1 else None
             if pack is not None:
                 sizes.append(self.ctx.pack(pack))
             else:
-                first = place == 0 and not size_of(group).is_number
+                first = place == 0 and not size_of(group).is_number and not told
                 sizes.append(literal(-1) if first else self.ctx.size(size_of(group)))
         return self._then("unflatten", self.dim(at), tuple_of(sizes), layout=wanted)
 

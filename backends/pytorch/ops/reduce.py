@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ogive.backends.python_text.expr import Code, binary, call, literal, method, name, tuple_of
+from ogive.backends.python_text.expr import Code, binary, call, method, name, tuple_of
 from ogive.backends.python_text.functions.context import Context, Lowering
 from ogive.backends.python_text.functions.operands import Args, operand, type_of
 from ogive.backends.pytorch.ops.permute_reshape import Block, Group, Layout, LayoutView, blocks_of, groups, size_of
@@ -82,7 +82,10 @@ def _alone(code: Code, op: str) -> Code:
 def _solid(view: LayoutView) -> LayoutView:
     """A pack that is reduced, as one axis: `x.reshape(-1, d)`."""
     pack = view.pack
-    sizes = [literal(-1) if i == pack else view.ctx.size(size_of(group)) for i, group in enumerate(view.layout)]
+    sizes = [
+        view.joined_pack(view.layout, group) if i == pack else view.ctx.size(size_of(group))
+        for i, group in enumerate(view.layout)
+    ]
     joined: Layout = tuple(
         tuple(tuple(replace(atom, pack=None) for atom in block) for block in group) if i == pack else group
         for i, group in enumerate(view.layout)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ogive.compiler.elaborate.modules.patterns_for import shaped
 from ogive.compiler.elaborate.state.proof import Oddity
 from ogive.compiler.ir.types import Axis, OneOf, TensorType
-from ogive.compiler.sizes import Facts
+from ogive.compiler.sizes import Facts, Size
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
@@ -76,15 +76,16 @@ class Meeting(NamedTuple):
         contracted = self._contracted(a)
         if contracted and all(self._square(type) for type in self.types):
             return False
-        return self.elsewhere(a.label, b, contracted) or self.elsewhere(b.label, a, contracted)
+        return self.elsewhere(a.label, b, contracted, a.size) or self.elsewhere(b.label, a, contracted, b.size)
 
-    def elsewhere(self, label: str | None, axis: Axis, contracted: bool) -> bool:
-        """Whether the operand of an axis has another one of this label, which does not meet its like."""
+    def elsewhere(self, label: str | None, axis: Axis, contracted: bool, size: Size | None = None) -> bool:
+        """Whether the operand of an axis has another one of this label (and size), which does not meet its like."""
         holders = [type for type in self._tensors if any(x is axis for x in type.axes)]
         return any(
             x.label == label
             and x is not axis
             and not isinstance(x.label, OneOf)
+            and (size is None or self.facts.equal(x.size, size))
             and (contracted or not self._meets(label, place, holder))
             for holder in holders
             for place, x in enumerate(reversed(holder.axes))
