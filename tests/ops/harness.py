@@ -117,6 +117,12 @@ def node_of(
 ) -> Node:
     """The operation as a node over the values x0, x1, ..."""
     outputs, attrs = infer(name, types, statics, checker)
+    if checker is not None:  # the bounds of settings, which the checker asks before the rule
+        for static in OPS[name].statics:
+            given = (statics or {}).get(static.name)
+            for each in given if isinstance(given, tuple | list) else (given,):
+                if isinstance(each, Size) and static.least is not None:
+                    checker.require(ge(each, static.least), f"`{static.name}`")
     hash(tuple(attrs.items()))
     inputs: list[Operand] = [f"x{i}" if isinstance(t, TensorType) else t for i, t in enumerate(types)]
     values = tuple(Value(f"y{i}", type) for i, type in enumerate(outputs))

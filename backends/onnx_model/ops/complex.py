@@ -183,15 +183,17 @@ def _bilinear(ctx: Context, a: str, b: str, product: Callable[[str, str], str]) 
 def matmul(ctx: Context, node: Node, args: Args) -> str:
     """Four real products."""
     left, right = (len(ctx.type(x).axes) - 1 for x in node.inputs)
-    return _bilinear(ctx, operand(args), operand(args, 1), lambda a, b: multiplied(ctx, a, b, (left, right)))
+    inner = ctx.type(node.inputs[0]).sizes[-2]
+    return _bilinear(ctx, operand(args), operand(args, 1), lambda a, b: multiplied(ctx, a, b, (left, right), inner))
 
 
 def linear(ctx: Context, node: Node, args: Args) -> str:
     """Four real products, and the bias."""
-    rank = len(ctx.type(node.inputs[0]).axes) - 1
+    type = ctx.type(node.inputs[0])
 
     def product(x: str, weight: str) -> str:
-        return multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2))
+        turned = ctx.node("Transpose", weight, perm=[1, 0])
+        return multiplied(ctx, x, turned, (len(type.axes) - 1, 2), type.sizes[-2])
 
     y = _bilinear(ctx, operand(args), operand(args, 1), product)
     bias = optional(args, 2)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import filled_up, given, multiplied, operand, optional
+from ogive.backends.onnx_model.ops.operands import filled_up, given, matrices, multiplied, operand, optional
 from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arranged, atoms_of, layout, single, sizes_of
 from ogive.backends.onnx_model.ops.reduce import by_recipe, reduced
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.empty import may_be_empty
-from ogive.compiler.ops.recipe import Atom, AxisPattern
+from ogive.compiler.ops.recipe import Atom, AxisPattern, product
 from ogive.compiler.sizes import size
 
 
@@ -19,16 +19,18 @@ def matmul(ctx: Context, node: Node, args: Args) -> str:
     left, right = (len(ctx.type(x).axes) for x in node.inputs)
     out = node.outputs[0].type.sizes
     batch = out[: len(out) - (left > 1) - (right > 1)]
-    return multiplied(ctx, operand(args), operand(args, 1), (left, right), batch)
+    inner = ctx.type(node.inputs[0]).sizes[-1]
+    return multiplied(ctx, operand(args), operand(args, 1), (left, right), inner, batch)
 
 
 def linear(ctx: Context, node: Node, args: Args) -> str:
     """`Gemm` of matrices; with more axes `MatMul` and `Add`, the weight turned around where it is stored."""
     x, weight, bias = operand(args), operand(args, 1), optional(args, 2)
-    rank = len(ctx.type(node.inputs[0]).axes)
-    if rank == 2:
+    type = ctx.type(node.inputs[0])
+    rank, inner = len(type.axes), type.sizes[-1]
+    if rank == 2 and not may_be_empty(inner):
         return ctx.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
-    y = multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2))
+    y = multiplied(ctx, x, ctx.node("Transpose", weight, perm=[1, 0]), (rank, 2), inner)
     return y if bias is None else ctx.node("Add", y, bias)
 
 
@@ -112,6 +114,7 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
     atoms = {atom.name: atom for groups in (a, b) for atom in atoms_of(groups)}
     mine, other, out = set(_names(a)), set(_names(b)), _names(want)
     summed = tuple(atoms[n] for n in _names(a) if n in other and n not in out)
+    inner = product(summed)
     shared = [i for i, n in enumerate(out) if n in mine and n in other]
     cut = shared[-1] + 1 if shared else 0
     batch = [atoms[n] for n in out[:cut]]
@@ -125,14 +128,16 @@ def _matmul(ctx: Context, left: tuple[str, Layout], right: tuple[str, Layout], w
         ):  # a vector stands where the matrix need not be transposed
             x = arranged(ctx, x, a, (*single(rows[:-1]), summed, rows[-1:]))
             y = arranged(ctx, y, b, ((), summed))
-            return arranged(ctx, ctx.node("MatMul", y, x), (*single(rows[:-1]), (), rows[-1:]), want)
+            y = matrices(ctx, y, x, (2, len(rows) + 1), inner)
+            return arranged(ctx, y, (*single(rows[:-1]), (), rows[-1:]), want)
         x = arranged(ctx, x, a, (*lead, summed))
         y = arranged(ctx, y, b, (summed, columns))
-        return arranged(ctx, ctx.node("MatMul", x, y), (*lead, columns), want)
+        return arranged(ctx, matrices(ctx, x, y, (len(lead) + 1, 2), inner), (*lead, columns), want)
     sizes = [atom.size for atom in batch]
     x = filled_up(ctx, arranged(ctx, x, a, (*_spread(batch, mine), rows, summed)), sizes)
     y = filled_up(ctx, arranged(ctx, y, b, (*_spread(batch, other), summed, columns)), sizes)
-    return arranged(ctx, ctx.node("MatMul", x, y), (*single(batch), rows, columns), want)
+    y = matrices(ctx, x, y, (len(batch) + 2, len(batch) + 2), inner)
+    return arranged(ctx, y, (*single(batch), rows, columns), want)
 
 
 def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:

@@ -116,12 +116,28 @@ def filled_up(ctx: Context, x: str, batch: Sequence[Size]) -> str:
     return ctx.node("Expand", x, ctx.shape([*batch, one, one])) if any(map(may_be_empty, batch)) else x
 
 
-def multiplied(ctx: Context, a: str, b: str, ranks: tuple[int, int], batch: Sequence[Size] = ()) -> str:
-    """`MatMul`, of vectors as of one row or column: ONNX Runtime (1.31) fuses a `Transpose` beside a vector wrongly."""
+def matrices(ctx: Context, a: str, b: str, ranks: tuple[int, int], inner: Size) -> str:
+    """`MatMul` of [.., m, k] and [.., k, n], of these ranks. Where k may be 0, both get one more entry, which is 0.
+
+    ONNX Runtime (1.31) leaves the sums of nothing as they lie in memory, and broadcasts no batch axes to them.
+    """
+    if may_be_empty(inner):
+        a = padded(ctx, a, ranks[0], {ranks[0] - 1: (0, 1)}, "constant")
+        b = padded(ctx, b, ranks[1], {ranks[1] - 2: (0, 1)}, "constant")
+    return ctx.node("MatMul", a, b)
+
+
+def multiplied(ctx: Context, a: str, b: str, ranks: tuple[int, int], inner: Size, batch: Sequence[Size] = ()) -> str:
+    """`matrices`, and vectors as of one row or column: ONNX Runtime (1.31) fuses a `Transpose` beside a vector wrongly.
+
+    `inner` is the size that is summed over, `batch` are the batch axes of the result.
+    """
     row, column = ranks[0] == 1, ranks[1] == 1
     left, right = unsqueezed(ctx, a, [0]) if row else a, unsqueezed(ctx, b, [1]) if column else b
     left, right = filled_up(ctx, left, batch), filled_up(ctx, right, batch)
-    return squeezed(ctx, ctx.node("MatMul", left, right), [*([-2] if row else []), *([-1] if column else [])])
+    spread = len(batch) + 2 if any(map(may_be_empty, batch)) else 2
+    y = matrices(ctx, left, right, (max(ranks[0], spread), max(ranks[1], spread)), inner)
+    return squeezed(ctx, y, [*([-2] if row else []), *([-1] if column else [])])
 
 
 def permuted(ctx: Context, x: str, order: Sequence[int] | None) -> str:
