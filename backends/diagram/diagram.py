@@ -17,17 +17,22 @@ from ogive.backends.diagram.figure.theme import Theme, named
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
 from ogive.backends.diagram.from_ir.options import Options, SizeStyle
-from ogive.backends.diagram.layout import overview as over
 from ogive.backends.diagram.layout.compose import draw
-from ogive.backends.diagram.layout.layered import layered
+from ogive.backends.diagram.layout.overview_drawing import overview_drawing
+from ogive.backends.diagram.render.dot import dot, rendered
 from ogive.backends.diagram.render.html import html
+from ogive.backends.diagram.render.mermaid import mermaid
+from ogive.backends.diagram.render.outline import outline
 from ogive.backends.diagram.render.raster import pdf, png
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text
 from ogive.backends.diagram.render.tikz import tikz
+from ogive.backends.diagram.views.overview import Overview, overview_of
 from ogive.compiler.ir.model import Definition, Model
 
 View = Literal["circuit", "overview"]
+Direction = Literal["TB", "LR"]
+Engine = Literal["ogive", "dot"]
 
 
 class PictureWriter(Protocol):
@@ -47,6 +52,8 @@ class Diagram:
     theme: Theme = field(default_factory=Theme)
     drawn: Figure | None = None  # where the figure is made already
     keeper: PictureWriter | None = None  # how it becomes a file
+    direction: Direction = "TB"  # of an overview
+    engine: Engine = "ogive"  # what lays an overview out
 
     @cached_property
     def figure(self) -> Figure:
@@ -60,22 +67,21 @@ class Diagram:
     @cached_property
     def drawing(self) -> Drawing:
         """The circuit or the overview, placed."""
-        return layered(self.overview, self.theme) if self.view == "overview" else draw(self.figure, self.theme)
+        if self.view == "overview":
+            return overview_drawing(self.overview, self.theme, self.direction)
+        return draw(self.figure, self.theme)
 
     @cached_property
-    def overview(self) -> over.Overview:
+    def overview(self) -> Overview:
         """Blocks and data flow."""
-        model = self.subject
-        definition = model.definition if isinstance(model, Model) else model
-        name = model.name if isinstance(model, Model) else ""
-        numbers = dict(model.bindings) if isinstance(model, Model) else {}
-        return over.overview(definition, self.options.depth, self.options.open, name, numbers)
+        return overview_of(self.figure)
 
     def text(self, format: str) -> str:
         """The diagram as text: svg, tex, html, dot, mmd or txt."""
         writers: dict[str, Callable[[], str]] = {
-            "svg": self._svg, "tex": self._tex, "html": self._html, "txt": lambda: text(self.figure),
-            "dot": lambda: over.dot(self.overview), "mmd": lambda: over.mermaid(self.overview),
+            "svg": self._svg, "tex": self._tex, "html": self._html, "txt": self._txt,
+            "dot": lambda: dot(self.overview, self.theme, self.direction),
+            "mmd": lambda: mermaid(self.overview, self.theme, self.direction),
         }  # fmt: skip
         if not isinstance(format, str) or format not in writers:
             raise DiagramError(f"a diagram is not written as .{format!s:.20}: {', '.join(f'.{f}' for f in FORMATS)}")
@@ -99,17 +105,28 @@ class Diagram:
 
     def bytes(self, format: str) -> bytes:
         """The diagram in any format."""
+        if self.engine == "dot":
+            return self._by_dot(format)
         if isinstance(format, str) and format in ("png", "pdf"):
             # rasterisers differ in what they make of a style for dark grounds
             fixed = replace(self, theme=replace(self.theme, dark=None))
             return (png if format == "png" else pdf)(svg(fixed.drawing, fixed.theme, outlined=True))
         return self.text(format).encode()
 
+    def _by_dot(self, format: str) -> builtins.bytes:
+        if self.view != "overview" or format not in BY_DOT:
+            endings = ", ".join(f".{each}" for each in BY_DOT)
+            raise DiagramError(f"Graphviz lays out overviews alone (--view overview), as {endings}")
+        return rendered(self.overview, self.theme, self.direction, format)
+
     def _svg(self) -> str:
         return svg(self.drawing, self.theme)
 
     def _tex(self) -> str:
         return tikz(self.drawing, self.theme)
+
+    def _txt(self) -> str:
+        return outline(self.overview) if self.view == "overview" else text(self.figure)
 
     def _html(self) -> str:
         closed = replace(self, options=replace(self.options, depth=0), drawn=None)
@@ -134,6 +151,7 @@ class Diagram:
         return {"image/svg+xml": self._svg(), "text/plain": text(self.figure)}
 
 
+BY_DOT = ("svg", "png", "pdf")
 FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
 
 
@@ -141,6 +159,7 @@ def diagram(
     subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
     theme: str | Theme = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
     sizes: SizeStyle | None = None, at: Mapping[str, int] | None = None,
+    direction: Direction = "TB", engine: Engine = "ogive",
 ) -> Diagram:  # fmt: skip
     """A diagram of a definition or a model.
 
@@ -148,12 +167,14 @@ def diagram(
     tensors that otherwise stand inside the glyphs that use them. A run that the source has unrolled is drawn once, or
     in full where `fold` is off. `settings` writes those that change numbers alone, like an epsilon, under the glyphs.
     `sizes` are written in symbols, as numbers or as both; `at` has numbers for those that the subject leaves open.
+    `direction` is that of an overview; with the `engine` dot the program of that name lays it out.
     """
     if view not in ("circuit", "overview"):
         raise ValueError(f"no view `{view}`; there are circuit and overview")
     chosen = named(theme) if isinstance(theme, str) else theme
     numbers = tuple(sorted((at or {}).items()))
-    return Diagram(subject, view, Options(depth, frozenset(open), weights, fold, settings, sizes, numbers), chosen)
+    options = Options(depth, frozenset(open), weights, fold, settings, sizes, numbers)
+    return Diagram(subject, view, options, chosen, direction=direction, engine=engine)
 
 
 def beside(**diagrams: Diagram) -> Diagram:

@@ -34,6 +34,13 @@ PICTURES = {
 }
 
 
+# pictures of blocks and data flow
+OVERVIEWS = {
+    "resnet50_overview": ("examples/resnet.arch", "ResNet50"),
+    "diffusion_overview": ("examples/diffusion_unet.arch", "CIFAR10"),
+}
+
+
 def picture(file: str, name: str, depth: int) -> Diagram:
     """One picture."""
     return ogive.load(file)[name].diagram(depth=depth)
@@ -70,6 +77,8 @@ def main() -> None:
     os.chdir(ROOT)
     for name, (file, block, depth) in PICTURES.items():
         picture(file, block, depth).save(HERE / f"{name}.svg", force=True)
+    for name, (file, block) in OVERVIEWS.items():
+        ogive.load(file)[block].diagram(view="overview").save(HERE / f"{name}.svg", force=True)
     repvgg().save(HERE / "repvgg.svg", force=True)
     conversion().save(HERE / "conversion.svg", force=True)
     difference().save(HERE / "diff.svg", force=True)

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 drawable = takes(
     view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
-    sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0)))
+    sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0))),
+    direction=one_of("TB", "LR"),
 )  # fmt: skip
 
 
 def drawn(
     subject: Definition | IrModel, keeper: PictureWriter, view: Literal["circuit", "overview"], depth: int,
     open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool, sizes: SizeStyle | None,
-    at: Mapping[str, int] | None,
+    at: Mapping[str, int] | None, direction: Literal["TB", "LR"],
 ) -> Diagram:  # fmt: skip
     """The diagram of a model or a block.
 
@@ -37,5 +38,5 @@ def drawn(
     refuse_unknown([subject], open)
     refuse_unknown_sizes([subject], (at or {}).items())
     made = diagram(subject, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                   settings=settings, sizes=sizes, at=at)  # fmt: skip
+                   settings=settings, sizes=sizes, at=at, direction=direction)  # fmt: skip
     return replace(made, keeper=keeper)

@@ -165,6 +165,6 @@ def _pdf(data: bytes, words: str) -> bytes:
 
 
 PLACES: dict[str, Callable[[bytes, str], bytes]] = {
-    "py": _python, "toml": _first("toml"), "tex": _first("tex"), "dot": _first("dot"), "mmd": _first("mmd", 1),
+    "py": _python, "toml": _first("toml"), "tex": _first("tex"), "dot": _first("dot"), "mmd": _first("mmd", 4),
     "txt": _last, "svg": _svg, "html": _html, "pdf": _pdf,
 }  # fmt: skip

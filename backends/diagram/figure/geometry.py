@@ -23,6 +23,9 @@ PATHS: dict[str, tuple[str, str, str, str]] = {
     "shade": ("wire", "ink", "shade", ""),
     "plate": ("thin", "muted", "plate", ""),
 }
+# the boxes of blocks by what they are for
+ROLES = ("attention", "norm", "feed", "embedding", "conv", "linear")
+PATHS |= {role: ("wire", "ink", role, "") for role in ROLES}
 TEXTS = ("label", "name", "bold", "caption", "title", "float", "legend")
 
 

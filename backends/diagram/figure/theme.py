@@ -19,12 +19,18 @@ class Palette:
     added: str
     removed: str
     changed: str
+    attention: str  # the insides of blocks, by what they are for
+    norm: str
+    feed: str
+    embedding: str
+    conv: str
+    linear: str
 
 
 LIGHT = Palette("#ffffff", "#1a1a1a", "#5c6470", "#ffffff", "#e8f0f8", "#b9cfe4", "#f6f7f9", "#00795a", "#c24e00",
-                "#0072b2")  # fmt: skip
+                "#0072b2", "#f7c9a8", "#f3eea6", "#b5dcf5", "#f2c4dc", "#bfe3d0", "#d5d5f0")  # fmt: skip
 DARK = Palette("#0d1117", "#e6e6e6", "#9aa4b2", "#0d1117", "#16283c", "#2f4d6d", "#151b23", "#00b386", "#f07f2e",
-               "#56b4e9")  # fmt: skip
+               "#56b4e9", "#6b3a14", "#5a5410", "#174f7a", "#6e2a52", "#175a42", "#3f3f78")  # fmt: skip
 
 # Okabe and Ito's hues that are strokes of 3:1 on both grounds, then Tol's muted ones; taken in the legend's order
 AXIS_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#aa4499", "#999933", "#44aa99", "#cc6677")

@@ -17,6 +17,7 @@ from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.from_ir.places import names_of
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
+from ogive.backends.diagram.from_ir.roles import identified, spot
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
 from ogive.backends.diagram.from_ir.shared import marked
 from ogive.backends.diagram.from_ir.siblings import statics, told_apart
@@ -101,9 +102,7 @@ class _Scope(Visitor[Drawn, Op]):
         """The graph in columns; inputs that are `absent` and that nothing reads are left out."""
         inside = self._inside_glyphs()
         for node in self.graph.nodes:
-            if node.op == "weight" and node.outputs[0].name in inside:
-                continue
-            if node.op == "assume":
+            if node.op == "assume" or (node.op == "weight" and node.outputs[0].name in inside):
                 continue
             self._node(node, inside)
         outputs = [self.prefix + name for name in self.graph.outputs if isinstance(name, str)]
@@ -198,7 +197,7 @@ class _Scope(Visitor[Drawn, Op]):
             links=tuple(links),
             where=where(node),
             wrong=node.structure.text if isinstance(node.structure, FaultAttrs) else "",
-            attrs=(*op.attrs, *self._hidden(node, inside)),
+            attrs=(*op.attrs, *spot(node), *self._hidden(node, inside)),
         )
         if not self.prefix and mark(node) in self.builder.marks:
             change, was = self.builder.marks[mark(node)]
@@ -273,7 +272,7 @@ class _Scope(Visitor[Drawn, Op]):
         name = callee.block.rsplit(".", 1)[-1]
         place = node.path.rsplit(".", 1)[-1]
         base = replace(base, text=name, caption=place if place != name else "", learned=not callee.stateless)
-        base = replace(base, attrs=(("block", callee.name), ("path", self.path + node.path)))
+        base = replace(base, attrs=identified(callee, self.path + node.path))
         inner = LIBRARY.get(callee.block)
         if self._opens(callee, node.path, inner is not None):
             return self._open(base, node, callee, sizes, ins)

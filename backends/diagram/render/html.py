@@ -8,7 +8,7 @@ from html import escape
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import DARK, Theme
 from ogive.backends.diagram.render.page import BODY, SCRIPT, STYLE
-from ogive.backends.diagram.render.svg import css, rules, svg
+from ogive.backends.diagram.render.svg import css, roles_of, rules, svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -17,6 +17,7 @@ def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme) -> str:
     """The page of a drawing; `blocks` are the drawings of the blocks in it, all placed already."""
     names = frozenset(blocks)
     main = svg(drawing, theme, "m-", embedded=True, opens=names)
+    roles = roles_of(drawing, *blocks.values())
     drawn = {name: svg(block, theme, f"b{i}-", True, names) for i, (name, block) in enumerate(blocks.items())}
     templates = "".join(
         f'<template id="block-{escape(name, True)}">{block}</template>\n' for name, block in drawn.items()
@@ -27,12 +28,12 @@ def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title>\n<style>{STYLE}{css(theme)}{_chosen(theme)}</style></head>\n"
+        f"<title>{title}</title>\n<style>{STYLE}{css(theme, roles)}{_chosen(theme, roles)}</style></head>\n"
         f"<body>{body}<script>{SCRIPT}</script></body></html>\n"
     )
 
 
-def _chosen(theme: Theme) -> str:
+def _chosen(theme: Theme, roles: tuple[str, ...]) -> str:
     """The colours of a ground that the reader chose by the button, whatever the system says."""
     dark = theme.dark or DARK
-    return "".join([*rules(theme.palette, "[data-theme=light] "), *rules(dark, "[data-theme=dark] ")])
+    return "".join([*rules(theme.palette, roles, "[data-theme=light] "), *rules(dark, roles, "[data-theme=dark] ")])

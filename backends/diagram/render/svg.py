@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
-from ogive.backends.diagram.figure.geometry import PATHS, Command, Dot, Drawing, Group, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, ROLES, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.theme import AXIS_HUES, Palette, Theme
@@ -31,7 +31,11 @@ def svg(
         f'viewBox="0 0 {number(drawing.width)} {number(drawing.height)}" xmlns="http://www.w3.org/2000/svg">\n'
         f'<title id="{title}">{escape(drawing.title)}</title>\n<desc id="{alt}">{escape(drawing.alt)}</desc>\n'
     )
-    style = "" if embedded else f"<style>{css(theme)}{''.join(inks(theme.palette)) if outlined else ''}</style>\n"
+    style = (
+        ""
+        if embedded
+        else f"<style>{css(theme, roles_of(drawing))}{''.join(inks(theme.palette)) if outlined else ''}</style>\n"
+    )
     ground = "" if embedded else '<rect class="ground" height="100%" width="100%"/>\n'
     return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix, opens, outlined))}</svg>\n"
 
@@ -43,13 +47,19 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def css(theme: Theme) -> str:
+def roles_of(*drawings: Drawing) -> tuple[str, ...]:
+    """The kinds of blocks that have colours in drawings."""
+    used = {item.style for drawing in drawings for item in drawing.items if isinstance(item, Path)}
+    return tuple(role for role in ROLES if role in used)
+
+
+def css(theme: Theme, roles: Sequence[str] = ()) -> str:
     """The styles: colours of the light ground, and those of the dark one where the reader has it."""
     found = [f".ogive{{font-family:{theme.family}}}"]
     found.append(".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}")
-    found += rules(theme.palette)
+    found += rules(theme.palette, roles)
     for name, (line, _, _, dashes) in PATHS.items():
-        if line:
+        if line and (name not in ROLES or name in roles):
             extra = f";stroke-dasharray:{dashes.replace(' ', ',')}" if dashes else ""
             found.append(f".ogive .{name}{{stroke-width:{theme.wire if line == 'wire' else WIDTHS[line]}{extra}}}")
     found.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
@@ -57,16 +67,18 @@ def css(theme: Theme) -> str:
     if theme.axes_in_colour:
         found += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
     if theme.dark is not None:
-        found.append("@media (prefers-color-scheme:dark){" + "".join(rules(theme.dark)) + "}")
+        found.append("@media (prefers-color-scheme:dark){" + "".join(rules(theme.dark, roles)) + "}")
     return "".join(found)
 
 
-def rules(palette: Palette, scope: str = "") -> Iterator[str]:
+def rules(palette: Palette, roles: Sequence[str] = (), scope: str = "") -> Iterator[str]:
     """The colours of a ground, for what stands inside `scope`."""
     inside = f"{scope}.ogive"
     yield f"{inside} .ground{{fill:{palette.ground}}}{inside} text,{inside} circle{{fill:{palette.ink}}}"
     yield f"{inside} .caption,{inside} .legend{{fill:{palette.muted}}}"
     for name, (_, stroke, fill, _) in PATHS.items():
+        if name in ROLES and name not in roles:
+            continue
         parts = [f"stroke:{getattr(palette, stroke)}"] if stroke else []
         parts += [f"fill:{getattr(palette, fill)}"] if fill else []
         yield f"{inside} .{name}{{{';'.join(parts)}}}"

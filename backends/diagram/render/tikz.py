@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ogive.backends.diagram.figure.geometry import PATHS, TEXTS, Command, Dot, Drawing, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, ROLES, TEXTS, Command, Dot, Drawing, Item, Path, Text
 from ogive.backends.diagram.figure.labels import TextRun, small, written
 from ogive.backends.diagram.figure.theme import Palette, Theme
 
@@ -56,7 +56,7 @@ def number(value: float) -> str:
 
 
 def _colours(palette: Palette) -> Iterator[str]:
-    for name in ("ink", "muted", "fill", "slab", "shade", "plate", "added", "removed", "changed"):
+    for name in ("ink", "muted", "fill", "slab", "shade", "plate", "added", "removed", "changed", *ROLES):
         yield rf"\definecolor{{ncd{name}}}{{HTML}}{{{getattr(palette, name).lstrip('#').upper()}}}"
 
 

@@ -29,6 +29,10 @@ from ogive.outputs import write
               help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
               "without it, text on the terminal.")  # fmt: skip
 @click.option("--view", type=click.Choice(["circuit", "overview"]), default="circuit", show_default=True)
+@click.option("--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
+              help="Of an overview: from top to bottom, or from left to right.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["ogive", "dot"]), default="ogive", show_default=True,
+              help="What lays an overview out; dot needs Graphviz, whose versions differ in their bytes.")  # fmt: skip
 @click.option("--depth", type=click.IntRange(min=0), default=0, show_default=True, help="Levels of blocks to open.")
 @click.option("--open", "open_", multiple=True, metavar="NAME", help="A block, or a place, to open.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
@@ -45,8 +49,8 @@ from ogive.outputs import write
 @FORCE
 @EXTERN
 def command(
-    target: str, out: Path | None, view: str, depth: int, open_: tuple[str, ...], theme: str, weights: bool,
-    settings: bool, sizes: str | None, at: tuple[str, ...],
+    target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
+    theme: str, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...],
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
@@ -66,6 +70,7 @@ def command(
     program = program_of(path, allow_extern)
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                "fold": not unfold, "settings": settings, "sizes": sizes,
+                               "direction": direction, "engine": engine,
                                "at": dict(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
     try:
         with progress(f"Drawing {target}"):

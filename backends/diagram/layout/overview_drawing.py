@@ -1,0 +1,200 @@
+"""An overview as a drawing: its layers in one or more columns on a page, title, legend and a key of the colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ogive.backends.diagram.figure.geometry import (
+    Command,
+    Drawing,
+    Group,
+    Item,
+    Path,
+    Text,
+    extent,
+    moved,
+    polygon,
+    rectangle,
+)
+from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.box_text import BAND, BoxText, memory
+from ogive.backends.diagram.layout.layered import SIDE, EdgeLine, Level, Point, levels, port
+from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
+from ogive.backends.diagram.layout.pages import TALL, WIDE, in_columns
+from ogive.backends.diagram.views.memories import remembered
+from ogive.backends.diagram.views.overview import Box, Overview
+
+BEND = 8.0  # of a row between layers, at either end of a straight piece
+CORNER = 6.0
+LOOKS = {"block": "slab", "op": "glyph", "weight": "learned"}
+Placed = tuple[Item | None, Group | None]
+
+
+def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, paged: bool = True) -> Drawing:
+    """The drawing of an overview, from top to bottom (TB) or from left to right (LR).
+
+    In several columns (rows, from left to right) where it is longer than a page, unless `paged` is off.
+    """
+    made = remembered(made) if paged else made
+    painter = _Painter(theme, direction == "LR")
+    level = levels(made, theme, direction == "LR")
+    if paged:
+        in_columns(level, *((TALL, WIDE) if direction == "LR" else (WIDE, TALL)))
+    items: list[Item] = []
+    groups: list[Group] = []
+    for item, group in painter.frame(level, 0.0, 0.0):
+        items += [item] if item is not None else []
+        groups += [group] if group is not None else []
+    left, top, right, bottom = extent(items)
+    title = text_width(made.title, theme.label, theme.least, True, plain=True)
+    items.append(Text(left, top - 16, made.title, theme.label, "title", title))
+    wide = max(right - left, 320.0)
+    roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
+    items += key_of_roles(list(roles), theme, left, bottom + 26, wide)
+    items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
+    left, top, right, bottom = extent(items)
+    dx, dy = theme.margin - left, theme.margin - top
+    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
+    said = made.alt or f"{made.title}: {', '.join(b.text for b in made.boxes if b.kind == 'block')}."
+    return Drawing(
+        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
+        tuple(moved(item, dx, dy) for item in items), made.title, said, shifted,
+    )  # fmt: skip
+
+
+class _Painter:
+    """Draws a level; places are across and along the flow, which may run to the right."""
+
+    def __init__(self, theme: Theme, level: bool) -> None:
+        self.theme, self.level = theme, level
+
+    def at(self, across: float, along: float) -> tuple[float, float]:
+        """A place of the page."""
+        return (along, across) if self.level else (across, along)
+
+    def frame(self, level: Level, dx: float, dy: float) -> Iterator[Placed]:
+        """Frames first, then edges, then nodes and texts; `dx` is across and `dy` along the flow."""
+        for layer in level.layers:
+            for point in layer:
+                if point.inside is not None and point.box is not None:
+                    yield from self._group(point, dx, dy + level.tops[point.layer])
+        for line in level.lines:
+            for item in self._edge(line, level):
+                yield moved(item, *self.at(dx, dy)), None
+        for layer in level.layers:
+            for point in layer:
+                if point.inside is None and point.box is not None:
+                    yield from self._box(point, dx + point.x, dy + level.tops[point.layer])
+
+    def _group(self, point: Point, dx: float, along: float) -> Iterator[Placed]:
+        box, inside = point.box, point.inside
+        assert box is not None
+        assert inside is not None
+        across = dx + point.x - point.left
+        x, y = self.at(across, along)
+        wide, tall = self.at(inside.width, inside.height)
+        yield (
+            Path(rectangle(x, y, wide, tall, 6), "plate", box.id, change=box.change),
+            Group(box.id, box.text, box.where, box.path, box.block, box=(x, y, x + wide, y + tall), plate=True),
+        )
+        at = x + (SIDE if self.level else inside.title)
+        for text, style, size, width in BoxText.of(box, self.theme).lines:
+            yield Text(at, y + 15, text, size, style, width, owner=box.id, change=box.change), None
+            at += width + 10
+        yield from self.frame(inside, across, along)
+
+    def _box(self, point: Point, across: float, along: float) -> Iterator[Placed]:
+        box = point.box
+        assert box is not None
+        text = BoxText.of(box, self.theme)
+        if self.level:
+            left, top = along + (point.height - text.width) / 2, across - point.left + 13 * bool(text.takes)
+        else:
+            left, top = across - point.left + text.takes, along
+        wide, tall = text.width, text.height
+        yield None, Group(box.id, box.text, box.where, box.path, box.block, box=(left, top, left + wide, top + tall))
+        style = box.role if box.kind == "block" and box.role else LOOKS.get(box.kind, "")
+        if style:
+            shape = rectangle(left, top, wide, tall, 9 if box.kind == "op" else 4)
+            yield Path(shape, style, box.id, change=box.change), None
+        y = top + tall / 2 - BAND * (len(text.lines) - 1) / 2
+        for words, looks, size, width in text.lines:
+            place = left + wide / 2, y + size * 0.35
+            yield Text(*place, words, size, looks, width, "middle", box.id, "", box.change), None
+            y += BAND
+        for item in self._memory(box, (left, top, left + wide, top + tall)):
+            yield item, None
+
+    def _memory(self, box: Box, place: tuple[float, float, float, float]) -> Iterator[Text]:
+        """What a box takes from memory stands before it, what it puts there behind it, across the flow."""
+        left, top, right, bottom = place
+        takes, sends = memory(box)
+        middle, down = (left + right) / 2, (top + bottom) / 2 + self.theme.small * 0.35
+        spots = ((middle, top - 3), (middle, bottom + 10)) if self.level else ((left - 4, down), (right + 4, down))
+        anchors = ("middle", "middle") if self.level else ("end", "start")
+        for words, (x, y), anchor in zip((takes, sends), spots, anchors, strict=True):
+            if words:
+                wide = text_width(words, self.theme.small, self.theme.least)
+                yield Text(x, y, words, self.theme.small, "legend", wide, anchor, box.id)
+
+    def _edge(self, line: EdgeLine, level: Level) -> Iterator[Item]:
+        first, last = line.points[0], line.points[-1]
+        x, y = port(first, line.key, "bottom"), level.tops[first.layer] + first.height if first.box else 0.0
+        commands: list[Command] = [("M", self.at(x, y))]
+
+        def on(to_x: float, to_y: float) -> None:
+            nonlocal x, y
+            middle = (y + to_y) / 2
+            bent: Command = ("C", (*self.at(x, middle), *self.at(to_x, middle), *self.at(to_x, to_y)))
+            commands.append(bent if abs(x - to_x) > 0.3 else ("L", self.at(to_x, to_y)))
+            x, y = to_x, to_y
+
+        if level.bottoms[first.layer] - y > 0.5:
+            on(x, level.bottoms[first.layer])
+        for point in line.points[1:-1]:
+            top, bottom = level.tops[point.layer], level.bottoms[point.layer]
+            inset = BEND if point.layer % 2 else 0.0
+            on(point.x, top + inset)
+            on(point.x, bottom - inset)
+            if point.text:
+                yield self._label(point, top, bottom)
+            if point.lane is not None:
+                back, under, over = point.lane
+                after = level.tops[point.layer + 1]
+                ends = (line.points[line.points.index(point) + 1].x, after)
+                ends = (port(last, line.key, "top"), after) if point is line.points[-2] else ends
+                way = ((x, y + under), (back, y + under), (back, after - over - 4), (ends[0], after - over - 4), ends)
+                commands += self._rounded((x, y), way)
+                x, y = ends
+        if line.points[-2:-1] == [] or getattr(line.points[-2], "lane", None) is None:
+            on(port(last, line.key, "top"), level.tops[last.layer])
+        if last.box is None:
+            on(x, level.height)
+        yield Path(tuple(commands), "wire", change=line.change)
+        if line.arrow and last.inside is None:
+            yield Path(polygon(self.at(x - 3, y - 6), self.at(x, y), self.at(x + 3, y - 6)), "solid")
+
+    def _rounded(self, start: tuple[float, float], way: Sequence[tuple[float, float]]) -> Iterator[Command]:
+        """Straight pieces along and across the flow, with round corners."""
+        for before, corner, after in zip((start, *way), way, way[1:], strict=False):
+            near = _toward(corner, before)
+            bend = _toward(corner, after)
+            yield "L", self.at(*near)
+            yield "C", (*self.at(*corner), *self.at(*corner), *self.at(*bend))
+        yield "L", self.at(*way[-1])
+
+    def _label(self, point: Point, top: float, bottom: float) -> Text:
+        wide = text_width(point.text, self.theme.small, self.theme.least)
+        x, y = self.at(point.x, (top + bottom) / 2)
+        place = (x - wide / 2 - 3, y - 4) if self.level else (x + 4, y + self.theme.small * 0.35)
+        return Text(*place, point.text, self.theme.small, "legend", wide)
+
+
+def _toward(corner: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """A little way from a corner to another point, on a line along or across the flow."""
+    dx, dy = other[0] - corner[0], other[1] - corner[1]
+    far = max(abs(dx), abs(dy))
+    part = min(CORNER, far / 2) / far if far else 0.0
+    return corner[0] + dx * part, corner[1] + dy * part
