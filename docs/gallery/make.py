@@ -34,10 +34,10 @@ PICTURES = {
 }
 
 
-# pictures of blocks and data flow
+# pictures of blocks and data flow: file, model, open sizes
 OVERVIEWS = {
-    "resnet50_overview": ("examples/resnet.arch", "ResNet50"),
-    "diffusion_overview": ("examples/diffusion_unet.arch", "CIFAR10"),
+    "resnet50_overview": ("examples/resnet.arch", "ResNet50", {"h": 224, "w": 224}),
+    "diffusion_overview": ("examples/diffusion_unet.arch", "CIFAR10", {"h": 32, "w": 32}),
 }
 
 
@@ -77,8 +77,8 @@ def main() -> None:
     os.chdir(ROOT)
     for name, (file, block, depth) in PICTURES.items():
         picture(file, block, depth).save(HERE / f"{name}.svg", force=True)
-    for name, (file, block) in OVERVIEWS.items():
-        ogive.load(file)[block].diagram(view="overview").save(HERE / f"{name}.svg", force=True)
+    for name, (file, block, at) in OVERVIEWS.items():
+        ogive.load(file)[block].diagram(view="overview", sizes="numeric", at=at).save(HERE / f"{name}.svg", force=True)
     repvgg().save(HERE / "repvgg.svg", force=True)
     conversion().save(HERE / "conversion.svg", force=True)
     difference().save(HERE / "diff.svg", force=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from ogive.backends.diagram.figure.figure import Change, DrawnTensor, Figure, Op, Section
 from ogive.backends.diagram.figure.legend import explained
-from ogive.backends.diagram.views.stages import Stage, stages
+from ogive.backends.diagram.views.stages import LoopTurn, stages
 from ogive.backends.diagram.views.words import kind_of, place_of, words
 
 HOLDERS = ("plate", "repeat", "scan", "phase")
@@ -115,7 +115,7 @@ class _Flow:
         """The operations of a section; `prefix` is the place that all of them stand in."""
         tensors = _tensors(section)
         inside = stages(section, prefix)
-        groups: dict[Stage, str] = {}
+        groups: dict[LoopTurn, str] = {}
         for op in (op for column in section.columns for op in column.ops):
             if op.glyph == "copy":
                 sources.update(dict.fromkeys(op.outputs, sources.get(op.inputs[0], ())))

@@ -17,7 +17,7 @@ KEY = re.compile(r"((?:[^.\d*][^.*]*\.)*?[^.*]*)\.(\d+)(?=\.)")
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class LoopTurn:
     """A turn of a loop: `stages.2`, and how many blocks are in it."""
 
     key: str
@@ -30,7 +30,7 @@ class Stage:
         return f"{self.key}: {self.blocks} {self.of}" if self.blocks > 1 else self.key
 
 
-def stages(section: Section, prefix: str) -> dict[str, Stage]:
+def stages(section: Section, prefix: str) -> dict[str, LoopTurn]:
     """The stage of each operation that is in one, where a loop has made two at least."""
     ops = sorted((op for c in section.columns for op in c.ops if op.glyph not in ("copy", "drop")), key=_order)
     keys = [_key(op, prefix) for op in ops]
@@ -67,7 +67,7 @@ def _around(k: int, keys: Sequence[str], spots: Sequence[str], placed: Sequence[
     return b
 
 
-def _told(key: str, ops: Sequence[Op], found: Sequence[str], prefix: str) -> Stage:
+def _told(key: str, ops: Sequence[Op], found: Sequence[str], prefix: str) -> LoopTurn:
     """A stage with the number of blocks in it, where a loop inside of it made them."""
     numbers: dict[str, set[str]] = {}
     for op, stage in zip(ops, found, strict=True):
@@ -77,7 +77,7 @@ def _told(key: str, ops: Sequence[Op], found: Sequence[str], prefix: str) -> Sta
             if match:
                 numbers.setdefault(match[1], set()).add(match[2])
     of, count = max(((name, len(each)) for name, each in numbers.items()), key=lambda x: x[1], default=("", 0))
-    return Stage(key, count, of)
+    return LoopTurn(key, count, of)
 
 
 def _key(op: Op, prefix: str) -> str:
