@@ -75,10 +75,10 @@ class Level:
 
 def levels(made: Overview, theme: Theme, level: bool) -> Level:
     """The nodes of an overview with their places; `level` flow runs from left to right."""
-    return _Layers(made, theme, level).frame("")
+    return _OverviewLayers(made, theme, level).frame("")
 
 
-class _Layers:
+class _OverviewLayers:
     """Which child of a frame holds a box, the edges of each frame, and their layers."""
 
     def __init__(self, made: Overview, theme: Theme, level: bool) -> None:

@@ -38,7 +38,7 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     In several columns (rows, from left to right) where it is longer than a page, unless `paged` is off.
     """
     made = remembered(made) if paged else made
-    painter = _Painter(theme, direction == "LR")
+    painter = _OverviewPainter(theme, direction == "LR")
     level = levels(made, theme, direction == "LR")
     if paged:
         in_columns(level, *((TALL, WIDE) if direction == "LR" else (WIDE, TALL)))
@@ -64,7 +64,7 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     )  # fmt: skip
 
 
-class _Painter:
+class _OverviewPainter:
     """Draws a level; places are across and along the flow, which may run to the right."""
 
     def __init__(self, theme: Theme, level: bool) -> None:

@@ -13,12 +13,12 @@ MARKS = {"added": "+ ", "removed": "- ", "changed": "~ ", "": "  "}
 def outline(made: Overview) -> str:
     """Title, boxes with what they read where that is not the line above, legend."""
     changed = any(box.change for box in made.boxes)
-    boxes = _Lines(made, changed)
+    boxes = _OutlineLines(made, changed)
     parts = [made.title, "\n".join(boxes.under("", ""))]
     return "\n\n".join([*parts, *([", ".join(made.legend)] if made.legend else [])]) + "\n"
 
 
-class _Lines:
+class _OutlineLines:
     """Boxes that are read by other than the next line have a number in front."""
 
     def __init__(self, made: Overview, marked: bool) -> None:

@@ -64,7 +64,7 @@ class Overview:
 def overview_of(figure: Figure) -> Overview:
     """The overview of a circuit."""
     made = Overview(figure.title, alt=figure.alt)
-    walk = _Flow(made, dict(row.split(" = ", 1) for row in figure.notes if " = " in row))
+    walk = _OverviewFlow(made, dict(row.split(" = ", 1) for row in figure.notes if " = " in row))
     for section in figure.sections:
         parent = walk.group(section.title, "") if len(figure.sections) > 1 and section.title else ""
         walk.whole(section, parent)
@@ -79,7 +79,7 @@ Sources = dict[str, tuple[str, ...]]  # a tensor: the boxes that it may come fro
 
 
 @dataclass(slots=True)
-class _Flow:
+class _OverviewFlow:
     made: Overview
     numbers: dict[str, str]  # what the sizes of a model are
     count: int = 0
