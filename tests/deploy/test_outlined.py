@@ -75,3 +75,20 @@ def test_what_is_left_of_a_block_is_a_block(body: str, chain: str) -> None:
     again = re.findall(r"^class ((?!MainLayer)[A-Za-z]+[0-9])\(nn\.Module\)", source, re.M)  # iterations aside
     assert not again or body in ("two kernels", "with sizes in values"), source
     assert all(path.split(".")[0] in ("p", "c", "q", "head") for path in paths)
+
+
+@pytest.mark.parametrize("lead", ["*s", "*s, m", "m, *s", "m, n"])
+@pytest.mark.parametrize("layer", ["Linear[4, 4]", "LayerNorm", "RMSNorm"])
+def test_layers_behind_a_pack_are_layers(lead: str, layer: str) -> None:
+    """Whatever number of axes a layer has before its last one."""
+    head = f"use std.nn (Linear, LayerNorm, RMSNorm)\nblock F(x: [{lead}, 4]) -> [{lead}, 4]:\n"
+    model = ogive.source(f"{head}    return x |> {layer} as a |> tanh |> {layer} as b\nmodel M = F\n").models["M"]
+    net = randomized(model.torch().double().eval())
+    deployed = model.deploy("fold")
+    made = deployed.torch().double().eval()
+    made.load_state_dict(deployed.convert(net.state_dict(), dtype=None))
+    named = lead.count("m") + lead.count("n")
+    for rank in range(3) if "*s" in lead else (0,):
+        x = torch.randn(*(3,) * (rank + named), 4, dtype=torch.double)
+        with torch.no_grad():
+            torch.testing.assert_close(made(x), net(x), rtol=1e-9, atol=1e-9)

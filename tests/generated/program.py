@@ -17,7 +17,7 @@ from generated import (
     uses,
 )
 from generated.blocks import settle
-from generated.dims import Dim, Name, Type
+from generated.dims import Dim, Name, Pack, Type
 from generated.regions import KINDS, Regions
 from generated.scope import Maker, Scope, Var, labels_of
 from generated.tree import Block, Input, Output, Program, Ref, Return, Static, reads
@@ -114,6 +114,9 @@ def _inputs(scope: Scope) -> None:
         names.append(scope.size_name(text, rng.choice((1, 2, 2, 3, 3, 4, 4, 5)), static=static))
         if static and rng.random() < 0.6:
             block.statics.append(Static(text, text, f"{text}={block.values[names[-1]]}"))
+    packed = rng.random() < 0.1
+    if packed:
+        scope.maker.program.packs["s"] = rng.choice(((), (3,), (2, 3), (2, 1, 2)))
     for number in range(rng.randint(1, 4)):
         elem = "float" if number == 0 else rng.choice(("float", "float", "float", "int", "bool", "complex"))
         rank = rng.choice((1, 2, 2, 3, 3, 4)) if elem == "float" else rng.choice((0, 1, 2))
@@ -124,8 +127,9 @@ def _inputs(scope: Scope) -> None:
         if axes and rng.random() < 0.1:
             at = rng.randrange(len(axes))
             axes[at] = axes[at] * 2
+        lead = (Pack("s"),) if packed and (number == 0 or rng.random() < 0.3) else ()
         ref = Ref(("x", "y", "z", "u")[number])
-        block.inputs.append(Input(ref, Type(elem, tuple(axes))))
+        block.inputs.append(Input(ref, Type(elem, (*lead, *axes))))
         scope.vars.append(Var(ref, block.inputs[-1].type, 4.0, labels_of(block.inputs[-1].type)))
     bound = {n for i in block.inputs for a in i.type.dims if a.name is not None for n in a.names}
     for name in [n for n in names if n not in bound]:

@@ -27,7 +27,8 @@ KINDS = {"f64": np.float64, "f32": np.float32}
 def proto_of(subject: Subject, kind: str, **more: Any) -> ModelProto:
     """The model with its weights, checked as the standard asks."""
     arrays = {path: w.astype(KINDS[kind]) if w.dtype.kind == "f" else w for path, w in subject.weights.items()}
-    settings = Settings(dtype=kind, optional=tuple(subject.program.optional), **more)
+    optional, ranks = tuple(subject.program.optional), {p: len(axes) for p, axes in subject.program.packs.items()}
+    settings = Settings(dtype=kind, optional=optional, ranks={} if "sizes" in more else ranks, **more)
     proto = whole(exported(subject.model.ir, arrays, settings))
     checked(proto)
     return proto
@@ -96,7 +97,7 @@ def drawn_in_onnx(subject: Subject, wanted: Sequence[Numbers], done: dict[str, s
     """A program that draws in ONNX Runtime: the shapes and the types of what the reference gives."""
     if exported_or_why(subject, done, {}) is None:
         return
-    proto = proto_of(subject, "f32", sizes={u.name: n for u, n in subject.sizes.items() if n})
+    proto = proto_of(subject, "f32", sizes=subject.fixed)
     got = [np.asarray(y) for y in session(proto).run(None, feeds_of(subject, proto, "f32"))]
     for number, (a, b) in enumerate(zip(got, wanted, strict=True)):
         kind = np.dtype(np.float32) if b.dtype.kind == "f" else b.dtype
@@ -127,7 +128,7 @@ def exported_or_why(subject: Subject, done: dict[str, str], more: dict[str, Any]
             if attempt or "`sizes`" not in error.text:
                 done["onnx"] = f"{error.code}: {_plain(error.text)}"
                 return None
-            more["sizes"] = {u.name: n for u, n in subject.sizes.items() if n}
+            more["sizes"] = subject.fixed
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from ogive.compiler.sizes import Unknown
 from reference.arrays import Array, Numbers
 from reference.interpreter import Reference
 from reference.store import Store
-from reference.world import Improper, Unmet, World, dtype_of
+from reference.world import Improper, Unmet, World, dtype_of, shape_of
 
 Inputs = list[Numbers | None]
 UNIT = {"f64": 2.0**-53, "f32": 2.0**-24}
@@ -134,6 +135,12 @@ class Subject:
         """The inputs for torch."""
         return [None if x is None else torch.from_numpy(np.array(x)) for x in self.inputs]
 
+    @property
+    def fixed(self) -> dict[str, int | list[int]]:
+        """The sizes of this run by name, as an export takes them; those that are 0 are left open."""
+        packs = self.program.packs
+        return {u.name: list(packs[u.name]) if u.kind == "pack" else n for u, n in self.sizes.items() if n}
+
     # --- sizes, inputs and weights ------------------------------------------------------------------------------------
 
     def choices(self, rng: random.Random) -> Iterator[dict[Unknown, int]]:
@@ -142,17 +149,17 @@ class Subject:
         open_ = [u for u in definition.sizes if u not in dict(self.model.ir.bindings)]
         values = {name.text: value for name, value in self.program.main.values.items()}
         seen = []
-        first = {u: values.get(u.name, 0) for u in open_}
+        packs = {u: math.prod(self.program.packs[u.name]) for u in open_ if u.kind == "pack"}
+        first = {u: values.get(u.name, 0) for u in open_} | packs
         empty = {u: 0 for u in open_ if u.low == 0}  # an axis that may have no entries has none
         tried = [{**first, **empty}, first] if empty else [first]
-        tried += [{u: rng.randint(0 if u.low == 0 else 1, 6) for u in open_} for _ in range(12)]
+        tried += [{u: rng.randint(0 if u.low == 0 else 1, 6) for u in open_} | packs for _ in range(12)]
         for found in tried:
             if found not in seen and self._holds(found):
                 seen.append(found)
                 yield found
-        unknowns, packs = bound_sizes(self.model.ir, Settings())
         try:
-            for small in choices(self.model.ir, Sizes(unknowns, packs)):
+            for small in () if packs else choices(self.model.ir, Sizes(*bound_sizes(self.model.ir, Settings()))):
                 if small not in seen and max(small.values(), default=0) <= LARGEST:
                     yield small
         except Exception as error:
@@ -225,13 +232,19 @@ class Subject:
             if optional and (value.hint or value.name) not in self.program.optional:
                 self.inputs.append(None)
             else:
-                self.inputs.append(drawn(value.type, known, kind, numbers))
+                self.inputs.append(drawn(value.type, known, kind, numbers, self.program.packs))
         self.weights = {path: weight(path, slot, numbers, kind) for path, slot in self.slots.items()}
 
 
-def drawn(type: TensorType, sizes: Mapping[Unknown, int], kind: str, rng: np.random.Generator) -> Numbers:
+def drawn(
+    type: TensorType,
+    sizes: Mapping[Unknown, int],
+    kind: str,
+    rng: np.random.Generator,
+    packs: Mapping[str, tuple[int, ...]],
+) -> Numbers:
     """Numbers of a type: around 0, far from it, large, whole, small."""
-    shape = tuple(axis.size.at(sizes) for axis in type.axes)
+    shape = shape_of(type, sizes, packs)
     if type.elem == "bool":
         return np.asarray(rng.random(shape) < 0.5)
     if type.elem in ("int", "i32", "i64"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
+from generated.dims import Pack
 from generated.tree import Block, Let, Parts, Plain, Program, Ref, Region, Return, Stmt, Weight, walk
 from ogive.compiler.ops import OPS
 
@@ -105,6 +106,7 @@ def program_text(program: Program, *, renamed: str = "") -> str:
     for block in program.blocks:
         taken = {static.name for static in block.statics} | {name.text for name in block.values}
         taken |= {each.name for each in program.blocks} | {name for names in program.uses.values() for name in names}
+        taken |= {axis.text for each in block.inputs for axis in each.type.axes if isinstance(axis, Pack)}
         taken |= {const.split()[1] for const in program.consts} | RESERVED
         rng = random.Random(f"{program.seed}/{block.name}") if program.awkward else None
         blocks.append(block_text(block, Names(taken, rng, renamed)))

@@ -134,6 +134,7 @@ class Program:
     taps: list[str] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)  # nested regions
     awkward: bool = False  # whether names are chosen to be awkward
+    packs: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the axes of the packs of the model's inputs
     low: set[str] = field(default_factory=set)  # float types below the model's own that it goes through
 
     @property

@@ -57,6 +57,7 @@ def repeat(frame: Frame, tree: syntax.Repeat) -> None:
     path = frame.path_for(tree, tree.label or "layers", None, tree.span)
     frame.alloc.add(Loop(path, count))
     sliced, number = _sliced(frame, tree, count)
+    _one_meaning(frame, tree.withs, tree.body)
     loop = _LoopBody(frame, tree.body, path + ".*", [], sliced, number)
     loop.run(lambda t: TensorType(t.elem, t.axes[1:]), count, None)
     if loop.graph is None:
@@ -131,6 +132,7 @@ def scan(frame: Frame, tree: syntax.Scan) -> None:
     if any(value is BROKEN for _, value in carried):
         _lose(frame, tree.body)
         return
+    _one_meaning(frame, tree.steps, tree.body)
     prefix = frame.alloc.scope.prefix
     loop = _LoopBody(frame, tree.body, None, carried, steps, None)
     drop = {name: position for (name, _), position in zip(steps, positions, strict=True)}
@@ -169,6 +171,19 @@ def _carry(frame: Frame, tree: syntax.Carry) -> tuple[str, Any]:
                 "E0301", f"`{tree.target.name}` is declared {wanted}, this is {value.type}", tree.value.span
             )
     return tree.target.name, value
+
+
+def _one_meaning(frame: Frame, head: Sequence[syntax.With], body: Sequence[syntax.Stmt]) -> None:
+    """Refuse a loop whose body assigns what its head names, where the name means something outside of it too."""
+    assigned, known = bound_in(body), frame.scope.variables
+    for name, step in ((step.target.name, step) for step in head):
+        if name in assigned and name in known and not lost(outside := kept(seen(frame, known[name]))):
+            raise frame.fail(
+                "E0302",
+                f"the loop assigns `{name}`, which its head names and which is {kind_of(outside)} outside of it",
+                step.target.span,
+                help=f"which of them is meant? write another name in the head: `{name}_i in ...`",
+            )
 
 
 class _LoopBody:

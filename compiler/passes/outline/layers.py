@@ -223,6 +223,8 @@ def _built(
         values[row.bias] = _value("bias", "float", (Axis(size(statics[-1])),))
     inputs = [values.get(at) for at in range(len(node.inputs))]
     given = {static.name: node.attr(static.name, static.default) for static in OPS[node.op].statics}
+    if "axes" in given:  # norms are over the last axis, and from the left it may stand behind a pack
+        given["axes"] = (-1,)
     (result,), _ = OPS[node.op].rule(Trusting(), given, [value.type if value is not None else None for value in inputs])
     weights = [value for value in values.values() if value.name != "x"]
     nodes = [Node.of(WeightAttrs(value.name), (), (value,)) for value in weights]
