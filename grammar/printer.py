@@ -1,56 +1,38 @@
-"""Syntax trees as canonical text: `parse` of it is the tree again. Comments are not in the tree."""
+"""Syntax trees as canonical text: `parse` of it is the tree again. They hold no comments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ogive.grammar import syntax as s
-from ogive.grammar.print_expr import block_type, dim, expr, item, stage, string, type_
+from ogive.grammar.layout import INDENT, WIDTH, Bracketed, Enclosed, Operated, Piece, flat, joined, lay_out
+from ogive.grammar.print_expr import block_type, dim, expression, item, stage, string, type_
 
-INDENT = "    "
+ENDLESS = 10**9  # columns of a line that never breaks
 
 
 def unparse(node: s.Tree) -> str:
-    """The text of any node; of a file, declaration or statement, with a line end."""
+    """The text of any node, no line broken; of a file, declaration or statement, with a line end."""
     match node:
         case s.File(declarations=declarations):
             return _file(declarations)
         case s.Decl():
-            return "\n".join(_declaration(node)) + "\n"
+            doc = [f"## {line}".rstrip() for line in getattr(node, "doc", "").split("\n") if getattr(node, "doc", "")]
+            body = _body(node.body, 1) if isinstance(node, s.Block) else []
+            return "\n".join([*doc, *head(node, ENDLESS), *body]) + "\n"
         case s.Stmt():
-            return "\n".join(_statement(node)) + "\n"
+            return "\n".join(_body((node,), 0)) + "\n"
         case s.Expr():
-            return expr(node)
+            return flat(expression(node))
         case s.Slice() | s.Ellipsis_() | s.Splice() | s.Keyword():
-            return item(node)
+            return flat(item(node))
         case s.Stage():
-            return stage(node)
+            return flat(stage(node))
         case s.TypeExpr():
-            return type_(node)
+            return flat(type_(node))
         case s.StarDim():
-            return dim(node)
+            return flat(dim(node))
         case s.BlockType():
-            return block_type(node)
-    return _part(node)
-
-
-def _part(node: s.Tree) -> str:
-    match node:
-        case s.Target(name=name):
-            return name
-        case s.With(target=target, iterable=iterable):
-            return f"{target.name} in {expr(iterable)}"
-        case s.Carry():
-            return _carry(node)
-        case s.UseItem(name=name, alias=alias):
-            return name if alias is None else f"{name} as {alias}"
-        case s.StaticDecl():
-            return _static(node)
-        case s.Input(name=name, type=type_expr):
-            return f"{name}: {type_(type_expr)}"
-        case s.Output(name=name, type=type_expr):
-            return type_(type_expr) if name is None else f"{name}: {type_(type_expr)}"
-    raise AssertionError(f"{type(node).__name__} has no text")
+            return flat(block_type(node))
+    return flat(_part(node))
 
 
 def _file(declarations: tuple[s.Decl, ...]) -> str:
@@ -64,136 +46,218 @@ def _file(declarations: tuple[s.Decl, ...]) -> str:
     return text
 
 
+def _body(body: tuple[s.Stmt, ...], depth: int) -> list[str]:
+    lines = []
+    for stmt in body:
+        for line, inner in parts(stmt):
+            lines += lay_out(line, depth * INDENT, ENDLESS)
+            lines += _body(inner, depth + 1)
+    return lines
+
+
+def _part(node: s.Tree) -> Piece:
+    match node:
+        case s.Target(name=name):
+            return name
+        case s.With(target=target, iterable=iterable):
+            return joined(f"{target.name} in ", expression(iterable))
+        case s.Carry():
+            return _carry(node)
+        case s.UseItem(name=name, alias=alias):
+            return name if alias is None else f"{name} as {alias}"
+        case s.StaticDecl():
+            return _static(node)
+        case s.Input(name=name, type=type_expr):
+            return joined(f"{name}: ", type_(type_expr))
+        case s.Output(name=name, type=type_expr):
+            return type_(type_expr) if name is None else joined(f"{name}: ", type_(type_expr))
+    raise AssertionError(f"{type(node).__name__} has no text")
+
+
 # --- declarations -----------------------------------------------------------------------------------------------------
 
 
-def _declaration(node: s.Decl) -> list[str]:
+def head(node: s.Decl, width: int = WIDTH) -> list[str]:
+    """The lines of a declaration, without documentation and body."""
     match node:
         case s.Edition(number=number):
             return [f"ogive {number}"]
         case s.Use(module=module, items=items, alias=alias):
-            return [f"use {module} as {alias}" if alias else f"use {module} ({', '.join(map(_part, items))})"]
+            names = Bracketed("(", tuple(map(_part, items)), ")")
+            return lay_out(f"use {module} as {alias}" if alias else joined(f"use {module} ", names), 0, width)
         case s.Const(target=target, value=value):
-            return [f"const {target.name}{_statics(node)} = {expr(value)}"]
-        case s.Block(where=where, body=body):
-            head = [f"block {node.name}{_signature(node)}", *([f"where {_exprs(where)}"] if where else [])]
-            head[-1] += ":"
-            return [*_doc(node.doc), *head, *_body(body)]
+            return fitted(joined(f"const {target.name}", _statics(node), " = "), (value,), 0, width)
+        case s.Block(where=where):
+            lines = _signature(f"block {node.name}", node, "" if where else ":", width)
+            return [*lines, *_where(where, ":", width)]
         case s.Extern(where=where, target=external):
-            pins = f" where {_exprs(where)}" if where else ""
-            return [*_doc(node.doc), f"extern block {node.name}{_signature(node)}{pins} = {string(external)}"]
+            lead, end = f"extern block {node.name}", f" = {string(external)}"
+            lines = _signature(lead, node, f"{flat(joined(' where ', _exprs(where))) if where else ''}{end}", width)
+            if where and (len(lines) > 1 or len(lines[0]) > width):
+                return [*_signature(lead, node, "", width), *_where(where, end, width)]
+            return lines
         case s.Model(name=name, value=value, where=pinned):
-            pins = f" where {_exprs(pinned)}" if pinned is not None else ""
-            return [*_doc(node.doc), f"model {name} = {expr(value)}{pins}"]
+            lines = fitted(f"model {name} = ", (value,), 0, width)
+            pins = flat(joined(" where ", _exprs(pinned))) if pinned is not None else ""
+            if len(lines) == 1 and len(lines[0]) + len(pins) <= width:
+                return [lines[0] + pins]
+            return [*lines, *_where(pinned or (), "", width)]
         case s.Recipe(name=name, model=model, passes=passes):
-            return [*_doc(node.doc), f"recipe {name} for {model}: {_exprs(passes)}"]
+            whole = lay_out(joined(f"recipe {name} for {model}: ", _exprs(passes)), 0, ENDLESS)
+            if len(whole[0]) <= width:
+                return whole
+            return [f"recipe {name} for {model}:", *lay_out(_exprs(passes), INDENT, width)]
     raise AssertionError(f"{type(node).__name__} is no declaration")
 
 
-def _doc(doc: str) -> list[str]:
-    return [f"## {line}".rstrip() for line in doc.split("\n")] if doc else []
+def _where(conditions: tuple[s.Expr, ...], end: str, width: int) -> list[str]:
+    """Conditions on lines that begin with `where`: as few as hold them."""
+    lines: list[str] = []
+    for i, condition in enumerate(conditions):
+        text = flat(expression(condition)) + ("," if i < len(conditions) - 1 else end)
+        if lines and len(lines[-1]) + 1 + len(text) <= width:
+            lines[-1] += f" {text}"
+            continue
+        if lines:
+            lines[-1] = lines[-1].removesuffix(",")
+        lines.append(f"where {text}")
+    return lines
 
 
-def _statics(node: s.Block | s.Extern | s.Const) -> str:
-    return f"[{', '.join(map(_static, node.statics))}]" if node.statics else ""
+def _statics(node: s.Block | s.Extern | s.Const) -> Piece:
+    return Bracketed("[", tuple(map(_part, node.statics)), "]") if node.statics else ""
 
 
-def _signature(node: s.Block | s.Extern) -> str:
-    statics = _statics(node)
-    inputs = f"({', '.join(map(_part, node.inputs))})" if node.inputs else ""
-    outputs = ", ".join(map(_part, node.outputs))
-    if len(node.outputs) != 1 or node.outputs[0].name is not None:
-        outputs = f"({outputs})"
-    return f"{statics}{inputs} -> {outputs}"
+def _signature(lead: str, node: s.Block | s.Extern, end: str, width: int) -> list[str]:
+    """The lines of a head: outputs stay together where that is possible."""
+    inputs = Bracketed("(", tuple(map(_part, node.inputs)), ")", below=True)
+    outputs = tuple(map(_part, node.outputs))
+    single = len(outputs) == 1 and node.outputs[0].name is None
+    result = outputs[0] if single else Bracketed("(", outputs, ")", below=True)
+    whole = lay_out(joined(lead, _statics(node), inputs, f" -> {flat(result)}{end}"), 0, width)
+    if max(map(len, whole)) <= width:
+        return whole
+    if single:
+        return [*lay_out(joined(lead, _statics(node), inputs), 0, width), f"{' ' * INDENT}-> {flat(result)}{end}"]
+    return lay_out(joined(lead, _statics(node), inputs, " -> ", result, end), 0, width)
 
 
-def _static(node: s.StaticDecl) -> str:
+def _static(node: s.StaticDecl) -> Piece:
     kinds = block_type(node.type) if node.type is not None else " | ".join(node.kinds)
+    default = "" if node.default is None else expression(node.default)
     if not kinds:
-        return node.name if node.default is None else f"{node.name}={expr(node.default)}"
-    default = "" if node.default is None else f" = {expr(node.default)}"
-    return f"{node.name}: {kinds}{default}"
+        return node.name if node.default is None else joined(f"{node.name}=", default)
+    return joined(f"{node.name}: ", kinds, "" if node.default is None else " = ", default)
 
 
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def _body(body: Iterable[s.Stmt]) -> list[str]:
-    return [INDENT + line for stmt in body for line in _statement(stmt)]
-
-
-def _statement(node: s.Stmt) -> list[str]:
+def parts(node: s.Stmt) -> list[tuple[Piece, tuple[s.Stmt, ...]]]:
+    """The lines that a statement has of its own, each with the body below it."""
     match node:
         case s.If(branches=branches, orelse=orelse):
-            lines = []
-            for word, (condition, body) in zip(["if"] + ["elif"] * len(branches), branches, strict=False):
-                lines += [f"{word} {expr(condition)}:", *_body(body)]
-            return lines if orelse is None else [*lines, "else:", *_body(orelse)]
+            words = ["if"] + ["elif"] * len(branches)
+            rows = [
+                (joined(f"{word} ", expression(condition), ":"), body)
+                for word, (condition, body) in zip(words, branches, strict=False)
+            ]
+            return rows if orelse is None else [*rows, ("else:", orelse)]
         case s.For(targets=targets, iterable=iterable, label=label, body=body):
-            return [f"for {_names(targets)} in {_labelled(iterable, label)}:", *_body(body)]
+            return [(joined(f"for {_names(targets)} in ", *_labelled(iterable, label), ":"), body)]
         case s.Repeat(count=count, label=label, withs=withs, body=body):
-            steps = f" with {', '.join(map(_part, withs))}" if withs else ""
-            return [f"repeat {_labelled(count, label)}{steps}:", *_body(body)]
+            steps = joined(" with ", _commas(tuple(map(_part, withs)))) if withs else ""
+            return [(joined("repeat ", *_labelled(count, label), steps, ":"), body)]
         case s.Scan(body=body):
-            return [f"{_scan(node)}:", *_body(body)]
-    return [_simple(node)]
+            return [(joined(*_scan(node), ":"), body)]
+    lead, values, tail = _simple(node)
+    return [(joined(lead, _exprs(values), tail), ())]
 
 
-def _simple(node: s.Stmt) -> str:
+def statement(node: s.Stmt, index: int, indent: int) -> list[str]:
+    """The lines of one of the `parts` of a statement, broken where they must be."""
+    piece, body = parts(node)[index]
+    if body:
+        return lay_out(piece, indent)
+    lead, values, tail = _simple(node)
+    return fitted(lead, values, indent, WIDTH, tail)
+
+
+def fitted(lead: Piece, values: tuple[s.Expr, ...], indent: int, width: int, tail: Piece = "") -> list[str]:
+    """Values behind `lead`. One expression that has no better place to break is put into parentheses."""
+    lines = lay_out(joined(lead, _exprs(values), tail), indent, width)
+    piece = expression(values[0]) if len(values) == 1 else ""
+    if isinstance(piece, Operated) and (len(lines) > 1 or len(lines[0]) > width):
+        enclosed = lay_out(joined(lead, Enclosed(piece), tail), indent, width)
+        piped = any(line.lstrip().startswith("|>") for line in lines)
+        if _cost(enclosed, width, False) < _cost(lines, width, not piped):
+            return enclosed
+    return lines
+
+
+def _cost(lines: list[str], width: int, worse: bool) -> tuple[bool, int, bool]:
+    return max(map(len, lines)) > width, len(lines), worse
+
+
+def _simple(node: s.Stmt) -> tuple[Piece, tuple[s.Expr, ...], Piece]:
+    """What leads a statement of one line, its values, and what follows them."""
     match node:
         case s.Assign(targets=targets, type=type_expr, value=value):
-            asserted = "" if type_expr is None else f": {type_(type_expr)}"
-            right = _exprs(value.items) if isinstance(value, s.TupleExpr) and len(value.items) > 1 else expr(value)
-            return f"{_names(targets)}{asserted} = {right}"
+            asserted = "" if type_expr is None else joined(": ", type_(type_expr))
+            several = isinstance(value, s.TupleExpr) and len(value.items) > 1
+            values = value.items if several and isinstance(value, s.TupleExpr) else (value,)
+            return joined(_names(targets), asserted, " = "), values, ""
         case s.ParamStmt(kind=kind, target=target, type=type_expr, init=init, keep=keep):
-            tail = ("" if init is None else f" = {expr(init)}") + ("" if keep is None else f" keep {expr(keep)}")
-            return f"{kind} {target.name}: {type_(type_expr)}{tail}"
+            lead = joined(f"{kind} {target.name}: ", type_(type_expr))
+            kept = "" if keep is None else joined(" keep ", expression(keep))
+            return (joined(lead, kept), (), "") if init is None else (joined(lead, " = "), (init,), kept)
         case s.UpdateStmt(target=target, value=value):
-            return f"update {target.name} = {expr(value)}"
+            return f"update {target.name} = ", (value,), ""
         case s.InitStmt(targets=paths, value=value):
-            return f"init {', '.join(map('.'.join, paths))} = {expr(value)}"
+            return f"init {', '.join(map('.'.join, paths))} = ", (value,), ""
         case s.KeepStmt(target=path, value=value):
-            return f"keep {'.'.join(path)} = {expr(value)}"
+            return f"keep {'.'.join(path)} = ", (value,), ""
         case s.Return(values=values):
-            return f"return {_exprs(values)}"
+            return "return ", values, ""
         case s.Yield(target=target, value=value):
-            return f"yield {target.name} = {expr(value)}"
+            return f"yield {target.name} = ", (value,), ""
         case s.Tap(target=target, value=value):
-            return f"tap {target.name} = {expr(value)}"
+            return f"tap {target.name} = ", (value,), ""
         case s.Require(conditions=conditions):
-            return f"require {_exprs(conditions)}"
+            return "require ", conditions, ""
         case s.Assume(conditions=conditions):
-            return f"assume {_exprs(conditions)}"
+            return "assume ", conditions, ""
     raise AssertionError(f"{type(node).__name__} is no statement")
 
 
-def _scan(node: s.Scan) -> str:
-    steps = ", ".join(map(_part, node.steps))
-    if not node.carries:
-        axis = expr(node.axis) + " reverse" if node.reverse else None
-        tail = _labelled(node.axis, node.label) if axis is None else axis + _label(node.label)
-        return f"scan {steps} along {tail}"
-    *others, last = node.carries
+def _scan(node: s.Scan) -> list[Piece]:
+    lead = joined("scan ", _commas(tuple(map(_part, node.steps))), " along ")
     reverse = " reverse" if node.reverse else ""
-    carries = ", ".join([*map(_carry, others), _carry(last, node.label) + _label(node.label)])
-    return f"scan {steps} along {expr(node.axis)}{reverse} carry {carries}"
+    if not node.carries:
+        if node.reverse:
+            return [lead, expression(node.axis), reverse, _label(node.label)]
+        return [lead, *_labelled(node.axis, node.label)]
+    *others, last = node.carries
+    carries = [*map(_carry, others), joined(_carry(last, node.label), _label(node.label))]
+    return [lead, expression(node.axis), f"{reverse} carry ", _commas(tuple(carries))]
 
 
-def _carry(node: s.Carry, label: str | None = None) -> str:
-    asserted = "" if node.type is None else f": {type_(node.type)}"
-    return f"{node.target.name}{asserted} = {_guarded(node.value, label)}"
+def _carry(node: s.Carry, label: str | None = None) -> Piece:
+    asserted = "" if node.type is None else joined(": ", type_(node.type))
+    return joined(node.target.name, asserted, " = ", _guarded(node.value, label))
 
 
-def _labelled(node: s.Expr, label: str | None) -> str:
+def _labelled(node: s.Expr, label: str | None) -> tuple[Piece, Piece]:
     """An expression and the label of the loop that it leads."""
-    return _guarded(node, label) + _label(label)
+    return _guarded(node, label), _label(label)
 
 
-def _guarded(node: s.Expr, label: str | None) -> str:
+def _guarded(node: s.Expr, label: str | None) -> Piece:
     """An expression in front of `as`: a pipeline's last stage must not take the loop's label."""
+    piece = expression(node)
     if label is not None and isinstance(node, s.Pipe) and node.stages[-1].label is None:
-        return f"({expr(node)})"
-    return expr(node)
+        return Enclosed(piece)
+    return piece
 
 
 def _label(label: str | None) -> str:
@@ -204,5 +268,10 @@ def _names(targets: tuple[s.Target, ...]) -> str:
     return ", ".join(target.name for target in targets)
 
 
-def _exprs(values: tuple[s.Expr, ...]) -> str:
-    return ", ".join(map(expr, values))
+def _exprs(values: tuple[s.Expr, ...]) -> Piece:
+    return _commas(tuple(map(expression, values)))
+
+
+def _commas(items: tuple[Piece, ...]) -> Piece:
+    """Items outside of brackets, where no line may end between them."""
+    return joined(*(part for i, each in enumerate(items) for part in ((", ", each) if i else (each,))))

@@ -40,4 +40,5 @@ def head(ref: BlockRef | ConstRef) -> str:
         return " ".join(tree.span.chunk.text[first:end].split()).rstrip(" =")
     ends = [each.span.end for each in (*tree.statics, *tree.inputs, *tree.outputs)]
     text = " ".join(tree.span.chunk.text[tree.name_span.start : max(ends, default=tree.name_span.end)].split())
+    text = text.replace("( ", "(")
     return text + ")" * (text.count("(") - text.count(")"))

@@ -10,8 +10,8 @@ import click
 from ogive.cli.common import reported
 
 # in the order of --help
-COMMANDS = ("check", "show", "build", "draw", "diff", "deploy", "map", "explain", "new", "examples")
-UNBUILT = ("fmt", "lsp")
+COMMANDS = ("check", "fmt", "show", "build", "draw", "diff", "deploy", "map", "explain", "new", "examples")
+UNBUILT = ("lsp",)
 
 
 class Lazy(click.Group):

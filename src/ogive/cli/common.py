@@ -43,6 +43,7 @@ class Sources(click.Path):
 
 
 SOURCES = Sources(exists=True, dir_okay=False, readable=True, path_type=Path)
+SOURCES_OR_INPUT = Sources(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
 WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
 CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
 

@@ -27,12 +27,13 @@ def fix(workspace: Workspace, path: Path, contracts: bool, operations: int, nest
 
     mended = mend(text, check, contracts=contracts)
     if mended.count:
-        _write(path, mended.text, before)
+        text = mended.text.replace("\n", "\r\n") if b"\r\n" in before else mended.text
+        replace_file(path, (_MARK if before.startswith(_MARK) else b"") + text.encode("utf-8"), before)
     return mended.count
 
 
-def _write(path: Path, text: str, before: bytes) -> None:
-    """Replace a file at once; its line ends and its rights stay. Nothing that came meanwhile is lost."""
+def replace_file(path: Path, data: bytes, before: bytes) -> None:
+    """Replace a source file at once; its rights stay. Nothing that came meanwhile is lost."""
 
     def check() -> None:
         if path.read_bytes() != before:
@@ -42,6 +43,4 @@ def _write(path: Path, text: str, before: bytes) -> None:
         raise click.ClickException(
             f"`{path}` has other names (hard links), which would keep the old text: copy it first"
         )
-    if b"\r\n" in before:
-        text = text.replace("\n", "\r\n")
-    write_whole(path, (_MARK if before.startswith(_MARK) else b"") + text.encode("utf-8"), check)
+    write_whole(path, data, check)

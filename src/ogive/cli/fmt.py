@@ -1,0 +1,82 @@
+"""`ogive fmt`: files in the one style."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+
+import click
+
+from ogive.cli.common import SOURCES_OR_INPUT, colored
+from ogive.cli.fix import replace_file
+from ogive.grammar.diagnostics import ArchError, Diagnostic
+from ogive.grammar.files import as_read, read_source
+from ogive.grammar.formatter import format_text
+from ogive.grammar.render import render
+
+INPUT = Path("-")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT)
+@click.option("--check", is_flag=True, help="Write nothing; leave with status 1 where a file would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
+    """Write FILES in the one style; - is standard input, written to standard output.
+
+    Lines get at most 100 columns where that is possible. The program and its comments stay the same. A file with syntax
+    errors stays as it is. Line ends stay as the first line has them; the last line has one, and a byte order mark goes.
+
+    \b
+    Examples:
+      ogive fmt net.arch
+      ogive fmt --check models/*.arch
+      ogive fmt - < net.arch
+    """
+    broken, changed = 0, 0
+    for path in files:
+        before = sys.stdin.buffer.read() if path == INPUT else path.read_bytes()
+        after = _formatted(path, before)
+        if isinstance(after, tuple):
+            click.echo(render(after, color=colored()).rstrip("\n"), err=True)
+            broken += 1
+            continue
+        changed += after != before
+        if diff:
+            click.echo(_difference(path, before, after), nl=False)
+        elif path == INPUT and not check:
+            sys.stdout.buffer.write(after)
+            sys.stdout.buffer.flush()
+        elif after != before:
+            if not check:
+                replace_file(path, after, before)
+            click.echo(f"{'would change' if check else 'formatted'} {path}", err=path == INPUT)
+    if files != (INPUT,):
+        click.echo(_verdict(len(files), changed, broken, check or diff), err=diff)
+    sys.exit(broken > 0 or (check and changed > 0))
+
+
+def _formatted(path: Path, before: bytes) -> bytes | tuple[Diagnostic, ...]:
+    """What a file should hold, or why it stays as it is."""
+    name = "<stdin>" if path == INPUT else str(path)
+    text = as_read(before.decode("utf-8", "replace"), name) if path == INPUT else read_source(path)
+    if isinstance(text, Diagnostic):
+        return (text,)
+    try:
+        result = format_text(text, name)
+    except ArchError as error:
+        return error.diagnostics
+    first = before.find(b"\n")
+    return (result.replace("\n", "\r\n") if first > 0 and before[first - 1 : first] == b"\r" else result).encode()
+
+
+def _difference(path: Path, before: bytes, after: bytes) -> str:
+    old, new = (data.decode("utf-8", "replace").splitlines(keepends=True) for data in (before, after))
+    lines = difflib.unified_diff(old, new, str(path), str(path))
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _verdict(files: int, changed: int, broken: int, dry: bool) -> str:
+    parts = [f"{changed} {'would change' if dry else 'formatted'}", f"{files - changed - broken} as they should be"]
+    return ", ".join(parts + ([f"{broken} with syntax errors, as they were"] if broken else []))
