@@ -10,6 +10,7 @@ from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.from_ir.make import figure_of
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.compare import Comparison, compare
+from ogive.compiler.sizes import Size, Unknown, size
 
 
 class Difference:
@@ -32,14 +33,22 @@ class Difference:
     def figure(self) -> Figure:
         """One circuit: added operations, removed ones, and those that changed."""
         made = self.comparison
-        name = " → ".join(dict.fromkeys(_name(x) for x in (self.old, self.new)))
-        figure = figure_of(made.merged, name=name, marks=made.marks)
+        names = [_name(x) for x in (self.old, self.new)]
+        name = " → ".join(names) if names[0] != names[1] else f"{names[0]}: before → after"
+        figure = figure_of(made.merged, name=name, numbers=self._numbers(), marks=made.marks, fewer=made.fewer)
         notes = tuple(f"{e.where}: {e.before} → {e.after}" for e in made.entries if e.before.isdigit())
-        return replace(figure, notes=notes)
+        return replace(figure, notes=(*figure.notes, *notes))
+
+    def _numbers(self) -> dict[Unknown, Size]:
+        """The sizes that are the same numbers in both models."""
+        if not isinstance(self.old, Model) or not isinstance(self.new, Model):
+            return {}
+        before = {unknown.name: number for unknown, number in self.old.bindings}
+        return {unknown: size(n) for unknown, n in self.new.bindings if before.get(unknown.name) == n}
 
     def diagram(self, like: Diagram) -> Diagram:
-        """The drawing, with the theme of another one."""
-        return Diagram(self.comparison.merged, theme=like.theme, drawn=self.figure(), keeper=like.keeper)
+        """The drawing, with the view and the theme of another one."""
+        return replace(like, subject=self.comparison.merged, drawn=self.figure())
 
 
 def _name(subject: Definition | Model) -> str:

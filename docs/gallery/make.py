@@ -72,6 +72,13 @@ def difference() -> Diagram:
     return Difference(old.subject, new.subject).diagram(old)
 
 
+def deeper() -> Diagram:
+    """What ResNet-101 has more than ResNet-50."""
+    resnet = ogive.load("examples/resnet.arch")
+    old, new = (resnet[name].diagram(view="overview") for name in ("ResNet50", "ResNet101"))
+    return Difference(old.subject, new.subject).diagram(old)
+
+
 def main() -> None:
     """Write all pictures."""
     os.chdir(ROOT)
@@ -82,6 +89,7 @@ def main() -> None:
     repvgg().save(HERE / "repvgg.svg", force=True)
     conversion().save(HERE / "conversion.svg", force=True)
     difference().save(HERE / "diff.svg", force=True)
+    deeper().save(HERE / "deeper.svg", force=True)
     (HERE / "poset.svg").write_text(svg(hasse(product(2), "the order of a 2 x 2 window")))
 
 

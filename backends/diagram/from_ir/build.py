@@ -10,7 +10,7 @@ from ogive.backends.diagram.figure.figure import Link, Op, Section
 from ogive.backends.diagram.figure.labels import lowered, size_label
 from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
 from ogive.backends.diagram.from_ir.columns import arrange
-from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, WINDOW, Drawn, where
+from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, WINDOW, Drawn, changed, where
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
@@ -58,6 +58,7 @@ class FigureBuilder:
     passing: Passing = field(default_factory=Passing)
     count: int = 0
     marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
+    fewer: dict[str, int] = field(default_factory=dict)  # turns that are no longer there, by a node of the last one
     numbers: dict[Unknown, Size] = field(default_factory=dict)  # what the sizes of a model are
     sizes: dict[str, Size] = field(default_factory=dict)  # those that depend on them, by their text
     legend: list[str] = field(default_factory=list)  # what counters and names of long texts stand for
@@ -106,7 +107,7 @@ class _Scope(Visitor[Drawn, Op]):
                 continue
             self._node(node, inside)
         outputs = [self.prefix + name for name in self.graph.outputs if isinstance(name, str)]
-        steps = self._folded(outputs) if self.builder.options.fold and not self.builder.marks else self.steps
+        steps = self._folded(outputs) if self.builder.options.fold else self.steps
         read = {*outputs, *(value for step in steps for value in step.reads)}
         inputs = [w for w in inputs if w.tid in read or w.tid not in absent]
         return arrange(inputs, steps, outputs, self.builder.classes, self.builder)
@@ -134,7 +135,7 @@ class _Scope(Visitor[Drawn, Op]):
         section = arrange(inputs, body, ends, self.builder.classes, self.builder)
         ins = tuple(replace(w, tid=f"{w.tid}@{oid}") for w in inputs)
         outs = tuple(steps[run.end - run.length + k].outs[j] for k, j in run.carried)
-        op = folded(Op(oid, "repeat", "", (), (), (), bodies=(section,), caption=place_of(steps, run)), run)
+        op = folded(Op(oid, "repeat", "", (), (), (), bodies=(section,), caption=place_of(steps, run)), steps, run)
         enter = tuple(p for a, b in zip(ins, inputs, strict=True) for p in zip(a.all, b.all, strict=True))
         leave = tuple(p for tid, w in zip(section.outputs, outs, strict=True)
                       for p in zip(replace(w, tid=tid).all, w.all, strict=True))  # fmt: skip
@@ -199,9 +200,8 @@ class _Scope(Visitor[Drawn, Op]):
             wrong=node.structure.text if isinstance(node.structure, FaultAttrs) else "",
             attrs=(*op.attrs, *spot(node), *self._hidden(node, inside)),
         )
-        if not self.prefix and mark(node) in self.builder.marks:
-            change, was = self.builder.marks[mark(node)]
-            op = replace(op, change=change, attrs=(*op.attrs, ("was", was)) if was else op.attrs)
+        if not self.prefix and (self.builder.marks or self.builder.fewer):
+            op = changed(op, mark(node), self.builder.marks, self.builder.fewer)
         self.steps.append(DrawnStep(op, kept, tuple(v for _, v in given), tuple(outs), node.callee))
 
     def _hidden(self, node: Node, inside: set[str]) -> tuple[tuple[str, str], ...]:

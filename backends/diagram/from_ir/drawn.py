@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
-from ogive.backends.diagram.figure.figure import Op
+from ogive.backends.diagram.figure.figure import Change, Op
 from ogive.backends.diagram.figure.labels import printable
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.ir.model import Node
@@ -28,6 +29,15 @@ class Drawn:
     ins: list[Wires | None]
     outs: list[Wires]
     learned: bool
+
+
+def changed(op: Op, name: str, marks: Mapping[str, tuple[Change, str]], fewer: Mapping[str, int]) -> Op:
+    """The operation with what is known of its node in a difference: what it was and is, turns that were left out."""
+    change, was = marks.get(name, ("", ""))
+    attrs = (*op.attrs, ("fewer", str(fewer[name]))) if name in fewer else op.attrs
+    if op.glyph == "repeat" and was:  # `×3 → ×5` stands at the head of the bracket
+        return replace(op, change=change, text=was, attrs=attrs)
+    return replace(op, change=change, attrs=(*attrs, ("was", was)) if was else attrs)
 
 
 def where(node: Node) -> str:

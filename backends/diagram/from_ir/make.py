@@ -27,16 +27,21 @@ def figure_of(
     name: str = "",
     numbers: Mapping[Unknown, Size] | None = None,
     marks: Mapping[str, tuple[Change, str]] | None = None,
+    fewer: Mapping[str, int] | None = None,
 ) -> Figure:
     """The figure of a definition; `numbers` are what its sizes are where that is known, without them those of `at`.
 
     In symbols they stand in the legend, else on the wires. `marks` are the changes of its nodes, where it is two
-    graphs merged (compiler.compare).
+    graphs merged (compiler.compare), `fewer` has those of turns of which there were more.
     """
     options = options or Options()
     numbers = numbered(definition, options.at) if numbers is None else numbers
     builder = FigureBuilder(
-        options, divides=list(divisions(definition)), marks=dict(marks or {}), numbers=dict(numbers)
+        options,
+        divides=list(divisions(definition)),
+        marks=dict(marks or {}),
+        fewer=dict(fewer or {}),
+        numbers=dict(numbers),
     )
     with deep_recursion():
         section = builder.definition(definition)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.diagram.figure.figure import Op
+from ogive.backends.diagram.figure.figure import Change, Op
 from ogive.backends.diagram.from_ir.alike import numbered, numbers, same_block, shape
 from ogive.backends.diagram.from_ir.steps import DrawnStep
 from ogive.backends.diagram.from_ir.wires import Wires
@@ -111,7 +111,7 @@ def _run(
             break
         if not all(same_block(steps[before + k].callee, steps[run.end + k].callee) for k in range(length)):
             break
-        carried = _carried(steps, before, length)
+        carried = _carried(steps, before, length) if _together(steps, at, run.end, length) else None
         if carried is None or (run.count > 1 and carried.keys() != run.carried.keys()):
             break
         run.carried = run.carried or carried
@@ -119,6 +119,12 @@ def _run(
     while run.count > 1 and not _sound(steps, run, outputs):
         run.count -= 1
     return run if run.count > 1 else None
+
+
+def _together(steps: Sequence[DrawnStep], first: int, later: int, length: int) -> bool:
+    """Whether the changes of two copies let them fold: the same in both, or copies that came or went as a whole."""
+    a, b = ([(s.op.change, s.op.attr("was")) for s in steps[at : at + length]] for at in (first, later))
+    return a == b or all(len(set(marks)) == 1 and marks[0][0] != "changed" for marks in (a, b))
 
 
 def _carried(steps: Sequence[DrawnStep], a: int, length: int) -> dict[tuple[int, int], str] | None:
@@ -202,7 +208,12 @@ def _turned(
     copies = [steps[run.start + n * run.length + k] for n in range(run.count)]
     texts = [tuple(value for _, value in each) for each in zip(*map(numbers, copies), strict=True)]
     counters = iter([names.get(values, "") for values in texts])
-    op = replace(step.op, text=numbered(step.op.text, counters), above=numbered(step.op.above, counters))
+    came = {copy.op.change for copy in copies}
+    told_apart = [
+        (c.op.change, c.op.attr("path")) for c in copies if len(came) > 1 and c.op.change and c.op.attr("path")
+    ]
+    op = replace(step.op, change=step.op.change if len(came) == 1 else "", attrs=(*step.op.attrs, *told_apart))
+    op = replace(op, text=numbered(step.op.text, counters), above=numbered(step.op.above, counters))
     rest = list(counters)  # those of statics, which no text has
     static = [name for name, _ in numbers(step)][len(texts) - len(rest) :]
     told = [f"{name}={each}" for name, each in zip(static, rest, strict=True) if each]
@@ -268,6 +279,14 @@ def place_of(steps: Sequence[DrawnStep], run: RepeatedRun) -> str:
     return ""
 
 
-def folded(op: Op, run: RepeatedRun) -> Op:
-    """The operation that stands for a run."""
-    return replace(op, glyph="repeat", text=f"×{run.count}", attrs=(("carry", "0"), ("copies", str(run.count))))
+def folded(op: Op, steps: Sequence[DrawnStep], run: RepeatedRun) -> Op:
+    """The operation that stands for a run; where copies came or went, with their number before and now."""
+    changes = [steps[run.start + n * run.length].op.change for n in range(run.count)]
+    gone = max(int(step.op.attr("fewer", "0")) for step in steps[run.start : run.end])
+    before = sum(change != "added" for change in changes) + gone
+    now = sum(change != "removed" for change in changes)
+    attrs = (("carry", "0"), ("copies", str(run.count)), *((("fewer", str(gone)),) if gone else ()))
+    if before and now and before != now:
+        return replace(op, glyph="repeat", text=f"×{before} → ×{now}", attrs=attrs, change="changed")
+    whole: Change = "added" if not before else "removed" if not now else ""
+    return replace(op, glyph="repeat", text=f"×{run.count}", attrs=attrs, change=whole)

@@ -27,7 +27,7 @@ class BoxText:
         words = {"block": "name", "op": "caption", "weight": "bold"}.get(box.kind, "bold")
         size = theme.small if box.kind == "op" else theme.label
         rows = [(" · ".join((box.text, *box.then)), "title" if box.kind == "group" else words, size)]
-        place = " ".join(x for x in (f"{box.was} →" if box.was else "", box.place) if x)
+        place = ", ".join(x for x in (box.was, box.place) if x)
         rows += [(place, "caption", theme.small)] if place else []
         lines = tuple(
             (text, style, tall, text_width(text, tall, theme.least, style in ("title", "bold"), plain=True))

@@ -10,6 +10,7 @@ from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, e
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
 from ogive.backends.diagram.layout.place import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.wrap import rows
@@ -35,6 +36,13 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
             items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
             found += groups(row, dx, dy)
             y += bottom - top + theme.row
+    changes = changes_of(items)
+    if changes:
+        left, top, _, bottom = extent(items)
+        wide = text_width(figure.title, theme.label, theme.least, True, plain=True)
+        items.append(Text(left, top - 18, figure.title, theme.label, "title", wide))
+        items += key_of_changes(changes, theme, left, bottom + 22)
+        y = bottom + 40
     items += _legend(explained(figure, (item.text for item in items if isinstance(item, Text))), theme, y)
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top

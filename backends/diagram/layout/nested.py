@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.diagram.figure.figure import DrawnTensor, Link, Op, Section
+from ogive.backends.diagram.figure.figure import Change, DrawnTensor, Link, Op, Section
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon, rectangle
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.badges import badge
 from ogive.backends.diagram.layout.placement import OpDrawing, Placed
 from ogive.backends.diagram.layout.route import Jump, routes, width
 
@@ -65,9 +66,8 @@ def nested(
     title = text_width(f"{op.text} {op.caption}", theme.label, theme.least, True, plain=True)
     made.width = max(before + stack.width + after, title + 60)
     axes = {s.sid: s.axis for t in (*left.values(), *right.values()) for s in t.slots}
+    frame = [*_frame(op, made, theme), *_frames(stack, before, made.width - after, theme)]
     items = [
-        *_frame(op, made, theme),
-        *_frames(stack, before, made.width - after, theme),
         *_edge(enter, made.left, 0, before, axes, hooks),
         *_edge(leave, made.right, made.width, made.width - after, axes, hooks),
         *_lanes(lanes, heights, before, made.width - after, axes),
@@ -76,7 +76,10 @@ def nested(
         items += [moved(item, before, y) for item in paint(placed)]
         items += _longer(placed, before, y, made.width - after) if placed.last else []
         made.bodies.append((placed, before, y))
-    made.items = [item if item.owner else replace(item, owner=op.oid, change=op.change) for item in items]
+    inner: Change = "" if op.change == "changed" else op.change  # what changed has the wires it had
+    made.items = [replace(item, owner=op.oid, change=op.change) for item in frame]
+    made.items += badge(op.change, 6, 2, theme, op.oid) if op.change else ()
+    made.items += [item if item.owner else replace(item, owner=op.oid, change=item.change or inner) for item in items]
     return made
 
 

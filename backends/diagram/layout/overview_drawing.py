@@ -19,6 +19,7 @@ from ogive.backends.diagram.figure.geometry import (
 )
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.badges import badge, changes_of, key_of_changes
 from ogive.backends.diagram.layout.box_text import BAND, BoxText, memory
 from ogive.backends.diagram.layout.layered import SIDE, EdgeLine, Level, Point, levels, port
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
@@ -53,6 +54,7 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     wide = max(right - left, 320.0)
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
     items += key_of_roles(list(roles), theme, left, bottom + 26, wide)
+    items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)
     items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
@@ -103,6 +105,8 @@ class _OverviewPainter:
         for text, style, size, width in BoxText.of(box, self.theme).lines:
             yield Text(at, y + 15, text, size, style, width, owner=box.id, change=box.change), None
             at += width + 10
+        if box.change:
+            yield from ((item, None) for item in badge(box.change, x, y, self.theme, box.id))
         yield from self.frame(inside, across, along)
 
     def _box(self, point: Point, across: float, along: float) -> Iterator[Placed]:
@@ -124,6 +128,8 @@ class _OverviewPainter:
             place = left + wide / 2, y + size * 0.35
             yield Text(*place, words, size, looks, width, "middle", box.id, "", box.change), None
             y += BAND
+        if box.change:
+            yield from ((item, None) for item in badge(box.change, left, top, self.theme, box.id))
         for item in self._memory(box, (left, top, left + wide, top + tall)):
             yield item, None
 

@@ -187,8 +187,9 @@ def _wires(placed: Placed) -> Iterator[Path]:
 
 
 def _change(ends: _Ends) -> Change:
+    """What leads to an operation that came or went did so too; what changed has the wires it had."""
     for op in (ends.maker, ends.user):
-        if op is not None and op.change:
+        if op is not None and op.change in ("added", "removed"):
             return op.change
     return ""
 

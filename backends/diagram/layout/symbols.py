@@ -6,7 +6,7 @@ at a dot simply have the same height.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from ogive.backends.diagram.figure.figure import DrawnTensor, Op, WireSlot
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.badges import badge
 from ogive.backends.diagram.layout.placement import OpDrawing
 from ogive.backends.diagram.layout.shapes import SHAPES, Area
 
@@ -48,8 +49,7 @@ def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
     slots = {s.sid: s for t in (*left.values(), *right.values()) for s in t.slots}
     # a glyph that no wire ends on floats over the tensor instead
     above = op.above or (op.text if target is None and op.glyph not in ("copy", "drop", "wires", "join") else "")
-    above = _sign(op) + above if above else ""
-    top = 19.0 if above else 0.0
+    top = 19.0 if above or (op.change and target is None) else 0.0
     area = SHAPES[op.glyph if target else "wires"](op, _lefts(target), _rights(target), theme)
     core_width = area.width
     width = max(core_width, _rows_width(rows), _float_width(op, above, theme), 8.0)
@@ -67,8 +67,19 @@ def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
         _float(made, op, above, top, theme)
     if _caption(op):
         _foot(made, op, theme)
+    if op.change:
+        made.items += _badge(made, op, above, top, theme)
     made.items = [_owned(item, op) for item in made.items]
     return made
+
+
+def _badge(made: OpDrawing, op: Op, above: str, top: float, theme: Theme) -> Iterator[Item]:
+    """At the corner of the glyph, else before what floats over the tensor."""
+    if made.core is not None:
+        return badge(op.change, made.core[0] - 1, made.core[1] - 1, theme)
+    wide = text_width(above, theme.label, theme.least, plain=True)
+    x = made.width / 2 - wide / 2 - (20 if op.glyph != "join" else 9) if above else made.width / 2
+    return badge(op.change, x, top - 8.2, theme)
 
 
 def _types_met(made: OpDrawing, rows: list[SymbolRow]) -> list[Item]:
@@ -94,7 +105,8 @@ def _rights(target: SymbolRow | None) -> int:
 
 def _owned(item: Item, op: Op) -> Item:
     if isinstance(item, Path):
-        return replace(item, owner=op.oid, change=op.change, wrong=bool(op.wrong))
+        kept = op.change == "changed" and item.style == "wire"  # what changed has the wires it had
+        return replace(item, owner=op.oid, change="" if kept else op.change, wrong=bool(op.wrong))
     return replace(item, owner=op.oid, change=op.change)
 
 
@@ -165,20 +177,15 @@ def _float_width(op: Op, above: str, theme: Theme) -> float:
     caption = text_width(_caption(op), theme.small, theme.least, plain=True)
     if not above:
         return caption
-    arrows = 0 if op.glyph == "join" else 18
+    arrows = (0 if op.glyph == "join" else 18) + (30 if op.change else 0)
     return max(text_width(above, theme.label, theme.least, plain=True) + arrows, caption)
 
 
-def _sign(op: Op) -> str:
-    return {"added": "+ ", "removed": "− "}.get(op.change, "")
-
-
 def _caption(op: Op) -> str:
-    """The place of its weights, or what it was; a function of each element needs none."""
+    """The place of its weights, or what it was and is; a function of each element needs none."""
     if op.attr("was"):
         return op.attr("was")
-    floats = op.glyph in ("float", "join")
-    return "" if floats else (_sign(op) + op.caption).strip() if not op.above else op.caption
+    return "" if op.glyph in ("float", "join") else op.caption
 
 
 def _rows_width(rows: list[SymbolRow]) -> float:
@@ -336,13 +343,11 @@ def arrow(x: float, y: float) -> Path:
 
 
 def _foot(made: OpDrawing, op: Op, theme: Theme) -> None:
-    """The caption, under the glyph; struck through where it is what an operation was."""
+    """The caption, under the glyph."""
     caption = _caption(op)
     wide = text_width(caption, theme.small, theme.least, plain=True)
     middle, y = made.width / 2, made.height + theme.small - 0.5
     made.items.append(Text(middle, y, caption, theme.small, "caption", wide, "middle"))
-    if op.attr("was"):
-        made.items.append(Path(line((middle - wide / 2, y - 3), (middle + wide / 2, y - 3)), "thin"))
     made.height += theme.small + 1
 
 

@@ -8,7 +8,7 @@ from ogive.backends.diagram.views.overview import Box
 def lines_of(box: Box) -> list[str]:
     """What stands in a box, line by line; of a frame all in one."""
     text = " · ".join((box.text, *box.then))
-    place = " ".join(x for x in (f"{box.was} →" if box.was else "", box.place) if x)
+    place = ", ".join(x for x in (box.was, box.place) if x)
     if box.kind == "group":
         return ["  ".join(x for x in (text, place) if x)]
     return [text, place] if place else [text]

@@ -23,10 +23,13 @@ class LoopTurn:
     key: str
     blocks: int = 0
     of: str = ""
+    before: int | None = None  # how many they were, where that changed
 
     @property
     def title(self) -> str:
         """Its place, and the number of its blocks."""
+        if self.before is not None:
+            return f"{self.key}: ×{self.before} → ×{self.blocks} {self.of}"
         return f"{self.key}: {self.blocks} {self.of}" if self.blocks > 1 else self.key
 
 
@@ -69,15 +72,25 @@ def _around(k: int, keys: Sequence[str], spots: Sequence[str], placed: Sequence[
 
 def _told(key: str, ops: Sequence[Op], found: Sequence[str], prefix: str) -> LoopTurn:
     """A stage with the number of blocks in it, where a loop inside of it made them."""
-    numbers: dict[str, set[str]] = {}
-    for op, stage in zip(ops, found, strict=True):
-        for path in _paths(op) if stage == key else ():
-            rest = path.removeprefix(f"{prefix}{key}.")
-            match = KEY.match(f"{rest}.")
+    before: dict[str, set[str]] = {}
+    now: dict[str, set[str]] = {}
+    gone: Counter[str] = Counter()
+    inside = [op for op, stage in zip(ops, found, strict=True) if stage == key]
+    for fewer, op in ((int(first.attr("fewer", "0")), each) for first in inside for each in _within(first)):
+        came = {change: {v for k, v in op.attrs if k == change} for change in ("added", "removed")}
+        for path in _own_paths(op):
+            match = KEY.match(f"{path.removeprefix(f'{prefix}{key}.')}.")
             if match:
-                numbers.setdefault(match[1], set()).add(match[2])
-    of, count = max(((name, len(each)) for name, each in numbers.items()), key=lambda x: x[1], default=("", 0))
-    return LoopTurn(key, count, of)
+                gone[match[1]] = max(gone[match[1]], fewer)
+                before.setdefault(match[1], set()).update(
+                    [match[2]] * (op.change != "added" and path not in came["added"])
+                )
+                now.setdefault(match[1], set()).update(
+                    [match[2]] * (op.change != "removed" and path not in came["removed"])
+                )
+    of = max(now, key=lambda name: len(now[name]), default="")
+    were, are = len(before.get(of, ())) + gone[of], len(now.get(of, ()))
+    return LoopTurn(key, are, of, were if were != are else None)
 
 
 def _key(op: Op, prefix: str) -> str:
@@ -88,8 +101,14 @@ def _key(op: Op, prefix: str) -> str:
 
 def _paths(op: Op) -> list[str]:
     """The places of the weights of an operation, and of all copies that it stands for."""
-    inner = (each for body in op.bodies for each in body.walk())
-    return [path for each in (op, *inner) for path in _own_paths(each)]
+    return [path for each in _within(op) for path in _own_paths(each)]
+
+
+def _within(op: Op) -> Iterator[Op]:
+    """The operation and all that is in it."""
+    yield op
+    for body in op.bodies:
+        yield from body.walk()
 
 
 def _own_paths(op: Op) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ogive.backends.diagram.diagram import diagram
+from ogive.backends.diagram.diagram import View, diagram
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.cli.common import FORCE, colored, split_target
@@ -28,8 +28,9 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A drawing: .svg .tex .png .html ..."
 )
 @FORCE
+@click.option("--view", type=click.Choice(["circuit", "overview"]), default="circuit", show_default=True)
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
-def command(old: str, new: str, out: Path | None, theme: str, force: bool) -> None:
+def command(old: str, new: str, out: Path | None, view: View, theme: str, force: bool) -> None:
     """Compare two models or blocks: + added, - removed, ~ changed. Exit 1 where they differ.
 
     Without a NAME, all models and blocks that both files have.
@@ -54,7 +55,9 @@ def command(old: str, new: str, out: Path | None, theme: str, force: bool) -> No
                 click.echo(click.style(f"  {line}", fg=COLOURS.get(line[0])) if colored() else f"  {line}")
         if out is not None:
             try:
-                made = difference.diagram(diagram(after, theme=theme)).bytes(format := out.suffix.lstrip("."))
+                made = difference.diagram(diagram(after, view=view, theme=theme)).bytes(
+                    format := out.suffix.lstrip(".")
+                )
             except DiagramError as error:
                 raise click.ClickException(str(error)) from None
             a, b = title.split(" -> ") if " -> " in title else (title, title)
