@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from ogive.backends.python_text.expr import LOAD, Code, parts_of, subscript, with_parts
+from ogive.backends.python_text.expr import LOAD, Code, call, cut, parts_of, subscript, with_parts
 from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.pretty import constant
@@ -36,13 +36,40 @@ class ModuleList:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """The part of a list that a loop goes over: all of it, or all but its first entries and its last ones."""
+
+    before: int = 0
+    behind: int = 0
+
+    def of(self, modules: Code) -> Code:
+        """`layers`, `list(layers)[1:]`: a part of a list of modules itself would be another module at each call."""
+        if not self.before and not self.behind:
+            return modules
+        return subscript(call("list", modules), cut(self.before or None, -self.behind or None))
+
+    def entries(self, listed: ModuleList) -> range:
+        """The numbers of the entries."""
+        return range(self.before, listed.count - self.behind)
+
+
+STRETCHES = (Stretch(), Stretch(1), Stretch(behind=1), Stretch(1, 1))  # of which the first that fits is taken
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleLoop:
     """`for variable in modules:`; inside, a name that no program can have stands for the variable."""
 
     variable: str
     listed: ModuleList = field(compare=False)
+    stretch: Stretch
     modules: Code
     body: tuple[Item, ...]
+
+    @property
+    def count(self) -> int:
+        """How many iterations it has."""
+        return len(self.stretch.entries(self.listed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +128,7 @@ def _rolled(body: Sequence[Statement], lists: list[ModuleList], claim: Callable[
         return names[listed.place]
 
     found = _all(items, lists, name)
-    if not all(_saves(item.listed.count, len(item.body)) for item in found if isinstance(item, ModuleLoop)):
+    if not all(_saves(item.count, len(item.body)) for item in found if isinstance(item, ModuleLoop)):
         found = _all(items, lists, name, short=False)
     return tuple(map(_written, found))
 
@@ -133,10 +160,11 @@ def _beside(items: list[Item], listed: ModuleList) -> list[Item]:
         if not isinstance(other, ModuleLoop) or other.listed.place != listed.place:
             continue
         token = _token(other.variable)
-        wanted = [_with(item, token, _entry(listed, n)) for n in range(listed.count) for item in other.body]
+        entries = other.stretch.entries(listed)
+        wanted = [_with(item, token, _entry(listed, n)) for n in entries for item in other.body]
         for start in range(len(items) - len(wanted) + 1):
             if items[start : start + len(wanted)] == wanted:
-                loop = replace(other, listed=listed, modules=listed.modules)
+                loop = replace(other, listed=listed, modules=other.stretch.of(listed.modules))
                 return [*items[:start], loop, *items[start + len(wanted) :]]
     return items
 
@@ -160,31 +188,46 @@ def _lists(place: ModuleNode, access: Callable[[str], Code], path: tuple[str, ..
 
 
 def _looped(items: list[Item], listed: ModuleList, name: Callable[[ModuleList], str]) -> list[Item]:
-    """The statements with a loop over all modules of a list, where each is used alike, and in no other way."""
-    count, modules = listed.count, listed.modules.text
-    numbers = [_numbers(item, modules) for item in items]
-    first, second = (next((at for at, found in enumerate(numbers) if n in found), -1) for n in (0, 1))
+    """The statements with a loop over the modules of a list, where each is used alike, and in no other way."""
+    numbers = [_numbers(item, listed.modules.text) for item in items]
+    for stretch in STRETCHES:
+        found = _stretched(items, numbers, listed, stretch, name)
+        if found is not None:
+            return found
+    return items
+
+
+def _stretched(
+    items: list[Item], numbers: list[Numbers], listed: ModuleList, stretch: Stretch, name: Callable[[ModuleList], str]
+) -> list[Item] | None:
+    """The statements with a loop over a stretch of a list; None where its modules are not used alike."""
+    entries = stretch.entries(listed)
+    count = len(entries)
+    if count < 2:
+        return None
+    first, second = (next((at for at, found in enumerate(numbers) if n in found), -1) for n in entries[:2])
     length = second - first
     if first < 0 or length < 1 or not _saves(count, length):
-        return items
+        return None
+    head, tail = {*range(entries.start)}, {*range(entries.stop, listed.count)}
     for start in range(first, max(first - length, -1), -1):  # an iteration may begin with what needs no module
         ends = [start + number * length for number in range(count + 1)]
         iterations = [items[a:b] for a, b in pairwise(ends)]
         inside = [Numbers().union(*numbers[a:b]) for a, b in pairwise(ends)]
-        elsewhere = Numbers().union(*numbers[:start], *numbers[ends[-1] :])
-        if elsewhere or ends[-1] > len(items) or inside != [{number} for number in range(count)]:
+        earlier, later = Numbers().union(*numbers[:start]), Numbers().union(*numbers[ends[-1] :])
+        if earlier - head or later - tail or ends[-1] > len(items) or inside != [{number} for number in entries]:
             continue
         if not all(map(_simple, iterations[0])):
             continue
         token = _token(".".join(listed.place))
-        bodies = [
-            [_with(item, _entry(listed, n), token) for item in iteration] for n, iteration in enumerate(iterations)
-        ]
+        pairs = zip(entries, iterations, strict=True)
+        bodies = [[_with(item, _entry(listed, n), token) for item in iteration] for n, iteration in pairs]
         if all(body == bodies[0] for body in bodies):
             variable = name(listed)
             body = tuple(_with(item, token, _token(variable)) for item in _agreed(bodies))
-            return [*items[:start], ModuleLoop(variable, listed, listed.modules, body), *items[ends[-1] :]]
-    return items
+            loop = ModuleLoop(variable, listed, stretch, stretch.of(listed.modules), body)
+            return [*items[:start], loop, *items[ends[-1] :]]
+    return None
 
 
 def _simple(item: Item) -> bool:

@@ -20,6 +20,7 @@ from ogive.backends.python_text.pretty import (
     flat,
     item,
     level,
+    target,
 )
 
 STEP = 4
@@ -158,7 +159,11 @@ def _comprehension(node: ast.expr, indent: int) -> list[str]:
     else:
         assert isinstance(node, ast.GeneratorExp | ast.ListComp)
         lines, item = laid(node.elt, "", "", indent), flat(node.elt)
-    return [*lines, " " * indent + text[len(item) + 1 :]]
+    loops = " " * indent + text[len(item) + 1 :]
+    if len(loops) <= LINE or len(node.generators) > 1 or node.generators[0].ifs:
+        return [*lines, loops]
+    (loop,) = node.generators
+    return [*lines, *laid(loop.iter, f"for {target(loop.target)} in ", "", indent)]
 
 
 def _last_operand(node: ast.expr, before: str, after: str, indent: int) -> list[str] | None:

@@ -303,7 +303,7 @@ def source_of(models: Sequence[Model], *, checks: bool) -> str:
     from ogive.backends.pytorch.module.file import ModelsFile
 
     first, *others = models
-    made = ModelsFile([each.name for each in models], checks=checks)
+    made = ModelsFile([each.ir for each in models], checks=checks)
     for each in models:
         with each._lowering():
             made.add(each.ir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from random import Random
 
 import pytest
@@ -37,13 +38,18 @@ def step(at: Random, layer: Code) -> Statement:
     return at.choice((Assign(x, value, "[b, d]"), Evaluate(value), Assign(name("y"), call("torch.relu", value))))
 
 
+STRETCHES = {"": range(4), "1:]": range(1, 4), ":-1]": range(3), "1:-1]": range(1, 3)}
+
+
 def unrolled(body: Body) -> Body:
     """Each loop over a list of modules as its iterations."""
     found: list[Statement] = []
     for each in body:
-        if isinstance(each, For) and each.source.text in ("self.layers", "self.stages"):
-            for number in range(4):
-                entry = subscript(each.source, number)
+        source = each.source.text.replace("list(self.layers)", "self.layers") if isinstance(each, For) else ""
+        modules, _, stretch = source.partition("[")
+        if isinstance(each, For) and modules in ("self.layers", "self.stages"):
+            for number in STRETCHES[stretch]:
+                entry = subscript(name(modules), number)
                 found += unrolled(tuple(_placed(inner, each.target.text, entry) for inner in each.body))
         else:
             found.append(each)
@@ -82,6 +88,17 @@ def test_whatever_is_found_says_the_same(seed: int) -> None:
         other = renamed_once(every[place])
         every[place : place + 1] = at.choice(([], [other], [every[place]] * 2, [every[place], other]))
     assert unrolled(rolled(every, layers(4), access, claim)) == tuple(every)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("other", "stretch"), [(0, "[1:]"), (3, "[:-1]")])
+def test_a_first_or_last_iteration_that_differs_stands_beside_the_loop(seed: int, other: int, stretch: str) -> None:
+    one, every = iterations(seed)
+    at = other * len(one)
+    every[at : at + len(one)] = alone = [renamed_once(each) for each in every[at : at + len(one)]]
+    found = rolled(every, layers(4), access, claim)
+    loop = For(name("layer"), Code(ast.parse(f"list(self.layers){stretch}", mode="eval").body), tuple(one))
+    assert found == ((*alone, loop) if other == 0 else (loop, *alone))
 
 
 def renamed_once(statement: Statement) -> Statement:

@@ -67,11 +67,24 @@ return x * 2"""
     torch.testing.assert_close(net(x), wanted * 2)
 
 
+def test_a_last_iteration_that_is_used_otherwise_stands_behind_the_loop() -> None:
+    text, net = forward("for i in range(3) as layers:\n    y = relu(x |> Linear[4, 4] as lin)\n    x = x + y\nreturn y")
+    assert text.splitlines()[1:] == [
+        "        for layer in list(self.layers)[:-1]:",
+        "            y = F.relu(layer.lin(x))",
+        "            x = x + y",
+        "        return F.relu(self.layers[2].lin(x))",
+    ]
+    x = torch.randn(2, 4)
+    first, second, last = (net.get_submodule(f"layers.{number}.lin") for number in range(3))
+    x_2 = x + torch.relu(first(x))
+    torch.testing.assert_close(net(x), torch.relu(last(x_2 + torch.relu(second(x_2)))))
+
+
 @pytest.mark.parametrize(
     "body",
     [
         "for i in range(3) as layers:\n    x = relu(x |> Linear[4, 4] as lin) * (i + 1)\nreturn x * 2",  # not alike
-        "for i in range(3) as layers:\n    y = relu(x |> Linear[4, 4] as lin)\n    x = x + y\nreturn y",  # last, y
         "x = x |> Linear[4, 4] as one\nx = x |> Linear[4, 4] as two\nreturn x * 2",  # no loop
     ],
 )

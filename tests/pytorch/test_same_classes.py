@@ -157,7 +157,7 @@ def several(path: Path) -> dict[str, Model]:
 def test_a_file_of_several_models_has_each_as_it_is_alone(path: str) -> None:
     models = several(Path(__file__).parents[2] / path)
     assert len(models) > 1
-    file = ModelsFile(tuple(models))
+    file = ModelsFile(list(models.values()))
     for each in models.values():
         file.add(each)
     text = file.text()

@@ -11,9 +11,7 @@ from ogive.backends.python_text.expr import (
     TRUE,
     Code,
     applied,
-    binary,
     call,
-    conditional,
     dict_of,
     each_of,
     list_of,
@@ -26,7 +24,6 @@ from ogive.backends.python_text.expr import (
 from ogive.backends.python_text.functions.file_state import EmittedFile, Rate, WrittenFunction
 from ogive.backends.python_text.module_tree import ModuleNode, Unit, below, numbers_of, unmade
 from ogive.backends.python_text.named_sizes import Named, with_names
-from ogive.backends.python_text.runs import in_runs
 from ogive.backends.python_text.size_exprs import scalar_code, size_code
 from ogive.backends.python_text.statements import (
     Assign,
@@ -48,8 +45,6 @@ from ogive.backends.pytorch.weights.layers import layer
 from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Instance, Loop, Model, Weight
 from ogive.compiler.sizes import Size, Unknown
-
-MOST_KINDS = 3  # so many kinds of modules that come in turn are told by a condition
 
 
 @dataclass(slots=True)
@@ -205,8 +200,7 @@ class Constructor:
         if place.numbered:
             last = max(map(int, parts))
             iterations = [parts.get(str(number), call("nn.Module")) for number in range(last + 1)]
-            turns, runs = _in_turn(iterations), in_runs(iterations)
-            return call("nn.ModuleList", turns or (runs[0] if len(runs) == 1 < len(iterations) else list_of(runs)))
+            return call("nn.ModuleList", list_of(iterations))
         if not all(plain(label) and label != "self" for label in parts):
             self.file.named_groups = True
         group = self.file.helper("Group")
@@ -244,19 +238,6 @@ class Constructor:
             return None
         unit = self.file.units[definition.name].name
         return call(unit, *(self.size(bindings[unknown]) for unknown in self.file.makers[unit]))
-
-
-def _in_turn(modules: Sequence[Code]) -> Code | None:
-    """`Local(d) if i % 2 == 0 else Global(d) for i in range(6)`: modules that come again in the same order."""
-    for count in range(1, min(MOST_KINDS, (len(modules) - 1) // 2) + 1):
-        if all(made == modules[number % count] for number, made in enumerate(modules)):
-            chosen = modules[count - 1]
-            for number in reversed(range(count - 1)):
-                test = binary(binary(name("i"), "%", count), "==", number)
-                chosen = conditional(modules[number], test, chosen)
-            free = all("i" not in made.names for made in modules)
-            return each_of(chosen, "i" if count > 1 else "_", call("range", len(modules))) if free else None
-    return None
 
 
 def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Sequence[str], model: Model | None) -> Class:

@@ -10,6 +10,7 @@ from ogive.backends.python_text.expr import applied, literal, name
 from ogive.backends.python_text.functions.file_state import EmittedFile
 from ogive.backends.python_text.functions.function import kind_of, write
 from ogive.backends.python_text.functions.states import copied_states
+from ogive.backends.python_text.lists import signatures_of, with_short_lists
 from ogive.backends.python_text.module_tree import (
     Unit,
     definitions,
@@ -44,7 +45,7 @@ from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
 from ogive.backends.pytorch.names import MODULE_ATTRIBUTES, MODULE_DATA, RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
-from ogive.backends.pytorch.weights.layer_settings import full, short
+from ogive.backends.pytorch.weights.layer_settings import LAYERS, full, short
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
 from ogive.backends.pytorch.weights.reset_text import reset
 from ogive.compiler.ir.model import Definition, Model
@@ -52,6 +53,7 @@ from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
 from ogive.compiler.passes.analysis.rates import mark_rates
 from ogive.compiler.passes.cleanup.inline import inline
+from ogive.compiler.passes.cleanup.neutral_statics import neutral_statics, without_neutral
 from ogive.compiler.passes.infra.driver import Pass
 from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 
@@ -93,7 +95,7 @@ WIDTH = 84  # of the text inside of docstrings
 
 def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -> str:
     """The text of the file, which needs torch alone. With `checks`, the model refuses inputs that do not fit."""
-    made = ModelsFile((model.name,), checks=checks)
+    made = ModelsFile((model,), checks=checks)
     made.add(model, passes)
     return made.text()
 
@@ -101,22 +103,26 @@ def emit(model: Model, passes: Sequence[Pass] = TORCH, *, checks: bool = True) -
 class ModelsFile:
     """A file of one model or several, which share the classes of their blocks."""
 
-    def __init__(self, models: Sequence[str], *, checks: bool = True) -> None:
-        self.models = tuple(models)
+    def __init__(self, models: Sequence[Model], *, checks: bool = True) -> None:
+        self.models = tuple(model.name for model in models)
         self.checks = checks
-        self.names = {*RESERVED, *PLACES, *REPLAY, *map(fresh, models)}
+        self.neutral = neutral_statics(models, is_layer)
+        self.names = {*RESERVED, *PLACES, *REPLAY, *map(fresh, self.models)}
         self.files: list[EmittedFile] = []
         self.sections: list[FileSection] = []
 
     def add(self, model: Model, passes: Sequence[Pass] = TORCH) -> None:
         """Write one of the models. Raises `LoweringError` for what torch cannot say."""
-        file, sections = _written(lowered(mark_rates(model, inline), passes), self.names, self.checks)
+        model = without_neutral(lowered(mark_rates(model, inline), passes), self.neutral)
+        file, sections = _written(model, self.names, self.checks)
         self.files.append(file)
         self.sections += sections
 
     def text(self) -> str:
         """The whole file."""
-        return _assembled(self.models, self.files, [each.statement for each in merged(self.sections, DIALECT)])
+        statements = [each.statement for each in merged(self.sections, DIALECT)]
+        signatures = {**LAYERS, **signatures_of(statements)}
+        return _assembled(self.models, self.files, [with_short_lists(each, signatures) for each in statements])
 
 
 def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
