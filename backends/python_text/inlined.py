@@ -1,4 +1,4 @@
-"""Variables of one use that stand where they are used, where the line has room for what they hold.
+"""Variables of one use without a name in the source: what they hold stands where it is used, if that is shorter.
 
 While a function is written, lines are longer than in the end: loops over modules are found later, and inside of them
 `self.stages[0].blocks[0]` is `block`.
@@ -7,21 +7,22 @@ While a function is written, lines are longer than in the end: loops over module
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ogive.backends.python_text.expr import names_in, with_parts
 from ogive.backends.python_text.render import rendered
-from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, If, Return, Statement
+from ogive.backends.python_text.statements import Assign, Class, Evaluate, For, FunctionDef, If, Return, Statement
 from ogive.backends.python_text.wrap import STEP
 
-MADE_UP = re.compile(r"y(_\d+)?")  # what has a name in the source keeps its line
 
-
-def inlined(body: Sequence[Statement], indent: int) -> Body:
-    """The statements of a function at this indent, without variables for which the next statement has room."""
-    return tuple(_inlined(list(body), indent, _Later(())))
+def inlined(statement: Statement, indent: int = 0) -> Statement:
+    """A class or a function of a file without those of its variables that need no line."""
+    if isinstance(statement, Class):
+        return statement.but(body=tuple(inlined(each, indent + STEP) for each in statement.body))
+    if not isinstance(statement, FunctionDef):
+        return statement
+    return statement.but(body=tuple(_inlined(list(statement.body), indent + STEP, _Later(()))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ def _inlined(body: list[Statement], indent: int, later: _Later) -> list[Statemen
             inner = _inlined(list(each.body), indent + STEP, later.behind([each], rest))
             body[at] = each.but(body=tuple(inner))
         elif isinstance(each, If):
-            both = (tuple(_inlined(list(arm), indent + STEP, later.behind(rest))) for arm in (each.body, each.other))
-            body[at] = each.but(**dict(zip(("body", "other"), both, strict=True)))
+            first, other = (
+                tuple(_inlined(list(arm), indent + STEP, later.behind(rest))) for arm in (each.body, each.other)
+            )
+            body[at] = each.but(body=first, other=other)
         elif isinstance(each, Assign) and rest:
             made = _joined(each, rest[0], later.behind(rest[1:]), indent)
             if made is not None:
@@ -71,13 +74,13 @@ def _inlined(body: list[Statement], indent: int, later: _Later) -> list[Statemen
 def _joined(first: Assign, second: Statement, later: _Later, indent: int) -> Statement | None:
     """Two statements as one, where that is shorter and runs the same in the same order."""
     target = first.target.node
-    if not isinstance(target, ast.Name) or not MADE_UP.fullmatch(target.id):
+    if not first.made_up or not isinstance(target, ast.Name) or target.id not in second.uses:
         return None
-    if not isinstance(second, Assign | Return | Evaluate) or target.id not in second.uses or not second.values:
+    if not isinstance(second, Assign | Return | Evaluate):
         return None
     (value,) = second.values
-    kinds = list(_order(value.node, target.id))
-    if kinds.count("here") != 1 or kinds[0] != "here":
+    order = list(_order(value.node, target.id))
+    if order.count("here") != 1 or order[0] != "here":
         return None
     if target.id not in second.definitions and later.reads(target.id):
         return None

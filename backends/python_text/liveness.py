@@ -156,7 +156,7 @@ class FunctionScope:
             self.holders.get(variable, set()).discard(value.name)
         variable = self.variable(value, hint)
         if code.text != variable:
-            self.add(Assign(name(variable), code, comment))
+            self.add(Assign(name(variable), code, comment, not value.hint))
         self.hold(value.name, name(variable))
 
     def add(self, statement: Statement) -> None:

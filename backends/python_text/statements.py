@@ -18,7 +18,8 @@ Change = Callable[[Code], Code]
 
 @dataclass_transform(frozen_default=True)
 class Statement:
-    """What all statements have. The annotations of a subclass name its parts, in order; comments are not compared.
+    """What all statements have. The annotations of a subclass name its parts, in order. Two are
+    equal whatever their comments are, and wherever their names are from.
 
     `dataclass` would compile six functions for each kind, of which a build in a new process would wait for 8 ms.
     """
@@ -44,7 +45,7 @@ class Statement:
         return f"{type(self).__name__}({', '.join(repr(getattr(self, part)) for part in self.parts)})"
 
     def _compared(self) -> tuple[object, ...]:
-        return type(self), *(getattr(self, part) for part in self.parts if part != "comment")
+        return type(self), *(getattr(self, part) for part in self.parts if part not in ("comment", "made_up"))
 
     def but(self, **changes: Any) -> Self:
         """The statement with other parts."""
@@ -106,11 +107,14 @@ def _all(body: Sequence[Statement], change: Change) -> Body:
 
 
 class Assign(Statement):
-    """An emitted `target = value`, with a comment behind it where there is room."""
+    """An emitted `target = value`, with a comment behind it where there is room. The source has no name for a target
+    that is `made_up`.
+    """
 
     target: Code
     value: Code
     comment: str = ""
+    made_up: bool = False
 
     @property
     def targets(self) -> tuple[Code, ...]:

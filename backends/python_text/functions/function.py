@@ -10,7 +10,6 @@ from ogive.backends.python_text.functions.file_state import EmittedFile, Written
 from ogive.backends.python_text.functions.states import changes
 from ogive.backends.python_text.functions.taps import TAPS, entry, or_none
 from ogive.backends.python_text.functions.writer import Dispatch, Writer
-from ogive.backends.python_text.inlined import inlined
 from ogive.backends.python_text.liveness import FunctionScope
 from ogive.backends.python_text.module_tree import Unit, output_class
 from ogive.backends.python_text.named_sizes import Named, with_names
@@ -99,7 +98,7 @@ def _body(writer: Writer, unit: Unit, graph: Graph, model: Model | None) -> tupl
     body = (
         tuple(scope.body) if unit.function else rolled(scope.body, unit.place, writer.file.idioms.access, scope.claim)
     )
-    return inlined((*head, *checks, *body), scope.indent)
+    return (*head, *checks, *body)
 
 
 def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: bool) -> WrittenFunction:

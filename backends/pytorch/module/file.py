@@ -10,6 +10,7 @@ from ogive.backends.python_text.expr import applied, literal, name
 from ogive.backends.python_text.functions.file_state import EmittedFile
 from ogive.backends.python_text.functions.function import kind_of, write
 from ogive.backends.python_text.functions.states import copied_states
+from ogive.backends.python_text.inlined import inlined
 from ogive.backends.python_text.lists import signatures_of, with_short_lists
 from ogive.backends.python_text.module_tree import (
     Unit,
@@ -122,7 +123,7 @@ class ModelsFile:
         """The whole file."""
         statements = [each.statement for each in merged(self.sections, DIALECT)]
         signatures = {**LAYERS, **signatures_of(statements)}
-        return _assembled(self.models, self.files, [with_short_lists(each, signatures) for each in statements])
+        return _assembled(self.models, self.files, [inlined(with_short_lists(each, signatures)) for each in statements])
 
 
 def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
