@@ -20,7 +20,7 @@ from ogive.backends.python_text.expr import (
 from ogive.backends.python_text.runs import in_runs
 from ogive.backends.python_text.sections import locals_of
 from ogive.backends.python_text.statements import Class, FunctionDef, Statement
-from ogive.backends.python_text.tables import CallSignature, Signatures, is_list, items_of, tabulated
+from ogive.backends.python_text.tables import Signatures, SizeArguments, is_list, items_of, tabulated
 from ogive.backends.python_text.wrap import STEP, laid
 
 MOST_KINDS = 3  # so many kinds of modules that come in turn are told by a condition
@@ -45,15 +45,15 @@ def _constructor(statement: Statement, signatures: Signatures) -> Statement:
     return statement.changed(lambda code: with_parts(code, change))
 
 
-def signatures_of(statements: Sequence[Statement]) -> dict[str, CallSignature]:
+def signatures_of(statements: Sequence[Statement]) -> dict[str, SizeArguments]:
     """What the arguments of the constructors of classes are called."""
-    found: dict[str, CallSignature] = {}
+    found: dict[str, SizeArguments] = {}
     for each in statements:
         if not isinstance(each, Class):
             continue
         for inner in each.body:
             if isinstance(inner, FunctionDef) and inner.name == "__init__":
-                found[each.name] = CallSignature([parameter.name for parameter in inner.parameters[1:]])
+                found[each.name] = SizeArguments([parameter.name for parameter in inner.parameters[1:]])
     return found
 
 

@@ -21,15 +21,15 @@ PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Tuple)
 
 
 @dataclass(frozen=True, slots=True)
-class CallSignature:
+class SizeArguments:
     """What the first arguments of a function are called, and its settings that calls leave out."""
 
     arguments: Sequence[str] = ()
     defaults: Mapping[str, int] = field(default_factory=dict)
 
 
-Signatures = Mapping[str, CallSignature]
-NONE_KNOWN = CallSignature()
+Signatures = Mapping[str, SizeArguments]
+NONE_KNOWN = SizeArguments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Columns:
         return None
 
 
-def _setting(node: ast.Call, key: str | None, known: CallSignature) -> ast.expr | None:
+def _setting(node: ast.Call, key: str | None, known: SizeArguments) -> ast.expr | None:
     given = next((each.value for each in node.keywords if each.arg == key), None)
     return literal(known.defaults[key]).node if given is None and key is not None and key in known.defaults else given
 

@@ -13,9 +13,9 @@ from ogive.backends.python_text.expr import NONE, Code, applied, binary, call, l
 from ogive.backends.python_text.lists import with_short_lists
 from ogive.backends.python_text.render import rendered
 from ogive.backends.python_text.statements import Assign, Class, FunctionDef, Parameter
-from ogive.backends.python_text.tables import CallSignature
+from ogive.backends.python_text.tables import SizeArguments
 
-SIGNATURES = {"f": CallSignature(("cin", "c"), {"stride": 1}), "g": CallSignature(("c",))}
+SIGNATURES = {"f": SizeArguments(("cin", "c"), {"stride": 1}), "g": SizeArguments(("c",))}
 
 
 def shortened(listed: Code) -> str:

@@ -10,7 +10,7 @@ from ogive.backends.python_text.expr import Code, literal, with_parts
 from ogive.backends.python_text.handed_values import Literal, literal_of
 from ogive.backends.python_text.pretty import flat
 from ogive.backends.python_text.statements import Statement
-from ogive.backends.python_text.tables import CallSignature, Signatures
+from ogive.backends.python_text.tables import Signatures, SizeArguments
 
 Settings = Mapping[str, Literal]
 CONV: Settings = MappingProxyType({"bias": True, "padding_mode": "zeros"})
@@ -26,15 +26,15 @@ DEFAULTS: Mapping[str, Settings] = MappingProxyType(
         **{f"nn.BatchNorm{count}d": BATCH for count in (1, 2, 3)},
     }
 )
-CONVOLUTION = CallSignature(
+CONVOLUTION = SizeArguments(
     ("cin", "cout", "kernel"), {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
 )
 LAYERS: Signatures = MappingProxyType(
     {
-        "nn.Linear": CallSignature(("cin", "cout"), {"bias": True}),
-        "nn.LayerNorm": CallSignature(("c",), {"bias": True}),
+        "nn.Linear": SizeArguments(("cin", "cout"), {"bias": True}),
+        "nn.LayerNorm": SizeArguments(("c",), {"bias": True}),
         **{f"nn.Conv{count}d": CONVOLUTION for count in (1, 2, 3)},
-        **{f"nn.BatchNorm{count}d": CallSignature(("c",)) for count in (1, 2, 3)},
+        **{f"nn.BatchNorm{count}d": SizeArguments(("c",)) for count in (1, 2, 3)},
     }
 )
 
