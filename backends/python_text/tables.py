@@ -33,7 +33,7 @@ NONE_KNOWN = SizeArguments()
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """What differs from row to row: the name that stands for it, which no program can have, and its values."""
 
     place: str
@@ -51,7 +51,7 @@ def tabulated(items: Sequence[Code], signatures: Signatures, taken: frozenset[st
     The variables are called as the arguments of what is called, by `signatures`, and none is one of `taken`.
     """
     hints: dict[str, str] = {}
-    made = Columns(hints, signatures).repeated([[item.node for item in items]])
+    made = TableColumns(hints, signatures).repeated([[item.node for item in items]])
     if made is None:
         return None
     used = taken.union(*(item.names for item in items))
@@ -64,12 +64,12 @@ def tabulated(items: Sequence[Code], signatures: Signatures, taken: frozenset[st
 
 
 @dataclass(slots=True)
-class Columns:
+class TableColumns:
     """The columns of a table that is being made."""
 
     hints: dict[str, str]  # what columns could be called, those of tables inside of the rows too
     signatures: Signatures
-    found: dict[tuple[str, ...], Column] = field(default_factory=dict)
+    found: dict[tuple[str, ...], TableColumn] = field(default_factory=dict)
 
     def template(self, nodes: Sequence[ast.expr], hint: str = "n") -> ast.expr | None:
         """What expressions have in common, with columns where they differ; None where that is too little."""
@@ -88,13 +88,13 @@ class Columns:
             return inner
         return self._column(nodes, hint).node
 
-    def _copy(self) -> Columns:
-        return Columns(self.hints, self.signatures, dict(self.found))
+    def _copy(self) -> TableColumns:
+        return TableColumns(self.hints, self.signatures, dict(self.found))
 
-    def _column(self, values: Sequence[ast.expr], hint: str) -> Column:
+    def _column(self, values: Sequence[ast.expr], hint: str) -> TableColumn:
         key = tuple(map(flat, values))
         if key not in self.found:
-            self.found[key] = Column(self._place(hint), tuple(values))
+            self.found[key] = TableColumn(self._place(hint), tuple(values))
         return self.found[key]
 
     def _place(self, hint: str) -> str:
@@ -141,7 +141,7 @@ class Columns:
         if len(set(map(flat, functions))) > 1:
             return None
         lists = [items_of(node) for node in nodes]
-        found: list[tuple[int, Columns, ast.expr]] = []
+        found: list[tuple[int, TableColumns, ast.expr]] = []
         for alone in (0, 1, max(map(len, lists))):
             if min(map(len, lists)) < alone:
                 continue
@@ -164,14 +164,14 @@ class Columns:
 
     def repeated(self, lists: Sequence[Sequence[ast.expr]]) -> ast.expr | None:
         """`item for c, stride in rows`: all items of lists, of which each has rows of its own."""
-        inner = Columns(self.hints, self.signatures)
+        inner = TableColumns(self.hints, self.signatures)
         item = inner.template([item for items in lists for item in items])
         if item is None:
             return None
         ends = [0]
         for items in lists:
             ends.append(ends[-1] + len(items))
-        varying: list[Column] = []
+        varying: list[TableColumn] = []
         outer: dict[str, ast.expr] = {}
         for column in inner.found.values():
             own = [column.values[a:b] for a, b in pairwise(ends)]
@@ -192,7 +192,7 @@ class Columns:
         targets = [column.node for column in kept]
         return source and _each(_put(item, others), targets, source)
 
-    def _counted(self, item: ast.expr, varying: Sequence[Column], ends: Sequence[int]) -> ast.expr | None:
+    def _counted(self, item: ast.expr, varying: Sequence[TableColumn], ends: Sequence[int]) -> ast.expr | None:
         """`A(c + i * growth) for i in range(n)`, where all that differs inside of the rows grows evenly."""
         index = ast.Name(self._place("i"), LOAD)
         trial = self._copy()
@@ -210,7 +210,7 @@ class Columns:
         self.found = trial.found
         return _each(_put(item, grown), [index if varying else ast.Name("_", LOAD)], source)
 
-    def _shared(self, values: Sequence[ast.expr | None], hint: str) -> Column | None:
+    def _shared(self, values: Sequence[ast.expr | None], hint: str) -> TableColumn | None:
         """The column with these values; where there is none for a row, one that exists and has the others."""
         given = [value for value in values if value is not None]
         if len(given) == len(values):
@@ -239,7 +239,7 @@ def _rows(columns: Sequence[Sequence[ast.expr]]) -> ast.expr:
     return ast.Tuple([ast.Tuple(list(row), LOAD) for row in zip(*columns, strict=True)], LOAD)
 
 
-def _independent(columns: Sequence[Column]) -> tuple[list[Column], dict[str, ast.expr]]:
+def _independent(columns: Sequence[TableColumn]) -> tuple[list[TableColumn], dict[str, ast.expr]]:
     """The columns that are no multiple of another one, and the others by these: `4 * c`."""
     others: dict[str, ast.expr] = {}
     for column in columns:
@@ -251,7 +251,7 @@ def _independent(columns: Sequence[Column]) -> tuple[list[Column], dict[str, ast
     return [column for column in columns if column.place not in others], others
 
 
-def _widths(column: Column) -> bool:
+def _widths(column: TableColumn) -> bool:
     """Whether numbers that are multiples of these hardly are so by chance."""
     numbers = [found.number for value in column.values if (found := floored(value)) is not None]
     return len(numbers) == len(column.values) and all(number is None or number >= WIDEST for number in numbers)
