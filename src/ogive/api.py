@@ -20,7 +20,8 @@ from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
 from ogive.grammar.spelling import close
 from ogive.kept import Again, Kept, plain
-from ogive.model import Model, source_of
+from ogive.model import Model
+from ogive.modules import source_of
 from ogive.origin import Origin
 from ogive.refusals import refuse, unknown, wrong
 

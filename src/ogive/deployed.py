@@ -9,13 +9,14 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from ogive.checkpoints import AnyPath, unwrapped
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.ir import model as typed
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.infra.instance_paths import turned
+from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
 from ogive.compiler.passes.pipelines.phases import live, training_paths
-from ogive.compiler.passes.pipelines.registry import PASSES, PassCall, calls_of
-from ogive.cost import multiply_adds
+from ogive.compiler.passes.pipelines.registry import PASSES
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from os import fspath
@@ -30,7 +29,6 @@ from ogive.arguments import (
     whole,
 )
 from ogive.arguments import device as device_here
-from ogive.backends.python_text.errors import LoweringError
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
 from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
@@ -39,15 +37,13 @@ from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.weights import stored
 from ogive.drawing import drawable, drawn
 from ogive.extras import needs
-from ogive.grammar.diagnostics import Diagnostic
-from ogive.grammar.source import Chunk, Span
 from ogive.kept import Again, Kept
-from ogive.modules import fresh
+from ogive.modules import fresh, source_of
 from ogive.origin import NOWHERE, Origin, module_files
 from ogive.outputs import paths_in
-from ogive.refusals import refuse, wrong
+from ogive.refusals import wrong
 from ogive.saving import save, shard_size
-from ogive.summary import misfit, summary
+from ogive.summary import summary
 
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
@@ -55,9 +51,11 @@ if TYPE_CHECKING:
 
     from ogive.backends.diagram.diagram import Diagram
     from ogive.backends.weight_conversion.verify import Deviation
+    from ogive.compiler.analysis.frame.result import AnalysisResult
     from ogive.compiler.passes.conversion.graph import Conversion
+    from ogive.compiler.passes.pipelines.calls import PassCall
     from ogive.compiler.passes.pipelines.recipes import Recipe
-    from ogive.compiler.passes.pipelines.registry import Deployed, PassCall
+    from ogive.compiler.passes.pipelines.registry import Deployed
 
 SOURCE = "source"  # the float type of what weights are converted from
 OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
@@ -122,13 +120,9 @@ class Model(Kept):
     @takes(sizes=named(whole(0)))
     def summary(self, **sizes: int) -> str:
         """A table of the weights, how often each operation runs, and the multiply-adds, also at these sizes."""
-        unknown = sizes.keys() - set(self.sizes)
-        if unknown:
-            raise wrong(
-                f"{self.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(self.sizes) or 'none'}"
-            )
-        if said := misfit(self.ir, sizes):
-            raise wrong(f"{self.name}: {said}")
+        from ogive.analyses import fitting
+
+        fitting(self, sizes)
         return summary(self.name, self.signature, self.conditions, self.ir, self.slots, sizes)
 
     @drawable
@@ -225,14 +219,17 @@ class Model(Kept):
             calls = calls_for(self.name, self.recipes, passes or ("fold",))
             return DeployedModel(self, run(self.ir, calls), calls)
 
-    @contextmanager
-    def _lowering(self) -> Iterator[None]:
-        """What a backend cannot say becomes a diagnostic at the block of the model."""
-        try:
-            yield
-        except LoweringError as error:
-            span = error.span or self.ir.definition.span or Span(Chunk(""), 0, 0)
-            refuse((Diagnostic(error.code, f"{self.name}: {error.text}", span),))
+    @takes(names=text, sizes=maybe(named(whole(0))))
+    def analyze(self, names: str, *, sizes: Mapping[str, int] | None = None) -> AnalysisResult | list[AnalysisResult]:
+        """What an analysis says, by name with options: `model.analyze("cost[dtype=bf16]", sizes={"b": 1})`.
+
+        The result has `.rows`, `.text()` and `.json()`; several names, with commas between, give a list. Raises
+        `ArchError` where there is no such analysis, option or size.
+        """
+        from ogive.analyses import analyses_of
+
+        found = analyses_of(self, names, sizes or {})
+        return found[0] if len(found) == 1 else found
 
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
@@ -296,19 +293,6 @@ class Model(Kept):
 
     def __repr__(self) -> str:
         return f"<model {self.name} {self.signature}>"
-
-
-def source_of(models: Sequence[Model], *, checks: bool) -> str:
-    """A Python module that needs torch alone, with a function for each of these models; all are of one file."""
-    from ogive.backends.pytorch.module.file import ModelsFile
-
-    first, *others = models
-    made = ModelsFile([each.ir for each in models], checks=checks)
-    for each in models:
-        with each._lowering():
-            made.add(each.ir)
-    stamp = first.origin.stamp.together([each.origin.stamp for each in others]) if others else first.origin.stamp
-    return stamp.signed(made.text().encode(), "py").decode()
 
 
 class DeployedModel(Model):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from ogive.backends.weights.paths import WeightSlot
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.ir.attributes import ExternAttrs
-from ogive.compiler.ir.model import Graph, Model
+from ogive.compiler.ir.model import Graph, Model, Node
 from ogive.compiler.ir.weights import opaque
 from ogive.compiler.ir_tools.entry import conditions_at_entry
-from ogive.compiler.sizes import FALSE, Unknown, size
-from ogive.cost import multiply_adds, runs, taken
+from ogive.compiler.sizes import FALSE, Size, Unknown, size
 
 
 def summary(
@@ -63,6 +63,17 @@ def operations(ir: Model, loops: Collection[str] | None = None) -> Counter[str]:
     `loops` says which of them count, if not all.
     """
     return _graph(ir.definition.graph, dict(ir.bindings), loops, {})
+
+
+def runs(node: Node) -> Size:
+    """How often the body of a node runs: the iterations of a loop, the indices of `over` and `each`."""
+    times = None if node.structure is None else node.structure.times
+    return size(1) if times is None else times
+
+
+def taken(node: Node) -> Sequence[Graph]:
+    """The bodies that run: as deployed, and with every optional input."""
+    return node.regions if node.structure is None else node.structure.used(node.regions)
 
 
 Counted = dict[tuple[int, frozenset[tuple[Unknown, int]]], Counter[str]]  # bodies of blocks, each at its sizes once

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ogive.backends.pytorch.module.file import emit
 from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir.weights import weights
@@ -27,7 +28,6 @@ from ogive.compiler.passes.conversion.result import Passed, PassError
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
 from ogive.compiler.passes.experts.partition import PARTITIONS
 from ogive.compiler.passes.weight_folding.driver import fold
-from ogive.cost import multiply_adds
 
 TEXT = """use std.nn (Linear, LayerNorm, BatchNorm)
 

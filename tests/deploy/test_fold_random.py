@@ -16,13 +16,13 @@ from deploy.folding import Folded, folded, image, model
 from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.run import module_of
 from ogive.backends.weight_conversion.verify import verify
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ops import OPS
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.weight_folding.binding_time import STAYING
 from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.compiler.sizes import size
-from ogive.cost import multiply_adds
 
 IMAGES = "(x: [b, 4, h, w]) -> [b, c', h', w']"
 TOKENS = "(x: [b, n, 6]) -> [b, n, d]"

@@ -15,7 +15,8 @@ from ogive.cli import cli
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.conversion.result import PassError
-from ogive.compiler.passes.pipelines.registry import PASSES, PassCall, calls_of, run
+from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
+from ogive.compiler.passes.pipelines.registry import PASSES, run
 from ogive.grammar.diagnostics import ArchError
 
 TEXT = """use std.nn (BatchNorm, Linear)

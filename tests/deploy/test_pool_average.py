@@ -12,7 +12,8 @@ from ogive.backends.pytorch.module.module import build
 from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
-from ogive.compiler.passes.pipelines.registry import PassCall, run
+from ogive.compiler.passes.pipelines.calls import PassCall
+from ogive.compiler.passes.pipelines.registry import run
 
 TEXT = """use std.nn (Linear)
 use std.posets (PosetPool)

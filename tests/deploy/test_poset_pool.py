@@ -25,7 +25,7 @@ from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.conversion.result import PassError
-from ogive.compiler.passes.pipelines.registry import PassCall
+from ogive.compiler.passes.pipelines.calls import PassCall
 from ogive.compiler.passes.posets.nodes import closed_is_less
 from ogive.compiler.passes.posets.pool import poset_pool
 from ogive.compiler.posets.closed_form import closed_form

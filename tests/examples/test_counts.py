@@ -11,8 +11,8 @@ import pytest
 
 import ogive
 from ogive.api import Block, Model
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.sizes import size
-from ogive.cost import multiply_adds
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ogive.compiler.passes.conversion.result import PassError
-from ogive.compiler.passes.pipelines.registry import PassCall, call_of, made
+from ogive.compiler.passes.pipelines.calls import PassCall, call_of
+from ogive.compiler.passes.pipelines.registry import made
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
 

@@ -10,7 +10,7 @@ import click
 from ogive.cli.common import reported
 
 # in the order of --help
-COMMANDS = ("check", "fmt", "show", "build", "draw", "diff", "deploy", "map", "explain", "new", "examples")
+COMMANDS = ("check", "fmt", "show", "build", "draw", "diff", "deploy", "analyze", "map", "explain", "new", "examples")
 UNBUILT = ("lsp",)
 
 

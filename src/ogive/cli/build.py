@@ -11,7 +11,8 @@ import click
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
 from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
 from ogive.cli.target import model_of, one_model_of
-from ogive.model import Model, source_of
+from ogive.model import Model
+from ogive.modules import source_of
 from ogive.onnx_file import Asked
 from ogive.outputs import OutputFile, check, write
 from ogive.saving import save

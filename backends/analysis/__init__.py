@@ -1,0 +1,1 @@
+"""Results of analyses for people: reports and pictures."""

@@ -1,0 +1,1 @@
+"""What all analyses have in common: the interpreter, and results."""

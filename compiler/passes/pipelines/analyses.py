@@ -1,0 +1,32 @@
+"""Analyses by name: from Python and from the command line. Each is a function of a model and of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from ogive.compiler.analysis.cost.report import cost
+from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.compiler.ir.model import Model
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.pipelines.calls import PassCall, checked
+from ogive.compiler.passes.pipelines.lowering import lowered
+from ogive.grammar.spelling import close
+
+FLOAT_TYPES = ("f32", "f64", "bf16", "f16")
+
+
+def cost_of(model: Model, *, dtype: str = "f32") -> AnalysisResult:
+    """Parameters, multiply-adds, FLOPs, memory of results and of what backward keeps; floats are of type `dtype`."""
+    if dtype not in FLOAT_TYPES:
+        text = f"`dtype` of `cost` is one of {', '.join(FLOAT_TYPES)}, not `{dtype}`"
+        raise PassError("E0810", text, close(dtype, FLOAT_TYPES))
+    return cost(model, lowered(model), dtype)
+
+
+ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType({"cost": cost_of})
+
+
+def analyzed(model: Model, call: PassCall) -> AnalysisResult:
+    """What an analysis says of a model. Raises `PassError` where there is no such analysis or option."""
+    return checked(call, ANALYSES, "analysis")(model)

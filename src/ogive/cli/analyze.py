@@ -1,0 +1,91 @@
+"""`ogive analyze`: what the graph of a model knows, as a table, as JSON or as a picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ogive.analyses import analyses_of
+from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
+from ogive.cli.common import EXTERN, FORCE, setting, size_number, split_target
+from ogive.cli.target import one_model_of
+from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.outputs import OutputFile, write
+from ogive.refusals import WrongArgument
+
+FORMATS = (".html", ".svg")
+
+
+@click.command()
+@click.argument("target", metavar="FILE:MODEL")
+@click.argument("names", metavar="NAME[OPTIONS][,NAME...]")
+@click.argument("more", nargs=-1, metavar="")
+@click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER ...", help="Sizes of inputs; else formulas are shown.")
+@click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where MODEL is a block.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; its schema is analysis.schema.json of the package.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A page, OUT.html, or a picture, OUT.svg.",
+)
+@click.option("--strict", is_flag=True, help="Leave with 1 where there is a warning, or anything unknown.")
+@FORCE
+@EXTERN
+def command(
+    target: str, names: str, more: tuple[str, ...], sizes: tuple[str, ...], statics: tuple[str, ...], as_json: bool,
+    out: Path | None, strict: bool, force: bool, allow_extern: bool,
+) -> None:  # fmt: skip
+    """Say what the graph of a model knows. An operation without a rule is listed as unknown, never left out.
+
+    \b
+    Analyses:
+      cost[dtype=f32]                        parameters, FLOPs, memory, by block
+    \b
+    Examples:
+      ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs
+      ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024   numbers
+      ogive analyze gpt2.arch:GPT2 "cost[dtype=bf16]" -s b=1 n=1024 --json
+      ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024 -o cost.html
+    \b
+    Exit status: 0 done; 1 refused, or with --strict a warning or something unknown; 2 used wrongly.
+    """
+    if out is not None and out.suffix not in FORMATS:
+        raise click.UsageError(f"`{out}`: a report ends in {' or '.join(FORMATS)}")
+    path, name = split_target(target)
+    model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
+    try:
+        found = analyses_of(model, names, dict(map(size_number, sizes + more)))
+    except WrongArgument as error:
+        raise click.UsageError(error.diagnostics[0].message) from None
+    if out is not None:
+        stamp = model.origin.stamp.by("analyze")
+        made = stamp.signed(_report(found, out).encode(), out.suffix[1:])
+        write({OutputFile(out, stamp): made}, model.inputs, force)
+    if as_json:
+        click.echo(_json(found))
+    elif out is None:
+        click.echo("\n".join(result.text() for result in found), nl=False)
+    else:
+        click.echo(f"wrote {out}")
+    if strict and any(result.warnings or result.unknown for result in found):
+        sys.exit(1)
+
+
+def _json(found: list[AnalysisResult]) -> str:
+    plain = [result.json() for result in found]
+    return json.dumps(plain[0] if len(plain) == 1 else plain, indent=2, ensure_ascii=False)
+
+
+def _report(found: list[AnalysisResult], out: Path) -> str:
+    if out.suffix == ".html":
+        return chart_html(found)
+    if len(found) > 1:
+        raise click.UsageError(f"`{out}`: a picture is of one analysis, not of {len(found)}")
+    try:
+        return chart_svg(found[0])
+    except NoNumbersError as error:
+        raise click.UsageError(f"`{out}`: {error}") from None

@@ -1,0 +1,133 @@
+"""`Model.analyze` and `ogive analyze`: the form of results, names and options, exit codes, files that are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
+
+import ogive
+from ogive.cli import cli
+from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.compiler.passes.pipelines.analyses import ANALYSES
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+GPT2 = f"{EXAMPLES / 'gpt2.arch'}:Tiny"
+SCHEMA = json.loads((files("ogive.compiler.analysis") / "analysis.schema.json").read_text(encoding="utf-8"))
+DOCS = Path(__file__).parents[2] / "docs" / "analyses"
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(cli, ["analyze", *args], prog_name="ogive", catch_exceptions=False)
+
+
+def plain(value: Any) -> Iterator[Any]:
+    yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from plain(each)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("path", ["gpt2", "mamba", "resnet", "fno", "mlp"])
+def test_json_is_what_the_schema_says(name: str, path: str) -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    model = ogive.load(EXAMPLES / f"{path}.arch").models["Tiny"]
+    found = model.analyze(name)
+    assert isinstance(found, AnalysisResult)
+    for result in (found, found.at(dict.fromkeys(model.ir.definition.sizes, 64))):
+        data = json.loads(json.dumps(result.json()))
+        Draft202012Validator(SCHEMA).validate(data)
+        assert data["analysis"] == name
+        assert data["rows"][0]["file"].endswith(f"{path}.arch")
+    assert all(each["value"] is not None for each in plain(data) if isinstance(each, dict) and "expr" in each)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str) -> None:
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    result = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].analyze(name)
+    assert isinstance(result, AnalysisResult)
+    fields = {*result.totals, *result.options} | {key for row in result.rows for key in row.fields}
+    assert {field for field in fields if f"`{field}`" not in page} == set()
+    assert f"\n    {name}" in run("--help").output
+
+
+def test_several_names_give_a_list() -> None:
+    result = run(GPT2, "cost, cost[dtype=bf16]", "-s", "b=2", "n=8", "--json")
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)
+    assert (first["options"], second["options"]) == ({"dtype": "f32"}, {"dtype": "bf16"})
+    assert first["sizes"] == {"b": 2, "n": 8}
+
+
+def test_python_and_the_command_say_the_same() -> None:
+    found = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].analyze("cost", sizes={"b": 2, "n": 8})
+    assert isinstance(found, AnalysisResult)
+    assert run(GPT2, "cost", "-s", "b=2", "n=8").output == found.text()
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        ((GPT2, "cost"), 0, "matmul flops"),
+        ((GPT2, "cots"), 1, "did you mean `cost`?"),
+        ((GPT2, "cost[dtpe=f32]"), 1, "did you mean `dtype`?"),
+        ((GPT2, "cost[dtype=f3]"), 1, "one of f32, f64, bf16, f16, not `f3`"),
+        ((GPT2, "cost[dtype=3]"), 1, "is a name or a text, not 3"),
+        ((GPT2, "cost["), 1, "is not a list of analyses"),
+        ((GPT2, "cost", "-s", "q=1"), 2, "Tiny has no size q; it has b, n"),
+        ((GPT2, "cost", "-s", "b=-1"), 2, "a size is a whole number"),
+        ((GPT2, "cost", "-s", "b=1", "n=1000"), 2, "these sizes break"),
+        ((GPT2, "cost", "-o", "a.pdf"), 2, "a report ends in .html or .svg"),
+        ((GPT2, "cost", "-o", "a.svg"), 2, "a picture needs numbers: give b, n by `-s`"),
+        ((GPT2, "cost,cost", "-o", "a.svg", "-s", "b=1", "n=8"), 2, "a picture is of one analysis, not of 2"),
+        ((str(EXAMPLES / "gpt2.arch"), "cost"), 2, "has 5 models; name one"),
+        ((f"{EXAMPLES / 'mamba.arch'}:Tiny", "cost"), 0, "unknown: `linear_scan` at layers.*.mixer"),
+        ((f"{EXAMPLES / 'mamba.arch'}:Tiny", "cost", "--strict"), 1, "unknown: `linear_scan`"),
+        ((GPT2, "cost", "--strict"), 0, "matmul flops"),
+    ],
+)
+def test_exit_codes_and_what_is_said(args: tuple[str, ...], status: int, said: str) -> None:
+    result = run(*args)
+    assert result.exit_code == status, result.output
+    assert said in result.output
+
+
+@pytest.mark.parametrize("ending", ["svg", "html"])
+def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"cost.{ending}"
+    sizes = ("-s", "b=2", "n=8")
+    assert run(GPT2, "cost", "-o", str(out), *sizes).output == f"wrote {out}\n"
+    text = out.read_text(encoding="utf-8")
+    assert "h.*.mlp.c_fc" in text
+    assert "<script" not in text
+    assert run(GPT2, "cost[dtype=bf16]", "-o", str(out), *sizes).exit_code == 0  # ours, and as it was written
+    out.write_text(text.replace("h.*.mlp", "mine"), encoding="utf-8")
+    refused = run(GPT2, "cost", "-o", str(out), *sizes)
+    assert (refused.exit_code, "E0825" in refused.output) == (1, True)
+    assert run(GPT2, "cost", "-o", str(out), *sizes, "--force").exit_code == 0
+
+
+def test_the_picture_of_the_page_is_what_the_command_draws(tmp_path: Path) -> None:
+    out = tmp_path / "cost.svg"
+    run(f"{EXAMPLES / 'gpt2.arch'}:GPT2", "cost", "-s", "b=1", "n=1024", "-o", str(out))
+    drawn, shown = (path.read_text(encoding="utf-8").partition("<metadata>")[0::2] for path in (out, DOCS / "cost.svg"))
+    assert drawn[0] == shown[0]
+    assert drawn[1].partition("</metadata>")[2] == shown[1].partition("</metadata>")[2]
+
+
+def test_a_module_of_the_users_is_unknown() -> None:
+    text = (
+        'extern block Mine[d](x: [*b, d]) -> [*b, d] = "torch.nn:Identity"\n\n'
+        "block Net(x: [b, 4]) -> [b, 4]:\n    return relu(x |> Mine[4])\n\nmodel M = Net\n"
+    )
+    found = ogive.source(text, allow_extern=True).models["M"].analyze("cost")
+    assert isinstance(found, AnalysisResult)
+    (one,) = found.unknown
+    assert one.reason == "a module of the user's: torch.nn:Identity"
