@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path as FilePath
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
@@ -18,7 +18,9 @@ from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
 from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout.compose import draw
+from ogive.backends.diagram.layout.maps import maps_drawing
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
+from ogive.backends.diagram.layout.stack import stack_drawing
 from ogive.backends.diagram.render.dot import dot, rendered
 from ogive.backends.diagram.render.html import html
 from ogive.backends.diagram.render.mermaid import mermaid
@@ -27,12 +29,16 @@ from ogive.backends.diagram.render.raster import pdf, png
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text
 from ogive.backends.diagram.render.tikz import tikz
-from ogive.backends.diagram.views.overview import Overview, overview_of
+from ogive.backends.diagram.views.overview import Overview, lone_blocks, overview_of
+from ogive.backends.diagram.views.volumes import volumes
 from ogive.compiler.ir.model import Definition, Model
 
-View = Literal["circuit", "overview"]
+View = Literal["circuit", "overview", "stack", "maps"]
 Direction = Literal["TB", "LR"]
 Engine = Literal["ogive", "dot"]
+
+
+VIEWS = get_args(View)
 
 
 class PictureWriter(Protocol):
@@ -69,12 +75,20 @@ class Diagram:
         """The circuit or the overview, placed."""
         if self.view == "overview":
             return overview_drawing(self.overview, self.theme, self.direction)
+        if self.view == "stack":
+            return stack_drawing(self.overview, self.theme)
+        if self.view == "maps":
+            both = replace(self, options=replace(self.options, sizes="both"), view="overview")
+            return maps_drawing(volumes(both.overview), self.theme, self.figure.title, self.figure.alt)
         return draw(self.figure, self.theme)
 
     @cached_property
     def overview(self) -> Overview:
         """Blocks and data flow."""
-        return overview_of(self.figure)
+        figure = self.figure
+        if self.view == "stack" and self.drawn is None and (lone := lone_blocks(figure)):
+            figure = replace(self, options=replace(self.options, open=self.options.open | lone)).figure
+        return overview_of(figure)
 
     def text(self, format: str) -> str:
         """The diagram as text: svg, tex, html, dot, mmd or txt."""
@@ -126,7 +140,7 @@ class Diagram:
         return tikz(self.drawing, self.theme)
 
     def _txt(self) -> str:
-        return outline(self.overview) if self.view == "overview" else text(self.figure)
+        return outline(self.overview) if self.view != "circuit" else text(self.figure)
 
     def _html(self) -> str:
         closed = replace(self, options=replace(self.options, depth=0), drawn=None)
@@ -169,8 +183,8 @@ def diagram(
     `sizes` are written in symbols, as numbers or as both; `at` has numbers for those that the subject leaves open.
     `direction` is that of an overview; with the `engine` dot the program of that name lays it out.
     """
-    if view not in ("circuit", "overview"):
-        raise ValueError(f"no view `{view}`; there are circuit and overview")
+    if view not in VIEWS:
+        raise ValueError(f"no view `{view}`; there are {', '.join(VIEWS)}")
     chosen = named(theme) if isinstance(theme, str) else theme
     numbers = tuple(sorted((at or {}).items()))
     options = Options(depth, frozenset(open), weights, fold, settings, sizes, numbers)

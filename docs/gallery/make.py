@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import ogive
 from ogive.diagrams import Diagram, Difference, beside, hasse, svg
 from ogive.posets import product
+
+View = Literal["circuit", "overview", "stack", "maps"]
+SizeStyle = Literal["symbolic", "numeric", "both"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -34,10 +38,13 @@ PICTURES = {
 }
 
 
-# pictures of blocks and data flow: file, model, open sizes
-OVERVIEWS = {
-    "resnet50_overview": ("examples/resnet.arch", "ResNet50", {"h": 224, "w": 224}),
-    "diffusion_overview": ("examples/diffusion_unet.arch", "CIFAR10", {"h": 32, "w": 32}),
+# other views: file, model, view, style of sizes, open sizes
+VIEWS: dict[str, tuple[str, str, View, SizeStyle | None, dict[str, int]]] = {
+    "gpt2_stack": ("examples/gpt2.arch", "GPT2", "stack", None, {}),
+    "whisper_stack": ("examples/whisper.arch", "WhisperTiny", "stack", None, {}),
+    "resnet50_maps": ("examples/resnet.arch", "ResNet50", "maps", None, {"h": 224, "w": 224}),
+    "resnet50_overview": ("examples/resnet.arch", "ResNet50", "overview", "numeric", {"h": 224, "w": 224}),
+    "diffusion_overview": ("examples/diffusion_unet.arch", "CIFAR10", "overview", "numeric", {"h": 32, "w": 32}),
 }
 
 
@@ -84,8 +91,8 @@ def main() -> None:
     os.chdir(ROOT)
     for name, (file, block, depth) in PICTURES.items():
         picture(file, block, depth).save(HERE / f"{name}.svg", force=True)
-    for name, (file, block, at) in OVERVIEWS.items():
-        ogive.load(file)[block].diagram(view="overview", sizes="numeric", at=at).save(HERE / f"{name}.svg", force=True)
+    for name, (file, block, view, sizes, at) in VIEWS.items():
+        ogive.load(file)[block].diagram(view=view, sizes=sizes, at=at).save(HERE / f"{name}.svg", force=True)
     repvgg().save(HERE / "repvgg.svg", force=True)
     conversion().save(HERE / "conversion.svg", force=True)
     difference().save(HERE / "diff.svg", force=True)

@@ -188,8 +188,8 @@ class Block(AsModel):
 
     @drawable
     def diagram(
-        self, view: Literal["circuit", "overview"] = "circuit", depth: int = 0, open: Iterable[str] = (),
-        theme: str = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
+        self, view: Literal["circuit", "overview", "stack", "maps"] = "circuit", depth: int = 0,
+        open: Iterable[str] = (), theme: str = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
         sizes: Literal["symbolic", "numeric", "both"] | None = None, at: Mapping[str, int] | None = None,
         direction: Literal["TB", "LR"] = "TB",
     ) -> Diagram:  # fmt: skip

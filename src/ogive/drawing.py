@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Literal
 from ogive.arguments import flag, maybe, named, names, one_of, takes, theme, whole
 
 if TYPE_CHECKING:
-    from ogive.backends.diagram.diagram import Diagram, PictureWriter
+    from ogive.backends.diagram.diagram import Diagram, PictureWriter, View
     from ogive.backends.diagram.from_ir.options import SizeStyle
     from ogive.compiler.ir.model import Definition
     from ogive.compiler.ir.model import Model as IrModel
 
 drawable = takes(
-    view=one_of("circuit", "overview"), depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
+    view=one_of("circuit", "overview", "stack", "maps"),
+    depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
     sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0))),
     direction=one_of("TB", "LR"),
 )  # fmt: skip
 
 
 def drawn(
-    subject: Definition | IrModel, keeper: PictureWriter, view: Literal["circuit", "overview"], depth: int,
+    subject: Definition | IrModel, keeper: PictureWriter, view: View, depth: int,
     open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool, sizes: SizeStyle | None,
     at: Mapping[str, int] | None, direction: Literal["TB", "LR"],
 ) -> Diagram:  # fmt: skip

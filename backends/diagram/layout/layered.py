@@ -262,6 +262,10 @@ def _across(level: Level) -> None:
         for layer in level.layers if down else reversed(level.layers):
             wanted = []
             for point in layer:
+                if not point.before and not point.after:  # next to the one before it
+                    point.pull = 0.001
+                    wanted.append(0.0)
+                    continue
                 near = (point.before if down else point.after) or point.before or point.after
                 wanted.append(sum(other.x + aside for other, aside in near) / len(near) if near else point.x)
             for point, x in zip(layer, _spaced(layer, wanted), strict=True):

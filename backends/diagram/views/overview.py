@@ -37,6 +37,7 @@ class Box:
     was: str = ""  # what stood here before a change
     takes: tuple[str, ...] = ()  # named values from far away, and those that it makes
     sends: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()  # of the first tensor that it makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,24 @@ def overview_of(figure: Figure) -> Overview:
     for section in figure.sections:
         parent = walk.group(section.title, "") if len(figure.sections) > 1 and section.title else ""
         walk.whole(section, parent)
+    _pruned(made)
     _merged(made)
     _quiet(made)
     drawn = [*(text for box in made.boxes for text in (box.text, box.place, *box.then)), *(e.text for e in made.edges)]
     made.legend = explained(figure, drawn)
     return made
+
+
+def lone_blocks(figure: Figure) -> frozenset[str]:
+    """Blocks that are all that a loop does: a figure of what a loop does has them open."""
+    found = []
+    for op in figure.walk():
+        inner = [
+            each for body in op.bodies for c in body.columns for each in c.ops if each.glyph not in ("copy", "drop")
+        ]
+        if op.glyph == "repeat" and len(inner) == 1 and inner[0].glyph == "slab":
+            found.append(inner[0].attr("name"))
+    return frozenset(found)
 
 
 Sources = dict[str, tuple[str, ...]]  # a tensor: the boxes that it may come from
@@ -103,13 +117,14 @@ class _OverviewFlow:
         """A section that is a figure, with its inputs and outputs."""
         sources: Sources = {}
         for tensor in section.boundaries[0]:
-            sources[tensor.tid] = (self.add(Box(self.name(), tensor.name or "input", "input", parent)),)
+            box = Box(self.name(), tensor.name or "input", "input", parent, sizes=_sizes(tensor))
+            sources[tensor.tid] = (self.add(box),)
         self.section(section, parent, sources, "")
         tensors = _tensors(section)
         for k, tid in enumerate(section.outputs):
             text = (section.ends[k] if k < len(section.ends) else "") or "output"
-            box = self.add(Box(self.name(), text, "output", parent))
-            self.edges(sources.get(tid, ()), box, tensors[tid])
+            end = self.add(Box(self.name(), text, "output", parent))
+            self.edges(sources.get(tid, ()), end, tensors[tid])
 
     def section(self, section: Section, parent: str, sources: Sources, prefix: str) -> None:
         """The operations of a section; `prefix` is the place that all of them stand in."""
@@ -137,6 +152,7 @@ class _OverviewFlow:
             self.name(), words(op), kind_of(op), parent, op.change, op.attr("block"), place_of(op), (), op.attr("role"),
             op.glyph in ("float", "wires") and len(op.inputs) == 1, op.attr("path"), op.where, op.attr("was"),
         )  # fmt: skip
+        box = replace(box, sizes=_sizes(tensors[op.outputs[0]])) if op.outputs else box
         self.add(box)
         for tid in op.inputs:
             self.edges(sources.get(tid, ()), box.id, tensors[tid])
@@ -200,10 +216,23 @@ def _left(op: Op, body: Section) -> Iterator[tuple[str, str]]:
             yield inner, tid
 
 
+def _sizes(tensor: DrawnTensor) -> tuple[str, ...]:
+    return tuple(slot.label or slot.size for slot in tensor.slots if slot.role != "dtype")
+
+
 def sized(tensor: DrawnTensor) -> str:
     """The sizes of a tensor: `int[b, n]`."""
-    axes = ", ".join(slot.label or slot.size for slot in tensor.slots if slot.role != "dtype")
-    return f"{'' if tensor.elem == 'float' else tensor.elem}[{axes}]"
+    return f"{'' if tensor.elem == 'float' else tensor.elem}[{', '.join(_sizes(tensor))}]"
+
+
+def _pruned(made: Overview) -> None:
+    """An arm in which nothing is done needs no frame."""
+    while True:
+        used = {box.parent for box in made.boxes} | {x for edge in made.edges for x in (edge.source, edge.target)}
+        left = [box for box in made.boxes if box.kind != "group" or box.id in used]
+        if len(left) == len(made.boxes):
+            return
+        made.boxes[:] = left
 
 
 def _merged(made: Overview) -> None:
@@ -221,7 +250,7 @@ def _merged(made: Overview) -> None:
         (before,) = reads[box.id]
         first = boxes[into.get(before, before)]
         if len(readers[before]) == 1 and _follows(first, box):
-            boxes[first.id] = replace(first, then=(*first.then, box.text))
+            boxes[first.id] = replace(first, then=(*first.then, box.text), sizes=box.sizes)
             into[box.id] = first.id
     made.boxes[:] = [boxes[box.id] for box in made.boxes if box.id not in into]
     kept = (edge for edge in made.edges if into.get(edge.target, "") != into.get(edge.source, edge.source))

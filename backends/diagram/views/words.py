@@ -16,7 +16,7 @@ def words(op: Op) -> str:
     name = op.attr("name")
     if op.source == "call":
         if op.glyph == "slab":
-            return op.text
+            return name or op.text
         tail = op.text if op.glyph in WINDOWS else op.text.partition(" ")[2] if op.glyph == "norm" else ""
         return f"{name} {tail}".strip()
     if op.glyph == "softmax":

@@ -28,7 +28,7 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A drawing: .svg .tex .png .html ..."
 )
 @FORCE
-@click.option("--view", type=click.Choice(["circuit", "overview"]), default="circuit", show_default=True)
+@click.option("--view", type=click.Choice(["circuit", "overview", "stack"]), default="circuit", show_default=True)
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
 def command(old: str, new: str, out: Path | None, view: View, theme: str, force: bool) -> None:
     """Compare two models or blocks: + added, - removed, ~ changed. Exit 1 where they differ.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ogive.backends.diagram.diagram import FORMATS, Diagram, beside, diagram
+from ogive.backends.diagram.diagram import FORMATS, VIEWS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
@@ -28,7 +28,7 @@ from ogive.outputs import write
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
               "without it, text on the terminal.")  # fmt: skip
-@click.option("--view", type=click.Choice(["circuit", "overview"]), default="circuit", show_default=True)
+@click.option("--view", type=click.Choice(VIEWS), default="circuit", show_default=True)
 @click.option("--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
               help="Of an overview: from top to bottom, or from left to right.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["ogive", "dot"]), default="ogive", show_default=True,

@@ -1,0 +1,164 @@
+"""Feature maps as volumes in a row: height and depth to scale, the thickness by the root of the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import sqrt
+
+from ogive.backends.diagram.figure.geometry import (
+    Drawing,
+    Group,
+    Item,
+    Path,
+    Text,
+    extent,
+    line,
+    moved,
+    polygon,
+)
+from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.curves import rounded
+from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
+from ogive.backends.diagram.views.volumes import Volume, Volumes
+
+TALL = 150.0  # the height of the highest map
+LEAST = 5.0  # of any side
+THICK = 58.0  # of the map with the most channels
+SLANT = (0.42, 0.30)  # how far right and up one unit of depth goes
+APART = 18.0
+STEP = 9.0  # between two short-cuts
+LINE = 12.0
+
+
+def maps_drawing(made: Volumes, theme: Theme, title: str, alt: str) -> Drawing:
+    """The drawing of feature maps, in as many rows as the theme's width asks for."""
+    painter = _Maps(made, theme)
+    items, groups = painter.painted()
+    left, top, right, bottom = extent(items)
+    wide = text_width(title, theme.label, theme.least, True, plain=True)
+    items.append(Text(left, top - 16, title, theme.label, "title", wide))
+    roles = dict.fromkeys(_style(each) for each in made.maps[1:])
+    items += key_of_roles(roles, theme, left, bottom + 24, right - left)
+    told = ["height and depth: the sides, to scale", "thickness: the root of the channels"]
+    items += legend_rows(told, theme, left, extent(items)[3] + 18, max(right - left, 300))
+    left, top, right, bottom = extent(items)
+    dx, dy = theme.margin - left, theme.margin - top
+    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
+    return Drawing(
+        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
+        tuple(moved(item, dx, dy) for item in items), title, alt, shifted,
+    )  # fmt: skip
+
+
+def _style(each: Volume) -> str:
+    return each.box.role or "slab"
+
+
+class _Maps:
+    """Volumes side by side, their captions under them."""
+
+    def __init__(self, made: Volumes, theme: Theme) -> None:
+        self.made, self.theme = made, theme
+        self.most = max(max(each.height, each.width) for each in made.maps)
+        self.thickest = max(each.channels for each in made.maps)
+
+    def size(self, each: Volume) -> tuple[float, float, float]:
+        """Thickness, height and depth on the page."""
+        scale = TALL / self.most
+        thick = LEAST + (THICK - LEAST) * sqrt(each.channels / self.thickest)
+        return thick, max(LEAST, each.height * scale), max(LEAST, each.width * scale)
+
+    def captions(self, each: Volume) -> list[str]:
+        """What made a map, and its sides."""
+        alone = sum(other.stage == each.stage for other in self.made.maps) == 1
+        made = " · ".join((each.box.text, *each.box.then))
+        name = made if not each.stage else each.stage if alone else f"{each.stage.partition(':')[0]}: {made}"
+        words, lines = name.split(" "), [""]
+        for word in words:  # in lines that are no wider than most volumes
+            longer = f"{lines[-1]} {word}".strip()
+            lines = [*lines[:-1], longer] if len(longer) < 14 else [*lines, word]
+        return [line for line in (*lines, each.sides) if line]
+
+    def painted(self) -> tuple[list[Item], list[Group]]:
+        """The rows of the figure."""
+        items: list[Item] = []
+        groups: list[Group] = []
+        x, y = 0.0, 0.0
+        places: list[tuple[float, float]] = []
+        rows = [0]
+        for k, each in enumerate(self.made.maps):
+            wide = self._wide(each)
+            if x and x + wide > self.theme.width and not self.made.skips:
+                x, y = 0.0, y + self._below() + TALL * (1 + SLANT[1]) + 24
+                rows.append(k)
+            thick, _, depth = self.size(each)
+            places.append((x + (wide - thick - depth * SLANT[0]) / 2, y))
+            x += wide + APART
+        for k, each in enumerate(self.made.maps[:-1]):
+            if k + 1 not in rows:
+                items += self._arrow(each, places[k], places[k + 1])
+        items += self._skips(places)
+        for k, (each, (left, middle)) in enumerate(zip(self.made.maps, places, strict=True)):
+            items += self._volume(k, each, left, middle)
+            items += self._captions(k, each, left, middle)
+            groups.append(self._group(k, each, left, middle))
+        return items, groups
+
+    def _wide(self, each: Volume) -> float:
+        thick, _, depth = self.size(each)
+        texts = (text_width(t, self.theme.small, self.theme.least, plain=True) for t in self.captions(each))
+        return max(thick + depth * SLANT[0], *texts)
+
+    def _below(self) -> float:
+        return max(len(self.captions(each)) for each in self.made.maps) * LINE + 12
+
+    def _volume(self, k: int, each: Volume, x: float, y: float) -> Iterator[Item]:
+        """Front, top and right side; `y` is the middle of the front."""
+        thick, tall, depth = self.size(each)
+        dx, dy = depth * SLANT[0], -depth * SLANT[1]
+        top, bottom, right = y - tall / 2, y + tall / 2, x + thick
+        style, owner = ("glyph" if not k else _style(each)), f"m{k}"
+        side = ((right, top), (right + dx, top + dy), (right + dx, bottom + dy), (right, bottom))
+        yield Path(polygon(*side), style, owner)
+        yield Path(polygon((x, top), (x + dx, top + dy), (right + dx, top + dy), (right, top)), style, owner)
+        yield Path(polygon((x, top), (right, top), (right, bottom), (x, bottom)), style, owner)
+
+    def _captions(self, k: int, each: Volume, x: float, y: float) -> Iterator[Item]:
+        thick, _, depth = self.size(each)
+        middle, down = x + (thick + depth * SLANT[0]) / 2, y + TALL / 2 + LINE + 4
+        lines = self.captions(each)
+        for text in lines:
+            wide = text_width(text, self.theme.small, self.theme.least, plain=True)
+            style = "caption" if text is not lines[-1] else "name"
+            yield Text(middle, down, text, self.theme.small, style, wide, "middle", f"m{k}")
+            down += LINE
+
+    def _group(self, k: int, each: Volume, x: float, y: float) -> Group:
+        thick, tall, depth = self.size(each)
+        box = (x, y - tall / 2 - depth * SLANT[1], x + thick + depth * SLANT[0], y + tall / 2)
+        return Group(f"m{k}", each.box.text, each.box.where, each.box.path, each.box.block, box=box)
+
+    def _arrow(self, each: Volume, place: tuple[float, float], after: tuple[float, float]) -> Iterator[Item]:
+        """From one map, which lies over its start, to the front of the next."""
+        x, y = place[0] + self.size(each)[0], place[1]
+        yield Path(line((x, y), (after[0] - 2, y)), "wire")
+        yield Path(polygon((after[0] - 7, y - 3), (after[0] - 1, y), (after[0] - 7, y + 3)), "solid")
+
+    def _skips(self, places: list[tuple[float, float]]) -> Iterator[Item]:
+        """Over the maps, the longest outermost."""
+        tops = [
+            self._group(k, each, *place).box[1]
+            for k, (each, place) in enumerate(zip(self.made.maps, places, strict=True))
+        ]
+        order = sorted(self.made.skips, key=lambda pair: pair[1] - pair[0])
+        for n, (a, b) in enumerate(order):
+            y = min(tops[a : b + 1]) - 10 - STEP * n
+            ends = []
+            for k in (a, b):
+                thick, _, depth = self.size(self.made.maps[k])
+                ends.append((places[k][0] + (thick + depth * SLANT[0]) / 2 + thick / 4, tops[k] - 1))
+            (x, start), (to, end) = ends
+            yield Path(rounded(((x, start), (x, y), (to, y), (to, end))), "wire")
+            yield Path(polygon((to - 3, end - 6), (to, end), (to + 3, end - 6)), "solid")

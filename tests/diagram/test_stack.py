@@ -1,0 +1,60 @@
+"""The vertical figure: everything flows up, nothing lies on anything, loops and short-cuts as papers draw them."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from diagram.geometry_checks import crosses, holds, inside, overlap, plates, segments, shrunk, texts_apart, wires
+from diagram.subjects import block, subjects
+from ogive.backends.diagram.diagram import Diagram, diagram
+from ogive.backends.diagram.figure.geometry import Text
+
+SUBJECTS = subjects()
+STACKS = ["gpt2:Tiny", "llama:Tiny", "vit:Tiny", "whisper:Tiny", "bart:Tiny", "t5_encoder:Tiny", "qwen3:Tiny"]
+OVERVIEW = "no stack of one spine: an overview"
+
+
+def made(name: str) -> Diagram:
+    return diagram(SUBJECTS[name], view="stack")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_nothing_lies_on_anything(name: str) -> None:
+    drawing = made(name).drawing
+    assert [*inside(drawing), *texts_apart(drawing), *plates(drawing)] == []
+    boxes = [group.box for group in drawing.groups if not group.plate]
+    assert not [(a, b) for a, b in combinations(boxes, 2) if overlap(shrunk(a), shrunk(b))]
+    lines = [ends for wire in wires(drawing) for ends in segments(wire)]
+    if OVERVIEW not in [item.text for item in drawing.items if isinstance(item, Text)]:
+        assert not [box for box in boxes for a, b in lines if crosses(a, b, shrunk(box, 2))]
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_models_of_transformers_are_stacks(name: str) -> None:
+    each = made(name)
+    assert OVERVIEW not in [item.text for item in each.drawing.items if isinstance(item, Text)]
+    places = {group.owner: group.box for group in each.drawing.groups}
+    boxes = {box.id: box for box in each.overview.boxes}
+    for edge in each.overview.edges:  # up, or from the side
+        assert places[edge.target][1] < places[edge.source][3]
+    for box in boxes.values():
+        if box.parent:
+            assert holds(places[box.parent], places[box.id])
+    loops = [item.text for item in each.drawing.items if isinstance(item, Text) and item.text.endswith("×")]
+    assert loops
+    assert {"attention", "norm"} <= {box.role for box in boxes.values()}
+
+
+def test_a_block_that_is_all_of_a_loop_is_open() -> None:
+    text = (
+        "use std.nn (Linear, LayerNorm)\nblock Inner[d](x: [b, d]) -> [b, d]:\n"
+        "    return x + (x |> LayerNorm as norm |> Linear[d, d] as one)\n"
+        "block Outer[d](x: [b, d]) -> [b, d]:\n    repeat 4 as h:\n        x = x |> Inner as inner\n    return x"
+    )
+    each = diagram(block(text), view="stack")
+    assert {box.text for box in each.overview.boxes} >= {"LayerNorm", "Linear", "+"}
+    arcs = [wire for wire in wires(each.drawing) if len({round(x) for (x, _), _ in segments(wire)}) > 2]
+    assert len(arcs) == 1  # the short-cut
+    assert "4×" in [item.text for item in each.drawing.items if isinstance(item, Text)]
