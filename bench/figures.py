@@ -1,7 +1,7 @@
 """How the figures of the examples come out: `python bench/figures.py [NAME ...] > table.txt`.
 
 One row for each figure, at depth 0 and 1: pairs of wires that cross, wires that bend, the smallest label in points
-where the figure is as wide as a page (170 mm, no larger than life), kilobytes of its SVG. `--times` adds the time of
+where the figure is laid out for a page (170 mm), kilobytes of its SVG. `--times` adds the time of
 `draw` for GPT-2 as a ratio to that of `check`, both in one run.
 """
 
@@ -10,18 +10,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.geometry import Path as Line
-from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.figure.page import POINTS, on_page
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.wrap import rows
 from ogive.compiler.driver.workspace import Workspace
 from ogive.compiler.ir.model import Definition, Model
 
 ROOT = Path(__file__).parents[1]
-PAGE = 170 / 25.4 * 72  # points
 
 
 def subjects() -> Iterator[tuple[str, Definition | Model]]:
@@ -42,8 +42,7 @@ def measured(made: Diagram) -> tuple[int, int, float, float]:
     drawing = made.drawing
     paths = [item for item in drawing.items if isinstance(item, Line) and item.style == "wire"]
     bends = sum(any(name == "C" for name, _ in path.commands) for path in paths)
-    smallest = min((item.size for item in drawing.items if isinstance(item, Text)), default=0.0)
-    points = smallest * min(0.75, PAGE / drawing.width)
+    points = replace(made, theme=on_page(made.theme, "170mm")).drawing.smallest * POINTS
     return crossings, bends, points, len(made.text("svg").encode()) / 1024
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, get_args
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing
+from ogive.backends.diagram.figure.page import on_page
 from ogive.backends.diagram.figure.theme import Theme, named
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
@@ -172,7 +173,7 @@ FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
 def diagram(
     subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
     theme: str | Theme = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
-    sizes: SizeStyle | None = None, at: Mapping[str, int] | None = None,
+    sizes: SizeStyle | None = None, at: Mapping[str, int] | None = None, width: str | float | None = None,
     direction: Direction = "TB", engine: Engine = "ogive",
 ) -> Diagram:  # fmt: skip
     """A diagram of a definition or a model.
@@ -181,11 +182,12 @@ def diagram(
     tensors that otherwise stand inside the glyphs that use them. A run that the source has unrolled is drawn once, or
     in full where `fold` is off. `settings` writes those that change numbers alone, like an epsilon, under the glyphs.
     `sizes` are written in symbols, as numbers or as both; `at` has numbers for those that the subject leaves open.
-    `direction` is that of an overview; with the `engine` dot the program of that name lays it out.
+    `width` is that of the page or column where it is read (`on_page`). `direction` is that of an overview; with the
+    `engine` dot the program of that name lays it out.
     """
     if view not in VIEWS:
         raise ValueError(f"no view `{view}`; there are {', '.join(VIEWS)}")
-    chosen = named(theme) if isinstance(theme, str) else theme
+    chosen = on_page(named(theme) if isinstance(theme, str) else theme, width)
     numbers = tuple(sorted((at or {}).items()))
     options = Options(depth, frozenset(open), weights, fold, settings, sizes, numbers)
     return Diagram(subject, view, options, chosen, direction=direction, engine=engine)

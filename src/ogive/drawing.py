@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from ogive.arguments import flag, maybe, named, names, one_of, takes, theme, whole
+from ogive.arguments import either, flag, maybe, named, names, one_of, takes, text, theme, whole
 
 if TYPE_CHECKING:
     from ogive.backends.diagram.diagram import Diagram, PictureWriter, View
@@ -19,13 +19,14 @@ drawable = takes(
     depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
     sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0))),
     direction=one_of("TB", "LR"),
+    width=maybe(either(text, whole(1))),
 )  # fmt: skip
 
 
 def drawn(
     subject: Definition | IrModel, keeper: PictureWriter, view: View, depth: int,
     open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool, sizes: SizeStyle | None,
-    at: Mapping[str, int] | None, direction: Literal["TB", "LR"],
+    at: Mapping[str, int] | None, direction: Literal["TB", "LR"], width: str | float | None,
 ) -> Diagram:  # fmt: skip
     """The diagram of a model or a block.
 
@@ -39,5 +40,5 @@ def drawn(
     refuse_unknown([subject], open)
     refuse_unknown_sizes([subject], (at or {}).items())
     made = diagram(subject, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                   settings=settings, sizes=sizes, at=at, direction=direction)  # fmt: skip
+                   settings=settings, sizes=sizes, at=at, direction=direction, width=width)  # fmt: skip
     return replace(made, keeper=keeper)

@@ -11,16 +11,16 @@ Rect = tuple[float, float, float, float]
 MARGIN = 8.0
 
 
-def faults(drawing: Drawing) -> list[str]:
+def faults(drawing: Drawing, margin: float = MARGIN) -> list[str]:
     """All faults, in words."""
     found = [*texts_apart(drawing), *texts_off_wires(drawing), *texts_off_glyphs(drawing), *wires_off_glyphs(drawing)]
-    return [*found, *inside(drawing), *plates(drawing)]
+    return [*found, *inside(drawing, margin), *plates(drawing)]
 
 
-def inside(drawing: Drawing) -> Iterator[str]:
+def inside(drawing: Drawing, margin: float = MARGIN) -> Iterator[str]:
     """Everything, control points included, keeps its distance from the frame."""
     left, top, right, bottom = extent(drawing.items)
-    if min(left, top, drawing.width - right, drawing.height - bottom) < MARGIN - 0.2:
+    if min(left, top, drawing.width - right, drawing.height - bottom) < margin - 0.2:
         yield f"extent {left:.1f} {top:.1f} {right:.1f} {bottom:.1f} in {drawing.width} x {drawing.height}"
 
 
@@ -75,8 +75,8 @@ def plates(drawing: Drawing) -> Iterator[str]:
 
 
 def wires(drawing: Drawing) -> list[Path]:
-    """The wires of axes."""
-    return [item for item in drawing.items if isinstance(item, Path) and item.style == "wire"]
+    """The wires of axes, and bundles of them."""
+    return [item for item in drawing.items if isinstance(item, Path) and item.style in ("wire", "bundle")]
 
 
 def segments(path: Path) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:

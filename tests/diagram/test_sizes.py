@@ -59,10 +59,19 @@ def test_a_figure_has_one_style(name: str) -> None:
 
 
 def test_a_legend_name_has_its_number() -> None:
-    figure = diagram(SUBJECTS["vit:Tiny"]).figure
+    figure = diagram(SUBJECTS["vit:Tiny"], sizes="symbolic").figure
     rows = explained(figure, [label for _, label in labels(figure)])
     told = [row for row in rows if row.startswith("s_1 = ")]
     assert [re.fullmatch(r"s_1 = \(image/patch\)\^2 = \d+", row) is not None for row in told] == [True]
+
+
+def test_numbers_stand_where_symbols_would_be_long() -> None:
+    """A model that is asked for nothing is in symbols, or all in numbers."""
+    vit, gpt2 = (labels(diagram(SUBJECTS[name]).figure) for name in ("vit:Tiny", "gpt2:Tiny"))
+    assert {label for _, label in vit} == {
+        label for _, label in labels(diagram(SUBJECTS["vit:Tiny"], sizes="numeric").figure)
+    }
+    assert {label for _, label in gpt2} >= {"d", "vocab", "context"}
 
 
 def test_a_window_is_a_number_wherever_it_is_known() -> None:

@@ -12,6 +12,7 @@ Command = tuple[str, tuple[float, ...]]  # ("M" | "L", (x, y)), ("C", (x1, y1, x
 # how each path is drawn: (stroke width: wire, bold or none; stroke colour; fill colour; dashes)
 PATHS: dict[str, tuple[str, str, str, str]] = {
     "wire": ("wire", "ink", "", ""),
+    "bundle": ("thick", "muted", "", ""),
     "separator": ("thin", "muted", "", "3 3"),
     "arc": ("wire", "ink", "", ""),
     "thin": ("thin", "ink", "", ""),
@@ -102,6 +103,8 @@ class Drawing:
     title: str = ""
     alt: str = ""
     groups: tuple[Group, ...] = field(default=())
+    scale: float = 1.0  # how large it is written: its measures stay as they are
+    smallest: float = 0.0  # the size of its smallest text, in pixels as it is written
 
 
 def line(*points: tuple[float, float]) -> tuple[Command, ...]:

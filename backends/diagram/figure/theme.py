@@ -57,6 +57,8 @@ class Theme:
     row: float = 26  # between two rows of a wrapped figure
     margin: float = 14
     width: float = 1100  # a figure is wrapped at this width
+    page: tuple[float, float] | None = None  # where it is read: wide and high; what fits in no rows is made smaller
+    scale: float = 1.0  # how much larger than these measures it is
     axes_in_colour: bool = field(default=False)
 
 

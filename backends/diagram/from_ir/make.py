@@ -16,7 +16,7 @@ from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.ir_tools.compare import Change
 from ogive.compiler.sizes import Size, SizeComparison, Unknown
 
-SHORT = 5  # characters of a size that an overview shows in symbols, like 4d
+SHORT = 5  # characters of a size that models show in symbols, like 4d
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
 
 
@@ -31,18 +31,26 @@ def figure_of(
 ) -> Figure:
     """The figure of a definition; `numbers` are what its sizes are where that is known, without them those of `at`.
 
-    In symbols they stand in the legend, else on the wires. `marks` are the changes of its nodes, where it is two
-    graphs merged (compiler.compare), `fewer` has those of turns of which there were more.
+    In symbols they stand in the legend, else on the wires; where nothing is asked for, symbols give way to numbers if
+    they would be long on any wire. `marks` are the changes of its nodes, where it is two graphs merged
+    (compiler.compare), `fewer` has those of turns of which there were more.
     """
     options = options or Options()
     numbers = numbered(definition, options.at) if numbers is None else numbers
-    builder = FigureBuilder(
-        options,
-        divides=list(divisions(definition)),
-        marks=dict(marks or {}),
-        fewer=dict(fewer or {}),
-        numbers=dict(numbers),
-    )
+    changes = (dict(marks or {}), dict(fewer or {}))
+    made, clumsy = _figure(definition, replace(options, sizes=options.style), name, numbers, *changes)
+    if clumsy and options.sizes is None:
+        made, _ = _figure(definition, replace(options, sizes="numeric"), name, numbers, *changes)
+    return made
+
+
+def _figure(
+    definition: Definition, options: Options, name: str, numbers: Mapping[Unknown, Size],
+    marks: dict[str, tuple[Change, str]], fewer: dict[str, int],
+) -> tuple[Figure, bool]:  # fmt: skip
+    """The figure, and whether symbols are clumsy in it: long ones stand where a number is known."""
+    divides = list(divisions(definition))
+    builder = FigureBuilder(options, divides=divides, marks=marks, fewer=fewer, numbers=dict(numbers))
     with deep_recursion():
         section = builder.definition(definition)
     finish = _Finish(builder)
@@ -51,8 +59,9 @@ def figure_of(
     name = name or definition.block.rsplit(".", 1)[-1]
     values = tuple(f"{size_label(unknown.name)} = {number}" for unknown, number in numbers.items())
     told = (node.structure for node in definition.graph.walk())
-    notes = tuple(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs))
-    return Figure(name, name, (section,), finish.legend(), (*builder.legend, *values, *notes), described(name, section))
+    notes = (*builder.legend, *values, *(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs)))
+    alt = described(name, section)
+    return Figure(name, name, (section,), finish.legend(), notes, alt), finish.clumsy
 
 
 def figure_of_model(model: Model, options: Options | None = None) -> Figure:
@@ -96,6 +105,7 @@ class _Finish:
         self.names: dict[str, str] = {}
         self.aliases: dict[str, str] = {}
         self.used: dict[tuple[str, str], str] = {}
+        self.clumsy = False
 
     def collect(self, sections: Iterable[Section]) -> None:
         """Look at every wire once."""
@@ -129,6 +139,8 @@ class _Finish:
         label = self._label(slot, size)
         axis = self._axis(self.builder.classes.find(slot.sid), label)
         known = self.builder.sizes.get(slot.size)
+        if known is not None and label != slot.label and len(size) > SHORT and not slot.size.isidentifier():
+            self.clumsy |= len(size_label(known.subs(self.builder.numbers), self.builder.divides)) < len(size)
         if label != size and slot.role == "axis":
             self.used.setdefault((axis, label), self._worth(size, known))
         if self.builder.options.style == "both":

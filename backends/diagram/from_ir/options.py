@@ -17,7 +17,7 @@ class Options:
     weights: bool = False
     fold: bool = True  # runs that the source has unrolled are drawn once
     settings: bool = False  # what changes numbers alone stands under the glyphs
-    sizes: SizeStyle | None = None  # how sizes are written; None: in numbers where `at` gives some, else in symbols
+    sizes: SizeStyle | None = None  # how sizes are written; None: as suits (figure_of)
     at: tuple[tuple[str, int], ...] = ()  # numbers for sizes, by name
 
     @property

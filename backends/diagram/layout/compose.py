@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ogive.backends.diagram.figure.figure import Figure
+from ogive.backends.diagram.figure.figure import Figure, Section
 from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
-from ogive.backends.diagram.figure.labels import text_width
+from ogive.backends.diagram.figure.labels import lowered, small, text_width, written
 from ogive.backends.diagram.figure.legend import explained
+from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, denser
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
-from ogive.backends.diagram.layout.place import groups, painted
+from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.wrap import rows
 
@@ -19,8 +20,23 @@ Box = tuple[float, float, float, float]
 
 
 def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
-    """The figure as a drawing."""
+    """The figure as a drawing; one that is higher than its page is drawn denser, if it has room there then."""
     theme = theme or Theme()
+    if theme.page is None:
+        return _drawn(figure, theme)
+    legible: list[Drawing] = []
+    other: list[Drawing] = []
+    for points, dense in denser(theme):
+        made = _drawn(figure, dense)
+        fits = made.smallest * POINTS >= points * theme.scale
+        if fits and dense.page is not None and made.height <= dense.page[1]:
+            return made
+        (legible if fits else other).append(made)
+    best = [made for made in legible if made.smallest * POINTS >= LEGIBLE * theme.scale]
+    return (best or legible)[-1] if legible else max(other, key=lambda made: made.smallest)
+
+
+def _drawn(figure: Figure, theme: Theme) -> Drawing:
     items: list[Item] = []
     found: list[Group] = []
     y = 0.0
@@ -29,13 +45,14 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
             wide = text_width(section.title, theme.label, theme.least, True, plain=True)
             items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
             y += 26
-        for row in rows(section, theme):
+        for row in rows(section, theme, names=_around(section, theme)):
             here = painted(row)
             _, top, _, bottom = extent(here)
             dx, dy = _before(row, theme), y - top
             items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
             found += groups(row, dx, dy)
             y += bottom - top + theme.row
+    items = _called(items)
     changes = changes_of(items)
     if changes:
         left, top, _, bottom = extent(items)
@@ -49,7 +66,36 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     items = [moved(item, dx, dy) for item in items]
     shifted = tuple(replace(g, box=_moved(g.box, dx, dy), core=g.core and _moved(g.core, dx, dy)) for g in found)
     width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
-    return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted)
+    scale = theme.scale * min(1.0, theme.page[0] / width if theme.page is not None else 1.0)
+    smallest = _smallest(items, theme) * scale
+    return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted, scale, smallest)
+
+
+def _smallest(items: list[Item], theme: Theme) -> float:
+    """The size of the smallest text, subscripts too."""
+    texts = [item for item in items if isinstance(item, Text)]
+    low = [small(t.size, theme.least) for t in texts if any(run.level for run in written(t.text, t.style))]
+    return min((*low, *(t.size for t in texts)), default=0.0)
+
+
+def _called(items: list[Item]) -> list[Item]:
+    """Memories get letters, in the order in which the reader meets them."""
+    texts = [item for item in items if isinstance(item, Text) and item.style in ("kept", "read")]
+    names = {tid: _letter(i) for i, tid in enumerate(dict.fromkeys(item.text for item in texts))}
+    return [_lettered(item, names) if isinstance(item, Text) and item.style in ("kept", "read") else item
+            for item in items]  # fmt: skip
+
+
+def _lettered(item: Text, names: dict[str, str]) -> Text:
+    text = f"→ {names[item.text]}" if item.style == "kept" else f"{names[item.text]} →"
+    wide = text_width(text, item.size, item.size, True, plain=True)
+    x = item.x if item.style == "kept" else item.x + item.width - wide
+    return replace(item, text=text, style="bold", width=wide, x=x)
+
+
+def _letter(number: int) -> str:
+    """A to Z, then A₁ to Z₁."""
+    return chr(ord("A") + number % 26) + (lowered(number // 26) if number >= 26 else "")
 
 
 def _moved(box: Box, dx: float, dy: float) -> Box:
@@ -78,6 +124,14 @@ def _names(row: Placed, theme: Theme) -> Iterator[Item]:
 
 def _before(row: Placed, theme: Theme) -> float:
     return max((text_width(name, theme.small, theme.least, plain=True) + 8 for name, _ in _shown(row)), default=0.0)
+
+
+def _around(section: Section, theme: Theme) -> tuple[float, float]:
+    """The room of names before the first row and behind the last one."""
+    sides = [[t.name for t in section.boundaries[0]], section.ends]
+    before, behind = (max((text_width(n, theme.small, theme.least, plain=True) + 8 for n in side if n), default=0.0)
+                      if len(side) > 1 else 0.0 for side in sides)  # fmt: skip
+    return before, behind
 
 
 def _legend(texts: list[str], theme: Theme, y: float) -> Iterator[Item]:

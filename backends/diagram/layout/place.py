@@ -3,45 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ogive.backends.diagram.figure.figure import Change, DrawnTensor, Op, Section, WireSlot
-from ogive.backends.diagram.figure.geometry import Command, Group, Item, Path, Text, joined, line, moved
+from ogive.backends.diagram.figure.figure import DrawnTensor, Op, Section
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.bundles import bars, bundled, copied, named_width, room
+from ogive.backends.diagram.layout.memories import RowPart
 from ogive.backends.diagram.layout.nested import Rows, nested
+from ogive.backends.diagram.layout.paint import painted
 from ogive.backends.diagram.layout.placement import Gap, OpDrawing, Placed
-from ogive.backends.diagram.layout.route import Jump, Routes, routes, width
-from ogive.backends.diagram.layout.row_connectors import hooks
+from ogive.backends.diagram.layout.route import Jump, width
 from ogive.backends.diagram.layout.solve import heights
-from ogive.backends.diagram.layout.symbols import arrow, piece
+from ogive.backends.diagram.layout.symbols import piece
 
-NEAR = 70.0  # parts of a dashed line that are no further apart are one
-SEPARATOR = 22.0  # from a dashed line to the first wire of the tensor under it
+HOOKED = 40.0  # room for arrows between rows
+APART = 20.0  # from a bar where one bundle begins to one where another ends
 NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links after which a wire is labelled
 
 
 def place(
     section: Section, theme: Theme, above: Mapping[str, float] | None = None, known: frozenset[str] | None = None,
-    *, rows: Rows, pieces: Mapping[str, OpDrawing] | None = None, ends: bool | None = None,
+    *, rows: Rows, pieces: Mapping[str, OpDrawing] | None = None, ends: bool | None = None, part: RowPart | None = None,
+    spare: Mapping[str, float] | None = None,
 ) -> Placed:  # fmt: skip
     """Find a place for everything.
 
     `known` are wires of a body that are labelled outside of it (None: this is no body), `pieces` what is drawn already,
-    `ends` whether the last boundary has labels, `rows` how bodies are laid out.
+    `ends` whether the last boundary has labels, `rows` how bodies are laid out, `part` the row that the section is,
+    `spare` the room beside operations with bodies.
     """
     made = dict(pieces or {})
+    part = part or RowPart(section)
     for at, column in enumerate(section.columns):
         left = {t.tid: t for t in section.boundaries[at]}
         right = {t.tid: t for t in section.boundaries[at + 1]}
         for op in column.ops:
             if op.oid not in made:
                 around = (op, left, right, theme)
-                made[op.oid] = nested(*around, rows, painted) if op.bodies else piece(*around)
-    placed = Placed(section, theme, made, heights(section, made, theme, dict(above or {})))
+                made[op.oid] = _fitted(*around, rows, (spare or {}).get(op.oid, 0.0)) if op.bodies else piece(*around)
+    bundles = bundled(section, made, part.kept, part.read)
+    tensors = {t.tid: t for boundary in section.boundaries for t in boundary}
+    copies = (op for column in section.columns for op in column.ops if op.glyph == "copy")
+    made |= {op.oid: copied(op, tensors) for op in copies if op.inputs[0] in bundles}
+    placed = Placed(section, theme, made, heights(section, made, theme, dict(above or {}), bundles))
+    placed.bundles, placed.kept, placed.read = bundles, part.kept, part.read
     placed.labelled = list(_labelled(section, known or frozenset(), known is None if ends is None else ends))
+    for tids in placed.labelled[1:]:
+        tids |= {s.sid for boundary in section.boundaries[1:] for t in boundary if t.tid in part.read for s in t.slots}
     _columns(placed)
     return placed
+
+
+def _fitted(
+    op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], theme: Theme, rows: Rows, spare: float
+) -> OpDrawing:
+    """An operation with a body that leaves `spare` room of the width, if it can."""
+    sides = ([slot.label for tid in tids for slot in tensors[tid].slots]
+             for tids, tensors in ((op.inputs, left), (op.outputs, right)))  # fmt: skip
+    labels = sum(max((text_width(t, theme.label, theme.least) + 8 for t in side), default=0.0) for side in sides)
+    spare = spare or labels
+    most = theme.width - spare - HOOKED
+    made, narrow = nested(op, left, right, theme, rows, painted), theme
+    for _ in range(3):
+        if made.width <= most or narrow.width < 0.3 * theme.width:
+            break
+        narrow = replace(narrow, width=narrow.width - (made.width - most))
+        other = nested(op, left, right, narrow, rows, painted)
+        made = other if other.width < made.width else made
+    made.spare = spare
+    return made
 
 
 def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[set[str]]:
@@ -79,35 +110,54 @@ def _born(section: Section, tensor: DrawnTensor, at: int) -> bool:
 
 def _columns(placed: Placed) -> None:
     """Widths, left to right."""
-    section, theme = placed.section, placed.theme
+    section, theme, bundles = placed.section, placed.theme, placed.bundles
     x = 0.0
-    for at, boundary in enumerate(section.boundaries):
+    for at in range(len(section.boundaries)):
         away = _jumps(placed, at - 1, after=True) if at else {}
         toward = _jumps(placed, at, after=False) if at < len(section.columns) else {}
-        slots = [s for t in boundary for s in t.slots if s.sid in placed.labelled[at]]
-        wide = max((text_width(s.label, theme.label, theme.least) + 8 for s in slots if s.label), default=0.0)
-        wide = max(wide, 12.0 if any(s.role == "dtype" for s in slots) else 0.0, _parted(placed, at))
-        gap = Gap(x, x + width(away.values()), 0, 0, away, toward)
-        gap.bend = gap.label + max(wide, 4.0)
-        gap.end = gap.bend + width(toward.values())
+        opened = bars(placed, at - 1, after=True) if at else []
+        closed = bars(placed, at, after=False) if at < len(section.columns) else []
+        begin = x + room(opened, after=True)
+        label = begin + width(away.values())
+        bend = label + max(_wide(placed, at), _parted(placed, at), 4.0)
+        turn = bend + width(toward.values())
+        gap = Gap(x, begin, label, bend, turn, turn + room(closed, after=False), away, toward, opened, closed)
         if at and at < len(section.columns):
             gap.end = max(gap.end, gap.start + (6 if _copies(section, at - 1) else theme.gap))
+        if opened and closed:
+            gap.end = max(gap.end, gap.start + room(opened, after=True) + room(closed, after=False) + APART)
         placed.gaps.append(gap)
         x = gap.end
         if at < len(section.columns):
-            x += max(placed.pieces[op.oid].width for op in section.columns[at].ops)
+            x += max((placed.pieces[op.oid].width for op in section.columns[at].ops), default=0.0)
     placed.width = x
     bottoms = [placed.heights.ops[op.oid] + placed.pieces[op.oid].height for c in section.columns for op in c.ops]
     for boundary in section.boundaries:
-        bottoms += [placed.heights.tensors[t.tid] + len(t.slots) * theme.pitch - 6 for t in boundary]
+        single = [t.tid for t in boundary if t.tid in bundles]
+        bottoms += [placed.heights.tensors[tid] + 6 for tid in single]
+        bottoms += [
+            placed.heights.tensors[t.tid] + len(t.slots) * theme.pitch - 6 for t in boundary if t.tid not in single
+        ]
     placed.height = max(bottoms, default=0.0)
+
+
+def _wide(placed: Placed, at: int) -> float:
+    """Room for the labels at a boundary, and for the names of memories."""
+    theme, found = placed.theme, 0.0
+    for tensor in placed.section.boundaries[at]:
+        slots = [s for s in tensor.slots if s.sid in placed.labelled[at] and tensor.tid not in placed.bundles]
+        wide = max((text_width(s.label, theme.label, theme.least) + 8 for s in slots if s.label), default=0.0)
+        wide = max(wide, 12.0 if any(s.role == "dtype" for s in slots) else 0.0)
+        found = max(found, wide + named_width(placed, tensor))
+    return found
 
 
 def _parted(placed: Placed, at: int) -> float:
     """Room for a dashed line over a tensor that is alive at this boundary alone."""
     sections = placed.section.boundaries
     beside = {t.tid for i in (at - 1, at + 1) if 0 <= i < len(sections) for t in sections[i]}
-    return 20.0 if any(t.tid not in beside for t in sections[at][1:]) else 0.0
+    alone = (t.tid for t in sections[at][1:] if t.tid not in placed.bundles)
+    return 20.0 if any(tid not in beside for tid in alone) else 0.0
 
 
 def _copies(section: Section, at: int) -> bool:
@@ -124,178 +174,10 @@ def _jumps(placed: Placed, at: int, after: bool) -> dict[str, Jump]:
         ports |= {sid: top + y for sid, y in (made.right if after else made.left).items()}
     found = {}
     for tensor in boundary:
-        for i, slot in enumerate(tensor.slots):
+        single = tensor.tid in placed.bundles
+        spread = single and len({round(ports.get(s.sid, 0.0)) for s in tensor.slots}) > 1  # a bar leads there
+        for i, slot in enumerate(() if spread else tensor.slots[:1] if single else tensor.slots):
             y = placed.heights.tensors[tensor.tid] + i * pitch
             port = ports.get(slot.sid, y)
             found[slot.sid] = Jump(port, y) if after else Jump(y, port)
     return found
-
-
-def painted(placed: Placed) -> list[Item]:
-    """The section as items: wires first, so that glyphs cover them."""
-    items: list[Item] = []
-    wires: list[Path] = []
-    for path in _wires(placed):
-        wires.append(path)
-    for at, column in enumerate(placed.section.columns):
-        for op in column.ops:
-            made = placed.pieces[op.oid]
-            x, y = placed.gaps[at].end, placed.heights.ops[op.oid]
-            for item in (moved(item, x, y) for item in made.items):
-                if isinstance(item, Path) and item.style == "wire" and item.axis and not op.bodies:
-                    wires.append(replace(item, owner=""))
-                else:
-                    items.append(item)
-    return [*_separators(placed), *joined(wires), *items, *_arrows(placed), *_labels(placed), *hooks(placed)]
-
-
-@dataclass(slots=True)
-class _Ends:
-    """Where a tensor comes from and where it goes: the boundary, and the heights of its wires at the operation."""
-
-    first: int = 0
-    last: int = 0
-    maker: Op | None = None
-    user: Op | None = None
-
-
-def _lives(section: Section) -> dict[str, _Ends]:
-    lives: dict[str, _Ends] = {}
-    for at, boundary in enumerate(section.boundaries):
-        for tensor in boundary:
-            lives.setdefault(tensor.tid, _Ends(at, at)).last = at
-    for column in section.columns:
-        for op in column.ops:
-            for tid in op.inputs:
-                lives[tid].user = op
-            for tid in op.outputs:
-                lives[tid].maker = op
-    return lives
-
-
-def _wires(placed: Placed) -> Iterator[Path]:
-    """Each wire of each tensor, from the operation that makes it to the one that reads it."""
-    section = placed.section
-    ways = [(routes(gap.away.values()), routes(gap.toward.values())) for gap in placed.gaps]
-    tensors = {t.tid: t for b in section.boundaries for t in b}
-    for tid, ends in _lives(section).items():
-        y = placed.heights.tensors[tid]
-        change = _change(ends)
-        for i, slot in enumerate(tensors[tid].slots):
-            commands = _run(placed, ends, slot, y + i * placed.theme.pitch, ways)
-            yield Path(commands, "wire", axis=slot.axis, change=change, wrong=tensors[tid].wrong)
-
-
-def _change(ends: _Ends) -> Change:
-    """What leads to an operation that came or went did so too; what changed has the wires it had."""
-    for op in (ends.maker, ends.user):
-        if op is not None and op.change in ("added", "removed"):
-            return op.change
-    return ""
-
-
-def _run(
-    placed: Placed, ends: _Ends, slot: WireSlot, y: float, ways: list[tuple[Routes, Routes]]
-) -> tuple[Command, ...]:
-    first, last = placed.gaps[ends.first], placed.gaps[ends.last]
-    x = first.start
-    commands: list[Command] = []
-    if ends.maker is not None:
-        made = placed.pieces[ends.maker.oid]
-        jump = first.away[slot.sid]
-        commands += line((placed.gaps[ends.first - 1].end + made.width, jump.start), (x, jump.start))
-        commands += ways[ends.first][0].bend(jump, x, first.label)
-    else:
-        commands += line((x, y), (first.label, y))
-    commands.append(("L", (last.bend, y)))
-    if ends.user is not None:
-        jump = last.toward[slot.sid]
-        commands += ways[ends.last][1].bend(jump, last.bend, last.end)
-    else:
-        commands.append(("L", (last.end, y)))
-    return tuple(commands)
-
-
-def _separators(placed: Placed) -> Iterator[Path]:
-    """A dashed line over each tensor that stands under another one, as long as it does."""
-    parts: dict[float, list[tuple[float, float]]] = {}
-    for tid, ends in _lives(placed.section).items():
-        y = placed.heights.tensors[tid] - SEPARATOR
-        start: float | None = None
-        for at in range(ends.first, ends.last + 1):
-            gap = placed.gaps[at]
-            covered = placed.section.boundaries[at][0].tid != tid
-            if covered and start is None:
-                start = gap.label + 3
-            if start is not None and (not covered or at == ends.last):
-                parts.setdefault(round(y, 1), []).append((start, (gap if covered else placed.gaps[at - 1]).bend - 2))
-                start = None
-    for y, found in parts.items():
-        for a, b in _whole(sorted(found), list(_floats(placed, y))):
-            if b - a > 13:
-                yield Path(line((a, y), (b, y)), "separator")
-
-
-def _whole(parts: list[tuple[float, float]], texts: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Pieces of a dashed line that nothing stands between are one."""
-    now: tuple[float, float] | None = None
-    for part in parts:
-        if now is not None and part[0] - now[1] < NEAR and not any(now[1] < b and a < part[0] for a, b in texts):
-            now = now[0], max(now[1], part[1])
-            continue
-        if now is not None:
-            yield now
-        now = part
-    if now is not None:
-        yield now
-
-
-def _floats(placed: Placed, y: float) -> Iterator[tuple[float, float]]:
-    """From where to where an operation stands at this height."""
-    for at, column in enumerate(placed.section.columns):
-        for op in column.ops:
-            top = placed.heights.ops[op.oid]
-            if top - 3 < y < top + placed.pieces[op.oid].height + 3:
-                yield placed.gaps[at].end, placed.gaps[at].end + placed.pieces[op.oid].width
-
-
-def _arrows(placed: Placed) -> Iterator[Path]:
-    for tid, ends in _lives(placed.section).items():
-        gap = placed.gaps[ends.first]
-        ended = {sid for link in ends.user.links if link.kind == "in" for sid in link.left} if ends.user else set()
-        tensor = next(t for t in placed.section.boundaries[ends.first] if t.tid == tid)
-        for i, slot in enumerate(tensor.slots):
-            # an arrow into a glyph that stands next says the same
-            if slot.role == "dtype" and not (slot.sid in ended and ends.first == ends.last):
-                y = placed.heights.tensors[tid] + i * placed.theme.pitch
-                yield arrow(max(gap.label, gap.bend - 8), y)
-
-
-def _labels(placed: Placed) -> Iterator[Text]:
-    theme = placed.theme
-    for at, boundary in enumerate(placed.section.boundaries):
-        gap = placed.gaps[at]
-        for tensor in boundary:
-            for i, slot in enumerate(tensor.slots):
-                if slot.sid not in placed.labelled[at] or not slot.label:
-                    continue
-                y = placed.heights.tensors[tensor.tid] + i * theme.pitch - 4
-                wide = text_width(slot.label, theme.label, theme.least)
-                style = "bold" if slot.role == "pack" else "label"
-                yield Text(gap.label + 3, y, slot.label, theme.label, style, wide, axis=slot.axis)
-
-
-def groups(placed: Placed, dx: float, dy: float) -> Iterator[Group]:
-    """What is known of each operation, and where it stands."""
-    for at, column in enumerate(placed.section.columns):
-        for op in column.ops:
-            made = placed.pieces[op.oid]
-            x, y = dx + placed.gaps[at].end, dy + placed.heights.ops[op.oid]
-            box = (x, y, x + made.width, y + made.height)
-            name = op.text or op.above or op.source or op.glyph
-            core = made.core and (x + made.core[0], y + made.core[1], x + made.core[2], y + made.core[3])
-            yield Group(
-                op.oid, name, op.where, op.attr("path"), op.attr("block"), op.wrong, box, core, bool(made.bodies)
-            )
-            for body, right, down in made.bodies:
-                yield from groups(body, x + right, y + down)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Literal
 
 from ogive.backends.diagram.figure.figure import DrawnTensor, Op, Section
 from ogive.backends.diagram.figure.theme import Theme
@@ -23,6 +24,7 @@ class _LayoutSolver:
     pieces: dict[str, OpDrawing]
     theme: Theme
     above: dict[str, float]  # room that a tensor needs over its first wire
+    bundles: frozenset[str]  # tensors that are one line
     thread: dict[str, int] = field(default_factory=dict)
     offset: dict[str, float] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
@@ -34,12 +36,27 @@ class _LayoutSolver:
         self.thread[name], self.offset[name] = self.count, offset
         return self.count
 
+    def pitch(self, tensor: DrawnTensor) -> float:
+        """From wire to wire."""
+        return 0.0 if tensor.tid in self.bundles else self.theme.pitch
+
+    def shift(self, tensor: DrawnTensor, ports: dict[str, float]) -> float:
+        """How far above a tensor the operation stands so that most of the tensor's wires are straight."""
+        pitch = self.pitch(tensor)
+        shifts = [i * pitch - ports[slot.sid] for i, slot in enumerate(tensor.slots) if slot.sid in ports]
+        if not shifts or tensor.tid in self.bundles:
+            return min(shifts, default=0.0)  # a bundle stands where its last wire arrives
+        counted = Counter(round(s, 3) for s in shifts)
+        best = max(counted.values())
+        return next(s for s in shifts if counted[round(s, 3)] == best)
+
 
 def heights(
-    section: Section, pieces: dict[str, OpDrawing], theme: Theme, above: dict[str, float] | None = None
-) -> Heights:
+    section: Section, pieces: dict[str, OpDrawing], theme: Theme, above: dict[str, float] | None = None,
+    bundles: frozenset[str] = frozenset(),
+) -> Heights:  # fmt: skip
     """Heights from 0 downwards."""
-    solver = _LayoutSolver(section, pieces, theme, above or {})
+    solver = _LayoutSolver(section, pieces, theme, above or {}, bundles)
     _threads(solver)
     at = _solve(solver, _slices(solver))
     tensors = {t.tid: at[solver.thread[t.tid]] + solver.offset[t.tid] for b in section.boundaries for t in b}
@@ -56,6 +73,9 @@ def _threads(solver: _LayoutSolver) -> None:
         right = {t.tid: t for t in solver.section.boundaries[at + 1]}
         for op in column.ops:
             _op(solver, op, left, rank, right)
+        for tid in right:
+            if tid not in solver.thread:  # read from a name in this row
+                solver.new(tid)
         _insert(solver, solver.section.boundaries[at + 1], column.ops)
 
 
@@ -65,27 +85,17 @@ def _op(
     piece = solver.pieces[op.oid]
     if op.inputs:
         first = left[min(op.inputs, key=rank.__getitem__)]
-        shift = _shift(first, piece.left, solver.theme.pitch)
+        shift = solver.shift(first, piece.left)
         solver.thread[op.oid] = solver.thread[first.tid]
         solver.offset[op.oid] = solver.offset[first.tid] + shift
     else:
         solver.new(op.oid)
     for k, tid in enumerate(op.outputs):
-        shift = _shift(right[tid], piece.right, solver.theme.pitch)
+        shift = solver.shift(right[tid], piece.right)
         if k == 0:
             solver.thread[tid], solver.offset[tid] = solver.thread[op.oid], solver.offset[op.oid] - shift
         else:
             solver.new(tid)
-
-
-def _shift(tensor: DrawnTensor, ports: dict[str, float], pitch: float) -> float:
-    """How far above a tensor the operation stands so that most of the tensor's wires are straight."""
-    shifts = [i * pitch - ports[slot.sid] for i, slot in enumerate(tensor.slots) if slot.sid in ports]
-    if not shifts:
-        return 0.0
-    counted = Counter(round(s, 3) for s in shifts)
-    best = max(counted.values())
-    return next(s for s in shifts if counted[round(s, 3)] == best)
 
 
 def _insert(solver: _LayoutSolver, boundary: tuple[DrawnTensor, ...], ops: tuple[Op, ...]) -> None:
@@ -103,18 +113,24 @@ def _insert(solver: _LayoutSolver, boundary: tuple[DrawnTensor, ...], ops: tuple
             solver.order.append(solver.thread[op.oid])
 
 
-Slice = list[tuple[int, float, float, bool]]  # thread, top, bottom (from the thread's height), is it an operation
+Kind = Literal["tensor", "operation", "bundle"]
+Slice = list[tuple[int, float, float, Kind]]  # thread, top, bottom (from the thread's height), what it is
+APART: dict[tuple[Kind, Kind], float] = {  # from what is above to what is below, but for two tensors
+    ("tensor", "operation"): 10.0, ("operation", "tensor"): 28.0, ("operation", "operation"): 8.0,
+    ("tensor", "bundle"): 18.0, ("bundle", "bundle"): 16.0, ("operation", "bundle"): 12.0,
+    ("bundle", "operation"): 10.0,
+}  # fmt: skip
 
 
 def _slices(solver: _LayoutSolver) -> list[Slice]:
     """What stands over what, in each boundary and in each column."""
-    pitch = solver.theme.pitch
     found: list[Slice] = []
 
-    def lane(tensor: DrawnTensor) -> tuple[int, float, float, bool]:
+    def lane(tensor: DrawnTensor) -> tuple[int, float, float, Kind]:
         top = solver.offset[tensor.tid]
-        bottom = top + max(len(tensor.slots) - 1, 0) * pitch
-        return solver.thread[tensor.tid], top - solver.above.get(tensor.tid, 0), bottom, False
+        bottom = top + max(len(tensor.slots) - 1, 0) * solver.pitch(tensor)
+        kind: Kind = "bundle" if tensor.tid in solver.bundles else "tensor"
+        return solver.thread[tensor.tid], top - solver.above.get(tensor.tid, 0), bottom, kind
 
     for at, boundary in enumerate(solver.section.boundaries):
         found.append([lane(t) for t in boundary])
@@ -125,7 +141,7 @@ def _slices(solver: _LayoutSolver) -> list[Slice]:
         items = [lane(t) for t in boundary if t.tid not in taken]
         for op in ops:
             top = solver.offset[op.oid]
-            items.append((solver.thread[op.oid], top, top + solver.pieces[op.oid].height, True))
+            items.append((solver.thread[op.oid], top, top + solver.pieces[op.oid].height, "operation"))
         found.append(items)
     rank = {thread: i for i, thread in enumerate(solver.order)}
     for items in found:
@@ -135,14 +151,13 @@ def _slices(solver: _LayoutSolver) -> list[Slice]:
 
 def _solve(solver: _LayoutSolver, slices: list[Slice]) -> dict[int, float]:
     theme = solver.theme
-    apart = {(False, False): theme.between, (False, True): 10.0, (True, False): 28.0, (True, True): 8.0}
     least: dict[int, dict[int, float]] = {}
     at: dict[int, float] = dict.fromkeys(solver.order, 0.0)
     for items in slices:
-        for thread, top, _, is_op in items[:1]:
-            at[thread] = max(at[thread], -top if is_op else 16.0 - top)
+        for thread, top, _, kind in items[:1]:
+            at[thread] = max(at[thread], -top if kind == "operation" else 16.0 - top)
         for (a, _, bottom, one), (b, top, _, other) in pairwise(items):
-            need = bottom + apart[one, other] - top
+            need = bottom + APART.get((one, other), theme.between) - top
             before = least.setdefault(b, {})
             before[a] = max(before.get(a, need), need)
     for thread in solver.order:
@@ -187,7 +202,7 @@ def _wishes(solver: _LayoutSolver) -> dict[int, list[tuple[int, float]]]:
                     a, b = solver.thread[tid], solver.thread[op.oid]
                     if a == b or not tensors[tid].slots:
                         continue
-                    shift = solver.offset[op.oid] - _shift(tensors[tid], ports, solver.theme.pitch)
+                    shift = solver.offset[op.oid] - solver.shift(tensors[tid], ports)
                     shift -= solver.offset[tid]
                     found.setdefault(a, []).append((b, shift))
                     found.setdefault(b, []).append((a, -shift))

@@ -12,7 +12,7 @@ from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.theme import AXIS_HUES, Palette, Theme
 from ogive.backends.diagram.render.outlines import placed
 
-WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4}
+WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4, "thick": 3.2}
 
 
 def svg(
@@ -24,7 +24,8 @@ def svg(
     `outlined` text is drawn, and needs no font.
     """
     theme = theme or Theme()
-    size = f'width="{number(drawing.width)}" height="{number(drawing.height)}"'
+    wide, high = drawing.width * drawing.scale, drawing.height * drawing.scale
+    size = f'width="{number(wide)}" height="{number(high)}"'
     title, alt = prefix + "t", prefix + "d"
     head = (
         f'<svg aria-labelledby="{title} {alt}" class="ogive" {size} role="img" '

@@ -8,7 +8,7 @@ from ogive.backends.diagram.figure.geometry import PATHS, ROLES, TEXTS, Command,
 from ogive.backends.diagram.figure.labels import TextRun, small, written
 from ogive.backends.diagram.figure.theme import Palette, Theme
 
-WIDTHS = {"wire": "1.3", "thin": "1", "bold": "2.4", "": ""}
+WIDTHS = {"wire": "1.3", "thin": "1", "bold": "2.4", "thick": "3.2", "": ""}
 # what LaTeX's text fonts lack, as mathematics
 MATH = {
     "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "·": r"\cdot ", "−": "-", "×": r"\times ",

@@ -10,6 +10,8 @@ import click
 
 from ogive.backends.diagram.diagram import FORMATS, VIEWS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.page import LEAST, PIXELS, POINTS, on_page
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
@@ -39,8 +41,9 @@ from ogive.outputs import write
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
 @click.option("--settings", is_flag=True, help="Write settings that change numbers alone, like eps, under the glyphs.")
 @click.option("--sizes", type=click.Choice(["symbolic", "numeric", "both"]),
-              help="How sizes are written.  [default: numeric with --at, else symbolic]")  # fmt: skip
+              help="How sizes are written; without it symbolic, or numeric with --at or for long ones.")  # fmt: skip
 @click.option("--at", multiple=True, metavar="SIZE=NUMBER,...", help="Numbers for sizes that are open: h=572,w=572.")
+@click.option("--width", metavar="WIDTH", help="Of the page or column: 85mm, 6.5in, slide, a number of millimetres.")
 @click.option("--unfold", is_flag=True, help="Draw every copy of a run that the source has unrolled.")
 @click.option("--deploy", "deployed", is_flag=True, help="Beside it, what `ogive deploy` makes of the model.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
@@ -50,7 +53,7 @@ from ogive.outputs import write
 @EXTERN
 def command(
     target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
-    theme: str, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...],
+    theme: str, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...], width: str | None,
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
@@ -70,9 +73,10 @@ def command(
     program = program_of(path, allow_extern)
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                "fold": not unfold, "settings": settings, "sizes": sizes,
-                               "direction": direction, "engine": engine,
+                               "direction": direction, "engine": engine, "width": width,
                                "at": dict(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
     try:
+        on_page(Theme(), width)  # a bad width is refused before anything is drawn
         with progress(f"Drawing {target}"):
             found = _subjects(program, name, dict(map(setting, statics)))
             diagrams = {key: diagram(subject, **options) for key, subject in found.items()}
@@ -202,5 +206,23 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
     for folder in {path.parent for path in places.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     write(files, next(iter(origins.values())).files, force)
-    for path in places.values():
+    for key, path in places.items():
         click.echo(f"wrote {path}")
+        if (
+            diagrams[key].view == "circuit"
+            and diagrams[key].theme.page is not None
+            and (said := _misfit(diagrams[key]))
+        ):
+            click.echo(f"note: {key} {said}", err=True)
+
+
+def _misfit(made: Diagram) -> str:
+    """What is wrong with the size of a figure that was made for a page."""
+    drawing, page = made.drawing, made.theme.page
+    assert page is not None
+    high, points = drawing.height * drawing.scale, drawing.smallest * POINTS
+    if points < LEAST:
+        return f"does not fit in that width: its smallest label has {points:.1f} pt"
+    if high > page[1] * made.theme.scale + 1:
+        return f"is {high / PIXELS:.0f} mm high, more than a page: close blocks, or draw them in figures of their own"
+    return ""

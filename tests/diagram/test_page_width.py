@@ -1,0 +1,66 @@
+"""Figures for a page: laid out for its width, legible there, and refused where no page has such a width."""
+
+from __future__ import annotations
+
+import pytest
+
+from diagram.geometry_checks import faults
+from diagram.subjects import ROOT, subjects
+from ogive.backends.diagram.diagram import Diagram, diagram
+from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, MARGIN, PIXELS, POINTS, on_page
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.wrap import rows
+from ogive.compiler.driver.workspace import Workspace
+
+SUBJECTS = subjects()
+
+
+def points(made: Diagram) -> float:
+    return made.drawing.smallest * POINTS
+
+
+@pytest.mark.parametrize("name", [*SUBJECTS][::5])
+@pytest.mark.parametrize("width", ["85mm", "170mm"])
+def test_a_figure_is_no_wider_than_its_page(name: str, width: str) -> None:
+    made, free = diagram(SUBJECTS[name], width=width), diagram(SUBJECTS[name])
+    page = float(width.removesuffix("mm")) * PIXELS
+    drawing = made.drawing
+    assert drawing.width * drawing.scale <= page + 0.1
+    assert faults(drawing, MARGIN) == []
+    if free.drawing.width <= page:
+        assert points(made) >= LEGIBLE
+        assert drawing.scale == 1
+    elif max(rows(section, Theme(width=1e9))[0].width for section in made.figure.sections) > 1.1 * page:
+        assert drawing.width * drawing.scale >= 0.85 * page
+
+
+def test_most_figures_are_legible_in_a_column_and_on_a_page() -> None:
+    """At depth 0 nearly all have labels of 7 pt; the others say that they have not."""
+    for width, most in (("85mm", 0.25), ("170mm", 0.08)):
+        small = [name for name in [*SUBJECTS][::6] if points(diagram(SUBJECTS[name], width=width)) < LEGIBLE]
+        assert len(small) <= most * len(SUBJECTS) / 6, small
+
+
+@pytest.mark.parametrize(("file", "name"), [("unet", "UNet572"), ("diffusion_unet", "CIFAR10")])
+def test_the_two_u_nets_fill_one_page(file: str, name: str) -> None:
+    path = ROOT / f"examples/{file}.arch"
+    model = Workspace().check(path.read_text(), path.name).models[name].ir
+    made = diagram(model, width="170mm")
+    assert points(made) >= LEAST
+    assert made.drawing.height * made.drawing.scale <= 257 * PIXELS
+    assert 0.95 * 170 * PIXELS <= made.drawing.width * made.drawing.scale <= 170 * PIXELS
+
+
+@pytest.mark.parametrize("width", ["8mm", "3m", "x", "", "-85mm", "85 furlongs", "1e3mm", "9999"])
+def test_bad_widths_are_refused(width: str) -> None:
+    with pytest.raises(DiagramError, match="width"):
+        on_page(Theme(), width)
+
+
+def test_widths_have_units() -> None:
+    pages = [on_page(Theme(), width).page for width in ("170mm", "17cm", "6.6929in", 170, "483.69pt", "481.89bp")]
+    assert all(page is not None and abs(page[0] - 170 * PIXELS) < 0.05 for page in pages)
+    slide = on_page(Theme(), "slide")
+    assert slide.page is not None
+    assert slide.page[0] * slide.scale == pytest.approx(1280, abs=0.5)
