@@ -17,6 +17,7 @@ from ogive.backends.python_text.expr import (
     starred,
     with_parts,
 )
+from ogive.backends.python_text.handed_values import literal_of
 from ogive.backends.python_text.runs import in_runs
 from ogive.backends.python_text.sections import locals_of
 from ogive.backends.python_text.statements import Class, FunctionDef, Statement
@@ -53,7 +54,10 @@ def signatures_of(statements: Sequence[Statement]) -> dict[str, SizeArguments]:
             continue
         for inner in each.body:
             if isinstance(inner, FunctionDef) and inner.name == "__init__":
-                found[each.name] = SizeArguments([parameter.name for parameter in inner.parameters[1:]])
+                given = inner.parameters[1:]
+                defaults = {one.name: literal_of(one.default.node) for one in given if one.default is not None}
+                known = {key: value for key, value in defaults.items() if value is not None}
+                found[each.name] = SizeArguments([one.name for one in given], known)
     return found
 
 

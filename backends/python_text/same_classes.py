@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from ogive.backends.python_text.expr import name
 from ogive.backends.python_text.handed_values import (
@@ -22,6 +23,7 @@ from ogive.backends.python_text.handed_values import (
     setting_names,
 )
 from ogive.backends.python_text.names import fresh
+from ogive.backends.python_text.optional_parts import with_optional_part
 from ogive.backends.python_text.sections import (
     CallNames,
     FileSection,
@@ -29,10 +31,11 @@ from ogive.backends.python_text.sections import (
     codes_of,
     documented,
     functions_of,
+    joined,
     locals_of,
     mentioned,
 )
-from ogive.backends.python_text.statements import FunctionDef, Statement
+from ogive.backends.python_text.statements import Class, FunctionDef, Statement
 
 BLANKS = {kind: name(f"_{kind.__name__}_").node for kind in (bool, float, str)}
 OWN = "_own_"
@@ -68,6 +71,16 @@ def merged(sections: Sequence[FileSection], dialect: Dialect) -> list[FileSectio
     return found if len(found) == len(sections) else _numbered(sections, found)
 
 
+def _made(called: str, sections: Sequence[FileSection]) -> int:
+    """How often a class is called in the text."""
+    nodes = (node for each in sections for code in codes_of(each.statement) for node in ast.walk(code.node))
+    return sum(isinstance(node, ast.Name) and node.id == called for node in nodes)
+
+
+def _length(section: FileSection) -> int:
+    return sum(len(code.text) for code in codes_of(section.statement))
+
+
 def _callees_first(sections: Sequence[FileSection]) -> list[tuple[str, str]]:
     """The origins that have several sections, each after those that it calls."""
     origin_of = {each.name: each.origin for each in sections if each.origin is not None}
@@ -93,10 +106,43 @@ def _callees_first(sections: Sequence[FileSection]) -> list[tuple[str, str]]:
 
 
 def _merged(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[FileSection]:
-    """The sections with those of one origin that are alike made one."""
-    while (found := _alike(sections, origin, dialect)) is not None:
-        sections = _as_one(sections, found, dialect)
-    return sections
+    """The sections with those of one origin that are alike, or alike but for a part, made one."""
+    while True:
+        found = _alike(sections, origin, dialect)
+        if found is not None:
+            sections = _as_one(sections, found, dialect)
+            continue
+        more = _with_part(sections, origin, dialect)
+        if more is None:
+            return sections
+        sections = more
+
+
+def _with_part(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[FileSection] | None:
+    """The sections with two of one origin made one, of which one has a part that the other lacks."""
+    own = sorted((each for each in sections if each.origin == origin), key=_length, reverse=True)
+    for longer, shorter in permutations(own, 2):
+        calls = CallNames({shorter.name: longer.name}, {})
+        has = _made(longer.name, sections) >= _made(shorter.name, sections)
+        found = with_optional_part(longer.statement, calls.within(shorter.statement), dialect.attributes, has=has)
+        first = min(longer, shorter, key=sections.index)
+        if found is None or _passed_on({longer.name, shorter.name}, sections):
+            continue
+        if not all(_callable_as(first.name, each.name, sections) for each in (longer, shorter)):
+            continue
+        docs = [each.statement.doc for each in (longer, shorter) if isinstance(each.statement, Class)]
+        statement = found.made.but(name=first.name, doc=joined(list(dict.fromkeys(docs))))
+        told = CallNames(
+            {longer.name: first.name, shorter.name: first.name},
+            {longer.name: found.longer, shorter.name: found.shorter},
+        )
+        kept = [replace(each, statement=statement) if each is first else each for each in sections]
+        return [
+            each if each.origin == origin else each.calling(told)
+            for each in kept
+            if each is not longer and each is not shorter
+        ]
+    return None
 
 
 def _alike(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[_Form] | None:

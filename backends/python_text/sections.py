@@ -58,7 +58,7 @@ def documented(statements: Sequence[Statement]) -> Statement:
         first = _told_of_both(first, other)
     if isinstance(first, Class | FunctionDef):
         docs = [each.doc for each in statements if isinstance(each, Class | FunctionDef)]
-        return first.but(doc=_joined(list(dict.fromkeys(docs))))
+        return first.but(doc=joined(list(dict.fromkeys(docs))))
     return first
 
 
@@ -74,7 +74,7 @@ def _told_of_both(left: Statement, right: Statement) -> Statement:
     return left.but(**changes) if changes else left
 
 
-def _joined(docs: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def joined(docs: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The words of the first docstring, and the shapes of each."""
     if len(docs) == 1:
         return docs[0]

@@ -25,7 +25,7 @@ class SizeArguments:
     """What the first arguments of a function are called, and its settings that calls leave out."""
 
     arguments: Sequence[str] = ()
-    defaults: Mapping[str, int] = field(default_factory=dict)
+    defaults: Mapping[str, float | str] = field(default_factory=dict)
 
 
 Signatures = Mapping[str, SizeArguments]
