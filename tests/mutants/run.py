@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose key holds this text")
     parser.add_argument("--keys", type=Path, help="only mutants whose keys stand in this file, each on a line")
     parser.add_argument("--map", type=Path, action="append", default=[], help="what tests run: read, or made and kept")
+    parser.add_argument("--tests", action="append", help="only these tests, as pytest takes them: files, folders")
     parser.add_argument("--budget", type=float, default=30.0, help="seconds of tests for one mutant")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write a line for each mutant")
@@ -51,7 +52,7 @@ def main() -> int:
         return 0
     from mutants.workers import Workers
 
-    workers = Workers(mapped(asked.map), asked.budget)
+    workers = Workers(mapped(asked.map, asked.tests), asked.budget)
     workers.load()
     results: list[tuple[Mutant, str]] = []
     for mutant, result in workers.run(chosen, asked.jobs):
@@ -99,14 +100,15 @@ def _in_turn(found: list[Mutant], draw: random.Random) -> Iterator[Mutant]:
         yield from (group[at] for group in groups if at < len(group))
 
 
-def mapped(paths: Sequence[Path]) -> Tests:
-    """The tests with what they run, from files, or from a run of all of them in a process of its own."""
+def mapped(paths: Sequence[Path], chosen: Sequence[str] | None) -> Tests:
+    """The tests with what they run, from files, or from a run of these (or all) in a process of its own."""
     if not paths or not all(path.exists() for path in paths):
         path = paths[0] if paths else Path("/tmp") / f"mutants-{os.getpid()}.map"
         code = ("import pickle, sys; from mutants.areas import TESTS; from mutants.seen import recorded; "
-                "pickle.dump(recorded([*TESTS, '-m', 'not slow']), open(sys.argv[1], 'wb'))")  # fmt: skip
+                "found = recorded([*(sys.argv[2:] or TESTS), '-m', 'not slow']); "
+                "pickle.dump(found, open(sys.argv[1], 'wb'))")  # fmt: skip
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests"), str(ROOT)])}
-        subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, env=env, check=True)
+        subprocess.run([sys.executable, "-c", code, str(path), *(chosen or ())], cwd=ROOT, env=env, check=True)
         paths = [path]
     tests: Tests = {}
     for path in paths:
