@@ -113,6 +113,35 @@ def test_a_block_that_is_used_twice_is_as_all_of_its_uses_say(use: str) -> None:
     _examined(f"    return {code}\n", hides, use)
 
 
+THROUGH = {  # what may stand between the number and what leaves it out
+    "scaled": ("softmax[-1](3 * s / 4)", True),
+    "scaled by a size": ("softmax[-1](n * s)", True),
+    "scaled by nothing": ("softmax[-1](0 * s)", False),
+    "scaled by a tensor": ("softmax[-1](x * s)", False),
+    "turned": ("softmax[-1](-2 * s)", False),
+    "turned twice": ("softmax[-1](-(s * -2))", True),
+    "turned, by a minimum": ("x + min[-1](-s)[0]", True),
+    "by a minimum": ("x + min[-1](s)[0]", False),
+    "less something": ("softmax[-1](s - x)", True),
+    "taken from something": ("softmax[-1](x - s)", False),
+    "taken from something, by a minimum": ("x + min[-1](x - s)[0]", True),
+    "divided by": ("x + 1 / s", False),
+    "by a pattern": ('x + reduce["b n -> b", max](s)[0]', True),
+    "by a pattern that adds up": ('x + reduce["b n -> b", sum](s)[0]', False),
+    "a mask of attention": ("attention(x, eye[n], eye[n], s)", True),
+    "a turned mask of attention": ("attention(x, eye[n], eye[n], -s)", False),
+    "queries of attention": ("attention(s, eye[n], eye[n])", False),
+    "mask and queries of attention": ("attention(s, eye[n], eye[n], s)", False),
+    "as an integer": ("x + cast[float](cast[int](s))", False),
+}
+
+
+@pytest.mark.parametrize("through", THROUGH)
+def test_what_stands_between(through: str) -> None:
+    code, hides = THROUGH[through]
+    _examined(f"    {MADE['here']}\n    return {code}\n", hides, through)
+
+
 def _examined(body: str, hides: bool, told: object) -> None:
     text = f"{BLOCKS}block F(x: [b, n], u: [b, n]?) -> [b, n]\nwhere b >= 1:\n{body}model M = F\n"
     model = ogive.source(text).models["M"]
