@@ -46,6 +46,8 @@ def outcome(made: Program) -> Outcome:
         found.kind, found.text, found.mark = "refused", str(error), error.diagnostics[0].code
         if found.mark == "E0305":  # two axes of one pattern met: the generator does not follow labels
             found.kind, found.text = "unfit", "labels look transposed"
+        if found.mark == "E0602" and made.packs:  # a choice at compile time by how many axes a pack has
+            found.kind, found.text = "unfit", "a choice depends on the rank of a pack"
         if found.mark.startswith("E08"):  # a backend says so
             report.done["refused"] = found.mark
     except Differs as error:

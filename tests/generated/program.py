@@ -116,7 +116,7 @@ def _inputs(scope: Scope) -> None:
             block.statics.append(Static(text, text, f"{text}={block.values[names[-1]]}"))
     packed = rng.random() < 0.1
     if packed:
-        scope.maker.program.packs["s"] = rng.choice(((), (3,), (2, 3), (2, 1, 2)))
+        scope.maker.program.packs["lead"] = rng.choice(((), (3,), (2, 3), (2, 1, 2)))
     for number in range(rng.randint(1, 4)):
         elem = "float" if number == 0 else rng.choice(("float", "float", "float", "int", "bool", "complex"))
         rank = rng.choice((1, 2, 2, 3, 3, 4)) if elem == "float" else rng.choice((0, 1, 2))
@@ -127,7 +127,7 @@ def _inputs(scope: Scope) -> None:
         if axes and rng.random() < 0.1:
             at = rng.randrange(len(axes))
             axes[at] = axes[at] * 2
-        lead = (Pack("s"),) if packed and (number == 0 or rng.random() < 0.3) else ()
+        lead = (Pack("lead"),) if packed and (number == 0 or rng.random() < 0.3) else ()
         ref = Ref(("x", "y", "z", "u")[number])
         block.inputs.append(Input(ref, Type(elem, (*lead, *axes))))
         scope.vars.append(Var(ref, block.inputs[-1].type, 4.0, labels_of(block.inputs[-1].type)))

@@ -30,7 +30,7 @@ from reference.store import Store
 from reference.world import Improper, Unmet, World, dtype_of, shape_of
 
 Inputs = list[Numbers | None]
-UNIT = {"f64": 2.0**-53, "f32": 2.0**-24}
+UNIT = {"f64": 2.0**-52, "f32": 2.0**-24}  # of float64 a whole place: half of one mostly rounds back, and moves nothing
 LARGEST = 10  # no size is above it
 OPEN = ("argsort", "topk")  # in which order they give equal numbers is open
 SAFE = 40  # how often what rounding moves must fit between a number and where a decision is another

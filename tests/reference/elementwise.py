@@ -115,7 +115,8 @@ def by_pieces(
         edges, parts = bounds(op), pieces(op, x)
         which = sum((x.value > edge).astype(int) for edge in edges)
         edge = np.isin(x.value, edges)
-        op.world.decide(name, np.asarray(which), not agreed and edge, edge)
+        nearest = np.asarray(edges)[np.abs(np.subtract.outer(x.value, edges)).argmin(-1)]
+        op.world.decide(name, np.asarray(which), not agreed and edge, edge, by=(x.value, nearest))
         y = parts[0]
         for number, part in enumerate(parts[1:], 1):
             y = where(np.asarray(which) >= number, part, y)
