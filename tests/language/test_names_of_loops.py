@@ -40,6 +40,12 @@ def test_it_may_be_read(head: str, outside: str) -> None:
     ogive.source(text(head, *OUTSIDE[outside], body="x = x * 2"))
 
 
+def test_a_loop_in_an_arm_has_its_own_names() -> None:
+    loop = "        repeat 2 as h with s in v:\n            s = s + 1\n            x = x + s\n"
+    arms = f"    if training:\n        x = 2 * x\n    else:\n{loop}    if training:\n{loop.replace('as h', 'as g')}"
+    ogive.source(f"block F(x: [b, c], v: [2, c]) -> [b, c]:\n{arms}    return x\nmodel M = F\n")
+
+
 def test_loops_one_after_the_other_take_the_same_name() -> None:
     loops = "".join(f"    {HEADS[head]}:\n        s = s + 1\n        x = x + s\n" for head in HEADS)
     model = ogive.source(f"block F(x: [b, c], v: [2, c]) -> [b, c]:\n{loops}    return x\nmodel M = F\n").models["M"]

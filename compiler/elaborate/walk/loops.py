@@ -177,7 +177,10 @@ def _one_meaning(frame: Frame, head: Sequence[syntax.With], body: Sequence[synta
     """Refuse a loop whose body assigns what its head names, where the name means something outside of it too."""
     assigned, known = bound_in(body), frame.scope.variables
     for name, step in ((step.target.name, step) for step in head):
-        if name in assigned and name in known and not lost(outside := kept(seen(frame, known[name]))):
+        if name not in assigned or name not in known:
+            continue
+        outside = kept(seen(frame, known[name]))
+        if not lost(outside) and not isinstance(outside, Absent):  # which stands for what an arm may bind
             raise frame.fail(
                 "E0302",
                 f"the loop assigns `{name}`, which its head names and which is {kind_of(outside)} outside of it",
