@@ -233,7 +233,7 @@ def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
         unused = ", which nothing needs" if unit.uncalled else ""
         words = f"One iteration of `{label}` in {file.units[unit.definition.name].name}{unused}."
         return _docstring([words], "" if unit.uncalled else shapes)
-    return _docstring(unit.definition.doc.strip().splitlines(), shapes)
+    return _docstring(_paragraphs(unit.definition.doc), shapes)
 
 
 def _shapes(unit: Unit) -> str:
@@ -241,6 +241,17 @@ def _shapes(unit: Unit) -> str:
     inputs = ", ".join(f"{v.hint or v.name}: {v.type}" for v in unit.graph.inputs)
     outputs = ", ".join(str(values[x].type) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
     return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
+
+
+def _paragraphs(doc: str) -> list[str]:
+    """What a source says, a line for each paragraph; lines that are further to the right stay lines."""
+    found: list[str] = []
+    for line in doc.strip().splitlines():
+        if found and found[-1] and line.strip() and line[:1] != " " and found[-1][:1] != " ":
+            found[-1] += f" {line}"
+        else:
+            found.append(line)
+    return found
 
 
 def _docstring(words: list[str], shapes: str) -> tuple[str, ...]:
@@ -260,7 +271,10 @@ def _quoted(text: str) -> str:
 def _factory(model: Model, file: EmittedFile) -> FunctionDef:
     """`def GPT2() -> GPT: return GPT(vocab=50257, ...)`."""
     unit = file.units[model.definition.name]
-    doc = (_quoted(model.doc.strip().splitlines()[0]),) if model.doc.strip() else ()
+    first = _paragraphs(model.doc)[0] if model.doc.strip() else ""
+    if len(first) > WIDTH - 3:  # its first sentence says the most
+        first = first.partition(". ")[0].removesuffix(".") + "."
+    doc = _docstring([first], "") if first else ()
     values = dict(model.bindings)
     settings = [(param, literal(values[unknown])) for unknown, param in file.makers[unit.name].items()]
     made: Body = (Return(applied(unit.name, (), settings)),)
