@@ -29,7 +29,7 @@ from ogive.backends.diagram.render.outline import outline
 from ogive.backends.diagram.render.raster import pdf, png
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text
-from ogive.backends.diagram.render.tikz import tikz
+from ogive.backends.diagram.render.tikz import snippet, tikz
 from ogive.backends.diagram.views.overview import Overview, lone_blocks, overview_of
 from ogive.backends.diagram.views.volumes import volumes
 from ogive.compiler.ir.model import Definition, Model
@@ -92,9 +92,10 @@ class Diagram:
         return overview_of(figure)
 
     def text(self, format: str) -> str:
-        """The diagram as text: svg, tex, html, dot, mmd or txt."""
+        """The diagram as text: svg, tex, tikz, html, dot, mmd or txt."""
         writers: dict[str, Callable[[], str]] = {
             "svg": self._svg, "tex": self._tex, "html": self._html, "txt": self._txt,
+            "tikz": lambda: snippet(self.drawing, self.theme),
             "dot": lambda: dot(self.overview, self.theme, self.direction),
             "mmd": lambda: mermaid(self.overview, self.theme, self.direction),
         }  # fmt: skip
@@ -167,7 +168,7 @@ class Diagram:
 
 
 BY_DOT = ("svg", "png", "pdf")
-FORMATS = ("svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt")
+FORMATS = ("svg", "tex", "tikz", "pdf", "png", "html", "dot", "mmd", "txt")
 
 
 def diagram(

@@ -21,7 +21,7 @@ HASH = re.compile(rb"sha256 ([0-9a-f]{64})")
 BLANK = "0" * 64
 WIDTH = 100  # of a line of Python
 KEY = "ogive."  # before the names of metadata
-COMMENTS = {"py": "# ", "toml": "# ", "tex": "% ", "mmd": "%% ", "dot": "// ", "txt": "# "}
+COMMENTS = {"py": "# ", "toml": "# ", "tex": "% ", "tikz": "% ", "mmd": "%% ", "dot": "// ", "txt": "# "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,7 @@ def _pdf(data: bytes, words: str) -> bytes:
 
 
 PLACES: dict[str, Callable[[bytes, str], bytes]] = {
-    "py": _python, "toml": _first("toml"), "tex": _first("tex"), "dot": _first("dot"), "mmd": _first("mmd", 4),
+    "py": _python, "toml": _first("toml"), "tex": _first("tex"), "tikz": _first("tikz"),
+    "dot": _first("dot"), "mmd": _first("mmd", 4),
     "txt": _last, "svg": _svg, "html": _html, "pdf": _pdf,
 }  # fmt: skip

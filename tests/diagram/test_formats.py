@@ -138,6 +138,43 @@ def test_tikz_compiles(name: str, tmp_path: Path) -> None:
         assert abs(float(page[1]) - made.drawing.width) < 1
 
 
+@pytest.mark.parametrize("name", SOME)
+def test_a_picture_for_tex_has_the_font_of_its_document_and_names_its_operations(name: str) -> None:
+    made = diagram(subject(name), width="85mm", depth=1)
+    text = made.text("tikz")
+    assert not re.search(r"family|documentclass|\d(bp|pt)\b", re.sub(r"(?m)^%.*|pt\*\d+/10000", "", text))
+    assert text.count(r"\begingroup") == text.count(r"\endgroup") == 1
+    nodes = re.findall(r"\\node\[ncdop,[^\]]*\] \(([^)]*)\) at", text)
+    assert len(nodes) == len(set(nodes)) == len(made.drawing.groups)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", node) for node in nodes)
+    places = {
+        re.sub(r"[^A-Za-z0-9_]+", "-", g.path.replace(".*", "").strip(".")) for g in made.drawing.groups if g.path
+    }
+    assert places <= set(nodes)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_an_article_has_figures_of_both_widths(tmp_path: Path) -> None:
+    """Each as wide as it was made for, in the size of the text around it, and nothing sticks out."""
+    for width, size in (("85mm", 240.95), ("170mm", 481.9)):
+        made = diagram(subject("gpt2:GPT"), width=width)
+        (tmp_path / f"{width}.tikz").write_text(made.text("tikz"))
+        shown = made.drawing.width * made.drawing.scale * 0.75
+        assert 0.85 * size < shown <= size + 0.1
+        (tmp_path / "x.tex").write_text(
+            "\\documentclass{article}\\usepackage{amsmath,amssymb,tikz}\\begin{document}\n"
+            f"\\setbox1\\hbox{{\\input{{{width}.tikz}}}}\\typeout{{wide \\the\\wd1}}\n"
+            f"\\setbox1\\hbox{{\\Large\\input{{{width}.tikz}}}}\\typeout{{large \\the\\wd1}}\n\\end{{document}}\n"
+        )
+        done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "x.tex"], cwd=tmp_path,
+                              capture_output=True, check=False)  # fmt: skip
+        said = done.stdout.decode(errors="replace")
+        assert done.returncode == 0, said[-1500:]
+        wide, large = (float(found) for found in re.findall(r"(?:wide|large) ([\d.]+)pt", said))
+        assert abs(wide - shown) < 0.5
+        assert abs(large / wide - 1.44) < 0.01
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 @pytest.mark.parametrize("name", SUBJECTS)

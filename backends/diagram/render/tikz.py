@@ -1,10 +1,15 @@
-"""TikZ: a standalone document that pdflatex compiles, from the same coordinates as the SVG."""
+"""TikZ from the same coordinates as the SVG: a picture with the font and the size of the text around it, or a document.
+
+A pixel is 3/40 of the size of the text: labels of 12 pixels have 9 pt in a document of 10 pt. Text that a wider font
+would make longer than was measured is narrowed. Each operation is a named node, to which an author may draw.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
-from ogive.backends.diagram.figure.geometry import PATHS, ROLES, TEXTS, Command, Dot, Drawing, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, ROLES, TEXTS, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.figure.labels import TextRun, small, written
 from ogive.backends.diagram.figure.theme import Palette, Theme
 
@@ -37,15 +42,63 @@ ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciit
            "–": "--"}  # fmt: skip
 
 
+UNIT = 75 / 1000  # of the size of the text around it: a pixel
+ALLOCATED = r"\ifdefined\ncdunit\else\newdimen\ncdunit\fi"
+MACROS = (
+    r"\def\ncdsize#1{\fontsize{\the\dimexpr#1\ncdunit\relax}{\the\dimexpr#1\ncdunit\relax}\selectfont}",
+    r"\def\ncdtext#1#2{\setbox0\hbox{#2}\ifdim\wd0>\dimexpr#1\ncdunit\relax\resizebox{#1\ncdunit}{!}{\box0}\else\box0\fi}",
+)
+SLACK = 4  # pixels by which a text may be wider than it was measured: so much is free around it
+DOCUMENT_SIZE = 13.383  # at which a pixel is a big point; where the width is given, 0.75 of one
+
+
 def tikz(drawing: Drawing, theme: Theme | None = None) -> str:
-    """A document; its `tikzpicture` may be copied into a paper along with the styles."""
+    """A document as large as the picture."""
     theme = theme or Theme()
-    lines = [f"% {line.encode('ascii', 'replace').decode()}" for line in drawing.alt.splitlines()]
-    lines += [*PREAMBLE, *_colours(theme.palette), *_styles(theme), r"\begin{document}%"]
-    lines += [r"\setbox0=\hbox{\begin{tikzpicture}[x=1bp,y=-1bp]"]
+    size = DOCUMENT_SIZE * (1.0 if theme.page is None else 0.75)
+    lines = [*_told(drawing), *PREAMBLE, r"\begin{document}%"]
+    lines.append(rf"\setbox0=\hbox{{\fontsize{{{size:.3f}}}{{{size:.3f}}}\selectfont\sffamily%")
+    return "\n".join([*lines, picture(drawing, theme).rstrip("\n") + "%", "}%", *PAGE, r"\end{document}"]) + "\n"
+
+
+def snippet(drawing: Drawing, theme: Theme | None = None) -> str:
+    """The picture alone, for `\\input` in a document that uses the package tikz."""
+    told = [*_told(drawing), r"% \usepackage{tikz}, then \input this file where the picture is to stand"]
+    return "\n".join([*told, picture(drawing, theme or Theme())])
+
+
+def _told(drawing: Drawing) -> list[str]:
+    return [f"% {line.encode('ascii', 'replace').decode()}" for line in drawing.alt.splitlines()]
+
+
+def picture(drawing: Drawing, theme: Theme) -> str:
+    """A `tikzpicture` with all that it needs, in a group of its own."""
+    unit = rf"\ncdunit=\dimexpr\csname f@size\endcsname pt*{round(UNIT * 10000 * drawing.scale)}/10000\relax"
+    lines = [rf"{line}%" for line in (r"\begingroup", ALLOCATED, unit, *MACROS)]
+    lines += [f"{line}%" for line in (*_colours(theme.palette), *_styles(theme))]
+    lines.append(r"\begin{tikzpicture}[x=\ncdunit,y=-\ncdunit]")
     lines.append(rf"\path[use as bounding box] (0,0) rectangle ({number(drawing.width)},{number(drawing.height)});")
     lines += [text for item in drawing.items for text in _item(item, theme)]
-    return "\n".join([*lines, r"\end{tikzpicture}}%", *PAGE, r"\end{document}"]) + "\n"
+    lines += _nodes(drawing.groups)
+    return "\n".join([*lines, r"\end{tikzpicture}%", r"\endgroup"]) + "\n"
+
+
+def _nodes(groups: Iterable[Group]) -> Iterator[str]:
+    """An empty node over each operation, by its place, or by what it is."""
+    taken: dict[str, int] = {}
+    for group in groups:
+        name = _named(group.path) or _named(group.name) or "op"
+        taken[name] = taken.get(name, 0) + 1
+        unique = name if taken[name] == 1 else f"{name}-{taken[name]}"
+        left, top, right, bottom = group.core or group.box
+        size = f"minimum width={number(right - left)}\\ncdunit,minimum height={number(bottom - top)}\\ncdunit"
+        at = f"({number((left + right) / 2)},{number((top + bottom) / 2)})"
+        yield rf"\node[ncdop,{size}] ({unique}) at {at} {{}};"
+
+
+def _named(text: str) -> str:
+    """A text as the name of a node: letters and digits of the basic alphabet, with strokes between them."""
+    return "-".join(re.findall(r"[A-Za-z0-9_]+", text.replace(".*", "")))
 
 
 def number(value: float) -> str:
@@ -65,16 +118,17 @@ def _styles(theme: Theme) -> Iterator[str]:
     for name, (width, stroke, fill, dashes) in PATHS.items():
         parts = [f"draw=ncd{stroke}" if stroke else "draw=none"]
         parts += [f"fill=ncd{fill}"] if fill else []
-        parts += [f"line width={theme.wire if width == 'wire' else WIDTHS[width]}bp"] if width else []
-        parts += ["dash pattern=on 3bp off 3bp"] if dashes else []
+        parts += [rf"line width={theme.wire if width == 'wire' else WIDTHS[width]}\ncdunit"] if width else []
+        parts += [r"dash pattern=on 3\ncdunit off 3\ncdunit"] if dashes else []
         yield f"  ncd{name}/.style={{{', '.join(parts)}, line cap=round, line join=round}},"
     for name in TEXTS:
         colour = "ncdmuted" if name in ("caption", "legend") else "ncdink"
         yield f"  ncdtext{name}/.style={{text={colour}, inner sep=0, outer sep=0}},"
     for change in ("added", "removed", "changed"):
-        dash = ", dash pattern=on 5bp off 3bp" if change == "removed" else ""
+        dash = r", dash pattern=on 5\ncdunit off 3\ncdunit" if change == "removed" else ""
         yield f"  ncd{change}/.style={{draw=ncd{change}, text=ncd{change}{dash}}},"
-    yield "  ncdwrong/.style={draw=ncdremoved, line width=2.4bp, dash pattern=on 5bp off 3bp},"
+    yield r"  ncdwrong/.style={draw=ncdremoved, line width=2.4\ncdunit, dash pattern=on 5\ncdunit off 3\ncdunit},"
+    yield "  ncdop/.style={shape=rectangle, draw=none, inner sep=0, outer sep=0},"
     yield "}"
 
 
@@ -107,21 +161,21 @@ def path(commands: Iterable[Command]) -> str:
 def _text(item: Text, theme: Theme) -> str:
     anchor = {"start": "base west", "middle": "base", "end": "base east"}[item.anchor]
     styles = [f"ncdtext{item.style}", f"anchor={anchor}"] + ([f"ncd{item.change}"] if item.change else [])
-    # the text, on the width that was measured: LaTeX's own sans serif is a little narrower, never wider
     face = FACES.get(item.style, "")
-    size = f"\\fontsize{{{number(item.size * 0.95)}}}{{{number(item.size * 1.2)}}}\\selectfont\\sffamily{face}"
     # braces within the node's: a bold face settles its mathematics where its group ends, which no path may see
     body = "".join(_run(run, item.size, theme) for run in written(item.text, item.style))
-    return rf"\node[{','.join(styles)}] at ({number(item.x)},{number(item.y)}) {{{{{size} {body}}}}};"
+    body = f"\\ncdsize{{{number(item.size)}}}{face} {body}"
+    body = f"\\ncdtext{{{number(item.width * 1.06 + SLACK)}}}{{{body}}}" if item.width else body
+    return rf"\node[{','.join(styles)}] at ({number(item.x)},{number(item.y)}) {{{{{body}}}}};"
 
 
 def _run(run: TextRun, size: float, theme: Theme) -> str:
     text = escaped(run.text)
     if not run.level:
         return text
-    height = number(small(size, theme.least) * 0.95)
+    height = number(small(size, theme.least))
     shift = "-0.22em" if run.level < 0 else "0.35em"
-    return rf"\raisebox{{{shift}}}{{\fontsize{{{height}}}{{{height}}}\selectfont {text}}}"
+    return rf"\raisebox{{{shift}}}{{\ncdsize{{{height}}}{text}}}"
 
 
 def escaped(text: str) -> str:
