@@ -72,7 +72,7 @@ def grid_sample(op: Op, x: Array, where_to: Array) -> Array:
             near = first + step
             share = constant(np.ones(shape)) if nearest else sub(constant(1.0), _distance(at, near, step))
             inside = (near >= 0) & (near < size)
-            index = np.clip(near, 0, size - 1).astype(int)
+            index = np.clip(np.nan_to_num(near), 0, size - 1).astype(int)  # NaN is nowhere inside
             grown += [(i * size + index, there & inside, mul(weight, share)) for i, there, weight in parts]
         parts = grown
     flat = reshape(x, (*x.shape[:2], -1))
