@@ -245,3 +245,20 @@ def test_check_says_that_it_takes_whole_files(tmp_path: Path) -> None:
         assert "-D NAME=VALUE" in result.output
         result = CliRunner().invoke(cli, [command, f"{tmp_path / 'm.arch'}:Nett", *out])
         assert "did you mean `Net`?" in result.output
+
+
+@pytest.mark.parametrize("command", ["check", "fmt"])
+def test_a_folder_is_the_files_below_it(command: str, tmp_path: Path) -> None:
+    for name in ("b.arch", "a.arch", "deep/c.arch", ".hidden/d.arch", "deep/.e.arch", "deep/note.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("block F(x: [b])->[b]:\n    return x\n")
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    done = CliRunner().invoke(cli, [command, str(tmp_path), str(tmp_path / "b.arch")])
+    assert done.exit_code == 0, done.output
+    places = [done.output.index(str(tmp_path / name)) for name in ("a.arch", "b.arch", "deep/c.arch")]
+    assert places == sorted(places)
+    assert "3 file" in done.output or "3 formatted" in done.output
+    empty = tmp_path / "deep" / "none"
+    empty.mkdir()
+    assert "no *.arch files in" in CliRunner().invoke(cli, [command, str(empty)]).output

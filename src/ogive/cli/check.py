@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import EXTERN, SOURCES, colored, progress
+from ogive.cli.common import EXTERN, SOURCES, below, colored, progress
 from ogive.cli.fix import fix
 from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.compiler.driver.workspace import CheckedProgram, Workspace
@@ -31,7 +31,7 @@ def _schema(context: click.Context, option: click.Parameter, asked: bool) -> Non
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SOURCES)
+@click.argument("files", nargs=-1, required=True, type=SOURCES, callback=below)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
 @click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_schema, help="Print its schema.")
 @click.option("--hints", is_flag=True, help="Show hints too, not only how many there are.")
@@ -50,14 +50,14 @@ def command(
     nesting: int,
     allow_extern: bool,
 ) -> None:
-    """Check FILES and show what each block takes, gives and demands.
+    """Check FILES and show what each block takes, gives and demands. Of a folder, all *.arch files below it.
 
     Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
 
     \b
     Examples:
       ogive check gpt2.arch
-      ogive check models/*.arch
+      ogive check models/
       ogive check --json gpt2.arch
       ogive check --fix --contracts gpt2.arch
     """

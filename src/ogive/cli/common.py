@@ -42,8 +42,30 @@ class Sources(click.Path):
         return super().convert(value, param, ctx)
 
 
-SOURCES = Sources(exists=True, dir_okay=False, readable=True, path_type=Path)
-SOURCES_OR_INPUT = Sources(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
+SOURCES = Sources(exists=True, readable=True, path_type=Path)
+SOURCES_OR_INPUT = Sources(exists=True, readable=True, allow_dash=True, path_type=Path)
+
+
+def below(context: click.Context, parameter: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The files, and in place of a folder those below it; what begins with a dot is left out, links are not followed.
+
+    Raises `click.UsageError` for a folder without any.
+    """
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside: list[Path] = []
+        for folder, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside += [Path(folder, name) for name in names if name.endswith(".arch") and not name.startswith(".")]
+        if not inside:
+            raise click.UsageError(f"no *.arch files in `{path}`", context)
+        found += sorted(inside)
+    return tuple(dict.fromkeys(found))
+
+
 WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
 CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
 

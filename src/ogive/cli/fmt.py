@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import SOURCES_OR_INPUT, colored
+from ogive.cli.common import SOURCES_OR_INPUT, below, colored
 from ogive.cli.fix import replace_file
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import as_read, read_source
@@ -19,19 +19,20 @@ INPUT = Path("-")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT)
+@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT, callback=below)
 @click.option("--check", is_flag=True, help="Write nothing; leave with status 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
     """Write FILES in the one style; - is standard input, written to standard output.
 
-    Lines get at most 100 columns where that is possible. The program and its comments stay the same. A file with syntax
-    errors stays as it is. Line ends stay as the first line has them; the last line has one, and a byte order mark goes.
+    Of a folder, all *.arch files below it. Lines get at most 100 columns where that is possible. The program and its
+    comments stay the same. A file with syntax errors stays as it is. Line ends stay as the first line has them; the
+    last line has one, and a byte order mark goes.
 
     \b
     Examples:
       ogive fmt net.arch
-      ogive fmt --check models/*.arch
+      ogive fmt --check models/
       ogive fmt - < net.arch
     """
     broken, changed = 0, 0
