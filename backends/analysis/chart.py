@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from ogive.backends.diagram.figure.metrics import width as text_width
-from ogive.backends.diagram.figure.theme import DARK, LIGHT, Palette, Theme
+from ogive.backends.diagram.figure.palettes import DARK, LIGHT, Palette
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.compiler.analysis.frame.result import AnalysisResult
 
 BAR, ROW, REACH, GAP = 12.0, 20.0, 420.0, 10.0

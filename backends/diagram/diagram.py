@@ -14,6 +14,8 @@ from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.page import on_page
+from ogive.backends.diagram.figure.style import FigureStyle, read_style, refuse_unknown_names
+from ogive.backends.diagram.figure.styled import names_in, styled
 from ogive.backends.diagram.figure.theme import Theme, named
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
@@ -21,6 +23,7 @@ from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.layout.maps import maps_drawing
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
+from ogive.backends.diagram.layout.sheet import captioned, panels
 from ogive.backends.diagram.layout.stack import stack_drawing
 from ogive.backends.diagram.render.dot import dot, rendered
 from ogive.backends.diagram.render.html import html
@@ -61,19 +64,40 @@ class Diagram:
     keeper: PictureWriter | None = None  # how it becomes a file
     direction: Direction = "TB"  # of an overview
     engine: Engine = "ogive"  # what lays an overview out
+    style: FigureStyle = field(default_factory=FigureStyle)
+    panels: tuple[tuple[str, Diagram], ...] = ()  # captions, and what stands over each
 
     @cached_property
     def figure(self) -> Figure:
         """The circuit before it has places."""
+        return styled(self.plain_figure, self.style)
+
+    @cached_property
+    def plain_figure(self) -> Figure:
+        """The circuit as its program has it, whatever a style says."""
         if self.drawn is not None:
             return self.drawn
         if isinstance(self.subject, Model):
             return figure_of_model(self.subject, self.options)
         return figure_of(self.subject, self.options)
 
+    def styled(self, style: FigureStyle | str | PathLike[str]) -> Diagram:
+        """The diagram with a style, or that of a file. Raises `DiagramError` where the style speaks of what is not."""
+        chosen = style if isinstance(style, FigureStyle) else read_style(FilePath(fspath(style)))
+        if chosen.panels:
+            raise DiagramError("[[panels]] are several figures of a file: ogive draw FILE --style draws them")
+        refuse_unknown_names(chosen, names_in(self.plain_figure))
+        return replace(self, style=chosen, theme=chosen.of_theme(self.theme))
+
     @cached_property
     def drawing(self) -> Drawing:
-        """The circuit or the overview, placed."""
+        """The circuit or another view, placed, with its caption."""
+        if self.panels:
+            made = panels([(text, each.drawing) for text, each in self.panels], self.theme, self.figure.title)
+            return captioned(made, self.style.caption, self.theme)
+        return captioned(self._placed(), self.style.caption, self.theme)
+
+    def _placed(self) -> Drawing:
         if self.view == "overview":
             return overview_drawing(self.overview, self.theme, self.direction)
         if self.view == "stack":

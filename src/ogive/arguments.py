@@ -181,7 +181,7 @@ def theme(value: Any) -> Any:
     """One of the themes of pictures, or one made by hand."""
     if type(value).__name__ == "Theme":
         return value
-    return one_of("auto", "light", "dark", "axes")(value)
+    return one_of("auto", "light", "dark", "bright", "print", "axes")(value)
 
 
 def call_of_pass(value: Any) -> Any:

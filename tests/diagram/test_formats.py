@@ -20,7 +20,8 @@ from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import PATHS, Text
 from ogive.backends.diagram.figure.geometry import Path as Line
-from ogive.backends.diagram.figure.theme import DARK, LIGHT, Palette, Theme
+from ogive.backends.diagram.figure.palettes import DARK, LIGHT, Palette
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.svg import number, path_data
 from ogive.backends.diagram.render.tikz import escaped, path
 from ogive.stamp import intact

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Change = Literal["", "added", "removed", "changed"]
+Change = Literal["", "added", "removed", "changed", "marked"]
 
 # how many wires a link joins on its left and on its right; "n" stands for one or more
 ARITY: dict[str, tuple[str, str]] = {

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ogive.backends.diagram.figure.figure import Change
+from ogive.backends.diagram.figure.palettes import HUES
 
 Command = tuple[str, tuple[float, ...]]  # ("M" | "L", (x, y)), ("C", (x1, y1, x2, y2, x, y)), ("Z", ())
 
@@ -27,6 +28,8 @@ PATHS: dict[str, tuple[str, str, str, str]] = {
 # the boxes of blocks by what they are for
 ROLES = ("attention", "norm", "feed", "embedding", "conv", "linear")
 PATHS |= {role: ("wire", "ink", role, "") for role in ROLES}
+PATHS |= {hue: ("wire", hue, "", "") for hue in HUES}  # wires by axis
+RARE = (*ROLES, *HUES)  # styles that most drawings do not have
 TEXTS = ("label", "name", "bold", "caption", "title", "float", "legend")
 
 

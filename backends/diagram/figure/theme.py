@@ -1,39 +1,10 @@
-"""Colours, fonts, sizes and spacing of all drawings, in one place."""
+"""Fonts, sizes and spacing of all drawings, in one place, and which colours they have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """The colours of one ground. Strokes have a contrast of 3:1 at least, text of 4.5:1."""
-
-    ground: str
-    ink: str  # wires, glyphs, labels
-    muted: str  # captions, separators
-    fill: str  # the inside of boxes
-    slab: str  # the inside of collapsed blocks
-    shade: str  # the sides of a slab
-    plate: str  # the ground of open blocks
-    added: str
-    removed: str
-    changed: str
-    attention: str  # the insides of blocks, by what they are for
-    norm: str
-    feed: str
-    embedding: str
-    conv: str
-    linear: str
-
-
-LIGHT = Palette("#ffffff", "#1a1a1a", "#5c6470", "#ffffff", "#e8f0f8", "#b9cfe4", "#f6f7f9", "#00795a", "#c24e00",
-                "#0072b2", "#f7c9a8", "#f3eea6", "#b5dcf5", "#f2c4dc", "#bfe3d0", "#d5d5f0")  # fmt: skip
-DARK = Palette("#0d1117", "#e6e6e6", "#9aa4b2", "#0d1117", "#16283c", "#2f4d6d", "#151b23", "#00b386", "#f07f2e",
-               "#56b4e9", "#6b3a14", "#5a5410", "#174f7a", "#6e2a52", "#175a42", "#3f3f78")  # fmt: skip
-
-# Okabe and Ito's hues that are strokes of 3:1 on both grounds, then Tol's muted ones; taken in the legend's order
-AXIS_HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#aa4499", "#999933", "#44aa99", "#cc6677")
+from ogive.backends.diagram.figure.palettes import BRIGHT, DARK, LIGHT, PRINT, Palette
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +31,26 @@ class Theme:
     page: tuple[float, float] | None = None  # where it is read: wide and high; what fits in no rows is made smaller
     scale: float = 1.0  # how much larger than these measures it is
     axes_in_colour: bool = field(default=False)
+    kinds: bool = False  # blocks of circuits are coloured by what they are for, as in other views
+    key: bool = False  # a key says what the glyphs mean
 
 
 def named(name: str) -> Theme:
-    """`auto` follows the reader's ground; `light` and `dark` are fixed; `axes` colours the wires by axis."""
+    """`auto` follows the reader's ground; `light`, `dark`, `bright` and `print` (greys) are fixed.
+
+    `axes` colours the wires by axis.
+    """
     themes = {
         "auto": Theme(),
         "light": Theme(dark=None),
         "dark": Theme(palette=DARK, dark=None),
+        "bright": Theme(palette=BRIGHT, dark=None),
+        "print": Theme(palette=PRINT, dark=None),
         "axes": Theme(axes_in_colour=True),
     }
     if name not in themes:
         raise ValueError(f"no theme `{name}`; there are {', '.join(themes)}")
     return themes[name]
+
+
+THEMES = ("auto", "light", "dark", "bright", "print", "axes")

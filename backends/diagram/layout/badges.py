@@ -18,6 +18,8 @@ BETWEEN = 18.0  # two entries of the key
 
 def badge(change: Change, x: float, y: float, theme: Theme, owner: str = "") -> Iterator[Item]:
     """A ring with a sign, around a place."""
+    if change not in SIGNS:
+        return
     sign, size = SIGNS[change], theme.least
     yield Path(rectangle(x - RADIUS, y - RADIUS, 2 * RADIUS, 2 * RADIUS, RADIUS), "glyph", owner, change=change)
     yield Text(x, y + 0.36 * size, sign, size, "bold", width(sign, size, True), "middle", owner, change=change)

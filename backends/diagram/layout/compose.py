@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ogive.backends.diagram.figure.figure import Figure, Section
-from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
+from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, extent, moved
 from ogive.backends.diagram.figure.labels import lowered, small, text_width, written
 from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, denser
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.axis_colours import coloured, hues_of, key_of_axes
 from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
+from ogive.backends.diagram.layout.glyph_key import glyph_key
+from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.wrap import rows
@@ -61,6 +64,7 @@ def _drawn(figure: Figure, theme: Theme) -> Drawing:
         items += key_of_changes(changes, theme, left, bottom + 22)
         y = bottom + 40
     items += _legend(explained(figure, (item.text for item in items if isinstance(item, Text))), theme, y)
+    items = list(_keys(figure, items, theme))
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
     items = [moved(item, dx, dy) for item in items]
@@ -96,6 +100,22 @@ def _lettered(item: Text, names: dict[str, str]) -> Text:
 def _letter(number: int) -> str:
     """A to Z, then A₁ to Z₁."""
     return chr(ord("A") + number % 26) + (lowered(number // 26) if number >= 26 else "")
+
+
+def _keys(figure: Figure, items: list[Item], theme: Theme) -> Iterator[Item]:
+    """The items, and under them keys of axes, kinds of blocks and glyphs, where the theme asks for them."""
+    hues = hues_of(items) if theme.axes_in_colour else {}
+    items = list(coloured(items, hues))
+    left, _, right, _ = extent(items)
+    wide = max(right - left, 320.0)
+    if hues:
+        items += key_of_axes(hues, theme, left, extent(items)[3] + 20, wide)
+    if theme.kinds:
+        roles = dict.fromkeys(item.style for item in items if isinstance(item, Path) and item.style in ROLES)
+        items += key_of_roles(roles, theme, left, extent(items)[3] + 22, wide)
+    if theme.key:
+        items += glyph_key(figure, theme, left + 10, extent(items)[3] + 14, wide)
+    yield from items
 
 
 def _moved(box: Box, dx: float, dy: float) -> Box:

@@ -76,7 +76,7 @@ def nested(
         items += [moved(item, before, y) for item in paint(placed)]
         items += _longer(placed, before, y, made.width - after) if placed.last else []
         made.bodies.append((placed, before, y))
-    inner: Change = "" if op.change == "changed" else op.change  # what changed has the wires it had
+    inner: Change = "" if op.change in ("changed", "marked") else op.change  # what changed has the wires it had
     made.items = [replace(item, owner=op.oid, change=op.change) for item in frame]
     made.items += badge(op.change, 6, 2, theme, op.oid) if op.change else ()
     made.items += [item if item.owner else replace(item, owner=op.oid, change=item.change or inner) for item in items]

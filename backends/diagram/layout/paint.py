@@ -136,7 +136,8 @@ def _change(ends: _Ends) -> Change:
     for op in (ends.maker, ends.user):
         if op is not None and op.change in ("added", "removed"):
             return op.change
-    return ""
+    both = ends.maker is not None and ends.user is not None
+    return "marked" if both and ends.maker.change == ends.user.change == "marked" else ""  # type: ignore[union-attr]
 
 
 def _run(

@@ -177,7 +177,8 @@ def slab(op: Op, lefts: int, rights: int, theme: Theme) -> Area:
     wide = max(30.0, _width(op.text, theme, op.learned) + 18)
     sides = polygon((0, -half), (depth, -half - depth), (wide + depth, -half - depth), (wide + depth, half - depth),
                     (wide, half), (wide, -half))  # fmt: skip
-    items: list[Item] = [Path(sides, "shade"), Path(rectangle(0, -half, wide, 2 * half), "slab")]
+    style = (op.attr("role") if theme.kinds else "") or "slab"
+    items: list[Item] = [Path(sides, "shade"), Path(rectangle(0, -half, wide, 2 * half), style)]
     items.append(_text(wide / 2, op.text, theme, "bold" if op.learned else "name"))
     return Area(wide + depth, items, (0, -half - depth, wide + depth, half), leave=depth / 2)
 

@@ -14,7 +14,7 @@ from ogive.backends.diagram.figure.figure import DrawnTensor, Op, WireSlot
 from ogive.backends.diagram.figure.geometry import Command, Dot, Item, Path, Text, line, moved, polygon
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.badges import badge
+from ogive.backends.diagram.layout.badges import SIGNS, badge
 from ogive.backends.diagram.layout.placement import OpDrawing
 from ogive.backends.diagram.layout.shapes import SHAPES, Area
 
@@ -49,7 +49,7 @@ def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
     slots = {s.sid: s for t in (*left.values(), *right.values()) for s in t.slots}
     # a glyph that no wire ends on floats over the tensor instead
     above = op.above or (op.text if target is None and op.glyph not in ("copy", "drop", "wires", "join") else "")
-    top = 19.0 if above or (op.change and target is None) else 0.0
+    top = 19.0 if above or (op.change in SIGNS and target is None) else 0.0
     area = SHAPES[op.glyph if target else "wires"](op, _lefts(target), _rights(target), theme)
     core_width = area.width
     width = max(core_width, _rows_width(rows), _float_width(op, above, theme), 8.0)
@@ -67,7 +67,7 @@ def piece(op: Op, left: Mapping[str, DrawnTensor], right: Mapping[str, DrawnTens
         _float(made, op, above, top, theme)
     if _caption(op):
         _foot(made, op, theme)
-    if op.change:
+    if op.change in SIGNS:
         made.items += _badge(made, op, above, top, theme)
     made.items = [_owned(item, op) for item in made.items]
     return made
@@ -105,7 +105,7 @@ def _rights(target: SymbolRow | None) -> int:
 
 def _owned(item: Item, op: Op) -> Item:
     if isinstance(item, Path):
-        kept = op.change == "changed" and item.style == "wire"  # what changed has the wires it had
+        kept = op.change in ("changed", "marked") and item.style == "wire"  # what changed has the wires it had
         return replace(item, owner=op.oid, change="" if kept else op.change, wrong=bool(op.wrong))
     return replace(item, owner=op.oid, change=op.change)
 
@@ -177,7 +177,7 @@ def _float_width(op: Op, above: str, theme: Theme) -> float:
     caption = text_width(_caption(op), theme.small, theme.least, plain=True)
     if not above:
         return caption
-    arrows = (0 if op.glyph == "join" else 18) + (30 if op.change else 0)
+    arrows = (0 if op.glyph == "join" else 18) + (30 if op.change in SIGNS else 0)
     return max(text_width(above, theme.label, theme.least, plain=True) + arrows, caption)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ogive.backends.diagram.figure.errors import DiagramError
-from ogive.backends.diagram.figure.theme import Palette, Theme
+from ogive.backends.diagram.figure.palettes import Palette
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.box_lines import lines_of
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 

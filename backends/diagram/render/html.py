@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from html import escape
 
 from ogive.backends.diagram.figure.geometry import Drawing
-from ogive.backends.diagram.figure.theme import DARK, Theme
+from ogive.backends.diagram.figure.palettes import DARK
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.page import BODY, SCRIPT, STYLE
 from ogive.backends.diagram.render.svg import css, roles_of, rules, svg
 

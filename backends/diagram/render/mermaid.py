@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from ogive.backends.diagram.figure.theme import Palette, Theme
+from ogive.backends.diagram.figure.palettes import Palette
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.box_lines import lines_of
 from ogive.backends.diagram.views.overview import Box, Overview
 
@@ -31,7 +32,7 @@ def _classes(made: Overview, palette: Palette) -> Iterator[str]:
         ids = [box.id for box in made.boxes if box.kind == "block" and box.role == role]
         style = f"fill:{getattr(palette, role)},stroke:{palette.ink},color:{palette.ink}"
         yield from (f"  classDef {role} {style}", f"  class {','.join(ids)} {role}")
-    for change in ("added", "removed", "changed"):
+    for change in ("added", "removed", "changed", "marked"):
         ids = [box.id for box in made.boxes if box.change == change]
         if ids:
             more = ",stroke-dasharray:5 3" if change == "removed" else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ogive.backends.diagram.render.box_lines import lines_of
 from ogive.backends.diagram.views.overview import Box, Overview
 
-MARKS = {"added": "+ ", "removed": "- ", "changed": "~ ", "": "  "}
+MARKS = {"added": "+ ", "removed": "- ", "changed": "~ ", "marked": "* ", "": "  "}
 
 
 def outline(made: Overview) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
-from ogive.backends.diagram.figure.geometry import PATHS, ROLES, Command, Dot, Drawing, Group, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, RARE, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
-from ogive.backends.diagram.figure.theme import AXIS_HUES, Palette, Theme
+from ogive.backends.diagram.figure.palettes import Palette
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.outlines import placed
 
 WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4, "thick": 3.2}
@@ -49,9 +50,10 @@ def number(value: float) -> str:
 
 
 def roles_of(*drawings: Drawing) -> tuple[str, ...]:
-    """The kinds of blocks that have colours in drawings."""
+    """The styles of drawings that most have not: kinds of blocks, axes in colour."""
     used = {item.style for drawing in drawings for item in drawing.items if isinstance(item, Path)}
-    return tuple(role for role in ROLES if role in used)
+    marked = any(item.change == "marked" for drawing in drawings for item in drawing.items)
+    return (*(role for role in RARE if role in used), *(("marked",) if marked else ()))
 
 
 def css(theme: Theme, roles: Sequence[str] = ()) -> str:
@@ -60,13 +62,11 @@ def css(theme: Theme, roles: Sequence[str] = ()) -> str:
     found.append(".ogive path{fill:none;stroke-linecap:round;stroke-linejoin:round}")
     found += rules(theme.palette, roles)
     for name, (line, _, _, dashes) in PATHS.items():
-        if line and (name not in ROLES or name in roles):
+        if line and (name not in RARE or name in roles):
             extra = f";stroke-dasharray:{dashes.replace(' ', ',')}" if dashes else ""
             found.append(f".ogive .{name}{{stroke-width:{theme.wire if line == 'wire' else WIDTHS[line]}{extra}}}")
     found.append(".ogive .label,.ogive .float{font-style:italic}.ogive .t-bold,.ogive .title{font-weight:bold}")
     found.append(f".ogive .symbol{{font-family:{theme.symbols};font-style:normal}}")
-    if theme.axes_in_colour:
-        found += [f".ogive .hue{i}{{stroke:{hue}}}" for i, hue in enumerate(AXIS_HUES)]
     if theme.dark is not None:
         found.append("@media (prefers-color-scheme:dark){" + "".join(rules(theme.dark, roles)) + "}")
     return "".join(found)
@@ -78,12 +78,12 @@ def rules(palette: Palette, roles: Sequence[str] = (), scope: str = "") -> Itera
     yield f"{inside} .ground{{fill:{palette.ground}}}{inside} text,{inside} circle{{fill:{palette.ink}}}"
     yield f"{inside} .caption,{inside} .legend{{fill:{palette.muted}}}"
     for name, (_, stroke, fill, _) in PATHS.items():
-        if name in ROLES and name not in roles:
+        if name in RARE and name not in roles:
             continue
         parts = [f"stroke:{getattr(palette, stroke)}"] if stroke else []
         parts += [f"fill:{getattr(palette, fill)}"] if fill else []
         yield f"{inside} .{name}{{{';'.join(parts)}}}"
-    for name in ("added", "removed", "changed"):
+    for name in ("added", "removed", "changed", *(("marked",) if "marked" in roles else ())):
         colour = getattr(palette, name)
         dash = ";stroke-dasharray:5,3" if name == "removed" else ""
         yield f"{inside} path.{name}{{stroke:{colour}{dash}}}"
@@ -94,7 +94,7 @@ def rules(palette: Palette, roles: Sequence[str] = (), scope: str = "") -> Itera
 def inks(palette: Palette) -> Iterator[str]:
     """The colours of text that is drawn."""
     yield f".ogive .ink{{fill:{palette.ink}}}.ogive .ink.caption,.ogive .ink.legend{{fill:{palette.muted}}}"
-    for name in ("added", "removed", "changed"):
+    for name in ("added", "removed", "changed", "marked"):
         yield f".ogive .ink.{name}{{fill:{getattr(palette, name)};stroke:none}}"
 
 
@@ -103,10 +103,9 @@ def _body(
 ) -> Iterator[str]:  # fmt: skip
     """Wires as they are; the items of one operation in one group that knows its source."""
     known = {group.owner: group for group in drawing.groups}
-    hues = {axis: i % len(AXIS_HUES) for i, axis in enumerate(dict.fromkeys(_axes(drawing.items)))}
     seen: set[str] = set()
     for owner, items in groupby(drawing.items, key=lambda item: item.owner):
-        body = [_outlined(item, theme) if outlined and isinstance(item, Text) else _item(item, theme, hues)
+        body = [_outlined(item, theme) if outlined and isinstance(item, Text) else _item(item, theme)
                 for item in items]  # fmt: skip
         if not owner:
             yield from (text + "\n" for text in body)
@@ -128,25 +127,17 @@ def _data(group: Group, opens: frozenset[str]) -> str:
     return "".join(f" {key}={quoteattr(value)}" for key, value in sorted(pairs.items()) if value)
 
 
-def _axes(items: Iterable[Item]) -> Iterator[str]:
-    for item in items:
-        if isinstance(item, Path) and item.axis:
-            yield item.axis
-
-
-def _item(item: Item, theme: Theme, hues: dict[str, int]) -> str:
+def _item(item: Item, theme: Theme) -> str:
     if isinstance(item, Path):
-        return _path(item, theme, hues)
+        return _path(item)
     if isinstance(item, Dot):
         cls = f' class="{item.change}"' if item.change else ""
         return f'<circle{cls} cx="{number(item.x)}" cy="{number(item.y)}" r="{number(item.radius)}"/>'
     return _text(item, theme)
 
 
-def _path(item: Path, theme: Theme, hues: dict[str, int]) -> str:
+def _path(item: Path) -> str:
     names = [item.style]
-    if item.axis and theme.axes_in_colour and item.style in ("wire", "arc"):
-        names.append(f"hue{hues[item.axis]}")
     names += [item.change] if item.change else []
     names += ["wrong"] if item.wrong else []
     axis = f" data-axis={quoteattr(item.axis)}" if item.axis else ""

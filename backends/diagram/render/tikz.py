@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ogive.backends.diagram.figure.geometry import PATHS, ROLES, TEXTS, Command, Dot, Drawing, Group, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, RARE, TEXTS, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.figure.labels import TextRun, small, written
-from ogive.backends.diagram.figure.theme import Palette, Theme
+from ogive.backends.diagram.figure.palettes import Palette
+from ogive.backends.diagram.figure.theme import Theme
 
 WIDTHS = {"wire": "1.3", "thin": "1", "bold": "2.4", "thick": "3.2", "": ""}
 # what LaTeX's text fonts lack, as mathematics
@@ -109,7 +110,7 @@ def number(value: float) -> str:
 
 
 def _colours(palette: Palette) -> Iterator[str]:
-    for name in ("ink", "muted", "fill", "slab", "shade", "plate", "added", "removed", "changed", *ROLES):
+    for name in ("ink", "muted", "fill", "slab", "shade", "plate", "added", "removed", "changed", "marked", *RARE):
         yield rf"\definecolor{{ncd{name}}}{{HTML}}{{{getattr(palette, name).lstrip('#').upper()}}}"
 
 
@@ -124,7 +125,7 @@ def _styles(theme: Theme) -> Iterator[str]:
     for name in TEXTS:
         colour = "ncdmuted" if name in ("caption", "legend") else "ncdink"
         yield f"  ncdtext{name}/.style={{text={colour}, inner sep=0, outer sep=0}},"
-    for change in ("added", "removed", "changed"):
+    for change in ("added", "removed", "changed", "marked"):
         dash = r", dash pattern=on 5\ncdunit off 3\ncdunit" if change == "removed" else ""
         yield f"  ncd{change}/.style={{draw=ncd{change}, text=ncd{change}{dash}}},"
     yield r"  ncdwrong/.style={draw=ncdremoved, line width=2.4\ncdunit, dash pattern=on 5\ncdunit off 3\ncdunit},"

@@ -11,6 +11,7 @@ import click
 from ogive.backends.diagram.diagram import View, diagram
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.theme import THEMES
 from ogive.cli.common import FORCE, colored, split_target
 from ogive.cli.draw import program_of
 from ogive.compiler.ir.model import Definition, Model
@@ -29,7 +30,7 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 )
 @FORCE
 @click.option("--view", type=click.Choice(["circuit", "overview", "stack"]), default="circuit", show_default=True)
-@click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
+@click.option("--theme", type=click.Choice(THEMES), default="auto", show_default=True)
 def command(old: str, new: str, out: Path | None, view: View, theme: str, force: bool) -> None:
     """Compare two models or blocks: + added, - removed, ~ changed. Exit 1 where they differ.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import click
 from ogive.backends.diagram.diagram import FORMATS, VIEWS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.page import LEAST, PIXELS, POINTS, on_page
-from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.figure.style import FigureStyle, PanelStyle, read_style, refuse_unknown_names
+from ogive.backends.diagram.figure.styled import names_in
+from ogive.backends.diagram.figure.theme import THEMES, Theme
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
@@ -37,7 +40,9 @@ from ogive.outputs import write
               help="What lays an overview out; dot needs Graphviz, whose versions differ in their bytes.")  # fmt: skip
 @click.option("--depth", type=click.IntRange(min=0), default=0, show_default=True, help="Levels of blocks to open.")
 @click.option("--open", "open_", multiple=True, metavar="NAME", help="A block, or a place, to open.")
-@click.option("--theme", type=click.Choice(["auto", "light", "dark", "axes"]), default="auto", show_default=True)
+@click.option("--theme", type=click.Choice(THEMES), default="auto", show_default=True)
+@click.option("--style", "style_", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="A TOML file: caption, key, names, what is hidden or in view, colours, panels.")  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
 @click.option("--settings", is_flag=True, help="Write settings that change numbers alone, like eps, under the glyphs.")
 @click.option("--sizes", type=click.Choice(["symbolic", "numeric", "both"]),
@@ -53,7 +58,8 @@ from ogive.outputs import write
 @EXTERN
 def command(
     target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
-    theme: str, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...], width: str | None,
+    theme: str, style_: Path | None, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...],
+    width: str | None,
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
@@ -88,6 +94,8 @@ def command(
             refuse_unknown_sizes((made.subject for made in diagrams.values()), options["at"].items())
             if deployed:
                 diagrams = {key: _beside(program, key, made, options) for key, made in diagrams.items()}
+            if style_ is not None:
+                diagrams = _styled(diagrams, read_style(style_), name)
             origin = Origin.of(program)
             origins = {key: _origin(origin, key, found.get(key)) for key in diagrams}
             if out is not None:
@@ -134,6 +142,31 @@ def _beside(program: CheckedProgram, name: str, trained: Diagram, settings: dict
         return trained
     folded = Front(program.models[name]).deploy("fold")
     return beside(train=trained, deployed=diagram(folded.ir, **settings))
+
+
+def _styled(diagrams: dict[str, Diagram], style: FigureStyle, name: str | None) -> dict[str, Diagram]:
+    """The diagrams with a style; with panels they are one, by the name of the first of these."""
+    refuse_unknown_names(style, (each for made in diagrams.values() for each in names_in(made.plain_figure)))
+    plain = replace(style, panels=(), caption="" if style.panels else style.caption)
+    made = {key: replace(each, style=plain, theme=style.of_theme(each.theme)) for key, each in diagrams.items()}
+    if not style.panels:
+        return made
+    if name is not None:
+        raise DiagramError("a style with [[panels]] names the blocks itself: draw the FILE without a NAME")
+    parts = [(panel.caption, _panel(made, panel)) for panel in style.panels]
+    first = parts[0][1]
+    return {style.panels[0].block: replace(first, style=replace(style, panels=()), panels=tuple(parts))}
+
+
+def _panel(diagrams: dict[str, Diagram], panel: PanelStyle) -> Diagram:
+    made = diagrams.get(panel.block)
+    if made is None:
+        raise DiagramError(f"no block or model is called `{panel.block}`; there are {', '.join(diagrams)}")
+    if panel.view not in ("", *VIEWS):
+        raise DiagramError(f"no view `{panel.view}`; there are {', '.join(VIEWS)}")
+    refuse_unknown([made.subject], panel.open)
+    options = replace(made.options, depth=panel.depth or made.options.depth, open=made.options.open | {*panel.open})
+    return replace(made, options=options, view=panel.view or made.view)  # type: ignore[arg-type]
 
 
 def _used(program: CheckedProgram) -> dict[str, Definition]:
