@@ -55,4 +55,4 @@ BRIGHT = Palette("#ffffff", "#111111", "#50565f", "#ffffff", "#e8f0f8", "#b9cfe4
 PRINT = Palette("#ffffff", "#111111", "#4d4d4d", "#ffffff", "#f0f0f0", "#a0a0a0", "#f7f7f7", "#111111", "#6b6b6b",
                 "#3d3d3d", "#111111", "#838383", "#dedede", "#949494", "#b9b9b9", "#cbcbcb", "#a6a6a6",
                 *("#111111",) * 8)  # fmt: skip
-HUES = tuple(f"hue{k}" for k in range(8))
+HUES = ("hue0", "hue1", "hue2", "hue3", "hue4", "hue5", "hue6", "hue7")
