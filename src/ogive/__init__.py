@@ -10,10 +10,22 @@ from ogive.version import VERSION
 if TYPE_CHECKING:
     from ogive.api import Block, Model, Program, load, source
     from ogive.grammar.diagnostics import ArchError, Diagnostic
+    from ogive.imported import Imported, from_torch
     from ogive.refusals import ArchWarning
 
 __version__ = VERSION
-__all__ = ["ArchError", "ArchWarning", "Block", "Diagnostic", "Model", "Program", "load", "source"]
+__all__ = [
+    "ArchError",
+    "ArchWarning",
+    "Block",
+    "Diagnostic",
+    "Imported",
+    "Model",
+    "Program",
+    "from_torch",
+    "load",
+    "source",
+]
 
 # looked up on first use: `import ogive` alone costs nothing and brings no framework
 _HOMES = {
@@ -21,8 +33,10 @@ _HOMES = {
     "ArchWarning": "ogive.refusals",
     "Block": "ogive.api",
     "Diagnostic": "ogive.grammar.diagnostics",
+    "Imported": "ogive.imported",
     "Model": "ogive.api",
     "Program": "ogive.api",
+    "from_torch": "ogive.imported",
     "load": "ogive.api",
     "source": "ogive.api",
 }

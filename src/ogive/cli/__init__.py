@@ -10,8 +10,11 @@ import click
 from ogive.cli.common import reported
 
 # in the order of --help
-COMMANDS = ("check", "fmt", "show", "build", "draw", "diff", "deploy", "analyze", "map", "explain", "new", "examples")
+COMMANDS = (
+    "check", "fmt", "show", "build", "draw", "diff", "deploy", "analyze", "import", "map", "explain", "new", "examples",
+)  # fmt: skip
 UNBUILT = ("lsp",)
+FILES = {"import": "bring"}  # a command whose name no module can have
 
 
 class Lazy(click.Group):
@@ -26,7 +29,7 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            found: click.Command = import_module(f"ogive.cli.{cmd_name}").command
+            found: click.Command = import_module(f"ogive.cli.{FILES.get(cmd_name, cmd_name)}").command
             return found
         if cmd_name in UNBUILT:
             return _unbuilt(cmd_name)

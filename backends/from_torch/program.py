@@ -1,0 +1,130 @@
+"""A module as the text of a program, with the names that its weights have there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+from torch.fx import Node
+
+from ogive.backends.from_torch.blocks import BlockText, assemble
+from ogive.backends.from_torch.code import NUMBER
+from ogive.backends.from_torch.compare import Axes
+from ogive.backends.from_torch.drafts import BlockDraft, Drafter
+from ogive.backends.from_torch.layout_ops import VIEWS, name_of
+from ogive.backends.from_torch.patterns import prune, recognized
+from ogive.backends.from_torch.trace import Traced, shape, trace
+from ogive.grammar.formatter import format_text
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramText:
+    """The text, and for each weight of the source its name there."""
+
+    text: str
+    weights: Mapping[str, str]
+    modules: Mapping[str, str]  # the same for modules whose names differ
+    fixed: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...]
+    inputs: tuple[Axes, ...]
+
+
+def drafted(
+    module: nn.Module,
+    args: Sequence[object],
+    kwargs: Mapping[str, object],
+    sizes: Mapping[str, Sequence[str | int | None]],
+) -> tuple[Traced, list[BlockDraft], tuple[str, ...]]:
+    """The drafts of a module. Raises `Untraceable`."""
+    traced = trace(module, args, kwargs, sizes)
+    notes = recognized(traced)
+    prune(traced)
+    drafter = Drafter(traced)
+    drafter.draft(traced.root, traced.inputs)
+    return traced, drafter.drafts, notes
+
+
+def program_text(
+    traced: Traced, drafts: list[BlockDraft], notes: tuple[str, ...], name: str, origin: str, promote: bool
+) -> ProgramText:
+    """The text of a program of drafts; with `promote` widths and heads are statics."""
+    blocks, of = assemble(drafts, promote)
+    root = drafts[-1]
+    library: dict[str, set[str]] = {}
+    for draft in drafts:
+        for module, names in draft.library.items():
+            library.setdefault(module, set()).update(names)
+    head = ["ogive 1", *(f"# {line}" for line in origin.splitlines())]
+    head += [f"use {module} ({', '.join(sorted(names))})" for module, names in sorted(library.items())]
+    top = of[id(root)]
+    if top.name == name:
+        top = BlockText(
+            f"{name}Net", top.text.replace(f"block {name}", f"block {name}Net", 1), top.brackets, top.values
+        )
+        blocks = [top if each.name == name else each for each in blocks]
+    values = ", ".join(f"{static}={value}" for static, value in top.values[id(root)])
+    model = f"model {name} = {top.name}" + (f"[{values}]" if values else "")
+    text = "\n\n".join(["\n".join(head), *(NUMBER.sub(r"\1", each.text) for each in blocks), model]) + "\n"
+    modules = _modules(root, "", "")
+    paths = dict.fromkeys(traced.weights.values())
+    return ProgramText(
+        format_text(text), {path: _renamed(path, modules) for path in paths},
+        {old: new for old, new in modules.items() if old != new}, tuple(traced.fixed), notes, inputs(traced),
+    )  # fmt: skip
+
+
+def inputs(traced: Traced) -> tuple[Axes, ...]:
+    """What the inputs are: their axes, and below what their integers must be."""
+    found = []
+    for node, name in traced.inputs.items():
+        axes = tuple(int(size) if size.is_Integer else traced.names.get(size, str(size)) for size in shape(node))
+        found.append(Axes(name, axes, _below(node)))
+    return tuple(found)
+
+
+def _below(node: Node) -> int:
+    """The length of the table that an input of integers looks into; 0 where it looks into none."""
+    for user in node.users:
+        if name_of(user) == "embedding" and user.args[1] is node:
+            return int(shape(user.args[0])[0])  # type: ignore[arg-type]
+        if name_of(user) in VIEWS and (below := _below(user)):
+            return below
+    return 0
+
+
+def _modules(draft: BlockDraft, old: str, new: str) -> dict[str, str]:
+    """The paths of all modules, by those of the source."""
+    found: dict[str, str] = {}
+    by_path = {child.call.path: child for child in draft.children.values()}
+    for theirs, ours in draft.renamed.items():
+        path = f"{old}.{theirs}" if old else theirs
+        here = f"{new}.{ours}" if new else ours
+        found[path] = here
+        for child_path, child in by_path.items():
+            if child_path == path:
+                found.update(_modules(child, path, here))
+            elif child_path == f"{path}.0":  # the first of a loop stands for all
+                inner = _modules(child, child_path, f"{here}.0")
+                found.update({_starred(k, child_path, path): _starred(v, f"{here}.0", here) for k, v in inner.items()})
+    return found
+
+
+def _starred(path: str, first: str, loop: str) -> str:
+    return f"{loop}.*{path[len(first) :]}"
+
+
+def _renamed(path: str, modules: Mapping[str, str]) -> str:
+    """The name of a weight of the source in the program."""
+    parts = path.split(".")
+    for cut in range(len(parts), 0, -1):
+        for pattern, ours in modules.items():
+            theirs = pattern.split(".")
+            if len(theirs) != cut or any(a not in ("*", b) for a, b in zip(theirs, parts, strict=False)):
+                continue
+            if any(a == "*" and not b.isdigit() for a, b in zip(theirs, parts, strict=False)):
+                continue
+            indices = iter([b for a, b in zip(theirs, parts, strict=False) if a == "*"])
+            head = ".".join(next(indices) if each == "*" else each for each in ours.split("."))
+            return ".".join([head, *parts[cut:]])
+    return path

@@ -1,0 +1,84 @@
+"""Sizes of a trace as sizes of a block: each size that its inputs have gets a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sympy
+from torch.utils._sympy import functions
+
+from ogive.backends.from_torch.code import TracedCode, binary, number
+from ogive.backends.from_torch.trace import Untraceable
+
+LETTERS = "n m l k q p s t u v g r i j a".split()
+
+
+class LocalSizes:
+    """The names of one block."""
+
+    def __init__(self, given: Mapping[sympy.Expr, str]) -> None:
+        self._given = given
+        self.names: dict[sympy.Expr, str] = {}
+
+    def declare(self, size: sympy.Expr, hint: str) -> str:
+        """The text of a size in the type of an input, which may name it."""
+        if size.is_Integer:
+            return number(int(size), hint) if int(size) != 1 else "1"
+        if size not in self.names:
+            wanted = [self._given.get(size, ""), hint if size not in self._given else "", *LETTERS]
+            self.names[size] = next(each for each in wanted if each and each not in self.names.values())
+        return self.names[size]
+
+    def result(self, size: sympy.Expr, hint: str, fresh: Callable[[str], str]) -> str:
+        """The text of a size in the type of an output, where a new name is one that follows."""
+        if size.is_Integer:
+            return number(int(size), hint) if int(size) != 1 else "1"
+        try:
+            return self.code(size, hint).text
+        except Untraceable:
+            return fresh(hint)
+
+    def code(self, size: sympy.Expr, role: str = "d") -> TracedCode:
+        """A size within the block. Raises `Untraceable` where no input tells it."""
+        if size.is_Integer:
+            return TracedCode(number(int(size), role))
+        if size in self.names:
+            return TracedCode(self.names[size])
+        for known, name in self.names.items():
+            if (times := ratio(size, known)) is not None and times.is_Integer:
+                return binary("*", TracedCode(number(int(times), "factor")), TracedCode(name))
+        match size:
+            case sympy.Add(args=args):
+                parts = [self.code(arg) for arg in sorted(args, key=lambda arg: (bool(arg.is_Integer), str(arg)))]
+                whole = parts[0]
+                for part, arg in zip(
+                    parts[1:], sorted(args, key=lambda a: (bool(a.is_Integer), str(a)))[1:], strict=True
+                ):
+                    if arg.is_Integer and int(arg) < 0:
+                        whole = binary("-", whole, TracedCode(str(-int(arg))))
+                    else:
+                        whole = binary("+", whole, part)
+                return whole
+            case sympy.Mul(args=args):
+                whole = self.code(args[0])
+                for arg in args[1:]:
+                    whole = binary("*", whole, self.code(arg))
+                return whole
+            case functions.FloorDiv(args=(left, right)):
+                return binary("//", self.code(left), self.code(right))
+            case functions.PythonMod(args=(left, right)) | functions.Mod(args=(left, right)):
+                return binary("%", self.code(left), self.code(right))
+            case sympy.Pow(args=(base, power)) if power.is_Integer and int(power) > 0:
+                return binary("**", self.code(base), TracedCode(str(power)))
+        raise Untraceable(f"no input has the size {size}")
+
+
+def ratio(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
+    """`left / right` where that is whole whatever the sizes are."""
+    if left == right:
+        return sympy.Integer(1)
+    quotient = sympy.cancel(left / right)
+    _, below = sympy.fraction(sympy.together(quotient))
+    if below != 1 or any(not part.is_integer for part in quotient.atoms(sympy.Rational)):
+        return None
+    return quotient

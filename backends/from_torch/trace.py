@@ -1,0 +1,258 @@
+"""A module traced: its nodes without what computes nothing, by the calls of its modules."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+import torch
+from torch import nn
+from torch.export import Dim, export
+from torch.fx import Node
+
+aten = torch.ops.aten
+_ENDLESS = 2**62
+
+
+class Untraceable(Exception):
+    """The module is not traced, or uses what has no operation: why."""
+
+
+@dataclass(eq=False, slots=True)
+class ModuleCall:
+    """One call of a module: nodes and calls in their order."""
+
+    path: str
+    key: str
+    module: nn.Module
+    children: list[Node | ModuleCall] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        return type(self.module).__name__
+
+    def nodes(self) -> list[Node]:
+        """All nodes in it."""
+        return [n for child in self.children for n in ([child] if isinstance(child, Node) else child.nodes())]
+
+
+@dataclass(slots=True)
+class Traced:
+    """A trace. Nodes of weights are told apart from inputs; `names` are those of free sizes."""
+
+    root: ModuleCall
+    inputs: dict[Node, str]
+    weights: dict[Node, str]  # paths of parameters and buffers
+    constants: dict[Node, torch.Tensor]
+    outputs: tuple[Node, ...]
+    names: dict[sympy.Expr, str]
+    fixed: list[tuple[str, int]]
+
+
+def trace(
+    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], sizes: Mapping[str, Sequence[str | int | None]]
+) -> Traced:
+    """Trace a module with free sizes. Raises `Untraceable`."""
+    names = list(inspect.signature(module.forward).parameters)
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    free = {name: _free(value, sizes.get(name)) for name, value in given.items()}
+    try:
+        program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
+    except Exception as error:  # whatever a module of others may raise while it is traced
+        raise Untraceable(f"torch.export refuses the module: {type(error).__name__}: {error}") from error
+    graph = program.graph
+    signature = program.graph_signature
+    weights = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    inputs: dict[Node, str] = {}
+    found: dict[Node, str] = {}
+    same = tied(module)
+    constants: dict[Node, torch.Tensor] = {}
+    for node in graph.find_nodes(op="placeholder"):
+        if node.name in weights:
+            found[node] = _owned(node, weights[node.name], same)
+        elif node.name in signature.inputs_to_lifted_tensor_constants:
+            constants[node] = program.constants[signature.inputs_to_lifted_tensor_constants[node.name]]
+        elif isinstance(node.meta.get("val"), torch.Tensor):
+            inputs[node] = node.name
+    _clean(graph)
+    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), *_named(inputs, given, sizes))
+
+
+def held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """All weights by all their names."""
+    return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+
+
+def tied(module: nn.Module) -> dict[str, list[str]]:
+    """For each name of a weight all its names."""
+    groups: dict[int, list[str]] = {}
+    for path, tensor in held(module):
+        groups.setdefault(id(tensor), []).append(path)
+    return {path: paths for paths in groups.values() for path in paths}
+
+
+def _owned(node: Node, path: str, same: Mapping[str, list[str]]) -> str:
+    """Of the names of a weight the one in the module that reads it first."""
+    users = set(node.users)
+    first = next((each for each in node.graph.nodes if each in users), None)
+    stack = list(((first.meta.get("nn_module_stack") or {}) if first is not None else {}).values())
+    reader = stack[-1][0] if stack else ""
+    return next((each for each in same[path] if each.rpartition(".")[0] == reader), path)
+
+
+def _free(value: object, wanted: Sequence[str | int | None] | None) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return None
+    axes = [f"n{i}" for i in range(value.dim())] if wanted is None else wanted
+    return {i: Dim.AUTO if isinstance(axis, str) else Dim.STATIC for i, axis in enumerate(axes)}
+
+
+def _named(
+    inputs: Mapping[Node, str], given: Mapping[str, Any], sizes: Mapping[str, Sequence[str | int | None]]
+) -> tuple[dict[sympy.Expr, str], list[tuple[str, int]]]:
+    """Names of the free sizes, and those sizes that the source fixed."""
+    names: dict[sympy.Expr, str] = {}
+    fixed = []
+    for node, name in inputs.items():
+        wanted = sizes.get(name)
+        for i, size in enumerate(shape(node)):
+            label = wanted[i] if wanted is not None else None
+            if not isinstance(label, str):
+                continue
+            if size.is_Integer:
+                fixed.append((label, int(size)))
+            else:
+                names.setdefault(size, label)
+    return names, fixed
+
+
+def expression(value: Any) -> sympy.Expr:
+    """A size of the trace."""
+    if isinstance(value, Node):
+        value = value.meta["val"]
+    if isinstance(value, torch.SymInt):
+        return value.node.expr
+    return sympy.Integer(int(value))
+
+
+def shape(node: Node) -> tuple[sympy.Expr, ...]:
+    """The sizes of a node's tensor."""
+    return tuple(expression(size) for size in node.meta["val"].shape)
+
+
+def dtype(node: Node) -> torch.dtype:
+    """The element type of a node's tensor."""
+    found: torch.dtype = node.meta["val"].dtype
+    return found
+
+
+def _outputs(graph: torch.fx.Graph) -> tuple[Node, ...]:
+    (out,) = graph.find_nodes(op="output")
+    return tuple(each for each in out.args[0] if isinstance(each, Node))
+
+
+def _clean(graph: torch.fx.Graph) -> None:
+    """Take out what computes nothing."""
+    for node in list(graph.nodes):
+        if node.op != "call_function":
+            continue
+        if node.target in (aten._assert_tensor_metadata.default, aten._assert_scalar.default) or not isinstance(
+            node.meta.get("val"), torch.Tensor | torch.SymInt | int | list | tuple
+        ):
+            if not node.users:
+                graph.erase_node(node)
+        elif (same := _same(node)) is not None:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+    _rows(graph)
+    graph.eliminate_dead_code()
+
+
+def _same(node: Node) -> Node | None:
+    """The operand that a node hands on as it is."""
+    source = node.args[0] if node.args else None
+    if not isinstance(source, Node) or not isinstance(source.meta.get("val"), torch.Tensor):
+        return None
+    name = str(node.target).removeprefix("aten.").split(".")[0]
+    if name in ("contiguous", "clone", "alias", "detach", "lift_fresh_copy", "detach_", "positive"):
+        return source
+    if name in ("to", "_to_copy", "type_as") and dtype(node) == dtype(source):
+        return source
+    if name in ("view", "reshape", "expand", "_unsafe_view", "expand_as", "view_as", "flatten") and shape(
+        node
+    ) == shape(source):
+        return source
+    if name == "slice" and shape(node) == shape(source) and (len(node.args) < 5 or node.args[4] == 1):
+        return source
+    if name in ("dropout", "dropout_") and node.args[1] == 0.0:
+        return source
+    if name in ("add", "sub", "mul", "div") and len(node.args) == 2 and not isinstance(node.args[1], Node):
+        nothing = 0 if name in ("add", "sub") else 1
+        return source if node.args[1] == nothing and dtype(node) == dtype(source) else None
+    return None
+
+
+def _rows(graph: torch.fx.Graph) -> None:
+    """A linear map of rows, between views that make rows and take them back, is one of all axes but the last."""
+    for node in graph.nodes:
+        if node.op != "call_function" or node.target is not aten.addmm.default or len(node.users) != 1:
+            continue
+        view, back = node.args[1], next(iter(node.users))
+        if str(view.target) not in _ROWS or str(back.target) not in _ROWS or len(view.users) != 1:
+            continue
+        source = view.args[0]
+        if shape(source)[:-1] == shape(back)[:-1] and shape(view)[-1] == shape(source)[-1]:
+            node.args = (node.args[0], source, node.args[2])
+            node.meta["val"] = back.meta["val"]
+            back.replace_all_uses_with(node)
+            graph.erase_node(back)
+            graph.erase_node(view)
+
+
+_ROWS = ("aten.view.default", "aten.reshape.default")
+
+
+def _calls(graph: torch.fx.Graph, module: nn.Module) -> ModuleCall:
+    """The tree of calls."""
+    root = ModuleCall("", "", module)
+    open_: list[ModuleCall] = [root]
+    modules = dict(module.named_modules(remove_duplicate=False))
+    for node in graph.nodes:
+        if node.op != "call_function" or not isinstance(node.meta["val"], torch.Tensor | list | tuple):
+            continue
+        stack = list((node.meta.get("nn_module_stack") or {}).items())
+        levels = [(key, path) for key, (path, _) in stack if path in modules and path]
+        levels = [each for each in levels if type(modules[each[1]]) not in (nn.Sequential, nn.ModuleList)]
+        depth = 0
+        while depth < len(levels) and depth + 1 < len(open_) and open_[depth + 1].key == levels[depth][0]:
+            depth += 1
+        del open_[depth + 1 :]
+        for key, path in levels[depth:]:
+            call = ModuleCall(path, key, modules[path])
+            open_[-1].children.append(call)
+            open_.append(call)
+        open_[-1].children.append(node)
+    return root
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)')
+_BOUND = re.compile(r"^([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*(?::[^=]+)?=(?!=)")
+
+
+def source_names(node: Node, module: nn.Module) -> tuple[str, ...]:
+    """What the line of `module` that made a value binds."""
+    kind = type(module)
+    try:
+        file = inspect.getsourcefile(kind)
+        lines, first = inspect.getsourcelines(kind)
+    except (OSError, TypeError):
+        return ()
+    found: tuple[str, ...] = ()
+    for path, line, _, text in _FRAME.findall(node.meta.get("stack_trace") or ""):
+        if path == file and first <= int(line) < first + len(lines) and (bound := _BOUND.match(text)):
+            found = tuple(name.strip() for name in bound[1].split(","))
+    return found

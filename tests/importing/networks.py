@@ -1,0 +1,157 @@
+"""Modules as people write them: what is imported in the tests."""
+# mypy: disable-error-code="no-any-return,operator"
+# torch says of a call of a module only that it gives anything; people write it so
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Residual(nn.Module):
+    """A branch beside the identity."""
+
+    def __init__(self, width: int, times: int = 4) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, times * width)
+        self.down = nn.Linear(times * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.down(F.gelu(self.up(self.norm(x))))
+
+
+class Perceptron(nn.Module):
+    """Equal layers in a list, and a head."""
+
+    def __init__(self, width: int = 16, depth: int = 3) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*[Residual(width) for _ in range(depth)])
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.layers(x))
+        return out.softmax(-1)
+
+
+class Unit(nn.Module):
+    """A residual block of ResNet, with a shortcut where sizes change."""
+
+    def __init__(self, cin: int, cout: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(cout)
+        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(cout)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut = nn.Sequential(nn.Conv2d(cin, cout, 1, stride), nn.BatchNorm2d(cout)) if stride > 1 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x if self.shortcut is None else self.shortcut(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += identity
+        return self.relu(out)
+
+
+class Convolutional(nn.Module):
+    """Two stages of residual blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.layer1 = nn.Sequential(Unit(8, 8, 1), Unit(8, 8, 1))
+        self.layer2 = nn.Sequential(Unit(8, 16, 2), Unit(16, 16, 1))
+        self.fc = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(self.stem(x), 2)
+        x = self.layer2(self.layer1(x))
+        x = F.adaptive_avg_pool2d(x, 1)
+        return self.fc(torch.flatten(x, 1))
+
+
+class Attention(nn.Module):
+    """Heads of attention over tokens, causal."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, d = x.shape
+        qkv = self.qkv(x).reshape(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.proj(y.transpose(1, 2).reshape(b, n, d))
+
+
+class Layer(nn.Module):
+    """A layer of a transformer."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads)
+        self.mlp = Residual(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mlp(x + self.attn(self.ln_1(x)))
+
+
+class Decoder(nn.Module):
+    """Words to words, with one table for both."""
+
+    def __init__(self, vocab: int = 23, width: int = 16, heads: int = 2, depth: int = 2) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(vocab, width)
+        self.wpe = nn.Parameter(torch.randn(32, width))
+        self.h = nn.ModuleList([Layer(width, heads) for _ in range(depth)])
+        self.ln_f = nn.LayerNorm(width)
+        self.head = nn.Linear(width, vocab, bias=False)
+        self.head.weight = self.wte.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.wte(ids) + self.wpe[: ids.shape[1]]
+        for layer in self.h:
+            x = layer(x)
+        return self.head(self.ln_f(x))
+
+
+class Branches(nn.Module):
+    """One module used twice, several results, settings that differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Linear(8, 8)
+        self.wide = Residual(8, 4)
+        self.narrow = Residual(8, 2)
+        self.scale = nn.Parameter(torch.rand(8))
+        self.register_buffer("shift", torch.rand(8))
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.shared(torch.tanh(self.shared(x)))
+        y = torch.where(mask, y, torch.zeros_like(y)) * self.scale + self.shift
+        a, b = torch.cat([self.wide(y), self.narrow(y)], dim=-1).chunk(2, dim=-1)
+        return a * torch.sigmoid(b), (x > 0).any(-1)
+
+
+class Untold(nn.Module):
+    """Something that has no operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(self.lin(x))
+
+
+class Moody(nn.Module):
+    """Control flow that depends on data."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if bool(x.sum() > 0) else -x
