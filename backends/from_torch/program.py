@@ -60,7 +60,7 @@ def program_text(
     top = of[id(root)]
     if top.name == name:
         top = BlockText(
-            f"{name}Net", top.text.replace(f"block {name}", f"block {name}Net", 1), top.brackets, top.values
+            f"{name}Block", top.text.replace(f"block {name}", f"block {name}Block", 1), top.brackets, top.values
         )
         blocks = [top if each.name == name else each for each in blocks]
     values = ", ".join(f"{static}={value}" for static, value in top.values[id(root)])
