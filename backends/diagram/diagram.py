@@ -166,7 +166,11 @@ class Diagram:
         return tikz(self.drawing, self.theme)
 
     def _txt(self) -> str:
-        return outline(self.overview) if self.view != "circuit" else text(self.figure)
+        return self.on_terminal(None)
+
+    def on_terminal(self, columns: int | None) -> str:
+        """The diagram as text of so many characters a line, if it can be."""
+        return outline(self.overview) if self.view != "circuit" else text(self.figure, columns)
 
     def _html(self) -> str:
         closed = replace(self, options=replace(self.options, depth=0), drawn=None)

@@ -64,3 +64,16 @@ def test_widths_have_units() -> None:
     slide = on_page(Theme(), "slide")
     assert slide.page is not None
     assert slide.page[0] * slide.scale == pytest.approx(1280, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["vit:Tiny", "gpt2:Attention", "unet:Tiny", "gru:GRU"])
+def test_text_goes_on_below_where_a_terminal_ends(name: str) -> None:
+    made = diagram(SUBJECTS[name])
+    whole = made.on_terminal(None)
+    for columns in (60, 80, 120):
+        lines = made.on_terminal(columns).split("\n")
+        assert max(map(len, lines)) <= max(columns, 64)  # one operation with its labels may be wider
+        for op in made.figure.walk():
+            if op.source and op.text:
+                assert sum(line.count(f"[{op.text}]") for line in lines) >= whole.count(f"[{op.text}]")
+    assert made.on_terminal(10_000).split() == whole.split()

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from textwrap import wrap
+
 from ogive.backends.diagram.figure.figure import DrawnTensor, Figure, Op, Section
 from ogive.backends.diagram.figure.legend import explained
 
 
-def text(figure: Figure) -> str:
-    """All sections, then the bodies of open blocks and loops by name, then the legend."""
+def text(figure: Figure, width: int | None = None) -> str:
+    """All sections, then the bodies of open blocks and loops by name, then the legend; of `width` characters a line.
+
+    What is wider goes on below, cut where tensors have labels.
+    """
     parts = [figure.title]
     for section in figure.sections:
-        parts.append(_section(section))
+        parts.append(_section(section, width))
         for op in section.walk():
             for body in op.bodies:
                 name = " ".join(x for x in (op.text, op.caption, body.title if body.title != op.text else "") if x)
-                parts.append(f"{name}:\n{_section(body)}")
+                parts.append(f"{name}:\n{_section(body, width)}")
     legend = explained(figure, parts)
     if legend:
-        parts.append(", ".join(legend))
+        told = ", ".join(legend)
+        parts.append(told if width is None else "\n".join(wrap(told, width, break_long_words=False)))
     return "\n\n".join(parts) + "\n"
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, width: int | None) -> str:
     rows = _rows(section)
     height = max(rows.values(), default=-1) + 1
     lines = [""] * max(height, 1)
+    marks = []  # from where to where the labels of each boundary stand
     for at, boundary in enumerate(section.boundaries):
+        start = max(map(len, lines))
         _data(lines, boundary, rows)
+        marks.append((start, max(map(len, lines))))
         if at < len(section.columns):
             _operations(lines, section, at, rows)
-    return "\n".join(line.rstrip() for line in lines)
+    if width is None or max(map(len, lines)) <= width:
+        return "\n".join(line.rstrip() for line in lines)
+    return "\n\n".join(_pieces(lines, marks, width))
+
+
+def _pieces(lines: list[str], marks: list[tuple[int, int]], width: int) -> Iterator[str]:
+    """The lines in pieces that are no wider than `width`; each begins with the labels with which the last one ends."""
+    at = 0
+    while at < len(marks) - 1:
+        start = marks[at][0]
+        fits = [k for k in range(at + 1, len(marks)) if marks[k][1] - start <= width]
+        at = fits[-1] if fits else at + 1
+        piece = [line[start : marks[at][1]].rstrip() for line in lines]
+        used = [i for i, line in enumerate(piece) if line]
+        yield "\n".join(piece[used[0] : used[-1] + 1] if used else piece[:1])
 
 
 def _rows(section: Section) -> dict[str, int]:

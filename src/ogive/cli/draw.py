@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from ogive.outputs import write
 @click.argument("target", metavar="FILE[:NAME]")
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
-              "without it, text on the terminal.")  # fmt: skip
+              "without it, text on the terminal, as wide as that.")  # fmt: skip
 @click.option("--view", type=click.Choice(VIEWS), default="circuit", show_default=True)
 @click.option("--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
               help="Of an overview: from top to bottom, or from left to right.")  # fmt: skip
@@ -104,7 +106,7 @@ def command(
         raise click.ClickException(str(error)) from None
     if out is None:
         for made in diagrams.values():
-            click.echo(made.text("txt"))
+            click.echo(made.on_terminal(shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     if not program.ok:
         click.echo(render(program.diagnostics, color=colored()), err=True)
 
