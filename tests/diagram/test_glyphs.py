@@ -11,6 +11,7 @@ from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.figure import Op
 from ogive.backends.diagram.figure.geometry import Dot, Path, Text
 from ogive.backends.diagram.from_ir.make import figure_of
+from ogive.backends.diagram.from_ir.places import place_name
 from ogive.backends.diagram.layout.compose import draw
 from ogive.compiler.driver.workspace import Workspace
 
@@ -129,6 +130,23 @@ block A(x: [b, 8]) -> [b, 8]:
 """
     captions = [op.caption for op in figure_of(block(text)).walk() if op.glyph == "slab"]
     assert [caption.split(", ")[-1] for caption in captions] == ["heads=2", "heads=2", "heads=4"]
+
+
+def test_windows_of_closed_blocks_are_written_as_in_glyphs() -> None:
+    """A stride of one and the padding are not: the sizes on the wires tell them."""
+    text = """use std.vision (Conv)
+block K[kernel, stride=1, p: float=0.0](x: [b, 8, h, w]) -> [b, 8, (h + 2 * (kernel // 2) - kernel) // stride + 1, v]
+where h >= kernel, w >= kernel:
+    return x |> Conv[8, 8, kernel, stride=stride, pad=kernel//2] |> dropout[p]
+block A(x: [b, 8, 64, 64]) -> [b, 8, p, q]:
+    return x |> K[3] as one |> K[5, stride=2] as two |> K[3, p=0.2 / 1.5] as three
+"""
+    captions = [op.caption for op in figure_of(block(text)).walk() if op.glyph == "slab"]
+    assert captions == ["one, k=3, p=0", "two, k=5 s=2, p=0", "three, k=3, p=0.1333"]
+
+
+def test_the_place_of_an_element_of_a_list_is_called_with_it() -> None:
+    assert [place_name(path) for path in ("h.*.attn", "blocks.*", "*", "ln")] == ["attn", "blocks.*", "", "ln"]
 
 
 def test_blocks_that_are_handed_over_are_named() -> None:

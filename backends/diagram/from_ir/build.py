@@ -15,7 +15,7 @@ from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
 from ogive.backends.diagram.from_ir.options import Options
-from ogive.backends.diagram.from_ir.places import names_of
+from ogive.backends.diagram.from_ir.places import names_of, place_name
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.roles import identified, spot
 from ogive.backends.diagram.from_ir.settings import quiet, quiet_statics
@@ -270,7 +270,7 @@ class _Scope(Visitor[Drawn, Op]):
         assert callee is not None, node
         sizes = {u: s.subs(self.sizes) if self.sizes else s for u, s in node.bindings}
         name = callee.block.rsplit(".", 1)[-1]
-        place = node.path.rsplit(".", 1)[-1]
+        place = place_name(self.path + node.path)
         base = replace(base, text=name, caption=place if place != name else "", learned=not callee.stateless)
         base = replace(base, attrs=identified(callee, self.path + node.path))
         inner = LIBRARY.get(callee.block)

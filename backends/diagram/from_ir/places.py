@@ -16,6 +16,12 @@ def names_of(callee: Definition, path: str, around: str) -> set[str]:
     return block | {full, full.replace(".*", ""), path.rsplit(".", 1)[-1]} if path else block
 
 
+def place_name(path: str) -> str:
+    """The last part of a place; an element of a list is called with it, `blocks.*`, or not at all."""
+    last = path.rsplit(".", 1)[-1]
+    return last if last != "*" else ".".join(path.split(".")[-2:]).removeprefix("*")
+
+
 def openable(definition: Definition, around: str = "") -> Iterator[str]:
     """All names by which something in a block can be opened."""
     for node in definition.graph.walk():

@@ -83,7 +83,13 @@ class _Marks:
 
     def _told(self, paths: list[str], before: str, behind: str = "") -> Iterator[str]:
         if paths:
-            yield before + ", ".join(self.names.get(path, path) for path in paths) + behind
+            yield before + (self._owner(paths) or ", ".join(self.names.get(path, path) for path in paths)) + behind
+
+    def _owner(self, paths: list[str]) -> str:
+        """The place whose weights these are, if it has no others in common and they are more than two."""
+        owner = paths[0].rpartition(".")[0]
+        of_it = {path for path in self.common if path.rpartition(".")[0] == owner}
+        return owner if len(paths) > 2 and of_it == set(paths) else ""
 
 
 def _same_in_all(op: Op, path: str, loops: tuple[str, ...]) -> bool:
@@ -94,5 +100,5 @@ def _same_in_all(op: Op, path: str, loops: tuple[str, ...]) -> bool:
 def _caption(op: Op, texts: list[str]) -> str:
     """The mark says the name of the place; a pentagon has its own."""
     if op.glyph == "weight":
-        return ", ".join("shared" for text in texts if text.endswith(", shared"))
+        return "shared" if any(text.endswith(", shared") for text in texts) else ""
     return ", ".join(texts)
