@@ -262,3 +262,15 @@ def test_a_folder_is_the_files_below_it(command: str, tmp_path: Path) -> None:
     empty = tmp_path / "deep" / "none"
     empty.mkdir()
     assert "no *.arch files in" in CliRunner().invoke(cli, [command, str(empty)]).output
+
+
+@pytest.mark.parametrize(
+    ("static", "code", "said"),
+    [("d=foo", "E0404", "given as `foo`; one that fits: `d=64`"), ("d=0", "E0404", "one that fits"),
+     ("dd=3", "E0403", "did you mean `d`?"), ("dd=3", "E0403", "the signature is MLP[d]")],
+)  # fmt: skip
+def test_a_static_that_does_not_fit_is_answered_by_one_that_does(static: str, code: str, said: str) -> None:
+    result = CliRunner().invoke(cli, ["show", str(EXAMPLES / "gpt2.arch:MLP"), "-D", static])
+    assert result.exit_code == 1
+    assert code in result.output
+    assert said in result.output

@@ -31,7 +31,8 @@ def test_a_full_disk_leaves_all_as_it_was(desk: Path, monkeypatch: pytest.Monkey
                     patch.setattr(os, point, _failing(getattr(os, point), count))
                     result = run(*args)
                 if result.exit_code:
-                    assert "no space left" in result.output
+                    assert "no space left on device; nothing was written" in result.output
+                    assert "a.py" in result.output
                     assert contents(desk) == before, (point, count, there)
                 else:  # links are a help: without them files are replaced, with them they need not be
                     assert point != "fsync"
@@ -41,6 +42,18 @@ def test_a_full_disk_leaves_all_as_it_was(desk: Path, monkeypatch: pytest.Monkey
                         if name in before:
                             Path(name).write_bytes(before[name])
     assert not [name for name in os.listdir() if name.startswith(".ogive")]
+
+
+@pytest.mark.parametrize("out", ["net.svg", "net.html"])
+def test_a_drawing_on_a_full_disk_says_what_was_not_written(
+    out: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(desk)
+    monkeypatch.setattr(os, "fsync", _failing(os.fsync, 0))
+    result = run("draw", "net.arch:Small", "-o", out)
+    assert result.exit_code == 1
+    assert f"cannot read or write `{out}`: no space left on device; nothing was written" in result.output
+    assert contents(desk) == before
 
 
 def _failing(real: Callable[..., object], count: int) -> Callable[..., object]:

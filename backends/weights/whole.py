@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 Check = Callable[[], None]
+NAMED = 3  # so many files are named in an error
 
 
 class Files:
@@ -63,8 +64,20 @@ class Files:
         try:
             if kind is None:
                 self._commit()
+        except OSError as failed:
+            raise self._named(failed) from None
         finally:
             self._drop()
+        if isinstance(error, OSError):
+            raise self._named(error) from None
+
+    def _named(self, error: OSError) -> OSError:
+        """The error with the files that were to be written, where it names none: a full disk does not say which."""
+        if error.filename is not None or error.errno is None:
+            return error
+        names = [str(path) for path in self._targets]
+        told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        return OSError(error.errno, f"{error.strerror}; nothing was written", told)
 
     def _commit(self) -> None:
         for path, file in self._open.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.statics import check_kind, handed, input_sizes, kinds
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.control import StatementFailed
@@ -13,6 +14,9 @@ from ogive.compiler.sizes import size
 from ogive.grammar import syntax
 from ogive.grammar.parser import parse
 from ogive.grammar.source import Span
+from ogive.grammar.spelling import close
+
+EXAMPLES = {"size": "64", "nat": "0", "int": "-1", "float": "0.5", "bool": "true", "str": "same", "list": "[3, 5]"}
 
 
 def statics_of(frame: Frame, ref: BlockRef, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,10 +27,22 @@ def statics_of(frame: Frame, ref: BlockRef, given: Mapping[str, Any]) -> dict[st
         span = _span_of(ref, name)
         try:
             if name not in declared and name not in input_sizes(ref.tree):
-                raise frame.fail("E0403", f"`{ref.name}` has no static `{name}`", ref.tree.name_span)
+                raise frame.fail(
+                    "E0403",
+                    f"`{ref.name}` has no static `{name}`",
+                    ref.tree.name_span,
+                    help=close(name, (*declared, *input_sizes(ref.tree))),
+                    details=(whole(ref),),
+                )
             wanted = kinds(declared[name], ref.tree) if name in declared else ("size",)
             made = _block(frame, value) if "block" in wanted else _value(value)
-            found[name] = check_kind(frame, name, made, wanted, span)
+            example = " or ".join(f"`{name}={EXAMPLES[kind]}`" for kind in wanted if kind in EXAMPLES)
+            help_ = (
+                f"given as `{value}`; one that fits: {example}"
+                if example and isinstance(value, (str, float, int, list, tuple))
+                else ""
+            )
+            found[name] = check_kind(frame, name, made, wanted, span, help_)
         except TypeError as problem:
             frame.report("E0404", f"`{name}`: {problem}", span)
         except StatementFailed:

@@ -157,6 +157,22 @@ def test_the_command_refuses(text: str, code: str, said: str, tmp_path: Path) ->
     assert not (tmp_path / "out.py").exists()
 
 
+def test_passes_stand_for_a_recipe_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "net.arch").write_text(TEXT)
+    target = f"{tmp_path / 'net.arch'}:M"
+    texts = []
+    for at, asked in enumerate((["--recipe", "simplify, fold"], ["--pass", "simplify", "--pass", "fold"])):
+        done = CliRunner().invoke(cli, ["deploy", target, *asked, "-o", str(tmp_path / f"out{at}.py")])
+        assert done.exit_code == 0, done.output
+        texts.append((tmp_path / f"out{at}.py").read_text())
+    assert texts[0].partition("\nimport")[2] == texts[1].partition("\nimport")[2]
+    for wrong in ("flod", "flod[b=1]"):
+        done = CliRunner().invoke(cli, ["deploy", target, "--recipe", wrong, "-o", str(tmp_path / "no.py")])
+        assert done.exit_code == 1
+        assert "E0810" in done.output
+    assert not (tmp_path / "no.py").exists()
+
+
 def test_what_a_training_module_is_refused_its_weights_are_not() -> None:
     net = model().torch()
     made = model().deploy("fold").convert(net.state_dict())

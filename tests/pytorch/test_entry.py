@@ -359,10 +359,11 @@ def test_elements_are_those_declared(elem: str) -> None:
                 CACHE[kind](x)
 
 
+@pytest.mark.parametrize("axes", ["b, 4", "*b, 4", "4, ...", "a, *b, 4"])
 @pytest.mark.parametrize(
-    ("what", "kind"), [(3, "int"), (None, "NoneType"), ([1.0], "list"), (np.zeros((2, 4)), "ndarray")]
+    ("what", "kind"), [(3, "int"), (None, "NoneType"), ([1.0], "list"), (np.zeros((2, 4)), "ndarray"), ("x", "str")]
 )
-def test_what_is_no_tensor_is_named(what: object, kind: str) -> None:
-    text = "use std.nn (Linear)\n\nblock F(x: [b, 4]) -> [b, 4]:\n    return x |> Linear[4, 4]\n\nmodel M = F\n"
-    with pytest.raises(TypeError, match=rf"x: \[b, 4\] got {kind}, not a tensor"):
-        ogive.source(text).models["M"].torch()(what)
+def test_what_is_no_tensor_is_named(what: object, kind: str, axes: str) -> None:
+    net = ogive.source(f"block F(x: [{axes}]) -> [{axes}]:\n    return relu(x)\n\nmodel M = F\n").models["M"].torch()
+    with pytest.raises(TypeError, match=re.escape(f"x: [{axes}] got {kind}, not a tensor")):
+        net(what)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.python_text.expr import (
+    DOTS,
     Code,
     binary,
     both,
@@ -107,16 +108,22 @@ class EntryChecks:
         """`expect("x: [b, 4]", x, -1, 4)`."""
         elem = value.type.elem
         kinds = None if elem == "float" else self.writer.file.idioms.kinds(elem)
-        sizes = self._sizes(tensor, value, codes, late=late)
+        sizes = self._sizes(tensor, value, codes, late=late, asked=True)
         return Evaluate(call("expect", self._declared(value), name(tensor), *sizes, kinds=kinds))
 
-    def _sizes(self, tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool) -> list[Code]:
-        """The axes as arguments; where nothing is known, or nothing more, they are open."""
+    def _sizes(
+        self, tensor: str, value: Value, codes: Sequence[Code | None], *, late: bool, asked: bool = False
+    ) -> list[Code]:
+        """The axes as arguments; where nothing is known, or nothing more, they are open. `asked` is whether `...` may
+        stand for a pack: nothing is known of the input yet, not even that it is a tensor.
+        """
         found: list[Code] = []
         for axis, code in zip(value.type.axes, codes, strict=True):
             low = axis.size.range[0]
             open_ = literal(-1 if not late and low is not None and low >= 1 else None)
-            if axis.pack is not None:  # all axes that the others leave
+            if axis.pack is not None and code is None and open_ == literal(-1) and asked:
+                open_ = DOTS
+            elif axis.pack is not None:  # all axes that the others leave
                 others, rank = len(value.type.axes) - 1, self.writer.file.idioms.rank(name(tensor))
                 open_ = starred(binary(list_of([open_]), "*", binary(rank, "-", others) if others else rank))
             found.append(open_ if code is None else code)

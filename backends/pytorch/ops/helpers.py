@@ -17,13 +17,20 @@ FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 def expect(
     declared: str,
     x: Tensor,
-    *sizes: int | None,
+    *sizes: Any,
     kinds: tuple[torch.dtype, ...] = FLOATS,
 ) -> None:
-    """Refuses an input of other types or sizes: -n are multiples of n, None is any."""
+    """Refuses an input of other types or sizes: -n are multiples of n, None is any.
+
+    `...` is any number of axes.
+    """
     if not isinstance(x, Tensor):
         raise TypeError(f"{declared} got {type(x).__name__}, not a tensor")
     shape, right = x.shape, x.dtype in kinds
+    packs = [size is ... for size in sizes]
+    if True in packs:
+        at, others = packs.index(True), len(sizes) - 1
+        sizes = (*sizes[:at], *[-1] * (len(shape) - others), *sizes[at + 1 :])
     if right and len(shape) == len(sizes):
         for size, found in zip(sizes, shape):
             if size == found or size is None:
@@ -326,7 +333,7 @@ def stored(module: nn.Module) -> None:
 
 HELPERS: dict[str, FixedText] = {
     "misfit": fixed(getsource(misfit), "misfit", "Any Sequence"),
-    "expect": fixed(EXPECT, "FLOATS expect", "Tensor misfit torch"),
+    "expect": fixed(EXPECT, "FLOATS expect", "Any Tensor misfit torch"),
     "reset": reset(),
     "stored": fixed(STORED, "stored", "nn reset torch"),
     **RESAMPLED,

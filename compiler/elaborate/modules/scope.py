@@ -37,6 +37,9 @@ def _library(name: str) -> ParsedFile:
     return parse(stdlib.source(name), f"<{name}>")
 
 
+APART = "move what both need to a file that uses neither"
+
+
 class Library:
     """Modules by name, each read once. `standard` holds those of the library, which never change."""
 
@@ -110,7 +113,7 @@ class Library:
             edits = (Edit(use.module_span, close[0]),) if close else ()
             return Diagnostic("E0202", f"there is no module `{use.module}`", use.module_span, help=hint, edits=edits)
         if use.module in self._loading:
-            return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span)
+            return Diagnostic("E0203", f"`{use.module}` uses itself", use.module_span, help=APART)
         return self.standard(use.module)
 
     def _places(self, name: str) -> tuple[Path, ...]:
@@ -150,7 +153,11 @@ class Library:
     def _read(self, use: syntax.Use, target: Path, user: Module | None) -> Module | Diagnostic:
         name = str(target)
         if name in self._loading or (user is not None and target == Path(user.path).resolve()):
-            return Diagnostic("E0203", f"`{use.module}` uses this file, which uses it", use.module_span)
+            if user is not None and target == Path(user.path).resolve():
+                help_ = "what a file declares needs no `use` in it"
+                return Diagnostic("E0203", "this file uses itself", use.module_span, help=help_)
+            said = f"`{use.module}` uses this file, which uses it"
+            return Diagnostic("E0203", said, use.module_span, help=APART)
         try:
             known = self._texts.files.get(name)
             text = target.read_text(encoding="utf-8") if known is None else known

@@ -104,8 +104,8 @@ def _fits(value: Any, kind: str) -> bool:
             return True
 
 
-def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span: Span) -> Any:
-    """The value, or a fault where it is of another kind."""
+def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span: Span, help: str = "") -> Any:
+    """The value, or a fault where it is of another kind, with this help."""
     if value is BROKEN:
         return BROKEN
     if "list" not in wanted and wanted == ("float",) and isinstance(value, Size) and value.is_number:
@@ -117,7 +117,7 @@ def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span:
     if fits(value, wanted):
         return value
     shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
-    help_ = f"tensors stand in parentheses: `f[...]({span.text})`" if isinstance(value, Tensor) else ""
+    help_ = f"tensors stand in parentheses: `f[...]({span.text})`" if isinstance(value, Tensor) else help
     raise frame.fail("E0404", f"`{name}` takes {words(wanted)}, this is {shown}", span, help=help_)
 
 
@@ -251,6 +251,14 @@ def axis_value(frame: Frame, tree: syntax.Expr) -> Any:
     """An axis: a bare name is a label (or a static of kind `axis`), a number a position."""
     if isinstance(tree, syntax.Name):
         known = frame.scope.variables.get(tree.id)
+        axis = frame.scope.header.get(tree.id)
+        if isinstance(axis, Size) and isinstance(known, Size) and known.is_number and known != axis:
+            raise frame.fail(
+                "E0404",
+                f"`{tree.id}` is {known} here, and the axis that the header calls `{tree.id}`",
+                tree.span,
+                help=f"call the number otherwise, so that `{tree.id}` is the axis, or write the position: `{known}`",
+            )
         return known if isinstance(known, (AxisRef, UnknownStatic)) else AxisRef(tree.id)
     value = frame.evaluate(tree)
     if isinstance(value, Size) and value.is_number:

@@ -147,7 +147,12 @@ def _leave(frame: Frame, choice: Choice, arms: Sequence[Arm], span: Span) -> Any
     counts = [len(each) for each in returned if each is not None]
     if len(set(counts)) > 1:
         shown = " and ".join(map(str, counts))
-        raise frame.fail("E0302", f"both paths return the same number of values, here are {shown}", span)
+        raise frame.fail(
+            "E0302",
+            f"both paths return the same number of values, here are {shown}",
+            span,
+            help="return the same outputs on both; one that a path lacks is optional: `-> (y: [b], h: [b]?)`",
+        )
     joined = Joined(frame, choice.when, span)
     values: list[tuple[Any, Span]] = []
     for at in range(counts[0]):

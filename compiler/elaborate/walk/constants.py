@@ -51,7 +51,8 @@ def _value(frame: Frame, ref: ConstRef) -> Any:
         round_ = [each.target for each in stack[stack.index(tree) :]]
         path = " -> ".join(f"`{target.name}`" for target in (*round_, tree.target))
         labels = tuple(Label(target.span, "defined by the next") for target in round_[1:])
-        frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels)
+        help_ = "write one of them without the others"
+        frame.report("E0203", f"`{ref.name}` is defined by itself: {path}", tree.target.span, labels=labels, help=help_)
         return BROKEN
     if len(stack) >= NESTING:
         raise LimitReached(f"constants are nested more than {NESTING} deep")

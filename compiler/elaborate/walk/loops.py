@@ -286,6 +286,7 @@ class _LoopBody:
                     "E0302",
                     f"`{name}` is carried: it enters the iteration as {before.type} and leaves it as {kind_of(value)}",
                     frame.scope.bound_at.get(name, self.body[-1].span),
+                    help=f"bind a tensor of this type to `{name}`, or give what is no tensor a name of its own",
                 )
                 return None
             if (frame.flow.path & before.when) != (frame.flow.path & after.when):

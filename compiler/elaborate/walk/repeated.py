@@ -135,7 +135,12 @@ def _same(frame: Frame, first: Tensor, made: Any, span: Span) -> Any:
     result = operand(seen(frame, made)) if not isinstance(made, tuple) else None
     if result is None:
         shown = f"{len(made)} values" if isinstance(made, tuple) else kind_of(made)
-        raise frame.fail("E0302", f"a block that is repeated gives one tensor, here are {shown}", span)
+        raise frame.fail(
+            "E0302",
+            f"a block that is repeated gives one tensor, here are {shown}",
+            span,
+            help="it is the first operand of the next iteration; what carries several is written `repeat n as layers:`",
+        )
     if not same_type(frame, first.type, result.type):
         raise frame.fail(
             "E0302",

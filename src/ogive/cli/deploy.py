@@ -22,7 +22,7 @@ from ogive.saving import save
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")
 @click.option("--pass", "passes", multiple=True, metavar="PASS", help="`fold`, `specialize[b=1]`; in this order.")
-@click.option("--recipe", metavar="NAME", help="A recipe of the file, instead of --pass.")
+@click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes, instead of --pass.")
 @click.option("--trained", metavar="NAME", help="The recipe by which the weights were trained, such as experts.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("--report", is_flag=True, help="List what was folded and what was not, and why.")
@@ -46,6 +46,7 @@ def command(
       ogive deploy repvgg.arch:RepVGGA0 --report
       ogive deploy repvgg.arch:RepVGGA0 --weights a0.safetensors -o a0_deployed.py
       ogive deploy repvgg.arch --recipe deploy --weights a0.safetensors -o a0.py
+      ogive deploy repvgg.arch:RepVGGA0 --recipe "specialize[b=1], fold" -o a0.py
       ogive deploy ewa_vit.arch --trained train --recipe deploy --weights ewa.safetensors -o vit.py
     """
     if recipe is not None and passes:
@@ -76,6 +77,10 @@ def _deployed(
     if recipe is None and trained is None:
         return one_model_of(path, name, statics, allow_extern).deploy(*passes)
     program = load(path, allow_extern=allow_extern)
+    if recipe is not None and recipe not in program.recipes:  # passes as text, as `ogive build` takes them
+        passes, recipe = (recipe,), None
+        if trained is None:
+            return one_model_of(path, name, statics, allow_extern).deploy(*passes)
     found = [_recipe(program, path, each) for each in (trained, recipe) if each is not None]
     for each in found:
         if (name or found[0].model) != each.model:
