@@ -147,6 +147,11 @@ def _line(span: Span, row: int) -> str | None:
     return lines[index].rstrip("\r") if 0 <= index < len(lines) else None
 
 
+def one_line(text: str) -> str:
+    """Text as one line of a terminal may show it."""
+    return _visible(" ".join(text.split("\n")))
+
+
 def _visible(text: str) -> str:
     """Text as a terminal may show it: tabs as blanks, control characters as a sign."""
     return "".join(" " * _TAB if char == "\t" else char if char.isprintable() else "\ufffd" for char in text)

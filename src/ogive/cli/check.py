@@ -10,16 +10,18 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import EXTERN, SOURCES, below, colored, progress
+from ogive.cli.common import EXTERN, SOURCES_OR_INPUT, below, colored, progress
 from ogive.cli.fix import fix
 from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.compiler.driver.workspace import CheckedProgram, Workspace
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
-from ogive.grammar.files import read_source
+from ogive.grammar.files import as_read, read_source
 from ogive.grammar.render import render
 from ogive.report import SCHEMA, as_data
 
+FORMATS = ("full", "concise", "json", "sarif", "github")
+INPUT = Path("-")
 OPERATIONS_HELP = "Limit of operations after unrolling; each 4,000 characters may take as many more."
 NESTING_HELP = "Limit of instances inside of instances."
 
@@ -31,8 +33,10 @@ def _schema(context: click.Context, option: click.Parameter, asked: bool) -> Non
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SOURCES, callback=below)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT, callback=below)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text: --output-format json.")
+@click.option("--output-format", type=click.Choice(FORMATS), help="How diagnostics are written.  [default: full]")
+@click.option("--stdin-filename", type=click.Path(path_type=Path), help="The name of what is read from -.")
 @click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_schema, help="Print its schema.")
 @click.option("--hints", is_flag=True, help="Show hints too, not only how many there are.")
 @click.option("--fix", "fixes", is_flag=True, help="Apply the edits that change no contract.")
@@ -43,6 +47,8 @@ def _schema(context: click.Context, option: click.Parameter, asked: bool) -> Non
 def command(
     files: tuple[Path, ...],
     as_json: bool,
+    output_format: str | None,
+    stdin_filename: Path | None,
     hints: bool,
     fixes: bool,
     contracts: bool,
@@ -52,6 +58,7 @@ def command(
 ) -> None:
     """Check FILES and show what each block takes, gives and demands. Of a folder, all *.arch files below it.
 
+    - is standard input, whose imports are looked for beside --stdin-filename.
     Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
 
     \b
@@ -59,23 +66,39 @@ def command(
       ogive check gpt2.arch
       ogive check models/
       ogive check --json gpt2.arch
+      ogive check --output-format github .
+      ogive check - --stdin-filename models/gpt2.arch < gpt2.arch
       ogive check --fix --contracts gpt2.arch
     """
     if contracts and not fixes:
         raise click.UsageError("--contracts goes with --fix")
+    if as_json and output_format not in (None, "json"):
+        raise click.UsageError(f"--json is --output-format json, not {output_format}")
+    if stdin_filename is not None and INPUT not in files:
+        raise click.UsageError("--stdin-filename names what is read from -")
+    if fixes and INPUT in files:
+        raise click.UsageError("--fix changes files, and - is none")
+    shape = "json" if as_json else output_format or "full"
     with unpaused(), progress("Checking"):
         workspace = Workspace()
         count = sum(fix(workspace, path, contracts, operations, nesting) for path in files) if fixes else 0
-        programs = [(path, _checked(workspace, path, operations, nesting, allow_extern)) for path in files]
+        programs = [
+            (path, _checked(workspace, path, stdin_filename, operations, nesting, allow_extern)) for path in files
+        ]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
-    if as_json:
+    shown = [found for found in diagnostics if hints or found.severity != "hint"]
+    if shape == "json":
         click.echo(json.dumps(as_data(diagnostics, [program for _, program in programs]), indent=2))
+    elif shape != "full":
+        from ogive import formats  # which most checks do without
+
+        text = getattr(formats, shape)(shown)
+        click.echo(text, nl=bool(text))
     else:
-        shown = [found for found in diagnostics if hints or found.severity != "hint"]
         if shown:
             click.echo(render(shown, color=colored()).rstrip("\n") + "\n")
         for path, program in programs:
-            _listing(path, program)
+            _listing(stdin_filename or "<stdin>" if path == INPUT else path, program)
         if fixes:
             click.echo(f"{count} edit{'' if count == 1 else 's'} applied")
         click.echo(
@@ -84,14 +107,21 @@ def command(
     sys.exit(any(found.severity == "error" for found in diagnostics))
 
 
-def _checked(workspace: Workspace, path: Path, operations: int, nesting: int, extern: bool) -> CheckedProgram:
-    text = read_source(path)
+def _checked(
+    workspace: Workspace, path: Path, named: Path | None, operations: int, nesting: int, extern: bool
+) -> CheckedProgram:
+    text: str | Diagnostic
+    if path == INPUT:
+        path = named or Path("<stdin>")
+        text = as_read(sys.stdin.buffer.read().decode("utf-8", "replace"), str(path))
+    else:
+        text = read_source(path)
     if isinstance(text, Diagnostic):
         return replace(workspace.check("", str(path)), diagnostics=(text,))
     return workspace.check(text, str(path), operations=operations, nesting=nesting, extern=extern)
 
 
-def _listing(path: Path, program: CheckedProgram) -> None:
+def _listing(path: Path | str, program: CheckedProgram) -> None:
     rows = [("block", block.name, block.signature, block.conditions, "") for block in program.blocks]
     for model in program.models.values():
         size = "" if model.parameters is None else f"  # {model.parameters:,} parameters"
