@@ -203,7 +203,7 @@ def diagram(
     subject: Definition | Model, *, view: View = "circuit", depth: int = 0, open: Iterable[str] = (),
     theme: str | Theme = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
     sizes: SizeStyle | None = None, at: Mapping[str, int] | None = None, width: str | float | None = None,
-    direction: Direction = "TB", engine: Engine = "ogive",
+    shape: Literal["rows", "u"] = "rows", direction: Direction = "TB", engine: Engine = "ogive",
 ) -> Diagram:  # fmt: skip
     """A diagram of a definition or a model.
 
@@ -211,12 +211,12 @@ def diagram(
     tensors that otherwise stand inside the glyphs that use them. A run that the source has unrolled is drawn once, or
     in full where `fold` is off. `settings` writes those that change numbers alone, like an epsilon, under the glyphs.
     `sizes` are written in symbols, as numbers or as both; `at` has numbers for those that the subject leaves open.
-    `width` is that of the page or column where it is read (`on_page`). `direction` is that of an overview; with the
-    `engine` dot the program of that name lays it out.
+    `width` is that of the page or column where it is read (`on_page`), the `shape` u is for encoders with decoders.
+    `direction` is that of an overview; with the `engine` dot the program of that name lays it out.
     """
     if view not in VIEWS:
         raise ValueError(f"no view `{view}`; there are {', '.join(VIEWS)}")
-    chosen = on_page(named(theme) if isinstance(theme, str) else theme, width)
+    chosen = replace(on_page(named(theme) if isinstance(theme, str) else theme, width), shape=shape)
     numbers = tuple(sorted((at or {}).items()))
     options = Options(depth, frozenset(open), weights, fold, settings, sizes, numbers)
     return Diagram(subject, view, options, chosen, direction=direction, engine=engine)

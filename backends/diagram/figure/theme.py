@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ogive.backends.diagram.figure.palettes import BRIGHT, DARK, LIGHT, PRINT, Palette
 
@@ -29,6 +30,7 @@ class Theme:
     margin: float = 14
     width: float = 1100  # a figure is wrapped at this width
     page: tuple[float, float] | None = None  # where it is read: wide and high; what fits in no rows is made smaller
+    shape: Literal["rows", "u"] = "rows"  # how the rows of a figure stand
     scale: float = 1.0  # how much larger than these measures it is
     axes_in_colour: bool = field(default=False)
     kinds: bool = False  # blocks of circuits are coloured by what they are for, as in other views

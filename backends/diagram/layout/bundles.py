@@ -5,7 +5,7 @@ A tensor under a name (see `memories`) is one as well. What would change the ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ TRACK = 5.5  # from bar to bar
 
 
 def bundled(
-    section: Section, pieces: Mapping[str, OpDrawing], kept: Mapping[str, str], read: Mapping[str, str]
+    section: Section, pieces: Mapping[str, OpDrawing], kept: Collection[str], read: Collection[str]
 ) -> frozenset[str]:
     """The tensors of a section that are drawn as one line."""
     made = _Bundling(section, pieces, kept)
@@ -33,9 +33,9 @@ def bundled(
     return frozenset(found)
 
 
-def _chosen(made: _Bundling, tensor: DrawnTensor, read: Mapping[str, str], found: set[str]) -> bool:
+def _chosen(made: _Bundling, tensor: DrawnTensor, read: Collection[str], found: set[str]) -> bool:
     maker, tid = made.makers.get(tensor.tid), tensor.tid
-    if tid in read:
+    if tid in read and maker is None:
         return made.fits(tid)
     if maker is None or maker.glyph != "copy":
         return False
@@ -49,7 +49,7 @@ def _chosen(made: _Bundling, tensor: DrawnTensor, read: Mapping[str, str], found
 class _Bundling:
     section: Section
     pieces: Mapping[str, OpDrawing]
-    kept: Mapping[str, str]
+    kept: Collection[str]
     makers: dict[str, Op] = field(default_factory=dict)
     users: dict[str, Op] = field(default_factory=dict)
     tensors: dict[str, DrawnTensor] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from ogive.backends.diagram.layout.glyph_key import glyph_key
 from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
+from ogive.backends.diagram.layout.u_shape import u_shape
 from ogive.backends.diagram.layout.wrap import rows
 
 Box = tuple[float, float, float, float]
@@ -48,6 +49,12 @@ def _drawn(figure: Figure, theme: Theme) -> Drawing:
             wide = text_width(section.title, theme.label, theme.least, True, plain=True)
             items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
             y += 26
+        if theme.shape == "u":
+            for row, dx, down, here in u_shape(section, theme):
+                items += [*here, *(moved(item, dx, y + down) for item in _names(row, theme))]
+                found += groups(row, dx, y + down)
+            y = extent(items)[3] + theme.row
+            continue
         for row in rows(section, theme, names=_around(section, theme)):
             here = painted(row)
             _, top, _, bottom = extent(here)

@@ -14,11 +14,15 @@ from ogive.backends.diagram.figure.figure import Column, Link, Op, Section
 
 @dataclass(frozen=True, slots=True)
 class RowPart:
-    """One row of a section; `kept` are tensors that end here under a name, `read` those that begin by it."""
+    """One row of a section; `kept` are tensors that end here under a name, `read` those that begin by it.
+
+    Those `across` go on beside the row, at its end or from its start.
+    """
 
     section: Section
     kept: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, str] = field(default_factory=dict)
+    across: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -53,11 +57,12 @@ def origins(section: Section) -> dict[str, str]:
     return found
 
 
-def parts(section: Section, cuts: Sequence[int]) -> list[RowPart]:
-    """The section, cut at boundaries; the first begins at 0 and the last cut is the end."""
+def parts(section: Section, cuts: Sequence[int], across: frozenset[str] = frozenset()) -> list[RowPart]:
+    """The section, cut at boundaries; the first begins at 0 and the last cut is the end. Those `across` get no name."""
     copies = [op for column in section.columns for op in column.ops if op.glyph == "copy"]
     later = frozenset(tid for op in copies for tid in op.outputs[1:])
-    made = _Cutting(section, lives_of(section), origins(section), later, {op.inputs[0]: op.outputs for op in copies})
+    made = _Cutting(section, lives_of(section), origins(section), later, {op.inputs[0]: op.outputs for op in copies},
+                    across)  # fmt: skip
     after = {b: c for b, c in pairwise(cuts[1:])}
     return [made.row(a, b, after.get(b, b)) for a, b in pairwise(cuts)]
 
@@ -69,6 +74,7 @@ class _Cutting:
     origin: dict[str, str]
     later: frozenset[str]  # copies for which another copy stands in the place of the tensor
     copies: dict[str, tuple[str, ...]]
+    across: frozenset[str]
     named: set[str] = field(default_factory=set)
     main: str = ""  # the tensor that goes on in the row that comes
 
@@ -93,7 +99,9 @@ class _Cutting:
             goes_on = not ends and (life.last >= b or tid in waits)
             here = born or tid == entered
             held = range(max(life.first, a), min(life.last, b) + 1)
-            if here and (not goes_on or tid == self.main):
+            if tid in self.across:
+                alive |= {tid: held} if born or not goes_on else {}
+            elif here and (not goes_on or tid == self.main):
                 alive[tid] = held
             elif here and born and self.origin[tid] in self.named and tid in self.later:
                 gone.add(tid)
@@ -104,7 +112,7 @@ class _Cutting:
             elif not goes_on:
                 read[tid] = self.origin[tid]
                 alive[tid] = range(held.stop - 1, held.stop)
-        return RowPart(self._cut(a, b, alive, gone | fresh), kept, read)
+        return RowPart(self._cut(a, b, alive, gone | fresh), kept, read, self.across)
 
     def _idle(self, a: int, b: int, ends: bool) -> list[Op]:
         """Copies that no operation of this row needs: the next row copies what it reads."""
@@ -145,7 +153,7 @@ class _Cutting:
 
     def _next(self, a: int, b: int, c: int) -> str:
         """Of the tensors of this row that live on, the upper one that the next row reads, else the one read first."""
-        here = [t.tid for t in self.section.boundaries[b]]
+        here = [t.tid for t in self.section.boundaries[b] if t.tid not in self.across]
         fresh = {tid for op in self._direct(a, b, self.main) for tid in op.outputs}
         born = (tid for tid in here if self.lives[tid].first > a or a == 0 or tid == self.main)
         here = [tid for tid in born if tid not in fresh]

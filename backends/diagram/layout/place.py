@@ -42,12 +42,12 @@ def place(
             if op.oid not in made:
                 around = (op, left, right, theme)
                 made[op.oid] = _fitted(*around, rows, (spare or {}).get(op.oid, 0.0)) if op.bodies else piece(*around)
-    bundles = bundled(section, made, part.kept, part.read)
+    bundles = bundled(section, made, {*part.kept, *part.across}, {*part.read, *part.across})
     tensors = {t.tid: t for boundary in section.boundaries for t in boundary}
     copies = (op for column in section.columns for op in column.ops if op.glyph == "copy")
     made |= {op.oid: copied(op, tensors) for op in copies if op.inputs[0] in bundles}
     placed = Placed(section, theme, made, heights(section, made, theme, dict(above or {}), bundles))
-    placed.bundles, placed.kept, placed.read = bundles, part.kept, part.read
+    placed.bundles, placed.kept, placed.read, placed.across = bundles, part.kept, part.read, part.across
     placed.labelled = list(_labelled(section, known or frozenset(), known is None if ends is None else ends))
     for tids in placed.labelled[1:]:
         tids |= {s.sid for boundary in section.boundaries[1:] for t in boundary if t.tid in part.read for s in t.slots}

@@ -80,8 +80,11 @@ class Placed:
     bundles: frozenset[str] = frozenset()  # tensors that are one thick line
     kept: Mapping[str, str] = field(default_factory=dict)  # tensors that end under a name, and which
     read: Mapping[str, str] = field(default_factory=dict)  # tensors that begin by a name
+    across: frozenset[str] = frozenset()  # tensors that go on beside the row
     first: bool = True  # of the rows of a wrapped section
     last: bool = True
+    risen: bool = False  # whether it goes on from a row that stands under it
+    rises: bool = False  # whether the next row stands over it
 
     @property
     def crossings(self) -> int:

@@ -51,6 +51,13 @@ from ogive.outputs import write
               help="How sizes are written; without it symbolic, or numeric with --at or for long ones.")  # fmt: skip
 @click.option("--at", multiple=True, metavar="SIZE=NUMBER,...", help="Numbers for sizes that are open: h=572,w=572.")
 @click.option("--width", metavar="WIDTH", help="Of the page or column: 85mm, 6.5in, slide, a number of millimetres.")
+@click.option(
+    "--shape",
+    type=click.Choice(["rows", "u"]),
+    default="rows",
+    show_default=True,
+    help="How the rows of a circuit stand: one under the other, or an encoder and a decoder as a U.",
+)
 @click.option("--unfold", is_flag=True, help="Draw every copy of a run that the source has unrolled.")
 @click.option("--deploy", "deployed", is_flag=True, help="Beside it, what `ogive deploy` makes of the model.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="svg", show_default=True,
@@ -61,7 +68,7 @@ from ogive.outputs import write
 def command(
     target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
     theme: str, style_: Path | None, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...],
-    width: str | None,
+    width: str | None, shape: str,
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
@@ -81,7 +88,7 @@ def command(
     program = program_of(path, allow_extern)
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                "fold": not unfold, "settings": settings, "sizes": sizes,
-                               "direction": direction, "engine": engine, "width": width,
+                               "direction": direction, "engine": engine, "width": width, "shape": shape,
                                "at": dict(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
     try:
         on_page(Theme(), width)  # a bad width is refused before anything is drawn
