@@ -109,11 +109,20 @@ def _computed(
     module = module_of(conversion, device="meta")
     needed = {name: exact[name] for name in module.state_dict()}
     module.load_state_dict(needed, assign=True)
+    _beside(module, next(iter(needed.values())))
     with torch.no_grad():
         made = module.eval()()
     outputs = (made,) if isinstance(made, Tensor) else tuple(made)
     for path, tensor in zip(conversion.targets, outputs, strict=True):
         yield from _iterations(results[path], _apart_from(tensor))
+
+
+def _beside(module: nn.Module, weight: Tensor) -> None:
+    """Put what only tells the device and the type, where no weight is at hand, beside the weights."""
+    for part in module.modules():
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            if buffer.is_meta:
+                setattr(part, name, torch.empty_like(buffer, device=weight.device, dtype=torch.float64))
 
 
 def _apart_from(tensor: Tensor) -> Tensor:

@@ -115,6 +115,7 @@ class Trait(Flag):
     HANDS_ON = auto()  # each number of the result is one of its operands', wherever it stands, or a filling
     LOWEST_OUT = auto()  # entries that are low enough leave no trace, as long as others are there
     HIGHEST_OUT = auto()  # so do those that are high enough
+    KEEPS_ZERO = auto()  # of one operand: 0 where that is 0
 
 
 @dataclass(frozen=True, slots=True)

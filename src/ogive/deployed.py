@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -26,8 +26,10 @@ from ogive.refusals import wrong
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ogive.compiler.passes.conversion.graph import Conversion
     from ogive.compiler.passes.conversion.result import Note, Passed
     from ogive.compiler.passes.pipelines.recipes import Recipe
+    from ogive.compiler.passes.pruning.prune import Energies
 
 
 def calls_for(name: str, recipes: Mapping[str, Recipe], passes: Sequence[str | PassCall]) -> list[PassCall]:
@@ -55,6 +57,15 @@ def refused_at(ir: typed.Model) -> Iterator[None]:
         yield
     except PassError as error:
         raise _refusal(error, ir) from None
+
+
+def weighing(state: Mapping[str, Tensor] | None) -> Callable[[Conversion], Energies] | None:
+    """What passes ask of weights, where there are some."""
+    if state is None:
+        return None
+    from ogive.backends.weight_conversion.referenced import energies
+
+    return lambda conversion: energies(conversion, state)
 
 
 def refuse_training(

@@ -208,17 +208,20 @@ class Model(Kept):
         return export(self, path, weights, map, asked, recipe=recipe, force=force, progress=progress)
 
     @takes(passes=listed(call_of_pass))
-    def deploy(self, *passes: str | PassCall) -> DeployedModel:
+    def deploy(
+        self, *passes: str | PassCall, weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None
+    ) -> DeployedModel:
         """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none.
 
-        The name of a recipe of the file stands for its passes.
+        The name of a recipe of the file stands for its passes. Passes that choose by weights look at `weights`.
         """
         from ogive.compiler.passes.pipelines.registry import run
-        from ogive.deployed import calls_for, refused_at
+        from ogive.deployed import calls_for, refused_at, weighing
 
         with refused_at(self.ir):
             calls = calls_for(self.name, self.recipes, passes or ("fold",))
-            return DeployedModel(self, run(self.ir, calls), calls)
+            state = None if weights is None else load(self, weights, None)
+            return DeployedModel(self, run(self.ir, calls, weighed=weighing(state)), calls)
 
     @takes(names=text, sizes=maybe(named(whole(0))))
     def analyze(self, names: str, *, sizes: Mapping[str, int] | None = None) -> AnalysisResult | list[AnalysisResult]:
@@ -362,8 +365,11 @@ class DeployedModel(Model):
     @needs("torch")
     @takes(inputs=listed(tensor), sizes=named(whole(0)))
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Deviation:
-        """Run source and result on the same inputs, random at these sizes where none are given."""
-        from ogive.backends.weight_conversion.verify import verify
+        """Run source and result on the same inputs, random at these sizes where none are given.
+
+        Where a pass takes channels away, the source has 0 in their place.
+        """
+        from ogive.backends.weight_conversion.referenced import verified
         from ogive.deployed import refuse_inputs, refuse_random, refuse_training, refused_at
 
         refuse_inputs(self.source.ir, inputs, sizes)
@@ -371,7 +377,7 @@ class DeployedModel(Model):
         refuse_random(self.source.ir)
         runnable(self.source.ir)
         with refused_at(self.source.ir):
-            return verify(self.conversion, load(self.source, state, None), inputs, sizes)
+            return verified(self.passes, load(self.source, state, None), inputs, sizes)
 
     def report(self) -> str:
         """What was folded and what was not, and why; operations before and after."""

@@ -13,10 +13,13 @@ import ogive
 from deploy.folding import randomized
 from ogive.cli import cli
 from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.weights import weights
 from ogive.compiler.ir_tools.verify import verify
+from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
 from ogive.compiler.passes.pipelines.registry import PASSES, run
+from ogive.compiler.passes.pruning.prune import Energies
 from ogive.grammar.diagnostics import ArchError
 
 TEXT = """use std.nn (BatchNorm, Linear)
@@ -75,10 +78,16 @@ def test_recipes_are_checked_with_their_file() -> None:
     assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
 
 
+def rising(conversion: Conversion) -> Energies:
+    """Weights that rise along every axis."""
+    shapes = {info.path: info.shape for info in weights(conversion.result)}
+    return lambda path, axis: [list(map(float, range(1, shapes[path][axis] + 1)))]
+
+
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
     for name in PASSES.keys() - {"expert_average", "merge_experts"}:
-        assert run(model, [PassCall(name)]).model.name == "M"
+        assert run(model, [PassCall(name)], weighed=rising).model.name == "M"
     for name in ("expert_average", "merge_experts"):
         with pytest.raises(PassError, match=r"no (block|experts)"):
             run(model, [PassCall(name)])

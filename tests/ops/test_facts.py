@@ -130,6 +130,18 @@ def test_flat_where_a_result_is_zero(case: Case) -> None:
         assert (slope == 0).all()
 
 
+@pytest.mark.parametrize("op", [op for op in OPS if has(op, Trait.KEEPS_ZERO)])
+def test_zero_stays_zero(op: str) -> None:
+    """f(0) = 0, and no operation of one tensor that is told to lacks it."""
+    assert OPS[op].inputs == "x"
+    (case, *_) = [case for case in _cases(Trait.KEEPS_ZERO) if case.op == op]
+    names = Names()
+    types = [names.operand(item) for item in case.inputs]
+    statics: Any = case.statics(names) if callable(case.statics) else case.statics
+    function = function_of(node_of(op, types, statics), types, names.values({name: 4 for name in names.known}))
+    assert (function(torch.zeros(4, 4, dtype=torch.double)) == 0).all()
+
+
 @pytest.mark.parametrize("case", _cases(Trait.FINITE), ids=str)
 def test_finite_operands_give_no_lower_pole(case: Case) -> None:
     _, results = _run(case)

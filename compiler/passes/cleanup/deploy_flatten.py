@@ -17,8 +17,10 @@ def deployed(model: Model) -> Model:
     return flattened(model)[0]
 
 
-def flattened(model: Model) -> tuple[Model, Origins]:
+def flattened(model: Model, *, trained: bool = False) -> tuple[Model, Origins]:
     """The model with one definition and no call, no training phase, no dropout and no probe; same outputs, same paths.
+
+    With `trained`, what trains stays: phases, dropout, updates of states and probes.
 
     Blocks that are vectorized (`each`, `over`, `grad`) stay instances, since their weights are not the plain ones. With
     it goes where each value stood.
@@ -26,7 +28,7 @@ def flattened(model: Model) -> tuple[Model, Origins]:
     source = model.definition
     sizes = {unknown: size(number) for unknown, number in model.bindings}
     asked = zip(source.graph.inputs, source.optional, strict=True)
-    flat = Flattening(Fresh(set()), {value.name for value, optional in asked if optional})
+    flat = Flattening(Fresh(set()), {value.name for value, optional in asked if optional}, trained=trained)
     inputs = tuple(replace(value, type=type_in_sizes(value.type, sizes)) for value in source.graph.inputs)
     flat.fresh.taken.update(value.name for value in inputs)
     flat.types.update((value.name, value.type) for value in inputs)

@@ -34,6 +34,7 @@ class Passed:
     notes: tuple[Note, ...] = ()
     deployed: bool = False  # whether the phase of training is gone
     changing: str = ""  # the pass, where the result is meant to compute something else
+    reference: Conversion | None = None  # of the source to itself: with these weights it computes what the result does
 
 
 def unchanged(source: Model, result: Model) -> Conversion:

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from ogive.compiler.analysis.cost.report import cost
 from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.compiler.analysis.groups.report import groups
 from ogive.compiler.ir.model import Model
+from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.lowering import lowered
@@ -24,7 +26,12 @@ def cost_of(model: Model, *, dtype: str = "f32") -> AnalysisResult:
     return cost(model, lowered(model), dtype)
 
 
-ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType({"cost": cost_of})
+def groups_of(model: Model) -> AnalysisResult:
+    """Coupled channels, and which may be pruned."""
+    return groups(model, deployed(model))
+
+
+ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType({"cost": cost_of, "groups": groups_of})
 
 
 def analyzed(model: Model, call: PassCall) -> AnalysisResult:

@@ -10,11 +10,12 @@ from types import MappingProxyType
 from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
-from ogive.compiler.passes.conversion.result import Note, Passed, unchanged
+from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
+from ogive.compiler.passes.pruning.prune import Energies, prune
 from ogive.compiler.passes.weight_folding.driver import fold
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
@@ -24,10 +25,14 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "fuse": fused,
         "merge_experts": merge_experts,
         "poset_pool": poset_pool,
+        "prune": prune,
         "simplify": simplified,
         "specialize": specialize,
     }
 )
+
+
+WEIGHED = frozenset(("prune",))  # those that look at weights
 
 
 @dataclass(frozen=True)
@@ -54,18 +59,31 @@ class Deployed:
         return tuple(note for step in self.steps for note in step.notes)
 
 
-def run(model: Model, calls: Sequence[PassCall], after: Callable[[Model], None] = lambda _: None) -> Deployed:
-    """The model after passes in turn; `after` sees each result (a verifier)."""
+def run(
+    model: Model, calls: Sequence[PassCall], after: Callable[[Model], None] = lambda _: None,
+    weighed: Callable[[Conversion], Energies] | None = None,
+) -> Deployed:  # fmt: skip
+    """The model after passes in turn; `after` sees each result (a verifier).
+
+    `weighed` tells what the weights of a model hold that a conversion gives, for passes that look at them.
+    """
     steps: list[Passed] = []
     current = model
     for call in calls:
-        step = made(call)(current)
+        function = made(call)
+        if call.name not in WEIGHED:
+            step = function(current)
+        elif weighed is None:
+            text = f"`{call.name}` chooses by weights, and there are none"
+            raise PassError("E0811", text, "give them: `--weights FILE`, or `model.deploy(..., weights=...)`")
+        else:
+            step = function(current, weighed(Deployed(model, tuple(steps)).conversion))
         after(step.model)
         steps.append(step)
         current = step.model
     return Deployed(model, tuple(steps))
 
 
-def made(call: PassCall) -> Callable[[Model], Passed]:
+def made(call: PassCall) -> Callable[..., Passed]:
     """The function of a call. Raises `PassError` where there is no such pass or option."""
     return checked(call, PASSES)

@@ -44,6 +44,7 @@ def command(
     \b
     Analyses:
       cost[dtype=f32]                        parameters, FLOPs, memory, by block
+      groups                                 coupled channels, and which may be pruned
     \b
     Examples:
       ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs

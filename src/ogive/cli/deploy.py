@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ogive.api import Program, load
+from ogive.api import Model, Program, load
 from ogive.cli.build_onnx import Given
 from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
 from ogive.cli.target import one_model_of
@@ -14,6 +15,9 @@ from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.model import DeployedModel
 from ogive.outputs import OutputFile, check, write
 from ogive.saving import save
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @click.command()
@@ -59,8 +63,8 @@ def command(
         raise click.UsageError("--map says how to rename a checkpoint: give one with --weights")
     path, name = split_target(target)
     with progress(f"Deploying {target}"):
-        model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained, allow_extern)
         given = Given(weights, map_, "deploy", force)
+        model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained, allow_extern, given)
         files = _made(model, out, given, dict(map(setting, sizes)), max_shard_size)
     if report:
         click.echo(model.report())
@@ -72,10 +76,11 @@ def command(
 
 def _deployed(
     path: Path, name: str | None, statics: dict[str, object], passes: tuple[str, ...], recipe: str | None,
-    trained: str | None, allow_extern: bool,
+    trained: str | None, allow_extern: bool, given: Given,
 ) -> DeployedModel:  # fmt: skip
     if recipe is None and trained is None:
-        return one_model_of(path, name, statics, allow_extern).deploy(*passes)
+        model = one_model_of(path, name, statics, allow_extern)
+        return model.deploy(*passes, weights=_state(model, given))
     program = load(path, allow_extern=allow_extern)
     if recipe is not None and recipe not in program.recipes:  # passes as text, as `ogive build` takes them
         passes, recipe = (recipe,), None
@@ -87,7 +92,12 @@ def _deployed(
             raise click.UsageError(f"recipe `{each.name}` is for {each.model}, not for {name or found[0].model}")
     calls = found[-1].passes if recipe is not None else passes
     source = program.models[found[0].model] if trained is None else program.deploy(trained)
-    return source.deploy(*calls)
+    return source.deploy(*calls, weights=_state(source, given))
+
+
+def _state(model: Model, given: Given) -> dict[str, Tensor] | None:
+    """The weights that passes choose by."""
+    return None if given.weights is None else model.load_weights(given.weights, given.map)
 
 
 def _recipe(program: Program, path: Path, name: str) -> Recipe:
