@@ -79,13 +79,14 @@ def _deployed(
     trained: str | None, allow_extern: bool, given: Given,
 ) -> DeployedModel:  # fmt: skip
     if recipe is None and trained is None:
-        model = one_model_of(path, name, statics, allow_extern)
-        return model.deploy(*passes, weights=_state(model, given))
+        plain = one_model_of(path, name, statics, allow_extern)
+        return plain.deploy(*passes, weights=_state(plain, given))
     program = load(path, allow_extern=allow_extern)
     if recipe is not None and recipe not in program.recipes:  # passes as text, as `ogive build` takes them
         passes, recipe = (recipe,), None
         if trained is None:
-            return one_model_of(path, name, statics, allow_extern).deploy(*passes)
+            model = one_model_of(path, name, statics, allow_extern)
+            return model.deploy(*passes, weights=_state(model, given))
     found = [_recipe(program, path, each) for each in (trained, recipe) if each is not None]
     for each in found:
         if (name or found[0].model) != each.model:
