@@ -18,6 +18,11 @@ def read_source(path: str | os.PathLike[str], limit: int = LIMIT) -> str | Diagn
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         return Diagnostic("E0202", f"cannot read `{name}`: {reason}", Span(Chunk("", name), 0, 0))
+    return decoded(data, name, limit)
+
+
+def decoded(data: bytes, name: str, limit: int = LIMIT) -> str | Diagnostic:
+    """The text of a file that holds `data`, its line ends made `\\n`; or why that is no text."""
     if len(data) > 4 * limit:
         return over_limit(name, len(data), limit)
     try:

@@ -178,7 +178,8 @@ class _Styled:
             groups[-1].append(unit)
         for row, group in zip(rows, groups, strict=True):
             levels = self.row(row, group, chunk, levels)
-        while below and isinstance(node, s.Block) and below[0].column > 0:
+        body = next((column for column, here in levels if here > 0), None)  # where the outermost body starts
+        while below and body is not None and below[0].column >= body:
             self.comment(below.pop(0), levels, 0)
         self.last = type(node)
 

@@ -97,7 +97,7 @@ def commented(text: str, chance: random.Random) -> str:
         else:
             lines.append(line)
         if line.startswith("    ") and chance.random() < 0.1:
-            lines.append(f"{indent[: 4 * chance.randint(0, 2)]}# below {number}")
+            lines.append(f"{' ' * chance.randint(0, 9)}# below {number}")
     return "\n".join(lines) + "\n"
 
 
@@ -182,3 +182,17 @@ def test_a_file_with_errors_stays_and_a_difference_is_shown(tmp_path: Path) -> N
     assert shown.exit_code == 0
     assert "-const a=1\n+const a = 1\n" in shown.stdout
     assert good.read_text() == "const a=1\n"
+
+
+def test_what_is_no_text_is_refused_and_lines_end_at_line_ends_alone(tmp_path: Path) -> None:
+    """Standard input as a file: no byte of a comment becomes another one."""
+    latin = b"const a=1  # caf\xe9\n"
+    path = tmp_path / "a.arch"
+    path.write_bytes(latin)
+    for result in (CliRunner().invoke(cli, ["fmt", "-"], input=latin), CliRunner().invoke(cli, ["fmt", str(path)])):
+        assert result.exit_code == 1
+        assert "byte 0xe9 is no UTF-8" in result.stderr
+        assert "const" not in result.stdout
+    assert path.read_bytes() == latin
+    shown = CliRunner().invoke(cli, ["fmt", "--diff", "-"], input="const a=1  # x\x0cy\u2028z\n".encode())
+    assert "-const a=1  # x\x0cy\u2028z\n+const a = 1  # x\x0cy\u2028z\n" in shown.stdout

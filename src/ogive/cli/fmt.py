@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import click
 from ogive.cli.common import SOURCES_OR_INPUT, below, colored
 from ogive.cli.fix import replace_file
 from ogive.grammar.diagnostics import ArchError, Diagnostic
-from ogive.grammar.files import as_read, read_source
+from ogive.grammar.files import decoded, read_source
 from ogive.grammar.formatter import format_text
 from ogive.grammar.render import render
 
@@ -61,7 +62,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
 def _formatted(path: Path, before: bytes) -> bytes | tuple[Diagnostic, ...]:
     """What a file should hold, or why it stays as it is."""
     name = "<stdin>" if path == INPUT else str(path)
-    text = as_read(before.decode("utf-8", "replace"), name) if path == INPUT else read_source(path)
+    text = decoded(before, name) if path == INPUT else read_source(path)
     if isinstance(text, Diagnostic):
         return (text,)
     try:
@@ -73,7 +74,8 @@ def _formatted(path: Path, before: bytes) -> bytes | tuple[Diagnostic, ...]:
 
 
 def _difference(path: Path, before: bytes, after: bytes) -> str:
-    old, new = (data.decode("utf-8", "replace").splitlines(keepends=True) for data in (before, after))
+    # Only `\n` ends a line here: a form feed or U+2028 in a comment does not.
+    old, new = (re.findall(r"[^\n]*\n|[^\n]+", data.decode("utf-8", "replace")) for data in (before, after))
     lines = difflib.unified_diff(old, new, str(path), str(path))
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
