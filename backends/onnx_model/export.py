@@ -33,6 +33,7 @@ from ogive.backends.onnx_model.walk_state import Bound
 from ogive.compiler.ir.model import Definition, Model, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.entry import conditions_at_entry, declared
+from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.compiler.passes.taps.unasked import without_taps
@@ -135,11 +136,9 @@ def bound_sizes(model: Model, settings: Settings) -> tuple[dict[Unknown, Size], 
     packs: dict[str, tuple[Axis, ...]] = {}
     axes_ = [axis for value in model.definition.graph.inputs for axis in value.type.axes if axis.pack is not None]
     named = {unknown: str(axis.pack) for axis in axes_ for unknown in axis.size.unknowns}
-    names = {named.get(unknown, unknown.name) for unknown in model.definition.sizes}
-    wrong = (settings.sizes.keys() | settings.ranks.keys()) - names
-    if wrong:
-        what = f"its sizes are {', '.join(sorted(names))}" if names else "all its sizes are numbers"
-        raise OnnxError(f"there is no size {', '.join(sorted(wrong))}: {what}")
+    names = dict.fromkeys(named.get(unknown, unknown.name) for unknown in open_sizes(model))
+    if said := unfit_names(model, settings.sizes.keys() | settings.ranks.keys(), names):
+        raise OnnxError(said)
     empty = _empty(model.definition, settings)
     for unknown in model.definition.sizes:
         name = named.get(unknown, unknown.name)

@@ -16,6 +16,7 @@ from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.run import convert
 from ogive.compiler.ir.model import Model
 from ogive.compiler.ir.substitute import type_in_sizes
+from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names, unfit_numbers
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.sizes import TRUE, Size, Unknown, size
@@ -212,14 +213,9 @@ def inputs_of(model: Model, sizes: Mapping[str, int], kind: str, generator: torc
 def _sizes(model: Model, given: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes that meet the conditions: the first candidate for all that are not given."""
     fixed = {u: size(n) for u, n in model.bindings}
-    unknowns = [u for u in model.definition.sizes if u not in fixed]
-    for name, number in given.items():
-        unknown = next((u for u in unknowns if u.name == name), None)
-        if unknown is None:
-            known = ", ".join(u.name for u in unknowns) or "none"
-            raise PassError("E0810", f"{model.name} has no open size `{name}`; it has {known}")
-        if isinstance(number, bool) or not isinstance(number, int) or number < (unknown.low or 0):
-            raise PassError("E0810", f"`{name}` is a size of at least {unknown.low}, not {number}")
+    unknowns = open_sizes(model)
+    if said := unfit_names(model, given) or unfit_numbers(model, given):
+        raise PassError("E0810", said)
     for number in CANDIDATES:
         trial = {u: given.get(u.name, 2 if u.name == "b" else max(number, u.low or 0)) for u in unknowns}
         bound = {**fixed, **{u: size(n) for u, n in trial.items()}}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ogive.afford import countable
 from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.compiler.ir import model as typed
+from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names
 from ogive.compiler.passes.pipelines.analyses import analyzed
 from ogive.compiler.passes.pipelines.calls import calls_of
 from ogive.compiler.sizes import Unknown
@@ -41,9 +42,8 @@ def analyses_of(model: SizedModel, names: str, sizes: Mapping[str, int]) -> list
 
 def fitting(model: SizedModel, sizes: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes of the inputs by their unknowns. Raises `WrongArgument` where the model has no such, or they do not fit."""
-    unknown = sizes.keys() - set(model.sizes)
-    if unknown:
-        raise wrong(f"{model.name} has no size {', '.join(sorted(unknown))}; it has {', '.join(model.sizes) or 'none'}")
+    if said := unfit_names(model.ir, sizes):
+        raise wrong(said)
     if said := misfit(model.ir, sizes):
         raise wrong(f"{model.name}: {said}")
-    return {unknown: sizes[unknown.name] for unknown in model.ir.definition.sizes if unknown.name in sizes}
+    return {unknown: sizes[unknown.name] for unknown in open_sizes(model.ir) if unknown.name in sizes}

@@ -35,6 +35,7 @@ from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.weights import stored
+from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.drawing import drawable, drawn
 from ogive.extras import needs
 from ogive.kept import Again, Kept
@@ -114,8 +115,8 @@ class Model(Kept):
 
     @property
     def sizes(self) -> tuple[str, ...]:
-        """The names of the sizes that the inputs bind."""
-        return tuple(unknown.name for unknown in self.ir.definition.sizes)
+        """The names of the sizes that the inputs choose; what a static has fixed is none."""
+        return tuple(unknown.name for unknown in open_sizes(self.ir))
 
     @takes(sizes=named(whole(0)))
     def summary(self, **sizes: int) -> str:

@@ -12,6 +12,7 @@ from ogive.compiler.ir.attributes import ExternAttrs
 from ogive.compiler.ir.model import Graph, Model, Node
 from ogive.compiler.ir.weights import opaque
 from ogive.compiler.ir_tools.entry import conditions_at_entry
+from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_numbers
 from ogive.compiler.sizes import FALSE, Size, Unknown, size
 
 
@@ -40,10 +41,9 @@ def summary(
 
 def misfit(ir: Model, sizes: Mapping[str, int]) -> str:
     """Why inputs have no such sizes, or nothing."""
-    given = {unknown: sizes[unknown.name] for unknown in ir.definition.sizes if unknown.name in sizes}
-    for unknown, number in given.items():
-        if number < (unknown.low or 0):
-            return f"`{unknown.name}` is a size of at least {unknown.low}, not {number}"
+    if said := unfit_numbers(ir, sizes):
+        return said
+    given = {unknown: sizes[unknown.name] for unknown in open_sizes(ir) if unknown.name in sizes}
     bound = dict(ir.bindings) | given
     at = {unknown: size(number) for unknown, number in bound.items()}
     broken = next((each for each in conditions_at_entry(ir) if each.subs(at) == FALSE), None)

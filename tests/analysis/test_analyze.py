@@ -82,6 +82,7 @@ def test_python_and_the_command_say_the_same() -> None:
         ((GPT2, "cost[dtype=3]"), 1, "is a name or a text, not 3"),
         ((GPT2, "cost["), 1, "is not a list of analyses"),
         ((GPT2, "cost", "-s", "q=1"), 2, "Tiny has no size q; it has b, n"),
+        ((GPT2, "cost", "-s", "d=1"), 2, "a static that has its number: leave it out"),
         ((GPT2, "cost", "-s", "b=-1"), 2, "a size is a whole number"),
         ((GPT2, "cost", "-s", "b=1", "n=1000"), 2, "these sizes break"),
         ((GPT2, "cost", "-o", "a.pdf"), 2, "a report ends in .html or .svg"),
@@ -97,6 +98,21 @@ def test_exit_codes_and_what_is_said(args: tuple[str, ...], status: int, said: s
     result = run(*args)
     assert result.exit_code == status, result.output
     assert said in result.output
+
+
+def test_nobody_takes_another_number_for_a_static_of_a_model(tmp_path: Path) -> None:
+    """It would be told of a model that is not the one of that name."""
+    text = "use std.nn (Linear)\nblock F[d](x: [b, d]) -> [b, d]:\n    return x |> Linear[d, d]\n\nmodel M = F[d=3]\n"
+    model = ogive.source(text).models["M"]
+    assert model.sizes == ("b",)
+    for ask in (
+        lambda: model.analyze("cost", sizes={"d": 4}),
+        lambda: model.summary(d=4),
+        lambda: model.deploy("specialize[d=4]"),
+        lambda: model.onnx(tmp_path / "m.onnx", sizes={"d": 4}),
+    ):
+        with pytest.raises(ogive.ArchError, match="`d` is 3 in M, a static that has its number"):
+            ask()
 
 
 @pytest.mark.parametrize("ending", ["svg", "html"])

@@ -188,6 +188,7 @@ CHAINS = {
     "views": ("    y = exp(x)\n    return y |> rearrange[\"(a c) -> a c\", c=2] |> rearrange[\"a c -> (a c)\"]\n", 1),
     "a block": ("    y = exp(x)\n    z = x |> Two\n    return y + z\n", 3),
     "a loop": ("    repeat 5 as h:\n        x = sin(tanh(x))\n    return x\n", 2),
+    "a loop of no turns": ("    y = exp(x)\n    repeat 0 as h:\n        y = sin(tanh(y))\n    return y\n", 1),
 }  # fmt: skip
 
 
@@ -201,6 +202,32 @@ def test_peaks_by_hand(name: str) -> None:
     peak = result.totals["peak"]
     assert isinstance(peak, Largest)
     assert peak.of == (4 * 2 * size(n) * (values + 1),)  # and the input
+
+
+def test_a_loop_of_no_turns_costs_nothing() -> None:
+    text = """\
+use std.nn (Linear)
+
+block F[turns: nat](x: [n, 8]) -> [n, 8]:
+    y = x |> Linear[8, 8] as first |> sigmoid
+    z = x |> Linear[8, 8] as second |> relu
+    repeat turns as h:
+        y = y * (z |> Linear[8, 8] as inner |> sigmoid)
+    return y + z
+
+block G(x: [n, 8]) -> [n, 8]:
+    y = x |> Linear[8, 8] as first |> sigmoid
+    z = x |> Linear[8, 8] as second |> relu
+    return y + z
+
+model Nothing = F[turns=0]
+model Some = F[turns=2]
+model Without = G
+"""
+    found = {name: model.analyze("cost") for name, model in ogive.source(text).models.items()}
+    totals = {name: result.json()["totals"] for name, result in found.items() if isinstance(result, AnalysisResult)}
+    assert totals["Nothing"] == totals["Without"]
+    assert totals["Some"] != totals["Without"]
 
 
 def test_the_largest_of_sizes_keeps_what_may_be_largest() -> None:

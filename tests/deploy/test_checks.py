@@ -73,7 +73,7 @@ def test_sizes_that_a_pass_has_fixed_are_those_of_the_comparison() -> None:
         deployed.verify(net, h=8)
 
 
-@pytest.mark.parametrize(("sizes", "said"), [({"z": 3}, "no open size `z`"), ({"h": 0}, "at least 1, not 0")])
+@pytest.mark.parametrize(("sizes", "said"), [({"z": 3}, "no size z"), ({"h": 0}, "at least 1, not 0")])
 def test_sizes_of_a_comparison_must_be_those_of_the_model(sizes: dict[str, int], said: str) -> None:
     with pytest.raises(ArchError, match=said):
         model().deploy("fold").verify(randomized(model().torch()).eval(), **sizes)

@@ -157,7 +157,7 @@ model M = F
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["-s", "z=2"], "there is no size z: its sizes are b, n"),
+        (["-s", "z=2"], "has no size z; it has b, n"),
         (["-s", "b=0"], "whole number from 1 on"),
         (["-s", "n=17"], "break `n <= context`"),
         (["--opset", "7"], "opset 7 is not written, but 20 to 26"),

@@ -31,28 +31,32 @@ FLOATING = ("complex", *FLOATS)
 BESIDE = ("mask", "index", "rows", "channels", "normed", "copy", "empty", "scores", "dropped", "scores_mask")
 UNCOUNTED = "how many FLOPs it takes is not established: only its memory is counted"
 Masks = tuple[Mask, Mask]  # for each input: live, trains
+Bound = frozenset[tuple[Unknown, Size]]
 
 
 class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
     """`floats` is the type of the model's floats."""
 
-    __slots__ = ("done", "floats")
+    __slots__ = ("done", "floats", "numbers")
 
     def __init__(self, floats: str = "f32", *, training: bool = False) -> None:
         super().__init__(training=training)
         self.floats = floats
-        self.done: dict[tuple[int, Masks], CostSummary] = {}  # of definitions, by identity
+        self.done: dict[tuple[int, Masks, Bound], CostSummary] = {}  # of definitions, by identity
+        self.numbers: dict[Unknown, Size] = {}  # sizes of the definition that is walked, where they are known
 
     @property
     def rules(self) -> Mapping[str, Callable[[CostFrame, Node, Sequence[Held]], Sequence[Held]]]:
         """One for all: what differs is in `Work`."""
         raise AssertionError("see `operation`")
 
-    def definition(self, definition: Definition, masks: Masks) -> CostSummary:
-        """What a definition costs in its own sizes."""
-        key = (id(definition), masks)
+    def definition(self, definition: Definition, masks: Masks, bound: Bound) -> CostSummary:
+        """What a definition costs in its own sizes, of which some are `bound` to numbers: so loops have no turns."""
+        key = (id(definition), masks, bound)
         if key not in self.done:
+            outside, self.numbers = self.numbers, dict(bound)
             self.done[key] = self.summary(definition.graph, masks)
+            self.numbers = outside
         return self.done[key]
 
     def summary(self, graph: Graph, masks: Masks) -> CostSummary:
@@ -234,7 +238,9 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
         if node.callee.foreign is not None:
             return self.visit_extern(frame, node, node.callee.foreign.structure)  # type: ignore[arg-type]
         given = self.inputs(frame, node)
-        summary = self.definition(node.callee, _masks(given))
+        bound = ((unknown, told_size.subs(self.numbers)) for unknown, told_size in node.bindings)
+        numbers = frozenset((unknown, found) for unknown, found in bound if found.is_number)
+        summary = self.definition(node.callee, _masks(given), numbers)
         return self.use(frame, node, summary, dict(node.bindings), node.callee)
 
     def visit_loop(self, frame: CostFrame, node: Node, told: LoopAttrs) -> Sequence[Held]:
@@ -317,6 +323,12 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
         """Add what runs so often; every iteration keeps what it was handed."""
         given, region = self.inputs(frame, node), node.regions[0]
         frame.counts += summary.counts.times(times)
+        if times.subs(self.numbers) == size(0):  # what it carries comes out as it went in, and what it stacks is empty
+            frame.below += [replace(each, times=times) for each in summary.below]
+            return [
+                given[at] if at < carried and given[at].root else self.made(frame, value)
+                for at, value in enumerate(node.outputs)
+            ]
         frame.peaks[frame.at] = summary.peak
         frame.below += [replace(each, times=times * each.times) for each in summary.below]
         frame.unknown.update(dict.fromkeys(summary.unknown))

@@ -80,7 +80,7 @@ def _known(model: Model) -> dict[Unknown, Size]:
 def _summary(model: Model, interpreter: CostInterpreter) -> CostSummary:
     nothing = (False,) * len(model.definition.graph.inputs)
     masks: Masks = (nothing, nothing)
-    return interpreter.definition(model.definition, masks)
+    return interpreter.definition(model.definition, masks, frozenset(_known(model).items()))
 
 
 def _parameters(model: Model) -> dict[str, int]:

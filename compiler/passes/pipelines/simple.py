@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ogive.compiler.ir.model import Graph, Instance, Loop, Member, Model, Weight
 from ogive.compiler.ir.substitute import Fresh, Sizes, copied, type_in_sizes
+from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names, unfit_numbers
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.simplify import simplify
 from ogive.compiler.passes.conversion.result import Passed, PassError, unchanged
@@ -32,12 +33,9 @@ def fused(model: Model) -> Passed:
 def specialize(model: Model, **sizes: int) -> Passed:
     """Sizes of the inputs as numbers: `specialize[b=1, h=224]`."""
     definition = model.definition
-    known = {unknown.name: unknown for unknown in definition.sizes}
-    for name, number in sizes.items():
-        if name not in known:
-            raise PassError("E0810", f"{model.name} has no size `{name}`; it has {', '.join(known) or 'none'}")
-        if isinstance(number, bool) or not isinstance(number, int) or number < (known[name].low or 0):
-            raise PassError("E0810", f"`{name}` is a size of at least {known[name].low}, not {number}")
+    known = {unknown.name: unknown for unknown in open_sizes(model)}
+    if said := unfit_names(model, sizes) or unfit_numbers(model, sizes):
+        raise PassError("E0810", said)
     fixed: Sizes = {known[name]: size(number) for name, number in sizes.items()}
     conditions = tuple(condition.subs(fixed) for condition in definition.conditions)
     entry = tuple(condition.subs(fixed) for condition in model.conditions)
