@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ogive.grammar import syntax as s
 from ogive.grammar.layout import INDENT, WIDTH, Bracketed, Enclosed, Operated, Piece, flat, joined, lay_out
+from ogive.grammar.lexer import LEADING
 from ogive.grammar.print_expr import block_type, dim, expression, item, stage, string, type_
 
 ENDLESS = 10**9  # columns of a line that never breaks
@@ -106,7 +107,11 @@ def head(node: s.Decl, width: int = WIDTH) -> list[str]:
             whole = lay_out(joined(f"recipe {name} for {model}: ", _exprs(passes)), 0, ENDLESS)
             if len(whole[0]) <= width:
                 return whole
-            return [f"recipe {name} for {model}:", *lay_out(_exprs(passes), INDENT, width)]
+            below = lay_out(_exprs(passes), INDENT, width)
+            if below[0].split()[0] in LEADING:  # a name at the start of a line, where it would lead a statement
+                first = Enclosed(expression(passes[0]))
+                below = lay_out(_commas((first, *map(expression, passes[1:]))), INDENT, width)
+            return [f"recipe {name} for {model}:", *below]
     raise AssertionError(f"{type(node).__name__} is no declaration")
 
 

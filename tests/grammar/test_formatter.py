@@ -154,6 +154,11 @@ block G(x: [b]) -> [b]:
         (b"", b""),
         (b"\n\n", b""),
         (b"# only\n\n\n# comments", b"# only\n\n# comments\n"),
+        (
+            b"recipe x for y: tap if a else b, a_name_that_is_long[of=1234567890], another_name[of=1234567890, d=2]",
+            b"recipe x for y:\n    (tap if a else b), a_name_that_is_long[of=1234567890], "
+            b"another_name[of=1234567890, d=2]\n",
+        ),
         (b"const a = 1e-5  \nconst b=(2*a) + 3", b"const a = 1e-5\nconst b = (2*a) + 3\n"),
     ],
 )
