@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ogive.compiler.ir.model import Definition
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Facts, Size, size
 from ogive.compiler.sizes.atoms import Floor
 
@@ -27,6 +28,11 @@ class PlainSizes:
                 self.facts[definition.name] = Facts.of((*definition.conditions, *definition.facts))
             self.found[key] = _plain(self.facts[definition.name], of)
         return self.found[key]
+
+    def shown(self, definition: Definition, of: TensorType) -> TensorType:
+        """A type as it is told to readers."""
+        axes = (a if a.pack is not None else replace(a, size=self.plain(definition, a.size)) for a in of.axes)
+        return replace(of, axes=tuple(axes))
 
 
 def _plain(facts: Facts, of: Size) -> Size:

@@ -15,7 +15,7 @@ from ogive.api import Model
 from ogive.compiler.ir_tools.verify import verify
 
 BLOCKS = """
-use std.nn (BatchNorm, Dropout, LayerNorm, Linear)
+use std.nn (BatchNorm, Dropout, LayerNorm, Linear, Residual)
 
 block Layer[d, ff](x: [b, d], c: [d], m: bool[b]?) -> [b, d]:
     y = x |> LayerNorm as norm |> Linear[d, ff] as up |> silu |> Linear[ff, d] as down
@@ -191,6 +191,8 @@ def test_a_list_may_have_a_name() -> None:
         ("x = x |> repeat[3, [Narrow, Linear[d, d + 1, ...]]]", "E0302", "changes its type"),
         ("x = 3 |> repeat[3, Narrow]", "E0405", "carries a tensor"),
         ("x = (x, c) |> repeat[3, Narrow]", "E0405", "takes 1 input"),
+        ("x = x |> Residual[repeat[3, Narrow]]", "E0404", "write a block whose body is `return x |> repeat[...]`"),
+        ("x = x |> Residual[over[b, relu]]", "E0404", "hand over that one"),
     ],
 )
 def test_what_cannot_be_repeated_is_told(lines: str, code: str, said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from ogive.backends.python_text.plain_sizes import _plain
 from ogive.backends.pytorch.module import classes
 from ogive.compiler.sizes import Facts, Size, Unknown, eq, size
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 D, H, K = (Unknown(name, 1) for name in ("d", "heads", "kv_heads"))
 KNOWN = (eq(size(D) % size(H), 0), eq(size(H) % size(K), 0))
 E = size(D) // size(H)
@@ -109,3 +111,10 @@ def test_sizes_that_the_source_names_have_these_names(monkeypatch: pytest.Monkey
     nets[1].load_state_dict(nets[0].state_dict())
     args = (torch.randn(2, 5, 12), torch.randn(2, 3, 12))
     assert torch.equal(nets[0](*args), nets[1](*args))
+
+
+@pytest.mark.parametrize("example", ["gpt2", "dit", "maxvit", "vit"])
+def test_shapes_are_told_without_products_of_quotients(example: str) -> None:
+    """`heads*(d//heads)` is `d` in comments and docstrings too."""
+    text = ogive.load(EXAMPLES / f"{example}.arch").models["Tiny"].torch_source(checks=False)
+    assert re.findall(r"\b(\w+)\*\(\w+//\1\)", text) == []

@@ -57,6 +57,21 @@ where d % heads == 0:
     v = v |> rearrange["b n (h e) -> b h n e", h=heads]
     return attention(q, k, v) |> rearrange["b h n e -> b n (h e)"] |> Linear[d, d] as row_out
 
+## The numbers of a head apart from each other: a part of the rows is a part of every head.
+block Strided[d, heads](x: [b, n, d]) -> [b, n, d]
+where d % heads == 0:
+    q = x |> Linear[d, d] as col_q |> rearrange["b n (e h) -> b h n e", h=heads]
+    k = x |> Linear[d, d] as col_k |> rearrange["b n (e h) -> b h n e", h=heads]
+    v = x |> Linear[d, d] as col_v |> rearrange["b n (e h) -> b h n e", h=heads]
+    return attention(q, k, v) |> rearrange["b h n e -> b n (h e)"] |> Linear[d, d] as row_out
+
+block StridedOut[d, heads](x: [b, n, d]) -> [b, n, d]
+where d % heads == 0:
+    q = x |> Linear[d, d] as col_q |> rearrange["b n (h e) -> b h n e", h=heads]
+    k = x |> Linear[d, d] as col_k |> rearrange["b n (h e) -> b h n e", h=heads]
+    v = x |> Linear[d, d] as col_v |> rearrange["b n (h e) -> b h n e", h=heads]
+    return attention(q, k, v) |> rearrange["b h n e -> b n (e h)"] |> Linear[d, d] as row_out
+
 block Gated[d, ff](x: [b, n, d]) -> [b, n, d]:
     gate, up = x |> Linear[d, 2*ff] as col_both |> split["b n (t f) -> t b n f", t=2]
     return (silu(gate) * up) |> Linear[ff, d] as row_out
@@ -78,6 +93,8 @@ model I = Interleaved[d=16, heads=4]
 model F = Fused[d=16, heads=4]
 model C = Chunked[d=16, heads=4]
 model J = Joined[d=16, heads=4]
+model S = Strided[d=16, heads=4]
+model T = StridedOut[d=16, heads=4]
 model U = Gated[d=16, ff=24]
 model V = GatedApart[d=16, ff=24]
 model L = Layers[d=16, heads=4, e=4, depth=1]
@@ -111,9 +128,9 @@ def test_parts_of_heads_and_hidden_units_are_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4])
-@pytest.mark.parametrize("name", ["F", "C", "J", "U"])
+@pytest.mark.parametrize("name", ["F", "C", "J", "U", "S", "T"])
 def test_parts_of_what_is_fused_refuse_to_run(name: str, count: int) -> None:
-    """They would mix queries with keys, a gate with what it gates."""
+    """They would mix queries with keys, a gate with what it gates, one head with another."""
     net, x = MODELS[name].torch().double(), torch.randn(2, 5, 16, dtype=torch.float64)
     net(x)
     with pytest.raises((RuntimeError, ValueError)):

@@ -312,4 +312,5 @@ class Writer:
         types = [t for t in map(self.type, node.operands) if t is not None]
         if not value.type.axes or (types and types[0].axes == value.type.axes):
             return ""
-        return f"[{', '.join(map(str, value.type.axes))}]"
+        shown = self.file.plain.shown(self.unit.definition, value.type)
+        return f"[{', '.join(map(str, shown.axes))}]"

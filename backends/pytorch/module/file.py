@@ -227,7 +227,7 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: 
 
 def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
     """The docstring: the words of the source, then the shapes."""
-    shapes = _shapes(unit)
+    shapes = _shapes(unit, file)
     if unit.prefix:
         label = unit.prefix.removesuffix(".*")
         unused = ", which nothing needs" if unit.uncalled else ""
@@ -236,10 +236,10 @@ def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
     return _docstring(_paragraphs(unit.definition.doc), shapes)
 
 
-def _shapes(unit: Unit) -> str:
-    values = unit.graph.values
-    inputs = ", ".join(f"{v.hint or v.name}: {v.type}" for v in unit.graph.inputs)
-    outputs = ", ".join(str(values[x].type) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
+def _shapes(unit: Unit, file: EmittedFile) -> str:
+    types = {name: file.plain.shown(unit.definition, value.type) for name, value in unit.graph.values.items()}
+    inputs = ", ".join(f"{v.hint or v.name}: {types[v.name]}" for v in unit.graph.inputs)
+    outputs = ", ".join(str(types[x]) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
     return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
 
 

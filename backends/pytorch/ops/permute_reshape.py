@@ -88,6 +88,7 @@ class LayoutView:
     ctx: Context
     code: Code
     layout: Layout
+    whole: frozenset[Block] = frozenset()  # outermost factors of a last axis of which no device has a part
 
     def to(self, wanted: Layout) -> LayoutView:
         """The same elements in another layout."""
@@ -96,6 +97,14 @@ class LayoutView:
         have, want = blocks_of(self.layout), blocks_of(wanted)
         if have == want:
             return self._regroup(wanted)
+        # the numbers of a head apart from each other, `(e h)`: a stretch of them is a part of every head
+        features = {group[0] for group, last in ((self.layout[-1], want[-1]), (wanted[-1], have[-1])) if group[1:]
+                    and group[0] == last}  # fmt: skip
+        if features and not any(atom.pack for block in have for atom in block):
+            return replace(replace(self, whole=frozenset(features))._moved(wanted, want), whole=self.whole)
+        return self._moved(wanted, want)
+
+    def _moved(self, wanted: Layout, want: list[Block]) -> LayoutView:
         pieces = _pieces(self.layout, wanted)
         order = sorted(pieces, key=lambda piece: want.index(piece[0]))
         return self._regroup(tuple(pieces))._permute(tuple(order))._regroup(wanted)
@@ -165,7 +174,8 @@ class LayoutView:
 
     def _whole(self, group: Group) -> bool:
         """Whether an axis consists of inner factors of axes: of the outermost factor alone a device may have a part."""
-        return not any(old[0] in group for old in self.layout if old)
+        inner = not any(old[0] in group for old in self.layout if old)
+        return inner or any(block in self.whole for block in group)
 
     def _one_run(self, wanted: Layout, at: int, old: Layout, new: Layout) -> LayoutView:
         if len(new) == 1 and not any(atom.pack for block in blocks_of(old) for atom in block):
@@ -194,6 +204,8 @@ class LayoutView:
         return view
 
     def _flatten(self, at: int, count: int, wanted: Layout) -> LayoutView:
+        if any(block in self.whole for block in wanted[at]):
+            return self._then("reshape", *(self.ctx.size(size_of(group)) for group in wanted), layout=wanted)
         end = at + count - 1
         if end == len(self.layout) - 1:
             args = [] if at == 0 else [self.dim(at)]
@@ -211,7 +223,8 @@ class LayoutView:
             if pack is not None:
                 sizes.append(self.ctx.pack(pack))
             else:
-                first = place == 0 and not size_of(group).is_number and not told
+                parted = not size_of(group).is_number and group[0] not in self.whole
+                first = place == 0 and parted and not told
                 sizes.append(literal(-1) if first else self.ctx.size(size_of(group)))
         return self._then("unflatten", self.dim(at), tuple_of(sizes), layout=wanted)
 

@@ -34,6 +34,7 @@ from ogive.grammar.source import Span
 
 Declared = syntax.Block | syntax.Extern | syntax.Const  # what has statics
 
+APPLIED = frozenset(("repeat", "over", "each", "grad", "custom_grad"))  # take a block, and are none
 LOWEST = {"size": 1, "nat": 0}
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
 
@@ -231,6 +232,15 @@ def static_value(frame: Frame, name: str, wanted: Sequence[str], tree: syntax.Ex
 def handed(frame: Frame, tree: syntax.Expr) -> Any:
     """A block that is handed over: brackets and compositions are allocated by the block that takes them."""
     match tree:
+        case syntax.Brackets(base=syntax.Name(id=form)) if form in APPLIED and not frame.session.block_names(frame)(
+            tree
+        ):
+            raise frame.fail(
+                "E0404",
+                f"`{form}[...]` is applied where it stands: it is no block that can be handed over",
+                tree.span,
+                help=f"write a block whose body is `return x |> {form}[...]`, and hand over that one",
+            )
         case syntax.Brackets():
             value = frame.session.template(frame, tree)
             closed = not (tree.items and isinstance(tree.items[-1], syntax.Ellipsis_))
