@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from diagram.geometry_checks import faults
-from diagram.subjects import ROOT, subjects
+from diagram.subjects import ROOT, block, subjects
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.geometry import Text
 from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, MARGIN, PIXELS, POINTS, on_page
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.wrap import rows
@@ -50,6 +51,18 @@ def test_the_two_u_nets_fill_one_page(file: str, name: str) -> None:
     assert points(made) >= LEAST
     assert made.drawing.height * made.drawing.scale <= 257 * PIXELS
     assert 0.95 * 170 * PIXELS <= made.drawing.width * made.drawing.scale <= 170 * PIXELS
+
+
+def test_what_is_too_long_for_a_column_stands_in_the_legend() -> None:
+    name = "a_name_of_a_block_that_is_long_for_a_column"
+    text = f"block {name}(x: [b, n]) -> [b, n]:\n    return relu(x) - x\n"
+    text += f"block A(x: [b, n]) -> [b, n]:\n    return {name}(x)"
+    made = diagram(block(text), width="85mm")
+    texts = [item.text for item in made.drawing.items if isinstance(item, Text)]
+    assert "(1)" in texts
+    assert f"(1) = {name}" in texts
+    assert points(made) >= LEGIBLE
+    assert name in [item.text for item in diagram(block(text)).drawing.items if isinstance(item, Text)]
 
 
 @pytest.mark.parametrize("width", ["8mm", "3m", "x", "", "-85mm", "85 furlongs", "1e3mm", "9999"])

@@ -14,6 +14,7 @@ PIXELS = 96 / 25.4  # in a millimetre, of SVG
 POINTS = 0.75  # in such a pixel
 LEGIBLE = 7.0  # points of the smallest label in print
 LEAST = 6.0  # and of a figure that fills a page
+SMALL = 0.75  # of a page: a figure of less fills none
 # how large the measures of a theme are drawn, and the points of its smallest label then
 DENSITIES = ((1.0, LEGIBLE), (0.78, LEGIBLE), (0.67, LEAST))
 TALL = 255.0  # millimetres of a page for a figure

@@ -14,6 +14,7 @@ from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.axis_colours import coloured, hues_of, key_of_axes
 from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
 from ogive.backends.diagram.layout.glyph_key import glyph_key
+from ogive.backends.diagram.layout.long_texts import with_short_texts
 from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.placement import Placed
@@ -31,7 +32,7 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     legible: list[Drawing] = []
     other: list[Drawing] = []
     for points, dense in denser(theme):
-        made = _drawn(figure, dense)
+        made = _drawn(with_short_texts(figure, dense), dense)
         fits = made.smallest * POINTS >= points * theme.scale
         if fits and dense.page is not None and made.height <= dense.page[1]:
             return made
@@ -164,9 +165,21 @@ def _around(section: Section, theme: Theme) -> tuple[float, float]:
 def _legend(texts: list[str], theme: Theme, y: float) -> Iterator[Item]:
     """What the labels stand for, and the numbers of a model, in one line or a few."""
     x, row = 0.0, y + 4
-    for text in texts:
+    for text in (part for each in texts for part in _lines(each, theme)):
         wide = text_width(text, theme.small, theme.least)
         if x and x + wide > theme.width:
             x, row = 0.0, row + 16
         yield Text(x, row, text, theme.small, "legend", wide)
         x += wide + 22
+
+
+def _lines(text: str, theme: Theme) -> list[str]:
+    """A text of the legend that is wider than a page, in parts between its words that are not."""
+    found: list[str] = []
+    for word in text.split(" ") if text_width(text, theme.small, theme.least) > theme.width else [text]:
+        longer = f"{found[-1]} {word}" if found else word
+        if found and text_width(longer, theme.small, theme.least) <= theme.width:
+            found[-1] = longer
+        else:
+            found.append(word)
+    return found

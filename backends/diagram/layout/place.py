@@ -49,8 +49,9 @@ def place(
     placed = Placed(section, theme, made, heights(section, made, theme, dict(above or {}), bundles))
     placed.bundles, placed.kept, placed.read, placed.across = bundles, part.kept, part.read, part.across
     placed.labelled = list(_labelled(section, known or frozenset(), known is None if ends is None else ends))
-    for tids in placed.labelled[1:]:
-        tids |= {s.sid for boundary in section.boundaries[1:] for t in boundary if t.tid in part.read for s in t.slots}
+    begun = {s.sid for b in section.boundaries[1:] for t in b if t.tid in part.read for s in t.slots}
+    for tids in placed.labelled[1:] if begun else ():
+        tids |= begun
     _columns(placed)
     return placed
 

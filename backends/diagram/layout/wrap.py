@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import inf
 
 from ogive.backends.diagram.figure.figure import DrawnTensor, Section
@@ -20,6 +20,7 @@ LOST = 1.5
 HOOK = 16.0  # what an arrow to the next row needs beside it
 # rows are narrower than the same part of the whole, from which tensors under names are gone: how wide they are tried
 TRIED = (1.3, 1.15, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+MANY = 12  # rows, of which one less is not looked for
 FILL = 0.45  # of the page: rows as wide as this are stretched to all of it, the last one
 CLOSER = (1.0, 0.96, 0.92, 0.88, 0.84)  # and once their widths are known
 LAST_FILL = 0.85  # from here on
@@ -47,11 +48,12 @@ def rows(
     page = theme.width - 2 * HOOK
     trial = _Trial(section, theme, above, known, whole, names)
     best = trial.best([whole], page, TRIED)
-    best = trial.best(best, page, CLOSER) if len(best) > 1 and trial.widest(best) <= page else best
     if len(best) == 1:
         return best
-    marks = (0, *accumulate(len(row.section.columns) for row in best))
-    return trial.rows(marks, max(page, trial.widest(best)))
+    if len(best) < MANY and trial.widest(best) <= page:
+        best = trial.best(best, page, CLOSER)
+    trial.stretch(best, max(page, trial.widest(best)))
+    return best
 
 
 def _excess(whole: Placed, page: float, more: float) -> dict[str, float]:
@@ -88,7 +90,7 @@ class _Trial:
             if marks in self.tried or len(marks) == 2:
                 continue
             self.tried.add(marks)
-            found = self.rows(marks, 0.0)
+            found = self.rows(marks)
             if self.rank(found, page) < self.rank(best, page):
                 best = found
             if self.widest(found) <= page:
@@ -105,24 +107,28 @@ class _Trial:
         """How far rows are over the page, how many they are, how much the last one lacks."""
         return max(self.widest(found) - page, 0.0), len(found), max(SHORT * page - found[-1].width, 0.0)
 
-    def rows(self, marks: tuple[int, ...], stretched: float) -> list[Placed]:
-        """The rows between these boundaries; those that are nearly as wide as `stretched` become so."""
+    def rows(self, marks: tuple[int, ...]) -> list[Placed]:
+        """The rows between these boundaries."""
         found: list[Placed] = []
-        goals: list[float] = []
         for (a, b), part in zip(pairwise(marks), parts(self.section, marks), strict=True):
             first, last = a == 0, b == len(self.section.columns)
             labels = self.known if first or self.known is None else frozenset()
             row = place(part.section, self.theme, self.above, labels, rows=rows, pieces=self.whole.pieces,
                         ends=not last or self.known is None, part=part)  # fmt: skip
-            goal = stretched - (self.names[0] if first else 0.0) - (self.names[1] if last else 0.0)
-            goals.append(goal if row.width > (LAST_FILL if last else FILL) * goal else 0.0)
             row.first, row.last = first, last
             found.append(row)
-        if stretched and not any(goals):
-            goals[max(range(len(found)), key=lambda at: found[at].width)] = stretched - sum(self.names)
+        return found
+
+    def stretch(self, found: list[Placed], wide: float) -> None:
+        """Make rows that are nearly as wide as that just so wide; the widest one in any case."""
+        goals = []
+        for row in found:
+            goal = wide - (self.names[0] if row.first else 0.0) - (self.names[1] if row.last else 0.0)
+            goals.append(goal if row.width > (LAST_FILL if row.last else FILL) * goal else 0.0)
+        if not any(goals):
+            goals[max(range(len(found)), key=lambda at: found[at].width)] = wide - sum(self.names)
         for row, goal in zip(found, goals, strict=True):
             row.stretch(goal)
-        return found
 
 
 def _measured(found: list[Placed]) -> tuple[list[float], list[float]]:

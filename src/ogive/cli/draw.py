@@ -13,7 +13,7 @@ import click
 
 from ogive.backends.diagram.diagram import FORMATS, VIEWS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
-from ogive.backends.diagram.figure.page import LEAST, PIXELS, POINTS, on_page
+from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, PIXELS, POINTS, SMALL, on_page
 from ogive.backends.diagram.figure.style import FigureStyle, PanelStyle, read_style, refuse_unknown_names
 from ogive.backends.diagram.figure.styled import names_in
 from ogive.backends.diagram.figure.theme import THEMES, Theme
@@ -263,8 +263,8 @@ def _misfit(made: Diagram) -> str:
     drawing, page = made.drawing, made.theme.page
     assert page is not None
     high, points = drawing.height * drawing.scale, drawing.smallest * POINTS
-    if points < LEAST:
-        return f"does not fit in that width: its smallest label has {points:.1f} pt"
+    if points < LEAST or (points < LEGIBLE and high < SMALL * page[1] * made.theme.scale):
+        return f"is too wide for that width at 7 pt: its smallest label has {points:.1f} pt"
     if high > page[1] * made.theme.scale + 1:
         return f"is {high / PIXELS:.0f} mm high, more than a page: close blocks, or draw them in figures of their own"
     return ""
