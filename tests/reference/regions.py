@@ -80,19 +80,31 @@ def vectorized(machine: Machine, frame: Frame, node: Node, told: VectorizedAttrs
     """
     settled: list[dict[Key, Numbers]] = []
     before = machine.world.mark()
+    around = machine.store.layers[-1] if machine.store.layers else Layer()
     while True:
         rows, layers = _indices(machine, frame, node, told, settled)
-        found = together(layers)
+        found = _agreed(together(layers), around)
         if len(settled) == len(found) or not any(layer.read for layer in layers):
             break
         settled = found[: len(settled) + 1]
         machine.world.back_to(before)
+    around.read = around.read or any(layer.read for layer in layers)
     for event in found:
         for (path, lanes), value in event.items():
             machine.store.write(path, lanes, value)
     return [
         _rejoined(frame, node.outputs[i], told.out_axes[i], [row[i] for row in rows]) for i in range(len(node.outputs))
     ]
+
+
+def _agreed(found: Sequence[dict[Key, Numbers]], around: Layer) -> list[dict[Key, Numbers]]:
+    """What is written, as far as it is known what the indices of an axis around this one make of it together."""
+    at, agreed = len(around.events), []
+    for event in found:
+        known = [value for each in around.settled[at : at + len(event)] for value in each.items()]
+        agreed.append(event | {key: value for key, value in known if key in event})
+        at += len(event)
+    return agreed
 
 
 def _indices(

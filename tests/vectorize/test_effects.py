@@ -11,6 +11,9 @@ from torch import Tensor
 import ogive
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.pipelines.lowering import lowered
+from reference.interpreter import Reference
+from reference.store import Store
+from reference.world import World
 
 HEAD = """
 use std.nn (Linear, LayerNorm, BatchNorm)
@@ -321,3 +324,40 @@ model M = G[d=4]
     x, mask = randn(3, 5, 4), randn(3, 5, seed=2) > 0
     torch.testing.assert_close(net(x), x)
     torch.testing.assert_close(net(x, mask), torch.where(mask[..., None], x, 0.0))
+
+
+SHARED = """
+block unit(x: [m]) -> []:
+    state s: [] = constant[0.5]
+    update s = 0.75 * s + 0.25 * mean[0](x)
+    y = s * 2
+    update s = s - 0.5 * y + x[0]
+    return s + y
+block Inner(x: [u, m]) -> [u]:
+    f = unit[]
+    return over[0, f](x)
+block Outer(x: [k, u, m]) -> [k, u]:
+    f = Inner[]
+    return over[0, f](x)
+model Flat = Inner
+model Nested = Outer
+"""
+
+
+def test_a_state_shared_along_two_axes_is_that_of_one_axis_of_both() -> None:
+    """All indices go through a program together, so it makes no difference how they are arranged."""
+    program, x = ogive.source(SHARED), torch.randn(3, 2, 4, dtype=torch.double)
+    results, states = [], []
+    for name, given in (("Flat", x.flatten(0, 1)), ("Nested", x)):
+        model, net = program.models[name], program.models[name].torch().double().train()
+        (path,) = net.state_dict()
+        results.append(net(given).flatten())
+        states.append(net.state_dict()[path])
+        store, sizes = Store.of({path: 0.5}), dict(zip(model.ir.definition.sizes, given.shape, strict=True))
+        (found,) = Reference(model.ir, store).run([given.numpy()], World(training=True), sizes)
+        assert found is not None
+        results.append(torch.from_numpy(found.value).flatten())
+        states.append(torch.as_tensor(store.numbers()[path]))
+    for result, state in zip(results[1:], states[1:], strict=True):
+        torch.testing.assert_close(result, results[0])
+        torch.testing.assert_close(state, states[0])
