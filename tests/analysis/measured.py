@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ogive
 from ogive.compiler.ir.model import Model
+from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.compiler.passes.analysis.ranges import index_ranges
 from ogive.compiler.sizes import Unknown, size
 
@@ -21,7 +22,7 @@ ELEMENTS = {"float": torch.float32, "int": torch.long, "bool": torch.bool, "comp
 
 def sizes_of(ir: Model, values: Sequence[int] = (8, 16, 64, 2, 1, 128)) -> Iterator[dict[Unknown, int]]:
     """Sizes of the inputs at which the model's conditions hold."""
-    free = ir.definition.sizes
+    free = open_sizes(ir)
     for row in product(values, repeat=len(free)):
         given = dict(zip(free, row, strict=True))
         if all(condition.at({**given, **dict(ir.bindings)}) for condition in ir.conditions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -180,6 +181,26 @@ def test_conventions(name: str, count: int) -> None:
     assert isinstance(result, AnalysisResult)
     assert number(result, "matmul_flops") == count
     assert number(result, "other_flops") > 0
+
+
+def test_contractions_of_any_labels_are_counted_as_torch_does_them() -> None:
+    """A label of one operand alone is summed before they meet: that is no multiply-add."""
+    chance = random.Random(5)
+    counted = 0
+    for number_ in range(25):
+        sides = [chance.sample("abcde", chance.randint(1, 3)) for _ in range(chance.randint(2, 3))]
+        labels = sorted(set().union(*sides))
+        result = chance.sample(labels, chance.randint(0, min(3, len(labels))))
+        names = "xyz"[: len(sides)]
+        pattern = f"{', '.join(map(' '.join, sides))} -> {' '.join(result)}"
+        inputs = ", ".join(f"{name}: [{', '.join(side)}]" for name, side in zip(names, sides, strict=True))
+        text = f'block F({inputs}) -> [{", ".join(result)}]:\n    return einsum["{pattern}"]({", ".join(names)})\n'
+        model = ogive.source(f"{text}\nmodel M = F\n").models["M"]
+        at = {unknown: "abcde".index(unknown.name) + 2 for unknown in model.ir.definition.sizes}
+        found = number(cost(model, at), "matmul_flops")
+        assert found == flops(model.ir, model.torch(device="meta"), at), (number_, pattern)
+        counted += found > 0
+    assert 5 < counted < 20
 
 
 CHAINS = {

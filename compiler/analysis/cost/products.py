@@ -30,7 +30,10 @@ def elements(axes: Iterable[Axis]) -> Size:
 
 
 def _einsum(node: Node, types: Types, result: TensorType) -> Size:
-    """Two operands at a time, from the left; where nothing is summed, the work is element-wise."""
+    """Two operands at a time, from the left; where nothing that both have is summed, the work is element-wise.
+
+    What one of them alone has, and nothing further on, is summed before they meet.
+    """
     recipe = node.attr("recipe")
     sides = [_names(side) for side in recipe.inputs]
     total, kept = size(0), sides[0]
@@ -39,7 +42,11 @@ def _einsum(node: Node, types: Types, result: TensorType) -> Size:
             **_names(recipe.outputs[0]),
             **{name: length for later in sides[at + 1 :] for name, length in later.items()},
         }
-        met = {**kept, **side}
+        met = {
+            name: length
+            for name, length in {**kept, **side}.items()
+            if name in wanted or (name in kept and name in side)
+        }
         kept = {name: length for name, length in met.items() if name in wanted}
         if len(kept) < len(met):
             total = total + prod(met.values(), start=size(1))
