@@ -26,10 +26,13 @@ from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.layout.sheet import captioned, panels
 from ogive.backends.diagram.layout.stack import stack_drawing
 from ogive.backends.diagram.render.dot import dot, rendered
+from ogive.backends.diagram.render.drawio import drawio
+from ogive.backends.diagram.render.excalidraw import excalidraw
 from ogive.backends.diagram.render.html import html
 from ogive.backends.diagram.render.mermaid import mermaid
 from ogive.backends.diagram.render.outline import outline
 from ogive.backends.diagram.render.raster import pdf, png
+from ogive.backends.diagram.render.slides import pptx
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text
 from ogive.backends.diagram.render.tikz import snippet, tikz
@@ -64,6 +67,7 @@ class Diagram:
     keeper: PictureWriter | None = None  # how it becomes a file
     direction: Direction = "TB"  # of an overview
     engine: Engine = "ogive"  # what lays an overview out
+    layered: bool = False  # an SVG has layers of Inkscape
     style: FigureStyle = field(default_factory=FigureStyle)
     panels: tuple[tuple[str, Diagram], ...] = ()  # captions, and what stands over each
 
@@ -121,6 +125,8 @@ class Diagram:
             "svg": self._svg, "tex": self._tex, "html": self._html, "txt": self._txt,
             "tikz": lambda: snippet(self.drawing, self.theme),
             "dot": lambda: dot(self.overview, self.theme, self.direction),
+            "drawio": lambda: drawio(self.drawing, self.theme),
+            "excalidraw": lambda: excalidraw(self.drawing, self.theme),
             "mmd": lambda: mermaid(self.overview, self.theme, self.direction),
         }  # fmt: skip
         if not isinstance(format, str) or format not in writers:
@@ -151,6 +157,8 @@ class Diagram:
             # rasterisers differ in what they make of a style for dark grounds
             fixed = replace(self, theme=replace(self.theme, dark=None))
             return (png if format == "png" else pdf)(svg(fixed.drawing, fixed.theme, outlined=True))
+        if format == "pptx":
+            return pptx(self.drawing, self.theme)
         return self.text(format).encode()
 
     def _by_dot(self, format: str) -> builtins.bytes:
@@ -160,7 +168,7 @@ class Diagram:
         return rendered(self.overview, self.theme, self.direction, format)
 
     def _svg(self) -> str:
-        return svg(self.drawing, self.theme)
+        return svg(self.drawing, self.theme, layered=self.layered)
 
     def _tex(self) -> str:
         return tikz(self.drawing, self.theme)
@@ -196,7 +204,7 @@ class Diagram:
 
 
 BY_DOT = ("svg", "png", "pdf")
-FORMATS = ("svg", "tex", "tikz", "pdf", "png", "html", "dot", "mmd", "txt")
+FORMATS = ("svg", "tex", "tikz", "pdf", "png", "html", "dot", "mmd", "txt", "drawio", "excalidraw", "pptx")
 
 
 def diagram(

@@ -164,8 +164,25 @@ def _pdf(data: bytes, words: str) -> bytes:
     return data + f"% {words}\n% sha256 {BLANK}\n".encode() + end
 
 
+def _drawio(data: bytes, words: str) -> bytes:
+    inner = escape(words).replace("--", "- -")
+    return data.replace(b"?>\n", f"?>\n<!-- {inner}; sha256 {BLANK} -->\n".encode(), 1)
+
+
+def _excalidraw(data: bytes, words: str) -> bytes:
+    said = json.dumps(f"{words}; sha256 {BLANK}", ensure_ascii=False)
+    return data.replace(b'"source": "ogive"', f'"source": {said}'.encode(), 1)
+
+
+def _archive(data: bytes, words: str) -> bytes:
+    """The comment of the archive, which stands at its end as it is."""
+    comment = f"{words}; sha256 {BLANK}".encode()[-(2**16) + 1 :]
+    return data[:-2] + len(comment).to_bytes(2, "little") + comment
+
+
 PLACES: dict[str, Callable[[bytes, str], bytes]] = {
     "py": _python, "toml": _first("toml"), "tex": _first("tex"), "tikz": _first("tikz"),
     "dot": _first("dot"), "mmd": _first("mmd", 4),
     "txt": _last, "svg": _svg, "html": _html, "pdf": _pdf,
+    "drawio": _drawio, "excalidraw": _excalidraw, "pptx": _archive,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.palettes import Palette
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.render.layers import NAMESPACE, layers_of
 from ogive.backends.diagram.render.outlines import placed
 
 WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4, "thick": 3.2}
@@ -18,19 +19,20 @@ WIDTHS = {"wire": 1.3, "thin": 1.0, "bold": 2.4, "thick": 3.2}
 
 def svg(
     drawing: Drawing, theme: Theme | None = None, prefix: str = "", embedded: bool = False,
-    opens: frozenset[str] = frozenset(), outlined: bool = False,
+    opens: frozenset[str] = frozenset(), outlined: bool = False, layered: bool = False,
 ) -> str:  # fmt: skip
     """The drawing as SVG; `embedded` leaves out the style, for a page that has it already and opens some blocks.
 
-    `outlined` text is drawn, and needs no font.
+    `outlined` text is drawn, and needs no font; `layered` has a layer of Inkscape for each block.
     """
     theme = theme or Theme()
     wide, high = drawing.width * drawing.scale, drawing.height * drawing.scale
     size = f'width="{number(wide)}" height="{number(high)}"'
     title, alt = prefix + "t", prefix + "d"
+    spaces = f' xmlns:inkscape="{NAMESPACE}"' if layered else ""
     head = (
         f'<svg aria-labelledby="{title} {alt}" class="ogive" {size} role="img" '
-        f'viewBox="0 0 {number(drawing.width)} {number(drawing.height)}" xmlns="http://www.w3.org/2000/svg">\n'
+        f'viewBox="0 0 {number(drawing.width)} {number(drawing.height)}" xmlns="http://www.w3.org/2000/svg"{spaces}>\n'
         f'<title id="{title}">{escape(drawing.title)}</title>\n<desc id="{alt}">{escape(drawing.alt)}</desc>\n'
     )
     style = (
@@ -39,7 +41,15 @@ def svg(
         else f"<style>{css(theme, roles_of(drawing))}{''.join(inks(theme.palette)) if outlined else ''}</style>\n"
     )
     ground = "" if embedded else '<rect class="ground" height="100%" width="100%"/>\n'
-    return f"{head}{style}{ground}{''.join(_body(drawing, theme, prefix, opens, outlined))}</svg>\n"
+    if layered:
+        body = "".join(
+            f'<g inkscape:groupmode="layer" inkscape:label={quoteattr(name)}>\n'
+            f"{''.join(_body(part, theme, prefix, opens, outlined))}</g>\n"
+            for name, part in layers_of(drawing)
+        )
+    else:
+        body = "".join(_body(drawing, theme, prefix, opens, outlined))
+    return f"{head}{style}{ground}{body}</svg>\n"
 
 
 def number(value: float) -> str:

@@ -45,6 +45,7 @@ from ogive.outputs import write
 @click.option("--theme", type=click.Choice(THEMES), default="auto", show_default=True)
 @click.option("--style", "style_", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="A TOML file: caption, key, names, what is hidden or in view, colours, panels.")  # fmt: skip
+@click.option("--layers", is_flag=True, help="An SVG with a layer of Inkscape for each block.")
 @click.option("--weights", is_flag=True, help="Draw weights as data.")
 @click.option("--settings", is_flag=True, help="Write settings that change numbers alone, like eps, under the glyphs.")
 @click.option("--sizes", type=click.Choice(["symbolic", "numeric", "both"]),
@@ -67,8 +68,8 @@ from ogive.outputs import write
 @EXTERN
 def command(
     target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
-    theme: str, style_: Path | None, weights: bool, settings: bool, sizes: str | None, at: tuple[str, ...],
-    width: str | None, shape: str,
+    theme: str, style_: Path | None, layers: bool, weights: bool, settings: bool, sizes: str | None,
+    at: tuple[str, ...], width: str | None, shape: str,
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
     allow_extern: bool,
 ) -> None:  # fmt: skip
@@ -105,6 +106,8 @@ def command(
                 diagrams = {key: _beside(program, key, made, options) for key, made in diagrams.items()}
             if style_ is not None:
                 diagrams = _styled(diagrams, read_style(style_), name)
+            if layers:
+                diagrams = {key: replace(made, layered=True) for key, made in diagrams.items()}
             origin = Origin.of(program)
             origins = {key: _origin(origin, key, found.get(key)) for key in diagrams}
             if out is not None:

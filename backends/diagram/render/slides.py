@@ -1,0 +1,109 @@
+"""PowerPoint: one slide of the size of the figure, by the optional library python-pptx."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import datetime
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+from ogive.backends.diagram.figure.errors import DiagramError
+from ogive.backends.diagram.figure.geometry import Drawing
+from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText, plain_shapes
+
+PIXEL = 9525  # in the units of the format
+LARGEST, SMALLEST = 56 * 914400, 914400  # a side of a slide, in these
+DAY = (1980, 1, 1, 0, 0, 0)
+MAIN = "http://schemas.openxmlformats.org/presentationml/2006/main"
+EXTRA = "pip install 'ogive[slides]'"
+
+
+def pptx(drawing: Drawing, theme: Theme) -> bytes:
+    """The file; shapes of an operation are a group, and every text can be edited."""
+    library = _library("pptx")
+    deck = library.Presentation()
+    deck.slide_width = min(LARGEST, max(SMALLEST, round(drawing.width * drawing.scale * PIXEL)))
+    deck.slide_height = min(LARGEST, max(SMALLEST, round(drawing.height * drawing.scale * PIXEL)))
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+    slide.background.fill.solid()
+    slide.background.fill.fore_color.rgb = _colour(theme.palette.ground)
+    groups: dict[str, Any] = {}
+    names = {group.owner: group.name for group in drawing.groups}
+    for item in plain_shapes(drawing, theme):
+        shapes = slide.shapes
+        if item.owner:
+            if item.owner not in groups:
+                groups[item.owner] = slide.shapes.add_group_shape()
+                groups[item.owner].name = names.get(item.owner, item.owner)
+            shapes = groups[item.owner].shapes
+        _shape(shapes, item) if isinstance(item, PlainShape) else _text(shapes, item)
+    about = deck.core_properties
+    about.title, about.author, about.last_modified_by = drawing.title, "ogive", "ogive"
+    about.created = about.modified = datetime(2000, 1, 1)
+    made = BytesIO()
+    deck.save(made)
+    return _same_bytes(made.getvalue())
+
+
+def _same_bytes(data: bytes) -> bytes:
+    """The archive without the hour at which it was made."""
+    made = BytesIO()
+    with zipfile.ZipFile(BytesIO(data)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in sorted(old.namelist(), key=lambda name: (name != "[Content_Types].xml", name)):
+            entry = zipfile.ZipInfo(name, DAY)
+            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o600 << 16, 3
+            new.writestr(entry, old.read(name))
+    return made.getvalue()
+
+
+def _shape(shapes: Any, item: PlainShape) -> None:
+    first, *rest = [(x * PIXEL, y * PIXEL) for x, y in item.points]
+    if not rest:
+        return
+    builder = shapes.build_freeform(round(first[0]), round(first[1]), scale=1.0)
+    builder.add_line_segments([(round(x), round(y)) for x, y in rest], close=item.closed)
+    shape = builder.convert_to_shape()
+    for style in shape._element.findall(f"{{{MAIN}}}style"):  # that of the template has a shadow
+        shape._element.remove(style)
+    if item.fill:
+        shape.fill.solid()
+        shape.fill.fore_color.rgb = _colour(item.fill)
+    else:
+        shape.fill.background()
+    if item.stroke:
+        shape.line.color.rgb = _colour(item.stroke)
+        shape.line.width = round(item.width * PIXEL)
+        if item.dashed:
+            shape.line.dash_style = _library("pptx.enum.dml").MSO_LINE.DASH
+    else:
+        shape.line.fill.background()
+
+
+def _text(shapes: Any, item: PlainText) -> None:
+    left, top, wide, tall = (round(value * PIXEL) for value in item.box)
+    box = shapes.add_textbox(left, top, max(wide, 1), max(tall, 1))
+    frame = box.text_frame
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    frame.word_wrap = False
+    frame.vertical_anchor = _library("pptx.enum.text").MSO_ANCHOR.MIDDLE
+    line = frame.paragraphs[0]
+    aligned = _library("pptx.enum.text").PP_ALIGN
+    line.alignment = {"start": aligned.LEFT, "middle": aligned.CENTER, "end": aligned.RIGHT}[item.anchor]
+    run = line.add_run()
+    run.text = item.text
+    run.font.size, run.font.name = round(item.size * PIXEL), "Arial"
+    run.font.bold, run.font.italic = item.bold, item.italic
+    run.font.color.rgb = _colour(item.colour)
+
+
+def _colour(text: str) -> Any:
+    return _library("pptx.dml.color").RGBColor.from_string(text.lstrip("#").upper())
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise DiagramError(f"python-pptx is not installed: {EXTRA}") from None
