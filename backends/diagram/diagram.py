@@ -19,6 +19,7 @@ from ogive.backends.diagram.figure.styled import names_in, styled
 from ogive.backends.diagram.figure.theme import Theme, named
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
+from ogive.backends.diagram.from_ir.numbers import numbered, numbers_within
 from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.layout.maps import maps_drawing
@@ -39,6 +40,7 @@ from ogive.backends.diagram.render.tikz import snippet, tikz
 from ogive.backends.diagram.views.overview import Overview, lone_blocks, overview_of
 from ogive.backends.diagram.views.volumes import volumes
 from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.sizes import Size, Unknown
 
 View = Literal["circuit", "overview", "stack", "maps"]
 Direction = Literal["TB", "LR"]
@@ -65,6 +67,7 @@ class Diagram:
     theme: Theme = field(default_factory=Theme)
     drawn: Figure | None = None  # where the figure is made already
     keeper: PictureWriter | None = None  # how it becomes a file
+    numbers: Mapping[Unknown, Size] | None = None  # what the sizes of a block are where it is used
     direction: Direction = "TB"  # of an overview
     engine: Engine = "ogive"  # what lays an overview out
     layered: bool = False  # an SVG has layers of Inkscape
@@ -83,7 +86,7 @@ class Diagram:
             return self.drawn
         if isinstance(self.subject, Model):
             return figure_of_model(self.subject, self.options)
-        return figure_of(self.subject, self.options)
+        return figure_of(self.subject, self.options, numbers=self.numbers)
 
     def styled(self, style: FigureStyle | str | PathLike[str]) -> Diagram:
         """The diagram with a style, or that of a file. Raises `DiagramError` where the style speaks of what is not."""
@@ -181,8 +184,10 @@ class Diagram:
         return outline(self.overview) if self.view != "circuit" else text(self.figure, columns)
 
     def _html(self) -> str:
-        closed = replace(self, options=replace(self.options, depth=0), drawn=None)
-        blocks = {d.name: replace(closed, subject=d).drawing for d in self.blocks()}
+        options = replace(self.options, depth=0, at=(), sizes="numeric" if self.options.at else self.options.sizes)
+        closed = replace(self, options=options, drawn=None)
+        numbers = numbers_within(self.subject, numbered(self.subject, self.options.at))
+        blocks = {d.name: replace(closed, subject=d, numbers=numbers[d.name]).drawing for d in self.blocks()}
         return html(self.drawing, blocks, self.theme)
 
     def blocks(self) -> list[Definition]:

@@ -11,7 +11,7 @@ from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.legend import explained
-from ogive.backends.diagram.from_ir.numbers import numbered, open_sizes, refuse_unknown_sizes
+from ogive.backends.diagram.from_ir.numbers import numbered, numbers_within, open_sizes, refuse_unknown_sizes
 from ogive.compiler.ir.model import Definition, Model
 
 SUBJECTS = {name: subject for name, subject in subjects().items() if isinstance(subject, Model)}
@@ -89,3 +89,19 @@ def test_numbers_are_given_to_blocks_and_what_no_size_can_be_is_refused() -> Non
     for at, said in (({"d": 5}, "needs `d % 2 == 0`"), ({"d": 0}, "at least 1"), ({"dd": 4}, "did you mean `d`")):
         with pytest.raises(DiagramError, match=said):
             refuse_unknown_sizes([made], at.items())
+
+
+def test_blocks_of_a_page_have_the_sizes_of_their_use() -> None:
+    """Not those that the reader gave to sizes of the same name elsewhere; where uses differ, none."""
+    text = """use std.nn (Linear)
+block K[d](x: [b, d]) -> [b, d]:
+    return x |> Linear[d, 3*d] |> Linear[3*d, d]
+block Two[d](x: [n, b, d]) -> [n, b, d]:
+    return {}
+"""
+    once = block(text.format('x |> rearrange["n b d -> (n b) d"] |> K[d] |> rearrange["(n b) d -> n b d", n=n]'))
+    page = diagram(once, at={"n": 5, "b": 7, "d": 4}).text("html")
+    shown = re.findall(r'class="label"[^>]*>([^<]*)<', page[page.index("<template") : page.index("</template")])
+    assert set(shown) == {"35", "4", "12"}
+    within = numbers_within(SUBJECTS["gpt2:Tiny"], numbered(SUBJECTS["gpt2:Tiny"]))
+    assert {unknown.name: str(number) for unknown, number in within["Attention"].items()}.items() >= {("d", "16")}

@@ -41,6 +41,28 @@ def numbered(subject: Definition | Model, at: Iterable[tuple[str, int]] = ()) ->
     return found
 
 
+def numbers_within(subject: Definition | Model, numbers: Mapping[Unknown, Size]) -> dict[str, dict[Unknown, Size]]:
+    """For each definition below a subject, by name: its sizes that are the same number in all its uses."""
+    found: dict[str, dict[Unknown, Size]] = {}
+    waiting = [(subject.definition if isinstance(subject, Model) else subject, dict(numbers))]
+    seen: set[tuple[str, frozenset[tuple[Unknown, Size]]]] = set()
+    while waiting:
+        definition, known = waiting.pop()
+        for node in definition.graph.walk():
+            if node.callee is None:
+                continue
+            sizes = ((unknown, size.subs(known)) for unknown, size in node.bindings)
+            inside = {unknown: size for unknown, size in sizes if size.is_number}
+            use = node.callee.name, frozenset(inside.items())
+            if use in seen:
+                continue
+            seen.add(use)
+            before = found.get(node.callee.name, inside)
+            found[node.callee.name] = {unknown: n for unknown, n in before.items() if inside.get(unknown) == n}
+            waiting.append((node.callee, inside))
+    return found
+
+
 def refuse_unknown_sizes(subjects: Iterable[Definition | Model], at: Collection[tuple[str, int]]) -> None:
     """Raises `DiagramError` where no subject has an open size of such a name, or one cannot have these numbers."""
     subjects = list(subjects)
