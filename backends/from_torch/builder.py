@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.fx import Node
 
-from ogive.backends.from_torch.code import BodyLine, TracedCode, literal, value
+from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, value
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of, pattern
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.sizes import LocalSizes
@@ -41,6 +41,7 @@ class BlockBody:
     renamed: dict[str, str] = field(default_factory=dict)  # weights whose names are words of the language
     library: dict[str, set[str]] = field(default_factory=dict)
     inner: Callable[[str], str] = lambda path: ""  # how a weight of a submodule is read
+    applied: Callable[[Any], str | None] = lambda node: None  # the layer whose weight this is, as a step
 
     def use(self, module: str, name: str) -> str:
         """A name of the library."""
@@ -92,6 +93,8 @@ class BlockBody:
             return self.bound[node]
         if node in self.traced.constants:
             return self._constant(self.traced.constants[node])
+        if "formula" in node.meta:
+            return self.formula(node, *node.meta["formula"])
         if node in self.traced.weights:
             return self.weight(node)
         raise Untraceable(f"`{node.name}` comes from nowhere")
@@ -115,7 +118,7 @@ class BlockBody:
         if ours != name:
             self.renamed[name] = ours
         if name not in self.params:
-            roles = ["context"] * (node.meta["val"].dim() - 1) + ["d"]
+            roles = (["context"] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
             elem = {torch.float32: "", torch.int64: "i64", torch.bool: "bool"}.get(dtype(node), "")
@@ -128,14 +131,40 @@ class BlockBody:
         if node in self.bound or node in self.waiting or not node.users:
             return
         name = name_of(node)
+        if "formula" in node.meta:
+            self.bind(node, self.formula(node, *node.meta["formula"]))
+            return
         if name in VIEWS:
             self.view(node)
             return
         if name not in self.operations:
-            raise Untraceable(f"`{node.target}` has no operation here")
+            raise Untraceable(
+                f"`{node.target}` has no operation here (`{node.name}` in `{self.call.path}`, {self.call.kind})"
+            )
         code = self.operations[name](self, node)
         if code is not None:
             self.bind(node, code)
+
+    def formula(self, node: Node, kind: str, number: int | float | bool) -> TracedCode:
+        """What depends on sizes alone: one number everywhere, or places along the last axis from `number` on."""
+        sizes = shape(node)
+        shown = [self.sizes.code(size, "n").text for size in sizes]
+        if kind == "constant":
+            if not sizes:
+                return literal(number)
+            whole = dtype(node).is_floating_point
+            typed = "" if whole else ", type=bool" if dtype(node) == torch.bool else ", type=int"
+            if number in (0, 1):
+                return TracedCode(f"{'ones' if number else 'zeros'}[{', '.join(shown)}{typed}]")
+            return TracedCode(f"full[{', '.join(shown)}, v={literal(number).text}{typed}]")
+        code = TracedCode(f"arange[{shown[-1]}]")
+        if number:
+            code = binary("+", code, literal(number))
+        if len(sizes) > 1:
+            labels = ["1" if size == 1 else "bmkl"[i] for i, size in enumerate(sizes[:-1])]
+            given = "".join(f", {label}={size}" for label, size in zip(labels, shown, strict=False) if label != "1")
+            code = code.then(f'{"expand" if given else "rearrange"}["n -> {" ".join([*labels, "n"])}"{given}]')
+        return code
 
     def view(self, node: Node) -> None:
         """Views in a row are one step, written where the last of them is."""

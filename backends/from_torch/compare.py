@@ -178,6 +178,11 @@ def _one(
     sum((m * w).sum() for (m, _), w in zip(pairs, weights, strict=True)).backward()  # type: ignore[union-attr]
     names = dict(ours.named_parameters())
     held = {id(tensor): name for name, tensor in renamed_parameters(theirs, renamed)}
+    unlearned = {
+        id(m.weight): m.padding_idx
+        for m in theirs.modules()
+        if isinstance(m, nn.Embedding) and m.padding_idx is not None
+    }
     gradients = 0
     whole = max((float(p.grad.abs().max()) for p in theirs.parameters() if p.grad is not None and p.numel()), default=0)
     for parameter in theirs.parameters():
@@ -185,6 +190,8 @@ def _one(
         if name is None or name not in names or parameter.grad is None:
             continue
         gradient = names[name].grad
+        if gradient is not None and id(parameter) in unlearned:
+            gradient[unlearned[id(parameter)]] = parameter.grad[unlearned[id(parameter)]]
         gradients += 1
         _judge(found, f"the gradient of `{name}`", torch.zeros_like(parameter) if gradient is None else gradient,
                parameter.grad, dtype, kind, whole)  # fmt: skip

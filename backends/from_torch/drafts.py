@@ -15,7 +15,7 @@ from torch.fx.node import map_arg
 from ogive.backends.from_torch.builder import BlockBody
 from ogive.backends.from_torch.code import VALUE, BodyLine, TracedCode, number, value
 from ogive.backends.from_torch.naming import clean, resolved
-from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, layer
+from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, as_linear, layer
 from ogive.backends.from_torch.ops_table import element
 from ogive.backends.from_torch.sizes import LocalSizes
 from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, shape, source_names
@@ -37,6 +37,7 @@ class BlockDraft:
     locals: frozenset[str]
     children: dict[str, BlockDraft] = field(default_factory=dict)  # by the mark in the lines
     renamed: dict[str, str] = field(default_factory=dict)  # new relative paths, by those of the source
+    loops: dict[str, str] = field(default_factory=dict)  # the first of the loop that a submodule is in
     height: int = 0
 
 
@@ -59,19 +60,23 @@ class Drafter:
         self.drafts: list[BlockDraft] = []
         self._marks = 0
 
-    def external(self, call: ModuleCall) -> list[Node]:
-        """What a call reads from outside: values, and weights of other modules."""
+    def external(self, call: ModuleCall, whole: bool = False) -> list[Node]:
+        """What a call reads from outside: values, and weights of other modules; if `whole`, known whole numbers too."""
         inside = set(call.nodes())
         found: dict[Node, None] = {}
         for node in call.nodes():
             for each in operands(node):
                 if each in inside or not _is_tensor(each) or each in self.traced.constants:
                     continue
+                if "formula" in each.meta and each in self.traced.weights:
+                    if whole:
+                        found[each] = None
+                    continue
                 if each in self.traced.weights and under(self.traced.weights[each], call.path):
                     continue
                 found[each] = None
-        values = [each for each in found if each not in self.traced.weights]
-        return values + [each for each in found if each in self.traced.weights]
+        values = [each for each in found if each not in self.traced.weights or "formula" in each.meta]
+        return values + [each for each in found if each not in values]
 
     def results(self, call: ModuleCall) -> list[Node]:
         """What others read of a call."""
@@ -170,15 +175,20 @@ class Drafter:
         if self.leaf(call) is not None or activation(call.module) is not None:
             return False
         held = [*call.module.parameters(), *call.module.buffers()]
-        return (not held and len(call.nodes()) <= 4) or type(call.module).__module__.startswith("torch.nn")
+        own = type(call.module).__module__.startswith("torch.nn")
+        if held:
+            # a layer whose weights belong to another module is its operation
+            return own and any(each in self.traced.weights for each in self.external(call))
+        return own or len(call.nodes()) <= 4
 
     def leaf(self, call: ModuleCall) -> tuple[str, str, str] | None:
         """The layer of the library that a call is."""
         found = layer(call.module)
         if found is None or len(self.results(call)) != 1:
             return None
-        outer = self.external(call)
-        return found if len(outer) == 1 and outer[0] not in self.traced.weights else None
+        outer = self.external(call, whole=True)
+        single = len(outer) == 1 and (outer[0] not in self.traced.weights or "formula" in outer[0].meta)
+        return found if single else None
 
     def _uses(self, call: ModuleCall, leaving: Iterable[Node]) -> dict[Node, int]:
         """How often the body of a call names each value."""
@@ -206,6 +216,7 @@ class _Calls:
                     self.shared |= {p for p in paths if under(path, p)}
         self.instances: dict[str, str] = {}
         body.inner = self.instance_of
+        body.applied = self.uncalled
 
     def walk(self) -> None:
         """Write all children."""
@@ -251,6 +262,8 @@ class _Calls:
         label = self.label(child, run)
         entering = drafter.external(child)
         found = drafter.leaf(child)
+        if found is not None:
+            entering = drafter.external(child, whole=True)
         if (act := activation(child.module)) is not None and len(entering) == 1 and run == 1:
             body.bind(drafter.results(child)[0], body.first(entering[0]).then(act))
             return
@@ -296,6 +309,11 @@ class _Calls:
         else:
             theirs = relative
         ours = clean(theirs) if child.path in self.shared else clean(theirs, HARD)
+        if run > 1 and theirs == relative:
+            prefix, _, first = relative.rpartition(".")
+            self.made.renamed.update({f"{prefix}.{int(first) + i}": f"{ours}.{i}" for i in range(run)})
+            self.made.loops.update({f"{prefix}.{int(first) + i}": relative for i in range(run)})
+            return ours
         taken = set(self.made.renamed.values())
         while ours in taken and self.made.renamed.get(theirs) != ours:
             ours += "_"
@@ -303,6 +321,22 @@ class _Calls:
         if child.path in self.shared:
             self.instances[child.path] = ours
         return ours
+
+    def uncalled(self, weight: Any) -> str | None:
+        """The step of a linear layer whose weights are read without a call of it."""
+        path = self.drafter.traced.weights.get(weight, "")
+        owner = path.rpartition(".")[0]
+        if owner == self.body.call.path or not under(owner, self.body.call.path) or not path.endswith(".weight"):
+            return None
+        if any(under(path, each) for each in self.shared):
+            return None
+        module = self.drafter.traced.root.module.get_submodule(owner)
+        if not isinstance(module, nn.Linear):
+            return None
+        module_, name, brackets = as_linear(module)
+        self.body.use(module_, name)
+        label = self.label(ModuleCall(owner, owner, module), 1)
+        return f"{name}[{brackets}] as {label}"
 
     def instance_of(self, path: str) -> str:
         """A weight of a submodule, as this body names it."""

@@ -13,7 +13,7 @@ from ogive.backends.from_torch.trace import Untraceable, shape
 
 VIEWS = frozenset(
     ("view", "reshape", "_unsafe_view", "permute", "transpose", "t", "unsqueeze", "squeeze", "flatten", "expand",
-     "unflatten", "numpy_T", "mT", "movedim", "expand_as", "view_as")
+     "unflatten", "numpy_T", "mT", "movedim", "expand_as", "view_as", "reshape_as")
 )  # fmt: skip
 _RANKS = {0: "", 1: "d", 2: "nd", 3: "bnd", 4: "bhne", 5: "bmnhe", 6: "bmnhij"}
 _SPLIT = {"d": "he", "n": "ij", "h": "ij", "w": "kl", "c": "gc"}

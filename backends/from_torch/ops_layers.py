@@ -120,7 +120,8 @@ def _bias(module: Any) -> str:
     return "" if module.bias is not None else ", bias=false"
 
 
-def _as_linear(m: nn.Linear) -> tuple[str, str, str]:
+def as_linear(m: nn.Linear) -> tuple[str, str, str]:
+    """A linear layer."""
     return "std.nn", "Linear", f"{number(m.in_features, 'd')}, {number(m.out_features, 'd')}{_bias(m)}"
 
 
@@ -200,7 +201,7 @@ def _as_rms_norm(m: Any) -> tuple[str, str, str] | None:
 
 
 LAYERS: dict[type[nn.Module], Layer] = {
-    nn.Linear: _as_linear, nn.Conv1d: _as_conv, nn.Conv2d: _as_conv, nn.Conv3d: _as_conv,
+    nn.Linear: as_linear, nn.Conv1d: _as_conv, nn.Conv2d: _as_conv, nn.Conv3d: _as_conv,
     nn.BatchNorm1d: _as_batch_norm, nn.BatchNorm2d: _as_batch_norm, nn.LayerNorm: _as_layer_norm,
     nn.Embedding: _as_embedding, nn.GroupNorm: _as_group_norm, nn.Dropout: _as_dropout,
 }  # fmt: skip
@@ -239,4 +240,4 @@ def layer(module: nn.Module) -> tuple[str, str, str] | None:
     return None
 
 
-__all__ = ["OPERATIONS", "activation", "layer"]
+__all__ = ["OPERATIONS", "activation", "as_linear", "layer"]

@@ -125,6 +125,19 @@ def _pow(body: BlockBody, node: Node) -> TracedCode | None:
     return binary("**", body.operand(base), body.operand(shown))
 
 
+def _extreme(name: str) -> Operation:
+    """The larger of two, or the largest of an axis."""
+
+    def write(body: BlockBody, node: Node) -> TracedCode | None:
+        if len(node.args) > 1 and isinstance(node.args[1], Node):
+            return two(f"{name}imum")(body, node)
+        if len(node.args) == 1:
+            return body.first(node.args[0]).then(name)
+        raise Untraceable(f"`{node.target}` has no operation here")
+
+    return write
+
+
 def _hardtanh(body: BlockBody, node: Node) -> TracedCode | None:
     low, high = argument(node, 1, "min_val", -1.0), argument(node, 2, "max_val", 1.0)
     return body.first(node.args[0]).then("relu6" if (low, high) == (0.0, 6.0) else f"clamp[{low}, {high}]")
@@ -141,6 +154,8 @@ def _clamp(body: BlockBody, node: Node) -> TracedCode | None:
 
 
 def _linear(body: BlockBody, node: Node) -> TracedCode | None:
+    if (step := body.applied(node.args[1])) is not None:
+        return body.first(node.args[0]).then(step)
     return call("linear", *(body.operand(each) for each in node.args if each is not None))
 
 
@@ -261,6 +276,29 @@ def _select(body: BlockBody, node: Node) -> TracedCode | None:
     return TracedCode(f"{body.operand(source).at(10)}[{', '.join([':'] * axis + [text])}]")
 
 
+def _topk(body: BlockBody, node: Node) -> TracedCode | None:
+    source, count = node.args[:2]
+    assert isinstance(source, Node)
+    assert isinstance(count, int)
+    if not argument(node, 3, "largest", True):
+        raise Untraceable("the smallest of an axis")
+    step = f"topk[{_axes(node, argument(node, 2, 'dim', -1), source)}, {number(count, 'k')}]"
+    body.unpack(_items(node, 2), body.first(source).then(step))
+    return None
+
+
+def _index(body: BlockBody, node: Node) -> TracedCode | None:
+    """Entries of one axis by their numbers."""
+    source, places = node.args
+    assert isinstance(source, Node)
+    assert isinstance(places, list | tuple)
+    given = [(axis, each) for axis, each in enumerate(places) if each is not None]
+    if len(given) != 1 or not isinstance(given[0][1], Node) or dtype(given[0][1]) not in INTEGERS:
+        raise Untraceable(f"`{node.target}` by {len(given)} tensors has no operation here")
+    axis, index = given[0]
+    return TracedCode(f"take[{axis}]({body.operand(source).text}, {body.operand(index).text})")
+
+
 def _where(body: BlockBody, node: Node) -> TracedCode | None:
     c, a, b = node.args
     return TracedCode(
@@ -301,7 +339,7 @@ def _filled(body: BlockBody, node: Node) -> TracedCode | None:
         filled = argument(node, 0 if name == "scalar_tensor" else 2 if name == "new_full" else 1, "fill_value")
         if not sizes:
             return literal(filled)
-        return TracedCode(f"full[{sizes}, value={literal(filled).text}]")
+        return TracedCode(f"full[{sizes}, v={literal(filled).text}{f', {kind}' if kind else ''}]")
     return TracedCode(f"{'ones' if 'ones' in name else 'zeros'}[{inner}]")
 
 
@@ -359,6 +397,8 @@ TABLE: dict[str, Operation] = {
     **{name: unary(name) for name in UNARY},
     **{name: two(ours) for name, ours in TWO.items()},
     **{name: reduction(ours) for name, ours in REDUCTIONS.items()},
+    "max": _extreme("max"),
+    "min": _extreme("min"),
     "neg": _to(lambda code: TracedCode(f"-{code.at(8)}", 8)),
     "square": _to(lambda code: binary("**", code, TracedCode("2"))),
     "reciprocal": _to(lambda code: binary("/", TracedCode("1"), code)), "bitwise_not": unary("logical_not"),
@@ -371,5 +411,7 @@ TABLE: dict[str, Operation] = {
     "where": _where, "masked_fill": _masked_fill, "to": _cast, "_to_copy": _cast, "type_as": _cast, "arange": _arange,
     "full": _filled, "zeros": _filled, "ones": _filled, "full_like": _filled, "zeros_like": _filled,
     "ones_like": _filled, "new_ones": _filled, "new_zeros": _filled, "new_full": _filled, "scalar_tensor": _filled,
-    "embedding": _embedding, "dropout": _dropout, "roll": _roll, "pad": _pad,
+    "embedding": _embedding,
+    "topk": _topk,
+    "index": _index, "dropout": _dropout, "roll": _roll, "pad": _pad,
 }  # fmt: skip

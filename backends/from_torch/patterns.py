@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import sympy
@@ -10,32 +11,62 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from ogive.backends.from_torch.layout_ops import name_of
-from ogive.backends.from_torch.trace import Traced, expression, shape
+from ogive.backends.from_torch.trace import Traced, dtype, expression, shape
 
 TRIED = 4  # choices of sizes at which a mask is looked at
 
 
 def recognized(traced: Traced) -> tuple[str, ...]:
-    """Replace masks of attention that are causal, or hide nothing, by settings; what was found."""
-    notes = []
-    nodes = traced.root.nodes()
-    for node in nodes:
-        if name_of(node) != "scaled_dot_product_attention":
+    """Replace what depends on sizes alone by what it is, where its values show that; what was found."""
+    seen: dict[Node, bool] = {}
+    found = Counter[str]()
+    formulated: dict[Node, tuple[str, int | float]] = {}
+    for node in traced.root.nodes():
+        if name_of(node) == "scaled_dot_product_attention":
+            mask = node.args[3] if len(node.args) > 3 else node.kwargs.get("attn_mask")
+            if isinstance(mask, Node) and _of_sizes(mask, traced, seen):
+                kinds = {_mask(mask, traced, tried) for tried in range(TRIED)}
+                if kinds <= {"causal", "whole"} and len(kinds) == 1:
+                    node.args = tuple(None if each is mask else each for each in node.args)
+                    node.kwargs = {key: each for key, each in node.kwargs.items() if each is not mask}
+                    if kinds == {"causal"}:
+                        node.meta["causal"] = True
+                    found[f"a mask of attention is {'causal' if kinds == {'causal'} else 'true everywhere'}"] += 1
+    for node in traced.root.nodes():
+        if (
+            not isinstance(node.meta.get("val"), torch.Tensor)
+            or not _of_sizes(node, traced, seen)
+            or name_of(node) == "arange"
+        ):
             continue
-        mask = node.args[3] if len(node.args) > 3 else node.kwargs.get("attn_mask")
-        if not isinstance(mask, Node) or not _of_sizes(mask, traced):
+        if dtype(node).is_floating_point or all(user in seen and seen[user] for user in node.users):
             continue
-        kinds = {_kind(mask, tried) for tried in range(TRIED)}
-        if len(kinds) == 1 and (kind := kinds.pop()) in ("causal", "whole"):
-            node.args = tuple(None if each is mask else each for each in node.args)
-            node.kwargs = {key: each for key, each in node.kwargs.items() if each is not mask}
-            if kind == "causal":
-                node.meta["causal"] = True
-                notes.append(node.meta["nn_module_stack"] and list(node.meta["nn_module_stack"].values())[-1][0])
-    if not notes:
-        return ()
-    (_graph,) = {node.graph for node in nodes}
-    return (f"the mask of {len(notes)} attentions is causal: compared at {TRIED} choices of sizes",)
+        formulas = {_formula(node, traced, tried) for tried in range(TRIED)}
+        if len(formulas) == 1 and (formula := formulas.pop()) is not None:
+            formulated[node] = formula
+            found[f"whole numbers are {'equal' if formula[0] == 'constant' else 'places'}"] += 1
+    for node, formula in formulated.items():
+        node.meta["formula"] = formula
+        node.args, node.kwargs = (), {}
+    for node in traced.whole:
+        if node.users and (formula := _formula(node, traced, 0)) is not None:
+            node.meta["formula"] = formula
+    return tuple(f"{what}, by its values at {TRIED} choices of sizes ({count})" for what, count in found.items())
+
+
+def _formula(node: Node, traced: Traced, tried: int) -> tuple[str, int | float] | None:
+    """What whole numbers or truths are at some sizes: equal, or places along the last axis."""
+    value = _at(node, traced, tried)
+    if value is None or not value.numel():
+        return None
+    first = value.reshape(-1)[0].item()
+    if bool((value == first).all()):
+        return "constant", first
+    if value.dtype != torch.bool and value.dim():
+        places = torch.arange(value.shape[-1], dtype=value.dtype) + first
+        if bool((value == places).all()):
+            return "places", first
+    return None
 
 
 def prune(traced: Traced) -> None:
@@ -58,30 +89,35 @@ def _drop(call: Any, gone: set[Node]) -> None:
     call.children = [child for child in call.children if isinstance(child, Node) or child.children]
 
 
-def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool] | None = None) -> bool:
-    """Whether a value depends on sizes alone."""
-    seen = {} if seen is None else seen
+def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool]) -> bool:
+    """Whether a value depends on sizes alone. Buffers of whole numbers are what they are."""
     if node not in seen:
         if isinstance(node.meta.get("val"), torch.SymInt | int):
             seen[node] = True
         elif node.op == "placeholder":
-            seen[node] = node in traced.constants
+            seen[node] = node in traced.constants or node in traced.whole
         else:
             parts: list[Node] = []
             map_arg((node.args, node.kwargs), parts.append)
-            seen[node] = all(_of_sizes(each, traced, seen) for each in parts)
+            seen[node] = all([_of_sizes(each, traced, seen) for each in parts])
     return seen[node]
 
 
-def _kind(mask: Node, tried: int) -> str:
-    """What a mask is at some sizes."""
-    symbols = sorted({s for size in _sizes_in(mask) for s in size.free_symbols}, key=str)
+def _at(node: Node, traced: Traced, tried: int) -> torch.Tensor | None:
+    """The value of a node at some sizes."""
+    symbols = sorted({s for size in _sizes_in(node) for s in size.free_symbols}, key=str)
     numbers = {symbol: 3 + 2 * ((i + tried) % 5) + tried for i, symbol in enumerate(symbols)}
     try:
-        value = _evaluated(mask, numbers, {})
+        value = _evaluated(node, numbers, {**traced.constants, **traced.whole})
     except (RuntimeError, IndexError, TypeError, NotImplementedError):
-        return "unknown"
-    if value.dim() < 2:
+        return None
+    return value if isinstance(value, torch.Tensor) else None
+
+
+def _mask(mask: Node, traced: Traced, tried: int) -> str:
+    """What a mask is at some sizes."""
+    value = _at(mask, traced, tried)
+    if value is None or value.dim() < 2:
         return "unknown"
     seen = value if value.dtype == torch.bool else value == 0
     if value.dtype != torch.bool and not bool(((value == 0) | (value <= -1e4)).all()):

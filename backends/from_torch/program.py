@@ -96,17 +96,17 @@ def _below(node: Node) -> int:
 def _modules(draft: BlockDraft, old: str, new: str) -> dict[str, str]:
     """The paths of all modules, by those of the source."""
     found: dict[str, str] = {}
-    by_path = {child.call.path: child for child in draft.children.values()}
+    place = len(draft.call.path) + 1 if draft.call.path else 0
+    children = {child.call.path[place:]: child for child in draft.children.values()}
     for theirs, ours in draft.renamed.items():
         path = f"{old}.{theirs}" if old else theirs
         here = f"{new}.{ours}" if new else ours
         found[path] = here
-        for child_path, child in by_path.items():
-            if child_path == path:
-                found.update(_modules(child, path, here))
-            elif child_path == f"{path}.0":  # the first of a loop stands for all
-                inner = _modules(child, child_path, f"{here}.0")
-                found.update({_starred(k, child_path, path): _starred(v, f"{here}.0", here) for k, v in inner.items()})
+        if (child := children.get(draft.loops.get(theirs, theirs))) is not None:
+            found.update(_modules(child, path, here))
+        elif (child := children.get(f"{theirs}.0")) is not None:  # the first of a loop stands for all
+            inner = _modules(child, f"{path}.0", f"{here}.0")
+            found.update({_starred(k, f"{path}.0", path): _starred(v, f"{here}.0", here) for k, v in inner.items()})
     return found
 
 

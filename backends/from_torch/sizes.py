@@ -33,10 +33,12 @@ class LocalSizes:
         """The text of a size in the type of an output, where a new name is one that follows."""
         if size.is_Integer:
             return number(int(size), hint) if int(size) != 1 else "1"
-        try:
-            return self.code(size, hint).text
-        except Untraceable:
-            return fresh(hint)
+        if size in self.names:
+            return self.names[size]
+        for known, name in self.names.items():
+            if (times := ratio(size, known)) is not None and times.is_Integer:
+                return f"{number(int(times), 'factor')}*{name}"
+        return fresh(hint)
 
     def code(self, size: sympy.Expr, role: str = "d") -> TracedCode:
         """A size within the block. Raises `Untraceable` where no input tells it."""

@@ -49,6 +49,7 @@ class Traced:
     weights: dict[Node, str]  # paths of parameters and buffers
     constants: dict[Node, torch.Tensor]
     outputs: tuple[Node, ...]
+    whole: dict[Node, torch.Tensor]  # buffers of whole numbers
     names: dict[sympy.Expr, str]
     fixed: list[tuple[str, int]]
 
@@ -79,7 +80,10 @@ def trace(
         elif isinstance(node.meta.get("val"), torch.Tensor):
             inputs[node] = node.name
     _clean(graph)
-    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), *_named(inputs, given, sizes))
+    tensors = dict(held(module))
+    whole = {node: tensors[path] for node, path in found.items() if not tensors[path].dtype.is_floating_point}
+    named = _named(inputs, given, sizes)
+    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named)
 
 
 def held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:

@@ -98,9 +98,17 @@ class Imported:
             "conditions": [str(each) for each in block.conditions],
             "fixed": [{"size": size, "value": value} for size, value in self._found.fixed],
             "externs": [],
-            "notes": list(self._found.notes),
+            "notes": [*self._found.notes, *self._unlearned()],
             "verify": self.verified.as_data() if self.verified is not None else None,
         }
+
+    def _unlearned(self) -> list[str]:
+        """Rows of tables that the source leaves out of learning, and the program does not."""
+        return [
+            f"row {each.padding_idx} of `{path}.weight` learns here, and not in the source (padding_idx)"
+            for path, each in self._module.named_modules()
+            if isinstance(each, nn.Embedding) and each.padding_idx is not None
+        ]
 
     def verify(self, **sizes: int) -> SourceCompared:
         """Compare with the source: outputs and gradients, in float32 to 1e-5 and in float64 to 1e-10.
