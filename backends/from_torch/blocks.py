@@ -32,7 +32,9 @@ def _roled(text: str) -> list[tuple[int, str]]:
     return [(int(value), role) for value, role in NUMBER.findall(text)]
 
 
-def assemble(drafts: Sequence[BlockDraft], promote: bool = True) -> tuple[list[BlockText], dict[int, BlockText]]:
+def assemble(
+    drafts: Sequence[BlockDraft], promote: bool = True, unite: bool = False
+) -> tuple[list[BlockText], dict[int, BlockText]]:
     """The blocks of all drafts, those that others call first."""
     of: dict[int, BlockText] = {}
     blocks: list[BlockText] = []
@@ -45,7 +47,7 @@ def assemble(drafts: Sequence[BlockDraft], promote: bool = True) -> tuple[list[B
                 key = draft.call.kind + NUMBER.sub(r"⟪\2⟫", text)
                 groups.setdefault(key, []).append((draft, text))
         for members in groups.values():
-            block = _block(members, _name(members[0][0], names), promote)
+            block = _block(members, _name(members[0][0], names), promote, unite)
             blocks.append(block)
             of.update({id(draft): block for draft, _ in members})
     return blocks, of
@@ -95,7 +97,7 @@ class _Static:
     column: tuple[int, ...]
 
 
-def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool) -> BlockText:
+def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool, unite: bool) -> BlockText:
     """One block of drafts whose texts are equal but for numbers."""
     rows = [_roled(text) for _, text in members]
     columns = list(zip(*rows, strict=True)) if rows[0] else []
@@ -104,12 +106,12 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool) -> B
     wanted: dict[tuple[str, tuple[int, ...]], None] = {}
     for column in columns:
         values, role = tuple(value for value, _ in column), column[0][1]
-        kind = "size" if role in SIZES else role
+        kind = _kind(role, unite)
         varies = len(set(values)) > 1
         wide = promote and role in PROMOTED and (min(values) >= SMALL or kind != "size") and role != "n"
         if varies or wide or (promote and role == "depth"):
             wanted[kind, values] = None
-    names = _roles(columns)
+    names = _roles(columns, unite)
     for kind, values in wanted:
         role = names[kind, values]
         if (
@@ -125,7 +127,7 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool) -> B
     texts = []
     for column in columns:
         values, role = tuple(value for value, _ in column), column[0][1]
-        texts.append(_shown(values, "size" if role in SIZES else role, statics))
+        texts.append(_shown(values, _kind(role, unite), statics))
     places = iter(texts)
     body = NUMBER.sub(lambda _: next(places), members[0][1])
     body = re.sub(r"\b(\d+|[a-z]\w*)\*(\d*)(?=\*\*)", r"\g<0>", body)
@@ -142,15 +144,20 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool) -> B
     )
 
 
-def _roles(columns: Iterable[Sequence[tuple[int, str]]]) -> dict[tuple[str, tuple[int, ...]], str]:
+def _roles(columns: Iterable[Sequence[tuple[int, str]]], unite: bool) -> dict[tuple[str, tuple[int, ...]], str]:
     """The role after which a static is called: the one that says most."""
     found: dict[tuple[str, tuple[int, ...]], str] = {}
     for column in columns:
         values, role = tuple(value for value, _ in column), column[0][1]
-        kind = "size" if role in SIZES else role
+        kind = _kind(role, unite)
         if found.get((kind, values)) != "vocab":
             found[kind, values] = role if role == "vocab" else found.get((kind, values), role)
     return found
+
+
+def _kind(role: str, unite: bool) -> str:
+    """Numbers of one kind are one static where they are equal; with `unite` all are of one kind."""
+    return "size" if unite or role in SIZES else role
 
 
 def _times(values: tuple[int, ...], base: tuple[int, ...]) -> int:

@@ -118,7 +118,8 @@ class BlockBody:
         if ours != name:
             self.renamed[name] = ours
         if name not in self.params:
-            roles = (["context"] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
+            other = "d" if name == "weight" else "context"
+            roles = ([other] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
             elem = {torch.float32: "", torch.int64: "i64", torch.bool: "bool"}.get(dtype(node), "")
@@ -157,6 +158,11 @@ class BlockBody:
             if number in (0, 1):
                 return TracedCode(f"{'ones' if number else 'zeros'}[{', '.join(shown)}{typed}]")
             return TracedCode(f"full[{', '.join(shown)}, v={literal(number).text}{typed}]")
+        if kind.startswith("band"):
+            window = kind.removeprefix("band ")
+            narrow = f", window={window}" if window != "0" else ""
+            seen = f"{self.use('std.attention', 'band')}[{', '.join(shown[-2:])}{narrow}]()"
+            return TracedCode(seen if dtype(node) == torch.bool else f"select({seen}, zeros[], {number!r})")
         code = TracedCode(f"arange[{shown[-1]}]")
         if number:
             code = binary("+", code, literal(number))

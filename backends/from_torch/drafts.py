@@ -109,6 +109,8 @@ class Drafter:
         flattened = ModuleCall(call.path, call.key, call.module, list(self._flat(call)))
         sizes = LocalSizes(self.traced.names)
         entering, leaving = self.external(call), self.results(call)
+        if not call.path:
+            leaving = list(self.traced.outputs)
         inputs = [(node.name, _type(node, [sizes.declare(s, h) for s, h in _hinted(node)])) for node in entering]
         body = BlockBody(self.traced, flattened, OPERATIONS, sizes, self._uses(flattened, leaving))
         for node in entering:

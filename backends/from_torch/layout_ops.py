@@ -13,7 +13,7 @@ from ogive.backends.from_torch.trace import Untraceable, shape
 
 VIEWS = frozenset(
     ("view", "reshape", "_unsafe_view", "permute", "transpose", "t", "unsqueeze", "squeeze", "flatten", "expand",
-     "unflatten", "numpy_T", "mT", "movedim", "expand_as", "view_as", "reshape_as")
+     "unflatten", "numpy_T", "mT", "movedim", "expand_as", "view_as", "reshape_as", "swapaxes", "swapdims")
 )  # fmt: skip
 _RANKS = {0: "", 1: "d", 2: "nd", 3: "bnd", 4: "bhne", 5: "bmnhe", 6: "bmnhij"}
 _SPLIT = {"d": "he", "n": "ij", "h": "ij", "w": "kl", "c": "gc"}
@@ -80,7 +80,7 @@ def _applied(node: Node, now: list[list[AxisPart]], before: list[list[AxisPart]]
             order = args[0]
             assert isinstance(order, list | tuple)
             return [now[int(i) % rank] for i in order]  # type: ignore[arg-type]
-        case "transpose":
+        case "transpose" | "swapaxes" | "swapdims":
             i, j = int(args[0]) % rank, int(args[1]) % rank  # type: ignore[arg-type]
             swapped = list(now)
             swapped[i], swapped[j] = swapped[j], swapped[i]

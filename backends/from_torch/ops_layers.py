@@ -11,6 +11,7 @@ from torch.fx import Node
 
 from ogive.backends.from_torch.builder import BlockBody, Operation
 from ogive.backends.from_torch.code import TracedCode, number
+from ogive.backends.from_torch.ops_index import PARTS
 from ogive.backends.from_torch.ops_table import TABLE, argument
 
 
@@ -103,6 +104,7 @@ def _interpolate(mode: str) -> Operation:
 
 OPERATIONS: dict[str, Operation] = {
     **TABLE,
+    **PARTS,
     "conv1d": _conv, "conv2d": _conv, "conv3d": _conv, "max_pool1d": _max_pool, "max_pool2d": _max_pool,
     "avg_pool1d": _avg_pool, "avg_pool2d": _avg_pool, "adaptive_avg_pool1d": _adaptive,
     "adaptive_avg_pool2d": _adaptive,

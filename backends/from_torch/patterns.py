@@ -11,7 +11,7 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from ogive.backends.from_torch.layout_ops import name_of
-from ogive.backends.from_torch.trace import Traced, dtype, expression, shape
+from ogive.backends.from_torch.trace import Traced, expression, shape
 
 TRIED = 4  # choices of sizes at which a mask is looked at
 
@@ -39,12 +39,15 @@ def recognized(traced: Traced) -> tuple[str, ...]:
             or name_of(node) == "arange"
         ):
             continue
-        if dtype(node).is_floating_point or all(user in seen and seen[user] for user in node.users):
+        if all(_of_sizes(user, traced, seen) for user in node.users if user.op != "output"):
+            continue
+        if _heavy(node):
             continue
         formulas = {_formula(node, traced, tried) for tried in range(TRIED)}
         if len(formulas) == 1 and (formula := formulas.pop()) is not None:
             formulated[node] = formula
-            found[f"whole numbers are {'equal' if formula[0] == 'constant' else 'places'}"] += 1
+            kind = {"constant": "whole numbers are equal", "places": "whole numbers are places"}.get(formula[0])
+            found[kind or "a mask is a band"] += 1
     for node, formula in formulated.items():
         node.meta["formula"] = formula
         node.args, node.kwargs = (), {}
@@ -58,6 +61,17 @@ def _formula(node: Node, traced: Traced, tried: int) -> tuple[str, int | float] 
     """What whole numbers or truths are at some sizes: equal, or places along the last axis."""
     value = _at(node, traced, tried)
     if value is None or not value.numel():
+        return None
+    if (
+        value.dim() >= 2
+        and (value.dtype == torch.bool or value.is_floating_point())
+        and (seen := _seen(value)) is not None
+    ):
+        low = 0 if value.dtype == torch.bool else float(value.min())
+        for window in (0, *range(1, min(seen.shape))):
+            if seen.shape[0] == seen.shape[1] and torch.equal(seen, _band(len(seen), window)) and not bool(seen.all()):
+                return f"band {window}", low
+    if value.is_floating_point():
         return None
     first = value.reshape(-1)[0].item()
     if bool((value == first).all()):
@@ -87,6 +101,27 @@ def _drop(call: Any, gone: set[Node]) -> None:
         if not isinstance(child, Node):
             _drop(child, gone)
     call.children = [child for child in call.children if isinstance(child, Node) or child.children]
+
+
+def _heavy(node: Node) -> bool:
+    """Whether a value has too many axes to be looked at."""
+    return len(shape(node)) > 5
+
+
+def _seen(value: torch.Tensor) -> torch.Tensor | None:
+    """Which keys a mask lets a query look at, if that is the same for all others of its axes."""
+    seen = value if value.dtype == torch.bool else value == 0
+    if value.dtype != torch.bool and not bool((seen | (value <= -1e4)).all()):
+        return None
+    rows = seen.reshape(-1, *seen.shape[-2:])
+    return rows[0] if bool((rows == rows[0]).all()) else None
+
+
+def _band(size: int, window: int) -> torch.Tensor:
+    """Keys not after a query, and with a window fewer places before it."""
+    row = torch.arange(size)
+    ahead = row - row[:, None]
+    return (ahead <= 0) & ((ahead > -window) if window else torch.ones(size, size, dtype=torch.bool))
 
 
 def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool]) -> bool:

@@ -46,10 +46,16 @@ def drafted(
 
 
 def program_text(
-    traced: Traced, drafts: list[BlockDraft], notes: tuple[str, ...], name: str, origin: str, promote: bool
+    traced: Traced,
+    drafts: list[BlockDraft],
+    notes: tuple[str, ...],
+    name: str,
+    origin: str,
+    promote: bool,
+    unite: bool = False,
 ) -> ProgramText:
     """The text of a program of drafts; with `promote` widths and heads are statics."""
-    blocks, of = assemble(drafts, promote)
+    blocks, of = assemble(drafts, promote, unite)
     root = drafts[-1]
     library: dict[str, set[str]] = {}
     for draft in drafts:

@@ -29,6 +29,10 @@ from ogive.model import Model
 Sizes = Mapping[str, Sequence[str | int | None]]
 
 
+# whether widths are statics, and whether equal numbers of any kind are one: the first that the checker takes
+ATTEMPTS = ((True, False), (True, True), (False, True))
+
+
 class Imported:
     """A module as a program: `.text`, `.program`, `.model`, `.weights`, `.map`, `.report`, `.verify()`, `.save()`."""
 
@@ -173,14 +177,14 @@ def from_torch(
             traced, drafts, notes = drafted(module, given, keywords, sizes or {})
         head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
         program, found = None, None
-        for promote in (True, False):
-            found = program_text(traced, drafts, notes, name, head, promote)
+        for promote, unite in ATTEMPTS:
+            found = program_text(traced, drafts, notes, name, head, promote, unite)
             found = replace(found, text=_with_conditions(found.text))
             try:
                 program = source(found.text, f"{name}.arch")
                 break
             except ArchError:
-                if not promote:
+                if (promote, unite) == ATTEMPTS[-1]:
                     raise
     except Untraceable as error:
         raise _refused(f"`{type(module).__name__}` is not imported: {error}") from error

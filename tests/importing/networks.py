@@ -1,5 +1,5 @@
 """Modules as people write them: what is imported in the tests."""
-# mypy: disable-error-code="no-any-return,operator"
+# mypy: disable-error-code="no-any-return,operator,index"
 # torch says of a call of a module only that it gives anything; people write it so
 
 from __future__ import annotations
@@ -155,3 +155,19 @@ class Moody(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x if bool(x.sum() > 0) else -x
+
+
+class Spoken(nn.Module):
+    """Attention of torch.nn, places from a buffer of whole numbers, a list that repeats from its second entry on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.arange(32)[None])
+        self.table = nn.Embedding(32, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.layers = nn.Sequential(nn.Linear(8, 8), Residual(8), Residual(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.table(self.places[:, : x.shape[1]])
+        y, _ = self.attention(x, x, x, need_weights=False)
+        return self.layers(x + y)

@@ -26,6 +26,7 @@ CASES: dict[str, tuple[type[nn.Module], tuple[Any, ...], dict[str, list[str | in
     "a perceptron": (networks.Perceptron, (TOKENS,), {"x": ["b", "n", 16]}),
     "a convolutional network": (networks.Convolutional, (IMAGES,), {"x": ["b", 3, "h", "w"]}),
     "a decoder": (networks.Decoder, (WORDS,), {"ids": ["b", "n"]}),
+    "attention of torch": (networks.Spoken, (torch.randn(2, 5, 8),), {"x": ["b", "n", 8]}),
     "branches": (networks.Branches, (torch.randn(3, 8), torch.rand(3, 8) > 0.5), {"x": ["b", 8], "mask": ["b", 8]}),
 }
 
@@ -82,7 +83,8 @@ def test_weights_go_both_ways(case: str, tmp_path: Path) -> None:
         torch.testing.assert_close(mine, theirs)
     theirs = program.models["Net"].unload_weights(net, tmp_path / "net.map.toml")
     fresh = kind()
-    fresh.load_state_dict({name: torch.as_tensor(each) for name, each in theirs.items()}, strict=True)
+    known = {name: each for name, each in fresh.state_dict().items() if name == "places"}  # the program computes them
+    fresh.load_state_dict({**known, **{name: torch.as_tensor(each) for name, each in theirs.items()}}, strict=True)
     assert all(torch.equal(each, module.state_dict()[name]) for name, each in fresh.state_dict().items())
     with pytest.raises(ogive.ArchError, match="is there already"):
         found.save(tmp_path / "net.arch")
@@ -99,6 +101,28 @@ def test_equal_layers_are_one_loop_and_blocks_have_statics() -> None:
     text = imported("a decoder").text
     assert "attention[causal=true](q, k, v)" in text
     assert "wte.weight" in text
+
+
+def test_models_of_transformers() -> None:
+    """Masks and places that sizes alone tell, ties, rotary positions, norms under names of their own."""
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    small = {"vocab_size": 37, "use_cache": False, "bos_token_id": 0, "eos_token_id": 0}
+    words = (torch.randint(0, 37, (2, 5)),)
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_positions=24, n_embd=16, n_layer=2, n_head=2, **small)).eval()
+    found = ogive.from_torch(gpt2, words, sizes={"input_ids": ["b", "n"]})
+    assert "attention[causal=true](" in found.text
+    assert "repeat[depth, GPT2Block[d, heads, ...]] as h" in found.text
+    assert found.report["conditions"] == ["n <= 24"]
+    llama = LlamaForCausalLM(
+        LlamaConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+                    num_key_value_heads=2, **small)
+    ).eval()  # fmt: skip
+    found = ogive.from_torch(llama, words, sizes={"input_ids": ["b", "n"]})
+    assert "RMSNorm[d] as input_layernorm" in found.text
+    assert found.verified is not None
+    assert found.verified.gradients == len(list(llama.parameters()))
 
 
 def _layers(draw: st.DrawFn) -> list[nn.Module]:
