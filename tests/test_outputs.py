@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[Callable[[str], tuple[str, ...]], tuple[str, ...]]] = 
                (".py", ".safetensors")),
     "draw": (lambda out: ("draw", "net.arch:Small", "-o", f"{out}.svg"), (".svg",)),
     "diff": (lambda out: ("diff", "net.arch:Small", "net.arch:Large", "-o", f"{out}.svg"), (".svg",)),
+    "analyze": (lambda out: ("analyze", "net.arch:Small", "cost", "-o", f"{out}.html"), (".html",)),
 }  # fmt: skip
 WAYS = ("link", "chain", "hard link")
 

@@ -130,10 +130,16 @@ def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_pat
     assert run(GPT2, "cost", "-o", str(out), *sizes, "--force").exit_code == 0
 
 
-def test_the_picture_of_the_page_is_what_the_command_draws(tmp_path: Path) -> None:
-    out = tmp_path / "cost.svg"
-    run(f"{EXAMPLES / 'gpt2.arch'}:GPT2", "cost", "-s", "b=1", "n=1024", "-o", str(out))
-    drawn, shown = (path.read_text(encoding="utf-8").partition("<metadata>")[0::2] for path in (out, DOCS / "cost.svg"))
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [("cost", ("gpt2.arch:GPT2", "cost", "-s", "b=1", "n=1024")), ("groups", ("vit.arch:Tiny", "groups"))],
+)
+def test_the_picture_of_a_page_is_what_the_command_draws(name: str, args: tuple[str, ...], tmp_path: Path) -> None:
+    out = tmp_path / "drawn.svg"
+    assert run(f"{EXAMPLES}/{args[0]}", *args[1:], "-o", str(out)).exit_code == 0
+    drawn, shown = (
+        path.read_text(encoding="utf-8").partition("<metadata>")[0::2] for path in (out, DOCS / f"{name}.svg")
+    )
     assert drawn[0] == shown[0]
     assert drawn[1].partition("</metadata>")[2] == shown[1].partition("</metadata>")[2]
 

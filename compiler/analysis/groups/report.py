@@ -31,7 +31,9 @@ def groups(source: Model, flat: Model) -> AnalysisResult:
         **{f"prunable_{kind}": sum(group.prunable == kind for group in every) for kind in ("yes", "changes", "no")},
         "channels": sum((group.channels for group in every if group.prunable == "yes"), size(0)),
     }
-    return AnalysisResult("groups", source.name, {}, CONVENTION, totals, rows, found.unknown, columns=COLUMNS)
+    return AnalysisResult(
+        "groups", source.name, {}, CONVENTION, totals, rows, found.unknown, columns=COLUMNS, chart="channels"
+    )
 
 
 def _fields(group: CoupledGroup) -> dict[str, Cell]:
