@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 
 from torch import Tensor
@@ -19,16 +20,16 @@ def energies(conversion: Conversion, state: Mapping[str, Tensor]) -> Energies:
     """Sums of squares of the weights that a conversion gives, by path and axis, for each iteration of its loops."""
     made = convert(conversion, state, None)
     infos = {info.path: info for info in weights(conversion.result)}
+    squares = cache(lambda name: made[name].square())
 
     def of(path: str, axis: int) -> list[list[float]]:
-        return [_squares(made[name], axis) for name in infos[path].paths()]
+        return [_along(squares(name), axis) for name in infos[path].paths()]
 
     return of
 
 
-def _squares(tensor: Tensor, axis: int) -> list[float]:
-    others = [at for at in range(tensor.ndim) if at != axis]
-    squares = tensor.double().square()
+def _along(squares: Tensor, axis: int) -> list[float]:
+    others = [at for at in range(squares.ndim) if at != axis]
     found: list[float] = (squares.sum(others) if others else squares).tolist()
     return found
 
@@ -47,7 +48,7 @@ def verified(
             continue
         part = Deployed(source, steps)
         if steps and (reference := steps[0].reference) is not None:
-            found.append(verify(part.conversion, convert(reference, state, None), inputs, sizes))
+            found.append(verify(part.conversion, convert(reference(), state, None), inputs, sizes))
         else:
             found.append(verify(part.conversion, state, inputs, sizes))
         if high < len(passes.steps):

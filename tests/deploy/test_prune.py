@@ -68,6 +68,22 @@ def test_what_is_left_trains_on(name: str) -> None:
         assert not torch.equal(trained.state_dict()["bn1.running_mean"], before["bn1.running_mean"])
 
 
+@pytest.mark.parametrize("name", ["resnet", "mobilenet_v2", "unet"])
+def test_layers_are_as_wide_as_those_that_torch_pruning_leaves(name: str) -> None:
+    """The same share of each layer: every weight has the shape that it finds."""
+    pruning = pytest.importorskip("torch_pruning")
+    model = model_of(name)
+    net = model.torch().eval()
+    made = model.deploy("prune[keep=0.5, scope=layer]", weights=net)
+    inputs = drawn(model.ir, next(sizes_of(model.ir, (2, 8, 64, 16, 1, 128))))
+    last = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)][-1]
+    importance = pruning.importance.GroupMagnitudeImportance(p=2)
+    pruning.pruner.MetaPruner(net, inputs[0], importance=importance, pruning_ratio=0.5, ignored_layers=[last]).step()
+    assert {key: tuple(each.shape) for key, each in net.named_parameters()} == {
+        key: shape for key, shape in made.weights.items() if key in dict(net.named_parameters())
+    }
+
+
 def test_the_weakest_channels_go() -> None:
     model = small(TWO)
     net: Any = model.torch().double()

@@ -194,6 +194,8 @@ class IndexMap:
 
     def indices(self, entry: int) -> list[int]:
         """The places of an entry, where all sizes are numbers."""
+        if self.plain:
+            return [entry]
         places = [self.offset.number + entry * self.stride.number]
         for count, step in self.repeats:
             places = [place + turn * step.number for turn in range(count.number) for place in places]

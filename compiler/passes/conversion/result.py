@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ogive.compiler.ir.model import Graph, Model
@@ -34,7 +35,8 @@ class Passed:
     notes: tuple[Note, ...] = ()
     deployed: bool = False  # whether the phase of training is gone
     changing: str = ""  # the pass, where the result is meant to compute something else
-    reference: Conversion | None = None  # of the source to itself: with these weights it computes what the result does
+    # where the result is not what the source computes: of the source to itself, with weights by which it does
+    reference: Callable[[], Conversion] | None = None
 
 
 def unchanged(source: Model, result: Model) -> Conversion:

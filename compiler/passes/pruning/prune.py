@@ -69,7 +69,7 @@ def prune(
         raise PassError("E0811", f"nothing of {model.name} is pruned: {reasons or 'it has no channels'}")
     result = removal.model(model.name)
     shown = named_apart(replace(result, definition=outlined(layered(result.definition), origins)))
-    passed = Passed(shown, shortened(model, shown, removal), tuple(notes), reference=masked(model, removal))
+    passed = Passed(shown, shortened(model, shown, removal), tuple(notes), reference=lambda: masked(model, removal))
     return named_after_blocks(passed)
 
 

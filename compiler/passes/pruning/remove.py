@@ -166,9 +166,22 @@ class Removal:
         return AxisPattern(sides(recipe.inputs), sides(recipe.outputs))
 
 
+@dataclass(slots=True)
+class _Lists:
+    """Lists of numbers in a conversion, each there once: all weights of a group lose the same entries."""
+
+    names: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def name(self, root: ConversionScope, numbers: tuple[object, ...]) -> str:
+        """The value that holds a list."""
+        if numbers not in self.names:
+            self.names[numbers] = root.op("constant", list=numbers)
+        return self.names[numbers]
+
+
 def shortened(source: Model, result: Model, removal: Removal) -> Conversion:
     """The weights of the result: of those before, the entries that stay."""
-    root = ConversionScope("", size(1), Fresh(set()))
+    root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
     for info in weights(source):
         dims = removal.found.weights.get(info.path)
         if dims is None or not any(map(removal.changes, dims)):
@@ -177,7 +190,7 @@ def shortened(source: Model, result: Model, removal: Removal) -> Conversion:
         for axis, dim in enumerate(dims):
             if removal.changes(dim):
                 turns = [removal.places(dim, turn) for turn in range(info.count)]
-                name = _taken(root, name, len(info.iterations), axis, turns, info.iterations)
+                name = _taken(root, lists, name, axis, turns, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, result, graph, targets)
@@ -185,7 +198,7 @@ def shortened(source: Model, result: Model, removal: Removal) -> Conversion:
 
 def masked(source: Model, removal: Removal) -> Conversion:
     """The weights of the source with 0 in the place of what goes."""
-    root = ConversionScope("", size(1), Fresh(set()))
+    root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
     for info in weights(source):
         dims = removal.found.weights.get(info.path)
         if dims is None or not any(map(removal.changes, dims)):
@@ -202,7 +215,7 @@ def masked(source: Model, removal: Removal) -> Conversion:
                 names = [f"a{at}" for at in range(rank)]
                 left = [*names[:loops], names[loops + axis]]
                 right = [each if each in left else "1" for each in names]
-                spread = root.op("expand", root.op("constant", list=mask), pattern=_pattern(left, right))
+                spread = root.op("expand", lists.name(root, mask), pattern=_pattern(left, right))
                 name = root.op("mul", name, spread)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
@@ -219,17 +232,19 @@ def _whole(root: ConversionScope, info: WeightInfo) -> str:
 
 
 def _taken(
-    root: ConversionScope, name: str, loops: int, axis: int, turns: Sequence[Sequence[int]], iterations: Sequence[int]
-) -> str:
+    root: ConversionScope, lists: _Lists, name: str, axis: int, turns: Sequence[Sequence[int]],
+    iterations: Sequence[int],
+) -> str:  # fmt: skip
     """Entries of an axis, in each iteration its own."""
+    loops = len(iterations)
     if all(turn == turns[0] for turn in turns):
-        return root.op("take", name, root.op("constant", list=tuple(turns[0])), axis=loops + axis)
+        return root.op("take", name, lists.name(root, tuple(turns[0])), axis=loops + axis)
     shape = root.shape(name)
     names = [f"a{at}" for at in range(len(shape))]
     left = [*names[:loops], "k"]
     right = [*names[:loops], *names[loops : loops + axis], "k", *names[loops + axis + 1 :]]
     others = {each: size(shape[names.index(each)]) for each in right if each not in left}
-    index = root.op("constant", list=_nested(turns, iterations))
+    index = lists.name(root, _nested(turns, iterations))
     spread = root.op("expand", index, pattern=_pattern(left, right, others)) if left != right else index
     return root.op("gather", name, spread, axis=loops + axis)
 
