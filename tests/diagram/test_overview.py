@@ -44,6 +44,25 @@ def test_nothing_overlaps(name: str, depth: int) -> None:
         assert all(holds(frame, box) or not overlap(shrunk(frame), shrunk(box)) for box in boxes)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    y = exp(x)\n    if given(mask):\n        y = select(mask, y, 0.0)\n",
+        "    y = exp(x)\n    if training:\n        y = tanh(y)\n",
+        "    if training:\n        y = tanh(x)\n    else:\n        y = exp(x)\n",
+    ],
+)
+def test_arms_of_a_choice_meet_before_anything_reads_them(body: str) -> None:
+    """A sum beside them has two operands, whichever arm runs: it does not add up the arms."""
+    text = f"block F(x: [b, d], mask: bool[b, d]?) -> [b, d]:\n{body}    return y + x\n\nmodel M = F\n"
+    found = diagram(Workspace().check(text, "choice.arch").models["M"].ir, view="overview").overview
+    (total,) = [box.id for box in found.boxes if box.text == "+"]
+    (met,) = [box.id for box in found.boxes if box.text == "either"]
+    read = {target: [edge.source for edge in found.edges if edge.target == target] for target in (total, met)}
+    assert len(read[total]) == len(read[met]) == 2
+    assert met in read[total]
+
+
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_every_box_and_edge_is_drawn(name: str) -> None:
     each = made(name)

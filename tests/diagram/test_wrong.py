@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 
 from diagram.geometry_checks import faults
 from ogive.backends.diagram.from_ir.invariants import violations
 from ogive.backends.diagram.wrong import broken_diagrams
+from ogive.cli import cli
 from ogive.compiler.driver.workspace import check_text
 
 BROKEN = {
@@ -29,6 +33,15 @@ def test_a_faulty_block_is_drawn_with_its_fault(text: str) -> None:
     assert violations(made.figure) == []
     assert faults(made.drawing) == []
     assert "wrong" in made.text("svg")
+
+
+def test_a_model_that_an_error_elsewhere_takes_away_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "net.arch"
+    path.write_text(f"{BROKEN['sizes']}\n\nmodel M = A[d=3]\n")
+    result = CliRunner().invoke(cli, ["draw", f"{path}:M"])
+    assert result.exit_code == 1
+    assert "has errors: `M` is not understood" in result.output
+    assert "error[E0301]" in result.output
 
 
 def test_the_wires_that_disagree_are_marked() -> None:

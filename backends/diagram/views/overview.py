@@ -89,6 +89,8 @@ def lone_blocks(figure: Figure) -> frozenset[str]:
     return frozenset(found)
 
 
+CHOSEN = ("", "phase")  # the heads of choices between arms: by what is given, and by training
+
 Sources = dict[str, tuple[str, ...]]  # a tensor: the boxes that it may come from
 
 
@@ -173,7 +175,17 @@ class _OverviewFlow:
                 found[sid] += [each for each in inner.get(tid, ()) if each not in found[sid]]
             if not any(found.values()):
                 found.update({tid: [group] for tid in op.outputs})
+        if op.glyph == "phase" and op.text in CHOSEN:
+            found = {tid: self._either(found[tid], tensors[tid], parent) for tid in found}
         sources.update({tid: tuple(each) for tid, each in found.items()})
+
+    def _either(self, arms: list[str], tensor: DrawnTensor, parent: str) -> list[str]:
+        """Where the arms of a choice meet: one of them gives the value, and no reader takes both."""
+        if len(arms) < 2:
+            return arms
+        met = self.add(Box(self.name(), "either", "op", parent))
+        self.edges(arms, met, tensor)
+        return [met]
 
     def _entered(self, op: Op, body: Section, sources: Sources, group: str) -> Sources:
         """What the inputs of a body come from: the operands by their wires, else in their order."""

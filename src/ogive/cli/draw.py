@@ -209,6 +209,9 @@ def _refuse(program: CheckedProgram, path: Path, name: str) -> None:
         text = f"`{name}` depends on its statics, and no model uses it: give them with -D"
         raise click.UsageError(text)
     listed = ", ".join([*program.models, *names]) or "none"
+    if not program.ok:  # it may be declared, and what is wrong with it may stand elsewhere
+        shown = render(program.diagnostics, color=colored())
+        raise click.ClickException(f"{path} has errors: `{name}` is not understood; {listed} can be drawn\n\n{shown}")
     raise click.UsageError(f"{path} has no model or block `{name}`; it has {listed}")
 
 
