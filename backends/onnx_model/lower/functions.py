@@ -14,7 +14,7 @@ from ogive.backends.onnx_model.lower.interpreter import Walker
 from ogive.backends.onnx_model.lower.specialize import Sizes, real
 from ogive.backends.onnx_model.passes.factors import keep_factors_of_function
 from ogive.backends.onnx_model.passes.post_passes import uses_of
-from ogive.backends.onnx_model.serialize.protos import fill_node
+from ogive.backends.onnx_model.serialize.protos import fill_node, without_size_names
 from ogive.backends.onnx_model.walk_state import Bound, DefinitionFrame, Lowering
 from ogive.compiler.ir.model import Const, Graph, Node, Value
 from ogive.compiler.ir.types import Axis, TensorType
@@ -254,3 +254,5 @@ def _fill(function: FunctionProto, name: str, doc: str, builder: OnnxBuilder, in
             fill_node(function.node.add(), made, builder.floating)
     for made in builder.body.nodes:
         fill_node(function.node.add(), made, builder.floating)
+    for node in function.node:
+        without_size_names(node)

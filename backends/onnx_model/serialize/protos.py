@@ -83,6 +83,21 @@ def fill_graph(proto: GraphProto, body: Body, floating: str) -> None:
         fill_value(proto.output.add(), name, type, floating)
 
 
+def without_size_names(proto: NodeProto) -> None:
+    """Leave sizes without names in the graphs that a node holds.
+
+    A function is put in where it is used, and there names of its own sizes would be taken for those of the graph: ONNX
+    Runtime (1.31) gives values of equal names one memory.
+    """
+    for attribute in proto.attribute:
+        graph = attribute.g
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            for dim in value.type.tensor_type.shape.dim:
+                dim.ClearField("dim_param")
+        for node in graph.node:
+            without_size_names(node)
+
+
 def fill_values(proto: GraphProto, types: Mapping[str, TensorType], skip: Sequence[str], floating: str) -> None:
     """The types of values inside."""
     left_out = set(skip)
