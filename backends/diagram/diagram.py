@@ -184,10 +184,16 @@ class Diagram:
         return outline(self.overview) if self.view != "circuit" else text(self.figure, columns)
 
     def _html(self) -> str:
-        options = replace(self.options, depth=0, at=(), sizes="numeric" if self.options.at else self.options.sizes)
-        closed = replace(self, options=options, drawn=None)
-        numbers = numbers_within(self.subject, numbered(self.subject, self.options.at))
-        blocks = {d.name: replace(closed, subject=d, numbers=numbers[d.name]).drawing for d in self.blocks()}
+        blocks: dict[str, Drawing] = {}
+        for each in (self, *(made for _, made in self.panels)):
+            # a block has no feature maps of its own, and a style speaks of the figure that it is of
+            view: View = "circuit" if each.view == "maps" else each.view
+            sizes = "numeric" if each.options.at else each.options.sizes
+            options = replace(each.options, depth=0, at=(), sizes=sizes)
+            closed = replace(each, view=view, options=options, drawn=None, panels=(), style=FigureStyle())
+            numbers = numbers_within(each.subject, numbered(each.subject, each.options.at))
+            found = (d for d in each.blocks() if d.name not in blocks)
+            blocks |= {d.name: replace(closed, subject=d, numbers=numbers[d.name]).drawing for d in found}
         return html(self.drawing, blocks, self.theme)
 
     def blocks(self) -> list[Definition]:

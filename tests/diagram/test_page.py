@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from diagram.subjects import subject
 from ogive.backends.diagram.diagram import diagram
+from ogive.backends.diagram.figure.style import style_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "input", "br", "link"}
@@ -84,6 +86,17 @@ def test_every_block_in_it_can_be_opened() -> None:
     opens = set(re.findall(r'data-block="([^"]+)"', text))
     assert opens == {"Attention", "MLP"}
     assert all(f'<template id="block-{name}">' in text for name in opens)
+
+
+def test_pages_of_views_and_styles_open_their_blocks() -> None:
+    """Also where a block has no feature maps, or uses the axis that the figure hides."""
+    stack = diagram(subject("gpt2:Tiny"), view="stack").styled(style_of({"hide": ["b"], "caption": "Once."}))
+    maps = diagram(subject("resnet:Tiny"), view="maps", at={"h": 32, "w": 32})
+    panels = replace(stack, panels=(("One", diagram(subject("gpt2:Tiny"))), ("Two", diagram(subject("moe:Tiny")))))
+    for made, names in ((stack, {"Attention", "MLP"}), (maps, {"Bottleneck"}), (panels, {"Attention", "MLP", "MoE"})):
+        text = made.text("html")
+        assert names <= set(re.findall(r'<template id="block-([^"]+)"', text))
+        assert text.count("Once.") <= 1  # a caption is that of the figure alone
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
