@@ -270,7 +270,7 @@ def _text(dim: Dim) -> str:
 def _in_sizes(text: str, texts: Mapping[str, str]) -> str:
     """A piece of text with other sizes; what stands in quotes and names of settings stay."""
     pieces = re.split(r'("[^"]*")', text)
-    pattern = re.compile(r"\b[A-Za-z_][A-Za-z0-9_]*'*(?!\s*=[^=])")
+    pattern = re.compile(r"\b[A-Za-z_][A-Za-z0-9_]*'*(?![A-Za-z0-9_'])(?!\s*=[^=])")
     return "".join(
         piece if piece.startswith('"') else pattern.sub(lambda m: texts.get(m[0], m[0]), piece) for piece in pieces
     )
