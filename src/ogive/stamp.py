@@ -149,8 +149,11 @@ def _last(data: bytes, words: str) -> bytes:
 
 
 def _svg(data: bytes, words: str) -> bytes:
+    """Behind the description, or at the head of a picture of another program, which has none."""
     inner = escape(f"{words}\nsha256 {BLANK}")
-    return data.replace(b"</desc>\n", f"</desc>\n<metadata>{inner}</metadata>\n".encode(), 1)
+    place = re.search(rb"</desc>\n", data) or re.search(rb"<svg\b[^>]*>\n?", data)
+    assert place is not None
+    return data[: place.end()] + f"<metadata>{inner}</metadata>\n".encode() + data[place.end() :]
 
 
 def _html(data: bytes, words: str) -> bytes:

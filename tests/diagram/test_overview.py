@@ -8,9 +8,11 @@ import subprocess
 import time
 from dataclasses import replace
 from itertools import combinations, pairwise
+from pathlib import Path as PathOf
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from diagram.geometry_checks import holds, inside, overlap, plates, segments, shrunk, texts_apart
 from diagram.subjects import ROOT, block, subject, subjects
@@ -22,7 +24,9 @@ from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.views.memories import remembered
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
+from ogive.cli import cli
 from ogive.compiler.driver.workspace import Workspace
+from ogive.stamp import intact
 
 SUBJECTS = subjects()
 
@@ -163,6 +167,20 @@ def test_graphviz_lays_out_on_request() -> None:
     assert each.bytes("png").startswith(b"\x89PNG")
     with pytest.raises(DiagramError, match="overview"):
         replace(each, view="circuit").bytes("svg")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz")
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
+def test_pictures_of_graphviz_are_signed_as_ours_are(ending: str, tmp_path: PathOf) -> None:
+    """So they are drawn over where nobody has changed them."""
+    out = tmp_path / f"mlp.{ending}"
+    asked = ["draw", f"{ROOT / 'examples' / 'mlp.arch'}:MNIST", "--view", "overview", "--engine", "dot", "-o", str(out)]
+    for _ in range(2):
+        result = CliRunner().invoke(cli, asked)
+        assert (result.exit_code, result.output) == (0, f"wrote {out}\n")
+        assert intact(out.read_bytes())
+    if ending == "svg":
+        ElementTree.fromstring(out.read_text(encoding="utf-8"))
 
 
 def test_graphviz_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
