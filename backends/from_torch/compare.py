@@ -105,10 +105,11 @@ def compared(
         return found
     ours.load_state_dict(dict(renamed(theirs)))
     for dtype in BOUNDS:
-        theirs, ours = theirs.to(dtype), ours.to(dtype)
+        ours = ours.to(dtype)
         with _precise(dtype), torch.enable_grad():
             done = 0
             for tried in _tries(args, kwargs, inputs, more):
+                theirs = copy.deepcopy(source).to(dtype)  # some keep what they computed
                 done += _one(found, theirs, ours, renamed, args, kwargs, inputs, tried, dtype)
                 if done >= TRIALS + bool(more):
                     break

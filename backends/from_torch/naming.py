@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ogive.backends.from_torch.code import VALUE, BodyLine
@@ -16,7 +17,7 @@ TAKEN = (
 
 def clean(path: str, words: frozenset[str] = TAKEN) -> str:
     """A path as one name that is none of some words."""
-    name = path.replace(".", "_")
+    name = re.sub(r"\W", "_", path, flags=re.ASCII)
     name = f"m{name}" if name[:1].isdigit() else name
     return f"{name}_" if name in words else name
 
