@@ -131,7 +131,8 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool, unit
     places = iter(texts)
     body = NUMBER.sub(lambda _: next(places), members[0][1])
     body = re.sub(r"\b(\d+|[a-z]\w*)\*(\d*)(?=\*\*)", r"\g<0>", body)
-    head = f"[{', '.join(each.name for each in statics.values())}]" if statics else ""
+    declared = [f"{each.name}: nat" if min(each.column) == 0 else each.name for each in statics.values()]
+    head = f"[{', '.join(declared)}]" if statics else ""
     brackets = {
         id(draft): ", ".join(f"⟪{each.column[i]}|{each.role}⟫" for each in statics.values())
         for i, (draft, _) in enumerate(members)

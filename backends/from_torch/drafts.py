@@ -312,9 +312,9 @@ class _Calls:
             theirs = relative
         ours = clean(theirs) if child.path in self.shared else clean(theirs, HARD)
         if run > 1 and theirs == relative:
-            prefix, _, first = relative.rpartition(".")
-            self.made.renamed.update({f"{prefix}.{int(first) + i}": f"{ours}.{i}" for i in range(run)})
-            self.made.loops.update({f"{prefix}.{int(first) + i}": relative for i in range(run)})
+            prefix, dot, first = relative.rpartition(".")
+            self.made.renamed.update({f"{prefix}{dot}{int(first) + i}": f"{ours}.{i}" for i in range(run)})
+            self.made.loops.update({f"{prefix}{dot}{int(first) + i}": relative for i in range(run)})
             return ours
         taken = set(self.made.renamed.values())
         while ours in taken and self.made.renamed.get(theirs) != ours:

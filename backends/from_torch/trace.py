@@ -159,8 +159,30 @@ def _outputs(graph: torch.fx.Graph) -> tuple[Node, ...]:
     return tuple(each for each in out.args[0] if isinstance(each, Node))
 
 
+_PARTS = ("slice", "select", "view", "reshape", "transpose", "permute", "unsqueeze", "squeeze", "expand", "t", "chunk")
+
+
+def _written(graph: torch.fx.Graph) -> None:
+    """What writes into a tensor gives another, which all that follows reads. Raises `Untraceable` for a part of one."""
+    order = {node: place for place, node in enumerate(graph.nodes)}
+    for node in list(graph.nodes):
+        schema = getattr(node.target, "_schema", None)
+        if node.op != "call_function" or schema is None or not schema.is_mutable or not node.args:
+            continue
+        into = node.args[0]
+        if not isinstance(into, Node) or str(node.target).removeprefix("aten.").split(".")[0].startswith("_"):
+            continue
+        source = str(into.target).removeprefix("aten.").split(".")[0]
+        if source in _PARTS or (not node.users and into.op != "placeholder"):
+            raise Untraceable(f"`{node.target}` writes into a part of a tensor (`{node.name}`)")
+        for user in list(into.users):
+            if user is not node and order[user] > order[node]:
+                user.replace_input_with(into, node)
+
+
 def _clean(graph: torch.fx.Graph) -> None:
     """Take out what computes nothing."""
+    _written(graph)
     for node in list(graph.nodes):
         if node.op != "call_function":
             continue

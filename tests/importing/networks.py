@@ -171,3 +171,19 @@ class Spoken(nn.Module):
         x = x + self.table(self.places[:, : x.shape[1]])
         y, _ = self.attention(x, x, x, need_weights=False)
         return self.layers(x + y)
+
+
+class Written(nn.Module):
+    """What is written into a whole tensor is another one; into a part of one it has no operation."""
+
+    def __init__(self, part: bool) -> None:
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.lin(x)
+        y.mul_(2)
+        if self.part:
+            y[:, 0] = 0
+        return y + 1
