@@ -155,7 +155,7 @@ def test_the_command_refuses(tmp_path: Path) -> None:
     for arguments, status in (
         (["--weights", str(weights)], 1),
         (["--pass", "nothing"], 1),
-        (["--recipe", "nothing"], 2),
+        (["--recipe", "nothing"], 1),
         (["--recipe", "deploy", "--pass", "fold"], 2),
     ):
         done = CliRunner().invoke(cli, ["deploy", f"{source}:M", *arguments])
