@@ -274,3 +274,15 @@ def test_a_static_that_does_not_fit_is_answered_by_one_that_does(static: str, co
     assert result.exit_code == 1
     assert code in result.output
     assert said in result.output
+
+
+def test_build_says_which_models_have_other_names(tmp_path: Path) -> None:
+    path, out = tmp_path / "net.arch", tmp_path / "net.py"
+    text = "block Net(x: [b]) -> [b]:\n    param w: [] = ones\n    return x * w\n"
+    path.write_text(text + "".join(f"model {name} = Net\n" for name in ("F", "O", "Tensor", "Mine")))
+    done = run("build", path, "-o", out)
+    assert [line.split("`")[1::2][:2] for line in done.output.splitlines() if line.startswith("note: ")] == [
+        [name, f"{name}_2"] for name in ("F", "O", "Tensor")
+    ]
+    for name in ("F_2", "O_2", "Tensor_2", "Mine"):
+        assert f"def {name}()" in out.read_text()

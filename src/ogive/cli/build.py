@@ -100,6 +100,19 @@ def command(
         else:
             files = _build(model, out, given, max_shard_size, checks=not no_checks)
     click.echo(f"wrote {listed(files)}")
+    if out.suffix == ".py":
+        _renamed(models, out)
+
+
+def _renamed(models: Sequence[Model], out: Path) -> None:
+    """Say which models have other names in the file: those that Python or the file itself gives a meaning."""
+    from ogive.backends.pytorch.names import fresh
+
+    for model in models:
+        if (name := fresh(model.name)) != model.name:
+            click.echo(
+                f"note: the model `{model.name}` is `{name}` in {out}, where `{model.name}` means something else"
+            )
 
 
 def _one(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool) -> list[Model]:
