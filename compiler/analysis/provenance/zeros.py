@@ -8,6 +8,7 @@ norm over it) sees the zeros, so that taking them away changes what is left.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ogive.compiler.analysis.frame.interpreter import AbstractInterpreter, DomainFrame
@@ -117,13 +118,14 @@ class ZeroInterpreter(AbstractInterpreter[ZeroFrame, Zeros]):
 
     def visit_loop(self, frame: ZeroFrame, node: Node, told: LoopAttrs) -> Sequence[Zeros]:
         """What a loop carries is 0 where it is before and behind every iteration."""
-        given = list(self.inputs(frame, node))
+        given = told.parts(self.inputs(frame, node))
         while True:
-            found = self.region(frame, node.regions[0], given)
-            joined = [a & b for a, b in zip(given, found[: told.carried], strict=False)]
-            if joined == given[: told.carried]:
+            found = self.region(frame, node.regions[0], (*given.own, *given.captured))
+            after = told.results(found).carried
+            joined = tuple(a & b for a, b in zip(given.carried, after, strict=True))
+            if joined == given.carried:
                 return found
-            given[: told.carried] = joined
+            given = replace(given, carried=joined)
 
 
 def leaves_of(dims: Dims) -> frozenset[Dim]:

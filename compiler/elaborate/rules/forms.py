@@ -57,3 +57,5 @@ FORMS = {
         "    f = Linear[3, 2]\n    return f(x, weights=theta)\n",
     ),
 }
+
+APPLIED = frozenset(FORMS) - {"count", "initial"}  # those that give a function, to be applied where they stand

@@ -8,6 +8,7 @@ from typing import Any
 from ogive.compiler.elaborate.modules.peer_layers import STATICS
 from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
+from ogive.compiler.elaborate.rules.forms import APPLIED
 from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
 from ogive.compiler.elaborate.state.frame import Frame
@@ -34,7 +35,6 @@ from ogive.grammar.source import Span
 
 Declared = syntax.Block | syntax.Extern | syntax.Const  # what has statics
 
-APPLIED = frozenset(("repeat", "over", "each", "grad", "custom_grad"))  # take a block, and are none
 LOWEST = {"size": 1, "nat": 0}
 REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all", "logsumexp", "var", "std", "norm")
 

@@ -52,17 +52,17 @@ class _Joining:
             elif node.op == "weight":
                 nodes.append(node.at(self.renamed[node.path]))
             elif node.path in loops:
-                nodes[loops[node.path]] = self.loop(nodes[loops[node.path]], node, made)
+                nodes[loops[node.path]] = self.joined_loop(nodes[loops[node.path]], node, made)
             elif node.regions:
                 bare = node.structure.without_inputs(range(len(node.inputs))) if node.structure is not None else None
                 alone = replace(node, inputs=(), outputs=(), regions=(EMPTY,), structure=bare)
-                nodes.append(self.loop(alone, node, made))
+                nodes.append(self.joined_loop(alone, node, made))
             else:
                 nodes.append(with_operands(node, names))
         outputs = tuple(names.get(x, x) if isinstance(x, str) else x for x in second.outputs)
         return Graph((*first.inputs, *second.inputs), tuple(nodes), (*first.outputs, *outputs))
 
-    def loop(self, first: Node, second: Node, made: Mapping[str, str]) -> Node:
+    def joined_loop(self, first: Node, second: Node, made: Mapping[str, str]) -> Node:
         """Both bodies in each iteration: what the first yields, the second reads before it is stacked; of what is made
         outside, stacked, it reads its own part.
         """
