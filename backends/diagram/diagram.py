@@ -160,7 +160,7 @@ class Diagram:
             # rasterisers differ in what they make of a style for dark grounds
             fixed = replace(self, theme=replace(self.theme, dark=None))
             return (png if format == "png" else pdf)(svg(fixed.drawing, fixed.theme, outlined=True))
-        if format == "pptx":
+        if isinstance(format, str) and format == "pptx":
             return pptx(self.drawing, self.theme)
         return self.text(format).encode()
 

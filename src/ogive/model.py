@@ -224,17 +224,19 @@ class Model(Kept):
             state = None if weights is None else load(self, weights, None)
             return DeployedModel(self, run(self.ir, calls, weighed=weighing(state)), calls)
 
-    @takes(names=text, sizes=maybe(named(whole(0))))
-    def analyze(self, names: str, *, sizes: Mapping[str, int] | None = None) -> AnalysisResult | list[AnalysisResult]:
+    @takes(name=text, sizes=maybe(named(whole(0))))
+    def analyze(self, name: str, *, sizes: Mapping[str, int] | None = None) -> AnalysisResult:
         """What an analysis says, by name with options: `model.analyze("cost[dtype=bf16]", sizes={"b": 1})`.
 
-        The result has `.rows`, `.text()` and `.json()`; several names, with commas between, give a list. Raises
-        `ArchError` where there is no such analysis, option or size.
+        The result has `.rows`, `.text()` and `.json()`. Raises `ArchError` where there is no such analysis, option or
+        size, or several names.
         """
         from ogive.analyses import analyses_of
 
-        found = analyses_of(self, names, sizes or {})
-        return found[0] if len(found) == 1 else found
+        found = analyses_of(self, name, sizes or {})
+        if len(found) > 1:
+            raise wrong(f"`{name}` names {len(found)} analyses: ask for one at a time")
+        return found[0]
 
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None

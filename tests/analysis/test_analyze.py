@@ -153,3 +153,8 @@ def test_a_module_of_the_users_is_unknown() -> None:
     assert isinstance(found, AnalysisResult)
     (one,) = found.unknown
     assert one.reason == "a module of the user's: torch.nn:Identity"
+
+
+def test_python_asks_for_one_analysis_at_a_time() -> None:
+    with pytest.raises(ogive.ArchError, match="names 2 analyses: ask for one at a time"):
+        ogive.load(EXAMPLES / "mlp.arch").models["Tiny"].analyze("cost, groups")

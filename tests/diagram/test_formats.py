@@ -226,16 +226,20 @@ def test_mermaid_stays_under_its_limits() -> None:
 def test_nothing_is_told_by_colour_alone() -> None:
     """Learned glyphs are bolder, what was removed is dashed and has its sign, as has what was added."""
     assert (PATHS["learned"][0], PATHS["glyph"][0]) == ("bold", "wire")
-    text = Difference(block(HEAD + "relu(x)"), block(HEAD + "tanh(x)")).diagram(diagram(block(HEAD + "x"))).text("svg")
-    assert re.search(r"path\.removed\{[^}]*stroke-dasharray", text)
-    assert "− ReLU" in text
-    assert "+ tanh" in text
+    for before, after, signs in (("relu(x)", "x", "−"), ("x", "tanh(x)", "+"), ("relu(x)", "tanh(x)", "~"),
+                                 ("relu(sin(x))", "sin(tanh(x))", "+−")):  # fmt: skip
+        change = Difference(block(HEAD + before), block(HEAD + after))
+        text = change.diagram(diagram(block(HEAD + "x"))).text("svg")
+        assert re.search(r"path\.removed\{[^}]*stroke-dasharray", text)
+        for sign in signs:
+            assert text.count(f">{sign}</text>") == 2  # beside what it marks, and in the key
 
 
 def test_what_cannot_be_written_is_said() -> None:
     with pytest.raises(DiagramError, match=r"\.doc.*\.svg"):
         diagram(subject("gpt2:MLP")).text("doc")
-    assert {"svg", "tex", "pdf", "png", "html", "dot", "mmd", "txt"} == set(FORMATS)
+    drawn, edited = {"svg", "tex", "tikz", "pdf", "png", "html", "dot", "mmd", "txt"}, {"drawio", "excalidraw", "pptx"}
+    assert drawn | edited == set(FORMATS)
 
 
 def test_golden_text() -> None:

@@ -111,7 +111,7 @@ CHANGES = [
     Change(
         "one direction",
         "lstm_tagger",
-        "directions=2, p=p] as lstm\n    return x |> Dropout[p] |> Linear[2 * hidden",
+        "directions=2, p=p] as lstm\n    return x |> Dropout[p] |> Linear[2*hidden",
         "p=p] as lstm\n    return x |> Dropout[p] |> Linear[hidden",
     ),
     Change("one direction by half", "lstm_tagger", "directions=2, ", "", ("E0301", "hidden")),
