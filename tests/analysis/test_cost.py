@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,9 @@ OTHER_MEMORY = {
 LEFT_OUT = NO_RULE | OTHER_MEMORY.keys()
 
 
-def marked(path: Path) -> Any:
-    """The largest run on request."""
-    return pytest.param(path, marks=pytest.mark.slow) if path.stem in ("inception_v3", "maxvit") else path
+def third(paths: Iterable[Path]) -> list[Any]:
+    """Every third runs always, all of them with the slow tests."""
+    return [path if at % 3 == 0 else pytest.param(path, marks=pytest.mark.slow) for at, path in enumerate(paths)]
 
 
 def cost(model: ogive.Model, at: Mapping[Unknown, int]) -> AnalysisResult:
@@ -51,7 +51,7 @@ def number(result: AnalysisResult, name: str) -> int:
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", third(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE), ids=lambda path: path.stem)
 def test_matmul_flops_are_those_of_torch_at_two_sizes(path: Path) -> None:
     model = example(path)
     net = model.torch(device="meta").eval()
@@ -61,7 +61,7 @@ def test_matmul_flops_are_those_of_torch_at_two_sizes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [marked(p) for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE | UNKNOWN_MEMORY], ids=lambda path: path.stem
+    "path", third(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE | UNKNOWN_MEMORY), ids=lambda path: path.stem
 )
 def test_what_backward_keeps_is_within_15_percent_of_the_hooks(path: Path) -> None:
     model = example(path)
@@ -104,7 +104,7 @@ def test_each_operation_keeps_for_backward_what_torch_keeps(name: str) -> None:
     assert summary.counts.saved.at({**at, **dict(ir.bindings)}) == more
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", third(EXAMPLES), ids=lambda path: path.stem)
 def test_laws_of_every_example(path: Path) -> None:
     """Weights count once; blocks below are within those above; memory lies between what must and what can be held."""
     model = example(path)
