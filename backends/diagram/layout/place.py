@@ -18,6 +18,7 @@ from ogive.backends.diagram.layout.solve import heights
 from ogive.backends.diagram.layout.symbols import piece
 
 HOOKED = 40.0  # room for arrows between rows
+DEEP = 5  # bodies in one another, up to which three narrower widths are tried; each try lays out all that is inside
 APART = 20.0  # from a bar where one bundle begins to one where another ends
 NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links after which a wire is labelled
 
@@ -25,15 +26,16 @@ NEW = ("out", "fresh", "merge", "unmerge", "regroup", "cat", "uncat")  # links a
 def place(
     section: Section, theme: Theme, above: Mapping[str, float] | None = None, known: frozenset[str] | None = None,
     *, rows: Rows, pieces: Mapping[str, OpDrawing] | None = None, ends: bool | None = None, part: RowPart | None = None,
-    spare: Mapping[str, float] | None = None,
+    spare: Mapping[str, float] | None = None, wide: dict[str, OpDrawing] | None = None,
 ) -> Placed:  # fmt: skip
     """Find a place for everything.
 
     `known` are wires of a body that are labelled outside of it (None: this is no body), `pieces` what is drawn already,
     `ends` whether the last boundary has labels, `rows` how bodies are laid out, `part` the row that the section is,
-    `spare` the room beside operations with bodies.
+    `spare` the room beside operations with bodies, `wide` (filled here) their drawings at the whole width.
     """
     made = dict(pieces or {})
+    wide = {} if wide is None else wide
     part = part or RowPart(section)
     for at, column in enumerate(section.columns):
         left = {t.tid: t for t in section.boundaries[at]}
@@ -41,7 +43,8 @@ def place(
         for op in column.ops:
             if op.oid not in made:
                 around = (op, left, right, theme)
-                made[op.oid] = _fitted(*around, rows, (spare or {}).get(op.oid, 0.0)) if op.bodies else piece(*around)
+                room_left = (spare or {}).get(op.oid, 0.0)
+                made[op.oid] = _fitted(*around, rows, room_left, wide) if op.bodies else piece(*around)
     bundles = bundled(section, made, {*part.kept, *part.across}, {*part.read, *part.across})
     tensors = {t.tid: t for boundary in section.boundaries for t in boundary}
     copies = (op for column in section.columns for op in column.ops if op.glyph == "copy")
@@ -57,16 +60,19 @@ def place(
 
 
 def _fitted(
-    op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], theme: Theme, rows: Rows, spare: float
-) -> OpDrawing:
+    op: Op, left: dict[str, DrawnTensor], right: dict[str, DrawnTensor], theme: Theme, rows: Rows, spare: float,
+    wide: dict[str, OpDrawing],
+) -> OpDrawing:  # fmt: skip
     """An operation with a body that leaves `spare` room of the width, if it can."""
     sides = ([slot.label for tid in tids for slot in tensors[tid].slots]
              for tids, tensors in ((op.inputs, left), (op.outputs, right)))  # fmt: skip
     labels = sum(max((text_width(t, theme.label, theme.least) + 8 for t in side), default=0.0) for side in sides)
     spare = spare or labels
     most = theme.width - spare - HOOKED
-    made, narrow = nested(op, left, right, theme, rows, painted), theme
-    for _ in range(3):
+    if op.oid not in wide:
+        wide[op.oid] = nested(op, left, right, theme, rows, painted)
+    made, narrow = wide[op.oid], theme
+    for _ in range(3 if depth(op) <= DEEP else 1):
         if made.width <= most or narrow.width < 0.3 * theme.width:
             break
         narrow = replace(narrow, width=narrow.width - (made.width - most))
@@ -74,6 +80,12 @@ def _fitted(
         made = other if other.width < made.width else made
     made.spare = spare
     return made
+
+
+def depth(op: Op) -> int:
+    """How many bodies stand in one another in an operation, 0 if it has none; those of a choice count together."""
+    inner = (depth(other) for body in op.bodies for column in body.columns for other in column.ops)
+    return len(op.bodies) + max(inner, default=0)
 
 
 def _labelled(section: Section, known: frozenset[str], ends: bool) -> Iterator[set[str]]:

@@ -10,8 +10,8 @@ from math import inf
 from ogive.backends.diagram.figure.figure import DrawnTensor, Section
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.memories import parts
-from ogive.backends.diagram.layout.place import place
-from ogive.backends.diagram.layout.placement import Placed
+from ogive.backends.diagram.layout.place import DEEP, depth, place
+from ogive.backends.diagram.layout.placement import OpDrawing, Placed
 
 # what a row costs: itself, each tensor that lives on, each pixel of it beyond the page or short of it
 ROW, NAME, OVER, UNDER = 60.0, 15.0, 4.0, 0.2
@@ -36,13 +36,16 @@ def rows(
 
     `names` is the room of what stands before the first row and behind the last one.
     """
-    whole = place(section, theme, above, known, rows=rows)
+    wide: dict[str, OpDrawing] = {}
+    whole = place(section, theme, above, known, rows=rows, wide=wide)
     for more in (1.0, 4.0, 8.0):
         spare = _excess(whole, theme.width - 2 * HOOK, more)
         if not spare or whole.width <= theme.width:
             break
+        if any(depth(op) > DEEP for c in section.columns for op in c.ops if op.oid in spare):
+            break  # each further layout of what is nested deeply multiplies those of all that is inside
         kept = {oid: made for oid, made in whole.pieces.items() if oid not in spare}
-        whole = place(section, theme, above, known, rows=rows, pieces=kept, spare=spare)
+        whole = place(section, theme, above, known, rows=rows, pieces=kept, spare=spare, wide=wide)
     if whole.width + sum(names) <= theme.width or len(section.columns) < 2:
         return [whole]
     page = theme.width - 2 * HOOK
