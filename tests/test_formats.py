@@ -99,3 +99,22 @@ def test_what_goes_with_what(args: list[str], said: str, awkward: Path) -> None:
     done = ogive(*[awkward if arg == "FILE" else arg for arg in args])
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_fixes_of_sarif_are_those_of_fix(tmp_path: Path) -> None:
+    path = tmp_path / "é x.arch"
+    path.write_text("use std.nn (Linear)\nblock f(x: [b, 4]) -> [b, 4]:\n    return x |> Linear[4, 4] |> rleu\n")
+    lines = path.read_text().split("\n")
+    (run,) = json.loads(ogive("--output-format", "sarif", path).stdout)["runs"]
+    changes = [
+        change for result in run["results"] for fix in result.get("fixes", ()) for change in fix["artifactChanges"]
+    ]
+    assert changes
+    for change in changes:
+        for each in change["replacements"]:
+            region = each["deletedRegion"]
+            assert region["startLine"] == region["endLine"]
+            at, (start, end) = region["startLine"] - 1, (region["startColumn"] - 1, region["endColumn"] - 1)
+            lines[at] = lines[at][:start] + each["insertedContent"]["text"] + lines[at][end:]
+    assert ogive("--fix", path).exit_code == 0
+    assert "\n".join(lines) == path.read_text()
