@@ -19,7 +19,7 @@ from generated.rewrites import REWRITES
 from generated.runtimes import drawn_in_onnx, in_onnx, paired, shortened
 from generated.subject import OPEN, UNIT, Run, Subject, Unfit, array, flat
 from generated.text import program_text
-from generated.torch_faults import whole_flows
+from generated.torch_faults import mended_torch
 from generated.weights import begun
 from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers, add, gradient, mul, real, total
@@ -258,7 +258,7 @@ def derived(subject: Subject, report: Report) -> None:
         if x is not None and (x.is_floating_point() or x.is_complex())
     }
     named = {**inputs, **dict(net.named_parameters())}
-    with whole_flows():
+    with mended_torch():
         results = [y for y in flat(net(*given)) if y.is_floating_point() or y.is_complex()]
     summed = torch.zeros((), dtype=torch.float64)
     for number, y in enumerate(results):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from generated.torch_faults import whole_flows
+from generated.torch_faults import mended_torch
 
 
 def slope(x: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
@@ -20,5 +20,19 @@ def test_batch_norm_reads_gradients_in_another_order() -> None:
     wanted = g / (1 + 1e-5) ** 0.5
     torch.testing.assert_close(slope(x, g), wanted)
     assert not torch.allclose(slope(x, strided), wanted)
-    with whole_flows():
+    with mended_torch():
         torch.testing.assert_close(slope(x, strided), wanted)
+
+
+def test_group_norm_of_one_entry_has_a_slope() -> None:
+    x = torch.linspace(100, 300, 8, dtype=torch.float64).mul(1 / 3).reshape(4, 2).requires_grad_()
+    flow = torch.linspace(-1, 1, 8, dtype=torch.float64).reshape(4, 2)
+    weight = torch.tensor([1.1, 0.7], dtype=torch.float64)
+
+    def found() -> float:
+        (g,) = torch.autograd.grad(torch.group_norm(x, 2, weight), x, flow)
+        return float(g.abs().max())
+
+    assert found() > 1e-9
+    with mended_torch():
+        assert found() == 0

@@ -68,7 +68,9 @@ def builtin(frame: Frame, func: Builtin, args: Sequence[Any], span: Span, spans:
     except TypeError as problem:
         raise frame.fail("E0405", f"`{func.name}` does not take {len(args)} arguments", span) from problem
     if isinstance(value, tuple):
-        frame.session.count(len(value) // arithmetic.LOOKED_AT)
+        frame.session.count(
+            sum(1 + len(each) if isinstance(each, tuple) else 1 for each in value) // arithmetic.LOOKED_AT
+        )
     return value
 
 
