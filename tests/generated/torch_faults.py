@@ -35,8 +35,8 @@ class _Still(torch.autograd.Function):
 
 
 def _group_norm(plain: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """The slope of a group of one entry is 0; torch's (2.13) is what rounding leaves of terms that grow with the
-    square of the entry, times the third power of what it divides by: 1e-4 at 200.
+    """The slope of a group of one entry is 0; torch's (2.13) is what rounding leaves of terms that are as large as the
+    gradient that comes, times the weight, over the root of epsilon.
     """
 
     def group_norm(x: torch.Tensor, num_groups: int, *args: Any, **more: Any) -> torch.Tensor:
