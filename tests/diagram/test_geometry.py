@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from counted import calls
 from diagram.geometry_checks import faults
 from diagram.subjects import block, definition, subjects
 from ogive.backends.diagram.diagram import diagram
@@ -67,12 +66,10 @@ def chain(count: int) -> str:
     return "\n".join([*lines, f"    return y{count // 2 - 1}"])
 
 
-def test_five_hundred_operations_in_a_second() -> None:
-    made = block(chain(500))
-    start = time.perf_counter()
-    text = svg(draw(figure_of(made)))
-    assert time.perf_counter() - start < 4  # on a machine that others use too; alone it takes well under a second
-    assert len(text) < 1_000_000
+def test_five_hundred_operations_take_four_times_as_long_as_a_fourth() -> None:
+    small, large = (block(chain(count)) for count in (125, 500))
+    assert len(svg(draw(figure_of(large)))) < 1_000_000
+    assert calls(lambda: svg(draw(figure_of(large)))) < 4.4 * calls(lambda: svg(draw(figure_of(small))))
 
 
 def test_gpt2_is_small() -> None:
