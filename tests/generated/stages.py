@@ -23,6 +23,7 @@ from generated.torch_faults import mended_torch
 from generated.weights import begun
 from ogive.grammar.diagnostics import ArchError
 from reference.arrays import Array, Numbers, add, gradient, mul, real, total
+from reference.functions import kernels_slopes
 from reference.world import World
 
 
@@ -311,7 +312,8 @@ def _by_reference(subject: Subject, world: World) -> tuple[dict[str, Numbers] | 
 def _moved(subject: Subject, wanted: Mapping[str, Numbers], seed: int) -> list[float]:
     """How far gradients move by rounding, or (0) by settings in float32, which torch has in its own derivatives."""
     world = World(decisions=[], unit=UNIT["f64"], noise=np.random.default_rng(seed)) if seed else World(short=True)
-    other, _ = _by_reference(subject, world)
+    with kernels_slopes(UNIT["f64"] if seed else 0.0):
+        other, _ = _by_reference(subject, world)
     assert other is not None
     return [float(np.abs(other[name] - g).max(initial=0.0)) for name, g in wanted.items()]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -10,6 +12,19 @@ from reference.arrays import Array, add, constant, div, mul, neg, scale, sub, th
 from reference.special import erf as erf_of
 from reference.special import lgamma as lgamma_of
 from reference.special import polygamma
+
+_short = 0.0  # by how much the slope of a sigmoid is off, where kernels are imitated
+
+
+@contextmanager
+def kernels_slopes(unit: float) -> Iterator[None]:
+    """Slopes of sigmoids as kernels compute them: 1 less the sigmoid is exact to a place of 1, not of its own."""
+    global _short  # the rules of operations know no world
+    before, _short = _short, unit
+    try:
+        yield
+    finally:
+        _short = before
 
 
 def exp(x: Array) -> Array:
@@ -127,7 +142,7 @@ def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), by the side on which e does not overflow."""
     z = np.exp(-np.abs(x.value))
     y = np.where(x.value >= 0, 1 / (1 + z), z / (1 + z))
-    return through(x, y, lambda: mul(sigmoid(x), sigmoid(neg(x))))
+    return through(x, y, lambda: mul(sigmoid(x), add(sigmoid(neg(x)), constant(_short)) if _short else sigmoid(neg(x))))
 
 
 def softplus_of(x: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -75,7 +76,7 @@ def grid_sample(op: Op, x: Array, where_to: Array) -> Array:
             index = np.clip(np.nan_to_num(near), 0, size - 1).astype(int)  # NaN is nowhere inside
             grown += [(i * size + index, there & inside, mul(weight, share)) for i, there, weight in parts]
         parts = grown
-    flat = reshape(x, (*x.shape[:2], -1))
+    flat = reshape(x, (*x.shape[:2], math.prod(sizes)))
     total: Array | None = None
     for index, there, weight in parts:
         at_all = np.take_along_axis(grid(flat.shape), np.broadcast_to(index.reshape(shape[0], 1, -1),

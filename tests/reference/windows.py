@@ -115,6 +115,11 @@ def _outer(parts: Sequence[Numbers]) -> Numbers:
     return found
 
 
+def merged(x: Numbers, first: int) -> Numbers:
+    """The axes from the given one on as one, where another axis may be empty too."""
+    return x.reshape(*x.shape[:first], math.prod(x.shape[first:]))
+
+
 def _entries(x: Array, places: Sequence[Numbers]) -> Array:
     """[b, c, p1, ..., k] of x, of what places outside of x hold 0."""
     count, found, inside = len(places), grid(x.shape), []
@@ -124,7 +129,7 @@ def _entries(x: Array, places: Sequence[Numbers]) -> Array:
         found = np.take(found, np.where(there, place, 0), 2 + 2 * i)
     order = [0, 1, *(2 + 2 * i for i in range(count)), *(3 + 2 * i for i in range(count))]
     found = np.where(_outer(inside), found.transpose(order), -1)
-    return pick(x, found.reshape(*found.shape[: 2 + count], -1))
+    return pick(x, merged(found, 2 + count))
 
 
 def avg_pool(op: Op, x: Array) -> Array:
@@ -133,7 +138,7 @@ def avg_pool(op: Op, x: Array) -> Array:
     entries = _entries(x, [at for at, _ in parts])
     counted = [there if op.attr("count_include_pad") else (at >= 0) & (at < n)
                for (at, there), n in zip(parts, x.shape[2:], strict=True)]  # fmt: skip
-    many = _outer(counted).reshape(*entries.shape[2:-1], -1).sum(-1)
+    many = merged(_outer(counted), entries.ndim - 3).sum(-1)
     return mul(total(entries, (entries.ndim - 1,)), constant(1.0 / many))
 
 
@@ -145,7 +150,7 @@ def max_pool(op: Op, x: Array) -> Array:
 def _largest(op: Op, x: Array, places: Sequence[Numbers]) -> Array:
     entries = _entries(x, places)
     inside = _outer([(at >= 0) & (at < n) for at, n in zip(places, x.shape[2:], strict=True)])
-    inside = inside.reshape(*entries.shape[2:-1], -1)
+    inside = merged(inside, entries.ndim - 3)
     never = constant(-np.inf)
     return extreme("max")(op, where(np.broadcast_to(inside, entries.shape), entries, never), (entries.ndim - 1,))
 
