@@ -9,6 +9,7 @@ from typing import Any
 from ogive.compiler.ir.model import Const
 from ogive.compiler.ir.types import ELEMENTS, INTS, TensorType
 from ogive.compiler.ops import bits, functions
+from ogive.compiler.ops import pointwise_facts as about
 from ogive.compiler.ops.align import align, common_elem, require_elem
 from ogive.compiler.ops.held import number_of, whole
 from ogive.compiler.ops.pointwise import (
@@ -172,7 +173,13 @@ OPERATORS = (
         ),
     ),
     unary(
-        "neg", "-x", elems=NUMERIC, linear=True, traits=Trait.KEEPS_ZERO, means="`-x`: the number with the other sign."
+        "neg",
+        "-x",
+        facts=about.neg,
+        elems=NUMERIC,
+        linear=True,
+        traits=Trait.KEEPS_ZERO,
+        means="`-x`: the number with the other sign.",
     ),
     compare("eq", "=", ELEMENTS, told=two("`a == b`: whether numbers are equal.", "x == y")),
     compare("ne", "≠", ELEMENTS, told=two("`a != b`: whether numbers differ.", "x != y")),
@@ -251,6 +258,7 @@ FUNCTIONS = (
         "min(max(x, lo), hi)",
         StaticSpec("lo", "float"),
         StaticSpec("hi", "float"),
+        pointwise=about.hardtanh,
         told=Told(
             "The nearest number between lo and hi.", "(x: [*b]) -> [*b]", "(x: [b, d]) -> [b, d]", "clamp[-1, 1](x)"
         ),
@@ -261,6 +269,7 @@ FUNCTIONS = (
         _cast,
         "x in another element type",
         StaticSpec("type", "elem", REQUIRED),
+        pointwise=about.cast,
         told=Told(
             "The numbers in another element type; to an integer it cuts off towards zero.",
             "(x: [*b]) -> type[*b]",
@@ -275,6 +284,7 @@ ACTIVATIONS = (
     unary(
         "relu",
         "max(x, 0)",
+        facts=about.relu,
         elems=REAL,
         traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE | Trait.KEEPS_ZERO,
         means="x where it is above 0, else 0.",
@@ -282,25 +292,31 @@ ACTIVATIONS = (
     unary(
         "gelu",
         "x Φ(x)",
+        facts=about.gelu,
         traits=Trait.FINITE | Trait.KEEPS_ZERO,
         means="The Gaussian error linear unit; `gelu_tanh` approximates it. Hendrycks, Gimpel 2016, arXiv:1606.08415.",
     ),
     unary(
         "gelu_tanh",
         "x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2",
+        facts=about.gelu_tanh,
         traits=Trait.FINITE | Trait.KEEPS_ZERO,
         means="gelu approximated by tanh, as GPT-2 computes it. Hendrycks, Gimpel 2016, arXiv:1606.08415.",
     ),
-    unary("silu", "x σ(x)", traits=Trait.FINITE | Trait.KEEPS_ZERO, means="x times its sigmoid (swish)."),
+    unary(
+        "silu", "x σ(x)", facts=about.silu, traits=Trait.FINITE | Trait.KEEPS_ZERO, means="x times its sigmoid (swish)."
+    ),
     unary(
         "sigmoid",
         "σ(x) = 1 / (1 + e^(-x))",
+        facts=about.logistic,
         traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
         means="The logistic function, between 0 and 1.",
     ),
     unary(
         "softplus",
         "ln(1 + e^(beta x)) / beta",
+        facts=about.softplus,
         beta=1.0,
         traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE,
         means="A smooth relu, the sharper the larger beta.",
@@ -308,6 +324,7 @@ ACTIVATIONS = (
     unary(
         "elu",
         "x where x > 0, else alpha (e^x - 1)",
+        facts=about.elu,
         alpha=1.0,
         traits=Trait.FINITE | Trait.KEEPS_ZERO,
         means="x where it is above 0, else alpha (e^x - 1).",
@@ -315,17 +332,45 @@ ACTIVATIONS = (
     unary(
         "leaky_relu",
         "x where x > 0, else slope x",
+        facts=about.leaky_relu,
         slope=0.01,
         traits=Trait.KEEPS_ZERO,
         means="x where it is above 0, else slope x.",
     ),
-    unary("hardswish", "x relu6(x + 3) / 6", traits=Trait.FINITE | Trait.KEEPS_ZERO, means="silu of straight lines."),
-    unary("hardsigmoid", "relu6(x + 3) / 6", traits=Trait.FINITE, means="A sigmoid of straight lines."),
-    unary("hardtanh", "min(max(x, lo), hi)", lo=-1.0, hi=1.0, traits=Trait.FINITE, means="x cut off at lo and hi."),
-    unary("mish", "x tanh(ln(1 + e^x))", traits=Trait.FINITE | Trait.KEEPS_ZERO, means="x times tanh of its softplus."),
+    unary(
+        "hardswish",
+        "x relu6(x + 3) / 6",
+        facts=about.hardswish,
+        traits=Trait.FINITE | Trait.KEEPS_ZERO,
+        means="silu of straight lines.",
+    ),
+    unary(
+        "hardsigmoid",
+        "relu6(x + 3) / 6",
+        facts=about.hardsigmoid,
+        traits=Trait.FINITE,
+        means="A sigmoid of straight lines.",
+    ),
+    unary(
+        "hardtanh",
+        "min(max(x, lo), hi)",
+        facts=about.hardtanh,
+        lo=-1.0,
+        hi=1.0,
+        traits=Trait.FINITE,
+        means="x cut off at lo and hi.",
+    ),
+    unary(
+        "mish",
+        "x tanh(ln(1 + e^x))",
+        facts=about.mish,
+        traits=Trait.FINITE | Trait.KEEPS_ZERO,
+        means="x times tanh of its softplus.",
+    ),
     unary(
         "relu6",
         "min(max(x, 0), 6)",
+        facts=about.relu6,
         traits=Trait.NONNEGATIVE | Trait.FLAT_AT_ZERO | Trait.FINITE | Trait.KEEPS_ZERO,
         means="x cut off at 0 and 6.",
     ),

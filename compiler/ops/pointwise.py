@@ -7,6 +7,7 @@ from typing import Any
 
 from ogive.compiler.ir.types import FLOATS, INTS, TensorType
 from ogive.compiler.ops.align import align, common_elem, require_elem
+from ogive.compiler.ops.pointwise_facts import FactsOf
 from ogive.compiler.ops.spec import Checker, OpSpec, StaticSpec, Told, Trait
 
 REAL = (*FLOATS, *INTS)
@@ -29,6 +30,7 @@ def unary(
     gives: Callable[[str], str] | None = None,
     linear: bool = False,
     traits: Trait = Trait.NONE,
+    facts: FactsOf | None = None,
     **settings: Any,
 ) -> OpSpec:
     """An operation of one tensor with float settings; `gives` maps the element type where it changes."""
@@ -41,7 +43,10 @@ def unary(
     specs = tuple(StaticSpec(key, "float", default) for key, default in settings.items())
     told = one(name, means, elems, gives)
     linear_in = (0,) if linear else ()
-    return OpSpec(name, "x", specs, rule, "elementwise", formula, "align", linear=linear_in, traits=traits, told=told)
+    return OpSpec(
+        name, "x", specs, rule, "elementwise", formula, "align", linear=linear_in, traits=traits, told=told,
+        pointwise=facts,
+    )  # fmt: skip
 
 
 def one(name: str, means: str, elems: Sequence[str], gives: Callable[[str], str] | None) -> Told:

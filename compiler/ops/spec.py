@@ -8,6 +8,7 @@ from enum import Flag, auto
 from typing import Any, Literal, Protocol
 
 from ogive.compiler.ir.types import Axis, TensorType
+from ogive.compiler.ops.pointwise_facts import FactsOf
 from ogive.compiler.sizes import Condition, Size
 
 Kind = Literal["elementwise", "contraction", "reduction", "layout", "index", "kernel", "value", "random", "structure"]
@@ -166,3 +167,4 @@ class OpSpec:
     instead: tuple[StaticSpec, ...] = ()  # what may stand in the brackets in place of a pattern
     outputs: int = 1  # 0: one, or several where the pattern says so; -1: always a tuple
     told: Told = NOTHING
+    pointwise: FactsOf | None = None  # what is true of it as a function of one number, from its settings
