@@ -31,7 +31,7 @@ from reference.arrays import Array, stack
 from reference.initial import initial
 from reference.store import Store, rows_of
 from reference.table import EXACT, OPS
-from reference.world import CANCELLING, FOURIER, Improper, Op, Unmet, World, dtype_of, number, shape_of
+from reference.world import CANCELLING, FOURIER, SUMS, Improper, Op, Unmet, World, dtype_of, number, shape_of
 
 Values = dict[str, Array | None]
 Results = Sequence[Array | None]
@@ -158,7 +158,11 @@ class Machine(Interpreter[Frame, "Array | None"]):
             given = Array(np.ones(())) if node.op == "sigmoid" else given
             given = self.summed(op, operands[0]) if node.op in FOURIER and operands[0] is not None else given
             world.cancels = world.cancels or given is not None
-            results = [world.rounded(x, value.type.elem, given) for x, value in zip(results, node.outputs, strict=True)]
+            summed = DECLARED[node.op].kind in SUMS
+            results = [
+                world.rounded(x, value.type.elem, given, apart=summed)
+                for x, value in zip(results, node.outputs, strict=True)
+            ]
         return results
 
     def summed(self, op: Op, x: Array) -> Array:

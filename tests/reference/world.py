@@ -20,6 +20,7 @@ UNITS = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
 # what kernels of float32, and those of ONNX Runtime in any type, compute as 1 and a number close to -1, so that what is
 # left of a small result is rounding; beside these `sigmoid`, of 1 and not of its operand
 CANCELLING = frozenset(("silu", "gelu", "gelu_tanh"))
+SUMS = frozenset(("contraction", "reduction", "kernel"))  # kinds whose equal results may be summed in other orders
 FOURIER = frozenset(("fft", "ifft", "rfft", "irfft"))  # results are exact to a rounding of their row
 SINGLE, SMALLEST = 2.0**-24, 2.0**-126  # of float32: its rounding, its smallest normal number
 
@@ -116,12 +117,16 @@ class World:
         part = self.unit * _waves(array.value, self.noise.uniform(0, 1))
         return Array(array.value + part, ((array, lambda g: g),))
 
-    def rounded(self, array: Array, elem: str, given: Array | None = None) -> Array:
-        """An array as if each entry had been rounded once; as a part of the operand `given`, where that cancels."""
+    def rounded(self, array: Array, elem: str, given: Array | None = None, *, apart: bool = False) -> Array:
+        """An array as if each entry had been rounded once; as a part of the operand `given`, where that cancels.
+
+        `apart`: also entries that are equal, which may be sums of the same terms in another order.
+        """
         unit = max(self.unit, UNITS.get(elem, 0.0)) if self.noise is not None else 0.0
         if not unit or not array.smooth or self.noise is None:
             return array
-        part = unit * _waves(array.value, self.noise.uniform(0, 1))
+        phase = self.noise.uniform(0, 1)
+        part = unit * (self.noise.uniform(-1, 1, array.shape) if apart else _waves(array.value, phase))
         factor = 1 + part
         if unit >= SINGLE:  # what is less than the smallest number of float32 is lost
             factor = np.where(np.abs(array.value) < SMALLEST, 0.0, factor)
