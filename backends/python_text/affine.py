@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 from ogive.backends.python_text.expr import LOAD, literal
+from ogive.backends.python_text.pretty import flat
 
 Terms = Mapping[tuple[str, ...], int]  # by the names that are multiplied, how many of it
 
@@ -78,6 +80,30 @@ def step_of(lists: Sequence[Sequence[ast.expr]]) -> ast.expr | None:
         return None
     (step,) = steps
     return _product(*step[0]) if len(step) == 1 else None
+
+
+def at_number(values: Sequence[ast.expr], at: int, period: int) -> ast.expr | None:
+    """The value of the item `i` of a list, whose items `at`, `at + period`, ... have these values: `c + i // 2 * step`,
+    or `(i + 1) * step` where it is a whole multiple. None where they do not grow evenly.
+    """
+    step = step_of([values])
+    first = floored(values[0])
+    if step is None or first is None:
+        return None
+    index: ast.expr = ast.Name("i", LOAD)
+    ((names, count),) = cast(Floored, floored(step)).terms.items()
+    each, left = divmod(count, period)
+    if not left and first.divisor == 1 and set(first.terms) <= {names}:
+        steps, rest = divmod(first.terms.get(names, 0) - at * each, each)
+        if not rest and steps >= 0:
+            index = ast.BinOp(index, ast.Add(), literal(steps).node) if steps else index
+            size = cast(ast.expr, _product(names, each))
+            return index if flat(size) == "1" else ast.BinOp(index, ast.Mult(), size)
+    if not left and at == 0:  # as many times as much for each number
+        period, step = 1, cast(ast.expr, _product(names, each))
+    turn = index if period == 1 else ast.BinOp(index, ast.FloorDiv(), literal(period).node)
+    grown = turn if flat(step) == "1" else ast.BinOp(turn, ast.Mult(), step)
+    return grown if first.number == 0 else ast.BinOp(values[0], ast.Add(), grown)
 
 
 def _product(names: tuple[str, ...], count: int) -> ast.expr | None:

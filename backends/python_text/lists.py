@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ogive.backends.python_text.expr import (
     Code,
-    binary,
     call,
     conditional,
     each_of,
     function_of,
     list_of,
-    name,
     starred,
     with_parts,
 )
@@ -21,10 +19,10 @@ from ogive.backends.python_text.handed_values import literal_of
 from ogive.backends.python_text.runs import in_runs
 from ogive.backends.python_text.sections import locals_of
 from ogive.backends.python_text.statements import Class, FunctionDef, Statement
-from ogive.backends.python_text.tables import Signatures, SizeArguments, is_list, items_of, tabulated
+from ogive.backends.python_text.tables import Signatures, SizeArguments, grown, is_list, items_of, tabulated
+from ogive.backends.python_text.turns import tests_of
 from ogive.backends.python_text.wrap import STEP, laid
 
-MOST_KINDS = 3  # so many kinds of modules that come in turn are told by a condition
 INDENT = 2 * STEP  # of the statements of a method
 
 
@@ -69,9 +67,10 @@ def _short(made: Code, signatures: Signatures, taken: frozenset[str]) -> Code:
         return _short(Code(node), signatures, taken).node if is_list(node) else None
 
     plain = [with_parts(item, inside) for item in items]
-    turns, runs = _in_turn(plain), in_runs(plain)
-    arguments = [turns or (runs[0] if len(runs) == 1 < len(items) else list_of(runs))]
-    if not turns and len(items) > 1:
+    turns, runs = _in_turn(plain, signatures), in_runs(plain)
+    whole = len(runs) == 1 < len(items)
+    arguments = [runs[0]] if whole else [turns, list_of(runs)] if turns else [list_of(runs)]
+    if len(items) > 1:
         arguments += [each for each in _tables(items, signatures, taken, inside) if each is not None]
     forms = [call(function_of(made), each) for each in arguments]
     return min(forms, key=_lines)
@@ -93,14 +92,31 @@ def _lines(code: Code) -> int:
     return len(laid(code.node, "self.layers = ", "", INDENT))
 
 
-def _in_turn(modules: Sequence[Code]) -> Code | None:
-    """`Local(d) if i % 2 == 0 else Global(d) for i in range(6)`: modules that come again in the same order."""
-    for count in range(1, min(MOST_KINDS, (len(modules) - 1) // 2) + 1):
-        if all(made == modules[number % count] for number, made in enumerate(modules)):
-            chosen = modules[count - 1]
-            for number in reversed(range(count - 1)):
-                test = binary(binary(name("i"), "%", count), "==", number)
-                chosen = conditional(modules[number], test, chosen)
-            free = all("i" not in made.names for made in modules)
-            return each_of(chosen, "i" if count > 1 else "_", call("range", len(modules))) if free else None
+def _in_turn(modules: Sequence[Code], signatures: Signatures) -> Code | None:
+    """`Local(d) if i % 2 == 0 else Global(d) for i in range(6)`: modules that come again in the same order.
+
+    Those of a kind may differ in sizes that grow from one to the next.
+    """
+    variable = "i"
+    if any(variable in made.names for made in modules):
+        return None
+    for period in _periods(modules):
+        kinds = [grown([made.node for made in modules[at::period]], at, period, signatures) for at in range(period)]
+        if any(kind is None for kind in kinds):
+            continue
+        turns = [Code(kind) for kind in kinds if kind is not None]
+        tests = tests_of(turns, variable)
+        chosen = turns[tests[-1][0]]
+        for at, test in reversed(tests[:-1]):
+            assert test is not None
+            chosen = conditional(turns[at], test, chosen)
+        return each_of(chosen, variable if variable in chosen.names else "_", call("range", len(modules)))
     return None
+
+
+def _periods(modules: Sequence[Code]) -> Iterator[int]:
+    """After how many modules the same functions are called again; each at least twice, and one once more."""
+    called = [function_of(made).text for made in modules]
+    for period in range(1, (len(modules) - 1) // 2 + 1):
+        if all(each == called[at % period] for at, each in enumerate(called)):
+            yield period

@@ -71,6 +71,9 @@ def _lines(statement: Statement, indent: int) -> list[str]:
         case If(test=test, body=body, other=other, comment=comment):
             head = _commented(laid(test.node, "if ", ":", indent), comment)
             lines = [*head, *_inner(body, indent)]
+            if len(other) == 1 and isinstance(other[0], If):
+                first, *rest = _lines(other[0], indent)
+                return [*lines, f"{' ' * indent}el{first[indent:]}", *rest]
             return [*lines, f"{' ' * indent}else:", *_inner(other, indent)] if other else lines
         case Within(context=context, body=body):
             return [*laid(context.node, "with ", ":", indent), *_inner(body, indent)]

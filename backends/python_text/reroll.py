@@ -6,12 +6,14 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Protocol
 
 from ogive.backends.python_text.expr import LOAD, Code, call, cut, parts_of, subscript, with_parts
 from ogive.backends.python_text.module_tree import ModuleNode
 from ogive.backends.python_text.names import singular
 from ogive.backends.python_text.pretty import constant
 from ogive.backends.python_text.statements import Assign, Body, Evaluate, For, Return, Statement
+from ogive.backends.python_text.turns import loop_in_turn
 
 Numbers = frozenset[int | None]  # the entries of a list that are used; None where the list is used in another way
 
@@ -74,13 +76,22 @@ class ModuleLoop:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A statement of the function, and the lists that it uses, by their texts."""
+    """A statement of the function, and the lists that it uses, by their texts. One `in_turn` is a loop of ours over
+    modules of several kinds.
+    """
 
     statement: Statement
     used: Mapping[str, Numbers] = field(compare=False)
+    in_turn: bool = False
 
 
 Item = Single | ModuleLoop
+
+
+class LoopNames(Protocol):
+    """The variable for the modules of a list, or for their number."""
+
+    def __call__(self, listed: ModuleList, number: bool = False) -> str: ...
 
 
 def rolled(
@@ -119,13 +130,14 @@ def _rolled(body: Sequence[Statement], lists: list[ModuleList], claim: Callable[
     lists = [each for each in lists if each.modules.text in read]
     if not any(each.count > 1 for each in lists):
         return tuple(body)
-    names: dict[tuple[str, ...], str] = {}
+    names: dict[tuple[tuple[str, ...], bool], str] = {}
 
-    def name(listed: ModuleList) -> str:
-        """One variable for all loops over lists in such a place, so that their bodies are alike."""
-        if listed.place not in names:
-            names[listed.place] = claim(singular(listed.path[-1]))
-        return names[listed.place]
+    def name(listed: ModuleList, number: bool = False) -> str:
+        """One variable, for modules or for numbers, in all loops over lists in such a place: so bodies are alike."""
+        key = (listed.place, number)
+        if key not in names:
+            names[key] = claim("i" if number else singular(listed.path[-1]))
+        return names[key]
 
     found = _all(items, lists, name)
     if not all(_saves(item.count, len(item.body)) for item in found if isinstance(item, ModuleLoop)):
@@ -138,9 +150,7 @@ def _saves(count: int, length: int) -> bool:
     return count * length > length + 1
 
 
-def _all(
-    items: list[Item], lists: Sequence[ModuleList], name: Callable[[ModuleList], str], short: bool = True
-) -> list[Item]:
+def _all(items: list[Item], lists: Sequence[ModuleList], name: LoopNames, short: bool = True) -> list[Item]:
     """The statements with loops over these lists, inner ones first.
 
     A `short` list is looped over as others in its place are: inside of an outer loop all iterations are alike then.
@@ -151,7 +161,24 @@ def _all(
             items = _looped(items, each, name)
         for each in level if short else ():
             items = _beside(items, each)
+        for each in level:
+            items = _in_turn(items, each, name)
     return items
+
+
+def _in_turn(items: list[Item], listed: ModuleList, name: LoopNames) -> list[Item]:
+    """The statements with a loop over a list whose modules are used in several ways, which come in turn."""
+    statements = [item.statement if isinstance(item, Single) and _simple(item) else None for item in items]
+    uses = [_numbers(item, listed.modules.text) for item in items]
+
+    def names() -> tuple[str, str]:
+        return name(listed, number=True), name(listed)
+
+    found = loop_in_turn(statements, uses, listed.modules, listed.path, names)
+    if found is None:
+        return items
+    start, end, loop = found
+    return [*items[:start], replace(_single(loop), in_turn=True), *items[end:]]
 
 
 def _beside(items: list[Item], listed: ModuleList) -> list[Item]:
@@ -187,7 +214,7 @@ def _lists(place: ModuleNode, access: Callable[[str], Code], path: tuple[str, ..
         yield ModuleList(access(".".join(path)), path, len(numbers))
 
 
-def _looped(items: list[Item], listed: ModuleList, name: Callable[[ModuleList], str]) -> list[Item]:
+def _looped(items: list[Item], listed: ModuleList, name: LoopNames) -> list[Item]:
     """The statements with a loop over the modules of a list, where each is used alike, and in no other way."""
     numbers = [_numbers(item, listed.modules.text) for item in items]
     for stretch in STRETCHES:
@@ -198,7 +225,7 @@ def _looped(items: list[Item], listed: ModuleList, name: Callable[[ModuleList], 
 
 
 def _stretched(
-    items: list[Item], numbers: list[Numbers], listed: ModuleList, stretch: Stretch, name: Callable[[ModuleList], str]
+    items: list[Item], numbers: list[Numbers], listed: ModuleList, stretch: Stretch, name: LoopNames
 ) -> list[Item] | None:
     """The statements with a loop over a stretch of a list; None where its modules are not used alike."""
     entries = stretch.entries(listed)
@@ -232,7 +259,7 @@ def _stretched(
 
 def _simple(item: Item) -> bool:
     """Whether a statement holds no others but in such a loop."""
-    return isinstance(item, ModuleLoop) or isinstance(item.statement, Assign | Evaluate)
+    return isinstance(item, ModuleLoop) or item.in_turn or isinstance(item.statement, Assign | Evaluate)
 
 
 def _single(statement: Statement) -> Single:
@@ -289,7 +316,7 @@ def _with(item: Item, old: Code, new: Code) -> Item:
     if isinstance(item, ModuleLoop):
         body = tuple(_with(each, old, new) for each in item.body)
         return replace(item, modules=swapped(item.modules), body=body)
-    return _single(item.statement.changed(swapped))
+    return replace(_single(item.statement.changed(swapped)), in_turn=item.in_turn)
 
 
 def _agreed(bodies: Sequence[Sequence[Item]]) -> Iterator[Item]:

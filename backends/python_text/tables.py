@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ogive.backends.python_text.affine import factor, floored, step_of
+from ogive.backends.python_text.affine import at_number, factor, floored, step_of
 from ogive.backends.python_text.expr import LOAD, Code, call, literal, with_parts
 from ogive.backends.python_text.names import fresh
 from ogive.backends.python_text.pretty import flat
@@ -220,6 +220,19 @@ class TableColumns:
             if all(other is None or flat(value) == flat(other) for value, other in pairs):
                 return column
         return None
+
+
+def grown(nodes: Sequence[ast.expr], at: int, period: int, signatures: Signatures) -> ast.expr | None:
+    """What the items at `at`, `at + period`, ... of a list have in common, by the number `i` of the item: sizes in
+    which they differ grow evenly. None where they differ in another way.
+    """
+    columns = TableColumns({}, signatures)
+    made = columns.template(nodes)
+    if made is None:
+        return None
+    found = {column.place: at_number(column.values, at, period) for column in columns.found.values()}
+    values = {place: value for place, value in found.items() if value is not None}
+    return _put(made, values) if len(values) == len(found) else None
 
 
 def _setting(node: ast.Call, key: str | None, known: SizeArguments) -> ast.expr | None:
