@@ -353,7 +353,10 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
         span = pattern.inner(1 + error.inside[0], 1 + max(error.inside[1], error.inside[0] + 1))
     labels = checker._operands(error.operand)
     blamed = checker.spans[error.operand] if error.operand is not None and error.operand < len(checker.spans) else None
-    frame.report(error.code, checker.said(error.text), span, labels=labels, **cast_of(error.help, blamed))
+    told = cast_of(error.help, blamed)
+    if isinstance(error.axis, str) and is_number(frame.scope.variables.get(error.axis)):
+        told = {"help": f"a name here is a label; `{error.axis} + 0` is the axis of that number"}
+    frame.report(error.code, checker.said(error.text), span, labels=labels, **told)
     if error.axis is not None:
         frame.missing_axis(error.axis)
 

@@ -97,16 +97,13 @@ def einsum(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     """`b i i -> b` of x is `b i -> b` of its diagonal."""
     pattern: Pattern = settings["pattern"]
     given = list(operands)
+    if not _agree(call, pattern.text, operands):
+        return BROKEN
     while (found := _repeated(pattern.text, given)) is not None:
         operand, number, first, second = found
         tensor = given[number]
         assert isinstance(tensor, Tensor)
-        checker, axes = call.checker([tensor.type]), tensor.type.axes
-        name = operand.terms[first].text
-        a, b = (axes[_axis(operand, at, len(axes))].labelled(name) for at in (first, second))
-        checker.meet(a, b, f"`{name}` stands for `{a.size}` and `{b.size}`", 0)
-        if checker.failed:
-            return BROKEN
+        name, axes = operand.terms[first].text, tensor.type.axes
         given[number] = _diagonal(call, tensor, [_axis(operand, at, len(axes)) for at in (first, second)])
         if given[number] is BROKEN:
             return BROKEN
@@ -116,6 +113,22 @@ def einsum(call: OperationCall, settings: Settings, operands: Operands) -> Any:
         whole = pattern.text[:start] + text.ljust(end - start) + pattern.text[end:]  # all else stays in its place
         pattern = replace(pattern, text=whole)
     return call.operate({**settings, "pattern": pattern}, given)
+
+
+def _agree(call: OperationCall, text: str, operands: Operands) -> bool:
+    """Whether axes of one name in an operand have one size; asked of the operands as they are written."""
+    if _repeated(text, operands) is None:
+        return True
+    checker = call.checker([x.type if isinstance(x, Tensor) else None for x in operands])
+    for number, (operand, tensor) in enumerate(zip(parse(text).inputs, operands, strict=True)):
+        first: dict[str, Axis] = {}
+        for at, term in enumerate(operand.terms):
+            if isinstance(tensor, Tensor) and term.kind == "name":
+                axis = tensor.type.axes[_axis(operand, at, len(tensor.type.axes))].labelled(term.text)
+                other = first.setdefault(term.text, axis)
+                if other is not axis:
+                    checker.meet(other, axis, f"`{term.text}` stands for `{other.size}` and `{axis.size}`", number)
+    return not checker.failed
 
 
 def _shown(operand: PatternOperand, kept: Sequence[str]) -> list[str]:
