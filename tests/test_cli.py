@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ogive
-from ogive.cli import COMMANDS, UNBUILT, cli
+from ogive.cli import COMMANDS, cli
 from ogive.cli.common import setting
 from ogive.codes import sections, successors
 
@@ -128,7 +128,6 @@ def test_bytes_that_are_not_text_are_placed(tmp_path: Path) -> None:
         (["explain", "E9999"], "nothing here is called `E9999`"),
         (["new", "a b"], "is no name"),
         (["nothing"], "No such command"),
-        *[([name, "anything", "-o", "x"], "E0702") for name in UNBUILT],
     ],
 )
 def test_mistakes_of_use_leave_with_2(args: list[str], said: str) -> None:

@@ -128,7 +128,7 @@ class Memo:
     entries: dict[int, tuple[object, Any, list[list[Diagnostic]], int]] = field(default_factory=dict)
 
 
-def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) -> Any:
+def _remembered(work: _Checked, memo: Memo, of: BlockRef | syntax.Model, run: Callable[[], Any]) -> Any:
     effort = work.session.facts.tally.effort
     known = memo.entries.get(id(of))
     if known is not None and known[0] is of:
@@ -137,6 +137,7 @@ def _remembered(work: _Checked, memo: Memo, of: object, run: Callable[[], Any]) 
         effort.spent += known[3]
         return known[1]
     outer, work.said, before = work.said, [], effort.spent
+    work.session.noted(of.tree.span if isinstance(of, BlockRef) else of.span, ())
     try:
         made = run()
     finally:
@@ -209,6 +210,8 @@ class _Checked:
             self.add([too_complex(problem, ref.tree.name_span)])
         except StatementFailed:
             self.add(root.diagnostics)
+        finally:
+            self.session.noted(ref.tree.span, root.uses)
         definition = specialization.definition if specialization is not None else None
         if not any(d.severity == "error" and d.span.chunk is ref.tree.span.chunk for said in self.said for d in said):
             self.add(lint.of_block(ref, definition))
@@ -270,6 +273,7 @@ class _Checked:
             return None
         finally:
             self.add(root.diagnostics)
+            self.session.noted(tree.span, root.uses)
         self._add_specialization(specialization, set())
         if blame.at_use(root, specialization, span) or blame.of_handed(root, specialization, span):
             self.add(root.diagnostics)

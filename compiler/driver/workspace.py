@@ -13,10 +13,11 @@ from ogive.compiler.elaborate.modules.recursion import names_of
 from ogive.compiler.elaborate.modules.scope import Library, build
 from ogive.compiler.elaborate.modules.texts import ReadTexts
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
+from ogive.compiler.elaborate.state.notes import Notes
 from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
-from ogive.grammar.parser import ParsedFile, parse
+from ogive.grammar.parser import ParsedDeclaration, ParsedFile, parse
 
 ANSWERS = 200_000  # how many proofs a workspace remembers before it begins anew
 
@@ -37,6 +38,7 @@ class Workspace:
     specializations: dict[tuple[Any, ...], list[Specialization]] = field(default_factory=dict)
     unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
+    notes: Notes | None = None  # what is found out at each place, for those who ask by position
     _files: dict[str, _Held] = field(default_factory=dict)
 
     def check(
@@ -61,15 +63,21 @@ class Workspace:
                 self.facts = Facts()
             session = Session(
                 library, operations, nesting, length=len(text), standard=self.specializations, facts=self.facts,
-                unknowns=self.unknowns
+                unknowns=self.unknowns, notes=self.notes
             )  # fmt: skip
             memo = Memo()
             if before is not None:
                 _keep(before, module, session, memo)
             program = check_module(session, module, memo)
+            if self.notes is not None:
+                self.notes.settle(piece.chunk for piece in parsed.pieces)
             self.specializations = {key: _proved(found) for key, found in self.specializations.items()}
             self._files[path] = _Held(parsed, module, session, memo)
             return program
+
+    def pieces(self, path: str) -> tuple[ParsedDeclaration, ...]:
+        """The declarations of a file as its last check read them, those with errors too."""
+        return self._files[path].parsed.pieces
 
 
 def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
@@ -87,6 +95,8 @@ def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
         changed = bool(lost)
     module.scope.update(same)
     kept = set(same.values())
+    if session.notes is not None:
+        session.notes.forget(ref.tree.span.chunk for ref in module.blocks() if ref not in kept)
     session.specializations.update(
         {key: _proved(v) for key, v in before.session.specializations.items() if key[0] in kept}
     )

@@ -36,6 +36,7 @@ from ogive.compiler.elaborate.state.control import (
 )
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.notes import Notes
 from ogive.compiler.elaborate.state.specialization import Abstract, Specialization, Use
 from ogive.compiler.elaborate.state.values import (
     Given,
@@ -81,6 +82,7 @@ class Session:
     unknowns: dict[Hashable, tuple[Unknown, ...]] = field(default_factory=dict)  # those that blocks own
     introduced: dict[Unknown, Span] = field(default_factory=dict)  # where they stand in the text of this check
     shown: Shown = field(default_factory=Shown)  # what taps of definitions show
+    notes: Notes | None = None  # what is found out at each place, where somebody will ask
 
     # --- what frames call -----------------------------------------------------------------------------------------
 
@@ -160,6 +162,11 @@ class Session:
     def library_module(self, name: str) -> Module:
         """A module of the library."""
         return self.library.standard(name)
+
+    def noted(self, span: Span, uses: Sequence[Specialization]) -> None:
+        """What the declaration there asked for, where somebody will ask what was found out."""
+        if self.notes is not None:
+            self.notes.root(span, uses)
 
     def rule(self, frame: Frame, ref: ConstRef, given: dict[str, Any], span: Span) -> Any:
         """The value of a `const` that has statics, at some of them."""
@@ -313,6 +320,9 @@ class Session:
         outer = (frame, dict(zip(holes, found.sizes, strict=True)))
         sub = Frame(self, ref.module, ref, self.facts, outer, frame.depth + 1)
         sub.user_facing = speaks
+        if self.notes is not None and not ref.standard:
+            own = frame.block is None and not frame.entry
+            sub.notes = self.notes.begin(ref.tree.span, specialization, own, frame.entry)
         sub.proof.numeric = numbered
         sub.alloc.calls = calls or {}
         for tie in tied:

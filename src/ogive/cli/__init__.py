@@ -12,8 +12,8 @@ from ogive.cli.common import reported
 # in the order of --help
 COMMANDS = (
     "check", "fmt", "show", "build", "draw", "diff", "deploy", "analyze", "import", "map", "explain", "new", "examples",
+    "lsp",
 )  # fmt: skip
-UNBUILT = ("lsp",)
 FILES = {"import": "bring"}  # a command whose name no module can have
 
 
@@ -31,17 +31,7 @@ class Lazy(click.Group):
         if cmd_name in COMMANDS:
             found: click.Command = import_module(f"ogive.cli.{FILES.get(cmd_name, cmd_name)}").command
             return found
-        if cmd_name in UNBUILT:
-            return _unbuilt(cmd_name)
         return None
-
-
-def _unbuilt(name: str) -> click.Command:
-    def answer() -> None:
-        raise click.UsageError(f"E0702: `ogive {name}` is not built yet")
-
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(name, callback=answer, context_settings=settings, hidden=True, add_help_option=False)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -23,6 +23,7 @@ from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, size_number, split_target
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
+from ogive.drawn import subjects
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import read_source
 from ogive.grammar.render import render
@@ -131,9 +132,7 @@ def program_of(path: Path, allow_extern: bool = False) -> CheckedProgram:
 
 def _subjects(program: CheckedProgram, name: str | None, statics: dict[str, Any]) -> dict[str, Definition | Model]:
     """Models, and blocks: for all sizes where these are proved, else as a model uses them; or with statics given."""
-    found: dict[str, Definition | Model] = dict(_used(program))
-    found |= {report.name: report.definition for report in program.blocks if report.definition is not None}
-    found |= {key: report.ir for key, report in program.models.items()}
+    found = subjects(program)
     if name is None:
         return found
     if statics:
@@ -179,28 +178,6 @@ def _panel(diagrams: dict[str, Diagram], panel: PanelStyle) -> Diagram:
     refuse_unknown([made.subject], panel.open)
     options = replace(made.options, depth=panel.depth or made.options.depth, open=made.options.open | {*panel.open})
     return replace(made, options=options, view=panel.view or made.view)  # type: ignore[arg-type]
-
-
-def _used(program: CheckedProgram) -> dict[str, Definition]:
-    """The blocks of a file in the form with the most operations that its models use, of these the first."""
-    found: dict[str, Definition] = {}
-    names = [report.name for report in program.blocks]
-    waiting = [report.ir.definition for report in program.models.values()]
-    seen = {id(definition) for definition in waiting}
-    while waiting:
-        definition = waiting.pop(0)
-        if definition.block in names:
-            other = found.get(definition.block)
-            if other is None or _operations(definition) > _operations(other):
-                found[definition.block] = definition
-        callees = [node.callee for node in definition.graph.walk() if node.callee is not None]
-        waiting += [callee for callee in dict.fromkeys(callees) if id(callee) not in seen]
-        seen |= {id(callee) for callee in callees}
-    return {name: found[name] for name in names if name in found}
-
-
-def _operations(definition: Definition) -> int:
-    return sum(1 for _ in definition.graph.walk())
 
 
 def _refuse(program: CheckedProgram, path: Path, name: str) -> None:
