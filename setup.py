@@ -7,11 +7,15 @@ they are directory junctions, which need no privilege. A source distribution hol
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 from setuptools import Command, setup
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 FOLDERS = ("grammar", "compiler", "backends", "stdlib", "examples")
@@ -48,6 +52,33 @@ class Links(Command):
         """Done below, before setuptools looks for packages."""
 
 
+class SourceArchive(sdist):
+    """A source distribution whose bytes depend on its files alone, where `SOURCE_DATE_EPOCH` says when it was made."""
+
+    def make_archive(self, base_name: Any, format: Any, root_dir: Any = None, base_dir: Any = None, **more: Any) -> Any:
+        """As setuptools makes it, but in the order of names, at that time, by nobody."""
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, **more)
+
+        def settled(info: tarfile.TarInfo) -> tarfile.TarInfo:
+            info.mtime, info.uid, info.gid, info.uname, info.gname = int(epoch), 0, 0, "", ""
+            info.mode = 0o755 if info.isdir() else 0o644
+            return info
+
+        path = Path(f"{base_name}.tar.gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        top = Path(root_dir or ".")
+        with (
+            path.open("wb") as file,
+            gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=int(epoch)) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for each in sorted((top / base_dir).rglob("*")):
+                tar.add(each, each.relative_to(top).as_posix(), recursive=False, filter=settled)
+        return str(path)
+
+
 for name in FOLDERS:
     link(name)
-setup(cmdclass={"links": Links})
+setup(cmdclass={"links": Links, "sdist": SourceArchive})

@@ -105,7 +105,9 @@ class _PatternSolver:
             named = len(terms) - (pack is not None)
             many = f"{least}{named} {'axis' if named == 1 else 'axes'}"
             text = f"`{operand}` names {many}, the tensor `{shown(type)}` has {len(axes)}"
-            raise misfit(text, operand.inside, number)
+            word = terms[0].text if len(terms) == 1 and terms[0].kind == "name" else ""
+            apart = f"names stand apart: `{' '.join(word)}`" if 1 < len(axes) == len(word) else ""
+            raise misfit(text, operand.inside, number, apart)
         before = len(terms) if pack is None else pack
         after = len(terms) - before - 1
         for term, axis in zip(terms[:before], axes[:before], strict=True):

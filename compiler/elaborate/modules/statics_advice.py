@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef
+from ogive.compiler.ir.model import Scalar
 from ogive.grammar import syntax
 from ogive.grammar.source import Span
 
@@ -42,3 +43,11 @@ def head(ref: BlockRef | ConstRef) -> str:
     text = " ".join(tree.span.chunk.text[tree.name_span.start : max(ends, default=tree.name_span.end)].split())
     text = text.replace("( ", "(")
     return text + ")" * (text.count("(") - text.count(")"))
+
+
+def quotient(value: object, span: Span) -> str:
+    """What to write where a float stands for a size because `/` made it."""
+    text = span.text
+    if not isinstance(value, (float, Scalar)) or "/" not in text or "//" in text:
+        return ""
+    return f"`/` gives a float, sizes are divided by `//`: `{text.replace('/', '//')}`"

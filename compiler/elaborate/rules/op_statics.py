@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ogive.compiler.elaborate.modules.advice import bracket_help, close_help, whole
+from ogive.compiler.elaborate.modules.statics_advice import quotient
 from ogive.compiler.elaborate.rules.statics import axis_value, counted, fits, words
 from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
@@ -153,6 +154,8 @@ def _sizes(frame: Frame, spec: OpSpec, item: Any) -> tuple[Axis, ...]:
         if number is not None and is_number(value):
             text = f"{number}={item.span.text}"
             advice |= {"help": f"a value is given by name: `{text}`", "edits": (Edit(item.span, text),)}
+        if quotient(value, item.span):
+            advice = {"help": quotient(value, item.span), "details": (whole(spec),)}
         raise frame.fail("E0404", f"`{spec.name}` takes sizes here, this is {kind_of(value)}", item.span, **advice)
     return (Axis(value, item.id if isinstance(item, syntax.Name) else None),)
 
@@ -219,4 +222,5 @@ def _plain(frame: Frame, spec: OpSpec, static: StaticSpec, tree: syntax.Expr) ->
         f"`{static.name}` takes {words(allowed)}, this is {kind_of(value)}",
         tree.span,
         details=(whole(spec),),
+        help=quotient(value, tree.span) if {"size", "nat", "int"} & {*allowed} else "",
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ogive.compiler.elaborate.modules.peer_layers import STATICS
-from ogive.compiler.elaborate.modules.statics_advice import whole
+from ogive.compiler.elaborate.modules.statics_advice import quotient, whole
 from ogive.compiler.elaborate.rules.builtins import CONSTANTS
 from ogive.compiler.elaborate.rules.forms import APPLIED
 from ogive.compiler.elaborate.rules.wholes import settled
@@ -119,6 +119,8 @@ def check_kind(frame: Frame, name: str, value: Any, wanted: Sequence[str], span:
         return value
     shown = str(value) if isinstance(value, (Size, float)) else kind_of(value)
     help_ = f"tensors stand in parentheses: `f[...]({span.text})`" if isinstance(value, Tensor) else help
+    if {"size", "nat", "int"} & {*wanted}:
+        help_ = quotient(value, span) or help_
     raise frame.fail("E0404", f"`{name}` takes {words(wanted)}, this is {shown}", span, help=help_)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.modules.statics_advice import quotient
 from ogive.compiler.elaborate.rules.wholes import settled
 from ogive.compiler.elaborate.state.control import UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
@@ -38,7 +39,9 @@ def dim_axes(frame: Frame, dim: syntax.Expr | syntax.StarDim, bind: Any = None) 
         raise UnresolvedChoice(value.name, dim.span)
     value = settled(frame, value, dim.span)
     if not isinstance(value, Size):
-        raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
+        raise frame.fail(
+            "E0407", f"a size is needed here, this is {kind_of(value)}", dim.span, help=quotient(value, dim.span)
+        )
     if value.is_number and value.number < 1:
         raise frame.fail("E0304", f"an axis has at least one entry, this has {value}", dim.span)
     return (Axis(value, dim.id if isinstance(dim, syntax.Name) else None),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ogive.compiler.elaborate.modules.statics_advice import quotient
 from ogive.compiler.elaborate.rules.checker import RuleChecker
 from ogive.compiler.elaborate.rules.type_exprs import star_axes
 from ogive.compiler.elaborate.rules.wholes import settled
@@ -71,5 +72,7 @@ def _slot(frame: Frame, dim: syntax.Expr, axis: Axis, checker: RuleChecker, text
         checker.equal(axis.size, value, text)
         return Axis(value, dim.id if isinstance(dim, syntax.Name) else axis.label)
     if value is not BROKEN:
-        raise frame.fail("E0407", f"a size is needed here, this is {kind_of(value)}", dim.span)
+        raise frame.fail(
+            "E0407", f"a size is needed here, this is {kind_of(value)}", dim.span, help=quotient(value, dim.span)
+        )
     raise StatementFailed
