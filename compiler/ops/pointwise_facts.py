@@ -49,7 +49,8 @@ class PointwiseFacts:
 
     `range` are the least and the largest value, or what these come near; `slopes` those of the derivative, where there
     is one; `turns` are the points where it turns from falling to rising or back, with `period` those of one period;
-    `kinks` where the derivative jumps, at `spacing` again and again; `jumps`: that the value does so. With
+    `kinks` where the derivative jumps, at `spacing` again and again; `jumps`: that the value does so; `bends` where it
+    changes between convex and concave without a kink, with `period` those of one period. With
     `homogeneous` = (a, b) it is a x below 0 and b x above. `odd`: f(-x) = -f(x). `idempotent`: f(f(x)) = f(x).
     """
 
@@ -59,6 +60,7 @@ class PointwiseFacts:
     slopes: tuple[float, float] = (-inf, inf)
     turns: tuple[float, ...] = ()
     kinks: tuple[float, ...] = ()
+    bends: tuple[float, ...] = ()
     jumps: bool = False
     period: float | None = None
     spacing: float | None = None
@@ -263,23 +265,27 @@ gelu = of(
     lambda x: x * normal_cdf(x),
     lambda x: normal_cdf(x) + x * normal_density(x),
     range=(-0.16997120747990369, inf), slopes=(-0.12890414518515478, 1.1289041451851548), turns=(-0.7517915246935645,),
+    bends=(-sqrt(2), sqrt(2)),
 )  # fmt: skip
 gelu_tanh = of(
     lambda x: _gelu_tanh(x)[0],
     lambda x: _gelu_tanh(x)[1],
     range=(-0.17004075057125412, inf), slopes=(-0.12899306865877178, 1.1289930686587718), turns=(-0.7524614220710162,),
+    bends=(-1.4185040087908285, 1.4185040087908285),
 )  # fmt: skip
 silu = of(
     lambda x: x * sigmoid(x),
     lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
     range=(-0.27846454276107385, inf), slopes=(-0.09983932012886693, 1.099839320128867), turns=(-1.278464542761074,),
+    bends=(-2.399357280515467, 2.399357280515467),
 )  # fmt: skip
 mish = of(
     lambda x: x * tanh(soft(x)),
     _mish,
     range=(-0.3088434130172504, inf), slopes=(-0.11252612238946252, 1.0884981612517277), turns=(-1.1924312145154952,),
+    bends=(-2.2563763963607935, 1.4905711794854282),
 )  # fmt: skip
-logistic = of(sigmoid, lambda x: sigmoid(x) * sigmoid(-x), range=(0.0, 1.0), slopes=(0.0, 0.25))
+logistic = of(sigmoid, lambda x: sigmoid(x) * sigmoid(-x), range=(0.0, 1.0), slopes=(0.0, 0.25), bends=(0.0,))
 
 identity = of(lambda x: x, lambda x: 1.0, slopes=(1.0, 1.0), homogeneous=(1.0, 1.0), idempotent=True, odd=True)
 neg = of(lambda x: -x, lambda x: -1.0, slopes=(-1.0, -1.0), homogeneous=(-1.0, -1.0), odd=True)
@@ -293,26 +299,57 @@ root = of(sqrt, lambda x: 1 / (2 * sqrt(x)), range=(0.0, inf), slopes=(0.0, inf)
 inverse_root = of(
     lambda x: 1 / sqrt(x), lambda x: -(x**-1.5) / 2, range=(0.0, inf), slopes=(-inf, 0.0), domain=(0.0, inf)
 )
-sine = of(sin, cos, range=(-1.0, 1.0), slopes=(-1.0, 1.0), turns=(pi / 2, 3 * pi / 2), period=2 * pi, odd=True)
-cosine = of(cos, lambda x: -sin(x), range=(-1.0, 1.0), slopes=(-1.0, 1.0), turns=(0.0, pi), period=2 * pi)
-# between its poles, which are jumps, it rises
-tangent = of(tan, lambda x: 1 + tan(x) ** 2, slopes=(1.0, inf), jumps=True, period=pi, odd=True)
-arc_sine = of(
-    asin, lambda x: 1 / sqrt(1 - x * x), range=(-pi / 2, pi / 2), slopes=(1.0, inf), odd=True, domain=(-1.0, 1.0)
+sine = of(
+    sin,
+    cos,
+    range=(-1.0, 1.0),
+    slopes=(-1.0, 1.0),
+    turns=(pi / 2, 3 * pi / 2),
+    period=2 * pi,
+    odd=True,
+    bends=(0.0, pi),
 )
-arc_cosine = of(acos, lambda x: -1 / sqrt(1 - x * x), range=(0.0, pi), slopes=(-inf, -1.0), domain=(-1.0, 1.0))
-arc_tangent = of(atan, lambda x: 1 / (1 + x * x), range=(-pi / 2, pi / 2), slopes=(0.0, 1.0), odd=True)
+cosine = of(
+    cos,
+    lambda x: -sin(x),
+    range=(-1.0, 1.0),
+    slopes=(-1.0, 1.0),
+    turns=(0.0, pi),
+    period=2 * pi,
+    bends=(pi / 2, 3 * pi / 2),
+)
+# between its poles, which are jumps, it rises
+tangent = of(tan, lambda x: 1 + tan(x) ** 2, slopes=(1.0, inf), jumps=True, period=pi, odd=True, bends=(0.0,))
+arc_sine = of(
+    asin,
+    lambda x: 1 / sqrt(1 - x * x),
+    range=(-pi / 2, pi / 2),
+    slopes=(1.0, inf),
+    odd=True,
+    domain=(-1.0, 1.0),
+    bends=(0.0,),
+)
+arc_cosine = of(
+    acos, lambda x: -1 / sqrt(1 - x * x), range=(0.0, pi), slopes=(-inf, -1.0), domain=(-1.0, 1.0), bends=(0.0,)
+)
+arc_tangent = of(atan, lambda x: 1 / (1 + x * x), range=(-pi / 2, pi / 2), slopes=(0.0, 1.0), odd=True, bends=(0.0,))
 hyperbolic_sine = of(
-    lambda x: sinh(max(min(x, FAR), -FAR)), lambda x: cosh(max(min(x, FAR), -FAR)), slopes=(1.0, inf), odd=True
+    lambda x: sinh(max(min(x, FAR), -FAR)),
+    lambda x: cosh(max(min(x, FAR), -FAR)),
+    slopes=(1.0, inf),
+    odd=True,
+    bends=(0.0,),
 )
 hyperbolic_cosine = of(
     lambda x: cosh(max(min(x, FAR), -FAR)), lambda x: sinh(max(min(x, FAR), -FAR)), range=(1.0, inf), turns=(0.0,)
 )
-hyperbolic_tangent = of(tanh, lambda x: 1 - tanh(x) ** 2, range=(-1.0, 1.0), slopes=(0.0, 1.0), odd=True)
-area_sine = of(asinh, lambda x: 1 / sqrt(1 + x * x), slopes=(0.0, 1.0), odd=True)
+hyperbolic_tangent = of(tanh, lambda x: 1 - tanh(x) ** 2, range=(-1.0, 1.0), slopes=(0.0, 1.0), odd=True, bends=(0.0,))
+area_sine = of(asinh, lambda x: 1 / sqrt(1 + x * x), slopes=(0.0, 1.0), odd=True, bends=(0.0,))
 area_cosine = of(acosh, lambda x: 1 / sqrt(x * x - 1), range=(0.0, inf), slopes=(0.0, inf), domain=(1.0, inf))
-area_tangent = of(atanh, lambda x: 1 / (1 - x * x), slopes=(1.0, inf), odd=True, domain=(-1.0, 1.0))
-error_function = of(erf, lambda x: 2 / sqrt(pi) * exp(-x * x), range=(-1.0, 1.0), slopes=(0.0, 2 / sqrt(pi)), odd=True)
+area_tangent = of(atanh, lambda x: 1 / (1 - x * x), slopes=(1.0, inf), odd=True, domain=(-1.0, 1.0), bends=(0.0,))
+error_function = of(
+    erf, lambda x: 2 / sqrt(pi) * exp(-x * x), range=(-1.0, 1.0), slopes=(0.0, 2 / sqrt(pi)), odd=True, bends=(0.0,)
+)
 log_gamma = of(
     lgamma, lambda x: (lgamma(x + 1e-6) - lgamma(x - 1e-6)) / 2e-6, range=(-0.12148629053584961, inf),
     turns=(1.4616321449683622,), domain=(0.0, inf),

@@ -133,3 +133,17 @@ def test_facts_at_zero() -> None:
     assert facts_of("gelu", {}).lipschitz == pytest.approx(1.129, abs=1e-3)
     assert facts_of("silu", {}).lipschitz == pytest.approx(1.100, abs=1e-3)
     assert facts_of("sign", {}).lipschitz == inf
+
+
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_a_function_is_convex_or_concave_between_its_bends_and_kinks(name: str, settings: dict[str, Any]) -> None:
+    facts = facts_of(name, settings)
+    if facts.jumps:
+        return
+    low, high = max(facts.domain[0], -9.0) + 1e-3, min(facts.domain[1], 9.0) - 1e-3
+    shifts = [k * facts.period for k in range(-2, 3)] if facts.period else [0.0]
+    inside = sorted({at + shift for at in (*facts.bends, *facts.kinks) for shift in shifts if low < at + shift < high})
+    for begin, end in pairwise((low, *inside, high)):
+        x = torch.linspace(begin, end, 401, dtype=torch.double)
+        bent = torchs(name, settings, x).diff().diff()
+        assert bool((bent > -1e-9).all()) or bool((bent < 1e-9).all()), (begin, end)

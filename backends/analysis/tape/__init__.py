@@ -1,0 +1,1 @@
+"""A model at numbers as a tape of steps: what domains that compute on numbers share."""
