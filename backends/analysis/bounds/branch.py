@@ -28,7 +28,7 @@ ATTACKS, ASCENTS = 100, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PropertyVerdict:
     """`verdict`: "verified", "falsified" with the `point` that breaks it, or "unknown"; it took so many `parts`."""
 
     verdict: str
@@ -119,18 +119,18 @@ class PropertyProblem:
         return found.lower + constant, torch.cat(parts, 2)
 
 
-def decide(problem: PropertyProblem, seconds: float, seed: int = 0) -> Decision:
+def decide(problem: PropertyProblem, seconds: float, seed: int = 0) -> PropertyVerdict:
     """Prove or break a property within so many seconds."""
     until = monotonic() + seconds
     found = attacked(problem, seed)
     if found is not None:
-        return Decision("falsified", 0, tuple(each[0] for each in problem.split(found[None])))
+        return PropertyVerdict("falsified", 0, tuple(each[0] for each in problem.split(found[None])))
     strict = torch.tensor([row.strict for row in problem.rows])
     low, high = problem.low[None], problem.high[None]
     whole, parts = problem.high - problem.low, 0
     while low.shape[0]:
         if monotonic() > until:
-            return Decision("unknown", parts)
+            return PropertyVerdict("unknown", parts)
         part_low, low = low[:BATCH], low[BATCH:]
         part_high, high = high[:BATCH], high[BATCH:]
         lower, slopes = problem.bounds(part_low, part_high)
@@ -144,10 +144,10 @@ def decide(problem: PropertyProblem, seconds: float, seed: int = 0) -> Decision:
         corner = torch.where(tilt > 0, part_low, part_high)
         found = problem.breaking(torch.cat([corner, (part_low + part_high) / 2]))
         if found is not None:
-            return Decision("falsified", parts, tuple(each[0] for each in problem.split(found[None])))
+            return PropertyVerdict("falsified", parts, tuple(each[0] for each in problem.split(found[None])))
         width = part_high - part_low
         if bool((width.amax(1) <= NARROW * whole.amax()).any()):
-            return Decision("unknown", parts)
+            return PropertyVerdict("unknown", parts)
         relative = width / whole.clamp(min=1e-300)
         gain = tilt.abs() * width
         gain = gain / gain.amax(1, keepdim=True).clamp(min=1e-300) + relative / relative.amax(1, keepdim=True)
@@ -157,7 +157,7 @@ def decide(problem: PropertyProblem, seconds: float, seed: int = 0) -> Decision:
         left, right = part_high.clone(), part_low.clone()
         left[at, axis], right[at, axis] = middle, middle
         low, high = torch.cat([part_low, right, low]), torch.cat([left, part_high, high])
-    return Decision("verified", parts)
+    return PropertyVerdict("verified", parts)
 
 
 def attacked(problem: PropertyProblem, seed: int = 0, count: int = ATTACKS, steps: int = ASCENTS) -> Tensor | None:

@@ -9,7 +9,7 @@ from math import ceil, floor, inf, log10, prod
 import torch
 from torch import Tensor
 
-from ogive.backends.analysis.bounds.branch import Decision, PropertyProblem, attacked, decide
+from ogive.backends.analysis.bounds.branch import PropertyProblem, PropertyVerdict, attacked, decide
 from ogive.backends.analysis.bounds.intervals import LARGEST, UNITS, BoxState, intervals
 from ogive.backends.analysis.bounds.linear import MOST, linear_bounds, lowest
 from ogive.backends.analysis.bounds.optimize import best_lowest
@@ -141,17 +141,17 @@ def _plain(tape: object, state: BoxState, start: Mapping[int, Tensor], relaxatio
 def _decided(
     made: BoxedModel, boxes: Sequence[tuple[Tensor, Tensor]], rows: Sequence[PropertyRow], options: BoundsOptions,
     known: tuple[BoxState, Mapping[int, Relaxation]], seconds: float, seed: int,
-) -> Decision:  # fmt: skip
+) -> PropertyVerdict:  # fmt: skip
     """What the method says of the property; a point that breaks it is looked for in any case."""
     problem = PropertyProblem(made.tape, boxes, rows, UNITS[options.dtype])
     if options.method == "bab":
         return decide(problem, seconds, seed)
     point = attacked(problem, seed)
     if point is not None:
-        return Decision("falsified", 0, tuple(each[0] for each in problem.split(point[None])))
+        return PropertyVerdict("falsified", 0, tuple(each[0] for each in problem.split(point[None])))
     lower = problem.proved(*known, best_lowest if options.method == "alpha" else None)
     strict = torch.tensor([row.strict for row in rows])
-    return Decision("verified" if bool(torch.where(strict, lower > 0, lower >= 0).all()) else "unknown", 1)
+    return PropertyVerdict("verified" if bool(torch.where(strict, lower > 0, lower >= 0).all()) else "unknown", 1)
 
 
 def _operations(made: BoxedModel, state: BoxState) -> list[AnalysisRow]:
@@ -205,7 +205,9 @@ def _numbers(values: object) -> Cell:
     return _number(float(values))
 
 
-def _totals(ends: Mapping[str, tuple[Tensor, Tensor]], decision: Decision | None, made: BoxedModel) -> dict[str, Cell]:
+def _totals(
+    ends: Mapping[str, tuple[Tensor, Tensor]], decision: PropertyVerdict | None, made: BoxedModel
+) -> dict[str, Cell]:
     widths = [float((high - low).max()) for low, high in ends.values() if low.numel()]
     found: dict[str, Cell] = {"steps": len(made.tape.steps), "width": _number(max(widths, default=0.0))}
     if decision is not None:

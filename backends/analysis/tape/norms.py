@@ -15,7 +15,7 @@ from ogive.backends.analysis.tape.curve_table import curve_of
 from ogive.backends.analysis.tape.functions import number_at
 from ogive.backends.analysis.tape.products import multiplied
 from ogive.backends.analysis.tape.steps import AffineStep, CurveStep, over
-from ogive.backends.analysis.tape.unroll import Meaning, Traced, Unroller, UnrollFrame
+from ogive.backends.analysis.tape.unroll import Meaning, OnTape, Unroller, UnrollFrame
 from ogive.compiler.ir.model import Node
 
 Args = Sequence[Meaning]
@@ -27,23 +27,23 @@ class StepBuilder:
     def __init__(self, machine: Unroller, frame: UnrollFrame, node: Node) -> None:
         self.machine, self.frame, self.node = machine, frame, node
 
-    def sums(self, x: Traced, run: Any, terms: int) -> Traced:
+    def sums(self, x: OnTape, run: Any, terms: int) -> OnTape:
         """A step with no coefficient below 0."""
         return self.machine.affine(self.frame, self.node, [x], run, terms)
 
-    def curve(self, op: str, x: Traced, value: Any = None, **settings: Any) -> Traced:
+    def curve(self, op: str, x: OnTape, value: Any = None, **settings: Any) -> OnTape:
         """A function of one number."""
         found = curve_of(op, settings, value or getattr(torch, op), self.frame.sizes)
         assert found is not None, op
         return self.machine.add(CurveStep(x.shape, found, (x.step,), self.machine.origin(self.frame, self.node)))
 
-    def square(self, x: Traced) -> Traced:
+    def square(self, x: OnTape) -> OnTape:
         return self.curve("pow", x, torch.square, power=2.0)
 
-    def times(self, a: Meaning, b: Meaning) -> Traced:
+    def times(self, a: Meaning, b: Meaning) -> OnTape:
         return multiplied(self.machine, self.frame, self.node, a, b)
 
-    def centred(self, x: Traced, axes: tuple[int, ...]) -> Traced:
+    def centred(self, x: OnTape, axes: tuple[int, ...]) -> OnTape:
         """X less its mean."""
         many = prod(x.shape[axis] for axis in axes)
 
@@ -55,23 +55,23 @@ class StepBuilder:
 
         return self.machine.affine(self.frame, self.node, [x], run, many + 1, magnitude)
 
-    def limited(self, x: Traced, low: float, high: float) -> Traced:
+    def limited(self, x: OnTape, low: float, high: float) -> OnTape:
         """The same, of which it is known where it lies."""
         origin = self.machine.origin(self.frame, self.node)
         step = AffineStep(x.shape, torch.clone, (x.step,), (x.shape,), origin, 0, within=(low, high))
         return self.machine.add(step)
 
-    def add(self, a: Traced, b: Meaning) -> Traced:
+    def add(self, a: OnTape, b: Meaning) -> OnTape:
         """A + b, where b broadcasts to a."""
         from ogive.backends.analysis.tape.unroll import filled
 
-        zero = b if isinstance(b, Traced) else torch.zeros_like(b)  # type: ignore[arg-type]
+        zero = b if isinstance(b, OnTape) else torch.zeros_like(b)  # type: ignore[arg-type]
         return self.machine.affine(
             self.frame, self.node, [a, b], filled(torch.add, [a, b]), 1, filled(torch.add, [a, zero])
         )
 
 
-def _normalized(build: StepBuilder, x: Traced, axes: tuple[int, ...], eps: float, centre: bool) -> Traced:
+def _normalized(build: StepBuilder, x: OnTape, axes: tuple[int, ...], eps: float, centre: bool) -> OnTape:
     """X / √(mean x² + eps), after its mean is taken off where asked."""
     many = prod(x.shape[axis] for axis in axes)
     x = build.centred(x, axes) if centre else x
@@ -88,7 +88,7 @@ def _rsqrt(x: Tensor, eps: float) -> Tensor:
 def _over_axes(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """`layer_norm` and `rms_norm`."""
     x, *affine = args
-    if not isinstance(x, Traced):
+    if not isinstance(x, OnTape):
         return machine.not_known(frame, node, "weight or bias depends on the box")
     build, axes = StepBuilder(machine, frame, node), tuple(node.attr("axes"))
     found = _normalized(build, x, axes, float(number_at(node.attr("eps"), frame.sizes)), node.op == "layer_norm")
@@ -99,7 +99,7 @@ def _over_axes(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) ->
 
 def _group_norm(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     x, *affine = args
-    if not isinstance(x, Traced):
+    if not isinstance(x, OnTape):
         return machine.not_known(frame, node, "weight or bias depends on the box")
     build, groups = StepBuilder(machine, frame, node), int(number_at(node.attr("groups"), frame.sizes))
     shape = x.shape
@@ -110,12 +110,12 @@ def _group_norm(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -
 
 
 def _affine(
-    machine: Unroller, frame: UnrollFrame, node: Node, build: StepBuilder, x: Traced, affine: Args, spread: Any
+    machine: Unroller, frame: UnrollFrame, node: Node, build: StepBuilder, x: OnTape, affine: Args, spread: Any
 ) -> Meaning:
     """X weight + bias, of those that are given."""
     placed: list[Meaning] = []
     for each in affine:
-        if isinstance(each, Traced):
+        if isinstance(each, OnTape):
             placed.append(build.sums(each, spread, 0))
         else:
             placed.append(None if each is None else spread(each))
@@ -127,7 +127,7 @@ def _affine(
 def _variance(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """`var` and `std`."""
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     build = StepBuilder(machine, frame, node)
     axes = tuple(node.attr("axes") if node.attr("axes") is not None else range(len(x.shape)))
     many, keep = prod(x.shape[axis] for axis in axes), bool(node.attr("keepdim"))
@@ -142,7 +142,7 @@ def _variance(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> 
 def _norm(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """The length of rows."""
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     build, keep = StepBuilder(machine, frame, node), bool(node.attr("keepdim"))
     axes, p = tuple(node.attr("axes")), float(number_at(node.attr("p"), frame.sizes))
     many = prod(x.shape[axis] for axis in axes)

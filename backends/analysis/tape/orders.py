@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ogive.backends.analysis.tape.steps import Ends, Run, over
-from ogive.backends.analysis.tape.unroll import Meaning, TapeRule, Traced, Unroller, UnrollFrame
+from ogive.backends.analysis.tape.unroll import Meaning, OnTape, TapeRule, Unroller, UnrollFrame
 from ogive.compiler.ir.model import Node
 
 Args = Sequence[Meaning]
@@ -39,7 +39,7 @@ def _values_and_places(machine: Unroller, frame: UnrollFrame, node: Node, args: 
     found: list[Meaning] = []
     many = len(node.outputs) > 1
     (x, *_) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     for at, value in enumerate(node.outputs):
         run = machine.partial(frame, node, args, at if many else None)
         ends = _ends(run) if value.type.elem not in ("int", "i64", "i32") else _between(0, max(x.shape) - 1, run)
@@ -59,7 +59,7 @@ def _between(low: float, high: float, run: Run) -> Callable[[Sequence[Ends]], En
 
 def _place(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     run = machine.partial(frame, node, args)
     return [machine.ranged(frame, node, args, run, _between(0, max(x.shape) - 1, run))]
 
@@ -79,7 +79,7 @@ def _compared(holds: Callable[[Tensor, Tensor], Tensor]) -> TapeRule:
 
         def ends(given: Sequence[Ends]) -> Ends:
             each = iter(given)
-            a, b = (next(each) if isinstance(arg, Traced) else (arg, arg) for arg in args)
+            a, b = (next(each) if isinstance(arg, OnTape) else (arg, arg) for arg in args)
             a, b = (b, a) if swap else (a, b)
             return holds(a[1], b[0]).double(), holds(a[0], b[1]).double()  # type: ignore[arg-type]
 

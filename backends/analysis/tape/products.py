@@ -13,25 +13,25 @@ from torch import Tensor
 from ogive.backends.analysis.tape.curve_table import curve_of
 from ogive.backends.analysis.tape.functions import function_of
 from ogive.backends.analysis.tape.steps import CurveStep, ProductStep, Run
-from ogive.backends.analysis.tape.unroll import Meaning, TapeRule, Traced, Unroller, UnrollFrame, filled
+from ogive.backends.analysis.tape.unroll import Meaning, OnTape, TapeRule, Unroller, UnrollFrame, filled
 from ogive.compiler.ir.model import Node
 
 Args = Sequence[Meaning]
 
 
-def multiplied(machine: Unroller, frame: UnrollFrame, node: Node, a: Meaning, b: Meaning) -> Traced:
+def multiplied(machine: Unroller, frame: UnrollFrame, node: Node, a: Meaning, b: Meaning) -> OnTape:
     """A b, entry by entry."""
-    if isinstance(a, Traced) and isinstance(b, Traced):
+    if isinstance(a, OnTape) and isinstance(b, OnTape):
         return bilinear(machine, frame, node, a, b, torch.mul, 1, pointwise=True)
     run = filled(torch.mul, (a, b))
-    sizes = filled(torch.mul, [each if isinstance(each, Traced) else each.abs() for each in (a, b) if each is not None])
+    sizes = filled(torch.mul, [each if isinstance(each, OnTape) else each.abs() for each in (a, b) if each is not None])
     return machine.affine(frame, node, (a, b), run, 1, sizes)
 
 
 def bilinear(
-    machine: Unroller, frame: UnrollFrame, node: Node, a: Traced, b: Traced, run: Run, terms: int,
+    machine: Unroller, frame: UnrollFrame, node: Node, a: OnTape, b: OnTape, run: Run, terms: int,
     pointwise: bool = False,
-) -> Traced:  # fmt: skip
+) -> OnTape:  # fmt: skip
     """A product of two values that depend on the box; the square of one is a curve."""
     if pointwise and a.step == b.step:
         curve = curve_of("pow", {"power": 2.0}, torch.square, frame.sizes)
@@ -55,7 +55,7 @@ def contracted(terms: Callable[[Sequence[tuple[int, ...]]], int]) -> TapeRule:
     def rule(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
         shapes = [tuple(arg.shape) for arg in args if arg is not None]
         factors = args[:2] if node.op != "einsum" else args
-        free = [arg for arg in factors if isinstance(arg, Traced)]
+        free = [arg for arg in factors if isinstance(arg, OnTape)]
         if len(free) > 2 or (len(args) > 2 and node.op == "einsum" and len(free) > 1):
             return machine.not_known(frame, node, "more than two factors depend on the box")
         summed = terms(shapes)
@@ -78,7 +78,7 @@ def contracted(terms: Callable[[Sequence[tuple[int, ...]]], int]) -> TapeRule:
 def _added(given: Sequence[Meaning], shape: tuple[int, ...]) -> Run:
     """|J| of y + b."""
     bias = given[1]
-    still = bias if isinstance(bias, Traced) else torch.zeros_like(bias)  # type: ignore[arg-type]
+    still = bias if isinstance(bias, OnTape) else torch.zeros_like(bias)  # type: ignore[arg-type]
     return filled(lambda y, b: y + b.reshape(shape), [given[0], still])
 
 
@@ -98,7 +98,7 @@ def _sizes(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Run
     for at, arg in enumerate(args):
         if isinstance(arg, Tensor) and isinstance(node.inputs[at], str):
             fixed.append(torch.zeros_like(arg) if at == 2 and node.op != "einsum" else arg.abs())
-        elif arg is not None and isinstance(arg, Traced):
+        elif arg is not None and isinstance(arg, OnTape):
             fixed.append(None)
 
     def run(*radii: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def _einsum(shapes: Sequence[tuple[int, ...]]) -> int:
 def _batch_norm(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """(x - mean) / √(variance + eps) weight + bias, of running statistics."""
     x, *rest = args
-    if not isinstance(x, Traced) or any(isinstance(each, Traced) for each in rest):
+    if not isinstance(x, OnTape) or any(isinstance(each, OnTape) for each in rest):
         return machine.not_known(frame, node, "statistics, weight or bias depend on the box")
     run = machine.partial(frame, node, args)
     still = run(torch.zeros(x.shape, dtype=torch.float64))

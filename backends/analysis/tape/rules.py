@@ -16,7 +16,7 @@ from ogive.backends.analysis.tape.orders import ORDERS
 from ogive.backends.analysis.tape.products import PRODUCTS, multiplied
 from ogive.backends.analysis.tape.softmax import SOFTMAX
 from ogive.backends.analysis.tape.steps import CurveStep, Run, over
-from ogive.backends.analysis.tape.unroll import Meaning, TapeRule, Traced, Unroller, UnrollFrame, filled
+from ogive.backends.analysis.tape.unroll import Meaning, OnTape, TapeRule, Unroller, UnrollFrame, filled
 from ogive.compiler.ir.model import Const, Node
 from ogive.compiler.ir.types import FLOATS, INTS
 
@@ -39,14 +39,14 @@ def _placed(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Se
         "take", "gather",
     ):  # fmt: skip
         return machine.not_known(frame, node, "places depend on the box")
-    if node.op == "put" and isinstance(args[2], Traced):
+    if node.op == "put" and isinstance(args[2], OnTape):
         return machine.not_known(frame, node, "places depend on the box")
     return _moved(machine, frame, node, args)
 
 
 def _summed(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """Sums and means with weights that are not negative."""
-    (x,) = (arg for arg in args if isinstance(arg, Traced))
+    (x,) = (arg for arg in args if isinstance(arg, OnTape))
     run = machine.partial(frame, node, args)
     made = machine.affine(frame, node, args, run, 0)
     many = max(_count(x.shape) // max(_count(made.shape), 1), 1) if node.op != "cumsum" else max(x.shape, default=1)
@@ -64,7 +64,7 @@ def _count(shape: Sequence[int]) -> int:
 def _pointwise_affine(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """Sums, differences and multiples entry by entry: |J| r is how far each operand alone moves the result."""
     run = machine.partial(frame, node, args)
-    shapes = [arg.shape for arg in args if isinstance(arg, Traced)]
+    shapes = [arg.shape for arg in args if isinstance(arg, OnTape)]
 
     def magnitude(*radii: Tensor) -> Tensor:
         zeros = [torch.zeros(shape, dtype=torch.float64) for shape in shapes]
@@ -77,7 +77,7 @@ def _pointwise_affine(machine: Unroller, frame: UnrollFrame, node: Node, args: A
 
 def _curve(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """A function of one number."""
-    (x,) = (arg for arg in args if isinstance(arg, Traced))
+    (x,) = (arg for arg in args if isinstance(arg, OnTape))
     curve = curve_of(node.op, dict(node.attrs), machine.partial(frame, node, args), frame.sizes)
     if curve is None:
         run = machine.partial(frame, node, args)
@@ -92,7 +92,7 @@ def _rising(run: Run, ends: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Te
 def _cast(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """Between floats the number itself; to integers it is cut off."""
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     target = node.attr("type")
     if target in FLOATS:
         return [machine.affine(frame, node, args, lambda x: x * 1, 0)]
@@ -104,7 +104,7 @@ def _cast(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequ
 def _quotient(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """A / b: a multiple, or a times 1 / b."""
     a, b = args
-    if not isinstance(b, Traced):
+    if not isinstance(b, OnTape):
         return _pointwise_affine(machine, frame, node, args)
     curve = curve_of("reciprocal", {}, torch.reciprocal, frame.sizes)
     assert curve is not None
@@ -118,7 +118,7 @@ def _power(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Seq
     """X to a power that is a number, or e^(b ln a)."""
     a = args[0]
     power = node.inputs[1]
-    if isinstance(a, Traced) and isinstance(power, Const):
+    if isinstance(a, OnTape) and isinstance(power, Const):
         number = float(number_at(power, frame.sizes))
         curve = curve_of("pow", {"power": number}, partial(torch.pow, exponent=number), frame.sizes)
         if number == 1:
@@ -129,7 +129,7 @@ def _power(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Seq
 
 
 def _lerp(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
-    if isinstance(args[2], Traced):
+    if isinstance(args[2], OnTape):
         return machine.not_known(frame, node, "a weight that depends on the box")
     return _pointwise_affine(machine, frame, node, args)
 
@@ -149,16 +149,16 @@ def _extremum(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> 
 
 def _spread(args: Args) -> Run:
     """|±a| + |±b|, without constants."""
-    zero = [arg if isinstance(arg, Traced) else torch.zeros_like(arg) for arg in args]  # type: ignore[arg-type]
+    zero = [arg if isinstance(arg, OnTape) else torch.zeros_like(arg) for arg in args]  # type: ignore[arg-type]
     return filled(torch.add, zero)
 
 
 def _select(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """One of two, by a condition; where this depends on the box it may be either."""
-    if not isinstance(args[0], Traced):
+    if not isinstance(args[0], OnTape):
         return _moved(machine, frame, node, args)
     run = machine.partial(frame, node, args)
-    known = [None if isinstance(arg, Traced) else arg for arg in args]
+    known = [None if isinstance(arg, OnTape) else arg for arg in args]
 
     def ends(given: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         each = iter(given)
@@ -174,7 +174,7 @@ def _select(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Se
 def _product_over(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """`prod`: one factor after the other."""
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     axes = tuple(node.attr("axes") or range(len(x.shape)))
     lengths = [x.shape[axis] for axis in axes]
     kept = [n for at, n in enumerate(x.shape) if at not in axes]
@@ -182,7 +182,7 @@ def _product_over(machine: Unroller, frame: UnrollFrame, node: Node, args: Args)
         return machine.not_known(frame, node, "a product of many factors")
     order = (*(at for at in range(len(x.shape)) if at not in axes), *axes)
     flat = machine.affine(frame, node, [x], lambda x: x.permute(order).reshape(*kept, -1), 0)
-    made: Traced = machine.affine(frame, node, [flat], lambda x: x[..., 0], 0)
+    made: OnTape = machine.affine(frame, node, [flat], lambda x: x[..., 0], 0)
     for at in range(1, flat.shape[-1]):
         one = machine.affine(frame, node, [flat], lambda x, at=at: x[..., at], 0)
         made = multiplied(machine, frame, node, made, one)
@@ -193,7 +193,7 @@ def _product_over(machine: Unroller, frame: UnrollFrame, node: Node, args: Args)
 def _resampled(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     if node.op == "interpolate" and node.attr("mode") not in ("nearest", "linear", "bilinear", "area", "trilinear"):
         return machine.not_known(frame, node, f"mode `{node.attr('mode')}`")
-    if node.op == "grid_sample" and isinstance(args[1], Traced):
+    if node.op == "grid_sample" and isinstance(args[1], OnTape):
         return machine.not_known(frame, node, "places depend on the box")
     return _summed(machine, frame, node, args)
 

@@ -14,7 +14,7 @@ from ogive.backends.analysis.tape.functions import number_at
 from ogive.backends.analysis.tape.norms import StepBuilder
 from ogive.backends.analysis.tape.products import bilinear
 from ogive.backends.analysis.tape.steps import Ends, over
-from ogive.backends.analysis.tape.unroll import FAR, Meaning, Traced, Unroller, UnrollFrame, filled
+from ogive.backends.analysis.tape.unroll import FAR, Meaning, OnTape, Unroller, UnrollFrame, filled
 from ogive.compiler.ir.model import Node
 
 Args = Sequence[Meaning]
@@ -26,7 +26,7 @@ def _capped(x: Tensor) -> Tensor:
     return x.clamp(max=CAP).exp()
 
 
-def softmax_of(build: StepBuilder, x: Traced, axis: int) -> Traced:
+def softmax_of(build: StepBuilder, x: OnTape, axis: int) -> OnTape:
     """Steps of softmax over an axis."""
     axis %= max(len(x.shape), 1)
     many = x.shape[axis]
@@ -49,7 +49,7 @@ def softmax_of(build: StepBuilder, x: Traced, axis: int) -> Traced:
     return build.sums(found, lambda y: y.movedim(-1, axis), 0)
 
 
-def _ranged(build: StepBuilder, x: Traced, axis: int) -> Traced:
+def _ranged(build: StepBuilder, x: OnTape, axis: int) -> OnTape:
     """Ends alone: of many entries."""
 
     def run(x: Tensor) -> Tensor:
@@ -70,11 +70,11 @@ def _ranged(build: StepBuilder, x: Traced, axis: int) -> Traced:
 
 def _softmax(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     return [softmax_of(StepBuilder(machine, frame, node), x, node.attr("axis"))]
 
 
-def _logsumexp(build: StepBuilder, x: Traced, axes: tuple[int, ...], keep: bool) -> Traced:
+def _logsumexp(build: StepBuilder, x: OnTape, axes: tuple[int, ...], keep: bool) -> OnTape:
     """It rises with all that it sums."""
 
     def run(x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def _logsumexp(build: StepBuilder, x: Traced, axes: tuple[int, ...], keep: bool)
 
 def _log_sum(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     axes = tuple(node.attr("axes"))
     return [_logsumexp(StepBuilder(machine, frame, node), x, axes, bool(node.attr("keepdim")))]
 
@@ -96,7 +96,7 @@ def _log_sum(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> S
 def _log_softmax(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """-ln Σ_j e^(x_j - x_i)."""
     (x,) = args
-    assert isinstance(x, Traced)
+    assert isinstance(x, OnTape)
     axis, many = node.attr("axis"), x.shape[node.attr("axis")]
     if prod(x.shape) * many > LARGE:
         return machine.not_known(frame, node, "too many entries to note their differences")
@@ -125,7 +125,7 @@ def _attention(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) ->
     assert q is not None
     assert k is not None
     assert v is not None
-    if isinstance(mask, Traced):
+    if isinstance(mask, OnTape):
         return machine.not_known(frame, node, "a mask that depends on the box")
     build = StepBuilder(machine, frame, node)
     given = node.attr("scale")
@@ -136,7 +136,7 @@ def _attention(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) ->
 
     weights: Meaning = _product(machine, frame, node, q, k, scores, q.shape[-1] + 1)
     hidden = _hidden(node, q.shape[-2], k.shape[-2], mask)
-    if isinstance(weights, Traced):
+    if isinstance(weights, OnTape):
         weights = machine.affine(
             frame, node, [weights], lambda x: torch.where(hidden, -FAR, x + _added(mask)), 1,
             lambda r: torch.where(hidden, 0.0, r) + torch.zeros_like(hidden).double(),
@@ -169,7 +169,7 @@ def _product(
     machine: Unroller, frame: UnrollFrame, node: Node, a: Meaning, b: Meaning, run: Any, terms: int
 ) -> Meaning:
     """A matrix product of which either, both or none depend on the box."""
-    if isinstance(a, Traced) and isinstance(b, Traced):
+    if isinstance(a, OnTape) and isinstance(b, OnTape):
         return bilinear(machine, frame, node, a, b, run, terms)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return run(a, b)  # type: ignore[no-any-return]

@@ -26,14 +26,14 @@ FAR = 1e30  # what stands for an infinite constant, such as that of a mask
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class OnTape:
     """A value that depends on the box: the step that makes it."""
 
     step: int
     shape: tuple[int, ...]
 
 
-Meaning = Tensor | Traced | None  # None: absent
+Meaning = Tensor | OnTape | None  # None: absent
 TapeRule = Callable[["Unroller", "UnrollFrame", Node, Sequence[Meaning]], Sequence[Meaning]]
 
 
@@ -73,10 +73,10 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
 
     # steps
 
-    def add(self, step: Step) -> Traced:
+    def add(self, step: Step) -> OnTape:
         """A step at the end of the tape."""
         self.tape.steps.append(step)
-        return Traced(len(self.tape.steps) - 1, step.shape)
+        return OnTape(len(self.tape.steps) - 1, step.shape)
 
     def origin(self, frame: UnrollFrame, node: Node) -> StepOrigin:
         """Where a node stands."""
@@ -96,9 +96,9 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
     def affine(
         self, frame: UnrollFrame, node: Node, args: Sequence[Meaning], run: Run, terms: int,
         magnitude: Run | None = None,
-    ) -> Traced:  # fmt: skip
+    ) -> OnTape:  # fmt: skip
         """A step of the operands that depend on the box, in their order; constants that are infinite become large."""
-        traced = [arg for arg in args if isinstance(arg, Traced)]
+        traced = [arg for arg in args if isinstance(arg, OnTape)]
         shapes = tuple(arg.shape for arg in traced)
         first = run(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
         finite = bool(first.isfinite().all())
@@ -114,9 +114,9 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
     def ranged(
         self, frame: UnrollFrame, node: Node, args: Sequence[Meaning], run: Run,
         ends: Callable[[Sequence[Ends]], Ends], chosen: bool = False, rounds: bool = False,
-    ) -> Traced:  # fmt: skip
+    ) -> OnTape:  # fmt: skip
         """A step of which only ends are known from those of its operands; `ends` takes and gives [B, *shape]."""
-        traced = [arg for arg in args if isinstance(arg, Traced)]
+        traced = [arg for arg in args if isinstance(arg, OnTape)]
         shapes = tuple(arg.shape for arg in traced)
         shape = tuple(run(*(torch.zeros(shape, dtype=torch.float64) for shape in shapes)).shape)
         parents = tuple(arg.step for arg in traced)
@@ -153,7 +153,7 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
 
     def operation(self, frame: UnrollFrame, node: Node) -> Sequence[Meaning]:
         args = self.inputs(frame, node)
-        if not any(isinstance(arg, Traced) for arg in args):
+        if not any(isinstance(arg, OnTape) for arg in args):
             if OPS[node.op].random:
                 return self.not_known(frame, node, "it draws numbers")
             made = self.function(frame, node)(
@@ -181,7 +181,7 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
         found: list[Meaning] = []
         for at, value in enumerate(node.outputs):
             shape = tuple(axis.size.at(frame.sizes) for axis in value.type.axes)
-            traced = [arg for arg in args if isinstance(arg, Traced)] if runs else []
+            traced = [arg for arg in args if isinstance(arg, OnTape)] if runs else []
             run = self.partial(frame, node, args, at if many else None) if runs and traced else _no_number(shape)
             step = RangeStep(
                 shape, run, _anything(shape), tuple(arg.step for arg in traced), tuple(arg.shape for arg in traced),
@@ -207,7 +207,7 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
         if path == self.boxed and path in self.state:
             shape = tuple(self.state[path].shape)
             seen = [at for at, step in enumerate(self.tape.steps) if isinstance(step, BoxStep)]
-            return Traced(seen[0], shape) if seen else self.add(BoxStep(shape, path, StepOrigin(path, "weight")))
+            return OnTape(seen[0], shape) if seen else self.add(BoxStep(shape, path, StepOrigin(path, "weight")))
         return _wide(self.state[path]) if path in self.state else None
 
     def visit_call(self, frame: UnrollFrame, node: Node, told: CallAttrs) -> Sequence[Meaning]:
@@ -249,7 +249,7 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
 
     def picked(self, frame: UnrollFrame, node: Node, value: Meaning, axis: int, index: int) -> Meaning:
         """One entry along an axis, which is dropped."""
-        if isinstance(value, Traced):
+        if isinstance(value, OnTape):
             return self.affine(frame, node, [value], lambda x: x.select(axis, index), 0)
         return None if value is None else value.select(axis, index)
 
@@ -263,7 +263,7 @@ class Unroller(AbstractInterpreter[UnrollFrame, Meaning]):
 
     def joined(self, frame: UnrollFrame, node: Node, args: Sequence[Meaning], run: Run) -> Meaning:
         """A function that moves entries, of operands of which some depend on the box."""
-        if not any(isinstance(each, Traced) for each in args):
+        if not any(isinstance(each, OnTape) for each in args):
             return run(*args)
         return self.affine(frame, node, args, filled(run, args), 0)
 
@@ -273,7 +273,7 @@ def filled(run: Run, args: Sequence[Meaning]) -> Run:
 
     def partial(*values: Tensor) -> Tensor:
         given = iter(values)
-        return run(*(next(given) if isinstance(arg, Traced) else arg for arg in args))
+        return run(*(next(given) if isinstance(arg, OnTape) else arg for arg in args))
 
     return partial
 
@@ -300,7 +300,7 @@ def unrolled(
     ]
     for name, meaning in zip(names, made, strict=True):
         if meaning is not None:
-            machine.tape.outputs.append(meaning.step if isinstance(meaning, Traced) else _wide(meaning))
+            machine.tape.outputs.append(meaning.step if isinstance(meaning, OnTape) else _wide(meaning))
             machine.tape.names.append(name)
     return machine.tape, tuple(machine.unknown)
 
