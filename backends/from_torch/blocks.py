@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ogive.backends.from_torch.code import NUMBER
-from ogive.backends.from_torch.drafts import BlockDraft
+from ogive.backends.from_torch.draft_parts import BlockDraft
 
 SIZES = frozenset(("d", "c", "vocab", "n"))  # roles of what a network is as wide as
 PROMOTED = SIZES | {"heads", "h", "context"}
 SMALL = 8  # a smaller size is no width: channels of an image
 FACTORS = (2, 3, 4, 6, 8, 16)
 _MARK = re.compile("⟦(\\d+)([…!]?)⟧")
+EXTERN = "@extern@"
 _TRADITION = {"d": ("d", "hidden", "dout"), "c": ("c", "cout"), "h": ("heads", "groups")}  # by role, in this order
 
 
@@ -33,9 +34,9 @@ def _roled(text: str) -> list[tuple[int, str]]:
 
 
 def assemble(
-    drafts: Sequence[BlockDraft], promote: bool = True, unite: bool = False
+    drafts: Sequence[BlockDraft], promote: bool = True, unite: bool = False, module: str = ""
 ) -> tuple[list[BlockText], dict[int, BlockText]]:
-    """The blocks of all drafts, those that others call first."""
+    """The blocks of all drafts, those that others call first. `module` has the classes of those of the source."""
     of: dict[int, BlockText] = {}
     blocks: list[BlockText] = []
     names: set[str] = set()
@@ -44,10 +45,12 @@ def assemble(
         for draft in drafts:
             if draft.height == height:
                 text = _filled(draft, of)
-                key = draft.call.kind + NUMBER.sub(r"⟪\2⟫", text)
+                key = draft.call.kind + NUMBER.sub(r"⟪\2⟫", text) + (draft.outside.key if draft.outside else "")
                 groups.setdefault(key, []).append((draft, text))
         for members in groups.values():
             block = _block(members, _name(members[0][0], names), promote, unite)
+            if members[0][0].outside is not None:
+                block.text = f"extern {block.text}".replace(EXTERN, f'"{module}:{block.name}"')
             blocks.append(block)
             of.update({id(draft): block for draft, _ in members})
     return blocks, of
@@ -69,6 +72,8 @@ def _template(draft: BlockDraft) -> str:
     outputs = draft.outputs[0] if len(draft.outputs) == 1 else ""
     if not outputs:
         outputs = f"({', '.join(f'y{i}: {each}' for i, each in enumerate(draft.outputs, 1))})"
+    if draft.outside is not None:
+        return f"({inputs}) -> {outputs} = {EXTERN}"
     lines = [f"({inputs}) -> {outputs}:", *(f"    {line}" for line in (*draft.params, *draft.lines))]
     return "\n".join(lines)
 

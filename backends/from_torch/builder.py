@@ -13,8 +13,9 @@ from torch.fx import Node
 from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, value
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of, pattern
 from ogive.backends.from_torch.naming import clean
+from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.sizes import LocalSizes
-from ogive.backends.from_torch.trace import ModuleCall, Traced, Untraceable, dtype, expression, shape
+from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, expression, shape
 
 LONG = 78  # characters of what is written inside of another expression
 
@@ -129,6 +130,8 @@ class BlockBody:
 
     def node(self, node: Node) -> None:
         """Write a node."""
+        if "refused" in node.meta:
+            raise Untraceable(node.meta["refused"], node)
         if node in self.bound or node in self.waiting or not node.users:
             return
         name = name_of(node)

@@ -108,7 +108,7 @@ def compared(
         ours = ours.to(dtype)
         with _precise(dtype), torch.enable_grad():
             done = 0
-            for tried in _tries(args, kwargs, inputs, more):
+            for tried in tries(args, kwargs, inputs, more):
                 theirs = copy.deepcopy(source).to(dtype)  # some keep what they computed
                 done += _one(found, theirs, ours, renamed, args, kwargs, inputs, tried, dtype)
                 if done >= TRIALS + bool(more):
@@ -116,7 +116,7 @@ def compared(
     return found
 
 
-def _tries(
+def tries(
     args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Sequence[Axes], more: Mapping[str, int]
 ) -> Iterator[dict[str, int]]:
     """Choices of sizes: those of the trace first."""
@@ -144,7 +144,7 @@ def _one(
     """One choice of sizes; False where one of both does not take it."""
     generator = torch.Generator().manual_seed(len(found.sizes))
     tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
-    made = [_random(tensor, each, sizes, generator, dtype) for tensor, each in zip(tensors, inputs, strict=True)]
+    made = [random_input(tensor, each, sizes, generator, dtype) for tensor, each in zip(tensors, inputs, strict=True)]
     feed = iter(made)
     given = [next(feed) if isinstance(each, Tensor) else each for each in args]
     named = {key: next(feed) if isinstance(each, Tensor) else each for key, each in kwargs.items()}
@@ -208,7 +208,7 @@ def renamed_parameters(
     return [(by_place[each.data_ptr()], each) for each in module.parameters() if each.data_ptr() in by_place]
 
 
-def _random(
+def random_input(
     tensor: Tensor, axes: Axes, sizes: dict[str, int], generator: torch.Generator, dtype: torch.dtype
 ) -> Tensor:
     """Numbers for an input: floats off 0 and some large, integers over their range."""

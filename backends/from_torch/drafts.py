@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,39 +12,18 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 
 from ogive.backends.from_torch.builder import BlockBody
-from ogive.backends.from_torch.code import VALUE, BodyLine, TracedCode, number, value
+from ogive.backends.from_torch.calls import CallWalk
+from ogive.backends.from_torch.code import VALUE, BodyLine, TracedCode, value
+from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying, under
 from ogive.backends.from_torch.naming import clean, resolved
-from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, as_linear, layer
+from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, layer
 from ogive.backends.from_torch.ops_table import element
+from ogive.backends.from_torch.outside import Outside, is_outside
+from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.sizes import LocalSizes
-from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, shape, source_names
-from ogive.grammar.lexer import HARD
+from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, owner_of, shape, source_names
 
 INPUT_HINTS = {0: "", 1: "n", 2: "nd", 3: "bnd", 4: "bchw", 5: "bcthw"}
-
-
-@dataclass(slots=True)
-class BlockDraft:
-    """A block of one call. `renamed` says which of its submodules have other names than in the source."""
-
-    call: ModuleCall
-    inputs: list[tuple[str, str]]
-    outputs: list[str]
-    params: list[str]
-    lines: list[str]
-    library: dict[str, set[str]]
-    locals: frozenset[str]
-    children: dict[str, BlockDraft] = field(default_factory=dict)  # by the mark in the lines
-    renamed: dict[str, str] = field(default_factory=dict)  # new relative paths, by those of the source
-    loops: dict[str, str] = field(default_factory=dict)  # the first of the loop that a submodule is in
-    height: int = 0
-
-
-def operands(node: Node) -> list[Node]:
-    """The nodes that a node reads, in order, as often as it does."""
-    found: list[Node] = []
-    map_arg((node.args, node.kwargs), found.append)
-    return found
 
 
 def _is_tensor(node: Node) -> bool:
@@ -58,6 +36,7 @@ class Drafter:
     def __init__(self, traced: Traced) -> None:
         self.traced = traced
         self.drafts: list[BlockDraft] = []
+        self.failures: dict[str, Untraceable] = {}  # by the path of the smallest module that holds what is refused
         self._marks = 0
 
     def external(self, call: ModuleCall, whole: bool = False) -> list[Node]:
@@ -100,7 +79,12 @@ class Drafter:
             return str(each.meta.get("val")) if not _is_tensor(each) else each.name
 
         for i, node in enumerate(call.nodes()):
-            parts.append(f"{node.target}{map_arg((node.args, node.kwargs), shown)}")
+            if is_outside(node):
+                told = self.traced.stays[str(node.args[4])]
+                given = [*node.args[:4], told.path.removeprefix(call.path), told.key]
+                parts.append(f"outside{map_arg(given, shown)}")
+            else:
+                parts.append(f"{node.target}{map_arg((node.args, node.kwargs), shown)}")
             place[node] = f"v{i}"
         return f"{call.kind}({'; '.join(parts)})"
 
@@ -116,8 +100,13 @@ class Drafter:
         for node in entering:
             body.bound[node] = value(node.name)
         made = BlockDraft(call, inputs, [], [], [], body.library, frozenset())
-        _Calls(self, body, made).walk()
-        codes = [body.first(node) for node in leaving]
+        CallWalk(self, body, made).walk()
+        try:
+            codes = [body.first(node) for node in leaving]
+        except Untraceable as error:
+            self.refuse(error, call)
+        if self.failures:
+            return made  # what is refused is all that is asked for now
         fresh: list[str] = []
 
         def primed(hint: str) -> str:
@@ -160,6 +149,36 @@ class Drafter:
         self.drafts.append(made)
         return made
 
+    def refuse(self, error: Untraceable, call: ModuleCall) -> None:
+        """Note what is refused in a call, to go on with the next."""
+        path = error.path
+        if path is None:
+            path = call.path if error.node is None else owner_of(error.node, self.traced.root.module)
+        self.failures.setdefault(path, error)
+
+    def kept(self, call: ModuleCall, told: Outside) -> BlockDraft:
+        """The draft of a module that stays one of the source."""
+        sizes = LocalSizes(self.traced.names)
+        entering, leaving = self.external(call), self.results(call)
+        (node,) = [each for each in call.nodes() if is_outside(each)]
+        given = dict(zip(told.inputs, node.args[0], strict=True))  # type: ignore[arg-type]
+        if set(given.values()) != set(entering):
+            raise Untraceable("it reads weights of other modules", path=call.path)
+        returned = [told.results[int(each.args[1])] for each in leaving]  # type: ignore[arg-type]
+        if told.returned and told.returned != returned:
+            raise Untraceable("its calls are read in several ways", path=call.path)
+        told.returned = returned
+        named = {each: name for name, each in reversed(given.items())}
+        inputs = [(clean(named[e]), _type(e, [sizes.declare(s, h) for s, h in _hinted(e)])) for e in entering]
+        made = BlockDraft(call, inputs, [], [], [], {}, frozenset(), height=1, outside=told)
+        try:
+            made.outputs = [_type(e, [sizes.code(s, h).text for s, h in _hinted(e)]) for e in leaving]
+        except Untraceable as error:
+            raise Untraceable(str(error), path=call.path) from error
+        made.locals = frozenset({*(name for name, _ in inputs), *sizes.names.values()})
+        self.drafts.append(made)
+        return made
+
     def mark(self) -> str:
         """A new mark for a block that is called."""
         self._marks += 1
@@ -174,6 +193,8 @@ class Drafter:
                 yield child
 
     def _transparent(self, call: ModuleCall) -> bool:
+        if staying(call, self.traced) is not None:
+            return False
         if self.leaf(call) is not None or activation(call.module) is not None:
             return False
         held = [*call.module.parameters(), *call.module.buffers()]
@@ -185,7 +206,7 @@ class Drafter:
 
     def leaf(self, call: ModuleCall) -> tuple[str, str, str] | None:
         """The layer of the library that a call is."""
-        found = layer(call.module)
+        found = None if staying(call, self.traced) is not None else layer(call.module)
         if found is None or len(self.results(call)) != 1:
             return None
         outer = self.external(call, whole=True)
@@ -203,160 +224,10 @@ class Drafter:
         return found
 
 
-class _Calls:
-    """Walks the children of one call."""
-
-    def __init__(self, drafter: Drafter, body: BlockBody, made: BlockDraft) -> None:
-        self.drafter, self.body, self.made = drafter, body, made
-        children = [child for child in body.call.children if isinstance(child, ModuleCall)]
-        paths = [child.path for child in children]
-        self.shared = {path for path in paths if paths.count(path) > 1}
-        for child in body.call.children:
-            for each in operands(child) if isinstance(child, Node) else drafter.external(child):
-                path = drafter.traced.weights.get(each)
-                if path is not None:
-                    self.shared |= {p for p in paths if under(path, p)}
-        self.instances: dict[str, str] = {}
-        body.inner = self.instance_of
-        body.applied = self.uncalled
-
-    def walk(self) -> None:
-        """Write all children."""
-        children = self.body.call.children
-        at = 0
-        while at < len(children):
-            child = children[at]
-            if isinstance(child, Node):
-                self.body.node(child)
-                at += 1
-            else:
-                run = self.run(at)
-                self.call(child, run)
-                at += run
-
-    def run(self, at: int) -> int:
-        """How many calls from here on are one loop."""
-        children, drafter = self.body.call.children, self.drafter
-        first = children[at]
-        assert isinstance(first, ModuleCall)
-        prefix, _, index = first.path.rpartition(".")
-        if not index.isdigit() or first.path in self.shared:
-            return 1
-        signature, outer = drafter.signature(first), drafter.external(first)
-        before, count = first, 1
-        while at + count < len(children):
-            child = children[at + count]
-            if not isinstance(child, ModuleCall) or child.path != f"{prefix}.{int(index) + count}":
-                break
-            results, entering = drafter.results(before), drafter.external(child)
-            if len(results) != 1 or not entering or entering[0] is not results[0] or entering[1:] != outer[1:]:
-                break
-            if self.body.uses.get(results[0], 0) != 1 or shape(results[0]) != shape(outer[0]):
-                break
-            if drafter.signature(child) != signature:
-                break
-            before, count = child, count + 1
-        return count
-
-    def call(self, child: ModuleCall, run: int) -> None:
-        """Write a call, or a run of them."""
-        drafter, body = self.drafter, self.body
-        label = self.label(child, run)
-        entering = drafter.external(child)
-        found = drafter.leaf(child)
-        if found is not None:
-            entering = drafter.external(child, whole=True)
-        if (act := activation(child.module)) is not None and len(entering) == 1 and run == 1:
-            body.bind(drafter.results(child)[0], body.first(entering[0]).then(act))
-            return
-        if found is not None:
-            module, name, brackets = found
-            body.use(module, name)
-            applied = f"{name}[{brackets}]" if run == 1 else f"{name}[{brackets}, ...]"
-        else:
-            mark = drafter.mark()
-            self.made.children[mark] = drafter.draft(child)
-            applied = mark if run == 1 else mark.replace("⟧", "…⟧")
-        if run > 1:
-            applied = f"repeat[{number(run, 'depth')}, {applied}]"
-        children = body.call.children
-        last = children[children.index(child) + run - 1]
-        assert isinstance(last, ModuleCall)
-        results = drafter.results(last)
-        codes = [body.operand(each, 40) for each in entering[1:]]
-        lead = body.first(entering[0]) if entering else None
-        if child.path in self.shared:
-            step = self.instances[child.path]
-            if not any(line.lead == f"{step} = " for line in body.lines):
-                body.lines.append(BodyLine((), TracedCode(applied.replace("⟧", "!⟧")), f"{step} = "))
-        else:
-            bare = found is None and not list(child.module.parameters()) and not list(child.module.buffers())
-            step = applied if bare and run == 1 else f"{applied} as {label}"
-        if lead is None:
-            code = TracedCode(f"{applied}()" if found is None else applied)
-        elif codes:
-            code = TracedCode(f"({', '.join(each.text for each in (lead, *codes))})").then(step)
-        else:
-            code = lead.then(step)
-        if len(results) == 1:
-            body.bind(results[0], code)
-        elif results:
-            body.unpack(results, code)
-
-    def label(self, child: ModuleCall, run: int) -> str:
-        """The name of a submodule here; where it is another than in the source, that is noted."""
-        relative = child.path[len(self.body.call.path) :].lstrip(".")
-        if run > 1 and relative.rpartition(".")[2] == "0":
-            theirs = relative.rpartition(".")[0]
-        else:
-            theirs = relative
-        ours = clean(theirs) if child.path in self.shared else clean(theirs, HARD)
-        if run > 1 and theirs == relative:
-            prefix, dot, first = relative.rpartition(".")
-            self.made.renamed.update({f"{prefix}{dot}{int(first) + i}": f"{ours}.{i}" for i in range(run)})
-            self.made.loops.update({f"{prefix}{dot}{int(first) + i}": relative for i in range(run)})
-            return ours
-        taken = set(self.made.renamed.values())
-        while ours in taken and self.made.renamed.get(theirs) != ours:
-            ours += "_"
-        self.made.renamed[theirs] = ours
-        if child.path in self.shared:
-            self.instances[child.path] = ours
-        return ours
-
-    def uncalled(self, weight: Any) -> str | None:
-        """The step of a linear layer whose weights are read without a call of it."""
-        path = self.drafter.traced.weights.get(weight, "")
-        owner = path.rpartition(".")[0]
-        if owner == self.body.call.path or not under(owner, self.body.call.path) or not path.endswith(".weight"):
-            return None
-        if any(under(path, each) for each in self.shared):
-            return None
-        module = self.drafter.traced.root.module.get_submodule(owner)
-        if not isinstance(module, nn.Linear):
-            return None
-        module_, name, brackets = as_linear(module)
-        self.body.use(module_, name)
-        label = self.label(ModuleCall(owner, owner, module), 1)
-        return f"{name}[{brackets}] as {label}"
-
-    def instance_of(self, path: str) -> str:
-        """A weight of a submodule, as this body names it."""
-        for owner, name in self.instances.items():
-            if under(path, owner):
-                return f"{name}.{path[len(owner) + 1 :]}"
-        return ""
-
-
 def _parameter(module: nn.Module) -> str:
     """What a module calls its first input."""
     first = next(iter(inspect.signature(module.forward).parameters), "x")
     return "x" if first in ("input", "args", "kwargs", "inputs") else first
-
-
-def under(path: str, owner: str) -> bool:
-    """Whether a weight belongs to a module or one in it."""
-    return not owner or path.startswith(f"{owner}.")
 
 
 def _hinted(node: Node) -> list[tuple[Any, str]]:

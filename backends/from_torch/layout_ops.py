@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import sympy
 from torch.fx import Node
 
+from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.sizes import ratio
-from ogive.backends.from_torch.trace import Untraceable, shape
+from ogive.backends.from_torch.trace import shape
 
 VIEWS = frozenset(
     ("view", "reshape", "_unsafe_view", "permute", "transpose", "t", "unsqueeze", "squeeze", "flatten", "expand",

@@ -10,7 +10,8 @@ from ogive.backends.from_torch.builder import BlockBody, Operation
 from ogive.backends.from_torch.code import TracedCode, number
 from ogive.backends.from_torch.layout_ops import name_of
 from ogive.backends.from_torch.ops_table import INTEGERS, argument, axes_of
-from ogive.backends.from_torch.trace import Untraceable, dtype, expression, shape
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.trace import dtype, expression, shape
 
 
 def _split(body: BlockBody, node: Node) -> TracedCode | None:

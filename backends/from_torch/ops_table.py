@@ -12,7 +12,8 @@ from torch.fx import Node
 from ogive.backends.from_torch.builder import BlockBody, Operation
 from ogive.backends.from_torch.code import TracedCode, binary, call, literal, number
 from ogive.backends.from_torch.layout_ops import name_of
-from ogive.backends.from_torch.trace import Untraceable, dtype, shape
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.trace import dtype, shape
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)

@@ -88,7 +88,7 @@ def prune(traced: Traced) -> None:
     nodes = traced.root.nodes()
     gone: set[Node] = set()
     for node in reversed(nodes):
-        if not [user for user in node.users if user not in gone]:
+        if "refused" not in node.meta and not [user for user in node.users if user not in gone]:
             gone.add(node)
     for node in gone:
         node.args, node.kwargs = (), {}

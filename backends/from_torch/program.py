@@ -11,9 +11,14 @@ from torch.fx import Node
 from ogive.backends.from_torch.blocks import BlockText, assemble
 from ogive.backends.from_torch.code import NUMBER
 from ogive.backends.from_torch.compare import Axes
-from ogive.backends.from_torch.drafts import BlockDraft, Drafter
+from ogive.backends.from_torch.draft_parts import BlockDraft, under
+from ogive.backends.from_torch.drafts import Drafter
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of
+from ogive.backends.from_torch.outside import Outside
+from ogive.backends.from_torch.outside_text import outside_text
 from ogive.backends.from_torch.patterns import prune, recognized
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.staying import Staying
 from ogive.backends.from_torch.trace import Traced, shape, trace
 from ogive.grammar.formatter import format_text
 
@@ -24,10 +29,18 @@ class ProgramText:
 
     text: str
     weights: Mapping[str, str]
+    stays: Mapping[str, str]  # for each module that stays one of the source where its weights are
+    outside: Mapping[str, Outside]  # and what is known of it
+    members: Mapping[str, list[BlockDraft]]  # for each block what became it
+    statics: Mapping[str, list[list[tuple[str, int]]]]  # and with which values of its statics
     modules: Mapping[str, str]  # the same for modules whose names differ
     fixed: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
     inputs: tuple[Axes, ...]
+
+    def parts(self, program: str, imports: str, body: str, what: str) -> str:
+        """The Python file of the modules that stay."""
+        return outside_text(program, self.members, self.statics, imports, body, what)
 
 
 def drafted(
@@ -35,14 +48,33 @@ def drafted(
     args: Sequence[object],
     kwargs: Mapping[str, object],
     sizes: Mapping[str, Sequence[str | int | None]],
+    known: Mapping[str, str],
+    strict: bool,
 ) -> tuple[Traced, list[BlockDraft], tuple[str, ...]]:
-    """The drafts of a module. Raises `Untraceable`."""
-    traced = trace(module, args, kwargs, sizes)
-    notes = recognized(traced)
-    prune(traced)
-    drafter = Drafter(traced)
-    drafter.draft(traced.root, traced.inputs)
-    return traced, drafter.drafts, notes
+    """The drafts of a module; `known` are paths of modules that stay those of the source, with reasons.
+
+    What is refused stays a module of the source: the smallest that holds it, or where that cannot be called from
+    outside the next around it. With `strict` it raises `Untraceable`, as it does where nothing but the whole is left.
+    """
+    staying = Staying(module, args, kwargs, sizes, strict)
+    for path, why in known.items():
+        staying.add(path, Untraceable(why))
+    while True:
+        try:
+            traced = trace(module, args, kwargs, sizes, staying.found)
+        except Untraceable as error:
+            staying.add(error.path or "", error)
+            continue
+        staying.counted(traced)
+        notes = recognized(traced)
+        prune(traced)
+        drafter = Drafter(traced)
+        drafter.draft(traced.root, traced.inputs)
+        if not drafter.failures:
+            staying.judged(traced)
+            return traced, drafter.drafts, notes
+        for path, failure in sorted(drafter.failures.items()):
+            staying.add(path, failure)
 
 
 def program_text(
@@ -51,18 +83,21 @@ def program_text(
     notes: tuple[str, ...],
     name: str,
     origin: str,
+    module: str,
     promote: bool,
     unite: bool = False,
 ) -> ProgramText:
     """The text of a program of drafts; with `promote` widths and heads are statics."""
-    blocks, of = assemble(drafts, promote, unite)
+    blocks, of = assemble(drafts, promote, unite, module)
     root = drafts[-1]
     library: dict[str, set[str]] = {}
     for draft in drafts:
-        for module, names in draft.library.items():
-            library.setdefault(module, set()).update(names)
+        for part, names in draft.library.items():
+            library.setdefault(part, set()).update(names)
     head = ["ogive 1", *(f"# {line}" for line in origin.splitlines())]
-    head += [f"use {module} ({', '.join(sorted(names))})" for module, names in sorted(library.items())]
+    if traced.stays:
+        head.append(f"# {module}.py has the parts that stay modules of the source: commands take --allow-extern.")
+    head += [f"use {part} ({', '.join(sorted(names))})" for part, names in sorted(library.items())]
     top = of[id(root)]
     if top.name == name:
         top = BlockText(
@@ -74,8 +109,14 @@ def program_text(
     text = "\n\n".join(["\n".join(head), *(NUMBER.sub(r"\1", each.text) for each in blocks), model]) + "\n"
     modules = _modules(root, "", "")
     paths = dict.fromkeys(traced.weights.values())
+    renamed = {path: _renamed(path, modules) for path in paths if not any(under(path, each) for each in traced.stays)}
+    stays = {path: f"{_renamed(path, modules)}.module.inner" for path in traced.stays}
+    members: dict[str, list[BlockDraft]] = {}
+    for draft in drafts:
+        members.setdefault(of[id(draft)].name, []).append(draft)
     return ProgramText(
-        format_text(text), {path: _renamed(path, modules) for path in paths},
+        format_text(text), renamed, stays, traced.stays, members,
+        {name: [of[id(each)].values[id(each)] for each in held] for name, held in members.items()},
         {old: new for old, new in modules.items() if old != new}, tuple(traced.fixed), notes, inputs(traced),
     )  # fmt: skip
 

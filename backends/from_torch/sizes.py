@@ -8,7 +8,7 @@ import sympy
 from torch.utils._sympy import functions
 
 from ogive.backends.from_torch.code import TracedCode, binary, number
-from ogive.backends.from_torch.trace import Untraceable
+from ogive.backends.from_torch.refused import Untraceable
 
 LETTERS = "n m l k q p s t u v g r i j a".split()
 

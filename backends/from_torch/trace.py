@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sympy
@@ -13,13 +16,13 @@ import torch
 from torch import nn
 from torch.export import Dim, export
 from torch.fx import Node
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from ogive.backends.from_torch.outside import Outside, is_outside, outside
+from ogive.backends.from_torch.refused import Untraceable
 
 aten = torch.ops.aten
 _ENDLESS = 2**62
-
-
-class Untraceable(Exception):
-    """The module is not traced, or uses what has no operation: why."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,20 +55,35 @@ class Traced:
     whole: dict[Node, torch.Tensor]  # buffers of whole numbers
     names: dict[sympy.Expr, str]
     fixed: list[tuple[str, int]]
+    stays: Mapping[str, Outside]
 
 
 def trace(
-    module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], sizes: Mapping[str, Sequence[str | int | None]]
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    sizes: Mapping[str, Sequence[str | int | None]],
+    stays: Mapping[str, Outside],
 ) -> Traced:
-    """Trace a module with free sizes. Raises `Untraceable`."""
+    """Trace a module with free sizes; those of its modules that stay are one node each. Raises `Untraceable`."""
     names = list(inspect.signature(module.forward).parameters)
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     free = {name: _free(value, sizes.get(name)) for name, value in given.items()}
+    entered: list[nn.Module] = []
     try:
-        program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
+        # torch prints the whole graph where it gives up
+        with outside(module, stays), _entering(entered), redirect_stderr(io.StringIO()):
+            program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
+    except Untraceable:
+        raise
     except Exception as error:  # whatever a module of others may raise while it is traced
-        raise Untraceable(f"torch.export refuses the module: {type(error).__name__}: {error}") from error
+        paths = {id(each): path for path, each in module.named_modules()}
+        inner = next((paths[id(each)] for each in reversed(entered) if id(each) in paths), "")
+        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        what = f"`{inner}`" if inner else "the module"
+        raise Untraceable(f"torch.export refuses {what}: {said}", path=inner, untraced=True) from error
     graph = program.graph
+    _outer(graph)
     signature = program.graph_signature
     weights = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     inputs: dict[Node, str] = {}
@@ -83,7 +101,48 @@ def trace(
     tensors = dict(held(module))
     whole = {node: tensors[path] for node, path in found.items() if not tensors[path].dtype.is_floating_point}
     named = _named(inputs, given, sizes)
-    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named)
+    return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named, stays)
+
+
+@contextmanager
+def _entering(stack: list[nn.Module]) -> Iterator[None]:
+    """The modules that are being called; after an exception those that it came from."""
+
+    def enter(module: nn.Module, args: Any) -> None:
+        stack.append(module)
+
+    def leave(module: nn.Module, args: Any, result: Any) -> None:
+        while stack and stack.pop() is not module:
+            pass
+
+    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _outer(graph: torch.fx.Graph) -> None:
+    """Of modules that stay take out what is inside of them."""
+    for call in [node for node in graph.nodes if is_outside(node)]:
+        keys = set(call.meta.get("nn_module_stack") or {})
+        first = next(iter(graph.nodes))
+        while first is not call and not (
+            first.op == "call_function" and keys <= set(first.meta.get("nn_module_stack") or {})
+        ):
+            first = first.next
+        inside = []
+        while first is not call:
+            if keys <= set(first.meta.get("nn_module_stack") or {}) and first.op == "call_function":
+                inside.append(first)
+            first = first.next
+        for node in reversed(inside):
+            if not node.users:
+                graph.erase_node(node)
+            elif isinstance(node.meta.get("val"), torch.Tensor):
+                path = call.args[4]
+                raise Untraceable(f"what `{path}` computes inside is read outside (`{node.name}`)", path=str(path))
 
 
 def held(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
@@ -174,7 +233,8 @@ def _written(graph: torch.fx.Graph) -> None:
             continue
         source = str(into.target).removeprefix("aten.").split(".")[0]
         if source in _PARTS or (not node.users and into.op != "placeholder"):
-            raise Untraceable(f"`{node.target}` writes into a part of a tensor (`{node.name}`)")
+            node.meta["refused"] = f"`{node.target}` writes into a part of a tensor (`{node.name}`)"
+            continue
         for user in list(into.users):
             if user is not node and order[user] > order[node]:
                 user.replace_input_with(into, node)
@@ -263,6 +323,20 @@ def _calls(graph: torch.fx.Graph, module: nn.Module) -> ModuleCall:
             open_.append(call)
         open_[-1].children.append(node)
     return root
+
+
+def owner_of(node: Node, module: nn.Module) -> str:
+    """The path of the innermost module that a node is in."""
+    held = dict(module.named_modules(remove_duplicate=False))
+    paths = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+    return next((p for p in reversed(paths) if type(held.get(p, held[""])) not in (nn.Sequential, nn.ModuleList)), "")
+
+
+def place_of(node: Node, module: nn.Module) -> str:
+    """The line of the source that made a node: in the innermost frame that is no file of torch."""
+    frames = [(file, line) for file, line, _, _ in _FRAME.findall(node.meta.get("stack_trace") or "")]
+    home = str(Path(torch.__file__).parent)
+    return next((f"{file}:{line}" for file, line in reversed(frames) if not file.startswith(home)), "")
 
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)')

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -16,8 +21,10 @@ from torch import Tensor, nn
 
 from ogive.api import Program, source
 from ogive.backends.from_torch.compare import SourceCompared, compared
+from ogive.backends.from_torch.draft_parts import BlockDraft, under
 from ogive.backends.from_torch.program import ProgramText, drafted, program_text
-from ogive.backends.from_torch.trace import Untraceable, tied
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.trace import Traced, tied
 from ogive.backends.weights.whole import write_all
 from ogive.compiler.driver.workspace import Workspace
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -33,8 +40,47 @@ Sizes = Mapping[str, Sequence[str | int | None]]
 ATTEMPTS = ((True, False), (True, True), (False, True))
 
 
+@dataclass(frozen=True, slots=True)
+class ImportedPart:
+    """A module that stays one of the source: its path there, its class, why, where that is, its line here, its size."""
+
+    path: str
+    kind: str
+    reason: str
+    place: str  # file:line of the source
+    line: int  # of the program
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFactory:
+    """What makes the source: `package.module` or `./file.py`, a name there, its arguments, a part of the result."""
+
+    path: str
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    only: str = ""
+    train: bool = False
+
+    def text(self, folder: Path) -> tuple[str, str]:
+        """Imports, and the body of a function that makes it, for a file in `folder`."""
+        given = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
+        part = ("" if self.train else ".eval()") + (f".get_submodule({self.only!r})" if self.only else "")
+        if not self.path.endswith(".py"):
+            return "", f"    from {self.path} import {self.name} as made\n\n    return made({given}){part}\n"
+        near = os.path.relpath(self.path, folder).replace(os.sep, "/")
+        body = [
+            f"spec = spec_from_file_location({Path(self.path).stem!r}, Path(__file__).parent / {near!r})",
+            "held = module_from_spec(spec)", "sys.modules[spec.name] = held", "spec.loader.exec_module(held)",
+            f"return held.{self.name}({given}){part}",
+        ]  # fmt: skip
+        imports = ["import sys", "from importlib.util import module_from_spec, spec_from_file_location",
+                   "from pathlib import Path"]  # fmt: skip
+        return "\n".join(imports) + "\n", "".join(f"    {line}\n" for line in body)
+
+
 class Imported:
-    """A module as a program: `.text`, `.program`, `.model`, `.weights`, `.map`, `.report`, `.verify()`, `.save()`."""
+    """A module as a program: `.text .program .model .weights .map .externs .report`, `.verify()` and `.save()`."""
 
     def __init__(
         self,
@@ -45,6 +91,7 @@ class Imported:
         program: Program,
         name: str,
     ) -> None:
+        self.made_by: SourceFactory | None = None
         self._module, self._args, self._kwargs, self._found = module, args, kwargs, found
         self.text, self.program, self.name = found.text, program, name
         self.verified: SourceCompared | None = None
@@ -54,10 +101,17 @@ class Imported:
         """The model."""
         return self.program.models[self.name]
 
-    @property
-    def externs(self) -> tuple[str, ...]:
-        """What has no operation: nothing, since a module that holds such a thing is refused."""
-        return ()
+    @cached_property
+    def externs(self) -> tuple[ImportedPart, ...]:
+        """The parts that stay modules of the source, since something in them has no operation here."""
+        lines = self.text.splitlines()
+        blocks = {each.outside.key: name for name, held in self._found.members.items() for each in held if each.outside}
+        found = []
+        for path, told in self._found.outside.items():
+            head = f"extern block {blocks[told.key]}"
+            line = next(i for i, each in enumerate(lines, 1) if re.match(rf"{head}\b", each))
+            found.append(ImportedPart(path, type(told.module).__qualname__, told.reason, told.place, line, told.nodes))
+        return tuple(found)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
@@ -70,7 +124,11 @@ class Imported:
             **dict(module.named_buffers(remove_duplicate=False)),
         }
         ours = self.model.weights
-        return {new: held[old].detach() for old, new in self._found.weights.items() if new in ours}
+        found = {new: held[old].detach() for old, new in self._found.weights.items() if new in ours}
+        for path, new in self._found.stays.items():
+            inner = module.get_submodule(path).state_dict()
+            found.update({f"{new}.{name}": held[f"{path}.{name}"].detach() for name in inner})
+        return found
 
     @cached_property
     def map(self) -> str:
@@ -79,18 +137,23 @@ class Imported:
         names = self._found.modules
         for old, new in sorted(names.items(), key=lambda each: -each[0].count(".")):
             above, _, last = old.rpartition(".")
-            if new == f"{names.get(above, above)}.{last}":
+            if old in self._found.stays or new == f"{names.get(above, above)}.{last}":
                 continue  # the line of the module above says so
             if new in self.model.weights:
                 lines.append(f'"{new}" = "{old}"')
             elif any(path.startswith(f"{new.replace('*', '0')}.") for path in self.model.weights):
                 lines.append(f'"{new}.*" = "{old}.*"')
+        lines += [f'"{new}.*" = "{old}.*"' for old, new in self._found.stays.items() if self._holds(old)]
         same = tied(self._module)
         ties = {old: other for old in self._found.weights for other in same.get(old, ()) if other != old}
         lines += ["", "[ties]", *(f'"{other}" = "{old}"' for old, other in ties.items())] if ties else []
-        unread = sorted(set(self._module.state_dict()) - set(self._found.weights) - set(ties.values()))
+        inside = {name for name in self._module.state_dict() if any(under(name, each) for each in self._found.stays)}
+        unread = sorted(set(self._module.state_dict()) - set(self._found.weights) - set(ties.values()) - inside)
         lines += ["", "[ignore]", f"names = {json.dumps(unread)}"] if unread else []
         return "\n".join(lines) + "\n"
+
+    def _holds(self, path: str) -> bool:
+        return bool(self._module.get_submodule(path).state_dict())
 
     @property
     def report(self) -> dict[str, Any]:
@@ -101,7 +164,7 @@ class Imported:
             "free_sizes": list(self.model.sizes),
             "conditions": [str(each) for each in block.conditions],
             "fixed": [{"size": size, "value": value} for size, value in self._found.fixed],
-            "externs": [],
+            "externs": [asdict(each) for each in self.externs],
             "notes": [*self._found.notes, *self._unlearned()],
             "verify": self.verified.as_data() if self.verified is not None else None,
         }
@@ -119,13 +182,52 @@ class Imported:
 
         Raises `ArchError` where they differ. `sizes` are those of one more comparison.
         """
-        with torch.random.fork_rng(devices=()):
+        with torch.random.fork_rng(devices=()), self._parts():
             self.verified = compared(
                 self._module, self.model.torch, self._renamed, self._args, self._kwargs, self._found.inputs, sizes
             )
         if not self.verified.equal:
             raise _refused(f"`{self.name}` is not what its source is: {self.verified}")
         return self.verified
+
+    @contextmanager
+    def _parts(self) -> Iterator[None]:
+        """While it runs, the parts of the source can be imported: those of the module itself."""
+        name = parts_name(self.name)
+        if not self._found.outside:
+            yield
+            return
+        held = types.ModuleType(name)
+        exec(self._found.parts(self.name, "", "    raise LookupError\n", "the source"), held.__dict__)
+        vars(held)["source"] = lambda: self._module
+        before = sys.modules.get(name)
+        sys.modules[name] = held
+        try:
+            yield
+        finally:
+            if before is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = before
+
+    def _parts_files(self, first: Path) -> dict[Path, bytes]:
+        """The Python file of the parts that stay, and the source itself where nobody said what makes it."""
+        if not self._found.outside:
+            return {}
+        place = first.with_name(f"{parts_name(first.stem)}.py")
+        if self.made_by is not None:
+            imports, body = self.made_by.text(first.parent)
+            what = f"{self.made_by.path}:{self.made_by.name}"
+            return {place: self._found.parts(first.name, imports, body, what).encode()}
+        stored = place.with_suffix(".pt")
+        buffer = io.BytesIO()
+        try:
+            torch.save(self._module, buffer)
+        except Exception as error:  # whatever a module of others may hold
+            raise _refused(f"the parts that stay outside cannot be stored: {error}", "give `factory`") from error
+        body = f"    return torch.load(Path(__file__).with_name({stored.name!r}), weights_only=False)\n"
+        text = self._found.parts(first.name, "from pathlib import Path\n", body, f"what {stored.name} names")
+        return {place: text.encode(), stored: buffer.getvalue()}
 
     def save(self, place: str | PathLike[str], *, force: bool = False) -> tuple[Path, ...]:
         """Write the program, its weights, the map and the report: into a folder, or beside `net.arch`.
@@ -136,8 +238,12 @@ class Imported:
         if first.suffix != ".arch":
             first = first / f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', self.name).lower()}.arch"
         first.parent.mkdir(parents=True, exist_ok=True)
-        texts = {".arch": self.text, ".map.toml": self.map, ".report.json": json.dumps(self.report, indent=2) + "\n"}
+        renamed = self.text
+        renamed = renamed.replace(f'"{parts_name(self.name)}:', f'"{parts_name(first.stem)}:')
+        renamed = renamed.replace(f"# {parts_name(self.name)}.py has", f"# {parts_name(first.stem)}.py has")
+        texts = {".arch": renamed, ".map.toml": self.map, ".report.json": json.dumps(self.report, indent=2) + "\n"}
         files = {first.with_suffix(ending): text.encode() for ending, text in texts.items()}
+        files.update(self._parts_files(first))
         weights = first.with_suffix(".safetensors")
 
         def check() -> None:
@@ -146,9 +252,10 @@ class Imported:
                     raise _refused(f"`{path}` is there already", "give another place, or --force", "E0825")
 
         write_all(files, check)
-        net = self.model.torch()
-        net.load_state_dict({**net.state_dict(), **self.weights})
-        self.model.save_weights(weights, net, force=force)
+        with self._parts():
+            net = self.model.torch()
+            net.load_state_dict({**net.state_dict(), **self.weights})
+            self.model.save_weights(weights, net, force=force)
         return (*files, weights)
 
     def __repr__(self) -> str:
@@ -163,43 +270,78 @@ def from_torch(
     name: str = "Net",
     *,
     verify: bool = True,
+    strict: bool = False,
+    factory: str | None = None,
     origin: str = "",
 ) -> Imported:
     """A module as a program, traced with the given inputs and compared with the module itself.
 
     `sizes` names the axes of inputs that are to be free, `{"x": ["b", 3, "h", "w"]}`; a number is a size that stays.
-    The module is traced as it is: `eval()` first for what it does when used. Raises `ArchError` with what has no
-    operation here, and where the program does not compute what its source does.
+    The module is traced as it is: `eval()` first for what it does when used. What has no operation here stays a module
+    of the source, an `extern` block: the smallest that holds it, or with `strict` none. `factory`, a
+    `package.module:function`, makes the source for the file of these; without it `save` stores it whole. Raises
+    `ArchError` where more than a fifth would stay, and where the program does not compute what its source does.
     """
     given, keywords = tuple(args), dict(kwargs or {})
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=()):
-            traced, drafts, notes = drafted(module, given, keywords, sizes or {})
-        head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
-        program, found = None, None
-        for promote, unite in ATTEMPTS:
-            found = program_text(traced, drafts, notes, name, head, promote, unite)
-            found = replace(found, text=_with_conditions(found.text))
-            try:
-                program = source(found.text, f"{name}.arch")
-                break
-            except ArchError:
-                if (promote, unite) == ATTEMPTS[-1]:
-                    raise
-    except Untraceable as error:
-        raise _refused(f"`{type(module).__name__}` is not imported: {error}") from error
-    assert program is not None
-    assert found is not None
+    head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
+    known: dict[str, str] = {}
+    while True:
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=()):
+                traced, drafts, notes = drafted(module, given, keywords, sizes or {}, known, strict)
+            program, found, refused = _checked(traced, drafts, notes, name, head)
+        except Untraceable as error:
+            raise _refused(f"`{type(module).__name__}` is not imported: {error}") from error
+        if program is not None:
+            break
+        assert refused is not None
+        paths = _blamed(found, refused)
+        if strict or not paths or "" in paths or paths <= set(known):
+            raise refused
+        known.update(dict.fromkeys(paths, refused.diagnostics[0].message))
     imported = Imported(module, given, keywords, found, program, name)
+    if factory is not None:
+        path, _, made = factory.rpartition(":")
+        imported.made_by = SourceFactory(path, made)
     if verify:
         imported.verify()
     return imported
 
 
+def _checked(
+    traced: Traced, drafts: list[BlockDraft], notes: tuple[str, ...], name: str, head: str
+) -> tuple[Program | None, ProgramText, ArchError | None]:
+    """The program of drafts, or what the checker says of the plainest text."""
+    refused = None
+    for promote, unite in ATTEMPTS:
+        found = program_text(traced, drafts, notes, name, head, parts_name(name), promote, unite)
+        found = replace(found, text=_with_conditions(found.text))
+        try:
+            return source(found.text, f"{name}.arch", allow_extern=True), found, None
+        except ArchError as error:
+            refused = error
+    return None, found, refused
+
+
+def _blamed(found: ProgramText, refused: ArchError) -> set[str]:
+    """The modules whose block an error is in."""
+    first = next(each for each in refused.diagnostics if each.severity == "error")
+    line = first.span.chunk.text[: first.span.start].count("\n")
+    above = [re.match(r"(?:extern )?block (\w+)", each) for each in first.span.chunk.text.splitlines()[: line + 1]]
+    name = next((each[1] for each in reversed(above) if each), "")
+    return {each.call.path for each in found.members.get(name.removesuffix("Block"), found.members.get(name, []))}
+
+
+def parts_name(name: str) -> str:
+    """The module of Python that has the parts of a program which stay those of the source."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return f"{re.sub(r'[^0-9a-z_]', '_', snake)}_extern"
+
+
 def _with_conditions(text: str) -> str:
     """The program with the conditions on its numbers that the checker found."""
     workspace = Workspace()
-    mended = mend(text, lambda each: workspace.check(each, "<module>"), contracts=True)
+    mended = mend(text, lambda each: workspace.check(each, "<module>", extern=True), contracts=True)
     return format_text(mended.text) if mended.count else text
 
 

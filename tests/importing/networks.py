@@ -139,6 +139,43 @@ class Branches(nn.Module):
         return a * torch.sigmoid(b), (x > 0).any(-1)
 
 
+class Odd(nn.Module):
+    """A part that has no operation."""
+
+    def __init__(self, width: int, by: float = 1.0) -> None:
+        super().__init__()
+        self.lin = nn.Linear(width, width)
+        self.by = by
+
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        y = torch.special.i0e(self.lin(x)) * self.by
+        return y if scale is None else y * scale
+
+
+class OddLayer(nn.Module):
+    """A layer around one, which is called by keyword."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*[Residual(width) for _ in range(2)])
+        self.odd = Odd(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layers(x)
+        return x + self.odd(x, scale=x.sigmoid())
+
+
+class Choosing(nn.Module):
+    """A layer that looks at what it is given."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lin = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lin(x) if bool(x.sum() > -1e9) else -x
+
+
 class Untold(nn.Module):
     """Something that has no operation."""
 

@@ -170,7 +170,7 @@ def test_what_is_written_into_a_tensor_is_read_or_refused() -> None:
     found = ogive.from_torch(networks.Written(False), (torch.randn(2, 4),), sizes={"x": ["b", 4]})
     assert "* 2" in found.text
     with pytest.raises(ogive.ArchError, match="writes into a part"):
-        ogive.from_torch(networks.Written(True), (torch.randn(2, 4),), sizes={"x": ["b", 4]})
+        ogive.from_torch(networks.Written(True), (torch.randn(2, 4),), sizes={"x": ["b", 4]}, strict=True)
 
 
 def test_a_program_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,9 @@ _FREE = (3, 5, 7, 4, 6)  # sizes of axes without a number
 @click.option("--only", metavar="PATH", help="One submodule; the inputs are its own.")
 @click.option("--train", is_flag=True, help="Trace the module in the mode it is in; else as it is when used.")
 @click.option("--no-verify", is_flag=True, help="Compare nothing.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse what has no operation; else the module that holds it stays itself."
+)
 @FORCE
 def command(
     source: str,
@@ -47,13 +50,15 @@ def command(
     only: str | None,
     train: bool,
     no_verify: bool,
+    strict: bool,
     force: bool,
 ) -> None:
     """Write the program of SOURCE: a function in a package or a file that gives a torch module.
 
     SOURCE is package.module:factory or ./file.py:factory. Its Python runs: import what you trust. OUT.arch gets the
     program, OUT.safetensors its weights, OUT.map.toml the names that they had, OUT.report.json what was found. The
-    program is compared with its source, outputs and gradients, at several sizes.
+    program is compared with its source, outputs and gradients, at several sizes. Modules with something that has no
+    operation here stay themselves, as `extern` blocks of OUT_extern.py.
 
     \b
     Examples:
@@ -72,7 +77,7 @@ def command(
     if output.suffix != ".arch":
         raise click.UsageError(f"`{output}`: the program goes to a file that ends in .arch")
     settings = dict(_argument(text) for text in arguments)
-    from ogive.imported import from_torch
+    from ogive.imported import SourceFactory, from_torch
 
     click.echo(f"running {path}", err=True)
     module = _made(path, factory, settings)
@@ -88,9 +93,13 @@ def command(
     title = name or "".join(part[:1].upper() + part[1:] for part in factory.split("_"))
     with progress("Importing"):
         imported = from_torch(
-            module, (), kwargs, sizes, title, verify=not no_verify, origin=f"Imported from {source} by ogive import."
-        )
+            module, (), kwargs, sizes, title, verify=not no_verify, strict=strict,
+            origin=f"Imported from {source} by ogive import.",
+        )  # fmt: skip
+    imported.made_by = SourceFactory(path, factory, settings, only or "", train)
     files = imported.save(output, force=force)
+    for part in imported.externs:
+        click.echo(f"`{part.path}` ({part.kind}) stays a module of the source: {part.reason}")
     for fixed in imported.report["fixed"]:
         click.echo(f"the source fixes {fixed['size']} = {fixed['value']}")
     click.echo(f"compared: {imported.verified}" if imported.verified is not None else "nothing was compared")

@@ -1,0 +1,189 @@
+"""The calls in a body: layers of the library, blocks, runs of equal ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torch.fx import Node
+
+from ogive.backends.from_torch.builder import BlockBody
+from ogive.backends.from_torch.code import BodyLine, TracedCode, number, value
+from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying, under
+from ogive.backends.from_torch.naming import clean
+from ogive.backends.from_torch.ops_layers import activation, as_linear
+from ogive.backends.from_torch.outside import Outside
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.trace import ModuleCall, shape
+from ogive.grammar.lexer import HARD
+
+if TYPE_CHECKING:
+    from ogive.backends.from_torch.drafts import Drafter
+
+
+class CallWalk:
+    """Walks the children of one call."""
+
+    def __init__(self, drafter: Drafter, body: BlockBody, made: BlockDraft) -> None:
+        self.drafter, self.body, self.made = drafter, body, made
+        children = [child for child in body.call.children if isinstance(child, ModuleCall)]
+        paths = [child.path for child in children]
+        self.shared = {path for path in paths if paths.count(path) > 1}
+        for child in body.call.children:
+            for each in operands(child) if isinstance(child, Node) else drafter.external(child):
+                path = drafter.traced.weights.get(each)
+                if path is not None:
+                    self.shared |= {p for p in paths if under(path, p)}
+        self.instances: dict[str, str] = {}
+        body.inner = self.instance_of
+        body.applied = self.uncalled
+
+    def walk(self) -> None:
+        """Write all children."""
+        children = self.body.call.children
+        at = 0
+        while at < len(children):
+            child = children[at]
+            run = 1 if isinstance(child, Node) else self.run(at)
+            try:
+                if isinstance(child, Node):
+                    self.body.node(child)
+                else:
+                    self.call(child, run)
+            except Untraceable as error:
+                self.drafter.refuse(error, self.body.call)
+            if self.drafter.failures:
+                self._go_on(child)
+            at += run
+
+    def _go_on(self, child: Node | ModuleCall) -> None:
+        """After what is refused: its results are values like any other."""
+        body = self.body
+        for node in [child] if isinstance(child, Node) else child.nodes():
+            if node not in body.bound and node not in body.waiting:
+                body.bound[node] = value(node.name)
+
+    def run(self, at: int) -> int:
+        """How many calls from here on are one loop."""
+        children, drafter = self.body.call.children, self.drafter
+        first = children[at]
+        assert isinstance(first, ModuleCall)
+        prefix, _, index = first.path.rpartition(".")
+        if not index.isdigit() or first.path in self.shared:
+            return 1
+        signature, outer = drafter.signature(first), drafter.external(first)
+        before, count = first, 1
+        while at + count < len(children):
+            child = children[at + count]
+            if not isinstance(child, ModuleCall) or child.path != f"{prefix}.{int(index) + count}":
+                break
+            results, entering = drafter.results(before), drafter.external(child)
+            if len(results) != 1 or not entering or entering[0] is not results[0] or entering[1:] != outer[1:]:
+                break
+            if self.body.uses.get(results[0], 0) != 1 or shape(results[0]) != shape(outer[0]):
+                break
+            if drafter.signature(child) != signature:
+                break
+            before, count = child, count + 1
+        return count
+
+    def call(self, child: ModuleCall, run: int) -> None:
+        """Write a call, or a run of them."""
+        drafter, body = self.drafter, self.body
+        told: Outside | None = None
+        label = self.label(child, run)
+        entering = drafter.external(child)
+        found = drafter.leaf(child)
+        if found is not None:
+            entering = drafter.external(child, whole=True)
+        if (
+            staying(child, drafter.traced) is None
+            and (act := activation(child.module)) is not None
+            and len(entering) == 1
+            and run == 1
+        ):
+            body.bind(drafter.results(child)[0], body.first(entering[0]).then(act))
+            return
+        if found is not None:
+            module, name, brackets = found
+            body.use(module, name)
+            applied = f"{name}[{brackets}]" if run == 1 else f"{name}[{brackets}, ...]"
+        else:
+            mark = drafter.mark()
+            told = staying(child, drafter.traced)
+            self.made.children[mark] = drafter.draft(child) if told is None else drafter.kept(child, told)
+            applied = mark if run == 1 else mark.replace("⟧", "…⟧")
+        if run > 1:
+            applied = f"repeat[{number(run, 'depth')}, {applied}]"
+        children = body.call.children
+        last = children[children.index(child) + run - 1]
+        assert isinstance(last, ModuleCall)
+        results = drafter.results(last)
+        codes = [body.operand(each, 40) for each in entering[1:]]
+        lead = body.first(entering[0]) if entering else None
+        if child.path in self.shared:
+            step = self.instances[child.path]
+            if not any(line.lead == f"{step} = " for line in body.lines):
+                body.lines.append(BodyLine((), TracedCode(applied.replace("⟧", "!⟧")), f"{step} = "))
+        else:
+            bare = (
+                found is None
+                and told is None
+                and not list(child.module.parameters())
+                and not list(child.module.buffers())
+            )
+            step = applied if bare and run == 1 else f"{applied} as {label}"
+        if lead is None:
+            code = TracedCode(f"{applied}()" if found is None else applied)
+        elif codes:
+            code = TracedCode(f"({', '.join(each.text for each in (lead, *codes))})").then(step)
+        else:
+            code = lead.then(step)
+        if len(results) == 1:
+            body.bind(results[0], code)
+        elif results:
+            body.unpack(results, code)
+
+    def label(self, child: ModuleCall, run: int) -> str:
+        """The name of a submodule here; where it is another than in the source, that is noted."""
+        relative = child.path[len(self.body.call.path) :].lstrip(".")
+        if run > 1 and relative.rpartition(".")[2] == "0":
+            theirs = relative.rpartition(".")[0]
+        else:
+            theirs = relative
+        ours = clean(theirs) if child.path in self.shared else clean(theirs, HARD)
+        if run > 1 and theirs == relative:
+            prefix, dot, first = relative.rpartition(".")
+            self.made.renamed.update({f"{prefix}{dot}{int(first) + i}": f"{ours}.{i}" for i in range(run)})
+            self.made.loops.update({f"{prefix}{dot}{int(first) + i}": relative for i in range(run)})
+            return ours
+        taken = set(self.made.renamed.values())
+        while ours in taken and self.made.renamed.get(theirs) != ours:
+            ours += "_"
+        self.made.renamed[theirs] = ours
+        if child.path in self.shared:
+            self.instances[child.path] = ours
+        return ours
+
+    def uncalled(self, weight: Any) -> str | None:
+        """The step of a linear layer whose weights are read without a call of it."""
+        path = self.drafter.traced.weights.get(weight, "")
+        owner = path.rpartition(".")[0]
+        if owner == self.body.call.path or not under(owner, self.body.call.path) or not path.endswith(".weight"):
+            return None
+        if any(under(path, each) for each in self.shared):
+            return None
+        module = self.drafter.traced.root.module.get_submodule(owner)
+        if not isinstance(module, nn.Linear):
+            return None
+        module_, name, brackets = as_linear(module)
+        self.body.use(module_, name)
+        label = self.label(ModuleCall(owner, owner, module), 1)
+        return f"{name}[{brackets}] as {label}"
+
+    def instance_of(self, path: str) -> str:
+        """A weight of a submodule, as this body names it."""
+        for owner, name in self.instances.items():
+            if under(path, owner):
+                return f"{name}.{path[len(owner) + 1 :]}"
+        return ""

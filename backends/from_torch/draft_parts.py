@@ -1,0 +1,47 @@
+"""What a draft of a block is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch.fx import Node
+from torch.fx.node import map_arg
+
+from ogive.backends.from_torch.outside import Outside, is_outside
+from ogive.backends.from_torch.trace import ModuleCall, Traced
+
+
+@dataclass(slots=True)
+class BlockDraft:
+    """A block of one call. `renamed` says which of its submodules have other names than in the source."""
+
+    call: ModuleCall
+    inputs: list[tuple[str, str]]
+    outputs: list[str]
+    params: list[str]
+    lines: list[str]
+    library: dict[str, set[str]]
+    locals: frozenset[str]
+    children: dict[str, BlockDraft] = field(default_factory=dict)  # by the mark in the lines
+    renamed: dict[str, str] = field(default_factory=dict)  # new relative paths, by those of the source
+    loops: dict[str, str] = field(default_factory=dict)  # the first of the loop that a submodule is in
+    height: int = 0
+    outside: Outside | None = None  # of one that stays a module of the source
+
+
+def staying(call: ModuleCall, traced: Traced) -> Outside | None:
+    """What is known of a call of a module that stays one of the source."""
+    paths = [str(node.args[4]) for node in call.children if isinstance(node, Node) and is_outside(node)]
+    return traced.stays[paths[0]] if paths == [call.path] else None
+
+
+def operands(node: Node) -> list[Node]:
+    """The nodes that a node reads, in order, as often as it does."""
+    found: list[Node] = []
+    map_arg((node.args, node.kwargs), found.append)
+    return found
+
+
+def under(path: str, owner: str) -> bool:
+    """Whether a weight belongs to a module or one in it."""
+    return not owner or path.startswith(f"{owner}.")
