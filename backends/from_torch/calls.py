@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from torch import nn
 from torch.fx import Node
@@ -14,17 +14,45 @@ from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.ops_layers import activation, as_linear
 from ogive.backends.from_torch.outside import Outside
 from ogive.backends.from_torch.refused import Untraceable
-from ogive.backends.from_torch.trace import ModuleCall, shape
+from ogive.backends.from_torch.trace import ModuleCall, Traced, shape
 from ogive.grammar.lexer import HARD
 
-if TYPE_CHECKING:
-    from ogive.backends.from_torch.drafts import Drafter
+
+class CallDrafter(Protocol):
+    """What makes the drafts of calls."""
+
+    traced: Traced
+    failures: dict[str, Untraceable]
+
+    def external(self, call: ModuleCall, whole: bool = False) -> list[Node]:
+        """What a call reads from outside."""
+
+    def results(self, call: ModuleCall) -> list[Node]:
+        """What others read of a call."""
+
+    def signature(self, call: ModuleCall) -> str:
+        """Equal for calls that are the same but for their weights."""
+
+    def draft(self, call: ModuleCall) -> BlockDraft:
+        """The draft of a call."""
+
+    def kept(self, call: ModuleCall, told: Outside) -> BlockDraft:
+        """The draft of a module that stays one of the source."""
+
+    def leaf(self, call: ModuleCall) -> tuple[str, str, str] | None:
+        """The layer of the library that a call is."""
+
+    def refuse(self, error: Untraceable, call: ModuleCall) -> None:
+        """Note what is refused in a call."""
+
+    def mark(self) -> str:
+        """A new mark for a block that is called."""
 
 
 class CallWalk:
     """Walks the children of one call."""
 
-    def __init__(self, drafter: Drafter, body: BlockBody, made: BlockDraft) -> None:
+    def __init__(self, drafter: CallDrafter, body: BlockBody, made: BlockDraft) -> None:
         self.drafter, self.body, self.made = drafter, body, made
         children = [child for child in body.call.children if isinstance(child, ModuleCall)]
         paths = [child.path for child in children]
