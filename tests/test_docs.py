@@ -100,6 +100,9 @@ def test_the_example_of_a_code_brings_it_about(code: str) -> None:
         found = check_text(example, "<example>").diagnostics
         assert code in {each.code for each in found}
         assert {each.code for each in found if each.severity == "error"} <= {code}
+    assert len(section.right) == len(section.examples)
+    for example in section.right:
+        assert not check_text(example, "<example>").diagnostics
 
 
 def test_every_code_in_use_is_explained() -> None:

@@ -20,6 +20,11 @@ class CodeSection:
         """The programs in the explanation that bring the code about."""
         return tuple(re.findall(r"(?ms)^```arch\n(.*?)^```$", self.text))
 
+    @property
+    def right(self) -> tuple[str, ...]:
+        """The programs in the explanation that say the same without a fault."""
+        return tuple(re.findall(r"(?ms)^```arch right\n(.*?)^```$", self.text))
+
 
 def sections() -> dict[str, CodeSection]:
     """All codes in order."""
