@@ -354,7 +354,8 @@ def report_shape_error(frame: Frame, error: ShapeError, checker: RuleChecker, pa
     labels = checker._operands(error.operand)
     blamed = checker.spans[error.operand] if error.operand is not None and error.operand < len(checker.spans) else None
     told = cast_of(error.help, blamed)
-    if isinstance(error.axis, str) and is_number(frame.scope.variables.get(error.axis)):
+    bound = frame.scope.variables.get(error.axis) if isinstance(error.axis, str) else None
+    if isinstance(bound, Size) and bound.is_number:
         told = {"help": f"a name here is a label; `{error.axis} + 0` is the axis of that number"}
     frame.report(error.code, checker.said(error.text), span, labels=labels, **told)
     if error.axis is not None:
