@@ -19,17 +19,16 @@ from ogive.backends.diagram.figure.styled import names_in, styled
 from ogive.backends.diagram.figure.theme import Theme, named
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
-from ogive.backends.diagram.from_ir.numbers import numbered, numbers_within
 from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout.compose import draw
 from ogive.backends.diagram.layout.maps import maps_drawing
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.layout.sheet import captioned, panels
 from ogive.backends.diagram.layout.stack import stack_drawing
+from ogive.backends.diagram.paged import page_of
 from ogive.backends.diagram.render.dot import dot, rendered
 from ogive.backends.diagram.render.drawio import drawio
 from ogive.backends.diagram.render.excalidraw import excalidraw
-from ogive.backends.diagram.render.html import html
 from ogive.backends.diagram.render.mermaid import mermaid
 from ogive.backends.diagram.render.outline import outline
 from ogive.backends.diagram.render.raster import pdf, png
@@ -117,15 +116,19 @@ class Diagram:
     @cached_property
     def overview(self) -> Overview:
         """Blocks and data flow."""
-        figure = self.figure
-        if self.view == "stack" and self.drawn is None and (lone := lone_blocks(figure)):
-            figure = replace(self, options=replace(self.options, open=self.options.open | lone)).figure
-        return overview_of(figure)
+        return overview_of(self.viewed_figure)
+
+    @cached_property
+    def viewed_figure(self) -> Figure:
+        """The circuit that the view is made of: in a stack, what is all that a loop does is open."""
+        if self.view == "stack" and self.drawn is None and (lone := lone_blocks(self.figure)):
+            return replace(self, options=replace(self.options, open=self.options.open | lone)).figure
+        return self.figure
 
     def text(self, format: str) -> str:
         """The diagram as text: svg, tex, tikz, html, dot, mmd or txt."""
         writers: dict[str, Callable[[], str]] = {
-            "svg": self._svg, "tex": self._tex, "html": self._html, "txt": self._txt,
+            "svg": self._svg, "tex": self._tex, "html": lambda: page_of(self), "txt": self._txt,
             "tikz": lambda: snippet(self.drawing, self.theme),
             "dot": lambda: dot(self.overview, self.theme, self.direction),
             "drawio": lambda: drawio(self.drawing, self.theme),
@@ -182,19 +185,6 @@ class Diagram:
     def on_terminal(self, columns: int | None) -> str:
         """The diagram as text of so many characters a line, if it can be."""
         return outline(self.overview) if self.view != "circuit" else text(self.figure, columns)
-
-    def _html(self) -> str:
-        blocks: dict[str, Drawing] = {}
-        for each in (self, *(made for _, made in self.panels)):
-            # a block has no feature maps of its own, and a style speaks of the figure that it is of
-            view: View = "circuit" if each.view == "maps" else each.view
-            sizes = "numeric" if each.options.at else each.options.sizes
-            options = replace(each.options, depth=0, at=(), sizes=sizes)
-            closed = replace(each, view=view, options=options, drawn=None, panels=(), style=FigureStyle())
-            numbers = numbers_within(each.subject, numbered(each.subject, each.options.at))
-            found = (d for d in each.blocks() if d.name not in blocks)
-            blocks |= {d.name: replace(closed, subject=d, numbers=numbers[d.name]).drawing for d in found}
-        return html(self.drawing, blocks, self.theme)
 
     def blocks(self) -> list[Definition]:
         """The blocks that the subject is made of, directly or below, each once; those drawn as operations are not."""

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from diagram.subjects import block, subjects
+from diagram.test_page_sizes import facts, value
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
@@ -100,8 +101,11 @@ block Two[d](x: [n, b, d]) -> [n, b, d]:
     return {}
 """
     once = block(text.format('x |> rearrange["n b d -> (n b) d"] |> K[d] |> rearrange["(n b) d -> n b d", n=n]'))
-    page = diagram(once, at={"n": 5, "b": 7, "d": 4}).text("html")
-    shown = re.findall(r'class="label"[^>]*>([^<]*)<', page[page.index("<template") : page.index("</template")])
-    assert set(shown) == {"35", "4", "12"}
+    page = facts(diagram(once, at={"n": 5, "b": 7, "d": 4}).text("html"))
+    assert page["shown"] == "numeric"
+    main, inner = page["parts"][""], page["parts"]["K"]
+    ((turn,),) = main["uses"].values()
+    known = [value(tree, main["values"]) for tree in turn]
+    assert {value(tree, known) for _, tree in inner["spots"]} == {35, 4, 12}
     within = numbers_within(SUBJECTS["gpt2:Tiny"], numbered(SUBJECTS["gpt2:Tiny"]))
     assert {unknown.name: str(number) for unknown, number in within["Attention"].items()}.items() >= {("d", "16")}

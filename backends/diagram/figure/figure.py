@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ogive.backends.diagram.figure.live import LiveSizes
+
 Change = Literal["", "added", "removed", "changed", "marked"]
 
 # how many wires a link joins on its left and on its right; "n" stands for one or more
@@ -40,6 +42,8 @@ class WireSlot:
     label: str
     size: str
     role: Literal["axis", "pack", "dtype"] = "axis"
+    measure: str = ""  # on a page: the size that the label says, by its text in the program
+    room: str = ""  # what may stand in place of the label
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class AxisRow:
     axis: str
     label: str
     size: str
+    key: str = ""  # the size by its text in the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ class Figure:
     legend: tuple[AxisRow, ...] = ()
     notes: tuple[str, ...] = ()
     alt: str = ""
+    live: LiveSizes | None = None  # for a page
 
     def walk(self) -> Iterator[Op]:
         """All operations."""

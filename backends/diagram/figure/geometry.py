@@ -70,6 +70,8 @@ class Text:
     owner: str = ""
     axis: str = ""
     change: Change = ""
+    spots: tuple[tuple[str, str], ...] = ()  # on a page: parts of the text, and the sizes that they say
+    room: float = 0.0  # how wide it may become there
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -94,6 +96,7 @@ class Group:
     box: tuple[float, float, float, float] = (0, 0, 0, 0)
     core: tuple[float, float, float, float] | None = None  # its glyph, which no other wire may enter
     plate: bool = False  # it holds others
+    op: str = ""  # by which a page knows its sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ def names(texts: Iterable[str]) -> set[str]:
 def explained(figure: Figure, drawn: Iterable[str]) -> list[str]:
     """The rows of the legend whose name is in the texts that are `drawn`, or in another row; notes that are no rows."""
     rows = [f"{row.label} = {row.size}" for row in figure.legend] + list(figure.notes)
+    rows = [row for row in rows if row not in figure.live.values] if figure.live is not None else rows
     parts = [(text, ROW.fullmatch(text)) for text in dict.fromkeys(rows)]
     known = names(drawn)
     kept: set[str] = set()

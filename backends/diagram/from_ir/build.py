@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ogive.backends.diagram.figure.figure import Link, Op, Section
-from ogive.backends.diagram.figure.labels import lowered, size_label
-from ogive.backends.diagram.from_ir.broadcasts import Passing, entering, leaving, vectorized
+from ogive.backends.diagram.figure.labels import size_label
+from ogive.backends.diagram.from_ir.broadcasts import entering, leaving, vectorized
+from ogive.backends.diagram.from_ir.builder import FigureBuilder
 from ogive.backends.diagram.from_ir.columns import arrange
 from ogive.backends.diagram.from_ir.drawn import INSIDE, SAME_AXIS, WINDOW, Drawn, changed, where
 from ogive.backends.diagram.from_ir.glyphs import LIBRARY, Look, called, look
 from ogive.backends.diagram.from_ir.library import groups, library_attrs, library_look, pointwise
 from ogive.backends.diagram.from_ir.links import completed, links_of
-from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.from_ir.places import names_of, place_name
 from ogive.backends.diagram.from_ir.reroll import RepeatedRun, folded, gathered, iteration, place_of, runs
 from ogive.backends.diagram.from_ir.roles import identified, spot
@@ -23,7 +23,7 @@ from ogive.backends.diagram.from_ir.shared import marked
 from ogive.backends.diagram.from_ir.siblings import statics, told_apart
 from ogive.backends.diagram.from_ir.signature import signed
 from ogive.backends.diagram.from_ir.steps import DrawnStep
-from ogive.backends.diagram.from_ir.wires import Classes, Wires
+from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.ir.attributes import (
     AbstractCallAttrs,
     CustomGradAttrs,
@@ -43,48 +43,17 @@ from ogive.compiler.ir.attributes import (
 )
 from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Node, Value
 from ogive.compiler.ir.substitute import in_sizes, type_in_sizes
-from ogive.compiler.ir_tools.compare import Change, mark
+from ogive.compiler.ir_tools.compare import mark
 from ogive.compiler.ir_tools.interpreter import Visitor
 from ogive.compiler.sizes import Size, Unknown
 
 
-@dataclass(slots=True)
-class FigureBuilder:
-    """Builds the sections of one figure."""
-
-    options: Options
-    divides: list[tuple[str, str]] = field(default_factory=list)
-    classes: Classes = field(default_factory=Classes)
-    passing: Passing = field(default_factory=Passing)
-    count: int = 0
-    marks: dict[str, tuple[Change, str]] = field(default_factory=dict)
-    fewer: dict[str, int] = field(default_factory=dict)  # turns that are no longer there, by a node of the last one
-    numbers: dict[Unknown, Size] = field(default_factory=dict)  # what the sizes of a model are
-    sizes: dict[str, Size] = field(default_factory=dict)  # those that depend on them, by their text
-    legend: list[str] = field(default_factory=list)  # what counters and names of long texts stand for
-    aliases: dict[str, list[str]] = field(default_factory=dict)
-
-    def definition(self, definition: Definition) -> Section:
-        """The body of a definition."""
-        inside = self.numbers if self.options.style == "numeric" else {}
-        scope = _Scope(self, definition.graph, inside, "", "", self.options.depth)
-        section = scope.section([replace(scope.wires(v), name=v.hint or v.name) for v in definition.graph.inputs])
-        return told_apart(marked(signed(section, definition)))
-
-    def named(self, text: str, long: str) -> str:
-        """The text of a glyph; where it would be too long, a name that the legend explains."""
-        if not long:
-            return text
-        known = self.aliases.setdefault(text, [])
-        if long not in known:
-            known.append(long)
-            self.legend.append(f"{text}{lowered(len(known))} = {long}")
-        return text + lowered(known.index(long) + 1)
-
-    def number(self) -> str:
-        """A name for an operation, in source order."""
-        self.count += 1
-        return f"o{self.count}"
+def section_of(builder: FigureBuilder, definition: Definition) -> Section:
+    """The body of a definition."""
+    inside = builder.numbers if builder.options.style == "numeric" and not builder.options.live else {}
+    scope = _Scope(builder, definition.graph, inside, "", "", builder.options.depth)
+    section = scope.section([replace(scope.wires(v), name=v.hint or v.name) for v in definition.graph.inputs])
+    return told_apart(marked(signed(section, definition)))
 
 
 @dataclass(slots=True)
@@ -125,6 +94,8 @@ class _Scope(Visitor[Drawn, Op]):
     def _loop(self, steps: Sequence[DrawnStep], run: RepeatedRun) -> DrawnStep:
         oid, unite = self.builder.number(), self.builder.classes.unite
         body, inputs, values, counters = iteration(steps, run, oid)
+        for k, first in enumerate(body):
+            self.builder.turned(first.op, [steps[at].op for at in range(run.start + k, run.end, run.length)])
         for name, each in counters.items():
             self.builder.legend.append(f"{name} = {', '.join(size_label(x, self.builder.divides) for x in each)}")
         for step in body:
@@ -151,7 +122,7 @@ class _Scope(Visitor[Drawn, Op]):
     def wires(self, value: Value) -> Wires:
         """The wires of a value."""
         type_ = type_in_sizes(value.type, self.sizes) if self.sizes else value.type
-        if self.builder.numbers:
+        if self.builder.numbers or self.builder.options.live:
             self.builder.sizes |= {str(axis): axis.size for axis in type_.axes if axis.pack is None}
         return Wires(self.prefix + value.name, type_, value.hint)
 
@@ -226,6 +197,7 @@ class _Scope(Visitor[Drawn, Op]):
     def operation(self, frame: Drawn, node: Node) -> Op:
         """The operation with its glyph and links; `_node` completes it."""
         base, ins, outs = frame.base, frame.ins, frame.outs
+        self.builder.told(base.oid, (*(value for _, value in node.settings), *node.inputs))
         if self.sizes:
             node = node.map_settings(lambda value: in_sizes(value, self.sizes))
             node = replace(node, inputs=tuple(in_sizes(x, self.sizes) for x in node.inputs))
@@ -263,7 +235,8 @@ class _Scope(Visitor[Drawn, Op]):
 
     def _counted(self, name: str, value: Any) -> Any:
         """A setting of a window in numbers, where these are known."""
-        return in_sizes(value, self.builder.numbers) if name in WINDOW else value
+        told = name in WINDOW and not self.builder.options.live
+        return in_sizes(value, self.builder.numbers) if told else value
 
     def visit_call(self, frame: Drawn, node: Node, told: CallAttrs) -> Op:
         base, ins, outs, callee = frame.base, frame.ins, frame.outs, node.callee
@@ -281,6 +254,7 @@ class _Scope(Visitor[Drawn, Op]):
         given = [node.inputs[k] if k < len(node.inputs) else None for k in range(len(callee.graph.inputs))]
         operands = called(name, given) if sum(w is not None for w in ins) > 1 else ()
         links = tuple(self.builder.passing.links(callee, ins, outs))
+        self.builder.uses[base.oid] = [sizes]
         attrs = (*base.attrs, *statics(callee, sizes, [*ins, *outs], self.builder.divides))
         return replace(base, glyph="slab", links=links, operands=operands, attrs=attrs)
 
@@ -310,6 +284,7 @@ class _Scope(Visitor[Drawn, Op]):
     ) -> Op:
         """A block of the library, drawn as the operation that it holds."""
         statics = {s.name: sizes.get(s.unknown, s.value) if s.unknown else s.value for s in callee.statics}
+        self.builder.told(base.oid, statics.values())
         statics = {name: self._counted(name, value) for name, value in statics.items()}
         bias = any(weight.path == "bias" for weight in callee.weights)
         attrs = library_attrs(inner, x, statics)
@@ -330,6 +305,8 @@ class _Scope(Visitor[Drawn, Op]):
 
     def visit_repeat(self, frame: Drawn, node: Node, told: RepeatAttrs) -> Op:
         count = told.count.subs(self.sizes) if self.sizes else told.count
+        self.builder.told(frame.base.oid, (count,))
+        self.builder.sizes |= {str(count): count} if self.builder.options.live else {}
         text = f"×{size_label(count, self.builder.divides)}"
         made = self._region(frame, node, "repeat", text)
         return replace(made, caption=node.path, attrs=(*made.attrs, ("path", self.path + node.path)))

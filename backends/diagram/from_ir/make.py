@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from ogive.backends.diagram.figure.figure import AxisRow, Column, DrawnTensor, Figure, Op, Section, WireSlot
 from ogive.backends.diagram.figure.labels import size_label
-from ogive.backends.diagram.from_ir.build import FigureBuilder
-from ogive.backends.diagram.from_ir.numbers import numbered, with_number
+from ogive.backends.diagram.figure.live import LiveSizes
+from ogive.backends.diagram.from_ir.build import section_of
+from ogive.backends.diagram.from_ir.builder import FigureBuilder
+from ogive.backends.diagram.from_ir.numbers import numbered, unknowns_of, with_number
 from ogive.backends.diagram.from_ir.options import Options
 from ogive.compiler.driver.interpreter_limits import deep_recursion
 from ogive.compiler.ir.attributes import AssumeAttrs
@@ -18,6 +20,7 @@ from ogive.compiler.sizes import Size, SizeComparison, Unknown
 
 SHORT = 5  # characters of a size that models show in symbols, like 4d
 LONGEST = 14  # characters of a size that stands on a wire; a longer one gets a name, and a row in the legend
+DIGITS = "0000"  # room for a number that a reader sets
 
 
 def figure_of(
@@ -52,7 +55,7 @@ def _figure(
     divides = list(divisions(definition))
     builder = FigureBuilder(options, divides=divides, marks=marks, fewer=fewer, numbers=dict(numbers))
     with deep_recursion():
-        section = builder.definition(definition)
+        section = section_of(builder, definition)
     finish = _Finish(builder)
     finish.collect((section,))
     section = finish.section(section)
@@ -61,7 +64,21 @@ def _figure(
     told = (node.structure for node in definition.graph.walk())
     notes = (*builder.legend, *values, *(f"assumes {each.text}" for each in told if isinstance(each, AssumeAttrs)))
     alt = described(name, section)
-    return Figure(name, name, (section,), finish.legend(), notes, alt), finish.clumsy
+    live = _live(builder, definition, values) if options.live else None
+    return Figure(name, name, (section,), finish.legend(), notes, alt, live), finish.clumsy
+
+
+def _live(builder: FigureBuilder, definition: Definition, values: tuple[str, ...]) -> LiveSizes:
+    """What a page computes with; the unknowns are those of the block first, by which its uses give them."""
+    uses = {oid: tuple(turns) for oid, turns in builder.uses.items()}
+    asked = [s.unknowns for s in builder.sizes.values()]
+    asked += [size.unknowns for turns in uses.values() for use in turns for size in use.values()]
+    asked += [condition.unknowns for condition in definition.conditions]
+    more = sorted({u for each in asked for u in each if u.kind == "size"}, key=lambda unknown: unknown.serial)
+    own = unknowns_of(definition)
+    known = tuple(dict.fromkeys((*own, *more)))
+    numeric = builder.options.style == "numeric"
+    return LiveSizes(builder.sizes, known, len(own), uses, frozenset(builder.spoken), frozenset(values), numeric)
 
 
 def figure_of_model(model: Model, options: Options | None = None) -> Figure:
@@ -104,7 +121,7 @@ class _Finish:
         self.labels: dict[str, set[str]] = {}  # an axis: the labels that it has somewhere
         self.names: dict[str, str] = {}
         self.aliases: dict[str, str] = {}
-        self.used: dict[tuple[str, str], str] = {}
+        self.used: dict[tuple[str, str], tuple[str, str]] = {}
         self.clumsy = False
 
     def collect(self, sections: Iterable[Section]) -> None:
@@ -141,15 +158,19 @@ class _Finish:
         known = self.builder.sizes.get(slot.size)
         if known is not None and label != slot.label and len(size) > SHORT and not slot.size.isidentifier():
             self.clumsy |= len(size_label(known.subs(self.builder.numbers), self.builder.divides)) < len(size)
+        live = self.builder.options.live
+        if live and slot.role == "axis" and known is not None and not known.is_number:
+            numbers = with_number("", known, self.builder.numbers).lstrip("=")
+            slot = replace(slot, measure=slot.size, room=max(DIGITS, numbers, key=len))
         if label != size and slot.role == "axis":
-            self.used.setdefault((axis, label), self._worth(size, known))
-        if self.builder.options.style == "both":
+            self.used.setdefault((axis, label), (self._worth(size, known), slot.size))
+        if self.builder.options.style == "both" and not live:
             label = with_number(label, known, self.builder.numbers)
         return replace(slot, axis=axis, label=label, size=size)
 
     def _worth(self, size: str, known: Size | None) -> str:
         """A size in the legend; a number ends it where that is known and not on the wires."""
-        if self.builder.options.style == "both" or known is None or size.isidentifier():
+        if self.builder.options.style == "both" or self.builder.options.live or known is None or size.isidentifier():
             return size
         return with_number(size, known, self.builder.numbers).replace("=", " = ")
 
@@ -161,7 +182,8 @@ class _Finish:
             return slot.label if named else size
         if slot.label and len(self.sizes.get(slot.label, ())) == 1:
             return slot.label
-        return size if len(size) <= LONGEST else self._alias(slot.label or "s", size)
+        short = self.builder.options.live and self.builder.options.style == "numeric"
+        return size if len(size) <= (SHORT if short else LONGEST) else self._alias(slot.label or "s", size)
 
     def _alias(self, base: str, size: str) -> str:
         """A short name for a long size: h₁ = ⌊(h − 1)/stride⌋ + 1."""
@@ -180,6 +202,6 @@ class _Finish:
     def legend(self) -> tuple[AxisRow, ...]:
         """Labels that stand for sizes, each once, in the order in which they are met."""
         rows: dict[tuple[str, str], AxisRow] = {}
-        for (axis, label), text in self.used.items():
-            rows.setdefault((label, text), AxisRow(axis, label, text))
+        for (axis, label), (text, key) in self.used.items():
+            rows.setdefault((label, text), AxisRow(axis, label, text, key))
         return tuple(rows.values())

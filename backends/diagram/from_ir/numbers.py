@@ -16,9 +16,13 @@ def open_sizes(subject: Definition | Model) -> dict[str, Unknown]:
     """The sizes of a subject that have no number yet, by name: those of its inputs, of a block its statics too."""
     definition = subject.definition if isinstance(subject, Model) else subject
     bound = {unknown for unknown, _ in subject.bindings} if isinstance(subject, Model) else set()
+    return {unknown.name: unknown for unknown in unknowns_of(definition) if unknown not in bound}
+
+
+def unknowns_of(definition: Definition) -> list[Unknown]:
+    """The sizes of a block: its statics, those of its inputs."""
     statics = [static.unknown for static in definition.statics if static.unknown is not None]
-    found = (unknown for unknown in (*statics, *definition.sizes) if unknown.kind == "size" and unknown not in bound)
-    return {unknown.name: unknown for unknown in found}
+    return [unknown for unknown in (*statics, *definition.sizes) if unknown.kind == "size"]
 
 
 def numbered(subject: Definition | Model, at: Iterable[tuple[str, int]] = ()) -> dict[Unknown, Size]:

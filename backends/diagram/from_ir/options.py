@@ -19,6 +19,7 @@ class Options:
     settings: bool = False  # what changes numbers alone stands under the glyphs
     sizes: SizeStyle | None = None  # how sizes are written; None: as suits (figure_of)
     at: tuple[tuple[str, int], ...] = ()  # numbers for sizes, by name
+    live: bool = False  # for a page, which computes numbers itself: sizes stay what they are
 
     @property
     def style(self) -> SizeStyle:

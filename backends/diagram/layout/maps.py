@@ -138,7 +138,7 @@ class _Maps:
     def _group(self, k: int, each: Volume, x: float, y: float) -> Group:
         thick, tall, depth = self.size(each)
         box = (x, y - tall / 2 - depth * SLANT[1], x + thick + depth * SLANT[0], y + tall / 2)
-        return Group(f"m{k}", each.box.text, each.box.where, each.box.path, each.box.block, box=box)
+        return Group(f"m{k}", each.box.text, each.box.where, each.box.path, each.box.block, box=box, op=each.box.op)
 
     def _arrow(self, each: Volume, place: tuple[float, float], after: tuple[float, float]) -> Iterator[Item]:
         """From one map, which lies over its start, to the front of the next."""

@@ -118,7 +118,8 @@ class _OverviewPainter:
         else:
             left, top = across - point.left + text.takes, along
         wide, tall = text.width, text.height
-        yield None, Group(box.id, box.text, box.where, box.path, box.block, box=(left, top, left + wide, top + tall))
+        yield None, Group(box.id, box.text, box.where, box.path, box.block, box=(left, top, left + wide, top + tall),
+                          op=box.op)  # fmt: skip
         style = box.role if box.kind == "block" and box.role else LOOKS.get(box.kind, "")
         if style:
             shape = rectangle(left, top, wide, tall, 9 if box.kind == "op" else 4)

@@ -9,7 +9,7 @@ from ogive.backends.diagram.figure.figure import Change, Op, Section, WireSlot
 from ogive.backends.diagram.figure.geometry import Command, Dot, Group, Item, Path, Text, joined, line, moved
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.layout.bundles import NAME, STUB, reach
-from ogive.backends.diagram.layout.placement import Placed
+from ogive.backends.diagram.layout.placement import Placed, label_room
 from ogive.backends.diagram.layout.route import Routes, routes
 from ogive.backends.diagram.layout.row_connectors import hooks
 from ogive.backends.diagram.layout.symbols import arrow
@@ -249,7 +249,9 @@ def _labels(placed: Placed) -> Iterator[Text]:
                 wide = text_width(slot.label, theme.label, theme.least)
                 style = "bold" if slot.role == "pack" else "label"
                 x = gap.label + 3 + (NAME + STUB if tensor.tid in placed.read else 0)
-                yield Text(x, y, slot.label, theme.label, style, wide, axis=slot.axis)
+                spots = ((slot.label, slot.measure),) if slot.measure else ()
+                yield Text(x, y, slot.label, theme.label, style, wide, axis=slot.axis, spots=spots,
+                           room=label_room(slot, theme) if spots else 0.0)  # fmt: skip
 
 
 def groups(placed: Placed, dx: float, dy: float) -> Iterator[Group]:
@@ -262,7 +264,8 @@ def groups(placed: Placed, dx: float, dy: float) -> Iterator[Group]:
             name = op.text or op.above or op.source or op.glyph
             core = made.core and (x + made.core[0], y + made.core[1], x + made.core[2], y + made.core[3])
             yield Group(
-                op.oid, name, op.where, op.attr("path"), op.attr("block"), op.wrong, box, core, bool(made.bodies)
-            )
+                op.oid, name, op.where, op.attr("path"), op.attr("block"), op.wrong, box, core, bool(made.bodies),
+                op.oid,
+            )  # fmt: skip
             for body, right, down in made.bodies:
                 yield from groups(body, x + right, y + down)

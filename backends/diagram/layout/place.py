@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ogive.backends.diagram.figure.figure import DrawnTensor, Op, Section
-from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.bundles import bars, bundled, copied, named_width, room
 from ogive.backends.diagram.layout.memories import RowPart
 from ogive.backends.diagram.layout.nested import Rows, nested
 from ogive.backends.diagram.layout.paint import painted
-from ogive.backends.diagram.layout.placement import Gap, OpDrawing, Placed
+from ogive.backends.diagram.layout.placement import Gap, OpDrawing, Placed, label_room
 from ogive.backends.diagram.layout.route import Jump, width
 from ogive.backends.diagram.layout.solve import heights
 from ogive.backends.diagram.layout.symbols import piece
@@ -64,9 +63,9 @@ def _fitted(
     wide: dict[str, OpDrawing],
 ) -> OpDrawing:  # fmt: skip
     """An operation with a body that leaves `spare` room of the width, if it can."""
-    sides = ([slot.label for tid in tids for slot in tensors[tid].slots]
+    sides = ([slot for tid in tids for slot in tensors[tid].slots]
              for tids, tensors in ((op.inputs, left), (op.outputs, right)))  # fmt: skip
-    labels = sum(max((text_width(t, theme.label, theme.least) + 8 for t in side), default=0.0) for side in sides)
+    labels = sum(max((label_room(slot, theme) + 8 for slot in side), default=0.0) for side in sides)
     spare = spare or labels
     most = theme.width - spare - HOOKED
     if op.oid not in wide:
@@ -159,7 +158,7 @@ def _wide(placed: Placed, at: int) -> float:
     theme, found = placed.theme, 0.0
     for tensor in placed.section.boundaries[at]:
         slots = [s for s in tensor.slots if s.sid in placed.labelled[at] and tensor.tid not in placed.bundles]
-        wide = max((text_width(s.label, theme.label, theme.least) + 8 for s in slots if s.label), default=0.0)
+        wide = max((label_room(s, theme) + 8 for s in slots if s.label), default=0.0)
         wide = max(wide, 12.0 if any(s.role == "dtype" for s in slots) else 0.0)
         found = max(found, wide + named_width(placed, tensor))
     return found

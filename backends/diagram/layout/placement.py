@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ogive.backends.diagram.figure.figure import DrawnTensor, Section
+from ogive.backends.diagram.figure.figure import DrawnTensor, Section, WireSlot
 from ogive.backends.diagram.figure.geometry import Item
+from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.route import Jump, crossings
 
@@ -109,6 +110,11 @@ class Placed:
         """The height of the middle of a tensor."""
         wires = 1 if tensor.tid in self.bundles else len(tensor.slots)
         return self.heights.tensors[tensor.tid] + max(wires - 1, 0) * self.theme.pitch / 2
+
+
+def label_room(slot: WireSlot, theme: Theme) -> float:
+    """How wide the label of a wire is, or what may stand in place of it."""
+    return max(text_width(text, theme.label, theme.least) for text in (slot.label, slot.room))
 
 
 def _crossed(jumps: Mapping[str, Jump], bars: Iterable[ThickBar]) -> int:

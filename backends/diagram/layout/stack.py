@@ -223,7 +223,7 @@ class _Stacked:
             items += self._edge(edge, shown)
         for box in (box for box in self.made.boxes if box.kind != "group"):
             items += self._box(box, shown[box.id])
-            groups.append(Group(box.id, box.text, box.where, box.path, box.block, box=shown[box.id]))
+            groups.append(Group(box.id, box.text, box.where, box.path, box.block, box=shown[box.id], op=box.op))
         return items, groups
 
     def _group(self, box: Box, place: Rect) -> Iterator[Item]:

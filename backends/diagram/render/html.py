@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from html import escape
 
@@ -9,13 +10,17 @@ from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.palettes import DARK
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.page import BODY, SCRIPT, STYLE
+from ogive.backends.diagram.render.page_sizes import SIZES
 from ogive.backends.diagram.render.svg import css, roles_of, rules, svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme) -> str:
-    """The page of a drawing; `blocks` are the drawings of the blocks in it, all placed already."""
+def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme, facts: Mapping[str, object]) -> str:
+    """The page of a drawing; `blocks` are the drawings of the blocks in it, all placed already.
+
+    `facts` are what its script computes with, for the drawing ("") and for each block.
+    """
     names = frozenset(blocks)
     main = svg(drawing, theme, "m-", embedded=True, opens=names)
     roles = roles_of(drawing, *blocks.values())
@@ -30,8 +35,14 @@ def html(drawing: Drawing, blocks: Mapping[str, Drawing], theme: Theme) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{title}</title>\n<style>{STYLE}{css(theme, roles)}{_chosen(theme, roles)}</style></head>\n"
-        f"<body>{body}<script>{SCRIPT}</script></body></html>\n"
+        f'<body>{body}<script type="application/json" id="facts">{_data(facts)}</script>\n'
+        f"<script>{SIZES}{SCRIPT}</script></body></html>\n"
     )
+
+
+def _data(facts: Mapping[str, object]) -> str:
+    """JSON that ends no element: names may hold anything."""
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _chosen(theme: Theme, roles: tuple[str, ...]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 STYLE = """
-:root{color-scheme:light dark;--ground:#fff;--ink:#1a1a1a;--muted:#5c6470;--line:#c9ced6;--accent:#0072b2}
+:root{color-scheme:light dark;--ground:#fff;--ink:#1a1a1a;--muted:#5c6470;--line:#c9ced6;--accent:#0072b2;--bad:#b3261e}
 @media (prefers-color-scheme:dark){:root:not([data-theme=light]){--ground:#0d1117;--ink:#e6e6e6;--muted:#9aa4b2;
---line:#39414d;--accent:#56b4e9}}
-:root[data-theme=dark]{--ground:#0d1117;--ink:#e6e6e6;--muted:#9aa4b2;--line:#39414d;--accent:#56b4e9;color-scheme:dark}
+--line:#39414d;--accent:#56b4e9;--bad:#ff8a80}}
+:root[data-theme=dark]{--ground:#0d1117;--ink:#e6e6e6;--muted:#9aa4b2;--line:#39414d;--accent:#56b4e9;--bad:#ff8a80;
+color-scheme:dark}
 :root[data-theme=light]{color-scheme:light}
 *{box-sizing:border-box}
 body{margin:0;height:100vh;display:flex;flex-direction:column;background:var(--ground);color:var(--ink);
@@ -18,6 +19,19 @@ button,input{font:inherit;color:inherit;background:var(--ground);border:1px soli
 padding:3px 9px}
 button[aria-pressed=true]{border-color:var(--accent);box-shadow:inset 0 0 0 1px var(--accent)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:1px}
+.room{flex:1;display:flex;min-height:0}
+aside{width:250px;overflow:auto;padding:10px 12px;border-left:1px solid var(--line);font-size:13px}
+aside[hidden]{display:none}
+aside h2{font-size:13px;margin:14px 0 4px}
+aside h2:first-child{margin-top:0}
+aside .size{display:grid;grid-template-columns:minmax(40px,auto) 1fr 74px;gap:6px;align-items:center;margin:3px 0}
+aside .size input{width:100%;min-width:0;padding:2px 4px}
+aside p,aside ul{margin:3px 0;padding:0;list-style:none}
+aside i{font-family:inherit}
+aside li.broken{color:var(--bad);font-weight:bold}
+footer small{color:var(--muted)}
+@media (max-width:700px){.room{flex-direction:column}aside{width:auto;max-height:38vh;border-left:0;
+border-top:1px solid var(--line)}}
 main{flex:1;overflow:hidden;position:relative;cursor:grab;touch-action:none}
 main.held{cursor:grabbing}
 main svg{position:absolute;left:0;top:0;transform-origin:0 0}
@@ -39,8 +53,10 @@ BODY = """<header><h1>{title}</h1><nav aria-label="Opened blocks" id="trail"></n
 <input id="search" type="search" placeholder="Search" autocomplete="off">
 <button id="out" aria-label="Zoom out">−</button><button id="in" aria-label="Zoom in">+</button>
 <button id="fit">Fit</button><button id="theme">Light or dark</button></header>
+<div class="room">
 <main id="stage" tabindex="0" role="region" aria-label="Diagram. Arrow keys move, plus and minus zoom, 0 fits,
 Escape closes a block.">{svg}</main>
+<aside id="sizes" aria-label="Sizes"></aside></div>
 <footer id="axes" role="group" aria-label="Axes: show one everywhere"><span>axes</span></footer>
 <p class="quiet" id="said" role="status"></p>
 {templates}
@@ -51,7 +67,7 @@ SCRIPT = """
 const stage = document.getElementById("stage"), said = document.getElementById("said");
 const search = document.getElementById("search"), axes = document.getElementById("axes");
 const trail = document.getElementById("trail"), title = document.querySelector("h1").textContent;
-let view = {x: 0, y: 0, k: 1}, lit = "", opened = [];
+let view = {x: 0, y: 0, k: 1}, lit = "";
 const first = stage.innerHTML;
 const svg = () => stage.querySelector("svg");
 
@@ -83,39 +99,66 @@ function light(axis) {
   document.body.classList.toggle("dimmed", lit !== "");
   for (const e of stage.querySelectorAll("[data-axis]")) e.classList.toggle("lit", e.dataset.axis === lit);
   for (const b of axes.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.dataset.axis === lit));
-  said.textContent = lit ? `axis ${lit} is shown` : "all axes";
+  said.textContent = lit ? `${axisName(lit)} is shown` : "all axes";
 }
 function listAxes() {
   const names = [...new Set([...stage.querySelectorAll("path[data-axis]")].map(e => e.dataset.axis))];
   axes.hidden = names.length === 0;
+  const base = name => axisOf(name)[0], from = name => axisOf(name)[1];
   axes.replaceChildren(axes.firstElementChild, ...names.map(name => {
-    const button = document.createElement("button");
-    button.textContent = name.split("~")[0]; button.dataset.axis = name;
+    const button = document.createElement("button"), same = names.filter(other => base(other) === base(name));
+    button.textContent = base(name); button.dataset.axis = name;
+    if (same.length > 1) {
+      const twins = same.filter(other => from(other) === from(name)), more = twins.length > 1
+        ? ` ${twins.indexOf(name) + 1}` : "";
+      const origin = document.createElement("small");
+      origin.textContent = ` ${from(name)}${more}`;
+      button.append(origin);
+    }
+    button.title = axisName(name); button.setAttribute("aria-label", axisName(name));
     button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", () => light(name));
     return button;
   }));
 }
+function axisOf(name) { return part().axes[name] || [name.split("~")[0], ""]; }
+function axisName(name) {
+  const [label, origin] = axisOf(name);
+  return `axis ${label}${origin ? `, from ${origin}` : ""}`;
+}
+function push(text, label, action) {
+  const button = document.createElement("button");
+  button.textContent = text; button.setAttribute("aria-label", label);
+  button.addEventListener("click", action);
+  return button;
+}
 function listTrail() {
-  trail.replaceChildren(...opened.map((name, depth) => {
-    const button = document.createElement("button");
-    button.textContent = `${name} ×`; button.setAttribute("aria-label", `Close ${name}`);
-    button.addEventListener("click", () => { opened = opened.slice(0, depth); draw(); });
-    return button;
-  }));
+  trail.replaceChildren(...opened.map((each, depth) => push(
+    `${each.title} ×`, `Close ${each.title}`, () => { opened = opened.slice(0, depth); draw(); })));
+  const last = opened[opened.length - 1], count = last ? last.turns.length : 0;
+  if (count < 2) return;
+  const turn = step => () => { last.turn = (last.turn + step + count) % count; listTrail(); written(); tell(); };
+  const where = document.createElement("span");
+  where.textContent = `${last.turn + 1} of ${count}`;
+  trail.append(push("‹", "Sizes of the use before", turn(-1)), where, push("›", "Sizes of the next use", turn(1)));
+}
+function tell() {
+  const last = opened[opened.length - 1];
+  said.textContent = last === undefined ? title : `block ${last.title} is open${sizesSaid()}`;
 }
 function draw() {
-  const name = opened[opened.length - 1];
-  const template = name === undefined ? null : document.getElementById(`block-${name}`);
+  const last = opened[opened.length - 1];
+  const template = last === undefined ? null : document.getElementById(`block-${last.block}`);
   if (template === null) stage.innerHTML = first; else stage.replaceChildren(template.content.cloneNode(true));
   lit = ""; document.body.classList.remove("dimmed");
-  listAxes(); listTrail(); fit();
-  said.textContent = name === undefined ? title : `block ${name} is open`;
+  listAxes(); listTrail(); fit(); written(); tell();
 }
 function open(element) {
   const group = element.closest("[data-block]");
   if (group === null || document.getElementById(`block-${group.dataset.block}`) === null) return false;
-  opened.push(group.dataset.block); draw(); stage.focus();
+  const uses = part().uses[group.dataset.op] || [], place = (group.dataset.path || "").split(".").pop();
+  const name = group.dataset.name, title = place && place !== "*" && place !== name ? `${name} ${place}` : name;
+  opened.push({block: group.dataset.block, title, turns: uses, turn: 0}); draw(); stage.focus();
   return true;
 }
 function close() {
@@ -165,7 +208,8 @@ document.addEventListener("keydown", e => {
   else if (e.key === "Escape") close();
   else if ((e.key === "Enter" || e.key === " ") && e.target.closest && e.target.closest("[role=button]")) {
     if (open(e.target)) e.preventDefault();
-  } else if (e.target === stage || stage.contains(e.target)) {
+  } else if (e.target.matches && e.target.matches("input")) return;
+  else if (e.target === stage || stage.contains(e.target)) {
     if (moves[e.key]) { e.preventDefault(); view.x += moves[e.key][0]; view.y += moves[e.key][1]; show(); }
     else if (e.key === "+" || e.key === "=") zoom(1.25);
     else if (e.key === "-") zoom(0.8);

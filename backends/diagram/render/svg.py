@@ -134,6 +134,7 @@ def _data(group: Group, opens: frozenset[str]) -> str:
         pairs["data-name"] = group.name
     if group.block in opens and not group.plate:
         pairs |= {"aria-label": f"Open {group.name}", "data-block": group.block, "role": "button", "tabindex": "0"}
+        pairs["data-op"] = group.op
     return "".join(f" {key}={quoteattr(value)}" for key, value in sorted(pairs.items()) if value)
 
 
@@ -188,6 +189,9 @@ def _text(item: Text, theme: Theme) -> str:
         if item.width and "<tspan" not in text
         else ""
     )
+    if item.spots:
+        axis += f' data-anchor="{item.anchor}"' if item.anchor != "start" else ""
+        axis += f' data-room="{number(max(item.room, item.width))}" data-spots="{" ".join(at for _, at in item.spots)}"'
     return (
         f'<text class="{names}"{axis} font-size="{number(item.size)}"{anchor}{fixed} x="{number(item.x)}" '
         f'y="{number(item.y)}">{text}</text>'

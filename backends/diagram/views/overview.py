@@ -38,6 +38,8 @@ class Box:
     takes: tuple[str, ...] = ()  # named values from far away, and those that it makes
     sends: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()  # of the first tensor that it makes
+    op: str = ""  # the operation of the circuit
+    spots: tuple[tuple[str, str], ...] = ()  # on a page: the sizes of the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Edge:
     text: str
     change: Change = ""
     name: str = ""  # of the value, in the source
+    spots: tuple[tuple[str, str], ...] = ()  # on a page: sizes of the text
 
 
 @dataclass(slots=True)
@@ -153,6 +156,7 @@ class _OverviewFlow:
         box = Box(
             self.name(), words(op), kind_of(op), parent, op.change, op.attr("block"), place_of(op), (), op.attr("role"),
             op.glyph in ("float", "wires") and len(op.inputs) == 1, op.attr("path"), op.where, op.attr("was"),
+            op=op.oid,
         )  # fmt: skip
         box = replace(box, sizes=_sizes(tensors[op.outputs[0]])) if op.outputs else box
         self.add(box)
@@ -163,12 +167,15 @@ class _OverviewFlow:
     def holder(self, op: Op, parent: str, sources: Sources, tensors: Mapping[str, DrawnTensor], prefix: str) -> None:
         """An open block, a loop, the arms of a choice."""
         name, place = " ".join(x for x in (op.text, op.above) if x), op.caption.removeprefix(prefix)
-        name = f"×{self.numbers.get(name[1:], name[1:])}" if name.startswith("×") else name
+        times = name[1:] if name.startswith("×") and self.numbers.get(name[1:]) else ""
+        name = f"×{self.numbers[times]}" if times else name
         found: dict[str, list[str]] = {tid: [] for tid in op.outputs}
         path = op.attr("path")
         for body in op.bodies:
             title = body.title if body.title != op.text else ""
             group = self.group(" ".join(x for x in (name, title) if x), parent, op, place)
+            if times:
+                self.made.boxes[-1] = replace(self.made.boxes[-1], spots=((self.numbers[times], times),))
             inner = self._entered(op, body, sources, group)
             self.section(body, group, inner, f"{path}." if op.glyph == "plate" else f"{path}.*." if path else prefix)
             for tid, sid in _left(op, body):
@@ -205,7 +212,8 @@ class _OverviewFlow:
     def edges(self, sources: Iterable[str], target: str, tensor: DrawnTensor) -> None:
         """One edge for each tensor between two nodes."""
         for source in sources:
-            edge = Edge(source, target, sized(tensor), name=tensor.name)
+            spots = tuple((slot.label or slot.size, slot.measure) for slot in tensor.slots if slot.measure)
+            edge = Edge(source, target, sized(tensor), name=tensor.name, spots=spots)
             if edge not in self.made.edges[-64:]:
                 self.made.edges.append(edge)
 
