@@ -186,6 +186,18 @@ class Diagram:
         """The diagram as text of so many characters a line, if it can be."""
         return outline(self.overview) if self.view != "circuit" else text(self.figure, columns)
 
+    def live(self) -> Diagram:
+        """The diagram with sizes that a page computes."""
+        return replace(self, options=replace(self.options, live=True))
+
+    def closed(self, definition: Definition, numbers: Mapping[Unknown, Size]) -> Diagram:
+        """A block of it, by itself: it has no feature maps, and a style speaks of the figure that it is of."""
+        sizes = "numeric" if self.options.at else self.options.sizes
+        options = replace(self.options, depth=0, at=(), sizes=sizes)
+        view: View = "circuit" if self.view == "maps" else self.view
+        return replace(self, subject=definition, numbers=numbers, options=options, view=view, drawn=None, panels=(),
+                       style=FigureStyle())  # fmt: skip
+
     def blocks(self) -> list[Definition]:
         """The blocks that the subject is made of, directly or below, each once; those drawn as operations are not."""
         found: dict[str, Definition] = {}

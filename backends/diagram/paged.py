@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing
-from ogive.backends.diagram.figure.style import FigureStyle
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.from_ir.numbers import numbered, numbers_within
+from ogive.backends.diagram.from_ir.options import Options
 from ogive.backends.diagram.render.html import html
 from ogive.backends.diagram.render.live import Formula, PagePart
+from ogive.backends.diagram.views.overview import Overview
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.sizes import Size, Unknown
 
-if TYPE_CHECKING:
-    from ogive.backends.diagram.diagram import Diagram
+
+class Paged(Protocol):
+    """What a page asks of a diagram."""
+
+    @property
+    def subject(self) -> Definition | Model: ...
+    @property
+    def view(self) -> str: ...
+    @property
+    def options(self) -> Options: ...
+    @property
+    def theme(self) -> Theme: ...
+    @property
+    def drawn(self) -> Figure | None: ...
+    @property
+    def panels(self) -> tuple[tuple[str, Paged], ...]: ...
+    @property
+    def figure(self) -> Figure: ...
+    @property
+    def viewed_figure(self) -> Figure: ...
+    @property
+    def drawing(self) -> Drawing: ...
+    @property
+    def overview(self) -> Overview: ...
+
+    def blocks(self) -> list[Definition]:
+        """The blocks that the subject is made of."""
+
+    def live(self) -> Paged:
+        """The diagram with sizes that a page computes."""
+
+    def closed(self, definition: Definition, numbers: Mapping[Unknown, Size]) -> Paged:
+        """A block of it, by itself."""
 
 
-def page_of(made: Diagram) -> str:
+def page_of(made: Paged) -> str:
     """The page, whose sizes can be set where it is one figure of one subject."""
     parts: dict[str, PagePart] = {}
     drawings: dict[str, Drawing] = {}
@@ -27,12 +60,12 @@ def page_of(made: Diagram) -> str:
         for definition in each.blocks():
             if definition.name not in parts:
                 known = numbers[definition.name]
-                closed = _block(each, definition, known)
+                closed = each.closed(definition, known).live()
                 parts[definition.name] = part = PagePart(closed.viewed_figure, known, definition.conditions)
                 drawings[definition.name] = part.spotted(closed.drawing, _edges(closed))
     main, first = made.drawing, PagePart(made.figure, {}, ())
     if made.drawn is None and not made.panels and made.view != "maps":
-        live = replace(made, options=replace(made.options, live=True))
+        live = made.live()
         definition = made.subject.definition if isinstance(made.subject, Model) else made.subject
         first = PagePart(live.viewed_figure, numbered(made.subject, made.options.at), definition.conditions)
         main = first.spotted(live.drawing, _edges(live))
@@ -40,16 +73,7 @@ def page_of(made: Diagram) -> str:
     return html(main, drawings, made.theme, _facts(shown, first, parts))
 
 
-def _block(made: Diagram, definition: Definition, numbers: Mapping[Unknown, Size]) -> Diagram:
-    """A block as the page opens it: it has no feature maps, and a style speaks of the figure that it is of."""
-    sizes = "numeric" if made.options.at else made.options.sizes
-    options = replace(made.options, depth=0, at=(), sizes=sizes, live=True)
-    view = "circuit" if made.view == "maps" else made.view
-    return replace(made, subject=definition, numbers=numbers, options=options, view=view, drawn=None, panels=(),
-                   style=FigureStyle())  # fmt: skip
-
-
-def _edges(made: Diagram) -> dict[str, tuple[tuple[str, str], ...]]:
+def _edges(made: Paged) -> dict[str, tuple[tuple[str, str], ...]]:
     """The sizes in the texts of an overview, by text: those of edges, how often loops turn."""
     if made.view not in ("overview", "stack"):
         return {}
