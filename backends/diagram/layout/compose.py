@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ogive.backends.diagram.figure.figure import Figure, Section
 from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, extent, moved
@@ -17,32 +17,63 @@ from ogive.backends.diagram.layout.glyph_key import glyph_key
 from ogive.backends.diagram.layout.long_texts import with_short_texts
 from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
+from ogive.backends.diagram.layout.parted import parted, too_wide
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.u_shape import u_shape
 from ogive.backends.diagram.layout.wrap import rows
 
 Box = tuple[float, float, float, float]
+PARTINGS = 5  # times that what is too wide is taken out, what was inside of it after that
 
 
 def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     """The figure as a drawing; one that is higher than its page is drawn denser, if it has room there then."""
     theme = theme or Theme()
     if theme.page is None:
-        return _drawn(figure, theme)
-    legible: list[Drawing] = []
-    other: list[Drawing] = []
+        return _drawn(figure, theme).drawing
+    best = _Sheet(Drawing(0, 0, ()))
+    for number in range(PARTINGS):
+        made, fits = _on_page(figure, theme)
+        best = made if not number or fits or made.drawing.smallest > best.drawing.smallest + 0.01 else best
+        if fits or not made.wide or theme.shape == "u":
+            break
+        figure = parted(figure, made.wide)
+    return best.drawing
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A drawing, and the operations with bodies that are too wide for its page."""
+
+    drawing: Drawing
+    wide: frozenset[str] = frozenset()
+
+
+def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
+    """The figure in the first density in which it fits, else in the best one; and whether it is legible there.
+
+    What is too wide is so in the smallest measures in which labels have 7 pt.
+    """
+    legible: list[_Sheet] = []
+    other: list[_Sheet] = []
+    wide: frozenset[str] = frozenset()
     for points, dense in denser(theme):
         made = _drawn(with_short_texts(figure, dense), dense)
-        fits = made.smallest * POINTS >= points * theme.scale
-        if fits and dense.page is not None and made.height <= dense.page[1]:
-            return made
+        wide = made.wide if points >= LEGIBLE else wide
+        fits = made.drawing.smallest * POINTS >= points * theme.scale
+        if fits and dense.page is not None and made.drawing.height <= dense.page[1]:
+            return made, True
         (legible if fits else other).append(made)
-    best = [made for made in legible if made.smallest * POINTS >= LEGIBLE * theme.scale]
-    return (best or legible)[-1] if legible else max(other, key=lambda made: made.smallest)
+    best = [made for made in legible if made.drawing.smallest * POINTS >= LEGIBLE * theme.scale]
+    if best:
+        return best[-1], True
+    chosen = legible[-1] if legible else max(other, key=lambda made: made.drawing.smallest)
+    return replace(chosen, wide=wide), False
 
 
-def _drawn(figure: Figure, theme: Theme) -> Drawing:
+def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     items: list[Item] = []
+    over: set[str] = set()
     found: list[Group] = []
     y = 0.0
     for section in figure.sections:
@@ -56,7 +87,9 @@ def _drawn(figure: Figure, theme: Theme) -> Drawing:
                 found += groups(row, dx, y + down)
             y = extent(items)[3] + theme.row
             continue
-        for row in rows(section, theme, names=_around(section, theme)):
+        found_rows = rows(section, theme, names=_around(section, theme))
+        over.update(too_wide(found_rows, theme))
+        for row in found_rows:
             here = painted(row)
             _, top, _, bottom = extent(here)
             dx, dy = _before(row, theme), y - top
@@ -80,7 +113,11 @@ def _drawn(figure: Figure, theme: Theme) -> Drawing:
     width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
     scale = theme.scale * min(1.0, theme.page[0] / width if theme.page is not None else 1.0)
     smallest = _smallest(items, theme) * scale
-    return Drawing(round(width, 1), round(height, 1), tuple(items), figure.title, figure.alt, shifted, scale, smallest)
+    size = round(width, 1), round(height, 1)
+    parts = len(figure.sections)
+    return _Sheet(
+        Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, parts), frozenset(over)
+    )
 
 
 def _smallest(items: list[Item], theme: Theme) -> float:

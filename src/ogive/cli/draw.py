@@ -233,12 +233,16 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
     write(files, next(iter(origins.values())).files, force)
     for key, path in places.items():
         click.echo(f"wrote {path}")
-        if (
-            diagrams[key].view == "circuit"
-            and diagrams[key].theme.page is not None
-            and (said := _misfit(diagrams[key]))
-        ):
-            click.echo(f"note: {key} {said}", err=True)
+        if diagrams[key].view == "circuit" and diagrams[key].theme.page is not None:
+            for said in _said(diagrams[key]):
+                click.echo(f"note: {key} {said}", err=True)
+
+
+def _said(made: Diagram) -> list[str]:
+    """What became of a figure that was made for a page."""
+    more = made.drawing.parts - len(made.figure.sections)
+    parts = [f"has {more} parts under it, (i) and on: what is too wide for that width in its place"] if more > 0 else []
+    return [*parts, *filter(None, [_misfit(made)])]
 
 
 def _misfit(made: Diagram) -> str:
