@@ -93,6 +93,22 @@ def linear(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]
     return (TensorType(elem, (*x.axes[:-1], Axis(out.size))),), {}
 
 
+def grouped_matmul(checker: Checker, statics: Mapping[str, Any], types: Sequence[object]) -> Result:
+    """y[i, o] = Σ_k x[i, k] w[g, k, o] for each row i of group g: the first sizes[0] rows are those of group 0."""
+    x, weight, sizes = tensors(types)
+    elem = common_elem("grouped_matmul", [x, weight])
+    require_elem("grouped_matmul", x, FLOATS)
+    require_elem("grouped_matmul", sizes, INTS, 2)
+    for operand, (type, rank, what) in enumerate(((x, 2, "rows"), (weight, 3, "matrices"), (sizes, 1, "sizes"))):
+        if len(type.axes) != rank or any(axis.pack is not None for axis in type.axes):
+            text = f"takes {what} of {rank} ax{'i' if rank == 1 else 'e'}s, `{shown(type)}` has others"
+            raise ShapeError(text, code="E0303", operand=operand)
+    groups, inner, out = weight.axes
+    checker.meet(x.axes[1], inner, f"contracts `{x.axes[1].named}` with `{inner.named}`", 1)
+    checker.meet(groups, sizes.axes[0], f"has `{groups.named}` matrices and `{sizes.axes[0].named}` sizes", 2)
+    return (TensorType(elem, (x.axes[0], out)),), {}
+
+
 PATTERN = StaticSpec("pattern", "pattern")
 
 OPS = (
@@ -146,6 +162,24 @@ OPS = (
             "(x: [*b, n], w: [m, n], b: [m]?) -> [*b, m]",
             "(x: [b, n], w: [m, n]) -> [b, m]",
             "linear(x, w)",
+        ),
+    ),
+    OpSpec(
+        "grouped_matmul",
+        "x, w, sizes",
+        (),
+        grouped_matmul,
+        "contraction",
+        "y[i, o] = Σ_k x[i, k] w[g(i), k, o]",
+        "own",
+        linear=(0, 1),
+        traits=Trait.FINITE,
+        told=Told(
+            "The first `sizes[0]` rows by the first matrix, the next ones by the second...; rows that are left give 0.",
+            "(x: [n, k], w: [g, k, m], sizes: int[g]) -> [n, m]",
+            "(x: [n, k], w: [g, k, m], sizes: int[g]) -> [n, m]",
+            "grouped_matmul(x, w, sizes)",
+            "no size is below 0, and all of them are at most n",
         ),
     ),
 )

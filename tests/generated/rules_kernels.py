@@ -25,6 +25,20 @@ def multiplied(scope: Scope) -> None:
     scope.let((a.ref, " @ ", b.ref), Type("float", axes), ("matmul",), size=a.size * b.size * 4)
 
 
+def by_groups(scope: Scope) -> None:
+    """grouped_matmul, by the sizes that an index of each row gives."""
+    x = scope.tame(scope.real(2, 2, plain=True))
+    n, k = x.type.dims
+    groups, m = scope.rng.randint(1, 3), Dim.of(scope.rng.randint(1, 3))
+    w = like(scope, Type("float", (Dim.of(groups), k, m)))
+    index = scope.let((f"arange[{n}] * {scope.rng.randint(1, 3)} % {groups + scope.rng.randint(0, 1)}",),
+                      Type("int", (n,)), ("arange", "mul", "mod"))  # fmt: skip
+    sizes = scope.let((f"sum[0](one_hot[{groups}](", index.ref, "))"), Type("int", (Dim.of(groups),)),
+                      ("one_hot", "sum"))  # fmt: skip
+    parts = ("grouped_matmul(", x.ref, ", ", w.ref, ", ", sizes.ref, ")")
+    scope.let(parts, Type("float", (n, m)), ("grouped_matmul",), size=x.size * w.size * 4)
+
+
 def contracted(scope: Scope) -> None:
     """einsum of one, two or three tensors."""
     a = scope.tame(scope.real(1, 3, plain=True))
@@ -369,6 +383,6 @@ def sampled(scope: Scope) -> None:
 RULES = (
     (windows, 0.6), (sampled, 0.5),
     (multiplied, 1.5), (contracted, 2), (softened, 1.2), (attended, 1), (normalized, 1.8), (convolved, 1),
-    (convolved_back, 0.8),
+    (convolved_back, 0.8), (by_groups, 0.5),
     (pooled, 1.6), (resampled, 0.8),
 )  # fmt: skip

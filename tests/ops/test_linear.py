@@ -44,6 +44,12 @@ def product(pattern: str, *inputs: str) -> Case:
     )
 
 
+def grouped(x: torch.Tensor, w: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
+    owners = torch.repeat_interleave(torch.arange(len(w)), sizes)
+    rows = [row @ w[owner] for row, owner in zip(x, owners, strict=False)]
+    return torch.stack([*rows, *[torch.zeros_like(w[0, 0])] * (len(x) - len(rows))])
+
+
 CASES = [
     product("b n d, v d -> b n v"),
     product("b n d, d e -> b n e"),
@@ -80,6 +86,8 @@ CASES = [
     Case("matmul", ("complex: m k", "complex: k n"), torch.matmul),
     Case("linear", ("b n i", "o i", "o"), F.linear),
     Case("linear", ("i", "o i", None), F.linear),
+    Case("grouped_matmul", ("6 k", "g k m", "int: g"), grouped),
+    Case("grouped_matmul", ("7 k", "3 k m", "i32: 3"), grouped, high=3),
 ]
 
 
@@ -92,6 +100,36 @@ def test_rule_and_reference_agree_with_torch(case: Case, number: Callable[[str, 
 
 def test_every_operation_has_a_case() -> None:
     assert {case.op for case in CASES} == {spec.name for spec in linear.OPS}
+
+
+@pytest.mark.parametrize("floating", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("sizes", [(2, 0, 3), (0, 0, 0), (5, 1, 1), (0, 7, 0)])
+def test_grouped_rows_in_every_form_of_the_helper(sizes: tuple[int, ...], floating: torch.dtype) -> None:
+    """In a graph, and by the kernel for bfloat16, whose rows are aligned: values and both derivatives."""
+    names = Names()
+    types = [names.type("n k"), names.type("3 k m"), names.type("int: 3")]
+    run = function_of(node_of("grouped_matmul", types), types, names.values({"n": 7, "k": 3, "m": 5}))
+    x, w = torch.randn(7, 3, dtype=floating), torch.randn(3, 3, 5, dtype=floating)
+    given, counts = (x.requires_grad_(), w.requires_grad_()), torch.tensor(sizes)
+    wanted = grouped(x, w, counts) + 0 * (x.sum() + w.sum())
+    exact = torch.autograd.grad(wanted.sin().sum(), given)
+    close = 2e-2 if floating == torch.bfloat16 else 1e-5
+    graph = torch.export.export(Whole(run), (x, w, counts), strict=False).module()
+    for made in (run(x, w, counts), graph(x, w, counts)):
+        torch.testing.assert_close(made, wanted, rtol=close, atol=close)
+        for got, right in zip(torch.autograd.grad(made.sin().sum(), given), exact, strict=True):
+            torch.testing.assert_close(got, right, rtol=close, atol=close)
+
+
+class Whole(torch.nn.Module):
+    """A function as a module."""
+
+    def __init__(self, run: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.run = run
+
+    def forward(self, *args: torch.Tensor) -> torch.Tensor:
+        return self.run(*args)
 
 
 @st.composite
@@ -182,6 +220,11 @@ def test_source_reads_as_written_by_hand(pattern: str, text: str) -> None:
         ("matmul", ("b n", "int: n d"), None, "E0501"),
         ("matmul", ("b n", ""), None, "E0303"),
         ("linear", ("b i", "o h i", None), None, "E0303"),
+        ("grouped_matmul", ("n k", "k m", "int: g"), None, "E0303"),
+        ("grouped_matmul", ("b n k", "g k m", "int: g"), None, "E0303"),
+        ("grouped_matmul", ("n k", "g k m", "int:"), None, "E0303"),
+        ("grouped_matmul", ("n k", "g k m", "g"), None, "E0501"),
+        ("grouped_matmul", ("int: n k", "int: g k m", "int: g"), None, "E0501"),
     ],
 )
 def test_refused(op: str, inputs: tuple[Any, ...], pattern: str | None, code: str) -> None:

@@ -16,9 +16,12 @@ from reference.arrays import (
     contract,
     cut,
     div,
+    grid,
     mul,
+    pick,
     reshape,
     scale,
+    spread,
     sub,
     total,
     transpose,
@@ -26,7 +29,7 @@ from reference.arrays import (
 )
 from reference.functions import exp, log, sqrt, square
 from reference.reductions import kept, mean_of, variance_of
-from reference.world import Op
+from reference.world import Op, Unmet
 
 
 def softmax_of(x: Array, axis: int) -> Array:
@@ -86,6 +89,20 @@ def matmul_of(a: Array, b: Array) -> Array:
 
 def matmul(op: Op, a: Array, b: Array) -> Array:
     return matmul_of(a, b)
+
+
+def grouped_matmul(op: Op, x: Array, w: Array, sizes: Array) -> Array:
+    """Group after group of rows, each by a matrix; zeros for the rows that are left."""
+    counts = [int(count) for count in sizes.value]
+    if min(counts) < 0 or sum(counts) > x.shape[0]:
+        raise Unmet(f"groups of {counts} among {x.shape[0]} rows")
+    y, start = constant(np.zeros((x.shape[0], w.shape[2]))), 0
+    for group, count in enumerate(counts):
+        rows = pick(x, grid(x.shape)[start : start + count])
+        part = matmul_of(rows, pick(w, grid(w.shape)[group]))
+        places = grid(y.shape)[start : start + count]
+        y, start = add(y, spread(part, places, y.shape)), start + count
+    return y
 
 
 def linear(op: Op, x: Array, w: Array, b: Array | None = None) -> Array:
@@ -159,6 +176,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "log_softmax": log_softmax,
     "attention": attention,
     "matmul": matmul,
+    "grouped_matmul": grouped_matmul,
     "linear": linear,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from ogive.backends.diagram.figure.figure import Link
+from ogive.backends.diagram.from_ir.joints import Links, Operands, Rule, given, joined
+from ogive.backends.diagram.from_ir.products import einsum, grouped_product, matmul
 from ogive.backends.diagram.from_ir.shuffles import shuffles
 from ogive.backends.diagram.from_ir.wires import Wires
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops import OPS
-from ogive.compiler.ops.recipe import AxisGroup, Side, components
-
-Links = list[Link]
-Operands = Sequence[Wires | None]
-Rule = Callable[[Node, Operands, Sequence[Wires]], Links]
+from ogive.compiler.ops.recipe import Side, components
 
 
 def links_of(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
@@ -32,7 +30,7 @@ def completed(found: Iterable[Link], ins: Operands, outs: Iterable[Wires]) -> Li
     for elem, out in types.items():
         same = [w.dtype for w in ins if w and w.type.elem == elem and w.dtype and w.dtype not in left]
         if same and out.dtype:
-            links.append(_joined(tuple(dict.fromkeys(same)), (out.dtype,)))
+            links.append(joined(tuple(dict.fromkeys(same)), (out.dtype,)))
     left, right = _spoken(links)
     for each in dict.fromkeys(w for w in ins if w):
         links += [Link("in", (sid,), ()) for sid in each.all if sid not in left]
@@ -46,61 +44,13 @@ def _spoken(links: Iterable[Link]) -> tuple[set[str], set[str]]:
     return {sid for link in links for sid in link.left}, {sid for link in links for sid in link.right}
 
 
-def _joined(left: tuple[str, ...], right: tuple[str, ...]) -> Link:
-    """The same axis on both sides: past the glyph, joined at a dot, or copied from one."""
-    if len(left) == 1:
-        return Link("through" if len(right) == 1 else "split", left, right)
-    return Link("join", left, right)
-
-
-def _given(ins: Operands) -> list[Wires]:
-    return [w for w in ins if w is not None]
-
-
 def elementwise(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """Axes align from the right; an axis of size 1 meets any other."""
     out = outs[0]
     links = []
     for back in range(1, len(out.axes) + 1):
-        left = tuple(dict.fromkeys(w.axes[-back] for w in _given(ins) if back <= len(w.axes)))
-        links.append(_joined(left, (out.axes[-back],)) if left else Link("fresh", (), (out.axes[-back],)))
-    return links
-
-
-def einsum(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
-    """An axis that stays joins at a dot, one that is summed closes in a cup."""
-    recipe = node.attr("recipe")
-    left: dict[str, list[str]] = {}
-    right: dict[str, list[str]] = {}
-    for sides, wires, found in ((recipe.inputs, _given(ins), left), (recipe.outputs, outs, right)):
-        for side, tensor in zip(sides, wires, strict=False):
-            for place, sid in zip(side, tensor.axes, strict=False):
-                name = _name(place)
-                if name is not None:
-                    found.setdefault(name, []).append(sid)
-    links = [_contracted(tuple(dict.fromkeys(sids)), tuple(right.get(name, ()))) for name, sids in left.items()]
-    return links + [Link("fresh", (), (sid,)) for name, sids in right.items() if name not in left for sid in sids]
-
-
-def _name(place: AxisGroup) -> str | None:
-    return place.atoms[0].name if not place.joined and len(place.atoms) == 1 else None
-
-
-def _contracted(left: tuple[str, ...], right: tuple[str, ...]) -> Link:
-    return _joined(left, right) if len(right) == 1 else Link("cup", left, ())
-
-
-def matmul(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
-    """y[m, n] = sum over k of a[m, k] b[k, n]; what stands before is shared."""
-    a, b = _given(ins)[:2] if len(_given(ins)) > 1 else (_given(ins)[0],) * 2
-    out = outs[0]
-    if len(a.axes) < 2 or len(b.axes) < 2 or a is b:
-        return [Link("cup", (a.axes[-1], b.axes[0]), ())] if len(a.axes) == len(b.axes) == 1 and a is not b else []
-    links = [Link("cup", (a.axes[-1], b.axes[-2]), ()), Link("through", (a.axes[-2],), (out.axes[-2],)),
-             Link("through", (b.axes[-1],), (out.axes[-1],))]  # fmt: skip
-    for back in range(3, len(out.axes) + 1):
-        left = tuple(w.axes[-back] for w in (a, b) if back <= len(w.axes))
-        links.append(_joined(left, (out.axes[-back],)))
+        left = tuple(dict.fromkeys(w.axes[-back] for w in given(ins) if back <= len(w.axes)))
+        links.append(joined(left, (out.axes[-back],)) if left else Link("fresh", (), (out.axes[-back],)))
     return links
 
 
@@ -109,7 +59,7 @@ def _past(ins: Operands, outs: Sequence[Wires], targets: set[int]) -> Links:
     first = ins[0]
     if first is None or any(len(w.axes) != len(first.axes) for w in outs):
         return []
-    return [_joined((sid,), tuple(w.axes[i] for w in outs)) for i, sid in enumerate(first.axes) if i not in targets]
+    return [joined((sid,), tuple(w.axes[i] for w in outs)) for i, sid in enumerate(first.axes) if i not in targets]
 
 
 def on_axis(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
@@ -173,7 +123,7 @@ def reduced(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
         return []
     recipe = node.attr("recipe")
     if recipe is not None:
-        return _by_recipe(recipe.inputs, recipe.outputs, _given(ins), outs, ends="in")
+        return _by_recipe(recipe.inputs, recipe.outputs, given(ins), outs, ends="in")
     axes = set(node.attr("axes") or ())
     if isinstance(node.attr("axis"), int):
         axes = {node.attr("axis")}
@@ -185,11 +135,11 @@ def rearranged(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """By the pattern: crossings, bars where axes are merged or cut, dots where they begin and end."""
     recipe = node.attr("recipe")
     if node.op == "split" and len(outs) > 1:
-        return _split(recipe.inputs[0], recipe.outputs[0], _given(ins)[0], outs)
+        return _split(recipe.inputs[0], recipe.outputs[0], given(ins)[0], outs)
     if any(place.joined for side in (*recipe.inputs, *recipe.outputs) for place in side):
-        return _joining(recipe.inputs, recipe.outputs, _given(ins), outs)
-    links = _by_recipe(recipe.inputs, recipe.outputs, _given(ins), outs, ends="drop")
-    ended = {_given(ins)[0].axes[i] for i, *_ in shuffles(recipe.inputs[0], recipe.outputs[0])}  # on a glyph
+        return _joining(recipe.inputs, recipe.outputs, given(ins), outs)
+    links = _by_recipe(recipe.inputs, recipe.outputs, given(ins), outs, ends="drop")
+    ended = {given(ins)[0].axes[i] for i, *_ in shuffles(recipe.inputs[0], recipe.outputs[0])}  # on a glyph
     return [link for link in links if not ended & set(link.left)]
 
 
@@ -271,25 +221,25 @@ def _joining(left: Sequence[Side], right: Sequence[Side], ins: Sequence[Wires], 
         a = tuple(dict.fromkeys(s for s in sids if s not in used))
         b = tuple(dict.fromkeys(s for s in after.get(key, ()) if s not in used))
         if a and b and (len(a) == 1 or len(b) == 1):
-            links.append(_joined(a, b))
+            links.append(joined(a, b))
     return links
 
 
 def concat(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """One axis laid end to end at a bar, the others shared at dots."""
     out, axis = outs[0], node.attr("axis")
-    tensors = list(dict.fromkeys(_given(ins)))
+    tensors = list(dict.fromkeys(given(ins)))
     links = [Link("cat", tuple(w.axes[axis] for w in tensors), (out.axes[axis],))]
     rest = [i for i in range(len(out.axes)) if i != axis]
-    return links + [_joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in rest]
+    return links + [joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in rest]
 
 
 def stack(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """A new axis begins; the others are shared."""
     out, axis = outs[0], node.attr("axis")
-    tensors = list(dict.fromkeys(_given(ins)))
+    tensors = list(dict.fromkeys(given(ins)))
     kept = [sid for i, sid in enumerate(out.axes) if i != axis]
-    links = [_joined(tuple(w.axes[i] for w in tensors), (sid,)) for i, sid in enumerate(kept)]
+    links = [joined(tuple(w.axes[i] for w in tensors), (sid,)) for i, sid in enumerate(kept)]
     return [*links, Link("fresh", (), (out.axes[axis],))]
 
 
@@ -340,7 +290,7 @@ def gathered(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
 
 def one_hot(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """A new last axis that is 1 at the index."""
-    return [Link("through", (a,), (b,)) for a, b in zip(_given(ins)[0].axes, outs[0].axes, strict=False)]
+    return [Link("through", (a,), (b,)) for a, b in zip(given(ins)[0].axes, outs[0].axes, strict=False)]
 
 
 def linear(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
@@ -353,14 +303,14 @@ def linear(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
         return past
     b = ins[2] if len(ins) > 2 else None
     kept = (w.axes[0], b.axes[0]) if b else (w.axes[0],)
-    return [*past, Link("cup", (x.axes[-1], w.axes[1]), ()), _joined(kept, (outs[0].axes[-1],))]
+    return [*past, Link("cup", (x.axes[-1], w.axes[1]), ()), joined(kept, (outs[0].axes[-1],))]
 
 
 def attention(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """What stands before the last two axes is shared by queries, keys and values."""
     out = outs[0]
-    tensors = [w for w in dict.fromkeys(_given(ins)) if len(w.axes) == len(out.axes)]
-    return [_joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in range(len(out.axes) - 2)]
+    tensors = [w for w in dict.fromkeys(given(ins)) if len(w.axes) == len(out.axes)]
+    return [joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in range(len(out.axes) - 2)]
 
 
 def values(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
@@ -376,9 +326,9 @@ def last_two(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
 def scanned(node: Node, ins: Operands, outs: Sequence[Wires]) -> Links:
     """The axis of time goes into the glyph."""
     axis, out = node.attr("axis"), outs[0]
-    tensors = [w for w in dict.fromkeys(_given(ins)) if len(w.axes) == len(out.axes)]
+    tensors = [w for w in dict.fromkeys(given(ins)) if len(w.axes) == len(out.axes)]
     rest = [i for i in range(len(out.axes)) if i != axis]
-    return [_joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in rest]
+    return [joined(tuple(w.axes[i] for w in tensors), (out.axes[i],)) for i in rest]
 
 
 BY_KIND: dict[str, Rule] = {
@@ -395,6 +345,7 @@ RULES: dict[str, Rule] = {
     "adaptive_avg_pool": on_space, "adaptive_max_pool": on_space, "layer_norm": on_axes, "rms_norm": on_axes,
     "batch_norm": on_channel, "batch_norm_train": around_channel, "group_norm": grouped, "dropout": elementwise,
     "fft": on_axes, "ifft": on_axes, "rfft": on_axes, "irfft": on_axes, "cholesky": last_two, "inverse": last_two,
+    "grouped_matmul": grouped_product,
     "linear_scan": scanned, "unfold": after_channels, "fold": after_channels, "grid_sample": after_channels,
 }  # fmt: skip
 """Rules that differ from that of their kind."""

@@ -15,8 +15,9 @@ from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
 from ogive.compiler.ir.model import Const
+from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ops import OPS, Trait
-from ogive.compiler.ops.recipe import AxisPattern
+from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
 from ogive.compiler.sizes import size
 
 ZERO = Const(0.0)
@@ -98,6 +99,25 @@ def _product(s: Steps, a: str, b: str) -> str:
     left, right = s.type(a).axes, s.type(b).axes
     lead = aligned([left[:-2], right[:-2]])
     return s.apply("matmul", (a, b), s.type(a).with_axes(*lead, left[-2], right[-1]))
+
+
+def grouped_matmul(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
+    """Back to the rows by the matrices turned around; to each matrix the product of the rows of its group."""
+    x, weight, sizes = (operand(noted.args, at) for at in range(3))
+    rows, groups = s.type(x).axes[0], s.type(weight).axes[0]
+    counts = sizes
+    if s.type(sizes).elem != "int":
+        counts = s.apply("cast", (sizes,), s.type(sizes).with_elem("int"), type="int")
+    ends = s.map("cumsum", counts, axis=0)
+    numbers = s.opened(s.apply("arange", (), TensorType("int", (rows,)), n=rows.size), [1])
+    inside = TensorType("bool", (rows, groups))
+    after = s.apply("ge", (numbers, s.both("sub", ends, counts)), inside)
+    before = s.apply("lt", (numbers, ends), inside)
+    mask = s.ones_where(s.apply("logical_and", (after, before), inside), x)
+    n, e, k, m = (AxisGroup(((Atom(name, axis.size),),)) for name, axis in
+                  zip("nekm", (rows, *s.type(weight).axes), strict=True))  # fmt: skip
+    to_weight = s.contracted([mask, x, g], AxisPattern(((n, e), (n, k), (n, m)), ((e, k, m),)))
+    return [s.apply("grouped_matmul", (g, s.turned(weight), sizes), s.type(x)), to_weight, None]
 
 
 def einsum(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -218,6 +238,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "gelu": slope(_gelu),
         "linear": linear,
         "matmul": matmul,
+        "grouped_matmul": grouped_matmul,
         "einsum": einsum,
         "rearrange": rearrange,
         "expand": expand,

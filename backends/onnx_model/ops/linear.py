@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ogive.backends.onnx_model.ops.context import Args, Context, Lowering
-from ogive.backends.onnx_model.ops.operands import filled_up, given, matrices, multiplied, operand, optional
+from ogive.backends.onnx_model.ops.operands import (
+    filled_up,
+    given,
+    matrices,
+    multiplied,
+    operand,
+    optional,
+    squeezed,
+    unsqueezed,
+)
 from ogive.backends.onnx_model.ops.permute_reshape import Group, Layout, arranged, atoms_of, layout, single, sizes_of
 from ogive.backends.onnx_model.ops.reduce import by_recipe, reduced
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.empty import may_be_empty
 from ogive.compiler.ops.recipe import Atom, AxisPattern, product
-from ogive.compiler.sizes import size
+from ogive.compiler.sizes import Size, size
 
 
 def matmul(ctx: Context, node: Node, args: Args) -> str:
@@ -145,4 +156,44 @@ def _spread(batch: Sequence[Atom], mine: set[str]) -> Layout:
     return tuple(found)
 
 
-LOWER: dict[str, Lowering] = {"einsum": einsum, "matmul": matmul, "linear": linear}
+def grouped_matmul(ctx: Context, node: Node, args: Args) -> str:
+    """A `Slice` and a product for each group, and zeros behind them: the standard has no such operation."""
+    x, weight, sizes = operand(args), operand(args, 1), ctx.cast(operand(args, 2), "int")
+    rows, elem = ctx.type(node.inputs[0]).sizes[0], ctx.type(node.inputs[0]).elem
+    groups, inner, outer = ctx.type(node.inputs[1]).sizes
+    ends = ctx.node("CumSum", sizes, ctx.array(np.array(0)))
+    starts = ctx.node("Sub", ends, sizes)
+    if not groups.is_number:
+        return _beside(ctx, x, weight, starts, ends, (rows, groups, inner, outer), elem)
+    parts = []
+    for group in range(groups.number):
+        at = ctx.array([group])
+        own = ctx.node("Slice", x, ctx.node("Gather", starts, at), ctx.node("Gather", ends, at), ctx.array([0]))
+        matrix = ctx.node("Gather", weight, ctx.array(np.array(group)), axis=0)
+        parts.append(multiplied(ctx, own, matrix, (2, 2), inner))
+    rest = ctx.node("Sub", ctx.size(rows), ctx.node("Gather", ends, ctx.array([groups.number - 1])))
+    zero = ctx.node("Expand", ctx.number(0, elem), ctx.node("Concat", rest, ctx.size(outer), axis=0))
+    return ctx.node("Concat", *parts, zero, axis=0)
+
+
+def _beside(
+    ctx: Context, x: str, weight: str, starts: str, ends: str, sizes: tuple[Size, Size, Size, Size], elem: str
+) -> str:
+    """By any number of matrices: their rows one below the other, and each row of x in the place of its group."""
+    rows, groups, inner, outer = sizes
+    zero = ctx.array(np.array(0))
+    numbers = ctx.node("Range", zero, squeezed(ctx, ctx.size(rows), [0]), ctx.array(np.array(1)))
+    numbers = unsqueezed(ctx, numbers, [1])
+    inside = ctx.node("And", ctx.node("GreaterOrEqual", numbers, starts), ctx.node("Less", numbers, ends))
+    placed = ctx.node("Where", unsqueezed(ctx, inside, [2]), unsqueezed(ctx, x, [1]), ctx.number(0, elem))
+    placed = ctx.reshape(placed, [rows, groups, inner], [rows, groups * inner])
+    weight = ctx.reshape(weight, [groups, inner, outer], [groups * inner, outer])
+    return multiplied(ctx, placed, weight, (2, 2), groups * inner)
+
+
+LOWER: dict[str, Lowering] = {
+    "einsum": einsum,
+    "matmul": matmul,
+    "linear": linear,
+    "grouped_matmul": grouped_matmul,
+}

@@ -324,6 +324,29 @@ def extern(module: str, name: str, **settings: Any) -> Any:
     return getattr(importlib.import_module(module), name)(**settings)
 '''
 
+GROUPED_MATMUL = '''
+def grouped_matmul(x: Tensor, w: Tensor, sizes: Tensor) -> Tensor:
+    """The rows of each group by its matrix; rows behind the last group give 0."""
+    n, (groups, inner, outer) = x.shape[0], w.shape
+    ends = sizes.cumsum(0)
+    rows = torch.arange(n, device=x.device)[:, None]
+    if x.dtype == torch.bfloat16 and hasattr(F, "grouped_mm"):
+        # rows of the kernel begin at multiples of 16 bytes, those behind the last group hold anything
+        x = F.pad(torch.where(rows < ends[-1], x, 0), (0, -inner % 8))
+        w = F.pad(w, (0, -outer % 8, 0, -inner % 8))
+        y = F.grouped_mm(x, w, offs=ends.int())[:, :outer]
+        return torch.where(rows < ends[-1], y, 0)
+    if torch.compiler.is_compiling() or x.is_meta:  # a graph has no sizes that are numbers of a tensor
+        y = x.new_zeros(n, outer)
+        for group in range(groups):
+            within = (rows >= ends[group] - sizes[group]) & (rows < ends[group])
+            y = torch.where(within, torch.where(within, x, 0) @ w[group], y)
+        return y
+    counts = sizes.tolist()
+    *parts, rest = x.split([*counts, n - sum(counts)])
+    return torch.cat([*(part @ w[at] for at, part in enumerate(parts)), rest.new_zeros(len(rest), outer)])
+'''
+
 STORED = '''
 def stored(module: nn.Module) -> None:
     """Fresh weights where a module that was made on meta has any: calls supply the others."""
@@ -359,6 +382,7 @@ HELPERS: dict[str, FixedText] = {
     "layer_norm": fixed(LAYER_NORM, "layer_norm", "Tensor torch"),
     "SmallGroupNorm": fixed(SMALL_GROUP_NORM, "SmallGroupNorm", "Tensor nn torch"),
     "linear_scan": fixed(LINEAR_SCAN, "_prefix _steps linear_scan", "Any Tensor torch"),
+    "grouped_matmul": fixed(GROUPED_MATMUL, "grouped_matmul", "F Tensor torch"),
     "one_hot": fixed(ONE_HOT, "one_hot", "Tensor torch"),
     "by_parts": fixed(BY_PARTS, "by_parts", "Callable Tensor torch"),
 }

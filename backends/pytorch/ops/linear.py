@@ -40,4 +40,14 @@ def linear(ctx: Context, node: Node, args: Args) -> Code:
     return call("F.linear", operand(args), operand(args, 1), bias)
 
 
-LOWER: dict[str, Lowering] = {"einsum": einsum, "matmul": matmul, "linear": linear}
+def grouped_matmul(ctx: Context, node: Node, args: Args) -> Code:
+    """A helper: torch's kernel takes bfloat16 alone, and leaves rows behind the last group as they are."""
+    return call(ctx.helper("grouped_matmul"), operand(args), operand(args, 1), operand(args, 2))
+
+
+LOWER: dict[str, Lowering] = {
+    "einsum": einsum,
+    "matmul": matmul,
+    "linear": linear,
+    "grouped_matmul": grouped_matmul,
+}

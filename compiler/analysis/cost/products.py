@@ -61,6 +61,11 @@ def _matmul(node: Node, types: Types, result: TensorType) -> Size:
     return elements(result.axes) * types[0].axes[-1].size
 
 
+def _grouped(node: Node, types: Types, result: TensorType) -> Size:
+    """As if every row were in a group."""
+    return elements(result.axes) * types[0].axes[-1].size
+
+
 def _linear(node: Node, types: Types, result: TensorType) -> Size:
     return elements(result.axes) * types[1].axes[1].size
 
@@ -92,6 +97,7 @@ COUNTS: dict[str, Callable[[Node, Types, TensorType], Size]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "einsum": _einsum,
+    "grouped_matmul": _grouped,
     "linear": _linear,
     "matmul": _matmul,
 }

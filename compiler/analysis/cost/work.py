@@ -149,6 +149,7 @@ WORK: Mapping[str, Work] = MappingProxyType(
         "attention": Work(_attention, dict.fromkeys("qkv", "q k v y rows")),
         "einsum": Work(NOTHING, {"xs": "xs"}),
         "matmul": Work(NOTHING, {"a": "b", "b": "a"}),
+        "grouped_matmul": Work(NOTHING, {"x": "w", "w": "x"}),
         "linear": Work(_bias, {"x": "w", "w": "x"}),
         "conv": Work(_bias, {"x": "w", "w": "x"}),
         "conv_transpose": Work(_bias, {"x": "w", "w": "x"}),

@@ -39,6 +39,15 @@ def matmul(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given: Sequenc
     return [(*aligned(maker, node, (a[:-2], b[:-2]), rank, axes[:rank]), *kept)]
 
 
+def grouped_matmul(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given: Sequence[Dims]) -> Sequence[Dims]:
+    """Rows of the first, columns of the second; groups are known by number, and so are the rows in them."""
+    x, w, sizes = given
+    maker.same(node, x[1], w[1])
+    for dim in (x[0], w[0], sizes[0]):
+        frozen(dim, node, "counts entries of it")
+    return [(x[0], w[2])]
+
+
 def attention(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given: Sequence[Dims]) -> Sequence[Dims]:
     """Queries and keys have one width, keys and values one length, and all of them the same heads."""
     q, k, v = given[:3]
@@ -123,6 +132,7 @@ def channels(maker: DimMaker, frame: DomainFrame[Dims], node: Node, given: Seque
 KERNELS: Mapping[str, ProvenanceRule] = {
     "linear": linear,
     "matmul": matmul,
+    "grouped_matmul": grouped_matmul,
     "attention": attention,
     "conv": conv,
     "conv_transpose": conv_transpose,

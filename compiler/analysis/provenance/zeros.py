@@ -278,6 +278,13 @@ def product(at: ZeroInterpreter, frame: ZeroFrame, node: Node, given: Sequence[Z
     return [at.kept(node, (rows | columns) - twice)]
 
 
+def grouped(at: ZeroInterpreter, frame: ZeroFrame, node: Node, given: Sequence[Zeros]) -> Sequence[Zeros]:
+    """grouped_matmul: as a product, whose rows and groups may not change."""
+    x, w = at.dims(node.inputs[0]), at.dims(node.inputs[1])
+    at.summed(node, (x[1],), given[0] | given[1])
+    return [at.kept(node, leaves_of(w[2:]) & given[1])]
+
+
 def attention(at: ZeroInterpreter, frame: ZeroFrame, node: Node, given: Sequence[Zeros]) -> Sequence[Zeros]:
     """Scores sum over the width of queries and keys; weights of keys sum to 1; what comes out are values."""
     q, k, v = (at.dims(x) for x in node.inputs[:3])
@@ -338,6 +345,7 @@ RULES: Mapping[str, ZeroRule] = {
     "reduce": reduce,
     "pad": padded,
     "matmul": product,
+    "grouped_matmul": grouped,
     "attention": attention,
     "zeros": zero,
 }

@@ -26,6 +26,8 @@ MEANT = {
     "diagonal": "`diag(x)` of square matrices",
     "trace": '`einsum["i i ->"](x)`',
     "bmm": "`a @ b`, or `einsum` with named axes",
+    "grouped_mm": "`grouped_matmul(x, w, sizes)`, by the sizes of the groups",
+    "ragged_dot": "`grouped_matmul(x, w, sizes)`",
     "matmul": "`a @ b`, or `einsum` with named axes",
     "amax": "`max[axis](x)`",
     "amin": "`min[axis](x)`",

@@ -84,6 +84,9 @@ class _Frame:
         if node.op in ("take", "gather", "scatter_add", "scatter"):
             self.ask(node.inputs[1], (0, self.length(node.inputs[0], node.attr("axis")) - 1))
             self.ask(node.inputs[0], wanted[0])
+        elif node.op == "grouped_matmul":  # all groups together have no more rows than there are
+            x, w, sizes = node.inputs
+            self.ask(sizes, (0, self.length(x, 0) // max(1, self.length(w, 0))))
         elif node.op == "one_hot":
             self.ask(node.inputs[0], (0, self.number(node.attr("n")) - 1))
         elif node.op == "put":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ogive.compiler.ir.model import Node, Operand
-from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir.model import Const, Node, Operand
+from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
-from ogive.compiler.passes.vectorize.values import Values, places
+from ogive.compiler.passes.vectorize.values import UNIT, Values, places
+from ogive.compiler.sizes import size
 
 
 def named(type: TensorType, names: dict[int, AxisGroup], prefix: str) -> Side:
@@ -65,6 +66,25 @@ def _with_vector(values: Values, node: Node, a: str, b: str) -> None:
     kept = [place for place in (*left, *right) if place != inner]
     sides = [((values.place, *side) if values.has(x) else side) for x, side in ((a, left), (b, right))]
     values.results(node, (a, b), (("recipe", AxisPattern(tuple(sides), ((values.place, *kept),))),), "einsum")
+
+
+def grouped_matmul(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:
+    """The groups of all indices one after another; the rows that an index has left are one more of its groups."""
+    x, w, sizes = (values.full(each) for each in inputs)
+    rows, of_w, of_sizes = values.base(x).axes[0].size, values.base(w), values.base(sizes)
+    one, groups = of_sizes.with_axes(Axis(size(1))), Axis(of_sizes.axes[0].size + 1)
+    total = values.make("sum", (sizes,), values.over(of_sizes.with_axes()), attrs=(("axes", (1,)),))
+    rest = values.make("sub", (Const(rows), total), values.over(of_sizes.with_axes()))
+    rest = values.moved(rest, (values.place,), (values.place, UNIT))
+    assert values.types[rest] == values.over(one)
+    sizes = values.make("concat", (sizes, rest), values.over(of_sizes.with_axes(groups)), attrs=(("axis", 1),))
+    pads = (("axis", 1), ("before", size(0)), ("after", size(1)), ("mode", "constant"), ("value", 0.0))
+    w = values.make("pad", (w,), values.over(of_w.with_axes(groups, *of_w.axes[1:])), attrs=pads)
+    given = tuple(map(values.folded, (x, w, sizes)))
+    type = node.outputs[0].type
+    whole = type.with_axes(Axis(values.axis.size * rows), type.axes[1])
+    y = values.make(node.op, given, whole, mapped=False)
+    values.bind(node.outputs[0], values.unfolded(y, type))
 
 
 def solve(values: Values, node: Node, inputs: tuple[Operand, ...]) -> None:

@@ -89,6 +89,7 @@ OWN: MappingProxyType[str, Rule] = MappingProxyType(
     {
         "matmul": vectorize_linear.matmul,
         "linear": vectorize_linear.linear,
+        "grouped_matmul": vectorize_linear.grouped_matmul,
         "solve": vectorize_linear.solve,
         "solve_triangular": vectorize_linear.solve,
         "linear_scan": vectorize_linear.linear_scan,
