@@ -11,7 +11,7 @@ from onnx import ModelProto, NodeProto
 import ogive
 from ogive.backends.onnx_model.export import Settings, exported
 from ogive.backends.onnx_model.graph.errors import OnnxError
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.ops.spec import OpSpec
 from ogive.reference.operations import example
 
@@ -22,8 +22,8 @@ SETTINGS = Settings({}, {}, "f32", None, False, False, ())
 
 def text() -> str:
     """The file."""
-    nodes = {name: nodes_of(spec) for name, spec in OPS.items()}
-    grad = [name for name, spec in OPS.items() if derives(spec)]
+    nodes = {name: nodes_of(spec) for name, spec in NAMED.items()}
+    grad = [name for name, spec in NAMED.items() if derives(spec)]
     lines = [f"    {json.dumps(name)}: {json.dumps(found)}" for name, found in nodes.items()]
     return '{\n  "grad": ' + json.dumps(grad) + ',\n  "nodes": {\n' + ",\n".join(lines) + "\n  }\n}\n"
 

@@ -16,7 +16,7 @@ from ogive.compiler.elaborate.modules.foreign_names import MEANT
 from ogive.compiler.elaborate.rules.builtins import BUILTINS
 from ogive.compiler.elaborate.rules.forms import FORMS
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS, MEANS
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.reference import api, library, lookup, operations
 
 ROOT = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def test_the_list_has_every_name() -> None:
     done = CliRunner().invoke(main, ["explain"])
     words = set(done.output.split())
     blocks = {each.name for part in library.parts().values() for each in part.entries}
-    assert {*OPS, *FORMS, *BUILTINS, *INITIALIZERS, *blocks, "E0301", *stdlib.names()} <= words
+    assert {*NAMED, *FORMS, *BUILTINS, *INITIALIZERS, *blocks, "E0301", *stdlib.names()} <= words
 
 
 def test_names_of_peers_are_explained() -> None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ogive.backends.from_torch.code import VALUE, BodyLine
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.grammar.lexer import KEYWORDS
 
 SPARE = ("y", "z", "u", "v", "s", "r", "q", "p")
 TAKEN = (
-    frozenset(OPS) | KEYWORDS | {"inf", "pi", "e", "len", "range", "zip", "min", "max", "training", "given", "count"}
+    frozenset(NAMED) | KEYWORDS | {"inf", "pi", "e", "len", "range", "zip", "min", "max", "training", "given", "count"}
 )
 
 

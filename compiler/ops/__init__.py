@@ -16,6 +16,7 @@ from ogive.compiler.ops import (
     pools,
     random,
     reduce,
+    short,
     values,
 )
 from ogive.compiler.ops.spec import OpSpec, Trait
@@ -45,6 +46,8 @@ def _by_name(families: tuple[tuple[OpSpec, ...], ...]) -> dict[str, OpSpec]:
 
 
 OPS: dict[str, OpSpec] = _by_name(FAMILIES)
+TOLD: tuple[tuple[OpSpec, ...], ...] = ((*layout.OPS, *short.OPS), *FAMILIES[1:])  # the families as users know them
+NAMED: dict[str, OpSpec] = _by_name(TOLD)  # what a program may call; `OPS` are those that its graph has
 
 
 def has(op: str, trait: Trait) -> bool:
@@ -52,4 +55,4 @@ def has(op: str, trait: Trait) -> bool:
     return op in OPS and trait in OPS[op].traits
 
 
-__all__ = ["FAMILIES", "OPS", "Trait", "has"]
+__all__ = ["FAMILIES", "NAMED", "OPS", "TOLD", "Trait", "has"]

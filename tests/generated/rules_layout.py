@@ -139,6 +139,21 @@ def grown(scope: Scope) -> None:
     scope.let(_applied(scope, head, var), var.type.over(*axes), ("expand",), size=var.size)
 
 
+def gridded(scope: Scope) -> None:
+    """meshgrid: two or three tensors of one axis."""
+    first = scope.find(lambda v: v.rank == 1 and not v.type.packed and v.size < 20)
+    if first is None:
+        return grown(scope)
+    others = [scope.find(lambda v: v.rank == 1 and not v.type.packed and v.size < 20) for _ in range(2)]
+    given = [first, *[each for each in others[: scope.rng.randint(1, 2)] if each is not None]]
+    axes = [each.type.dims[0] for each in given]
+    parts: list[object] = ["meshgrid("]
+    for at, each in enumerate(given):
+        parts += [", ", each.ref] if at else [each.ref]
+    types = [each.type.over(*axes) for each in given]
+    scope.let_several((*parts, ")"), types, ("expand",), size=max(each.size for each in given))  # type: ignore[arg-type]
+
+
 def unpacked(scope: Scope) -> None:
     """split: the parts of an axis as values of their own."""
     var = _any(scope, 1, 4)
@@ -290,7 +305,7 @@ def mirrored(scope: Scope) -> None:
 
 RULES = (
     (turned, 3), (dotted, 0.6), (joined, 1), (grown, 1.5), (unpacked, 1), (concatenated, 1), (stacked, 0.8),
-    (flipped, 0.6),
+    (flipped, 0.6), (gridded, 0.4),
     (rolled, 0.7), (padded, 1), (sliced, 2), (triangle, 0.8), (mirrored, 1),
 )  # fmt: skip
 __all__ = ["RULES", "Type"]

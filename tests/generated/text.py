@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from generated.dims import Pack
 from generated.tree import Block, Let, Parts, Plain, Program, Ref, Region, Return, Stmt, Weight, walk
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 
 # legal names that some target could trip over
 AWKWARD = (
@@ -114,7 +114,7 @@ def program_text(program: Program, *, renamed: str = "") -> str:
     return "\n\n".join(filter(None, ["\n".join(uses), "\n".join(program.consts), *blocks, model])) + "\n"
 
 
-RESERVED = frozenset(OPS) | frozenset(
+RESERVED = frozenset(NAMED) | frozenset(
     "over each grad custom_grad count initial sum min max range enumerate zip reversed len sqrt log exp log2 ceil "
     "floor per_axis ceil_div poset_pool block const use param if elif else for return yield and or not "
     "true false none pi in given training".split()

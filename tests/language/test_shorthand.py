@@ -209,3 +209,44 @@ def test_wrong_use_is_reported(head: str, result: str, code: str, kind: str, sai
     assert errors
     assert errors[0].code == kind, errors[0]
     assert said in errors[0].message, errors[0].message
+
+
+@pytest.mark.parametrize("sizes", [(3,), (3, 4), (1, 3, 2)])
+def test_meshgrid_is_that_of_torch(sizes: tuple[int, ...]) -> None:
+    names = "xyz"[: len(sizes)]
+    head = ", ".join(f"{name}: [n{name}]" for name in names)
+    axes = ", ".join(f"n{name}" for name in names)
+    results = ", ".join(f"u{name}: [{axes}]" for name in names)
+    text = f"block F({head}) -> ({results}):\n    g = meshgrid({', '.join(names)})\n"
+    run = built(f"{text}    return {', '.join(f'g[{at}]' for at in range(len(names)))}\n")
+    for longer in (0, 2):
+        given = [random(size + longer) for size in sizes]
+        for ours, theirs in zip(run(*given), torch.meshgrid(*given, indexing="ij"), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_meshgrid_over_an_axis_and_its_derivative() -> None:
+    text = """block f(x: [m], y: [n]) -> []:
+    a, b = meshgrid(x, y)
+    return sum(a * a * b)
+block F(x: [k, m], y: [k, n]) -> (u: [k, m, n], v: [k, m, n], g: [k, m]):
+    u, v = over[k, meshgrid](x, y)
+    return u, v, over[k, grad[f]](x, y)
+"""
+    x, y = random(2, 3).requires_grad_(), random(2, 4)
+    with torch.no_grad():
+        u, v, g = both(text, x.detach(), y)
+    for at in range(2):
+        rows, columns = torch.meshgrid(x[at], y[at], indexing="ij")
+        assert torch.equal(u[at], rows)
+        assert torch.equal(v[at], columns)
+        torch.testing.assert_close(g[at], torch.autograd.grad((rows * rows * columns).sum(), x)[0][at])
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [("meshgrid(x)", "E0303"), ("meshgrid()", "E0405"), ("meshgrid[1](y)", "E0403"), ("meshgrid(y, 3)", "E0405")],
+)
+def test_meshgrid_takes_tensors_of_one_axis(call: str, code: str) -> None:
+    found = check_text(f"block f(x: [a, b], y: [b]) -> [b]:\n    return {call}[0][0]\n").diagnostics
+    assert [each.code for each in found if each.severity == "error"] == [code]

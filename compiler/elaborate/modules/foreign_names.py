@@ -56,7 +56,6 @@ MEANT = {
     "GELU": "`gelu(x)`, or `x |> gelu`",
     "SiLU": "`silu(x)`",
     "swish": "`silu(x)`",
-    "meshgrid": '`expand["i -> i j", j=m](x)` and `expand["j -> i j", i=n](y)`',
     "arcsin": "`asin(x)`",
     "arccos": "`acos(x)`",
     "arctan": "`atan(x)`",

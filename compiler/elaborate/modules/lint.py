@@ -9,7 +9,7 @@ from ogive.compiler.elaborate.modules.pool_lint import averages
 from ogive.compiler.elaborate.modules.recursion import names_of
 from ogive.compiler.elaborate.state.blocks import BlockRef, Module
 from ogive.compiler.ir.model import Definition
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
 from ogive.grammar.source import Span
@@ -24,7 +24,7 @@ def of_module(module: Module) -> list[Diagnostic]:
     found = [
         Diagnostic("W0903", f"`{tree.name}` hides the operation of this name", tree.name_span, help=advice)
         for tree in module.tree.declarations
-        if isinstance(tree, syntax.Block) and tree.name in OPS
+        if isinstance(tree, syntax.Block) and tree.name in NAMED
     ]
     if any(d.code.startswith("E010") for d in module.diagnostics):
         return found  # what could not be parsed may use anything

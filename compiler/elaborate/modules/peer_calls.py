@@ -9,7 +9,7 @@ from ogive.compiler.elaborate.modules.patterns_for import PATTERNS, Setting, per
 from ogive.compiler.elaborate.modules.peer_settings import DROPPED, op_call, plain
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.ir.types import TensorType
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.sizes import Facts
 
 CASTS = {
@@ -68,7 +68,7 @@ def rewritten(call: PeerCall) -> str | None:
     if call.name in PAIRS and call.tensor is not None and len(call.args) + len(call.keywords) > 1:
         return None
     named = "expand" if call.name == "repeat" and _patterned(call) else CALLED.get(call.name, call.name)
-    spec = OPS.get(named)
+    spec = NAMED.get(named)
     return op_call(spec, call.args, call.keywords) if spec is not None else None
 
 
@@ -78,7 +78,7 @@ def _patterned(call: PeerCall) -> bool:
 
 def known(name: str) -> bool:
     """Whether there may be an answer for a name that is none of ours."""
-    return name in ANSWERED or name in OPS
+    return name in ANSWERED or name in NAMED
 
 
 def _pattern(call: PeerCall, type: TensorType) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ogive.compiler.elaborate.modules.patterns_for import Setting
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.elaborate.state.frame import Frame
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 
 LAYERS = {
     "Linear": "std.nn.Linear", "Embedding": "std.nn.Embedding", "LayerNorm": "std.nn.LayerNorm",
@@ -42,13 +42,13 @@ def layer(frame: Frame, name: str, args: Sequence[Setting], keywords: Mapping[st
     given = {STATICS.get(key, key): each for key, each in keywords.items() if key != "inplace"}
     home = LAYERS.get(name, "")
     op = OPERATIONS.get(name, name.lower())
-    if not home and op in OPS:
+    if not home and op in NAMED:
         if op == "gelu" and "approximate" in given:
             return ("gelu_tanh" if given["approximate"].value == "tanh" else "gelu"), ""
         if op in AXIS:
             axis = given.pop("dim", None) or (args[0] if args else None)
             return None if axis is None or given else (f"{op}[{axis.text}]", "")
-        known = [static.name for static in OPS[op].statics]
+        known = [static.name for static in NAMED[op].statics]
     else:
         module, _, block = home.rpartition(".")
         ref = frame.session.library_module(module).scope.get(block) if module else None

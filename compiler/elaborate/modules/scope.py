@@ -13,7 +13,7 @@ from ogive.compiler.elaborate.modules import packages, suggest
 from ogive.compiler.elaborate.modules.texts import ReadTexts
 from ogive.compiler.elaborate.state.blocks import BlockRef, ConstRef, Module
 from ogive.compiler.elaborate.state.values import OpTemplate
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic, Edit, Label
@@ -236,7 +236,7 @@ def _use(use: syntax.Use, module: Module, library: Library) -> None:
 
 def _activation(name: str, module: str) -> OpTemplate | None:
     """`std.nn` holds every activation, also those that are operations and need no `use`."""
-    spec = OPS.get(name)
+    spec = NAMED.get(name)
     here = spec is not None and module == "std.nn" and (_by_element(spec) or name in ("softmax", "log_softmax"))
     return OpTemplate(spec) if spec is not None and here else None
 
@@ -254,7 +254,7 @@ def _unknown_import(item: syntax.UseItem, use: syntax.Use, found: Module) -> Dia
         advice = f"`{use.module}` has " + ", ".join(names) if names else ""
     if (known := suggest.of_peer(item.name)) and (not close or item.name in meant.MEANT):
         advice = known
-    if item.name in OPS:
+    if item.name in NAMED:
         advice = f"`{item.name}` is a primitive operation: it needs no `use`"
     alias = f" as {item.alias}" if item.alias else ""
     named = advice.startswith("did you mean")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ogive import stdlib
 from ogive.compiler.elaborate.modules.foreign_names import ELSEWHERE, MEANT, PREFIXES
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
@@ -33,9 +33,9 @@ def for_name(name: str, frame: Frame) -> str:
         return f"write `use {module} ({name})` at the head of the file"
     if frame.block is not None and (loop := _inside_loop(frame.block.tree.body, name)):
         return f"it is bound inside of `{loop}` alone: bind it before, or collect it by `yield`"
-    if name.lower() in OPS:
+    if name.lower() in NAMED:
         return f"did you mean `{name.lower()}`?"
-    operations = () if name in ELSEWHERE else OPS
+    operations = () if name in ELSEWHERE else NAMED
     return close(name, [*here, *operations, *(INITIALIZERS if frame.alloc.initialized is not None else ())])
 
 
@@ -60,8 +60,8 @@ def of_peer(name: str) -> str:
         return MEANT[name]
     if (module := in_library(name)) is not None:
         return f"write `use {module} ({name})` at the head of the file, then `{name}[...]`"
-    known = name if name in OPS else name.lower()
-    return for_method(known) if known in OPS else ""
+    known = name if name in NAMED else name.lower()
+    return for_method(known) if known in NAMED else ""
 
 
 def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
@@ -69,10 +69,10 @@ def edits_for_name(name: str, frame: Frame, span: Span) -> tuple[Edit, ...]:
     if name in MEANT:
         return ()
     module = in_library(name)
-    if module is None and name.lower() in OPS:
+    if module is None and name.lower() in NAMED:
         return (Edit(span, name.lower()),)
     if module is None:
-        operations = () if name in ELSEWHERE else OPS
+        operations = () if name in ELSEWHERE else NAMED
         return rename(name, [*frame.scope.variables, *few(name, frame.module.scope), *operations], span)
     return imported(frame, module, name)
 
@@ -111,7 +111,7 @@ def for_method(name: str) -> str:
     """What to write instead of `x.name(...)`."""
     if name in MEANT:
         return MEANT[name]
-    spec = OPS.get(name)
+    spec = NAMED.get(name)
     if spec is None:
         return "tensors have no methods: operations are functions, `f(x)` or `x |> f`"
     statics = [s.name for s in spec.statics]

@@ -1,7 +1,7 @@
 """Forms of operations that are written as others before anything sees them.
 
-A label twice in an operand of `einsum` is a diagonal, `keepdim` an axis of 1, `split[axis, sizes]` a pattern, and
-`pad="same"` beside a stride what TensorFlow pads.
+A label twice in an operand of `einsum` is a diagonal, `keepdim` an axis of 1, `split[axis, sizes]` a pattern,
+`meshgrid` two patterns or more, and `pad="same"` beside a stride what TensorFlow pads.
 """
 
 from __future__ import annotations
@@ -243,6 +243,20 @@ def split(call: OperationCall, settings: Settings, operands: Operands) -> Any:
     return call.frame.builder.node("split", inputs, results, attrs=(("recipe", recipe),), span=call.span)
 
 
+def meshgrid(call: OperationCall, settings: Settings, operands: Operands) -> Any:
+    """`meshgrid(x, y)` is `expand["i -> i j"](x)` and `expand["j -> i j"](y)`."""
+    types = [each.type for each in operands]
+    try:
+        results, _ = call.spec.rule(call.checker(types), settings, types)
+    except ShapeError as error:
+        return call.refused(error, types)
+    whole = _side(results[0].axes)
+    if len(whole) == 1:
+        return tuple(operands)
+    pairs = enumerate(zip(operands, results, strict=True))
+    return tuple(call.made("expand", x, type, recipe=AxisPattern(((whole[at],),), (whole,))) for at, (x, type) in pairs)
+
+
 # --- padding ----------------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +335,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
     {
         "einsum": einsum,
         "split": split,
+        "meshgrid": meshgrid,
         "conv": same,
         "max_pool": same,
         "avg_pool": same,

@@ -36,7 +36,7 @@ from ogive.compiler.elaborate.state.values import (
     kind_of,
 )
 from ogive.compiler.elaborate.walk import foreign_calls
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
@@ -50,7 +50,7 @@ def call(frame: Frame, tree: syntax.Call) -> Any:
         if frame.alloc.initialized is not None:
             foreign_calls.initializer(frame, tree)
         foreign_calls.refuse(frame, tree)
-    if isinstance(tree.func, syntax.Attribute) and tree.func.name in OPS:
+    if isinstance(tree.func, syntax.Attribute) and tree.func.name in NAMED:
         _no_method(frame, tree, tree.func)
     func = frame.evaluate(tree.func)
     if not tree.args and _without_inputs(frame, tree.func):
@@ -74,7 +74,7 @@ def _no_method(frame: Frame, tree: syntax.Call, func: syntax.Attribute) -> None:
         return
     args, spans = _arguments(frame, tree)
     supplied = _supplied(frame, tree, None, args, spans) or {}
-    help_ = called_as_method(OPS[func.name], [base, *args], [func.base.span, *spans], supplied)
+    help_ = called_as_method(NAMED[func.name], [base, *args], [func.base.span, *spans], supplied)
     raise frame.fail("E0201", f"a tensor has no `{func.name}`", func.name_span, help=help_)
 
 

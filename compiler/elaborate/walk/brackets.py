@@ -26,7 +26,7 @@ from ogive.compiler.elaborate.state.values import (
     kind_of,
 )
 from ogive.compiler.elaborate.walk import foreign_calls
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
@@ -92,8 +92,8 @@ def _base(frame: Frame, tree: syntax.Brackets) -> Any:
     """What stands before the brackets; a name that is a compile-time function and an operation is the operation."""
     if isinstance(tree.base, syntax.Name):
         name = tree.base.id
-        if name not in frame.scope.variables and name not in frame.module.scope and name in OPS:
-            return OpTemplate(OPS[name], span=tree.base.span)
+        if name not in frame.scope.variables and name not in frame.module.scope and name in NAMED:
+            return OpTemplate(NAMED[name], span=tree.base.span)
     return frame.evaluate(tree.base)
 
 
@@ -136,7 +136,7 @@ def _index(frame: Frame, tree: syntax.Expr) -> int:
 def _slice(frame: Frame, base: Tensor, tree: syntax.Brackets) -> Any:
     foreign_calls.new_axis(frame, tree, base)
     entries = tuple(_entry(frame, item, tree, base) for item in tree.items)
-    return operate(frame, OPS["slice"], {"items": entries}, (base,), tree.span, spans=(tree.base.span,), what="")
+    return operate(frame, NAMED["slice"], {"items": entries}, (base,), tree.span, spans=(tree.base.span,), what="")
 
 
 def _entry(frame: Frame, item: Any, tree: syntax.Brackets, base: Tensor) -> Any:

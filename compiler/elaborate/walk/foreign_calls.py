@@ -18,7 +18,7 @@ from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS, is_in
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Param, is_number
 from ogive.compiler.ir.types import INTS
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.ops.spec import OpSpec
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Edit
@@ -30,7 +30,7 @@ SIZES = ("shape", "size")
 def refuse(frame: Frame, tree: syntax.Call) -> None:
     """A call that has another form here is refused with that form, where it is certain."""
     match tree.func:
-        case syntax.Name(id=name) if name not in OPS and name not in BUILTINS and known(name):
+        case syntax.Name(id=name) if name not in NAMED and name not in BUILTINS and known(name):
             if not _means_something(frame, name):
                 _say(frame, tree, tree.func.span, f"unknown name `{name}`", [])
         case syntax.Attribute(base=base, name=name) if known(name):
@@ -133,7 +133,7 @@ def stage(frame: Frame, tree: syntax.Expr, value: Any) -> None:
         text = text.removesuffix(f"({HEAD})")
         message = f"unknown name `{prefix.id if prefix else name}`"
         code, at = "E0201", prefix.span if prefix else func.span
-        if name in OPS and prefix is None:
+        if name in NAMED and prefix is None:
             code, message = "E0405", f"`{name}` takes its settings in brackets"
         raise frame.fail(code, message, at, help=f"write `{text}`", edits=(Edit(tree.span, text),))
 
@@ -153,7 +153,7 @@ def tensor(frame: Frame, tree: syntax.Expr) -> Tensor | None:
     if isinstance(root, syntax.Name) and not isinstance(
         seen(frame, frame.scope.variables.get(root.id)), Tensor | Param
     ):
-        value_op = isinstance(tree, syntax.Brackets) and root.id in OPS and not OPS[root.id].inputs
+        value_op = isinstance(tree, syntax.Brackets) and root.id in NAMED and not NAMED[root.id].inputs
         if root is tree or not (isinstance(tree, syntax.Call) or value_op) or not _means_something(frame, root.id):
             return None
     value = frame.evaluate(tree)
@@ -183,7 +183,7 @@ def prefixed(frame: Frame, tree: syntax.Attribute, prefix: syntax.Name) -> State
     """`torch.relu` and `np.pi` as values."""
     message = f"unknown name `{prefix.id}`"
     name = CALLED.get(tree.name, tree.name)
-    if name in OPS or name in CONSTANTS or (name in BUILTINS and prefix.id == "math"):
+    if name in NAMED or name in CONSTANTS or (name in BUILTINS and prefix.id == "math"):
         return frame.fail("E0201", message, prefix.span, help=f"write `{name}`", edits=(Edit(tree.span, name),))
     return frame.fail(
         "E0201", message, prefix.span, help=suggest.of_peer(tree.name) or suggest.for_name(prefix.id, frame)
@@ -297,7 +297,7 @@ def _prefix(frame: Frame, tree: syntax.Expr) -> syntax.Name | None:
 
 
 def _means_something(frame: Frame, name: str) -> bool:
-    return name in frame.scope.variables or name in frame.module.scope or name in OPS or frame.module.broken
+    return name in frame.scope.variables or name in frame.module.scope or name in NAMED or frame.module.broken
 
 
 def _size_of(frame: Frame, tree: syntax.Expr) -> Setting | None:

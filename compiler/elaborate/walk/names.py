@@ -29,7 +29,7 @@ from ogive.compiler.elaborate.state.values import (
     kind_of,
 )
 from ogive.compiler.elaborate.walk import foreign_calls
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.grammar import spelling, syntax
 from ogive.grammar.diagnostics import Edit, Label
 from ogive.grammar.source import Span
@@ -60,8 +60,8 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
         return frame.session.library_module(PRELUDE[name]).scope[name]
     if name in BUILTINS:
         return BUILTINS[name]
-    if name in OPS:
-        return OpTemplate(OPS[name], span=span)
+    if name in NAMED:
+        return OpTemplate(NAMED[name], span=span)
     if name in CONSTANTS:
         return CONSTANTS[name]
     if name == "training":
@@ -74,7 +74,7 @@ def lookup(frame: Frame, name: str, span: Span) -> Any:
 
 def means_something(frame: Frame, name: str) -> bool:
     """Whether a name means something that no variable hides."""
-    known = (PRELUDE, BUILTINS, OPS, CONSTANTS, INITIALIZERS, ("training", "given"))
+    known = (PRELUDE, BUILTINS, NAMED, CONSTANTS, INITIALIZERS, ("training", "given"))
     return name in frame.module.scope or any(name in names for names in known)
 
 
@@ -130,7 +130,7 @@ def attribute(frame: Frame, tree: syntax.Attribute) -> Any:
             return weights_read.weight_of(frame, WeightRef(base.instance, (*base.path, tree.name)), tree.span)
         case Tensor():
             raise foreign_calls.attribute(frame, tree, base)
-        case BlockRef() | Template() if tree.name in OPS:
+        case BlockRef() | Template() if tree.name in NAMED:
             raise frame.fail(
                 "E0201",
                 f"`{tree.base.span.text}` is a block: it has no `{tree.name}`",

@@ -33,7 +33,7 @@ from ogive.compiler.ir.attributes import CustomGradAttrs, EachAttrs, GradAttrs, 
 from ogive.compiler.ir.model import Graph
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.effects import Effect, Effects
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.ops.empty import some
 from ogive.compiler.sizes import Size
 from ogive.grammar import syntax
@@ -76,8 +76,8 @@ def _function(frame: Frame, tree: syntax.Expr, name: str) -> Any:
     else:
         value = frame.evaluate(tree)
     blocks = (BlockRef, Template, InstanceValue, OpTemplate, Composite, TypedBlock, VectorizedBlock, Gradient)
-    if isinstance(value, Builtin) and value.name in OPS:  # `sqrt` is a function of compile time too
-        return OpTemplate(OPS[value.name], span=tree.span)
+    if isinstance(value, Builtin) and value.name in NAMED:  # `sqrt` is a function of compile time too
+        return OpTemplate(NAMED[value.name], span=tree.span)
     if isinstance(value, UnknownStatic):
         raise UnresolvedChoice(value.name, tree.span)
     if value is BROKEN or isinstance(value, blocks):

@@ -41,7 +41,7 @@ def _list() -> None:
     from ogive.compiler.elaborate.rules.builtins import BUILTINS
     from ogive.compiler.elaborate.rules.forms import FORMS
     from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS
-    from ogive.compiler.ops import FAMILIES
+    from ogive.compiler.ops import TOLD
     from ogive.reference.library import parts
     from ogive.reference.operations import TITLES
 
@@ -51,7 +51,7 @@ def _list() -> None:
     for code, codes in successors().items():
         click.echo(f"{code} was split: {', '.join((code, *codes))}")
     click.echo()
-    for title, family in zip(TITLES, FAMILIES, strict=True):
+    for title, family in zip(TITLES, TOLD, strict=True):
         _words(title, (spec.name for spec in family))
     _words("Forms that take a block", FORMS)
     _words("Functions of compile time", BUILTINS)

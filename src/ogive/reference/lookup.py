@@ -11,7 +11,7 @@ from ogive.compiler.elaborate.modules.suggest import of_peer
 from ogive.compiler.elaborate.rules.builtins import BUILTINS
 from ogive.compiler.elaborate.rules.forms import FORMS
 from ogive.compiler.elaborate.state.initializer_table import INITIALIZERS, MEANS, RANDOM
-from ogive.compiler.ops import OPS
+from ogive.compiler.ops import NAMED
 from ogive.compiler.ops.signature import value
 from ogive.grammar.spelling import nearest
 from ogive.reference import library, operations
@@ -26,7 +26,7 @@ def explained(name: str) -> str | None:
 def names() -> list[str]:
     """Every name that is explained, but for those of peers."""
     blocks = [each for part in library.parts().values() for each in part.entries]
-    known = [*sections(), *OPS, *FORMS, *BUILTINS, *INITIALIZERS, *stdlib.names()]
+    known = [*sections(), *NAMED, *FORMS, *BUILTINS, *INITIALIZERS, *stdlib.names()]
     known += [*(each.name for each in blocks), *(f"{each.module}.{each.name}" for each in blocks)]
     return list(dict.fromkeys(known))
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ogive.compiler.driver.workspace import check_text
-from ogive.compiler.ops import FAMILIES, OPS, Trait
+from ogive.compiler.ops import NAMED, TOLD, Trait
 from ogive.compiler.ops.signature import signature
 from ogive.compiler.ops.spec import OpSpec
 
@@ -54,7 +54,7 @@ def page() -> str:
 
 
 def _titled() -> Iterator[tuple[str, tuple[OpSpec, ...]]]:
-    return zip(TITLES, FAMILIES, strict=True)
+    return zip(TITLES, TOLD, strict=True)
 
 
 def _names(family: tuple[OpSpec, ...]) -> str:
@@ -136,7 +136,7 @@ def _made() -> Mapping[str, Any]:
 
 def named(name: str) -> OpSpec | None:
     """The operation of a name or of a sign."""
-    return OPS.get(SIGNS.get(name, name))
+    return NAMED.get(SIGNS.get(name, name))
 
 
 SIGNS = {
