@@ -13,6 +13,7 @@ from ogive.compiler.ops.pointwise_facts import PointwiseFacts
 POINTS = 16  # of a panel
 REACH = 10.0  # standard deviations: beyond lies less than 1e-22
 MOST = 400  # panels
+TAIL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ def gaussian_moments(facts: PointwiseFacts, variance: float) -> GaussianMoments 
             terms = (value, value**2, slope, slope**2, value**2 * (z * z - variance) / (2 * variance**2))
             for at, term in enumerate(terms):
                 sums[at] += weight * term
+        ends = sum(facts.value(end) ** 2 for end in (-REACH * sqrt(variance), REACH * sqrt(variance)))
     except (OverflowError, ValueError):
+        return None
+    if ends * exp(-(REACH**2) / 2) > TAIL * sums[1]:  # it grows so fast that what matters lies further out
         return None
     return GaussianMoments(*sums) if all(abs(each) < inf for each in sums) else None
 

@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ogive.afford import countable
 from ogive.compiler.analysis.frame.result import AnalysisResult
-from ogive.compiler.ir import model as typed
 from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names
-from ogive.compiler.passes.pipelines.analyses import analyzed
-from ogive.compiler.passes.pipelines.calls import calls_of
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.pipelines.analyses import ANALYSES
+from ogive.compiler.passes.pipelines.calls import PassCall, calls_of, checked
 from ogive.compiler.sizes import Unknown
 from ogive.deployed import refused_at
+from ogive.grammar.spelling import close
 from ogive.refusals import wrong
 from ogive.summary import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
 
-class SizedModel(Protocol):
-    """A model whose inputs bind sizes."""
+    from ogive.model import Model
 
-    ir: typed.Model
-    name: str
-
-    @property
-    def sizes(self) -> Sequence[str]:
-        """Their names."""
+# those that compute on numbers, where their functions are: torch is loaded for these alone
+NUMERIC: Mapping[str, str] = MappingProxyType({"criticality": "ogive.backends.analysis.signals.report:criticality"})
+NAMES = (*ANALYSES, *NUMERIC)
 
 
-def analyses_of(model: SizedModel, names: str, sizes: Mapping[str, int]) -> list[AnalysisResult]:
-    """The results of analyses as written, "cost[dtype=bf16], groups". Raises `ArchError`."""
+def analyses_of(
+    model: Model,
+    names: str | Sequence[str],
+    sizes: Mapping[str, int],
+    *,
+    weights: Any = None,
+    data: Mapping[str, Tensor] | None = None,
+    loss: str | None = None,
+) -> list[AnalysisResult]:
+    """The results of analyses as written, "cost[dtype=bf16], groups", in order. Raises `ArchError`.
+
+    `weights` and `data` are for those that compute on numbers: a state dict of the model's own paths, and tensors by
+    the names of inputs, with `target`.
+    """
     given = fitting(model, sizes)
     countable(model.ir)
     with refused_at(model.ir):
-        calls = calls_of(names, "analyses", "cost[dtype=bf16]")
-        return [analyzed(model.ir, call).at(given) for call in calls]
+        texts = [names] if isinstance(names, str) else list(names)
+        calls = [call for text in texts for call in calls_of(text, "analyses", "cost[dtype=bf16]")]
+        return [_one(model, call, given, weights, data, loss) for call in calls]
 
 
-def fitting(model: SizedModel, sizes: Mapping[str, int]) -> dict[Unknown, int]:
+def _one(
+    model: Model, call: PassCall, sizes: Mapping[Unknown, int], weights: Any, data: Any, loss: str | None
+) -> AnalysisResult:
+    if call.name in ANALYSES:
+        return checked(call, ANALYSES, "analysis")(model.ir).at(sizes)
+    if call.name not in NUMERIC:
+        text = f"there is no analysis `{call.name}`; there are {', '.join(NAMES)}"
+        raise PassError("E0810", text, close(call.name, NAMES))
+    from ogive.backends.analysis.subject import LOSSES, AnalysisSubject
+
+    if loss is not None and loss not in LOSSES:
+        raise PassError("E0810", f"a loss is {' or '.join(LOSSES)}, not `{loss}`", close(loss, LOSSES))
+    place, _, name = NUMERIC[call.name].partition(":")
+    function: Callable[..., AnalysisResult] = getattr(import_module(place), name)
+    state = None if weights is None else model.load_weights(weights)
+    subject = AnalysisSubject(model.ir, sizes, state, data, loss, model.torch)
+    return checked(call, {call.name: function}, "analysis")(subject).at(sizes)
+
+
+def fitting(model: Model, sizes: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes of the inputs by their unknowns. Raises `WrongArgument` where the model has no such, or they do not fit."""
     if said := unfit_names(model.ir, sizes):
         raise wrong(said)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ogive.afford import countable, runnable
 from ogive.arguments import (
@@ -177,22 +177,12 @@ class Model(Kept):
         progress=maybe(function), force=flag,
     )  # fmt: skip
     def onnx(
-        self,
-        path: AnyPath,
-        weights: AnyPath | Mapping[str, Any] | nn.Module | None = None,
-        map: AnyPath | WeightMap | None = None,
-        *,
-        sizes: Mapping[str, int | Sequence[int]] | None = None,
-        ranks: Mapping[str, int] | None = None,
-        dtype: str | None = None,
-        opset: int | None = None,
-        functions: bool = False,
-        taps: bool = False,
-        optional: Sequence[str] = (),
-        recipe: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
-        force: bool = False,
-    ) -> tuple[Path, ...]:
+        self, path: AnyPath, weights: AnyPath | Mapping[str, Any] | nn.Module | None = None,
+        map: AnyPath | WeightMap | None = None, *, sizes: Mapping[str, int | Sequence[int]] | None = None,
+        ranks: Mapping[str, int] | None = None, dtype: str | None = None, opset: int | None = None,
+        functions: bool = False, taps: bool = False, optional: Sequence[str] = (), recipe: str | None = None,
+        progress: Callable[[int, int], None] | None = None, force: bool = False,
+    ) -> tuple[Path, ...]:  # fmt: skip
         """Write an ONNX model, and heavy weights into a file beside it; what was written.
 
         Without `weights` they start as those of a fresh module. `sizes` fixes sizes of inputs, `ranks` says how many
@@ -224,19 +214,38 @@ class Model(Kept):
             state = None if weights is None else load(self, weights, None)
             return DeployedModel(self, run(self.ir, calls, weighed=weighing(state)), calls)
 
-    @takes(name=text, sizes=maybe(named(whole(0))))
-    def analyze(self, name: str, *, sizes: Mapping[str, int] | None = None) -> AnalysisResult:
+    @overload
+    def analyze(
+        self, name: str, *, sizes: Mapping[str, int] | None = None,
+        weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None, data: Mapping[str, Tensor] | None = None,
+        loss: str | None = None,
+    ) -> AnalysisResult: ...  # fmt: skip
+
+    @overload
+    def analyze(
+        self, name: list[str] | tuple[str, ...], *, sizes: Mapping[str, int] | None = None,
+        weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None, data: Mapping[str, Tensor] | None = None,
+        loss: str | None = None,
+    ) -> list[AnalysisResult]: ...  # fmt: skip
+
+    @takes(name=either(text, names), sizes=maybe(named(whole(0))), data=maybe(named(tensor)), loss=maybe(text))
+    def analyze(
+        self, name: str | list[str] | tuple[str, ...], *, sizes: Mapping[str, int] | None = None,
+        weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None, data: Mapping[str, Tensor] | None = None,
+        loss: str | None = None,
+    ) -> AnalysisResult | list[AnalysisResult]:  # fmt: skip
         """What an analysis says, by name with options: `model.analyze("cost[dtype=bf16]", sizes={"b": 1})`.
 
-        The result has `.rows`, `.text()` and `.json()`. Raises `ArchError` where there is no such analysis, option or
-        size, or several names.
+        A list of names gives a list of results, with `.rows`, `.text()` and `.json()`. Those that compute on numbers take
+        `weights` (else as declared), `data` (inputs by name, and `target`) and `loss` ("cross_entropy", "mse"). Raises
+        `ArchError` where there is no such analysis, option or size, where one needs more, and for a text with several.
         """
         from ogive.analyses import analyses_of
 
-        found = analyses_of(self, name, sizes or {})
-        if len(found) > 1:
-            raise wrong(f"`{name}` names {len(found)} analyses: ask for one at a time")
-        return found[0]
+        found = analyses_of(self, name, sizes or {}, weights=weights, data=data, loss=loss)
+        if isinstance(name, str) and len(found) > 1:
+            raise wrong(f"`{name}` names {len(found)} analyses: ask for one at a time, or give a list")
+        return found[0] if isinstance(name, str) else found
 
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
@@ -338,12 +347,9 @@ class DeployedModel(Model):
     @needs("torch")
     @takes(dtype=float_type)
     def convert(
-        self,
-        weights: AnyPath | Mapping[str, Tensor] | nn.Module,
-        map: AnyPath | WeightMap | None = None,
-        *,
+        self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None, *,
         dtype: Dtype | str | None = SOURCE,
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, Tensor]:  # fmt: skip
         """The weights of this model from those of its source: in float64, then cast to the type of the main source.
 
         `map` renames a checkpoint with other names; `dtype=None` keeps float64. Raises `ArchError` where weights are

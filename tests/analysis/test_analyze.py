@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 import ogive
+from ogive.analyses import NAMES
 from ogive.cli import cli
 from ogive.compiler.analysis.frame.result import AnalysisResult
-from ogive.compiler.passes.pipelines.analyses import ANALYSES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GPT2 = f"{EXAMPLES / 'gpt2.arch'}:Tiny"
@@ -33,7 +33,7 @@ def plain(value: Any) -> Iterator[Any]:
         yield from plain(each)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("path", ["gpt2", "mamba", "resnet", "fno", "mlp"])
 def test_json_is_what_the_schema_says(name: str, path: str) -> None:
     Draft202012Validator.check_schema(SCHEMA)
@@ -48,7 +48,7 @@ def test_json_is_what_the_schema_says(name: str, path: str) -> None:
     assert all(each["value"] is not None for each in plain(data) if isinstance(each, dict) and "expr" in each)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     result = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].analyze(name)
@@ -132,7 +132,11 @@ def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "args"),
-    [("cost", ("gpt2.arch:GPT2", "cost", "-s", "b=1", "n=1024")), ("groups", ("vit.arch:Tiny", "groups"))],
+    [
+        ("cost", ("gpt2.arch:GPT2", "cost", "-s", "b=1", "n=1024")),
+        ("groups", ("vit.arch:Tiny", "groups")),
+        ("criticality", ("resnet.arch:Tiny", "criticality")),
+    ],
 )
 def test_the_picture_of_a_page_is_what_the_command_draws(name: str, args: tuple[str, ...], tmp_path: Path) -> None:
     out = tmp_path / "drawn.svg"
@@ -155,6 +159,18 @@ def test_a_module_of_the_users_is_unknown() -> None:
     assert one.reason == "a module of the user's: torch.nn:Identity"
 
 
-def test_python_asks_for_one_analysis_at_a_time() -> None:
-    with pytest.raises(ogive.ArchError, match="names 2 analyses: ask for one at a time"):
-        ogive.load(EXAMPLES / "mlp.arch").models["Tiny"].analyze("cost, groups")
+def test_a_list_of_names_gives_a_list_and_a_text_of_two_is_refused() -> None:
+    model = ogive.load(EXAMPLES / "mlp.arch").models["Tiny"]
+    found = model.analyze(["cost[dtype=bf16]", "groups", "criticality"])
+    assert [each.analysis for each in found] == ["cost", "groups", "criticality"]
+    assert model.analyze([]) == []
+    with pytest.raises(ogive.ArchError, match="names 2 analyses: ask for one at a time, or give a list"):
+        model.analyze("cost, groups")
+
+
+def test_what_an_analysis_is_given_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_text("no tensors")
+    result = run(GPT2, "criticality", "--data", str(tmp_path / "x.safetensors"))
+    assert (result.exit_code, "is no file of safetensors" in result.output) == (2, True)
+    with pytest.raises(ogive.ArchError, match="a loss is cross_entropy or mse, not `mes`"):
+        ogive.load(EXAMPLES / "mlp.arch").models["Tiny"].analyze("criticality", loss="mes")

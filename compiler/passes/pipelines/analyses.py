@@ -11,7 +11,6 @@ from ogive.compiler.analysis.groups.report import groups
 from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
-from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.grammar.spelling import close
 
@@ -32,8 +31,3 @@ def groups_of(model: Model) -> AnalysisResult:
 
 
 ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType({"cost": cost_of, "groups": groups_of})
-
-
-def analyzed(model: Model, call: PassCall) -> AnalysisResult:
-    """What an analysis says of a model. Raises `PassError` where there is no such analysis or option."""
-    return checked(call, ANALYSES, "analysis")(model)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from math import inf
-from types import MappingProxyType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ogive.compiler.passes.conversion.result import PassError
@@ -72,7 +72,8 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _kind(kind: Any) -> str:
-    return " or ".join(KINDS[each] for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,)))
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return " or ".join(KINDS[each] for each in kinds if each is not NoneType)
 
 
 def _shown(value: Any) -> str:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ogive.analyses import analyses_of
 from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
-from ogive.cli.common import EXTERN, FORCE, setting, size_number, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, setting, size_number, split_target
 from ogive.cli.target import one_model_of
 from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.extras import needs
 from ogive.outputs import OutputFile, write
 from ogive.refusals import WrongArgument
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FORMATS = (".html", ".svg")
+LOSSES = ("cross_entropy", "mse")
 
 
 @click.command()
@@ -32,12 +38,17 @@ FORMATS = (".html", ".svg")
     type=click.Path(dir_okay=False, path_type=Path),
     help="A page, OUT.html, or a picture, OUT.svg.",
 )
+@click.option("--weights", type=WEIGHTS, metavar="PATH", help=f"{CHECKPOINT} Else weights as they start.")
+@click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
+@click.option("--data", type=FILE, metavar="X.safetensors", help="Inputs by their names, and `target`.")
+@click.option("--loss", type=click.Choice(LOSSES), help="What compares the first output with `target`.")
 @click.option("--strict", is_flag=True, help="Leave with 1 where there is a warning, or anything unknown.")
 @FORCE
 @EXTERN
 def command(
     target: str, names: str, more: tuple[str, ...], sizes: tuple[str, ...], statics: tuple[str, ...], as_json: bool,
-    out: Path | None, strict: bool, force: bool, allow_extern: bool,
+    out: Path | None, weights: Path | None, map_: Path | None, data: Path | None, loss: str | None,
+    strict: bool, force: bool, allow_extern: bool,
 ) -> None:  # fmt: skip
     """Say what the graph of a model knows. An operation without a rule is listed as unknown, never left out.
 
@@ -45,12 +56,14 @@ def command(
     Analyses:
       cost[dtype=f32]                        parameters, FLOPs, memory, by block
       groups                                 coupled channels, and which may be pruned
+      criticality[c_w=..., c_b=...]          variances and gradients of a fresh model by layer; critical C_W, C_b
     \b
     Examples:
       ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs
       ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024   numbers
       ogive analyze gpt2.arch:GPT2 "cost[dtype=bf16]" -s b=1 n=1024 --json
       ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024 -o cost.html
+      ogive analyze mlp.arch:Tiny "criticality[c_w=2.0]"
     \b
     Exit status: 0 done; 1 refused, or with --strict a warning or something unknown; 2 used wrongly.
     """
@@ -59,7 +72,10 @@ def command(
     path, name = split_target(target)
     model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
     try:
-        found = analyses_of(model, names, dict(map(size_number, sizes + more)))
+        state = None if weights is None else model.load_weights(weights, map_)
+        tensors = None if data is None else _tensors(data)
+        numbers = dict(map(size_number, sizes + more))
+        found = analyses_of(model, names, numbers, weights=state, data=tensors, loss=loss)
     except WrongArgument as error:
         raise click.UsageError(error.diagnostics[0].message) from None
     if out is not None:
@@ -74,6 +90,17 @@ def command(
         click.echo(f"wrote {out}")
     if strict and any(result.warnings or result.unknown for result in found):
         sys.exit(1)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of safetensors."""
+    with needs("torch"):
+        from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # safetensors has a class of its own for what is no such file
+        raise click.UsageError(f"`{path}` is no file of safetensors: {error}") from None
 
 
 def _json(found: list[AnalysisResult]) -> str:

@@ -1,0 +1,1 @@
+"""Signals of a network of infinite width at its start: variances forward, gradients backward."""
