@@ -236,7 +236,7 @@ class Model(Kept):
     ) -> AnalysisResult | list[AnalysisResult]:  # fmt: skip
         """What an analysis says, by name with options: `model.analyze("cost[dtype=bf16]", sizes={"b": 1})`.
 
-        A list of names gives a list of results, with `.rows`, `.text()` and `.json()`. Those that compute on numbers take
+        A list of names gives a list of results, with `.rows`, `.text()`, `.json()`. Those that compute on numbers take
         `weights` (else as declared), `data` (inputs by name, and `target`) and `loss` ("cross_entropy", "mse"). Raises
         `ArchError` where there is no such analysis, option or size, where one needs more, and for a text with several.
         """

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from ogive.backends.analysis.signals.context import SignalFrame, SignalOptions
 from ogive.backends.analysis.signals.field import UNKNOWN, DrawnWeight, Draws, Field, LayerSignal
 from ogive.backends.analysis.signals.rules import RULES
 from ogive.backends.analysis.signals.starts import drawn_weight
-from ogive.compiler.analysis.frame.interpreter import AbstractInterpreter, DomainFrame
+from ogive.compiler.analysis.frame.interpreter import AbstractInterpreter
 from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, VectorizedAttrs, WeightAttrs
 from ogive.compiler.ir.model import CallAttrs, Const, Graph, Init, Model, Node, Operand, Value
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ir.weights import WeightInfo, weights
-from ogive.compiler.sizes import Size, Unknown, size
+from ogive.compiler.sizes import Size, size
 
 MOST_TURNS = 1000
-
-
-@dataclass(slots=True)
-class SignalFrame(DomainFrame[Field]):
-    """A graph, and what the sizes of its definition are."""
-
-    sizes: Mapping[Unknown, Size] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SignalOptions:
-    """What is asked: C_W and C_b in place of those of the initializers, the variance of inputs, numbers of weights."""
-
-    c_w: float | None = None
-    c_b: float | None = None
-    variance: float = 1.0
-    seed: int = 0
-    given: Mapping[str, Tensor] | None = None
 
 
 class SignalInterpreter(AbstractInterpreter[SignalFrame, Field]):

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
 
+from ogive.backends.analysis.signals.context import SignalFrame, SignalWalk
 from ogive.backends.analysis.signals.field import UNKNOWN, DrawnWeight, Field, FreshPair, FreshProduct, LayerSignal
 from ogive.compiler.ir.model import Node
 from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.sizes import Size, size
 
-if TYPE_CHECKING:
-    from ogive.backends.analysis.signals.interpreter import SignalFrame, SignalInterpreter
-
 MIXED = "values are mixed over positions by shares that sum to 1; the positions are taken as equal"
 
 
 def product(
-    self: SignalInterpreter,
+    self: SignalWalk,
     frame: SignalFrame,
     node: Node,
     x: Field,
@@ -64,7 +61,7 @@ def product(
     return Field(values, normal=row.variance if centred else None)
 
 
-def pair(self: SignalInterpreter, a: Field, b: Field, terms: tuple[float, float, float]) -> Field:
+def pair(self: SignalWalk, a: Field, b: Field, terms: tuple[float, float, float]) -> Field:
     """Two signals, or two weights, that are summed over."""
     if a.values is None or b.values is None:
         return UNKNOWN
@@ -80,7 +77,7 @@ def pair(self: SignalInterpreter, a: Field, b: Field, terms: tuple[float, float,
     return Field(values, normal=float(values.detach().square().mean()))
 
 
-def _sizes(self: SignalInterpreter, frame: SignalFrame, *parts: Sequence[Size]) -> list[float] | None:
+def _sizes(self: SignalWalk, frame: SignalFrame, *parts: Sequence[Size]) -> list[float] | None:
     """Products of sizes as numbers."""
     numbers = [[self.number(frame, each) for each in part] for part in parts]
     if any(None in part for part in numbers):
@@ -89,7 +86,7 @@ def _sizes(self: SignalInterpreter, frame: SignalFrame, *parts: Sequence[Size]) 
 
 
 def two(
-    self: SignalInterpreter, frame: SignalFrame, node: Node, a: Field, b: Field,
+    self: SignalWalk, frame: SignalFrame, node: Node, a: Field, b: Field,
     summed: Sequence[Size], only_a: Sequence[Size], only_b: Sequence[Size],
 ) -> Field:  # fmt: skip
     """A product of two operands: what is summed, and what only one of them has."""
@@ -118,7 +115,7 @@ def two(
     return product(self, frame, node, x, w, (terms, back[0]), UNKNOWN, terms)
 
 
-def _einsum(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _einsum(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     recipe = node.attr("recipe")
     sides = [{atom.name: atom.size for atom in atoms_of(side)} for side in (*recipe.inputs, *recipe.outputs)]
     *inputs, out = sides
@@ -135,7 +132,7 @@ def _einsum(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
     return [found]
 
 
-def _matmul(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _matmul(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     a, b = (frame.graph.values[str(x)].type.axes for x in node.inputs)
     rows = [axis.size for axis in a[-2:-1]]
     columns = [axis.size for axis in b[-1:]] if len(b) > 1 else []
@@ -143,11 +140,11 @@ def _matmul(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
 
 
 def _weighted(fans: Callable[[Node, Sequence[Size]], tuple[Sequence[Size], Sequence[Size], float]]) -> Callable[
-    [SignalInterpreter, SignalFrame, Node, Sequence[Field]], Sequence[Field]
+    [SignalWalk, SignalFrame, Node, Sequence[Field]], Sequence[Field]
 ]:  # fmt: skip
     """An operation x, w, b?; `fans` gives what is multiplied for a result, for an entry of x, and a divisor."""
 
-    def rule(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+    def rule(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
         x, w, *rest = given
         if w.weight is None:
             reason = "its weight is computed: how its entries are drawn is not told"
@@ -185,7 +182,7 @@ def _strides(node: Node) -> float:
     return float(prod(each.number if each.is_number else 1 for each in strides))
 
 
-def _attention(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _attention(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     self.assume(node, MIXED)
     return [replace(given[2], weight=None)]
 

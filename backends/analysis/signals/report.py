@@ -7,9 +7,10 @@ from math import log
 
 import torch
 
+from ogive.backends.analysis.signals.context import SignalFrame, SignalOptions
 from ogive.backends.analysis.signals.critical import CriticalPoint, critical_point, fixed_point
 from ogive.backends.analysis.signals.field import Field, LayerSignal
-from ogive.backends.analysis.signals.interpreter import SignalFrame, SignalInterpreter, SignalOptions
+from ogive.backends.analysis.signals.interpreter import SignalInterpreter
 from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.compiler.analysis.frame.interpreter import UnknownOp
 from ogive.compiler.analysis.frame.result import AnalysisResult, AnalysisRow, Cell

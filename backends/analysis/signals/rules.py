@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from ogive.backends.analysis.signals.context import SignalFrame, SignalWalk
 from ogive.backends.analysis.signals.field import UNKNOWN, Field, OfNormal
 from ogive.backends.analysis.signals.pointwise import NAMES, computed
 from ogive.backends.analysis.signals.products import PRODUCTS
@@ -16,10 +17,7 @@ from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ops import OPS
 from ogive.compiler.sizes import Size
 
-if TYPE_CHECKING:
-    from ogive.backends.analysis.signals.interpreter import SignalFrame, SignalInterpreter
-
-Rule = Callable[["SignalInterpreter", "SignalFrame", Node, Sequence[Field]], Sequence[Field]]
+Rule = Callable[[SignalWalk, SignalFrame, Node, Sequence[Field]], Sequence[Field]]
 ALIKE = "positions are taken as equal, so that what is mixed over them is not made smaller"
 APART = "examples and positions are taken as uncorrelated"
 
@@ -28,22 +26,22 @@ def _all(node: Node, found: Field) -> list[Field]:
     return [found] * len(node.outputs)
 
 
-def _same(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _same(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Entries are moved, or repeated."""
     return _all(node, given[0])
 
 
-def _alike(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _alike(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Entries are pooled over positions."""
     self.assume(node, ALIKE)
     return _all(node, replace(given[0], weight=None))
 
 
-def _bool(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _bool(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     return _all(node, UNKNOWN)
 
 
-def _reduce(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _reduce(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Means and largest entries over positions; of others nothing is said."""
     kind = node.op if node.op != "reduce" else str(node.attr("op"))
     if kind in ("mean", "max", "min"):
@@ -53,7 +51,7 @@ def _reduce(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
     return self.not_known(frame, node, "the sum over an axis depends on how its entries go together")
 
 
-def _joined(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _joined(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """A mixture, by the sizes of the parts along the axis."""
     parts = [each for each in given if each.values is not None]
     if len(parts) < len(given) or not parts:
@@ -80,7 +78,7 @@ def _joined(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
     return [Field(values, normal=normals.pop() if len(normals) == 1 else None)]
 
 
-def _pointwise(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _pointwise(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Entry by entry. A function of a normal number is noted; sums and multiples of normal numbers are such."""
     if any(each.mixing for each in given):
         return [replace(next(each for each in given if each.mixing))]
@@ -110,7 +108,7 @@ def _is_zero(field: Field) -> bool:
     return _fixed(field) and field.values is not None and float(field.values.detach()) == 0
 
 
-def _select(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _select(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """A mask that fills in a literal is passed by; of two signals the first is taken."""
     _, a, b = given
     if isinstance(node.inputs[1], Const):
@@ -120,16 +118,16 @@ def _select(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
     return [a]
 
 
-def _softmax(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _softmax(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     return [Field(mixing=True)]
 
 
-def _take(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _take(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Rows of a table, which are drawn as its entries are."""
     return [replace(given[0], weight=None)]
 
 
-def _norm(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _norm(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """To unit variance; what is not known comes out as normal numbers."""
     x, *rest = given
     if node.op in ("batch_norm_train", "group_norm"):
@@ -144,7 +142,7 @@ def _norm(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequen
     return [_affine(values, normal, rest), *[UNKNOWN] * (len(node.outputs) - 1)]
 
 
-def _batch_norm(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _batch_norm(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """By the statistics that are kept."""
     x, mean, variance, *rest = given
     if x.values is None or mean.values is None or variance.values is None:
@@ -163,7 +161,7 @@ def _affine(values: Any, normal: bool, rest: Sequence[Field]) -> Field:
     return Field(values, normal=float(values.detach().square().mean()) if normal else None)
 
 
-def _dropout(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _dropout(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """Entries become 0, the others as much larger."""
     (x, *_) = given
     rate = node.attr("p")
@@ -173,7 +171,7 @@ def _dropout(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Seq
     return [Field(x.values * kept.to(torch.float64) / (1 - rate))]
 
 
-def _filled(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _filled(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     """A number everywhere."""
     value = {"zeros": 0.0, "ones": 1.0}.get(node.op, node.attr("value"))
     if isinstance(value, Size) and value.is_number:
@@ -182,7 +180,7 @@ def _filled(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequ
     return [Field(torch.tensor(float(value), dtype=torch.float64)) if plain else UNKNOWN]
 
 
-def _randn(self: SignalInterpreter, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
+def _randn(self: SignalWalk, frame: SignalFrame, node: Node, given: Sequence[Field]) -> Sequence[Field]:
     return [Field(self.draws.normal(), normal=1.0)]
 
 
