@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ogive.afford import countable
 from ogive.compiler.analysis.frame.result import AnalysisResult
@@ -22,9 +22,27 @@ from ogive.summary import misfit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from ogive.model import Model
+    from ogive.compiler.ir import model as typed
+
+
+class AnalyzedModel(Protocol):
+    """A model as analyses take it."""
+
+    ir: typed.Model
+    name: str
+
+    @property
+    def sizes(self) -> Sequence[str]:
+        """The names of the sizes that its inputs bind."""
+
+    def load_weights(self, weights: Any) -> dict[str, Tensor]:
+        """A state dict by the paths of the model."""
+
+    def torch(self) -> nn.Module:
+        """A fresh module."""
+
 
 # those that compute on numbers, where their functions are: torch is loaded for these alone
 NUMERIC: Mapping[str, str] = MappingProxyType({"criticality": "ogive.backends.analysis.signals.report:criticality"})
@@ -32,7 +50,7 @@ NAMES = (*ANALYSES, *NUMERIC)
 
 
 def analyses_of(
-    model: Model,
+    model: AnalyzedModel,
     names: str | Sequence[str],
     sizes: Mapping[str, int],
     *,
@@ -54,7 +72,7 @@ def analyses_of(
 
 
 def _one(
-    model: Model, call: PassCall, sizes: Mapping[Unknown, int], weights: Any, data: Any, loss: str | None
+    model: AnalyzedModel, call: PassCall, sizes: Mapping[Unknown, int], weights: Any, data: Any, loss: str | None
 ) -> AnalysisResult:
     if call.name in ANALYSES:
         return checked(call, ANALYSES, "analysis")(model.ir).at(sizes)
@@ -72,7 +90,7 @@ def _one(
     return checked(call, {call.name: function}, "analysis")(subject).at(sizes)
 
 
-def fitting(model: Model, sizes: Mapping[str, int]) -> dict[Unknown, int]:
+def fitting(model: AnalyzedModel, sizes: Mapping[str, int]) -> dict[Unknown, int]:
     """Sizes of the inputs by their unknowns. Raises `WrongArgument` where the model has no such, or they do not fit."""
     if said := unfit_names(model.ir, sizes):
         raise wrong(said)
