@@ -63,9 +63,9 @@ class Paper:
     mutant: Mutant
     tries: str
     trial: Trial
-    folds: dict[str, int] | str = field(
-        default_factory=dict
-    )  # operations of `Tiny` when folded, or why it does not fold
+    folds: dict[str, int] | str = field(default_factory=dict)  # operations of `folding` when folded, or why it does not
+    folding: str = "Tiny"
+    passes: str = "fold"
     refused: str = ""  # the code with which ONNX refuses it, and why
     drawn: tuple[str, int] = ("Tiny", 1)  # the model that is drawn, and the levels that are open
 

@@ -13,10 +13,10 @@ from papers.trial import tried
 
 
 def commit() -> str:
-    """The commit, with `+` where files differ from it."""
+    """The last commit that is in main too, with `+` where files differ from it."""
     run = ["git", "-C", str(ROOT)]
-    head = subprocess.run([*run, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True).stdout
-    changed = subprocess.run([*run, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    head = subprocess.run([*run, "merge-base", "HEAD", "main"], capture_output=True, text=True, check=True).stdout[:10]
+    changed = subprocess.run([*run, "diff", "--name-only", head], capture_output=True, text=True, check=True).stdout
     return head.strip() + ("+" if changed.strip() else "")
 
 

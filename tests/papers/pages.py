@@ -75,7 +75,8 @@ def folded(slug: str) -> str:
     folds = paper(slug).folds
     if isinstance(folds, str):
         return f"no: {folds}"
-    return "yes, to " + ", ".join(f"{count} `{name}`" for name, count in folds.items())
+    left = ", ".join(f"{count or 'no'} `{name}`" for name, count in folds.items())
+    return f"`{paper(slug).passes}` leaves {left} of `{paper(slug).folding}`"
 
 
 def page(slug: str) -> str:

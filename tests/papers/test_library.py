@@ -111,11 +111,11 @@ def test_it_is_complete(slug: str) -> None:
             got = run.run(None, {value.name: array(x) for value, x in zip(run.get_inputs(), xs, strict=True)})
             assert max(difference(x, y) for x, y in zip(got, ys, strict=True)) <= TOLERANCE
     if isinstance(row.folds, dict):
-        made = model(slug, "Tiny")
-        folded = made.deploy("fold")
+        made = model(slug, row.folding)
+        folded = made.deploy(row.passes)
         assert row.folds
         assert {name: operations(folded)[name] for name in row.folds} == row.folds
-        folded.verify(stirred(made.torch()), *row.cases["Tiny"].inputs())
+        folded.verify(stirred(made.torch()), *row.cases[row.folding].inputs())
 
 
 @pytest.mark.parametrize("slug", DONE)
