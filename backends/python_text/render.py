@@ -104,7 +104,20 @@ def _commented(lines: list[str], comment: str) -> list[str]:
 
 def fits(statement: Statement, indent: int) -> bool:
     """Whether a statement that holds no others stands on one line."""
+    if isinstance(statement, Return) and statement.value is not None and isinstance(statement.value.node, ast.Tuple):
+        if len(statement.value.node.elts) > 1 and _longer(statement.value.node, LINE - indent):
+            return False
     return len(_lines(statement, indent)) == 1
+
+
+def _longer(node: ast.expr, most: int) -> bool:
+    """Whether the names in an expression alone are longer than that: seen without writing it."""
+    left = most
+    for part in ast.walk(node):
+        left -= len(part.id) if isinstance(part, ast.Name) else len(part.attr) if isinstance(part, ast.Attribute) else 0
+        if left < 0:
+            return True
+    return False
 
 
 def _returned(value: Code | None, indent: int) -> list[str]:

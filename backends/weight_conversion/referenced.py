@@ -22,6 +22,7 @@ def energies(conversion: Conversion, state: Mapping[str, Tensor]) -> Energies:
     infos = {info.path: info for info in weights(conversion.result)}
     squares = cache(lambda name: made[name].square())
 
+    @cache
     def of(path: str, axis: int) -> list[list[float]]:
         return [_along(squares(name), axis) for name in infos[path].paths()]
 

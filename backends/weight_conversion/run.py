@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +15,21 @@ from ogive.backends.pytorch.module.module import build
 from ogive.backends.weights.maps import identity
 from ogive.backends.weights.paths import slots
 from ogive.backends.weights.plan import plan
-from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.model import Definition, Model, Operand
 from ogive.compiler.ir.weights import WeightInfo, opaque, weights
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.render import render
 from ogive.grammar.source import Chunk, Span
 
+LONG = 16  # numbers of a list that is handed over
 SOURCE = "source"  # the type of the tensor that a weight mainly comes from
 
 
 def convert(
     conversion: Conversion, state: Mapping[str, Tensor], dtype: torch.dtype | str | None = SOURCE
 ) -> dict[str, Tensor]:
-    """The weights of the result from those of the source. `dtype=None` keeps float64.
+    """The weights of the result from those of the source. `dtype=None` keeps float64; else what stays is as it was.
 
     Raises `ArchError` where the state dict has missing, extra or misshapen weights, and where a result is too large for
     its type.
@@ -34,13 +38,15 @@ def convert(
     shapes = {path: slot.shape for path, slot in slots(conversion.source).items()}
     plan(identity(), shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
     _refuse_whole(conversion.source, state)
-    exact = {name: _exact(tensor) for name, tensor in state.items()}
     sources = {info.path: info for info in weights(conversion.source)}
     results = {info.path: info for info in weights(conversion.result)}
-    found = dict(_computed(conversion, exact, results))
+    found = dict(_computed(conversion, state, results))
     for path, source in conversion.kept:
         names = zip(results[path].paths(), sources[source].paths(), strict=True)
-        found.update((mine, exact[theirs]) for mine, theirs in names)
+        found.update(
+            (mine, state[theirs].detach().clone() if dtype == SOURCE else _exact(state[theirs]))
+            for mine, theirs in names
+        )
     types: dict[str, torch.dtype] = {}
     if dtype == SOURCE:
         for path, main in conversion.mains.items():
@@ -83,7 +89,9 @@ def _lost(exact: Tensor, cast: Tensor) -> bool:
     """
     if cast.dtype == exact.dtype or exact.is_meta:
         return False
-    return bool((exact.isfinite() & ~cast.isfinite()).any() or (exact.any() and not cast.any()))
+    if not cast.isfinite().all() and bool((exact.isfinite() & ~cast.isfinite()).any()):
+        return True
+    return bool(not cast.any() and exact.any())
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -102,19 +110,44 @@ def _exact(tensor: Tensor) -> Tensor:
 
 
 def _computed(
-    conversion: Conversion, exact: Mapping[str, Tensor], results: Mapping[str, WeightInfo]
+    conversion: Conversion, state: Mapping[str, Tensor], results: Mapping[str, WeightInfo]
 ) -> Iterator[tuple[str, Tensor]]:
     if conversion.is_identity:
         return
-    module = module_of(conversion, device="meta")
-    needed = {name: exact[name] for name in module.state_dict()}
+    definition, lists = _handed(conversion.definition)
+    module = build(Model(definition.name, definition, (), ()), device="meta", checks=False)
+    needed = {name: _exact(state[name]) for name in module.state_dict()}
     module.load_state_dict(needed, assign=True)
     _beside(module, next(iter(needed.values())))
+    device = next(iter(needed.values())).device
     with torch.no_grad():
-        made = module.eval()()
+        made = module.eval()(*(torch.tensor(each, device=device, dtype=dtype) for each, dtype in lists))
     outputs = (made,) if isinstance(made, Tensor) else tuple(made)
     for path, tensor in zip(conversion.targets, outputs, strict=True):
         yield from _iterations(results[path], _apart_from(tensor))
+
+
+def _handed(definition: Definition) -> tuple[Definition, list[tuple[Any, torch.dtype]]]:
+    """The definition with long lists of numbers as inputs, and these: written out and read again they take long."""
+    graph = definition.graph
+    long = [node for node in graph.nodes if node.op == "constant" and prod(_lengths(node.attr("list"))) > LONG]
+    taken = {node.outputs[0].name for node in long}
+    inputs = (*graph.inputs, *(replace(node.outputs[0], name=f"list_{at}") for at, node in enumerate(long)))
+    names = {node.outputs[0].name: f"list_{at}" for at, node in enumerate(long)}
+
+    def read(operand: Operand) -> Operand:
+        return names.get(operand, operand) if isinstance(operand, str) else operand
+
+    nodes = tuple(node.reading(read) for node in graph.nodes if node.outputs[0].name not in taken)
+    shorter = replace(graph, inputs=inputs, nodes=nodes, outputs=tuple(map(read, graph.outputs)))
+    kinds = [torch.float64 if node.outputs[0].type.elem == "float" else torch.long for node in long]
+    lists = [(node.attr("list"), kind) for node, kind in zip(long, kinds, strict=True)]
+    return replace(definition, graph=shorter, optional=(False,) * len(inputs)), lists
+
+
+def _lengths(numbers: object) -> list[int]:
+    """How long a list is, along each of its axes."""
+    return [len(numbers), *_lengths(numbers[0])] if isinstance(numbers, tuple) and numbers else []
 
 
 def _beside(module: nn.Module, weight: Tensor) -> None:

@@ -67,7 +67,14 @@ def curve_of(
         return None
     breaks = tuple(sorted({*facts.kinks, *facts.bends}))
     return Curve(
-        value, breaks, facts.period, facts.range, facts.domain, derivative=DERIVATIVES.get(op), exact=facts.idempotent
+        value,
+        breaks,
+        facts.period,
+        facts.range,
+        facts.domain,
+        derivative=DERIVATIVES.get(op),
+        exact=facts.idempotent,
+        slopes=facts.slopes,
     )
 
 

@@ -36,6 +36,7 @@ class Curve:
     mirrored: bool = False
     derivative: Function | None = None  # σ' in a closed form
     exact: bool = False  # nothing is rounded
+    slopes: tuple[float, float] = (-inf, inf)  # the least and the largest
 
     @cached_property
     def bends(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.backends.analysis.tape.rules import TAPE_RULES
 from ogive.backends.analysis.tape.steps import Tape
-from ogive.backends.analysis.tape.unroll import unrolled
+from ogive.backends.analysis.tape.unroll import TapeRule, unrolled
 from ogive.compiler.ir.model import Value
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ir_tools.open_sizes import open_sizes
@@ -38,7 +38,9 @@ class BoxedModel:
     sizes: Mapping[Unknown, int]
 
 
-def boxed_model(subject: AnalysisSubject, analysis: str, boxed: str) -> BoxedModel:
+def boxed_model(
+    subject: AnalysisSubject, analysis: str, boxed: str, table: Mapping[str, TapeRule] = TAPE_RULES
+) -> BoxedModel:
     """The model as a tape. `boxed` names an input or a weight that lies in a box; "" for all inputs of floats.
 
     Inputs that are not given are 0. Raises PassError where a size, the data or the name is missing.
@@ -50,7 +52,7 @@ def boxed_model(subject: AnalysisSubject, analysis: str, boxed: str) -> BoxedMod
     plain = vectorize_model(model, (simplify, dead))
     flat, origins = flattened(plain)
     with torch.no_grad():
-        tape, unknown = unrolled(flat, inputs, state, sizes, boxed if boxed in state else "", TAPE_RULES, origins)
+        tape, unknown = unrolled(flat, inputs, state, sizes, boxed if boxed in state else "", table, origins)
     if boxed in state and not tape.boxes:
         raise PassError("E0810", f"`{boxed}` is not read by {model.name} in use")
     return BoxedModel(tape, centres, names, unknown, sizes)

@@ -138,6 +138,7 @@ class RangeStep:
     origin: StepOrigin
     chosen: bool = False
     rounds: bool = False  # it computes, and does not only choose
+    lipschitz: float | None = None  # the most that it moves for a step of its operands, where that is known
 
 
 Step = BoxStep | AffineStep | CurveStep | ProductStep | RangeStep

@@ -6,14 +6,13 @@ import textwrap
 
 import click
 
-from ogive.shipped import examples, papers
+from ogive.shipped import examples
 
 WIDTH = 120
 
 
 @click.command()
-@click.option("--papers", "of_papers", is_flag=True, help="List the library of papers instead.")
-def command(of_papers: bool) -> None:
+def command() -> None:
     """List the architectures that come with Ogive.
 
     One on a line; * has a map for checkpoints with other names.
@@ -21,11 +20,9 @@ def command(of_papers: bool) -> None:
     \b
     Examples:
       ogive examples
-      ogive new --from gpt2            copies gpt2.arch and gpt2.map.toml
-      ogive examples --papers          what stands in the library of papers
-      ogive new --from papers/tversky  copies tversky.arch
+      ogive new --from gpt2        copies gpt2.arch and gpt2.map.toml
     """
-    found = papers() if of_papers else examples()
+    found = examples()
     width = max(map(len, found))
     for example in found.values():
         about = textwrap.shorten(example.about, WIDTH - width - 3, placeholder=" ...")
