@@ -30,9 +30,12 @@ MOVED = (
 )
 
 
-def visible(found: Provenance) -> dict[Dim, dict[FrozenBy, None]]:
-    """For each leaf whose zeros something sees: what does, and where."""
-    interpreter = ZeroInterpreter(found)
+def visible(found: Provenance, zeroed: Mapping[str, Zeros] | None = None) -> dict[Dim, dict[FrozenBy, None]]:
+    """For each leaf whose zeros something sees: what does, and where.
+
+    `zeroed` are the leaves at which each weight is 0, by path; without it every weight is 0 at every leaf.
+    """
+    interpreter = ZeroInterpreter(found, zeroed)
     graph = found.model.definition.graph
     frame: ZeroFrame = DomainFrame(graph)
     for value in graph.inputs:
@@ -44,11 +47,11 @@ def visible(found: Provenance) -> dict[Dim, dict[FrozenBy, None]]:
 class ZeroInterpreter(AbstractInterpreter[ZeroFrame, Zeros]):
     """`seen` collects why leaves may not be taken away as if they were 0."""
 
-    __slots__ = ("_rules", "found", "seen")
+    __slots__ = ("_rules", "found", "seen", "zeroed")
 
-    def __init__(self, found: Provenance) -> None:
+    def __init__(self, found: Provenance, zeroed: Mapping[str, Zeros] | None = None) -> None:
         super().__init__()
-        self.found = found
+        self.found, self.zeroed = found, zeroed
         self.seen: dict[Dim, dict[FrozenBy, None]] = {}
         self._rules = {name: partial(rule, self) for name, rule in RULES.items()}
 
@@ -100,7 +103,8 @@ class ZeroInterpreter(AbstractInterpreter[ZeroFrame, Zeros]):
             self.see(leaf, node, "sums over what is not 0 there")
 
     def visit_weight(self, frame: ZeroFrame, node: Node, told: WeightAttrs) -> Sequence[Zeros]:
-        return [self.leaves(node.outputs[0].name)]
+        leaves = self.leaves(node.outputs[0].name)
+        return [leaves if self.zeroed is None else leaves & self.zeroed.get(node.path, NONE)]
 
     def visit_call(self, frame: ZeroFrame, node: Node, told: object) -> Sequence[Zeros]:
         return [NONE] * len(node.outputs)

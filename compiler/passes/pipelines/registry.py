@@ -12,6 +12,7 @@ from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
+from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
@@ -28,6 +29,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "prune": prune,
         "simplify": simplified,
         "specialize": specialize,
+        "widen": widen,
     }
 )
 

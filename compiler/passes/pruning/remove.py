@@ -1,8 +1,10 @@
-"""Channels taken away: a model whose axes are as long as what is left, and how its weights come from those before."""
+"""Channels taken away, or there several times: a model whose axes have what is then there, and how its weights come
+from those before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -19,7 +21,8 @@ from ogive.compiler.passes.conversion.graph import Conversion, conversion
 from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.sizes import Size, size
 
-Kept = tuple[tuple[int, ...], ...]  # entries that stay, for each iteration of the loop around, else once
+Kept = tuple[tuple[int, ...], ...]  # which entries are then there, for each iteration of the loop around, else once
+Factors = Callable[[str, Dim], Sequence[float] | None]  # path, dimension -> by what its new entries are multiplied
 FILLED = ("zeros", "ones", "full")
 
 
@@ -179,8 +182,8 @@ class _Lists:
         return self.names[numbers]
 
 
-def shortened(source: Model, result: Model, removal: Removal) -> Conversion:
-    """The weights of the result: of those before, the entries that stay."""
+def shortened(source: Model, result: Model, removal: Removal, factors: Factors = lambda path, dim: None) -> Conversion:
+    """The weights of the result: of those before, the entries that stay, times factors."""
     root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
     for info in weights(source):
         dims = removal.found.weights.get(info.path)
@@ -191,6 +194,9 @@ def shortened(source: Model, result: Model, removal: Removal) -> Conversion:
             if removal.changes(dim):
                 turns = [removal.places(dim, turn) for turn in range(info.count)]
                 name = _taken(root, lists, name, axis, turns, info.iterations)
+                times = factors(info.path, dim)
+                if times is not None:
+                    name = _times(root, lists, name, axis, [times] * info.count, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, result, graph, targets)
@@ -204,19 +210,12 @@ def masked(source: Model, removal: Removal) -> Conversion:
         if dims is None or not any(map(removal.changes, dims)):
             continue
         name = _whole(root, info)
-        loops = len(info.iterations)
         for axis, dim in enumerate(dims):
             if removal.changes(dim):
                 turns = [removal.places(dim, turn) for turn in range(info.count)]
                 length = dim.found.size.number
                 marks = [[float(at in set(kept)) for at in range(length)] for kept in turns]
-                mask = _nested(marks, info.iterations)
-                rank = len(root.shape(name))
-                names = [f"a{at}" for at in range(rank)]
-                left = [*names[:loops], names[loops + axis]]
-                right = [each if each in left else "1" for each in names]
-                spread = root.op("expand", lists.name(root, mask), pattern=_pattern(left, right))
-                name = root.op("mul", name, spread)
+                name = _times(root, lists, name, axis, marks, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, source, graph, targets)
@@ -229,6 +228,19 @@ def _whole(root: ConversionScope, info: WeightInfo) -> str:
     told = WeightAttrs(info.path, len(info.iterations))
     root.add(Node.of(told, (), (Value(name, TensorType(info.elem, axes)),)))
     return name
+
+
+def _times(
+    root: ConversionScope, lists: _Lists, name: str, axis: int, factors: Sequence[Sequence[float]],
+    iterations: Sequence[int],
+) -> str:  # fmt: skip
+    """Entries of an axis times factors, in each iteration its own."""
+    loops = len(iterations)
+    names = [f"a{at}" for at in range(len(root.shape(name)))]
+    left = [*names[:loops], names[loops + axis]]
+    right = [each if each in left else "1" for each in names]
+    spread = root.op("expand", lists.name(root, _nested(factors, iterations)), pattern=_pattern(left, right))
+    return root.op("mul", name, spread)
 
 
 def _taken(

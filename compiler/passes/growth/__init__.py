@@ -1,0 +1,1 @@
+"""Passes that make a network larger and leave what it computes as it is."""
