@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from ogive.grammar.diagnostics import Diagnostic
@@ -23,13 +24,16 @@ def too_deep(tree: Tree, tokens: Sequence[Token]) -> Diagnostic | None:
             if depth > MAX_DEPTH:
                 help_ = "name a part of it on a line of its own"
                 return Diagnostic("E0701", f"more than {MAX_DEPTH} nested expressions", node.span, help=help_)
-            stack.extend((child, depth + 1) for child in _children(node))
-        elif isinstance(node, tuple):
-            stack.extend((child, depth) for child in node)
+            for name in _fields(type(node)):
+                child = getattr(node, name)
+                if isinstance(child, Tree | tuple):
+                    stack.append((child, depth + 1))
+        else:
+            stack += [(child, depth) for child in node if isinstance(child, Tree | tuple)]
     return None
 
 
-def _children(node: Tree) -> Iterator[Any]:
-    for name in node.__dataclass_fields__:
-        if not name.endswith("span"):
-            yield getattr(node, name)
+@cache
+def _fields(kind: type[Tree]) -> tuple[str, ...]:
+    """The fields that may hold trees."""
+    return tuple(name for name in kind.__dataclass_fields__ if not name.endswith("span"))

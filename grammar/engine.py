@@ -68,7 +68,10 @@ class Engine:
                 quiet = False
             else:
                 rule = tables.rules[~code]
-                self.apply(rule, stack, token[1], end)
+                if rule.unit:
+                    states[-1] = tables.lead(states[-2], states[-1], token[0])
+                else:
+                    self.apply(rule, stack, token[1], end)
                 if states[-1] == tables.end:
                     return values[-1] if token[0] == "$END" else None
 
@@ -76,10 +79,6 @@ class Engine:
         """Replace the parts of a rule by its value."""
         states, values, starts = stack.states, stack.values, stack.starts
         length = rule.length
-        if length == 1 and rule.action == "=":
-            states.pop()
-            states.append(self.tables.gotos[states[-1]][rule.origin])
-            return
         start = here
         parts: list[Any] = []
         if length:

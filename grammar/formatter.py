@@ -40,7 +40,7 @@ def comments(text: str) -> list[str]:
 
 def _compare(parsed: ParsedFile, text: str, result: str) -> None:
     """What was said must be said still; else the fault is ours, and nothing may be written."""
-    again = parse(result)
+    again = parse(result, parsed.file.span.path, parsed.reuse)  # what is spelled as before is read as before
     assert not again.diagnostics, again.diagnostics
     assert again.file == parsed.file, "the formatter changed a tree"
     assert comments(result) == comments(text), "the formatter changed a comment"

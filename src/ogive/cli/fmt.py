@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import SOURCES_OR_INPUT, below, colored
+from ogive.cli.common import SOURCES_OR_INPUT, below, colored, progress
 from ogive.cli.fix import replace_file
+from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import decoded, read_source
 from ogive.grammar.formatter import format_text
@@ -36,6 +37,15 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
       ogive fmt --check models/
       ogive fmt - < net.arch
     """
+    with unpaused(), progress("Formatting"):
+        broken, changed = _format(files, check, diff)
+    if files != (INPUT,):
+        click.echo(_verdict(len(files), changed, broken, check or diff), err=diff)
+    sys.exit(broken > 0 or (check and changed > 0))
+
+
+def _format(files: tuple[Path, ...], check: bool, diff: bool) -> tuple[int, int]:
+    """Format each file; how many have syntax errors, and how many change."""
     broken, changed = 0, 0
     for path in files:
         before = sys.stdin.buffer.read() if path == INPUT else path.read_bytes()
@@ -54,9 +64,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
             if not check:
                 replace_file(path, after, before)
             click.echo(f"{'would change' if check else 'formatted'} {path}", err=path == INPUT)
-    if files != (INPUT,):
-        click.echo(_verdict(len(files), changed, broken, check or diff), err=diff)
-    sys.exit(broken > 0 or (check and changed > 0))
+    return broken, changed
 
 
 def _formatted(path: Path, before: bytes) -> bytes | tuple[Diagnostic, ...]:
