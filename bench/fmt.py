@@ -1,4 +1,4 @@
-"""How long `ogive fmt` takes for 10,000 lines, of which none is spelled as it should be, and for the same text once more.
+"""How long `ogive fmt` takes for 10,000 lines of which few are spelled as they should be, and for these once more.
 
 `python -m bench.fmt` from the root of the tree. Times are those of the processor; the goal is 2 s.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from ogive.grammar.diagnostics import Diagnostic
@@ -17,6 +16,7 @@ def too_deep(tree: Tree, tokens: Sequence[Token]) -> Diagnostic | None:
     """The first node that stands deeper than `MAX_DEPTH` in `tree`, as a diagnostic."""
     if len(tokens) <= MAX_DEPTH:
         return None
+    fields: dict[type, tuple[str, ...]] = {}  # of each kind of node, those that may hold others
     stack: list[tuple[Any, int]] = [(tree, 0)]
     while stack:
         node, depth = stack.pop()
@@ -24,16 +24,13 @@ def too_deep(tree: Tree, tokens: Sequence[Token]) -> Diagnostic | None:
             if depth > MAX_DEPTH:
                 help_ = "name a part of it on a line of its own"
                 return Diagnostic("E0701", f"more than {MAX_DEPTH} nested expressions", node.span, help=help_)
-            for name in _fields(type(node)):
+            kind = type(node)
+            if kind not in fields:
+                fields[kind] = tuple(name for name in kind.__dataclass_fields__ if not name.endswith("span"))
+            for name in fields[kind]:
                 child = getattr(node, name)
                 if isinstance(child, Tree | tuple):
                     stack.append((child, depth + 1))
         else:
             stack += [(child, depth) for child in node if isinstance(child, Tree | tuple)]
     return None
-
-
-@cache
-def _fields(kind: type[Tree]) -> tuple[str, ...]:
-    """The fields that may hold trees."""
-    return tuple(name for name in kind.__dataclass_fields__ if not name.endswith("span"))

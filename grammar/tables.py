@@ -37,7 +37,7 @@ class Tables:
     _leads: dict[tuple[int, int, str], int] = field(default_factory=dict, repr=False, compare=False)
 
     def lead(self, below: int, top: int, kind: str) -> int:
-        """Where `top` above `below` leads before a terminal by rules of one part alone: some fifteen for each operand."""
+        """Where `top` above `below` leads before a terminal by rules of one part alone: fifteen for an operand."""
         key = (below, top, kind)
         found = self._leads.get(key)
         if found is None:

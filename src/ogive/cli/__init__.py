@@ -12,7 +12,7 @@ from ogive.cli.common import reported
 # in the order of --help
 COMMANDS = (
     "check", "fmt", "show", "build", "draw", "diff", "deploy", "analyze", "import", "map", "explain", "new", "examples",
-    "lsp",
+    "lsp", "completion",
 )  # fmt: skip
 FILES = {"import": "bring"}  # a command whose name no module can have
 

@@ -11,8 +11,8 @@ import click
 
 from ogive.analyses import analyses_of
 from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, setting, size_number, split_target
-from ogive.cli.target import one_model_of
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, setting, size_number, split_target, targets
+from ogive.cli.target import one_model_of, sizes_for
 from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.extras import needs
 from ogive.outputs import OutputFile, write
@@ -26,7 +26,7 @@ LOSSES = ("cross_entropy", "mse")
 
 
 @click.command()
-@click.argument("target", metavar="FILE:MODEL")
+@click.argument("target", metavar="FILE:MODEL", shell_complete=targets)
 @click.argument("names", metavar="NAME[OPTIONS][,NAME...]")
 @click.argument("more", nargs=-1, metavar="")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER ...", help="Sizes of inputs; else formulas are shown.")
@@ -74,7 +74,7 @@ def command(
     try:
         state = None if weights is None else model.load_weights(weights, map_)
         tensors = None if data is None else _tensors(data)
-        numbers = dict(map(size_number, sizes + more))
+        numbers = sizes_for(model, path, dict(map(size_number, sizes + more)))
         found = analyses_of(model, names, numbers, weights=state, data=tensors, loss=loss)
     except WrongArgument as error:
         raise click.UsageError(error.diagnostics[0].message) from None

@@ -9,7 +9,19 @@ from typing import Any
 import click
 
 from ogive.cli.build_onnx import Given, build_onnx, converted, sizes_of
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
+from ogive.cli.common import (
+    CHECKPOINT,
+    EXTERN,
+    FILE,
+    FORCE,
+    SHARDS,
+    WEIGHTS,
+    listed,
+    progress,
+    setting,
+    split_target,
+    targets,
+)
 from ogive.cli.target import model_of, one_model_of
 from ogive.model import Model
 from ogive.modules import source_of
@@ -19,7 +31,7 @@ from ogive.saving import save
 
 
 @click.command()
-@click.argument("target", metavar="FILE[:NAME]")
+@click.argument("target", metavar="FILE[:NAME]", shell_complete=targets)
 @click.option("-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="OUT.py or OUT.onnx")
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")

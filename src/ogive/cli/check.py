@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import EXTERN, SOURCES_OR_INPUT, below, colored, progress
+from ogive.cli.common import EXTERN, SOURCES_OR_INPUT, colored, progress
 from ogive.cli.fix import fix
+from ogive.cli.project import files_or_all, without_ignored
 from ogive.compiler.driver.interpreter_limits import unpaused
-from ogive.compiler.driver.workspace import CheckedProgram, Workspace
+from ogive.compiler.driver.workspace import CheckedProgram, Workspace, texts_of
 from ogive.compiler.elaborate.driver.session import NESTING, OPERATIONS
 from ogive.grammar.diagnostics import Diagnostic
 from ogive.grammar.files import as_read, read_source
@@ -33,7 +34,7 @@ def _schema(context: click.Context, option: click.Parameter, asked: bool) -> Non
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT, callback=below)
+@click.argument("files", nargs=-1, type=SOURCES_OR_INPUT, callback=files_or_all)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text: --output-format json.")
 @click.option("--output-format", type=click.Choice(FORMATS), help="How diagnostics are written.  [default: full]")
 @click.option("--stdin-filename", type=click.Path(path_type=Path), help="The name of what is read from -.")
@@ -41,6 +42,9 @@ def _schema(context: click.Context, option: click.Parameter, asked: bool) -> Non
 @click.option("--hints", is_flag=True, help="Show hints too, not only how many there are.")
 @click.option("--fix", "fixes", is_flag=True, help="Apply the edits that change no contract.")
 @click.option("--contracts", is_flag=True, help="With --fix: also add conditions to blocks.")
+@click.option(
+    "--watch", "watched", is_flag=True, help="Check again whenever a file changes; show what is new and gone."
+)
 @click.option("--operations", default=OPERATIONS, show_default=True, type=click.IntRange(1), help=OPERATIONS_HELP)
 @click.option("--nesting", default=NESTING, show_default=True, type=click.IntRange(1, 512), help=NESTING_HELP)
 @EXTERN
@@ -52,14 +56,16 @@ def command(
     hints: bool,
     fixes: bool,
     contracts: bool,
+    watched: bool,
     operations: int,
     nesting: int,
     allow_extern: bool,
 ) -> None:
     """Check FILES and show what each block takes, gives and demands. Of a folder, all *.arch files below it.
 
-    - is standard input, whose imports are looked for beside --stdin-filename.
-    Nothing is executed or allocated, and no framework is imported. Leaves with status 1 where there are errors.
+    Without FILES those that [tool.ogive] in pyproject.toml names. - is standard input, whose imports are looked for
+    beside --stdin-filename. Nothing is executed or allocated, and no framework is imported.
+    Leaves with status 1 where there are errors.
 
     \b
     Examples:
@@ -69,6 +75,7 @@ def command(
       ogive check --output-format github .
       ogive check - --stdin-filename models/gpt2.arch < gpt2.arch
       ogive check --fix --contracts gpt2.arch
+      ogive check --watch models/
     """
     if contracts and not fixes:
         raise click.UsageError("--contracts goes with --fix")
@@ -78,6 +85,12 @@ def command(
         raise click.UsageError("--stdin-filename names what is read from -")
     if fixes and INPUT in files:
         raise click.UsageError("--fix changes files, and - is none")
+    if watched and (fixes or INPUT in files or as_json or output_format not in (None, "full", "concise")):
+        raise click.UsageError(
+            "--watch shows the findings of files as they change: it takes no other format, no --fix, no -"
+        )
+    if watched:
+        sys.exit(_watch(files, hints, operations, nesting, allow_extern))
     shape = "json" if as_json else output_format or "full"
     with unpaused(), progress("Checking"):
         workspace = Workspace()
@@ -85,6 +98,7 @@ def command(
         programs = [
             (path, _checked(workspace, path, stdin_filename, operations, nesting, allow_extern)) for path in files
         ]
+        programs = [(path, _without_ignored(path, stdin_filename, program)) for path, program in programs]
     diagnostics = [found for _, program in programs for found in program.diagnostics]
     shown = [found for found in diagnostics if hints or found.severity != "hint"]
     if shape == "json":
@@ -105,6 +119,32 @@ def command(
             _verdict(diagnostics, len(files)) + (" (--hints shows them)" if len(shown) < len(diagnostics) else "")
         )
     sys.exit(any(found.severity == "error" for found in diagnostics))
+
+
+def _without_ignored(path: Path, named: Path | None, program: CheckedProgram) -> CheckedProgram:
+    shown = without_ignored((named or Path()) if path == INPUT else path, list(program.diagnostics))
+    return program if len(shown) == len(program.diagnostics) else replace(program, diagnostics=tuple(shown))
+
+
+def _watch(files: tuple[Path, ...], hints: bool, operations: int, nesting: int, extern: bool) -> bool:
+    """Check again after changes until the user ends it; whether there are errors then."""
+    from ogive.cli.watch import watch
+
+    workspace, read = Workspace(), set(files)
+    last: list[Diagnostic] = []
+
+    def check() -> list[Diagnostic]:
+        with unpaused():
+            found = []
+            for path in files:
+                program = _checked(workspace, path, None, operations, nesting, extern)
+                read.update(Path(place) for place, _ in texts_of(program))
+                found += without_ignored(path, list(program.diagnostics))
+        last[:] = [each for each in found if hints or each.severity != "hint"]
+        return list(last)
+
+    watch(check, lambda: read, lambda found: _verdict(found, len(files)))
+    return any(found.severity == "error" for found in last)
 
 
 def _checked(

@@ -66,6 +66,24 @@ def below(context: click.Context, parameter: click.Parameter, given: tuple[Path,
     return tuple(dict.fromkeys(found))
 
 
+def targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+    """What completes FILE:NAME in a shell: files, and behind the colon the models and blocks of one."""
+    from click.shell_completion import CompletionItem  # which only a shell asks for
+
+    file, colon, _ = incomplete.rpartition(":")
+    if not colon:
+        return [CompletionItem(incomplete, type="file")]
+    # the parser, which a command that runs imports anyway
+    from ogive.grammar.files import read_source
+    from ogive.grammar.parser import parse
+    from ogive.grammar.syntax import Block, Model
+
+    text = read_source(file)
+    trees = parse(text, file).file.declarations if isinstance(text, str) else ()
+    names = [f"{file}:{tree.name}" for tree in trees if isinstance(tree, Block | Model)]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 WEIGHTS = click.Path(exists=True, readable=True, path_type=Path)
 CHECKPOINT = "Trained weights: a file, a folder, an *.index.json of shards; safetensors, or .bin and .pt without code."
 

@@ -9,7 +9,19 @@ import click
 
 from ogive.api import Model, Program, load
 from ogive.cli.build_onnx import Given
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, SHARDS, WEIGHTS, listed, progress, setting, split_target
+from ogive.cli.common import (
+    CHECKPOINT,
+    EXTERN,
+    FILE,
+    FORCE,
+    SHARDS,
+    WEIGHTS,
+    listed,
+    progress,
+    setting,
+    split_target,
+    targets,
+)
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.model import DeployedModel
@@ -21,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("target", metavar="FILE:NAME")
+@click.argument("target", metavar="FILE:NAME", shell_complete=targets)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="OUT.py, with OUT.safetensors.")
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")

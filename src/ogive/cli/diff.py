@@ -12,7 +12,7 @@ from ogive.backends.diagram.diagram import View, diagram
 from ogive.backends.diagram.diff import Difference
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.theme import THEMES
-from ogive.cli.common import FORCE, colored, split_target
+from ogive.cli.common import FORCE, colored, split_target, targets
 from ogive.cli.draw import program_of
 from ogive.compiler.ir.model import Definition, Model
 from ogive.grammar.render import render
@@ -23,8 +23,8 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 
 
 @click.command()
-@click.argument("old", metavar="OLD[:NAME]")
-@click.argument("new", metavar="NEW[:NAME]")
+@click.argument("old", metavar="OLD[:NAME]", shell_complete=targets)
+@click.argument("new", metavar="NEW[:NAME]", shell_complete=targets)
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A drawing: .svg .tex .png .html ..."
 )

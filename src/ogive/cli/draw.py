@@ -20,7 +20,7 @@ from ogive.backends.diagram.figure.theme import THEMES, Theme
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, size_number, split_target
+from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, size_number, split_target, targets
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.drawn import subjects
@@ -32,7 +32,7 @@ from ogive.outputs import write
 
 
 @click.command()
-@click.argument("target", metavar="FILE[:NAME]")
+@click.argument("target", metavar="FILE[:NAME]", shell_complete=targets)
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
               "without it, text on the terminal, as wide as that.")  # fmt: skip

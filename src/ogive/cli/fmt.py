@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from ogive.cli.common import SOURCES_OR_INPUT, below, colored, progress
+from ogive.cli.common import SOURCES_OR_INPUT, colored, progress
 from ogive.cli.fix import replace_file
+from ogive.cli.project import files_or_all
 from ogive.compiler.driver.interpreter_limits import unpaused
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.files import decoded, read_source
@@ -21,15 +22,15 @@ INPUT = Path("-")
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SOURCES_OR_INPUT, callback=below)
+@click.argument("files", nargs=-1, type=SOURCES_OR_INPUT, callback=files_or_all)
 @click.option("--check", is_flag=True, help="Write nothing; leave with status 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 def command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
     """Write FILES in the one style; - is standard input, written to standard output.
 
-    Of a folder, all *.arch files below it. Lines get at most 100 columns where that is possible. The program and its
-    comments stay the same. A file with syntax errors stays as it is. Line ends stay as the first line has them; the
-    last line has one, and a byte order mark goes.
+    Of a folder, all *.arch files below it; without FILES those that [tool.ogive] in pyproject.toml names. Lines get at
+    most 100 columns where that is possible. The program and its comments stay the same. A file with syntax errors stays
+    as it is. Line ends stay as the first line has them; the last line has one, and a byte order mark goes.
 
     \b
     Examples:

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from ogive.checkpoints import drafted
-from ogive.cli.common import CHECKPOINT, EXTERN, FORCE, WEIGHTS, progress, setting, split_target
+from ogive.cli.common import CHECKPOINT, EXTERN, FORCE, WEIGHTS, progress, setting, split_target, targets
 from ogive.cli.target import one_model_of
 from ogive.outputs import OutputFile, paths_in, write
 
 
 @click.command()
-@click.argument("target", metavar="FILE:NAME")
+@click.argument("target", metavar="FILE:NAME", shell_complete=targets)
 @click.option("--weights", type=WEIGHTS, metavar="PATH", required=True, help=CHECKPOINT)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="OUT.map.toml; else it is printed.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from ogive.api import Model
-from ogive.cli.common import EXTERN, setting, size_number, split_target
-from ogive.cli.target import model_of
+from ogive.cli.common import EXTERN, setting, size_number, split_target, targets
+from ogive.cli.target import model_of, sizes_for
 from ogive.refusals import WrongArgument
 
 
 @click.command()
-@click.argument("target", metavar="FILE[:NAME]")
+@click.argument("target", metavar="FILE[:NAME]", shell_complete=targets)
 @click.argument("more", nargs=-1, metavar="")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER ...", help="Sizes of inputs, for the operation count.")
@@ -31,7 +31,7 @@ def command(
     path, name = split_target(target)
     numbers = dict(map(size_number, sizes + more))
     models = model_of(path, name, dict(map(setting, statics)), allow_extern)
-    click.echo("\n".join(_shown(model, numbers) for model in models), nl=False)
+    click.echo("\n".join(_shown(model, sizes_for(model, path, numbers)) for model in models), nl=False)
 
 
 def _shown(model: Model, sizes: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 from ogive.api import Block, Model, load
+from ogive.cli.project import settings_here
+from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.grammar.diagnostics import ArchError, Diagnostic
 from ogive.grammar.spelling import close
 
@@ -50,3 +53,10 @@ def one_model_of(path: Path, name: str | None, statics: dict[str, Any], allow_ex
         names = ", ".join(f"{path}:{model.name}" for model in models)
         raise click.UsageError(f"{path} has {len(models)} models; name one: {names}")
     return models[0]
+
+
+def sizes_for(model: Model, path: Path, given: Mapping[str, int]) -> dict[str, int]:
+    """Numbers for the open sizes of a model: what was given, and what the project says of the others."""
+    names = {unknown.name for unknown in open_sizes(model.ir)}
+    default = settings_here(path.parent).sizes
+    return {name: number for name, number in default.items() if name in names} | dict(given)

@@ -14,6 +14,7 @@ from ogive.grammar.diagnostics import Diagnostic
 from ogive.language.desk import Desk
 from ogive.language.places import TextLines, TextRegion, region
 from ogive.lsp.positions import Columns, path_of_uri, uri_of_path
+from ogive.settings import SettingsError, settings_of
 from ogive.version import VERSION
 
 REST = 0.03  # seconds without a key before a text is checked
@@ -67,7 +68,7 @@ class OgiveServer(LanguageServer):
     def publish(self, uri: str) -> None:
         """Say what a check finds, with the version that it is true of; nothing where that was said before."""
         document = self.workspace.get_text_document(uri)
-        found = self.desk.diagnostics(path_of_uri(uri))
+        found = self._shown(path_of_uri(uri), self.desk.diagnostics(path_of_uri(uri)))
         key = (document.version, *found)
         if self.published.get(uri) == key:
             return
@@ -75,6 +76,14 @@ class OgiveServer(LanguageServer):
         columns = self.columns(path_of_uri(uri))
         shown = [self._diagnostic(each, uri, columns) for each in found]
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, shown, document.version))
+
+    def _shown(self, path: str, found: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+        """The findings that the project of a file does not ignore."""
+        try:
+            return tuple(settings_of(Path(path).parent).shown(found)) if "://" not in path else found
+        except SettingsError as error:
+            self.window_log_message(types.LogMessageParams(types.MessageType.Warning, str(error)))
+            return found
 
     def _diagnostic(self, found: Diagnostic, uri: str, columns: Columns) -> types.Diagnostic:
         """A finding; one in another file that this one uses stands on the first line, and says where."""
