@@ -89,7 +89,11 @@ def test_a_wheel_made_from_the_sdist_works_elsewhere(tmp_path: Path) -> None:
     copy_tracked(tree)
     expected = {"ogive/" + name.removeprefix("src/ogive/") for name in tracked()
                 if name.startswith((*(f + "/" for f in FOLDERS), "src/ogive/")) and name.endswith(SHIPPED)}  # fmt: skip
-    expected |= {f"ogive/{name}" for name in tracked() if re.fullmatch(r"examples/[^/]*\.(arch|toml)", name)}
+    expected |= {
+        f"ogive/{name}"
+        for name in tracked()
+        if re.fullmatch(r"examples/[^/]*\.(arch|toml)|examples/papers/[^/]*\.arch", name)
+    }
     build = "from setuptools.build_meta import *; import sys; print({}(sys.argv[1]))"
     run = {"check": True, "capture_output": True, "text": True}
     subprocess.run([sys.executable, "-c", build.format("build_sdist"), str(tmp_path)], cwd=tree, **run)  # type: ignore[call-overload]

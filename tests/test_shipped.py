@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ogive.shipped import examples
+from ogive.shipped import examples, papers
 from test_outputs import contents, run
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -23,6 +23,18 @@ def test_every_example_has_a_line() -> None:
         path.name for path in EXAMPLES.glob("*.toml")
     }
     assert [line.split()[0] for line in lines if " * " in line[:20]] == [n for n, each in found.items() if each.maps]
+
+
+def test_papers_are_listed_apart_and_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = papers()
+    assert list(found) == sorted(f"papers/{path.stem}" for path in EXAMPLES.glob("papers/*.arch"))
+    lines = run("examples", "--papers").output.splitlines()
+    assert [line.split()[0] for line in lines] == list(found)
+    assert all(20 < len(line) <= 120 for line in lines)
+    monkeypatch.chdir(tmp_path)
+    result = run("new", "--from", "papers/tversky", "work")
+    assert run(*result.output.strip().rpartition("now: ogive ")[2].split()).exit_code == 0
+    assert Path("work/tversky.arch").read_bytes() == (EXAMPLES / "papers/tversky.arch").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["gpt2", "mlp", "resnet"])

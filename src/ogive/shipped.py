@@ -21,11 +21,20 @@ class Example:
 
 
 def examples() -> dict[str, Example]:
-    """All of them by name, in alphabetical order."""
+    """Those that everyone knows, by name, in alphabetical order."""
+    return _those_in(FOLDER, "")
+
+
+def papers() -> dict[str, Example]:
+    """Those of the library of papers, as `papers/NAME`, in alphabetical order."""
+    return _those_in(FOLDER / "papers", "papers/")
+
+
+def _those_in(folder: Path, before: str) -> dict[str, Example]:
     found = {}
-    for path in sorted(FOLDER.glob("*.arch")):
-        maps = (*sorted(FOLDER.glob(f"{path.stem}.map.toml")), *sorted(FOLDER.glob(f"{path.stem}.*.map.toml")))
-        found[path.stem] = Example(path.stem, path, _about(path.read_text(encoding="utf-8")), maps)
+    for path in sorted(folder.glob("*.arch")):
+        maps = (*sorted(folder.glob(f"{path.stem}.map.toml")), *sorted(folder.glob(f"{path.stem}.*.map.toml")))
+        found[before + path.stem] = Example(before + path.stem, path, _about(path.read_text(encoding="utf-8")), maps)
     return found
 
 

@@ -12,7 +12,7 @@ import click
 from ogive.backends.weights.whole import write_all
 from ogive.grammar.spelling import close
 from ogive.outputs import same_file
-from ogive.shipped import examples
+from ogive.shipped import examples, papers
 
 TEMPLATE = """\
 ogive 1
@@ -66,7 +66,7 @@ def command(name: str | None, example: str | None) -> None:
 
 def _copy(example: str, folder: Path) -> None:
     """The files of an example, all or none."""
-    known = examples()
+    known = examples() | papers()
     if example not in known:
         help_ = close(example.removesuffix(".arch"), tuple(known))
         raise click.UsageError(f"there is no example `{example}`; {help_ or '`ogive examples` lists them'}")
