@@ -21,6 +21,7 @@ from ogive.backends.diagram.from_ir.glyphs import LIBRARY
 from ogive.backends.diagram.from_ir.make import figure_of, figure_of_model
 from ogive.backends.diagram.from_ir.options import Options, SizeStyle
 from ogive.backends.diagram.layout.compose import draw
+from ogive.backends.diagram.layout.legible import fitted
 from ogive.backends.diagram.layout.maps import maps_drawing
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.layout.sheet import captioned, panels
@@ -36,7 +37,7 @@ from ogive.backends.diagram.render.slides import pptx
 from ogive.backends.diagram.render.svg import svg
 from ogive.backends.diagram.render.text import text
 from ogive.backends.diagram.render.tikz import snippet, tikz
-from ogive.backends.diagram.views.overview import Overview, lone_blocks, overview_of
+from ogive.backends.diagram.views.overview import Overview, lone_blocks, overview_of, with_closed_choices
 from ogive.backends.diagram.views.volumes import volumes
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.sizes import Size, Unknown
@@ -105,12 +106,15 @@ class Diagram:
 
     def _placed(self) -> Drawing:
         if self.view == "overview":
-            return overview_drawing(self.overview, self.theme, self.direction)
+            return fitted(lambda theme: overview_drawing(self.overview, theme, self.direction), self.theme)
         if self.view == "stack":
-            return stack_drawing(self.overview, self.theme)
+            plain = with_closed_choices(self.viewed_figure)
+            simpler = overview_of(plain) if plain != self.viewed_figure else None
+            return fitted(lambda theme: stack_drawing(self.overview, theme, simpler), self.theme)
         if self.view == "maps":
             both = replace(self, options=replace(self.options, sizes="both"), view="overview")
-            return maps_drawing(volumes(both.overview), self.theme, self.figure.title, self.figure.alt)
+            maps = volumes(both.overview)
+            return fitted(lambda theme: maps_drawing(maps, theme, self.figure.title, self.figure.alt), self.theme)
         return draw(self.figure, self.theme)
 
     @cached_property

@@ -11,6 +11,7 @@ from diagram.subjects import block
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.figure.page import LEGIBLE, MARGIN, PIXELS, POINTS
 
 HEAD = "use std.nn (Linear)\nuse std.vision (Conv)\n"
 NET = HEAD + (
@@ -69,3 +70,15 @@ def test_numbers_that_are_missing_are_asked_for() -> None:
         _ = made(NET).drawing
     with pytest.raises(DiagramError, match="no feature maps"):
         _ = made("use std.nn (Linear)\nblock A(x: [b, 3]) -> [b, 4]:\n    return x |> Linear[3, 4] as a").drawing
+
+
+def test_on_a_page_maps_stand_in_rows_and_what_crosses_them_has_a_name() -> None:
+    free, page = made(SKIP, h=32, w=32), diagram(block(SKIP), view="maps", at={"h": 32, "w": 32}, width="60mm")
+    assert page.drawing.width * page.drawing.scale <= 60 * PIXELS + 0.1
+    assert page.drawing.smallest * POINTS >= LEGIBLE
+    assert [*inside(page.drawing, MARGIN), *texts_apart(page.drawing)] == []
+    assert sides(page) == sides(free)
+    texts = [item.text for item in page.drawing.items if isinstance(item, Text)]
+    assert "→ A" in texts
+    assert "A →" in texts
+    assert "A →" not in [item.text for item in free.drawing.items if isinstance(item, Text)]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from diagram.geometry_checks import faults
+from diagram.geometry_checks import faults, inside, texts_apart
 from diagram.subjects import ROOT, block, subjects
-from ogive.backends.diagram.diagram import Diagram, diagram
+from ogive.backends.diagram.diagram import Diagram, View, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Text
-from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, MARGIN, PIXELS, POINTS, on_page
+from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, MARGIN, PIXELS, POINTS, TALL, on_page
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.wrap import rows
 from ogive.compiler.driver.workspace import Workspace
+from ogive.compiler.ir.model import Model
 
 SUBJECTS = subjects()
+MODELS = sorted(name for name, made in SUBJECTS.items() if isinstance(made, Model))
 
 
 def points(made: Diagram) -> float:
@@ -90,3 +92,24 @@ def test_text_goes_on_below_where_a_terminal_ends(name: str) -> None:
             if op.source and op.text:
                 assert sum(line.count(f"[{op.text}]") for line in lines) >= whole.count(f"[{op.text}]")
     assert made.on_terminal(10_000).split() == whole.split()
+
+
+@pytest.mark.parametrize("view", ["overview", "stack"])
+@pytest.mark.parametrize("name", [*MODELS][::4])
+def test_other_views_are_laid_out_for_their_page_too(name: str, view: View) -> None:
+    """No wider than it, with nothing on anything; and no smaller than what was not laid out for it would be."""
+    page = 170 * PIXELS
+    drawing, free = (diagram(SUBJECTS[name], view=view, width=width).drawing for width in ("170mm", None))
+    assert drawing.width * drawing.scale <= page + 0.1
+    assert [*inside(drawing, MARGIN), *texts_apart(drawing)] == []
+    least = min(item.size for item in free.items if isinstance(item, Text))
+    shrunk = least * min(1.0, page / free.width, TALL * PIXELS / free.height)
+    assert drawing.smallest * POINTS >= min(LEGIBLE, shrunk * POINTS) - 0.01
+
+
+def test_the_overview_of_the_diffusion_u_net_is_legible_on_one_page() -> None:
+    path = ROOT / "examples/diffusion_unet.arch"
+    model = Workspace().check(path.read_text(), path.name).models["CIFAR10"].ir
+    drawing = diagram(model, view="overview", width="170mm").drawing
+    assert drawing.smallest * POINTS >= LEGIBLE
+    assert drawing.height * drawing.scale <= TALL * PIXELS

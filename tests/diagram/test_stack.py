@@ -58,3 +58,15 @@ def test_a_block_that_is_all_of_a_loop_is_open() -> None:
     arcs = [wire for wire in wires(each.drawing) if len({round(x) for (x, _), _ in segments(wire)}) > 2]
     assert len(arcs) == 1  # the short-cut
     assert "4×" in [item.text for item in each.drawing.items if isinstance(item, Text)]
+
+
+def test_choices_that_keep_a_net_from_being_a_stack_are_closed() -> None:
+    """BERT adds segments where it has them; what is chosen between is said in the box."""
+    drawing = made("bert:Tiny").drawing
+    texts = [item.text for item in drawing.items if isinstance(item, Text)]
+    assert OVERVIEW not in texts
+    assert "given or absent: segments" in texts
+    for wire in wires(drawing):  # no line through the count of a loop
+        for a, b in segments(wire):
+            assert not [t for t in drawing.items if isinstance(t, Text) and t.style == "title"
+                        and crosses(a, b, shrunk(t.box))]  # fmt: skip

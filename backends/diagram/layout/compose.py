@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from ogive.backends.diagram.figure.figure import Figure, Section
 from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, extent, moved
-from ogive.backends.diagram.figure.labels import lowered, small, text_width, written
+from ogive.backends.diagram.figure.labels import lowered, text_width
 from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, denser
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.axis_colours import coloured, hues_of, key_of_axes
 from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
 from ogive.backends.diagram.layout.glyph_key import glyph_key
+from ogive.backends.diagram.layout.legible import smallest_text
 from ogive.backends.diagram.layout.long_texts import with_short_texts
 from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
@@ -112,19 +113,12 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     shifted = tuple(replace(g, box=_moved(g.box, dx, dy), core=g.core and _moved(g.core, dx, dy)) for g in found)
     width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
     scale = theme.scale * min(1.0, theme.page[0] / width if theme.page is not None else 1.0)
-    smallest = _smallest(items, theme) * scale
+    smallest = smallest_text(items, theme) * scale
     size = round(width, 1), round(height, 1)
     parts = len(figure.sections)
     return _Sheet(
         Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, parts), frozenset(over)
     )
-
-
-def _smallest(items: list[Item], theme: Theme) -> float:
-    """The size of the smallest text, subscripts too."""
-    texts = [item for item in items if isinstance(item, Text)]
-    low = [small(t.size, theme.least) for t in texts if any(run.level for run in written(t.text, t.style))]
-    return min((*low, *(t.size for t in texts)), default=0.0)
 
 
 def _called(items: list[Item]) -> list[Item]:

@@ -260,21 +260,32 @@ def _across(level: Level) -> None:
     for sweep in range(2 * SWEEPS + 1):
         down = sweep % 2 == 0
         for layer in level.layers if down else reversed(level.layers):
-            wanted = []
+            wanted: list[float | None] = []
             for point in layer:
-                if not point.before and not point.after:  # next to the one before it
-                    point.pull = 0.001
-                    wanted.append(0.0)
-                    continue
                 near = (point.before if down else point.after) or point.before or point.after
-                wanted.append(sum(other.x + aside for other, aside in near) / len(near) if near else point.x)
-            for point, x in zip(layer, _spaced(layer, wanted), strict=True):
+                point.pull = point.pull if near else 0.001
+                wanted.append(sum(other.x + aside for other, aside in near) / len(near) if near else None)
+            for point, x in zip(layer, _spaced(layer, _beside(layer, wanted)), strict=True):
                 point.x = x
     least = min((p.x - p.left for layer in level.layers for p in layer), default=0.0)
     for layer in level.layers:
         for point in layer:
             point.x = round(point.x - least, 1)
     level.width = max((p.x + p.right for layer in level.layers for p in layer), default=0.0)
+
+
+def _beside(layer: Sequence[Point], wanted: Sequence[float | None]) -> list[float]:
+    """What no edge leads to stands next to what is on its left, or else on its right."""
+    found = list(wanted)
+    for i in range(1, len(layer)):
+        before = found[i - 1]
+        if found[i] is None and before is not None:
+            found[i] = before + layer[i - 1].right + APART + layer[i].left
+    for i in reversed(range(len(layer) - 1)):
+        after = found[i + 1]
+        if found[i] is None and after is not None:
+            found[i] = after - layer[i + 1].left - APART - layer[i].right
+    return [x if x is not None else point.x for x, point in zip(found, layer, strict=True)]
 
 
 def _spaced(layer: Sequence[Point], wanted: Sequence[float]) -> list[float]:

@@ -23,7 +23,7 @@ from ogive.backends.diagram.layout.badges import badge, changes_of, key_of_chang
 from ogive.backends.diagram.layout.box_text import BAND, BoxText, memory
 from ogive.backends.diagram.layout.layered import SIDE, EdgeLine, Level, Point, levels, port
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
-from ogive.backends.diagram.layout.pages import TALL, WIDE, in_columns
+from ogive.backends.diagram.layout.pages import in_columns, room
 from ogive.backends.diagram.views.memories import remembered
 from ogive.backends.diagram.views.overview import Box, Overview
 
@@ -42,7 +42,8 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     painter = _OverviewPainter(theme, direction == "LR")
     level = levels(made, theme, direction == "LR")
     if paged:
-        in_columns(level, *((TALL, WIDE) if direction == "LR" else (WIDE, TALL)))
+        wide, tall = room(theme)
+        in_columns(level, *((tall, wide) if direction == "LR" else (wide, tall)))
     items: list[Item] = []
     groups: list[Group] = []
     for item, group in painter.frame(level, 0.0, 0.0):
@@ -51,7 +52,7 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     left, top, right, bottom = extent(items)
     title = text_width(made.title, theme.label, theme.least, True, plain=True)
     items.append(Text(left, top - 16, made.title, theme.label, "title", title))
-    wide = max(right - left, 320.0)
+    wide = max(right - left, min(320.0, room(theme)[0]))
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
     items += key_of_roles(list(roles), theme, left, bottom + 26, wide)
     items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.layered import APART, Level, Point
 
 WIDE, TALL = 640.0, 860.0  # of a page with margins, in pixels at the size of text
+AROUND = 80.0  # for title and keys
 STEP = 6.0  # between two edges that turn to the next column
 ROOM = 12.0  # from a column to the first of these
 MOST = 6  # columns
 GAIN = 1.06  # by which one more column must make the text larger
+
+
+def room(theme: Theme) -> tuple[float, float]:
+    """How wide and how high an overview may be: on its page, without title and keys, or on any."""
+    if theme.page is None:
+        return WIDE, TALL
+    return theme.page[0] - 2 * theme.margin, theme.page[1] - 2 * theme.margin - AROUND
 
 
 def in_columns(level: Level, wide: float, tall: float) -> None:

@@ -29,6 +29,7 @@ from ogive.backends.diagram.layout.clashes import clash
 from ogive.backends.diagram.layout.curves import rounded
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
+from ogive.backends.diagram.layout.pages import room
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 from ogive.backends.diagram.views.spines import Spines
 
@@ -54,14 +55,16 @@ class Tower:
     height: float = 0.0
 
 
-def stack_drawing(made: Overview, theme: Theme) -> Drawing:
-    """The drawing of an overview as a stack."""
+def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None) -> Drawing:
+    """The drawing of an overview as a stack; where it is none, that of the `simpler` one, or else as an overview."""
     stack = _Stacked(made, theme)
     items, groups = stack.painted(stack.frame(""))
     if clash(items, groups):
+        if simpler is not None:
+            return stack_drawing(simpler, theme)
         return overview_drawing(replace(made, legend=[*made.legend, "no stack of one spine: an overview"]), theme)
     left, _, right, bottom = extent(items)
-    wide = max(right - left, 300.0)
+    wide = max(right - left, min(300.0, room(theme)[0]))
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
     title = text_width(made.title, theme.label, theme.least, True, plain=True)
     items += key_of_roles(roles, theme, left, bottom + 24, wide)
@@ -286,9 +289,17 @@ class _Stacked:
             yield Path(rounded(way), "wire", change=edge.change)
             yield Path(polygon((side + tip, y - 3), (side, y), (side + tip, y + 3)), "solid", change=edge.change)
         else:
-            y = max(a[1] - GAP / 2 - 3, b[3] + 8)
+            left = [shown[key][1] for key in self._around(edge.source) if key not in self._around(edge.target)]
+            y = max(min([a[1], *left]) - GAP / 2 - 3, b[3] + 8)
             yield Path(rounded(((x, a[1]), (x, y), (to, y), (to, b[3]))), "wire", change=edge.change)
             yield Path(polygon((to - 3, b[3] + 6), (to, b[3]), (to + 3, b[3] + 6)), "solid", change=edge.change)
+
+    def _around(self, box: str) -> list[str]:
+        """The frames that a box stands in."""
+        found = []
+        while box := self.boxes[box].parent:
+            found.append(box)
+        return found
 
     def _arc(self, edge: Edge, shown: dict[str, Rect]) -> Iterator[Item]:
         """Around the boxes on the way, on their right, from right under the first of them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ogive.backends.diagram.figure.figure import Change, DrawnTensor, Figure, Op, Section
+from ogive.backends.diagram.figure.figure import Change, Column, DrawnTensor, Figure, Op, Section
 from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.views.stages import LoopTurn, stages
 from ogive.backends.diagram.views.words import kind_of, place_of, words
@@ -90,6 +90,25 @@ def lone_blocks(figure: Figure) -> frozenset[str]:
         if op.glyph == "repeat" and len(inner) == 1 and inner[0].glyph == "slab":
             found.append(inner[0].attr("name"))
     return frozenset(found)
+
+
+def with_closed_choices(figure: Figure) -> Figure:
+    """The figure with each choice between arms as one operation, which says between what."""
+    return replace(figure, sections=tuple(_closed(section) for section in figure.sections))
+
+
+def _closed(section: Section) -> Section:
+    columns = (Column(tuple(_closed_op(op) for op in column.ops)) for column in section.columns)
+    return replace(section, columns=tuple(columns))
+
+
+def _closed_op(op: Op) -> Op:
+    if op.glyph != "phase" or op.text not in CHOSEN:
+        return replace(op, bodies=tuple(map(_closed, op.bodies))) if op.bodies else op
+    arms = [body.title for body in op.bodies]
+    heads = [title.partition(": ")[0] for title in arms]
+    of = next((f": {title.partition(': ')[2]}" for title in arms if ": " in title), "")
+    return replace(op, glyph="box", text=" or ".join(heads) + of, bodies=(), enter=(), leave=())
 
 
 CHOSEN = ("", "phase")  # the heads of choices between arms: by what is given, and by training

@@ -233,7 +233,7 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
     write(files, next(iter(origins.values())).files, force)
     for key, path in places.items():
         click.echo(f"wrote {path}")
-        if diagrams[key].view == "circuit" and diagrams[key].theme.page is not None:
+        if diagrams[key].theme.page is not None:
             for said in _said(diagrams[key]):
                 click.echo(f"note: {key} {said}", err=True)
 

@@ -1,0 +1,37 @@
+"""Drawings of any view for the page where they are read: in measures in which they fit there and can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from ogive.backends.diagram.figure.geometry import Drawing, Item, Text
+from ogive.backends.diagram.figure.labels import small, written
+from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, denser
+from ogive.backends.diagram.figure.theme import Theme
+
+
+def smallest_text(items: Iterable[Item], theme: Theme) -> float:
+    """The size of the smallest text, subscripts too."""
+    texts = [item for item in items if isinstance(item, Text)]
+    low = [small(t.size, theme.least) for t in texts if any(run.level for run in written(t.text, t.style))]
+    return min((*low, *(t.size for t in texts)), default=0.0)
+
+
+def fitted(made: Callable[[Theme], Drawing], theme: Theme) -> Drawing:
+    """A drawing in the first density of its page in which it fits and is legible, else in the best one."""
+    if theme.page is None:
+        return made(theme)
+    legible: list[Drawing] = []
+    other: list[Drawing] = []
+    for points, dense in denser(theme):
+        drawing = made(dense)
+        assert dense.page is not None
+        scale = dense.scale * min(1.0, dense.page[0] / drawing.width)
+        drawing = replace(drawing, scale=scale, smallest=smallest_text(drawing.items, dense) * scale)
+        fits = drawing.smallest * POINTS >= points * theme.scale
+        if fits and drawing.height <= dense.page[1]:
+            return drawing
+        (legible if fits else other).append(drawing)
+    best = [each for each in legible if each.smallest * POINTS >= LEGIBLE * theme.scale]
+    return (best or legible)[-1] if legible else max(other, key=lambda each: each.smallest)
