@@ -13,12 +13,24 @@ import pytest
 from diagram.subjects import subject
 from ogive.backends.diagram.diagram import Diagram, View, diagram
 from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.render.connectors import (
+    BESIDE,
+    Connector,
+    Element,
+    anchored,
+    connected,
+    line_of,
+    rect_of,
+)
 from ogive.stamp import Stamp, intact
 
 CASES: list[tuple[str, View]] = [
     ("gpt2:Attention", "circuit"), ("gpt2:Tiny", "stack"), ("unet:Tiny", "overview"), ("moe:MoE", "circuit"),
 ]  # fmt: skip
 LAYER = "{http://www.inkscape.org/namespaces/inkscape}label"
+
+
+GLUED: list[tuple[str, View]] = [("gpt2:Tiny", "stack"), ("unet:Tiny", "overview"), ("gpt2:MLP", "circuit")]
 
 
 def made(name: str, view: View) -> Diagram:
@@ -37,7 +49,7 @@ def test_drawio_has_all_texts_and_shapes(name: str, view: View) -> None:
     assert len(ids) == len(set(ids))
     assert {cell.attrib["parent"] for cell in cells if "parent" in cell.attrib} <= set(ids)
     drawn = [cell for cell in cells if cell.attrib["id"].startswith("s")]
-    assert len(drawn) == len(each.drawing.items)
+    assert len(drawn) == len(connected(each.drawing, each.theme))
     assert sorted(cell.attrib["value"] for cell in drawn if cell.attrib.get("value")) == texts(each)
 
 
@@ -47,7 +59,8 @@ def test_excalidraw_has_all_texts_and_shapes(name: str, view: View) -> None:
     found = json.loads(each.text("excalidraw"))
     assert found["type"] == "excalidraw"
     elements = found["elements"]
-    assert len({element["id"] for element in elements}) == len(elements) == len(each.drawing.items)
+    assert len({element["id"] for element in elements}) == len(elements)
+    assert sum(element["id"][0] == "e" for element in elements) == len(connected(each.drawing, each.theme))
     assert sorted(element["text"] for element in elements if element["type"] == "text") == texts(each)
     owned = {item.owner for item in each.drawing.items if item.owner}
     assert {group for element in elements for group in element["groupIds"]} == owned
@@ -99,3 +112,88 @@ def test_layers_hold_what_the_plain_file_holds(name: str, view: View) -> None:
 
     assert paths(layered) == paths(plain)
     assert "inkscape" not in each.text("svg")
+
+
+def ends(each: Diagram) -> list[tuple[Connector, list[Element]]]:
+    """The lines that are attached, with all elements."""
+    found = connected(each.drawing, each.theme)
+    return [(item, found) for item in found if isinstance(item, Connector) and (item.start or item.end)]
+
+
+@pytest.mark.parametrize(("name", "view"), GLUED)
+def test_lines_are_attached_where_they_end(name: str, view: View) -> None:
+    """Every edge of an overview at both ends, most wires of a circuit; a tie is where the line ended."""
+    each = made(name, view)
+    for item, found in ends(each):
+        for tie, point in ((item.start, item.line.points[0]), (item.end, item.line.points[-1])):
+            if tie is not None:
+                x, y = anchored(tie, rect_of(line_of(found[tie.to])))
+                assert abs(x - point[0]) + abs(y - point[1]) <= BESIDE
+    lines = [item for item in connected(each.drawing, each.theme) if isinstance(item, Connector)]
+    assert sum(bool(item.start or item.end) for item in lines) > 0.8 * len(lines) > 0
+    if view != "circuit":
+        arrows = [item for item in lines if item.arrow]
+        assert arrows
+        assert all(item.end for item in arrows)
+
+
+@pytest.mark.parametrize(("name", "view"), GLUED)
+def test_drawio_edges_have_terminals_that_are_there(name: str, view: View) -> None:
+    """With the places on their sides; vertices stand in their groups, which are as large as what is in them."""
+    each = made(name, view)
+    cells = {cell.attrib["id"]: cell for cell in ElementTree.fromstring(each.text("drawio")).findall(".//mxCell")}
+    tied = 0
+    for cell in cells.values():
+        style = dict(part.split("=", 1) for part in cell.attrib.get("style", "").split(";") if "=" in part)
+        for side, end in (("source", "exit"), ("target", "entry")):
+            if side in cell.attrib:
+                tied += 1
+                assert cell.attrib["edge"] == "1"
+                assert cells[cell.attrib[side]].attrib["vertex"] == "1"
+                assert all(0 <= float(style[f"{end}{axis}"]) <= 1 for axis in "XY")
+        if cell.attrib.get("style") == "group":
+            inner = [c.find("mxGeometry") for c in cells.values() if c.attrib.get("parent") == cell.attrib["id"]]
+            own = cell.find("mxGeometry")
+            assert own is not None
+            for part in inner:
+                assert part is not None
+                if "x" in part.attrib:
+                    assert float(part.attrib["x"]) + float(part.attrib["width"]) <= float(own.attrib["width"]) + 0.3
+                    assert float(part.attrib["y"]) >= -3  # a line is higher than its letters
+    assert tied == sum(bool(item.start) + bool(item.end) for item, _ in ends(each)) > 0
+
+
+@pytest.mark.parametrize(("name", "view"), GLUED)
+def test_excalidraw_bindings_are_said_on_both_sides(name: str, view: View) -> None:
+    """Arrows alone are bound, and only to rectangles and texts, which know of them."""
+    each = made(name, view)
+    elements = {element["id"]: element for element in json.loads(each.text("excalidraw"))["elements"]}
+    bound = set()
+    for element in elements.values():
+        for binding in (element.get("startBinding"), element.get("endBinding")):
+            if binding is not None:
+                assert element["type"] == "arrow"
+                assert elements[binding["elementId"]]["type"] in ("rectangle", "text")
+                bound.add((binding["elementId"], element["id"]))
+    known = {(key, arrow["id"]) for key, element in elements.items() for arrow in element["boundElements"] or ()}
+    assert bound == known != set()
+
+
+@pytest.mark.parametrize(("name", "view"), GLUED)
+def test_slides_have_connectors_glued_to_sites_that_are_there(name: str, view: View) -> None:
+    pptx = pytest.importorskip("pptx")
+    each = made(name, view)
+    (slide,) = pptx.Presentation(BytesIO(each.bytes("pptx"))).slides
+    main = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+    parts = [part for shape in slide.shapes for part in (shape.shapes if shape.shape_type == 6 else [shape])]
+    shapes = {part.shape_id: part for part in parts}
+    glued = 0
+    for part in parts:
+        for tag in ("stCxn", "endCxn"):
+            for end in part._element.iter(f"{main}{tag}"):
+                glued += 1
+                target = shapes[int(end.get("id"))]._element
+                sites = len(list(target.iter(f"{main}cxn"))) or 4  # of a text box
+                assert int(end.get("idx")) < sites
+                assert part._element.tag.endswith("cxnSp")
+    assert glued == sum(bool(item.start) + bool(item.end) for item, _ in ends(each)) > 0

@@ -1,4 +1,4 @@
-"""draw.io: shapes and texts that can be moved one by one, those of an operation as a group."""
+"""draw.io: shapes and texts that can be moved, those of an operation as a group; lines follow their boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from xml.sax.saxutils import quoteattr
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText, plain_shapes
+from ogive.backends.diagram.render.connectors import Connector, Tie, connected, line_of, rect_of
+from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 from ogive.backends.diagram.render.svg import number
 
 LINE = 1.25  # the height of a line of text, in its size
@@ -27,38 +28,70 @@ def drawio(drawing: Drawing, theme: Theme) -> str:
 
 def _cells(drawing: Drawing, theme: Theme) -> Iterator[str]:
     names = {group.owner: group.name for group in drawing.groups}
-    known: set[str] = set()
-    for k, item in enumerate(plain_shapes(drawing, theme)):
-        if item.owner and item.owner not in known:
-            known.add(item.owner)
+    elements = connected(drawing, theme)
+    inside: dict[str, list[PlainShape | PlainText]] = {}
+    for item in map(line_of, elements):
+        if item.owner:
+            inside.setdefault(item.owner, []).append(item)
+    origins: dict[str, tuple[float, float]] = {}
+    for k, each in enumerate(elements):
+        item = line_of(each)
+        if item.owner and item.owner not in origins:
+            rects = [rect_of(part) for part in inside[item.owner]]
+            left, top = min(r[0] for r in rects), min(r[1] for r in rects)
+            origins[item.owner] = left, top
+            place = (left, top, max(r[2] for r in rects) - left, max(r[3] for r in rects) - top)
             value = quoteattr(names.get(item.owner, item.owner))
             yield (f'<mxCell id="g-{item.owner}" value="" style="group" vertex="1" connectable="0" parent="1" '
-                   f'tooltip={value}><mxGeometry as="geometry"/></mxCell>')  # fmt: skip
+                   f'tooltip={value}>{_geometry(place)}</mxCell>')  # fmt: skip
         parent = f"g-{item.owner}" if item.owner else "1"
-        yield _shape(item, f"s{k}", parent) if isinstance(item, PlainShape) else _text(item, f"s{k}", parent)
+        around = origins.get(item.owner, (0.0, 0.0))
+        if isinstance(each, Connector):
+            yield _edge(each.line, f"s{k}", parent, around, each)
+        elif isinstance(each, PlainShape):
+            yield _shape(each, f"s{k}", parent, around)
+        else:
+            yield _text(each, f"s{k}", parent, around)
 
 
-def _shape(item: PlainShape, name: str, parent: str) -> str:
-    stroke = f"strokeColor={item.stroke or 'none'};strokeWidth={number(item.width)};" + "dashed=1;" * item.dashed
+def _edge(item: PlainShape, name: str, parent: str, around: tuple[float, float], tied: Connector | None = None) -> str:
+    (x, y), *between, (u, v) = ((a - around[0], b - around[1]) for a, b in item.points)
+    points = "".join(f'<mxPoint x="{number(a)}" y="{number(b)}"/>' for a, b in between)
+    style, ends = f"endArrow=none;html=0;rounded=0;{_stroke(item)}", ""
+    if tied is not None:
+        arrow = "endArrow=block;endFill=1;endSize=5;" if tied.arrow else "endArrow=none;"
+        style = f"{arrow}html=0;rounded=0;{_stroke(item)}{_tie('exit', tied.start)}{_tie('entry', tied.end)}"
+        ends = "".join(f' {side}="s{tie.to}"' for side, tie in (("source", tied.start), ("target", tied.end)) if tie)
+    array = f'<Array as="points">{points}</Array>' if points else ""
+    return (
+        f'<mxCell id="{name}" style="{style}" edge="1" parent="{parent}"{ends}><mxGeometry relative="1" as="geometry">'
+        f'<mxPoint x="{number(x)}" y="{number(y)}" as="sourcePoint"/>'
+        f'<mxPoint x="{number(u)}" y="{number(v)}" as="targetPoint"/>{array}</mxGeometry></mxCell>'
+    )
+
+
+def _tie(side: str, tie: Tie | None) -> str:
+    """Where on its box an end of a line stays."""
+    return f"{side}X={tie.x:g};{side}Y={tie.y:g};{side}Dx=0;{side}Dy=0;{side}Perimeter=0;" if tie else ""
+
+
+def _stroke(item: PlainShape) -> str:
+    return f"strokeColor={item.stroke or 'none'};strokeWidth={number(item.width)};" + "dashed=1;" * item.dashed
+
+
+def _shape(item: PlainShape, name: str, parent: str, around: tuple[float, float]) -> str:
     if not item.closed:
-        (x, y), *between, (u, v) = item.points
-        points = "".join(f'<mxPoint x="{number(a)}" y="{number(b)}"/>' for a, b in between)
-        style = f"endArrow=none;html=0;rounded=0;{stroke}"
-        array = f'<Array as="points">{points}</Array>' if points else ""
-        return (
-            f'<mxCell id="{name}" style="{style}" edge="1" parent="{parent}"><mxGeometry relative="1" as="geometry">'
-            f'<mxPoint x="{number(x)}" y="{number(y)}" as="sourcePoint"/>'
-            f'<mxPoint x="{number(u)}" y="{number(v)}" as="targetPoint"/>{array}</mxGeometry></mxCell>'
-        )
-    xs, ys = [x for x, _ in item.points], [y for _, y in item.points]
-    wide, tall = max(max(xs) - min(xs), 0.1), max(max(ys) - min(ys), 0.1)
-    corners = ",".join(f"[{(x - min(xs)) / wide:.3f},{(y - min(ys)) / tall:.3f}]" for x, y in item.points)
-    style = f"shape=mxgraph.basic.polygon;polyCoords=[{corners}];polyline=0;fillColor={item.fill or 'none'};{stroke}"
-    return _vertex(name, "", style, parent, (min(xs), min(ys), wide, tall))
+        return _edge(item, name, parent, around)
+    left, top, right, bottom = rect_of(item)
+    wide, tall = max(right - left, 0.1), max(bottom - top, 0.1)
+    corners = ",".join(f"[{(x - left) / wide:.3f},{(y - top) / tall:.3f}]" for x, y in item.points)
+    look = f"shape=mxgraph.basic.polygon;polyCoords=[{corners}];polyline=0;fillColor={item.fill or 'none'};"
+    return _vertex(name, "", look + _stroke(item), parent, (left - around[0], top - around[1], wide, tall))
 
 
-def _text(item: PlainText, name: str, parent: str) -> str:
+def _text(item: PlainText, name: str, parent: str, around: tuple[float, float]) -> str:
     left, top, wide, tall = item.box
+    left, top = left - around[0], top - around[1]
     face = item.bold + 2 * item.italic
     align = {"start": "left", "middle": "center", "end": "right"}[item.anchor]
     style = (
@@ -70,6 +103,10 @@ def _text(item: PlainText, name: str, parent: str) -> str:
 
 
 def _vertex(name: str, value: str, style: str, parent: str, box: tuple[float, float, float, float]) -> str:
-    x, y, wide, tall = map(number, box)
-    place = f'<mxGeometry x="{x}" y="{y}" width="{wide}" height="{tall}" as="geometry"/>'
+    place = _geometry(box)
     return f'<mxCell id="{name}" value={quoteattr(value)} style="{style}" vertex="1" parent="{parent}">{place}</mxCell>'
+
+
+def _geometry(box: tuple[float, float, float, float]) -> str:
+    x, y, wide, tall = map(number, box)
+    return f'<mxGeometry x="{x}" y="{y}" width="{wide}" height="{tall}" as="geometry"/>'

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText, plain_shapes
+from ogive.backends.diagram.render.connectors import Connector, Element, Tie, connected, is_rectangle, rect_of
+from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 
 HELVETICA = 2  # the number of the font
 LINE = 1.25  # the height of a line of text, in its size
@@ -15,13 +17,32 @@ LINE = 1.25  # the height of a line of text, in its size
 
 def excalidraw(drawing: Drawing, theme: Theme) -> str:
     """The file; ids and seeds count the elements, so that it is the same each time."""
-    shapes = enumerate(plain_shapes(drawing, theme), start=1)
-    elements = [_shape(k, item) if isinstance(item, PlainShape) else _text(k, item) for k, item in shapes]
     made = {
-        "type": "excalidraw", "version": 2, "source": "ogive", "elements": elements,
+        "type": "excalidraw", "version": 2, "source": "ogive", "elements": list(_elements(connected(drawing, theme))),
         "appState": {"gridSize": None, "viewBackgroundColor": theme.palette.ground}, "files": {},
     }  # fmt: skip
     return json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+
+
+def _elements(elements: Sequence[Element]) -> Iterator[dict[str, Any]]:
+    """Lines with ties are arrows, with a head or without; what none can be tied to has a box that nobody sees."""
+    bound: dict[int, list[int]] = {}
+    for k, each in enumerate(elements):
+        if isinstance(each, Connector):
+            for to in dict.fromkeys(tie.to for tie in (each.start, each.end) if tie is not None):
+                bound.setdefault(to, []).append(k)
+    for k, each in enumerate(elements):
+        lines = [{"id": f"e{at + 1}", "type": "arrow"} for at in bound.get(k, ())] or None
+        if isinstance(each, Connector):
+            yield _arrow(k + 1, each, elements)
+        elif isinstance(each, PlainText):
+            yield _text(k + 1, each) | {"boundElements": lines}
+        elif is_rectangle(each):
+            yield _box(k + 1, f"e{k + 1}", each, each.stroke, each.fill) | {"boundElements": lines}
+        else:
+            yield _line(k + 1, each)
+            if lines:
+                yield _box(k + 1, f"b{k + 1}", each, "", "") | {"boundElements": lines}
 
 
 def _common(k: int, kind: str, owner: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
@@ -34,16 +55,43 @@ def _common(k: int, kind: str, owner: str, box: tuple[float, float, float, float
     }  # fmt: skip
 
 
-def _shape(k: int, item: PlainShape) -> dict[str, Any]:
+def _look(item: PlainShape, stroke: str, fill: str) -> dict[str, Any]:
+    return {
+        "strokeColor": stroke or "transparent", "backgroundColor": fill or "transparent", "fillStyle": "solid",
+        "strokeWidth": item.width or 1, "strokeStyle": "dashed" if item.dashed else "solid",
+    }  # fmt: skip
+
+
+def _box(k: int, name: str, item: PlainShape, stroke: str, fill: str) -> dict[str, Any]:
+    left, top, right, bottom = rect_of(item)
+    made = _common(k, "rectangle", item.owner, (left, top, right - left, bottom - top)) | _look(item, stroke, fill)
+    return made | {"id": name, "roundness": {"type": 3} if len(item.points) > 4 and stroke else None}
+
+
+def _line(k: int, item: PlainShape) -> dict[str, Any]:
     points = [*item.points, item.points[0]] if item.closed else list(item.points)
     (x, y), xs, ys = points[0], [a for a, _ in points], [b for _, b in points]
-    return _common(k, "line", item.owner, (x, y, max(xs) - min(xs), max(ys) - min(ys))) | {
-        "points": [[round(a - x, 1), round(b - y, 1)] for a, b in points],
-        "strokeColor": item.stroke or "transparent", "backgroundColor": item.fill or "transparent",
-        "fillStyle": "solid", "strokeWidth": item.width or 1, "strokeStyle": "dashed" if item.dashed else "solid",
-        "lastCommittedPoint": None, "startBinding": None, "endBinding": None, "startArrowhead": None,
-        "endArrowhead": None,
+    return _common(k, "line", item.owner, (x, y, max(xs) - min(xs), max(ys) - min(ys))) | _look(
+        item, item.stroke, item.fill
+    ) | {
+        "points": [[round(a - x, 1), round(b - y, 1)] for a, b in points], "lastCommittedPoint": None,
+        "startBinding": None, "endBinding": None, "startArrowhead": None, "endArrowhead": None,
     }  # fmt: skip
+
+
+def _arrow(k: int, each: Connector, elements: Sequence[Element]) -> dict[str, Any]:
+    ends = {"startBinding": _binding(each.start, elements), "endBinding": _binding(each.end, elements)}
+    head = {"endArrowhead": "triangle" if each.arrow else None, "elbowed": False}
+    return _line(k, each.line) | {"type": "arrow"} | ends | head
+
+
+def _binding(tie: Tie | None, elements: Sequence[Element]) -> dict[str, Any] | None:
+    if tie is None:
+        return None
+    to = elements[tie.to]
+    drawn = isinstance(to, PlainText) or (isinstance(to, PlainShape) and is_rectangle(to))
+    name = f"e{tie.to + 1}" if drawn else f"b{tie.to + 1}"
+    return {"elementId": name, "focus": 0, "gap": 1, "fixedPoint": [tie.x, tie.y]}
 
 
 def _text(k: int, item: PlainText) -> dict[str, Any]:

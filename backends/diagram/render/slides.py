@@ -11,7 +11,9 @@ from typing import Any
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText, plain_shapes
+from ogive.backends.diagram.render.connectors import Connector, connected, line_of
+from ogive.backends.diagram.render.glue import glue
+from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 
 PIXEL = 9525  # in the units of the format
 LARGEST, SMALLEST = 56 * 914400, 914400  # a side of a slide, in these
@@ -31,14 +33,19 @@ def pptx(drawing: Drawing, theme: Theme) -> bytes:
     slide.background.fill.fore_color.rgb = _colour(theme.palette.ground)
     groups: dict[str, Any] = {}
     names = {group.owner: group.name for group in drawing.groups}
-    for item in plain_shapes(drawing, theme):
-        shapes = slide.shapes
+    made_shapes: dict[int, Any] = {}
+    elements = connected(drawing, theme)
+    for k, each in enumerate(elements):
+        item, shapes = line_of(each), slide.shapes
         if item.owner:
             if item.owner not in groups:
                 groups[item.owner] = slide.shapes.add_group_shape()
                 groups[item.owner].name = names.get(item.owner, item.owner)
             shapes = groups[item.owner].shapes
-        _shape(shapes, item) if isinstance(item, PlainShape) else _text(shapes, item)
+        made_shapes[k] = _shape(shapes, item) if isinstance(item, PlainShape) else _text(shapes, item)
+    for k, each in enumerate(elements):
+        if isinstance(each, Connector) and made_shapes[k] is not None:
+            glue(made_shapes[k], each, elements, made_shapes)
     about = deck.core_properties
     about.title, about.author, about.last_modified_by = drawing.title, "ogive", "ogive"
     about.created = about.modified = datetime(2000, 1, 1)
@@ -58,10 +65,10 @@ def _same_bytes(data: bytes) -> bytes:
     return made.getvalue()
 
 
-def _shape(shapes: Any, item: PlainShape) -> None:
+def _shape(shapes: Any, item: PlainShape) -> Any:
     first, *rest = [(x * PIXEL, y * PIXEL) for x, y in item.points]
     if not rest:
-        return
+        return None
     builder = shapes.build_freeform(round(first[0]), round(first[1]), scale=1.0)
     builder.add_line_segments([(round(x), round(y)) for x, y in rest], close=item.closed)
     shape = builder.convert_to_shape()
@@ -79,9 +86,10 @@ def _shape(shapes: Any, item: PlainShape) -> None:
             shape.line.dash_style = _library("pptx.enum.dml").MSO_LINE.DASH
     else:
         shape.line.fill.background()
+    return shape
 
 
-def _text(shapes: Any, item: PlainText) -> None:
+def _text(shapes: Any, item: PlainText) -> Any:
     left, top, wide, tall = (round(value * PIXEL) for value in item.box)
     box = shapes.add_textbox(left, top, max(wide, 1), max(tall, 1))
     frame = box.text_frame
@@ -96,6 +104,7 @@ def _text(shapes: Any, item: PlainText) -> None:
     run.font.size, run.font.name = round(item.size * PIXEL), "Arial"
     run.font.bold, run.font.italic = item.bold, item.italic
     run.font.color.rgb = _colour(item.colour)
+    return box
 
 
 def _colour(text: str) -> Any:
