@@ -16,7 +16,7 @@ TIP = 1.0  # from the end of a line to the tip of its arrow
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
+class LineTie:
     """What an end of a line is attached to: the number of a shape or text, and where on it, in parts of its sides."""
 
     to: int
@@ -29,8 +29,8 @@ class Connector:
     """A line with what its ends are attached to, and whether it ends in an arrow."""
 
     line: PlainShape
-    start: Tie | None
-    end: Tie | None
+    start: LineTie | None
+    end: LineTie | None
     arrow: bool
 
 
@@ -83,7 +83,7 @@ class _Finder:
             if shape.owner and (isinstance(shape, PlainText) or shape.closed):
                 self.shapes.setdefault(shape.owner, []).append((k, shape))
 
-    def tie(self, point: tuple[float, float]) -> Tie | None:
+    def tie(self, point: tuple[float, float]) -> LineTie | None:
         """The shape of the smallest operation, or else frame, on whose edge a point lies."""
         for plates in (False, True):
             for box, group in self.groups:
@@ -93,7 +93,7 @@ class _Finder:
                         return found
         return None
 
-    def _of(self, point: tuple[float, float], owner: str) -> Tie | None:
+    def _of(self, point: tuple[float, float], owner: str) -> LineTie | None:
         near = []
         for k, shape in self.shapes.get(owner, ()):
             rect, text = rect_of(shape), isinstance(shape, PlainText)
@@ -104,7 +104,7 @@ class _Finder:
             return None
         *_, k, (left, top, right, bottom) = min(near)
         parts = ((point[0] - left) / max(right - left, 0.1), (point[1] - top) / max(bottom - top, 0.1))
-        return Tie(k, *(round(min(max(part, 0.0), 1.0), 3) for part in parts))
+        return LineTie(k, *(round(min(max(part, 0.0), 1.0), 3) for part in parts))
 
 
 def rect_of(shape: PlainShape | PlainText) -> Rect:
@@ -132,7 +132,7 @@ def is_rectangle(shape: PlainShape) -> bool:
     return len(shape.points) > 12 and all(_distance((x, y), (left, top, right, bottom)) < 10 for x, y in shape.points)
 
 
-def anchored(tie: Tie, rect: Rect) -> tuple[float, float]:
+def anchored(tie: LineTie, rect: Rect) -> tuple[float, float]:
     """The place of a tie."""
     left, top, right, bottom = rect
     return left + tie.x * (right - left), top + tie.y * (bottom - top)

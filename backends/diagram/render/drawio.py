@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.connectors import Connector, Tie, connected, line_of, rect_of
+from ogive.backends.diagram.render.connectors import Connector, LineTie, connected, line_of, rect_of
 from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 from ogive.backends.diagram.render.svg import number
 
@@ -70,7 +70,7 @@ def _edge(item: PlainShape, name: str, parent: str, around: tuple[float, float],
     )
 
 
-def _tie(side: str, tie: Tie | None) -> str:
+def _tie(side: str, tie: LineTie | None) -> str:
     """Where on its box an end of a line stays."""
     return f"{side}X={tie.x:g};{side}Y={tie.y:g};{side}Dx=0;{side}Dy=0;{side}Perimeter=0;" if tie else ""
 

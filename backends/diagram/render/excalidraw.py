@@ -8,7 +8,7 @@ from typing import Any
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.connectors import Connector, Element, Tie, connected, is_rectangle, rect_of
+from ogive.backends.diagram.render.connectors import Connector, Element, LineTie, connected, is_rectangle, rect_of
 from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 
 HELVETICA = 2  # the number of the font
@@ -85,7 +85,7 @@ def _arrow(k: int, each: Connector, elements: Sequence[Element]) -> dict[str, An
     return _line(k, each.line) | {"type": "arrow"} | ends | head
 
 
-def _binding(tie: Tie | None, elements: Sequence[Element]) -> dict[str, Any] | None:
+def _binding(tie: LineTie | None, elements: Sequence[Element]) -> dict[str, Any] | None:
     if tie is None:
         return None
     to = elements[tie.to]

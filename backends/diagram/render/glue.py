@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ogive.backends.diagram.render.connectors import Connector, Element, Tie
+from ogive.backends.diagram.render.connectors import Connector, Element, LineTie
 from ogive.backends.diagram.render.plain_shapes import PlainShape
 
 MAIN = "http://schemas.openxmlformats.org/presentationml/2006/main"
@@ -35,7 +35,7 @@ def glue(shape: Any, each: Connector, elements: Sequence[Element], shapes: Mappi
     old.getparent().replace(old, made)
 
 
-def _site(tie: Tie, to: Element, shape: Any) -> int:
+def _site(tie: LineTie, to: Element, shape: Any) -> int:
     """The number of a site: one of the four of a text box, or one that the freeform gets where the line ends."""
     if not isinstance(to, PlainShape):
         return min(range(4), key=lambda k: abs(SITES[k][0] - tie.x) + abs(SITES[k][1] - tie.y))
