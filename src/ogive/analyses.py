@@ -45,13 +45,18 @@ class AnalyzedModel(Protocol):
 
 
 # those that compute on numbers, where their functions are: torch is loaded for these alone
-NUMERIC: Mapping[str, str] = MappingProxyType({"criticality": "ogive.backends.analysis.signals.report:criticality"})
+NUMERIC: Mapping[str, str] = MappingProxyType(
+    {
+        "coordinate_check": "ogive.backends.analysis.coordinates:coordinate_check",
+        "criticality": "ogive.backends.analysis.signals.report:criticality",
+    }
+)
 NAMES = (*ANALYSES, *NUMERIC)
 
 
 def analyses_of(
     model: AnalyzedModel,
-    names: str | Sequence[str],
+    names: str | Sequence[str | PassCall],
     sizes: Mapping[str, int],
     *,
     weights: Any = None,
@@ -67,8 +72,12 @@ def analyses_of(
     countable(model.ir)
     with refused_at(model.ir):
         texts = [names] if isinstance(names, str) else list(names)
-        calls = [call for text in texts for call in calls_of(text, "analyses", "cost[dtype=bf16]")]
+        calls = [call for each in texts for call in _calls(each)]
         return [_one(model, call, given, weights, data, loss) for call in calls]
+
+
+def _calls(given: str | PassCall) -> Sequence[PassCall]:
+    return (given,) if isinstance(given, PassCall) else calls_of(given, "analyses", "cost[dtype=bf16]")
 
 
 def _one(

@@ -180,6 +180,8 @@ class AnalysisResult:
                 return "yes" if value else "no"
             case int():
                 return f"{value:,}"
+            case float():
+                return f"{value:.6g}"
             case None:
                 return ""
             case list() | tuple():

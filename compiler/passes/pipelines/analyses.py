@@ -12,6 +12,7 @@ from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.lowering import lowered
+from ogive.compiler.passes.scaling.report import mup
 from ogive.grammar.spelling import close
 
 FLOAT_TYPES = ("f32", "f64", "bf16", "f16")
@@ -30,4 +31,6 @@ def groups_of(model: Model) -> AnalysisResult:
     return groups(model, deployed(model))
 
 
-ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType({"cost": cost_of, "groups": groups_of})
+ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType(
+    {"cost": cost_of, "groups": groups_of, "mup": mup}
+)

@@ -55,7 +55,7 @@ def checked(call: PassCall, table: Mapping[str, Callable[..., T]], kind: str = "
 KINDS: Mapping[Any, str] = MappingProxyType(
     {
         bool: "true or false", int: "a whole number", float: "a number", str: "a name or a text",
-        tuple[str, ...]: "a list of them", Poset: "a poset",
+        tuple[str, ...]: "a list of them", tuple[int, ...]: "a list of whole numbers", Poset: "a poset",
     }
 )  # fmt: skip
 
@@ -65,7 +65,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, UnionType):
         return any(_fits(value, each) for each in get_args(kind))
     if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+        return isinstance(value, tuple) and all(_fits(each, get_args(kind)[0]) for each in value)
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool
     return isinstance(value, int | float if kind is float else kind)

@@ -17,6 +17,7 @@ from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
 from ogive.compiler.passes.pruning.prune import Energies, prune
+from ogive.compiler.passes.scaling.passes import mup_pass
 from ogive.compiler.passes.weight_folding.driver import fold
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
@@ -25,6 +26,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "fold": fold,
         "fuse": fused,
         "merge_experts": merge_experts,
+        "mup": mup_pass,
         "poset_pool": poset_pool,
         "prune": prune,
         "simplify": simplified,

@@ -14,6 +14,8 @@ from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
 from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, setting, size_number, split_target, targets
 from ogive.cli.target import one_model_of, sizes_for
 from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.compiler.passes.conversion.result import PassError
+from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
 from ogive.extras import needs
 from ogive.outputs import OutputFile, write
 from ogive.refusals import WrongArgument
@@ -42,13 +44,18 @@ LOSSES = ("cross_entropy", "mse")
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
 @click.option("--data", type=FILE, metavar="X.safetensors", help="Inputs by their names, and `target`.")
 @click.option("--loss", type=click.Choice(LOSSES), help="What compares the first output with `target`.")
+@click.option(
+    "--coordinate-check", "widths", metavar="64,128,...", help="With `mup`: train at these widths, and compare."
+)
+@click.option("--steps", type=click.IntRange(1), default=4, show_default=True, help="Of the coordinate check.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Of the coordinate check.")
 @click.option("--strict", is_flag=True, help="Leave with 1 where there is a warning, or anything unknown.")
 @FORCE
 @EXTERN
 def command(
     target: str, names: str, more: tuple[str, ...], sizes: tuple[str, ...], statics: tuple[str, ...], as_json: bool,
     out: Path | None, weights: Path | None, map_: Path | None, data: Path | None, loss: str | None,
-    strict: bool, force: bool, allow_extern: bool,
+    widths: str | None, steps: int, seeds: int, strict: bool, force: bool, allow_extern: bool,
 ) -> None:  # fmt: skip
     """Say what the graph of a model knows. An operation without a rule is listed as unknown, never left out.
 
@@ -56,7 +63,9 @@ def command(
     Analyses:
       cost[dtype=f32]                        parameters, FLOPs, memory, by block
       groups                                 coupled channels, and which may be pruned
+      coordinate_check[width=d, widths=[..]] whether `mup` holds: trains at several widths
       criticality[c_w=..., c_b=...]          variances and gradients of a fresh model by layer; critical C_W, C_b
+      mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
     \b
     Examples:
       ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs
@@ -64,6 +73,7 @@ def command(
       ogive analyze gpt2.arch:GPT2 "cost[dtype=bf16]" -s b=1 n=1024 --json
       ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024 -o cost.html
       ogive analyze mlp.arch:Tiny "criticality[c_w=2.0]"
+      ogive analyze gpt2.arch:Tiny "mup[width=d, base=8]" --coordinate-check 64,128,256
     \b
     Exit status: 0 done; 1 refused, or with --strict a warning or something unknown; 2 used wrongly.
     """
@@ -75,7 +85,8 @@ def command(
         state = None if weights is None else model.load_weights(weights, map_)
         tensors = None if data is None else _tensors(data)
         numbers = sizes_for(model, path, dict(map(size_number, sizes + more)))
-        found = analyses_of(model, names, numbers, weights=state, data=tensors, loss=loss)
+        asked = [names] if widths is None else [_checked_widths(names, widths, steps, seeds)]
+        found = analyses_of(model, asked, numbers, weights=state, data=tensors, loss=loss)
     except WrongArgument as error:
         raise click.UsageError(error.diagnostics[0].message) from None
     if out is not None:
@@ -90,6 +101,18 @@ def command(
         click.echo(f"wrote {out}")
     if strict and any(result.warnings or result.unknown for result in found):
         sys.exit(1)
+
+
+def _checked_widths(names: str, widths: str, steps: int, seeds: int) -> PassCall:
+    """The coordinate check of the options of `mup`."""
+    try:
+        calls = calls_of(names, "analyses", "mup[width=d]")
+        numbers = tuple(map(int, widths.split(",")))
+    except (PassError, ValueError):
+        raise click.UsageError(f"--coordinate-check takes widths as 64,128, and `mup[width=...]`: `{widths}`") from None
+    if [call.name for call in calls] != ["mup"]:
+        raise click.UsageError("--coordinate-check goes with `mup[width=...]` alone")
+    return PassCall("coordinate_check", (*calls[0].options, ("widths", numbers), ("steps", steps), ("seeds", seeds)))
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
