@@ -45,7 +45,12 @@ def assemble(
         for draft in drafts:
             if draft.height == height:
                 text = _filled(draft, of)
-                key = draft.call.kind + NUMBER.sub(r"⟪\2⟫", text) + (draft.outside.key if draft.outside else "")
+                key = (
+                    draft.call.kind
+                    + NUMBER.sub(r"⟪\2⟫", text)
+                    + (draft.outside.key if draft.outside else "")
+                    + str(list(draft.opened))
+                )
                 groups.setdefault(key, []).append((draft, text))
         for members in groups.values():
             block = _block(members, _name(members[0][0], names), promote, unite)
@@ -87,7 +92,7 @@ def _called(draft: BlockDraft, found: re.Match[str], of: dict[int, BlockText]) -
     """A call of a block, with the numbers that it has here."""
     child = draft.children[f"⟦{found[1]}⟧"]
     block = of[id(child)]
-    inner = block.brackets[id(child)]
+    inner = ", ".join(each for each in (block.brackets[id(child)], *draft.given.get(f"⟦{found[1]}⟧", ())) if each)
     if found[2] == "…":
         inner = f"{inner}, ..." if inner else "..."
     if not inner:
@@ -137,7 +142,8 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool, unit
     body = NUMBER.sub(lambda _: next(places), members[0][1])
     body = re.sub(r"\b(\d+|[a-z]\w*)\*(\d*)(?=\*\*)", r"\g<0>", body)
     declared = [f"{each.name}: nat" if min(each.column) == 0 else each.name for each in statics.values()]
-    head = f"[{', '.join(declared)}]" if statics else ""
+    declared += members[0][0].opened
+    head = f"[{', '.join(declared)}]" if declared else ""
     brackets = {
         id(draft): ", ".join(f"⟪{each.column[i]}|{each.role}⟫" for each in statics.values())
         for i, (draft, _) in enumerate(members)

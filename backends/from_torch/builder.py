@@ -17,6 +17,7 @@ from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.sizes import LocalSizes
 from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, expression, shape
 
+_BROADCAST = ("scaled_dot_product_attention", "add", "where", "masked_fill", "mul")
 LONG = 78  # characters of what is written inside of another expression
 
 
@@ -42,6 +43,7 @@ class BlockBody:
     renamed: dict[str, str] = field(default_factory=dict)  # weights whose names are words of the language
     library: dict[str, set[str]] = field(default_factory=dict)
     inner: Callable[[str], str] = lambda path: ""  # how a weight of a submodule is read
+    spelled: bool = False  # products of matrices tell their axes
     applied: Callable[[Any], str | None] = lambda node: None  # the layer whose weight this is, as a step
 
     def use(self, module: str, name: str) -> str:
@@ -114,12 +116,15 @@ class BlockBody:
         if prefix != self.call.path and (inner := self.inner(path)):
             return TracedCode(inner)
         if prefix != self.call.path:
-            raise Untraceable(f"`{path}` is read by {self.call.path or 'the model'}")
+            if self.call.path and not path.startswith(f"{self.call.path}."):
+                raise Untraceable(f"`{path}` is read by {self.call.path or 'the model'}")
+            # of a submodule that is not called: a weight of this block, under a name of its own
+            name = path[len(self.call.path) :].lstrip(".")
         ours = clean(name)
         if ours != name:
             self.renamed[name] = ours
         if name not in self.params:
-            other = "d" if name == "weight" else "context"
+            other = "d" if name.rpartition(".")[2] == "weight" else "context"
             roles = ([other] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
@@ -165,7 +170,13 @@ class BlockBody:
             window = kind.removeprefix("band ")
             narrow = f", window={window}" if window != "0" else ""
             seen = f"{self.use('std.attention', 'band')}[{', '.join(shown[-2:])}{narrow}]()"
-            return TracedCode(seen if dtype(node) == torch.bool else f"select({seen}, zeros[], {number!r})")
+            code = TracedCode(seen if dtype(node) == torch.bool else f"select({seen}, zeros[], {number!r})")
+            if len(sizes) == 2 or all(name_of(user) in _BROADCAST and user in self._own for user in node.users):
+                return code
+            labels = ["1" if size == 1 else "bm"[i % 2] for i, size in enumerate(sizes[:-2])]
+            wide = [f"{label}={size}" for label, size in zip(labels, shown, strict=False) if label != "1"]
+            step = f'"q k -> {" ".join(labels)} q k"{"".join(f", {each}" for each in wide)}'
+            return code.then(f"{'expand' if wide else 'rearrange'}[{step}]")
         code = TracedCode(f"arange[{shown[-1]}]")
         if number:
             code = binary("+", code, literal(number))

@@ -135,11 +135,15 @@ class CallWalk:
         if found is not None:
             module, name, brackets = found
             body.use(module, name)
-            applied = f"{name}[{brackets}]" if run == 1 else f"{name}[{brackets}, ...]"
+            inner = ", ".join(each for each in (brackets, "" if run == 1 else "...") if each)
+            applied = f"{name}[{inner}]" if inner else name
         else:
             mark = drafter.mark()
             told = staying(child, drafter.traced)
-            self.made.children[mark] = drafter.draft(child) if told is None else drafter.kept(child, told)
+            block = drafter.draft(child) if told is None else drafter.kept(child, told)
+            self.made.children[mark] = block
+            if not drafter.failures:
+                self.made.given[mark] = [body.sizes.code(size, "n").text for size in block.opened.values()]
             applied = mark if run == 1 else mark.replace("⟧", "…⟧")
         if run > 1:
             applied = f"repeat[{number(run, 'depth')}, {applied}]"
@@ -149,6 +153,9 @@ class CallWalk:
         results = drafter.results(last)
         codes = [body.operand(each, 40) for each in entering[1:]]
         lead = body.first(entering[0]) if entering else None
+        if lead is None and [*child.module.parameters(), *child.module.buffers()]:
+            self._table(child, results, applied, label)
+            return
         if child.path in self.shared:
             step = self.instances[child.path]
             if not any(line.lead == f"{step} = " for line in body.lines):
@@ -162,7 +169,7 @@ class CallWalk:
             )
             step = applied if bare and run == 1 else f"{applied} as {label}"
         if lead is None:
-            code = TracedCode(f"{applied}()" if found is None else applied)
+            code = TracedCode(f"{applied}()")
         elif codes:
             code = TracedCode(f"({', '.join(each.text for each in (lead, *codes))})").then(step)
         else:
@@ -171,6 +178,15 @@ class CallWalk:
             body.bind(results[0], code)
         elif results:
             body.unpack(results, code)
+
+    def _table(self, child: ModuleCall, results: list[Node], applied: str, label: str) -> None:
+        """What takes no operands is its value, under the name of the instance."""
+        if len(results) != 1:
+            raise Untraceable(f"`{child.path}` takes nothing and gives several values", path=child.path)
+        self.instances[child.path] = label
+        if not any(line.lead == f"{label} = " for line in self.body.lines):
+            self.body.lines.append(BodyLine((), TracedCode(applied), f"{label} = "))
+        self.body.bound[results[0]] = TracedCode(label)
 
     def label(self, child: ModuleCall, run: int) -> str:
         """The name of a submodule here; where it is another than in the source, that is noted."""

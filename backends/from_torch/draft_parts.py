@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import sympy
 from torch.fx import Node
 from torch.fx.node import map_arg
 
@@ -22,6 +23,8 @@ class BlockDraft:
     lines: list[str]
     library: dict[str, set[str]]
     locals: frozenset[str]
+    opened: dict[str, sympy.Expr] = field(default_factory=dict)  # sizes that calls of it give
+    given: dict[str, list[str]] = field(default_factory=dict)  # by mark: what the calls in it give
     children: dict[str, BlockDraft] = field(default_factory=dict)  # by the mark in the lines
     renamed: dict[str, str] = field(default_factory=dict)  # new relative paths, by those of the source
     loops: dict[str, str] = field(default_factory=dict)  # the first of the loop that a submodule is in

@@ -33,11 +33,17 @@ def _is_tensor(node: Node) -> bool:
 class Drafter:
     """Makes the drafts of a trace."""
 
-    def __init__(self, traced: Traced) -> None:
-        self.traced = traced
+    def __init__(self, traced: Traced, spelled: bool = False) -> None:
+        self.traced, self.spelled = traced, spelled
         self.drafts: list[BlockDraft] = []
         self.failures: dict[str, Untraceable] = {}  # by the path of the smallest module that holds what is refused
         self._marks = 0
+
+    def again(self, spelled: bool) -> Drafter:
+        """The drafts once more, in another form."""
+        other = Drafter(self.traced, spelled)
+        other.draft(self.traced.root, self.traced.inputs)
+        return other
 
     def external(self, call: ModuleCall, whole: bool = False) -> list[Node]:
         """What a call reads from outside: values, and weights of other modules; if `whole`, known whole numbers too."""
@@ -91,16 +97,18 @@ class Drafter:
     def draft(self, call: ModuleCall, names: dict[Node, str] | None = None) -> BlockDraft:
         """The draft of a call, after those of the calls in it."""
         flattened = ModuleCall(call.path, call.key, call.module, list(self._flat(call)))
-        sizes = LocalSizes(self.traced.names)
+        sizes = LocalSizes(self.traced.names, closed=not call.path)
         entering, leaving = self.external(call), self.results(call)
         if not call.path:
-            leaving = list(self.traced.outputs)
+            entering, leaving = list(self.traced.inputs), list(self.traced.outputs)
         inputs = [(node.name, _type(node, [sizes.declare(s, h) for s, h in _hinted(node)])) for node in entering]
         body = BlockBody(self.traced, flattened, OPERATIONS, sizes, self._uses(flattened, leaving))
         for node in entering:
             body.bound[node] = value(node.name)
         made = BlockDraft(call, inputs, [], [], [], body.library, frozenset())
-        CallWalk(self, body, made).walk()
+        body.spelled = self.spelled
+        walk = CallWalk(self, body, made)
+        walk.walk()
         try:
             codes = [body.first(node) for node in leaving]
         except Untraceable as error:
@@ -118,10 +126,12 @@ class Drafter:
 
         made.outputs = [_type(node, [sizes.result(s, h, primed) for s, h in _hinted(node)]) for node in leaving]
         made.params = list(body.params.values())
+        made.opened = dict(sizes.opened)
         made.renamed.update(body.renamed)
         avoid = {
             *sizes.names.values(),
             *map(clean, body.params),
+            *walk.instances.values(),
             *(name for used in body.library.values() for name in used),
         }
         by_name = {node.name: node for node in (*entering, *call.nodes())}
@@ -130,7 +140,7 @@ class Drafter:
             node = by_name[key]
             if names is not None and node in names:
                 return names[node]
-            if node is entering[0]:
+            if entering and node is entering[0]:
                 return _parameter(call.module)
             return _wanted(
                 node, call.module, next((line.targets for line in body.lines if key in line.targets), ()), key
@@ -235,7 +245,11 @@ def _hinted(node: Node) -> list[tuple[Any, str]]:
     hints = INPUT_HINTS.get(len(sizes), "nmlkjitsrqp"[: len(sizes)])
     if element(dtype(node)) != "float" and len(sizes) < 4:
         hints = "bnmk"[: len(sizes)] if len(sizes) > 1 else "n" * len(sizes)
-    return list(zip(sizes, hints, strict=True))
+    # how high and wide images are is no number of heads
+    roles = [
+        hint if not size.is_Integer or hint not in "hw" else "side" for size, hint in zip(sizes, hints, strict=True)
+    ]
+    return list(zip(sizes, roles, strict=True))
 
 
 def _type(node: Node, sizes: list[str]) -> str:

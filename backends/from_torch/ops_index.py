@@ -113,10 +113,43 @@ def _index(body: BlockBody, node: Node) -> TracedCode | None:
     assert isinstance(source, Node)
     assert isinstance(places, list | tuple)
     given = [(axis, each) for axis, each in enumerate(places) if each is not None]
+    if len(given) == 2 and (code := _pairs(body, source, given)) is not None:
+        return code
     if len(given) != 1 or not isinstance(given[0][1], Node) or dtype(given[0][1]) not in INTEGERS:
         raise Untraceable(f"`{node.target}` by {len(given)} tensors has no operation here")
     axis, index = given[0]
     return TracedCode(f"take[{axis}]({body.operand(source).text}, {body.operand(index).text})")
+
+
+def _pairs(body: BlockBody, source: Node, given: list[tuple[int, Any]]) -> TracedCode | None:
+    """Entries by their numbers along an axis, for each place of the axis before it."""
+    (first, rows), (second, places) = given
+    if (first, second) != (0, 1) or not isinstance(rows, Node) or not isinstance(places, Node):
+        return None
+    if not _counts(rows, shape(source)[0]) or dtype(places) not in INTEGERS or not 1 <= len(shape(places)) <= 2:
+        return None
+    if len(shape(places)) == 2 and (len(shape(rows)) != 2 or shape(rows)[1] != 1):
+        return None
+    labels = list("dehij"[: len(shape(source)) - 2])
+    sizes = [body.sizes.code(size).text for size in shape(source)[2:]]
+    one = len(shape(places)) == 1
+    step = f'"{"b" if one else "b m"} -> b {"1" if one else "m"} {" ".join(labels)}"'
+    step += "".join(f", {label}={size}" for label, size in zip(labels, sizes, strict=True))
+    index = body.operand(places).then(f"{'expand' if labels else 'rearrange'}[{step}]") if labels or one else (
+        body.operand(places))  # fmt: skip
+    code = TracedCode(f"gather[1]({body.operand(source, 40).text}, {index.text})")
+    rest = " ".join(labels)
+    return code.then(f'rearrange["b 1 {rest} -> b {rest}"]'.replace(" ->", " ->").replace(' "', '"')) if one else code
+
+
+def _counts(node: Node, size: Any) -> bool:
+    """Whether whole numbers are 0, 1, ... along the axis that an index walks."""
+    if name_of(node) in ("unsqueeze", "view", "reshape") and isinstance(node.args[0], Node):
+        return _counts(node.args[0], size)
+    if shape(node) and shape(node)[0] == size and len(shape(node)) == 1:
+        whole = name_of(node) == "arange" and (len(node.args) < 2 or node.args[0] == 0)
+        return bool(whole or node.meta.get("formula") == ("places", 0))
+    return False
 
 
 def _roll(body: BlockBody, node: Node) -> TracedCode | None:

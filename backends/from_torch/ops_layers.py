@@ -12,7 +12,10 @@ from torch.fx import Node
 from ogive.backends.from_torch.builder import BlockBody, Operation
 from ogive.backends.from_torch.code import TracedCode, number
 from ogive.backends.from_torch.ops_index import PARTS
+from ogive.backends.from_torch.ops_more import MORE
 from ogive.backends.from_torch.ops_table import TABLE, argument
+from ogive.backends.from_torch.refused import Untraceable
+from ogive.backends.from_torch.trace import shape
 
 
 def per_axis(value: Any, role: str = "k") -> str:
@@ -43,6 +46,30 @@ def _conv(body: BlockBody, node: Node) -> TracedCode | None:
     inner = ", ".join(each.replace("padding=", "pad=") for each in settings if each)
     operands = ", ".join(body.operand(each).text for each in (x, weight, bias) if each is not None)
     return TracedCode(f"conv{f'[{inner}]' if inner else ''}({operands})")
+
+
+def _conv_transpose(body: BlockBody, node: Node) -> TracedCode | None:
+    x, weight, bias = node.args[0], node.args[1], argument(node, 2, "bias")
+    places = ((3, "stride", 1, "stride"), (4, "padding", 0, "pad"), (5, "output_padding", 0, "pad"))
+    settings = [
+        _setting(name, argument(node, i, name, default), default, role)[2:] for i, name, default, role in places
+    ]
+    groups = argument(node, 6, "groups", 1)
+    settings.append(f"groups={number(groups, 'groups')}" if groups != 1 else "")
+    settings.append(_setting("dilation", argument(node, 7, "dilation", 1), 1, "k")[2:])
+    inner = ", ".join(each for each in settings if each).replace("output_padding=", "out_pad=")
+    inner = inner.replace("padding=", "pad=")
+    operands = ", ".join(body.operand(each).text for each in (x, weight, bias) if each is not None)
+    return TracedCode(f"conv_transpose{f'[{inner}]' if inner else ''}({operands})")
+
+
+def _instance_norm(body: BlockBody, node: Node) -> TracedCode | None:
+    x, weight, bias, mean, _, uses_input, _, eps, *_ = node.args
+    assert isinstance(x, Node)
+    if not uses_input or mean is not None:
+        raise Untraceable("statistics that were met before", node)
+    operands = ", ".join(body.operand(each).text for each in (x, weight, bias) if each is not None)
+    return TracedCode(f"group_norm[groups={body.sizes.code(shape(x)[1], 'c').text}, eps={eps!r}]({operands})")
 
 
 def _max_pool(body: BlockBody, node: Node) -> TracedCode | None:
@@ -105,7 +132,11 @@ def _interpolate(mode: str) -> Operation:
 OPERATIONS: dict[str, Operation] = {
     **TABLE,
     **PARTS,
-    "conv1d": _conv, "conv2d": _conv, "conv3d": _conv, "max_pool1d": _max_pool, "max_pool2d": _max_pool,
+    **MORE,
+    "conv1d": _conv, "conv2d": _conv, "conv3d": _conv, "conv_transpose1d": _conv_transpose,
+    "conv_transpose2d": _conv_transpose, "conv_transpose3d": _conv_transpose, "instance_norm": _instance_norm,
+    "max_pool1d": _max_pool, "max_pool2d": _max_pool, "max_pool3d": _max_pool, "avg_pool3d": _avg_pool,
+    "adaptive_avg_pool3d": _adaptive,
     "avg_pool1d": _avg_pool, "avg_pool2d": _avg_pool, "adaptive_avg_pool1d": _adaptive,
     "adaptive_avg_pool2d": _adaptive,
     "layer_norm": _layer_norm, "group_norm": _group_norm, "batch_norm": _batch_norm,
@@ -140,6 +171,18 @@ def _as_conv(m: Any) -> tuple[str, str, str] | None:
         text += f", groups={number(m.groups, 'c' if m.groups == m.in_channels else 'groups')}"
     text += f', pad_mode="{m.padding_mode}"' if m.padding_mode != "zeros" else ""
     return "std.vision", "Conv", text + _bias(m)
+
+
+def _as_conv_transpose(m: Any) -> tuple[str, str, str] | None:
+    text = f"{number(m.in_channels, 'c')}, {number(m.out_channels, 'c')}, {per_axis(m.kernel_size)}"
+    text += _setting("stride", m.stride, 1, "stride") + _setting("pad", m.padding, 0, "pad")
+    text += _setting("out_pad", m.output_padding, 0, "pad") + _setting("dilation", m.dilation, 1, "k")
+    text += f", groups={number(m.groups, 'groups')}" if m.groups != 1 else ""
+    return "std.vision", "ConvTranspose", text + _bias(m)
+
+
+def _as_prelu(m: nn.PReLU) -> tuple[str, str, str]:
+    return "std.nn", "PReLU", number(m.num_parameters, "c") if m.num_parameters > 1 else ""
 
 
 def _as_batch_norm(m: Any) -> tuple[str, str, str] | None:
@@ -205,6 +248,8 @@ def _as_rms_norm(m: Any) -> tuple[str, str, str] | None:
 LAYERS: dict[type[nn.Module], Layer] = {
     nn.Linear: as_linear, nn.Conv1d: _as_conv, nn.Conv2d: _as_conv, nn.Conv3d: _as_conv,
     nn.BatchNorm1d: _as_batch_norm, nn.BatchNorm2d: _as_batch_norm, nn.LayerNorm: _as_layer_norm,
+    nn.ConvTranspose1d: _as_conv_transpose, nn.ConvTranspose2d: _as_conv_transpose,
+    nn.ConvTranspose3d: _as_conv_transpose, nn.PReLU: _as_prelu,
     nn.Embedding: _as_embedding, nn.GroupNorm: _as_group_norm, nn.Dropout: _as_dropout,
 }  # fmt: skip
 

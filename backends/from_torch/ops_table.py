@@ -106,7 +106,9 @@ def reduction(name: str) -> Operation:
     return write
 
 
-def _softmax(name: str) -> Operation:
+def softmax(name: str) -> Operation:
+    """An operation along one axis."""
+
     def write(body: BlockBody, node: Node) -> TracedCode | None:
         source = node.args[0]
         assert isinstance(source, Node)
@@ -123,6 +125,8 @@ def _pow(body: BlockBody, node: Node) -> TracedCode | None:
     base, power = node.args
     if power == 0.5:
         return body.first(base).then("sqrt")
+    if isinstance(power, Node) and dtype(node) in FLOATS:
+        return binary("**", typed(body, base, dtype(node)), typed(body, power, dtype(node)))
     shown = int(power) if isinstance(power, float) and power.is_integer() and not isinstance(base, float) else power
     return binary("**", body.operand(base), body.operand(shown))
 
@@ -167,6 +171,14 @@ def _addmm(body: BlockBody, node: Node) -> TracedCode | None:
 
 
 def _matmul(body: BlockBody, node: Node) -> TracedCode | None:
+    left, right = node.args[:2]
+    assert isinstance(left, Node)
+    assert isinstance(right, Node)
+    rank = len(shape(left))
+    if body.spelled and 3 <= rank <= 5 and shape(left)[:-2] == shape(right)[:-2]:
+        batch = " ".join("bhg"[: rank - 2])
+        rule = f"{batch} q d, {batch} d k -> {batch} q k"
+        return call(f'einsum["{rule}"]', body.operand(left), body.operand(right))
     return binary("@", body.operand(node.args[0]), body.operand(node.args[1]))
 
 
@@ -257,7 +269,7 @@ def _to(change: Callable[[TracedCode], TracedCode]) -> Operation:
 
 UNARY = dict.fromkeys(
     "abs acos acosh asin asinh atan atanh ceil cos cosh erf exp expm1 floor hardsigmoid hardswish log log10 log1p log2 "
-    "relu relu6 round rsqrt sigmoid sign silu sin sinh softplus sqrt tan tanh trunc mish logical_not isnan".split()
+    "relu relu6 round rsqrt sigmoid sign silu sin sinh sqrt tan tanh trunc mish logical_not isnan".split()
 )
 TWO = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
@@ -277,8 +289,8 @@ TABLE: dict[str, Operation] = {
     "square": _to(lambda code: binary("**", code, TracedCode("2"))),
     "reciprocal": _to(lambda code: binary("/", TracedCode("1"), code)), "bitwise_not": unary("logical_not"),
     "rsub": lambda body, node: binary("-", body.operand(node.args[1]), body.operand(node.args[0])),
-    "softmax": _softmax("softmax"), "_softmax": _softmax("softmax"), "log_softmax": _softmax("log_softmax"),
-    "cumsum": _softmax("cumsum"), "gelu": _gelu, "pow": _pow, "hardtanh": _hardtanh, "clamp": _clamp,
+    "softmax": softmax("softmax"), "_softmax": softmax("softmax"), "log_softmax": softmax("log_softmax"),
+    "cumsum": softmax("cumsum"), "gelu": _gelu, "pow": _pow, "hardtanh": _hardtanh, "clamp": _clamp,
     "clamp_min": _clamp, "linear": _linear, "addmm": _addmm, "matmul": _matmul, "bmm": _matmul, "mm": _matmul,
     "einsum": _einsum, "scaled_dot_product_attention": _attention,
     "where": _where, "masked_fill": _masked_fill, "to": _cast, "_to_copy": _cast, "type_as": _cast, "arange": _arange,

@@ -25,7 +25,7 @@ def recognized(traced: Traced) -> tuple[str, ...]:
         if name_of(node) == "scaled_dot_product_attention":
             mask = node.args[3] if len(node.args) > 3 else node.kwargs.get("attn_mask")
             if isinstance(mask, Node) and _of_sizes(mask, traced, seen):
-                kinds = {_mask(mask, traced, tried) for tried in range(TRIED)}
+                kinds = {_mask(mask, traced, tried) for tried in (*range(TRIED), *_beyond(mask))}
                 if kinds <= {"causal", "whole"} and len(kinds) == 1:
                     node.args = tuple(None if each is mask else each for each in node.args)
                     node.kwargs = {key: each for key, each in node.kwargs.items() if each is not mask}
@@ -43,8 +43,8 @@ def recognized(traced: Traced) -> tuple[str, ...]:
             continue
         if _heavy(node):
             continue
-        formulas = {_formula(node, traced, tried) for tried in range(TRIED)}
-        if len(formulas) == 1 and (formula := formulas.pop()) is not None:
+        formula = _formula_of(node, traced)
+        if formula is not None:
             formulated[node] = formula
             kind = {"constant": "whole numbers are equal", "places": "whole numbers are places"}.get(formula[0])
             found[kind or "a mask is a band"] += 1
@@ -55,6 +55,60 @@ def recognized(traced: Traced) -> tuple[str, ...]:
         if node.users and (formula := _formula(node, traced, 0)) is not None:
             node.meta["formula"] = formula
     return tuple(f"{what}, by its values at {TRIED} choices of sizes ({count})" for what, count in found.items())
+
+
+def _formula_of(node: Node, traced: Traced) -> tuple[str, int | float] | None:
+    """What a value is at all choices of sizes that are looked at."""
+    tries = [*range(TRIED), *_beyond(node)]
+    found = [_formula(node, traced, tried) for tried in tries]
+    if None in found:
+        return None
+    if len(set(found)) == 1:
+        return found[0]
+    kinds = {each[0] for each in found if each is not None}
+    if not all(kind.startswith("band") for kind in kinds) or len(kinds) != 2:
+        return None
+    # where fewer entries than a window's are looked at, it hides nothing
+    last = found[-1]
+    assert last is not None
+    window = int(last[0].removeprefix("band "))
+    narrow = [_places(node, tried) <= window for tried in tries]
+    fits = all(each == ("band 0" if low else last[0], last[1]) for each, low in zip(found, narrow, strict=True) if each)
+    return last if window and fits else None
+
+
+FARTHEST = 2**13  # entries along an axis of a mask that is looked at
+
+
+def _beyond(node: Node) -> list[int]:
+    """Sizes beyond the whole numbers in a computation, with minus before them: at these something may change."""
+    numbers: set[int] = set()
+    stack, seen = [node], {node}
+    while stack:
+        each = stack.pop()
+        if isinstance(each.meta.get("val"), torch.Tensor):
+            inner = [a for arg in each.args for a in (arg if isinstance(arg, list | tuple) else [arg])]
+            numbers |= {abs(a) for a in inner if isinstance(a, int) and not isinstance(a, bool) and 8 <= abs(a) < 2**31}
+        parts: list[Node] = []
+        map_arg((each.args, each.kwargs), parts.append)
+        stack += [part for part in parts if part not in seen]
+        seen.update(parts)
+    return [-(n + 2) for n in sorted(numbers)]
+
+
+def _places(node: Node, tried: int) -> int:
+    """How long the last axis is at some sizes."""
+    numbers = _numbers(node, tried)
+    return int(shape(node)[-1].subs(numbers))
+
+
+def _numbers(node: Node, tried: int) -> dict[sympy.Symbol, int]:
+    """A number for each size that a value depends on: another for each try, or beyond some number."""
+    symbols = sorted({s for size in _sizes_in(node) for s in size.free_symbols}, key=str)
+    inner = {s for size in shape(node)[-2:] for s in size.free_symbols} if len(shape(node)) > 1 else set(symbols)
+    if tried < 0:
+        return {symbol: -tried if symbol in inner else 2 for symbol in symbols}
+    return {symbol: 3 + 2 * ((i + tried) % 5) + tried for i, symbol in enumerate(symbols)}
 
 
 def _formula(node: Node, traced: Traced, tried: int) -> tuple[str, int | float] | None:
@@ -68,7 +122,7 @@ def _formula(node: Node, traced: Traced, tried: int) -> tuple[str, int | float] 
         and (seen := _seen(value)) is not None
     ):
         low = 0 if value.dtype == torch.bool else float(value.min())
-        for window in (0, *range(1, min(seen.shape))):
+        for window in _windows(seen):
             if seen.shape[0] == seen.shape[1] and torch.equal(seen, _band(len(seen), window)) and not bool(seen.all()):
                 return f"band {window}", low
     if value.is_floating_point():
@@ -117,6 +171,12 @@ def _seen(value: torch.Tensor) -> torch.Tensor | None:
     return rows[0] if bool((rows == rows[0]).all()) else None
 
 
+def _windows(seen: torch.Tensor) -> list[int]:
+    """Which windows a mask may have: none, or as many places as its last row shows."""
+    row = int(seen[-1].sum())
+    return [0, row] if row < len(seen) else [0]
+
+
 def _band(size: int, window: int) -> torch.Tensor:
     """Keys not after a query, and with a window fewer places before it."""
     row = torch.arange(size)
@@ -140,8 +200,9 @@ def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool]) -> bool:
 
 def _at(node: Node, traced: Traced, tried: int) -> torch.Tensor | None:
     """The value of a node at some sizes."""
-    symbols = sorted({s for size in _sizes_in(node) for s in size.free_symbols}, key=str)
-    numbers = {symbol: 3 + 2 * ((i + tried) % 5) + tried for i, symbol in enumerate(symbols)}
+    if -tried > FARTHEST:
+        return None
+    numbers = _numbers(node, tried)
     try:
         value = _evaluated(node, numbers, {**traced.constants, **traced.whole})
     except (RuntimeError, IndexError, TypeError, NotImplementedError):

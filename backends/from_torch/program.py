@@ -48,17 +48,18 @@ def drafted(
     args: Sequence[object],
     kwargs: Mapping[str, object],
     sizes: Mapping[str, Sequence[str | int | None]],
-    known: Mapping[str, str],
+    known: Mapping[str, tuple[str, int]],
     strict: bool,
-) -> tuple[Traced, list[BlockDraft], tuple[str, ...]]:
-    """The drafts of a module; `known` are paths of modules that stay those of the source, with reasons.
+) -> tuple[Drafter, tuple[str, ...]]:
+    """The drafts of a module; `known` are paths of modules that stay those of the source, with reasons and
+    how many nodes they have.
 
     What is refused stays a module of the source: the smallest that holds it, or where that cannot be called from
     outside the next around it. With `strict` it raises `Untraceable`, as it does where nothing but the whole is left.
     """
     staying = Staying(module, args, kwargs, sizes, strict)
-    for path, why in known.items():
-        staying.add(path, Untraceable(why))
+    for path, (why, nodes) in known.items():
+        staying.add(path, Untraceable(why), nodes)
     while True:
         try:
             traced = trace(module, args, kwargs, sizes, staying.found)
@@ -72,7 +73,7 @@ def drafted(
         drafter.draft(traced.root, traced.inputs)
         if not drafter.failures:
             staying.judged(traced)
-            return traced, drafter.drafts, notes
+            return drafter, notes
         for path, failure in sorted(drafter.failures.items()):
             staying.add(path, failure)
 

@@ -16,14 +16,19 @@ LETTERS = "n m l k q p s t u v g r i j a".split()
 class LocalSizes:
     """The names of one block."""
 
-    def __init__(self, given: Mapping[sympy.Expr, str]) -> None:
-        self._given = given
+    def __init__(self, given: Mapping[sympy.Expr, str], closed: bool = True) -> None:
+        self._given, self.closed = given, closed
+        self.opened: dict[str, sympy.Expr] = {}  # sizes that whoever calls the block gives
         self.names: dict[sympy.Expr, str] = {}
 
     def declare(self, size: sympy.Expr, hint: str) -> str:
         """The text of a size in the type of an input, which may name it."""
         if size.is_Integer:
             return number(int(size), hint) if int(size) != 1 else "1"
+        if size not in self.names and isinstance(size, sympy.Mul | sympy.Add):
+            # what earlier inputs tell
+            if all(arg.is_Integer or arg in self.names for arg in size.args):
+                return self._known(size).text
         if size not in self.names:
             wanted = [self._given.get(size, ""), hint if size not in self._given else "", *LETTERS]
             self.names[size] = next(each for each in wanted if each and each not in self.names.values())
@@ -41,7 +46,17 @@ class LocalSizes:
         return fresh(hint)
 
     def code(self, size: sympy.Expr, role: str = "d") -> TracedCode:
-        """A size within the block. Raises `Untraceable` where no input tells it."""
+        """A size within the block; one that no input tells becomes a static. Raises `Untraceable` in a model."""
+        try:
+            return self._known(size, role)
+        except Untraceable:
+            if self.closed:
+                raise
+        name = self.declare(size, role if role.isidentifier() and len(role) == 1 else "n")
+        self.opened[name] = size
+        return TracedCode(name)
+
+    def _known(self, size: sympy.Expr, role: str = "d") -> TracedCode:
         if size.is_Integer:
             return TracedCode(number(int(size), role))
         if size in self.names:
@@ -51,7 +66,7 @@ class LocalSizes:
                 return binary("*", TracedCode(number(int(times), "factor")), TracedCode(name))
         match size:
             case sympy.Add(args=args):
-                parts = [self.code(arg) for arg in sorted(args, key=lambda arg: (bool(arg.is_Integer), str(arg)))]
+                parts = [self._known(arg) for arg in sorted(args, key=lambda arg: (bool(arg.is_Integer), str(arg)))]
                 whole = parts[0]
                 for part, arg in zip(
                     parts[1:], sorted(args, key=lambda a: (bool(a.is_Integer), str(a)))[1:], strict=True
@@ -62,16 +77,16 @@ class LocalSizes:
                         whole = binary("+", whole, part)
                 return whole
             case sympy.Mul(args=args):
-                whole = self.code(args[0])
+                whole = self._known(args[0])
                 for arg in args[1:]:
-                    whole = binary("*", whole, self.code(arg))
+                    whole = binary("*", whole, self._known(arg))
                 return whole
             case functions.FloorDiv(args=(left, right)):
-                return binary("//", self.code(left), self.code(right))
+                return binary("//", self._known(left), self._known(right))
             case functions.PythonMod(args=(left, right)) | functions.Mod(args=(left, right)):
-                return binary("%", self.code(left), self.code(right))
+                return binary("%", self._known(left), self._known(right))
             case sympy.Pow(args=(base, power)) if power.is_Integer and int(power) > 0:
-                return binary("**", self.code(base), TracedCode(str(power)))
+                return binary("**", self._known(base), TracedCode(str(power)))
         raise Untraceable(f"no input has the size {size}")
 
 

@@ -31,7 +31,7 @@ class Staying:
         self.found: dict[str, Outside] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, path: str, error: Untraceable) -> None:
+    def add(self, path: str, error: Untraceable, nodes: int = 1) -> None:
         """A module stays, or the next around it where it does already. Raises `Untraceable` where none is left."""
         if self.strict or not path:
             raise error
@@ -46,7 +46,8 @@ class Staying:
             raise Untraceable(reason)
         if any(path.startswith(f"{each}.") for each in self.found):
             return
-        observed, nodes, single = None, self._counts.get(path, 1), True
+        observed, single = None, True
+        nodes = max(nodes, self._counts.get(path, 1))
         if error.untraced:
             observed, nodes, single = self._observed(path)
         self.found = {each: held for each, held in self.found.items() if not each.startswith(f"{path}.")}

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from ogive.api import Program, source
 from ogive.backends.from_torch.compare import SourceCompared, compared
-from ogive.backends.from_torch.draft_parts import BlockDraft, under
+from ogive.backends.from_torch.draft_parts import under
+from ogive.backends.from_torch.drafts import Drafter
 from ogive.backends.from_torch.program import ProgramText, drafted, program_text
 from ogive.backends.from_torch.refused import Untraceable
-from ogive.backends.from_torch.trace import Traced, tied
+from ogive.backends.from_torch.trace import tied
 from ogive.backends.weights.whole import write_all
 from ogive.compiler.driver.workspace import Workspace
 from ogive.grammar.diagnostics import ArchError, Diagnostic
@@ -284,21 +285,22 @@ def from_torch(
     """
     given, keywords = tuple(args), dict(kwargs or {})
     head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
-    known: dict[str, str] = {}
+    known: dict[str, tuple[str, int]] = {}
     while True:
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=()):
-                traced, drafts, notes = drafted(module, given, keywords, sizes or {}, known, strict)
-            program, found, refused = _checked(traced, drafts, notes, name, head)
+                drafter, notes = drafted(module, given, keywords, sizes or {}, known, strict)
+            program, found, refused = _checked(drafter, notes, name, head)
         except Untraceable as error:
             raise _refused(f"`{type(module).__name__}` is not imported: {error}") from error
         if program is not None:
             break
         assert refused is not None
         paths = _blamed(found, refused)
-        if strict or not paths or "" in paths or paths <= set(known):
+        if strict or not paths or "" in paths or set(paths) <= set(known):
             raise refused
-        known.update(dict.fromkeys(paths, refused.diagnostics[0].message))
+        message = next(each.message for each in refused.diagnostics if each.severity == "error")
+        known.update({path: (message, nodes) for path, nodes in paths.items()})
     imported = Imported(module, given, keywords, found, program, name)
     if factory is not None:
         path, _, made = factory.rpartition(":")
@@ -309,27 +311,30 @@ def from_torch(
 
 
 def _checked(
-    traced: Traced, drafts: list[BlockDraft], notes: tuple[str, ...], name: str, head: str
+    drafter: Drafter, notes: tuple[str, ...], name: str, head: str
 ) -> tuple[Program | None, ProgramText, ArchError | None]:
     """The program of drafts, or what the checker says of the plainest text."""
     refused = None
     for promote, unite in ATTEMPTS:
-        found = program_text(traced, drafts, notes, name, head, parts_name(name), promote, unite)
+        found = program_text(drafter.traced, drafter.drafts, notes, name, head, parts_name(name), promote, unite)
         found = replace(found, text=_with_conditions(found.text))
         try:
             return source(found.text, f"{name}.arch", allow_extern=True), found, None
         except ArchError as error:
             refused = error
+            if not drafter.spelled and any(each.code == "E0305" for each in error.diagnostics):
+                return _checked(drafter.again(spelled=True), notes, name, head)
     return None, found, refused
 
 
-def _blamed(found: ProgramText, refused: ArchError) -> set[str]:
-    """The modules whose block an error is in."""
+def _blamed(found: ProgramText, refused: ArchError) -> dict[str, int]:
+    """The modules whose block an error is in, and how many nodes they have."""
     first = next(each for each in refused.diagnostics if each.severity == "error")
     line = first.span.chunk.text[: first.span.start].count("\n")
     above = [re.match(r"(?:extern )?block (\w+)", each) for each in first.span.chunk.text.splitlines()[: line + 1]]
     name = next((each[1] for each in reversed(above) if each), "")
-    return {each.call.path for each in found.members.get(name.removesuffix("Block"), found.members.get(name, []))}
+    members = found.members.get(name) or found.members.get(name.removesuffix("Block"), [])
+    return {each.call.path: len(each.call.nodes()) for each in members}
 
 
 def parts_name(name: str) -> str:
