@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 BOUNDS = {torch.float32: 1e-5, torch.float64: 1e-10}
+ROUNDING = 4  # in float32 what is this many times as far from float64 as the source itself is rounding
 TRIALS = 3  # choices of sizes
 
 
@@ -33,6 +34,7 @@ class SourceCompared:
     sizes: list[dict[str, int]] = field(default_factory=list)
     apart: dict[str, float] = field(default_factory=dict)  # by type: the largest of all
     gradients: int = 0
+    rounding: float = 0.0  # how far the source in float32 is from itself in float64 where that is more than the bound
     narrower: list[dict[str, int]] = field(default_factory=list)  # the source takes these, the program does not
     faults: list[str] = field(default_factory=list)
 
@@ -45,6 +47,7 @@ class SourceCompared:
         """For a report."""
         return {
             "sizes": self.sizes, "largest_difference": self.apart, "gradients": self.gradients,
+            "rounding_of_the_source": self.rounding,
             "source_alone_takes": self.narrower,
         }  # fmt: skip
 
@@ -96,6 +99,7 @@ def compared(
 ) -> SourceCompared:
     """Compare a source with what `build` makes of its program, in which its weights have the names of `renamed`."""
     found = SourceCompared()
+    source = _uneven(source)
     theirs, ours = copy.deepcopy(source), build()
     ours.train(source.training)
     state = ours.state_dict()
@@ -109,11 +113,22 @@ def compared(
         with _precise(dtype), torch.enable_grad():
             done = 0
             for tried in tries(args, kwargs, inputs, more):
-                theirs = copy.deepcopy(source).to(dtype)  # some keep what they computed
-                done += _one(found, theirs, ours, renamed, args, kwargs, inputs, tried, dtype)
+                done += _one(found, source, ours, renamed, args, kwargs, inputs, tried, dtype)
                 if done >= TRIALS + bool(more):
                     break
     return found
+
+
+def _uneven(source: nn.Module) -> nn.Module:
+    """The source with other numbers where all are equal: biases of 0 and scales of 1 would hide what reads them."""
+    made = copy.deepcopy(source)
+    generator = torch.Generator().manual_seed(0)
+    means = [each for name, each in made.named_buffers() if name.endswith(("running_mean", "running_var"))]
+    with torch.no_grad():
+        for each in (*made.parameters(), *means):
+            if each.is_floating_point() and each.numel() and bool((each == each.flatten()[0]).all()):
+                each += 0.1 * torch.rand(each.shape, generator=generator, dtype=torch.float64).to(each)
+    return made
 
 
 def tries(
@@ -137,46 +152,96 @@ def tries(
             yield choice
 
 
+@dataclass(slots=True)
+class _Run:
+    """A module's outputs for some inputs, and the gradients of its parameters, in their order."""
+
+    outputs: list[Tensor]
+    gradients: list[Tensor | None] = field(default_factory=list)
+
+    def derive(self, module: nn.Module, weights: Sequence[Tensor | None]) -> None:
+        """The gradients of a weighted sum of the outputs."""
+        module.zero_grad()
+        pairs = [(o, w) for o, w in zip(self.outputs, weights, strict=True) if w is not None]
+        sum((o * w.to(o.dtype)).sum() for o, w in pairs).backward()  # type: ignore[union-attr]
+        self.gradients = [each.grad for each in module.parameters()]
+
+
+@dataclass(slots=True)
+class _Pair:
+    """What both gave: ours, that of the source, and where the exact one is."""
+
+    what: str
+    mine: Tensor
+    other: Tensor
+    exact: Callable[[_Run], Tensor | None]
+    whole: float = 0.0
+
+
 def _one(
-    found: SourceCompared, theirs: nn.Module, ours: nn.Module, renamed: Callable[[nn.Module], Mapping[str, Tensor]],
+    found: SourceCompared, source: nn.Module, ours: nn.Module, renamed: Callable[[nn.Module], Mapping[str, Tensor]],
     args: Sequence[Any], kwargs: Mapping[str, Any], inputs: Sequence[Axes], sizes: dict[str, int], dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """One choice of sizes; False where one of both does not take it."""
+    theirs = copy.deepcopy(source).to(dtype)  # some keep what they computed
     generator = torch.Generator().manual_seed(len(found.sizes))
     tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
     made = [random_input(tensor, each, sizes, generator, dtype) for tensor, each in zip(tensors, inputs, strict=True)]
-    feed = iter(made)
-    given = [next(feed) if isinstance(each, Tensor) else each for each in args]
-    named = {key: next(feed) if isinstance(each, Tensor) else each for key, each in kwargs.items()}
     try:
-        expected = [each for each in tree_leaves(theirs(*given, **named)) if isinstance(each, Tensor)]
+        expected = _Run(_called(theirs, made, args, kwargs))
     except (RuntimeError, ValueError, IndexError, AssertionError):
         return False  # the source does not take these sizes
     try:
-        result = ours(*made)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        got = _Run([each for each in tree_leaves(ours(*made)) if isinstance(each, Tensor)])
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         if sizes in found.sizes or not found.sizes:
             found.faults.append(f"at {sizes} the program refuses what its source takes: {error}")
         elif sizes not in found.narrower:
             found.narrower.append(sizes)
         return False
-    got = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
     if sizes not in found.sizes:
         found.sizes.append(sizes)
-    if len(got) != len(expected):
-        found.faults.append(f"{len(got)} outputs, not {len(expected)}")
+    if len(got.outputs) != len(expected.outputs):
+        found.faults.append(f"{len(got.outputs)} outputs, not {len(expected.outputs)}")
         return True
-    kind = str(dtype).removeprefix("torch.")
-    for i, (mine, other) in enumerate(zip(got, expected, strict=True)):
-        _judge(found, f"output {i}", mine, other, dtype, kind)
-    pairs = [(m, o) for m, o in zip(got, expected, strict=True) if o.requires_grad and m.requires_grad]
-    if not pairs or found.faults:
-        return True
-    weights = [torch.randn(o.shape, generator=generator, dtype=dtype) for _, o in pairs]
-    theirs.zero_grad()
-    ours.zero_grad()
-    sum((o * w).sum() for (_, o), w in zip(pairs, weights, strict=True)).backward()  # type: ignore[union-attr]
-    sum((m * w).sum() for (m, _), w in zip(pairs, weights, strict=True)).backward()  # type: ignore[union-attr]
+    pairs = [
+        _Pair(f"output {i}", mine, other, lambda run, i=i: run.outputs[i])  # type: ignore[misc]
+        for i, (mine, other) in enumerate(zip(got.outputs, expected.outputs, strict=True))
+    ]
+    learned = [m.requires_grad and o.requires_grad for m, o in zip(got.outputs, expected.outputs, strict=True)]
+    weights = [
+        torch.randn(o.shape, generator=generator, dtype=dtype) if both else None
+        for o, both in zip(expected.outputs, learned, strict=True)
+    ]
+    if any(learned):
+        expected.derive(theirs, weights)
+        got.derive(ours, weights)
+        pairs += _gradients(theirs, ours, renamed, expected)
+        found.gradients = max(found.gradients, len(pairs) - len(got.outputs))
+    faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype)) is not None]
+    if faults and dtype == torch.float32:
+        with _precise(torch.float64):
+            exact = copy.deepcopy(source).double()
+            wide = [each.double() if each.is_floating_point() else each for each in made]
+            run = _Run(_called(exact, wide, args, kwargs))
+            if any(learned):
+                run.derive(exact, weights)
+        faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype, pair.exact(run))) is not None]
+    found.faults += faults
+    return True
+
+
+def _called(module: nn.Module, made: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    feed = iter(made)
+    given = [next(feed) if isinstance(each, Tensor) else each for each in args]
+    named = {key: next(feed) if isinstance(each, Tensor) else each for key, each in kwargs.items()}
+    return [each for each in tree_leaves(module(*given, **named)) if isinstance(each, Tensor)]
+
+
+def _gradients(
+    theirs: nn.Module, ours: nn.Module, renamed: Callable[[nn.Module], Mapping[str, Tensor]], run: _Run
+) -> list[_Pair]:
+    """The gradients of all weights that both learn."""
     names = dict(ours.named_parameters())
     held = {id(tensor): name for name, tensor in renamed_parameters(theirs, renamed)}
     unlearned = {
@@ -184,20 +249,18 @@ def _one(
         for m in theirs.modules()
         if isinstance(m, nn.Embedding) and m.padding_idx is not None
     }
-    gradients = 0
-    whole = max((float(p.grad.abs().max()) for p in theirs.parameters() if p.grad is not None and p.numel()), default=0)
-    for parameter in theirs.parameters():
-        name = held.get(id(parameter))
-        if name is None or name not in names or parameter.grad is None:
+    whole = max((float(each.abs().max()) for each in run.gradients if each is not None and each.numel()), default=0)
+    pairs = []
+    for i, parameter in enumerate(theirs.parameters()):
+        name, other = held.get(id(parameter)), run.gradients[i]
+        if name is None or name not in names or other is None:
             continue
         gradient = names[name].grad
         if gradient is not None and id(parameter) in unlearned:
-            gradient[unlearned[id(parameter)]] = parameter.grad[unlearned[id(parameter)]]
-        gradients += 1
-        _judge(found, f"the gradient of `{name}`", torch.zeros_like(parameter) if gradient is None else gradient,
-               parameter.grad, dtype, kind, whole)  # fmt: skip
-    found.gradients = max(found.gradients, gradients)
-    return True
+            gradient[unlearned[id(parameter)]] = other[unlearned[id(parameter)]]
+        mine = torch.zeros_like(parameter) if gradient is None else gradient
+        pairs.append(_Pair(f"the gradient of `{name}`", mine, other, lambda run, i=i: run.gradients[i], whole))  # type: ignore[misc]
+    return pairs
 
 
 def renamed_parameters(
@@ -222,19 +285,25 @@ def random_input(
     return (1.5 * drawn + 0.25).to(dtype)
 
 
-def _judge(
-    found: SourceCompared, what: str, mine: Tensor, other: Tensor, dtype: torch.dtype, kind: str, whole: float = 0.0
-) -> None:
+def _fault(found: SourceCompared, pair: _Pair, dtype: torch.dtype, exact: Tensor | None = None) -> str | None:
+    """What is wrong with one pair; with what float64 gives, only what the rounding of the source does not explain."""
+    mine, other = pair.mine.detach(), pair.other.detach()
     if mine.shape != other.shape:
-        found.faults.append(f"{what} has the shape {list(mine.shape)}, not {list(other.shape)}")
-        return
+        return f"{pair.what} has the shape {list(mine.shape)}, not {list(other.shape)}"
     if not other.is_floating_point():
-        if not torch.equal(mine, other):
-            found.faults.append(f"{what} has other whole numbers")
-        return
-    largest = max(float(other.detach().abs().max()), 1e-3 * whole) if other.numel() else 0.0
-    apart = float((mine.detach() - other.detach()).abs().max()) / (largest or 1.0) if other.numel() else 0.0
-    bound = BOUNDS[dtype] * (10 if whole and dtype == torch.float32 else 1)
-    if not apart <= bound:
-        found.faults.append(f"{what} is {apart:.1e} of its largest number off in {kind} at {found.sizes[-1]}")
+        return None if torch.equal(mine, other) else f"{pair.what} has other whole numbers"
+    if not other.numel():
+        return None
+    largest = max(float(other.abs().max()), 1e-3 * pair.whole) or 1.0
+    apart = float((mine - other).abs().max()) / largest
+    kind = str(dtype).removeprefix("torch.")
+    if not apart <= BOUNDS[dtype]:
+        if exact is None or exact.shape != other.shape:
+            return f"{pair.what} is {apart:.1e} of its largest number off in {kind} at {found.sizes[-1]}"
+        off, rounding = (float((each.double() - exact.detach()).abs().max()) for each in (mine, other))
+        if not off <= ROUNDING * rounding:
+            return f"{pair.what} is {apart:.1e} of its largest number off in {kind} at {found.sizes[-1]}"
+        found.rounding = max(found.rounding, rounding / largest)
+        return None
     found.apart[kind] = max(found.apart.get(kind, 0.0), apart)
+    return None

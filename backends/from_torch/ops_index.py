@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch.fx import Node
 
 from ogive.backends.from_torch.builder import BlockBody, Operation
@@ -69,7 +70,7 @@ def _slice(body: BlockBody, node: Node) -> TracedCode | None:
                                ((1, "dim", 0), (2, "start", None), (3, "end", None), (4, "step", 1)))  # fmt: skip
     whole = shape(source)[axis % rank]
     low = _bound(body, start, whole)
-    high = "" if stop is None or (isinstance(stop, int) and stop > 2**60) else _bound(body, stop, whole)
+    high = "" if stop is None or (isinstance(stop, int) and stop > 2**60) else _bound(body, stop, whole) or "0"
     part = f"{low}:{high}" + (f":{step}" if step != 1 else "")
     items = [":"] * (axis % rank) + [part]
     return TracedCode(f"{body.operand(source).at(10)}[{', '.join(items)}]")
@@ -118,6 +119,12 @@ def _index(body: BlockBody, node: Node) -> TracedCode | None:
     if len(given) != 1 or not isinstance(given[0][1], Node) or dtype(given[0][1]) not in INTEGERS:
         raise Untraceable(f"`{node.target}` by {len(given)} tensors has no operation here")
     axis, index = given[0]
+    held, whole = body.traced.constants.get(index), shape(source)[axis]
+    if held is not None and held.numel() and bool((held < 0).any()):
+        if not whole.is_Integer or held.numel() > 64:
+            raise Untraceable("an index from the end of an axis whose size is free", node)
+        counted = torch.where(held < 0, held + int(whole), held).tolist()
+        return TracedCode(f"take[{axis}]({body.operand(source).text}, constant[{counted}])")
     return TracedCode(f"take[{axis}]({body.operand(source).text}, {body.operand(index).text})")
 
 

@@ -15,7 +15,7 @@ from ogive.backends.from_torch.ops_index import PARTS
 from ogive.backends.from_torch.ops_more import MORE
 from ogive.backends.from_torch.ops_table import TABLE, argument
 from ogive.backends.from_torch.refused import Untraceable
-from ogive.backends.from_torch.trace import shape
+from ogive.backends.from_torch.trace import expression, shape
 
 
 def per_axis(value: Any, role: str = "k") -> str:
@@ -90,7 +90,9 @@ def _avg_pool(body: BlockBody, node: Node) -> TracedCode | None:
 
 
 def _adaptive(body: BlockBody, node: Node) -> TracedCode | None:
-    return body.first(node.args[0]).then(f"adaptive_avg_pool[{per_axis(node.args[1], 'size')}]")
+    sizes = [body.sizes.code(expression(each), "size").text for each in node.args[1]]  # type: ignore[union-attr]
+    shown = sizes[0] if len(set(sizes)) == 1 else f"[{', '.join(sizes)}]"
+    return body.first(node.args[0]).then(f"adaptive_avg_pool[{shown}]")
 
 
 def _layer_norm(body: BlockBody, node: Node) -> TracedCode | None:

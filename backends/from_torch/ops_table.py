@@ -160,8 +160,14 @@ def _clamp(body: BlockBody, node: Node) -> TracedCode | None:
 
 
 def _linear(body: BlockBody, node: Node) -> TracedCode | None:
+    bias = argument(node, 2, "bias")
     if (step := body.applied(node.args[1])) is not None:
-        return body.first(node.args[0]).then(step)
+        owner, given = (
+            body.traced.weights.get(each, "") if isinstance(each, Node) else "" for each in (node.args[1], bias)
+        )
+        code = body.first(node.args[0]).then(step)
+        own = bias is None or owner.rpartition(".")[0] == given.rpartition(".")[0]
+        return code if own else binary("+", code, body.operand(bias))
     return call("linear", *(body.operand(each) for each in node.args if each is not None))
 
 

@@ -165,8 +165,9 @@ def _starred(path: str, first: str, loop: str) -> str:
 def _renamed(path: str, modules: Mapping[str, str]) -> str:
     """The name of a weight of the source in the program."""
     parts = path.split(".")
+    exact_first = sorted(modules.items(), key=lambda each: each[0].count("*"))
     for cut in range(len(parts), 0, -1):
-        for pattern, ours in modules.items():
+        for pattern, ours in exact_first:
             theirs = pattern.split(".")
             if len(theirs) != cut or any(a not in ("*", b) for a, b in zip(theirs, parts, strict=False)):
                 continue

@@ -85,6 +85,9 @@ class LocalSizes:
                 return binary("//", self._known(left), self._known(right))
             case functions.PythonMod(args=(left, right)) | functions.Mod(args=(left, right)):
                 return binary("%", self._known(left), self._known(right))
+            case functions.Max(args=args) | functions.Min(args=args):
+                name = "max" if isinstance(size, functions.Max) else "min"
+                return TracedCode(f"{name}({', '.join(self._known(arg).text for arg in args)})")
             case sympy.Pow(args=(base, power)) if power.is_Integer and int(power) > 0:
                 return binary("**", self._known(base), TracedCode(str(power)))
         raise Untraceable(f"no input has the size {size}")
