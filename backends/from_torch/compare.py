@@ -153,7 +153,7 @@ def tries(
 
 
 @dataclass(slots=True)
-class _Run:
+class ModuleRun:
     """A module's outputs for some inputs, and the gradients of its parameters, in their order."""
 
     outputs: list[Tensor]
@@ -168,13 +168,13 @@ class _Run:
 
 
 @dataclass(slots=True)
-class _Pair:
+class ComparedPair:
     """What both gave: ours, that of the source, and where the exact one is."""
 
     what: str
     mine: Tensor
     other: Tensor
-    exact: Callable[[_Run], Tensor | None]
+    exact: Callable[[ModuleRun], Tensor | None]
     whole: float = 0.0
 
 
@@ -188,11 +188,11 @@ def _one(
     tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
     made = [random_input(tensor, each, sizes, generator, dtype) for tensor, each in zip(tensors, inputs, strict=True)]
     try:
-        expected = _Run(_called(theirs, made, args, kwargs))
+        expected = ModuleRun(_called(theirs, made, args, kwargs))
     except (RuntimeError, ValueError, IndexError, AssertionError):
         return False  # the source does not take these sizes
     try:
-        got = _Run([each for each in tree_leaves(ours(*made)) if isinstance(each, Tensor)])
+        got = ModuleRun([each for each in tree_leaves(ours(*made)) if isinstance(each, Tensor)])
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         if sizes in found.sizes or not found.sizes:
             found.faults.append(f"at {sizes} the program refuses what its source takes: {error}")
@@ -205,7 +205,7 @@ def _one(
         found.faults.append(f"{len(got.outputs)} outputs, not {len(expected.outputs)}")
         return True
     pairs = [
-        _Pair(f"output {i}", mine, other, lambda run, i=i: run.outputs[i])  # type: ignore[misc]
+        ComparedPair(f"output {i}", mine, other, lambda run, i=i: run.outputs[i])  # type: ignore[misc]
         for i, (mine, other) in enumerate(zip(got.outputs, expected.outputs, strict=True))
     ]
     learned = [m.requires_grad and o.requires_grad for m, o in zip(got.outputs, expected.outputs, strict=True)]
@@ -223,7 +223,7 @@ def _one(
         with _precise(torch.float64):
             exact = copy.deepcopy(source).double()
             wide = [each.double() if each.is_floating_point() else each for each in made]
-            run = _Run(_called(exact, wide, args, kwargs))
+            run = ModuleRun(_called(exact, wide, args, kwargs))
             if any(learned):
                 run.derive(exact, weights)
         faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype, pair.exact(run))) is not None]
@@ -239,8 +239,8 @@ def _called(module: nn.Module, made: Sequence[Tensor], args: Sequence[Any], kwar
 
 
 def _gradients(
-    theirs: nn.Module, ours: nn.Module, renamed: Callable[[nn.Module], Mapping[str, Tensor]], run: _Run
-) -> list[_Pair]:
+    theirs: nn.Module, ours: nn.Module, renamed: Callable[[nn.Module], Mapping[str, Tensor]], run: ModuleRun
+) -> list[ComparedPair]:
     """The gradients of all weights that both learn."""
     names = dict(ours.named_parameters())
     held = {id(tensor): name for name, tensor in renamed_parameters(theirs, renamed)}
@@ -259,7 +259,7 @@ def _gradients(
         if gradient is not None and id(parameter) in unlearned:
             gradient[unlearned[id(parameter)]] = other[unlearned[id(parameter)]]
         mine = torch.zeros_like(parameter) if gradient is None else gradient
-        pairs.append(_Pair(f"the gradient of `{name}`", mine, other, lambda run, i=i: run.gradients[i], whole))  # type: ignore[misc]
+        pairs.append(ComparedPair(f"the gradient of `{name}`", mine, other, lambda run, i=i: run.gradients[i], whole))  # type: ignore[misc]
     return pairs
 
 
@@ -285,7 +285,7 @@ def random_input(
     return (1.5 * drawn + 0.25).to(dtype)
 
 
-def _fault(found: SourceCompared, pair: _Pair, dtype: torch.dtype, exact: Tensor | None = None) -> str | None:
+def _fault(found: SourceCompared, pair: ComparedPair, dtype: torch.dtype, exact: Tensor | None = None) -> str | None:
     """What is wrong with one pair; with what float64 gives, only what the rounding of the source does not explain."""
     mine, other = pair.mine.detach(), pair.other.detach()
     if mine.shape != other.shape:
