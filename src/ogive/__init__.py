@@ -48,5 +48,15 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(_HOMES[name]), name)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """What `%load_ext ogive` calls in a notebook."""
+    from ogive.extras import needs
+
+    with needs("notebook"):
+        from ogive.notebook.magic import load as taught
+
+    taught(shell)
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

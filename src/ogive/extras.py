@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "torch": ("torch", "safetensors", "numpy"),
         "onnx": ("onnx", "onnxruntime", "ml_dtypes", "numpy", "safetensors"),
         "draw": ("resvg_py", "cairosvg"),
+        "notebook": ("IPython",),
         "lsp": ("pygls", "lsprotocol"),
     }
 )

@@ -19,6 +19,12 @@ class Kept:
             raise pickle.PicklingError(f"{self!r} was made of no text that could be read again")
         return self._again
 
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from ogive.notebook.views import view  # which a program without a notebook does without
+
+        return view(self)
+
     def __copy__(self) -> Self:
         return self
 

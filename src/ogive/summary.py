@@ -23,7 +23,7 @@ def summary(
     ir: Model,
     slots: Mapping[str, WeightSlot],
     sizes: Mapping[str, int],
-) -> str:
+) -> SummaryTable:
     """The whole table as text, with the count of multiply-adds at these sizes of the inputs."""
     learned = sum(slot.count for slot in slots.values() if slot.kind == "param")
     kept = sum(slot.count for slot in slots.values() if slot.kind == "state")
@@ -36,7 +36,25 @@ def summary(
     lines.append(f"multiply-adds: {multiply_adds(ir)}")
     if sizes:
         lines.append(f"  at {', '.join(f'{name}={value}' for name, value in sizes.items())}: {_at(ir, sizes)}")
-    return "\n".join(lines) + "\n"
+    return SummaryTable("\n".join(lines) + "\n", rows)
+
+
+class SummaryTable(str):
+    """A table as text, which a notebook shows as a table: `rows` are path, shape and count."""
+
+    rows: Sequence[tuple[str, str, str]]
+
+    def __new__(cls, text: str, rows: Sequence[tuple[str, str, str]] = ()) -> SummaryTable:
+        made = super().__new__(cls, text)
+        made.rows = tuple(rows)
+        return made
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from ogive.notebook.parts import card, table, text
+
+        head, *_, foot = str(self).rstrip("\n").split("\n\n")
+        return card(text(head), table([("path", "shape", "numbers"), *self.rows], 1), text(foot))
 
 
 def misfit(ir: Model, sizes: Mapping[str, int]) -> str:

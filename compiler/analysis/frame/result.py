@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.analysis.frame.interpreter import UnknownOp
@@ -143,6 +144,12 @@ class AnalysisResult:
             for row in self.rows
         ]
         return [head, *body]
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the table, and below it what `.text()` says of the whole."""
+        rows = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self.table()]
+        shown = f"<table>{''.join(rows)}</table>" if self.rows else ""
+        return f"<div>{shown}<pre>{escape(self.text(rows=False))}</pre></div>"
 
     @property
     def at_sizes(self) -> str:
