@@ -66,7 +66,7 @@ def table(trial: Trial, told: dict[str, Any]) -> str:
         for side, name in (("ours", "ours"), ("baseline", trial.baseline))
     ]
     return "\n".join(
-        ["| | parameters | rate | seed 0 | seed 1 | seed 2 |", "| --- | --: | --: | --: | --: | --: |", *rows]
+        [f"| | parameters | {trial.dial} | seed 0 | seed 1 | seed 2 |", "| --- | --: | --: | --: | --: | --: |", *rows]
     )
 
 
@@ -88,7 +88,7 @@ def page(slug: str) -> str:
     head = f"Numbers of weights: {row.source}. The program has {lines.ours} lines, a module in PyTorch with the same"
     numbers = f"{head} state dict {lines.plain}. ONNX: {row.refused or 'the same numbers'}. Folds: {folded(slug)}."
     promise = (
-        f"{trial.hypothesis} Metric: {trial.metric}. Budget: {trial.budget}; the best of the learning rates {rates} in "
+        f"{trial.hypothesis} Metric: {trial.metric}. Budget: {trial.budget}; the best of the {trial.dial}s {rates} in "
         "the mean, for each side its own."
     )
     verdict = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 SEEDS = (0, 1, 2)
 PARITY = 0.05  # by which the numbers of weights may differ
@@ -38,6 +38,25 @@ class Trial:
     rates: tuple[float, float, float] = (1e-3, 3e-3, 1e-2)
     shown: Callable[[float, float], bool] = less
     better: Callable[[float, float], bool] = less  # by which learning rates are chosen
+    dial: str = "learning rate"  # what has three values, where nothing is trained by steps
+
+
+def trained(
+    net: nn.Module, loss: Callable[[torch.Generator], Tensor], rate: float, steps: int, seed: int, decay: float = 0.0
+) -> nn.Module:
+    """The module after steps of Adam with a rate that falls to 0; `loss` draws a batch by the generator."""
+    draw = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(net.parameters(), rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    after = getattr(net, "after_step", None)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.autograd.backward(loss(draw))
+        optimizer.step()
+        schedule.step()
+        if callable(after):
+            after()
+    return net.eval()
 
 
 def weights_of(net: nn.Module) -> int:

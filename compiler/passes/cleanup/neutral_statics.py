@@ -31,16 +31,19 @@ def neutral_statics(models: Sequence[Model], kept: Callable[[Definition], bool])
     return {block: {name: n for name, n in known.items() if n is not None} for block, known in found.items()}
 
 
-def _uses(definition: Definition, seen: set[str] | None = None) -> Iterator[tuple[Definition, Bindings, bool]]:
-    """What is used below a definition, and the sizes that it is given."""
-    seen = {definition.name} if seen is None else seen
+def _uses(definition: Definition, seen: set[int] | None = None) -> Iterator[tuple[Definition, Bindings, bool]]:
+    """What is used below a definition, and the sizes that it is given.
+
+    Forms of one block have one name until the model is lowered: what was seen is told by what it is.
+    """
+    seen = {id(definition)} if seen is None else seen
     calls = (node for graph in definition.graphs for node in graph.walk())
     uses = [(each.definition, each.bindings) for each in definition.instances]
     uses += [(node.callee, node.bindings) for node in calls if node.callee is not None]
     for callee, bindings in uses:
         yield callee, bindings, True
-        if callee.name not in seen:
-            seen.add(callee.name)
+        if id(callee) not in seen:
+            seen.add(id(callee))
             yield from _uses(callee, seen)
 
 
