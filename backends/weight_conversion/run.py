@@ -118,8 +118,9 @@ def _computed(
     module = build(Model(definition.name, definition, (), ()), device="meta", checks=False)
     needed = {name: _exact(state[name]) for name in module.state_dict()}
     module.load_state_dict(needed, assign=True)
-    _beside(module, next(iter(needed.values())))
-    device = next(iter(needed.values())).device
+    sample = next(iter(needed.values() or state.values()), torch.zeros(()))  # new weights alone read none
+    _beside(module, sample)
+    device = sample.device
     with torch.no_grad():
         made = module.eval()(*(torch.tensor(each, device=device, dtype=dtype) for each, dtype in lists))
     outputs = (made,) if isinstance(made, Tensor) else tuple(made)

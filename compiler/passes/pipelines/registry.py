@@ -12,6 +12,7 @@ from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
+from ogive.compiler.passes.growth.deepen import deepen
 from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
@@ -22,6 +23,7 @@ from ogive.compiler.passes.weight_folding.driver import fold
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
     {
+        "deepen": deepen,
         "expert_average": expert_average,
         "fold": fold,
         "fuse": fused,

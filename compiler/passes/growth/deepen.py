@@ -1,0 +1,178 @@
+"""The pass `deepen`: layers are put in behind activations, and the network computes what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from ogive.compiler.ir.attributes import ChoiceAttrs, WeightAttrs
+from ogive.compiler.ir.model import Graph, Init, Model, Node, Value, Weight
+from ogive.compiler.ir.substitute import Fresh
+from ogive.compiler.ir.types import Axis
+from ogive.compiler.ir.weights import weights
+from ogive.compiler.ops import OPS
+from ogive.compiler.ops.spec import Pattern
+from ogive.compiler.passes.cleanup.deploy_flatten import flattened
+from ogive.compiler.passes.conversion.graph import conversion
+from ogive.compiler.passes.conversion.result import Note, Passed, PassError
+from ogive.compiler.passes.conversion.scope import ConversionScope, NumberChecker
+from ogive.compiler.passes.infra.driver import named_apart
+from ogive.compiler.passes.outline.block_names import named_after_blocks
+from ogive.compiler.passes.outline.driver import outlined
+from ogive.compiler.passes.outline.layers import layered
+from ogive.compiler.sizes import Condition, Size, size
+
+LAYERS = {"linear": -1, "conv": 1, "conv_transpose": 1}  # the axis of channels
+BETWEEN = frozenset(("batch_norm", "batch_norm_train", "group_norm", "layer_norm", "rms_norm"))  # layer and activation
+FAR = 4  # nodes between a layer and its activation
+
+
+def deepen(model: Model, *, after: str = "*", residual: bool = False) -> Passed:
+    """A layer behind the activation of each layer whose weight has a path like `after`, activated alike.
+
+    Its map is the identity at first, which changes nothing where σ(σ(x)) = σ(x) (relu; Net2DeeperNet, Chen et al.
+    2016, arXiv:1511.05641); behind any other activation it is refused. With `residual` it is a branch
+    y + W₂ σ(W₁ y), where W₁ is the identity and W₂ is 0, behind activations of every kind. Channels of convolutions
+    are mapped at each position, by a kernel of 1.
+    """
+    flat, origins = flattened(model, trained=True)
+    deeper = _Deeper(flat, after, residual)
+    graph = deeper.graph(flat.definition.graph)
+    if not deeper.made:
+        reasons = "; ".join(dict.fromkeys(note.text for note in deeper.notes[:3])) or f"no activated layer is `{after}`"
+        raise PassError("E0811", f"nothing of {model.name} is deepened: {reasons}")
+    members = (*flat.definition.members, *deeper.made)
+    result = replace(flat, definition=replace(flat.definition, graph=graph, members=members))
+    shown = named_apart(replace(result, definition=outlined(layered(result.definition), origins)))
+    root = ConversionScope("", size(1), Fresh(set()))
+    counts = {info.path: info.iterations for info in weights(result)}
+    for weight in deeper.made:
+        start = _start(root, weight, counts[weight.path], weight.path in deeper.identities)
+        root.targets[weight.path] = (start, weight)
+    taken, targets = root.close()
+    return named_after_blocks(Passed(shown, conversion(model, shown, taken, targets), tuple(deeper.notes)))
+
+
+def _start(root: ConversionScope, weight: Weight, iterations: Sequence[int], identity: bool) -> str:
+    """The identity, or 0, for all iterations."""
+    shape = [axis.size.number for axis in weight.type.axes]
+    if not identity:
+        return root.op("zeros", sizes=tuple(Axis(size(n)) for n in (*iterations, *shape)))
+    eye = root.op("eye", n=size(shape[0]))
+    loops = [f"l{at}" for at in range(len(iterations))]
+    pattern = f"i j -> {' '.join([*loops, 'i', 'j', *['1'] * (len(shape) - 2)])}"
+    sizes = {name: size(number) for name, number in zip(loops, iterations, strict=True)}
+    return root.op("expand", eye, pattern=Pattern(pattern, sizes)) if len(shape) > 2 or loops else eye
+
+
+class _Proved(NumberChecker):
+    """The checker of shapes whose constraints hold already: channels are as many behind a layer as before it."""
+
+    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
+        """They are."""
+
+    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
+        """It holds."""
+
+    def positive(self, size: Size, text: str) -> None:
+        """It is."""
+
+
+@dataclass(slots=True)
+class _Deeper:
+    """Rewrites graphs; `made` are the new weights, those of `identities` start as one."""
+
+    model: Model
+    after: str
+    residual: bool
+    made: list[Weight] = field(default_factory=list)
+    identities: set[str] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
+    fresh: Fresh = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fresh = Fresh.of(self.model.definition.graph)
+
+    def graph(self, graph: Graph) -> Graph:
+        """A graph with new layers in it, and in its loops."""
+        renamed: dict[str, str] = {}
+        nodes: list[Node] = []
+        for node in graph.nodes:
+            read = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in node.inputs)
+            inside = node.regions if isinstance(node.structure, ChoiceAttrs) else tuple(map(self.graph, node.regions))
+            node = replace(node, inputs=read, regions=inside)
+            nodes.append(node)
+            layer = self.layer(graph, node)
+            if layer is not None:
+                new = list(self.behind(node, *layer))
+                nodes += new
+                if new:
+                    renamed[node.outputs[0].name] = new[-1].outputs[0].name
+        outputs = tuple(renamed.get(x, x) if x is not None else None for x in graph.outputs)
+        return Graph(graph.inputs, tuple(nodes), outputs)
+
+    def layer(self, graph: Graph, node: Node) -> tuple[str, Weight] | None:
+        """The layer that a node activates: its operation and its weight."""
+        facts = OPS[node.op].pointwise if node.op in OPS else None
+        if facts is None or not isinstance(node.inputs[0], str) or len(node.inputs) > 1:
+            return None
+        name = node.inputs[0]
+        for _ in range(FAR):
+            maker = graph.producers.get(name)
+            first, second = (*maker.inputs, None, None)[:2] if maker is not None else (None, None)
+            if maker is not None and maker.op in LAYERS:
+                weight = graph.producers.get(second) if isinstance(second, str) else None
+                if weight is None or not isinstance(weight.structure, WeightAttrs) or weight.structure.stacked:
+                    return None
+                found = next(m for m in self.model.definition.weights if m.path == weight.path)
+                return (maker.op, found) if fnmatchcase(found.path, self.after) else None
+            between = maker is not None and (maker.op in BETWEEN or isinstance(maker.structure, ChoiceAttrs))
+            if not between or not isinstance(first, str):
+                return None
+            name = first
+        return None
+
+    def behind(self, node: Node, op: str, weight: Weight) -> Iterator[Node]:
+        """What is put in behind an activation."""
+        facts = OPS[node.op].pointwise
+        assert facts is not None
+        same = facts(dict(node.attrs)).idempotent
+        if not same and not self.residual:
+            text = f"{node.op} of {node.op} is not {node.op}: a layer there needs `residual=true`"
+            self.notes.append(Note(False, weight.path, text))
+            return
+        y = node.outputs[0]
+        base = weight.path.removesuffix(".weight")
+        paths = [f"{base}_deeper"] if not self.residual else [f"{base}_deeper", f"{base}_branch"]
+        z = yield from self.mapped(y, op, paths[0], weight, identity=True)
+        active = replace(y, name=self.fresh.name(y.name))
+        yield replace(node, inputs=(z.name,), outputs=(active,))
+        if self.residual:
+            w = yield from self.mapped(active, op, paths[1], weight, identity=False)
+            total = replace(y, name=self.fresh.name(y.name))
+            yield Node("add", (y.name, w.name), (total,), span=node.span)
+        self.notes.append(Note(True, weight.path, f"behind {node.op}: {' and '.join(paths)}"))
+
+    def mapped(self, y: Value, op: str, path: str, like: Weight, *, identity: bool) -> Generator[Node, None, Value]:
+        """A map of the channels of a value, with weights of its own."""
+        axis = LAYERS[op]
+        channels = Axis(y.type.axes[axis].size)
+        ones = (Axis(size(1)),) * (len(y.type.axes) - 2 if axis == 1 else 0)
+        kernel = Weight(f"{path}.weight", y.type.with_axes(channels, channels, *ones), "param", like.init)
+        bias = Weight(f"{path}.bias", y.type.with_axes(channels), "param", Init("zeros"))
+        self.made += [kernel, bias]
+        if identity:
+            self.identities.add(kernel.path)
+        operands = [y.name]
+        for member in (kernel, bias):
+            value = Value(self.fresh.name("weight"), member.type)
+            operands.append(value.name)
+            yield Node.of(WeightAttrs(member.path, 0), (), (value,))
+        name = "linear" if axis == -1 else "conv"
+        spec = OPS[name]
+        given = {static.name: static.default for static in spec.statics}
+        _, attrs = spec.rule(_Proved(), given, [y.type, kernel.type, bias.type])
+        made = replace(y, name=self.fresh.name(y.name))
+        yield Node(name, tuple(operands), (made,), tuple(attrs.items()))
+        return made
