@@ -109,7 +109,7 @@ class _Deeper:
                 nodes += new
                 if new:
                     renamed[node.outputs[0].name] = new[-1].outputs[0].name
-        outputs = tuple(renamed.get(x, x) if x is not None else None for x in graph.outputs)
+        outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
         return Graph(graph.inputs, tuple(nodes), outputs)
 
     def layer(self, graph: Graph, node: Node) -> tuple[str, Weight] | None:
