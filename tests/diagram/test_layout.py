@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from diagram.geometry_checks import shrunk
+from diagram.geometry_checks import segments, shrunk
 from diagram.subjects import block, subjects
 from ogive.backends.diagram.diagram import diagram
 from ogive.backends.diagram.figure.figure import Section
@@ -123,3 +123,25 @@ def test_a_tensor_is_level_as_long_as_it_lives(name: str) -> None:
             for tensor in boundary:
                 if tensor in before:
                     assert all(gap.away[slot.sid].level for slot in tensor.slots if slot.sid in gap.away)
+
+
+@pytest.mark.parametrize("name", [*SUBJECTS][::7])
+@pytest.mark.parametrize("width", ["85mm", None])
+def test_arrows_stand_on_wires_and_dashed_lines_apart_from_captions(name: str, width: str | None) -> None:
+    """An arrowhead of an element type is on a wire of its height, also where that ends under a name."""
+    drawing = diagram(SUBJECTS[name], width=width).drawing
+    paths = [item for item in drawing.items if isinstance(item, Line)]
+    lines = [ends for path in paths if path.commands[-1][0] != "Z" for ends in segments(path)]
+    for path in paths:
+        points = [point for _, point in path.commands if point]
+        if path.style == "solid" and len(points) == 3 and points[0][0] == points[2][0] and not path.owner:
+            x, y = points[1]
+            at = [(a, b) for a, b in lines if abs(a[1] - y) < 0.6 and abs(b[1] - y) < 0.6]
+            hook = [a for a, b in lines if abs(b[0] - x) < 8 and abs(b[1] - y) < 8]
+            assert hook or any(min(a[0], b[0]) - 1 <= x <= max(a[0], b[0]) + 7 for a, b in at), (x, y)
+    captions = [item.box for item in drawing.items if isinstance(item, Text) and item.style == "caption"]
+    for path in paths:
+        if path.style == "separator":
+            (a, y), (b, _) = (points for _, points in path.commands)
+            near = [box for box in captions if box[1] < y < box[3] and box[0] - 4 < b and a < box[2] + 4]
+            assert not near, (a, b, y)

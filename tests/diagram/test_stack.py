@@ -10,6 +10,7 @@ from diagram.geometry_checks import crosses, holds, inside, overlap, plates, seg
 from diagram.subjects import block, subjects
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.geometry import Text
+from ogive.backends.diagram.from_ir.options import SizeStyle
 
 SUBJECTS = subjects()
 STACKS = ["gpt2:Tiny", "llama:Tiny", "vit:Tiny", "whisper:Tiny", "bart:Tiny", "t5_encoder:Tiny", "qwen3:Tiny"]
@@ -70,3 +71,12 @@ def test_choices_that_keep_a_net_from_being_a_stack_are_closed() -> None:
         for a, b in segments(wire):
             assert not [t for t in drawing.items if isinstance(t, Text) and t.style == "title"
                         and crosses(a, b, shrunk(t.box))]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*STACKS, "bert:Tiny", "deepseek_v3:Tiny"])
+@pytest.mark.parametrize("sizes", ["symbolic", "numeric"])
+def test_no_short_cut_runs_through_the_sizes_beside_it(name: str, sizes: SizeStyle) -> None:
+    drawing = diagram(SUBJECTS[name], view="stack", sizes=sizes, width="170mm").drawing
+    texts = [item for item in drawing.items if isinstance(item, Text) and item.style == "legend"]
+    lines = [ends for wire in wires(drawing) for ends in segments(wire)]
+    assert [text.text for text in texts for a, b in lines if crosses(a, b, shrunk(text.box))] == []

@@ -111,6 +111,7 @@ class Drawing:
     groups: tuple[Group, ...] = field(default=())
     scale: float = 1.0  # how large it is written: its measures stay as they are
     smallest: float = 0.0  # the size of its smallest text, in pixels as it is written
+    crossings: int = 0  # pairs of wires of a circuit that cross
     parts: int = 1  # of which it is made: what is too wide for its page is drawn under the rest
 
 

@@ -75,6 +75,7 @@ def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
 def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     items: list[Item] = []
     over: set[str] = set()
+    crossings = 0
     found: list[Group] = []
     y = 0.0
     for section in figure.sections:
@@ -86,10 +87,12 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
             for row, dx, down, here in u_shape(section, theme):
                 items += [*here, *(moved(item, dx, y + down) for item in _names(row, theme))]
                 found += groups(row, dx, y + down)
+                crossings += row.crossings
             y = extent(items)[3] + theme.row
             continue
         found_rows = rows(section, theme, names=_around(section, theme))
         over.update(too_wide(found_rows, theme))
+        crossings += sum(row.crossings for row in found_rows)
         for row in found_rows:
             here = painted(row)
             _, top, _, bottom = extent(here)
@@ -117,7 +120,8 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     size = round(width, 1), round(height, 1)
     parts = len(figure.sections)
     return _Sheet(
-        Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, parts), frozenset(over)
+        Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, crossings, parts),
+        frozenset(over),
     )
 
 

@@ -15,6 +15,7 @@ from ogive.backends.diagram.layout.row_connectors import hooks
 from ogive.backends.diagram.layout.symbols import arrow
 
 NEAR = 70.0  # parts of a dashed line that are no further apart are one
+CLEAR = 5.0  # between a dashed line and a caption
 SEPARATOR = 22.0  # from a dashed line to the first wire of the tensor under it
 
 
@@ -33,8 +34,8 @@ def painted(placed: Placed) -> list[Item]:
                     wires.append(replace(item, owner=""))
                 else:
                     items.append(item)
-    return [*_separators(placed), *lines, *joined(wires), *items, *over, *_arrows(placed), *_labels(placed),
-            *hooks(placed)]  # fmt: skip
+    dashes = _apart(list(_separators(placed)), items)
+    return [*dashes, *lines, *joined(wires), *items, *over, *_arrows(placed), *_labels(placed), *hooks(placed)]
 
 
 def _met(placed: Placed, at: int, op: Op, top: float) -> set[Dot]:
@@ -202,6 +203,19 @@ def _separators(placed: Placed) -> Iterator[Path]:
                 yield Path(line((a, y), (b, y)), "separator")
 
 
+def _apart(lines: list[Path], items: list[Item]) -> Iterator[Path]:
+    """Dashed lines, a little away from the captions that stand at their height."""
+    texts = [item.box for item in items if isinstance(item, Text) and item.style == "caption"]
+    for each in lines:
+        ((a, y),), ((b, _),) = ([points] for _, points in each.commands)
+        near = [(left - CLEAR, right + CLEAR) for left, top, right, bottom in texts if top - 2 < y < bottom + 2]
+        for left, right in near:
+            a = right if left < a < right else a
+            b = left if left < b < right else b
+        if b - a > 13:
+            yield Path(line((a, y), (b, y)), "separator")
+
+
 def _whole(parts: list[tuple[float, float]], texts: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     """Pieces of a dashed line that nothing stands between are one."""
     now: tuple[float, float] | None = None
@@ -234,7 +248,8 @@ def _arrows(placed: Placed) -> Iterator[Path]:
             # an arrow into a glyph that stands next says the same
             if slot.role == "dtype" and not (slot.sid in ended and ends.first == ends.last):
                 y = placed.heights.tensors[tid] + i * placed.theme.pitch
-                yield arrow(max(gap.label, gap.bend - 8), y)
+                kept = tid in placed.kept and ends.first == ends.last  # then it ends before the name
+                yield arrow(max(gap.label, gap.bend - 8 - (NAME + STUB if kept else 0.0)), y)
 
 
 def _labels(placed: Placed) -> Iterator[Text]:

@@ -89,6 +89,10 @@ class _Stacked:
         self.spines = Spines(made)
         self.lanes: dict[tuple[str, str], int] = {}  # of arcs: how far out they run
         self.told: set[tuple[str, str]] = set()
+        self.said: dict[str, float] = {}  # how far right of the middle of a box the sizes reach that stand over it
+        for edge in made.edges:
+            wide = text_width(edge.text, theme.small, theme.least) + 9 if edge.text else 0.0
+            self.said[edge.source] = max(self.said.get(edge.source, 0.0), wide)
         self.right_of = float("inf")  # where columns to the right of the spine begin
 
     def width(self, box: Box) -> float:
@@ -119,6 +123,8 @@ class _Stacked:
             tops[each] = self._set(tower, each, y, room, column)
         self._beside(name, columns, tower)
         lanes = self._lanes(name, columns[0] if columns else [])
+        if lanes:
+            tower.right = max([tower.right, *(self._reach(each, tower.places[each]) for each in columns[0])])
         tower.right += LANE * lanes + (6 if lanes else 0)
         tower.height = max(tops.values(), default=0.0) + (GAP if name else 0.0)
         return tower
@@ -294,6 +300,10 @@ class _Stacked:
             yield Path(rounded(((x, a[1]), (x, y), (to, y), (to, b[3]))), "wire", change=edge.change)
             yield Path(polygon((to - 3, b[3] + 6), (to, b[3]), (to + 3, b[3] + 6)), "solid", change=edge.change)
 
+    def _reach(self, key: str, place: Rect) -> float:
+        """How far right a box and what stands over it reach."""
+        return max(place[2], (place[0] + place[2]) / 2 + self.said.get(key, 0.0))
+
     def _around(self, box: str) -> list[str]:
         """The frames that a box stands in."""
         found = []
@@ -308,7 +318,8 @@ class _Stacked:
         column = [shown[key] for key in self.spines.columns(frame)[0]]
         passed = [each for each in column if target[3] < each[3] + 0.1 and each[3] <= shown[edge.source][1] + 0.1]
         y = max((each[3] for each in passed), default=target[3]) + GAP / 2 - 1
-        lane = max((each[2] for each in passed), default=target[2]) + LANE * (self.lanes[edge.source, edge.target] + 1)
+        reach = [self._reach(key, shown[key]) for key in self.spines.columns(frame)[0] if shown[key] in passed]
+        lane = max(reach, default=target[2]) + LANE * (self.lanes[edge.source, edge.target] + 1)
         up = (target[1] + target[3]) / 2
         yield Path(rounded(((x, y), (lane, y), (lane, up), (target[2], up))), "wire", change=edge.change)
         yield Path(
