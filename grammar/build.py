@@ -102,8 +102,8 @@ def _block_type(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.BlockType
 
 
 def _input(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Input:
-    name, type_ = kids
-    return s.Input(span=b.span(start, end), name=b.text(name), type=type_)
+    name, type_, each = kids
+    return s.Input(span=b.span(start, end), name=b.text(name), type=type_, each=each)
 
 
 def _output_single(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Output, ...]:
@@ -115,8 +115,16 @@ def _output_plain(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Output:
 
 
 def _output_named(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Output:
-    name, type_ = kids
-    return s.Output(span=b.span(start, end), name=b.text(name), type=type_)
+    name, type_, each = kids
+    return s.Output(span=b.span(start, end), name=b.text(name), type=type_, each=each)
+
+
+def _each(b: TreeBuilder, start: int, end: int, kids: Kids) -> s.Clause | None:
+    names, iterable = kids
+    if names is None:
+        return None
+    targets = tuple(target.name for target in names)
+    return s.Clause(span=b.span(start, end), targets=targets, iterable=iterable, condition=None)
 
 
 def _wheres(b: TreeBuilder, start: int, end: int, kids: Kids) -> tuple[s.Expr, ...]:
@@ -178,6 +186,7 @@ DECLARATIONS: dict[str, Action] = {
     "block_type": _block_type,
     "types": _group,
     "inputs": _group,
+    "each": _each,
     "input": _input,
     "output_single": _output_single,
     "outputs": _group,

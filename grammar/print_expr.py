@@ -108,7 +108,7 @@ def _primary(node: s.Expr) -> Piece:
         case s.TupleExpr(items=items):
             return Bracketed("(", _items(items), ",)" if len(items) == 1 else ")")
         case s.Comprehension(element=element, clauses=clauses):
-            rows = tuple(("for", _clause(clause)) for clause in clauses)
+            rows = tuple(("for", clause(each)) for each in clauses)
             return Bracketed("[", (Operated(expression(element), rows, apart=True),), "]")
         case s.Attribute(base=base, name=name):
             return joined(expression(base, PRIMARY), f".{name}")
@@ -125,7 +125,8 @@ def _number(node: s.Number, value: int | float) -> str:
     return written if written[:1].isdigit() else repr(value)
 
 
-def _clause(node: s.Clause) -> Piece:
+def clause(node: s.Clause) -> Piece:
+    """`i in range(n)`, behind `for`."""
     names = ", ".join(node.targets)
     iterable = expression(node.iterable, OR)
     if node.condition is None:

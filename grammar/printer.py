@@ -5,7 +5,7 @@ from __future__ import annotations
 from ogive.grammar import syntax as s
 from ogive.grammar.layout import INDENT, WIDTH, Bracketed, Enclosed, Operated, Piece, flat, joined, lay_out
 from ogive.grammar.lexer import LEADING
-from ogive.grammar.print_expr import block_type, dim, expression, item, stage, string, type_
+from ogive.grammar.print_expr import block_type, clause, dim, expression, item, stage, string, type_
 
 ENDLESS = 10**9  # columns of a line that never breaks
 
@@ -69,10 +69,14 @@ def _part(node: s.Tree) -> Piece:
         case s.StaticDecl():
             return _static(node)
         case s.Input(name=name, type=type_expr):
-            return joined(f"{name}: ", type_(type_expr))
+            return joined(f"{name}: ", type_(type_expr), *_each(node))
         case s.Output(name=name, type=type_expr):
-            return type_(type_expr) if name is None else joined(f"{name}: ", type_(type_expr))
+            return type_(type_expr) if name is None else joined(f"{name}: ", type_(type_expr), *_each(node))
     raise AssertionError(f"{type(node).__name__} has no text")
+
+
+def _each(node: s.Input | s.Output) -> tuple[Piece, ...]:
+    return () if node.each is None else (f" for {flat(clause(node.each))}",)
 
 
 # --- declarations -----------------------------------------------------------------------------------------------------

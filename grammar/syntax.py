@@ -257,18 +257,20 @@ class StaticDecl(Tree):
 
 @dataclass(frozen=True, slots=True)
 class Input(Tree):
-    """`x: [b, n, d]`."""
+    """`x: [b, n, d]`; with `each` a list of tensors: `xs: [b, d[i]] for i in range(n)`."""
 
     name: str
     type: TypeExpr
+    each: Clause | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Output(Tree):
-    """A declared output; `name` is None where there is one without a name."""
+    """A declared output; `name` is None where there is one without a name; with `each` it is a list of tensors."""
 
     name: str | None
     type: TypeExpr
+    each: Clause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ from ogive.compiler.driver.interpreter_limits import deep_recursion
 from ogive.compiler.driver.open_choices import unresolved
 from ogive.compiler.driver.python_statics import statics_of
 from ogive.compiler.driver.reports import BlockReport, ModelReport
-from ogive.compiler.elaborate.calls import blame
-from ogive.compiler.elaborate.calls.generic import all_open, open_match, open_static
+from ogive.compiler.elaborate.calls import blame, listed
+from ogive.compiler.elaborate.calls.generic import all_open, open_match, open_static, with_entries
 from ogive.compiler.elaborate.calls.signature import faults
 from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of
 from ogive.compiler.elaborate.calls.unify import InputMatch
@@ -197,9 +197,10 @@ class _Checked:
         if self.session.facts.tally.effort.exhausted:
             return report.block(ref, None)  # said where it came to that
         try:
-            match = all_open(root, ref)
-            found = abstract(ref, match, tuple(e.type.optional for e in ref.tree.inputs))
-            specialization = self.session.find(root, ref, found)
+            whole = with_entries(root, ref)
+            match = all_open(root, whole)
+            found = abstract(whole, match, tuple(e.type.optional for e in whole.tree.inputs))
+            specialization = self.session.find(root, whole, found)
             self._add_specialization(specialization, set())
             self.add([wrong for _, wrong in specialization.handed])  # an axis that is the default
         except UnresolvedChoice as open_:
@@ -254,6 +255,7 @@ class _Checked:
         root.entry = True
         span = tree.value.span if isinstance(tree, syntax.Model) else tree.name_span
         try:
+            value = replace(value, block=listed.known(root, value.block, dict(value.statics), span))
             match = self._match(root, value, span)
             if match is None:
                 return None
@@ -297,9 +299,8 @@ class _Checked:
         return match
 
     def _in_inputs(self, ref: BlockRef, name: str) -> bool:
-        return any(
-            isinstance(dim, syntax.Expr) and name in names_in(dim) for e in ref.tree.inputs for dim in e.type.dims
-        )
+        dims = [dim for each in ref.tree.inputs for dim in each.type.dims]
+        return any(isinstance(dim, syntax.Expr) and name in names_in(dim) for dim in dims)
 
     def _stated(self, root: Frame, value: Template, match: InputMatch, span: Any) -> bool:
         assert match.env is not None

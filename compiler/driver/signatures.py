@@ -37,9 +37,13 @@ def signature(specialization: Specialization, known: Mapping[Unknown, Size]) -> 
 
 def declared(tree: syntax.Block | syntax.Extern) -> str:
     """The signature as it is written, in canonical spacing."""
-    inputs = [f"{each.name}: {_squeeze(each.type.span.text)}" for each in tree.inputs]
-    outputs = [_squeeze(each.type.span.text) for each in tree.outputs]
+    inputs = [f"{each.name}: {_squeeze(each.type.span.text)}{_entries(each)}" for each in tree.inputs]
+    outputs = [f"{_squeeze(each.type.span.text)}{_entries(each)}" for each in tree.outputs]
     return f"({', '.join(inputs)}) -> {_outputs([e.name for e in tree.outputs], outputs)}"
+
+
+def _entries(each: syntax.Input | syntax.Output) -> str:
+    return "" if each.each is None else f" {_squeeze(each.each.span.text)}"
 
 
 def _outputs(names: object, types: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ogive.compiler.elaborate.calls import blame, sharing, unify
+from ogive.compiler.elaborate.calls import blame, listed, sharing, unify
 from ogive.compiler.elaborate.calls import supplied as weights_at_calls
 from ogive.compiler.elaborate.calls.call_consistency import agree
 from ogive.compiler.elaborate.calls.specializations import abstract, bindings_of, vacant
@@ -280,6 +280,7 @@ def _results(
             values.append(Absent(name, span))
         else:
             values.append(partly(frame, name, [(next(presence, ALWAYS).put(asked), next(left))], span))
+    values = listed.grouped(instance.block, values)
     return values[0] if len(values) == 1 else tuple(values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ogive.compiler.elaborate.calls import unify
+from ogive.compiler.elaborate.calls import listed, unify
 from ogive.compiler.elaborate.calls.unify import InputMatch
 from ogive.compiler.elaborate.modules.statics_advice import named_statics, statics_help
 from ogive.compiler.elaborate.rules import statics
@@ -40,6 +40,12 @@ def all_open(frame: Frame, ref: BlockRef) -> InputMatch:
     """A use of a block of which nothing is known."""
     values = {decl.name: open_static(decl, ref.tree) for decl in ref.tree.statics}
     return _with_sizes(frame, ref, InputMatch(values))
+
+
+def with_entries(frame: Frame, ref: BlockRef) -> BlockRef:
+    """The block itself; one with lists of tensors as it is where its text says how many."""
+    open_ = {decl.name: open_static(decl, ref.tree) for decl in ref.tree.statics}
+    return listed.known(frame, ref, open_, ref.tree.name_span)
 
 
 def _with_sizes(frame: Frame, ref: BlockRef, match: InputMatch) -> InputMatch:

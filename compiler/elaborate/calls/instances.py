@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ogive.compiler.elaborate.calls import listed
 from ogive.compiler.elaborate.calls.sharing import borrowed
 from ogive.compiler.elaborate.modules.statics_advice import whole
 from ogive.compiler.elaborate.rules.checker import absent
 from ogive.compiler.elaborate.state.blocks import BlockRef
-from ogive.compiler.elaborate.state.control import UnresolvedChoice
+from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedChoice
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.graph_builder import Tensor
 from ogive.compiler.elaborate.state.partly import seen
@@ -55,7 +56,8 @@ def apply_instance(
     supplied: dict[str, Any],
 ) -> Any:
     """The results of an instance on its inputs, some of them given by name; what else is named are its weights."""
-    tree = instance.block.tree
+    origin = instance.block.lists.block if instance.block.lists is not None else instance.block
+    tree = origin.tree
     named = {each.name: each for each in tree.inputs}
     values: list[Any] = list(args)
     weights: list[tuple[str, Any, Any]] = []
@@ -91,9 +93,26 @@ def apply_instance(
             help=_call_help(tree, values, spans),
             details=(whole(instance.block),),
         )
+    if listed.has_lists(tree):
+        values, spans = _one_by_one(frame, instance, origin, values, spans, span)
+        tree = instance.block.tree
     operands = [_operand(frame, tree, i, v, spans[i] if i < len(spans) else span) for i, v in enumerate(values)]
     operands += [None] * (len(tree.inputs) - len(operands))
     return frame.session.use(frame, instance, operands, span, spans, tuple(weights))
+
+
+def _one_by_one(
+    frame: Frame, instance: InstanceValue, origin: BlockRef, values: Sequence[Any], spans: Sequence[Span], span: Span
+) -> tuple[list[Any], list[Span]]:
+    """The operands of a block with lists, which becomes the block with an input for each entry."""
+    if origin in frame.session.refused:
+        raise StatementFailed
+    given = instance.bound or instance.statics
+    block, more, operands, places = listed.met(frame, origin, given, values, spans, span)
+    assert instance.block in (origin, block)  # its statics say how long lists are
+    instance.block = block
+    instance.statics.update(more)
+    return operands, places
 
 
 def _inputs(tree: syntax.Block) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ogive.compiler.elaborate.calls import listed
 from ogive.compiler.elaborate.rules.statics import names_in
 from ogive.compiler.elaborate.state.blocks import BlockRef
 from ogive.compiler.ir.types import ELEMENTS
@@ -17,6 +18,12 @@ KINDS = ("size", "nat", "int", "float", "bool", "str", "list", "axis", "block")
 
 def faults(ref: BlockRef) -> list[Diagnostic]:
     """Names that appear twice, kinds and element types that do not exist, packs and expressions that bind too much."""
+    if wrong := listed.faults(ref.tree):
+        return wrong
+    if listed.has_lists(ref.tree):
+        if twice := list(_twice((each.name, each.span) for each in ref.tree.inputs)):
+            return twice
+        ref = listed.sample(ref)
     tree = ref.tree
     statics = [(d.name, d.span) for d in tree.statics]
     found = list(_twice([*statics, *((e.name, e.span) for e in tree.inputs)]))

@@ -36,6 +36,7 @@ class BlockRef:
     tree: syntax.Block
     module: Module
     target: str = ""  # of an `extern` block: "package.module:Class"
+    lists: ListParts | None = None  # of one that stands for a block with lists of tensors
 
     @property
     def name(self) -> str:
@@ -51,6 +52,17 @@ class BlockRef:
     def standard(self) -> bool:
         """Whether it belongs to the library: its source is not the user's."""
         return self.module.name.startswith("std.")
+
+
+@dataclass(frozen=True, slots=True)
+class ListParts:
+    """The block for which one with an input or output for each entry stands, and how many entries each of its inputs
+    and outputs has; None for a tensor alone.
+    """
+
+    block: BlockRef
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ from functools import partial
 from types import NoneType
 from typing import Any
 
+from ogive.compiler.elaborate.calls.listed import returned
 from ogive.compiler.elaborate.rules.checker import present
 from ogive.compiler.elaborate.state import weight_paths as places
 from ogive.compiler.elaborate.state.allocation import WeightScope
@@ -208,7 +209,8 @@ def _return(frame: Frame, tree: syntax.Return) -> None:
             tree.span,
             help="bind the value, and return it after the loop",
         )
-    frame.flow.leave(tuple((evaluate(frame, value), value.span) for value in tree.values), tree.span)
+    values = tuple((evaluate(frame, value), value.span) for value in tree.values)
+    frame.flow.leave(returned(frame, values), tree.span)
 
 
 def _yield(frame: Frame, tree: syntax.Yield) -> None:
