@@ -49,6 +49,7 @@ NUMERIC: Mapping[str, str] = MappingProxyType(
     {
         "coordinate_check": "ogive.backends.analysis.coordinates:coordinate_check",
         "criticality": "ogive.backends.analysis.signals.report:criticality",
+        "kernel": "ogive.backends.analysis.kernels.report:kernel",
     }
 )
 NAMES = (*ANALYSES, *NUMERIC)

@@ -65,6 +65,7 @@ def command(
       groups                                 coupled channels, and which may be pruned
       coordinate_check[width=d, widths=[..]] whether `mup` holds: trains at several widths
       criticality[c_w=..., c_b=...]          variances and gradients of a fresh model by layer; critical C_W, C_b
+      kernel[c_w=..., scale_prior="..."]     NNGP and NTK of infinite width on given data; empirical=true beside
       mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
     \b
     Examples:
