@@ -8,6 +8,7 @@ from types import MappingProxyType
 from ogive.compiler.analysis.cost.report import cost
 from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.compiler.analysis.groups.report import groups
+from ogive.compiler.analysis.similarity.report import features, similarity
 from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
@@ -31,6 +32,22 @@ def groups_of(model: Model) -> AnalysisResult:
     return groups(model, deployed(model))
 
 
+def similarity_of(model: Model) -> AnalysisResult:
+    """The hash of the graph, which no name is in."""
+    return similarity(model, deployed(model))
+
+
+def features_of(model: Model) -> AnalysisResult:
+    """What predictors of performance and graph hypernetworks read."""
+    return features(model, deployed(model))
+
+
 ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType(
-    {"cost": cost_of, "groups": groups_of, "mup": mup}
+    {
+        "cost": cost_of,
+        "features": features_of,
+        "groups": groups_of,
+        "mup": mup,
+        "similarity": similarity_of,
+    }
 )

@@ -62,11 +62,13 @@ def command(
     \b
     Analyses:
       cost[dtype=f32]                        parameters, FLOPs, memory, by block
+      features                               numbers for predictors of performance, and the graph that they read
       groups                                 coupled channels, and which may be pruned
       coordinate_check[width=d, widths=[..]] whether `mup` holds: trains at several widths
       criticality[c_w=..., c_b=...]          variances and gradients of a fresh model by layer; critical C_W, C_b
       kernel[c_w=..., scale_prior="..."]     NNGP and NTK of infinite width on given data; empirical=true beside
       mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
+      similarity                             a hash of the graph without names; two models: ogive diff --score
     \b
     Examples:
       ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -28,10 +29,14 @@ COLOURS = {"+": "green", "-": "red", "~": "cyan"}
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A drawing: .svg .tex .png .html ..."
 )
+@click.option("--score", "scored", is_flag=True, help="Say how far they are from each other, as graphs without names.")
+@click.option("--json", "as_json", is_flag=True, help="With --score: as JSON.")
 @FORCE
 @click.option("--view", type=click.Choice(["circuit", "overview", "stack"]), default="circuit", show_default=True)
 @click.option("--theme", type=click.Choice(THEMES), default="auto", show_default=True)
-def command(old: str, new: str, out: Path | None, view: View, theme: str, force: bool) -> None:
+def command(
+    old: str, new: str, out: Path | None, scored: bool, as_json: bool, view: View, theme: str, force: bool
+) -> None:  # fmt: skip
     """Compare two models or blocks: + added, - removed, ~ changed. Exit 1 where they differ.
 
     Without a NAME, all models and blocks that both files have.
@@ -41,11 +46,16 @@ def command(old: str, new: str, out: Path | None, view: View, theme: str, force:
       ogive diff before.arch after.arch
       ogive diff gpt2.arch:GPT2 gpt2.arch:GPT2Medium
       ogive diff before.arch:Block after.arch:Block -o change.svg
+      ogive diff gpt2.arch:GPT2 gpt2.arch:GPT2Medium --score --json
     """
+    if as_json and not scored:
+        raise click.UsageError("--json goes with --score")
     (first, name_a), (second, name_b) = _subjects(old), _subjects(new)
     pairs = _pairs((old, first.found, name_a), (new, second.found, name_b))
     if out is not None and len(pairs) != 1:
         raise click.UsageError(f"{len(pairs)} pairs do not fit in `{out}`: give OLD:NAME and NEW:NAME")
+    if scored:
+        sys.exit(1 if _scored(pairs, as_json) else 0)
     differs = False
     for title, before, after in pairs:
         difference = Difference(before, after)
@@ -68,6 +78,24 @@ def command(old: str, new: str, out: Path | None, view: View, theme: str, force:
             )
             click.echo(f"wrote {out}")
     sys.exit(1 if differs else 0)
+
+
+def _scored(pairs: list[tuple[str, Definition | Model, Definition | Model]], as_json: bool) -> bool:
+    """Print how far models are from each other; whether any two are not alike."""
+    from ogive.compiler.analysis.similarity.report import score
+    from ogive.compiler.passes.cleanup.deploy_flatten import deployed
+
+    found = []
+    for title, before, after in pairs:
+        flat = [deployed(each if isinstance(each, Model) else Model(title, each, (), ())) for each in (before, after)]
+        found.append({"pair": title, **asdict(score(*flat))})
+    if as_json:
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    else:
+        for each in found:
+            least = "" if each["exact"] else "at most "
+            click.echo(f"{each['pair']}: {least}{each['edits']} edits, similarity {each['similarity']:.4f}")
+    return any(each["edits"] for each in found)
 
 
 Subjects = dict[str, Definition | Model]
