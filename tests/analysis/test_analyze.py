@@ -36,6 +36,7 @@ def plain(value: Any) -> Iterator[Any]:
 
 # what some analyses cannot do without
 ASKED = {
+    "kernel": 'kernel[scale_prior="inv_gamma(2,3)"]',
     "mup": "mup[width=d]",
     "coordinate_check": "coordinate_check[width=d, base=8, widths=[8, 16], steps=1, seeds=1]",
 }
@@ -59,8 +60,9 @@ def test_json_is_what_the_schema_says(name: str, path: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    data = {"ids": torch.zeros(2, 4, dtype=torch.long)} if name == "kernel" else None
-    result = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"].analyze(ASKED.get(name, name), data=data)
+    data = {"x": torch.randn(2, 4)} if name == "kernel" else None
+    model = ogive.load(EXAMPLES / ("mlp.arch" if data else "gpt2.arch")).models["Tiny"]
+    result = model.analyze(ASKED.get(name, name), data=data)
     assert isinstance(result, AnalysisResult)
     fields = {*result.totals, *result.options} | {key for row in result.rows for key in row.fields}
     assert {field for field in fields if f"`{field}`" not in page} == set()

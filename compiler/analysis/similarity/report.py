@@ -41,7 +41,8 @@ def features(source: Model, flat: Model) -> AnalysisResult:
         AnalysisRow(
             node.path, node.op,
             {
-                "node": at, "inputs": list(node.inputs), "reads": len(node.inputs), "shape": list(node.shape), "label": node.label,
+                "node": at, "inputs": list(node.inputs), "reads": len(node.inputs), "shape": list(node.shape),
+                "label": node.label,
             },
         )
         for at, node in enumerate(graph.nodes)
