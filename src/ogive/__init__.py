@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ogive.api import Block, Model, Program, load, source
     from ogive.grammar.diagnostics import ArchError, Diagnostic
     from ogive.imported import Imported, from_torch
+    from ogive.imported_onnx import from_onnx
     from ogive.refusals import ArchWarning
 
 __version__ = VERSION
@@ -22,6 +23,7 @@ __all__ = [
     "Imported",
     "Model",
     "Program",
+    "from_onnx",
     "from_torch",
     "load",
     "source",
@@ -36,6 +38,7 @@ _HOMES = {
     "Imported": "ogive.imported",
     "Model": "ogive.api",
     "Program": "ogive.api",
+    "from_onnx": "ogive.imported_onnx",
     "from_torch": "ogive.imported",
     "load": "ogive.api",
     "source": "ogive.api",

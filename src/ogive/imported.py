@@ -188,7 +188,7 @@ class Imported:
                 self._module, self.model.torch, self._renamed, self._args, self._kwargs, self._found.inputs, sizes
             )
         if not self.verified.equal:
-            raise _refused(f"`{self.name}` is not what its source is: {self.verified}")
+            raise refusal(f"`{self.name}` is not what its source is: {self.verified}")
         return self.verified
 
     @contextmanager
@@ -225,7 +225,7 @@ class Imported:
         try:
             torch.save(self._module, buffer)
         except Exception as error:  # whatever a module of others may hold
-            raise _refused(f"the parts that stay outside cannot be stored: {error}", "give `factory`") from error
+            raise refusal(f"the parts that stay outside cannot be stored: {error}", "give `factory`") from error
         body = f"    return torch.load(Path(__file__).with_name({stored.name!r}), weights_only=False)\n"
         text = self._found.parts(first.name, "from pathlib import Path\n", body, f"what {stored.name} names")
         return {place: text.encode(), stored: buffer.getvalue()}
@@ -250,7 +250,7 @@ class Imported:
         def check() -> None:
             for path in (*files, weights):
                 if path.exists() and not force:
-                    raise _refused(f"`{path}` is there already", "give another place, or --force", "E0825")
+                    raise refusal(f"`{path}` is there already", "give another place, or --force", "E0825")
 
         write_all(files, check)
         with self._parts():
@@ -292,7 +292,7 @@ def from_torch(
                 drafter, notes = drafted(module, given, keywords, sizes or {}, known, strict)
             program, found, refused = _checked(drafter, notes, name, head)
         except Untraceable as error:
-            raise _refused(f"`{type(module).__name__}` is not imported: {error}") from error
+            raise refusal(f"`{type(module).__name__}` is not imported: {error}") from error
         if program is not None:
             break
         assert refused is not None
@@ -350,5 +350,6 @@ def _with_conditions(text: str) -> str:
     return format_text(mended.text) if mended.count else text
 
 
-def _refused(message: str, help_: str = "", code: str = "E0840") -> ArchError:
+def refusal(message: str, help_: str = "", code: str = "E0840") -> ArchError:
+    """A module or a graph is not imported: why, and what to do."""
     return ArchError((Diagnostic(code, message, Span(Chunk("", "<module>"), 0, 0), help=help_),))

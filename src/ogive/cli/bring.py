@@ -17,6 +17,8 @@ from ogive.cli.common import FORCE, listed, progress
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ogive.imported import Imported
+
 _INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<elem>f32|i64|bool)\[(?P<axes>[^\]]*)\]")
 _FREE = (3, 5, 7, 4, 6)  # sizes of axes without a number
 
@@ -40,6 +42,7 @@ _FREE = (3, 5, 7, 4, 6)  # sizes of axes without a number
 @click.option(
     "--strict", is_flag=True, help="Refuse what has no operation; else the module that holds it stays itself."
 )
+@click.option("-s", "--size", "numbers", multiple=True, metavar="NAME=NUMBER", help="ONNX: a size while it is traced.")
 @FORCE
 def command(
     source: str,
@@ -51,25 +54,32 @@ def command(
     train: bool,
     no_verify: bool,
     strict: bool,
+    numbers: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write the program of SOURCE: a function in a package or a file that gives a torch module.
+    """Write the program of SOURCE: a function in a package or a file that gives a torch module, or a graph of ONNX.
 
-    SOURCE is package.module:factory or ./file.py:factory. Its Python runs: import what you trust. OUT.arch gets the
-    program, OUT.safetensors its weights, OUT.map.toml the names that they had, OUT.report.json what was found. The
-    program is compared with its source, outputs and gradients, at several sizes. Modules with something that has no
-    operation here stay themselves, as `extern` blocks of OUT_extern.py.
+    SOURCE is package.module:factory or ./file.py:factory, whose Python runs: import what you trust; or FILE.onnx.
+    OUT.arch gets the program, OUT.safetensors its weights, OUT.map.toml the names that they had, OUT.report.json what
+    was found. The program is compared with its source, outputs and gradients, at several sizes. Modules with something
+    that has no operation here stay themselves, as `extern` blocks of OUT_extern.py.
 
     \b
     Examples:
       ogive import torchvision.models:resnet18 -i "x=f32[b=2,3,h=64,w=96]" -o resnet18.arch
       ogive import ./net.py:Net --arg width=64 -i "x=f32[b=2,64]" -o net.arch
+      ogive import net.onnx -o net.arch
     """  # fmt: skip
     # it brings torch, which a refused command line does not need
     if Path(source).is_dir():
         raise click.UsageError(
             f"`{source}` is a folder: weights alone say nothing of what is computed; give package.module:factory"
         )
+    if source.endswith(".onnx"):
+        _graph(Path(source), output, name, numbers, any((inputs, arguments, only, train)), no_verify, force)
+        return
+    if numbers:
+        raise click.UsageError("-s is for graphs of ONNX; write the number at the axis: -i x=f32[b=2,3]")
     path, colon, factory = source.rpartition(":")
     if not colon or not factory.isidentifier():
         raise click.UsageError(f"`{source}` is neither package.module:factory nor ./file.py:factory")
@@ -97,13 +107,41 @@ def command(
             origin=f"Imported from {source} by ogive import.",
         )  # fmt: skip
     imported.made_by = SourceFactory(path, factory, settings, only or "", train)
-    files = imported.save(output, force=force)
+    _said(imported, imported.save(output, force=force))
+
+
+def _said(imported: Imported, files: tuple[Path, ...]) -> None:
     for part in imported.externs:
         click.echo(f"`{part.path}` ({part.kind}) stays a module of the source: {part.reason}")
     for fixed in imported.report["fixed"]:
         click.echo(f"the source fixes {fixed['size']} = {fixed['value']}")
     click.echo(f"compared: {imported.verified}" if imported.verified is not None else "nothing was compared")
     click.echo(f"wrote {listed(files)}")
+
+
+def _graph(
+    path: Path, output: Path, name: str | None, numbers: tuple[str, ...], foreign: bool, no_verify: bool, force: bool
+) -> None:
+    """Import a graph of ONNX."""
+    if foreign:
+        raise click.UsageError("-i, --arg, --only and --train are for modules of torch; a graph says its inputs itself")
+    if not path.is_file():
+        raise click.UsageError(f"there is no file `{path}`")
+    if output.suffix != ".arch":
+        raise click.UsageError(f"`{output}`: the program goes to a file that ends in .arch")
+    sizes = {}
+    for text in numbers:
+        key, equals, number = text.partition("=")
+        if not equals or not key.isidentifier() or not number.isdigit() or int(number) < 2:
+            raise click.UsageError(f"`{text}` is no NAME=NUMBER, 2 or more")
+        sizes[key] = int(number)
+    from ogive.imported_onnx import from_onnx
+
+    title = name or "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", path.stem) if part)
+    title = title if title.isidentifier() else f"Net{title}"
+    with progress("Importing"):
+        imported = from_onnx(path, title, sizes, verify=not no_verify)
+    _said(imported, imported.save(output, force=force))
 
 
 def _input(text: str) -> tuple[str, str, list[tuple[str | int, int]]]:

@@ -1,0 +1,135 @@
+"""`ogive.from_onnx`: a graph of ONNX as a program, which is compared with what ONNX Runtime gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ogive.backends.from_onnx.flat import flatten
+from ogive.backends.from_onnx.ops import TYPES
+from ogive.backends.from_onnx.read import OnnxRefused, read_model
+from ogive.backends.from_onnx.tree import module_of
+from ogive.extras import needs
+from ogive.grammar.diagnostics import ArchError
+from ogive.imported import Imported, from_torch, refusal
+
+BOUND = 1e-5  # how far outputs may be from those of ONNX Runtime, as a share of the largest
+_SMALL = (2, 5, 7, 11, 13, 17)
+_SIDES = (64, 96, 80)
+
+
+def from_onnx(
+    path: str | PathLike[str], name: str = "Net", sizes: Mapping[str, int] | None = None, *, verify: bool = True
+) -> Imported:
+    """A graph of ONNX as a program: scopes and functions are its blocks.
+
+    Axes of inputs that have a name, or none, are free; `sizes` says how long they are while the graph is traced. The
+    program is compared with the graph itself and with ONNX Runtime. Raises `ArchError` with what has no operation here,
+    for files that are none or are cut off, and for what lies outside of the folder of the file.
+    """
+    place = Path(path)
+    with needs("onnx"):
+        import onnx  # noqa: F401
+    try:
+        graph = flatten(read_model(place), place.parent)
+        names = [_identifier(each.name, i) for i, each in enumerate(graph.inputs)]
+        axes = {label: _axes(each) for label, each in zip(names, graph.inputs, strict=True)}
+        numbers = _numbers(axes, dict(sizes or {}))
+        args = tuple(_example(each, axes[label], numbers) for label, each in zip(names, graph.inputs, strict=True))
+        module = module_of(graph, name, names)
+        with torch.no_grad():
+            module(*args)
+    except OnnxRefused as error:
+        raise refusal(f"`{place}` is not imported: {error}") from error
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+        said = str(error).partition("\n")[0]
+        raise refusal(f"`{place}` is not imported: it does not run at {numbers_said(locals())}: {said}",
+                      "other sizes: `sizes`, -s NAME=NUMBER") from error  # fmt: skip
+    origin = f"Imported from {place.name} by ogive import."
+    wanted: dict[str, list[str | int | None]] = {label: list(each) for label, each in axes.items()}
+    imported = from_torch(module, args, sizes=wanted, name=name, verify=verify, strict=True, origin=origin)
+    if verify:
+        _compared(place, imported, args, [each.name for each in graph.inputs])
+    return imported
+
+
+def numbers_said(held: Mapping[str, Any]) -> str:
+    """The sizes of a trace, for a message."""
+    return ", ".join(f"{key}={value}" for key, value in held.get("numbers", {}).items()) or "any size"
+
+
+def _identifier(name: str, place: int) -> str:
+    found = re.sub(r"\W", "_", name)
+    return found if found.isidentifier() else f"x{place}"
+
+
+def _axes(value: Any) -> list[str | int]:
+    """The axes of an input: a number, or a name."""
+    tensor = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
+        raise OnnxRefused(f"the input `{value.name}` has no shape")
+    found: list[str | int] = []
+    for i, each in enumerate(tensor.shape.dim):
+        if each.HasField("dim_value"):
+            if each.dim_value < 1:
+                raise OnnxRefused(f"the input `{value.name}` has an axis of {each.dim_value} entries")
+            found.append(int(each.dim_value))
+        else:
+            label = re.sub(r"\W", "_", each.dim_param)
+            found.append(label if label.isidentifier() else f"{_identifier(value.name, 0)}_{i}")
+    return found
+
+
+def _numbers(axes: Mapping[str, list[str | int]], given: Mapping[str, int]) -> dict[str, int]:
+    """How long free axes are in the trace: sides of images long, others short, no two the same."""
+    found: dict[str, int] = dict(given)
+    small, sides = iter(_SMALL), iter(_SIDES)
+    for each in axes.values():
+        for i, axis in enumerate(each):
+            if isinstance(axis, str) and axis not in found:
+                found[axis] = next(sides, 112) if len(each) == 4 and i >= 2 else next(small, 19 + 2 * len(found))
+    return found
+
+
+def _example(value: Any, axes: list[str | int], numbers: Mapping[str, int]) -> Tensor:
+    shape = [each if isinstance(each, int) else numbers[each] for each in axes]
+    kind = TYPES.get(value.type.tensor_type.elem_type)
+    if kind is None:
+        raise OnnxRefused(f"the input `{value.name}` has numbers of type {value.type.tensor_type.elem_type}")
+    if kind.is_floating_point:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(kind)
+    return torch.ones(shape, dtype=kind) if kind == torch.bool else torch.zeros(shape, dtype=kind)
+
+
+def _compared(place: Path, imported: Imported, args: tuple[Tensor, ...], names: list[str]) -> None:
+    """Raises `ArchError` where the outputs are not those of ONNX Runtime."""
+    with needs("onnxruntime"):
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
+        expected = session.run(None, {name: each.numpy() for name, each in zip(names, args, strict=True)})
+    except Exception as error:  # its errors have no common class
+        said = str(error).partition("\n")[0]
+        raise refusal(f"ONNX Runtime does not run `{place}`: {said}", "--no-verify compares nothing") from error
+    net = imported.model.torch().eval()
+    net.load_state_dict({**net.state_dict(), **imported.weights})
+    with torch.no_grad():
+        result = net(*args)
+    for i, (mine, theirs) in enumerate(zip(result if isinstance(result, tuple) else (result,), expected, strict=True)):
+        other = torch.as_tensor(theirs)
+        apart = float((mine.double() - other.double()).abs().max()) / (float(other.double().abs().max()) or 1.0)
+        if mine.shape != other.shape or not apart <= BOUND:
+            raise refusal(
+                f"`{imported.name}` is not what ONNX Runtime gives: output {i} is {apart:.1e} of its largest off"
+            )
+
+
+__all__ = ["ArchError", "from_onnx"]

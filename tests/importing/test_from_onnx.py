@@ -1,0 +1,196 @@
+"""Graphs of ONNX become programs: scopes and functions are blocks; what nobody can trust is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+import ogive
+from importing import networks
+from ogive.cli import cli
+
+NET = """
+ogive 1
+use std.nn (LayerNorm, Linear)
+
+block Layer[d](x: [b, n, d]) -> [b, n, d]:
+    y = x |> LayerNorm[d] as norm |> Linear[d, 4*d] as up |> gelu |> Linear[4*d, d] as down
+    return x + y
+
+block NetBlock[d, hidden, context, depth](x: [b, n, d]) -> [b, n, hidden]
+where n <= context:
+    param table: [context, d] = normal[std=0.02]
+    return (x + table[:n]) |> repeat[depth, Layer[d, ...]] as layers |> Linear[d, hidden] as head
+
+model Net = NetBlock[d=16, hidden=10, context=128, depth=3]
+"""
+
+
+def blocks(text: str) -> str:
+    return text[text.index("block ") :]
+
+
+def test_our_own_exports_come_back(tmp_path: Path) -> None:
+    """With `--functions` the blocks of the source are those of the import, to the letter."""
+    program = ogive.source(NET)
+    model = program.models["Net"]
+    model.onnx(tmp_path / "net.onnx", functions=True)
+    found = ogive.from_onnx(tmp_path / "net.onnx")
+    assert blocks(found.text) == blocks(NET)
+    assert set(found.model.weights) == set(model.weights)
+    assert found.report["conditions"] == ["n <= 128"]
+
+
+def test_an_example_comes_back(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "gpt2.arch").read_text(encoding="utf-8")
+    model = ogive.source(text).models["Tiny"]
+    model.onnx(tmp_path / "net.onnx", functions=True)
+    found = ogive.from_onnx(tmp_path / "net.onnx", "Tiny")
+    assert {"Attention", "MLP"} <= set(re.findall(r"^block (\w+)", found.text, re.MULTILINE))
+    assert "attention[causal=true](" in found.text
+    assert set(found.model.sizes) == {"b", "n"}
+
+
+class Shaped(nn.Module):
+    """Shapes that are read off inputs, and layers in scopes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([networks.Residual(8) for _ in range(2)])
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        b, n, _ = x.shape
+        for layer in self.layers:
+            x = layer(x)
+        heads = x.reshape(b, n, 2, 4).transpose(1, 2).softmax(2)
+        return self.head(heads.transpose(1, 2).reshape(b, n, 8))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scopes_of_an_exporter_are_blocks_and_chains_of_shapes_are_sizes(tmp_path: Path) -> None:
+    place = tmp_path / "net.onnx"
+    torch.onnx.export(
+        Shaped().eval(), (torch.randn(2, 5, 8),), str(place), dynamo=False, input_names=["x"],
+        dynamic_axes={"x": {0: "b", 1: "n"}},
+    )  # fmt: skip
+    found = ogive.from_onnx(place)
+    assert set(found.model.sizes) == {"b", "n"}
+    assert "repeat[depth, Layer[d, ...]] as layers" in found.text
+    assert "Linear[4*d, d] as down" in found.text
+    assert not re.search(r"Shape|Gather|Concat|onnx|_\d\d", blocks(found.text))
+
+
+def saved(path: Path, nodes: list[Any], weights: list[Any] = [], functions: list[Any] = []) -> Path:  # noqa: B006
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [x], [y], weights)
+    domains = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=domains, functions=functions, ir_version=10)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def outside(location: str, **told: str) -> Any:
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **told}.items():
+        entry = weight.external_data.add()
+        entry.key, entry.value = key, value
+    return weight
+
+
+def huge() -> Any:
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    weight.dims[:] = [2**40, 2**20]
+    return weight
+
+
+def short() -> Any:
+    weight = numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    weight.dims[:] = [4, 8]
+    return weight
+
+
+def itself() -> Any:
+    domains = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", "F", ["x"], ["y"], [helper.make_node("F", ["x"], ["y"], domain="own")], domains)
+
+
+PRODUCT = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+HOSTILE: dict[str, tuple[list[Any], list[Any], list[Any], str]] = {
+    "a cycle": ([helper.make_node("Add", ["x", "y"], ["z"]), helper.make_node("Relu", ["z"], ["y"])], [], [], "cycle"),
+    "a value of nobody": ([helper.make_node("Add", ["x", "q"], ["y"])], [], [], "nothing makes it"),
+    "a huge tensor": (PRODUCT, [huge()], [], "claims to have"),
+    "numbers that are not there": (PRODUCT, [short()], [], "does not have the numbers"),
+    "a path that climbs": (PRODUCT, [outside("../secret.bin")], [], "outside of the folder"),
+    "a path from the root": (PRODUCT, [outside("/etc/passwd")], [], "outside of the folder"),
+    "a path that is not there": (PRODUCT, [outside("w.bin")], [], "is not there, or shorter"),
+    "an offset beyond": (PRODUCT, [outside("own.bin", offset="1000000")], [], "is not there, or shorter"),
+    "a function in itself": ([helper.make_node("F", ["x"], ["y"], domain="own")], [], [itself()], "calls itself"),
+    "another domain": ([helper.make_node("Thing", ["x"], ["y"], domain="theirs")], [], [], "nobody here knows"),
+    "quantized": ([helper.make_node("QuantizeLinear", ["x", "x"], ["y"])], [], [], "quantized"),
+    "an operator without an operation": ([helper.make_node("Det", ["x"], ["y"])], [], [], "has no operation here"),
+    "a shape of numbers": (
+        [helper.make_node("NonZero", ["x"], ["i"]), helper.make_node("Reshape", ["x", "i"], ["y"])], [], [], "NonZero"),
+    "a large constant": (
+        [helper.make_node("ConstantOfShape", ["s"], ["c"]), helper.make_node("Add", ["x", "c"], ["y"])],
+        [numpy_helper.from_array(np.array([2**20, 2**20, 2**10]), "s")], [], "is not imported"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_is_hostile_is_refused_and_nothing_is_written(case: str, tmp_path: Path) -> None:
+    nodes, weights, functions, said = HOSTILE[case]
+    (tmp_path / "own.bin").write_bytes(b"0" * 64)
+    (tmp_path / "inner").mkdir()
+    place = saved(tmp_path / "inner" / "net.onnx", nodes, weights, functions)
+    with pytest.raises(ogive.ArchError, match=said) as refused:
+        ogive.from_onnx(place)
+    assert refused.value.diagnostics[0].code == "E0840"
+
+
+@pytest.mark.parametrize("share", [0, 1, 30, 90, 99])
+def test_files_that_are_cut_off_are_refused(share: int, tmp_path: Path) -> None:
+    model = ogive.source(NET).models["Net"]
+    model.onnx(tmp_path / "net.onnx", functions=True)
+    whole = (tmp_path / "net.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) * share // 100])
+    with pytest.raises(ogive.ArchError):
+        ogive.from_onnx(tmp_path / "cut.onnx")
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "secret.bin").write_bytes(np.ones((4, 4), np.float32).tobytes())
+    (tmp_path / "inner" / "w.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(ogive.ArchError, match="outside of the folder"):
+        ogive.from_onnx(saved(tmp_path / "inner" / "net.onnx", PRODUCT, [outside("w.bin")]))
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    w = numpy_helper.from_array(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32), "fc.weight")
+    saved(tmp_path / "small_net.onnx", [helper.make_node("MatMul", ["x", "fc.weight"], ["y"])], [w])
+    run = CliRunner().invoke(cli, ["import", "small_net.onnx", "-o", "net.arch", "-s", "b=3"], catch_exceptions=False)
+    assert run.exit_code == 0, run.output
+    assert "compared: outputs and 1 gradients at 3 choices of sizes" in run.output
+    text = Path("net.arch").read_text()
+    assert "# Imported from small_net.onnx by ogive import." in text
+    assert "Linear[d, 3, bias=false] as fc" in text or "Linear[4, 3, bias=false] as fc" in text
+    assert text.rstrip().splitlines()[-1].startswith("model SmallNet = ")
+    for more in (["-s", "b=1"], ["-i", "x=f32[b=2,4]"], ["--arg", "k=1"]):
+        assert CliRunner().invoke(cli, ["import", "small_net.onnx", "-o", "other.arch", *more]).exit_code == 2
+    assert CliRunner().invoke(cli, ["import", "no.onnx", "-o", "other.arch"]).exit_code == 2
+    assert not Path("other.arch").exists()
+    assert onnx.load("small_net.onnx").graph.node[0].op_type == "MatMul"
