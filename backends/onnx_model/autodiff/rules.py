@@ -10,6 +10,7 @@ from ogive.backends.onnx_model.autodiff import kernels as derive_kernels
 from ogive.backends.onnx_model.autodiff import parts as derive_parts
 from ogive.backends.onnx_model.autodiff import pointwise as derive_pointwise
 from ogive.backends.onnx_model.autodiff import reduce as derive_reduce
+from ogive.backends.onnx_model.autodiff import scans as derive_scans
 from ogive.backends.onnx_model.autodiff.steps import Flow, Rule, Steps, aligned, fitted, sides, slope
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph.errors import OnnxError
@@ -256,5 +257,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **derive_parts.RULES,
         **derive_reduce.RULES,
         **derive_kernels.RULES,
+        **derive_scans.RULES,
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ogive.backends.onnx_model.autodiff import grad as derive
-from ogive.backends.onnx_model.autodiff.reduce import SPELLED
+from ogive.backends.onnx_model.autodiff.spelled import SPELLED
 from ogive.backends.onnx_model.autodiff.steps import Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph import out_of_range as held

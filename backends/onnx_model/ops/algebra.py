@@ -174,7 +174,7 @@ def linear_scan(ctx: Context, node: Node, args: Args) -> str:
     type, axis = node.outputs[0].type, node.attr("axis")
     state = type.with_axes(*type.axes[:axis], *type.axes[axis + 1 :])
     whole = [_spread(ctx, operand(args, i), ctx.type(node.inputs[i]).sizes, type.sizes) for i in range(2)]
-    start = args[2]
+    start = args[2] if len(args) > 2 else None
     if start is None:
         start = _spread(ctx, ctx.number(0.0, state.elem), (), state.sizes)
     else:
