@@ -31,7 +31,8 @@ class AnalysisSubject:
     data: Mapping[str, Tensor] | None = None
     loss: str | None = None
     module: Modules | None = None
-    others: Callable[[str], AnalysisSubject] | None = None  # a second model, "FILE:MODEL"
+    others: Callable[[str, str], AnalysisSubject] | None = None  # a second model, "FILE:MODEL", and a file of weights
+    load: Callable[[str], Mapping[str, Tensor]] | None = None  # a second file of weights
 
     @property
     def bound(self) -> Model:

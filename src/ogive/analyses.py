@@ -47,9 +47,14 @@ class AnalyzedModel(Protocol):
 # those that compute on numbers, where their functions are: torch is loaded for these alone
 NUMERIC: Mapping[str, str] = MappingProxyType(
     {
+        "collapse": "ogive.backends.analysis.measured.collapse:collapse",
         "coordinate_check": "ogive.backends.analysis.coordinates:coordinate_check",
         "criticality": "ogive.backends.analysis.signals.report:criticality",
+        "degeneracy": "ogive.backends.analysis.measured.degeneracy:degeneracy",
+        "expansion_score": "ogive.backends.analysis.measured.expansion:expansion_score",
+        "guidance": "ogive.backends.analysis.measured.guidance:guidance",
         "kernel": "ogive.backends.analysis.kernels.report:kernel",
+        "prune_regimes": "ogive.backends.analysis.measured.regimes:prune_regimes",
     }
 )
 NAMES = (*ANALYSES, *NUMERIC)
@@ -96,8 +101,27 @@ def _one(
     place, _, name = NUMERIC[call.name].partition(":")
     function: Callable[..., AnalysisResult] = getattr(import_module(place), name)
     state = None if weights is None else model.load_weights(weights)
-    subject = AnalysisSubject(model.ir, sizes, state, data, loss, model.torch)
+
+    def second(target: str, weights: str) -> AnalysisSubject:
+        other = _second(target)
+        given = other.load_weights(weights) if weights else None
+        return AnalysisSubject(other.ir, {}, given, data, loss, other.torch)
+
+    subject = AnalysisSubject(model.ir, sizes, state, data, loss, model.torch, second, model.load_weights)
     return checked(call, {call.name: function}, "analysis")(subject).at(sizes)
+
+
+def _second(target: str) -> AnalyzedModel:
+    """A model as FILE:MODEL. Raises PassError where it is none, `ArchError` where the file has errors."""
+    api = import_module("ogive.api")
+    path, colon, name = target.rpartition(":")
+    if not colon:
+        raise PassError("E0810", f'a second model is "FILE:MODEL", not "{target}"')
+    models = api.load(path).models
+    if name not in models:
+        raise PassError("E0810", f"{path} has no model `{name}`; it has {', '.join(models)}", close(name, models))
+    found: AnalyzedModel = models[name]
+    return found
 
 
 def fitting(model: AnalyzedModel, sizes: Mapping[str, int]) -> dict[Unknown, int]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
+from safetensors.torch import save_file
 
 import ogive
 from ogive.analyses import NAMES
@@ -36,6 +37,11 @@ def plain(value: Any) -> Iterator[Any]:
 
 # what some analyses cannot do without
 ASKED = {
+    "collapse": "collapse",
+    "degeneracy": "degeneracy",
+    "expansion_score": "expansion_score",
+    "guidance": f'guidance[guide="{EXAMPLES / "mlp.arch"}:Tiny"]',
+    "prune_regimes": "prune_regimes",
     "kernel": 'kernel[scale_prior="inv_gamma(2,3)"]',
     "mup": "mup[width=d]",
     "coordinate_check": "coordinate_check[width=d, base=8, widths=[8, 16], steps=1, seeds=1]",
@@ -58,11 +64,19 @@ def test_json_is_what_the_schema_says(name: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str) -> None:
+def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str, tmp_path: Path) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    data = {"x": torch.randn(2, 4)} if name == "kernel" else None
-    model = ogive.load(EXAMPLES / ("mlp.arch" if data else "gpt2.arch")).models["Tiny"]
-    result = model.analyze(ASKED.get(name, name), data=data)
+    numeric = name in ASKED and name not in ("mup", "coordinate_check")
+    model = ogive.load(EXAMPLES / ("mlp.arch" if numeric else "gpt2.arch")).models["Tiny"]
+    given: dict[str, Any] = {}
+    if numeric:
+        target = {} if name == "kernel" else {"target": torch.tensor([0, 1, 2, 0])}
+        given = {"data": {"x": torch.randn(4, 4), **target}, "loss": "cross_entropy"}
+    asked = ASKED.get(name, name)
+    if name == "prune_regimes":
+        save_file(model.torch().state_dict(), tmp_path / "other.safetensors")
+        asked, given = f'prune_regimes[other="{tmp_path / "other.safetensors"}"]', {**given, "weights": model.torch()}
+    result = model.analyze(asked, **given)
     assert isinstance(result, AnalysisResult)
     fields = {*result.totals, *result.options} | {key for row in result.rows for key in row.fields}
     assert {field for field in fields if f"`{field}`" not in page} == set()

@@ -70,6 +70,13 @@ def command(
       mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
       similarity                             a hash of the graph without names; two models: ogive diff --score
     \b
+    On data (--data, --loss, --weights):
+      collapse                               how near the last layer is to neural collapse
+      degeneracy                             directions of weights that data do not see, ReLUs that fire together
+      expansion_score[damping=1e-8]          how much a step could lower the loss, by layer
+      guidance[guide="FILE:MODEL"]           CKA with the layers of a guide, and the loss of it
+      prune_regimes[other="FILE"]            barrier of the loss between two sets of weights, and how alike they are
+    \b
     Examples:
       ogive analyze gpt2.arch:GPT2 cost                 formulas in the sizes of the inputs
       ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024   numbers

@@ -1,0 +1,1 @@
+"""Analyses that run a model on data: features, gradients, losses between weights."""
