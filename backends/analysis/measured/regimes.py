@@ -2,7 +2,8 @@
 
 Zhou et al. 2023, arXiv:2305.18383: by the barrier of the loss between two sets of weights, and the CKA of their
 outputs. Poor connectivity (I) asks for a higher temperature of training (more noise, longer), connected but unlike
-(II-A) for a lower one; II-B is connected and alike. The bounds between them are options: the paper's are of its own experiments.
+(II-A) for a lower one; II-B is connected and alike. The bounds between them are options: the paper's are of its own
+experiments.
 """
 
 from __future__ import annotations
