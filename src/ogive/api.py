@@ -192,21 +192,35 @@ class Block(AsModel):
         open: Iterable[str] = (), theme: str = "auto", weights: bool = False, fold: bool = True, settings: bool = False,
         sizes: Literal["symbolic", "numeric", "both"] | None = None, at: Mapping[str, int] | None = None,
         direction: Literal["TB", "LR"] = "TB",
-        width: str | float | None = None,
+        width: str | float | None = None, shape: Literal["rows", "u"] = "rows",
     ) -> Diagram:  # fmt: skip
         """A drawing, with `.save("x.svg")` and the other formats; notebooks show it. For blocks proved for all sizes.
 
         `depth` levels of blocks are open, and those named in `open`; `weights` draws learned tensors as data.
         Runs that the source has unrolled are drawn once unless `fold` is off. `settings` writes under the glyphs what
         changes numbers alone. `sizes` are written in symbols, as numbers or as both; `at` has numbers for sizes that
-        are open; `direction` is that of an overview, `width` that of the page: "85mm", "slide". Raises `DiagramError`
-        where nothing is called what is to be opened, no size what has a number, and for widths that no page has.
+        are open; `direction` is that of an overview, `width` that of the page: "85mm", "slide"; in the `shape` "u"
+        the rows of an encoder stand beside those of its decoder. Raises `DiagramError` where nothing is called what is
+        to be opened, no size what has a number, for widths that no page has, and for a "u" of what is no such net.
         """
         if self._definition is None:
             raise wrong(f"{self.name} depends on its statics", f"draw a model: {self.name}(...).diagram()")
         keeper = self._origin.named(self.name).keeper
         return drawn(
-            self._definition, keeper, view, depth, open, theme, weights, fold, settings, sizes, at, direction, width
+            self._definition,
+            keeper,
+            view,
+            depth,
+            open,
+            theme,
+            weights,
+            fold,
+            settings,
+            sizes,
+            at,
+            direction,
+            width,
+            shape,
         )
 
     def __repr__(self) -> str:

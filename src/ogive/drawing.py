@@ -18,7 +18,7 @@ drawable = takes(
     view=one_of("circuit", "overview", "stack", "maps"),
     depth=whole(0), open=names, theme=theme, weights=flag, fold=flag, settings=flag,
     sizes=maybe(one_of("symbolic", "numeric", "both")), at=maybe(named(whole(0))),
-    direction=one_of("TB", "LR"),
+    direction=one_of("TB", "LR"), shape=one_of("rows", "u"),
     width=maybe(either(text, whole(1))),
 )  # fmt: skip
 
@@ -27,6 +27,7 @@ def drawn(
     subject: Definition | IrModel, keeper: PictureWriter, view: View, depth: int,
     open: Iterable[str], theme: str, weights: bool, fold: bool, settings: bool, sizes: SizeStyle | None,
     at: Mapping[str, int] | None, direction: Literal["TB", "LR"], width: str | float | None,
+    shape: Literal["rows", "u"],
 ) -> Diagram:  # fmt: skip
     """The diagram of a model or a block.
 
@@ -40,5 +41,6 @@ def drawn(
     refuse_unknown([subject], open)
     refuse_unknown_sizes([subject], (at or {}).items())
     made = diagram(subject, view=view, depth=depth, open=open, theme=theme, weights=weights, fold=fold,
-                   settings=settings, sizes=sizes, at=at, direction=direction, width=width)  # fmt: skip
+                   settings=settings, sizes=sizes, at=at, direction=direction, width=width,
+                   shape=shape)  # fmt: skip
     return replace(made, keeper=keeper)

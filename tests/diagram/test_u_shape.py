@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import ogive
 from diagram.geometry_checks import faults
 from diagram.subjects import ROOT, subject
 from ogive.backends.diagram.diagram import diagram
@@ -13,6 +14,7 @@ from ogive.backends.diagram.figure.page import LEAST, MARGIN, PIXELS, POINTS
 from ogive.backends.diagram.layout.u_shape import skips_of
 from ogive.compiler.driver.workspace import Workspace
 from ogive.compiler.ir.model import Definition, Model
+from ogive.refusals import WrongArgument
 
 
 def net(name: str) -> Definition | Model:
@@ -66,3 +68,10 @@ def test_the_u_net_of_2015_is_a_u_on_one_page() -> None:
 def test_what_is_no_encoder_with_a_decoder_is_refused() -> None:
     with pytest.raises(DiagramError, match="--shape rows"):
         diagram(subject("gpt2:Tiny"), shape="u").text("svg")
+
+
+def test_models_have_the_shape_in_python_too() -> None:
+    unet = ogive.load(ROOT / "examples/unet.arch")["Tiny"]
+    assert unet.diagram(shape="u").text("svg") != unet.diagram().text("svg")
+    with pytest.raises(WrongArgument, match="shape"):
+        unet.diagram(shape="x")  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count, pairwise
 from math import sqrt
 
@@ -15,7 +14,6 @@ from ogive.backends.diagram.figure.geometry import (
     Text,
     extent,
     line,
-    moved,
     polygon,
 )
 from ogive.backends.diagram.figure.labels import lowered, text_width
@@ -23,6 +21,7 @@ from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.curves import rounded
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
 from ogive.backends.diagram.layout.pages import room
+from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.views.volumes import Volume, Volumes
 
 TALL = 150.0  # the height of the highest map
@@ -40,20 +39,12 @@ def maps_drawing(made: Volumes, theme: Theme, title: str, alt: str) -> Drawing:
     """The drawing of feature maps, in as many rows as the theme's width asks for."""
     painter = _Maps(made, theme)
     items, groups = painter.painted()
-    left, top, right, bottom = extent(items)
-    wide = text_width(title, theme.label, theme.least, True, plain=True)
-    items.append(Text(left, top - 16, title, theme.label, "title", wide))
+    left, _, right, bottom = extent(items)
     roles = dict.fromkeys(_style(each) for each in made.maps[1:])
     items += key_of_roles(roles, theme, left, bottom + 24, right - left)
     told = ["height and depth: the sides, to scale", "thickness: the root of the channels"]
     items += legend_rows(told, theme, left, extent(items)[3] + 18, max(right - left, min(300, room(theme)[0])))
-    left, top, right, bottom = extent(items)
-    dx, dy = theme.margin - left, theme.margin - top
-    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
-    return Drawing(
-        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
-        tuple(moved(item, dx, dy) for item in items), title, alt, shifted,
-    )  # fmt: skip
+    return framed(items, groups, theme, title, alt, 16)
 
 
 def _style(each: Volume) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ogive.backends.diagram.figure.geometry import (
     Command,
@@ -24,6 +23,7 @@ from ogive.backends.diagram.layout.box_text import BAND, BoxText, memory
 from ogive.backends.diagram.layout.layered import SIDE, EdgeLine, Level, Point, levels, port
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
 from ogive.backends.diagram.layout.pages import in_columns, room
+from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.views.memories import remembered
 from ogive.backends.diagram.views.overview import Box, Overview
 
@@ -49,22 +49,14 @@ def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, pag
     for item, group in painter.frame(level, 0.0, 0.0):
         items += [item] if item is not None else []
         groups += [group] if group is not None else []
-    left, top, right, bottom = extent(items)
-    title = text_width(made.title, theme.label, theme.least, True, plain=True)
-    items.append(Text(left, top - 16, made.title, theme.label, "title", title))
+    left, _, right, bottom = extent(items)
     wide = max(right - left, min(320.0, room(theme)[0]))
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
     items += key_of_roles(list(roles), theme, left, bottom + 26, wide)
     items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)
     items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
-    left, top, right, bottom = extent(items)
-    dx, dy = theme.margin - left, theme.margin - top
-    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
     said = made.alt or f"{made.title}: {', '.join(b.text for b in made.boxes if b.kind == 'block')}."
-    return Drawing(
-        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
-        tuple(moved(item, dx, dy) for item in items), made.title, said, shifted,
-    )  # fmt: skip
+    return framed(items, groups, theme, made.title, said, 16)
 
 
 class _OverviewPainter:

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, moved
+from ogive.backends.diagram.figure.geometry import Drawing, Group, Item, Text, extent, moved
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 
 LINE = 15.0
 APART = 24.0  # between two panels
+
+
+def framed(
+    items: Sequence[Item], groups: Sequence[Group], theme: Theme, title: str, alt: str, rise: float
+) -> Drawing:  # fmt: skip
+    """Items with a title `rise` over them, as a drawing with margins around it."""
+    left, top, _, _ = extent(items)
+    wide = text_width(title, theme.label, theme.least, True, plain=True)
+    items = [*items, Text(left, top - rise, title, theme.label, "title", wide)]
+    left, top, right, bottom = extent(items)
+    dx, dy = theme.margin - left, theme.margin - top
+    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
+    return Drawing(
+        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
+        tuple(moved(item, dx, dy) for item in items), title, alt, shifted,
+    )  # fmt: skip
 
 
 def captioned(drawing: Drawing, text: str, theme: Theme) -> Drawing:

@@ -18,7 +18,6 @@ from ogive.backends.diagram.figure.geometry import (
     Text,
     extent,
     line,
-    moved,
     polygon,
     rectangle,
 )
@@ -30,6 +29,7 @@ from ogive.backends.diagram.layout.curves import rounded
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.layout.pages import room
+from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 from ogive.backends.diagram.views.spines import Spines
 
@@ -66,18 +66,10 @@ def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None)
     left, _, right, bottom = extent(items)
     wide = max(right - left, min(300.0, room(theme)[0]))
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
-    title = text_width(made.title, theme.label, theme.least, True, plain=True)
     items += key_of_roles(roles, theme, left, bottom + 24, wide)
     items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)
     items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
-    items.append(Text(left, extent(items)[1] - 14, made.title, theme.label, "title", title))
-    left, top, right, bottom = extent(items)
-    dx, dy = theme.margin - left, theme.margin - top
-    shifted = tuple(replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in groups)
-    return Drawing(
-        round(right - left + 2 * theme.margin, 1), round(bottom - top + 2 * theme.margin, 1),
-        tuple(moved(item, dx, dy) for item in items), made.title, made.alt, shifted,
-    )  # fmt: skip
+    return framed(items, groups, theme, made.title, made.alt, 14)
 
 
 class _Stacked:

@@ -11,7 +11,7 @@ import click
 
 from ogive.analyses import analyses_of
 from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
-from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, setting, size_number, split_target, targets
+from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, once, setting, size_number, split_target, targets
 from ogive.cli.target import one_model_of, sizes_for
 from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.compiler.passes.conversion.result import PassError
@@ -90,11 +90,11 @@ def command(
     if out is not None and out.suffix not in FORMATS:
         raise click.UsageError(f"`{out}`: a report ends in {' or '.join(FORMATS)}")
     path, name = split_target(target)
-    model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
+    model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
     try:
         state = None if weights is None else model.load_weights(weights, map_)
         tensors = None if data is None else _tensors(data)
-        numbers = sizes_for(model, path, dict(map(size_number, sizes + more)))
+        numbers = sizes_for(model, path, once(map(size_number, sizes + more)))
         asked = [names] if widths is None else [_checked_widths(names, widths, steps, seeds)]
         found = analyses_of(model, asked, numbers, weights=state, data=tensors, loss=loss)
     except WrongArgument as error:

@@ -17,6 +17,7 @@ from ogive.cli.common import (
     SHARDS,
     WEIGHTS,
     listed,
+    once,
     progress,
     setting,
     split_target,
@@ -100,7 +101,7 @@ def command(
     with progress(f"Building {target}"):
         given = Given(weights, map_, "build" if weights is None else "build --weights", force)
         one = out.suffix == ".onnx" or weights is not None
-        models = (_one if one else model_of)(path, name, dict(map(setting, statics)), allow_extern)
+        models = (_one if one else model_of)(path, name, once(map(setting, statics)), allow_extern)
         if recipe is not None:
             models = [model.deploy(recipe) for model in models]
         model = models[0]

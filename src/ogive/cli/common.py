@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -158,6 +158,9 @@ def split_target(target: str) -> tuple[Path, str | None]:
     return path, name if path == Path(file) and colon else None
 
 
+T = TypeVar("T")
+
+
 def setting(text: str) -> tuple[str, Any]:
     """`d=768`, `bias=false`, `act=relu`, `widths=[64, 128]`: numbers, lists and truth values as in JSON, else text."""
     name, equals, value = text.partition("=")
@@ -175,6 +178,16 @@ def size_number(text: str) -> tuple[str, int]:
     if type(value) is not int or value < 0:
         raise click.UsageError(f"`{text}`: a size is a whole number")
     return name, value
+
+
+def once(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """What is given by name; ends the command where one name is given two values."""
+    found: dict[str, T] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise click.UsageError(f"`{name}` is given twice: as {found[name]} and as {value}")
+        found[name] = value
+    return found
 
 
 @contextmanager

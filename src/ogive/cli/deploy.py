@@ -17,6 +17,7 @@ from ogive.cli.common import (
     SHARDS,
     WEIGHTS,
     listed,
+    once,
     progress,
     setting,
     split_target,
@@ -76,8 +77,8 @@ def command(
     path, name = split_target(target)
     with progress(f"Deploying {target}"):
         given = Given(weights, map_, "deploy", force)
-        model = _deployed(path, name, dict(map(setting, statics)), passes, recipe, trained, allow_extern, given)
-        files = _made(model, out, given, dict(map(setting, sizes)), max_shard_size)
+        model = _deployed(path, name, once(map(setting, statics)), passes, recipe, trained, allow_extern, given)
+        files = _made(model, out, given, once(map(setting, sizes)), max_shard_size)
     if report:
         click.echo(model.report())
     if conversion:

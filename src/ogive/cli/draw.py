@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -20,7 +21,7 @@ from ogive.backends.diagram.figure.theme import THEMES, Theme
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
 from ogive.backends.diagram.wrong import broken_diagrams
-from ogive.cli.common import EXTERN, FORCE, colored, progress, setting, size_number, split_target, targets
+from ogive.cli.common import EXTERN, FORCE, colored, once, progress, setting, size_number, split_target, targets
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.drawn import subjects
@@ -33,8 +34,9 @@ from ogive.outputs import write
 
 @click.command()
 @click.argument("target", metavar="FILE[:NAME]", shell_complete=targets)
-@click.option("-o", "--out", type=click.Path(path_type=Path),
-              help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder for many; "
+@click.option("-o", "--out", "named", metavar="PATH",
+              help=f"Where to write: a file that ends in {' '.join('.' + f for f in FORMATS)}; a folder, PATH/, for "
+              "many; "
               "without it, text on the terminal, as wide as that.")  # fmt: skip
 @click.option("--view", type=click.Choice(VIEWS), default="circuit", show_default=True)
 @click.option("--direction", type=click.Choice(["TB", "LR"]), default="TB", show_default=True,
@@ -68,7 +70,7 @@ from ogive.outputs import write
 @FORCE
 @EXTERN
 def command(
-    target: str, out: Path | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
+    target: str, named: str | None, view: str, direction: str, engine: str, depth: int, open_: tuple[str, ...],
     theme: str, style_: Path | None, layers: bool, weights: bool, settings: bool, sizes: str | None,
     at: tuple[str, ...], width: str | None, shape: str,
     unfold: bool, deployed: bool, format_: str, statics: tuple[str, ...], force: bool,
@@ -91,11 +93,11 @@ def command(
     options: dict[str, Any] = {"view": view, "depth": depth, "open": open_, "theme": theme, "weights": weights,
                                "fold": not unfold, "settings": settings, "sizes": sizes,
                                "direction": direction, "engine": engine, "width": width, "shape": shape,
-                               "at": dict(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
+                               "at": once(size_number(text) for texts in at for text in texts.split(","))}  # fmt: skip
     try:
         on_page(Theme(), width)  # a bad width is refused before anything is drawn
         with progress(f"Drawing {target}"):
-            found = _subjects(program, name, dict(map(setting, statics)))
+            found = _subjects(program, name, once(map(setting, statics)))
             diagrams = {key: diagram(subject, **options) for key, subject in found.items()}
             if not program.ok:
                 diagrams |= broken_diagrams(program, name, **options)
@@ -111,15 +113,19 @@ def command(
                 diagrams = {key: replace(made, layered=True) for key, made in diagrams.items()}
             origin = Origin.of(program)
             origins = {key: _origin(origin, key, found.get(key)) for key in diagrams}
-            if out is not None:
-                _write(diagrams, origins, _places(list(diagrams), out, name, format_), force)
+            if named is not None:
+                folder = named.endswith(FOLDERS)
+                _write(diagrams, origins, _places(list(diagrams), Path(named), name, format_, folder), force)
     except DiagramError as error:
         raise click.ClickException(str(error)) from None
-    if out is None:
+    if named is None:
         for made in diagrams.values():
             click.echo(made.on_terminal(shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     if not program.ok:
         click.echo(render(program.diagnostics, color=colored()), err=True)
+
+
+FOLDERS = tuple(sep for sep in (os.sep, os.altsep) if sep)  # at the end of the name of a folder
 
 
 def program_of(path: Path, allow_extern: bool = False) -> CheckedProgram:
@@ -197,14 +203,15 @@ def _origin(origin: Origin, name: str, subject: Definition | Model | None) -> Or
     return origin.model(subject) if isinstance(subject, Model) else origin.named(name)
 
 
-def _places(names: list[str], out: Path, name: str | None, format_: str) -> dict[str, Path]:
-    """Where each picture goes: to the file that was named, or into a folder."""
+def _places(names: list[str], out: Path, name: str | None, format_: str, folder: bool) -> dict[str, Path]:
+    """Where each picture goes: to the file that was named, or into a folder, which a slash at its end says it is."""
     single = name is not None or len(names) == 1
-    if out.suffix.lstrip(".") in FORMATS and not out.is_dir():
+    folder = folder or out.is_dir()
+    if out.suffix.lstrip(".") in FORMATS and not folder:
         if not single:
             raise click.UsageError(f"{len(names)} diagrams do not fit in `{out}`: name one, or give a folder")
         return {names[0]: out}
-    if out.suffix and not out.is_dir():
+    if out.suffix and not folder:
         raise click.UsageError(f"`{out}`: a diagram ends in {' '.join('.' + f for f in FORMATS)}")
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"`{out}` is no folder, and a file of diagrams ends in one of {' '.join(FORMATS)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ogive.checkpoints import drafted
-from ogive.cli.common import CHECKPOINT, EXTERN, FORCE, WEIGHTS, progress, setting, split_target, targets
+from ogive.cli.common import CHECKPOINT, EXTERN, FORCE, WEIGHTS, once, progress, setting, split_target, targets
 from ogive.cli.target import one_model_of
 from ogive.outputs import OutputFile, paths_in, write
 
@@ -44,7 +44,7 @@ def command(
     """
     path, name = split_target(target)
     with progress(f"Drafting a map for {target}"):
-        model = one_model_of(path, name, dict(map(setting, statics)), allow_extern)
+        model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
         found = drafted(model, weights)
     if out is None:
         click.echo(found.text, nl=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ogive.api import Model
-from ogive.cli.common import EXTERN, setting, size_number, split_target, targets
+from ogive.cli.common import EXTERN, once, setting, size_number, split_target, targets
 from ogive.cli.target import model_of, sizes_for
 from ogive.refusals import WrongArgument
 
@@ -29,8 +29,8 @@ def command(
       ogive show gpt2.arch:MLP -D d=768      a block, with its statics
     """
     path, name = split_target(target)
-    numbers = dict(map(size_number, sizes + more))
-    models = model_of(path, name, dict(map(setting, statics)), allow_extern)
+    numbers = once(map(size_number, sizes + more))
+    models = model_of(path, name, once(map(setting, statics)), allow_extern)
     click.echo("\n".join(_shown(model, sizes_for(model, path, numbers)) for model in models), nl=False)
 
 
