@@ -13,6 +13,7 @@ from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying,
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.ops_layers import activation, as_linear
 from ogive.backends.from_torch.outside import Outside
+from ogive.backends.from_torch.recurrent import first_axes, recurrent
 from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.trace import ModuleCall, Traced, shape
 from ogive.grammar.lexer import HARD
@@ -97,7 +98,7 @@ class CallWalk:
         first = children[at]
         assert isinstance(first, ModuleCall)
         prefix, _, index = first.path.rpartition(".")
-        if not index.isdigit() or first.path in self.shared:
+        if not index.isdigit() or first.path in self.shared or isinstance(first.module, nn.RNNBase):
             return 1
         signature, outer = drafter.signature(first), drafter.external(first)
         before, count = first, 1
@@ -118,6 +119,9 @@ class CallWalk:
     def call(self, child: ModuleCall, run: int) -> None:
         """Write a call, or a run of them."""
         drafter, body = self.drafter, self.body
+        if isinstance(child.module, nn.RNNBase) and staying(child, drafter.traced) is None:
+            self._recurrent(child, child.module)
+            return
         told: Outside | None = None
         label = self.label(child, run)
         entering = drafter.external(child)
@@ -178,6 +182,37 @@ class CallWalk:
             body.bind(results[0], code)
         elif results:
             body.unpack(results, code)
+
+    def _recurrent(self, child: ModuleCall, module: nn.RNNBase) -> None:
+        """A recurrent layer of torch: its results, and its states where they are read or given."""
+        drafter, body = self.drafter, self.body
+        if child.path in self.shared or len(shape(drafter.external(child)[0])) != 3:
+            raise Untraceable(f"`{child.path}` is called twice, or without a batch", path=child.path)
+        entering, results = drafter.external(child), drafter.results(child)
+        places = {node: int(node.args[1]) for node in results if isinstance(node.args[1], int)}
+        more = len(entering) > 1 or any(places.values())
+        names, applied, weights = recurrent(module, child.path, more)
+        for name in names:
+            body.use("std.recurrent", name)
+        label = self.label(child, 1)
+        theirs = child.path[len(body.call.path) :].lstrip(".")
+        self.made.renamed.update({f"{theirs}.{old}": f"{label}.{new}" for old, new in weights.items()})
+        turned = first_axes(module)
+        codes = [body.operand(each, 40) for each in entering[1:]]
+        lead = body.first(entering[0])
+        lead = lead.then(turned) if turned else lead
+        if codes:
+            lead = TracedCode(f"({', '.join(each.text for each in (lead, *codes))})")
+        code = lead.then(f"{applied} as {label}")
+        back = 'rearrange["b n d -> n b d"]' if turned else ""
+        if not more:
+            body.bind(results[0], code.then(back) if back else code)
+            return
+        count = 3 if module.mode == "LSTM" else 2
+        nodes = [next((node for node in results if places[node] == i), None) for i in range(count)]
+        body.unpack(nodes, code)
+        if back and nodes[0] is not None:
+            body.bound[nodes[0]] = body.bound[nodes[0]].then(back)
 
     def _table(self, child: ModuleCall, results: list[Node], applied: str, label: str) -> None:
         """What takes no operands is its value, under the name of the instance."""

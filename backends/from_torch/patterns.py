@@ -193,7 +193,9 @@ def _of_sizes(node: Node, traced: Traced, seen: dict[Node, bool]) -> bool:
             seen[node] = node in traced.constants or node in traced.whole
         else:
             parts: list[Node] = []
-            map_arg((node.args, node.kwargs), parts.append)
+            # of what they are like only the type counts
+            given = node.args[1:] if name_of(node).startswith(("new_", "zeros_like", "ones_like")) else node.args
+            map_arg((given, node.kwargs), parts.append)
             seen[node] = all([_of_sizes(each, traced, seen) for each in parts])
     return seen[node]
 

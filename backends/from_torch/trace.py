@@ -82,6 +82,9 @@ def trace(
         said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         what = f"`{inner}`" if inner else "the module"
         raise Untraceable(f"torch.export refuses {what}: {said}", path=inner, untraced=True) from error
+    if _parts_written(program.graph):
+        # what writes into parts gives tensors anew; nothing else is taken apart
+        program = program.run_decompositions({})
     graph = program.graph
     _outer(graph)
     signature = program.graph_signature
@@ -219,6 +222,17 @@ def _outputs(graph: torch.fx.Graph) -> tuple[Node, ...]:
 
 
 _PARTS = ("slice", "select", "view", "reshape", "transpose", "permute", "unsqueeze", "squeeze", "expand", "t", "chunk")
+
+
+def _parts_written(graph: torch.fx.Graph) -> bool:
+    """Whether something writes into a part of a tensor."""
+    for node in graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if node.op == "call_function" and schema is not None and schema.is_mutable and node.args:
+            into = node.args[0]
+            if isinstance(into, Node) and str(into.target).removeprefix("aten.").split(".")[0] in _PARTS:
+                return True
+    return False
 
 
 def _written(graph: torch.fx.Graph) -> None:
