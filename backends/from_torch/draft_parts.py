@@ -35,7 +35,7 @@ class BlockDraft:
 def staying(call: ModuleCall, traced: Traced) -> Outside | None:
     """What is known of a call of a module that stays one of the source."""
     paths = [str(node.args[4]) for node in call.children if isinstance(node, Node) and is_outside(node)]
-    return traced.stays[paths[0]] if paths == [call.path] else None
+    return traced.stays.get(paths[0]) if paths == [call.path] else None
 
 
 def operands(node: Node) -> list[Node]:

@@ -86,8 +86,9 @@ class Drafter:
 
         for i, node in enumerate(call.nodes()):
             if is_outside(node):
-                told = self.traced.stays[str(node.args[4])]
-                given = [*node.args[:4], told.path.removeprefix(call.path), told.key]
+                path = str(node.args[4])
+                known = self.traced.stays.get(path)
+                given = [*node.args[:4], path.removeprefix(call.path), known.key if known else ""]
                 parts.append(f"outside{map_arg(given, shown)}")
             else:
                 parts.append(f"{node.target}{map_arg((node.args, node.kwargs), shown)}")

@@ -80,6 +80,36 @@ def outside(module: nn.Module, stays: Mapping[str, Outside]) -> Iterator[None]:
                 held.forward = before
 
 
+@contextmanager
+def layers_whole(module: nn.Module) -> Iterator[None]:
+    """While a module is traced, its recurrent layers are one node each: torch would trace their steps one by one."""
+    held = [(path, each) for path, each in module.named_modules() if isinstance(each, nn.RNNBase)]
+    try:
+        for path, each in held:
+            each.forward = _recurrent(path, each, each.forward)
+        yield
+    finally:
+        for _, each in held:
+            del each.forward
+
+
+def _recurrent(path: str, module: nn.RNNBase, original: Any) -> Any:
+    def forward(x: Any, hx: Any = None) -> Any:
+        given = [] if hx is None else list(hx) if isinstance(hx, tuple) else [hx]
+        if not isinstance(x, Tensor) or x.dim() != 3 or module.proj_size:
+            return original(x, hx)
+        ways = 2 if module.bidirectional else 1
+        batch = x.shape[0] if module.batch_first else x.shape[1]
+        state = [module.num_layers * ways, batch, module.hidden_size]
+        count = 2 if module.mode == "LSTM" else 1
+        sizes = [*x.shape[:2], ways * module.hidden_size, *state * count]
+        kinds = [x.dtype] * (1 + count)
+        y, *states = torch.ops.ogive.outside([x, *given], sizes, [3] * (1 + count), kinds, path)
+        return y, tuple(states) if count == 2 else states[0]
+
+    return forward
+
+
 def _wrapped(told: Outside, original: Any) -> Any:
     def forward(*args: Any, **kwargs: Any) -> Any:
         tensors, told.inputs, told.call = _written(told, original, args, kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from torch.export import Dim, export
 from torch.fx import Node
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from ogive.backends.from_torch.outside import Outside, is_outside, outside
+from ogive.backends.from_torch.outside import Outside, is_outside, layers_whole, outside
 from ogive.backends.from_torch.refused import Untraceable
 
 aten = torch.ops.aten
@@ -72,7 +73,7 @@ def trace(
     entered: list[nn.Module] = []
     try:
         # torch prints the whole graph where it gives up
-        with outside(module, stays), _entering(entered), redirect_stderr(io.StringIO()):
+        with layers_whole(module), outside(module, stays), _entering(entered), redirect_stderr(io.StringIO()):
             program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
     except Untraceable:
         raise
@@ -84,7 +85,9 @@ def trace(
         raise Untraceable(f"torch.export refuses {what}: {said}", path=inner, untraced=True) from error
     if _parts_written(program.graph):
         # what writes into parts gives tensors anew; nothing else is taken apart
-        program = program.run_decompositions({})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch warns of its own copies
+            program = program.run_decompositions({})
     graph = program.graph
     _outer(graph)
     signature = program.graph_signature

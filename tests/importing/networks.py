@@ -211,7 +211,7 @@ class Spoken(nn.Module):
 
 
 class Written(nn.Module):
-    """What is written into a whole tensor is another one; into a part of one it has no operation."""
+    """What is written into a tensor, or into a part of one, is another one."""
 
     def __init__(self, part: bool) -> None:
         super().__init__()

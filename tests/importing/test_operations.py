@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ogive
+from importing import networks
 
 Sizes = dict[str, list[str | int | None]]
 TOKENS: Sizes = {"x": ["b", "n", 8]}
@@ -187,3 +188,37 @@ def test_what_starts_at_zero_is_compared(monkeypatch: pytest.MonkeyPatch) -> Non
     module = Hidden().eval()
     with pytest.raises(ogive.ArchError, match="not what its source is"):
         ogive.from_torch(module, (torch.randn(2, 5, 8),), sizes=TOKENS)
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers of torch: of one direction and of two, with states that are read and given."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.rnn = getattr(nn, kind)(8, 8, batch_first=True)
+        self.deep = getattr(nn, kind)(8, 4, num_layers=2, bidirectional=True, bias=kind != "GRU")
+        self.after = getattr(nn, kind)(8, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, h = self.rnn(x)
+        z, _ = self.deep(y.transpose(0, 1))
+        return self.after(z.transpose(0, 1), h)[0]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent_layers(kind: str) -> None:
+    torch.manual_seed(0)
+    module = Recurrent(kind).eval()
+    found = ogive.from_torch(module, (torch.randn(2, 5, 8),), sizes=TOKENS, strict=True)
+    assert f"multilayer[{kind}[" in found.text
+    assert set(found.model.sizes) == {"b", "n"}
+    assert found.verified is not None
+    assert found.verified.gradients == len(list(module.parameters()))
+    assert '"deep.layers.1.behind.weight_ih_l0" = "deep.weight_ih_l1_reverse"' in found.map
+    assert not vars(module.rnn).get("forward")
+
+
+def test_what_is_written_into_parts_is_read() -> None:
+    found = ogive.from_torch(networks.Written(True).eval(), (torch.randn(2, 4),), sizes={"x": ["b", 4]}, strict=True)
+    assert "put[" in found.text
+    assert found.verified is not None
