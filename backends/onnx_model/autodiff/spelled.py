@@ -1,10 +1,11 @@
-"""Operations that are written as steps where something flows back through them: attention, pools of one or two axes."""
+"""Operations that are written as steps where something flows back through them: attention, pools, resampling."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from ogive.backends.onnx_model.autodiff import reduce as derive_reduce
 from ogive.backends.onnx_model.autodiff.steps import Steps, aligned
@@ -14,7 +15,7 @@ from ogive.backends.onnx_model.ops.operands import operand, optional
 from ogive.compiler.ir.model import Const, Node, Scalar
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
-from ogive.compiler.sizes import size
+from ogive.compiler.sizes import Size, size
 
 
 def attention(s: Steps, node: Node, args: Args) -> str:
@@ -57,7 +58,7 @@ def max_pool(s: Steps, node: Node, args: Args) -> str:
             longer = [Axis(each.size + 2 * pad) if place == at else each for place, each in enumerate(s.type(x).axes)]
             attrs = {"axis": at, "before": pad, "after": pad, "mode": "constant", "value": -math.inf}
             x = s.apply("pad", (x,), s.type(x).with_axes(*longer), **attrs)
-    windows = _windows(s, node, x, node.outputs[0].type, padded=True)
+    windows = _windows(s, node, x, node.outputs[0].type)
     last = len(s.type(windows).axes) - 1
     kept = s.type(windows).axes[:-1]
     place = s.opened(s.apply("argmax", (windows,), TensorType("int", kept), axis=last), [last])
@@ -66,35 +67,62 @@ def max_pool(s: Steps, node: Node, args: Args) -> str:
     )
 
 
-def avg_pool(s: Steps, node: Node, args: Args) -> str:
-    """The mean of each window; of what is inside of it, where padding does not count."""
-    x = operand(args)
-    windows = _windows(s, node, x, node.outputs[0].type, padded=False)
-    last = len(s.type(windows).axes) - 1
-    if node.attr("count_include_pad") or all(pad == size(0) for pad in node.attr("pad")):
-        return s.mean(windows, [last])
-    ones = _windows(s, node, s.filled(1.0, x), node.outputs[0].type, padded=False)
-    return s.both("div", s.total(windows, [last]), s.total(ones, [last]))
+def separable(s: Steps, node: Node, args: Args) -> str:
+    """What is linear and works on each axis for itself: a product with a matrix for each, which is what it makes of the
+    unit matrix.
+    """
+    y = operand(args)
+    for at, length in enumerate(node.outputs[0].type.sizes[2:]):
+        matrix = _matrix(s, node, at, s.type(y).sizes[2 + at], length, s.type(y).elem)
+        places = [AxisGroup(((Atom(f"a{place}", each),),)) for place, each in enumerate(s.type(y).sizes)]
+        made = AxisGroup(((Atom("made", length),),))
+        after = (*places[: 2 + at], made, *places[3 + at :])
+        y = s.contracted([y, matrix], AxisPattern((tuple(places), (places[2 + at], made)), (after,)))
+    return y
 
 
-def _windows(s: Steps, node: Node, x: str, result: TensorType, *, padded: bool) -> str:
-    """The entries of each window of a pool on a last axis."""
+def _matrix(s: Steps, node: Node, at: int, length: Size, made: Size, elem: str) -> str:
+    """How much of each entry of an axis is in each that is made of them: the operation on rows of the unit matrix."""
+    one = size(1)
+    axis = Axis(length)
+    unit = s.opened(s.apply("eye", (), TensorType(elem, (axis, axis)), n=length), [1, 3])
+    given = dict(node.attrs)
+    attrs: dict[str, Any] = {
+        key: (given[key][at], other) for key, other in BESIDE.items() if given.get(key) is not None
+    }
+    attrs |= {key: value for key, value in given.items() if key not in attrs}
+    attrs |= {"mode": "bilinear"} if given.get("mode") in ("linear", "trilinear") else {}
+    result = TensorType(elem, (axis, Axis(one), Axis(made), Axis(one)))
+    return s.closed(s.apply(node.op, (unit,), result, **attrs), [1, 3])
+
+
+BESIDE = {  # the settings of a second axis, which has one entry
+    "kernel": size(1),
+    "stride": size(1),
+    "pad": size(0),
+    "dilation": size(1),
+    "size": size(1),
+    "scale": 1.0,
+}
+
+
+def _windows(s: Steps, node: Node, x: str, result: TensorType) -> str:
+    """The entries of each window of a pool, which has its padding, on a last axis."""
     kernel, count = node.attr("kernel"), len(node.attr("kernel"))
     if node.attr("ceil"):
         raise OnnxError(f"`grad` through `{node.op}` with windows that overhang (`ceil`) is not supported in ONNX")
     if count > 2:
         raise OnnxError(f"`grad` through `{node.op}` of three axes is not supported in ONNX")
     attrs = {"kernel": kernel, "stride": node.attr("stride"), "dilation": node.attr("dilation", (size(1),) * count)}
-    pads = (size(0),) * count if padded else node.attr("pad")
-    steps = result.axes[2:]
-    opened = s.type(x).with_axes(*s.type(x).axes[:2], *map(Axis, kernel), *steps)
-    found = s.apply("unfold", (x,), opened, **attrs, pad=pads)
+    opened = s.type(x).with_axes(*s.type(x).axes[:2], *map(Axis, kernel), *result.axes[2:])
+    found = s.apply("unfold", (x,), opened, **attrs, pad=(size(0),) * count)
     places = [AxisGroup(((Atom(f"a{at}", axis.size),),)) for at, axis in enumerate(opened.axes)]
     inner = AxisGroup((tuple(atom for place in places[2 : 2 + count] for atom in place.atoms),))
     return s.moved(found, AxisPattern((tuple(places),), ((*places[:2], *places[2 + count :], inner),)))
 
 
+LINEAR = ("interpolate", "avg_pool", "adaptive_avg_pool")
 Spelling = Callable[[Steps, Node, Args], str]
 SPELLED: Mapping[str, Spelling] = MappingProxyType(
-    {**derive_reduce.SPELLED, "attention": attention, "max_pool": max_pool, "avg_pool": avg_pool}
+    {**derive_reduce.SPELLED, "attention": attention, "max_pool": max_pool, **dict.fromkeys(LINEAR, separable)}
 )
