@@ -13,6 +13,7 @@ from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
 from ogive.compiler.passes.growth.deepen import deepen
+from ogive.compiler.passes.growth.subspace import subspace
 from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
@@ -33,6 +34,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "prune": prune,
         "simplify": simplified,
         "specialize": specialize,
+        "subspace": subspace,
         "widen": widen,
     }
 )
