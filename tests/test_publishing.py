@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import shutil
+import subprocess
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -52,3 +57,24 @@ def test_what_a_release_must_fill_in_is_named() -> None:
     for name in ("SECURITY.md", "CODE_OF_CONDUCT.md"):
         assert "PLACEHOLDER" in (ROOT / name).read_text(encoding="utf-8")
         assert name in page
+
+
+def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    build = "from setuptools.build_meta import *; import sys; build_wheel(sys.argv[1]); build_sdist(sys.argv[1])"
+    made = []
+    for number in ("first", "second"):
+        tree, out = tmp_path / number, tmp_path / f"{number}_out"
+        for name in filter(None, names):
+            if name.startswith(("docs/", "tests/", "bench/")) or not (ROOT / name).exists():
+                continue  # no part of a wheel, and large
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
+        out.mkdir()
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+        subprocess.run(
+            [sys.executable, "-c", build, str(out)], cwd=tree, env=environment, capture_output=True, check=True
+        )
+        made.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.iterdir()})
+    assert len(made[0]) == 2
+    assert made[0] == made[1]
