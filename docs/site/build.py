@@ -1,0 +1,78 @@
+"""The documentation as a site: `python docs/site/build.py OUT`, with `ogive[docs]`; nothing is fetched.
+
+The pages keep their places beside the examples and sources that they link to: links work in the repository and here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
+# a link, or code, in which brackets and parentheses mean something else
+LINK = re.compile(
+    r"(?P<code>^```.*?^```$|`[^`\n]+`)|(?<!!)\[(?P<words>[^\]]+)\]\((?P<target>[^)\s]+)\)", re.MULTILINE | re.DOTALL
+)
+KINDS = (".md", ".svg", ".txt", ".ipynb", ".arch", ".png")
+
+
+def staged(folder: Path) -> None:
+    """Copy what the site shows, each at its place in the repository; sources that pages link to become texts."""
+    for name in PAGES:
+        shutil.copy(ROOT / name, folder / name)
+    for top in ("docs", "examples"):
+        for path in sorted((ROOT / top).rglob("*")):
+            if path.is_file() and path.suffix in KINDS:
+                _copied(path, folder)
+    _copied(ROOT / "src" / "ogive" / "codes.md", folder)
+    for page in folder.rglob("*.md"):
+        page.write_text(_linked(page.read_text(encoding="utf-8"), page.parent, folder), encoding="utf-8")
+
+
+def _copied(path: Path, folder: Path) -> None:
+    place = folder / path.relative_to(ROOT)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, place)
+
+
+def _linked(text: str, here: Path, folder: Path) -> str:
+    """Links to sources lead to copies of them; those to folders lead nowhere on a site and stay words."""
+
+    def link(found: re.Match[str]) -> str:
+        if found["code"]:
+            return found[0]
+        words, target = found["words"], found["target"]
+        place = (here / target.partition("#")[0]).resolve()
+        source = ROOT / place.relative_to(folder.resolve()) if place.is_relative_to(folder.resolve()) else None
+        if "://" in target or target.startswith("#") or source is None:
+            return found[0]
+        if source.is_file():
+            if not place.exists():
+                _copied(source, folder)
+            return found[0]
+        return words
+
+    return LINK.sub(link, re.sub(r"(?m)^```arch right$", "Right:\n\n```arch", text))
+
+
+def build(out: Path) -> None:
+    """Build the site into a folder. Raises `CalledProcessError` where a link leads nowhere."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "pages"
+        folder.mkdir()
+        staged(folder)
+        config = (ROOT / "docs" / "site" / "mkdocs.yml").read_text(encoding="utf-8")
+        settings = Path(name) / "mkdocs.yml"
+        settings.write_text(f"docs_dir: {folder}\nsite_dir: {out.resolve()}\n{config}", encoding="utf-8")
+        command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-f", str(settings)]
+        subprocess.run(command, check=True)
+    shutil.copy(ROOT / "docs" / "llms.txt", out / "llms.txt")
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
