@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ogive.backends.diagram.figure.metrics import width
 from ogive.compiler.ir.model import Const, Scalar
@@ -28,6 +29,7 @@ LOW = str.maketrans("₊₀₁₂₃₄₅₆₇₈₉", "+0123456789")  # lower
 _LOWERED = re.compile("[₊₀-₉]+")
 _SHIFTED = re.compile(r"(?<=[A-Za-zα-ωΑ-Ω])_?(\d+)\b|(?<=\w)_(\w{1,3})\b|\^(\w+|\([^)]*\))|[₊₀-₉]+")
 SIGNS = {"+": " + ", "-": " − ", "*": "·", "/": "/", "//": "/", "%": " mod ", "**": "^"}
+LABELS = 4096  # of sizes that are kept: a figure writes each many times
 SUBSCRIPT = 0.72  # of the size of the line, and never below the least size of the theme
 
 
@@ -79,6 +81,11 @@ def text_width(text: str, size: float, least: float, bold: bool = False, plain: 
 def size_label(size: Size | int | str, divides: Iterable[tuple[str, str]] = ()) -> str:
     """A size as it stands in a paper: `4*d` is 4d, `d//h` is d/h where h is known to divide d, else ⌊d/h⌋."""
     text = str(size)
+    return text if text.isdigit() else _size_label(text, tuple(divides))
+
+
+@lru_cache(LABELS)
+def _size_label(text: str, divides: tuple[tuple[str, str], ...]) -> str:
     if text.startswith("*"):
         return text  # a pack
     for whole, part in divides:
