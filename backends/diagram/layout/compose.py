@@ -9,7 +9,7 @@ from ogive.backends.diagram.figure.figure import Figure, Section
 from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, extent, moved
 from ogive.backends.diagram.figure.labels import lowered, text_width
 from ogive.backends.diagram.figure.legend import explained
-from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, denser
+from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, SMALL, denser
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.axis_colours import coloured, hues_of, key_of_axes
 from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
@@ -62,7 +62,9 @@ def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
         made = _drawn(with_short_texts(figure, dense), dense)
         wide = made.wide if points >= LEGIBLE else wide
         fits = made.drawing.smallest * POINTS >= points * theme.scale
-        if fits and dense.page is not None and made.drawing.height <= dense.page[1]:
+        assert dense.page is not None
+        filled = made.drawing.height / dense.page[1]
+        if fits and filled <= 1 and (points >= LEGIBLE or filled >= SMALL):
             return made, True
         (legible if fits else other).append(made)
     best = [made for made in legible if made.drawing.smallest * POINTS >= LEGIBLE * theme.scale]

@@ -248,7 +248,8 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
 def _said(made: Diagram) -> list[str]:
     """What became of a figure that was made for a page."""
     more = made.drawing.parts - len(made.figure.sections)
-    parts = [f"has {more} parts under it, (i) and on: what is too wide for that width in its place"] if more > 0 else []
+    count = "a part" if more == 1 else f"{more} parts"
+    parts = [f"has {count} under it, from (i) on: what is too wide for that width in its place"] if more > 0 else []
     return [*parts, *filter(None, [_misfit(made)])]
 
 
