@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "draw": ("resvg_py", "cairosvg"),
         "notebook": ("IPython",),
         "lsp": ("pygls", "lsprotocol"),
+        "plot": ("matplotlib",),
     }
 )
 

@@ -110,7 +110,9 @@ def test_python_and_the_command_say_the_same() -> None:
         ((GPT2, "cost", "-s", "d=1"), 2, "a static that has its number: leave it out"),
         ((GPT2, "cost", "-s", "b=-1"), 2, "a size is a whole number"),
         ((GPT2, "cost", "-s", "b=1", "n=1000"), 2, "these sizes break"),
-        ((GPT2, "cost", "-o", "a.pdf"), 2, "a report ends in .html or .svg"),
+        ((GPT2, "cost", "-o", "a.txt"), 2, "a report ends in .html, .svg, .png"),
+        ((GPT2, "features", "-o", "a.svg"), 2, "`features` has no picture"),
+        ((GPT2, "features", "-o", "a.png"), 2, "`features` has no numbers to draw"),
         ((GPT2, "cost", "-o", "a.svg"), 2, "a picture needs numbers: give b, n by `-s`"),
         ((GPT2, "cost,cost", "-o", "a.svg", "-s", "b=1", "n=8"), 2, "a picture is of one analysis, not of 2"),
         ((str(EXAMPLES / "gpt2.arch"), "cost"), 2, "has 5 models; name one"),
@@ -162,6 +164,7 @@ def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_pat
         ("groups", ("vit.arch:Tiny", "groups")),
         ("criticality", ("resnet.arch:Tiny", "criticality")),
         ("mup", ("gpt2.arch:GPT2", "mup[width=d, grow=[heads]]")),
+        ("similarity", ("resnet.arch:Tiny", "similarity")),
     ],
 )
 def test_the_picture_of_a_page_is_what_the_command_draws(name: str, args: tuple[str, ...], tmp_path: Path) -> None:
@@ -172,6 +175,14 @@ def test_the_picture_of_a_page_is_what_the_command_draws(name: str, args: tuple[
     )
     assert drawn[0] == shown[0]
     assert drawn[1].partition("</metadata>")[2] == shown[1].partition("</metadata>")[2]
+
+
+def test_curves_are_drawn_and_are_the_same_each_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    for out in (first, second):
+        assert run(GPT2, "criticality", "-o", str(out)).exit_code == 0
+    assert first.read_bytes() == second.read_bytes()
+    assert run(GPT2, "criticality", "-o", str(first)).exit_code == 0  # ours, as it was written
 
 
 def test_a_module_of_the_users_is_unknown() -> None:

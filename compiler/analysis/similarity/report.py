@@ -22,7 +22,7 @@ def similarity(source: Model, flat: Model) -> AnalysisResult:
     """The hash of a model, whose flattened form is `flat`; `ogive diff --score` compares two."""
     graph = labelled(flat)
     counts = Counter(node.op for node in graph.nodes)
-    rows = tuple(AnalysisRow("", op, {"count": count}) for op, count in sorted(counts.items()))
+    rows = tuple(AnalysisRow(op, "operation", {"count": count}) for op, count in sorted(counts.items()))
     totals: dict[str, Cell] = {
         "wl_hash": graph.hash, "nodes": len(graph.nodes), "edges": sum(1 for _ in graph.edges),
     }  # fmt: skip
@@ -49,7 +49,7 @@ def features(source: Model, flat: Model) -> AnalysisResult:
     )  # fmt: skip
     return AnalysisResult(
         "features", source.name, {}, FEATURES, _vector(source, graph), rows,
-        columns=("node", "inputs", "shape"), chart="reads",
+        columns=("node", "inputs", "shape"),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from ogive.refusals import WrongArgument
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMATS = (".html", ".svg")
+FORMATS = (".html", ".svg", ".png")
 LOSSES = ("cross_entropy", "mse")
 
 
@@ -38,7 +38,7 @@ LOSSES = ("cross_entropy", "mse")
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A page, OUT.html, or a picture, OUT.svg.",
+    help="A page, OUT.html, bars, OUT.svg, or curves, OUT.png (matplotlib).",
 )
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=f"{CHECKPOINT} Else weights as they start.")
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
@@ -88,7 +88,7 @@ def command(
     Exit status: 0 done; 1 refused, or with --strict a warning or something unknown; 2 used wrongly.
     """
     if out is not None and out.suffix not in FORMATS:
-        raise click.UsageError(f"`{out}`: a report ends in {' or '.join(FORMATS)}")
+        raise click.UsageError(f"`{out}`: a report ends in {', '.join(FORMATS)}")
     path, name = split_target(target)
     model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
     try:
@@ -101,7 +101,7 @@ def command(
         raise click.UsageError(error.diagnostics[0].message) from None
     if out is not None:
         stamp = model.origin.stamp.by("analyze")
-        made = stamp.signed(_report(found, out).encode(), out.suffix[1:])
+        made = stamp.signed(_report(found, out), out.suffix[1:])
         write({OutputFile(out, stamp): made}, model.inputs, force)
     if as_json:
         click.echo(_json(found))
@@ -141,12 +141,17 @@ def _json(found: list[AnalysisResult]) -> str:
     return json.dumps(plain[0] if len(plain) == 1 else plain, indent=2, ensure_ascii=False)
 
 
-def _report(found: list[AnalysisResult], out: Path) -> str:
+def _report(found: list[AnalysisResult], out: Path) -> bytes:
     if out.suffix == ".html":
-        return chart_html(found)
+        return chart_html(found).encode()
     if len(found) > 1:
         raise click.UsageError(f"`{out}`: a picture is of one analysis, not of {len(found)}")
     try:
-        return chart_svg(found[0])
+        if out.suffix == ".svg":
+            return chart_svg(found[0]).encode()
+        with needs("plot"):
+            from ogive.backends.analysis.plot import plotted
+
+            return plotted(found[0])
     except NoNumbersError as error:
         raise click.UsageError(f"`{out}`: {error}") from None
