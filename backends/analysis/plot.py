@@ -50,7 +50,7 @@ def plotted(result: AnalysisResult) -> bytes:
     if len(rows) <= MOST_LABELS:
         axes.set_xticks(range(len(rows)), [row.path for row in rows], rotation=90, fontsize=7)
     axes.set_title(f"{result.analysis} of {result.model}" + (f" at {result.at_sizes}" if result.sizes else ""))
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=len(series), frameon=False)
     axes.grid(alpha=0.3)
     made = io.BytesIO()
     figure.savefig(made, format="png", dpi=150, metadata={"Software": None})  # the same result gives the same file
