@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ogive.backends.onnx_model.autodiff import reduce as derive_reduce
+from ogive.backends.onnx_model.autodiff.sampled import grid_sample
 from ogive.backends.onnx_model.autodiff.steps import Steps, aligned
 from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.context import Args
@@ -124,5 +125,11 @@ def _windows(s: Steps, node: Node, x: str, result: TensorType) -> str:
 LINEAR = ("interpolate", "avg_pool", "adaptive_avg_pool")
 Spelling = Callable[[Steps, Node, Args], str]
 SPELLED: Mapping[str, Spelling] = MappingProxyType(
-    {**derive_reduce.SPELLED, "attention": attention, "max_pool": max_pool, **dict.fromkeys(LINEAR, separable)}
+    {
+        **derive_reduce.SPELLED,
+        "attention": attention,
+        "max_pool": max_pool,
+        "grid_sample": grid_sample,
+        **dict.fromkeys(LINEAR, separable),
+    }
 )
