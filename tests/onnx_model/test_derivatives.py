@@ -24,7 +24,7 @@ REFUSED = frozenset(
     """.split()
 )
 PARTS = frozenset(  # in some of their forms
-    "rearrange split slice pad einsum put linear reduce scatter conv max_pool".split()
+    "rearrange split slice pad einsum put linear reduce conv max_pool".split()
 )
 COMPLEX = [case for case in TRIED if any("complex" in str(item) for item in (*case.inputs, case.statics))]
 

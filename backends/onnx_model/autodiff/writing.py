@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 from ogive.backends.onnx_model.autodiff.steps import Flow, Rule, Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
-from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.operands import operand
+from ogive.compiler.ir.model import Const
+from ogive.compiler.ir.types import TensorType
 
 
 def scatter_add(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
@@ -33,10 +34,15 @@ def _placed(s: Steps, noted: Noted, op: str, x: str, src: str) -> str:
 def scatter(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
     """To what stands in the result, shared by equals and by those of a mean."""
     op, own = noted.node.attr("op"), noted.node.attr("include_self")
-    if op == "prod":
-        raise OnnxError("`grad` through `scatter` by prod is not supported in ONNX")
     x, src = operand(noted.args), operand(noted.args, 2)
     rest = g if own and op is not None else _placed(s, noted, "scatter", g, s.filled(0.0, src))  # where nothing went
+    if op == "prod":
+        whole = {key: noted.node.attr(key) for key in ("axis", "along")} | {"op": "prod", "include_self": True}
+        if own:
+            given = (s.filled(1.0, x), operand(noted.args, 1), src)
+            rest = s.mul(g, s.apply("scatter", given, s.type(x), **whole))
+        flow = s.mul(_taken(s, noted, g), _others(s, noted, src))
+        return [rest, None, s.mul(flow, _taken(s, noted, x)) if own else flow]
     if op in (None, "sum"):
         return [rest, None, _taken(s, noted, g)]
     if op == "mean":
@@ -49,6 +55,24 @@ def scatter(s: Steps, noted: Noted, g: str) -> Sequence[Flow]:
                                                                     s.filled(0.0, src))  # fmt: skip
     share = s.both("div", g, _placed(s, noted, "scatter_add", kept, won))
     return [s.mul(share, kept) if own else rest, None, s.mul(_taken(s, noted, share), won)]
+
+
+def _others(s: Steps, noted: Noted, src: str) -> str:
+    """For each entry of src the product of all others that go to its place: no quotient, since it may be 0."""
+    axis, index, type = noted.node.attr("axis"), operand(noted.args, 1), s.type(src)
+    count = type.axes[axis]
+    at = 0 if noted.node.attr("along") else axis
+    numbers = s.apply("arange", (), TensorType("int", (count,)), n=count.size)
+    other = s.asked("ne", s.opened(numbers, [1]), s.opened(numbers, [0]))
+    if at == axis:
+        other = s.opened(other, [2 + i for i in range(len(s.type(index).axes) - at - 1)])
+    same = s.asked("eq", s.opened(index, [at + 1]), s.opened(index, [at]))
+    both = s.apply("logical_and", (same, other), s.type(same))
+    if noted.node.attr("along"):
+        both = s.opened(both, [2 + i for i in range(len(type.axes) - axis - 1)])
+    pairs = type.with_axes(*type.axes[:axis], count, *type.axes[axis:])
+    factors = s.apply("select", (both, s.opened(src, [axis]), Const(1.0)), pairs)
+    return s.apply("prod", (factors,), type, axes=(axis + 1,))
 
 
 RULES: Mapping[str, Rule] = MappingProxyType({"scatter_add": scatter_add, "scatter": scatter})
