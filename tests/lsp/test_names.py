@@ -40,10 +40,22 @@ def own(seen: SeenFile) -> list[Occurrence]:
     return found
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+LISTS = """
+use std.nn (Linear)
+
+block Parts[widths: list, d](xs: [b, n[i], widths[i]] for i in range(len(widths))) -> (
+    ys: [b, n[j], d] for j in range(len(widths)), first: [b, n[0], d]):
+    made = [xs[k] |> Linear[w, d] for k, w in enumerate(widths)]
+    return made, made[0]
+
+model M = Parts[widths=[2, 3], d=4]
+"""
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES, Path("lists.arch")], ids=lambda path: path.stem)
 def test_every_name_may_be_another(path: Path) -> None:
     draw = random.Random(path.stem)
-    seen = fresh(path, path.read_text(encoding="utf-8"))
+    seen = fresh(path, path.read_text(encoding="utf-8") if path in EXAMPLES else LISTS)
     found = own(seen)
     chosen = {each.symbol for each in found if draw.randrange(2)}
     edits = [

@@ -114,9 +114,9 @@ class _Names:
                 for each in self.tree.inputs:
                     span = Span(each.span.chunk, each.span.start, each.span.start + len(each.name))
                     yield Occurrence(span, self.local(each.name), True)
-                    yield from self.inside(each.type)
+                    yield from self._entries(each)
                 for output in self.tree.outputs:
-                    yield from self.inside(output.type)
+                    yield from self._entries(output)
                 for tree in (*self.tree.where, *(self.tree.body if isinstance(self.tree, s.Block) else ())):
                     yield from self.inside(tree)
             case s.Const():
@@ -336,13 +336,22 @@ class _Names:
     def _comprehension(self, tree: s.Comprehension) -> Iterator[Occurrence]:
         yield from self.inside(tree.element)
         for clause in tree.clauses:
-            head = Span(clause.span.chunk, clause.span.start, clause.iterable.span.start)
-            for target in clause.targets:
-                for found in re.finditer(rf"(?<![\w']){re.escape(target)}(?![\w'])", head.text):
-                    yield Occurrence(head.inner(*found.span()), self.local(target), True)
-            yield from self.inside(clause.iterable)
-            if clause.condition is not None:
-                yield from self.inside(clause.condition)
+            yield from self._clause(clause)
+
+    def _clause(self, clause: s.Clause) -> Iterator[Occurrence]:
+        """`i in range(n)`, in a list, or behind a type that stands for a list of tensors."""
+        head = Span(clause.span.chunk, clause.span.start, clause.iterable.span.start)
+        for target in clause.targets:
+            for found in re.finditer(rf"(?<![\w']){re.escape(target)}(?![\w'])", head.text):
+                yield Occurrence(head.inner(*found.span()), self.local(target), True)
+        yield from self.inside(clause.iterable)
+        if clause.condition is not None:
+            yield from self.inside(clause.condition)
+
+    def _entries(self, tree: s.Input | s.Output) -> Iterator[Occurrence]:
+        yield from self.inside(tree.type)
+        if tree.each is not None:
+            yield from self._clause(tree.each)
 
     def _paths(self, tree: s.InitStmt | s.KeepStmt) -> Iterator[Occurrence]:
         """`init Linear.weight` names a block or an instance first."""
