@@ -47,6 +47,7 @@ class AnalyzedModel(Protocol):
 # those that compute on numbers, where their functions are: torch is loaded for these alone
 NUMERIC: Mapping[str, str] = MappingProxyType(
     {
+        "bounds": "ogive.backends.analysis.bounds.report:bounds",
         "collapse": "ogive.backends.analysis.measured.collapse:collapse",
         "coordinate_check": "ogive.backends.analysis.coordinates:coordinate_check",
         "criticality": "ogive.backends.analysis.signals.report:criticality",
@@ -54,6 +55,7 @@ NUMERIC: Mapping[str, str] = MappingProxyType(
         "expansion_score": "ogive.backends.analysis.measured.expansion:expansion_score",
         "guidance": "ogive.backends.analysis.measured.guidance:guidance",
         "kernel": "ogive.backends.analysis.kernels.report:kernel",
+        "lipschitz": "ogive.backends.analysis.lipschitz.report:lipschitz",
         "prune_regimes": "ogive.backends.analysis.measured.regimes:prune_regimes",
     }
 )

@@ -37,6 +37,8 @@ def plain(value: Any) -> Iterator[Any]:
 
 # what some analyses cannot do without
 ASKED = {
+    "bounds": 'bounds[eps=0.01, method=ibp, property="y > -1"]',
+    "lipschitz": "lipschitz[eps=0.01]",
     "collapse": "collapse",
     "degeneracy": "degeneracy",
     "expansion_score": "expansion_score",
@@ -163,6 +165,8 @@ def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_pat
         ("cost", ("gpt2.arch:GPT2", "cost", "-s", "b=1", "n=1024")),
         ("groups", ("vit.arch:Tiny", "groups")),
         ("criticality", ("resnet.arch:Tiny", "criticality")),
+        ("bounds", ("resnet.arch:Tiny", "bounds[eps=0.001, method=ibp]", "-s", "b=1", "h=8", "w=8")),
+        ("lipschitz", ("mlp.arch:Tiny", "lipschitz[eps=0.1]", "-s", "b=1")),
         ("mup", ("gpt2.arch:GPT2", "mup[width=d, grow=[heads]]")),
         ("similarity", ("resnet.arch:Tiny", "similarity")),
     ],

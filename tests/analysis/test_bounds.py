@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 
 import ogive
 from analysis.boxes import attacked_ends, box_of, corners, drawn, net, outside, subject
@@ -23,6 +26,7 @@ from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.backends.analysis.tape.curve_table import CURVED
 from ogive.backends.analysis.tape.made import BoxedModel, boxed_model, shapes_of
 from ogive.backends.analysis.tape.steps import CurveStep
+from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.compiler.passes.conversion.result import PassError
 
 UNIT = UNITS["f32"]
@@ -236,3 +240,20 @@ def test_random_programs_stay_inside_and_name_what_is_unknown(count: int) -> Non
         assert outside(made.tape, intervals(made.tape, boxes, UNIT), drawn(boxes, 20)) == []
         compared += 1
     assert compared > count / 2
+
+
+@pytest.mark.parametrize(
+    ("path", "input"), [("gpt2", "ln_f.weight"), ("mamba", "norm_f.weight"), ("mlp", ""), ("fno", "")]
+)
+@pytest.mark.parametrize("name", ["bounds", "lipschitz"])
+def test_json_is_what_the_schema_says(name: str, path: str, input: str) -> None:
+    """Also of models whose inputs are whole numbers: there a weight lies in the box."""
+    schema = json.loads((files("ogive.compiler.analysis") / "analysis.schema.json").read_text(encoding="utf-8"))
+    model = ogive.load(EXAMPLES[0].with_name(f"{path}.arch")).models["Tiny"]
+    sizes = {"mlp": {"b": 1}, "fno": {"b": 1, "x": 4, "y": 4}}.get(path, {"b": 1, "n": 2})
+    options = f'eps=0.01, input="{input}"' + (", method=ibp" if name == "bounds" else "")
+    data = {"ids": torch.zeros(1, 2, dtype=torch.long)} if input else None
+    found = model.analyze(f"{name}[{options}]", sizes=sizes, data=data)
+    assert isinstance(found, AnalysisResult)
+    Draft202012Validator(schema).validate(json.loads(json.dumps(found.json())))
+    assert bool(found.unknown) == (path in ("mamba", "fno") and not (path == "mamba" and input))

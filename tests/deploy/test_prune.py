@@ -14,7 +14,9 @@ import ogive
 from analysis.measured import EXAMPLES, drawn, sizes_of
 from analysis.test_groups import model_of, small, stirred
 from ogive.cli import cli
+from ogive.compiler.analysis.cost.report import multiply_adds
 from ogive.compiler.analysis.frame.result import AnalysisResult
+from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.compiler.ir_tools.verify import verify
 from ogive.model import DeployedModel
 
@@ -199,3 +201,24 @@ def test_the_command_prunes_a_checkpoint(tmp_path: Path) -> None:
     refused = CliRunner().invoke(cli, ["deploy", target, "--pass", "prune"], prog_name="ogive", catch_exceptions=False)
     assert refused.exit_code == 1
     assert "give them: `--weights FILE`" in refused.output
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25])
+@pytest.mark.parametrize("name", ["resnet", "vit"])
+def test_multiply_adds_are_what_is_asked_and_no_fewer_than_needed(name: str, share: float) -> None:
+    model = model_of(name)
+    made = verified(model, stirred(model), f"prune[multiply_adds={share}]")
+    at = dict.fromkeys(open_sizes(model.ir), 224) | dict(model.ir.bindings)
+    part = multiply_adds(made.ir).at({**at, **dict(made.ir.bindings)}) / multiply_adds(model.ir).at(at)
+    assert 0.6 * share < part <= share
+
+
+def test_shares_that_cannot_be_met_are_refused() -> None:
+    model = model_of("vit")
+    net = stirred(model)
+    with pytest.raises(ogive.ArchError, match="one channel in each group"):
+        model.deploy("prune[multiply_adds=0.001]", weights=net)
+    with pytest.raises(ogive.ArchError, match="not both"):
+        model.deploy("prune[multiply_adds=0.5, keep=0.5]", weights=net)
+    with pytest.raises(ogive.ArchError, match="above 0, up to 1"):
+        model.deploy("prune[multiply_adds=0]", weights=net)

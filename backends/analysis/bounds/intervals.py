@@ -110,7 +110,7 @@ def _affine(step: AffineStep, ends: Sequence[Ends], unit: float) -> tuple[Tensor
         low, high = centre - radius, centre + radius
         size = over(step.magnitude, *sizes) + step.constant.abs()
     slack = unit * (step.terms + bool(step.terms)) / 2 * size if step.terms else torch.zeros_like(low)
-    if step.dense is not None or step.magnitude is not None:  # ours are rounded too, of float64
+    if step.terms and (step.dense is not None or step.magnitude is not None):  # ours are rounded too, of float64
         slack = slack + 2.0**-52 * (step.terms + 2) * size
     if step.within is not None:
         least, most = step.within

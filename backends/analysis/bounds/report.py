@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, inf, log10, prod
+from math import ceil, floor, inf, prod
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ogive.backends.analysis.bounds.linear import MOST, linear_bounds, lowest
 from ogive.backends.analysis.bounds.optimize import best_lowest
 from ogive.backends.analysis.bounds.property import PropertyRow, rows_of
 from ogive.backends.analysis.bounds.relax import Relaxation
+from ogive.backends.analysis.rounded import six_digits
 from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.backends.analysis.tape.made import BoxedModel, boxed_model, shapes_of
 from ogive.backends.analysis.tape.steps import StepOrigin
@@ -182,15 +183,7 @@ def _fields(low: Tensor, high: Tensor) -> dict[str, Cell]:
     if not low.numel():
         return {"least": None, "most": None, "width": None}
     least, most, width = float(low.min()), float(high.max()), float((high - low).max())
-    return {"least": _outward(least, floor), "most": _outward(most, ceil), "width": _outward(width, ceil)}
-
-
-def _outward(value: float, rounding: Callable[[float], int]) -> float | None:
-    """Six digits, rounded so that nothing is cut off; None where there is no end."""
-    if value == 0 or not abs(value) < inf:
-        return 0.0 if value == 0 else None
-    digits = 5 - floor(log10(abs(value)))
-    return float(f"{rounding(value * 10.0**digits) * 10.0**-digits:.6g}") if abs(digits) < 300 else value
+    return {"least": six_digits(least, floor), "most": six_digits(most, ceil), "width": six_digits(width, ceil)}
 
 
 def _number(value: float) -> float | None:
@@ -220,9 +213,11 @@ def _totals(
 
 
 def _warnings(made: BoxedModel, state: BoxState, dtype: str) -> list[str]:
-    """Where numbers may be larger than the type holds."""
+    """Which results may be larger than the type holds; kernels keep what is on the way to one."""
     found: dict[str, None] = {}
-    for at, step in enumerate(made.tape.steps):
+    last = {step.origin: at for at, step in enumerate(made.tape.steps)}
+    for at in last.values():
+        step = made.tape.steps[at]
         most = max((float(each.abs().max()) for each in (state.low[at], state.high[at]) if each.numel()), default=0.0)
         if LARGEST[dtype] < most < inf:
             place = f" at {step.origin.path}" if step.origin.path else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, prod, sqrt
+from math import ceil, floor, inf, prod, sqrt
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from ogive.backends.analysis.bounds.intervals import BoxState, intervals
 from ogive.backends.analysis.lipschitz.norms import affine_norms, chain_norm, disjoint, range_norm, slopes_of
 from ogive.backends.analysis.lipschitz.rules import LIPSCHITZ_RULES
+from ogive.backends.analysis.rounded import six_digits
 from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.backends.analysis.tape.made import BoxedModel, boxed_model
 from ogive.backends.analysis.tape.steps import AffineStep, BoxStep, CurveStep, ProductStep, RangeStep, StepOrigin, Tape
@@ -147,7 +148,7 @@ def _box(centre: Tensor, eps: float | None, low: float, high: float) -> tuple[Te
 
 
 def _told(value: float) -> float | None:
-    return value if value < FAR else None
+    return six_digits(value, ceil) if value < FAR else None
 
 
 def _operations(made: BoxedModel, walk: LipschitzWalk) -> list[AnalysisRow]:
@@ -213,5 +214,5 @@ def _sampled(made: BoxedModel, boxes: list[tuple[Tensor, Tensor]], seed: int) ->
             flat = torch.cat([part.reshape(count, -1) for part in jacobian], 1)
             if bool(flat.isfinite().all()):
                 norms.append(float(torch.linalg.matrix_norm(flat, 2)) if flat.numel() else 0.0)
-        found[name] = max(norms, default=None)
+        found[name] = six_digits(max(norms), floor) if norms else None
     return found

@@ -16,7 +16,7 @@ from math import inf, isinf
 import torch
 from torch import Tensor
 
-STEPS = 16  # bisections: the error is of second order
+STEPS = 10  # bisections: the error is of second order
 
 Function = Callable[[Tensor], Tensor]
 

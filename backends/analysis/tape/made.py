@@ -110,7 +110,8 @@ def _inputs(
         raise PassError("E0810", f"the data has {', '.join(extra)}, which are no inputs of {subject.model.name}")
     if boxed and boxed not in floats and boxed not in state:
         kinds = ", ".join(floats) or "none"
-        raise PassError("E0810", f"`{boxed}` is no input of floats, and no weight: inputs of floats are {kinds}")
+        text = f"`{boxed}` is no input of floats ({kinds}), and no weight, such as `{next(iter(state), '')}`"
+        raise PassError("E0810", text)
     if not boxed and not floats:
         text = f'{subject.model.name} has no input of floats: name a weight, such as `input="{next(iter(state), "")}"`'
         raise PassError("E0810", text)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
 
+from ogive.compiler.analysis.cost.report import multiply_adds as multiply_adds_of
 from ogive.compiler.analysis.groups.coupled import CoupledGroup, coupled
 from ogive.compiler.analysis.provenance.dims import Dim
-from ogive.compiler.analysis.provenance.domain import provenance
+from ogive.compiler.analysis.provenance.domain import Provenance, provenance
 from ogive.compiler.ir.model import Graph, Model
 from ogive.compiler.ir.weights import WeightInfo, weights
+from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError
 from ogive.compiler.passes.infra.driver import named_apart
@@ -18,10 +20,13 @@ from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import outlined
 from ogive.compiler.passes.outline.layers import layered
 from ogive.compiler.passes.pruning.remove import Kept, Removal, masked, shortened
+from ogive.compiler.sizes import Unknown
 from ogive.grammar.spelling import close
 
 Energies = Callable[[str, int], Sequence[Sequence[float]]]  # path, axis -> for each iteration Σ w² of each entry
 SCORES, SCOPES = ("magnitude", "bn_scale"), ("global", "layer")
+NUMBERS = (224, 64, 32, 1024, 16, 8, 4, 2, 1)  # sizes at which multiply-adds are compared
+HALVINGS, TINY = 10, 1e-9
 NORMS = {"batch_norm": 3, "batch_norm_train": 1, "group_norm": 1}  # at which operand the scale is
 
 
@@ -34,10 +39,11 @@ class Scored:
 
 
 def prune(
-    model: Model, energies: Energies, *, by: str = "magnitude", keep: float = 0.5, scope: str = "global",
-    round_to: int = 1,
+    model: Model, energies: Energies, *, by: str = "magnitude", keep: float | None = None,
+    multiply_adds: float | None = None, scope: str = "global", round_to: int = 1,
 ) -> Passed:  # fmt: skip
-    """Keep a share of the channels that may go: those with the largest score.
+    """Keep a share of the channels that may go (half of them), those with the largest score; or as many as leave no
+    more than a share of the `multiply_adds`.
 
     `by` "magnitude" is the norm of all learned entries that a channel has in the group (Li et al. 2017,
     arXiv:1608.08710, over coupled weights: Fang et al. 2023, arXiv:2301.12900), "bn_scale" the size of its scales in
@@ -45,7 +51,7 @@ def prune(
     group, are compared across groups, with "layer" every group keeps the share. What is kept is rounded up to a
     multiple of `round_to`. The result equals the source with 0 in the place of every entry that goes.
     """
-    _options(by, keep, scope, round_to)
+    _options(by, keep, multiply_adds, scope, round_to)
     flat, origins = flattened(model, trained=True)
     found = provenance(flat)
     infos = {info.path: info for info in weights(model)}
@@ -58,12 +64,15 @@ def prune(
             notes.append(Note(False, group.name, left))
         else:
             scored.append(Scored(group, _scores(group, infos, energies, scales if by == "bn_scale" else None)))
-    kept = _kept(scored, keep, scope, round_to)
+    if multiply_adds is None:
+        kept = _kept(scored, 0.5 if keep is None else keep, scope, round_to)
+    else:
+        kept = _cheap(model, found, scored, multiply_adds, lambda share: _kept(scored, share, scope, round_to))
     for each in scored:
         before, after = each.group.channels.number, len(kept[each.group.leaf][0])
         text = f"{before} -> {after} channels of {_weights(each.group)}"
         notes.append(Note(after < before, each.group.name, text))
-    removal = Removal(found, {leaf: stays for leaf, stays in kept.items() if _less(leaf, stays)})
+    removal = _removal(found, kept)
     if not removal.kept:
         reasons = "; ".join(dict.fromkeys(note.text for note in notes[:3]))
         raise PassError("E0811", f"nothing of {model.name} is pruned: {reasons or 'it has no channels'}")
@@ -73,13 +82,59 @@ def prune(
     return named_after_blocks(passed)
 
 
-def _options(by: str, keep: float, scope: str, round_to: int) -> None:
+def _removal(found: Provenance, kept: Mapping[Dim, Kept]) -> Removal:
+    return Removal(found, {leaf: stays for leaf, stays in kept.items() if _less(leaf, stays)})
+
+
+def _cheap(
+    model: Model, found: Provenance, scored: Sequence[Scored], share: float, kept: Callable[[float], dict[Dim, Kept]]
+) -> dict[Dim, Kept]:
+    """As many channels as leave no more than a share of the multiply-adds. Raises PassError where the fewest do not."""
+    sizes = _at(model)
+    whole = multiply_adds_of(model).at(sizes)
+
+    def part(some: dict[Dim, Kept]) -> float:
+        return multiply_adds_of(_removal(found, some).model(model.name)).at(sizes) / max(whole, 1)
+
+    low, high = 0.0, 1.0
+    best = kept(TINY)
+    least = part(best) if scored else 1.0
+    if least > share:
+        text = (
+            f"`multiply_adds={share:g}` of `prune`: with one channel in each group {model.name} still takes {least:.2f}"
+        )
+        raise PassError("E0811", text)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        some = kept(middle)
+        if part(some) <= share:
+            low, best = middle, some
+        else:
+            high = middle
+    return best
+
+
+def _at(model: Model) -> dict[Unknown, int]:
+    """Sizes of the inputs at which multiply-adds are compared: the same for all, the first that is allowed."""
+    open_ = open_sizes(model)
+    for number in NUMBERS:
+        sizes = {**dict(model.bindings), **dict.fromkeys(open_, number)}
+        if all(condition.at(sizes) for condition in model.conditions):
+            return sizes
+    names = ", ".join(unknown.name for unknown in open_)
+    raise PassError("E0810", f"`multiply_adds` of `prune` needs numbers for {names}: `specialize` first")
+
+
+def _options(by: str, keep: float | None, multiply_adds: float | None, scope: str, round_to: int) -> None:
     for name, value, known in (("by", by, SCORES), ("scope", scope, SCOPES)):
         if value not in known:
             text = f"`{name}` of `prune` is one of {', '.join(known)}, not `{value}`"
             raise PassError("E0810", text, close(value, known))
-    if not 0 < keep <= 1:
-        raise PassError("E0810", f"`keep` is a share above 0, up to 1, not {keep}")
+    if keep is not None and multiply_adds is not None:
+        raise PassError("E0810", "`prune` takes `keep`, the share of channels, or `multiply_adds`, not both")
+    for name, share in (("keep", keep), ("multiply_adds", multiply_adds)):
+        if share is not None and not 0 < share <= 1:
+            raise PassError("E0810", f"`{name}` is a share above 0, up to 1, not {share}")
     if round_to < 1:
         raise PassError("E0810", f"`round_to` is a number of channels from 1 on, not {round_to}")
 

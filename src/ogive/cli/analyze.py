@@ -69,6 +69,10 @@ def command(
       kernel[c_w=..., scale_prior="..."]     NNGP and NTK of infinite width on given data; empirical=true beside
       mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
       similarity                             a hash of the graph without names; two models: ogive diff --score
+      bounds[eps=..., method=crown]          what outputs can be while inputs are within eps of the data (of 0 without);
+                                             method: ibp, crown, alpha, bab; low, high: ends of inputs; input: one input
+                                             or weight; property="y[0, 1] > y[0, 2]": verified, falsified or unknown
+      lipschitz[eps=...]                     the most that outputs move for a step of the inputs, everywhere or in a box
     \b
     On data (--data, --loss, --weights):
       collapse                               how near the last layer is to neural collapse
@@ -84,6 +88,7 @@ def command(
       ogive analyze gpt2.arch:GPT2 cost -s b=1 n=1024 -o cost.html
       ogive analyze mlp.arch:Tiny "criticality[c_w=2.0]"
       ogive analyze gpt2.arch:Tiny "mup[width=d, base=8]" --coordinate-check 64,128,256
+      ogive analyze mlp.arch:Tiny 'bounds[eps=0.1, method=bab, property="y > -1"]' -s b=1
     \b
     Exit status: 0 done; 1 refused, or with --strict a warning or something unknown; 2 used wrongly.
     """
