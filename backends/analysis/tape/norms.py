@@ -15,7 +15,7 @@ from ogive.backends.analysis.tape.curve_table import curve_of
 from ogive.backends.analysis.tape.functions import number_at
 from ogive.backends.analysis.tape.products import multiplied
 from ogive.backends.analysis.tape.steps import AffineStep, CurveStep, over
-from ogive.backends.analysis.tape.unroll import Meaning, OnTape, Unroller, UnrollFrame
+from ogive.backends.analysis.tape.unroll import Meaning, OnTape, Unroller, UnrollFrame, filled
 from ogive.compiler.ir.model import Node
 
 Args = Sequence[Meaning]
@@ -61,14 +61,12 @@ class StepBuilder:
         step = AffineStep(x.shape, torch.clone, (x.step,), (x.shape,), origin, 0, within=(low, high))
         return self.machine.add(step)
 
-    def add(self, a: OnTape, b: Meaning) -> OnTape:
-        """A + b, where b broadcasts to a."""
-        from ogive.backends.analysis.tape.unroll import filled
-
-        zero = b if isinstance(b, OnTape) else torch.zeros_like(b)  # type: ignore[arg-type]
-        return self.machine.affine(
-            self.frame, self.node, [a, b], filled(torch.add, [a, b]), 1, filled(torch.add, [a, zero])
-        )
+    def add(self, a: Meaning, b: Meaning) -> Meaning:
+        """The sum, where b broadcasts to a."""
+        if isinstance(a, Tensor) and isinstance(b, Tensor):
+            return a + b
+        free = [torch.zeros_like(each) if isinstance(each, Tensor) else each for each in (a, b)]
+        return self.machine.affine(self.frame, self.node, [a, b], filled(torch.add, [a, b]), 1, filled(torch.add, free))
 
 
 def _normalized(build: StepBuilder, x: OnTape, axes: tuple[int, ...], eps: float, centre: bool) -> OnTape:
@@ -88,10 +86,15 @@ def _rsqrt(x: Tensor, eps: float) -> Tensor:
 def _over_axes(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -> Sequence[Meaning]:
     """`layer_norm` and `rms_norm`."""
     x, *affine = args
-    if not isinstance(x, OnTape):
-        return machine.not_known(frame, node, "weight or bias depends on the box")
+    assert x is not None
     build, axes = StepBuilder(machine, frame, node), tuple(node.attr("axes"))
-    found = _normalized(build, x, axes, float(number_at(node.attr("eps"), frame.sizes)), node.op == "layer_norm")
+    eps, centre = float(number_at(node.attr("eps"), frame.sizes)), node.op == "layer_norm"
+    found: Meaning
+    if isinstance(x, OnTape):
+        found = _normalized(build, x, axes, eps, centre)
+    else:  # weight or bias depends on the box
+        x = x - x.mean(axes, keepdim=True) if centre else x
+        found = x * torch.rsqrt(x.square().mean(axes, keepdim=True) + eps)
     spread = [n if at in axes else 1 for at, n in enumerate(x.shape)]
     order = sorted(range(len(axes)), key=lambda at: axes[at])
     return [_affine(machine, frame, node, build, found, affine, lambda w: w.permute(order).reshape(spread))]
@@ -110,7 +113,7 @@ def _group_norm(machine: Unroller, frame: UnrollFrame, node: Node, args: Args) -
 
 
 def _affine(
-    machine: Unroller, frame: UnrollFrame, node: Node, build: StepBuilder, x: OnTape, affine: Args, spread: Any
+    machine: Unroller, frame: UnrollFrame, node: Node, build: StepBuilder, x: Meaning, affine: Args, spread: Any
 ) -> Meaning:
     """X weight + bias, of those that are given."""
     placed: list[Meaning] = []
@@ -120,7 +123,10 @@ def _affine(
         else:
             placed.append(None if each is None else spread(each))
     weight, bias = (*placed, None, None)[:2]
-    made = x if weight is None else build.times(x, weight)
+    made: Meaning = x
+    if weight is not None:
+        both = isinstance(x, Tensor) and isinstance(weight, Tensor)
+        made = torch.mul(x, weight) if both else build.times(x, weight)  # type: ignore[arg-type]
     return made if bias is None else build.add(made, bias)
 
 
