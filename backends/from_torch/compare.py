@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
+
+from ogive.backends.from_torch.outside import as_products
 
 BOUNDS = {torch.float32: 1e-5, torch.float64: 1e-10}
 ROUNDING = 4  # in float32 what is this many times as far from float64 as the source itself is rounding
@@ -188,7 +190,9 @@ def _one(
     tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
     made = [random_input(tensor, each, sizes, generator, dtype) for tensor, each in zip(tensors, inputs, strict=True)]
     try:
-        expected = ModuleRun(_called(theirs, made, args, kwargs))
+        # grouped products have no form in float64
+        with as_products(theirs) if dtype == torch.float64 else nullcontext():
+            expected = ModuleRun(_called(theirs, made, args, kwargs))
     except (RuntimeError, ValueError, IndexError, AssertionError):
         return False  # the source does not take these sizes
     try:
@@ -223,7 +227,8 @@ def _one(
         with _precise(torch.float64):
             exact = copy.deepcopy(source).double()
             wide = [each.double() if each.is_floating_point() else each for each in made]
-            run = ModuleRun(_called(exact, wide, args, kwargs))
+            with as_products(exact):
+                run = ModuleRun(_called(exact, wide, args, kwargs))
             if any(learned):
                 run.derive(exact, weights)
         faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype, pair.exact(run))) is not None]

@@ -81,6 +81,21 @@ def outside(module: nn.Module, stays: Mapping[str, Outside]) -> Iterator[None]:
 
 
 @contextmanager
+def as_products(module: Any) -> Iterator[None]:
+    """Meanwhile the experts of a model of transformers are batched products, which it offers beside a sort by data."""
+    before = getattr(getattr(module, "config", None), "_experts_implementation", None)
+    choose = getattr(module, "set_experts_implementation", None)
+    if before is None or choose is None:
+        yield
+        return
+    choose("batched_mm")
+    try:
+        yield
+    finally:
+        choose(before)
+
+
+@contextmanager
 def layers_whole(module: nn.Module) -> Iterator[None]:
     """While a module is traced, its recurrent layers are one node each: torch would trace their steps one by one."""
     held = [(path, each) for path, each in module.named_modules() if isinstance(each, nn.RNNBase)]

@@ -19,7 +19,7 @@ from torch.export import Dim, export
 from torch.fx import Node
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from ogive.backends.from_torch.outside import Outside, is_outside, layers_whole, outside
+from ogive.backends.from_torch.outside import Outside, as_products, is_outside, layers_whole, outside
 from ogive.backends.from_torch.refused import Untraceable
 
 aten = torch.ops.aten
@@ -73,7 +73,13 @@ def trace(
     entered: list[nn.Module] = []
     try:
         # torch prints the whole graph where it gives up
-        with layers_whole(module), outside(module, stays), _entering(entered), redirect_stderr(io.StringIO()):
+        with (
+            as_products(module),
+            layers_whole(module),
+            outside(module, stays),
+            _entering(entered),
+            redirect_stderr(io.StringIO()),
+        ):
             program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
     except Untraceable:
         raise

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from importlib import metadata
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -162,13 +163,24 @@ class Imported:
         block = next(each for each in self.program.models.values() if each.name == self.name)
         return {
             "signature": str(block.signature),
+            "inputs": {each.name: list(each.axes) for each in self._found.inputs},
             "free_sizes": list(self.model.sizes),
-            "conditions": [str(each) for each in block.conditions],
+            "conditions": [self._condition(str(each)) for each in block.conditions],
             "fixed": [{"size": size, "value": value} for size, value in self._found.fixed],
             "externs": [asdict(each) for each in self.externs],
             "notes": [*self._found.notes, *self._unlearned()],
             "verify": self.verified.as_data() if self.verified is not None else None,
         }
+
+    def _condition(self, text: str) -> dict[str, Any]:
+        """A condition on sizes: what it is, which block asks for it, and the line of its header or of the model."""
+        name, last = "", len(self.text.splitlines())
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if found := re.match(r"(?:extern )?block (\w+)", line):
+                name = found[1]
+            if text in line and (line.startswith("where") or " where " in line):
+                return {"expr": text, "why": f"`{name}` needs it", "line": number}
+        return {"expr": text, "why": "what the blocks need together", "line": last}
 
     def _unlearned(self) -> list[str]:
         """Rows of tables that the source leaves out of learning, and the program does not."""
@@ -285,6 +297,7 @@ def from_torch(
     """
     given, keywords = tuple(args), dict(kwargs or {})
     head = origin or f"Imported from {type(module).__module__}.{type(module).__qualname__}."
+    head += f"\nIts code is under {licence}." if (licence := _licence(type(module).__module__)) else ""
     known: dict[str, tuple[str, int]] = {}
     while True:
         try:
@@ -308,6 +321,23 @@ def from_torch(
     if verify:
         imported.verify()
     return imported
+
+
+def _licence(module: str) -> str:
+    """The licence of the package that a class is from, as its metadata tell; nothing where they do not."""
+    top = module.partition(".")[0]
+    if top in ("ogive", "torch", "__main__"):
+        return ""
+    try:
+        told = metadata.metadata(top).json
+    except metadata.PackageNotFoundError:
+        return ""  # a file of the user's, or a package of another name
+    trove = [
+        str(each).rpartition(" :: ")[2] for each in told.get("classifier", ()) if str(each).startswith("License ::")
+    ]
+    short = str(told.get("license_expression") or told.get("license") or "").strip()
+    found = short if short and len(short) < 60 and "\n" not in short else trove[0] if trove else ""
+    return f"{found} ({top})" if found else ""
 
 
 def _checked(
