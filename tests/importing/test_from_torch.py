@@ -213,6 +213,19 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nothing was compared" in result.output
 
 
+def test_a_new_program_from_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("given.py").write_text(FILE)
+    run = ["new", "first_net", "--from-torch", "./given.py:Net", "-i", "x=f32[b=2,8]"]
+    result = invoked(run)
+    assert result.exit_code == 0, result.output
+    assert Path("first_net.arch").read_text().rstrip().splitlines()[-1].startswith("model FirstNet = ")
+    assert Path("first_net.safetensors").exists()
+    assert invoked(run).exit_code == 1
+    assert invoked(["new", "--from-torch", "./given.py:Net"]).exit_code == 2
+    assert invoked(["new", "other", "-i", "x=f32[b=2,8]"]).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

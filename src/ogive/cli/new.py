@@ -36,10 +36,16 @@ model {name}1 = {name}[din=32, d=64, dout=10, depth=4]
 @click.command()
 @click.argument("name", required=False)
 @click.option("--from", "example", metavar="EXAMPLE", help="Copy one that comes with Ogive, with its map of weights.")
-def command(name: str | None, example: str | None) -> None:
-    """Write a first model, or copy an example.
+@click.option("--from-torch", "module", metavar="SOURCE", help="The program of a torch module: as `ogive import`.")
+@click.option("-i", "--input", "inputs", multiple=True, metavar="x=f32[b=2,3]", help="An input of the module.")
+@click.pass_context
+def command(
+    context: click.Context, name: str | None, example: str | None, module: str | None, inputs: tuple[str, ...]
+) -> None:
+    """Write a first model, or copy an example, or take a torch module.
 
-    NAME.arch is a small model that checks and builds; with --from an example goes into the folder NAME, or here.
+    NAME.arch is a small model that checks and builds; with --from an example goes into the folder NAME, or here; with
+    --from-torch it is the program of a module, with its weights beside it.
 
     A file that is there stays. `ogive examples` lists what comes with Ogive.
 
@@ -48,7 +54,18 @@ def command(name: str | None, example: str | None) -> None:
       ogive new mlp
       ogive new --from gpt2
       ogive new --from gpt2 work
+      ogive new net --from-torch ./net.py:Net -i "x=f32[b=2,64]"
     """
+    if inputs and module is None:
+        raise click.UsageError("-i tells the inputs of a module: --from-torch")
+    if module is not None:
+        if example is not None or name is None or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            raise click.UsageError("--from-torch takes a name, letters, digits and _, and no --from")
+        from ogive.cli.bring import command as bring
+
+        title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+        context.invoke(bring, source=module, inputs=inputs, output=Path(f"{name}.arch"), name=title)
+        return
     if example is not None:
         _copy(example, Path(name or "."))
         return
