@@ -109,8 +109,10 @@ def coordinate_check(
     """
     if optimizer not in ("adam", "sgd"):
         raise PassError("E0810", f"the coordinate check trains with adam or sgd, not `{optimizer}`")
-    if len(widths) < 2 or min(widths) < 1 or steps < 1 or seeds < 1:
-        raise PassError("E0810", "a coordinate check takes two widths or more, and steps and seeds from 1 on")
+    if len(set(widths)) < max(2, len(widths)) or min(widths) < 1 or steps < 1 or seeds < 1:
+        raise PassError(
+            "E0810", "a coordinate check takes two widths or more, each once, and at least one step and seed"
+        )
     rate = lr or (0.01 if optimizer == "adam" else 0.1)
     scaled, standard = Moves(), Moves()
     plan(subject.model, "mup", width, base, optimizer, table, grow)  # refuses early

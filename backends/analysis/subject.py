@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.types import FLOATS
+from ogive.compiler.passes.analysis.ranges import index_ranges
 from ogive.compiler.passes.conversion.result import PassError
-from ogive.compiler.sizes import Unknown
+from ogive.compiler.sizes import Size, Unknown, size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,7 +60,56 @@ class AnalysisSubject:
         extra = sorted(self.data.keys() - {*names, "target"})
         if extra:
             raise PassError("E0810", f"the data has {', '.join(extra)}; {self.model.name} takes {', '.join(names)}")
+        self._fitting(self.data)
         return self.data
+
+    def _fitting(self, data: Mapping[str, Tensor]) -> None:
+        """Refuse data that the model does not take: other shapes, no numbers, none at all, indices of nothing."""
+        known = {unknown: size(number) for unknown, number in (*self.model.bindings, *self.sizes.items())}
+        for value in self.model.definition.graph.inputs:
+            if value.name not in data:
+                continue
+            x, said = data[value.name], f"`{value.name}` of the data"
+            shape = list(x.shape)
+            if not x.numel():
+                raise PassError("E0810", f"{said} is empty: {shape}")
+            if not bool(x.isfinite().all()):
+                raise PassError("E0810", f"{said} holds NaN or infinities")
+            if x.is_floating_point() != (value.type.elem in FLOATS) and value.type.elem != "complex":
+                raise PassError("E0810", f"{said} is {x.dtype}, `{value.type}` is asked")
+            axes = value.type.axes
+            packs = [at for at, axis in enumerate(axes) if axis.pack is not None]
+            if packs:  # what stands behind is compared
+                axes = axes[packs[-1] + 1 :]
+                shape = shape[max(len(shape) - len(axes), 0) :]
+            if len(axes) != len(shape):
+                raise PassError(
+                    "E0810", f"{said} has {len(shape)} axes: `{value.type}` has {len(value.type.axes)} axes"
+                )
+            for axis, number in zip(axes, shape, strict=True):
+                if axis.size.unknowns - known.keys() and len(axis.size.unknowns) == 1:
+                    (unknown,) = axis.size.unknowns
+                    if axis.size == size(unknown):
+                        known[unknown] = size(number)
+                told = axis.size.subs(known)
+                if told.is_number and told.number != number:
+                    text = f"{said} is {list(x.shape)}: `{axis}` of `{value.type}` is {told}, not {number}"
+                    raise PassError("E0810", text)
+        self._inside(data, known)
+
+    def _inside(self, data: Mapping[str, Tensor], known: dict[Unknown, Size]) -> None:
+        """Refuse integers that are indices of nothing."""
+        graph = self.model.definition.graph
+        if any(
+            unknown not in known for value in graph.inputs for axis in value.type.axes for unknown in axis.size.unknowns
+        ):
+            return
+        for value, span in zip(graph.inputs, index_ranges(self.model, known), strict=True):
+            if span is not None and value.name in data and value.type.elem not in FLOATS:
+                low, high = int(data[value.name].min()), int(data[value.name].max())
+                if low < span[0] or high > span[1]:
+                    text = f"`{value.name}` of the data holds {low} to {high}: {span[0]} to {span[1]} are indices"
+                    raise PassError("E0810", text)
 
     def needed_loss(self, analysis: str) -> str:
         """The name of the loss. Raises PassError where none is given."""

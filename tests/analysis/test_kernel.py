@@ -194,7 +194,7 @@ def test_data_that_are_missing_or_do_not_fit_are_said() -> None:
         (None, "needs data: --data FILE with x"),
         ({"y": data["x"]}, "needs x in the data, which has y"),
         ({**data, "z": data["x"]}, "the data has z"),
-        ({"x": data["x"][0]}, "`x` has 2 axes, the data 1"),
+        ({"x": data["x"][0]}, r"has 1 axes: .* has 2 axes"),
     ):
         with pytest.raises(ogive.ArchError, match=said):
             model.analyze("kernel", data=given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,33 @@ def test_weights_are_connected_with_themselves_and_permuted_ones_are_not(tmp_pat
         ("guidance", {"data": data()}, "needs a second model"),
         ('guidance[guide="net"]', {"data": data()}, "FILE:MODEL"),
         ("prune_regimes", {"data": data(), "loss": "mse"}, "needs two sets of weights"),
+        ("collapse", {"data": {"x": torch.ones(2, 5), "target": torch.tensor([0, 9])}}, "classes beyond the 3"),
+        (
+            "expansion_score",
+            {"data": {**data(2), "target": torch.tensor([0, 9])}, "loss": "cross_entropy"},
+            "from 9 to 9",
+        ),
+        ("expansion_score", {"data": {**data(3), "target": torch.tensor([0])}, "loss": "cross_entropy"}, "3 examples"),
+        ("degeneracy", {"data": {"x": torch.zeros(0, 5)}}, "is empty"),
+        ("degeneracy", {"data": {"x": torch.zeros(2, 4)}}, "is 5, not 4"),
+        ("degeneracy", {"data": {"x": torch.full((2, 5), float("nan"))}}, "holds NaN"),
+        ("degeneracy", {"data": {"x": torch.zeros(2, 5, dtype=torch.long)}}, "is torch.int64"),
+        ("kernel[c_w=0.0]", {"data": data()}, "above 0"),
         ("degeneracy", {"data": {"x": torch.zeros(2, 5), "y": torch.zeros(2)}}, "the data has y"),
     ],
 )
 def test_what_is_missing_is_said(name: str, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ogive.ArchError, match=said):
         MODEL.analyze(name, **given)
+
+
+def test_indices_of_nothing_are_refused() -> None:
+    model = ogive.load(EXAMPLES / "gpt2.arch").models["Tiny"]
+    with pytest.raises(ogive.ArchError, match="holds 999 to 999: 0 to 63 are indices"):
+        model.analyze("degeneracy", data={"ids": torch.full((2, 4), 999)})
+
+
+def test_infinities_are_texts_in_json() -> None:
+    found = ogive.load(EXAMPLES / "mlp.arch").models["Tiny"].analyze("criticality[c_w=1e300]")
+    json.dumps(found.json(), allow_nan=False)
+    assert found.json()["rows"][-1]["variance"] == "inf"

@@ -15,11 +15,14 @@ def empirical_ntk(module: nn.Module, inputs: Sequence[Tensor], variances: Mappin
     """[examples, examples], the mean over output entries; weights that start fixed do not count.
 
     In the parametrization of the NTK a weight is σ/√fan ω with ω of variance 1, so that a gradient in ω is that in the
-    weight times its deviation. None where the Jacobian is larger than 2²⁷ numbers.
+    weight times its deviation. None where the Jacobian is larger than 2²⁷ numbers, or where there
+    is no axis of examples.
     """
     names = {name: p.detach() for name, p in module.named_parameters() if variances.get(name)}
     with torch.no_grad():
         out = module(*inputs)
+    if out.dim() < 2 or any(x.dim() < 2 or len(x) != len(out) for x in inputs):
+        return None
     each = out[0].numel()
     if len(out) * each * sum(p.numel() for p in names.values()) > MOST:
         return None

@@ -41,8 +41,8 @@ def diagonals(k: Tensor) -> tuple[Tensor, Tensor]:
     half = k.dim() // 2
     shape = k.shape[:half]
     flat = k.reshape(shape.numel(), shape.numel()).diagonal()
-    p = flat.reshape(*shape, *[1] * half).expand(k.shape)
-    q = flat.reshape(*[1] * half, *shape).expand(k.shape)
+    p = flat.reshape((*shape, *[1] * half)).expand(k.shape)
+    q = flat.reshape((*[1] * half, *shape)).expand(k.shape)
     return p, q
 
 
@@ -59,4 +59,4 @@ def gram(x: Tensor, axis: int) -> Tensor:
     rows = x.movedim(axis, -1).to(torch.float64)
     shape = rows.shape[:-1]
     flat = rows.reshape(-1, rows.shape[-1])
-    return (flat @ flat.T / rows.shape[-1]).reshape(*shape, *shape)
+    return (flat @ flat.T / rows.shape[-1]).reshape((*shape, *shape))

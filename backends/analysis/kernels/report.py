@@ -46,6 +46,8 @@ def kernel(
     """
     data = subject.needed_data("kernel")
     prior = _prior(scale_prior)
+    if (c_w is not None and c_w <= 0) or (c_b or 0.0) < 0:
+        raise PassError("E0810", "`c_w` of `kernel` is above 0, `c_b` is at least 0")
     sizes = _sizes(subject, data)
     model = deployed(AnalysisSubject(subject.model, sizes).bound)
     graph = model.definition.graph
@@ -66,7 +68,11 @@ def kernel(
         "c_w": c_w, "c_b": c_b, "scale_prior": scale_prior, "empirical": empirical, "seed": seed,
     }  # fmt: skip
     columns = ["k", "theta", *(["student_variance"] if prior else []), *(["empirical_theta"] if empirical else [])]
-    warnings = ["the Jacobian of the network is too large: no empirical kernel"] if empirical and beside is None else []
+    warnings = (
+        ["no empirical kernel: the Jacobian is too large, or there is no axis of examples"]
+        if empirical and beside is None
+        else []
+    )
     return AnalysisResult(
         "kernel", subject.model.name, options, CONVENTION, totals, rows, tuple(interpreter.unknown), tuple(warnings),
         tuple(columns), (), "k", subject.sizes,
@@ -94,7 +100,7 @@ def _sizes(subject: AnalysisSubject, data: Mapping[str, Tensor]) -> dict[Unknown
             continue
         shape = data[value.name].shape
         if len(shape) != len(value.type.axes):
-            raise PassError("E0810", f"`{value.name}` has {len(value.type.axes)} axes, the data {len(shape)}")
+            continue  # a pack stands for several
         for axis, number in zip(value.type.axes, shape, strict=True):
             for unknown in axis.size.unknowns:
                 if axis.size == size(unknown):

@@ -30,6 +30,8 @@ def collapse(subject: AnalysisSubject) -> AnalysisResult:
     features, labels = rows_of(last.given), run.target
     if len(features) != len(labels) or last.weight.dim() != 2:
         raise PassError("E0811", f"`{last.path}` is no classifier: it is given {list(last.given.shape)}")
+    if int(labels.min()) < 0 or int(labels.max()) >= len(last.weight):
+        raise PassError("E0810", f"the target holds classes beyond the {len(last.weight)} of `{last.path}`")
     found, means = geometry(features, labels, last.weight.detach(), rows_of(last.made))
     classes = sorted({int(each) for each in labels.tolist()})
     rows = tuple(

@@ -86,6 +86,9 @@ def data_run(subject: AnalysisSubject, analysis: str, *, target: bool = False) -
     data = subject.needed_data(analysis, target=target)
     names = [value.name for value in subject.model.definition.graph.inputs if value.name in data]
     inputs = tuple(_double(data[name]) for name in names)
+    if target and (data["target"].dim() == 0 or len(data["target"]) != len(inputs[0])):
+        shape = list(data["target"].shape)
+        raise PassError("E0810", f"the target is {shape}: it has an entry for each of {len(inputs[0])} examples")
     return DataRun(module_of(subject), inputs, _double(data["target"]) if target else None)
 
 
@@ -116,6 +119,9 @@ def loss_of(name: str, out: Tensor, target: Tensor) -> Tensor:
         raise PassError(
             "E0810", f"cross_entropy takes numbers of classes as target, of the shape of {shape} without axis 1"
         )
+    low, high = int(target.min()), int(target.max())
+    if low < 0 or high >= out.shape[1]:
+        raise PassError("E0810", f"the target holds classes from {low} to {high}: there are {out.shape[1]} of them")
     return F.cross_entropy(out, target)
 
 

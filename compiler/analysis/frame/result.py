@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from ogive.compiler.analysis.frame.interpreter import UnknownOp
@@ -175,6 +176,8 @@ class AnalysisResult:
                 return {str(key): self._plain(each) for key, each in value.items()}
             case list() | tuple():
                 return [self._plain(each) for each in value]
+            case float() if not isfinite(value):
+                return str(value)  # JSON has no infinities
             case _:
                 return value
 
