@@ -18,6 +18,7 @@ from ogive.compiler.elaborate.state.specialization import Specialization
 from ogive.compiler.sizes import Facts, Unknown
 from ogive.grammar import syntax
 from ogive.grammar.parser import ParsedDeclaration, ParsedFile, parse
+from ogive.grammar.source import Chunk
 
 ANSWERS = 200_000  # how many proofs a workspace remembers before it begins anew
 
@@ -66,8 +67,9 @@ class Workspace:
                 unknowns=self.unknowns, notes=self.notes
             )  # fmt: skip
             memo = Memo()
-            if before is not None:
-                _keep(before, module, session, memo)
+            kept = set() if before is None else _keep(before, module, session, memo)
+            if self.notes is not None:
+                self.notes.forget(piece.chunk for piece in parsed.pieces if piece.chunk not in kept)
             program = check_module(session, module, memo)
             if self.notes is not None:
                 self.notes.settle(piece.chunk for piece in parsed.pieces)
@@ -80,10 +82,10 @@ class Workspace:
         return self._files[path].parsed.pieces
 
 
-def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
-    """Take over the blocks whose text, and everything that they name, is the same."""
+def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> set[Chunk]:
+    """Take over the blocks whose text, and everything that they name, is the same; their texts."""
     if before.module.broken is not module.broken:
-        return  # what is unknown is reported in one of them, and passed over in the other
+        return set()  # what is unknown is reported in one of them, and passed over in the other
     old = {id(ref.tree): ref for ref in before.module.blocks()}
     same = {name: old[id(ref.tree)] for name, ref in _blocks(module).items() if id(ref.tree) in old}
     used = {name: names_of(ref.tree) for name, ref in same.items()}
@@ -95,8 +97,6 @@ def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
         changed = bool(lost)
     module.scope.update(same)
     kept = set(same.values())
-    if session.notes is not None:
-        session.notes.forget(ref.tree.span.chunk for ref in module.blocks() if ref not in kept)
     session.specializations.update(
         {key: _proved(v) for key, v in before.session.specializations.items() if key[0] in kept}
     )
@@ -104,6 +104,7 @@ def _keep(before: _Held, module: Module, session: Session, memo: Memo) -> None:
     for ref in kept:
         ref.module.scope.update({n: e for n, e in module.scope.items() if n in same})
     _keep_reports(before, module, same, memo)
+    return {ref.tree.span.chunk for ref in kept}
 
 
 def _proved(specializations: list[Specialization]) -> list[Specialization]:
