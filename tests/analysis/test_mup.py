@@ -118,6 +118,8 @@ def test_groups_hold_every_parameter_once() -> None:
     assert {p.ndim for group in matrices for p in group["params"]} == {2}
     counts = [sum(len(group["params"]) for group in each) for each in (matrices, others)]
     assert sum(counts) == len(list(module.parameters()))
+    with pytest.raises(TypeError, match="`cost` has no groups"):
+        model.analyze("cost").parameter_groups(module.named_parameters(), 1.0)
     with pytest.raises(KeyError):
         found.parameter_groups([("other", None)], 1.0)
 

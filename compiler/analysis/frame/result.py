@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from math import isfinite
@@ -118,6 +118,12 @@ class AnalysisResult:
             ],
             "warnings": list(self.warnings),
         }
+
+    def parameter_groups(
+        self, parameters: Iterable[tuple[str, Any]], lr: float, optimizer: str | None = None, weight_decay: float = 0.0
+    ) -> list[dict[str, Any]]:
+        """Groups for an optimizer of torch, which results of `mup` have. Raises TypeError for those of others."""
+        raise TypeError(f"`{self.analysis}` has no groups of parameters: ask `mup`")
 
     def json_text(self) -> str:
         """The JSON as text."""
