@@ -16,7 +16,7 @@ from ogive.backends.from_torch.calls import CallWalk
 from ogive.backends.from_torch.code import VALUE, BodyLine, TracedCode, value
 from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying, under
 from ogive.backends.from_torch.naming import clean, resolved
-from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, layer
+from ogive.backends.from_torch.ops_layers import OPERATIONS, activation, derived, layer
 from ogive.backends.from_torch.ops_table import element
 from ogive.backends.from_torch.outside import Outside, is_outside
 from ogive.backends.from_torch.refused import Untraceable
@@ -217,7 +217,7 @@ class Drafter:
 
     def leaf(self, call: ModuleCall) -> tuple[str, str, str] | None:
         """The layer of the library that a call is."""
-        found = None if staying(call, self.traced) is not None else layer(call.module)
+        found = None if staying(call, self.traced) is not None else layer(call.module) or derived(call)
         if found is None or len(self.results(call)) != 1:
             return None
         outer = self.external(call, whole=True)

@@ -11,11 +11,12 @@ from torch.fx import Node
 
 from ogive.backends.from_torch.builder import BlockBody, Operation
 from ogive.backends.from_torch.code import TracedCode, number
+from ogive.backends.from_torch.layout_ops import name_of
 from ogive.backends.from_torch.ops_index import PARTS
 from ogive.backends.from_torch.ops_more import MORE
 from ogive.backends.from_torch.ops_table import TABLE, argument
 from ogive.backends.from_torch.refused import Untraceable
-from ogive.backends.from_torch.trace import expression, shape
+from ogive.backends.from_torch.trace import ModuleCall, expression, shape
 
 
 def per_axis(value: Any, role: str = "k") -> str:
@@ -289,4 +290,27 @@ def layer(module: nn.Module) -> tuple[str, str, str] | None:
     return None
 
 
-__all__ = ["OPERATIONS", "activation", "as_linear", "layer"]
+_DERIVED: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
+    nn.BatchNorm1d: ("batch_norm", ("weight", "bias", "running_mean", "running_var")),
+    nn.BatchNorm2d: ("batch_norm", ("weight", "bias", "running_mean", "running_var")),
+    nn.LayerNorm: ("layer_norm", ("weight", "bias")), nn.Linear: ("linear", ("weight", "bias")),
+}  # fmt: skip
+
+
+def derived(call: ModuleCall) -> tuple[str, str, str] | None:
+    """The block of the library that a module of a derived class is, if all it does is what its base does."""
+    base = next((each for each in _DERIVED if isinstance(call.module, each)), None)
+    nodes = call.nodes()
+    if base is None or type(call.module) is base or len(nodes) != 1 or name_of(nodes[0]) != _DERIVED[base][0]:
+        return None
+    module: Any = call.module
+    held = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    if not held <= {*_DERIVED[base][1], "num_batches_tracked"} or module.training:
+        return None
+    numbers = [each for each in nodes[0].args if isinstance(each, float)]
+    if base is not nn.Linear and module.eps not in numbers:
+        return None
+    return LAYERS[base](module)
+
+
+__all__ = ["OPERATIONS", "activation", "as_linear", "derived", "layer"]

@@ -222,3 +222,24 @@ def test_what_is_written_into_parts_is_read() -> None:
     found = ogive.from_torch(networks.Written(True).eval(), (torch.randn(2, 4),), sizes={"x": ["b", 4]}, strict=True)
     assert "put[" in found.text
     assert found.verified is not None
+
+
+class OwnNorm(nn.LayerNorm):
+    """A class derived from a layer, which computes what that does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class Shifted(nn.LayerNorm):
+    """One that computes more."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps) + 1
+
+
+def test_derived_classes_are_layers_where_they_compute_the_same() -> None:
+    module = nn.Sequential(OwnNorm(8), Shifted(8)).eval()
+    found = ogive.from_torch(module, (torch.randn(2, 5, 8),), sizes={"input": ["b", "n", 8]}, strict=True)
+    assert "LayerNorm[d] as m0" in found.text
+    assert "block Shifted" in found.text
