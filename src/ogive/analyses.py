@@ -84,6 +84,18 @@ def analyses_of(
         return [_one(model, call, given, weights, data, loss) for call in calls]
 
 
+def as_asked(
+    model: AnalyzedModel, name: str | Sequence[str], sizes: Mapping[str, int], **given: Any
+) -> AnalysisResult | list[AnalysisResult]:
+    """One result for a text, a list of them for a list. Raises `ArchError` also for a text with several names."""
+    found = analyses_of(model, name, sizes, **given)
+    if not isinstance(name, str):
+        return found
+    if len(found) > 1:
+        raise wrong(f"`{name}` names {len(found)} analyses: ask for one at a time, or give a list")
+    return found[0]
+
+
 def _calls(given: str | PassCall) -> Sequence[PassCall]:
     return (given,) if isinstance(given, PassCall) else calls_of(given, "analyses", "cost[dtype=bf16]")
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from ogive.compiler.passes.pipelines.recipes import Recipe
     from ogive.compiler.passes.pipelines.registry import Deployed
 
+    Trained = AnyPath | Mapping[str, Tensor] | nn.Module | None
 SOURCE = "source"  # the float type of what weights are converted from
 OPAQUE = "opaque"  # in the place of a shape: a module of the user's, whose weights are its own
 
@@ -66,21 +67,13 @@ class Model(Kept):
     """An entry point for Python: every static is given, sizes of inputs stay symbolic."""
 
     def __init__(
-        self,
-        report: ModelReport,
-        recipes: Mapping[str, Recipe] | None = None,
-        origin: Origin = NOWHERE,
+        self, report: ModelReport, recipes: Mapping[str, Recipe] | None = None, origin: Origin = NOWHERE,
         again: Again | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.recipes = dict(recipes or {})  # those of its file that are for it
-        self.origin = origin
-        self.name = report.name
-        self.signature = report.signature
-        self.conditions = tuple(report.conditions)
-        self.ir = report.ir
-        self._statics = statics_of(report.ir)
-        self._parameters = report.parameters
-        self._again = again
+        self.name, self.signature, self.conditions = report.name, report.signature, tuple(report.conditions)
+        self.ir, self.origin = report.ir, origin
+        self._statics, self._parameters, self._again = statics_of(report.ir), report.parameters, again
 
     @cached_property
     def slots(self) -> dict[str, WeightSlot]:
@@ -230,16 +223,14 @@ class Model(Kept):
 
     @overload
     def analyze(
-        self, name: str, *, sizes: Mapping[str, int] | None = None,
-        weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None, data: Mapping[str, Tensor] | None = None,
-        loss: str | None = None,
+        self, name: str, *, sizes: Mapping[str, int] | None = None, weights: Trained = None,
+        data: Mapping[str, Tensor] | None = None, loss: str | None = None,
     ) -> AnalysisResult: ...  # fmt: skip
 
     @overload
     def analyze(
-        self, name: list[str] | tuple[str, ...], *, sizes: Mapping[str, int] | None = None,
-        weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None, data: Mapping[str, Tensor] | None = None,
-        loss: str | None = None,
+        self, name: list[str] | tuple[str, ...], *, sizes: Mapping[str, int] | None = None, weights: Trained = None,
+        data: Mapping[str, Tensor] | None = None, loss: str | None = None,
     ) -> list[AnalysisResult]: ...  # fmt: skip
 
     @takes(name=either(text, names), sizes=maybe(named(whole(0))), data=maybe(named(tensor)), loss=maybe(text))
@@ -254,12 +245,9 @@ class Model(Kept):
         `weights` (else as declared), `data` (inputs by name, and `target`) and `loss` ("cross_entropy", "mse"). Raises
         `ArchError` where there is no such analysis, option or size, where one needs more, and for a text with several.
         """
-        from ogive.analyses import analyses_of
+        from ogive.analyses import as_asked
 
-        found = analyses_of(self, name, sizes or {}, weights=weights, data=data, loss=loss)
-        if isinstance(name, str) and len(found) > 1:
-            raise wrong(f"`{name}` names {len(found)} analyses: ask for one at a time, or give a list")
-        return found[0] if isinstance(name, str) else found
+        return as_asked(self, name, sizes or {}, weights=weights, data=data, loss=loss)
 
     def load_weights(
         self, weights: AnyPath | Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None
@@ -330,9 +318,8 @@ class DeployedModel(Model):
 
     def __init__(self, source: Model, deployed: Deployed, calls: Sequence[PassCall]) -> None:
         ir = deployed.model
-        conditions = tuple(str(condition) for condition in ir.conditions)
         origin = replace(source.origin, stamp=source.origin.stamp.after(", ".join(map(str, calls))))
-        report = ModelReport(ir.name, source.signature, conditions, None, ir)
+        report = ModelReport(ir.name, source.signature, tuple(map(str, ir.conditions)), None, ir)
         super().__init__(report, origin=origin, again=(Model.deploy, (source, *calls)))
         self.source, self._statics = source, source._statics
         self.passes = deployed

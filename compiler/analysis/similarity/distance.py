@@ -18,7 +18,6 @@ class GraphDistance:
     exact: bool
     similarity: float
     nodes: tuple[int, int]
-    hashes: tuple[str, str]
 
 
 def distance(a: LabelledGraph, b: LabelledGraph) -> GraphDistance:
@@ -30,10 +29,8 @@ def distance(a: LabelledGraph, b: LabelledGraph) -> GraphDistance:
     elif not exact and a.hash == b.hash and _alike(a, b):
         edits, exact = 0, True
     size = sum(len(each.nodes) + sum(1 for _ in each.edges) for each in (a, b))
-    return GraphDistance(
-        edits, exact, 1.0 if not edits else round(1 - edits / max(size, edits + 1), 6), (len(a.nodes), len(b.nodes)),
-        (a.hash, b.hash),
-    )  # fmt: skip
+    similarity = 1.0 if not edits else round(1 - edits / max(size, edits + 1), 6)
+    return GraphDistance(edits, exact, similarity, (len(a.nodes), len(b.nodes)))
 
 
 def matched(a: LabelledGraph, b: LabelledGraph) -> dict[int, int]:
