@@ -86,11 +86,17 @@ def rising(conversion: Conversion) -> Energies:
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
-    for name in PASSES.keys() - {"expert_average", "merge_experts"}:
+    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen"}:
         assert run(model, [PassCall(name)], weighed=rising).model.name == "M"
     for name in ("expert_average", "merge_experts"):
         with pytest.raises(PassError, match=r"no (block|experts)"):
             run(model, [PassCall(name)])
+    with pytest.raises(PassError, match="needs the static that grows"):
+        run(model, [PassCall("mup")])
+    with pytest.raises(PassError, match="no activated layer"):
+        run(model, [PassCall("deepen")])
+    with pytest.raises(PassError, match="`subspace` needs `d`"):
+        run(model, [PassCall("subspace")])
 
 
 @pytest.mark.parametrize(("text", "help"), [("flod", "fold"), ("fold[grwo=true]", "grow")])

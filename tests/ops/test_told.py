@@ -52,7 +52,7 @@ def test_example_has_in_torch_the_shape_that_its_header_says(spec: OpSpec) -> No
         ] in kinds
 
 
-SIZES = {"b": 2, "c": 4, "d": 5, "h": 6, "w": 7, "i": 3, "j": 4, "k": 2, "m": 5, "n": 4, "e": 3, "v": 11}
+SIZES = {"b": 2, "c": 4, "g": 3, "d": 5, "h": 6, "w": 7, "i": 3, "j": 4, "k": 2, "m": 5, "n": 4, "e": 3, "v": 11}
 
 
 def _shape(text: str) -> tuple[int, ...]:

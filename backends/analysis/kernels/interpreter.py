@@ -99,7 +99,7 @@ class KernelInterpreter(AbstractInterpreter[Frame, KernelField]):
             found = self.region(frame, node.regions[0], given)
             if told.path:
                 self.turns.pop()
-            given = [*found[: told.carried], *given[told.carried :]]
+            given = [found[at] if told.carries(at) else each for at, each in enumerate(given)]
         return given[: len(node.outputs)]
 
 

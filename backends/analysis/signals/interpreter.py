@@ -156,5 +156,5 @@ class SignalInterpreter(AbstractInterpreter[SignalFrame, Field]):
             found = self.region(frame, node.regions[0], given)
             if told.path:
                 self.turns.pop()
-            given = [*found[: told.carried], *given[told.carried :]]
+            given = [found[at] if told.carries(at) else each for at, each in enumerate(given)]
         return found

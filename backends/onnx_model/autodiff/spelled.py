@@ -86,7 +86,10 @@ def _matrix(s: Steps, node: Node, at: int, length: Size, made: Size, elem: str) 
     """How much of each entry of an axis is in each that is made of them: the operation on rows of the unit matrix."""
     one = size(1)
     axis = Axis(length)
-    unit = s.opened(s.apply("eye", (), TensorType(elem, (axis, axis)), n=length), [1, 3])
+    unit = s.apply("eye", (), TensorType("float", (axis, axis)), n=length)  # of the type of the model
+    if elem != "float":
+        unit = s.apply("cast", (unit,), TensorType(elem, (axis, axis)), type=elem)
+    unit = s.opened(unit, [1, 3])
     given = dict(node.attrs)
     attrs: dict[str, Any] = {
         key: (given[key][at], other) for key, other in BESIDE.items() if given.get(key) is not None

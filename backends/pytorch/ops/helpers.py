@@ -336,7 +336,8 @@ def grouped_matmul(x: Tensor, w: Tensor, sizes: Tensor) -> Tensor:
         w = F.pad(w, (0, -outer % 8, 0, -inner % 8))
         y = F.grouped_mm(x, w, offs=ends.int())[:, :outer]
         return torch.where(rows < ends[-1], y, 0)
-    if torch.compiler.is_compiling() or x.is_meta:  # a graph has no sizes that are numbers of a tensor
+    if torch.compiler.is_compiling() or x.is_meta:
+        # a graph has no sizes that are numbers of a tensor
         y = x.new_zeros(n, outer)
         for group in range(groups):
             within = (rows >= ends[group] - sizes[group]) & (rows < ends[group])
@@ -344,7 +345,8 @@ def grouped_matmul(x: Tensor, w: Tensor, sizes: Tensor) -> Tensor:
         return y
     counts = sizes.tolist()
     *parts, rest = x.split([*counts, n - sum(counts)])
-    return torch.cat([*(part @ w[at] for at, part in enumerate(parts)), rest.new_zeros(len(rest), outer)])
+    made = [part @ w[at] for at, part in enumerate(parts)]
+    return torch.cat([*made, rest.new_zeros(len(rest), outer)])
 '''
 
 STORED = '''

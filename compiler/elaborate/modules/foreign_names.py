@@ -230,7 +230,8 @@ ELSEWHERE = frozenset(
     nancumsum nanmax nanmean nanmedian nanmin nanprod nanstd nanvar ndtri new normal nuclear_norm orgqr ormqr
     partition permute_dims pinverse place printoptions psi ptp putmask qr rad2deg radians range ravel renorm require
     resolve_neg rfft2 rfftfreq rfftn rnn_relu rnn_tanh rollaxis roots row_stack rsub save savez scalar_tensor
-    searchsorted seed select_scatter seterr short signbit sinc slice_inverse slice_scatter slogdet smm solve_ex
+    scaled_grouped_mm searchsorted seed
+    select_scatter seterr short signbit sinc slice_inverse slice_scatter slogdet smm solve_ex
     sort_complex spacing storage stride svd symeig tensor tensorsolve tri triangular_solve trim_zeros union1d
     unique_inverse unstack vander vecmat vector_norm view_as_complex vsplit xlog1py xlogy xpu
     """.split()

@@ -122,11 +122,10 @@ class _Deeper:
             maker = graph.producers.get(name)
             first, second = (*maker.inputs, None, None)[:2] if maker is not None else (None, None)
             if maker is not None and maker.op in LAYERS:
-                weight = graph.producers.get(second) if isinstance(second, str) else None
-                if weight is None or not isinstance(weight.structure, WeightAttrs) or weight.structure.stacked:
-                    return None
-                found = next(m for m in self.model.definition.weights if m.path == weight.path)
-                return (maker.op, found) if fnmatchcase(found.path, self.after) else None
+                held = graph.producers.get(second) if isinstance(second, str) else None
+                path = held.path if held is not None else ""
+                found = next((m for m in self.model.definition.weights if m.path == path), None)
+                return (maker.op, found) if found is not None and fnmatchcase(found.path, self.after) else None
             between = maker is not None and (maker.op in BETWEEN or isinstance(maker.structure, ChoiceAttrs))
             if not between or not isinstance(first, str):
                 return None

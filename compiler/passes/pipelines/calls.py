@@ -32,7 +32,10 @@ class PassCall:
 
 
 def checked(call: PassCall, table: Mapping[str, Callable[..., T]], kind: str = "pass") -> Callable[..., T]:
-    """The function of a call in a table, with its options. Raises `PassError` where there is no such name or option."""
+    """The function of a call in a table, with its options.
+
+    Raises `PassError` where there is no such name or option, or one that it needs is missing.
+    """
     function = table.get(call.name)
     if function is None:
         known = f"there are {', '.join(table)}"
@@ -44,6 +47,10 @@ def checked(call: PassCall, table: Mapping[str, Callable[..., T]], kind: str = "
         for name in options.keys() - known_options:
             given = f"it has {', '.join(sorted(known_options))}" if known_options else "it has none"
             raise PassError("E0810", f"`{call.name}` has no option `{name}`; {given}", close(name, known_options))
+    needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name not in options]
+    if needed:
+        shown = ", ".join(f"{name}=..." for name in needed)
+        raise PassError("E0810", f"`{call.name}` needs `{'`, `'.join(needed)}`", f"write `{call.name}[{shown}]`")
     kinds = get_type_hints(function)
     for name, value in options.items():
         if name in known_options and not _fits(value, kinds[name]):
