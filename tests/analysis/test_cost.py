@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from ogive.compiler.ops import OPS
 from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.compiler.sizes import Unknown, size
 from ogive.summary import operations
+from sampled import sampled
 
 # why a model is not compared, or an operation not: all that is left out stands here
 NO_GRAD_INSIDE = {"input_convex"}  # its forward is a derivative: torch's counter and hooks do not run in the engine
@@ -32,11 +32,6 @@ OTHER_MEMORY = {
     "scatter_add": "keeps what it adds where it is an `index_add`",
 }
 LEFT_OUT = NO_RULE | OTHER_MEMORY.keys()
-
-
-def third(paths: Iterable[Path]) -> list[Any]:
-    """Every third runs always, all of them with the slow tests."""
-    return [path if at % 3 == 0 else pytest.param(path, marks=pytest.mark.slow) for at, path in enumerate(paths)]
 
 
 def cost(model: ogive.Model, at: Mapping[Unknown, int]) -> AnalysisResult:
@@ -51,7 +46,9 @@ def number(result: AnalysisResult, name: str) -> int:
     return found
 
 
-@pytest.mark.parametrize("path", third(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sampled(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE), ids=lambda path: path.stem
+)
 def test_matmul_flops_are_those_of_torch_at_two_sizes(path: Path) -> None:
     model = example(path)
     net = model.torch(device="meta").eval()
@@ -61,7 +58,7 @@ def test_matmul_flops_are_those_of_torch_at_two_sizes(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", third(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE | UNKNOWN_MEMORY), ids=lambda path: path.stem
+    "path", sampled(p for p in EXAMPLES if p.stem not in NO_GRAD_INSIDE | UNKNOWN_MEMORY), ids=lambda path: path.stem
 )
 def test_what_backward_keeps_is_within_15_percent_of_the_hooks(path: Path) -> None:
     model = example(path)
@@ -104,7 +101,7 @@ def test_each_operation_keeps_for_backward_what_torch_keeps(name: str) -> None:
     assert summary.counts.saved.at({**at, **dict(ir.bindings)}) == more
 
 
-@pytest.mark.parametrize("path", third(EXAMPLES), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sampled(EXAMPLES), ids=lambda path: path.stem)
 def test_laws_of_every_example(path: Path) -> None:
     """Weights count once; blocks below are within those above; memory lies between what must and what can be held."""
     model = example(path)

@@ -13,6 +13,7 @@ from torch import nn
 import ogive
 from ogive.cli import cli
 from ogive.compiler.passes.scaling.report import MupResult
+from sampled import sampled
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXT = (
@@ -188,7 +189,7 @@ def test_options_that_make_no_sense(options: str, said: str) -> None:
         scaled(ogive.source(TEXT).models["M"], options)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.arch")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sampled(sorted(EXAMPLES.glob("*.arch"))), ids=lambda path: path.stem)
 def test_every_example_with_a_width_has_an_answer(path: Path) -> None:
     model = ogive.load(path).models["Tiny"]
     for unknown, number in model.ir.bindings:
