@@ -322,7 +322,7 @@ class Session:
         sub.user_facing = speaks
         if self.notes is not None and not ref.standard:
             own = frame.block is None and not frame.entry
-            sub.notes = self.notes.begin(ref.tree.span, specialization, own, frame.entry)
+            sub.scope.notes = self.notes.begin(ref.tree.span, specialization, own, frame.entry)
         sub.proof.numeric = numbered
         sub.alloc.calls = calls or {}
         for tie in tied:

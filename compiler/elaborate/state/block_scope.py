@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ogive.compiler.elaborate.state.graph_builder import Tensor
+from ogive.compiler.elaborate.state.notes import Sheet
 from ogive.compiler.elaborate.state.values import AxisRef
 from ogive.compiler.sizes import Size
 from ogive.grammar.source import Span
@@ -23,6 +24,7 @@ class BlockScope:
     bound_at: dict[str, Span] = field(default_factory=dict)  # where names were bound last
     sizes: dict[str, Size | None] = field(default_factory=dict)  # that have names; None for a name of several
     optional: dict[str, Tensor] = field(default_factory=dict)  # inputs that may be absent, by what asks for them
+    notes: Sheet | None = None  # what expressions stand for at each place of the text, where somebody will ask
 
     def bind(self, name: str, value: Any, span: Span) -> None:
         """Bind a name, in place of what it stood for."""

@@ -14,7 +14,6 @@ from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedCh
 from ogive.compiler.elaborate.state.control_flow import ControlFlow
 from ogive.compiler.elaborate.state.elaborator import Elaborator
 from ogive.compiler.elaborate.state.graph_builder import GraphBuilder, ValueNames
-from ogive.compiler.elaborate.state.notes import Sheet
 from ogive.compiler.elaborate.state.proof import Constraint, Proof
 from ogive.compiler.sizes import Answer, Condition, ExhaustedError, Facts, Size, TooComplexError, Unknown, eq
 from ogive.grammar import syntax
@@ -52,7 +51,6 @@ class Frame:
     uses: list[Any] = field(default_factory=list)  # the specializations that this one uses
     entry: bool = False  # the root of a model
     user_facing: bool = False  # it is elaborated once more for what it reports, in the names of the user
-    notes: Sheet | None = None  # what is found out at each place of the text, where somebody will ask
 
     def __post_init__(self, facts: Facts) -> None:
         self.proof = Proof(facts)

@@ -103,8 +103,8 @@ def pipe(frame: Frame, tree: syntax.Pipe) -> Any:
         spans = [span] * len(args)
         span = _as_far_as(tree.head.span, stage.span)
         value = apply(frame, func, args, span, node=stage.func, name=stage.label, spans=spans)
-        if frame.notes is not None:
-            frame.notes.value(stage.span, value)
+        if frame.scope.notes is not None:
+            frame.scope.notes.value(stage.span, value)
         spread = False
     return value
 
@@ -220,13 +220,13 @@ def apply(
             if not isinstance(instance, InstanceValue):
                 return instance  # a block without inputs is its value
             instance.used = True
-            if frame.notes is not None:
-                frame.notes.use(node.span, instance)
+            if frame.scope.notes is not None:
+                frame.scope.notes.use(node.span, instance)
             return apply_instance(frame, instance, args, span, spans, supplied or {})
         case InstanceValue():
             func.used = True
-            if frame.notes is not None:
-                frame.notes.use(node.span, func)
+            if frame.scope.notes is not None:
+                frame.scope.notes.use(node.span, func)
             return apply_instance(frame, func, args, span, spans, supplied or {})
         case Composite(parts=parts):
             value: Any = tuple(args)

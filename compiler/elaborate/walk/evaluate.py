@@ -49,8 +49,8 @@ def evaluate(frame: Frame, tree: syntax.Expr, name: str | None = None) -> Any:
     if isinstance(value, Size) and value.weight > LARGE:
         within_terms(frame, value, tree.span)
         frame.session.count(value.weight // LARGE)
-    if frame.notes is not None:
-        frame.notes.value(tree.span, value)
+    if frame.scope.notes is not None:
+        frame.scope.notes.value(tree.span, value)
     return value
 
 

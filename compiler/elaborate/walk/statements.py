@@ -180,8 +180,8 @@ def bind(frame: Frame, target: syntax.Target, value: Any) -> None:
     if isinstance(value, Partly):
         value = Partly(name, value.cases, target.span)
     frame.scope.bind(name, value, target.span)
-    if frame.notes is not None:
-        frame.notes.value(target.span, value)
+    if frame.scope.notes is not None:
+        frame.scope.notes.value(target.span, value)
 
 
 def _asserted(frame: Frame, tree: syntax.TypeExpr, value: Any, statement: syntax.Assign) -> Any:
@@ -362,8 +362,8 @@ def _for(frame: Frame, tree: syntax.For) -> None:
             values = unpack(frame, item, len(tree.targets), tree.iterable.span) if len(tree.targets) > 1 else (item,)
             for target, value in zip(tree.targets, values, strict=True):
                 frame.scope.variables[target.name] = value
-                if frame.notes is not None:
-                    frame.notes.value(target.span, value)
+                if frame.scope.notes is not None:
+                    frame.scope.notes.value(target.span, value)
             said = len(frame.diagnostics)
             place = WeightScope(f"{path}.{index}", names)
             others = Continuation((tree,), len(frame.alloc.scopes), partial(iterations, index + 1))

@@ -8,20 +8,20 @@ from fnmatch import fnmatchcase
 
 from ogive.compiler.ir.attributes import ChoiceAttrs, WeightAttrs
 from ogive.compiler.ir.model import Graph, Init, Model, Node, Value, Weight
-from ogive.compiler.ir.substitute import Fresh
+from ogive.compiler.ir.substitute import Fresh, open_settings, with_numbers
 from ogive.compiler.ir.types import Axis
 from ogive.compiler.ir.weights import weights
+from ogive.compiler.ir_tools.unchecked_rules import Trusting
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.pointwise_facts import PointwiseFacts
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.graph import conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError
-from ogive.compiler.passes.conversion.scope import ConversionScope, NumberChecker
-from ogive.compiler.passes.infra.driver import named_apart
+from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.outline.block_names import named_after_blocks
-from ogive.compiler.passes.outline.driver import outlined
-from ogive.compiler.passes.outline.layers import layered
-from ogive.compiler.sizes import Condition, Size, size
+from ogive.compiler.passes.outline.driver import in_blocks
+from ogive.compiler.sizes import Size, size
 
 LAYERS = {"linear": -1, "conv": 1, "conv_transpose": 1}  # the axis of channels
 BETWEEN = frozenset(("batch_norm", "batch_norm_train", "group_norm", "layer_norm", "rms_norm"))  # layer and activation
@@ -44,7 +44,7 @@ def deepen(model: Model, *, after: str = "*", residual: bool = False) -> Passed:
         raise PassError("E0811", f"nothing of {model.name} is deepened: {reasons}")
     members = (*flat.definition.members, *deeper.made)
     result = replace(flat, definition=replace(flat.definition, graph=graph, members=members))
-    shown = named_apart(replace(result, definition=outlined(layered(result.definition), origins)))
+    shown = in_blocks(result, origins)
     root = ConversionScope("", size(1), Fresh(set()))
     counts = {info.path: info.iterations for info in weights(result)}
     for weight in deeper.made:
@@ -66,17 +66,22 @@ def _start(root: ConversionScope, weight: Weight, iterations: Sequence[int], ide
     return root.op("expand", eye, pattern=Pattern(pattern, sizes)) if len(shape) > 2 or loops else eye
 
 
-class _Proved(NumberChecker):
-    """The checker of shapes whose constraints hold already: channels are as many behind a layer as before it."""
+def _activation(node: Node) -> PointwiseFacts | None:
+    """What is true of a function of one float that is no straight line; None of all else."""
+    spec, told = OPS.get(node.op), with_numbers(node)
+    if spec is None or spec.pointwise is None or len(node.inputs) != 1 or open_settings(told):
+        return None
+    facts = spec.pointwise(dict(told.attrs))
+    straight = facts.homogeneous is not None and facts.homogeneous[0] == facts.homogeneous[1]
+    return facts if node.outputs[0].type.floating and not straight else None
 
-    def equal(self, a: Size, b: Size, text: str, operand: int | None = None) -> None:
-        """They are."""
 
-    def require(self, condition: Condition, text: str, operand: int | None = None) -> None:
-        """It holds."""
-
-    def positive(self, size: Size, text: str) -> None:
-        """It is."""
+def _given(layer: Node, weight: Weight) -> Size | None:
+    """How many channels a layer gives."""
+    sizes = weight.type.sizes
+    if layer.op == "conv_transpose":
+        return sizes[1] * size(layer.attr("groups"))
+    return sizes[0] if len(sizes) >= 2 else None
 
 
 @dataclass(slots=True)
@@ -114,10 +119,9 @@ class _Deeper:
 
     def layer(self, graph: Graph, node: Node) -> tuple[str, Weight] | None:
         """The layer that a node activates: its operation and its weight."""
-        facts = OPS[node.op].pointwise if node.op in OPS else None
-        if facts is None or not isinstance(node.inputs[0], str) or len(node.inputs) > 1:
+        if _activation(node) is None:
             return None
-        name = node.inputs[0]
+        name = str(node.inputs[0])
         for _ in range(FAR):
             maker = graph.producers.get(name)
             first, second = (*maker.inputs, None, None)[:2] if maker is not None else (None, None)
@@ -125,7 +129,11 @@ class _Deeper:
                 held = graph.producers.get(second) if isinstance(second, str) else None
                 path = held.path if held is not None else ""
                 found = next((m for m in self.model.definition.weights if m.path == path), None)
-                return (maker.op, found) if found is not None and fnmatchcase(found.path, self.after) else None
+                if found is None or not fnmatchcase(found.path, self.after):
+                    return None
+                type = node.outputs[0].type
+                at_channels = len(type.axes) > abs(LAYERS[maker.op]) and type.sizes[LAYERS[maker.op]]
+                return (maker.op, found) if at_channels == _given(maker, found) else None
             between = maker is not None and (maker.op in BETWEEN or isinstance(maker.structure, ChoiceAttrs))
             if not between or not isinstance(first, str):
                 return None
@@ -134,16 +142,16 @@ class _Deeper:
 
     def behind(self, node: Node, op: str, weight: Weight) -> Iterator[Node]:
         """What is put in behind an activation."""
-        facts = OPS[node.op].pointwise
-        assert facts is not None
-        same = facts(dict(node.attrs)).idempotent
+        facts = _activation(node)
+        same = facts is not None and facts.idempotent
         if not same and not self.residual:
             text = f"{node.op} of {node.op} is not {node.op}: a layer there needs `residual=true`"
             self.notes.append(Note(False, weight.path, text))
             return
         y = node.outputs[0]
         base = weight.path.removesuffix(".weight")
-        paths = [f"{base}_deeper"] if not self.residual else [f"{base}_deeper", f"{base}_branch"]
+        paths = [self.free(f"{base}_deeper")]
+        paths += [self.free(f"{base}_branch")] if self.residual else []
         z = yield from self.mapped(y, op, paths[0], weight, identity=True)
         active = replace(y, name=self.fresh.name(y.name))
         yield replace(node, inputs=(z.name,), outputs=(active,))
@@ -152,6 +160,16 @@ class _Deeper:
             total = replace(y, name=self.fresh.name(y.name))
             yield Node("add", (y.name, w.name), (total,), span=node.span)
         self.notes.append(Note(True, weight.path, f"behind {node.op}: {' and '.join(paths)}"))
+
+    def free(self, path: str) -> str:
+        """The path, or one with a number behind it, that no weight stands at or below: layers may be applied twice."""
+        taken = {m.path.rpartition(".")[0] for m in (*self.model.definition.weights, *self.made)}
+        taken |= {m.path for m in self.model.definition.members}
+        number = 2
+        name = path
+        while any(each == name or each.startswith(f"{name}.") for each in taken):
+            name, number = f"{path}_{number}", number + 1
+        return name
 
     def mapped(self, y: Value, op: str, path: str, like: Weight, *, identity: bool) -> Generator[Node, None, Value]:
         """A map of the channels of a value, with weights of its own."""
@@ -171,7 +189,7 @@ class _Deeper:
         name = "linear" if axis == -1 else "conv"
         spec = OPS[name]
         given = {static.name: static.default for static in spec.statics}
-        _, attrs = spec.rule(_Proved(), given, [y.type, kernel.type, bias.type])
+        _, attrs = spec.rule(Trusting(), given, [y.type, kernel.type, bias.type])
         made = replace(y, name=self.fresh.name(y.name))
         yield Node(name, tuple(operands), (made,), tuple(attrs.items()))
         return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import ceil
 
@@ -15,10 +14,8 @@ from ogive.compiler.ir.model import Model
 from ogive.compiler.ir.weights import weights
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError
-from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.passes.outline.block_names import named_after_blocks
-from ogive.compiler.passes.outline.driver import outlined
-from ogive.compiler.passes.outline.layers import layered
+from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.pruning.remove import Kept, Removal, shortened
 
 LARGEST = 64.0  # times as many channels
@@ -71,7 +68,7 @@ def widen(model: Model, *, factor: float = 2.0, of: str = "*", round_to: int = 1
         return [float(not each) for each in new] if any(new) else None
 
     result = growth.model(model.name)
-    shown = named_apart(replace(result, definition=outlined(layered(result.definition), origins)))
+    shown = in_blocks(result, origins)
     return named_after_blocks(Passed(shown, shortened(model, shown, growth, factors), tuple(notes)))
 
 

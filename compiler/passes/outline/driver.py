@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ogive.compiler.ir.model import Definition, Graph, Node
+from ogive.compiler.ir.model import Definition, Graph, Model, Node
 from ogive.compiler.passes.cleanup.flatten import InlinedCall, Origins
+from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.passes.outline.block import Apart, Blocks, Calls, OutlinedBlock, holds
+from ogive.compiler.passes.outline.layers import layered
+
+
+def in_blocks(flat: Model, origins: Origins) -> Model:
+    """A model that a pass has changed while it was flat, with layers and blocks again, each name once."""
+    return named_apart(replace(flat, definition=outlined(layered(flat.definition), origins)))
 
 
 def outlined(definition: Definition, origins: Origins) -> Definition:

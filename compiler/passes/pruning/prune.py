@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, sqrt
 
 from ogive.compiler.analysis.cost.report import multiply_adds as multiply_adds_of
@@ -15,10 +15,8 @@ from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.ir_tools.open_sizes import open_sizes
 from ogive.compiler.passes.cleanup.deploy_flatten import flattened
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError
-from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.passes.outline.block_names import named_after_blocks
-from ogive.compiler.passes.outline.driver import outlined
-from ogive.compiler.passes.outline.layers import layered
+from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.pruning.remove import Kept, Removal, masked, shortened
 from ogive.compiler.sizes import Unknown
 from ogive.grammar.spelling import close
@@ -77,7 +75,7 @@ def prune(
         reasons = "; ".join(dict.fromkeys(note.text for note in notes[:3]))
         raise PassError("E0811", f"nothing of {model.name} is pruned: {reasons or 'it has no channels'}")
     result = removal.model(model.name)
-    shown = named_apart(replace(result, definition=outlined(layered(result.definition), origins)))
+    shown = in_blocks(result, origins)
     passed = Passed(shown, shortened(model, shown, removal), tuple(notes), reference=lambda: masked(model, removal))
     return named_after_blocks(passed)
 

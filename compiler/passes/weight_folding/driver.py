@@ -14,10 +14,8 @@ from ogive.compiler.passes.conversion.graph import conversion
 from ogive.compiler.passes.conversion.result import Note, Passed, unchanged
 from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.infra.dce import dead
-from ogive.compiler.passes.infra.driver import named_apart
 from ogive.compiler.passes.outline.block_names import named_after_blocks
-from ogive.compiler.passes.outline.driver import outlined
-from ogive.compiler.passes.outline.layers import layered
+from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.posets.average import average_pools
 from ogive.compiler.passes.weight_folding.apply import Folding
 from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, inner, scope_of_model, stored
@@ -63,7 +61,7 @@ def _once(model: Model, grow: bool, borders: bool) -> Passed:
     members = tuple(_members(definition, made))
     result = dead(replace(definition, graph=graph))
     result = replace(result, members=tuple(read_members(result.graph, members)))
-    found = named_apart(replace(flat, definition=outlined(layered(result), origins)))
+    found = in_blocks(replace(flat, definition=result), origins)
     computed, targets = root.close()
     notes += list(left(result.graph, notes))
     return Passed(found, conversion(model, found, computed, targets), tuple(notes), deployed=True)
