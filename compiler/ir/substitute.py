@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ogive.compiler.ir.model import Const, Graph, Node, Operand, Scalar, Value
+from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown
 
@@ -59,6 +60,22 @@ def in_sizes(value: Any, sizes: Sizes) -> Any:
             return value.subs(sizes)
         case _:
             return value.subs(sizes) if hasattr(value, "subs") else value
+
+
+def with_numbers(node: Node, sizes: Sizes | None = None) -> Node:
+    """The node with a number for each setting that is a formula, as far as these sizes tell it."""
+    if not any(isinstance(value, Scalar) for _, value in node.attrs):
+        return node
+    attrs = []
+    for key, value in node.attrs:
+        number = value_of(in_sizes(value, sizes or {})) if isinstance(value, Scalar) else None
+        attrs.append((key, value if number is None else number))
+    return replace(node, attrs=tuple(attrs))
+
+
+def open_settings(node: Node) -> list[str]:
+    """The settings that are formulas still."""
+    return [key for key, value in node.attrs if isinstance(value, Scalar)]
 
 
 def type_in_sizes(type: TensorType, sizes: Sizes) -> TensorType:

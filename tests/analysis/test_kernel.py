@@ -95,20 +95,20 @@ def matrix(found: AnalysisResult, field: str) -> Tensor:
 
 @pytest.mark.parametrize("kind", NETS)
 def test_kernels_are_those_of_networks(kind: str) -> None:
-    """Covariances of outputs over 60 draws, and inner products of gradients over 3."""
+    """Covariances of outputs over 1,000 draws, and inner products of gradients over 8."""
     model, data = net(kind, 48 if kind in ("conv", "pooled") else 128)
     found = model.analyze("kernel", data=data)
     k, theta = matrix(found, "k"), matrix(found, "theta")
     assert found.unknown == ()
     assert float(torch.linalg.eigvalsh(k)[0]) > -1e-9
-    several = [f"kernel[empirical=true, seed={seed}]" for seed in range(3)]
+    several = [f"kernel[empirical=true, seed={seed}]" for seed in range(8)]
     drawn_theta = torch.stack([matrix(each, "empirical_theta") for each in model.analyze(several, data=data)]).mean(0)
-    assert float((drawn_theta - theta).norm() / theta.norm()) < 0.25
+    assert float((drawn_theta - theta).norm() / theta.norm()) < 0.15
     module = model.torch()
     torch.manual_seed(0)
     with torch.no_grad():
-        outs = torch.stack([_redrawn(module, data["x"]) for _ in range(60)]).double()
-    assert float((outs.T @ outs / len(outs) - k).norm() / k.norm()) < 0.4
+        outs = torch.stack([_redrawn(module, data["x"]) for _ in range(1000)]).double()
+    assert float((outs.T @ outs / len(outs) - k).norm() / k.norm()) < 0.12
 
 
 def _redrawn(module: torch.nn.Module, x: Tensor) -> Tensor:

@@ -52,6 +52,46 @@ def test_iterations_have_layers_of_their_own() -> None:
     assert "stem_deeper.weight" not in made.weights
 
 
+NETS = {
+    "two activations of one layer": (
+        "[b, 3]",
+        "    y = x |> Linear[3, 8] as up\n    return (relu(y) + relu6(y)) |> Linear[8, 2] as down\n",
+        2,
+    ),
+    "a layer that is applied twice": ("[b, 4]", "    f = Linear[4, 4]\n    return f(relu(f(relu(f(x)))))\n", 2),
+    "groups turned around": ("[b, 4, h, w]", "    return x |> ConvTranspose[4, 6, 2, groups=2] as up |> relu\n", 1),
+    "a phase between": (
+        "[b, 4]",
+        "    y = x |> Linear[4, 4] as up\n    if training:\n        y = dropout[0.5](y)\n    return relu(y)\n",
+        1,
+    ),
+    "casts and signs": ("[b, 4]", "    y = x |> Linear[4, 4] as up\n    return cast[float](cast[int](y)) - y\n", 0),
+    "a setting that depends on sizes": (
+        "[b, n]",
+        "    return x |> Linear[4, 4] as up |> clamp[-1.0 * b, 1.0 * b]\n",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("calls", [("deepen",), ("deepen[residual=true]",), ("deepen", "deepen")])
+def test_each_activation_has_a_layer_of_its_own(name: str, calls: tuple[str, ...]) -> None:
+    shape, body, count = NETS[name]
+    text = "use std.nn (Linear)\nuse std.vision (ConvTranspose)\n\n"
+    text += f"block Net(x: {shape.replace('n', '4')}) -> [...]:\n{body}\nmodel M = Net\n"
+    model = ogive.source(text)["M"]
+    if not count:
+        with pytest.raises(ogive.ArchError, match="no activated layer"):
+            model.deploy(*calls, weights=stirred(model))
+        return
+    made = verified(model, stirred(model), *calls)
+    new = {path.rpartition(".")[0] for path in made.weights.keys() - model.weights.keys()}
+    assert len(new) == count * (3 if len(calls) == 2 else 2 if "residual" in calls[0] else 1)
+    net = made.torch()
+    assert net.state_dict().keys() == made.weights.keys()
+
+
 def test_passes_compose() -> None:
     model = small(TWO)
     made = verified(model, stirred(model), "deepen", "widen[factor=1.5]", "fold")

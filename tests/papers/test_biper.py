@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import ogive
-from papers.data import figures
 from papers.frame import Case, Mutant, Paper, model
-from papers.trial import Trial, trained
+from papers.trial import Trial, told_apart
 
 TRAIN, STEPS, BATCH = 400, 120, 16
 
@@ -90,20 +89,6 @@ class SignNet(BitNetReading):
         return made
 
 
-def learn(net: nn.Module, rate: float, seed: int) -> float:
-    """The share of wrong answers on figures that were not seen."""
-    x, kind = figures(TRAIN, 10 + seed)
-
-    def loss(draw: torch.Generator) -> Tensor:
-        rows = torch.randint(TRAIN, (BATCH,), generator=draw)
-        return nn.functional.cross_entropy(net(x[rows]), kind[rows])
-
-    trained(net, loss, rate, STEPS, seed)
-    test, wanted = figures(500, 7)
-    with torch.no_grad():
-        return float((net(test).argmax(1) != wanted).float().mean())
-
-
 PAPER = Paper(
     slug="biper",
     counts={"Figures": 14_612},
@@ -122,7 +107,7 @@ PAPER = Paper(
         baseline="the same network with signs of weights whose derivative is passed on",
         ours=lambda: model("biper", "Figures").torch(),
         theirs=lambda: SignNet([16, 32, 32], 4, binary=True),
-        run=learn,
+        run=told_apart(TRAIN, STEPS, BATCH),
         rates=(3e-3, 1e-2, 3e-2),
     ),
 )

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 import ogive
-from papers.data import figures
 from papers.frame import Case, Mutant, Paper
-from papers.trial import Trial, trained
+from papers.trial import Trial, told_apart
 
 TRAIN, STEPS, BATCH = 400, 120, 16
 
@@ -96,20 +95,6 @@ def network(name: str) -> nn.Module:
     return ogive.source(NETWORK).models[name].torch()
 
 
-def learn(net: nn.Module, rate: float, seed: int) -> float:
-    """The share of wrong answers on figures that were not seen."""
-    x, kind = figures(TRAIN, 10 + seed, noise=0.5)
-
-    def loss(draw: torch.Generator) -> Tensor:
-        rows = torch.randint(TRAIN, (BATCH,), generator=draw)
-        return nn.functional.cross_entropy(net(x[rows]), kind[rows])
-
-    trained(net, loss, rate, STEPS, seed)
-    test, wanted = figures(500, 7, noise=0.5)
-    with torch.no_grad():
-        return float((net(test).argmax(1) != wanted).float().mean())
-
-
 PAPER = Paper(
     slug="phnn",
     counts={"PHResNet18": 2_810_762, "PHResNet18n2": 5_599_594, "PHResNet18n3": 3_640_594},
@@ -127,7 +112,7 @@ PAPER = Paper(
         baseline="the same network of real convolutions of 10, 18 and 17 instead of 18, 30 and 30 channels",
         ours=lambda: network("Algebra"),
         theirs=lambda: network("Real"),
-        run=learn,
+        run=told_apart(TRAIN, STEPS, BATCH, noise=0.5),
         rates=(3e-3, 1e-2, 3e-2),
     ),
 )  # fmt: skip

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 import ogive
-from papers.data import figures
 from papers.frame import Case, Mutant, Paper, program
-from papers.trial import Trial, trained, weights_of
+from papers.trial import Trial, told_apart, weights_of
 
 TRAIN, STEPS, BATCH = 400, 120, 16
 
@@ -91,20 +90,6 @@ def plain_network() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(768, hidden), nn.GELU(), nn.Linear(hidden, 4))
 
 
-def learn(net: nn.Module, rate: float, seed: int) -> float:
-    """The share of wrong answers on figures that were not seen."""
-    x, kind = figures(TRAIN, 10 + seed)
-
-    def loss(draw: torch.Generator) -> Tensor:
-        rows = torch.randint(TRAIN, (BATCH,), generator=draw)
-        return nn.functional.cross_entropy(net(x[rows]), kind[rows])
-
-    trained(net, loss, rate, STEPS, seed)
-    test, wanted = figures(500, 7)
-    with torch.no_grad():
-        return float((net(test).argmax(1) != wanted).float().mean())
-
-
 PAPER = Paper(
     slug="raftmlp",
     counts={"RaftMLPS": 9_868_768, "RaftMLPM": 21_413_632, "RaftMLPL": 36_184_672},
@@ -120,7 +105,7 @@ PAPER = Paper(
         baseline="an MLP of one hidden layer over all pixels",
         ours=small,
         theirs=plain_network,
-        run=learn,
+        run=told_apart(TRAIN, STEPS, BATCH),
     ),
 )
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from papers.data import figures
 from papers.frame import Case, Mutant, Paper, model
-from papers.trial import Trial, trained
+from papers.trial import Trial, told_apart
 
 TRAIN, STEPS, BATCH = 80, 150, 16
 
@@ -43,20 +42,6 @@ def plain_network() -> nn.Module:
     return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4))
 
 
-def learn(net: nn.Module, rate: float, seed: int) -> float:
-    """The share of wrong answers on figures that were not seen."""
-    x, kind = figures(TRAIN, 10 + seed)
-
-    def loss(draw: torch.Generator) -> Tensor:
-        rows = torch.randint(TRAIN, (BATCH,), generator=draw)
-        return nn.functional.cross_entropy(net(x[rows]), kind[rows])
-
-    trained(net, loss, rate, STEPS, seed)
-    test, wanted = figures(500, 7)
-    with torch.no_grad():
-        return float((net(test).argmax(1) != wanted).float().mean())
-
-
 PAPER = Paper(
     slug="weight-compander",
     counts={"Small": 14_476},
@@ -72,7 +57,7 @@ PAPER = Paper(
         baseline="the same network without companders",
         ours=lambda: model("weight-compander", "Small").torch(),
         theirs=plain_network,
-        run=learn,
+        run=told_apart(TRAIN, STEPS, BATCH),
         rates=(3e-3, 1e-2, 3e-2),
     ),
 )

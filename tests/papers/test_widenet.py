@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from papers.data import figures
 from papers.frame import Case, Mutant, Paper, model, program
-from papers.trial import Trial, trained
+from papers.trial import Trial, told_apart
 
 TRAIN, STEPS, BATCH = 400, 100, 16
 
@@ -75,20 +74,6 @@ class DenseTransformer(nn.Module):
         return out
 
 
-def learn(net: nn.Module, rate: float, seed: int) -> float:
-    """The share of wrong answers on figures that were not seen."""
-    x, kind = figures(TRAIN, 10 + seed)
-
-    def loss(draw: torch.Generator) -> Tensor:
-        rows = torch.randint(TRAIN, (BATCH,), generator=draw)
-        return nn.functional.cross_entropy(net(x[rows]), kind[rows])
-
-    trained(net, loss, rate, STEPS, seed)
-    test, wanted = figures(500, 7)
-    with torch.no_grad():
-        return float((net(test).argmax(1) != wanted).float().mean())
-
-
 PAPER = Paper(
     slug="widenet",
     counts={"WideNetB": 29_099_240, "WideNetL": 39_890_920, "Small": 14_092},
@@ -105,7 +90,7 @@ PAPER = Paper(
         baseline="two dense layers, with ff 74 instead of four times 48",
         ours=lambda: model("widenet", "Small").torch(),
         theirs=lambda: DenseTransformer(24, 74, 2),
-        run=learn,
+        run=told_apart(TRAIN, STEPS, BATCH),
     ),
 )
 

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from papers.data import figures
+
 SEEDS = (0, 1, 2)
 PARITY = 0.05  # by which the numbers of weights may differ
 
@@ -57,6 +59,24 @@ def trained(
         if callable(after):
             after()
     return net.eval()
+
+
+def told_apart(train: int, steps: int, batch: int, noise: float = 0.3) -> Callable[[nn.Module, float, int], float]:
+    """A run on so many figures: the share of wrong answers on 500 that were not seen."""
+
+    def run(net: nn.Module, rate: float, seed: int) -> float:
+        x, kind = figures(train, 10 + seed, noise=noise)
+
+        def loss(draw: torch.Generator) -> Tensor:
+            rows = torch.randint(train, (batch,), generator=draw)
+            return nn.functional.cross_entropy(net(x[rows]), kind[rows])
+
+        trained(net, loss, rate, steps, seed)
+        test, wanted = figures(500, 7, noise=noise)
+        with torch.no_grad():
+            return float((net(test).argmax(1) != wanted).float().mean())
+
+    return run
 
 
 def weights_of(net: nn.Module) -> int:

@@ -14,6 +14,7 @@ from ogive.compiler.analysis.initial.moments import entry_moments
 from ogive.compiler.ir.attributes import LoopAttrs, VectorizedAttrs, WeightAttrs
 from ogive.compiler.ir.model import CallAttrs, Const, Graph, Model, Node, Operand, Value
 from ogive.compiler.ir.scalars import value_of
+from ogive.compiler.ir.substitute import with_numbers
 from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.sizes import Unknown, size
 
@@ -60,6 +61,7 @@ class KernelInterpreter(AbstractInterpreter[Frame, KernelField]):
 
     def operation(self, frame: Frame, node: Node) -> Sequence[KernelField]:
         """What only unknown values go into is unknown without a row of its own."""
+        node = with_numbers(node)  # the model is at numbers
         given = self.inputs(frame, node)
         signals = [each for each in given if not each.path]
         if node.inputs and signals and all(each.k is None and each.value is None for each in signals):

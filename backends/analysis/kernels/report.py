@@ -17,6 +17,7 @@ from ogive.compiler.analysis.frame.interpreter import DomainFrame, UnknownOp
 from ogive.compiler.analysis.frame.result import AnalysisResult, AnalysisRow, Cell
 from ogive.compiler.analysis.initial.moments import entry_moments
 from ogive.compiler.ir.model import Model
+from ogive.compiler.ir.substitute import with_numbers
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ir.weights import weights
 from ogive.compiler.ops import OPS
@@ -135,7 +136,7 @@ def _totals(found: KernelField, model: Model, prior: tuple[float, float] | None)
     if prior is not None:
         totals |= {"degrees_of_freedom": 2 * prior[0], "student_scale": prior[1] / prior[0]}
     classes: dict[str, Cell] = {}
-    for node in model.definition.graph.walk():
+    for node in map(with_numbers, model.definition.graph.walk()):
         spec = OPS.get(node.op)
         if spec is not None and spec.pointwise is not None and node.op not in ("cast", "neg"):
             classes[node.op] = wide_and_deep(spec.pointwise(dict(node.attrs)))

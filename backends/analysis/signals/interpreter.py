@@ -16,7 +16,7 @@ from ogive.compiler.analysis.frame.interpreter import AbstractInterpreter
 from ogive.compiler.ir.attributes import CustomGradAttrs, LoopAttrs, VectorizedAttrs, WeightAttrs
 from ogive.compiler.ir.model import CallAttrs, Const, Graph, Init, Model, Node, Operand, Value
 from ogive.compiler.ir.scalars import value_of
-from ogive.compiler.ir.substitute import in_sizes
+from ogive.compiler.ir.substitute import in_sizes, open_settings, with_numbers
 from ogive.compiler.ir.types import FLOATS
 from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.sizes import Size, size
@@ -120,6 +120,13 @@ class SignalInterpreter(AbstractInterpreter[SignalFrame, Field]):
             self.assumed["weight", "entries that are given are taken as drawn around 0, apart from each other"] = None
             return DrawnWeight(path, 0.0, square)
         return DrawnWeight(path, mean, max(square - mean**2, 0.0))
+
+    def operation(self, frame: SignalFrame, node: Node) -> Sequence[Field]:
+        """At numbers for its settings."""
+        node = with_numbers(node, frame.sizes)
+        if open_ := open_settings(node):
+            return self.not_known(frame, node, f"`{open_[0]}` depends on sizes: give them")
+        return super().operation(frame, node)
 
     # structure
 
