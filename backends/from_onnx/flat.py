@@ -41,6 +41,14 @@ class FlatGraph:
     kinds: dict[tuple[str, ...], str]
     inputs: list[Any]
     outputs: list[str]
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def crowded(self, path: tuple[str, ...]) -> int:
+        """How many operators stand in a scope."""
+        if not self.counts:
+            for each in self.operators:
+                self.counts[each.path] = self.counts.get(each.path, 0) + 1
+        return self.counts.get(path, 0)
 
 
 @dataclass(slots=True)
@@ -87,7 +95,7 @@ def _scopes(node: Any) -> tuple[str, ...]:
         if each.key == "pkg.torch.onnx.name_scopes":
             try:
                 told = [str(part) for part in ast.literal_eval(each.value)]
-            except (ValueError, SyntaxError):
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
                 break
             inner, found = "", []
             for part in told[:-1]:
@@ -106,7 +114,7 @@ def _kinds(node: Any, path: tuple[str, ...], above: tuple[str, ...], kinds: dict
         if each.key == "pkg.torch.onnx.class_hierarchy":
             try:
                 told = [str(part).rpartition(".")[2] for part in ast.literal_eval(each.value)][1:-1]
-            except (ValueError, SyntaxError):
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
                 return
             if len(told) == len(path):
                 for i, kind in enumerate(told):

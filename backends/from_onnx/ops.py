@@ -36,12 +36,25 @@ def _pairwise(of_numbers: Callable[[Any, Any], Any], of_tensors: Callable[[Any, 
             # a number adapts to the tensor beside it, a list of them is one
             return of_tensors(*(tensor(each) if isinstance(each, list) else each for each in (x, y)))
         if not isinstance(x, list) and not isinstance(y, list):
-            return of_numbers(x, y)
+            return _bounded(of_numbers(x, y))
         length = max(len(each) if isinstance(each, list) else 1 for each in (x, y))
         xs, ys = (each * length if len(each) == 1 else each for each in (listed(x), listed(y)))
-        return [of_numbers(p, q) for p, q in zip(xs, ys, strict=True)]
+        return [_bounded(of_numbers(p, q)) for p, q in zip(xs, ys, strict=True)]
 
     return run
+
+
+def _bounded(number: Any) -> Any:
+    """A whole number that 64 bits hold."""
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise OnnxRefused("a size that 64 bits do not hold")
+    return number
+
+
+def _power(x: Any, y: Any) -> Any:
+    if isinstance(x, int) and isinstance(y, int) and not -64 < y < 64:
+        return float(x) ** y
+    return x**y
 
 
 def _unary(function: Callable[[Tensor], Any]) -> Operator:
@@ -280,7 +293,13 @@ def _filled(a: Attributes, shape: Any) -> Any:
     value = a.get("value", 0.0)
     sizes = listed(shape)
     number = value[0] if isinstance(value, list) else value.item() if isinstance(value, Tensor) else value
-    if isinstance(number, int) and not isinstance(number, bool) and len(sizes) == 1 and isinstance(sizes[0], int):
+    if (
+        isinstance(number, int)
+        and not isinstance(number, bool)
+        and len(sizes) == 1
+        and isinstance(sizes[0], int)
+        and (sizes[0] <= 64)
+    ):
         return [number] * sizes[0]
     return torch.full(sizes, number)
 
@@ -334,7 +353,7 @@ def _shape(a: Attributes, x: Any) -> list[Any]:
 TABLE: dict[str, Operator] = {
     "Add": _pairwise(lambda x, y: x + y, torch.add), "Sub": _pairwise(lambda x, y: x - y, lambda x, y: x - y),
     "Mul": _pairwise(lambda x, y: x * y, torch.mul), "Div": _pairwise(_whole, _div),
-    "Pow": _pairwise(lambda x, y: x**y, torch.pow), "Mod": _pairwise(lambda x, y: x % y, torch.remainder),
+    "Pow": _pairwise(_power, torch.pow), "Mod": _pairwise(lambda x, y: x % y, torch.remainder),
     "Equal": _pairwise(lambda x, y: bool(x == y), torch.eq), "Less": _pairwise(lambda x, y: bool(x < y), torch.lt),
     "Greater": _pairwise(lambda x, y: bool(x > y), torch.gt), "And": lambda a, x, y: torch.logical_and(x, y),
     "LessOrEqual": _pairwise(lambda x, y: bool(x <= y), torch.le), "Or": lambda a, x, y: torch.logical_or(x, y),

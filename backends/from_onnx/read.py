@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 LARGEST = 2**33  # bytes of one tensor
 DEEPEST = 64  # functions in functions
+MOST = 2**17  # operators, those of functions counted as often as they are called
 OPSETS = range(9, 27)
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
               "MatMulInteger", "ConvInteger")  # fmt: skip
@@ -41,9 +42,10 @@ def read_model(path: Path) -> Any:
         [*(v.name for v in model.graph.input), *(t.name for t in model.graph.initializer)],
         "the graph",
     )
+    known: dict[tuple[str, str], int] = {}
     for each in model.functions:
         _ordered(each.node, each.input, f"the function `{each.name}`")
-        _depth(each, functions, ())
+    _counted(model.graph.node, "the graph", functions, known, ())
     if model.graph.sparse_initializer:
         raise OnnxRefused("sparse weights have no form here")
     return model
@@ -85,13 +87,26 @@ def _ordered(nodes: Sequence[Any], given: Iterable[str], where: str) -> None:
             made.add(each)
 
 
-def _depth(function: Any, functions: dict[tuple[str, str], Any], above: tuple[str, ...]) -> None:
-    if function.name in above or len(above) > DEEPEST:
-        raise OnnxRefused(f"the function `{function.name}` calls itself")
-    for node in function.node:
-        inner = functions.get((node.domain, node.op_type))
-        if inner is not None:
-            _depth(inner, functions, (*above, function.name))
+def _counted(
+    nodes: Sequence[Any], where: str, functions: Mapping[tuple[str, str], Any], known: dict[tuple[str, str], int],
+    above: tuple[tuple[str, str], ...],
+) -> int:  # fmt: skip
+    """How many operators nodes are when functions are written out. Raises `OnnxRefused` where that has no end."""
+    total = 0
+    for node in nodes:
+        key = (node.domain, node.op_type)
+        function = functions.get(key)
+        if function is None:
+            total += 1
+            continue
+        if key in above or len(above) > DEEPEST:
+            raise OnnxRefused(f"the function `{function.name}` calls itself, or is called too deep")
+        if key not in known:
+            known[key] = _counted(function.node, f"the function `{function.name}`", functions, known, (*above, key))
+        total += known[key]
+    if total > MOST:
+        raise OnnxRefused(f"{where} is {total} operators when its functions are written out; at most {MOST} are read")
+    return total
 
 
 def array_of(tensor: Any, folder: Path) -> np.ndarray[Any, Any]:

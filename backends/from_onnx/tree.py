@@ -75,7 +75,8 @@ class _Builder:
         kind: str,
     ) -> OnnxScope:  # fmt: skip
         """The module of operators that stand in one scope."""
-        made: OnnxScope = type(kind, (OnnxScope,), {})(reads, makes)
+        name = re.sub(r"\W", "_", kind, flags=re.ASCII)
+        made: OnnxScope = type(name if name.isidentifier() else f"Part{name}", (OnnxScope,), {})(reads, makes)
         at = 0
         while at < len(operators):
             first = operators[at]
@@ -169,10 +170,14 @@ def _leaves(graph: FlatGraph) -> list[FlatOperator]:
     found: list[FlatOperator] = []
     operators = graph.operators
     gone: set[int] = set()
+    readers: dict[str, int] = {}  # which operator reads a value first
+    for at, operator in enumerate(operators):
+        for each in operator.inputs:
+            readers.setdefault(each, at)
     for at, operator in enumerate(operators):
         if at in gone:
             continue
-        made = _linear(graph, operators, at, uses, gone) or _layer(graph, operator)
+        made = _linear(graph, operators, at, uses, readers, gone) or _layer(graph, operator)
         found.append(made or operator)
     return found
 
@@ -198,7 +203,7 @@ def _leaf(
             path = operator.path
             break
     else:
-        if operator.path and sum(each.path == operator.path for each in graph.operators) <= 3:
+        if operator.path and graph.crowded(operator.path) <= 3:
             path = operator.path
     return OnnxLeaf(path, operator.op, {}, inputs, outputs, module)
 
@@ -212,8 +217,9 @@ def _filled(module: nn.Module, **values: Tensor | None) -> nn.Module:
 
 
 def _linear(
-    graph: FlatGraph, operators: list[FlatOperator], at: int, uses: dict[str, int], gone: set[int]
-) -> OnnxLeaf | None:
+    graph: FlatGraph, operators: list[FlatOperator], at: int, uses: dict[str, int], readers: dict[str, int],
+    gone: set[int],
+) -> OnnxLeaf | None:  # fmt: skip
     operator = operators[at]
     if operator.op == "Gemm":
         weight = _tensor(graph, operator.inputs[1])
@@ -227,7 +233,7 @@ def _linear(
         names, outputs = operator.inputs[1:], operator.outputs
     elif operator.op == "MatMul" and (held := _tensor(graph, operator.inputs[1])) is not None and held.dim() == 2:
         weight, bias, outputs, names = held.t(), None, operator.outputs, [operator.inputs[1]]
-        after = next((i for i in range(at + 1, len(operators)) if operator.outputs[0] in operators[i].inputs), None)
+        after = readers.get(operator.outputs[0])
         if after is not None and operators[after].op == "Add" and uses[operator.outputs[0]] == 1:
             other = next(each for each in operators[after].inputs if each != operator.outputs[0])
             bias = _tensor(graph, other)

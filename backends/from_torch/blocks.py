@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ogive.backends.from_torch.code import NUMBER
+from ogive.backends.from_torch.code import FLAGS, NUMBER, OPTIONAL, number, shown
 from ogive.backends.from_torch.draft_parts import BlockDraft
 
 SIZES = frozenset(("d", "c", "vocab", "n"))  # roles of what a network is as wide as
@@ -14,6 +14,7 @@ PROMOTED = SIZES | {"heads", "h", "context"}
 SMALL = 8  # a smaller size is no width: channels of an image
 FACTORS = (2, 3, 4, 6, 8, 16)
 _MARK = re.compile("⟦(\\d+)([…!]?)⟧")
+_GROWING = re.compile("⟦(\\d+)\\*(\\d+)\\*(\\w)⟧")  # calls in a loop: the first, how many, by which variable
 EXTERN = "@extern@"
 _TRADITION = {"d": ("d", "hidden", "dout"), "c": ("c", "cout"), "h": ("heads", "groups")}  # by role, in this order
 
@@ -47,12 +48,15 @@ def assemble(
                 text = _filled(draft, of)
                 key = (
                     draft.call.kind
-                    + NUMBER.sub(r"⟪\2⟫", text)
+                    + NUMBER.sub(r"⟪\2⟫", text).replace("'", "")  # new sizes of results are theirs or not
                     + (draft.outside.key if draft.outside else "")
                     + str(list(draft.opened))
                 )
                 groups.setdefault(key, []).append((draft, text))
         for members in groups.values():
+            if len({text.count("'") for _, text in members}) > 1:
+                _primed([draft for draft, _ in members])
+                members = [(draft, _filled(draft, of)) for draft, _ in members]
             block = _block(members, _name(members[0][0], names), promote, unite)
             if members[0][0].outside is not None:
                 block.text = f"extern {block.text}".replace(EXTERN, f'"{module}:{block.name}"')
@@ -64,10 +68,10 @@ def assemble(
 def _name(draft: BlockDraft, names: set[str]) -> str:
     base = draft.call.kind.lstrip("_")
     name = base
-    for number in range(2, 999):
+    for again in range(2, 999):
         if name not in names:
             break
-        name = f"{base}{number}"
+        name = f"{base}{again}"
     names.add(name)
     return name
 
@@ -83,9 +87,38 @@ def _template(draft: BlockDraft) -> str:
     return "\n".join(lines)
 
 
+def _primed(drafts: Sequence[BlockDraft]) -> None:
+    """Where one of some drafts gives a new size, all do."""
+    for i in range(len(drafts[0].outputs)):
+        rows = [draft.outputs[i].split(", ") for draft in drafts]
+        new = [next((each[k] for each in rows if "'" in each[k]), "") for k in range(len(rows[0]))]
+        for draft, row in zip(drafts, rows, strict=True):
+            draft.outputs[i] = ", ".join(a or b for a, b in zip(new, row, strict=True))
+
+
 def _filled(draft: BlockDraft, of: dict[int, BlockText]) -> str:
     """The text of a draft with the calls of other blocks in it."""
-    return _MARK.sub(lambda found: _called(draft, found, of), _template(draft))
+    text = _GROWING.sub(lambda found: _growing(draft, found, of), _template(draft))
+    return _MARK.sub(lambda found: _called(draft, found, of), text)
+
+
+def _growing(draft: BlockDraft, found: re.Match[str], of: dict[int, BlockText]) -> str:
+    """Calls of a block in a loop: numbers that grow are counted on by the variable of the loop."""
+    first, count, variable = int(found[1]), int(found[2]), found[3]
+    children = [draft.children[f"⟦{first + i}⟧"] for i in range(count)]
+    block = of[id(children[0])]
+    rows = [NUMBER.findall(block.brackets[id(child)]) for child in children]
+    told = []
+    for column in zip(*rows, strict=True):
+        values, role = [int(value) for value, _ in column], column[0][1]
+        step = values[1] - values[0]
+        if values != [values[0] + i * step for i in range(count)]:
+            told.append(f"[{', '.join(number(value, role) for value in values)}][{variable}]")
+        elif step:
+            told.append(f"{number(values[0], role)} + {variable}*{number(step, role)}")
+        else:
+            told.append(number(values[0], role))
+    return f"{block.name}[{', '.join(told)}]" if told else block.name
 
 
 def _called(draft: BlockDraft, found: re.Match[str], of: dict[int, BlockText]) -> str:
@@ -137,11 +170,13 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool, unit
     texts = []
     for column in columns:
         values, role = tuple(value for value, _ in column), column[0][1]
-        texts.append(_shown(values, _kind(role, unite), statics))
-    places = iter(texts)
-    body = NUMBER.sub(lambda _: next(places), members[0][1])
+        texts.append(_shown(values, role, _kind(role, unite), statics))
+    body = _with_texts(members[0][1], columns, texts)
     body = re.sub(r"\b(\d+|[a-z]\w*)\*(\d*)(?=\*\*)", r"\g<0>", body)
-    declared = [f"{each.name}: nat" if min(each.column) == 0 else each.name for each in statics.values()]
+    declared = [
+        f"{each.name}: bool" if each.role in FLAGS else f"{each.name}: nat" if min(each.column) == 0 else each.name
+        for each in statics.values()
+    ]
     declared += members[0][0].opened
     head = f"[{', '.join(declared)}]" if declared else ""
     brackets = {
@@ -154,6 +189,33 @@ def _block(members: list[tuple[BlockDraft, str]], name: str, promote: bool, unit
     return BlockText(
         name, f"block {name}{head}{body}", brackets, values_, tuple(each.name for each in statics.values())
     )
+
+
+def _with_texts(template: str, columns: Sequence[Sequence[tuple[int, str]]], texts: Sequence[str]) -> str:
+    """A template with texts for its numbers, and without the settings that are everywhere what they are by default."""
+    places = iter(enumerate(texts))
+    done: list[str] = []
+
+    def filled(text: str) -> list[int]:
+        used: list[int] = []
+
+        def next_of(_: re.Match[str]) -> str:
+            at, shown_ = next(places)
+            used.append(at)
+            return shown_
+
+        done.append(NUMBER.sub(next_of, text))
+        return used
+
+    at = 0
+    for found in OPTIONAL.finditer(template):
+        filled(template[at : found.start()])
+        used = filled(found[2])
+        if all(value == int(found[1]) for i in used for value, _ in columns[i]):
+            done.pop()
+        at = found.end()
+    filled(template[at:])
+    return "".join(done)
 
 
 def _roles(columns: Iterable[Sequence[tuple[int, str]]], unite: bool) -> dict[tuple[str, tuple[int, ...]], str]:
@@ -169,7 +231,7 @@ def _roles(columns: Iterable[Sequence[tuple[int, str]]], unite: bool) -> dict[tu
 
 def _kind(role: str, unite: bool) -> str:
     """Numbers of one kind are one static where they are equal; with `unite` all are of one kind."""
-    return "size" if unite or role in SIZES else role
+    return "size" if role in SIZES or (unite and role not in FLAGS) else role
 
 
 def _times(values: tuple[int, ...], base: tuple[int, ...]) -> int:
@@ -179,7 +241,7 @@ def _times(values: tuple[int, ...], base: tuple[int, ...]) -> int:
     return factor if fits and min(base) >= SMALL else 0
 
 
-def _shown(values: tuple[int, ...], kind: str, statics: dict[tuple[str, tuple[int, ...]], _Static]) -> str:
+def _shown(values: tuple[int, ...], role: str, kind: str, statics: dict[tuple[str, tuple[int, ...]], _Static]) -> str:
     if (kind, values) in statics:
         return statics[kind, values].name
     if kind == "size":
@@ -188,4 +250,4 @@ def _shown(values: tuple[int, ...], kind: str, statics: dict[tuple[str, tuple[in
                 return f"({factor}*{each.name})"
     if len(set(values)) > 1:
         raise AssertionError("numbers that differ have a static")
-    return str(values[0])
+    return shown(values[0], role)

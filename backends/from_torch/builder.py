@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.fx import Node
 
-from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, value
+from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, plain, value
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of, pattern
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.refused import Untraceable
@@ -73,7 +73,7 @@ class BlockBody:
 
     def first(self, node: Any) -> TracedCode:
         """An operand that leads a pipeline."""
-        return self._taken(node, LONG * 4)
+        return self._taken(node, LONG * 8)
 
     def operand(self, node: Any, room: int = LONG) -> TracedCode:
         """An operand among others."""
@@ -90,7 +90,7 @@ class BlockBody:
             return self.bound[node]
         if node in self.waiting:
             code = self.waiting.pop(node)
-            if len(code.text) <= room:
+            if len(plain(code.text)) <= room:
                 return code
             self.name(node, code)
             return self.bound[node]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 from torch import nn
@@ -9,13 +10,15 @@ from torch.fx import Node
 
 from ogive.backends.from_torch.builder import BlockBody
 from ogive.backends.from_torch.code import BodyLine, TracedCode, number, value
-from ogive.backends.from_torch.draft_parts import BlockDraft, operands, staying, under
+from ogive.backends.from_torch.draft_parts import BlockDraft, operands, skeleton, staying, under
+from ogive.backends.from_torch.growing import growing
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.ops_layers import activation, as_linear
 from ogive.backends.from_torch.outside import Outside
 from ogive.backends.from_torch.recurrent import first_axes, recurrent
 from ogive.backends.from_torch.refused import Untraceable
-from ogive.backends.from_torch.trace import ModuleCall, Traced, shape
+from ogive.backends.from_torch.trace import ModuleCall, Traced, expression, shape
+from ogive.backends.from_torch.units import unit
 from ogive.grammar.lexer import HARD
 
 
@@ -64,6 +67,8 @@ class CallWalk:
                 if path is not None:
                     self.shared |= {p for p in paths if under(path, p)}
         self.instances: dict[str, str] = {}
+        self.drafted: dict[int, BlockDraft] = {}
+        self.grown: dict[tuple[Node, int], str] = {}  # sizes of axes that loops made longer
         body.inner = self.instance_of
         body.applied = self.uncalled
 
@@ -73,12 +78,15 @@ class CallWalk:
         at = 0
         while at < len(children):
             child = children[at]
-            run = 1 if isinstance(child, Node) else self.run(at)
+            if taken := self._growing(at):
+                at += taken
+                continue
+            run, period = (1, 1) if isinstance(child, Node) else self.run(at)
             try:
                 if isinstance(child, Node):
                     self.body.node(child)
                 else:
-                    self.call(child, run)
+                    self.call(child, run, period)
             except Untraceable as error:
                 self.drafter.refuse(error, self.body.call)
             if self.drafter.failures:
@@ -92,38 +100,44 @@ class CallWalk:
             if node not in body.bound and node not in body.waiting:
                 body.bound[node] = value(node.name)
 
-    def run(self, at: int) -> int:
-        """How many calls from here on are one loop."""
+    def run(self, at: int) -> tuple[int, int]:
+        """How many calls from here on are one loop, and after how many the kinds of them come again."""
         children, drafter = self.body.call.children, self.drafter
         first = children[at]
         assert isinstance(first, ModuleCall)
-        prefix, _, index = first.path.rpartition(".")
-        if not index.isdigit() or first.path in self.shared or isinstance(first.module, nn.RNNBase):
-            return 1
-        signature, outer = drafter.signature(first), drafter.external(first)
-        before, count = first, 1
-        while at + count < len(children):
-            child = children[at + count]
-            if not isinstance(child, ModuleCall) or child.path != f"{prefix}.{int(index) + count}":
+        stem, index = _numbered(first.path)
+        if not stem.endswith(".") and stem and (drafter.leaf(first) or activation(first.module)):
+            return 1, 1  # layers of one kind in a row are no stack
+        if index < 0 or first.path in self.shared or isinstance(first.module, nn.RNNBase):
+            return 1, 1
+        row, outer = [first], drafter.external(first)
+        while at + len(row) < len(children):
+            child, results = children[at + len(row)], drafter.results(row[-1])
+            if not isinstance(child, ModuleCall) or child.path != f"{stem}{index + len(row)}":
                 break
-            results, entering = drafter.results(before), drafter.external(child)
+            entering = drafter.external(child)
             if len(results) != 1 or not entering or entering[0] is not results[0] or entering[1:] != outer[1:]:
                 break
             if self.body.uses.get(results[0], 0) != 1 or shape(results[0]) != shape(outer[0]):
                 break
-            if drafter.signature(child) != signature:
-                break
-            before, count = child, count + 1
-        return count
+            row.append(child)
+        signatures = [drafter.signature(each) for each in row]
+        plain = all(not drafter.leaf(each) and staying(each, drafter.traced) is None for each in row[:3])
+        for period in range(1, 4 if plain else 2):
+            same = [i for i, each in enumerate(signatures) if each != signatures[i % period]]
+            count = min(same, default=len(row)) // period * period
+            if count >= 2 * period:
+                return count, period
+        return 1, 1
 
-    def call(self, child: ModuleCall, run: int) -> None:
+    def call(self, child: ModuleCall, run: int, period: int = 1) -> None:
         """Write a call, or a run of them."""
         drafter, body = self.drafter, self.body
         if isinstance(child.module, nn.RNNBase) and staying(child, drafter.traced) is None:
             self._recurrent(child, child.module)
             return
         told: Outside | None = None
-        label = self.label(child, run)
+        label = self.label(child, run, period)
         entering = drafter.external(child)
         found = drafter.leaf(child)
         if found is not None:
@@ -139,16 +153,19 @@ class CallWalk:
         if found is not None:
             module, name, brackets = found
             body.use(module, name)
+            self._inner(child, label, run)
             inner = ", ".join(each for each in (brackets, "" if run == 1 else "...") if each)
             applied = f"{name}[{inner}]" if inner else name
         else:
             mark = drafter.mark()
             told = staying(child, drafter.traced)
-            block = drafter.draft(child) if told is None else drafter.kept(child, told)
+            block = self._drafted(child) if told is None else drafter.kept(child, told)
             self.made.children[mark] = block
             if not drafter.failures:
                 self.made.given[mark] = [body.sizes.code(size, "n").text for size in block.opened.values()]
             applied = mark if run == 1 else mark.replace("⟧", "…⟧")
+            if period > 1:
+                applied = f"[{', '.join([applied, *self._others(child, period)])}]"
         if run > 1:
             applied = f"repeat[{number(run, 'depth')}, {applied}]"
         children = body.call.children
@@ -182,6 +199,66 @@ class CallWalk:
             body.bind(results[0], code)
         elif results:
             body.unpack(results, code)
+
+    def _inner(self, child: ModuleCall, label: str, run: int) -> None:
+        """The layers in a block of the library have its names for them."""
+        told = unit(child, self.drafter.traced)
+        if told is None:
+            return
+        for name in told.used:
+            self.body.use("std.nn", name)
+        relative = child.path[len(self.body.call.path) :].lstrip(".")
+        prefix, dot, index = relative.rpartition(".")
+        for theirs, ours in told.layers.items():
+            for i in range(run):
+                place = f"{label}.{i}" if run > 1 else label
+                self.made.renamed[f"{f'{prefix}{dot}{int(index) + i}' if run > 1 else relative}.{theirs}"] = (
+                    f"{place}.{ours}"
+                )
+
+    def _drafted(self, child: ModuleCall) -> BlockDraft:
+        if id(child) not in self.drafted:
+            self.drafted[id(child)] = self.drafter.draft(child)
+        return self.drafted[id(child)]
+
+    def _growing(self, at: int) -> int:
+        """A loop over layers that each add to what the next reads: how many children it stands for."""
+        drafter, body = self.drafter, self.body
+        children = body.call.children
+        calls = growing(children, at, drafter.external, lambda node: body.uses.get(node, 0))
+        if not calls or any(
+            each.path in self.shared or drafter.leaf(each) or staying(each, drafter.traced) for each in calls
+        ):
+            return 0
+        try:
+            drafts = [self._drafted(each) for each in calls]
+        except Untraceable:
+            return 0  # what it is comes again with the call itself
+        same = next((i for i, each in enumerate(drafts) if skeleton(each) != skeleton(drafts[0])), len(drafts))
+        if drafter.failures or same < 2 or any(each.opened for each in drafts):
+            return 0
+        calls, drafts = calls[:same], drafts[:same]
+        marks = [drafter.mark() for _ in calls]
+        self.made.children.update(zip(marks, drafts, strict=True))
+        last = children[at + 2 * len(calls) - 1]
+        assert isinstance(last, Node)
+        stem = clean(re.sub(r"[\W_]*\d+$", "", calls[0].path[len(body.call.path) :].lstrip(".")) or "layers", HARD)
+        while stem in self.made.renamed.values():
+            stem += "_"
+        for i, each in enumerate(calls):
+            self.made.renamed[each.path[len(body.call.path) :].lstrip(".")] = f"{stem}.{i}.layer"
+        variable = body.sizes.spare("ijk")
+        first = drafter.external(calls[0])[0]
+        wide, more = (expression(each.meta["val"].shape[1]) for each in (first, drafter.results(calls[0])[0]))
+        self.grown[last, 1] = f"{number(int(wide), 'c')} + {number(len(calls), 'depth')}*{number(int(more), 'c')}"
+        body.name(last, body.first(first))
+        inner = f"⟦{marks[0][1:-1]}*{len(calls)}*{variable}⟧ as layer"
+        carried = f"§{last.name}§"
+        body.lines += [
+            BodyLine((), TracedCode(f"{variable} in range({number(len(calls), 'depth')}) as {stem}:"), "for "),
+            BodyLine((), TracedCode(f"{carried} = concat[1]({carried}, {carried} |> {inner})"), "    "),
+        ]
+        return 2 * len(calls)
 
     def _recurrent(self, child: ModuleCall, module: nn.RNNBase) -> None:
         """A recurrent layer of torch: its results, and its states where they are read or given."""
@@ -223,13 +300,38 @@ class CallWalk:
             self.body.lines.append(BodyLine((), TracedCode(applied), f"{label} = "))
         self.body.bound[results[0]] = TracedCode(label)
 
-    def label(self, child: ModuleCall, run: int) -> str:
+    def _others(self, child: ModuleCall, period: int) -> list[str]:
+        """The other kinds of a loop whose kinds alternate."""
+        children = self.body.call.children
+        found = []
+        for each in children[children.index(child) + 1 :][: period - 1]:
+            assert isinstance(each, ModuleCall)
+            mark = self.drafter.mark()
+            block = self.made.children[mark] = self._drafted(each)
+            if not self.drafter.failures:
+                self.made.given[mark] = [self.body.sizes.code(size, "n").text for size in block.opened.values()]
+            found.append(mark.replace("⟧", "…⟧"))
+        return found
+
+    def label(self, child: ModuleCall, run: int, period: int = 1) -> str:
         """The name of a submodule here; where it is another than in the source, that is noted."""
         relative = child.path[len(self.body.call.path) :].lstrip(".")
         if run > 1 and relative.rpartition(".")[2] == "0":
             theirs = relative.rpartition(".")[0]
         else:
             theirs = relative
+        stem, index = _numbered(relative)
+        if run > 1 and (period > 1 or (stem and not stem.endswith("."))):
+            ours = (
+                clean(stem.rstrip("-_.") or relative, HARD)
+                if index == 0 or not stem.endswith(".")
+                else clean(relative, HARD)
+            )
+            while ours in self.made.renamed.values():
+                ours += "_"
+            self.made.renamed.update({f"{stem}{index + i}": f"{ours}.{i}" for i in range(run)})
+            self.made.loops.update({f"{stem}{index + i}": f"{stem}{index + i % period}" for i in range(run)})
+            return ours
         ours = clean(theirs) if child.path in self.shared else clean(theirs, HARD)
         if run > 1 and theirs == relative:
             prefix, dot, first = relative.rpartition(".")
@@ -266,3 +368,9 @@ class CallWalk:
             if under(path, owner):
                 return f"{name}.{path[len(owner) + 1 :]}"
         return ""
+
+
+def _numbered(path: str) -> tuple[str, int]:
+    """A path without the number at its end, and that; -1 where there is none."""
+    stem = path.rstrip("0123456789")
+    return (stem, int(path[len(stem) :])) if len(stem) < len(path) else (path, -1)

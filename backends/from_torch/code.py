@@ -9,6 +9,8 @@ ANY, CHOICE, OR, AND, NOT, COMPARISON, SUM, PRODUCT, FACTOR, POWER, PRIMARY = ra
 
 VALUE = re.compile("§([^§]+)§")  # a value, by its name in the trace
 NUMBER = re.compile("⟪(-?\\d+)\\|([^⟫]*)⟫")  # a number of the source, and what it is
+OPTIONAL = re.compile("⦗(-?\\d+):([^⦗⦘]*)⦘")  # a setting that is left out where its numbers are this one
+FLAGS = frozenset(("bias", "causal", "ceil"))  # roles of numbers that are true or false
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,25 @@ def value(name: str) -> TracedCode:
 def number(size: int, role: str) -> str:
     """A number that may become a static."""
     return f"⟪{size}|{role}⟫"
+
+
+def setting(name: str, value: int, default: int, role: str) -> str:
+    """`, name=value`, which is left out where all blocks that become one have the default."""
+    return f"⦗{default}:, {name}={number(value, role)}⦘"
+
+
+def shown(value: int, role: str) -> str:
+    """A number of the text."""
+    return ("false", "true")[value] if role in FLAGS else str(value)
+
+
+def plain(text: str) -> str:
+    """A text as it would be if nothing became a static."""
+
+    def optional(found: re.Match[str]) -> str:
+        return "" if all(value == found[1] for value, _ in NUMBER.findall(found[2])) else found[2]
+
+    return NUMBER.sub(lambda found: shown(int(found[1]), found[2]), OPTIONAL.sub(optional, text))
 
 
 def binary(operator: str, left: TracedCode, right: TracedCode) -> TracedCode:

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from ogive.backends.from_torch.outside import as_products
 
-BOUNDS = {torch.float32: 1e-5, torch.float64: 1e-10}
+BOUNDS = {torch.float64: 1e-10, torch.float32: 1e-5}  # in this order: what float64 showed, float32 may be excused by
 ROUNDING = 4  # in float32 what is this many times as far from float64 as the source itself is rounding
 TRIALS = 3  # choices of sizes
 
@@ -38,6 +38,10 @@ class SourceCompared:
     gradients: int = 0
     rounding: float = 0.0  # how far the source in float32 is from itself in float64 where that is more than the bound
     narrower: list[dict[str, int]] = field(default_factory=list)  # the source takes these, the program does not
+    exact: int = 0  # comparisons in float64
+    refused: str = ""  # what the source says of float64 where it does not take it
+    trained: int = 0  # statistics and rates that only show while training
+    notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -49,8 +53,9 @@ class SourceCompared:
         """For a report."""
         return {
             "sizes": self.sizes, "largest_difference": self.apart, "gradients": self.gradients,
-            "rounding_of_the_source": self.rounding,
-            "source_alone_takes": self.narrower,
+            "rounding_of_the_source": self.rounding, "source_alone_takes": self.narrower,
+            "compared_in_float64": self.exact, "float64_refused": "" if self.exact else self.refused,
+            "compared_while_training": self.trained,
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -60,7 +65,8 @@ class SourceCompared:
             return "nothing could be compared"
         apart = ", ".join(f"{share:.1e} in {kind}" for kind, share in self.apart.items())
         counts = f"{self.gradients} gradients" if self.gradients else "no gradients"
-        return f"outputs and {counts} at {len(self.sizes)} choices of sizes, at most {apart} apart"
+        alone = f"; the source does not run in float64 ({self.refused})" if not self.exact else ""
+        return f"outputs and {counts} at {len(self.sizes)} choices of sizes, at most {apart} apart{alone}"
 
 
 class _Wide(TorchFunctionMode):
@@ -77,7 +83,8 @@ class _Wide(TorchFunctionMode):
 
 
 @contextmanager
-def _precise(dtype: torch.dtype) -> Iterator[None]:
+def precise(dtype: torch.dtype) -> Iterator[None]:
+    """While it runs, new tensors are of this type; with float64 so are those that the source casts to float32."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -99,9 +106,13 @@ def compared(
     inputs: Sequence[Axes],
     more: Mapping[str, int],
 ) -> SourceCompared:
-    """Compare a source with what `build` makes of its program, in which its weights have the names of `renamed`."""
+    """Compare a source with what `build` makes of its program, in which its weights have the names of `renamed`.
+
+    First in float64, where a formula that is another shows; in float32 what is beyond the bound is excused as rounding
+    only where float64 was compared.
+    """
     found = SourceCompared()
-    source = _uneven(source)
+    source = uneven(source)
     theirs, ours = copy.deepcopy(source), build()
     ours.train(source.training)
     state = ours.state_dict()
@@ -109,19 +120,22 @@ def compared(
     if missing:
         found.faults.append(f"`{min(missing)}` is no weight of the source")
         return found
+    ours = ours.to(torch.float64)  # which holds the weights of a source of any type
     ours.load_state_dict(dict(renamed(theirs)))
     for dtype in BOUNDS:
         ours = ours.to(dtype)
-        with _precise(dtype), torch.enable_grad():
+        with precise(dtype), torch.enable_grad():
             done = 0
             for tried in tries(args, kwargs, inputs, more):
                 done += _one(found, source, ours, renamed, args, kwargs, inputs, tried, dtype)
                 if done >= TRIALS + bool(more):
                     break
+            if dtype == torch.float64:
+                found.exact = done
     return found
 
 
-def _uneven(source: nn.Module) -> nn.Module:
+def uneven(source: nn.Module) -> nn.Module:
     """The source with other numbers where all are equal: biases of 0 and scales of 1 would hide what reads them."""
     made = copy.deepcopy(source)
     generator = torch.Generator().manual_seed(0)
@@ -192,9 +206,10 @@ def _one(
     try:
         # grouped products have no form in float64
         with as_products(theirs) if dtype == torch.float64 else nullcontext():
-            expected = ModuleRun(_called(theirs, made, args, kwargs))
-    except (RuntimeError, ValueError, IndexError, AssertionError):
-        return False  # the source does not take these sizes
+            expected = ModuleRun(called(theirs, made, args, kwargs))
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        found.refused = found.refused or str(error).partition("\n")[0]
+        return False  # the source does not take these sizes, or these numbers
     try:
         got = ModuleRun([each for each in tree_leaves(ours(*made)) if isinstance(each, Tensor)])
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
@@ -223,12 +238,12 @@ def _one(
         pairs += _gradients(theirs, ours, renamed, expected)
         found.gradients = max(found.gradients, len(pairs) - len(got.outputs))
     faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype)) is not None]
-    if faults and dtype == torch.float32:
-        with _precise(torch.float64):
+    if faults and dtype == torch.float32 and found.exact:
+        with precise(torch.float64):
             exact = copy.deepcopy(source).double()
             wide = [each.double() if each.is_floating_point() else each for each in made]
             with as_products(exact):
-                run = ModuleRun(_called(exact, wide, args, kwargs))
+                run = ModuleRun(called(exact, wide, args, kwargs))
             if any(learned):
                 run.derive(exact, weights)
         faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype, pair.exact(run))) is not None]
@@ -236,7 +251,8 @@ def _one(
     return True
 
 
-def _called(module: nn.Module, made: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+def called(module: nn.Module, made: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """The tensors that a module gives for some inputs in place of those that it was traced with."""
     feed = iter(made)
     given = [next(feed) if isinstance(each, Tensor) else each for each in args]
     named = {key: next(feed) if isinstance(each, Tensor) else each for key, each in kwargs.items()}

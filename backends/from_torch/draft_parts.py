@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import sympy
 from torch.fx import Node
 from torch.fx.node import map_arg
 
+from ogive.backends.from_torch.code import NUMBER
 from ogive.backends.from_torch.outside import Outside, is_outside
 from ogive.backends.from_torch.trace import ModuleCall, Traced
 
@@ -48,3 +50,14 @@ def operands(node: Node) -> list[Node]:
 def under(path: str, owner: str) -> bool:
     """Whether a weight belongs to a module or one in it."""
     return not owner or path.startswith(f"{owner}.")
+
+
+def skeleton(draft: BlockDraft) -> str:
+    """The text of a draft without its numbers, those of the blocks that it calls included."""
+    lines = [*(text for _, text in draft.inputs), *draft.outputs, *draft.params, *draft.lines]
+    text = NUMBER.sub(r"⟪\2⟫", "\n".join(lines))
+    inner = [skeleton(each) for each in draft.children.values()]
+    return "\n".join([draft.call.kind, _MARKED.sub("⟦⟧", text), *inner])
+
+
+_MARKED = re.compile("⟦\\d+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from ogive.backends.from_torch.outside import Outside, is_outside
 from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.sizes import LocalSizes
 from ogive.backends.from_torch.trace import ModuleCall, Traced, dtype, owner_of, shape, source_names
+from ogive.backends.from_torch.units import unit
 
 INPUT_HINTS = {0: "", 1: "n", 2: "nd", 3: "bnd", 4: "bchw", 5: "bcthw"}
 
@@ -125,7 +127,13 @@ class Drafter:
             fresh.append(name)
             return name
 
-        made.outputs = [_type(node, [sizes.result(s, h, primed) for s, h in _hinted(node)]) for node in leaving]
+        made.outputs = [
+            _type(
+                node,
+                [walk.grown.get((node, i)) or sizes.result(s, h, primed) for i, (s, h) in enumerate(_hinted(node))],
+            )
+            for node in leaving
+        ]
         made.params = list(body.params.values())
         made.opened = dict(sizes.opened)
         made.renamed.update(body.renamed)
@@ -154,6 +162,7 @@ class Drafter:
             (row.lead or f"{', '.join(table.get(t, 'unused') for t in row.targets)} = ") + _named(row.code.text, table)
             for row in rows
         ]
+        made.lines = [line for line in made.lines if not _STAYING.fullmatch(line)]
         made.inputs = [(table[name], text) for name, text in inputs]
         made.locals = frozenset({*table.values(), *sizes.names.values(), *map(clean, body.params)})
         made.height = 1 + max((child.height for child in made.children.values()), default=0)
@@ -218,6 +227,8 @@ class Drafter:
     def leaf(self, call: ModuleCall) -> tuple[str, str, str] | None:
         """The layer of the library that a call is."""
         found = None if staying(call, self.traced) is not None else layer(call.module) or derived(call)
+        if found is None and staying(call, self.traced) is None and (told := unit(call, self.traced)) is not None:
+            found = told.module, told.name, told.brackets
         if found is None or len(self.results(call)) != 1:
             return None
         outer = self.external(call, whole=True)
@@ -233,6 +244,9 @@ class Drafter:
         for each in leaving:
             found[each] = found.get(each, 0) + 1
         return found
+
+
+_STAYING = re.compile(r"(\w+) = \1")  # a value that keeps its name
 
 
 def _parameter(module: nn.Module) -> str:

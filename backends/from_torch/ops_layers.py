@@ -10,7 +10,7 @@ from torch import nn
 from torch.fx import Node
 
 from ogive.backends.from_torch.builder import BlockBody, Operation
-from ogive.backends.from_torch.code import TracedCode, number
+from ogive.backends.from_torch.code import TracedCode, number, setting
 from ogive.backends.from_torch.layout_ops import name_of
 from ogive.backends.from_torch.ops_index import PARTS
 from ogive.backends.from_torch.ops_more import MORE
@@ -25,6 +25,12 @@ def per_axis(value: Any, role: str = "k") -> str:
     if len(set(values)) == 1:
         return number(values[0], role)
     return f"[{', '.join(number(each, role) for each in values)}]"
+
+
+def _optional(name: str, value: Any, default: int, role: str) -> str:
+    """A setting of a layer that blocks of one class may have or not."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return _setting(name, value, default, role) if len(set(values)) > 1 else setting(name, values[0], default, role)
 
 
 def _setting(name: str, value: Any, default: int, role: str) -> str:
@@ -153,7 +159,7 @@ Layer = Callable[[Any], tuple[str, str, str] | None]
 
 
 def _bias(module: Any) -> str:
-    return "" if module.bias is not None else ", bias=false"
+    return setting("bias", int(module.bias is not None), 1, "bias")
 
 
 def as_linear(m: nn.Linear) -> tuple[str, str, str]:
@@ -165,22 +171,22 @@ def _as_conv(m: Any) -> tuple[str, str, str] | None:
     if m.transposed:
         return None
     text = f"{number(m.in_channels, 'c')}, {number(m.out_channels, 'c')}, {per_axis(m.kernel_size)}"
-    text += _setting("stride", m.stride, 1, "stride")
+    text += _optional("stride", m.stride, 1, "stride")
     text += (
-        ', pad="same"' if m.padding == "same" else "" if m.padding == "valid" else _setting("pad", m.padding, 0, "pad")
+        ', pad="same"' if m.padding == "same" else "" if m.padding == "valid" else _optional("pad", m.padding, 0, "pad")
     )
-    text += _setting("dilation", m.dilation, 1, "k")
-    if m.groups != 1:
-        text += f", groups={number(m.groups, 'c' if m.groups == m.in_channels else 'groups')}"
+    text += _optional("dilation", m.dilation, 1, "k")
+    deep = m.groups != 1 and m.groups == m.in_channels
+    text += f", groups={number(m.groups, 'c')}" if deep else setting("groups", m.groups, 1, "groups")
     text += f', pad_mode="{m.padding_mode}"' if m.padding_mode != "zeros" else ""
     return "std.vision", "Conv", text + _bias(m)
 
 
 def _as_conv_transpose(m: Any) -> tuple[str, str, str] | None:
     text = f"{number(m.in_channels, 'c')}, {number(m.out_channels, 'c')}, {per_axis(m.kernel_size)}"
-    text += _setting("stride", m.stride, 1, "stride") + _setting("pad", m.padding, 0, "pad")
-    text += _setting("out_pad", m.output_padding, 0, "pad") + _setting("dilation", m.dilation, 1, "k")
-    text += f", groups={number(m.groups, 'groups')}" if m.groups != 1 else ""
+    text += _optional("stride", m.stride, 1, "stride") + _optional("pad", m.padding, 0, "pad")
+    text += _optional("out_pad", m.output_padding, 0, "pad") + _optional("dilation", m.dilation, 1, "k")
+    text += setting("groups", m.groups, 1, "groups")
     return "std.vision", "ConvTranspose", text + _bias(m)
 
 

@@ -9,10 +9,11 @@ from torch import nn
 from torch.fx import Node
 
 from ogive.backends.from_torch.blocks import BlockText, assemble
-from ogive.backends.from_torch.code import NUMBER
+from ogive.backends.from_torch.code import plain
 from ogive.backends.from_torch.compare import Axes
 from ogive.backends.from_torch.draft_parts import BlockDraft, under
 from ogive.backends.from_torch.drafts import Drafter
+from ogive.backends.from_torch.growing import grow
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of
 from ogive.backends.from_torch.outside import Outside
 from ogive.backends.from_torch.outside_text import outside_text
@@ -34,7 +35,7 @@ class ProgramText:
     members: Mapping[str, list[BlockDraft]]  # for each block what became it
     statics: Mapping[str, list[list[tuple[str, int]]]]  # and with which values of its statics
     modules: Mapping[str, str]  # the same for modules whose names differ
-    fixed: tuple[tuple[str, int], ...]
+    fixed: tuple[tuple[str, int, str], ...]  # sizes that the source fixed, and where it did
     notes: tuple[str, ...]
     inputs: tuple[Axes, ...]
 
@@ -69,6 +70,7 @@ def drafted(
         staying.counted(traced)
         notes = recognized(traced)
         prune(traced)
+        grow(traced)
         drafter = Drafter(traced)
         drafter.draft(traced.root, traced.inputs)
         if not drafter.failures:
@@ -107,7 +109,7 @@ def program_text(
         blocks = [top if each.name == name else each for each in blocks]
     values = ", ".join(f"{static}={value}" for static, value in top.values[id(root)])
     model = f"model {name} = {top.name}" + (f"[{values}]" if values else "")
-    text = "\n\n".join(["\n".join(head), *(NUMBER.sub(r"\1", each.text) for each in blocks), model]) + "\n"
+    text = "\n\n".join(["\n".join(head), *(plain(each.text) for each in blocks), model]) + "\n"
     modules = _modules(root, "", "")
     paths = dict.fromkeys(traced.weights.values())
     renamed = {path: _renamed(path, modules) for path in paths if not any(under(path, each) for each in traced.stays)}

@@ -21,6 +21,12 @@ class LocalSizes:
         self.opened: dict[str, sympy.Expr] = {}  # sizes that whoever calls the block gives
         self.names: dict[sympy.Expr, str] = {}
 
+    def spare(self, letters: str) -> str:
+        """A name that no size gets from now on."""
+        chosen = next(each for each in letters if each not in self.names.values())
+        self.names[sympy.Symbol(f"the variable {chosen}")] = chosen
+        return chosen
+
     def declare(self, size: sympy.Expr, hint: str) -> str:
         """The text of a size in the type of an input, which may name it."""
         if size.is_Integer:

@@ -19,6 +19,7 @@ from torch.export import Dim, export
 from torch.fx import Node
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from ogive.backends.from_torch.fixing import Places, fixings
 from ogive.backends.from_torch.outside import Outside, as_products, is_outside, layers_whole, outside
 from ogive.backends.from_torch.refused import Untraceable
 
@@ -55,7 +56,7 @@ class Traced:
     outputs: tuple[Node, ...]
     whole: dict[Node, torch.Tensor]  # buffers of whole numbers
     names: dict[sympy.Expr, str]
-    fixed: list[tuple[str, int]]
+    fixed: list[tuple[str, int, str]]
     stays: Mapping[str, Outside]
 
 
@@ -79,6 +80,7 @@ def trace(
             outside(module, stays),
             _entering(entered),
             redirect_stderr(io.StringIO()),
+            fixings() as places,
         ):
             program = export(module, tuple(args), dict(kwargs), strict=False, dynamic_shapes=free)
     except Untraceable:
@@ -112,7 +114,7 @@ def trace(
     _clean(graph)
     tensors = dict(held(module))
     whole = {node: tensors[path] for node, path in found.items() if not tensors[path].dtype.is_floating_point}
-    named = _named(inputs, given, sizes)
+    named = _named(inputs, given, sizes, places)
     return Traced(_calls(graph, module), inputs, found, constants, _outputs(graph), whole, *named, stays)
 
 
@@ -187,9 +189,10 @@ def _free(value: object, wanted: Sequence[str | int | None] | None) -> Any:
 
 
 def _named(
-    inputs: Mapping[Node, str], given: Mapping[str, Any], sizes: Mapping[str, Sequence[str | int | None]]
-) -> tuple[dict[sympy.Expr, str], list[tuple[str, int]]]:
-    """Names of the free sizes, and those sizes that the source fixed."""
+    inputs: Mapping[Node, str], given: Mapping[str, Any], sizes: Mapping[str, Sequence[str | int | None]],
+    places: Places,
+) -> tuple[dict[sympy.Expr, str], list[tuple[str, int, str]]]:  # fmt: skip
+    """Names of the free sizes, and those sizes that the source fixed, with the line that did."""
     names: dict[sympy.Expr, str] = {}
     fixed = []
     for node, name in inputs.items():
@@ -199,7 +202,7 @@ def _named(
             if not isinstance(label, str):
                 continue
             if size.is_Integer:
-                fixed.append((label, int(size)))
+                fixed.append((label, int(size), places.get((name, i), "")))
             else:
                 names.setdefault(size, label)
     return names, fixed
@@ -284,6 +287,8 @@ def _clean(graph: torch.fx.Graph) -> None:
 def _same(node: Node) -> Node | None:
     """The operand that a node hands on as it is."""
     source = node.args[0] if node.args else None
+    if isinstance(source, list | tuple) and len(source) == 1 and str(node.target).startswith("aten.cat."):
+        return source[0] if isinstance(source[0], Node) else None
     if not isinstance(source, Node) or not isinstance(source.meta.get("val"), torch.Tensor):
         return None
     name = str(node.target).removeprefix("aten.").split(".")[0]

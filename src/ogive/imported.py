@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from ogive.api import Program, source
-from ogive.backends.from_torch.compare import SourceCompared, compared
+from ogive.backends.from_torch.compare import Axes, SourceCompared, compared
+from ogive.backends.from_torch.compare_training import while_training
 from ogive.backends.from_torch.draft_parts import under
 from ogive.backends.from_torch.drafts import Drafter
 from ogive.backends.from_torch.program import ProgramText, drafted, program_text
@@ -81,6 +82,9 @@ class SourceFactory:
         return "\n".join(imports) + "\n", "".join(f"    {line}\n" for line in body)
 
 
+_ANY = re.escape("*")
+
+
 class Imported:
     """A module as a program: `.text .program .model .weights .map .externs .report`, `.verify()` and `.save()`."""
 
@@ -102,6 +106,11 @@ class Imported:
     def model(self) -> Model:
         """The model."""
         return self.program.models[self.name]
+
+    @property
+    def inputs(self) -> tuple[Axes, ...]:
+        """What the inputs are: what their axes are called, and below what whole numbers in them are."""
+        return self._found.inputs
 
     @cached_property
     def externs(self) -> tuple[ImportedPart, ...]:
@@ -136,15 +145,18 @@ class Imported:
     def map(self) -> str:
         """The map of weights, in TOML, from the names of the source."""
         lines = ["# From the names of the source.", "", "[weights]"]
-        names = self._found.modules
+        names, left = self._found.modules, set(self.model.weights)
         for old, new in sorted(names.items(), key=lambda each: -each[0].count(".")):
             above, _, last = old.rpartition(".")
             if old in self._found.stays or new == f"{names.get(above, above)}.{last}":
                 continue  # the line of the module above says so
             if new in self.model.weights:
                 lines.append(f'"{new}" = "{old}"')
-            elif any(path.startswith(f"{new.replace('*', '0')}.") for path in self.model.weights):
-                lines.append(f'"{new}.*" = "{old}.*"')
+            else:
+                named = re.compile(rf"{re.escape(new).replace(_ANY, '[0-9]+')}[.]")
+                taken = {path for path in left if named.match(path)}
+                left -= taken  # what lines above name already they need not name again
+                lines += [f'"{new}.*" = "{old}.*"'] if taken else []
         lines += [f'"{new}.*" = "{old}.*"' for old, new in self._found.stays.items() if self._holds(old)]
         same = tied(self._module)
         ties = {old: other for old in self._found.weights for other in same.get(old, ()) if other != old}
@@ -166,9 +178,9 @@ class Imported:
             "inputs": {each.name: list(each.axes) for each in self._found.inputs},
             "free_sizes": list(self.model.sizes),
             "conditions": [self._condition(str(each)) for each in block.conditions],
-            "fixed": [{"size": size, "value": value} for size, value in self._found.fixed],
+            "fixed": [dict(zip(("size", "value", "source_line"), each, strict=True)) for each in self._found.fixed],
             "externs": [asdict(each) for each in self.externs],
-            "notes": [*self._found.notes, *self._unlearned()],
+            "notes": [*self._found.notes, *self._unlearned(), *(self.verified.notes if self.verified else ())],
             "verify": self.verified.as_data() if self.verified is not None else None,
         }
 
@@ -191,14 +203,17 @@ class Imported:
         ]
 
     def verify(self, **sizes: int) -> SourceCompared:
-        """Compare with the source: outputs and gradients, in float32 to 1e-5 and in float64 to 1e-10.
+        """Compare with the source: outputs and gradients, in float64 to 1e-10 and in float32 to 1e-5.
+
+        Then statistics and rates of dropout while training.
 
         Raises `ArchError` where they differ. `sizes` are those of one more comparison.
         """
         with torch.random.fork_rng(devices=()), self._parts():
-            self.verified = compared(
-                self._module, self.model.torch, self._renamed, self._args, self._kwargs, self._found.inputs, sizes
-            )
+            given = self._args, self._kwargs, self._found.inputs
+            self.verified = compared(self._module, self.model.torch, self._renamed, *given, sizes)
+            if self.verified.equal:
+                while_training(self.verified, self._module, self.model.torch, self._renamed, *given)
         if not self.verified.equal:
             raise refusal(f"`{self.name}` is not what its source is: {self.verified}")
         return self.verified

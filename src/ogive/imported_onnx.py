@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ogive.backends.from_onnx.bounded import BoundedMemory
 from ogive.backends.from_onnx.flat import flatten
 from ogive.backends.from_onnx.ops import TYPES
 from ogive.backends.from_onnx.read import OnnxRefused, read_model
 from ogive.backends.from_onnx.tree import module_of
+from ogive.backends.from_torch.compare import TRIALS, random_input, tries
 from ogive.extras import needs
 from ogive.grammar.diagnostics import ArchError
 from ogive.imported import Imported, from_torch, refusal
@@ -37,17 +39,19 @@ def from_onnx(
     with needs("onnx"):
         import onnx  # noqa: F401
     try:
-        graph = flatten(read_model(place), place.parent)
+        model = read_model(place)
+        with BoundedMemory():  # type: ignore[no-untyped-call]
+            graph = flatten(model, place.parent)
         names = [_identifier(each.name, i) for i, each in enumerate(graph.inputs)]
         axes = {label: _axes(each) for label, each in zip(names, graph.inputs, strict=True)}
         numbers = _numbers(axes, dict(sizes or {}))
         args = tuple(_example(each, axes[label], numbers) for label, each in zip(names, graph.inputs, strict=True))
         module = module_of(graph, name, names)
-        with torch.no_grad():
+        with torch.no_grad(), BoundedMemory():  # type: ignore[no-untyped-call]
             module(*args)
     except OnnxRefused as error:
         raise refusal(f"`{place}` is not imported: {error}") from error
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise refusal(f"`{place}` is not imported: it does not run at {numbers_said(locals())}: {said}",
                       "other sizes: `sizes`, -s NAME=NUMBER") from error  # fmt: skip
@@ -108,28 +112,58 @@ def _example(value: Any, axes: list[str | int], numbers: Mapping[str, int]) -> T
 
 
 def _compared(place: Path, imported: Imported, args: tuple[Tensor, ...], names: list[str]) -> None:
-    """Raises `ArchError` where the outputs are not those of ONNX Runtime."""
+    """Raises `ArchError` where the outputs are not those of ONNX Runtime, at the sizes of the trace and at others."""
     with needs("onnxruntime"):
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
-        expected = session.run(None, {name: each.numpy() for name, each in zip(names, args, strict=True)})
-    except Exception as error:  # its errors have no common class
-        said = str(error).partition("\n")[0]
-        raise refusal(f"ONNX Runtime does not run `{place}`: {said}", "--no-verify compares nothing") from error
     net = imported.model.torch().eval()
     net.load_state_dict({**net.state_dict(), **imported.weights})
-    with torch.no_grad():
-        result = net(*args)
-    for i, (mine, theirs) in enumerate(zip(result if isinstance(result, tuple) else (result,), expected, strict=True)):
-        other = torch.as_tensor(theirs)
-        apart = float((mine.double() - other.double()).abs().max()) / (float(other.double().abs().max()) or 1.0)
-        if mine.shape != other.shape or not apart <= BOUND:
-            raise refusal(
-                f"`{imported.name}` is not what ONNX Runtime gives: output {i} is {apart:.1e} of its largest off"
-            )
+    generator = torch.Generator().manual_seed(1)
+    done, said = 0, ""
+    try:
+        session = onnxruntime.InferenceSession(str(place), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common class
+        first = str(error).partition("\n")[0]
+        raise refusal(f"ONNX Runtime does not run `{place}`: {first}", "--no-verify compares nothing") from error
+    for sizes in tries(args, {}, imported.inputs, {}):
+        made = [random_input(t, a, sizes, generator, t.dtype) for t, a in zip(args, imported.inputs, strict=True)]
+        try:
+            expected = session.run(None, {name: each.numpy() for name, each in zip(names, made, strict=True)})
+        except Exception as error:  # it does not take these sizes
+            said = said or str(error).partition("\n")[0]
+            continue
+        try:
+            with torch.no_grad():
+                result = net(*made)
+        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError):
+            if done:
+                continue  # the program takes fewer sizes, as its conditions say
+            raise
+        for i, (mine, other) in enumerate(
+            zip(result if isinstance(result, tuple) else (result,), expected, strict=True)
+        ):
+            _equal(imported.name, i, mine, torch.as_tensor(other))
+        done += 1
+        if done == TRIALS:
+            break
+    if not done:
+        raise refusal(f"ONNX Runtime does not run `{place}`: {said}", "--no-verify compares nothing")
+    assert imported.verified is not None
+    imported.verified.notes.append(f"ONNX Runtime gives the same at {done} choices of sizes")
+
+
+def _equal(name: str, place: int, mine: Tensor, other: Tensor) -> None:
+    """Raises `ArchError` where an output is another."""
+    if mine.shape != other.shape:
+        raise refusal(
+            f"`{name}` is not what ONNX Runtime gives: output {place} is {list(mine.shape)}, not {list(other.shape)}"
+        )
+    if not other.numel():
+        return
+    apart = float((mine.double() - other.double()).abs().max()) / (float(other.double().abs().max()) or 1.0)
+    if not apart <= (BOUND if other.is_floating_point() else 0.0):
+        raise refusal(f"`{name}` is not what ONNX Runtime gives: output {place} is {apart:.1e} of its largest off")
 
 
 __all__ = ["ArchError", "from_onnx"]

@@ -224,3 +224,90 @@ class Written(nn.Module):
         if self.part:
             y[:, 0] = 0
         return y + 1
+
+
+class DenseLayer(nn.Module):
+    """A layer that reads all that layers before it gave."""
+
+    def __init__(self, cin: int, growth: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(cin)
+        self.conv = nn.Conv2d(cin, growth, 3, padding=1, bias=False)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        return self.conv(F.relu(self.norm(torch.cat(features, 1))))
+
+
+class DenseBlock(nn.ModuleDict):
+    """Layers by names with numbers, and a list of what they gave."""
+
+    def __init__(self, cin: int, growth: int, depth: int) -> None:
+        super().__init__({f"layer{i + 1}": DenseLayer(cin + i * growth, growth) for i in range(depth)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.values():
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+
+class Dense(nn.Module):
+    """Two of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = DenseBlock(8, 4, 3), DenseBlock(10, 4, 5)
+        self.between = nn.Conv2d(20, 10, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(F.avg_pool2d(self.between(self.first(x)), 2)).mean((2, 3))
+
+
+class ConvUnit(nn.Sequential):
+    """Convolution, norm and an activation or none."""
+
+    def __init__(self, cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> None:
+        conv = nn.Conv2d(cin, cout, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False)
+        super().__init__(conv, nn.BatchNorm2d(cout, eps=1e-3, momentum=0.01), *([nn.SiLU(inplace=True)] if act else []))
+
+
+class Excite(nn.Module):
+    """Weighs channels."""
+
+    def __init__(self, width: int, narrow: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.reduce, self.expand = nn.Conv2d(width, narrow, 1), nn.Conv2d(narrow, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.expand(F.silu(self.reduce(self.pool(x)))))
+
+
+class Inverted(nn.Module):
+    """A wide branch, beside the identity where sizes stay."""
+
+    def __init__(self, cin: int, cout: int, stride: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            ConvUnit(cin, 4 * cin, 1), ConvUnit(4 * cin, 4 * cin, 3, stride, 4 * cin), Excite(4 * cin, 8),
+            ConvUnit(4 * cin, cout, 1, act=False),
+        )  # fmt: skip
+        self.beside = stride == 1 and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.block(x)
+        return x + y if self.beside else y
+
+
+class Mobile(nn.Module):
+    """Such layers of several strides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvUnit(3, 8, 3, 2)
+        self.stages = nn.Sequential(
+            Inverted(8, 16, 2), Inverted(16, 16, 1), Inverted(16, 16, 1), Inverted(16, 24, 1), Inverted(24, 24, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stages(self.stem(x)).mean((2, 3))

@@ -129,7 +129,33 @@ def itself() -> Any:
     return helper.make_function("own", "F", ["x"], ["y"], [helper.make_node("F", ["x"], ["y"], domain="own")], domains)
 
 
+def towers(height: int) -> list[Any]:
+    """Functions that call the one below twice each: 2 to the height of operators in few bytes."""
+    domains = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    made = [helper.make_function("own", "F0", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], domains)]
+    for i in range(1, height):
+        twice = [helper.make_node(f"F{i - 1}", [a], [b], domain="own") for a, b in ("xt", "ty")]
+        made.append(helper.make_function("own", f"F{i}", ["x"], ["y"], twice, domains))
+    return made
+
+
+def whole(value: int | list[int], name: str) -> Any:
+    return numpy_helper.from_array(np.array(value, np.int64), name)
+
+
+def tower_of_powers() -> list[Any]:
+    """Whole numbers whose length doubles at each operator."""
+    nodes = [helper.make_node("Mul", [f"n{i}", f"n{i}"], [f"n{i + 1}"]) for i in range(40)]
+    return [*nodes, helper.make_node("Reshape", ["x", "n40"], ["y"])]
+
+
+def product(name: str) -> list[Any]:
+    return [helper.make_node("MatMul", ["x", "w"], ["y"], name=name)]
+
+
+EYE = numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")
 PRODUCT = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+ADDED = helper.make_node("Add", ["x", "c"], ["y"])
 HOSTILE: dict[str, tuple[list[Any], list[Any], list[Any], str]] = {
     "a cycle": ([helper.make_node("Add", ["x", "y"], ["z"]), helper.make_node("Relu", ["z"], ["y"])], [], [], "cycle"),
     "a value of nobody": ([helper.make_node("Add", ["x", "q"], ["y"])], [], [], "nothing makes it"),
@@ -148,6 +174,21 @@ HOSTILE: dict[str, tuple[list[Any], list[Any], list[Any], str]] = {
     "a large constant": (
         [helper.make_node("ConstantOfShape", ["s"], ["c"]), helper.make_node("Add", ["x", "c"], ["y"])],
         [numpy_helper.from_array(np.array([2**20, 2**20, 2**10]), "s")], [], "is not imported"),
+    "a list that is long": (
+        [helper.make_node("ConstantOfShape", ["s"], ["c"], value=whole([1], "i")), ADDED],
+        [whole([2**40], "s")], [], "would make a tensor"),
+    "an axis that is long": (
+        [helper.make_node("Expand", ["x", "s"], ["y"])], [whole([2**20, 2**20, 1, 4], "s")], [], "would make"),
+    "copies": ([helper.make_node("Tile", ["x", "s"], ["y"])], [whole([2**20, 2**20], "s")], [], "would make"),
+    "a range": (
+        [helper.make_node("Range", ["a", "b", "c"], ["r"]), helper.make_node("Unsqueeze", ["r", "c"], ["y"])],
+        [whole(0, "a"), whole(2**50, "b"), whole(1, "c")], [], "would make"),
+    "powers of powers": (tower_of_powers(), [whole(3, "n0")], [], "64 bits"),
+    "functions of exponential size": (
+        [helper.make_node("F59", ["x"], ["y"], domain="own")], [], towers(60), "written out"),
+    "functions that are too deep": (
+        [helper.make_node("F89", ["x"], ["y"], domain="own")], [], towers(90), "too deep"),
+    "a name of a thousand scopes": (product("/".join("a" * 3000)), [EYE], [], "is not imported"),
 }  # fmt: skip
 
 
@@ -160,6 +201,7 @@ def test_what_is_hostile_is_refused_and_nothing_is_written(case: str, tmp_path: 
     with pytest.raises(ogive.ArchError, match=said) as refused:
         ogive.from_onnx(place)
     assert refused.value.diagnostics[0].code == "E0840"
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["net.onnx", "own.bin"]
 
 
 @pytest.mark.parametrize("share", [0, 1, 30, 90, 99])

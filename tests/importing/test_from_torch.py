@@ -25,6 +25,8 @@ TOKENS = torch.randn(2, 5, 16)
 CASES: dict[str, tuple[type[nn.Module], tuple[Any, ...], dict[str, list[str | int | None]]]] = {
     "a perceptron": (networks.Perceptron, (TOKENS,), {"x": ["b", "n", 16]}),
     "a convolutional network": (networks.Convolutional, (IMAGES,), {"x": ["b", 3, "h", "w"]}),
+    "layers that read all before them": (networks.Dense, (torch.randn(2, 8, 8, 12),), {"x": ["b", 8, "h", "w"]}),
+    "inverted bottlenecks": (networks.Mobile, (torch.randn(2, 3, 16, 24),), {"x": ["b", 3, "h", "w"]}),
     "a decoder": (networks.Decoder, (WORDS,), {"ids": ["b", "n"]}),
     "attention of torch": (networks.Spoken, (torch.randn(2, 5, 8),), {"x": ["b", "n", 8]}),
     "branches": (networks.Branches, (torch.randn(3, 8), torch.rand(3, 8) > 0.5), {"x": ["b", 8], "mask": ["b", 8]}),
@@ -101,6 +103,20 @@ def test_equal_layers_are_one_loop_and_blocks_have_statics() -> None:
     text = imported("a decoder").text
     assert "attention[causal=true](q, k, v)" in text
     assert "wte.weight" in text
+
+
+def test_layers_that_read_all_before_them_are_a_loop_over_what_grows() -> None:
+    text = imported("layers that read all before them").text
+    assert "    for i in range(depth) as layer:\n        x = concat[1](x, x |> DenseLayer[c + i * 4] as layer)" in text
+    assert len(re.findall(r"^block", text, re.MULTILINE)) == 3
+
+
+def test_blocks_of_the_library_are_found_and_settings_that_differ_are_statics() -> None:
+    text = imported("inverted bottlenecks").text
+    assert re.findall(r"^block (\w+)", text, re.MULTILINE) == ["Inverted", "Inverted2", "Mobile"]
+    assert "block Inverted[c, cout, stride, c2](x: [b, c, h, w]) -> [b, cout, h', w']" in text
+    assert "SqueezeExcite[4*c, width=c2, act=silu] as block_2" in text
+    assert "repeat[depth, Inverted2[2*c, c, ...]] as stages_1" in text
 
 
 def test_models_of_transformers() -> None:

@@ -114,7 +114,8 @@ def _said(imported: Imported, files: tuple[Path, ...]) -> None:
     for part in imported.externs:
         click.echo(f"`{part.path}` ({part.kind}) stays a module of the source: {part.reason}")
     for fixed in imported.report["fixed"]:
-        click.echo(f"the source fixes {fixed['size']} = {fixed['value']}")
+        where = f" ({fixed['source_line']})" if fixed["source_line"] else ""
+        click.echo(f"the source fixes {fixed['size']} = {fixed['value']}{where}")
     click.echo(f"compared: {imported.verified}" if imported.verified is not None else "nothing was compared")
     click.echo(f"wrote {listed(files)}")
 
