@@ -27,6 +27,7 @@ from ogive.backends.onnx_model.passes.post_passes import (
     store_transposed,
     uses_of,
 )
+from ogive.backends.onnx_model.passes.quantized import as_bytes
 from ogive.backends.onnx_model.serialize.protos import fill_graph, fill_tensor, fill_values
 from ogive.backends.onnx_model.taps import Taps
 from ogive.backends.onnx_model.walk_state import Bound
@@ -100,6 +101,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     keep_factors(builder, weights.stored)
     if not settings.functions:
         fold_batch_norms(builder.body, weights, builder.types)
+        as_bytes(builder, weights.stored)
         store_transposed(builder.body, weights)
     conditions = _conditions(model, walker, unknowns)
     _fill(proto, model, builder, conditions, settings)

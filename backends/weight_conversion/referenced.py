@@ -1,57 +1,52 @@
-"""Passes that look at weights, and those whose result is that of other weights: what they ask, how they compare."""
+"""Passes whose result is that of other weights, or near the source and no more: how they compare."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
 from itertools import pairwise
 
 from torch import Tensor
 
+from ogive.backends.compared.inputs import KINDS
 from ogive.backends.weight_conversion.run import convert
 from ogive.backends.weight_conversion.verify import Deviation, verify
-from ogive.compiler.ir.weights import weights
-from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.pipelines.registry import Deployed
-from ogive.compiler.passes.pruning.prune import Energies
-
-
-def energies(conversion: Conversion, state: Mapping[str, Tensor]) -> Energies:
-    """Sums of squares of the weights that a conversion gives, by path and axis, for each iteration of its loops."""
-    made = convert(conversion, state, None)
-    infos = {info.path: info for info in weights(conversion.result)}
-    squares = cache(lambda name: made[name].square())
-
-    @cache
-    def of(path: str, axis: int) -> list[list[float]]:
-        return [_along(squares(name), axis) for name in infos[path].paths()]
-
-    return of
-
-
-def _along(squares: Tensor, axis: int) -> list[float]:
-    others = [at for at in range(squares.ndim) if at != axis]
-    found: list[float] = (squares.sum(others) if others else squares).tolist()
-    return found
 
 
 def verified(
-    passes: Deployed, state: Mapping[str, Tensor], inputs: Sequence[Tensor], sizes: Mapping[str, int]
-) -> Deviation:
-    """How far the result is from the source; from where a pass has a reference, from that. The largest deviation."""
+    passes: Deployed, state: Mapping[str, Tensor], inputs: Sequence[Tensor], sizes: Mapping[str, int],
+    data: Sequence[Tensor] = (),
+) -> Deviation:  # fmt: skip
+    """How far the result is from the source; from where a pass has a reference, from that. The largest deviation.
+
+    What a lossy pass loses is measured by itself: on the inputs, else on the data, else on numbers that are centred.
+    """
     found: list[Deviation] = []
-    starts = [at for at, step in enumerate(passes.steps) if step.reference is not None]
-    bounds = [0, *starts, len(passes.steps)]
     source = passes.source
-    for low, high in pairwise(bounds):
+    for low, high in pairwise(_bounds(passes)):
         steps = passes.steps[low:high]
         if not steps and len(passes.steps):
             continue
         part = Deployed(source, steps)
-        if steps and (reference := steps[0].reference) is not None:
+        if steps and steps[0].lossy:
+            lost = verify(part.conversion, state, inputs or data, sizes if not data else {}, kinds=KINDS[:1])
+            found.append(replace(lost, lossy=steps[0].lossy, tolerance=steps[0].tolerance))
+        elif steps and (reference := steps[0].reference) is not None:
             found.append(verify(part.conversion, convert(reference(), state, None), inputs, sizes))
         else:
             found.append(verify(part.conversion, state, inputs, sizes))
         if high < len(passes.steps):
             state, source = convert(part.conversion, state, None), part.model
-    return max(found, key=lambda each: (not each.exact, each.absolute))
+    return max(found, key=lambda each: (not each.within, not each.lossy, each.relative))
+
+
+def _bounds(passes: Deployed) -> Sequence[int]:
+    """Where something else is compared: at a pass with a reference, at a lossy one and behind it."""
+    found = {0, len(passes.steps)}
+    for at, step in enumerate(passes.steps):
+        if step.lossy:
+            found |= {at, at + 1}
+        elif step.reference is not None:
+            found.add(at)
+    return sorted(found)

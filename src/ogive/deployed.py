@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ogive.compiler.passes.conversion.graph import Conversion
+    from ogive.compiler.passes.conversion.looks import Looks
     from ogive.compiler.passes.conversion.result import Note, Passed
     from ogive.compiler.passes.pipelines.recipes import Recipe
-    from ogive.compiler.passes.pruning.prune import Energies
 
 
 def calls_for(name: str, recipes: Mapping[str, Recipe], passes: Sequence[str | PassCall]) -> list[PassCall]:
@@ -59,13 +59,20 @@ def refused_at(ir: typed.Model) -> Iterator[None]:
         raise _refusal(error, ir) from None
 
 
-def weighing(state: Mapping[str, Tensor] | None) -> Callable[[Conversion], Energies] | None:
-    """What passes ask of weights, where there are some."""
+def weighing(
+    state: Mapping[str, Tensor] | None, data: Mapping[str, Tensor] | None, loss: str | None
+) -> Callable[[Conversion], Looks] | None:
+    """What passes ask of weights, where there are some, and of data."""
     if state is None:
         return None
-    from ogive.backends.weight_conversion.referenced import energies
+    from ogive.backends.weight_conversion.looks import Looked
 
-    return lambda conversion: energies(conversion, state)
+    return lambda conversion: Looked(conversion, state, data, loss)
+
+
+def ordered(source: typed.Model, data: Mapping[str, Tensor] | None) -> list[Tensor]:
+    """Data in the order of the inputs."""
+    return [data[value.name] for value in source.definition.graph.inputs if value.name in data] if data else []
 
 
 def refuse_training(

@@ -137,21 +137,9 @@ class Model(Kept):
         to be opened, no size what has a number, for widths that no page has, and for a "u" of what is no such net.
         """
         return drawn(
-            self.ir,
-            self.origin.keeper,
-            view,
-            depth,
-            open,
-            theme,
-            weights,
-            fold,
-            settings,
-            sizes,
-            at,
-            direction,
-            width,
+            self.ir, self.origin.keeper, view, depth, open, theme, weights, fold, settings, sizes, at, direction, width,
             shape,
-        )
+        )  # fmt: skip
 
     @takes(device=device_here, dtype=weight_type, recipe=maybe(text), checks=flag)
     def torch(
@@ -205,13 +193,15 @@ class Model(Kept):
         asked = Asked(sizes or {}, ranks or {}, dtype, opset, functions, taps, tuple(optional))
         return export(self, path, weights, map, asked, recipe=recipe, force=force, progress=progress)
 
-    @takes(passes=listed(call_of_pass))
+    @takes(passes=listed(call_of_pass), data=maybe(named(tensor)), loss=maybe(text))
     def deploy(
-        self, *passes: str | PassCall, weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None
-    ) -> DeployedModel:
+        self, *passes: str | PassCall, weights: AnyPath | Mapping[str, Tensor] | nn.Module | None = None,
+        data: Mapping[str, Tensor] | None = None, loss: str | None = None,
+    ) -> DeployedModel:  # fmt: skip
         """The model after passes, by name with options: `model.deploy("specialize[b=1]", "fold")`; "fold" if none.
 
-        The name of a recipe of the file stands for its passes. Passes that choose by weights look at `weights`.
+        The name of a recipe of the file stands for its passes. Passes that choose by weights look at `weights`, those
+        that choose by what happens inside at `data`, inputs by name and `target`, and at a `loss`.
         """
         from ogive.compiler.passes.pipelines.registry import run
         from ogive.deployed import calls_for, refused_at, weighing
@@ -219,7 +209,7 @@ class Model(Kept):
         with refused_at(self.ir):
             calls = calls_for(self.name, self.recipes, passes or ("fold",))
             state = None if weights is None else load(self, weights, None)
-            return DeployedModel(self, run(self.ir, calls, weighed=weighing(state)), calls)
+            return DeployedModel(self, run(self.ir, calls, weighed=weighing(state, data, loss)), calls, data)
 
     @overload
     def analyze(
@@ -316,13 +306,15 @@ class Model(Kept):
 class DeployedModel(Model):
     """A model made by passes: a model again, with a conversion of weights."""
 
-    def __init__(self, source: Model, deployed: Deployed, calls: Sequence[PassCall]) -> None:
+    def __init__(
+        self, source: Model, deployed: Deployed, calls: Sequence[PassCall], data: Mapping[str, Tensor] | None = None
+    ) -> None:
         ir = deployed.model
         origin = replace(source.origin, stamp=source.origin.stamp.after(", ".join(map(str, calls))))
         report = ModelReport(ir.name, source.signature, tuple(map(str, ir.conditions)), None, ir)
         super().__init__(report, origin=origin, again=(Model.deploy, (source, *calls)))
         self.source, self._statics = source, source._statics
-        self.passes = deployed
+        self.passes, self.data = deployed, data
 
     @property
     def conversion(self) -> Conversion:
@@ -377,17 +369,19 @@ class DeployedModel(Model):
     def verify(self, state: Mapping[str, Tensor] | nn.Module, *inputs: Tensor, **sizes: int) -> Deviation:
         """Run source and result on the same inputs, random at these sizes where none are given.
 
-        Where a pass takes channels away, the source has 0 in their place.
+        Where a pass takes channels away, the source has 0 in their place. What a lossy pass loses is measured on the
+        data that it was given.
         """
         from ogive.backends.weight_conversion.referenced import verified
-        from ogive.deployed import refuse_inputs, refuse_random, refuse_training, refused_at
+        from ogive.deployed import ordered, refuse_inputs, refuse_random, refuse_training, refused_at
 
         refuse_inputs(self.source.ir, inputs, sizes)
         refuse_training(self.source.ir, self.passes.steps, state)
         refuse_random(self.source.ir)
         runnable(self.source.ir)
         with refused_at(self.source.ir):
-            return verified(self.passes, load(self.source, state, None), inputs, sizes)
+            held = load(self.source, state, None)
+            return verified(self.passes, held, inputs, sizes, ordered(self.source.ir, self.data))
 
     def report(self) -> str:
         """What was folded and what was not, and why; operations before and after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from ogive.compiler.driver.workspace import check_text
 from ogive.compiler.ir.weights import weights
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.passes.conversion.graph import Conversion
+from ogive.compiler.passes.conversion.looks import Span
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.calls import PassCall, calls_of
 from ogive.compiler.passes.pipelines.registry import PASSES, run
-from ogive.compiler.passes.pruning.prune import Energies
 from ogive.grammar.diagnostics import ArchError
 
 TEXT = """use std.nn (BatchNorm, Linear)
@@ -78,16 +79,23 @@ def test_recipes_are_checked_with_their_file() -> None:
     assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
 
 
-def rising(conversion: Conversion) -> Energies:
-    """Weights that rise along every axis."""
-    shapes = {info.path: info.shape for info in weights(conversion.result)}
-    return lambda path, axis: [list(map(float, range(1, shapes[path][axis] + 1)))]
+class Rising:
+    """Weights that rise along every axis; all that is asked on data lies between -1 and 1."""
+
+    def __init__(self, conversion: Conversion) -> None:
+        self.shapes = {info.path: info.shape for info in weights(conversion.result)}
+
+    def sums(self, what: str, path: str, axis: int) -> list[list[float]]:
+        return [list(map(float, range(1, self.shapes[path][axis] + 1)))]
+
+    def spans(self, probed: Conversion, names: Sequence[str]) -> dict[str, list[Span]]:
+        return {name: [(-1.0, 1.0)] for name in names}
 
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
     for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen"}:
-        assert run(model, [PassCall(name)], weighed=rising).model.name == "M"
+        assert run(model, [PassCall(name)], weighed=Rising).model.name == "M"
     for name in ("expert_average", "merge_experts"):
         with pytest.raises(PassError, match=r"no (block|experts)"):
             run(model, [PassCall(name)])

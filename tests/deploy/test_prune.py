@@ -164,8 +164,9 @@ def test_the_emitted_conversion_is_that_of_convert(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "code", "said"),
     [
-        ("prune[by=size]", "E0810", "`by` of `prune` is one of magnitude, bn_scale, not `size`"),
-        ("prune[scope=all]", "E0810", "`scope` of `prune` is one of global, layer, not `all`"),
+        ("prune[by=size]", "E0810", "`by` of `prune` is one of magnitude, bn_scale, taylor, hesso, fisher, not `size`"),
+        ("prune[scope=all]", "E0810", "`scope` of `prune` is one of global, layer, scale, not `all`"),
+        ("prune[by=taylor]", "E0810", "`prune` needs data: --data FILE with x, target"),
         ("prune[keep=0]", "E0810", "`keep` is a share above 0, up to 1, not 0"),
         ("prune[keep=1.5]", "E0810", "`keep` is a share above 0"),
         ("prune[round_to=0]", "E0810", "`round_to` is a number of channels from 1 on, not 0"),
@@ -201,6 +202,35 @@ def test_the_command_prunes_a_checkpoint(tmp_path: Path) -> None:
     refused = CliRunner().invoke(cli, ["deploy", target, "--pass", "prune"], prog_name="ogive", catch_exceptions=False)
     assert refused.exit_code == 1
     assert "give them: `--weights FILE`" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("body", "folded"),
+    [
+        ("    return x |> Linear[3, 8] as up |> sigmoid |> Linear[8, 2] as down\n", True),
+        ("    return x |> Linear[3, 8] as up |> softplus |> cos |> Linear[8, 2] as down\n", True),
+        (LOOP.replace("silu", "sigmoid"), True),
+        ("    return x |> Linear[3, 8] as up |> sigmoid |> Linear[8, 2, bias=false] as down\n", False),
+        ("    return x |> Linear[3, 8] as up |> tanh |> Linear[8, 2] as down\n", False),
+    ],
+)
+def test_what_a_function_of_0_gives_goes_into_the_bias(body: str, folded: bool) -> None:
+    """The source with channels whose producers alone are 0, but for readers without a bias."""
+    model = small(body)
+    net: Any = stirred(model)
+    made = verified(model, net, "prune[keep=0.5, scope=layer]")
+    assert ("channel that goes" in made.report()) == folded
+    if "up" not in dict(net.named_children()) or not folded:
+        return
+    found, state = made.convert(net.double(), dtype=None), net.state_dict()
+    kept = [int((state["up.bias"] == each).nonzero()) for each in found["up.bias"]]
+    gone = [at for at in range(8) if at not in kept]
+    with torch.no_grad():
+        net.up.weight[gone], net.up.bias[gone] = 0.0, 0.0
+        x = torch.randn(5, 3, dtype=torch.double)
+        module = made.torch(dtype="f64")
+        module.load_state_dict(found)
+        assert torch.allclose(module(x), net(x), atol=1e-12)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25])

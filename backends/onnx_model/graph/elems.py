@@ -40,11 +40,13 @@ NUMPY: Mapping[str, np.dtype] = MappingProxyType(
 UNSIGNED: Mapping[str, int] = MappingProxyType(
     {"int": TensorProto.UINT64, "i64": TensorProto.UINT64, "i32": TensorProto.UINT32}
 )
+BYTE: int = TensorProto.UINT8  # of numbers on steps
 OF_NUMPY: Mapping[np.dtype, int] = MappingProxyType(
     {
         **{NUMPY[name]: ONNX[name] for name in ONNX},
         np.dtype(np.uint64): UNSIGNED["int"],
         np.dtype(np.uint32): UNSIGNED["i32"],
+        np.dtype(np.uint8): BYTE,
     }
 )
 

@@ -37,6 +37,8 @@ class Passed:
     changing: str = ""  # the pass, where the result is meant to compute something else
     # where the result is not what the source computes: of the source to itself, with weights by which it does
     reference: Callable[[], Conversion] | None = None
+    lossy: str = ""  # the pass, where the result is near the source, and no more
+    tolerance: float = 0.0  # the share of the largest number of an output that a lossy pass may lose
 
 
 def unchanged(source: Model, result: Model) -> Conversion:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
+from ogive.compiler.passes.conversion.looks import Looks
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
 from ogive.compiler.passes.growth.deepen import deepen
@@ -18,7 +19,8 @@ from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
-from ogive.compiler.passes.pruning.prune import Energies, prune
+from ogive.compiler.passes.pruning.prune import prune
+from ogive.compiler.passes.quantization.quantize import quantize
 from ogive.compiler.passes.scaling.passes import mup_pass
 from ogive.compiler.passes.weight_folding.driver import fold
 
@@ -32,6 +34,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "mup": mup_pass,
         "poset_pool": poset_pool,
         "prune": prune,
+        "quantize": quantize,
         "simplify": simplified,
         "specialize": specialize,
         "subspace": subspace,
@@ -40,7 +43,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
 )
 
 
-WEIGHED = frozenset(("prune",))  # those that look at weights
+WEIGHED = frozenset(("prune", "quantize"))  # those that look at weights
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Deployed:
 
 def run(
     model: Model, calls: Sequence[PassCall], after: Callable[[Model], None] = lambda _: None,
-    weighed: Callable[[Conversion], Energies] | None = None,
+    weighed: Callable[[Conversion], Looks] | None = None,
 ) -> Deployed:  # fmt: skip
     """The model after passes in turn; `after` sees each result (a verifier).
 

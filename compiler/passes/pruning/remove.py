@@ -19,6 +19,7 @@ from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern, Side
 from ogive.compiler.ops.spec import Pattern
 from ogive.compiler.passes.conversion.graph import Conversion, conversion
 from ogive.compiler.passes.conversion.scope import ConversionScope
+from ogive.compiler.passes.pruning.constants import LeftOver
 from ogive.compiler.sizes import Size, size
 
 Kept = tuple[tuple[int, ...], ...]  # which entries are then there, for each iteration of the loop around, else once
@@ -182,14 +183,24 @@ class _Lists:
         return self.names[numbers]
 
 
-def shortened(source: Model, result: Model, removal: Removal, factors: Factors = lambda path, dim: None) -> Conversion:
-    """The weights of the result: of those before, the entries that stay, times factors."""
+def shortened(
+    source: Model, result: Model, removal: Removal, factors: Factors = lambda path, dim: None,
+    more: Sequence[LeftOver] = (),
+) -> Conversion:  # fmt: skip
+    """The weights of the result: of those before, the entries that stay, times factors.
+
+    Biases get what channels that are gone would still give (`more`).
+    """
     root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
-    for info in weights(source):
+    infos = {info.path: info for info in weights(source)}
+    for info in infos.values():
         dims = removal.found.weights.get(info.path)
-        if dims is None or not any(map(removal.changes, dims)):
+        given = [each for each in more if each.bias == info.path]
+        if dims is None or not (given or any(map(removal.changes, dims))):
             continue
         name = _whole(root, info)
+        for each in given:
+            name = root.op("add", name, _gone(root, lists, infos[each.weight], removal, each))
         for axis, dim in enumerate(dims):
             if removal.changes(dim):
                 turns = [removal.places(dim, turn) for turn in range(info.count)]
@@ -202,23 +213,34 @@ def shortened(source: Model, result: Model, removal: Removal, factors: Factors =
     return conversion(source, result, graph, targets)
 
 
-def masked(source: Model, removal: Removal) -> Conversion:
-    """The weights of the source with 0 in the place of what goes."""
+def masked(source: Model, removal: Removal, more: Sequence[LeftOver] = ()) -> Conversion:
+    """The weights of the source with 0 in the place of what goes, but for what readers have in their biases."""
     root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
     for info in weights(source):
         dims = removal.found.weights.get(info.path)
-        if dims is None or not any(map(removal.changes, dims)):
+        read = {each.leaf for each in more if each.weight == info.path}
+        here = Removal(removal.found, {leaf: kept for leaf, kept in removal.kept.items() if leaf not in read})
+        if dims is None or not any(map(here.changes, dims)):
             continue
         name = _whole(root, info)
         for axis, dim in enumerate(dims):
-            if removal.changes(dim):
-                turns = [removal.places(dim, turn) for turn in range(info.count)]
+            if here.changes(dim):
+                turns = [here.places(dim, turn) for turn in range(info.count)]
                 length = dim.found.size.number
                 marks = [[float(at in set(kept)) for at in range(length)] for kept in turns]
                 name = _times(root, lists, name, axis, marks, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, source, graph, targets)
+
+
+def _gone(root: ConversionScope, lists: _Lists, info: WeightInfo, removal: Removal, over: LeftOver) -> str:
+    """What the channels that go give to each entry of a map."""
+    dim, loops = removal.found.weights[info.path][1], len(info.iterations)
+    turns = [set(removal.places(dim, turn)) for turn in range(info.count)]
+    marks = [[0.0 if at in kept else over.constant for at in range(info.shape[1])] for kept in turns]
+    lost = _times(root, lists, _whole(root, info), 1, marks, info.iterations)
+    return root.op("sum", lost, axes=tuple(range(loops + 1, loops + len(info.shape))))
 
 
 def _whole(root: ConversionScope, info: WeightInfo) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ogive.analyses import analyses_of
 from ogive.backends.analysis.chart import NoNumbersError, chart_html, chart_svg
 from ogive.cli.common import CHECKPOINT, EXTERN, FILE, FORCE, WEIGHTS, once, setting, size_number, split_target, targets
+from ogive.cli.given_data import DATA, LOSS, tensors
 from ogive.cli.target import one_model_of, sizes_for
 from ogive.compiler.analysis.frame.result import AnalysisResult
 from ogive.compiler.passes.conversion.result import PassError
@@ -20,11 +20,7 @@ from ogive.extras import needs
 from ogive.outputs import OutputFile, write
 from ogive.refusals import WrongArgument
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 FORMATS = (".html", ".svg", ".png")
-LOSSES = ("cross_entropy", "mse")
 
 
 @click.command()
@@ -42,8 +38,8 @@ LOSSES = ("cross_entropy", "mse")
 )
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=f"{CHECKPOINT} Else weights as they start.")
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML.")
-@click.option("--data", type=FILE, metavar="X.safetensors", help="Inputs by their names, and `target`.")
-@click.option("--loss", type=click.Choice(LOSSES), help="What compares the first output with `target`.")
+@DATA
+@LOSS
 @click.option(
     "--coordinate-check", "widths", metavar="64,128,...", help="With `mup`: train at these widths, and compare."
 )
@@ -98,10 +94,9 @@ def command(
     model = one_model_of(path, name, once(map(setting, statics)), allow_extern)
     try:
         state = None if weights is None else model.load_weights(weights, map_)
-        tensors = None if data is None else _tensors(data)
         numbers = sizes_for(model, path, once(map(size_number, sizes + more)))
         asked = [names] if widths is None else [_checked_widths(names, widths, steps, seeds)]
-        found = analyses_of(model, asked, numbers, weights=state, data=tensors, loss=loss)
+        found = analyses_of(model, asked, numbers, weights=state, data=tensors(data), loss=loss)
     except WrongArgument as error:
         raise click.UsageError(error.diagnostics[0].message) from None
     if out is not None:
@@ -128,17 +123,6 @@ def _checked_widths(names: str, widths: str, steps: int, seeds: int) -> PassCall
     if [call.name for call in calls] != ["mup"]:
         raise click.UsageError("--coordinate-check goes with `mup[width=...]` alone")
     return PassCall("coordinate_check", (*calls[0].options, ("widths", numbers), ("steps", steps), ("seeds", seeds)))
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of safetensors."""
-    with needs("torch"):
-        from safetensors.torch import load_file
-
-    try:
-        return dict(load_file(path))
-    except Exception as error:  # safetensors has a class of its own for what is no such file
-        raise click.UsageError(f"`{path}` is no file of safetensors: {error}") from None
 
 
 def _json(found: list[AnalysisResult]) -> str:

@@ -23,8 +23,9 @@ from ogive.cli.common import (
     split_target,
     targets,
 )
+from ogive.cli.given_data import DATA, LOSS, LOSSY, allowed, tensors
 from ogive.cli.target import model_of, one_model_of
-from ogive.model import Model
+from ogive.model import DeployedModel, Model
 from ogive.modules import source_of
 from ogive.onnx_file import Asked
 from ogive.outputs import OutputFile, check, write
@@ -37,6 +38,9 @@ from ogive.saving import save
 @click.option("--weights", type=WEIGHTS, metavar="PATH", help=CHECKPOINT)
 @click.option("--map", "map_", type=FILE, help="How the checkpoint names the weights: TOML; `ogive map` drafts it.")
 @click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes: what they make of the model.")
+@DATA
+@LOSS
+@LOSSY
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
 @click.option("-s", "sizes", multiple=True, metavar="SIZE=NUMBER", help="ONNX: fix a size of the inputs.")
 @click.option("--opset", type=int, help="ONNX: the version of the standard, 20 to 26.")
@@ -55,6 +59,9 @@ def command(
     weights: Path | None,
     map_: Path | None,
     recipe: str | None,
+    data: Path | None,
+    loss: str | None,
+    allow_lossy: bool,
     statics: tuple[str, ...],
     sizes: tuple[str, ...],
     opset: int | None,
@@ -84,6 +91,7 @@ def command(
       ogive build gpt2.arch:MLP -D d=768 -o mlp.py
       ogive build gpt2.arch:GPT2 -o gpt2.onnx --weights model.safetensors --map gpt2.map.toml --verify
       ogive build repvgg.arch:RepVGGA0 -o a0.onnx --weights a0.safetensors --recipe fold
+      ogive build resnet.arch -o q.onnx --weights w.safetensors --data x.safetensors --recipe "quantize[tolerance=0.1]"
     """
     if out.suffix not in (".py", ".onnx"):
         raise click.UsageError(f"`{out}`: expected OUT.py or OUT.onnx")
@@ -103,7 +111,7 @@ def command(
         one = out.suffix == ".onnx" or weights is not None
         models = (_one if one else model_of)(path, name, once(map(setting, statics)), allow_extern)
         if recipe is not None:
-            models = [model.deploy(recipe) for model in models]
+            models = [_after(model, recipe, given, data, loss, allow_lossy) for model in models]
         model = models[0]
         if len(models) > 1:
             files = _build_all(models, out, given, checks=not no_checks)
@@ -126,6 +134,20 @@ def _renamed(models: Sequence[Model], out: Path) -> None:
             click.echo(
                 f"note: the model `{model.name}` is `{name}` in {out}, where `{model.name}` means something else"
             )
+
+
+def _after(
+    model: Model, recipe: str, given: Given, data: Path | None, loss: str | None, allow_lossy: bool
+) -> DeployedModel:
+    """The model after passes; where one is lossy, what it loses is shown first."""
+    state = None if given.weights is None else model.load_weights(given.weights, given.map)
+    made = model.deploy(recipe, weights=state, data=tensors(data), loss=loss)
+    if any(step.lossy for step in made.passes.steps):
+        difference = made.verify(model.torch().eval() if state is None else state)
+        click.echo(str(difference))
+        if not allowed(model.name, difference, allow_lossy):
+            raise click.ClickException(f"{model.name}: the result differs from its source; nothing is written")
+    return made
 
 
 def _one(path: Path, name: str | None, statics: dict[str, Any], allow_extern: bool) -> list[Model]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -23,14 +24,12 @@ from ogive.cli.common import (
     split_target,
     targets,
 )
+from ogive.cli.given_data import DATA, LOSS, LOSSY, allowed, tensors
 from ogive.cli.target import one_model_of
 from ogive.compiler.passes.pipelines.recipes import Recipe
 from ogive.model import DeployedModel
 from ogive.outputs import OutputFile, check, write
 from ogive.saving import save
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @click.command()
@@ -42,6 +41,9 @@ if TYPE_CHECKING:
 @click.option("--recipe", metavar="PASSES", help="A recipe of the file, or passes, instead of --pass.")
 @click.option("--trained", metavar="NAME", help="The recipe by which the weights were trained, such as experts.")
 @click.option("-D", "statics", multiple=True, metavar="NAME=VALUE", help="A static, where NAME is a block.")
+@DATA
+@LOSS
+@LOSSY
 @click.option("--report", is_flag=True, help="List what was folded and what was not, and why.")
 @click.option("--conversion", is_flag=True, help="Print how each weight is computed.")
 @SHARDS
@@ -50,19 +52,22 @@ if TYPE_CHECKING:
 @click.option("-s", "sizes", multiple=True, metavar="h=224", help="Sizes of the inputs on which both are compared.")
 def command(
     target: str, out: Path | None, weights: Path | None, map_: Path | None, passes: tuple[str, ...],
-    recipe: str | None, trained: str | None, statics: tuple[str, ...], report: bool, conversion: bool,
-    max_shard_size: int | None, sizes: tuple[str, ...], force: bool, allow_extern: bool,
+    recipe: str | None, trained: str | None, statics: tuple[str, ...], data: Path | None, loss: str | None,
+    allow_lossy: bool, report: bool, conversion: bool, max_shard_size: int | None, sizes: tuple[str, ...], force: bool,
+    allow_extern: bool,
 ) -> None:  # fmt: skip
     """Make of a model that trains the one that is used: folded, converted, compared and written.
 
     Without weights, fresh ones are compared. Without a pass, `fold` runs. Nothing is written where both differ, and no
     file is replaced that is read here, or that this command did not write; --force replaces others than those read.
+    What a lossy pass loses is measured on --data, and written with --allow-lossy, or within its `tolerance`.
 
     \b
     Examples:
       ogive deploy repvgg.arch:RepVGGA0 --report
       ogive deploy repvgg.arch:RepVGGA0 --weights a0.safetensors -o a0_deployed.py
       ogive deploy repvgg.arch --recipe deploy --weights a0.safetensors -o a0.py
+      ogive deploy resnet.arch:Tiny --pass quantize --weights w.safetensors --data x.safetensors --allow-lossy -o q.py
       ogive deploy repvgg.arch:RepVGGA0 --recipe "specialize[b=1], fold" -o a0.py
       ogive deploy ewa_vit.arch --trained train --recipe deploy --weights ewa.safetensors -o vit.py
     """
@@ -77,8 +82,9 @@ def command(
     path, name = split_target(target)
     with progress(f"Deploying {target}"):
         given = Given(weights, map_, "deploy", force)
-        model = _deployed(path, name, once(map(setting, statics)), passes, recipe, trained, allow_extern, given)
-        files = _made(model, out, given, once(map(setting, sizes)), max_shard_size)
+        looks = _Looks(given, data, loss)
+        model = _deployed(path, name, once(map(setting, statics)), passes, recipe, trained, allow_extern, looks)
+        files = _made(model, out, given, once(map(setting, sizes)), max_shard_size, allow_lossy)
     if report:
         click.echo(model.report())
     if conversion:
@@ -87,31 +93,41 @@ def command(
         click.echo(f"wrote {listed(files)}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What passes look at."""
+
+    given: Given
+    data: Path | None
+    loss: str | None
+
+    def of(self, model: Model) -> dict[str, Any]:
+        """Weights of a model, data and a loss."""
+        given = self.given
+        state = None if given.weights is None else model.load_weights(given.weights, given.map)
+        return {"weights": state, "data": tensors(self.data), "loss": self.loss}
+
+
 def _deployed(
     path: Path, name: str | None, statics: dict[str, object], passes: tuple[str, ...], recipe: str | None,
-    trained: str | None, allow_extern: bool, given: Given,
+    trained: str | None, allow_extern: bool, looks: _Looks,
 ) -> DeployedModel:  # fmt: skip
     if recipe is None and trained is None:
         plain = one_model_of(path, name, statics, allow_extern)
-        return plain.deploy(*passes, weights=_state(plain, given))
+        return plain.deploy(*passes, **looks.of(plain))
     program = load(path, allow_extern=allow_extern)
     if recipe is not None and recipe not in program.recipes:  # passes as text, as `ogive build` takes them
         passes, recipe = (recipe,), None
         if trained is None:
             model = one_model_of(path, name, statics, allow_extern)
-            return model.deploy(*passes, weights=_state(model, given))
+            return model.deploy(*passes, **looks.of(model))
     found = [_recipe(program, path, each) for each in (trained, recipe) if each is not None]
     for each in found:
         if (name or found[0].model) != each.model:
             raise click.UsageError(f"recipe `{each.name}` is for {each.model}, not for {name or found[0].model}")
     calls = found[-1].passes if recipe is not None else passes
     source = program.models[found[0].model] if trained is None else program.deploy(trained)
-    return source.deploy(*calls, weights=_state(source, given))
-
-
-def _state(model: Model, given: Given) -> dict[str, Tensor] | None:
-    """The weights that passes choose by."""
-    return None if given.weights is None else model.load_weights(given.weights, given.map)
+    return source.deploy(*calls, **looks.of(source))
 
 
 def _recipe(program: Program, path: Path, name: str) -> Recipe:
@@ -121,7 +137,12 @@ def _recipe(program: Program, path: Path, name: str) -> Recipe:
 
 
 def _made(
-    model: DeployedModel, out: Path | None, given: Given, sizes: dict[str, int], limit: int | None
+    model: DeployedModel,
+    out: Path | None,
+    given: Given,
+    sizes: dict[str, int],
+    limit: int | None,
+    allow_lossy: bool,
 ) -> tuple[Path, ...]:
     """The files that were written, once both forms agree."""
     stamp, inputs = model.origin.stamp.by(given.command), (*model.inputs, *given.files)
@@ -135,7 +156,7 @@ def _made(
     state = source.torch().state_dict() if given.weights is None else source.load_weights(given.weights, given.map)
     difference = model.verify(state, **sizes)
     click.echo(str(difference))
-    if not difference.exact:
+    if not allowed(model.name, difference, allow_lossy):
         raise click.ClickException(
             f"{model.name}: the result differs from its source{_meant(model)}; nothing is written"
         )

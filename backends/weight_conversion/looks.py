@@ -1,0 +1,124 @@
+"""What passes see of weights, and of a model on data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ogive.backends.analysis.subject import AnalysisSubject
+from ogive.backends.pytorch.module.module import build
+from ogive.backends.weight_conversion.fisher import InverseFisher, LossSlopes, slopes_of
+from ogive.backends.weight_conversion.run import convert
+from ogive.compiler.ir.weights import weights
+from ogive.compiler.passes.conversion.compose import chained
+from ogive.compiler.passes.conversion.graph import Conversion
+from ogive.compiler.passes.conversion.looks import ByTurn, Span
+from ogive.compiler.passes.conversion.result import PassError
+
+DAMPING = 1e-5  # of F: what the peer that wrote of these products adds is as small
+
+
+class Looked:
+    """The weights that a conversion gives of a state dict, and data for the inputs of its source."""
+
+    def __init__(
+        self, conversion: Conversion, state: Mapping[str, Tensor], data: Mapping[str, Tensor] | None = None,
+        loss: str | None = None,
+    ) -> None:  # fmt: skip
+        self.conversion, self.state, self.data, self.loss = conversion, state, data, loss
+        self.infos = {info.path: info for info in weights(conversion.result)}
+        self.sums = cache(self._sums)
+
+    @cached_property
+    def made(self) -> dict[str, Tensor]:
+        """The weights in float64."""
+        return convert(self.conversion, self.state, None)
+
+    def _sums(self, what: str, path: str, axis: int) -> ByTurn:
+        """Sums over all axes of a weight but one; see `Looks`."""
+        return [along(self._numbers(what, name), axis) for name in self.infos[path].paths()]
+
+    def _numbers(self, what: str, name: str) -> Tensor:
+        w = self.made[name]
+        match what:
+            case "energy":
+                return w.square()
+            case "slope":
+                return w * self.slopes.mean[name]
+            case "gradient":
+                return self.slopes.mean[name].square()
+        inverse = InverseFisher(self.slopes.parts[name], DAMPING)
+        return w.square() / (2 * inverse.diagonal.reshape(w.shape))
+
+    @cached_property
+    def slopes(self) -> LossSlopes:
+        """The gradients of the loss on the data. Raises PassError where one of these is missing."""
+        subject = AnalysisSubject(self.conversion.source, {}, None, self.data, self.loss)
+        data = subject.needed_data("prune", target=True)
+        module = build(self.conversion.result).double().eval()
+        module.load_state_dict(self.made)
+        values = self.conversion.source.definition.graph.inputs
+        inputs = [_double(data[value.name]) if value.name in data else None for value in values]
+        return slopes_of(module, inputs, data["target"], subject.needed_loss("prune"))
+
+    def spans(self, probed: Conversion, names: Sequence[str]) -> Mapping[str, Sequence[Span]]:
+        """The span of what is divided by each of these states, on all data at once."""
+        model, first = probed.result, chained(self.conversion, probed)
+        inputs = self.inputs("quantize")
+        module = build(model).eval()
+        module.load_state_dict(convert(first, self.state, torch.float32))
+        infos = {info.path: info for info in weights(model)}
+        paths = {path: list(infos[path].paths()) for path in names}
+        seen = SeenSpans(module, [path for each in paths.values() for path in each])
+        with seen, torch.no_grad():
+            module(*inputs)
+        return {name: [seen.found.get(path, (0.0, 0.0)) for path in paths[name]] for name in names}
+
+    def inputs(self, name: str) -> list[Tensor | None]:
+        """The data in the order of the inputs, in float32; None for optional ones that are not there."""
+        subject = AnalysisSubject(self.conversion.source, {}, None, self.data)
+        data = subject.needed_data(name)
+        values = self.conversion.source.definition.graph.inputs
+        return [_single(data[value.name]) if value.name in data else None for value in values]
+
+
+class SeenSpans(TorchFunctionMode):
+    """Keeps the smallest and the largest of what is divided by some states of a module."""
+
+    def __init__(self, module: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        asked = set(names)
+        states = [*module.named_buffers(), *module.named_parameters()]
+        self.names = {id(state): name for name, state in states if name in asked}
+        self.found: dict[str, Span] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Calls it, and looks at what it divides."""
+        if len(args) == 2 and id(args[1]) in self.names and isinstance(args[0], Tensor) and args[0].numel():
+            low, high = map(float, args[0].aminmax())
+            if not (low > -torch.inf and high < torch.inf):
+                name = self.names[id(args[1])]
+                raise PassError("E0811", f"on the data there is NaN or an infinity at `{name}`")
+            before = self.found.get(self.names[id(args[1])], (low, high))
+            self.found[self.names[id(args[1])]] = (min(low, before[0]), max(high, before[1]))
+        return func(*args, **(kwargs or {}))
+
+
+def _double(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
+
+
+def _single(x: Tensor) -> Tensor:
+    return x.float() if x.is_floating_point() else x
+
+
+def along(squares: Tensor, axis: int) -> list[float]:
+    """Sums over all axes but one."""
+    others = [at for at in range(squares.ndim) if at != axis]
+    found: list[float] = (squares.sum(others) if others else squares).tolist()
+    return found

@@ -1,0 +1,29 @@
+"""What passes that look at numbers ask: of weights, and of a model on data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ogive.compiler.passes.conversion.graph import Conversion
+
+ByTurn = Sequence[Sequence[float]]  # for each iteration of the loops around, a number for each entry of an axis
+Span = tuple[float, float]
+
+
+class Looks(Protocol):
+    """The weights of the model that a pass is given, and data where there are some."""
+
+    def sums(self, what: str, path: str, axis: int) -> ByTurn:
+        """Sums over all axes of a weight but one.
+
+        `what` is the "energy" w², or of a loss on the data, with its gradient g: the "slope" w g, the "gradient" g²,
+        the "curvature" w² / 2[F⁻¹], F being the mean of g gᵀ over examples. Raises PassError where data or a loss are
+        missing.
+        """
+
+    def spans(self, probed: Conversion, names: Sequence[str]) -> Mapping[str, Sequence[Span]]:
+        """On the data, the smallest and the largest number that is divided by each of these states, which are 1.
+
+        Of a state in loops one for each iteration. Raises PassError where there are no data, or they do not fit.
+        """

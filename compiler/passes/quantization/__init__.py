@@ -1,0 +1,1 @@
+"""Quantization: which values are rounded to steps, and the graph that does it."""
