@@ -29,7 +29,7 @@ def as_bytes(builder: OnnxBuilder, stored: dict[str, Stored]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSteps:
     """What is rounded, by what scale as it is stored, with what offset if there is one; the nodes that do it."""
 
     x: str
@@ -66,7 +66,7 @@ class _Pairs:
             self._turned(body)
             self._unread(body)
 
-    def found(self, last: Made) -> Found | None:
+    def found(self, last: Made) -> FoundSteps | None:
         """What ends in this product, if it is numbers on steps."""
         if last.op != "Mul":
             return None
@@ -84,7 +84,7 @@ class _Pairs:
             return None
         if scale is None or (plus is not None and plus not in self.stored):
             return None
-        return Found(divided.inputs[0], scale, plus, (divided, rounded, clip))
+        return FoundSteps(divided.inputs[0], scale, plus, (divided, rounded, clip))
 
     def _offset(self, op: str, name: str) -> tuple[str | None, str]:
         """What is added or taken away, and from what."""
@@ -103,7 +103,7 @@ class _Pairs:
             maker = self.makers.get(name)
         return name if name in self.stored and len(self.stored[name].shape) <= 1 else None
 
-    def pair(self, last: Made, found: Found, uses: Counter[str]) -> list[Made]:
+    def pair(self, last: Made, found: FoundSteps, uses: Counter[str]) -> list[Made]:
         """The nodes in the place of those found."""
         old = self.stored.get(found.x)
         if old is not None:
@@ -117,7 +117,7 @@ class _Pairs:
             Made("DequantizeLinear", [middle, *inputs], list(last.outputs), axis, f"{last.name}/DequantizeLinear"),
         ]
 
-    def _zero(self, found: Found) -> str:
+    def _zero(self, found: FoundSteps) -> str:
         """The offset as a byte."""
         if found.zero is None:
             return self.builder.array(np.zeros((), np.int8))
@@ -129,7 +129,7 @@ class _Pairs:
             )
         return found.zero
 
-    def _weight(self, last: Made, found: Found, old: Stored, *, alone: bool) -> Made:
+    def _weight(self, last: Made, found: FoundSteps, old: Stored, *, alone: bool) -> Made:
         """A weight in bytes, which are all that is stored of it where nothing else reads it."""
         scale = self.stored[found.scale]
         axis = self._axis(last.inputs[1], old, scale)

@@ -19,7 +19,7 @@ from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.quantization.sites import (
-    Classes,
+    SteppedClasses,
     LinearMap,
     channel_axis,
     kept_as_it_is,
@@ -101,7 +101,7 @@ class _Plan:
     def graph(self, graph: Graph) -> None:
         """Plan a graph, and those in it that run once for each of their readings."""
         maps = [each for each in linear_maps(graph) if self._asked(each)]
-        classes = Classes(graph)
+        classes = SteppedClasses(graph)
         sites: list[tuple[str, str, tuple[str, int] | None]] = []  # value, stem, reader where it is for one alone
         for each in maps:
             for at, path in each.weights.items():
@@ -151,7 +151,7 @@ class _Plan:
                 self.rounding.values[node.outputs[0].name] = self.stepped[node.path]
 
     def _results(
-        self, graph: Graph, classes: Classes, sites: Sequence[tuple[str, str, tuple[str, int] | None]]
+        self, graph: Graph, classes: SteppedClasses, sites: Sequence[tuple[str, str, tuple[str, int] | None]]
     ) -> None:
         for node in graph.nodes:
             if node.op == "concat":

@@ -31,7 +31,7 @@ class LinearMap:
 
 
 @dataclass(slots=True)
-class Classes:
+class SteppedClasses:
     """Values of a graph whose steps are the same: what is only moved, and what is laid beside each other."""
 
     graph: Graph
