@@ -19,15 +19,15 @@ from ogive.compiler.passes.conversion.scope import ConversionScope
 from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.quantization.sites import (
-    SteppedClasses,
     LinearMap,
+    SteppedClasses,
     channel_axis,
     kept_as_it_is,
     learned,
     linear_maps,
     result_site,
 )
-from ogive.compiler.passes.quantization.steps import LARGEST, LEAST, MOST, SCALAR, Rounding, Steps
+from ogive.compiler.passes.quantization.steps import LARGEST, LEAST, MOST, SCALAR, RoundedSteps, Rounding
 from ogive.compiler.passes.weight_folding.driver import fold
 from ogive.compiler.sizes import size
 from ogive.grammar.spelling import close
@@ -89,7 +89,7 @@ class _Plan:
     activations: bool
     rounding: Rounding = field(init=False)
     learned: dict[str, Weight] = field(init=False)
-    stepped: dict[str, Steps] = field(default_factory=dict)
+    stepped: dict[str, RoundedSteps] = field(default_factory=dict)
     states: dict[str, Weight] = field(default_factory=dict)
     zeros: dict[str, str] = field(default_factory=dict)  # the scale of results -> the offset
     notes: list[Note] = field(default_factory=list)
@@ -140,7 +140,7 @@ class _Plan:
             return
         axis = channel_axis(self.model, graph, found, at)
         scale = self._state(f"{path}_scale", None if axis is None else self.learned[path].type.axes[axis])
-        self.stepped[path] = Steps(scale, axis=axis)
+        self.stepped[path] = RoundedSteps(scale, axis=axis)
         length = "" if axis is None else f", a scale for each of {self.learned[path].type.axes[axis]}"
         self.notes.append(Note(True, path, f"8 bits{length}"))
 
@@ -156,14 +156,14 @@ class _Plan:
         for node in graph.nodes:
             if node.op == "concat":
                 classes.root(node.outputs[0].name)
-        known: dict[str, Steps] = {}
+        known: dict[str, RoundedSteps] = {}
         for value, stem, reader in sites:
             if not graph.values[value].type.floating:
                 continue
             root = classes.root(value)
             if root not in known:
                 scale = self._state(f"{stem}_scale", None)
-                known[root] = Steps(scale, self._state(f"{stem}_zero", None))
+                known[root] = RoundedSteps(scale, self._state(f"{stem}_zero", None))
                 self.zeros[scale] = known[root].zero
             if reader is None:
                 self.rounding.values[value] = known[root]

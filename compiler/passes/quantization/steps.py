@@ -20,7 +20,7 @@ SCALAR = TensorType("float", ())
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class RoundedSteps:
     """The states that tell the steps: a scale, along an axis one for each entry, and an offset where there is one."""
 
     scale: str
@@ -35,14 +35,14 @@ class Rounding:
     """
 
     fresh: Fresh
-    values: dict[str, Steps] = field(default_factory=dict)
-    operands: dict[tuple[str, int], Steps] = field(default_factory=dict)  # result of a map, place
+    values: dict[str, RoundedSteps] = field(default_factory=dict)
+    operands: dict[tuple[str, int], RoundedSteps] = field(default_factory=dict)  # result of a map, place
     probing: bool = False
 
     def graph(self, graph: Graph) -> Graph:
         """A graph, and those in it."""
         renamed: dict[str, str] = {}
-        shared: dict[tuple[str, Steps], str] = {}
+        shared: dict[tuple[str, RoundedSteps], str] = {}
         nodes: list[Node] = []
         for node in graph.nodes:
             read = [renamed.get(x, x) if isinstance(x, str) else x for x in node.inputs]
@@ -63,7 +63,7 @@ class Rounding:
         outputs = tuple(renamed.get(x, x) if isinstance(x, str) else x for x in graph.outputs)
         return Graph(graph.inputs, tuple(nodes), outputs)
 
-    def rounded(self, value: Value, steps: Steps) -> Generator[Node, None, None]:
+    def rounded(self, value: Value, steps: RoundedSteps) -> Generator[Node, None, None]:
         """The nodes after which the last result is the value on its steps."""
         length = None if steps.axis is None else value.type.axes[steps.axis]
         scale = yield from self._read(steps.scale, length)
