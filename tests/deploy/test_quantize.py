@@ -193,7 +193,7 @@ def test_products_of_integers_are_those_of_numbers_on_steps(tmp_path: Path) -> N
 
 def test_what_is_moved_or_laid_together_has_the_same_steps() -> None:
     body = (
-        "    u = x |> Linear[3, 4] as a\n    v = (x * 9.0) |> Linear[3, 4] as b\n"
+        "    u = x |> Linear[3, 4] as a\n    v = x |> gelu |> Linear[3, 4] as b\n"
         '    y = concat[-1](u, v) |> rearrange["b (n k) -> b (k n)", n=2]\n    return y |> Linear[8, 2] as down\n'
     )
     model = small(body)
