@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.fx import Node
 
-from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, plain, value
+from ogive.backends.from_torch.code import BodyLine, TracedCode, binary, literal, value, width
 from ogive.backends.from_torch.layout_ops import VIEWS, name_of, pattern
 from ogive.backends.from_torch.naming import clean
 from ogive.backends.from_torch.refused import Untraceable
@@ -71,6 +71,12 @@ class BlockBody:
             if node is not None:
                 self.bound[node] = value(node.name)
 
+    def split(self, node: Node, hints: Sequence[str], code: TracedCode) -> list[TracedCode]:
+        """A statement that binds values which are none of the trace, by hints at their names."""
+        targets = tuple(f"{node.name}·{hint}" for hint in hints)
+        self.lines.append(BodyLine(targets, code))
+        return [value(each) for each in targets]
+
     def first(self, node: Any) -> TracedCode:
         """An operand that leads a pipeline."""
         return self._taken(node, LONG * 8)
@@ -90,7 +96,7 @@ class BlockBody:
             return self.bound[node]
         if node in self.waiting:
             code = self.waiting.pop(node)
-            if len(plain(code.text)) <= room:
+            if width(code.text) <= room:
                 return code
             self.name(node, code)
             return self.bound[node]
@@ -126,6 +132,9 @@ class BlockBody:
         if name not in self.params:
             other = "d" if name.rpartition(".")[2] == "weight" else "context"
             roles = ([other] * (node.meta["val"].dim() - 1) + ["d"])[: node.meta["val"].dim()]
+            roles = [
+                self.sizes.numbers.get(s, r if int(s) >= 8 else "k") for s, r in zip(shape(node), roles, strict=True)
+            ]
             sizes = ", ".join(self.sizes.declare(size, role) for size, role in zip(shape(node), roles, strict=True))
             kind = "param" if isinstance(dict(self.call.module.named_parameters()).get(name), nn.Parameter) else "state"
             elem = {torch.float32: "", torch.int64: "i64", torch.bool: "bool"}.get(dtype(node), "")

@@ -297,7 +297,7 @@ class CallWalk:
             raise Untraceable(f"`{child.path}` takes nothing and gives several values", path=child.path)
         self.instances[child.path] = label
         if not any(line.lead == f"{label} = " for line in self.body.lines):
-            self.body.lines.append(BodyLine((), TracedCode(applied), f"{label} = "))
+            self.body.lines.append(BodyLine((), TracedCode(applied.replace("⟧", "!⟧")), f"{label} = "))
         self.body.bound[results[0]] = TracedCode(label)
 
     def _others(self, child: ModuleCall, period: int) -> list[str]:

@@ -87,6 +87,11 @@ def plain(text: str) -> str:
     return NUMBER.sub(lambda found: shown(int(found[1]), found[2]), OPTIONAL.sub(optional, text))
 
 
+def width(text: str) -> int:
+    """How long a text is without settings that may be left out, so that blocks with and without them are alike."""
+    return len(plain(OPTIONAL.sub("", text)))
+
+
 def binary(operator: str, left: TracedCode, right: TracedCode) -> TracedCode:
     """`left operator right`."""
     level = {"or": OR, "and": AND, "+": SUM, "-": SUM, "**": POWER}.get(

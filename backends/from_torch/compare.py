@@ -139,6 +139,9 @@ def uneven(source: nn.Module) -> nn.Module:
     """The source with other numbers where all are equal: biases of 0 and scales of 1 would hide what reads them."""
     made = copy.deepcopy(source)
     generator = torch.Generator().manual_seed(0)
+    for module in made.modules():
+        if isinstance(module, nn.RMSNorm) and module.eps is None:
+            module.eps = float(torch.finfo(torch.float32).eps)  # else it is another in float64
     means = [each for name, each in made.named_buffers() if name.endswith(("running_mean", "running_var"))]
     with torch.no_grad():
         for each in (*made.parameters(), *means):
@@ -232,11 +235,14 @@ def _one(
         torch.randn(o.shape, generator=generator, dtype=dtype) if both else None
         for o, both in zip(expected.outputs, learned, strict=True)
     ]
-    if any(learned):
-        expected.derive(theirs, weights)
+    if any(learned) and (said := _underivable(expected, theirs, weights)):
+        if not any(each.startswith("the source has no gradients") for each in found.notes):
+            found.notes.append(f"the source has no gradients: {said.partition('. ')[0]}")
+    elif any(learned):
         got.derive(ours, weights)
         pairs += _gradients(theirs, ours, renamed, expected)
         found.gradients = max(found.gradients, len(pairs) - len(got.outputs))
+    run_derived = bool(got.gradients)
     faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype)) is not None]
     if faults and dtype == torch.float32 and found.exact:
         with precise(torch.float64):
@@ -244,11 +250,20 @@ def _one(
             wide = [each.double() if each.is_floating_point() else each for each in made]
             with as_products(exact):
                 run = ModuleRun(called(exact, wide, args, kwargs))
-            if any(learned):
+            if run_derived:
                 run.derive(exact, weights)
         faults = [fault for pair in pairs if (fault := _fault(found, pair, dtype, pair.exact(run))) is not None]
     found.faults += faults
     return True
+
+
+def _underivable(run: ModuleRun, module: nn.Module, weights: Sequence[Tensor | None]) -> str:
+    """Derive, or why that cannot be done: what a source writes in place autograd may need."""
+    try:
+        run.derive(module, weights)
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return ""
 
 
 def called(module: nn.Module, made: Sequence[Tensor], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:

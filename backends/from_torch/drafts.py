@@ -146,6 +146,8 @@ class Drafter:
         by_name = {node.name: node for node in (*entering, *call.nodes())}
 
         def wanted(key: str) -> str:
+            if "·" in key:
+                return key.rpartition("·")[2]
             node = by_name[key]
             if names is not None and node in names:
                 return names[node]

@@ -14,6 +14,8 @@ from ogive.backends.from_torch.code import TracedCode, number, setting
 from ogive.backends.from_torch.layout_ops import name_of
 from ogive.backends.from_torch.ops_index import PARTS
 from ogive.backends.from_torch.ops_more import MORE
+from ogive.backends.from_torch.ops_rest import REST
+from ogive.backends.from_torch.ops_several import SEVERAL
 from ogive.backends.from_torch.ops_table import TABLE, argument
 from ogive.backends.from_torch.refused import Untraceable
 from ogive.backends.from_torch.trace import ModuleCall, expression, shape
@@ -124,15 +126,15 @@ def _batch_norm(body: BlockBody, node: Node) -> TracedCode | None:
     return TracedCode(f"batch_norm[eps={eps!r}]({operands})")
 
 
-def _interpolate(mode: str) -> Operation:
+def _interpolate(mode: str, smooth: bool = False) -> Operation:
     def write(body: BlockBody, node: Node) -> TracedCode | None:
         size, scale = node.args[1], node.args[-1]
-        corners = argument(node, 2, "align_corners", False) if mode in ("bilinear", "bicubic") else False
+        corners = argument(node, 2, "align_corners", False) if "linear" in mode or mode == "bicubic" else False
         if isinstance(scale, list | tuple) and all(isinstance(each, float) for each in scale):
             by = f"scale={scale[0]!r}" if len(set(scale)) == 1 else f"scale={list(scale)!r}"
         else:
             by = f"size=[{', '.join(body.operand(each).text for each in size)}]"  # type: ignore[union-attr]
-        aligned = ", align_corners=true" if corners else ""
+        aligned = (", align_corners=true" if corners else "") + (", antialias=true" if smooth else "")
         return body.first(node.args[0]).then(f'interpolate[{by}, mode="{mode}"{aligned}]')
 
     return write
@@ -142,6 +144,8 @@ OPERATIONS: dict[str, Operation] = {
     **TABLE,
     **PARTS,
     **MORE,
+    **REST,
+    **SEVERAL,
     "conv1d": _conv, "conv2d": _conv, "conv3d": _conv, "conv_transpose1d": _conv_transpose,
     "conv_transpose2d": _conv_transpose, "conv_transpose3d": _conv_transpose, "instance_norm": _instance_norm,
     "max_pool1d": _max_pool, "max_pool2d": _max_pool, "max_pool3d": _max_pool, "avg_pool3d": _avg_pool,
@@ -150,7 +154,11 @@ OPERATIONS: dict[str, Operation] = {
     "adaptive_avg_pool2d": _adaptive,
     "layer_norm": _layer_norm, "group_norm": _group_norm, "batch_norm": _batch_norm,
     "upsample_nearest2d": _interpolate("nearest"), "upsample_bilinear2d": _interpolate("bilinear"),
-    "upsample_bicubic2d": _interpolate("bicubic"),
+    "upsample_bicubic2d": _interpolate("bicubic"), "upsample_nearest1d": _interpolate("nearest"),
+    "upsample_nearest3d": _interpolate("nearest"), "upsample_linear1d": _interpolate("linear"),
+    "upsample_trilinear3d": _interpolate("trilinear"), "_upsample_bilinear2d_aa": _interpolate("bilinear", True),
+    "_upsample_bicubic2d_aa": _interpolate("bicubic", True),
+    **{f"_upsample_nearest_exact{n}d": _interpolate("nearest-exact") for n in (1, 2, 3)},
 }  # fmt: skip
 
 # --- layers of the library: their brackets ----------------------------------------------------------------------------
@@ -227,6 +235,15 @@ def _as_dropout(m: nn.Dropout) -> tuple[str, str, str]:
     return "std.nn", "Dropout", f"{m.p!r}"
 
 
+def _as_torch_rms_norm(m: nn.RMSNorm) -> tuple[str, str, str] | None:
+    """That of torch, whose eps is that of its type where nobody says: float32's."""
+    if len(m.normalized_shape) != 1:
+        return None
+    eps = float(torch.finfo(torch.float32).eps) if m.eps is None else m.eps
+    text = number(m.normalized_shape[0], "d") + (f", eps={eps!r}" if eps != 1e-6 else "")
+    return "std.nn", "RMSNorm", text + ("" if m.elementwise_affine else ", affine=false")
+
+
 def _as_rms_norm(m: Any) -> tuple[str, str, str] | None:
     """RMSNorm under any name, if it computes that: asked of the module itself."""
     held = dict(m.named_parameters())
@@ -256,10 +273,11 @@ def _as_rms_norm(m: Any) -> tuple[str, str, str] | None:
 
 LAYERS: dict[type[nn.Module], Layer] = {
     nn.Linear: as_linear, nn.Conv1d: _as_conv, nn.Conv2d: _as_conv, nn.Conv3d: _as_conv,
-    nn.BatchNorm1d: _as_batch_norm, nn.BatchNorm2d: _as_batch_norm, nn.LayerNorm: _as_layer_norm,
+    nn.BatchNorm1d: _as_batch_norm, nn.BatchNorm2d: _as_batch_norm, nn.BatchNorm3d: _as_batch_norm,
+    nn.LayerNorm: _as_layer_norm,
     nn.ConvTranspose1d: _as_conv_transpose, nn.ConvTranspose2d: _as_conv_transpose,
     nn.ConvTranspose3d: _as_conv_transpose, nn.PReLU: _as_prelu,
-    nn.Embedding: _as_embedding, nn.GroupNorm: _as_group_norm, nn.Dropout: _as_dropout,
+    nn.Embedding: _as_embedding, nn.GroupNorm: _as_group_norm, nn.RMSNorm: _as_torch_rms_norm, nn.Dropout: _as_dropout,
 }  # fmt: skip
 
 
@@ -299,6 +317,7 @@ def layer(module: nn.Module) -> tuple[str, str, str] | None:
 _DERIVED: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
     nn.BatchNorm1d: ("batch_norm", ("weight", "bias", "running_mean", "running_var")),
     nn.BatchNorm2d: ("batch_norm", ("weight", "bias", "running_mean", "running_var")),
+    nn.BatchNorm3d: ("batch_norm", ("weight", "bias", "running_mean", "running_var")),
     nn.LayerNorm: ("layer_norm", ("weight", "bias")), nn.Linear: ("linear", ("weight", "bias")),
 }  # fmt: skip
 

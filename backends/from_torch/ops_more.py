@@ -183,7 +183,7 @@ def _one_hot(body: BlockBody, node: Node) -> TracedCode | None:
 def _weight_norm(body: BlockBody, node: Node) -> TracedCode | None:
     v, g, axis = node.args[0], node.args[1], argument(node, 2, "dim", 0)
     assert isinstance(v, Node)
-    axes = [i for i in range(len(shape(v))) if i != axis % len(shape(v))]
+    axes = [i for i in range(len(shape(v))) if axis == -1 or i != axis]  # -1 stands for no axis
     direction = body.operand(v)
     length = direction.then(f"norm[{axes_of(node, axes, v)}, keepdim=true]")
     return binary("/", binary("*", body.operand(g), direction), length)

@@ -88,6 +88,18 @@ def axes_of(node: Node, given: Any, source: Node) -> str:
     return ", ".join(str(axis if axis < 0 or rank - axis > 2 else axis - rank) for axis in axes)
 
 
+def where_largest(code: TracedCode, name: str, node: Node, source: Node, kept: bool) -> TracedCode:
+    """The place of the largest entry of an axis, which stays with one entry if `kept`."""
+    axis, rank = argument(node, 1, "dim"), len(shape(source))
+    code = code.then(f"{name}[{axes_of(node, axis, source)}]")
+    if not kept:
+        return code
+    labels = list("bmnhijkl"[:rank])
+    left = " ".join(each for i, each in enumerate(labels) if i != axis % rank)
+    labels[axis % rank] = "1"
+    return code.then(f'rearrange["{left} -> {" ".join(labels)}"]')
+
+
 def reduction(name: str) -> Operation:
     """A reduction over axes."""
 
@@ -99,6 +111,8 @@ def reduction(name: str) -> Operation:
         if axes is None or axes == []:
             return body.first(source).then(name)
         code = body.first(source)
+        if name in ("argmax", "argmin"):
+            return where_largest(code, name, node, source, bool(kept))
         if dtype(node) in FLOATS and dtype(source) not in FLOATS:
             code = code.then("cast[float]")
         return code.then(f"{name}[{axes_of(node, axes, source)}{kept}]")

@@ -20,6 +20,7 @@ class LocalSizes:
         self._given, self.closed = given, closed
         self.opened: dict[str, sympy.Expr] = {}  # sizes that whoever calls the block gives
         self.names: dict[sympy.Expr, str] = {}
+        self.numbers: dict[sympy.Expr, str] = {}  # roles of the numbers that inputs have
 
     def spare(self, letters: str) -> str:
         """A name that no size gets from now on."""
@@ -30,6 +31,8 @@ class LocalSizes:
     def declare(self, size: sympy.Expr, hint: str) -> str:
         """The text of a size in the type of an input, which may name it."""
         if size.is_Integer:
+            if hint in ("c", "d") and int(size) != 1:
+                self.numbers.setdefault(size, hint)
             return number(int(size), hint) if int(size) != 1 else "1"
         if size not in self.names and isinstance(size, sympy.Mul | sympy.Add):
             # what earlier inputs tell
