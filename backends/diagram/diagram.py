@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike, fspath
 from pathlib import Path as FilePath
 from typing import Literal, Protocol, get_args
@@ -13,7 +13,7 @@ from typing import Literal, Protocol, get_args
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.figure import Figure
 from ogive.backends.diagram.figure.geometry import Drawing
-from ogive.backends.diagram.figure.page import on_page
+from ogive.backends.diagram.figure.page import MARGIN, on_page
 from ogive.backends.diagram.figure.style import FigureStyle, read_style, refuse_unknown_names
 from ogive.backends.diagram.figure.styled import names_in, styled
 from ogive.backends.diagram.figure.theme import Theme, named
@@ -25,7 +25,8 @@ from ogive.backends.diagram.layout.legible import fitted
 from ogive.backends.diagram.layout.maps import maps_drawing
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.layout.sheet import captioned, panels
-from ogive.backends.diagram.layout.stack import stack_drawing
+from ogive.backends.diagram.layout.sheets import sheets
+from ogive.backends.diagram.layout.stack_drawing import stack_drawing
 from ogive.backends.diagram.paged import page_of
 from ogive.backends.diagram.render.dot import dot, rendered
 from ogive.backends.diagram.render.drawio import drawio
@@ -73,6 +74,7 @@ class Diagram:
     layered: bool = False  # an SVG has layers of Inkscape
     style: FigureStyle = field(default_factory=FigureStyle)
     panels: tuple[tuple[str, Diagram], ...] = ()  # captions, and what stands over each
+    sheet: Drawing | None = None  # one of several, where it is higher than its page
 
     @cached_property
     def figure(self) -> Figure:
@@ -99,22 +101,38 @@ class Diagram:
     @cached_property
     def drawing(self) -> Drawing:
         """The circuit or another view, placed, with its caption."""
+        if self.sheet is not None:
+            return self.sheet
         if self.panels:
             made = panels([(text, each.drawing) for text, each in self.panels], self.theme, self.figure.title)
             return captioned(made, self.style.caption, self.theme)
         return captioned(self._placed(), self.style.caption, self.theme)
 
+    @property
+    def sheets(self) -> tuple[Diagram, ...]:
+        """The diagram, or several where it is higher than its page: each is a figure of its own."""
+        if self.theme.page is None or self.sheet is not None:
+            return (self,)
+        tall = self.theme.page[1] * self.theme.scale / self.drawing.scale
+        made = sheets(self.drawing, tall, MARGIN)
+        return (self,) if len(made) == 1 else tuple(replace(self, sheet=each) for each in made)
+
     def _placed(self) -> Drawing:
         if self.view == "overview":
-            return fitted(lambda theme: overview_drawing(self.overview, theme, self.direction), self.theme)
+            whole, cut = (
+                partial(overview_drawing, self.overview, direction=self.direction, cut=each) for each in (False, True)
+            )
+            return fitted(whole, self.theme, cut)
         if self.view == "stack":
             plain = with_closed_choices(self.viewed_figure)
             simpler = overview_of(plain) if plain != self.viewed_figure else None
-            return fitted(lambda theme: stack_drawing(self.overview, theme, simpler), self.theme)
+            whole, cut = (partial(stack_drawing, self.overview, simpler=simpler, cut=each) for each in (False, True))
+            return fitted(whole, self.theme, cut)
         if self.view == "maps":
             both = replace(self, options=replace(self.options, sizes="both"), view="overview")
             maps = volumes(both.overview)
-            return fitted(lambda theme: maps_drawing(maps, theme, self.figure.title, self.figure.alt), self.theme)
+            rows = partial(maps_drawing, maps, title=self.figure.title, alt=self.figure.alt)
+            return fitted(rows, self.theme, rows)
         return draw(self.figure, self.theme)
 
     @cached_property
@@ -222,6 +240,7 @@ class Diagram:
 
 BY_DOT = ("svg", "png", "pdf")
 FORMATS = ("svg", "tex", "tikz", "pdf", "png", "html", "dot", "mmd", "txt", "drawio", "excalidraw", "pptx")
+SHEETED = ("svg", "tex", "tikz", "pdf", "png", "drawio", "excalidraw")  # of which a page holds one figure
 
 
 def diagram(

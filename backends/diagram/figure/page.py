@@ -13,10 +13,11 @@ UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72.27, "bp": 25.4 / 72,
 PIXELS = 96 / 25.4  # in a millimetre, of SVG
 POINTS = 0.75  # in such a pixel
 LEGIBLE = 7.0  # points of the smallest label in print
-LEAST = 6.0  # and of a figure that fills a page
+LEAST = 6.0  # and of an encoder with its decoder that fills a page
 SMALL = 0.75  # of a page: a figure of less fills none
 # how large the measures of a theme are drawn, and the points of its smallest label then
-DENSITIES = ((1.0, LEGIBLE), (0.78, LEGIBLE), (0.67, LEAST))
+DENSITIES = ((1.0, LEGIBLE), (0.78, LEGIBLE))
+DENSEST = (0.67, LEAST)  # of an encoder with its decoder, which is one figure
 TALL = 255.0  # millimetres of a page for a figure
 ROW = 20.0  # pixels between two rows
 MARGIN = 4.0  # pixels around a figure that has a page around it
@@ -42,13 +43,13 @@ def on_page(theme: Theme, width: str | float | None) -> Theme:
     return replace(theme, page=(wide * PIXELS, TALL * PIXELS))
 
 
-def denser(theme: Theme) -> Iterator[tuple[float, Theme]]:
-    """The theme for its page, then others for figures that are higher than a page: each with smaller measures.
+def denser(theme: Theme, densest: bool = False) -> Iterator[tuple[float, Theme]]:
+    """The theme for its page, then another for figures that are higher than a page, with smaller measures.
 
-    With each come the points of its smallest label: 7; in the last, which is for figures that fill a page alone, 6.
+    With each come the points of its smallest label: 7; in the `densest` 6.
     """
     assert theme.page is not None
-    for measure, points in DENSITIES:
+    for measure, points in (*DENSITIES, DENSEST) if densest else DENSITIES:
         least = points / POINTS / measure + 0.05
         wide = theme.page[0] / measure
         dense = replace(theme, scale=theme.scale * measure, margin=MARGIN, row=ROW, width=wide - 2 * MARGIN,

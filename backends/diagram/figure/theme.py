@@ -30,6 +30,7 @@ class Theme:
     margin: float = 14
     width: float = 1100  # a figure is wrapped at this width
     page: tuple[float, float] | None = None  # where it is read: wide and high; what fits in no rows is made smaller
+    wrap: bool = False  # texts of boxes and of edges stand in lines, where they would take much of a page
     shape: Literal["rows", "u"] = "rows"  # how the rows of a figure stand
     scale: float = 1.0  # how much larger than these measures it is
     axes_in_colour: bool = field(default=False)

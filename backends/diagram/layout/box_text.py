@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.views.overview import Box
 
 BAND = 14.0  # from one line to the next
+PART = re.compile(r".+?(?:[,·] ?|[._](?=\w)| |$)")
+SIZE = re.compile(r".+?(?:, |$)")
+SHARE, SAID = 0.5, 0.28  # of a page: what the text of a box, and sizes on an edge, may take of its width
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,15 @@ class BoxText:
         rows = [(" · ".join((box.text, *box.then)), "title" if box.kind == "group" else words, size)]
         place = ", ".join(x for x in (box.was, box.place) if x)
         rows += [(place, "caption", theme.small)] if place else []
+        limit = SHARE * theme.width if theme.wrap and box.kind != "group" else inf
+
+        def long(style: str, tall: float) -> Callable[[str], float]:
+            return lambda text: text_width(text, tall, theme.least, style in ("title", "bold"), plain=True)
+
         lines = tuple(
-            (text, style, tall, text_width(text, tall, theme.least, style in ("title", "bold"), plain=True))
+            (part, style, tall, long(style, tall)(part))
             for text, style, tall in rows
+            for part in broken(text, limit, long(style, tall))
         )
         if box.kind == "group":
             return BoxText(lines, sum(line[3] for line in lines) + 10 * (len(lines) - 1), 0.0)
@@ -40,6 +52,25 @@ class BoxText:
         return BoxText(
             lines, wide, (18.0 if box.kind == "op" else 24.0) + BAND * (len(lines) - 1) - (len(lines) > 1), takes, sends
         )
+
+
+def broken(text: str, limit: float, long: Callable[[str], float], part: re.Pattern[str] = PART) -> list[str]:
+    """A text in lines that are no longer than that, where its words and the parts of its names allow it."""
+    if long(text) <= limit:
+        return [text]
+    found: list[str] = []
+    for each in part.findall(text):
+        if found and long((found[-1] + each).strip()) <= limit:
+            found[-1] += each
+        else:
+            found.append(each)
+    return [line.strip() for line in found if line.strip()]
+
+
+def said(text: str, theme: Theme) -> list[str]:
+    """The sizes on an edge, in lines where a page has no room for them in one."""
+    limit = SAID * theme.width if theme.wrap else inf
+    return broken(text, limit, lambda part: text_width(part, theme.small, theme.least), SIZE) if text else []
 
 
 def memory(box: Box) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from ogive.backends.diagram.layout.notes import key_of_roles
 from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.parted import parted, too_wide
 from ogive.backends.diagram.layout.placement import Placed
-from ogive.backends.diagram.layout.u_shape import u_shape
+from ogive.backends.diagram.layout.u_shape import encodes, u_shape
 from ogive.backends.diagram.layout.wrap import rows
 
 Box = tuple[float, float, float, float]
@@ -58,7 +58,7 @@ def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
     legible: list[_Sheet] = []
     other: list[_Sheet] = []
     wide: frozenset[str] = frozenset()
-    for points, dense in denser(theme):
+    for points, dense in denser(theme, encodes(figure)):
         made = _drawn(with_short_texts(figure, dense), dense)
         wide = made.wide if points >= LEGIBLE else wide
         fits = made.drawing.smallest * POINTS >= points * theme.scale

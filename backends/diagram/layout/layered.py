@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Literal
 
 from ogive.backends.diagram.figure.figure import Change
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.box_text import BoxText
+from ogive.backends.diagram.layout.box_text import BoxText, said
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 
 SWEEPS = 4
 APART = 18.0  # between two nodes of a layer
 ROW = 26.0  # the height of a row of labels, with room for bends over and under them
 BARE = 18.0  # of a row without labels
+SAID_LINE = 11.5  # from one line of a label to the next
+SHARES = (1.0, 0.8, 0.62, 0.45, 0.3)  # of its room: how wide the boxes of a layer may be, without edges that pass
 SIDE = 14.0  # from the frame of a group to what stands in it
 
 
@@ -35,7 +38,7 @@ class Point:
     height: float = 0.0
     box: Box | None = None
     inside: Level | None = None
-    text: str = ""
+    lines: tuple[str, ...] = ()  # the text beside an edge
     x: float = 0.0
     layer: int = 0
     before: list[tuple[Point, float]] = field(
@@ -73,9 +76,13 @@ class Level:
     title: float = SIDE  # where the title of its frame begins
 
 
-def levels(made: Overview, theme: Theme, level: bool) -> Level:
-    """The nodes of an overview with their places; `level` flow runs from left to right."""
-    return _OverviewLayers(made, theme, level).frame("")
+def levels(made: Overview, theme: Theme, level: bool, wide: float = inf) -> Level:
+    """The nodes of an overview with their places; `level` flow runs from left to right.
+
+    Layers are no wider than that, across the flow, where boxes allow it: what else would stand beside one another, or
+    beside edges that pass, stands behind one another, after Coffman and Graham (1972).
+    """
+    return _OverviewLayers(made, theme, level).frame("", wide)
 
 
 class _OverviewLayers:
@@ -83,6 +90,7 @@ class _OverviewLayers:
 
     def __init__(self, made: Overview, theme: Theme, level: bool) -> None:
         self.theme, self.level = theme, level
+        self.inner: dict[str, Level] = {}  # frames in frames, laid out once
         self.parent = {box.id: box.parent for box in made.boxes}
         self.children: dict[str, list[Box]] = {}
         for box in made.boxes:
@@ -101,10 +109,18 @@ class _OverviewLayers:
             box = self.parent[box]
         return found
 
-    def frame(self, name: str) -> Level:
-        """What stands in a frame."""
+    def frame(self, name: str, wide: float) -> Level:
+        """What stands in a frame, so wide or in the narrowest way."""
+        found: list[Level] = []
+        for share in SHARES:
+            found.append(self._laid(name, wide, share))
+            if found[-1].width <= wide:
+                break
+        return min(found, key=lambda level: level.width)
+
+    def _laid(self, name: str, wide: float, share: float) -> Level:
         level = Level()
-        nodes = {box.id: self._node(box) for box in self.children.get(name, [])}
+        nodes = {box.id: self._node(box, wide) for box in self.children.get(name, [])}
         edges: list[tuple[Point, Point, Edge, bool]] = []
         for edge, a, b in self.edges.get(name, []):
             if a == b:
@@ -114,21 +130,23 @@ class _OverviewLayers:
             if all((source, target) != (x, y) or edge.text != e.text for x, y, e, _ in edges[-8:]):
                 edges.append((source, target, edge, bool(a and b)))
         points = [*level.ins.values(), *nodes.values(), *level.outs.values()]
-        _layers(points, level, edges)
+        _layers(points, level, edges, wide * share)
         self._lines(level, edges)
         _order(level.layers)
         _across(level)
         self._down(level, name)
         return level
 
-    def _node(self, box: Box) -> Point:
+    def _node(self, box: Box, wide: float) -> Point:
         text = BoxText.of(box, self.theme)
         if box.kind != "group":
             if self.level:
                 return Point(text.height / 2 + 13 * bool(text.takes), text.height / 2 + 13 * bool(text.sends),
                              max(text.width, text.takes, text.sends), box)  # fmt: skip
             return Point(text.width / 2 + text.takes, text.width / 2 + text.sends, text.height, box)
-        inside = self.frame(box.id)
+        if box.id not in self.inner:
+            self.inner[box.id] = self.frame(box.id, wide - 2 * SIDE)
+        inside = self.inner[box.id]
         title = text.width + 2 * SIDE
         if self.level:
             inside.height = max(inside.height, title)
@@ -140,16 +158,17 @@ class _OverviewLayers:
         return Point(inside.width / 2, inside.width / 2, inside.height, box, inside)
 
     def _lines(self, level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]]) -> None:
-        said: set[tuple[int, str]] = set()
+        told: set[tuple[int, str]] = set()
         for a, b, edge, whole in edges:
-            text = edge.text if whole and (id(a), edge.text) not in said else ""  # once for what one node makes
-            said.add((id(a), edge.text))
-            wide = text_width(text, self.theme.small, self.theme.least) + 8 if text else 4.0
+            text = edge.text if whole and (id(a), edge.text) not in told else ""  # once for what one node makes
+            told.add((id(a), edge.text))
+            parts = said(text, self.theme)
+            wide = max((text_width(part, self.theme.small, self.theme.least) + 8 for part in parts), default=4.0)
             between = [Point(4.0, 4.0, layer=k, pull=3.0) for k in range(a.layer + 1, b.layer)]
             if between:
-                between[0].text = text
+                between[0].lines = (*parts,)
                 if text and self.level:
-                    between[0].left, between[0].height = 16.0, wide + 6
+                    between[0].left, between[0].height = 16.0 + SAID_LINE * (len(parts) - 1), wide + 6
                 else:
                     between[0].right = wide
             way = [a, *between, b]
@@ -169,7 +188,8 @@ class _OverviewLayers:
             level.tops.append(y)
             tall = max((point.height for point in layer), default=0.0)
             if k % 2:
-                tall = max(ROW if any(point.text for point in layer) and not self.level else BARE, tall)
+                most = max((len(point.lines) for point in layer), default=0)
+                tall = max(ROW + SAID_LINE * (most - 1) if most and not self.level else BARE, tall)
             level.bottoms.append(y + tall)
             y += tall
         below = (3.0 if level.outs else SIDE) if frame and not self.level else 0.0
@@ -195,15 +215,32 @@ def port(point: Point, key: str, ends: Literal["top", "bottom"]) -> float:
     return point.x + _offset(point, key, ends)
 
 
-def _layers(points: Sequence[Point], level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]]) -> None:
-    """Each behind the last of what it reads; what reads nothing just before its first reader. Rows between are even."""
+def _layers(
+    points: Sequence[Point], level: Level, edges: Iterable[tuple[Point, Point, Edge, bool]], wide: float
+) -> None:  # fmt: skip
+    """Each behind the last of what it reads, in the first layer that has room for it; what reads nothing just before
+    its first reader. Rows between are even.
+    """
     place = {id(point): i for i, point in enumerate(points)}
     reads: list[list[int]] = [[] for _ in points]
     for a, b, _, _ in edges:
         reads[place[id(b)]].append(place[id(a)])
-    first = len(level.ins)
+    first, ports = len(level.ins), {id(port) for port in (*level.ins.values(), *level.outs.values())}
+    used: dict[int, float] = {}
+
+    def fits(point: Point, layer: int) -> bool:
+        return not used.get(layer) or used[layer] + point.left + point.right <= wide
+
+    def put(point: Point, layer: int) -> None:
+        point.layer = layer
+        if id(point) not in ports:
+            used[layer] = used.get(layer, 0.0) + point.left + point.right + APART
+
     for i in _sorted(reads):
-        points[i].layer = max((points[k].layer + 2 for k in reads[i]), default=2 if 0 < first <= i else 0)
+        layer = max((points[k].layer + 2 for k in reads[i]), default=2 if 0 < first <= i else 0)
+        while id(points[i]) not in ports and not fits(points[i], layer):
+            layer += 2
+        put(points[i], layer)
     last = max((point.layer for point in points), default=0)
     for port in level.outs.values():
         port.layer = last
@@ -211,7 +248,9 @@ def _layers(points: Sequence[Point], level: Level, edges: Iterable[tuple[Point, 
     for i in reversed(_sorted(reads)):
         box = points[i].box
         if not reads[i] and i in soon and box is not None and box.kind != "input":
-            points[i].layer = max(points[i].layer, soon[i] - 2)
+            used[points[i].layer] -= points[i].left + points[i].right + APART
+            rows = range(soon[i] - 2, points[i].layer, -2)
+            put(points[i], next((row for row in rows if fits(points[i], row)), points[i].layer))
         for k in reads[i]:
             soon[k] = min(soon.get(k, points[i].layer), points[i].layer)
     level.layers = [[] for _ in range(last + 1)]

@@ -18,20 +18,22 @@ def smallest_text(items: Iterable[Item], theme: Theme) -> float:
     return min((*low, *(t.size for t in texts)), default=0.0)
 
 
-def fitted(made: Callable[[Theme], Drawing], theme: Theme) -> Drawing:
-    """A drawing in the first density of its page in which it fits and is legible, else in the best one."""
+def fitted(made: Callable[[Theme], Drawing], theme: Theme, cut: Callable[[Theme], Drawing]) -> Drawing:
+    """A drawing in the first density of its page in which it fits and is legible, else in the best one.
+
+    What fits in none is tried with texts in lines, then `cut` in parts of which a page holds each.
+    """
     if theme.page is None:
         return made(theme)
-    legible: list[Drawing] = []
-    other: list[Drawing] = []
-    for points, dense in denser(theme):
-        drawing = made(dense)
-        assert dense.page is not None
-        scale = dense.scale * min(1.0, dense.page[0] / drawing.width)
-        drawing = replace(drawing, scale=scale, smallest=smallest_text(drawing.items, dense) * scale)
-        fits = drawing.smallest * POINTS >= points * theme.scale
-        if fits and drawing.height <= dense.page[1]:
-            return drawing
-        (legible if fits else other).append(drawing)
-    best = [each for each in legible if each.smallest * POINTS >= LEGIBLE * theme.scale]
-    return (best or legible)[-1] if legible else max(other, key=lambda each: each.smallest)
+    found: list[tuple[float, bool, float, Drawing]] = []
+    for wrap, way in ((False, made), (True, made), (True, cut)):
+        for _, dense in denser(replace(theme, wrap=wrap)):
+            drawing = way(dense)
+            assert dense.page is not None
+            scale = dense.scale * min(1.0, dense.page[0] / drawing.width)
+            drawing = replace(drawing, scale=scale, smallest=smallest_text(drawing.items, dense) * scale)
+            legible = min(drawing.smallest * POINTS, LEGIBLE * theme.scale)
+            if legible == LEGIBLE * theme.scale and drawing.height <= dense.page[1]:
+                return drawing
+            found.append((legible, way is cut, -drawing.height * scale, drawing))
+    return max(found, key=lambda each: each[:3])[3]

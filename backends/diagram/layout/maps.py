@@ -112,9 +112,12 @@ class _Maps:
     def _rows(self) -> list[int]:
         """The first map of each row; what is handed on past others keeps all in one, where no page asks for more."""
         rows, x = [0], 0.0
+        if sum(self._wide(each) + APART for each in self.made.maps) - APART <= self.theme.width:
+            return rows
+        room = self.theme.width - (2.6 * APART if self.theme.page is not None else 0.0)  # for arrows to other rows
         for k, each in enumerate(self.made.maps):
             wide = self._wide(each)
-            if x and x + wide > self.theme.width and (self.theme.page is not None or not self.made.skips):
+            if x and x + wide > room and (self.theme.page is not None or not self.made.skips):
                 x = 0.0
                 rows.append(k)
             x += wide + APART

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from ogive.backends.diagram.figure.geometry import (
     Command,
@@ -20,43 +21,74 @@ from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.badges import badge, changes_of, key_of_changes
 from ogive.backends.diagram.layout.box_text import BAND, BoxText, memory
-from ogive.backends.diagram.layout.layered import SIDE, EdgeLine, Level, Point, levels, port
+from ogive.backends.diagram.layout.layered import SAID_LINE, SIDE, EdgeLine, Level, Point, levels, port
 from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
-from ogive.backends.diagram.layout.pages import in_columns, room
+from ogive.backends.diagram.layout.packed import Painted, packed
+from ogive.backends.diagram.layout.pages import MOST, in_columns, room
 from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.views.memories import remembered
 from ogive.backends.diagram.views.overview import Box, Overview
+from ogive.backends.diagram.views.parts import KEPT, in_parts
 
 BEND = 8.0  # of a row between layers, at either end of a straight piece
 CORNER = 6.0
 LOOKS = {"block": "slab", "op": "glyph", "weight": "learned"}
+MOST_ROWS = 24  # on a page, from left to right
+MOST_PARTS = 12  # of one overview
 Placed = tuple[Item | None, Group | None]
 
 
-def overview_drawing(made: Overview, theme: Theme, direction: str = "TB", *, paged: bool = True) -> Drawing:
+def overview_drawing(
+    made: Overview, theme: Theme, direction: str = "TB", *, paged: bool = True, cut: bool = False
+) -> Drawing:  # fmt: skip
     """The drawing of an overview, from top to bottom (TB) or from left to right (LR).
 
-    In several columns (rows, from left to right) where it is longer than a page, unless `paged` is off.
+    In several columns (rows, from left to right) where it is longer than a page, unless `paged` is off; where it is
+    `cut` in parts of a page, which need not stand side by side.
     """
     made = remembered(made) if paged else made
-    painter = _OverviewPainter(theme, direction == "LR")
-    level = levels(made, theme, direction == "LR")
-    if paged:
-        wide, tall = room(theme)
-        in_columns(level, *((tall, wide) if direction == "LR" else (wide, tall)))
-    items: list[Item] = []
-    groups: list[Group] = []
-    for item, group in painter.frame(level, 0.0, 0.0):
-        items += [item] if item is not None else []
-        groups += [group] if group is not None else []
+    parts = _parts(made, theme) if cut and direction == "TB" else [made]
+    items, groups = packed((_painted(part, theme, direction, paged) for part in parts), theme, feet=False)
     left, _, right, bottom = extent(items)
     wide = max(right - left, min(320.0, room(theme)[0]))
     roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
     items += key_of_roles(list(roles), theme, left, bottom + 26, wide)
     items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)
-    items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
+    legend = list(dict.fromkeys([*made.legend, *([KEPT] if len(parts) > 1 else [])]))
+    items += legend_rows(legend, theme, left, extent(items)[3] + 18, wide)
     said = made.alt or f"{made.title}: {', '.join(b.text for b in made.boxes if b.kind == 'block')}."
     return framed(items, groups, theme, made.title, said, 16)
+
+
+def _painted(made: Overview, theme: Theme, direction: str, paged: bool) -> Painted:
+    wide, tall = room(theme)
+    across = inf if theme.page is None else wide if direction == "TB" else tall
+    level = levels(made, theme, direction == "LR", across)
+    if paged:
+        if direction == "TB":
+            in_columns(level, wide, tall)
+        else:
+            in_columns(level, tall, wide, MOST_ROWS if theme.page is not None else MOST)
+    found = list(_OverviewPainter(theme, direction == "LR").frame(level, 0.0, 0.0))
+    return [item for item, _ in found if item is not None], [group for _, group in found if group is not None]
+
+
+def _parts(made: Overview, theme: Theme) -> list[Overview]:
+    """An overview that is higher than its page, in as few parts between its layers as are not."""
+    wide, tall = room(theme)
+    level = levels(made, theme, False, wide)
+    best = [made]
+    for count in range(2, MOST_PARTS + 1):
+        if max(each.height for each in (levels(part, theme, False, wide) for part in best)) <= tall:
+            break
+        part = {
+            point.box.id: min(int(count * level.bottoms[point.layer] / (level.height + 1)), count - 1)
+            for layer in level.layers
+            for point in layer
+            if point.box is not None
+        }
+        best = in_parts(made, part)
+    return best
 
 
 class _OverviewPainter:
@@ -158,8 +190,7 @@ class _OverviewPainter:
             inset = BEND if point.layer % 2 else 0.0
             on(point.x, top + inset)
             on(point.x, bottom - inset)
-            if point.text:
-                yield self._label(point, top, bottom)
+            yield from self._label(point, top, bottom)
             if point.lane is not None:
                 back, under, over = point.lane
                 after = level.tops[point.layer + 1]
@@ -185,11 +216,14 @@ class _OverviewPainter:
             yield "C", (*self.at(*corner), *self.at(*corner), *self.at(*bend))
         yield "L", self.at(*way[-1])
 
-    def _label(self, point: Point, top: float, bottom: float) -> Text:
-        wide = text_width(point.text, self.theme.small, self.theme.least)
+    def _label(self, point: Point, top: float, bottom: float) -> Iterator[Text]:
         x, y = self.at(point.x, (top + bottom) / 2)
-        place = (x - wide / 2 - 3, y - 4) if self.level else (x + 4, y + self.theme.small * 0.35)
-        return Text(*place, point.text, self.theme.small, "legend", wide)
+        over = SAID_LINE * (len(point.lines) - 1)
+        for k, text in enumerate(point.lines):
+            wide = text_width(text, self.theme.small, self.theme.least)
+            down = SAID_LINE * k - (over if self.level else over / 2)
+            place = (x - wide / 2 - 3, y - 4 + down) if self.level else (x + 4, y + self.theme.small * 0.35 + down)
+            yield Text(*place, text, self.theme.small, "legend", wide)
 
 
 def _toward(corner: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:

@@ -20,10 +20,10 @@ def room(theme: Theme) -> tuple[float, float]:
     return theme.page[0] - 2 * theme.margin, theme.page[1] - 2 * theme.margin - AROUND
 
 
-def in_columns(level: Level, wide: float, tall: float) -> None:
+def in_columns(level: Level, wide: float, tall: float, most: int = MOST) -> None:
     """Cut the layers where few edges pass, and set what comes behind a cut beside what stands before it."""
     best, cuts = _scale(level, [], wide, tall), list[int]()
-    for count in range(2, MOST + 1):
+    for count in range(2, most + 1):
         tried = _cuts(level, count)
         scale = _scale(level, tried, wide, tall)
         if scale > best * GAIN:

@@ -8,32 +8,18 @@ an arc on the right, which leaves right under the box that comes next.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from ogive.backends.diagram.figure.geometry import (
-    Drawing,
-    Group,
-    Item,
-    Path,
-    Text,
-    extent,
-    line,
-    polygon,
-    rectangle,
-)
+from ogive.backends.diagram.figure.geometry import Group, Item, Path, Text, line, polygon, rectangle
 from ogive.backends.diagram.figure.labels import text_width
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.layout.badges import badge, changes_of, key_of_changes
-from ogive.backends.diagram.layout.clashes import clash
+from ogive.backends.diagram.layout.badges import badge
 from ogive.backends.diagram.layout.curves import rounded
-from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
-from ogive.backends.diagram.layout.overview_drawing import overview_drawing
-from ogive.backends.diagram.layout.pages import room
-from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 from ogive.backends.diagram.views.spines import Spines
 
 GAP = 22.0  # between two boxes of a column
+SAID = 12.0  # the height of a line of sizes
 LANE = 11.0  # between two arcs
 PAD = 12.0  # from a frame to what stands in it
 APART = 34.0  # between two columns
@@ -55,24 +41,7 @@ class Tower:
     height: float = 0.0
 
 
-def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None) -> Drawing:
-    """The drawing of an overview as a stack; where it is none, that of the `simpler` one, or else as an overview."""
-    stack = _Stacked(made, theme)
-    items, groups = stack.painted(stack.frame(""))
-    if clash(items, groups):
-        if simpler is not None:
-            return stack_drawing(simpler, theme)
-        return overview_drawing(replace(made, legend=[*made.legend, "no stack of one spine: an overview"]), theme)
-    left, _, right, bottom = extent(items)
-    wide = max(right - left, min(300.0, room(theme)[0]))
-    roles = dict.fromkeys(box.role or "slab" for box in made.boxes if box.kind == "block")
-    items += key_of_roles(roles, theme, left, bottom + 24, wide)
-    items += key_of_changes(changes_of(items), theme, left, extent(items)[3] + 18)
-    items += legend_rows(made.legend, theme, left, extent(items)[3] + 18, wide)
-    return framed(items, groups, theme, made.title, made.alt, 14)
-
-
-class _Stacked:
+class Stacked:
     """Places the boxes of an overview, then draws them and what runs between them."""
 
     def __init__(self, made: Overview, theme: Theme) -> None:
@@ -104,6 +73,7 @@ class _Stacked:
         if columns:
             tower.left, tower.right = self._sides(columns[0], inner)
         at = {each: k for k, column in enumerate(columns) for each in column}
+        arcs = {columns[0][start] for _, start, _ in self.spines.skips(name, columns[0])} if columns else set[str]()
         for each in self.spines.order(name):
             column, room = columns[at[each]], inner.get(each)
             under = [tops[x] for x in column[: column.index(each)]]
@@ -112,6 +82,8 @@ class _Stacked:
             else:  # what reads it in there stands over it
                 under += [tops[x] - max(room.places[t][1] - GAP, 0.0) for x, t in self.spines.entries(name, each)]
             y = max(under, default=0.0 if name else -GAP) + GAP
+            if each in arcs and any(self.said.get(x) for x in self.spines.reads(name, each)):
+                y += SAID  # under the arc that leaves here stand the sizes of what is below
             tops[each] = self._set(tower, each, y, room, column)
         self._beside(name, columns, tower)
         lanes = self._lanes(name, columns[0] if columns else [])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ogive.backends.diagram.figure.errors import DiagramError
-from ogive.backends.diagram.figure.figure import Section
+from ogive.backends.diagram.figure.figure import Figure, Section
 from ogive.backends.diagram.figure.geometry import Item, Path, extent, line, moved
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.memories import lives_of, parts
@@ -45,6 +45,11 @@ def skips_of(section: Section) -> list[Skip]:
         if skip.begin <= middle <= skip.user and (not chosen or _inside(skip, chosen[-1])):
             chosen.append(skip)
     return chosen
+
+
+def encodes(figure: Figure) -> bool:
+    """Whether a figure is an encoder with a decoder that reads it at two scales or more."""
+    return any(len(skips_of(section)) > 1 for section in figure.sections)
 
 
 def _inside(skip: Skip, other: Skip) -> bool:

@@ -6,20 +6,22 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ogive.backends.diagram.diagram import FORMATS, VIEWS, Diagram, beside, diagram
+from ogive.backends.diagram.diagram import FORMATS, SHEETED, VIEWS, Diagram, beside, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
-from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, PIXELS, POINTS, SMALL, on_page
+from ogive.backends.diagram.figure.page import LEAST, LEGIBLE, PIXELS, POINTS, on_page
 from ogive.backends.diagram.figure.style import FigureStyle, PanelStyle, read_style, refuse_unknown_names
 from ogive.backends.diagram.figure.styled import names_in
 from ogive.backends.diagram.figure.theme import THEMES, Theme
 from ogive.backends.diagram.from_ir.numbers import refuse_unknown_sizes
 from ogive.backends.diagram.from_ir.places import refuse_unknown
+from ogive.backends.diagram.layout.u_shape import encodes
 from ogive.backends.diagram.wrong import broken_diagrams
 from ogive.cli.common import EXTERN, FORCE, colored, once, progress, setting, size_number, split_target, targets
 from ogive.compiler.driver.workspace import CheckedProgram, check_text
@@ -231,25 +233,43 @@ def _places(names: list[str], out: Path, name: str | None, format_: str, folder:
 def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dict[str, Path], force: bool) -> None:
     """All pictures, or none."""
     files = {}
+    written: dict[Path, str] = {}
     for key, path in places.items():
         format = path.suffix.lstrip(".")
-        output = origins[key].keeper.output(path)
-        files[output] = output.stamp.signed(diagrams[key].bytes(format), format)
+        made = diagrams[key].sheets if format in SHEETED else (diagrams[key],)
+        for k, each in enumerate(made):
+            place = path if not k else _free(path, k + 1, (*places.values(), *written))
+            output = origins[key].keeper.output(place)
+            files[output] = output.stamp.signed(each.bytes(format), format)
+            written[place] = "; ".join(_said(each, len(made)) if each.theme.page is not None else ())
     for folder in {path.parent for path in places.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     write(files, next(iter(origins.values())).files, force)
-    for key, path in places.items():
-        click.echo(f"wrote {path}")
-        if diagrams[key].theme.page is not None:
-            for said in _said(diagrams[key]):
-                click.echo(f"note: {key} {said}", err=True)
+    for place, said in written.items():
+        click.echo(f"wrote {place}")
+        if said:
+            click.echo(f"note: {place.name} {said}", err=True)
 
 
-def _said(made: Diagram) -> list[str]:
-    """What became of a figure that was made for a page."""
-    more = made.drawing.parts - len(made.figure.sections)
+def _free(path: Path, number: int, taken: Collection[Path]) -> Path:
+    """The file of a further sheet: `name_2.svg`, or else with more lines."""
+    stem = f"{path.stem}_{number}"
+    while path.with_stem(stem) in taken:
+        stem = f"{path.stem}_{stem.removeprefix(path.stem)}"
+    return path.with_stem(stem)
+
+
+def _said(made: Diagram, sheets: int) -> list[str]:
+    """What became of a figure, or of one of its sheets, that was made for a page."""
+    more = made.drawing.parts - len(made.figure.sections) if made.view == "circuit" else 0
     count = "a part" if more == 1 else f"{more} parts"
-    parts = [f"has {count} under it, from (i) on: what is too wide for that width in its place"] if more > 0 else []
+    first = made.sheet is None or made.drawing.title.endswith(f"(1 of {sheets})")
+    parts = (
+        [f"has {count} under it, from (i) on: what is too wide for that width in its place"]
+        if more > 0 and first
+        else []
+    )
+    parts += [f"is the first of {sheets} figures: all of it is higher than a page"] if first and sheets > 1 else []
     return [*parts, *filter(None, [_misfit(made)])]
 
 
@@ -258,7 +278,7 @@ def _misfit(made: Diagram) -> str:
     drawing, page = made.drawing, made.theme.page
     assert page is not None
     high, points = drawing.height * drawing.scale, drawing.smallest * POINTS
-    if points < LEAST or (points < LEGIBLE and high < SMALL * page[1] * made.theme.scale):
+    if points < LEAST or (points < LEGIBLE and not (made.view == "circuit" and encodes(made.figure))):
         return f"is too wide for that width at 7 pt: its smallest label has {points:.1f} pt"
     if high > page[1] * made.theme.scale + 1:
         return f"is {high / PIXELS:.0f} mm high, more than a page: close blocks, or draw them in figures of their own"
