@@ -76,15 +76,25 @@ def command(name: str) -> str:
 
 
 def row(name: str, each: Diagram, size: float) -> str:
-    """A row of the table."""
+    """A row of the table, with the size of the largest of its sheets."""
     drawing = each.drawing
+    sheets = [made.drawing for made in each.sheets]
     wires = [item for item in drawing.items if isinstance(item, Line) and item.style == "wire"]
     bends = sum(any(key == "C" for key, _ in wire.commands) for wire in wires)
     crossings = str(drawing.crossings) if each.view == "circuit" else "–"
     points = drawing.smallest * POINTS
-    wide, high = (round(side * drawing.scale / PIXELS) for side in (drawing.width, drawing.height))
+    sides = (max(sheet.width for sheet in sheets), max(sheet.height for sheet in sheets))
+    wide, high = (round(side * drawing.scale / PIXELS) for side in sides)
+    size_of = f"{wide} × {high}" + (f", {len(sheets)} sheets" if len(sheets) > 1 else "")
     width = FIGURES[name][2]
-    return f"| [{name}](#{name}) | {width} | {wide} × {high} | {points:.1f} | {crossings} | {bends} | {size:.0f} |"
+    return f"| [{name}](#{name}) | {width} | {size_of} | {points:.1f} | {crossings} | {bends} | {size:.0f} |"
+
+
+def pictures(name: str) -> str:
+    """The sheets of a figure, as they stand in the folder."""
+    return "".join(f"![{path.stem}](print/{path.name})\n" for path in sorted(FOLDER.glob(f"{name}.svg")) + sorted(
+        FOLDER.glob(f"{name}_[0-9].svg")
+    ))  # fmt: skip
 
 
 def page(rows: list[str]) -> str:
@@ -97,7 +107,7 @@ def page(rows: list[str]) -> str:
         "| figure | for | mm | smallest label, pt | crossings | bends | kB |\n"
         "| --- | --- | --: | --: | --: | --: | --: |\n"
     )
-    shown = "".join(f"\n## {name}\n\n```sh\n{command(name)}\n```\n\n![{name}](print/{name}.svg)\n" for name in FIGURES)
+    shown = "".join(f"\n## {name}\n\n```sh\n{command(name)}\n```\n\n{pictures(name)}" for name in FIGURES)
     return head + "\n".join(rows) + "\n" + shown
 
 
@@ -113,9 +123,12 @@ def main(arguments: list[str]) -> None:
     rows = []
     for name in FIGURES:
         each = made(name)
-        text = each.text("svg")
-        (FOLDER / f"{name}.svg").write_text(text)
-        rows.append(row(name, each, len(text.encode()) / 1024))
+        texts = [sheet.text("svg") for sheet in each.sheets]
+        for old in [FOLDER / f"{name}.svg", *FOLDER.glob(f"{name}_[0-9].svg")]:
+            old.unlink(missing_ok=True)
+        for k, text in enumerate(texts):
+            (FOLDER / f"{name}{f'_{k + 1}' if k else ''}.svg").write_text(text)
+        rows.append(row(name, each, sum(len(text.encode()) for text in texts) / 1024))
     (FOLDER.parent / "print.md").write_text(page(rows))
 
 

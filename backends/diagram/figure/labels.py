@@ -73,6 +73,7 @@ def small(size: float, least: float) -> float:
     return max(least, size * SUBSCRIPT)
 
 
+@lru_cache(LABELS)
 def text_width(text: str, size: float, least: float, bold: bool = False, plain: bool = False) -> float:
     """How wide a label is; in `plain` text nothing is raised or lowered that is not so already."""
     return sum(width(run.text, small(size, least) if run.level else size, bold) for run in runs(text, plain))

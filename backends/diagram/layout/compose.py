@@ -16,9 +16,9 @@ from ogive.backends.diagram.layout.badges import changes_of, key_of_changes
 from ogive.backends.diagram.layout.glyph_key import glyph_key
 from ogive.backends.diagram.layout.legible import smallest_text
 from ogive.backends.diagram.layout.long_texts import with_short_texts
-from ogive.backends.diagram.layout.notes import key_of_roles
+from ogive.backends.diagram.layout.notes import key_of_roles, lines_of
 from ogive.backends.diagram.layout.paint import groups, painted
-from ogive.backends.diagram.layout.parted import parted, too_wide
+from ogive.backends.diagram.layout.parted import parted, too_wide, with_bodies
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.u_shape import encodes, u_shape
 from ogive.backends.diagram.layout.wrap import rows
@@ -36,18 +36,20 @@ def draw(figure: Figure, theme: Theme | None = None) -> Drawing:
     for number in range(PARTINGS):
         made, fits = _on_page(figure, theme)
         best = made if not number or fits or made.drawing.smallest > best.drawing.smallest + 0.01 else best
-        if fits or not made.wide or theme.shape == "u":
+        apart = made.high if fits else made.high | made.wide
+        if not apart or theme.shape == "u":
             break
-        figure = parted(figure, made.wide)
+        figure = parted(figure, apart)
     return best.drawing
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A drawing, and the operations with bodies that are too wide for its page."""
+    """A drawing, and the operations with bodies that are too wide, and too high, for its page."""
 
     drawing: Drawing
     wide: frozenset[str] = frozenset()
+    high: frozenset[str] = frozenset()
 
 
 def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
@@ -76,7 +78,7 @@ def _on_page(figure: Figure, theme: Theme) -> tuple[_Sheet, bool]:
 
 def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     items: list[Item] = []
-    over: set[str] = set()
+    over, high = set[str](), set[str]()
     crossings = 0
     found: list[Group] = []
     y = 0.0
@@ -98,6 +100,8 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
         for row in found_rows:
             here = painted(row)
             _, top, _, bottom = extent(here)
+            if theme.page is not None and bottom - top > theme.page[1] - 2 * theme.margin:
+                high.update(with_bodies(row))
             dx, dy = _before(row, theme), y - top
             items += [moved(item, dx, dy) for item in (*here, *_names(row, theme))]
             found += groups(row, dx, dy)
@@ -124,6 +128,7 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     return _Sheet(
         Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, crossings, parts),
         frozenset(over),
+        frozenset(high),
     )
 
 
@@ -202,21 +207,9 @@ def _around(section: Section, theme: Theme) -> tuple[float, float]:
 def _legend(texts: list[str], theme: Theme, y: float) -> Iterator[Item]:
     """What the labels stand for, and the numbers of a model, in one line or a few."""
     x, row = 0.0, y + 4
-    for text in (part for each in texts for part in _lines(each, theme)):
+    for text in (part for each in texts for part in lines_of(each, theme, theme.width)):
         wide = text_width(text, theme.small, theme.least)
         if x and x + wide > theme.width:
             x, row = 0.0, row + 16
         yield Text(x, row, text, theme.small, "legend", wide)
         x += wide + 22
-
-
-def _lines(text: str, theme: Theme) -> list[str]:
-    """A text of the legend that is wider than a page, in parts between its words that are not."""
-    found: list[str] = []
-    for word in text.split(" ") if text_width(text, theme.small, theme.least) > theme.width else [text]:
-        longer = f"{found[-1]} {word}" if found else word
-        if found and text_width(longer, theme.small, theme.least) <= theme.width:
-            found[-1] = longer
-        else:
-            found.append(word)
-    return found

@@ -22,14 +22,17 @@ from ogive.backends.diagram.views.overview import Box, Edge, Overview
 
 SWEEPS = 4
 APART = 18.0  # between two nodes of a layer
+CLOSE = -3.0  # half of the room of an edge that passes, where a page has little
 ROW = 26.0  # the height of a row of labels, with room for bends over and under them
 BARE = 18.0  # of a row without labels
 SAID_LINE = 11.5  # from one line of a label to the next
-SHARES = (1.0, 0.8, 0.62, 0.45, 0.3)  # of its room: how wide the boxes of a layer may be, without edges that pass
+SHARES = (1.0, 0.62, 0.3)  # of its room: how wide the boxes of a layer may be, without edges that pass
+INNER = 0.62  # and how wide a frame in it, at the least
+DEEP = 3  # frames in one another of which several widths are tried
 SIDE = 14.0  # from the frame of a group to what stands in it
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Point:
     """A node, a port, or where an edge passes a layer; `x` is the middle of a node, and the line of an edge."""
 
@@ -51,7 +54,7 @@ class Point:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class EdgeLine:
     """An edge at one level: its points from first to last; `key` names the value at the ports of groups."""
 
@@ -61,7 +64,7 @@ class EdgeLine:
     change: Change = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Level:
     """What stands in one frame: its layers, and where edges enter and leave it."""
 
@@ -90,7 +93,7 @@ class _OverviewLayers:
 
     def __init__(self, made: Overview, theme: Theme, level: bool) -> None:
         self.theme, self.level = theme, level
-        self.inner: dict[str, Level] = {}  # frames in frames, laid out once
+        self.inner: dict[tuple[str, float], Level] = {}  # frames in frames, laid out once for each width
         self.parent = {box.id: box.parent for box in made.boxes}
         self.children: dict[str, list[Box]] = {}
         for box in made.boxes:
@@ -109,18 +112,18 @@ class _OverviewLayers:
             box = self.parent[box]
         return found
 
-    def frame(self, name: str, wide: float) -> Level:
-        """What stands in a frame, so wide or in the narrowest way."""
+    def frame(self, name: str, wide: float, deep: int = 0) -> Level:
+        """What stands in a frame, so wide or in the narrowest way; in frames in frames in frames one is tried."""
         found: list[Level] = []
-        for share in SHARES:
-            found.append(self._laid(name, wide, share))
+        for share in SHARES if self.theme.wrap and deep < DEEP else SHARES[:1]:
+            found.append(self._laid(name, wide, share, deep))
             if found[-1].width <= wide:
                 break
         return min(found, key=lambda level: level.width)
 
-    def _laid(self, name: str, wide: float, share: float) -> Level:
+    def _laid(self, name: str, wide: float, share: float, deep: int) -> Level:
         level = Level()
-        nodes = {box.id: self._node(box, wide) for box in self.children.get(name, [])}
+        nodes = {box.id: self._node(box, wide * max(share, INNER), deep + 1) for box in self.children.get(name, [])}
         edges: list[tuple[Point, Point, Edge, bool]] = []
         for edge, a, b in self.edges.get(name, []):
             if a == b:
@@ -133,20 +136,21 @@ class _OverviewLayers:
         _layers(points, level, edges, wide * share)
         self._lines(level, edges)
         _order(level.layers)
-        _across(level)
+        _across(level, wide)
         self._down(level, name)
         return level
 
-    def _node(self, box: Box, wide: float) -> Point:
+    def _node(self, box: Box, wide: float, deep: int) -> Point:
         text = BoxText.of(box, self.theme)
         if box.kind != "group":
             if self.level:
                 return Point(text.height / 2 + 13 * bool(text.takes), text.height / 2 + 13 * bool(text.sends),
                              max(text.width, text.takes, text.sends), box)  # fmt: skip
             return Point(text.width / 2 + text.takes, text.width / 2 + text.sends, text.height, box)
-        if box.id not in self.inner:
-            self.inner[box.id] = self.frame(box.id, wide - 2 * SIDE)
-        inside = self.inner[box.id]
+        wide -= 2 * SIDE
+        if (box.id, wide) not in self.inner:
+            self.inner[box.id, wide] = self.frame(box.id, wide, deep)
+        inside = self.inner[box.id, wide]
         title = text.width + 2 * SIDE
         if self.level:
             inside.height = max(inside.height, title)
@@ -163,14 +167,15 @@ class _OverviewLayers:
             text = edge.text if whole and (id(a), edge.text) not in told else ""  # once for what one node makes
             told.add((id(a), edge.text))
             parts = said(text, self.theme)
-            wide = max((text_width(part, self.theme.small, self.theme.least) + 8 for part in parts), default=4.0)
-            between = [Point(4.0, 4.0, layer=k, pull=3.0) for k in range(a.layer + 1, b.layer)]
+            wide = max((text_width(part, self.theme.small, self.theme.least) + 8 for part in parts), default=-inf)
+            aside = CLOSE if self.theme.wrap else 4.0
+            between = [Point(aside, aside, layer=k, pull=3.0) for k in range(a.layer + 1, b.layer)]
             if between:
                 between[0].lines = (*parts,)
                 if text and self.level:
                     between[0].left, between[0].height = 16.0 + SAID_LINE * (len(parts) - 1), wide + 6
                 else:
-                    between[0].right = wide
+                    between[0].right = max(wide, aside)
             way = [a, *between, b]
             for upper, lower in pairwise(way):
                 aside = _offset(upper, edge.source, "bottom") - _offset(lower, edge.source, "top")
@@ -289,7 +294,7 @@ def _order(layers: list[list[Point]]) -> None:
             at.update((id(point), i) for i, point in enumerate(layer))
 
 
-def _across(level: Level) -> None:
+def _across(level: Level, wide: float) -> None:
     """Middles as near to those of the neighbours as the distances in a layer allow."""
     for layer in level.layers:
         x = 0.0
@@ -310,6 +315,22 @@ def _across(level: Level) -> None:
     for layer in level.layers:
         for point in layer:
             point.x = round(point.x - least, 1)
+    level.width = max((p.x + p.right for layer in level.layers for p in layer), default=0.0)
+    if level.width > wide:
+        _squeezed(level, wide)
+
+
+def _squeezed(level: Level, wide: float) -> None:
+    """Layers that have drifted apart, within the room that each of them fits in: around the middle of all points."""
+    points = sorted(point.x for layer in level.layers for point in layer)
+    start = min(max(points[len(points) // 2] - wide / 2, 0.0), level.width - wide)
+    for layer in level.layers:
+        room = sum(point.left + point.right + APART for point in layer) - APART
+        low = start
+        for point in layer:
+            high = low + wide - room
+            point.x = round(min(max(point.x, low + point.left), max(high, low) + point.left) - start, 1)
+            low += point.left + point.right + APART
     level.width = max((p.x + p.right for layer in level.layers for p in layer), default=0.0)
 
 

@@ -17,14 +17,26 @@ LINE = 16.0
 
 
 def legend_rows(texts: Iterable[str], theme: Theme, x: float, y: float, wide: float) -> Iterator[Item]:
-    """What the labels stand for, in as few lines as fit."""
+    """What the labels stand for, in as few lines as fit; one that is wider than these goes on in the next."""
     at = x
-    for text in texts:
+    for text in (part for each in texts for part in lines_of(each, theme, wide)):
         width = text_width(text, theme.small, theme.least)
         if at > x and at + width > x + wide:
             at, y = x, y + LINE
         yield Text(at, y, text, theme.small, "legend", width)
         at += width + BETWEEN
+
+
+def lines_of(text: str, theme: Theme, wide: float) -> list[str]:
+    """A text of the legend that is wider than that, in parts between its words that are not."""
+    found: list[str] = []
+    for word in text.split(" ") if text_width(text, theme.small, theme.least) > wide else [text]:
+        longer = f"{found[-1]} {word}" if found else word
+        if found and text_width(longer, theme.small, theme.least) <= wide:
+            found[-1] = longer
+        else:
+            found.append(word)
+    return found
 
 
 def key_of_roles(roles: Iterable[str], theme: Theme, x: float, y: float, wide: float) -> Iterator[Item]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from math import inf
 
 from ogive.backends.diagram.figure.geometry import (
@@ -26,15 +27,16 @@ from ogive.backends.diagram.layout.notes import key_of_roles, legend_rows
 from ogive.backends.diagram.layout.packed import Painted, packed
 from ogive.backends.diagram.layout.pages import MOST, in_columns, room
 from ogive.backends.diagram.layout.sheet import framed
-from ogive.backends.diagram.views.memories import remembered
-from ogive.backends.diagram.views.overview import Box, Overview
-from ogive.backends.diagram.views.parts import KEPT, in_parts
+from ogive.backends.diagram.views.memories import KEPT, remembered
+from ogive.backends.diagram.views.overview import Box, Edge, Overview
+from ogive.backends.diagram.views.parts import in_parts
 
 BEND = 8.0  # of a row between layers, at either end of a straight piece
 CORNER = 6.0
 LOOKS = {"block": "slab", "op": "glyph", "weight": "learned"}
+NAMED = (0.5, 0.3, 0.18, 0.1)  # of the height of an overview: the length of edges that get names
 MOST_ROWS = 24  # on a page, from left to right
-MOST_PARTS = 12  # of one overview
+ENDS = 70.0  # the height of the names at which a part begins and ends
 Placed = tuple[Item | None, Group | None]
 
 
@@ -46,7 +48,8 @@ def overview_drawing(
     In several columns (rows, from left to right) where it is longer than a page, unless `paged` is off; where it is
     `cut` in parts of a page, which need not stand side by side.
     """
-    made = remembered(made) if paged else made
+    plain, made = made, remembered(made) if paged else made
+    made = _narrowed(made, plain, theme, direction) if cut else made
     parts = _parts(made, theme) if cut and direction == "TB" else [made]
     items, groups = packed((_painted(part, theme, direction, paged) for part in parts), theme, feet=False)
     left, _, right, bottom = extent(items)
@@ -62,8 +65,7 @@ def overview_drawing(
 
 def _painted(made: Overview, theme: Theme, direction: str, paged: bool) -> Painted:
     wide, tall = room(theme)
-    across = inf if theme.page is None else wide if direction == "TB" else tall
-    level = levels(made, theme, direction == "LR", across)
+    level = levels(made, theme, direction == "LR", _across(theme, direction))
     if paged:
         if direction == "TB":
             in_columns(level, wide, tall)
@@ -73,22 +75,56 @@ def _painted(made: Overview, theme: Theme, direction: str, paged: bool) -> Paint
     return [item for item, _ in found if item is not None], [group for _, group in found if group is not None]
 
 
+def _narrowed(made: Overview, plain: Overview, theme: Theme, direction: str) -> Overview:
+    """An overview with names for as many of its longest edges as a page asks for that is too narrow for them."""
+    across = _across(theme, direction)
+    narrowest: tuple[float, Overview] = (inf, made)
+    for share in (*NAMED, 0.0):
+        level = levels(made, theme, direction == "LR", across)
+        if level.width < narrowest[0]:
+            narrowest = level.width, made
+        if level.width <= across:
+            break
+        places = dict(_along(level, 0.0))
+        least = share * level.height
+        made = remembered(plain, partial(_longer, places, least))
+    return narrowest[1]
+
+
+def _longer(places: Mapping[str, tuple[float, float]], least: float, edge: Edge) -> bool:
+    return places[edge.target][0] - places[edge.source][1] > least
+
+
+def _along(level: Level, start: float) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Where each box begins and ends along the flow."""
+    for layer in level.layers:
+        for point in layer:
+            if point.box is not None:
+                top = start + level.tops[point.layer]
+                yield point.box.id, (top, top + point.height)
+                if point.inside is not None:
+                    yield from _along(point.inside, top)
+
+
+def _across(theme: Theme, direction: str) -> float:
+    """The room of a page across the flow."""
+    return inf if theme.page is None else room(theme)[0 if direction == "TB" else 1]
+
+
 def _parts(made: Overview, theme: Theme) -> list[Overview]:
-    """An overview that is higher than its page, in as few parts between its layers as are not."""
+    """An overview that is higher than its page, in parts between its layers that are not, if no frame alone is."""
     wide, tall = room(theme)
     level = levels(made, theme, False, wide)
-    best = [made]
-    for count in range(2, MOST_PARTS + 1):
-        if max(each.height for each in (levels(part, theme, False, wide) for part in best)) <= tall:
-            break
-        part = {
-            point.box.id: min(int(count * level.bottoms[point.layer] / (level.height + 1)), count - 1)
-            for layer in level.layers
-            for point in layer
-            if point.box is not None
-        }
-        best = in_parts(made, part)
-    return best
+    if level.height <= tall:
+        return [made]
+    part: dict[str, int] = {}
+    number, start = 0, 0.0
+    for layer, bottom in zip(level.layers, level.bottoms, strict=True):
+        inside = [point.box.id for point in layer if point.box is not None]
+        if inside and part and bottom - start > tall - ENDS:
+            number, start = number + 1, level.tops[layer[0].layer]
+        part |= dict.fromkeys(inside, number)
+    return in_parts(made, part) if number else [made]
 
 
 class _OverviewPainter:

@@ -18,7 +18,12 @@ def too_wide(rows: Collection[Placed], theme: Theme) -> Iterator[str]:
     """The operations with bodies in rows that are wider than the page; they may stand alone there."""
     for row in rows:
         if row.width > theme.width:
-            yield from (op.oid for column in row.section.columns for op in column.ops if op.bodies)
+            yield from with_bodies(row)
+
+
+def with_bodies(row: Placed) -> Iterator[str]:
+    """The operations with bodies in a row."""
+    yield from (op.oid for column in row.section.columns for op in column.ops if op.bodies)
 
 
 def parted(figure: Figure, apart: Collection[str]) -> Figure:

@@ -17,11 +17,12 @@ from ogive.backends.diagram.layout.packed import Painted, packed, size_of
 from ogive.backends.diagram.layout.pages import room
 from ogive.backends.diagram.layout.sheet import framed
 from ogive.backends.diagram.layout.stack import Stacked
+from ogive.backends.diagram.views.memories import KEPT
 from ogive.backends.diagram.views.overview import Overview
-from ogive.backends.diagram.views.parts import KEPT, in_parts
+from ogive.backends.diagram.views.parts import in_parts
 from ogive.backends.diagram.views.spines import Spines
 
-MOST = 8  # pieces of one spine
+ENDS = 70.0  # the height of the names at which a piece begins and ends
 
 
 def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None, *, cut: bool = False) -> Drawing:
@@ -33,11 +34,14 @@ def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None,
     if clash(*painted):
         if simpler is not None:
             return stack_drawing(simpler, theme, cut=cut)
-        return overview_drawing(replace(made, legend=[*made.legend, "no stack of one spine: an overview"]), theme)
+        return _as_overview(made, theme, "no stack of one spine: an overview", cut)
     legend = list(made.legend)
-    if cut and (parts := _fitting(made, theme)) is not None:
+    if cut:
+        parts = _fitting(made, theme)
         painted = packed(parts, theme)
-        legend.append(KEPT)
+        legend += [KEPT] * (len(parts) > 1)
+        if size_of(painted)[0] > room(theme)[0]:
+            return _as_overview(made, theme, "too wide for a stack: an overview", cut)
     items, groups = painted
     left, _, right, bottom = extent(items)
     wide = max(right - left, min(300.0, room(theme)[0]))
@@ -48,23 +52,25 @@ def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None,
     return framed(items, groups, theme, made.title, made.alt, 14)
 
 
+def _as_overview(made: Overview, theme: Theme, why: str, cut: bool) -> Drawing:
+    return overview_drawing(replace(made, legend=[*made.legend, why]), theme, cut=cut)
+
+
 def _painted(made: Overview, theme: Theme) -> Painted:
     """What is drawn of a stack."""
     stack = Stacked(made, theme)
     return stack.painted(stack.frame(""))
 
 
-def _fitting(made: Overview, theme: Theme) -> list[Painted] | None:
+def _fitting(made: Overview, theme: Theme) -> list[Painted]:
     """The parts of a stack that is larger than its page."""
     wide, tall = room(theme)
     parts = [made]
     if size_of(_painted(made, theme))[0] > wide:
         parts = _towers(made)
     parts = [piece for part in parts for piece in _pieces(part, theme, tall)]
-    if len(parts) == 1:
-        return None
     painted = [_painted(part, theme) for part in parts]
-    return None if any(clash(*each) for each in painted) else painted
+    return [_painted(made, theme)] if any(clash(*each) for each in painted) else painted
 
 
 def _towers(made: Overview) -> list[Overview]:
@@ -93,18 +99,16 @@ def _with_readers(made: Overview, spines: Spines, part: dict[str, int]) -> dict[
 
 
 def _pieces(made: Overview, theme: Theme, tall: float) -> list[Overview]:
-    """A stack that is higher than its page in as few pieces of its spine as are not."""
+    """A stack that is higher than its page in pieces of its spine that are not, if no frame alone is."""
     stack = Stacked(made, theme)
     tower = stack.frame("")
     if tower.height <= tall:
         return [made]
-    spine = stack.spines.columns("")[0]
-    best = [made]
-    for count in range(2, min(MOST, len(spine)) + 1):
-        ends = [tower.height * k / count for k in range(1, count)]
-        tops = [tower.places[each][3] for each in spine]
-        part = {each: sum(top > end for end in ends) for each, top in zip(spine, tops, strict=True)}
-        best = in_parts(made, _with_readers(made, stack.spines, part))
-        if all(size_of(_painted(each, theme))[1] <= tall for each in best):
-            break
-    return best
+    part: dict[str, int] = {}
+    number, start = 0, 0.0
+    for each in stack.spines.columns("")[0]:
+        _, bottom, _, top = tower.places[each]
+        if part and top - start > tall - ENDS:
+            number, start = number + 1, bottom
+        part[each] = number
+    return in_parts(made, _with_readers(made, stack.spines, part)) if number else [made]

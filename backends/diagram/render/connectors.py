@@ -132,6 +132,12 @@ def is_rectangle(shape: PlainShape) -> bool:
     return len(shape.points) > 12 and all(_distance((x, y), (left, top, right, bottom)) < 10 for x, y in shape.points)
 
 
+def radius_of(shape: PlainShape) -> float:
+    """How round the corners of a rectangle are."""
+    left, top, *_ = bounds(shape.points)
+    return min((x - left for x, y in shape.points if y == top), default=0.0)
+
+
 def anchored(tie: LineTie, rect: Rect) -> tuple[float, float]:
     """The place of a tie."""
     left, top, right, bottom = rect

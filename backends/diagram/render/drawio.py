@@ -7,10 +7,19 @@ from xml.sax.saxutils import quoteattr
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.connectors import Connector, LineTie, connected, line_of, rect_of
+from ogive.backends.diagram.render.connectors import (
+    Connector,
+    LineTie,
+    connected,
+    is_rectangle,
+    line_of,
+    radius_of,
+    rect_of,
+)
 from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 from ogive.backends.diagram.render.svg import number
 
+GROUP = "group;strokeColor=none;fillColor=none;"
 LINE = 1.25  # the height of a line of text, in its size
 
 
@@ -42,7 +51,7 @@ def _cells(drawing: Drawing, theme: Theme) -> Iterator[str]:
             origins[item.owner] = left, top
             place = (left, top, max(r[2] for r in rects) - left, max(r[3] for r in rects) - top)
             value = quoteattr(names.get(item.owner, item.owner))
-            yield (f'<mxCell id="g-{item.owner}" value="" style="group" vertex="1" connectable="0" parent="1" '
+            yield (f'<mxCell id="g-{item.owner}" value="" style="{GROUP}" vertex="1" connectable="0" parent="1" '
                    f'tooltip={value}>{_geometry(place)}</mxCell>')  # fmt: skip
         parent = f"g-{item.owner}" if item.owner else "1"
         around = origins.get(item.owner, (0.0, 0.0))
@@ -84,9 +93,13 @@ def _shape(item: PlainShape, name: str, parent: str, around: tuple[float, float]
         return _edge(item, name, parent, around)
     left, top, right, bottom = rect_of(item)
     wide, tall = max(right - left, 0.1), max(bottom - top, 0.1)
+    place = (left - around[0], top - around[1], wide, tall)
+    if is_rectangle(item):  # which draw.io knows as one
+        round_ = f"rounded=1;absoluteArcSize=1;arcSize={number(2 * radius_of(item))};" if radius_of(item) else ""
+        return _vertex(name, "", f"{round_}fillColor={item.fill or 'none'};{_stroke(item)}", parent, place)
     corners = ",".join(f"[{(x - left) / wide:.3f},{(y - top) / tall:.3f}]" for x, y in item.points)
     look = f"shape=mxgraph.basic.polygon;polyCoords=[{corners}];polyline=0;fillColor={item.fill or 'none'};"
-    return _vertex(name, "", look + _stroke(item), parent, (left - around[0], top - around[1], wide, tall))
+    return _vertex(name, "", look + _stroke(item), parent, place)
 
 
 def _text(item: PlainText, name: str, parent: str, around: tuple[float, float]) -> str:
@@ -95,7 +108,7 @@ def _text(item: PlainText, name: str, parent: str, around: tuple[float, float]) 
     face = item.bold + 2 * item.italic
     align = {"start": "left", "middle": "center", "end": "right"}[item.anchor]
     style = (
-        f"text;html=0;align={align};verticalAlign=middle;fontFamily=Helvetica;fontSize={number(item.size)};"
+        f"text;html=0;strokeColor=none;fillColor=none;align={align};verticalAlign=middle;fontFamily=Helvetica;fontSize={number(item.size)};"
         f"fontColor={item.colour};fontStyle={face};spacing=0;overflow=visible;"
     )
     high = item.size * LINE

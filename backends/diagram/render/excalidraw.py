@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.connectors import Connector, Element, LineTie, connected, is_rectangle, rect_of
+from ogive.backends.diagram.render.connectors import (
+    Connector,
+    Element,
+    LineTie,
+    connected,
+    is_rectangle,
+    radius_of,
+    rect_of,
+)
 from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 
 HELVETICA = 2  # the number of the font
+HEAD = 9.0  # pixels that a head of an arrow reaches to the side and back
 LINE = 1.25  # the height of a line of text, in its size
 
 
@@ -31,18 +41,26 @@ def _elements(elements: Sequence[Element]) -> Iterator[dict[str, Any]]:
         if isinstance(each, Connector):
             for to in dict.fromkeys(tie.to for tie in (each.start, each.end) if tie is not None):
                 bound.setdefault(to, []).append(k)
+    tips = [each.line.points[-1] for each in elements if isinstance(each, Connector) and each.arrow]
     for k, each in enumerate(elements):
         lines = [{"id": f"e{at + 1}", "type": "arrow"} for at in bound.get(k, ())] or None
         if isinstance(each, Connector):
             yield _arrow(k + 1, each, elements)
         elif isinstance(each, PlainText):
-            yield _text(k + 1, each) | {"boundElements": lines}
+            yield _text(k + 1, _beside(each, tips)) | {"boundElements": lines}
         elif is_rectangle(each):
             yield _box(k + 1, f"e{k + 1}", each, each.stroke, each.fill) | {"boundElements": lines}
         else:
             yield _line(k + 1, each)
             if lines:
                 yield _box(k + 1, f"b{k + 1}", each, "", "") | {"boundElements": lines}
+
+
+def _beside(item: PlainText, tips: Sequence[tuple[float, float]]) -> PlainText:
+    """Sizes that stand right of an arrow a little further from it: its heads are wider than ours."""
+    left, top, wide, tall = item.box
+    near = not item.owner and any(0 < left - x < HEAD and top - 2 * HEAD < y < top + tall + 2 * HEAD for x, y in tips)
+    return replace(item, box=(left + HEAD / 2, top, wide, tall)) if near else item
 
 
 def _common(k: int, kind: str, owner: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
@@ -64,8 +82,11 @@ def _look(item: PlainShape, stroke: str, fill: str) -> dict[str, Any]:
 
 def _box(k: int, name: str, item: PlainShape, stroke: str, fill: str) -> dict[str, Any]:
     left, top, right, bottom = rect_of(item)
-    made = _common(k, "rectangle", item.owner, (left, top, right - left, bottom - top)) | _look(item, stroke, fill)
-    return made | {"id": name, "roundness": {"type": 3} if len(item.points) > 4 and stroke else None}
+    round_ = abs((right - left) - (bottom - top)) < 0.5 and 2 * radius_of(item) > right - left - 1  # the ring of a sum
+    kind = "ellipse" if is_rectangle(item) and round_ else "rectangle"
+    made = _common(k, kind, item.owner, (left, top, right - left, bottom - top)) | _look(item, stroke, fill)
+    corners = {"type": 3, "value": radius_of(item)} if is_rectangle(item) and stroke and radius_of(item) else None
+    return made | {"id": name, "roundness": corners}
 
 
 def _line(k: int, item: PlainShape) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.theme import Theme
-from ogive.backends.diagram.render.connectors import Connector, connected, line_of
+from ogive.backends.diagram.render.connectors import Connector, bounds, connected, is_rectangle, line_of, radius_of
 from ogive.backends.diagram.render.glue import glue
 from ogive.backends.diagram.render.plain_shapes import PlainShape, PlainText
 
@@ -66,12 +66,9 @@ def _same_bytes(data: bytes) -> bytes:
 
 
 def _shape(shapes: Any, item: PlainShape) -> Any:
-    first, *rest = [(x * PIXEL, y * PIXEL) for x, y in item.points]
-    if not rest:
+    shape = _rectangle(shapes, item) if is_rectangle(item) else _freeform(shapes, item)
+    if shape is None:
         return None
-    builder = shapes.build_freeform(round(first[0]), round(first[1]), scale=1.0)
-    builder.add_line_segments([(round(x), round(y)) for x, y in rest], close=item.closed)
-    shape = builder.convert_to_shape()
     for style in shape._element.findall(f"{{{MAIN}}}style"):  # that of the template has a shadow
         shape._element.remove(style)
     if item.fill:
@@ -87,6 +84,28 @@ def _shape(shapes: Any, item: PlainShape) -> Any:
     else:
         shape.line.fill.background()
     return shape
+
+
+def _rectangle(shapes: Any, item: PlainShape) -> Any:
+    """A box that editors know as one, with its corners."""
+    left, top, right, bottom = bounds(item.points)
+    radius = radius_of(item)
+    kinds = _library("pptx.enum.shapes").MSO_SHAPE
+    kind = kinds.ROUNDED_RECTANGLE if radius else kinds.RECTANGLE
+    box = (round(value * PIXEL) for value in (left, top, right - left, bottom - top))
+    shape = shapes.add_shape(kind, *box)
+    if radius:
+        shape.adjustments[0] = min(0.5, radius / min(right - left, bottom - top))
+    return shape
+
+
+def _freeform(shapes: Any, item: PlainShape) -> Any:
+    first, *rest = [(x * PIXEL, y * PIXEL) for x, y in item.points]
+    if not rest:
+        return None
+    builder = shapes.build_freeform(round(first[0]), round(first[1]), scale=1.0)
+    builder.add_line_segments([(round(x), round(y)) for x, y in rest], close=item.closed)
+    return builder.convert_to_shape()
 
 
 def _text(shapes: Any, item: PlainText) -> Any:

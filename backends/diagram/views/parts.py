@@ -9,8 +9,6 @@ from itertools import count
 from ogive.backends.diagram.figure.labels import lowered
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
 
-KEPT = "→ A is kept, A → is taken"  # the row of the legend
-
 
 def in_parts(made: Overview, part: Mapping[str, int]) -> list[Overview]:
     """One overview for each number; `part` has that of each child of the outermost frame.
@@ -26,6 +24,7 @@ def in_parts(made: Overview, part: Mapping[str, int]) -> list[Overview]:
     taken_names = {name for box in made.boxes for name in (*box.takes, *box.sends)}
     letters = (name for k in count(0) if (name := _letter(k)) not in taken_names)
     names: dict[str, str] = {}
+    begun = [0] * len(found)
     for edge in made.edges:
         here, there = at[edge.source], at[edge.target]
         if here == there:
@@ -42,7 +41,8 @@ def in_parts(made: Overview, part: Mapping[str, int]) -> list[Overview]:
                 found[here].edges.append(Edge(edge.source, kept.id, edge.text, edge.change, edge.name, edge.spots))
             taken = Box(f"{edge.source}-{there}", f"{names[edge.source]} →", "input")
         if all(box.id != taken.id for box in found[there].boxes):
-            found[there].boxes.insert(0, taken)
+            begun[there] += 1
+            found[there].boxes.insert(begun[there] - 1, taken)
         found[there].edges.append(replace(edge, source=taken.id, text=edge.text if source.kind == "input" else ""))
     return [each for each in found if each.boxes]
 

@@ -233,7 +233,7 @@ def _places(names: list[str], out: Path, name: str | None, format_: str, folder:
 def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dict[str, Path], force: bool) -> None:
     """All pictures, or none."""
     files = {}
-    written: dict[Path, str] = {}
+    written: dict[Path, tuple[str, list[str]]] = {}
     for key, path in places.items():
         format = path.suffix.lstrip(".")
         made = diagrams[key].sheets if format in SHEETED else (diagrams[key],)
@@ -241,14 +241,14 @@ def _write(diagrams: dict[str, Diagram], origins: dict[str, Origin], places: dic
             place = path if not k else _free(path, k + 1, (*places.values(), *written))
             output = origins[key].keeper.output(place)
             files[output] = output.stamp.signed(each.bytes(format), format)
-            written[place] = "; ".join(_said(each, len(made)) if each.theme.page is not None else ())
+            written[place] = (key if not k else place.name), _said(each, len(made))
     for folder in {path.parent for path in places.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     write(files, next(iter(origins.values())).files, force)
-    for place, said in written.items():
+    for place, (called, notes) in written.items():
         click.echo(f"wrote {place}")
-        if said:
-            click.echo(f"note: {place.name} {said}", err=True)
+        for said in notes:
+            click.echo(f"note: {called} {said}", err=True)
 
 
 def _free(path: Path, number: int, taken: Collection[Path]) -> Path:
@@ -261,14 +261,12 @@ def _free(path: Path, number: int, taken: Collection[Path]) -> Path:
 
 def _said(made: Diagram, sheets: int) -> list[str]:
     """What became of a figure, or of one of its sheets, that was made for a page."""
+    if made.theme.page is None:
+        return []
     more = made.drawing.parts - len(made.figure.sections) if made.view == "circuit" else 0
     count = "a part" if more == 1 else f"{more} parts"
     first = made.sheet is None or made.drawing.title.endswith(f"(1 of {sheets})")
-    parts = (
-        [f"has {count} under it, from (i) on: what is too wide for that width in its place"]
-        if more > 0 and first
-        else []
-    )
+    parts = [f"has {count} under it, from (i) on: what has no room in its place"] if more > 0 and first else []
     parts += [f"is the first of {sheets} figures: all of it is higher than a page"] if first and sheets > 1 else []
     return [*parts, *filter(None, [_misfit(made)])]
 
