@@ -271,3 +271,23 @@ model M = A[4, 5]
 """
     net = holds(ogive.source(text).models["M"].ir)
     assert len(net.decay_groups(0.1)[1]["params"]) == 2
+
+
+def test_a_weight_that_is_tied_by_hand_starts_as_its_first_holder() -> None:
+    block = "block A[d](x: [b, d]) -> [b, d]:\n    return x |> Linear[d, d] as a |> Linear[d, d] as b\n"
+    made = ogive.source(f"use std.nn (Linear)\n{block}model M = A[4]")["M"]
+    assert isinstance(made, ogive.api.Model)
+
+    def tied(net: Any) -> Any:
+        net.b.weight = net.a.weight
+        return net
+
+    torch.manual_seed(3)
+    direct, after = tied(made.torch()), torch.rand(1)
+    net = tied(made.torch(device="meta").to_empty(device="cpu"))
+    for _ in range(2):
+        torch.manual_seed(3)
+        net.init_weights()
+        assert bits(net) == bits(direct)
+        assert torch.equal(torch.rand(1), after)
+        assert net.b.weight is net.a.weight

@@ -250,10 +250,9 @@ def class_of(unit: Unit, file: EmittedFile, written: WrittenFunction, doc: Seque
     moving = step(unit, file, stored)
     file.stepped += [unit.name] if moving else []
     stepping = [after_step(file)] if root and (file.kept or file.stepped) else []
-    if root and file.kept:
-        last: Body = each(file.kept, "constrain") if file.stepped else (Evaluate(call("self.after_step")),)
-    else:
-        last = (Evaluate(call("self.constrain")),) if keeping else ()
+    last: Body = ()
+    if root and file.kept:  # once, when all weights have started: not every constraint may be applied twice
+        last = each(file.kept, "constrain") if file.stepped else (Evaluate(call("self.after_step")),)
     resetting = reset_of(unit, file, stored, last, inits)
     maker.write(stored)
     maker.drop(written.droppers)

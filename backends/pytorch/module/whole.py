@@ -34,13 +34,35 @@ def starts_whole(init_weights: Callable[[nn.Module], None]) -> Callable[[nn.Modu
     def started(self: nn.Module) -> None:
         sharded = [x for x in self.parameters() if hasattr(x, "device_mesh")]
         if not sharded and not any(x.dtype in HALVES for x in self.parameters()):
-            init_weights(self)
+            with _untied(self):
+                init_weights(self)
             return
-        with _numbers_of_the_first(sharded), Whole() as mode:
+        with _untied(self), _numbers_of_the_first(sharded), Whole() as mode:
             init_weights(self)
             mode.keep(())
 
     return started
+
+
+@contextmanager
+def _untied(module: nn.Module) -> Iterator[None]:
+    """A parameter that was tied by hand (`a.weight = b.weight`) starts as its first holder does, with as many numbers
+    drawn: the others set what is thrown away, as they did before it was tied.
+    """
+    seen: set[int] = set()
+    tied: list[tuple[nn.Module, str, nn.Parameter]] = []
+    for each in module.modules():
+        for name, weight in each._parameters.items():
+            if weight is not None and id(weight) in seen:
+                tied.append((each, name, weight))
+            seen.add(id(weight))
+    for holder, name, weight in tied:
+        holder._parameters[name] = nn.Parameter(torch.empty_like(weight), weight.requires_grad)
+    try:
+        yield
+    finally:
+        for holder, name, weight in tied:
+            holder._parameters[name] = weight
 
 
 class Whole(TorchFunctionMode):
