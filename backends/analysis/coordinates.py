@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ogive.backends.analysis.subject import AnalysisSubject
+from ogive.backends.compared.flat import taking_flat
 from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.verify import random_inputs
 from ogive.compiler.analysis.frame.result import AnalysisResult, AnalysisRow, Cell
@@ -142,7 +143,7 @@ def _run(
 ) -> None:  # fmt: skip
     """Train a fresh module for some steps, and note how far its layers moved on the same inputs."""
     with _seeded(seed):
-        module = build(model)
+        module = taking_flat(build(model), model)
         sizes = {unknown.name: number for unknown, number in subject.sizes.items()}
         if subject.data is None:
             inputs = [x.float() if x.is_floating_point() else x for x in random_inputs(model, sizes, seed)]

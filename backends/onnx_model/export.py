@@ -35,6 +35,7 @@ from ogive.compiler.ir.model import Definition, Model, Value
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir_tools.entry import conditions_at_entry, declared
 from ogive.compiler.ir_tools.open_sizes import open_sizes, unfit_names
+from ogive.compiler.passes.fusion.recurrent_inputs import recurrent_inputs
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.pipelines.lowering import lowered
 from ogive.compiler.passes.taps.unasked import without_taps
@@ -72,7 +73,7 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
-    model = optimized(lowered(model if settings.taps else without_taps(model)), (channel_maxima,))
+    model = optimized(recurrent_inputs(lowered(model if settings.taps else without_taps(model))), (channel_maxima,))
     builder = OnnxBuilder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ogive.backends.compared.compare import BASE, UNIT, Judged, judged
+from ogive.backends.compared.flat import taking_flat
 from ogive.backends.compared.inputs import KINDS, drawn, in_type, module_in, moved, specs
 from ogive.backends.compared.order import FirstFirst
 from ogive.backends.onnx_model.export import Settings, bound_sizes
@@ -86,7 +87,7 @@ def compared(model: Model, file: Path, module: nn.Module, settings: Settings) ->
         at = places[number % len(places)]
         xs = inputs(model, sizes, at, kind, generator, dtype, settings.optional)
         given.append(_Case(at, kind, xs, [value.type.elem for value in model.definition.graph.inputs]))
-    there = module_in(module, dtype)
+    there = taking_flat(module_in(module, dtype), model)
     exact, cases = there, _that_run(there, given, taps)
     if not cases:  # as of complex numbers, which torch has no kernels for in narrow types
         there = module_in(there, torch.float32)

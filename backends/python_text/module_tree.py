@@ -14,6 +14,7 @@ from ogive.backends.python_text.names import (
     unnumbered,
 )
 from ogive.compiler.ir.model import Definition, Graph, Instance, Loop, Member, Model, Weight
+from ogive.compiler.ir.signature_lists import SignatureLists, as_declared
 from ogive.compiler.ir_tools.effects import Effect, own_effect
 from ogive.compiler.ir_tools.maybe import maybe
 from ogive.compiler.sizes import Unknown
@@ -72,6 +73,9 @@ class Unit:
     function: bool = False  # a function of the file rather than a class
     maybe: frozenset[str] = frozenset()  # values of the definition that may be None where they stand
     uncalled: bool = False  # an iteration of a loop that nothing needs: it holds its weights
+    lists: SignatureLists = field(
+        default_factory=SignatureLists
+    )  # what a user hands over, and gets, as lists: of the root alone
 
     def own(self, path: str) -> str | None:
         """The path below this unit, or None for one that lies outside of its iteration."""
@@ -115,17 +119,29 @@ def unit_of(
     wanted = snake(definition.name) if function else class_name(definition.name)
     if function and (wanted in variables or unnumbered(wanted) in variables):
         wanted = f"apply_{wanted}"
-    name = _claim(wanted, names, _named(definition.output_names))
+    lists = definition.lists if root else SignatureLists()
+    name = _claim(wanted, names, _named(_output_names(definition, lists)))
     place = places(definition)
     absent = frozenset(maybe(definition).open)
     iterations = _iterations(name, definition, definition.graph, absent, place, names, set())
     iterations += _uncalled(name, definition, place, iterations, names)
-    return Unit(name, definition, definition.graph, place, "", iterations, function, absent)
+    return Unit(name, definition, definition.graph, place, "", iterations, function, absent, lists=lists)
 
 
 def output_class(unit: Unit) -> str | None:
     """The name of the tuple of a definition whose outputs have names."""
-    return _tuple_of(unit.name) if not unit.prefix and _named(unit.definition.output_names) else None
+    return _tuple_of(unit.name) if not unit.prefix and _named(output_names(unit)) else None
+
+
+def output_names(unit: Unit) -> list[str | None]:
+    """What outputs are called, a list as one."""
+    return _output_names(unit.definition, unit.lists)
+
+
+def _output_names(definition: Definition, lists: SignatureLists) -> list[str | None]:
+    left = iter(lists.outputs)
+    names = as_declared(definition.output_names, lists.outputs)
+    return [next(left).name if isinstance(each, list) else each for each in names]
 
 
 def _tuple_of(name: str) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ogive.backends.compared.compare import UNIT, judged
+from ogive.backends.compared.flat import taking_flat
 from ogive.backends.compared.inputs import KINDS, drawn, in_type, module_in, moved, specs
 from ogive.backends.compared.order import FirstFirst
 from ogive.backends.pytorch.module.module import build
@@ -188,7 +189,7 @@ def _share(got: Tensor, exact: Tensor) -> float:
 
 
 def _module(model: Model, state: Mapping[str, Tensor], dtype: torch.dtype) -> nn.Module:
-    module = module_in(build(model), dtype)
+    module = taking_flat(module_in(build(model), dtype), model)
     module.load_state_dict(dict(state))
     return module
 

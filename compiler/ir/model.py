@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ogive.compiler.ir.attributes import AbstractCallAttrs, ExternAttrs, FaultAttrs, LoopAttrs, PlainStructure
+from ogive.compiler.ir.signature_lists import SignatureLists
 from ogive.compiler.ir.structure import StructureBase
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.sizes import Condition, Size, Unknown
@@ -324,6 +325,7 @@ class Definition:
     step: Graph | None = None
     output_labels: tuple[tuple[str | None, ...], ...] = field(default=(), compare=False, repr=False)  # as declared
     named: tuple[tuple[str, Size], ...] = field(default=(), compare=False, repr=False)  # what the source calls sizes
+    lists: SignatureLists = field(default_factory=SignatureLists, compare=False, repr=False)
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:

@@ -20,7 +20,7 @@ from generated.blocks import settle
 from generated.dims import Dim, Name, Pack, Type
 from generated.regions import KINDS, Regions
 from generated.scope import Maker, Scope, Var, labels_of
-from generated.tree import Block, Input, Output, Program, Ref, Return, Static, reads
+from generated.tree import Block, Input, Output, Parts, Program, Ref, Return, Static, reads
 
 Rule = Callable[[Scope], None]
 PLAIN: tuple[tuple[Rule, float], ...] = (
@@ -83,6 +83,7 @@ def program(seed: str) -> Program:
         allow.add("bare")
     scope = Scope(maker, main, main.body, [], 0, (), {}, frozenset(allow))
     _inputs(scope)
+    _list(scope, seed)
     writer = Writer()
     wanted = [rng.choice(PAIRS) for _ in range(rng.choice((1, 2, 2)))]
     while maker.left > 0 or wanted:
@@ -142,6 +143,16 @@ def _inputs(scope: Scope) -> None:
             pass
 
 
+def _list(scope: Scope, seed: str) -> None:
+    """An input in its place is sometimes a list of two of its type."""
+    rng, inputs = random.Random(f"{seed}/list"), scope.block.inputs
+    if rng.random() < 0.15:
+        at = rng.randrange(len(inputs))
+        inputs.insert(at + 1, Input(Ref("twin"), inputs[at].type))
+        scope.vars.append(Var(inputs[at + 1].ref, inputs[at].type, 4.0, labels_of(inputs[at].type)))
+        scope.block.taken = at, 2
+
+
 def _outputs(scope: Scope) -> None:
     """What nothing reads is mostly returned; some is dead."""
     read = {ref for statement in scope.body for ref in reads(statement)}
@@ -155,8 +166,14 @@ def _outputs(scope: Scope) -> None:
             seen.add(var.ref)
     chosen = chosen or [scope.vars[-1]]
     scope.rng.shuffle(chosen)
-    scope.body.append(Return([(var.ref,) for var in chosen]))
     named = scope.chance(0.7)
+    pairs = [at for at in range(len(chosen) - 1) if str(chosen[at].type) == str(chosen[at + 1].type)]
+    results: list[Parts] = [(var.ref,) for var in chosen]
+    if named and pairs:
+        at = pairs[0]
+        scope.block.given = at, 2
+        results[at : at + 2] = [("[", chosen[at].ref, ", ", chosen[at + 1].ref, "]")]
+    scope.body.append(Return(results))
     scope.block.result = [var.type for var in chosen]
     scope.block.outputs = [
         Output(var.type, f"o{i}" if named and len(chosen) > 1 else "") for i, var in enumerate(chosen)

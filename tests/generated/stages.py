@@ -91,8 +91,8 @@ def in_torch(subject: Subject, run: Run, report: Report) -> None:
 
 def _run(net: Any, subject: Subject, taps: list[str]) -> tuple[list[torch.Tensor], Mapping[str, torch.Tensor]]:
     if not taps:
-        return flat(net(*subject.tensors())), {}
-    made, seen = net(*subject.tensors(), taps=taps)
+        return flat(net(*subject.args())), {}
+    made, seen = net(*subject.args(), taps=taps)
     return flat(made), seen
 
 
@@ -123,7 +123,7 @@ def drawn(subject: Subject, report: Report) -> None:
     for net in (subject.module().eval(), subject.file().eval()):
         torch.manual_seed(5)
         with torch.no_grad():
-            made.append(flat(net(*subject.tensors())))
+            made.append(flat(net(*subject.args())))
     same("file that draws", made[1], made[0])
     for number, (a, b) in enumerate(zip(made[0], wanted, strict=True)):
         x = array(a)
@@ -149,7 +149,7 @@ def trained(subject: Subject, report: Report) -> None:
         for each in (net, file):
             torch.manual_seed(3)
             with torch.no_grad():
-                made.append(flat(each(*subject.tensors())))
+                made.append(flat(each(*subject.args())))
         same("file in training", made[1], made[0])
         report.done["training"] = "drops"
         return
@@ -167,7 +167,7 @@ def trained(subject: Subject, report: Report) -> None:
             return
         _, _, store = subject.reference(training=True)
         with torch.no_grad():
-            got, again = flat(net(*subject.tensors())), flat(file(*subject.tensors()))
+            got, again = flat(net(*subject.args())), flat(file(*subject.args()))
         limit = bound(shortened(subject, run, training=True) if "grad" in facts else run)
         compare(f"training, step {step}", [array(y) for y in got], run.numbers, limit)
         same(f"file in training, step {step}", again, got)
@@ -211,7 +211,7 @@ def _means(name: str, subject: Subject, program: Any, text: str, run: Run) -> No
     other.sizes = {u: known[u.name] for u in other.model.ir.definition.sizes if u.name in known}
     other.inputs, other.weights = subject.inputs, subject.weights
     with torch.no_grad():
-        got = [array(y) for y in flat(other.module().eval()(*other.tensors()))]
+        got = [array(y) for y in flat(other.module().eval()(*other.args()))]
     compare(f"text {name}", got, run.numbers, bound(shortened(subject, run)))
 
 
@@ -260,7 +260,7 @@ def derived(subject: Subject, report: Report) -> None:
     }
     named = {**inputs, **dict(net.named_parameters())}
     with mended_torch():
-        results = [y for y in flat(net(*given)) if y.is_floating_point() or y.is_complex()]
+        results = [y for y in flat(net(*subject.handed(given))) if y.is_floating_point() or y.is_complex()]
     summed = torch.zeros((), dtype=torch.float64)
     for number, y in enumerate(results):
         y = y * torch.from_numpy(np.asarray(_factors(array(y), number)))

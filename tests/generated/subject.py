@@ -21,6 +21,7 @@ from ogive.backends.onnx_model.export import Settings, bound_sizes
 from ogive.backends.onnx_model.lower.specialize import Sizes
 from ogive.backends.onnx_model.verify import choices
 from ogive.backends.weights.paths import WeightSlot
+from ogive.compiler.ir.signature_lists import as_declared
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.verify import verify
 from ogive.compiler.sizes import Unknown
@@ -134,6 +135,14 @@ class Subject:
     def tensors(self) -> list[torch.Tensor | None]:
         """The inputs for torch."""
         return [None if x is None else torch.from_numpy(np.array(x)) for x in self.inputs]
+
+    def args(self) -> list[Any]:
+        """The same as the module takes them: some are a list."""
+        return self.handed(self.tensors())
+
+    def handed(self, tensors: Sequence[Any]) -> list[Any]:
+        """Tensors one by one, as the module takes them."""
+        return as_declared(tensors, self.model.ir.definition.lists.inputs)
 
     @property
     def fixed(self) -> dict[str, int | list[int]]:

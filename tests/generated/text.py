@@ -66,13 +66,21 @@ def block_text(block: Block, names: Names) -> str:
                 if type is None:
                     fixed(ref, ref.hint, names)
     statics = f"[{', '.join(static.decl for static in block.statics)}]" if block.statics else ""
-    inputs = ", ".join(f"{names.of(i.ref)}: {i.type}{'?' if i.optional else ''}" for i in block.inputs)
+    inputs = [f"{names.of(i.ref)}: {i.type}{'?' if i.optional else ''}" for i in block.inputs]
     outputs = [f"{o.name + ': ' if o.name else ''}{o.type}{'?' if o.optional else ''}" for o in block.outputs]
-    plain = len(outputs) == 1 and not block.outputs[0].name and not block.outputs[0].optional
+    body = lines(block.body, names, 1)
+    at, count = block.taken
+    if count:
+        inputs[at : at + count] = [f"ws: {block.inputs[at].type} for i_ in range({count})"]
+        body.insert(0, f"    {', '.join(names.of(i.ref) for i in block.inputs[at : at + count])} = ws")
+    at, count = block.given
+    if count:
+        outputs[at : at + count] = [f"os: {block.outputs[at].type} for i_ in range({count})"]
+    plain = len(outputs) == 1 and not block.given[1] and not block.outputs[0].name and not block.outputs[0].optional
     made = outputs[0] if plain else f"({', '.join(outputs)})"
     where = f"\nwhere {', '.join(block.where)}" if block.where else ""
-    head = f"block {block.name}{statics}({inputs}) -> {made}{where}:"
-    return "\n".join([head, *lines(block.body, names, 1)])
+    head = f"block {block.name}{statics}({', '.join(inputs)}) -> {made}{where}:"
+    return "\n".join([head, *body])
 
 
 def lines(body: Sequence[Stmt], names: Names, depth: int) -> list[str]:

@@ -119,6 +119,8 @@ class Block:
     facts: set[str] = field(default_factory=set)  # "draws", "states", "cuts", "taps": what it does, also below
     regions: list[str] = field(default_factory=list)  # outermost regions, through calls
     result: list[Type] = field(default_factory=list)  # what it gives
+    taken: tuple[int, int] = (0, 0)  # so many inputs, from a place on, that are one list `ws`
+    given: tuple[int, int] = (0, 0)  # outputs that are one list `os`
 
 
 @dataclass

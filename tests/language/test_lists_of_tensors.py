@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.export import Dim
 
 import ogive
 from ogive.api import Model
 from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.ir.signature_lists import as_declared
 from ogive.compiler.ir_tools.verify import verify
 from ogive.grammar.formatter import format_text
 
@@ -66,11 +69,16 @@ def model_of(text: str) -> Model:
     return model
 
 
+def flat(made: Any) -> list[Tensor]:
+    """The tensors of outputs some of which are lists."""
+    return [made] if isinstance(made, Tensor) else [x for each in made if each is not None for x in flat(each)]
+
+
 def both(model: Model, tmp_path: Path, *given: Tensor) -> list[Tensor]:
     """The results in torch, which are those of ONNX Runtime."""
     net = model.torch().eval()
-    made = net(*given)
-    results = [made] if isinstance(made, Tensor) else [each for each in made if each is not None]
+    made = net(*as_declared(given, model.ir.definition.lists.inputs))
+    results = flat(made)
     model.onnx(tmp_path / "m.onnx", net.state_dict(), force=True)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     feeds = {each.name: value.numpy() for each, value in zip(session.get_inputs(), given, strict=True)}
@@ -86,7 +94,8 @@ def test_a_pyramid(channels: list[int], tmp_path: Path) -> None:
     xs = [torch.randn(2, c, 3 * 2 ** (count - 1 - at), 2 * 2 ** (count - 1 - at)) for at, c in enumerate(channels)]
     net, found = model.torch().eval(), both(model, tmp_path, *xs)
     net = model.torch().eval()
-    found = list(net(*xs)) if count > 1 else [net(*xs)]
+    found = net(tuple(xs))
+    assert isinstance(found, list)
     state, wanted = net.state_dict(), list[Tensor]()
     for at in reversed(range(count)):
         at_path = f"lateral.{count - 1 - at}.conv"
@@ -136,9 +145,9 @@ def test_lists_stand_beside_tensors_and_options(tmp_path: Path) -> None:
     torch.testing.assert_close(found[0], a + b + c)
     assert len(found) == 3
     mask = torch.tensor([True, False, True, True])
-    given = model.torch()(a, b, c, mask)
-    assert len(given) == 4
-    torch.testing.assert_close(given[3], torch.where(mask[:, None], a + b + c, 0))
+    given = model.torch()([a, b], c, mask)
+    assert len(given) == 3
+    torch.testing.assert_close(given.z, torch.where(mask[:, None], a + b + c, 0))
     text = f"""{BLOCKS}
 block G(x: [b, 3], m: bool[b]) -> [b, 3]:
     mixed = Mixed[n=2, d=3]
@@ -216,3 +225,35 @@ def test_what_is_no_list_is_told(text: str, code: str, said: str) -> None:
     found = [each for each in check_text(text).diagnostics if each.severity == "error"]
     assert code in [each.code for each in found], found
     assert any(said in each.message for each in found), [each.message for each in found]
+
+
+def test_a_module_takes_and_gives_lists() -> None:
+    """Among other inputs and outputs, with taps, through `torch.export` at all sizes, by its emitted file."""
+    blocks = BLOCKS.replace("    total = c", "    tap seen = c\n    total = c")
+    model = model_of(f"{blocks}\nmodel M = Mixed[3, d=4]\n")
+    net: Any = model.torch()
+    xs, c = [torch.randn(2, 4) for _ in range(3)], torch.randn(2, 4)
+    total, ys, z = net(xs, c)
+    assert isinstance(ys, list)
+    assert net(xs, c).ys[1].shape == (2, 4)
+    torch.testing.assert_close(total, sum(xs, c))
+    assert z is None
+    assert torch.equal(net(tuple(xs), c, taps=["seen"])[1]["seen"], c)
+    sizes = {"xs": [{0: Dim.DYNAMIC}] * 3, "c": {0: Dim.DYNAMIC}}
+    whole = torch.export.export(net, (xs, c), dynamic_shapes=sizes).module()
+    others = [torch.randn(5, 4) for _ in range(4)]
+    torch.testing.assert_close(whole(others[:3], others[3])[1], net(others[:3], others[3]).ys)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([torch.zeros(2, 3)], "xs got 1 tensors, not 2"),
+        (torch.zeros(2, 2, 3), "xs got Tensor, not a list of 2 tensors"),
+        ([torch.zeros(2, 3), torch.zeros(3, 3)], "xs_1: [b, s_1] got (3, 3): b is 2, not 3"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused(given: Any, text: str) -> None:
+    net = model_of(f"{BLOCKS}\nmodel M = each_doubled[2]\n").torch()
+    with pytest.raises((TypeError, ValueError), match=re.escape(text)):
+        net(given)

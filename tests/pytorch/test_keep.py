@@ -112,28 +112,32 @@ def test_weights_in_loops_are_kept_in_every_iteration() -> None:
     assert holds()
 
 
+HALF = """
+use std.nn (Linear)
+
+block half(w: [*s]) -> [*s]:
+    return 0.5 * w
+
+block Inner[d](x: [b, d]) -> [b, d]:
+    INNER
+    return x |> Linear[d, d] as lin
+
+block A[d](x: [b, d]) -> [b, d]:
+    OUTER
+    init h.inner.lin.weight = constant[8.0]
+    repeat 2 as h:
+        x = x |> Inner[d] as inner
+    return x
+
+model M = A[4]
+"""
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_what_may_not_be_done_twice_is_done_once_at_the_start(inside: bool) -> None:
     """Half of a weight is no projection; nor is it where it starts by a block around it."""
-    text = """
-    use std.nn (Linear)
-    block half(w: [*s]) -> [*s]:
-        return 0.5 * w
-    block Inner[d](x: [b, d]) -> [b, d]:
-        keep lin.weight = half
-        return x |> Linear[d, d] as lin
-    block A[d](x: [b, d]) -> [b, d]:
-        init h.inner.lin.weight = constant[8.0]
-        repeat 2 as h:
-            x = x |> Inner[d] as inner
-        return x
-    model M = A[4]
-    """
-    if inside:
-        text = text.replace("keep lin.weight", "pass_ = d").replace(
-            "init h.inner", "keep h.inner.lin.weight = half\n        init h.inner"
-        )
-    model = ogive.source(text)["M"]
+    inner, outer = ("keep lin.weight = half", "") if inside else ("", "keep h.inner.lin.weight = half")
+    model = ogive.source(HALF.replace("INNER", inner).replace("OUTER", outer))["M"]
     assert isinstance(model, Model)
     net = model.torch()
     weights = [net.get_parameter(f"h.{at}.inner.lin.weight") for at in range(2)]

@@ -13,6 +13,7 @@ from ogive.backends.analysis.kernels.empirical import empirical_ntk
 from ogive.backends.analysis.kernels.field import KernelField
 from ogive.backends.analysis.kernels.interpreter import KernelInterpreter
 from ogive.backends.analysis.subject import AnalysisSubject
+from ogive.backends.compared.flat import taking_flat
 from ogive.compiler.analysis.frame.interpreter import DomainFrame, UnknownOp
 from ogive.compiler.analysis.frame.result import AnalysisResult, AnalysisRow, Cell
 from ogive.compiler.analysis.initial.moments import entry_moments
@@ -169,7 +170,7 @@ def _empirical(subject: AnalysisSubject, data: Mapping[str, Tensor], seed: int) 
     assert subject.module is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = subject.module().to(torch.float64).eval()
+        module = taking_flat(subject.module().to(torch.float64).eval(), subject.model)
     inputs = [
         data[value.name].to(torch.float64) for value in subject.model.definition.graph.inputs if value.name in data
     ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ogive.backends.analysis.subject import AnalysisSubject
+from ogive.backends.compared.flat import taking_flat
 from ogive.compiler.passes.conversion.result import PassError
 
 PRODUCTS = (F.linear, F.conv1d, F.conv2d, F.conv3d, torch.matmul, Tensor.matmul)
@@ -97,7 +98,7 @@ def module_of(subject: AnalysisSubject, state: Mapping[str, Tensor] | None = Non
     assert subject.module is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = subject.module().eval()
+        module = taking_flat(subject.module().eval(), subject.model)
     given = subject.weights if state is None else state
     if given is not None:
         module.load_state_dict(dict(given))

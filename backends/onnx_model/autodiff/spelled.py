@@ -10,9 +10,9 @@ from typing import Any
 from ogive.backends.onnx_model.autodiff import reduce as derive_reduce
 from ogive.backends.onnx_model.autodiff.sampled import grid_sample
 from ogive.backends.onnx_model.autodiff.steps import Steps, aligned
-from ogive.backends.onnx_model.graph.errors import OnnxError
 from ogive.backends.onnx_model.ops.context import Args
 from ogive.backends.onnx_model.ops.operands import operand, optional
+from ogive.backends.onnx_model.ops.pools import inside
 from ogive.compiler.ir.model import Const, Node, Scalar
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ops.recipe import Atom, AxisGroup, AxisPattern
@@ -54,18 +54,54 @@ def _causal(s: Steps, scores: str) -> str:
 def max_pool(s: Steps, node: Node, args: Args) -> str:
     """The largest of each window, the first of equals."""
     x = operand(args)
+    if node.attr("ceil") or len(node.attr("kernel")) > 2:
+        return by_axis(s, node, args)
     for at, pad in enumerate(node.attr("pad"), 2):
         if pad != size(0):
             longer = [Axis(each.size + 2 * pad) if place == at else each for place, each in enumerate(s.type(x).axes)]
             attrs = {"axis": at, "before": pad, "after": pad, "mode": "constant", "value": -math.inf}
             x = s.apply("pad", (x,), s.type(x).with_axes(*longer), **attrs)
-    windows = _windows(s, node, x, node.outputs[0].type)
-    last = len(s.type(windows).axes) - 1
-    kept = s.type(windows).axes[:-1]
+    return _first_largest(s, _windows(s, node, x, node.outputs[0].type))
+
+
+def by_axis(s: Steps, node: Node, args: Args) -> str:
+    """The largest of each window along one axis after the other, the last one first: so equals give the same place."""
+    x = operand(args)
+    for at in reversed(range(2, len(s.type(x).axes))):
+        type, made = s.type(x), node.outputs[0].type.sizes[at]
+        pair = TensorType("bool", (Axis(made), type.axes[at]))
+        there = (
+            inside(s.graph, type.sizes[at], made) if node.op == "adaptive_max_pool" else _in_window(s, node, at, pair)
+        )
+        s.graph.types.setdefault(there, pair)
+        places = [AxisGroup(((Atom(f"a{place}", axis.size),),)) for place, axis in enumerate(type.axes)]
+        order = [*places[:at], *places[at + 1 :]]
+        turned = s.opened(s.moved(x, AxisPattern((tuple(places),), ((*order, places[at]),))), [len(order)])
+        whole = s.type(turned).with_axes(*s.type(turned).axes[:-2], *pair.axes)
+        found = _first_largest(s, s.apply("select", (there, turned, Const(-math.inf)), whole))
+        result = AxisGroup(((Atom("made", made),),))
+        x = s.moved(found, AxisPattern(((*order, result),), ((*places[:at], result, *places[at + 1 :]),)))
+    return x
+
+
+def _in_window(s: Steps, node: Node, at: int, pair: TensorType) -> str:
+    """Whether an entry of an axis is in a window: i stride - pad + j dilation for j = 0 ... kernel - 1."""
+    kernel, stride, pad, step = (node.attr(name)[at - 2] for name in ("kernel", "stride", "pad", "dilation"))
+    rows, columns = (s.apply("arange", (), TensorType("int", (axis,)), n=axis.size) for axis in pair.axes)
+    first = s.both("sub", s.both("mul", rows, Const(stride)), Const(pad))
+    behind = s.both("sub", columns, s.opened(first, [1]))
+    found = s.both("logical_and", s.asked("ge", behind, Const(0)), s.asked("lt", behind, Const(step * kernel)))
+    if step == size(1):
+        return found
+    return s.both("logical_and", found, s.asked("eq", s.both("mod", behind, Const(step)), Const(0)))
+
+
+def _first_largest(s: Steps, windows: str) -> str:
+    """The largest of the last axis, and to the first of equals flows what flows back."""
+    last, kept = len(s.type(windows).axes) - 1, s.type(windows).axes[:-1]
     place = s.opened(s.apply("argmax", (windows,), TensorType("int", kept), axis=last), [last])
-    return s.closed(
-        s.apply("gather", (windows, place), s.type(windows).with_axes(*kept, Axis(size(1))), axis=last), [last]
-    )
+    found = s.apply("gather", (windows, place), s.type(windows).with_axes(*kept, Axis(size(1))), axis=last)
+    return s.closed(found, [last])
 
 
 def separable(s: Steps, node: Node, args: Args) -> str:
@@ -113,10 +149,6 @@ BESIDE = {  # the settings of a second axis, which has one entry
 def _windows(s: Steps, node: Node, x: str, result: TensorType) -> str:
     """The entries of each window of a pool, which has its padding, on a last axis."""
     kernel, count = node.attr("kernel"), len(node.attr("kernel"))
-    if node.attr("ceil"):
-        raise OnnxError(f"`grad` through `{node.op}` with windows that overhang (`ceil`) is not supported in ONNX")
-    if count > 2:
-        raise OnnxError(f"`grad` through `{node.op}` of three axes is not supported in ONNX")
     attrs = {"kernel": kernel, "stride": node.attr("stride"), "dilation": node.attr("dilation", (size(1),) * count)}
     opened = s.type(x).with_axes(*s.type(x).axes[:2], *map(Axis, kernel), *result.axes[2:])
     found = s.apply("unfold", (x,), opened, **attrs, pad=(size(0),) * count)
@@ -132,6 +164,7 @@ SPELLED: Mapping[str, Spelling] = MappingProxyType(
         **derive_reduce.SPELLED,
         "attention": attention,
         "max_pool": max_pool,
+        "adaptive_max_pool": by_axis,
         "grid_sample": grid_sample,
         **dict.fromkeys(LINEAR, separable),
     }

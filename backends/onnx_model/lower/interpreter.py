@@ -11,7 +11,7 @@ from ogive.backends.onnx_model.autodiff.steps import Steps
 from ogive.backends.onnx_model.autodiff.tape import Noted
 from ogive.backends.onnx_model.graph import out_of_range as held
 from ogive.backends.onnx_model.graph.errors import OnnxError
-from ogive.backends.onnx_model.lower import loops
+from ogive.backends.onnx_model.lower import loops, recurrent
 from ogive.backends.onnx_model.lower.specialize import real, specialized
 from ogive.backends.onnx_model.ops.complex import COMPLEX, PLAIN
 from ogive.backends.onnx_model.ops.table import LOWER
@@ -56,7 +56,8 @@ class Walker(Lowering):
         return loops.lower(self, frame, node, told)
 
     def visit_scan(self, frame: DefinitionFrame, node: Node, told: ScanAttrs) -> Sequence[Bound]:
-        return loops.lower(self, frame, node, told)
+        found = recurrent.layer(self, frame, node)
+        return loops.lower(self, frame, node, told) if found is None else found
 
     def visit_grad(self, frame: DefinitionFrame, node: Node, told: GradAttrs) -> Sequence[Bound]:
         return [derive.lower(self, frame, node)]

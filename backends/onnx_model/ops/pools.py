@@ -91,7 +91,7 @@ def to_size(ctx: Context, x: str, have: Sequence[Size], want: Sequence[Size], op
     return x
 
 
-def _inside(ctx: Context, length: Size, wanted: Size) -> str:
+def inside(ctx: Context, length: Size, wanted: Size) -> str:
     """Bool [wanted, length]: window i is ⌊i n / w⌋ ... ⌈(i + 1) n / w⌉ - 1."""
     if length.is_number and wanted.is_number:
         n, w = length.number, wanted.number
@@ -108,15 +108,15 @@ def _inside(ctx: Context, length: Size, wanted: Size) -> str:
 def _mean(ctx: Context, x: str, length: Size, wanted: Size, elem: str) -> str:
     """The last axis by a matrix product."""
     kind = ctx.elem(elem)
-    inside = ctx.node("Cast", _inside(ctx, length, wanted), to=ONNX[kind])
-    share = ctx.node("Div", inside, ctx.node("ReduceSum", inside, ctx.array([1]), keepdims=1))
+    there = ctx.node("Cast", inside(ctx, length, wanted), to=ONNX[kind])
+    share = ctx.node("Div", there, ctx.node("ReduceSum", there, ctx.array([1]), keepdims=1))
     return ctx.node("MatMul", x, ctx.node("Transpose", share, perm=[1, 0]))
 
 
 def _max(ctx: Context, x: str, length: Size, wanted: Size, elem: str, rank: int) -> str:
     """The last axis against all windows, what lies outside at -∞."""
     low = ctx.array(np.array(-math.inf, NUMPY[ctx.elem(elem)]))
-    spread = ctx.node("Where", _inside(ctx, length, wanted), unsqueezed(ctx, x, [rank - 1]), low)
+    spread = ctx.node("Where", inside(ctx, length, wanted), unsqueezed(ctx, x, [rank - 1]), low)
     return ctx.node("ReduceMax", spread, ctx.array([rank]), keepdims=0)
 
 

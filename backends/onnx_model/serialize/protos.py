@@ -26,7 +26,7 @@ def fill_node(proto: NodeProto, made: Made, floating: str) -> None:
 
 
 def fill_attribute(proto: AttributeProto, name: str, value: Any, floating: str) -> None:
-    """An attribute: a number, a text, a list of integers, a constant or a graph."""
+    """An attribute: a number, a text, a list of integers or of texts, a constant or a graph."""
     proto.name = name
     match value:
         case bool() | int():
@@ -42,6 +42,9 @@ def fill_attribute(proto: AttributeProto, name: str, value: Any, floating: str) 
         case np.ndarray():
             proto.type = AttributeProto.TENSOR
             fill_tensor(proto.t, "", value)
+        case [str(), *_]:
+            proto.type = AttributeProto.STRINGS
+            proto.strings.extend(item.encode() for item in value)
         case [*items]:
             proto.type = AttributeProto.INTS
             proto.ints.extend(items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ogive.backends.python_text.expr import NONE, Code, call, is_given, name, subscript, tuple_of
+from ogive.backends.python_text.expr import NONE, Code, call, is_given, list_of, literal, name, subscript, tuple_of
 from ogive.backends.python_text.functions.entry import EntryChecks
 from ogive.backends.python_text.functions.file_state import EmittedFile, WrittenFunction
 from ogive.backends.python_text.functions.states import changes
@@ -18,8 +18,9 @@ from ogive.backends.python_text.render import fits
 from ogive.backends.python_text.reroll import rolled
 from ogive.backends.python_text.size_exprs import size_code
 from ogive.backends.python_text.size_sources import Shapes
-from ogive.backends.python_text.statements import FunctionDef, If, Parameter, Return, Statement
+from ogive.backends.python_text.statements import Assign, Evaluate, FunctionDef, If, Parameter, Return, Statement
 from ogive.compiler.ir.model import Graph, Model, Operand
+from ogive.compiler.ir.signature_lists import as_declared
 from ogive.compiler.ir_tools.entry import conditions_at_entry
 from ogive.compiler.passes.taps.merged import whole_choice
 from ogive.compiler.sizes import size
@@ -53,7 +54,8 @@ def _writer(
     """The writer of a function; with the arguments that another form of it has asked for `before`."""
     writer = Writer(unit, file, scope_of(file, indent), dispatch, unit.function, root)
     scope = writer.scope
-    names = _parameters(unit, scope)
+    writer.lists = tuple(_parameter(each.name, scope) for each in unit.lists.inputs)
+    names = [_parameter(value.hint or value.name, scope) for value in unit.graph.inputs]
     optional = _optional(unit)
     given = [(n, v) for n, v, o in zip(names, unit.graph.inputs, optional, strict=True) if not o]
     known = frozenset() if unit.function else file.known[unit.definition.name]
@@ -109,7 +111,7 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
     sizes = tuple(scope.shapes.passed.items())
     outside = tuple(writer.outside.items())
     first = [] if function else [Parameter("self")]
-    first += _typed(list(names), optional, idioms.tensor, default=not unit.prefix)
+    first += _with_lists(writer, _typed(list(names), optional, idioms.tensor, default=not unit.prefix))
     items = [Parameter(param, idioms.tensor if _is_weight(unit, path) else idioms.module) for path, param in outside]
     lent = scope.shapes.lent
     items += [
@@ -127,9 +129,11 @@ def _function(writer: Writer, unit: Unit, body: tuple[Statement, ...], root: boo
     if not function and (writer.drawn or changes(unit, idioms.is_layer)):
         writer.file.helper(idioms.once(writer.file.read))
         decorators = (name("once"),)
+    body = (*_taken_apart(writer, names), *body)
     made = FunctionDef(called, (*first, *after_default, *items), returned(unit, idioms.tensor), body, (), decorators)
     made = with_names(made, _named(writer))
-    functions = (_entry(writer, first, names), made) if root and writer.taps else (made,)
+    handed = [each.name for each in first[1:]]
+    functions = (_entry(writer, first, handed), made) if root and writer.taps else (made,)
     stored = tuple(scope.shapes.stored.items())
     like, trains = bool(writer.like), function and writer.trains
     required = next((at for at in range(len(names)) if all(optional[at:])), len(names))
@@ -152,17 +156,15 @@ def _entry(writer: Writer, parameters: Sequence[Parameter], names: Sequence[str]
     return entry(parameters, names, idioms.generator if writer.draws else None, idioms.reserved)
 
 
-def _parameters(unit: Unit, scope: FunctionScope) -> list[str]:
-    names: list[str] = []
-    for value in unit.graph.inputs:
-        base = identifier(value.hint or value.name)
-        variable, number = base, 1
-        while variable in scope.taken or variable in scope.reserved:
-            number += 1
-            variable = f"{base}_{number}"
-        scope.taken.add(variable)
-        names.append(variable)
-    return names
+def _parameter(wanted: str, scope: FunctionScope) -> str:
+    """The name of a parameter, which nothing else has."""
+    base = variable = identifier(wanted)
+    number = 1
+    while variable in scope.taken or variable in scope.reserved:
+        number += 1
+        variable = f"{base}_{number}"
+    scope.taken.add(variable)
+    return variable
 
 
 def _typed(names: list[str], optional: tuple[bool, ...], tensor: Code, *, default: bool) -> list[Parameter]:
@@ -174,6 +176,29 @@ def _typed(names: list[str], optional: tuple[bool, ...], tensor: Code, *, defaul
     return found
 
 
+def _with_lists(writer: Writer, flat: list[Parameter]) -> list[Parameter]:
+    """Parameters that are entries of one list as one; an empty list has a default where one before it has."""
+    found: list[Parameter] = []
+    left = iter(writer.lists)
+    kind = subscript(name("Sequence"), writer.file.idioms.tensor)
+    for each in as_declared(flat, writer.unit.lists.inputs):
+        if isinstance(each, list):
+            default = tuple_of(()) if found and found[-1].default is not None else None
+            each = Parameter(next(left), kind, default)
+        found.append(each)
+    return found
+
+
+def _taken_apart(writer: Writer, names: Sequence[str]) -> Iterator[Statement]:
+    """`xs_0, xs_1 = xs`, or of what is looked at first: `entries("xs", xs, 2)`."""
+    for variable, each in zip(writer.lists, writer.unit.lists.inputs, strict=True):
+        whole = name(variable)
+        if writer.file.checks:
+            whole = call(writer.helper("entries"), literal(each.name), whole, each.count)
+        targets = tuple_of(list(map(name, names[each.start : each.start + each.count])))
+        yield Assign(targets, whole) if each.count else Evaluate(whole)
+
+
 def _is_weight(unit: Unit, path: str) -> bool:
     """Whether a path outside of an iteration is that of a weight, rather than of a module."""
     weights = {weight.path for weight in unit.definition.weights}
@@ -183,7 +208,7 @@ def _is_weight(unit: Unit, path: str) -> bool:
 
 def returned(unit: Unit, tensor: Code) -> Code:
     """The type of what the function returns."""
-    kinds = [kind_of(unit, x, tensor) for x in unit.graph.outputs] or [NONE]
+    kinds = kinds_of(unit, tensor) or [NONE]
     if unit.prefix or len(kinds) != 1:
         made = output_class(unit)
         return name(made) if made else kinds[0] if len(kinds) == 1 else subscript(name("tuple"), *kinds)
@@ -202,6 +227,13 @@ def kind_of(unit: Unit, operand: Operand, tensor: Code) -> Code:
     return or_none(tensor) if operand in unit.maybe else tensor
 
 
+def kinds_of(unit: Unit, tensor: Code) -> list[Code]:
+    """The types of what a unit returns, a list as one."""
+    flat = [kind_of(unit, x, tensor) for x in unit.graph.outputs]
+    grouped = as_declared(flat, unit.lists.outputs)
+    return [subscript(name("list"), tensor) if isinstance(each, list) else each for each in grouped]
+
+
 def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
     scope = writer.scope
     if not graph.outputs:
@@ -210,7 +242,9 @@ def _return(writer: Writer, unit: Unit, graph: Graph) -> None:
             scope.add(Return())
         return
     while True:
-        outputs = [scope.operand(output, writer._literal) or NONE for output in graph.outputs]
+        flat = [scope.operand(output, writer._literal) or NONE for output in graph.outputs]
+        grouped = as_declared(flat, unit.lists.outputs)
+        outputs = [list_of(each) if isinstance(each, list) else each for each in grouped]
         made = output_class(unit)
         result = call(made, *outputs) if made else outputs[0] if len(outputs) == 1 else tuple_of(outputs)
         waiting = [x for x in graph.outputs if isinstance(x, str) and x in scope.waiting]

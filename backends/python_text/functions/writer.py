@@ -45,6 +45,7 @@ class Writer:
     target: Code | None = None  # the weight that an initializer fills
     own: Code | None = None  # the same, in the root
     droppers: dict[Rate, str] = field(default_factory=dict)  # by rate, modules of dropout: members, or arguments
+    lists: tuple[str, ...] = ()  # parameters that are lists of tensors
     like: str = ""  # an argument from which constants take type and device, where there is nothing else
 
     # what lowerings ask

@@ -16,26 +16,6 @@ from ogive.compiler.passes.infra.driver import with_callees
 NORMS = ("layer_norm", "batch_norm_train")  # whose kernels have right derivatives up to the second
 
 
-def derived(model: Model) -> dict[str, int]:
-    """In how many `grad` a definition runs at most, by its name."""
-    found: dict[str, int] = {}
-
-    def visit(definition: Definition, depth: int) -> None:
-        if found.get(definition.name, -1) < depth:
-            found[definition.name] = depth
-            walk(definition.graph, depth)
-
-    def walk(graph: Graph, depth: int) -> None:
-        for node in graph.nodes:
-            if node.callee is not None:
-                visit(node.callee, depth)
-            for region in node.regions:
-                walk(region, depth + (node.op == "grad"))
-
-    visit(model.definition, 0)
-    return found
-
-
 def apart(model: Model, depths: Mapping[str, int]) -> Model:
     """The model with norms that run in two `grad` written as blocks of their own: no layers of torch."""
     done: dict[int, Definition] = {}

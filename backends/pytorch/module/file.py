@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ogive.backends.python_text.expr import applied, literal, name
 from ogive.backends.python_text.functions.file_state import EmittedFile
-from ogive.backends.python_text.functions.function import kind_of, write
+from ogive.backends.python_text.functions.function import kinds_of, write
 from ogive.backends.python_text.functions.states import copied_states
 from ogive.backends.python_text.inlined import inlined
 from ogive.backends.python_text.lists import signatures_of, with_short_lists
@@ -17,6 +17,7 @@ from ogive.backends.python_text.module_tree import (
     definitions,
     known_at_start,
     output_class,
+    output_names,
     seeded,
     shadowed,
     unit_of,
@@ -37,7 +38,7 @@ from ogive.backends.python_text.statements import (
     in_order,
     used,
 )
-from ogive.backends.pytorch.module.autograd import apart, derived
+from ogive.backends.pytorch.module.autograd import apart
 from ogive.backends.pytorch.module.classes import class_of
 from ogive.backends.pytorch.module.idioms import IDIOMS
 from ogive.backends.pytorch.module.imports import imports
@@ -50,11 +51,14 @@ from ogive.backends.pytorch.weights.layer_settings import LAYERS, full, short
 from ogive.backends.pytorch.weights.layers import is_layer, lone_groups
 from ogive.backends.pytorch.weights.reset_text import reset
 from ogive.compiler.ir.model import Definition, Model
+from ogive.compiler.ir.signature_lists import as_declared
+from ogive.compiler.ir_tools.derivatives import grad_depths
 from ogive.compiler.ir_tools.effects import Effects
 from ogive.compiler.ir_tools.states import changed
 from ogive.compiler.passes.analysis.rates import mark_rates
 from ogive.compiler.passes.cleanup.inline import inline
 from ogive.compiler.passes.cleanup.neutral_statics import neutral_statics, without_neutral
+from ogive.compiler.passes.fusion.recurrent_inputs import recurrent_inputs
 from ogive.compiler.passes.infra.driver import Pass
 from ogive.compiler.passes.pipelines.lowering import TORCH, lowered
 
@@ -128,7 +132,8 @@ class ModelsFile:
 
 def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
     """The classes and functions of one model; takes what they are called out of `names`."""
-    depths = derived(model)
+    model = recurrent_inputs(model)
+    depths = grad_depths(model)
     model = apart(model, depths)
     file = EmittedFile(
         IDIOMS,
@@ -218,8 +223,8 @@ def _sections(unit: Unit, file: EmittedFile, model: Model | None = None, owner: 
         made = [class_of(unit, file, written, doc, model)]
     output = output_class(unit)
     if output is not None:
-        pairs = zip(fields(map(str, unit.definition.output_names)), unit.graph.outputs, strict=True)
-        kinds = tuple(Declare(field, kind_of(unit, x, IDIOMS.tensor)) for field, x in pairs)
+        pairs = zip(fields(map(str, output_names(unit))), kinds_of(unit, IDIOMS.tensor), strict=True)
+        kinds = tuple(Declare(field, kind) for field, kind in pairs)
         told = Class(output, name("NamedTuple"), kinds)
         sections.append(FileSection(told, (block, "output"), unit.name))
     return [*sections, *(FileSection(each, (block, unit.prefix), owner, statics) for each in made)]
@@ -238,9 +243,20 @@ def _doc(unit: Unit, file: EmittedFile) -> tuple[str, ...]:
 
 def _shapes(unit: Unit, file: EmittedFile) -> str:
     types = {name: file.plain.shown(unit.definition, value.type) for name, value in unit.graph.values.items()}
-    inputs = ", ".join(f"{v.hint or v.name}: {types[v.name]}" for v in unit.graph.inputs)
-    outputs = ", ".join(str(types[x]) if isinstance(x, str) else "[]" for x in unit.graph.outputs)
-    return f"({inputs}) -> {outputs if len(unit.graph.outputs) == 1 else f'({outputs})'}"
+    names = [v.hint or v.name for v in unit.graph.inputs]
+    left = iter(unit.lists.inputs)
+    called = [next(left).name if isinstance(n, list) else n for n in as_declared(names, unit.lists.inputs)]
+    taken = as_declared([str(types[v.name]) for v in unit.graph.inputs], unit.lists.inputs)
+    given = [str(types[x]) if isinstance(x, str) else "[]" for x in unit.graph.outputs]
+    outputs = [_of_list(each) for each in as_declared(given, unit.lists.outputs)]
+    inputs = ", ".join(f"{name}: {_of_list(each)}" for name, each in zip(called, taken, strict=True))
+    joined = ", ".join(outputs)
+    return f"({inputs}) -> {joined if len(outputs) == 1 else f'({joined})'}"
+
+
+def _of_list(types: str | list[str]) -> str:
+    """`[[b, d], [b, e]]`, the types of a list."""
+    return types if isinstance(types, str) else f"[{', '.join(types)}]"
 
 
 def _paragraphs(doc: str) -> list[str]:

@@ -24,6 +24,7 @@ from ogive.backends.python_text.functions.taps import tap
 from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.statements import If
 from ogive.backends.pytorch.module.autograd import custom, gradient
+from ogive.backends.pytorch.module.recurrent import scan
 from ogive.backends.pytorch.names import access
 from ogive.backends.pytorch.ops.table import LOWER
 from ogive.backends.pytorch.weights.inits import init_call
@@ -31,7 +32,7 @@ from ogive.compiler.ir.attributes import InitialAttrs, TapAttrs, WeightAttrs
 from ogive.compiler.ir.model import Init, Node
 from ogive.compiler.ir.types import TensorType
 
-REGIONS = MappingProxyType({**SHARED, "grad": gradient, "custom_grad": custom})
+REGIONS = MappingProxyType({**SHARED, "scan": scan, "grad": gradient, "custom_grad": custom})
 
 
 def write_node(writer: Writer, node: Node) -> None:

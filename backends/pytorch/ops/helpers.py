@@ -5,43 +5,11 @@ from __future__ import annotations
 from inspect import getsource
 
 from ogive.backends.python_text.statements import FixedText, fixed
+from ogive.backends.pytorch.ops.entry_texts import ENTRIES, EXPECT
+from ogive.backends.pytorch.ops.recurrent_texts import RECURRENT
 from ogive.backends.pytorch.ops.resampled import RESAMPLED
 from ogive.backends.pytorch.weights.reset_text import reset
 from ogive.compiler.ir_tools.entry import misfit
-
-EXPECT = '''
-FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
-
-@torch.fx.wrap
-def expect(
-    declared: str,
-    x: Tensor,
-    *sizes: Any,
-    kinds: tuple[torch.dtype, ...] = FLOATS,
-) -> None:
-    """Refuses an input of other types or sizes: -n are multiples of n, None is any.
-
-    `...` is any number of axes.
-    """
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{declared} got {type(x).__name__}, not a tensor")
-    shape, right = x.shape, x.dtype in kinds
-    packs = [size is ... for size in sizes]
-    if True in packs:
-        at, others = packs.index(True), len(sizes) - 1
-        sizes = (*sizes[:at], *[-1] * (len(shape) - others), *sizes[at + 1 :])
-    if right and len(shape) == len(sizes):
-        for size, found in zip(sizes, shape):
-            if size == found or size is None:
-                continue
-            if size > -1 or found < 1 or found % -size:
-                break
-        else:
-            return
-    elem = "" if right else str(x.dtype)
-    raise ValueError(misfit(declared, tuple(shape), sizes, elem))
-'''
 
 BATCH_NORM = '''
 def batch_norm(
@@ -358,9 +326,11 @@ def stored(module: nn.Module) -> None:
 
 HELPERS: dict[str, FixedText] = {
     "misfit": fixed(getsource(misfit), "misfit", "Any Sequence"),
+    "entries": fixed(ENTRIES, "entries", "Sequence Tensor torch"),
     "expect": fixed(EXPECT, "FLOATS expect", "Any Tensor misfit torch"),
     "reset": reset(),
     "stored": fixed(STORED, "stored", "nn reset torch"),
+    **RECURRENT,
     **RESAMPLED,
     "extern": fixed(EXTERN, "extern", "Any importlib"),
     "forget": fixed(FORGET, "forget", "Any Tensor nn"),

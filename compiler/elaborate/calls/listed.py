@@ -17,6 +17,7 @@ from ogive.compiler.elaborate.state.control import StatementFailed, UnresolvedCh
 from ogive.compiler.elaborate.state.frame import Frame
 from ogive.compiler.elaborate.state.partly import seen
 from ogive.compiler.elaborate.state.values import BROKEN, Partly, UnknownStatic, kind_of
+from ogive.compiler.ir.signature_lists import SignatureLists, TensorList
 from ogive.compiler.sizes import Size, size
 from ogive.grammar import syntax
 from ogive.grammar.diagnostics import Diagnostic
@@ -253,6 +254,26 @@ def _list(name: str, length: int, span: Span) -> syntax.Stmt:
     items = tuple(syntax.Name(id=f"{name}_{number}", span=span) for number in range(length))
     target = syntax.Target(name=name, span=span)
     return syntax.Assign(targets=(target,), type=None, value=syntax.ListExpr(items=items, span=span), span=span)
+
+
+def signature_lists(ref: BlockRef, absent: Sequence[int]) -> SignatureLists:
+    """Where its lists are among the inputs and outputs of a block that has one for each entry, the absent ones gone."""
+    if ref.lists is None:
+        return SignatureLists()
+    tree = ref.lists.block.tree
+    return SignatureLists(_places(tree.inputs, ref.lists.inputs, ()), _places(tree.outputs, ref.lists.outputs, absent))
+
+
+def _places(entries: Sequence[Listed], lengths: Sequence[int | None], absent: Sequence[int]) -> tuple[TensorList, ...]:
+    found = []
+    at = gone = 0
+    for each, length in zip(entries, lengths, strict=True):
+        count = 1 if length is None else length
+        less = sum(place in absent for place in range(at, at + count))
+        if length is not None:
+            found.append(TensorList(str(each.name), at - gone, count - less))
+        at, gone = at + count, gone + less
+    return tuple(found)
 
 
 # --- results ----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from ogive.compiler.elaborate.calls import listed
 from ogive.compiler.elaborate.calls.instances import allocate
 from ogive.compiler.elaborate.calls.specializations import fill, size_unknowns, static_members, vacant
 from ogive.compiler.elaborate.modules.peer_settings import plain
@@ -210,6 +211,7 @@ def _finish(frame: Frame, specialization: Specialization, ref: BlockRef, found: 
         span=tree.name_span,
         output_labels=tuple(tuple(axis.label for axis in t.axes) for _, t in results if t is not None),
         named=tuple((n, s) for n, s in frame.scope.sizes.items() if s is not None and not s.is_number),
+        lists=listed.signature_lists(ref, specialization.absent_outputs),
     )
     _warn_apart(frame, specialization.definition, tree)
 

@@ -1,0 +1,96 @@
+"""Loops as targets have kernels for them: the map of the inputs of a recurrent layer goes into its loop.
+
+A layer maps all its tokens at once, before the loop that adds what it maps of its state. Kernels do both, so where the
+loop with both in it is such a layer (`recurrent_cell`), it is written so; every other loop stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ogive.compiler.ir.attributes import ScanAttrs, WeightAttrs
+from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand, Value
+from ogive.compiler.ir.substitute import Fresh
+from ogive.compiler.ir.types import TensorType
+from ogive.compiler.ir_tools.derivatives import DERIVES, grad_depths
+from ogive.compiler.passes.fusion.recurrent_cell import recurrent_cell
+from ogive.compiler.passes.infra.dce import drop_dead
+from ogive.compiler.passes.infra.driver import optimized
+from ogive.compiler.passes.infra.rewrite import producer
+
+
+def recurrent_inputs(model: Model) -> Model:
+    """The model with its recurrent layers so. Loops inside derivatives stay: kernels have no second ones."""
+    depths = grad_depths(model)
+    return optimized(model, (lambda definition: _definition(definition, depths),))
+
+
+def _definition(definition: Definition, depths: Mapping[str, int]) -> Definition:
+    if depths.get(definition.name, 0) or not any(node.op == "scan" for node in definition.graph.walk()):
+        return definition
+    graph = _graph(definition.graph, Fresh.of(definition.graph))
+    return definition if graph is definition.graph else replace(definition, graph=graph)
+
+
+def _graph(graph: Graph, fresh: Fresh) -> Graph:
+    nodes: list[Node] = []
+    changed = False
+    for node in graph.nodes:
+        if node.op in DERIVES:
+            nodes.append(node)
+            continue
+        regions = tuple(_graph(region, fresh) for region in node.regions)
+        inside = any(a is not b for a, b in zip(regions, node.regions, strict=True))
+        node = replace(node, regions=regions) if inside else node
+        found = _layer(node, graph, fresh) if isinstance(node.structure, ScanAttrs) else None
+        nodes += [node] if found is None else found
+        changed = changed or inside or found is not None
+    return drop_dead(Graph(graph.inputs, tuple(nodes), graph.outputs)) if changed else graph
+
+
+def _layer(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
+    """The nodes of a loop that is a layer."""
+    outer, weights = _weights_outside(node, fresh)
+    candidates = [_mapped_inside(outer, graph, fresh), outer]
+    for each in candidates:
+        if each is not None and each is not node and recurrent_cell(each) is not None:
+            return [*weights, each]
+    return None
+
+
+def _weights_outside(node: Node, fresh: Fresh) -> tuple[Node, list[Node]]:
+    """The loop reading its weights before it starts, and the nodes that read them."""
+    body, moved = node.regions[0], []
+    inputs: list[Operand] = list(node.inputs)
+    captures: list[Value] = list(body.inputs)
+    for each in body.nodes:
+        if isinstance(each.structure, WeightAttrs):
+            (inner,) = each.outputs
+            value = fresh.value(inner.type, inner.hint)
+            moved.append(replace(each, outputs=(value,)))
+            inputs.append(value.name)
+            captures.append(inner)
+    if not moved:
+        return node, []
+    nodes = tuple(each for each in body.nodes if not isinstance(each.structure, WeightAttrs))
+    return replace(node, inputs=tuple(inputs), regions=(Graph(tuple(captures), nodes, body.outputs),)), moved
+
+
+def _mapped_inside(node: Node, graph: Graph, fresh: Fresh) -> Node | None:
+    """The loop over what a `linear` maps, with the map inside."""
+    told, body = node.structure, node.regions[0]
+    assert isinstance(told, ScanAttrs), node
+    made = producer(graph, node.inputs[told.carried], "linear") if told.sliced == 1 else None
+    if made is None or not all(isinstance(x, str) for x in made.inputs if x is not None):
+        return None
+    x, *weights = [str(operand) for operand in made.inputs if operand is not None]
+    type, mapped = graph.values[x].type, told.parts(body.inputs).sliced[0]
+    item = fresh.value(TensorType(type.elem, tuple(a for at, a in enumerate(type.axes) if at != told.axes[0])), "")
+    captures = tuple(fresh.value(graph.values[name].type, graph.values[name].hint) for name in weights)
+    names = (item.name, *(value.name for value in captures))
+    first = Node("linear", (*names, *(None,) * (3 - len(names))), (mapped,), span=made.span)
+    before = [item if value is mapped else value for value in body.inputs]
+    inputs = [x if at == told.carried else operand for at, operand in enumerate(node.inputs)]
+    inside = Graph((*before, *captures), (first, *body.nodes), body.outputs)
+    return replace(node, inputs=(*inputs, *weights), regions=(inside,))
