@@ -261,6 +261,7 @@ class Weight:
     init: Init
     keep: Graph | None = None  # weight -> weight, applied at the start and after every step
     span: Span | None = field(default=None, compare=False, repr=False)
+    nonzero: int | None = None  # how many of its entries count, where a mask takes the others
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ def _member(member: Member, tables: Tables, labels: Labels) -> Iterator[str]:
         yield f"{STEP}loop {member.path}: {labels.size(member.count)}"
     elif isinstance(member, Weight):
         yield from _init(f"{member.kind} {member.path}: {labels.type(member.type)}", member.init, tables, labels, STEP)
+        if member.nonzero is not None:
+            yield f"{STEP * 2}nonzero {member.nonzero}"
         if member.keep is not None:
             yield from _region("keep", member.keep, tables, labels, STEP * 2)
     else:

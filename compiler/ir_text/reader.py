@@ -189,7 +189,8 @@ class _IRReader:
         head, init = self.init(line)
         path, _, type = head.removeprefix(kind).strip().partition(":")
         keep = next((self.region(x) for x in line.below if x.text.startswith("keep ")), None)
-        self.members.append(Weight(path, self.names.type(type), kind, init, keep))
+        nonzero = next((int(x.text[8:]) for x in line.below if x.text.startswith("nonzero ")), None)
+        self.members.append(Weight(path, self.names.type(type), kind, init, keep, nonzero=nonzero))
 
     def read_instance(self, line: TextLine) -> None:
         match = re.fullmatch(r"instance (\S+): ([^\s{]+)\{(.*?)\}(?: each (.*?))?(?: omitted (.*))?", line.text)

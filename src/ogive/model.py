@@ -31,7 +31,7 @@ from ogive.arguments import (
 from ogive.arguments import device as device_here
 from ogive.backends.weights.maps import WeightMap
 from ogive.backends.weights.paths import WeightSlot, slots
-from ogive.checkpoints import AnyPath, drafted, load, rendered, unload
+from ogive.checkpoints import AnyPath, drafted, load, rendered, unload, unwrapped
 from ogive.compiler.driver.reports import ModelReport
 from ogive.compiler.elaborate.state.plain import statics_of
 from ogive.compiler.ir.weights import stored
@@ -49,8 +49,10 @@ from ogive.summary import summary
 if TYPE_CHECKING:
     from torch import Tensor, device, nn
     from torch import dtype as Dtype
+    from torch.optim import Optimizer
 
     from ogive.backends.diagram.diagram import Diagram
+    from ogive.backends.weight_conversion.shrinking import PruningOptimizer
     from ogive.backends.weight_conversion.verify import Deviation
     from ogive.compiler.analysis.frame.result import AnalysisResult
     from ogive.compiler.passes.conversion.graph import Conversion
@@ -143,13 +145,9 @@ class Model(Kept):
 
     @takes(device=device_here, dtype=weight_type, recipe=maybe(text), checks=flag)
     def torch(
-        self,
-        device: str | device | None = None,
-        *,
-        dtype: Dtype | str | None = None,
-        recipe: str | None = None,
+        self, device: str | device | None = None, *, dtype: Dtype | str | None = None, recipe: str | None = None,
         checks: bool = True,
-    ) -> nn.Module:
+    ) -> nn.Module:  # fmt: skip
         """A fresh module: the text of `torch_source`, executed.
 
         `dtype` is the type of its floats, in which they are drawn: torch's, or "f16", "bf16", "f32", "f64". With a
@@ -211,6 +209,18 @@ class Model(Kept):
             state = None if weights is None else load(self, weights, None)
             return DeployedModel(self, run(self.ir, calls, weighed=weighing(state, data, loss)), calls, data)
 
+    @needs("torch")
+    def pruning_optimizer(
+        self, net: nn.Module, optimizer: Optimizer, *, keep: float = 0.5, start: int = 0, periods: int = 10,
+        steps: int = 10, round_to: int = 1,
+    ) -> PruningOptimizer:  # fmt: skip
+        """Let an optimizer shrink the weakest channels of a module to 0; `prune[keep=...]` of its `share` follows."""
+        from ogive.backends.weight_conversion.shrinking import PruningOptimizer
+        from ogive.deployed import refused_at
+
+        with refused_at(self.ir):
+            return PruningOptimizer(self.ir, unwrapped(net), optimizer, keep, start, periods, steps, round_to)
+
     @overload
     def analyze(
         self, name: str, *, sizes: Mapping[str, int] | None = None, weights: Trained = None,
@@ -268,14 +278,9 @@ class Model(Kept):
 
     @takes(path=path, max_shard_size=shard_size, force=flag)
     def save_weights(
-        self,
-        path: AnyPath,
-        state: Mapping[str, Tensor] | nn.Module,
-        map: AnyPath | WeightMap | None = None,
-        *,
-        max_shard_size: int | str | None = None,
-        force: bool = False,
-    ) -> tuple[Path, ...]:
+        self, path: AnyPath, state: Mapping[str, Tensor] | nn.Module, map: AnyPath | WeightMap | None = None, *,
+        max_shard_size: int | str | None = None, force: bool = False,
+    ) -> tuple[Path, ...]:  # fmt: skip
         """Write the weights of a module as safetensors, under our names or those of a map; what was written.
 
         Above `max_shard_size`, such as "5GB", there are shards and `model.safetensors.index.json`, as transformers

@@ -144,3 +144,70 @@ def test_what_is_missing_or_does_not_fit_is_told(data: dict[str, Tensor], loss: 
     model = small(TWO)
     with pytest.raises(ogive.ArchError, match=said):
         model.deploy("prune[by=taylor]", weights=model.torch(), data=data, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("body", "periods", "multiple"), [(TWO, 1, 1), (TWO, 3, 4), (LOOP, 2, 1)], ids=["one", "rounded", "loop"]
+)
+def test_channels_shrink_to_0_and_stay_there(body: str, periods: int, multiple: int) -> None:
+    """HESSO's schedule: after each period its channels are exactly 0, and what is left is the whole network."""
+    model = small(body)
+    torch.manual_seed(0)
+    net: Any = model.torch()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    schedule = model.pruning_optimizer(
+        net, optimizer, keep=0.5, start=2, periods=periods, steps=4, round_to=multiple
+    )  # fmt: skip
+    x, y = torch.randn(16, 3), torch.arange(16) % 2
+    counts, norms = [], []
+    for _ in range(2 + 4 * periods + 3):
+        optimizer.zero_grad()
+        torch.autograd.backward(F.cross_entropy(net(x), y))
+        optimizer.step()
+        energies = torch.cat([group.moments()[0] for group in schedule.groups])
+        counts.append(int((energies == 0).sum()))
+        chosen = [energy for group in schedule.groups for energy in group.moments()[0][list(group.chosen)].tolist()]
+        norms.append(sum(chosen))
+    assert schedule.done
+    assert counts[0] == counts[1] == 0
+    assert multiple > 1 or counts[2 + 3] >= 1
+    assert counts[-1] == counts[1 + 4 * periods] == sum(len(group.chosen) for group in schedule.groups)
+    assert norms[-1] == 0
+    if multiple > 1:
+        assert all((group.channels - len(group.chosen)) % multiple == 0 for group in schedule.groups)
+    else:
+        assert schedule.total - counts[-1] == math.ceil(0.5 * schedule.total)
+    pruned = model.deploy(f"prune[keep={schedule.share}]", weights=net)
+    smaller = pruned.torch()
+    smaller.load_state_dict(pruned.convert(net))
+    with torch.no_grad():
+        assert torch.allclose(smaller(x), net(x), atol=1e-6)
+    assert pruned.parameters < model.parameters
+    schedule.remove()
+
+
+def test_the_factors_of_a_period_are_those_of_a_line_to_0() -> None:
+    """(T - t - 1) / (T - t), so that after t steps (T - t) / T of the start is left where nothing else moves it."""
+    model = small(TWO)
+    net: Any = model.torch()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.0)
+    schedule = model.pruning_optimizer(net, optimizer, keep=0.5, periods=1, steps=5)
+    start = net.up.weight.detach().clone()
+    torch.autograd.backward(net(torch.randn(4, 3)).sum())
+    for t in range(1, 6):
+        optimizer.step()
+        (group,) = schedule.groups
+        gone = sorted(group.chosen)
+        assert torch.allclose(net.up.weight[gone], start[gone] * (5 - t) / 5, atol=1e-7)
+    assert float(net.up.weight.detach()[gone].abs().max()) == 0
+
+
+def test_schedules_that_make_no_sense_are_refused() -> None:
+    model = small(TWO)
+    net = model.torch()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for options, said in (({"keep": 0}, "`keep`"), ({"steps": 0}, "`steps`"), ({"start": -1}, "`start`")):
+        with pytest.raises(ogive.ArchError, match=said):
+            model.pruning_optimizer(net, optimizer, **options)  # type: ignore[arg-type]
+    with pytest.raises(ogive.ArchError, match="is not one of M"):
+        model.pruning_optimizer(torch.nn.Linear(2, 2), optimizer)

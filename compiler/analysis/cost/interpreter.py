@@ -29,6 +29,7 @@ NUMBER = Held("")  # a number of the text
 STORED = Held("a weight", trains=True)  # the memory of all weights: they are counted as parameters
 FLOATING = ("complex", *FLOATS)
 BESIDE = ("mask", "index", "rows", "channels", "normed", "copy", "empty", "scores", "dropped", "scores_mask")
+CARRYING = ("mul", "add", "sub", "cast", "rearrange", "stop_gradient")  # a weight and its mask, and where they lie
 UNCOUNTED = "how many FLOPs it takes is not established: only its memory is counted"
 Masks = tuple[Mask, Mask]  # for each input: live, trains
 Bound = frozenset[tuple[Unknown, Size]]
@@ -37,13 +38,14 @@ Bound = frozenset[tuple[Unknown, Size]]
 class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
     """`floats` is the type of the model's floats."""
 
-    __slots__ = ("done", "floats", "numbers")
+    __slots__ = ("done", "floats", "numbers", "sparse")
 
     def __init__(self, floats: str = "f32", *, training: bool = False) -> None:
         super().__init__(training=training)
         self.floats = floats
         self.done: dict[tuple[int, Masks, Bound], CostSummary] = {}  # of definitions, by identity
         self.numbers: dict[Unknown, Size] = {}  # sizes of the definition that is walked, where they are known
+        self.sparse: dict[str, int] = {}  # its weights under masks, and how many of their entries are not 0
 
     @property
     def rules(self) -> Mapping[str, Callable[[CostFrame, Node, Sequence[Held]], Sequence[Held]]]:
@@ -54,9 +56,11 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
         """What a definition costs in its own sizes, of which some are `bound` to numbers: so loops have no turns."""
         key = (id(definition), masks, bound)
         if key not in self.done:
-            outside, self.numbers = self.numbers, dict(bound)
+            outside = self.numbers, self.sparse
+            self.numbers = dict(bound)
+            self.sparse = {each.path: each.nonzero for each in definition.weights if each.nonzero is not None}
             self.done[key] = self.summary(definition.graph, masks)
-            self.numbers = outside
+            self.numbers, self.sparse = outside
         return self.done[key]
 
     def summary(self, graph: Graph, masks: Masks) -> CostSummary:
@@ -128,6 +132,9 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
         types = [frame.graph.values[x].type for x in node.inputs if isinstance(x, str)]
         lives = [each.live for each, x in zip(given, node.inputs, strict=True) if isinstance(x, str)]
         ahead, back = products(node, types, lives)
+        nonzero = self.nonzero(frame, node, given)
+        if nonzero is not None:
+            ahead, back = (each * nonzero[0] // nonzero[1] for each in (ahead, back))
         frame.counts += Counts(ahead, back if on else size(0))
         if work is None or work.flops is None:
             frame.unknown[UnknownOp("", node.op, NO_RULE if work is None else UNCOUNTED, node.span)] = None
@@ -139,12 +146,22 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
         for value, (view, order) in zip(node.outputs, laid(node, [each.order for each in given]), strict=True):
             here = trains and value.type.elem in FLOATING
             if (view or dropped) and given[0].root:
-                found.append(Held(given[0].root, on, here, order))
+                found.append(Held(given[0].root, on, here, order, given[0].nonzero))
             else:
                 found.append(self.made(frame, value, on, here, order))
         if work is not None and trains and not dropped:
             self.backward(frame, node, work, given, found)
+        if nonzero is not None and node.op in CARRYING:
+            found = [replace(each, nonzero=nonzero[0]) for each in found]
         return found
+
+    def nonzero(self, frame: CostFrame, node: Node, given: Sequence[Held]) -> tuple[int, int] | None:
+        """How many entries of a weight under a mask that it reads are not 0, and how many it has."""
+        for operand, held in zip(node.inputs, given, strict=True):
+            if held.nonzero is not None and isinstance(operand, str):
+                total = elements(frame.graph.values[operand].type.axes)
+                return (held.nonzero, total.number) if total.is_number else None
+        return None
 
     def backward(self, frame: CostFrame, node: Node, work: Work, given: Sequence[Held], found: Sequence[Held]) -> None:
         """Keep what the derivative of an operation reads."""
@@ -231,7 +248,7 @@ class CostInterpreter(AbstractInterpreter[CostFrame, Held]):
     # structure
 
     def visit_weight(self, frame: CostFrame, node: Node, told: WeightAttrs) -> Sequence[Held]:
-        return [STORED]
+        return [replace(STORED, nonzero=self.sparse[node.path]) if node.path in self.sparse else STORED]
 
     def visit_call(self, frame: CostFrame, node: Node, told: CallAttrs) -> Sequence[Held]:
         assert node.callee is not None, node

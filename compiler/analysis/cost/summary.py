@@ -44,13 +44,15 @@ NAMES = ("ahead", "back", "flops", "activations", "saved")
 @dataclass(frozen=True, slots=True)
 class Held:
     """Where the memory of a value is: the value that owns it, whether a derivative goes through it (`live`, inside of
-    `grad`), whether training sends a gradient through it, and how its axes lie in memory.
+    `grad`), whether training sends a gradient through it, and how its axes lie in memory. Of a weight under a mask
+    `nonzero` is how many of its entries are not 0.
     """
 
     root: str
     live: bool = False
     trains: bool = False
     order: Order | None = PLAIN
+    nonzero: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

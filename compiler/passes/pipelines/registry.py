@@ -19,6 +19,7 @@ from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
+from ogive.compiler.passes.pruning.mask import mask
 from ogive.compiler.passes.pruning.prune import prune
 from ogive.compiler.passes.quantization.quantize import quantize
 from ogive.compiler.passes.scaling.passes import mup_pass
@@ -30,6 +31,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "expert_average": expert_average,
         "fold": fold,
         "fuse": fused,
+        "mask": mask,
         "merge_experts": merge_experts,
         "mup": mup_pass,
         "poset_pool": poset_pool,
