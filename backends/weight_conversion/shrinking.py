@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import ceil, sqrt
 from typing import Any
 
@@ -111,14 +112,14 @@ class PruningOptimizer:
         if at < 0 or at % self.steps or at >= self.periods * self.steps:
             return
         wanted = self.goal * (at // self.steps + 1) // self.periods - sum(len(group.chosen) for group in self.groups)
-        order = sorted(
+        order: list[tuple[float, int, int]] = sorted(
             (score, number, channel)
             for number, row in enumerate(self.scores())
             for channel, score in enumerate(row)
             if channel not in self.groups[number].chosen
         )
         found: list[list[int]] = [[] for _ in self.groups]
-        for _, number, channel in order[: max(wanted, 0)]:
+        for _score, number, channel in order[: max(wanted, 0)]:
             found[number].append(channel)
         self._shrinking = [
             (group, self._rounded(group, new)) for group, new in zip(self.groups, found, strict=True) if new
@@ -154,7 +155,8 @@ class PruningOptimizer:
         cosine = wg / (ww * gg).sqrt().clamp(min=1e-300) + 1
         five = (ww.sqrt(), ww.sqrt() / sizes, cosine, wg.abs(), wg.square() / 2)
         total = torch.stack([each / (each.norm() or 1.0) for each in five]).mean(0)
-        return [part.tolist() for part in total.split([group.channels for group in self.groups])]
+        starts = accumulate((group.channels for group in self.groups), initial=0)
+        return [total[at : at + group.channels].tolist() for at, group in zip(starts, self.groups, strict=False)]
 
 
 def shrinking_groups(model: Model, module: nn.Module) -> list[ShrinkingGroup]:

@@ -208,6 +208,6 @@ def test_schedules_that_make_no_sense_are_refused() -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for options, said in (({"keep": 0}, "`keep`"), ({"steps": 0}, "`steps`"), ({"start": -1}, "`start`")):
         with pytest.raises(ogive.ArchError, match=said):
-            model.pruning_optimizer(net, optimizer, **options)  # type: ignore[arg-type]
+            model.pruning_optimizer(net, optimizer, **options)
     with pytest.raises(ogive.ArchError, match="is not one of M"):
         model.pruning_optimizer(torch.nn.Linear(2, 2), optimizer)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import floor, prod
 
 from ogive.compiler.ir.attributes import WeightAttrs
-from ogive.compiler.ir.model import Graph, Init, Model, Node, Value, Weight
+from ogive.compiler.ir.model import Graph, Init, Member, Model, Node, Value, Weight
 from ogive.compiler.ir.substitute import Fresh
 from ogive.compiler.ir.types import Axis, TensorType
 from ogive.compiler.ir.weights import WeightInfo, weights
@@ -49,7 +49,7 @@ def mask(
     counts = _counts(units, infos, density, distribution)
     states = {} if dynamic else {path: _state(infos, path) for path in units}
     graph = _Masking(units, counts, states, Fresh.of(flat.definition.graph)).graph(flat.definition.graph)
-    members = []
+    members: list[Member] = []
     for member in flat.definition.members:
         path = member.path
         if isinstance(member, Weight) and path in units:
