@@ -21,8 +21,6 @@ from bench.pairs import Count
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = frozenset(("reset_parameters", "init_weights", "_init_weights", "initialize_weights"))
 MOST = 1.5
-# what is longer: paths of three lists in one another, of which the readings have one; B0's reading never drops a block
-LONGER = {"vit:ViTB16": 1.6, "resnet:ResNet50": 1.65, "densenet:DenseNet121": 1.55, "efficientnet:B0": 1.95}
 READINGS = {
     "vit:ViTB16": ("handwritten", "ViTB16"),
     "resnet:ResNet50": ("handwritten", "ResNet50"),
@@ -30,7 +28,7 @@ READINGS = {
     "fpn:ResNet50FPN": ("handwritten_more", "FPN"),
     "dit:XL2": ("handwritten_more", "DiT"),
     "densenet:DenseNet121": ("handwritten_vision", "DenseNet"),
-    "efficientnet:B0": ("handwritten_vision", "EfficientNet"),
+    "efficientnet:B0": ("handwritten_vision", "efficientnet_b0"),
     "maxvit:MaxViT_T": ("handwritten_vision", "MaxViT"),
     "yolo:YOLOv3": ("handwritten_vision", "YOLO"),
 }

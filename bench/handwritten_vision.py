@@ -79,11 +79,19 @@ class DenseNet(nn.Module):
         return y
 
 
+def drop_path(x: Tensor, p: float, training: bool) -> Tensor:
+    """Huang et al. 2016, arXiv:1603.09382."""
+    if p == 0 or not training:
+        return x
+    return x * x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(1 - p).div_(1 - p)
+
+
 class MBConv(nn.Module):
     """An inverted bottleneck with weighed channels."""
 
-    def __init__(self, cin: int, c: int, expansion: int, kernel: int, stride: int) -> None:
+    def __init__(self, cin: int, c: int, expansion: int, kernel: int, stride: int, drop: float) -> None:
         super().__init__()
+        self.drop = drop
         wide = cin * expansion
         layers: list[nn.Module] = [] if expansion == 1 else [Unit(cin, wide, 1, act=nn.SiLU)]
         layers += [Unit(wide, wide, kernel, stride, wide, nn.SiLU), SqueezeExcite(wide, cin // 4)]
@@ -92,21 +100,21 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.block(x)
-        return x + y if self.same else y
+        return x + drop_path(y, self.drop, self.training) if self.same else y
 
 
 class EfficientNet(nn.Module):
-    """Tan, Le 2019, arXiv:1905.11946."""
+    """Tan, Le 2019, arXiv:1905.11946. Later blocks are dropped more often."""
 
     def __init__(self, stem: int, stages: Sequence[Sequence[int]], head: int, classes: int = 1000) -> None:
         super().__init__()
         layers: list[nn.Module] = [Unit(3, stem, 3, 2, act=nn.SiLU)]
-        cin = stem
+        cin, done, total = stem, 0, sum(stage[2] for stage in stages)
         for expansion, c, depth, kernel, stride in stages:
             blocks = []
             for i in range(depth):
-                blocks.append(MBConv(cin, c, expansion, kernel, stride if i == 0 else 1))
-                cin = c
+                blocks.append(MBConv(cin, c, expansion, kernel, stride if i == 0 else 1, 0.2 * done / total))
+                cin, done = c, done + 1
             layers.append(nn.Sequential(*blocks))
         self.features = nn.Sequential(*layers, Unit(cin, head, 1, act=nn.SiLU))
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(head, classes))
@@ -114,6 +122,20 @@ class EfficientNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.classifier(self.features(x).mean((2, 3)))
         return y
+
+
+def efficientnet_b0() -> EfficientNet:
+    """The smallest one."""
+    stages = (
+        (1, 16, 1, 3, 1),
+        (6, 24, 2, 3, 2),
+        (6, 40, 2, 5, 2),
+        (6, 80, 3, 3, 2),
+        (6, 112, 3, 5, 1),
+        (6, 192, 4, 5, 2),
+        (6, 320, 1, 3, 1),
+    )
+    return EfficientNet(32, stages, 1280)
 
 
 class MaxViTConv(nn.Module):

@@ -8,7 +8,7 @@ from importlib import import_module
 BENCHES = ("start", "build", "gpt2", "models", "deploy", "scan", "recurrent", "emitted")
 # the beginning of a result's name -> the ratio that it may not exceed
 GOALS = {"ogive check": 0.25, "check, repeat 12000": 1.2, "the same in a warm": 1.2, "gpt2": 1.02, "text to": 0.1,
-         "linear_scan": 1.0, "fold of": 1.0, "lines of": 1.95}  # fmt: skip
+         "linear_scan": 1.0, "fold of": 1.0, "lines of": 1.5}  # fmt: skip
 
 
 def main(names: list[str]) -> int:

@@ -1,4 +1,5 @@
-"""Variables of one use without a name in the source: what they hold stands where it is used, if that is shorter.
+"""Variables of one use without a name in the source: what they hold stands where it is used, if that is shorter; and
+chains of methods that are too long for a line begin in one of their own, if that is.
 
 While a function is written, lines are longer than in the end: loops over modules are found later, and inside of them
 `self.stages[0].blocks[0]` is `block`.
@@ -10,7 +11,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ogive.backends.python_text.expr import names_in, with_parts
+from ogive.backends.python_text.expr import Code, names_in, with_parts
 from ogive.backends.python_text.render import rendered
 from ogive.backends.python_text.statements import Assign, Class, Evaluate, For, FunctionDef, If, Return, Statement
 from ogive.backends.python_text.wrap import STEP
@@ -55,6 +56,8 @@ def _fate(body: Sequence[Statement], variable: str) -> str:
 
 def _inlined(body: list[Statement], indent: int, later: _Later) -> list[Statement]:
     for at in reversed(range(len(body))):
+        body[at : at + 1] = _parted(body, at, later.behind(body[at + 1 :]), indent)
+    for at in reversed(range(len(body))):
         each, rest = body[at], body[at + 1 :]
         if isinstance(each, For):
             inner = _inlined(list(each.body), indent + STEP, later.behind([each], rest))
@@ -69,6 +72,29 @@ def _inlined(body: list[Statement], indent: int, later: _Later) -> list[Statemen
             if made is not None:
                 body[at : at + 2] = [made]
     return body
+
+
+def _parted(body: Sequence[Statement], at: int, later: _Later, indent: int) -> list[Statement]:
+    """`y = y.view(...)`, then the rest of a chain of methods on y that does not fit a line: nothing else reads y."""
+    each, before = body[at], body[at - 1] if at else None
+    whole = [each]
+    if not isinstance(each, Assign | Return) or not isinstance(before, Assign) or not before.made_up:
+        return whole
+    held, (value,) = before.target.node, each.values or (None,)
+    if not isinstance(held, ast.Name) or value is None or len(rendered(whole, indent)) == 1:
+        return whole
+    if list(_order(value.node, held.id)).count("here") != 1 or later.reads(held.id):
+        return whole
+    part = value.node
+    while isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+        part = part.func.value
+        if not isinstance(part, ast.Call) or held.id not in names_in(part):
+            return whole
+        cut = with_parts(value, lambda node, part=part: held if node is part else None)  # type: ignore[misc]
+        made: list[Statement] = [Assign(before.target, Code(part), "", True), each.but(value=cut)]
+        if len(rendered(made, indent)) < len(rendered(whole, indent)):
+            return made
+    return whole
 
 
 def _joined(first: Assign, second: Statement, later: _Later, indent: int) -> Statement | None:

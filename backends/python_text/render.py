@@ -56,8 +56,10 @@ def _ends_in_function(statement: Statement) -> bool:
 
 def _lines(statement: Statement, indent: int) -> list[str]:
     match statement:
-        case Assign(target=left, value=value, comment=comment):
+        case Assign(target=left, value=value, comment=comment, kind=None):
             return _commented(laid(value.node, f"{target(left.node)} = ", "", indent), comment)
+        case Assign(target=left, value=value, kind=Code() as kind):
+            return laid(value.node, f"{target(left.node)}: {flat(kind.node)} = ", "", indent)
         case Declare(name=name, kind=kind):
             return laid(kind.node, f"{name}: ", "", indent)
         case Evaluate(value=value):

@@ -107,14 +107,15 @@ def _all(body: Sequence[Statement], change: Change) -> Body:
 
 
 class Assign(Statement):
-    """An emitted `target = value`, with a comment behind it where there is room. The source has no name for a target
-    that is `made_up`.
+    """An emitted `target = value`, with a comment behind it where there is room, or `target: kind = value`. The source
+    has no name for a target that is `made_up`.
     """
 
     target: Code
     value: Code
     comment: str = ""
     made_up: bool = False
+    kind: Code | None = None
 
     @property
     def targets(self) -> tuple[Code, ...]:
@@ -122,10 +123,11 @@ class Assign(Statement):
 
     @property
     def values(self) -> tuple[Code, ...]:
-        return (self.value,)
+        return (self.value,) if self.kind is None else (self.value, self.kind)
 
     def changed(self, change: Change) -> Self:
-        return self.but(target=change(self.target), value=change(self.value))
+        kind = None if self.kind is None else change(self.kind)
+        return self.but(target=change(self.target), value=change(self.value), kind=kind)
 
 
 class Declare(Statement):

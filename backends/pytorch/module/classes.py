@@ -125,20 +125,21 @@ class Constructor:
         if value is None:
             return
         shells = tuple(self._shells(place, access(label)))
+        open_ = bool(place.children) and not place.turned and plain(label)
         if shells:  # with all of its weights it would draw other numbers than `init_weights`
             made = len(self.body)
-            self._keep(label, "_modules", value)
+            self._keep(label, "_modules", value, open_=open_)
             self.body[made:] = [Within(call("torch.device", literal("meta")), tuple(self.body[made:]))]
             self.body += (*shells, Evaluate(call(self.file.helper("stored"), access(label))))
         else:
-            self._keep(label, "_modules", value)
-        if place.children and not place.turned and plain(label):
-            self.declared.append(Declare(label, name("Any")))
+            self._keep(label, "_modules", value, open_=open_)
 
-    def _keep(self, label: str, table: str, value: Code) -> None:
-        """`self.label = value`; in the module's own table where torch has an attribute of that name."""
+    def _keep(self, label: str, table: str, value: Code, *, open_: bool = False) -> None:
+        """`self.label = value`; in the module's own table where torch has an attribute of that name. `open_` is what
+        has members that no class declares.
+        """
         target = name(f"self.{label}") if plain(label) else subscript(name(f"self.{table}"), literal(label))
-        self.body.append(Assign(target, value))
+        self.body.append(Assign(target, value, kind=name("Any") if open_ else None))
 
     def _shells(self, place: ModuleNode, target: Code) -> Iterator[Statement]:
         """What calls supply to the members at a place and below it is not stored."""

@@ -44,6 +44,7 @@ from ogive.backends.pytorch.module.idioms import IDIOMS
 from ogive.backends.pytorch.module.imports import imports
 from ogive.backends.pytorch.module.nodes import write_node
 from ogive.backends.pytorch.module.replay import REPLAY
+from ogive.backends.pytorch.module.short_calls import short_calls
 from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
 from ogive.backends.pytorch.names import MODULE_ATTRIBUTES, MODULE_DATA, RESERVED, fresh, refuse_data
 from ogive.backends.pytorch.ops.helpers import HELPERS
@@ -69,7 +70,8 @@ class Group(nn.Module):
     def __init__(self, **members: Any) -> None:
         super().__init__()
         for name, member in members.items():
-            setattr(self, name, member)
+            many = isinstance(member, list)
+            setattr(self, name, nn.ModuleList(member) if many else member)
 '''
 NAMED_GROUP = '''
 class Group(nn.Module):
@@ -78,6 +80,7 @@ class Group(nn.Module):
     def __init__(self, /, **members: Any) -> None:
         super().__init__()
         for name, member in members.items():
+            member = nn.ModuleList(member) if isinstance(member, list) else member
             kinds = (nn.Module, nn.Parameter, Tensor)
             tables: tuple[dict[str, Any], ...] = (
                 self._modules,
@@ -127,7 +130,8 @@ class ModelsFile:
         """The whole file."""
         statements = [each.statement for each in merged(self.sections, DIALECT)]
         signatures = {**LAYERS, **signatures_of(statements)}
-        return _assembled(self.models, self.files, [inlined(with_short_lists(each, signatures)) for each in statements])
+        short = [short_calls(with_short_lists(each, signatures)) for each in statements]
+        return _assembled(self.models, self.files, list(map(inlined, short)))
 
 
 def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
