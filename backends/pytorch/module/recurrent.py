@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ogive.backends.python_text.expr import Code, call, list_of, method, name, subscript, tuple_of
+from ogive.backends.python_text.expr import Code, call, list_of, method, name, tuple_of
 from ogive.backends.python_text.functions.regions import scan as steps
 from ogive.backends.python_text.functions.writer import Writer
 from ogive.backends.python_text.statements import Assign
@@ -28,9 +26,6 @@ def _layer(writer: Writer, node: Node, cell: RecurrentCell) -> None:
     scope.frames[-1].now = False
     outputs = [value for value in cell.outputs if writer.uses(value)]
     lasts = [value if writer.uses(value) else None for value in cell.lasts]
-    if len(outputs) == 1 and not any(lasts):
-        writer.place(replace(node, outputs=(outputs[0],)), _turned(subscript(code, 0), cell), False)
-        return
     taken: list[str] = []
     for value, hint in zip((outputs[0] if outputs else None, *lasts), ("y", "h", "c"), strict=False):
         taken.append("_" if value is None else scope.unused(value.hint or hint, taken))

@@ -41,7 +41,8 @@ ENTRIES = '''
 def entries(name: str, xs: Sequence[Tensor], count: int) -> Sequence[Tensor]:
     """Refuses what is no list, or one of another length."""
     if not isinstance(xs, (list, tuple)):
-        raise TypeError(f"{name} got {type(xs).__name__}, not a list of {count} tensors")
+        kind = type(xs).__name__
+        raise TypeError(f"{name} got {kind}, not a list of {count} tensors")
     if len(xs) != count:
         raise ValueError(f"{name} got {len(xs)} tensors, not {count}")
     return xs
