@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ogive.compiler.ir.attributes import InitialAttrs
-from ogive.compiler.ir.model import Attrs, Definition, Init, Instance, Model, Weight
+from ogive.compiler.ir.model import Attrs, Const, Definition, Init, Instance, Model, Node, Operand, Weight
 from ogive.compiler.ir.scalars import value_of
 from ogive.compiler.ir.substitute import in_sizes
 from ogive.compiler.ir.types import FLOATS, TensorType
 from ogive.compiler.ir_tools.verify import weight_type
+from ogive.compiler.ops import OPS
 from ogive.compiler.ops.held import lost
 from ogive.compiler.sizes import Size, Unknown, size
 from ogive.grammar.diagnostics import Diagnostic
@@ -20,6 +23,9 @@ from ogive.grammar.source import Span
 
 MATRICES = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
 NO_NUMBERS = ("mode", "seed")
+BINARY: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
+    {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "pow": math.pow}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Start:
     type: TensorType | None
     settings: Mapping[str, float]
     span: Span | None
+    result: float | None = None  # the number that the expression around it gives, where it is one for all entries
 
     @property
     def rank(self) -> int | None:
@@ -64,6 +71,9 @@ class Start:
         for key, value in self.settings.items():
             if lost(value, elem) == "infinite":
                 return f"`{key}` of `{self.name}`, by which `{self.path}` starts, is {value:g}: infinite in {elem}"
+        if self.result is not None and (math.isinf(self.result) or lost(self.result, elem) == "infinite"):
+            shown = "more than floats hold" if math.isinf(self.result) else f"{self.result:g}"
+            return f"`{self.name}`, by which `{self.path}` starts, gives {shown}: infinite in {elem}"
         return None
 
 
@@ -111,10 +121,34 @@ def _of(
     if init.graph is None:
         yield Start(path, init.name, type, _numbers(init.attrs, known), span)
         return
+    numbers: dict[str, float] = {}
     for node in init.graph.walk():
         told = node.structure
+        settings = _numbers(told.settings, known) if isinstance(told, InitialAttrs) else {}
         if isinstance(told, InitialAttrs):
-            yield Start(path, told.name, node.outputs[0].type, _numbers(told.settings, known), span)
+            yield Start(path, told.name, node.outputs[0].type, settings, span)
+        number = _result(node, settings, numbers)
+        if number is not None:
+            numbers[node.outputs[0].name] = number
+            yield Start(path, node.op, node.outputs[0].type, {}, node.span or span, number)
+
+
+def _result(node: Node, settings: Mapping[str, float], numbers: Mapping[str, float]) -> float | None:
+    """What all entries of a result are, where they are one number: ∞ where finite ones give more than floats hold."""
+    if isinstance(node.structure, InitialAttrs):
+        return {"zeros": 0.0, "ones": 1.0, "constant": settings.get("v")}.get(node.structure.name)
+    spec, operands = OPS.get(node.op), [_operand(operand, numbers) for operand in node.inputs]
+    given = [number for number in operands if number is not None and math.isfinite(number)]
+    if spec is None or not operands or len(given) < len(operands):
+        return None
+    try:
+        if spec.pointwise is not None and len(given) == 1:
+            return spec.pointwise(dict(node.attrs)).value(given[0])
+        return BINARY[node.op](*given) if node.op in BINARY else None
+    except OverflowError:
+        return math.inf
+    except (ValueError, ArithmeticError):  # no number of the reals: what a type makes of it is not ours to say
+        return None
 
 
 def _numbers(settings: Attrs, known: Mapping[Unknown, Size]) -> dict[str, float]:
@@ -128,3 +162,7 @@ def _number(value: Any) -> float | None:
         return None if number is None else float(number)
     except OverflowError:
         return math.nan
+
+
+def _operand(operand: Operand, numbers: Mapping[str, float]) -> float | None:
+    return _number(operand.value) if isinstance(operand, Const) else numbers.get(operand)

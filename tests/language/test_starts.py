@@ -78,3 +78,36 @@ def test_an_override_is_looked_at_too() -> None:
                 ogive.source(over)
         else:
             ogive.source(over).models["M"].torch()
+
+
+FORMULAS = [
+    "exp(constant[11.0])", "exp(constant[89.0])", "exp(constant[-100.0])", "exp(ones) * constant[24100.0]",
+    "exp(ones) * constant[24112.0]", "1 / constant[1e-30] ** 2", "-exp(constant[88.0]) * 3",
+    "constant[3e38] + constant[2e38]", "constant[3e38] - constant[2e38]", "constant[1e200] * constant[1e200]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("init", FORMULAS)
+def test_what_a_formula_gives_is_held_or_said(init: str) -> None:
+    """Of floats that are all alike: nothing that a type does not hold starts a weight as an infinite number."""
+    text = TEXT.replace("INIT", init).replace("WEIGHT", "3").replace("K", "4").replace("S", "1.0")
+    model = ogive.source(text).models["M"]
+    for kind in ("f64", "f32", "bf16", "f16"):
+        try:
+            module = model.torch(dtype=kind)
+        except ogive.ArchError as refused:
+            assert refused.diagnostics[0].code == "E0803"
+            assert f"infinite in {kind}" in refused.diagnostics[0].message
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("ogive.compiler.ir_tools.starts._result", lambda *_: None)
+                assert "inf" in started(model, kind) or "E0803" in started(model, kind)
+        else:
+            assert all(weight.isfinite().all() for weight in module.parameters())
+
+
+def started(model: ogive.Model, kind: str) -> str:
+    """How its weights start, as text; what is said where they do not."""
+    try:
+        return str([weight.tolist() for weight in model.torch(dtype=kind).parameters()])
+    except ogive.ArchError as refused:
+        return str(refused)
