@@ -165,4 +165,4 @@ def _number(value: Any) -> float | None:
 
 
 def _operand(operand: Operand, numbers: Mapping[str, float]) -> float | None:
-    return _number(operand.value) if isinstance(operand, Const) else numbers.get(operand)
+    return _number(operand.value) if isinstance(operand, Const) else numbers.get(operand or "")
