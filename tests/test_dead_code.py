@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +20,16 @@ def _trees(*folders: str) -> dict[str, ast.Module]:
     }
 
 
-OURS = _trees("grammar", "compiler", "backends", "src/ogive")
-ALL = OURS | _trees("tests", "docs", "bench")
+@cache
+def ours() -> dict[str, ast.Module]:
+    """The modules of the package, by path."""
+    return _trees("grammar", "compiler", "backends", "src/ogive")
+
+
+@cache
+def everything() -> dict[str, ast.Module]:
+    """These, and what uses them here."""
+    return ours() | _trees("tests", "docs", "bench")
 
 
 def _imported(tree: ast.Module) -> set[tuple[str, str]]:
@@ -35,9 +44,9 @@ def _imported(tree: ast.Module) -> set[tuple[str, str]]:
 
 def test_no_list_of_exports_silences_an_import() -> None:
     """`__all__` of a module may hand an import on, if somebody takes it from there."""
-    taken = {each for tree in ALL.values() for each in _imported(tree)}
+    taken = {each for tree in everything().values() for each in _imported(tree)}
     silent, lists = [], 0
-    for path, tree in OURS.items():
+    for path, tree in ours().items():
         if path.startswith(FRONT):
             continue
         module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -60,7 +69,7 @@ def _read_as_attribute(module: str, name: str) -> bool:
     package, _, last = module.rpartition(".")
     return any(
         isinstance(node, ast.Attribute) and node.attr == name
-        for tree in ALL.values()
+        for tree in everything().values()
         if (package, last) in _imported(tree)
         for node in ast.walk(tree)
     )
@@ -68,7 +77,7 @@ def _read_as_attribute(module: str, name: str) -> bool:
 
 def test_every_field_of_a_dataclass_is_read() -> None:
     reads: Counter[str] = Counter()
-    for tree in ALL.values():
+    for tree in everything().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 reads[node.attr] += 1
@@ -78,7 +87,7 @@ def test_every_field_of_a_dataclass_is_read() -> None:
                 reads[node.value] += 1  # colours and widths of a theme are looked up by name
     unread = [
         f"{path}: {node.name}.{line.target.id}"
-        for path, tree in OURS.items()
+        for path, tree in ours().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list)
         for line in node.body
@@ -89,7 +98,7 @@ def test_every_field_of_a_dataclass_is_read() -> None:
 
 def test_no_name_of_a_package_hides_a_module_of_it() -> None:
     hidden = []
-    for path, tree in OURS.items():
+    for path, tree in ours().items():
         if not path.endswith("/__init__.py"):
             continue
         folder = (ROOT / path).parent

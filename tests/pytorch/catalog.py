@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ogive.compiler.driver.workspace import check_text
+from ogive.compiler.driver.workspace import CheckedProgram, check_text
 from ogive.compiler.ir.model import Definition, Model
 from ogive.compiler.passes.infra.driver import optimized
 
@@ -18,23 +19,38 @@ FILES = (*sorted((ROOT / "examples").glob("*.arch")), *sorted((ROOT / "tests/pyt
 SIZES = {"b": 2, "n": 8, "h": 8, "w": 8}
 
 
+@cache
 def names() -> list[str]:
-    """`file:Model`, one tiny model of each example and all of the tests' own."""
+    """`file:Model`, one tiny model of each example and all of the tests' own; nothing is checked yet."""
     found = []
     for path in FILES:
-        program = check_text(path.read_text(), str(path))
-        assert program.ok, (path, program.diagnostics)
-        models = program.models
+        models = re.findall(r"^model (\S+)", path.read_text(encoding="utf-8"), re.M)
         found += [f"{path.stem}:{name}" for name in models if path.parent.name == "models" or name == "Tiny"]
     return found
 
 
-@cache
+def naming(word: str) -> list[str]:
+    """Those whose file has a text in it."""
+    return [name for name in names() if word in _path(name).read_text(encoding="utf-8")]
+
+
 def model(name: str) -> Model:
     """A model by `file:Model`."""
-    stem, _, which = name.partition(":")
-    path = next(path for path in FILES if path.stem == stem)
-    return check_text(path.read_text(), str(path)).models[which].ir
+    path = _path(name)
+    found = _checked(path).models[name.partition(":")[2]].ir
+    assert found is not None
+    return found
+
+
+def _path(name: str) -> Path:
+    return next(path for path in FILES if path.stem == name.partition(":")[0])
+
+
+@cache
+def _checked(path: Path) -> CheckedProgram:
+    program = check_text(path.read_text(encoding="utf-8"), str(path))
+    assert program.ok, (path, program.diagnostics)
+    return program
 
 
 def inputs(of: Model, dtype: torch.dtype = torch.float32, *, batch: int = 2) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ogive.backends.pytorch.module.module import build
-from pytorch.catalog import inputs, model, names
+from pytorch.catalog import inputs, model, names, naming
 
 NAMES = names()
 SAMPLE = [
@@ -108,7 +108,7 @@ def test_inputs_may_lie_anyhow(name: str) -> None:
     trains(net, [x.requires_grad_() if x.is_floating_point() else x for x in others])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if any(x.dtype == torch.int64 for x in inputs(model(name)))])
+@pytest.mark.parametrize("name", naming(": int["))
 def test_numbers_may_be_of_32_bits(name: str) -> None:
     net, args = net_of(name), inputs(model(name))
     others = [x.int() if x.dtype == torch.int64 else x for x in args]
