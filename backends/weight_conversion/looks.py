@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -14,7 +15,8 @@ from ogive.backends.analysis.subject import AnalysisSubject
 from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.fisher import InverseFisher, LossSlopes, slopes_of
 from ogive.backends.weight_conversion.run import convert
-from ogive.compiler.ir.weights import weights
+from ogive.backends.weights.paths import slots
+from ogive.compiler.ir.weights import WeightInfo, weights
 from ogive.compiler.passes.conversion.compose import chained
 from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.looks import ByTurn, Span
@@ -66,6 +68,27 @@ class Looked:
         inputs = [_double(data[value.name]) if value.name in data else None for value in values]
         return slopes_of(module, inputs, data["target"], subject.needed_loss("prune"))
 
+    def distances(self, path: str, axis: int) -> Sequence[Sequence[Sequence[float]]]:
+        """Squares of distances between entries of an axis; see `Looks`."""
+        found = []
+        for name in self.infos[path].paths():
+            rows = self.made[name].double().movedim(axis, 0).reshape(self.made[name].shape[axis], -1)
+            found.append(torch.stack([(rows - row).square().sum(1) for row in rows]).tolist())
+        return found
+
+    def others(self, file: str) -> Mapping[str, tuple[Any, ...]]:
+        """The weights of a file; see `Looks`."""
+        try:
+            held = load_file(file)
+        except Exception as error:  # of what is no file, and of what is none of safetensors
+            raise PassError("E0810", f"`{file}` is no file of safetensors: {error}") from None
+        wanted = {path: slot.shape for path, slot in slots(self.conversion.result).items()}
+        found = {name: tuple(tensor.shape) for name, tensor in held.items()}
+        if found != wanted:
+            names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+            raise PassError("E0810", f"`{file}` holds other weights than {self.conversion.result.name}: {names[0]}")
+        return {path: _nested(held, info) for path, info in self.infos.items()}
+
     def spans(self, probed: Conversion, names: Sequence[str]) -> Mapping[str, Sequence[Span]]:
         """The span of what is divided by each of these states, on all data at once."""
         model, first = probed.result, chained(self.conversion, probed)
@@ -107,6 +130,16 @@ class SeenSpans(TorchFunctionMode):
             before = self.found.get(self.names[id(args[1])], (low, high))
             self.found[self.names[id(args[1])]] = (min(low, before[0]), max(high, before[1]))
         return func(*args, **(kwargs or {}))
+
+
+def _nested(held: Mapping[str, Tensor], info: WeightInfo) -> Any:
+    parts = torch.stack([held[name] for name in info.paths()])
+    found: Any = parts.reshape(*info.iterations, *info.shape).tolist()
+    return _tuples(found)
+
+
+def _tuples(numbers: Any) -> Any:
+    return tuple(map(_tuples, numbers)) if isinstance(numbers, list) else numbers
 
 
 def _double(x: Tensor) -> Tensor:

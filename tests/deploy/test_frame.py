@@ -79,6 +79,9 @@ def test_recipes_are_checked_with_their_file() -> None:
     assert [diagnostic.code for diagnostic in found if diagnostic.severity == "error"] == ["E0810", "E0810", "E0201"]
 
 
+NEEDY = {"drop_layers": "at`, `layers", "interpolate": "other"}
+
+
 class Rising:
     """Weights that rise along every axis; all that is asked on data lies between -1 and 1."""
 
@@ -88,14 +91,24 @@ class Rising:
     def sums(self, what: str, path: str, axis: int) -> list[list[float]]:
         return [list(map(float, range(1, self.shapes[path][axis] + 1)))]
 
+    def distances(self, path: str, axis: int) -> list[list[list[float]]]:
+        count = self.shapes[path][axis]
+        return [[[0.0] * count for _ in range(count)]]
+
+    def others(self, file: str) -> dict[str, tuple[float, ...]]:
+        return {}
+
     def spans(self, probed: Conversion, names: Sequence[str]) -> dict[str, list[Span]]:
         return {name: [(-1.0, 1.0)] for name in names}
 
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
-    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen"}:
+    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen", *NEEDY}:
         assert run(model, [PassCall(name)], weighed=Rising).model.name == "M"
+    for name, option in NEEDY.items():
+        with pytest.raises(PassError, match=f"`{name}` needs `{option}`"):
+            run(model, [PassCall(name)], weighed=Rising)
     for name in ("expert_average", "merge_experts"):
         with pytest.raises(PassError, match=r"no (block|experts)"):
             run(model, [PassCall(name)])

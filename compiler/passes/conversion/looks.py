@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ogive.compiler.passes.conversion.graph import Conversion
 
@@ -20,6 +20,15 @@ class Looks(Protocol):
         `what` is the "energy" w², or of a loss on the data, with its gradient g: the "slope" w g, the "gradient" g²,
         the "curvature" w² / 2[F⁻¹], F being the mean of g gᵀ over examples. Raises PassError where data or a loss are
         missing.
+        """
+
+    def distances(self, path: str, axis: int) -> Sequence[Sequence[Sequence[float]]]:
+        """For each iteration, between each two entries of an axis of a weight, the square of their distance."""
+
+    def others(self, file: str) -> Mapping[str, tuple[Any, ...]]:
+        """The numbers of a file of weights of this model, by path, those of all iterations in one list.
+
+        Raises PassError where they are no such weights.
         """
 
     def spans(self, probed: Conversion, names: Sequence[str]) -> Mapping[str, Sequence[Span]]:

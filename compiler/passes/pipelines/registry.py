@@ -13,7 +13,10 @@ from ogive.compiler.passes.conversion.graph import Conversion
 from ogive.compiler.passes.conversion.looks import Looks
 from ogive.compiler.passes.conversion.result import Note, Passed, PassError, unchanged
 from ogive.compiler.passes.experts.average import expert_average, merge_experts
+from ogive.compiler.passes.growth.coarsen import coalesce, decoalesce
 from ogive.compiler.passes.growth.deepen import deepen
+from ogive.compiler.passes.growth.features import merge_features
+from ogive.compiler.passes.growth.interpolate import interpolate
 from ogive.compiler.passes.growth.subspace import subspace
 from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
@@ -21,22 +24,29 @@ from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
 from ogive.compiler.passes.pruning.mask import mask
 from ogive.compiler.passes.pruning.prune import prune
+from ogive.compiler.passes.pruning.shrink import drop_layers, shrink
 from ogive.compiler.passes.quantization.quantize import quantize
 from ogive.compiler.passes.scaling.passes import mup_pass
 from ogive.compiler.passes.weight_folding.driver import fold
 
 PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
     {
+        "coalesce": coalesce,
+        "decoalesce": decoalesce,
         "deepen": deepen,
+        "drop_layers": drop_layers,
         "expert_average": expert_average,
         "fold": fold,
         "fuse": fused,
+        "interpolate": interpolate,
         "mask": mask,
         "merge_experts": merge_experts,
+        "merge_features": merge_features,
         "mup": mup_pass,
         "poset_pool": poset_pool,
         "prune": prune,
         "quantize": quantize,
+        "shrink": shrink,
         "simplify": simplified,
         "specialize": specialize,
         "subspace": subspace,
@@ -45,7 +55,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
 )
 
 
-WEIGHED = frozenset(("prune", "quantize"))  # those that look at weights
+WEIGHED = frozenset(("interpolate", "merge_features", "prune", "quantize"))  # those that look at weights
 
 
 @dataclass(frozen=True)

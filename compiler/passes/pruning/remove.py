@@ -171,7 +171,7 @@ class Removal:
 
 
 @dataclass(slots=True)
-class _Lists:
+class ConstantLists:
     """Lists of numbers in a conversion, each there once: all weights of a group lose the same entries."""
 
     names: dict[tuple[object, ...], str] = field(default_factory=dict)
@@ -191,23 +191,23 @@ def shortened(
 
     Biases get what channels that are gone would still give (`more`).
     """
-    root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
+    root, lists = ConversionScope("", size(1), Fresh(set())), ConstantLists()
     infos = {info.path: info for info in weights(source)}
     for info in infos.values():
         dims = removal.found.weights.get(info.path)
         given = [each for each in more if each.bias == info.path]
         if dims is None or not (given or any(map(removal.changes, dims))):
             continue
-        name = _whole(root, info)
+        name = whole_weight(root, info)
         for each in given:
             name = root.op("add", name, _gone(root, lists, infos[each.weight], removal, each))
         for axis, dim in enumerate(dims):
             if removal.changes(dim):
                 turns = [removal.places(dim, turn) for turn in range(info.count)]
-                name = _taken(root, lists, name, axis, turns, info.iterations)
-                times = factors(info.path, dim)
-                if times is not None:
-                    name = _times(root, lists, name, axis, [times] * info.count, info.iterations)
+                name = taken(root, lists, name, axis, turns, info.iterations)
+                by = factors(info.path, dim)
+                if by is not None:
+                    name = times(root, lists, name, axis, [by] * info.count, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, result, graph, targets)
@@ -215,35 +215,35 @@ def shortened(
 
 def masked(source: Model, removal: Removal, more: Sequence[LeftOver] = ()) -> Conversion:
     """The weights of the source with 0 in the place of what goes, but for what readers have in their biases."""
-    root, lists = ConversionScope("", size(1), Fresh(set())), _Lists()
+    root, lists = ConversionScope("", size(1), Fresh(set())), ConstantLists()
     for info in weights(source):
         dims = removal.found.weights.get(info.path)
         read = {each.leaf for each in more if each.weight == info.path}
         here = Removal(removal.found, {leaf: kept for leaf, kept in removal.kept.items() if leaf not in read})
         if dims is None or not any(map(here.changes, dims)):
             continue
-        name = _whole(root, info)
+        name = whole_weight(root, info)
         for axis, dim in enumerate(dims):
             if here.changes(dim):
                 turns = [here.places(dim, turn) for turn in range(info.count)]
                 length = dim.found.size.number
                 marks = [[float(at in set(kept)) for at in range(length)] for kept in turns]
-                name = _times(root, lists, name, axis, marks, info.iterations)
+                name = times(root, lists, name, axis, marks, info.iterations)
         root.targets[info.path] = (name, Weight(info.path, root.types[name], info.weight.kind, Init("zeros")))
     graph, targets = root.close()
     return conversion(source, source, graph, targets)
 
 
-def _gone(root: ConversionScope, lists: _Lists, info: WeightInfo, removal: Removal, over: LeftOver) -> str:
+def _gone(root: ConversionScope, lists: ConstantLists, info: WeightInfo, removal: Removal, over: LeftOver) -> str:
     """What the channels that go give to each entry of a map."""
     dim, loops = removal.found.weights[info.path][1], len(info.iterations)
     turns = [set(removal.places(dim, turn)) for turn in range(info.count)]
     marks = [[0.0 if at in kept else over.constant for at in range(info.shape[1])] for kept in turns]
-    lost = _times(root, lists, _whole(root, info), 1, marks, info.iterations)
+    lost = times(root, lists, whole_weight(root, info), 1, marks, info.iterations)
     return root.op("sum", lost, axes=tuple(range(loops + 1, loops + len(info.shape))))
 
 
-def _whole(root: ConversionScope, info: WeightInfo) -> str:
+def whole_weight(root: ConversionScope, info: WeightInfo) -> str:
     """A weight of the source, those of all iterations stacked."""
     axes = tuple(Axis(size(number)) for number in (*info.iterations, *info.shape))
     name = root.fresh.name("weight")
@@ -252,8 +252,8 @@ def _whole(root: ConversionScope, info: WeightInfo) -> str:
     return name
 
 
-def _times(
-    root: ConversionScope, lists: _Lists, name: str, axis: int, factors: Sequence[Sequence[float]],
+def times(
+    root: ConversionScope, lists: ConstantLists, name: str, axis: int, factors: Sequence[Sequence[float]],
     iterations: Sequence[int],
 ) -> str:  # fmt: skip
     """Entries of an axis times factors, in each iteration its own."""
@@ -265,8 +265,8 @@ def _times(
     return root.op("mul", name, spread)
 
 
-def _taken(
-    root: ConversionScope, lists: _Lists, name: str, axis: int, turns: Sequence[Sequence[int]],
+def taken(
+    root: ConversionScope, lists: ConstantLists, name: str, axis: int, turns: Sequence[Sequence[int]],
     iterations: Sequence[int],
 ) -> str:  # fmt: skip
     """Entries of an axis, in each iteration its own."""

@@ -96,9 +96,16 @@ def channel_axis(model: Model, graph: Graph, found: LinearMap, at: int) -> int |
 
     By the provenance of the axes of the weight alone: in the whole model what goes in and what comes out may be one.
     """
+    given, summed = axes_of_maps(model, graph, found, at)
+    weight = next(w for w in model.definition.weights if w.path == found.weights[at])
+    alone = given - summed
+    return max(sorted(alone), key=lambda axis: weight.type.axes[axis].size.number, default=None)
+
+
+def axes_of_maps(model: Model, graph: Graph, found: LinearMap, at: int) -> tuple[frozenset[int], frozenset[int]]:
+    """The axes of the stored weight that hold entries of the result, and those that hold entries of what is read."""
     operand = found.node.inputs[at]
-    if not isinstance(operand, str):
-        return None
+    assert isinstance(operand, str), found
     chain = _chain(graph, operand)
     alone = Graph((), tuple(chain), (operand,))
     weight = next(w for w in model.definition.weights if w.path == found.weights[at])
@@ -107,8 +114,9 @@ def channel_axis(model: Model, graph: Graph, found: LinearMap, at: int) -> int |
     stored, moved = known.weights[weight.path], known.values[operand]
     out = {leaf for axis in _given_axes(found, at, len(moved)) for leaf in moved[axis].leaves()}
     others = {leaf for dim in moved for leaf in dim.leaves()} - out
-    axes = [axis for axis, dim in enumerate(stored) if (own := set(dim.leaves())) & out and not own & others]
-    return max(axes, key=lambda axis: stored[axis].found.size.number, default=None)
+    return frozenset(at for at, dim in enumerate(stored) if set(dim.leaves()) & out), frozenset(
+        at for at, dim in enumerate(stored) if set(dim.leaves()) & others
+    )
 
 
 def _chain(graph: Graph, operand: str) -> list[Node]:
