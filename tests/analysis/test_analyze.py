@@ -46,6 +46,8 @@ ASKED = {
     "prune_regimes": "prune_regimes",
     "kernel": 'kernel[scale_prior="inv_gamma(2,3)"]',
     "mup": "mup[width=d]",
+    "muon": "muon[width=d]",
+    "moe_scale": "moe_scale[width=d]",
     "coordinate_check": "coordinate_check[width=d, base=8, widths=[8, 16], steps=1, seeds=1]",
 }
 
@@ -68,8 +70,9 @@ def test_json_is_what_the_schema_says(name: str, path: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_analysis_has_a_page_with_its_fields_and_a_line_in_the_help(name: str, tmp_path: Path) -> None:
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
-    numeric = name in ASKED and name not in ("mup", "coordinate_check")
-    model = ogive.load(EXAMPLES / ("mlp.arch" if numeric else "gpt2.arch")).models["Tiny"]
+    numeric = name in ASKED and name not in ("mup", "muon", "moe_scale", "coordinate_check")
+    file = "mlp" if numeric else "moe" if name == "moe_scale" else "gpt2"
+    model = ogive.load(EXAMPLES / f"{file}.arch").models["Tiny"]
     given: dict[str, Any] = {}
     if numeric:
         target = {} if name == "kernel" else {"target": torch.tensor([0, 1, 2, 0])}
@@ -169,6 +172,8 @@ def test_reports_are_written_whole_and_replaced_only_where_they_are_ours(tmp_pat
         ("lipschitz", ("mlp.arch:Tiny", "lipschitz[eps=0.1]", "-s", "b=1")),
         ("mup", ("gpt2.arch:GPT2", "mup[width=d, grow=[heads]]")),
         ("similarity", ("resnet.arch:Tiny", "similarity")),
+        ("muon", ("gpt2.arch:GPT2", "muon[width=d, base=96]")),
+        ("moe_scale", ("moe.arch:Switch", "moe_scale[width=d, base_experts=2]")),
     ],
 )
 def test_the_picture_of_a_page_is_what_the_command_draws(name: str, args: tuple[str, ...], tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from ogive.compiler.ir.model import Model
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import PassError
 from ogive.compiler.passes.pipelines.lowering import lowered
+from ogive.compiler.passes.scaling.moe import moe_scale
+from ogive.compiler.passes.scaling.muon import muon
 from ogive.compiler.passes.scaling.report import mup
 from ogive.grammar.spelling import close
 
@@ -47,6 +49,8 @@ ANALYSES: Mapping[str, Callable[..., AnalysisResult]] = MappingProxyType(
         "cost": cost_of,
         "features": features_of,
         "groups": groups_of,
+        "moe_scale": moe_scale,
+        "muon": muon,
         "mup": mup,
         "similarity": similarity_of,
     }

@@ -63,6 +63,8 @@ def command(
       coordinate_check[width=d, widths=[..]] whether `mup` holds: trains at several widths
       criticality[c_w=..., c_b=...]          variances and gradients of a fresh model by layer; critical C_W, C_b
       kernel[c_w=..., scale_prior="..."]     NNGP and NTK of infinite width on given data; empirical=true beside
+      moe_scale[width=d, experts=experts]    weights of mixtures of experts as widths and experts grow
+      muon[width=d, base=64]                 matrices for Muon, and the spectral norm of their steps
       mup[width=d, base=64, optimizer=adam]  roles of weights as a width grows: starts, multipliers, rates
       similarity                             a hash of the graph without names; two models: ogive diff --score
       bounds[eps=..., method=crown]          what outputs can be while inputs are within eps of the data (of 0 without);
