@@ -9,6 +9,7 @@ may in turn differ in their callers, and so on up to the model.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -71,10 +72,11 @@ def merged(sections: Sequence[FileSection], dialect: Dialect) -> list[FileSectio
     return found if len(found) == len(sections) else _numbered(sections, found)
 
 
-def _made(called: str, sections: Sequence[FileSection]) -> int:
-    """How often a class is called in the text."""
-    nodes = (node for each in sections for code in codes_of(each.statement) for node in ast.walk(code.node))
-    return sum(isinstance(node, ast.Name) and node.id == called for node in nodes)
+def _made(called: Collection[str], sections: Sequence[FileSection]) -> Mapping[str, int]:
+    """How often each of some classes is called in the text."""
+    codes = (code for each in sections for code in codes_of(each.statement))
+    nodes = (node for code in codes if not code.names.isdisjoint(called) for node in ast.walk(code.node))
+    return Counter(node.id for node in nodes if isinstance(node, ast.Name))
 
 
 def _length(section: FileSection) -> int:
@@ -121,9 +123,10 @@ def _merged(sections: list[FileSection], origin: tuple[str, str], dialect: Diale
 def _with_part(sections: list[FileSection], origin: tuple[str, str], dialect: Dialect) -> list[FileSection] | None:
     """The sections with two of one origin made one, of which one has a part that the other lacks."""
     own = sorted((each for each in sections if each.origin == origin), key=_length, reverse=True)
+    made = _made([each.name for each in own], sections) if len(own) > 1 else {}
     for longer, shorter in permutations(own, 2):
         calls = CallNames({shorter.name: longer.name}, {})
-        has = _made(longer.name, sections) >= _made(shorter.name, sections)
+        has = made[longer.name] >= made[shorter.name]
         found = with_optional_part(longer.statement, calls.within(shorter.statement), dialect.attributes, has=has)
         first = min(longer, shorter, key=sections.index)
         if found is None or _passed_on({longer.name, shorter.name}, sections):
@@ -173,10 +176,11 @@ def _handable(group: list[_Form], sections: Sequence[FileSection]) -> list[list[
     first = group[0].section
     alone = isinstance(first.statement, FunctionDef) and _passed_on({form.section.name for form in group}, sections)
     columns = list(zip(*(form.literals for form in group), strict=True))
+    statics = _statics(group)
     fixed = [
         at
         for at, column in enumerate(columns)
-        if alone or not (isinstance(column[0], float) or _static(tuple(map(repr, column)), group))
+        if alone or not (isinstance(column[0], float) or tuple(map(repr, column)) in statics)
     ]
     found: dict[Column, list[_Form]] = {}
     for form in group:
@@ -196,12 +200,12 @@ def _callable_as(new: str, old: str, sections: Sequence[FileSection]) -> bool:
     return all(new not in locals_of(function) for function in users)
 
 
-def _static(column: Column, group: Sequence[_Form]) -> str | None:
-    """The static that has these values."""
+def _statics(group: Sequence[_Form]) -> dict[Column, str]:
+    """The first of the statics that have the same values, by these."""
+    found: dict[Column, str] = {}
     for known in group[0].section.statics:
-        if tuple(repr(form.section.statics.get(known)) for form in group) == column:
-            return known
-    return None
+        found.setdefault(tuple(repr(form.section.statics.get(known)) for form in group), known)
+    return found
 
 
 def _as_one(sections: list[FileSection], group: Sequence[_Form], dialect: Dialect) -> list[FileSection]:
@@ -231,11 +235,12 @@ def _names(
     attributes = attributes_in(full) | set(dialect.attributes)
     settings, later = setting_names(full), read_later(full)
     found: dict[Column, str] = {}
+    statics = _statics(group)
     for at, column in differing.items():
         if column not in found:
             kept = any(other == column and place in later for place, other in differing.items())
             used = taken | set(found.values()) | (attributes if kept else set())
-            found[column] = fresh(_static(column, group) or settings.get(at) or "value", used)
+            found[column] = fresh(statics.get(column) or settings.get(at) or "value", used)
     return found
 
 

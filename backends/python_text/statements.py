@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from ogive.backends.python_text.expr import Code
@@ -50,7 +51,7 @@ class Statement:
     def but(self, **changes: Any) -> Self:
         """The statement with other parts."""
         assert changes.keys() <= set(self.parts), changes
-        return type(self)(**vars(self) | changes)
+        return type(self)(**{part: getattr(self, part) for part in self.parts} | changes)
 
     @property
     def targets(self) -> tuple[Code, ...]:
@@ -281,7 +282,7 @@ class FunctionDef(Statement):
     def definitions(self) -> frozenset[str]:
         return frozenset((self.name,))
 
-    @property
+    @cached_property
     def uses(self) -> frozenset[str]:
         own = {each.name for each in self.parameters}.union(*(each.definitions for each in self.body))
         outer = frozenset[str]().union(*(value.names for value in self.values))
@@ -317,7 +318,7 @@ class Class(Statement):
     def definitions(self) -> frozenset[str]:
         return frozenset((self.name,))
 
-    @property
+    @cached_property
     def uses(self) -> frozenset[str]:
         return self.base.names | used(self.body)
 
