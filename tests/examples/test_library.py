@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import torch
+import torch.nn.functional as F
+
+import ogive
 from ogive import stdlib
 from ogive.compiler.driver.workspace import check_text
 from ogive.grammar.parser import parse
@@ -58,3 +63,15 @@ block many(x: [b, d]) -> [b, d]:
 """
     assert not check_text(text, "a.arch").diagnostics
     assert [d.code for d in check_text(text.replace("relu", "conv", 1), "a.arch").diagnostics][:1] == ["E0202"]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (4, 3, 1), (5, 2, 2)])
+def test_a_convolution_pads_as_tensorflow_with_any_stride(kernel: int, stride: int, dilation: int) -> None:
+    settings = f'{kernel}, stride={stride}, dilation={dilation}, pad="same"'
+    head = "use std.vision (Conv)\nblock N(x: [b, 3, h, w]) -> [b, 4, h', w']:\n"
+    net: Any = ogive.source(f"{head}    return x |> Conv[3, 4, {settings}] as c\nmodel M = N[]\n")["M"].torch()
+    x = torch.randn(2, 3, 9, 11)
+    wide = [max((-(-n // stride) - 1) * stride + dilation * (kernel - 1) + 1 - n, 0) for n in (11, 9)]
+    padded = F.pad(x, [part for pad in wide for part in (pad // 2, pad - pad // 2)])
+    torch.testing.assert_close(net(x), F.conv2d(padded, net.c.weight, net.c.bias, stride, 0, dilation))
+    assert isinstance(net.c, torch.nn.Conv2d) is (stride == 1)

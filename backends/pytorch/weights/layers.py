@@ -86,13 +86,18 @@ def _spatial(s: LayerSettings) -> int | None:
 
 def _conv(s: LayerSettings) -> Code | None:
     count = _spatial(s)
-    if count is None:
+    if count is None or _pads_first(s.definition):
         return None
     return call(
         f"nn.Conv{count}d", s.size("cin"), s.size("cout"), s.size("kernel"),
         stride=s.unless("stride", 1), padding=s.unless("pad", 0), dilation=s.unless("dilation", 1),
         groups=s.unless("groups", 1), bias=s.unless("bias", True), padding_mode=s.unless("pad_mode", "zeros"),
     )  # fmt: skip
+
+
+def _pads_first(definition: Definition) -> bool:
+    """Whether it is "same" with a stride, which torch's layers refuse: a pad of its own stands before."""
+    return any(node.op == "pad" for node in definition.graph.nodes)
 
 
 def _conv_transpose(s: LayerSettings) -> Code | None:
