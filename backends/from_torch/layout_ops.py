@@ -32,7 +32,8 @@ class AxisPart:
 
 def name_of(node: Node) -> str:
     """The name of an operation without its namespace and overload."""
-    return str(node.target).removeprefix("aten.").split(".")[0].rstrip("_")
+    name = str(node.target).removeprefix("aten.").split(".")[0]
+    return name if name.startswith("__") else name.rstrip("_")
 
 
 def pattern(chain: Sequence[Node], source: Node, size: Callable[[sympy.Expr, str], str], image: bool) -> str | None:

@@ -144,8 +144,10 @@ def _repeat(body: BlockBody, node: Node) -> TracedCode | None:
         label = "rstuvw"[i]
         given.append(f"{label}={body.sizes.code(by, 'factor').text}")
         right.append(label if old in ("", "1") else f"({label} {old})")
-    if not given:
+    if not given and not new:
         return body.first(source)
+    if not given:
+        return body.first(source).then(f'rearrange["{" ".join(left)} -> {" ".join(right)}"]')
     return body.first(source).then(f'expand["{" ".join(left)} -> {" ".join(right)}", {", ".join(given)}]')
 
 

@@ -91,7 +91,7 @@ class LocalSizes:
                     whole = binary("*", whole, self._known(arg))
                 return whole
             case functions.FloorDiv(args=(left, right)):
-                return binary("//", self._known(left), self._known(right))
+                return self._quotient(left, right) or binary("//", self._known(left), self._known(right))
             case functions.PythonMod(args=(left, right)) | functions.Mod(args=(left, right)):
                 return binary("%", self._known(left), self._known(right))
             case functions.Max(args=args) | functions.Min(args=args):
@@ -100,6 +100,20 @@ class LocalSizes:
             case sympy.Pow(args=(base, power)) if power.is_Integer and int(power) > 0:
                 return binary("**", self._known(base), TracedCode(str(power)))
         raise Untraceable(f"no input has the size {size}")
+
+    def _quotient(self, left: sympy.Expr, right: sympy.Expr) -> TracedCode | None:
+        """`left // right` from a known size that is `left // a` and a number, where `a` divides `right`."""
+        if not right.is_Integer:
+            return None
+        for known, name in self.names.items():
+            for inner in known.atoms(functions.FloorDiv):
+                more, by = known - inner, inner.args[1]
+                if inner.args[0] == left and more.is_Integer and by.is_Integer and int(right) % int(by) == 0:
+                    whole = TracedCode(name)
+                    if more != 0:
+                        whole = binary("-" if more > 0 else "+", whole, TracedCode(str(abs(int(more)))))
+                    return whole if right == by else binary("//", whole, TracedCode(str(int(right) // int(by))))
+        return None
 
 
 def ratio(left: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:

@@ -286,6 +286,10 @@ def _clean(graph: torch.fx.Graph) -> None:
 
 def _same(node: Node) -> Node | None:
     """The operand that a node hands on as it is."""
+    if str(node.target).startswith("aten.cat.") and isinstance(node.args[0], list | tuple):
+        # what has no entries adds none
+        parts = [each for each in node.args[0] if isinstance(each, Node) and 0 not in shape(each)]
+        node.args = (parts, *node.args[1:]) if 0 < len(parts) < len(node.args[0]) else node.args
     source = node.args[0] if node.args else None
     if isinstance(source, list | tuple) and len(source) == 1 and str(node.target).startswith("aten.cat."):
         return source[0] if isinstance(source[0], Node) else None
