@@ -68,6 +68,7 @@ class CallWalk:
                     self.shared |= {p for p in paths if under(path, p)}
         self.instances: dict[str, str] = {}
         self.drafted: dict[int, BlockDraft] = {}
+        self.firsts: dict[str, BlockDraft] = {}  # for what is called several times: the draft of its first call
         self.grown: dict[tuple[Node, int], str] = {}  # sizes of axes that loops made longer
         body.inner = self.instance_of
         body.applied = self.uncalled
@@ -137,6 +138,7 @@ class CallWalk:
             self._recurrent(child, child.module)
             return
         told: Outside | None = None
+        block: BlockDraft | None = None
         label = self.label(child, run, period)
         entering = drafter.external(child)
         found = drafter.leaf(child)
@@ -179,7 +181,9 @@ class CallWalk:
             return
         if child.path in self.shared:
             step = self.instances[child.path]
-            if not any(line.lead == f"{step} = " for line in body.lines):
+            if block is not None and skeleton(self.firsts.setdefault(child.path, block), True) != skeleton(block, True):
+                step = f"{applied} as {self._another(child)}"
+            elif not any(line.lead == f"{step} = " for line in body.lines):
                 body.lines.append(BodyLine((), TracedCode(applied.replace("⟧", "!⟧")), f"{step} = "))
         else:
             bare = (
@@ -199,6 +203,24 @@ class CallWalk:
             body.bind(results[0], code)
         elif results:
             body.unpack(results, code)
+
+    def _another(self, child: ModuleCall) -> str:
+        """The name of a module for a call that computes something else than its first call, with weights of its own."""
+        weights = self.drafter.traced.weights
+        calls = [each for each in self.body.call.children if isinstance(each, ModuleCall) and each.path == child.path]
+        read = [{weights[w] for n in each.nodes() for w in operands(n) if w in weights} for each in calls]
+        mine = read[calls.index(child)]
+        if any(each & mine for i, each in enumerate(read) if calls[i] is not child):
+            raise Untraceable(f"`{child.path}` computes another thing when it is called again", path=child.path)
+        theirs = child.path[len(self.body.call.path) :].lstrip(".")
+        ours = f"{self.instances[child.path]}_"
+        while ours in self.made.renamed.values() or ours in self.instances.values():
+            ours += "_"
+        self.instances[child.key] = ours
+        for path in mine:
+            inner = path[len(child.path) + 1 :]
+            self.made.renamed[f"{theirs}.{inner}"] = f"{ours}.{inner if '.' in inner else clean(inner)}"
+        return ours
 
     def _inner(self, child: ModuleCall, label: str, run: int) -> None:
         """The layers in a block of the library have its names for them."""

@@ -52,11 +52,12 @@ def under(path: str, owner: str) -> bool:
     return not owner or path.startswith(f"{owner}.")
 
 
-def skeleton(draft: BlockDraft) -> str:
-    """The text of a draft without its numbers, those of the blocks that it calls included."""
+def skeleton(draft: BlockDraft, numbers: bool = False) -> str:
+    """The text of a draft with or without its numbers, and those of the blocks that it calls."""
     lines = [*(text for _, text in draft.inputs), *draft.outputs, *draft.params, *draft.lines]
-    text = NUMBER.sub(r"⟪\2⟫", "\n".join(lines))
-    inner = [skeleton(each) for each in draft.children.values()]
+    text = "\n".join([*lines, *map(str, draft.opened), *map(str, draft.given.values())])
+    text = text if numbers else NUMBER.sub(r"⟪\2⟫", text)
+    inner = [skeleton(each, numbers) for each in draft.children.values()]
     return "\n".join([draft.call.kind, _MARKED.sub("⟦⟧", text), *inner])
 
 

@@ -75,6 +75,24 @@ def two(operator: str) -> Operation:
     return write
 
 
+def _div(body: BlockBody, node: Node) -> TracedCode | None:
+    """A quotient, as it is, rounded down or cut off."""
+    how = node.kwargs.get("rounding_mode")
+    if how is None:
+        left, right = node.args[:2]
+        if not all(
+            isinstance(each, int) or (isinstance(each, Node) and dtype(each) in INTEGERS) for each in (left, right)
+        ):
+            return two("/")(body, node)
+        return binary("/", *(typed(body, each, torch.float32) for each in (left, right)))
+    if how == "floor":
+        return two("//")(body, node)
+    code = two("/")(body, node)
+    if code is None or dtype(node) not in FLOATS:
+        raise Untraceable("whole numbers whose quotient is cut off", node)
+    return code.then("trunc")
+
+
 def _sample(node: Any) -> Any:
     if isinstance(node, Node) and isinstance(node.meta["val"], torch.Tensor):
         return torch.ones([1] * node.meta["val"].dim(), dtype=dtype(node))
@@ -292,7 +310,7 @@ UNARY = dict.fromkeys(
     "relu relu6 round rsqrt sigmoid sign silu sin sinh sqrt tan tanh trunc mish logical_not isnan".split()
 )
 TWO = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
+    "add": "+", "sub": "-", "mul": "*", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
     "ge": ">=", "logical_and": "and", "logical_or": "or", "__and__": "and", "__or__": "or", "bitwise_and": "and",
     "bitwise_or": "or", "maximum": "maximum", "minimum": "minimum", "remainder": "%", "floor_divide": "//",
 }  # fmt: skip
@@ -305,6 +323,7 @@ TABLE: dict[str, Operation] = {
     **{name: reduction(ours) for name, ours in REDUCTIONS.items()},
     "max": _extreme("max"),
     "min": _extreme("min"),
+    "div": _div,
     "neg": _to(lambda code: TracedCode(f"-{code.at(8)}", 8)),
     "square": _to(lambda code: binary("**", code, TracedCode("2"))),
     "reciprocal": _to(lambda code: binary("/", TracedCode("1"), code)), "bitwise_not": unary("logical_not"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,8 @@ def algebra(x: Tensor) -> Tensor:
 def distances(x: Tensor) -> Tensor:
     y, z = x.roll(1, 1), F.rms_norm(x, (8,), eps=1e-5)
     near = F.cosine_similarity(x, y, -1) + F.pairwise_distance(x, y) + torch.atan2(x, y).sum(-1)
-    return near[..., None] + z + torch.linspace(-1, 1, 8)
+    steps = torch.div(x, 0.25, rounding_mode="floor") + torch.div(x, 0.3, rounding_mode="trunc")
+    return near[..., None] + z + torch.linspace(-1, 1, 8) + steps + torch.arange(8) / 3
 
 
 class Cells(nn.Module):
@@ -111,6 +113,40 @@ def test_it_imports_whole(case: str) -> None:
     assert found.verified.gradients == len(list(module.parameters()))
     assert not [note for note in found.verified.notes if "statistics" in note]
     assert set(found.model.sizes) == {each for axes in sizes.values() for each in axes if isinstance(each, str)}
+
+
+class Either(nn.Module):
+    """A module that computes one of two things, with weights of each or of both."""
+
+    def __init__(self, both: bool) -> None:
+        super().__init__()
+        self.one, self.two, self.both = nn.Linear(8, 8), nn.Linear(8, 8), both
+
+    def forward(self, x: Tensor, first: bool) -> Tensor:
+        y = self.one(x).tanh() if first else self.two(x).sin()
+        return self.one(y) if self.both else y
+
+
+class Again(nn.Module):
+    """It is called with either flag."""
+
+    def __init__(self, both: bool) -> None:
+        super().__init__()
+        self.part = Either(both)
+        self.rest = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8)) for _ in range(9)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.part(self.rest(self.part(x, True)), False)
+
+
+def test_what_computes_another_thing_when_it_is_called_again_is_two_modules() -> None:
+    module = Again(False).eval()
+    found = ogive.from_torch(module, (torch.randn(2, 8),), sizes={"x": ["b", 8]}, strict=True)
+    assert len(re.findall(r"^block Either", found.text, re.MULTILINE)) == 2
+    assert found.verified is not None
+    assert found.verified.gradients == len(list(module.parameters()))
+    with pytest.raises(ogive.ArchError, match=r"`part`.*when it is called again|called again"):
+        ogive.from_torch(Again(True).eval(), (torch.randn(2, 8),), sizes={"x": ["b", 8]}, strict=True)
 
 
 def test_bags_of_one_length() -> None:
