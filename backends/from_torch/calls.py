@@ -343,12 +343,9 @@ class CallWalk:
         else:
             theirs = relative
         stem, index = _numbered(relative)
-        if run > 1 and (period > 1 or (stem and not stem.endswith("."))):
-            ours = (
-                clean(stem.rstrip("-_.") or relative, HARD)
-                if index == 0 or not stem.endswith(".")
-                else clean(relative, HARD)
-            )
+        if run > 1 and (period > 1 or not stem.endswith(".")):
+            named = stem.rstrip("-_.") if index == 0 or not stem.endswith(".") else relative
+            ours = clean(named or "layers", HARD)
             while ours in self.made.renamed.values():
                 ours += "_"
             self.made.renamed.update({f"{stem}{index + i}": f"{ours}.{i}" for i in range(run)})
