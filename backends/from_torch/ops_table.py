@@ -334,6 +334,7 @@ TABLE: dict[str, Operation] = {
     "einsum": _einsum, "scaled_dot_product_attention": _attention,
     "where": _where, "masked_fill": _masked_fill, "to": _cast, "_to_copy": _cast, "type_as": _cast, "arange": _arange,
     "full": _filled, "zeros": _filled, "ones": _filled, "full_like": _filled, "zeros_like": _filled,
-    "ones_like": _filled, "new_ones": _filled, "new_zeros": _filled, "new_full": _filled, "scalar_tensor": _filled, "zero": _filled,
+    "ones_like": _filled, "new_ones": _filled, "new_zeros": _filled, "new_full": _filled, "scalar_tensor": _filled,
+    "zero": _filled,
     "embedding": _embedding, "dropout": _dropout,
 }  # fmt: skip

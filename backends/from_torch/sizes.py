@@ -92,6 +92,9 @@ class LocalSizes:
                 return whole
             case functions.FloorDiv(args=(left, right)):
                 return self._quotient(left, right) or binary("//", self._known(left), self._known(right))
+            case functions.CeilToInt(args=(functions.IntTrueDiv(args=(left, right)),)) if right.is_Integer:
+                whole = self._known(left)
+                return binary("//", binary("+", whole, TracedCode(str(int(right) - 1))), TracedCode(str(int(right))))
             case functions.PythonMod(args=(left, right)) | functions.Mod(args=(left, right)):
                 return binary("%", self._known(left), self._known(right))
             case functions.Max(args=args) | functions.Min(args=args):
