@@ -19,7 +19,7 @@ from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.conversion.result import Passed
 from ogive.compiler.passes.weight_folding.driver import fold
 
-USES = """use std.nn (Embedding, Linear, BatchNorm, LayerNorm, RMSNorm, LayerScale, Dropout)
+USES = """use std.nn (Embedding, Linear, BatchNorm, LayerNorm, RMSNorm, GroupNorm, LayerScale, Dropout)
 use std.reparam (ConvNorm, MobileOneBlock, DiverseBranch, AsymmetricConv, LargeKernel, RepMixer)
 use std.vision (Conv, ConvTranspose)
 """

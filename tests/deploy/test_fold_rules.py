@@ -14,12 +14,16 @@ TOKENS = "(x: [b, n, 6]) -> [b, n, d]"
 PATCHES = "(x: [b, 2, 5, 4]) -> [b, d]"
 ROWS = "(x: [n, 6]) -> [n, d]"
 GRIDS = "(x: [b, n, m, 6]) -> [b, n, m, d]"
+TURNED = "(x: [b, n, 6]) -> [b, d, n]"
+POOLED = "(x: [b, 4, h, w]) -> [b, d]"
 
 SHAPES: dict[str, tuple[tuple[int, ...], ...]] = {
     IMAGE: ((2, 4, 9, 9), (1, 4, 8, 13), (3, 4, 5, 6)),
     TOKENS: ((2, 3, 6), (1, 1, 6)),
     ROWS: ((5, 6), (1, 6)),
     PATCHES: ((2, 2, 5, 4),),
+    TURNED: ((2, 3, 6),),
+    POOLED: ((2, 4, 5, 6),),
     GRIDS: ((2, 3, 4, 6), (1, 2, 1, 6)),
 }
 
@@ -146,6 +150,33 @@ CASES = [
      "repeat 2 as h:\n    repeat 0 as inner:\n        x = x |> Conv[4, 4, 3, pad=1] |> BatchNorm\n"
      "    x = relu(x |> Conv[4, 4, 1] |> BatchNorm)\nreturn x", {"repeat": 1, "conv": 1, "relu": 1}),
     ("dropout", TOKENS, "return x |> Linear[6, 6] |> Dropout[0.5] |> Linear[6, 6]", {"linear": 1}),
+    ("two maps laid together, bn", IMAGE,
+     "return concat[1](x |> Conv[4, 6, 3, pad=1], x |> Conv[4, 2, 1, bias=false, pad=0]) |> BatchNorm",
+     {"conv": 2, "concat": 1}),
+    ("laid together beside what is no map, bn stays", IMAGE, "return concat[1](x |> Conv[4, 6, 1], x) |> BatchNorm",
+     {"conv": 1, "concat": 1, "batch_norm": 1}),
+    ("laid together along a row, bn", IMAGE,
+     "return concat[3](x |> Conv[4, 6, 3, pad=1], x |> Conv[4, 6, 1]) |> BatchNorm", {"conv": 2, "concat": 1}),
+    ("upsampled, bn", IMAGE, 'return x |> Conv[4, 6, 3, pad=1] |> interpolate[2, mode="bilinear"] |> BatchNorm',
+     {"conv": 1, "interpolate": 1}),
+    ("read twice before it is upsampled, bn stays", IMAGE,
+     "y = x |> Conv[4, 6, 3, pad=1]\nreturn (y |> interpolate[2] |> BatchNorm) + (y |> interpolate[2])",
+     {"conv": 1, "interpolate": 1, "batch_norm": 1, "add": 1}),
+    ("padded average of what is there, bn", IMAGE,
+     "return x |> Conv[4, 6, 3, pad=1] |> avg_pool[3, stride=2, pad=1, count_include_pad=false] |> BatchNorm",
+     {"conv": 1, "avg_pool": 1}),
+    ("average up to the end, bn", IMAGE,
+     "return x |> Conv[4, 6, 3, pad=1] |> avg_pool[3, stride=2, ceil=true] |> BatchNorm", {"conv": 1, "avg_pool": 1}),
+    ("maximum, bn stays", IMAGE, "return x |> Conv[4, 6, 3, pad=1] |> max_pool[2] |> BatchNorm",
+     {"conv": 1, "max_pool": 1, "batch_norm": 1}),
+    ("pixels shuffled, bn", IMAGE,
+     'return x |> Conv[4, 8, 3, pad=1] |> rearrange["b (c p q) h w -> b c (h p) (w q)", p=2, q=2] |> BatchNorm',
+     {"conv": 1, "rearrange": 1}),
+    ("transposed tokens, bn", TURNED, 'return x |> Linear[6, 5] |> rearrange["b n c -> b c n"] |> BatchNorm',
+     {"linear": 1, "rearrange": 1}),
+    ("mean of all places, bn", POOLED,
+     'return x |> Conv[4, 6, 3, pad=1] |> reduce["b c h w -> b c", mean] |> BatchNorm', {"conv": 1, "reduce": 1}),
+    ("group norm, conv", IMAGE, "return x |> GroupNorm[2, 4] |> Conv[4, 6, 3]", {"group_norm": 1, "conv": 1}),
 ]  # fmt: skip
 
 

@@ -32,6 +32,8 @@ class BindingTimes:
     below: dict[str, tuple[str, ...]] = field(default_factory=dict)  # value -> paths of the weights it depends on
     readers: dict[str, set[str]] = field(default_factory=dict)  # path of a weight -> nodes at run time that need it
     claimed: set[str] = field(default_factory=set)  # paths of weights of the result
+    # of a weight whose parts several nodes read, each its own: how many numbers
+    shares: dict[str, dict[str, int]] = field(default_factory=dict)
     # values that read computed weights, and where
     made: dict[str, tuple[ConversionScope, str]] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from ogive.compiler.passes.outline.block_names import named_after_blocks
 from ogive.compiler.passes.outline.driver import in_blocks
 from ogive.compiler.passes.posets.average import average_pools
 from ogive.compiler.passes.weight_folding.apply import Folding
+from ogive.compiler.passes.weight_folding.backwards import moved_back
 from ogive.compiler.passes.weight_folding.binding_time import BindingTimes, inner, scope_of_model, stored
 from ogive.compiler.passes.weight_folding.norms import scaled_into
 from ogive.compiler.passes.weight_folding.plan import Planner
@@ -76,7 +77,8 @@ def _folded(graph: Graph, scope: ConversionScope, static: BindingTimes, notes: l
             regions = tuple(_folded(region, below, static, notes, borders) for region in node.regions)
             node = replace(node, regions=regions)
         nodes.append(node)
-    whole = scaled_into(Graph(graph.inputs, tuple(nodes), graph.outputs), scope, static, notes)
+    whole = moved_back(Graph(graph.inputs, tuple(nodes), graph.outputs), scope, static)
+    whole = scaled_into(whole, scope, static, notes)
     planned = Planner(whole, scope, static, notes, borders).run()
     return stored(Folding(whole, scope, static, notes, planned).run(), scope, static, notes)
 

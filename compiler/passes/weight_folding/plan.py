@@ -184,7 +184,9 @@ class Planner:
         kept = {v for term in affine.terms for v in (term.kernel, term.border, affine.bias) if v is not None}
         direct = {self.scope.makers[v].path for v in kept if self.scope.makers[v].op == "weight"}
         paths = {path for node in form.nodes for x in node.operands for path in self.below(x)}
-        return sum(count(self.static.weights[p].type) for p in paths - direct if self.static.released(p, names))
+        whole = sum(count(self.static.weights[p].type) for p in paths - direct if self.static.released(p, names))
+        parts = (self.static.shares.get(p, {}) for p in paths - direct if not self.static.released(p, names))
+        return whole + sum(numbers for part in parts for reader, numbers in part.items() if reader in names)
 
     def below(self, name: str) -> tuple[str, ...]:
         return self.static.below_of(self.scope, name) if name in self.scope.types else ()
