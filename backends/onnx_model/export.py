@@ -73,7 +73,9 @@ def exported(model: Model, arrays: Mapping[str, np.ndarray], settings: Settings)
     """The model with these weights, by path."""
     _refuse(settings)
     floating = settings.dtype or _floating(arrays)
-    model = optimized(recurrent_inputs(lowered(model if settings.taps else without_taps(model))), (channel_maxima,))
+    model = optimized(
+        recurrent_inputs(lowered(model if settings.taps else without_taps(model)), instances=True), (channel_maxima,)
+    )
     builder = OnnxBuilder(settings.opset or OPSET, floating)
     weights = Weights()
     unknowns, packs = bound_sizes(model, settings)

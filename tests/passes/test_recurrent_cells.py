@@ -191,3 +191,36 @@ model M = Force[d=3]
     found = ogive.source(text)["M"]
     assert isinstance(found, Model)
     assert "torch.lstm" not in found.torch_source()
+
+
+OWN = """
+use std.nn (Linear)
+
+block Own[d](x: [b, n, d]) -> [b, n, d]:
+    w = Linear[d, 3*d]
+    u = Linear[d, 3*d]
+    scan t in x along n carry h = zeros[b, d]:
+        r, z, m = w(t) |> split["b (t d) -> t b d", t=3]
+        r_h, z_h, m_h = u(h) |> split["b (t d) -> t b d", t=3]
+        z = sigmoid(z + z_h)
+        h = z * h + (1 - z) * tanh(m + sigmoid(r + r_h) * m_h)
+        yield y = h
+    return y
+
+model M = Own[d=4]
+"""
+
+
+def test_maps_that_are_modules_stay_modules_in_torch_and_are_in_the_node_in_onnx(tmp_path: Path) -> None:
+    """Adapters replace modules."""
+    model = ogive.source(OWN)["M"]
+    assert isinstance(model, Model)
+    assert "self.w(" in model.torch_source()
+    net = model.torch()
+    model.onnx(tmp_path / "m.onnx", weights=net)
+    ops = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert "GRU" in ops
+    assert "Scan" not in ops
+    x = torch.randn(2, 5, 4)
+    got = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": x.numpy()})[0]
+    np.testing.assert_allclose(got, net(x).detach().numpy(), rtol=1e-5, atol=1e-5)

@@ -43,6 +43,7 @@ from ogive.backends.pytorch.module.classes import class_of
 from ogive.backends.pytorch.module.idioms import IDIOMS
 from ogive.backends.pytorch.module.imports import imports
 from ogive.backends.pytorch.module.nodes import write_node
+from ogive.backends.pytorch.module.recurrent import gates_in_order
 from ogive.backends.pytorch.module.replay import REPLAY
 from ogive.backends.pytorch.module.short_calls import short_calls
 from ogive.backends.pytorch.module.tap_texts import AROUND, CLASS
@@ -136,7 +137,7 @@ class ModelsFile:
 
 def _written(model: Model, names: set[str], checks: bool) -> tuple[EmittedFile, list[FileSection]]:
     """The classes and functions of one model; takes what they are called out of `names`."""
-    model = recurrent_inputs(model)
+    model = recurrent_inputs(model, gates_in_order)
     depths = grad_depths(model)
     model = apart(model, depths)
     file = EmittedFile(

@@ -13,10 +13,15 @@ from ogive.compiler.passes.fusion.recurrent_cell import RecurrentCell, recurrent
 def scan(writer: Writer, node: Node) -> None:
     """`lstm(x, h, c, weights)`, a helper around a kernel whose second derivative torch lacks; else a loop."""
     found = None if writer.derived() else recurrent_cell(node)
-    if found is None or found.order != tuple(range(len(found.order))):
+    if found is None or not gates_in_order(found):
         steps(writer, node)
     else:
         _layer(writer, node, found)
+
+
+def gates_in_order(cell: RecurrentCell) -> bool:
+    """Whether the rows of its weights are those of torch's layers."""
+    return cell.order == tuple(range(len(cell.order)))
 
 
 def _layer(writer: Writer, node: Node, cell: RecurrentCell) -> None:

@@ -54,7 +54,7 @@ class _Inliner(LocalRewriter[_Inlining]):
             return outputs
         if not _wanted(node, node.callee):
             return frame.add(node)
-        nodes, outputs = _body(node, node.callee, self.fresh)
+        nodes, outputs = body_of(node, node.callee, self.fresh)
         if not node.supplied:
             frame.nodes += nodes
             return outputs
@@ -117,7 +117,8 @@ def _wanted(node: Node, callee: Definition) -> bool:
     return len(nodes) <= SMALL or any(own_effect(inner) & Effect.DRAWS for inner in nodes)
 
 
-def _body(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:
+def body_of(node: Node, callee: Definition, fresh: Fresh) -> tuple[list[Node], list[Operand]]:
+    """What a call applies, in its place: nodes, and what stands for its results."""
     names = _given(node, callee)
     handed = dict(node.supplied)
     body = callee.graph

@@ -6,55 +6,87 @@ loop with both in it is such a layer (`recurrent_cell`), it is written so; every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ogive.compiler.ir.attributes import ScanAttrs, WeightAttrs
-from ogive.compiler.ir.model import Definition, Graph, Model, Node, Operand, Value
-from ogive.compiler.ir.substitute import Fresh
+from ogive.compiler.ir.model import CallAttrs, Definition, Graph, Model, Node, Operand, Value
+from ogive.compiler.ir.substitute import Fresh, with_operands
 from ogive.compiler.ir.types import TensorType
 from ogive.compiler.ir_tools.derivatives import DERIVES, grad_depths
-from ogive.compiler.passes.fusion.recurrent_cell import recurrent_cell
+from ogive.compiler.ir_tools.rewriter import LocalRewriter, Rewriting
+from ogive.compiler.passes.cleanup.inline import body_of
+from ogive.compiler.passes.fusion.recurrent_cell import RecurrentCell, recurrent_cell
 from ogive.compiler.passes.infra.dce import drop_dead
 from ogive.compiler.passes.infra.driver import optimized
 from ogive.compiler.passes.infra.rewrite import producer
 
+MAP = "std.nn.Linear"
 
-def recurrent_inputs(model: Model) -> Model:
-    """The model with its recurrent layers so. Loops inside derivatives stay: kernels have no second ones."""
+
+Wanted = Callable[[RecurrentCell], bool]
+
+
+def recurrent_inputs(model: Model, wanted: Wanted = lambda _: True, *, instances: bool = False) -> Model:
+    """The model with its recurrent layers so, as far as they are `wanted`. Loops inside derivatives stay: kernels have
+    no second ones.
+
+    With `instances`, maps that are blocks of their own are opened where that makes a layer.
+    """
     depths = grad_depths(model)
-    return optimized(model, (lambda definition: _definition(definition, depths),))
+    return optimized(model, (lambda definition: _definition(definition, depths, wanted, instances),))
 
 
-def _definition(definition: Definition, depths: Mapping[str, int]) -> Definition:
+def _definition(definition: Definition, depths: Mapping[str, int], wanted: Wanted, instances: bool) -> Definition:
     if depths.get(definition.name, 0) or not any(node.op == "scan" for node in definition.graph.walk()):
         return definition
-    graph = _graph(definition.graph, Fresh.of(definition.graph))
-    return definition if graph is definition.graph else replace(definition, graph=graph)
+    fresh = Fresh.of(definition.graph)
+    opened = _Opener(fresh).rewritten(definition.graph) if instances else definition.graph
+    graph = _graph(opened, fresh, wanted)
+    return definition if graph is opened else replace(definition, graph=graph)
 
 
-def _graph(graph: Graph, fresh: Fresh) -> Graph:
+@dataclass(frozen=True, slots=True)
+class _Opener(LocalRewriter[Rewriting]):
+    """Puts maps in the place of calls of them, regions included."""
+
+    fresh: Fresh
+
+    def start(self, graph: Graph) -> Rewriting:
+        return Rewriting(graph.inputs)
+
+    def visit_call(self, frame: Rewriting, node: Node, told: CallAttrs) -> Sequence[Operand]:
+        node = with_operands(node, frame.names)
+        if node.callee is None or node.callee.block != MAP or node.supplied:
+            return frame.add(node)
+        nodes, outputs = body_of(node, node.callee, self.fresh)
+        frame.nodes += nodes
+        return outputs
+
+
+def _graph(graph: Graph, fresh: Fresh, wanted: Wanted) -> Graph:
     nodes: list[Node] = []
     changed = False
     for node in graph.nodes:
         if node.op in DERIVES:
             nodes.append(node)
             continue
-        regions = tuple(_graph(region, fresh) for region in node.regions)
+        regions = tuple(_graph(region, fresh, wanted) for region in node.regions)
         inside = any(a is not b for a, b in zip(regions, node.regions, strict=True))
         node = replace(node, regions=regions) if inside else node
-        found = _layer(node, graph, fresh) if isinstance(node.structure, ScanAttrs) else None
+        found = _layer(node, graph, fresh, wanted) if isinstance(node.structure, ScanAttrs) else None
         nodes += [node] if found is None else found
         changed = changed or inside or found is not None
     return drop_dead(Graph(graph.inputs, tuple(nodes), graph.outputs)) if changed else graph
 
 
-def _layer(node: Node, graph: Graph, fresh: Fresh) -> list[Node] | None:
+def _layer(node: Node, graph: Graph, fresh: Fresh, wanted: Wanted) -> list[Node] | None:
     """The nodes of a loop that is a layer."""
     outer, weights = _weights_outside(node, fresh)
     candidates = [_mapped_inside(outer, graph, fresh), outer]
     for each in candidates:
-        if each is not None and each is not node and recurrent_cell(each) is not None:
+        cell = None if each is None or each is node else recurrent_cell(each)
+        if each is not None and cell is not None and wanted(cell):
             return [*weights, each]
     return None
 
