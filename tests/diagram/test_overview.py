@@ -21,6 +21,7 @@ from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.errors import DiagramError
 from ogive.backends.diagram.figure.geometry import Drawing, Path, Text
 from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.layout.layered import levels
 from ogive.backends.diagram.layout.overview_drawing import overview_drawing
 from ogive.backends.diagram.views.memories import remembered
 from ogive.backends.diagram.views.overview import Box, Edge, Overview
@@ -229,3 +230,15 @@ def test_an_overview_costs_little_more_than_a_check() -> None:
 
     made(True)
     assert calls(lambda: made(True)) < 1.6 * calls(lambda: made(False))
+
+
+@pytest.mark.parametrize("name", ["detr:Tiny", "bart:Tiny", "dit:Tiny", "vae:Tiny", "gemma2:Tiny", "unet:Tiny"])
+def test_all_that_enters_a_frame_goes_on_in_it(name: str) -> None:
+    """Two values that enter side by side, with the same sizes or none beside them, are two edges."""
+    waiting = [levels(made(name, 1).overview, Theme(), False)]
+    while waiting:
+        level = waiting.pop()
+        starts, ends = ({id(line.points[at]) for line in level.lines} for at in (0, -1))
+        assert {id(port) for port in level.ins.values()} <= starts
+        assert {id(port) for port in level.outs.values()} <= ends
+        waiting += [point.inside for layer in level.layers for point in layer if point.inside is not None]

@@ -112,6 +112,7 @@ class Drawing:
     scale: float = 1.0  # how large it is written: its measures stay as they are
     smallest: float = 0.0  # the size of its smallest text, in pixels as it is written
     crossings: int = 0  # pairs of wires of a circuit that cross
+    least: float = 0.0  # of subscripts, where that is not what a theme says
     parts: int = 1  # of which it is made: what is too wide for its page is drawn under the rest
 
 
@@ -146,8 +147,28 @@ def moved(item: Item, dx: float, dy: float) -> Item:
     return replace(item, x=item.x + dx, y=item.y + dy)
 
 
+def scaled(item: Item, by: float) -> Item:
+    """The item in the size in which its figure is read."""
+    if by == 1:
+        return item
+    if isinstance(item, Path):
+        return replace(item, commands=tuple((name, tuple(by * v for v in points)) for name, points in item.commands))
+    if isinstance(item, Dot):
+        return replace(item, x=by * item.x, y=by * item.y, radius=by * item.radius)
+    return replace(item, x=by * item.x, y=by * item.y, size=by * item.size, width=by * item.width)
+
+
 def _moved(points: tuple[float, ...], dx: float, dy: float) -> tuple[float, ...]:
     return tuple(value + (dy if i % 2 else dx) for i, value in enumerate(points))
+
+
+def carried(group: Group, dx: float, dy: float, by: float = 1.0) -> Group:
+    """The group at another place, or in another size."""
+
+    def placed(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        return by * box[0] + dx, by * box[1] + dy, by * box[2] + dx, by * box[3] + dy
+
+    return replace(group, box=placed(group.box), core=group.core and placed(group.core))
 
 
 def extent(items: Iterable[Item]) -> tuple[float, float, float, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ogive.backends.diagram.figure.geometry import Drawing
 from ogive.backends.diagram.figure.palettes import BRIGHT, DARK, LIGHT, PRINT, Palette
 
 
@@ -36,6 +37,11 @@ class Theme:
     axes_in_colour: bool = field(default=False)
     kinds: bool = False  # blocks of circuits are coloured by what they are for, as in other views
     key: bool = False  # a key says what the glyphs mean
+
+
+def of_drawing(theme: Theme, drawing: Drawing) -> Theme:
+    """The theme with the size of the subscripts that a drawing was laid out with."""
+    return replace(theme, least=drawing.least) if drawing.least else theme
 
 
 def named(name: str) -> Theme:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ogive.backends.diagram.figure.figure import Figure, Section
-from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, extent, moved
+from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Group, Item, Path, Text, carried, extent, moved
 from ogive.backends.diagram.figure.labels import lowered, text_width
 from ogive.backends.diagram.figure.legend import explained
 from ogive.backends.diagram.figure.page import LEGIBLE, POINTS, SMALL, denser
@@ -21,9 +21,8 @@ from ogive.backends.diagram.layout.paint import groups, painted
 from ogive.backends.diagram.layout.parted import parted, too_wide, with_bodies
 from ogive.backends.diagram.layout.placement import Placed
 from ogive.backends.diagram.layout.u_shape import encodes, u_shape
-from ogive.backends.diagram.layout.wrap import rows
+from ogive.backends.diagram.layout.wrap import HOOK, rows
 
-Box = tuple[float, float, float, float]
 PARTINGS = 5  # times that what is too wide is taken out, what was inside of it after that
 
 
@@ -82,7 +81,8 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
     crossings = 0
     found: list[Group] = []
     y = 0.0
-    for section in figure.sections:
+    laid = _laid(figure, theme) if theme.shape != "u" else []
+    for at, section in enumerate(figure.sections):
         if section.title and len(figure.sections) > 1:
             wide = text_width(section.title, theme.label, theme.least, True, plain=True)
             items.append(Text(0, y + 12, section.title, theme.label, "title", wide))
@@ -94,8 +94,8 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
                 crossings += row.crossings
             y = extent(items)[3] + theme.row
             continue
-        found_rows = rows(section, theme, names=_around(section, theme))
-        over.update(too_wide(found_rows, theme))
+        found_rows = laid[at]
+        over.update(too_wide(found_rows, theme, _around(section, theme)))
         crossings += sum(row.crossings for row in found_rows)
         for row in found_rows:
             here = painted(row)
@@ -114,22 +114,47 @@ def _drawn(figure: Figure, theme: Theme) -> _Sheet:
         items.append(Text(left, top - 18, figure.title, theme.label, "title", wide))
         items += key_of_changes(changes, theme, left, bottom + 22)
         y = bottom + 40
-    items += _legend(explained(figure, (item.text for item in items if isinstance(item, Text))), theme, y)
+    texts = explained(figure, (item.text for item in items if isinstance(item, Text)))
+    items += _legend(texts, theme, min(extent(items)[0], 0.0) if theme.page is not None else 0.0, y)
     items = list(_keys(figure, items, theme))
     left, top, right, bottom = extent(items)
     dx, dy = theme.margin - left, theme.margin - top
     items = [moved(item, dx, dy) for item in items]
-    shifted = tuple(replace(g, box=_moved(g.box, dx, dy), core=g.core and _moved(g.core, dx, dy)) for g in found)
+    shifted = tuple(carried(group, dx, dy) for group in found)
     width, height = right - left + 2 * theme.margin, bottom - top + 2 * theme.margin
     scale = theme.scale * min(1.0, theme.page[0] / width if theme.page is not None else 1.0)
     smallest = smallest_text(items, theme) * scale
     size = round(width, 1), round(height, 1)
     parts = len(figure.sections)
     return _Sheet(
-        Drawing(*size, tuple(items), figure.title, figure.alt, shifted, scale, smallest, crossings, parts),
+        Drawing(
+            *size,
+            tuple(items),
+            figure.title,
+            figure.alt,
+            shifted,
+            scale,
+            smallest,
+            crossings,
+            theme.least if theme.page is not None else 0.0,
+            parts,
+        ),
         frozenset(over),
         frozenset(high),
     )
+
+
+def _laid(figure: Figure, theme: Theme) -> list[list[Placed]]:
+    """The rows of each section; where some have arrows before them, those without leave room for these."""
+    found = [rows(section, theme, names=_around(section, theme)) for section in figure.sections]
+    if theme.page is None or all(len(each) == 1 for each in found):
+        return found
+    narrow = replace(theme, width=theme.width - HOOK)
+    for at, section in enumerate(figure.sections):
+        names = _around(section, theme)
+        if len(found[at]) == 1 and found[at][0].width + sum(names) > narrow.width:
+            found[at] = rows(section, narrow, names=names)
+    return found
 
 
 def _called(items: list[Item]) -> list[Item]:
@@ -168,10 +193,6 @@ def _keys(figure: Figure, items: list[Item], theme: Theme) -> Iterator[Item]:
     yield from items
 
 
-def _moved(box: Box, dx: float, dy: float) -> Box:
-    return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
-
-
 def _shown(row: Placed) -> list[tuple[str, float]]:
     """Where there are several inputs, each has its name before it."""
     tensors = row.section.boundaries[0] if row.first else ()
@@ -204,12 +225,12 @@ def _around(section: Section, theme: Theme) -> tuple[float, float]:
     return before, behind
 
 
-def _legend(texts: list[str], theme: Theme, y: float) -> Iterator[Item]:
+def _legend(texts: list[str], theme: Theme, left: float, y: float) -> Iterator[Item]:
     """What the labels stand for, and the numbers of a model, in one line or a few."""
-    x, row = 0.0, y + 4
+    x, row = left, y + 4
     for text in (part for each in texts for part in lines_of(each, theme, theme.width)):
         wide = text_width(text, theme.small, theme.least)
-        if x and x + wide > theme.width:
-            x, row = 0.0, row + 16
+        if x > left and x + wide > left + theme.width:
+            x, row = left, row + 16
         yield Text(x, row, text, theme.small, "legend", wide)
         x += wide + 22

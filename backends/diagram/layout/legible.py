@@ -31,7 +31,8 @@ def fitted(made: Callable[[Theme], Drawing], theme: Theme, cut: Callable[[Theme]
             drawing = way(dense)
             assert dense.page is not None
             scale = dense.scale * min(1.0, dense.page[0] / drawing.width)
-            drawing = replace(drawing, scale=scale, smallest=smallest_text(drawing.items, dense) * scale)
+            smallest = smallest_text(drawing.items, dense) * scale
+            drawing = replace(drawing, scale=scale, smallest=smallest, least=dense.least)
             legible = min(drawing.smallest * POINTS, LEGIBLE * theme.scale)
             if legible == LEGIBLE * theme.scale and drawing.height <= dense.page[1]:
                 return drawing

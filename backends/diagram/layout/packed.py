@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from ogive.backends.diagram.figure.geometry import Group, Item, extent, moved
+from ogive.backends.diagram.figure.geometry import Group, Item, carried, extent, moved
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.pages import room
 
@@ -41,7 +40,7 @@ def packed(parts: Iterable[Painted], theme: Theme, *, feet: bool = True) -> Pain
             left, top, right, bottom = extent(painted)
             dx, dy = x - left, y + (tall - bottom if feet else -top)
             items += [moved(item, dx, dy) for item in painted]
-            groups += [replace(g, box=(g.box[0] + dx, g.box[1] + dy, g.box[2] + dx, g.box[3] + dy)) for g in grouped]
+            groups += [carried(group, dx, dy) for group in grouped]
             x += right - left + APART
         y += tall + APART
     return items, groups

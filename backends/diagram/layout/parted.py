@@ -8,16 +8,21 @@ from dataclasses import dataclass, field, replace
 from ogive.backends.diagram.figure.figure import Column, Figure, Op, Section
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.placement import Placed
+from ogive.backends.diagram.layout.wrap import HOOK
 
 LOOP, CHOICE = "loop", "choice"  # what is said of bodies without a name
 UNITS = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 TENS = ("", "x", "xx", "xxx", "xl", "l", "lx", "lxx", "lxxx", "xc")
 
 
-def too_wide(rows: Collection[Placed], theme: Theme) -> Iterator[str]:
-    """The operations with bodies in rows that are wider than the page; they may stand alone there."""
+def too_wide(rows: Collection[Placed], theme: Theme, names: tuple[float, float]) -> Iterator[str]:
+    """The operations with bodies in rows that are wider than the page; they may stand alone there.
+
+    Beside a row stand arrows from and to others, and `names` before the first and behind the last one.
+    """
     for row in rows:
-        if row.width > theme.width:
+        around = (names[0] if row.first else HOOK) + (names[1] if row.last else HOOK)
+        if row.width + around > theme.width:
             yield from with_bodies(row)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from math import inf
 
-from ogive.backends.diagram.figure.geometry import Drawing, Item, extent, moved
+from ogive.backends.diagram.figure.geometry import ROLES, Drawing, Item, Path, Text, carried, extent, moved
 
+KEYS = (*ROLES, "slab")  # the styles of swatches
 Band = tuple[float, float, list[Item]]  # top, bottom, what stands between them
 
 
@@ -14,19 +17,19 @@ def sheets(drawing: Drawing, tall: float, margin: float) -> list[Drawing]:
     """As few drawings as hold it, each as high as the others if that can be; a piece without a gap stays whole."""
     if drawing.height <= tall + 1:
         return [drawing]
-    bands = _bands(drawing)
-    count = len(_filled(bands, tall - 2 * margin))
+    parts = _together(bands(drawing), tall - 2 * margin)
+    count = len(_filled(parts, tall - 2 * margin))
     low, high = 0.0, tall - 2 * margin
     for _ in range(12):  # the least height that needs no more of them
         middle = (low + high) / 2
-        low, high = (low, middle) if len(_filled(bands, middle)) <= count else (middle, high)
-    found = _filled(bands, high)
+        low, high = (low, middle) if len(_filled(parts, middle)) <= count else (middle, high)
+    found = _filled(parts, high)
     return (
         [_sheet(drawing, part, k, len(found), margin) for k, part in enumerate(found)] if len(found) > 1 else [drawing]
     )
 
 
-def _bands(drawing: Drawing) -> list[Band]:
+def bands(drawing: Drawing) -> list[Band]:
     """Groups of items between which a straight line passes from left to right."""
     found: list[Band] = []
     boxes = [(extent([item]), item) for item in drawing.items]
@@ -36,6 +39,30 @@ def _bands(drawing: Drawing) -> list[Band]:
         else:
             found.append((top, bottom, [item]))
     return found
+
+
+def _together(parts: Sequence[Band], tall: float) -> list[Band]:
+    """Titles stay with what is under them, other texts with what is nearer, where a page holds both."""
+    apart = [inf, *(lower[0] - upper[1] for upper, lower in pairwise(parts)), inf]
+    up = [_texts(items) and apart[k] <= apart[k + 1] for k, (_, _, items) in enumerate(parts)]
+    down = [_titles(items) or (_texts(items) and not up[k]) for k, (_, _, items) in enumerate(parts)]
+    found: list[Band] = []
+    for k, (top, bottom, items) in enumerate(parts):
+        if k and (down[k - 1] or (up[k] and not _titles(items))) and bottom - found[-1][0] <= tall:
+            found[-1] = (found[-1][0], bottom, [*found[-1][2], *items])
+        else:
+            found.append((top, bottom, items))
+    return found
+
+
+def _titles(items: Sequence[Item]) -> bool:
+    return all(isinstance(item, Text) and item.style == "title" for item in items)
+
+
+def _texts(items: Sequence[Item]) -> bool:
+    """Whether they are texts, and the swatches of a key."""
+    return all(isinstance(item, Text) or (isinstance(item, Path) and not item.owner and item.style in KEYS)
+               for item in items)  # fmt: skip
 
 
 def _filled(bands: Sequence[Band], tall: float) -> list[list[Band]]:
@@ -55,13 +82,7 @@ def _sheet(drawing: Drawing, bands: Sequence[Band], at: int, count: int, margin:
     up = margin - top
     items = tuple(moved(item, 0, up) for item in drawing.items if id(item) in here)
     groups = tuple(
-        replace(
-            group,
-            box=(group.box[0], group.box[1] + up, group.box[2], group.box[3] + up),
-            core=group.core and (group.core[0], group.core[1] + up, group.core[2], group.core[3] + up),
-        )
-        for group in drawing.groups
-        if top - 1 <= (group.box[1] + group.box[3]) / 2 <= bottom + 1
+        carried(group, 0, up) for group in drawing.groups if top - 1 <= (group.box[1] + group.box[3]) / 2 <= bottom + 1
     )
     title = f"{drawing.title} ({at + 1} of {count})"
     return replace(drawing, items=items, groups=groups, title=title, height=round(bottom - top + 2 * margin, 1))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ogive.backends.diagram.figure.geometry import PATHS, Command, Dot, Drawing, Item, Path, Text
+from ogive.backends.diagram.figure.geometry import PATHS, Command, Dot, Drawing, Path, Text, scaled
 from ogive.backends.diagram.figure.palettes import Palette
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.render.svg import WIDTHS
@@ -44,24 +44,13 @@ class PlainText:
 def plain_shapes(drawing: Drawing, theme: Theme) -> Iterator[PlainShape | PlainText]:
     """The items of a drawing, from back to front."""
     palette = theme.palette
-    for item in (_scaled(item, drawing.scale) for item in drawing.items):
+    for item in (scaled(item, drawing.scale) for item in drawing.items):
         if isinstance(item, Path):
             yield _shape(item, palette)
         elif isinstance(item, Dot):
             yield _dot(item, palette)
         else:
             yield _text(item, palette)
-
-
-def _scaled(item: Item, by: float) -> Item:
-    """The item in the size in which its figure is read."""
-    if by == 1:
-        return item
-    if isinstance(item, Path):
-        return replace(item, commands=tuple((name, tuple(by * v for v in points)) for name, points in item.commands))
-    if isinstance(item, Dot):
-        return replace(item, x=by * item.x, y=by * item.y, radius=by * item.radius)
-    return replace(item, x=by * item.x, y=by * item.y, size=by * item.size, width=by * item.width)
 
 
 def _shape(item: Path, palette: Palette) -> PlainShape:

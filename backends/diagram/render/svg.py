@@ -10,7 +10,7 @@ from ogive.backends.diagram.figure.geometry import PATHS, RARE, Command, Dot, Dr
 from ogive.backends.diagram.figure.labels import small, written
 from ogive.backends.diagram.figure.metrics import width
 from ogive.backends.diagram.figure.palettes import Palette
-from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.figure.theme import Theme, of_drawing
 from ogive.backends.diagram.render.layers import NAMESPACE, layers_of
 from ogive.backends.diagram.render.outlines import placed
 
@@ -25,7 +25,7 @@ def svg(
 
     `outlined` text is drawn, and needs no font; `layered` has a layer of Inkscape for each block.
     """
-    theme = theme or Theme()
+    theme = of_drawing(theme or Theme(), drawing)
     wide, high = drawing.width * drawing.scale, drawing.height * drawing.scale
     size = f'width="{number(wide)}" height="{number(high)}"'
     title, alt = prefix + "t", prefix + "d"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from ogive.backends.diagram.figure.geometry import PATHS, RARE, TEXTS, Command, Dot, Drawing, Group, Item, Path, Text
 from ogive.backends.diagram.figure.labels import TextRun, small, written
 from ogive.backends.diagram.figure.palettes import Palette
-from ogive.backends.diagram.figure.theme import Theme
+from ogive.backends.diagram.figure.theme import Theme, of_drawing
 
 WIDTHS = {"wire": "1.3", "thin": "1", "bold": "2.4", "thick": "3.2", "": ""}
 # what LaTeX's text fonts lack, as mathematics
@@ -74,6 +74,7 @@ def _told(drawing: Drawing) -> list[str]:
 
 def picture(drawing: Drawing, theme: Theme) -> str:
     """A `tikzpicture` with all that it needs, in a group of its own."""
+    theme = of_drawing(theme, drawing)
     unit = rf"\ncdunit=\dimexpr\csname f@size\endcsname pt*{round(UNIT * 10000 * drawing.scale)}/10000\relax"
     lines = [rf"{line}%" for line in (r"\begingroup", ALLOCATED, unit, *MACROS)]
     lines += [f"{line}%" for line in (*_colours(theme.palette), *_styles(theme))]

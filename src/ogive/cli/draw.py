@@ -185,7 +185,12 @@ def _panel(diagrams: dict[str, Diagram], panel: PanelStyle) -> Diagram:
         raise DiagramError(f"no view `{panel.view}`; there are {', '.join(VIEWS)}")
     refuse_unknown([made.subject], panel.open)
     options = replace(made.options, depth=panel.depth or made.options.depth, open=made.options.open | {*panel.open})
-    return replace(made, options=options, view=panel.view or made.view)  # type: ignore[arg-type]
+    page = made.theme.page and (made.theme.page[0], made.theme.page[1] - CAPTIONED)
+    theme = replace(made.theme, page=page)
+    return replace(made, options=options, view=panel.view or made.view, theme=theme)  # type: ignore[arg-type]
+
+
+CAPTIONED = 60.0  # the height of the captions under a panel
 
 
 def _refuse(program: CheckedProgram, path: Path, name: str) -> None:
