@@ -11,6 +11,7 @@ from diagram.subjects import block, subjects
 from ogive.backends.diagram.diagram import Diagram, diagram
 from ogive.backends.diagram.figure.geometry import Text
 from ogive.backends.diagram.from_ir.options import SizeStyle
+from ogive.backends.diagram.views.spines import with_single_frames
 
 SUBJECTS = subjects()
 STACKS = ["gpt2:Tiny", "llama:Tiny", "vit:Tiny", "whisper:Tiny", "bart:Tiny", "t5_encoder:Tiny", "qwen3:Tiny"]
@@ -37,7 +38,7 @@ def test_models_of_transformers_are_stacks(name: str) -> None:
     each = made(name)
     assert OVERVIEW not in [item.text for item in each.drawing.items if isinstance(item, Text)]
     places = {group.owner: group.box for group in each.drawing.groups}
-    boxes = {box.id: box for box in each.overview.boxes}
+    boxes = {box.id: box for box in with_single_frames(each.overview).boxes}
     for edge in each.overview.edges:  # up, or from the side
         assert places[edge.target][1] < places[edge.source][3]
     for box in boxes.values():
@@ -80,3 +81,26 @@ def test_no_short_cut_runs_through_the_sizes_beside_it(name: str, sizes: SizeSty
     texts = [item for item in drawing.items if isinstance(item, Text) and item.style == "legend"]
     lines = [ends for wire in wires(drawing) for ends in segments(wire)]
     assert [text.text for text in texts for a, b in lines if crosses(a, b, shrunk(text.box))] == []
+
+
+@pytest.mark.parametrize("name", [*STACKS, "detr:Tiny"])
+def test_every_line_begins_at_a_box_or_on_a_line(name: str) -> None:
+    """Short-cuts leave right under the first box that they pass, where something leads."""
+    drawing = diagram(SUBJECTS[name], view="stack", depth=1).drawing
+    lines = wires(drawing)
+    for wire in lines:
+        x, y = wire.commands[0][1][:2]
+        spot = (x - 1.5, y - 1.5, x + 1.5, y + 1.5)
+        others = [ends for other in lines if other is not wire for ends in segments(other)]
+        assert any(overlap(spot, group.box) for group in drawing.groups) or any(crosses(a, b, spot) for a, b in others)
+
+
+@pytest.mark.parametrize("name", ["detr:Tiny", "resnet:Tiny", "efficientnet:Tiny"])
+def test_sizes_and_titles_keep_clear_of_what_stands_beside_them(name: str) -> None:
+    """Also in nets that are no transformers: long sizes, frames with names."""
+    drawing = diagram(SUBJECTS[name], view="stack").drawing
+    texts = [item for item in drawing.items if isinstance(item, Text) and item.style in ("legend", "title")]
+    boxes = [group for group in drawing.groups if not group.plate]
+    assert [(t.text, g.name) for t in texts for g in boxes if overlap(shrunk(t.box), shrunk(g.box, 2))] == []
+    lines = [ends for wire in wires(drawing) for ends in segments(wire)]
+    assert [t.text for t in texts for a, b in lines if crosses(a, b, shrunk(t.box))] == []

@@ -8,7 +8,7 @@ from ogive.backends.diagram.figure.geometry import Group, Item, carried, extent,
 from ogive.backends.diagram.figure.theme import Theme
 from ogive.backends.diagram.layout.pages import room
 
-APART = 30.0  # between two parts side by side, and between two rows of them
+APART = 24.0  # between two parts side by side, and between two rows of them
 Painted = tuple[list[Item], list[Group]]
 
 

@@ -49,6 +49,7 @@ class Stacked:
         self.boxes = {box.id: box for box in made.boxes}
         self.spines = Spines(made)
         self.lanes: dict[tuple[str, str], int] = {}  # of arcs: how far out they run
+        self.straight: set[str] = set()  # boxes from which an edge leads straight on
         self.told: set[tuple[str, str]] = set()
         self.said: dict[str, float] = {}  # how far right of the middle of a box the sizes reach that stand over it
         for edge in made.edges:
@@ -87,8 +88,9 @@ class Stacked:
             tops[each] = self._set(tower, each, y, room, column)
         self._beside(name, columns, tower)
         lanes = self._lanes(name, columns[0] if columns else [])
-        if lanes:
-            tower.right = max([tower.right, *(self._reach(each, tower.places[each]) for each in columns[0])])
+        if lanes or name:
+            own = (each for each in columns[0] if lanes or each not in inner)
+            tower.right = max([tower.right, *(self._reach(each, tower.places[each]) for each in own)])
         tower.right += LANE * lanes + (6 if lanes else 0)
         tower.height = max(tops.values(), default=0.0) + (GAP if name else 0.0)
         return tower
@@ -130,7 +132,9 @@ class Stacked:
                 self.right_of = min(self.right_of, min(tower.places[x][0] for x in inside))
                 continue
             near = min((left for a, b, left in taken if a < high + GAP and low < b + GAP), default=tower.left)
-            aside = near - APART - right
+            sizes = max(self._reach(x, tower.places[x]) for x in inside) - right  # beside its boxes, and its last edge
+            last_said = tower.places[column[-1]][2] + self.said.get(column[-1], 0.0) - 2 - right
+            aside = near - max(APART, sizes + 8, last_said) - right
             self._shift(tower, inside, aside, up)
             left = min(tower.places[x][0] for x in inside) - max(map(self._times, column))
             taken.append((low, high, left))
@@ -189,8 +193,9 @@ class Stacked:
         items: list[Item] = []
         groups: list[Group] = []
         shown = {key: (a, -d, c, -b) for key, (a, b, c, d) in tower.places.items()}  # left, top, right, bottom
+        self.straight = {edge.source for edge in self.made.edges if (edge.source, edge.target) not in self.lanes}
         for box in (box for box in self.made.boxes if box.kind == "group"):
-            items += self._group(box, shown[box.id])
+            items += self._group(box, shown)
             groups.append(Group(box.id, box.text, box.where, box.path, box.block, box=shown[box.id], plate=True))
         for edge in {(edge.source, edge.target): edge for edge in reversed(self.made.edges)}.values():
             items += self._edge(edge, shown)
@@ -199,16 +204,27 @@ class Stacked:
             groups.append(Group(box.id, box.text, box.where, box.path, box.block, box=shown[box.id], op=box.op))
         return items, groups
 
-    def _group(self, box: Box, place: Rect) -> Iterator[Item]:
-        left, top, right, bottom = place
+    def _middle(self, group: str, shown: dict[str, Rect]) -> float:
+        """Where the spine of a frame runs."""
+        columns = self.spines.columns(group)
+        first = columns[0][0] if columns else group
+        if self.boxes[first].kind == "group" and first != group:
+            return self._middle(first, shown)
+        return (shown[first][0] + shown[first][2]) / 2
+
+    def _group(self, box: Box, shown: dict[str, Rect]) -> Iterator[Item]:
+        left, top, right, bottom = shown[box.id]
         yield Path(rectangle(left, top, right - left, bottom - top, 8), "plate", box.id, change=box.change)
-        text = _count(box)
-        size = self.theme.label if text else self.theme.small
-        wide = text_width(text or box.text, size, self.theme.least, True, plain=True)
-        if text:
-            yield Text(left - 6, top + 15, text, size, "title", wide, "end", box.id, change=box.change)
-        else:
-            yield Text(left + 5, top - 4, box.text, size, "title", wide, owner=box.id, change=box.change)
+        count, size = _count(box), self.theme.small
+        if count:
+            wide = text_width(count, self.theme.label, self.theme.least, True, plain=True)
+            yield Text(left - 6, top + 15, count, self.theme.label, "title", wide, "end", box.id, change=box.change)
+        name = box.then[0] if box.then else "" if count else box.text
+        if name:
+            x, wide = left + 5, text_width(name, size, self.theme.least, True, plain=True)
+            if x < self._middle(box.id, shown) < x + wide + 4:  # beside the edge that leaves it
+                x = self._middle(box.id, shown) + 5
+            yield Text(x, top - 4, name, size, "title", wide, owner=box.id, change=box.change)
         if box.change:
             yield from badge(box.change, left, top, self.theme, box.id)
 
@@ -285,6 +301,10 @@ class Stacked:
         reach = [self._reach(key, shown[key]) for key in self.spines.columns(frame)[0] if shown[key] in passed]
         lane = max(reach, default=target[2]) + LANE * (self.lanes[edge.source, edge.target] + 1)
         up = (target[1] + target[3]) / 2
+        source = shown[edge.source]
+        if edge.source not in self.straight and y < source[1] and abs((source[0] + source[2]) / 2 - x) < 0.5:
+            yield Path(line((x, source[1]), (x, y)), "wire", change=edge.change)  # none else leads there
+            self.straight.add(edge.source)
         yield Path(rounded(((x, y), (lane, y), (lane, up), (target[2], up))), "wire", change=edge.change)
         yield Path(
             polygon((target[2] + 6, up - 3), (target[2], up), (target[2] + 6, up + 3)), "solid", change=edge.change

@@ -20,7 +20,7 @@ from ogive.backends.diagram.layout.stack import Stacked
 from ogive.backends.diagram.views.memories import KEPT
 from ogive.backends.diagram.views.overview import Overview
 from ogive.backends.diagram.views.parts import in_parts
-from ogive.backends.diagram.views.spines import Spines
+from ogive.backends.diagram.views.spines import Spines, with_single_frames
 
 ENDS = 70.0  # the height of the names at which a piece begins and ends
 
@@ -30,18 +30,19 @@ def stack_drawing(made: Overview, theme: Theme, simpler: Overview | None = None,
 
     Parts of it stand by themselves where `cut` is on and its page is too small for it.
     """
+    plain, made = made, with_single_frames(made)
     painted = _painted(made, theme)
     if clash(*painted):
         if simpler is not None:
             return stack_drawing(simpler, theme, cut=cut)
-        return _as_overview(made, theme, "no stack of one spine: an overview", cut)
+        return _as_overview(plain, theme, "no stack of one spine: an overview", cut)
     legend = list(made.legend)
     if cut:
         parts = _fitting(made, theme)
         painted = packed(parts, theme)
         legend += [KEPT] * (len(parts) > 1)
         if size_of(painted)[0] > room(theme)[0]:
-            return _as_overview(made, theme, "too wide for a stack: an overview", cut)
+            return _as_overview(plain, theme, "too wide for a stack: an overview", cut)
     items, groups = painted
     left, _, right, bottom = extent(items)
     wide = max(right - left, min(300.0, room(theme)[0]))

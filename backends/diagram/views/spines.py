@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
-from ogive.backends.diagram.views.overview import Edge, Overview
+from ogive.backends.diagram.views.overview import Box, Edge, Overview
 
 HEAVY = {"group": 12, "block": 4}  # what draws a spine to itself
+
+
+def with_single_frames(made: Overview) -> Overview:
+    """The overview with one frame for a loop of one open block, which has the name of the block beside its count."""
+    children: dict[str, list[Box]] = {}
+    for box in made.boxes:
+        children.setdefault(box.parent, []).append(box)
+    into: dict[str, str] = {}
+    boxes = []
+    for box in made.boxes:
+        inner = children.get(box.id, [])
+        if box.text.startswith("×") and len(inner) == 1 and inner[0].kind == "group" and not inner[0].change:
+            into[inner[0].id] = box.id
+            boxes.append(replace(box, then=(inner[0].text,), block=inner[0].block, path=inner[0].path))
+        elif box.id not in into:
+            boxes.append(replace(box, parent=into.get(box.parent, box.parent)))
+    return replace(made, boxes=boxes)
 
 
 class Spines:
