@@ -76,6 +76,11 @@ class Looked:
             found.append(torch.stack([(rows - row).square().sum(1) for row in rows]).tolist())
         return found
 
+    def numbers(self, path: str) -> Sequence[Any]:
+        """The numbers of a weight; see `Looks`."""
+        found: list[Any] = self.made[path].tolist()
+        return found
+
     def others(self, file: str) -> Mapping[str, tuple[Any, ...]]:
         """The weights of a file; see `Looks`."""
         try:

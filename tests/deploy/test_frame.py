@@ -95,6 +95,9 @@ class Rising:
         count = self.shapes[path][axis]
         return [[[0.0] * count for _ in range(count)]]
 
+    def numbers(self, path: str) -> list[float]:
+        return [float(at) for at in range(self.shapes[path][0])]
+
     def others(self, file: str) -> dict[str, tuple[float, ...]]:
         return {}
 
@@ -104,7 +107,7 @@ class Rising:
 
 def test_every_pass_has_options_with_defaults() -> None:
     model = check_text(TEXT).models["M"].ir
-    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen", *NEEDY}:
+    for name in PASSES.keys() - {"expert_average", "merge_experts", "mup", "subspace", "deepen", "derive", *NEEDY}:
         assert run(model, [PassCall(name)], weighed=Rising).model.name == "M"
     for name, option in NEEDY.items():
         with pytest.raises(PassError, match=f"`{name}` needs `{option}`"):
@@ -114,6 +117,8 @@ def test_every_pass_has_options_with_defaults() -> None:
             run(model, [PassCall(name)])
     with pytest.raises(PassError, match="needs the static that grows"):
         run(model, [PassCall("mup")])
+    with pytest.raises(PassError, match="no choices"):
+        run(model, [PassCall("derive")], weighed=Rising)
     with pytest.raises(PassError, match="no activated layer"):
         run(model, [PassCall("deepen")])
     with pytest.raises(PassError, match="`subspace` needs `d`"):

@@ -25,6 +25,9 @@ class Looks(Protocol):
     def distances(self, path: str, axis: int) -> Sequence[Sequence[Sequence[float]]]:
         """For each iteration, between each two entries of an axis of a weight, the square of their distance."""
 
+    def numbers(self, path: str) -> Sequence[Any]:
+        """The numbers of a weight that stands in no loop."""
+
     def others(self, file: str) -> Mapping[str, tuple[Any, ...]]:
         """The numbers of a file of weights of this model, by path, those of all iterations in one list.
 

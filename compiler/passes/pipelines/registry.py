@@ -22,6 +22,7 @@ from ogive.compiler.passes.growth.widen import widen
 from ogive.compiler.passes.pipelines.calls import PassCall, checked
 from ogive.compiler.passes.pipelines.simple import fused, simplified, specialize
 from ogive.compiler.passes.posets.pool import poset_pool
+from ogive.compiler.passes.pruning.derive import derive
 from ogive.compiler.passes.pruning.mask import mask
 from ogive.compiler.passes.pruning.prune import prune
 from ogive.compiler.passes.pruning.shrink import drop_layers, shrink
@@ -34,6 +35,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
         "coalesce": coalesce,
         "decoalesce": decoalesce,
         "deepen": deepen,
+        "derive": derive,
         "drop_layers": drop_layers,
         "expert_average": expert_average,
         "fold": fold,
@@ -55,7 +57,7 @@ PASSES: Mapping[str, Callable[..., Passed]] = MappingProxyType(
 )
 
 
-WEIGHED = frozenset(("interpolate", "merge_features", "prune", "quantize"))  # those that look at weights
+WEIGHED = frozenset(("derive", "interpolate", "merge_features", "prune", "quantize"))  # those that look at weights
 
 
 @dataclass(frozen=True)
