@@ -206,7 +206,14 @@ MISTAKES: tuple[Mistake, ...] = (
     Mistake(star_in_list, (BODY + "y = [*xs, x]", BODY + "a, *rest = x")),
     Mistake(unary_plus, (BODY + "y = +x",)),
     Mistake(formatted_string, (BODY + 'y = f"{x}"',)),
-    Mistake(stray_as, (BODY + "y = Linear[d, d](x) as lin", BODY + "return f(x as y)")),
+    Mistake(
+        stray_as,
+        (
+            BODY + "y = Linear[d, d](x) as lin",
+            BODY + "return f(x as y)",
+            BODY + "repeat 3 with i in range(3) as h:\n        x = i * x",
+        ),
+    ),
     Mistake(missing_else, (BODY + "y = x if d > 1",)),
     Mistake(empty_parentheses, (BODY + "y = ()",)),
     Mistake(

@@ -161,6 +161,12 @@ def stray_as(scene: Scene) -> Diagnostic | None:
     """`as` other than after a stage."""
     if scene.kind != "as":
         return None
+    clause = scene.last(frozenset(["with"]), scene.line)
+    if scene.lead == "repeat" and clause is not None and scene.tokens[scene.i + 1][0] == "NAME":
+        head, rest = scene.between(scene.line, clause), scene.between(clause, scene.i)
+        wanted = f"{head} as {scene.text(scene.i + 1)} {rest}"
+        edits = scene.edit(scene.line, scene.i + 2, wanted)
+        return scene.fault("the name of a loop stands before `with`", f"write `{wanted}`", edits=edits)
     return scene.fault(
         "`as` names a stage of a pipeline", "write `x |> Block[...] as name`, or bind it: `name = Block[...]`"
     )

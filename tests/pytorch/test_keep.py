@@ -144,3 +144,14 @@ def test_what_may_not_be_done_twice_is_done_once_at_the_start(inside: bool) -> N
     for wanted in (4.0, 2.0, 4.0):
         assert all(bool((w == wanted).all()) for w in weights)
         getattr(net, "after_step" if wanted == 4.0 else "init_weights")()
+
+
+def test_a_weight_that_is_tied_by_hand_is_put_back_once() -> None:
+    model = ogive.source(HALF.replace("INNER", "keep lin.weight = half").replace("OUTER", ""))["M"]
+    assert isinstance(model, Model)
+    net = model.torch()
+    first, second = (net.get_submodule(f"h.{at}.inner.lin") for at in range(2))
+    second.weight = first.weight
+    net.after_step()  # type: ignore[operator]
+    assert second.weight is first.weight
+    assert first.weight.eq(2.0).all()  # type: ignore[operator]

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ogive.backends.pytorch.module.training import METHODS
-from ogive.backends.pytorch.module.whole import starts_whole
+from ogive.backends.pytorch.module.whole import starts_whole, steps_once
 
 PREFIX = "ogive_model_"
 _lock = RLock()
@@ -46,6 +46,8 @@ class TextLoader(InspectLoader):
                     each.init_weights = starts_whole(each.init_weights)  # type: ignore[attr-defined]
                     for method in METHODS:
                         setattr(each, method.__name__, method)
+                if "after_step" in vars(each):
+                    each.after_step = steps_once(each.after_step)  # type: ignore[attr-defined]
 
 
 def load(text: str, model: str) -> ModuleType:

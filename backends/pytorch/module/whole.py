@@ -44,10 +44,21 @@ def starts_whole(init_weights: Callable[[nn.Module], None]) -> Callable[[nn.Modu
     return started
 
 
+def steps_once(after_step: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
+    """`after_step` that puts a parameter which was tied by hand back once."""
+
+    @wraps(after_step)
+    def stepped(self: nn.Module) -> None:
+        with _untied(self):
+            after_step(self)
+
+    return stepped
+
+
 @contextmanager
 def _untied(module: nn.Module) -> Iterator[None]:
-    """A parameter that was tied by hand (`a.weight = b.weight`) starts as its first holder does, with as many numbers
-    drawn: the others set what is thrown away, as they did before it was tied.
+    """A parameter that was tied by hand (`a.weight = b.weight`) is set by its first holder, with as many numbers drawn
+    as before it was tied: the others set what is thrown away.
     """
     seen: set[int] = set()
     tied: list[tuple[nn.Module, str, nn.Parameter]] = []
@@ -57,7 +68,7 @@ def _untied(module: nn.Module) -> Iterator[None]:
                 tied.append((each, name, weight))
             seen.add(id(weight))
     for holder, name, weight in tied:
-        holder._parameters[name] = nn.Parameter(torch.empty_like(weight), weight.requires_grad)
+        holder._parameters[name] = nn.Parameter(weight.detach().clone(), weight.requires_grad)
     try:
         yield
     finally:
