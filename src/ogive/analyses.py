@@ -54,6 +54,7 @@ NUMERIC: Mapping[str, str] = MappingProxyType(
         "degeneracy": "ogive.backends.analysis.measured.degeneracy:degeneracy",
         "expansion_score": "ogive.backends.analysis.measured.expansion:expansion_score",
         "guidance": "ogive.backends.analysis.measured.guidance:guidance",
+        "inductive_bias": "ogive.backends.analysis.measured.bias:inductive_bias",
         "kernel": "ogive.backends.analysis.kernels.report:kernel",
         "lipschitz": "ogive.backends.analysis.lipschitz.report:lipschitz",
         "prune_regimes": "ogive.backends.analysis.measured.regimes:prune_regimes",

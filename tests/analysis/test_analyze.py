@@ -44,6 +44,7 @@ ASKED = {
     "expansion_score": "expansion_score",
     "guidance": f'guidance[guide="{EXAMPLES / "mlp.arch"}:Tiny"]',
     "prune_regimes": "prune_regimes",
+    "inductive_bias": "inductive_bias[target=0.5, samples=4, steps=2, fit=9]",
     "kernel": 'kernel[scale_prior="inv_gamma(2,3)"]',
     "mup": "mup[width=d]",
     "muon": "muon[width=d]",

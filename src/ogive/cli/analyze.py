@@ -77,6 +77,7 @@ def command(
       degeneracy                             directions of weights that data do not see, ReLUs that fire together
       expansion_score[damping=1e-8]          how much a step could lower the loss, by layer
       guidance[guide="FILE:MODEL"]           CKA with the layers of a guide, and the loss of it
+      inductive_bias[target=0.1]             bits that an architecture lacks of what generalizes
       prune_regimes[other="FILE"]            barrier of the loss between two sets of weights, and how alike they are
     \b
     Examples:
