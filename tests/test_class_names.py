@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from trees import imported, ours
 
 # folder -> what the docstring of a class of it says (its own or its module's), where another folder has that name too
 LAYERS = {
@@ -19,15 +18,6 @@ LAYERS = {
     "backends/onnx_model": "onnx",
     "src/ogive": "python",
 }
-
-
-def _modules() -> dict[str, ast.Module]:
-    found = {}
-    for folder in ("grammar", "compiler", "backends", "src/ogive"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if not any(parent.is_symlink() for parent in path.parents):
-                found[path.relative_to(ROOT).as_posix()] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
 
 
 def _shared(modules: dict[str, ast.Module]) -> dict[str, dict[str, str]]:
@@ -43,7 +33,7 @@ def _shared(modules: dict[str, ast.Module]) -> dict[str, dict[str, str]]:
 
 
 def test_classes_of_one_name_are_told_apart_by_their_docstrings() -> None:
-    shared = _shared(_modules())
+    shared = _shared(ours())
     assert shared  # syntax, IR and Python each have a `Model`
     for name, homes in shared.items():
         layers = [next((layer for layer in LAYERS if path.startswith(f"{layer}/")), path) for path in homes]
@@ -54,13 +44,13 @@ def test_classes_of_one_name_are_told_apart_by_their_docstrings() -> None:
 
 
 def test_no_module_imports_two_classes_of_one_name() -> None:
-    modules = _modules()
-    shared = _shared(modules)
-    for path, tree in modules.items():
+    shared = _shared(ours())
+    for path in ours():
+        met: dict[str, set[str]] = defaultdict(set)
+        for module, name in imported(path):
+            inside = module.replace(".", "/")
+            homes = shared.get(name, {})
+            met[name] |= {home for home in homes if home.removesuffix(".py").removeprefix("src/ogive/") == inside}
         for name, homes in shared.items():
-            met = {path} & homes.keys()
-            for node in ast.walk(tree):
-                if isinstance(node, ast.ImportFrom) and node.module and any(each.name == name for each in node.names):
-                    inside = node.module.removeprefix("ogive.").replace(".", "/")
-                    met |= {home for home in homes if home.removesuffix(".py").removeprefix("src/ogive/") == inside}
-            assert len(met) < 2, f"{path} uses `{name}` of {' and '.join(sorted(met))}"
+            used = met[name] | ({path} & homes.keys())
+            assert len(used) < 2, f"{path} uses `{name}` of {' and '.join(sorted(used))}"

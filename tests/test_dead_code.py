@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from trees import ROOT, everything, imported, ours
+
 FRONT = "src/ogive/"  # its names are read by users
-
-
-def _trees(*folders: str) -> dict[str, ast.Module]:
-    return {
-        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-        for folder in folders
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        if not any(parent.is_symlink() for parent in (path, *path.parents))
-    }
-
-
-@cache
-def ours() -> dict[str, ast.Module]:
-    """The modules of the package, by path."""
-    return _trees("grammar", "compiler", "backends", "src/ogive")
-
-
-@cache
-def everything() -> dict[str, ast.Module]:
-    """These, and what uses them here."""
-    return ours() | _trees("tests", "docs", "bench")
-
-
-def _imported(tree: ast.Module) -> set[tuple[str, str]]:
-    """What a module imports: (module without `ogive.`, name)."""
-    return {
-        (node.module.removeprefix("ogive."), each.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module
-        for each in node.names
-    }
 
 
 def test_no_list_of_exports_silences_an_import() -> None:
     """`__all__` of a module may hand an import on, if somebody takes it from there."""
-    taken = {each for tree in everything().values() for each in _imported(tree)}
+    taken = {each for path in everything() for each in imported(path)}
     silent, lists = [], 0
     for path, tree in ours().items():
         if path.startswith(FRONT):
             continue
         module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        own = {name for _, name in _imported(tree)}
+        own = {name for _, name in imported(path)}
         for node in tree.body:
             if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
                 exported = set(ast.literal_eval(node.value))
@@ -69,8 +37,8 @@ def _read_as_attribute(module: str, name: str) -> bool:
     package, _, last = module.rpartition(".")
     return any(
         isinstance(node, ast.Attribute) and node.attr == name
-        for tree in everything().values()
-        if (package, last) in _imported(tree)
+        for path, tree in everything().items()
+        if (package, last) in imported(path)
         for node in ast.walk(tree)
     )
 
