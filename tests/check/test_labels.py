@@ -66,7 +66,24 @@ where i == j, d == i:
     "a label that a size is named like": "block f(x: [u, e]) -> [2, 2]:\n"
     '    return sum[1](expand["a c -> e a c", e=2](x)) @ full[e, 2, v=0.5]\n',
 }
+MAPS = "block f(x: [b, n, 4]) -> [b, n, 4]:\n    param w: [4, 4] = normal\n    param g: [4] = ones\n"
+IMAGES = "block f(x: [b, 4, h, w]) -> [b, 4, _, _]:\n    param w: [4, 4, 3, 3] = normal\n    param g: [4] = ones\n"
+FINE |= {  # maps that follow each other, of the labels that a pattern gave them
+    "products": MAPS
+    + '    h = matmul(x, einsum["i o, o -> i o"](w, g))\n    return h @ einsum["i o, o -> i o"](w, g)\n',
+    "linear maps": MAPS
+    + '    h = linear(x, einsum["o i, o -> o i"](w, g))\n'
+    + '    return linear(h, einsum["o i, o -> o i"](w, g))\n',
+    "kernels": IMAGES.replace("_, _", "h - 4, w - 4")
+    + '    y = conv(x, einsum["o i p q, o -> o i p q"](w, g))\n'
+    + '    return conv(y, einsum["o i p q, o -> o i p q"](w, g))\n',
+    "transposed kernels": IMAGES.replace("_, _", "h + 4, w + 4")
+    + '    y = conv_transpose(x, einsum["i o p q, o -> i o p q"](w, g))\n'
+    + '    return conv_transpose(y, einsum["i o p q, o -> i o p q"](w, g))\n',
+}
 TRANSPOSED = {
+    "a kernel that is turned": "block f(x: [b, i, h, w], k: [i, o, 1, 1]) -> [b, o, h, w]\nwhere i == o:\n"
+    "    return conv(x, k)\n",
     "two axes turned": MAP + '    return x + rearrange["b h w d -> b w h d"](x)\n',
     "turned by a block": "block f(x: [n, m]) -> [n, m]\nwhere n == m:\n    return x + turned(x)\n",
     "turned beside a joined axis": MAP + '    return concat[3](x, rearrange["b h w d -> b w h d"](x)) |> sum[-1] |> '

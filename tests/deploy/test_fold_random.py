@@ -17,8 +17,9 @@ from ogive.backends.pytorch.module.module import build
 from ogive.backends.weight_conversion.run import module_of
 from ogive.backends.weight_conversion.verify import verify
 from ogive.compiler.analysis.cost.report import multiply_adds
-from ogive.compiler.ir.model import Graph, Model
+from ogive.compiler.ir.model import Graph, Model, Node
 from ogive.compiler.ops import OPS
+from ogive.compiler.ops.recipe import atoms_of
 from ogive.compiler.passes.cleanup.deploy_flatten import deployed
 from ogive.compiler.passes.weight_folding.binding_time import STAYING
 from ogive.compiler.passes.weight_folding.driver import fold
@@ -202,8 +203,19 @@ def operations_at(ir: Model, sizes: Mapping[str, int]) -> int:
     """Multiplications, additions and what is done to each element: a scale that folds away may leave a wider map."""
     known = {u: size(sizes[u.name]) for u in ir.definition.sizes if u.name in sizes}
     alone = ("add", "sub", "mul", "div", "batch_norm", "layer_norm", "rms_norm")
-    values = [node.outputs[0] for node in deployed(ir).definition.graph.walk() if node.op in alone]
+    values = [
+        node.outputs[0] for node in deployed(ir).definition.graph.walk() if node.op in alone or _sums_nothing(node)
+    ]
     return 2 * number(ir, sizes) + sum(prod(n.subs(known).number for n in value.type.sizes) for value in values)
+
+
+def _sums_nothing(node: Node) -> bool:
+    """Whether it is an `einsum` that multiplies elements: `mul` in another form."""
+    if node.op != "einsum" or len(node.inputs) < 2:
+        return False
+    recipe = node.attr("recipe")
+    kept = {atom.name for atom in atoms_of(recipe.outputs[0])}
+    return all(atom.name in kept for side in recipe.inputs for atom in atoms_of(side))
 
 
 def test_padding_moves_into_no_map_that_it_makes_dearer() -> None:

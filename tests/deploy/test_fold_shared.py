@@ -33,7 +33,7 @@ def test_maps_that_are_read_in_several_forms(body: str) -> None:
 @settings(max_examples=8, deadline=None)
 def test_kernels_that_are_read_in_several_forms(body: str) -> None:
     found = folded(model(body))
-    assert found.error(image(2, 4, 9, 11)) < 1e-9
+    assert found.error(image(2, 4, 63, 65)) < 1e-9  # of kernels that lie in each other six times, something is left
 
 
 @pytest.mark.parametrize("rank", range(1, 8))

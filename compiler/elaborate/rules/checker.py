@@ -61,7 +61,7 @@ class RuleChecker:
 
     @property
     def _met(self) -> Meeting:
-        return Meeting(self.name, self.types, self.frame.proof.facts)
+        return Meeting(self.name, self.types, self.frame.proof.facts, self.frame.scope.variables)
 
     def require(self, condition: Condition, text: str, operand: int | None = None, odd: Oddity | None = None) -> None:
         """Require a condition."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ogive.compiler.elaborate.modules.patterns_for import shaped
@@ -12,6 +12,8 @@ from ogive.compiler.sizes import Facts, Size
 from ogive.grammar.diagnostics import Edit
 from ogive.grammar.source import Span
 
+SUMMED = {"matmul": -1, "grouped_matmul": 1, "conv": 1, "conv_transpose": 1}  # the axis of the first operand
+
 
 class Meeting(NamedTuple):
     """The operands of one operation."""
@@ -19,6 +21,7 @@ class Meeting(NamedTuple):
     name: str
     types: Sequence[Any]
     facts: Facts
+    named: Collection[str]  # the names of the block: what a pattern alone calls an axis is its own affair
 
     def oddity(self, a: Axis, b: Axis, spans: Sequence[Span | None]) -> Oddity | None:
         """What is odd about two axes that meet: more likely than two sizes that happen to be equal."""
@@ -70,13 +73,19 @@ class Meeting(NamedTuple):
         return Oddity(text, f"write `{shown}`", (Edit(span, shown),))
 
     def transposed(self, a: Axis, b: Axis) -> bool:
-        """Whether the labels show that an operand is transposed. Those of two square maps that are composed do not."""
+        """Whether the labels show that an operand is transposed. Those of two square maps that are composed do not.
+
+        Nor do those that a pattern gave to a map: maps that follow each other may all be `o i`.
+        """
         if isinstance(a.label, OneOf) or isinstance(b.label, OneOf):
             return False
         contracted = self._contracted(a)
-        if contracted and all(self._square(type) for type in self.types):
+        if self.name == "matmul" and contracted and all(self._square(type) for type in self.types):
             return False
-        return self.elsewhere(a.label, b, contracted, a.size) or self.elsewhere(b.label, a, contracted, b.size)
+        return any(
+            (not contracted or one.label in self.named) and self.elsewhere(one.label, other, contracted, one.size)
+            for one, other in ((a, b), (b, a))
+        )
 
     def elsewhere(self, label: str | None, axis: Axis, contracted: bool, size: Size | None = None) -> bool:
         """Whether the operand of an axis has another one of this label (and size), which does not meet its like."""
@@ -101,8 +110,8 @@ class Meeting(NamedTuple):
         return [type for type in self.types if isinstance(type, TensorType)]
 
     def _contracted(self, a: Axis) -> bool:
-        """Whether the axis of the first operand is one that a product of matrices sums over: it has no place beside."""
-        return self.name == "matmul" and a is self.types[0].axes[-1]
+        """Whether the axis of the first operand is one that a map sums over: it has no place beside."""
+        return self.name in SUMMED and a is self.types[0].axes[SUMMED[self.name]]
 
     def _square(self, type: TensorType) -> bool:
         axes = type.axes[-2:]
