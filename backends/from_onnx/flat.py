@@ -85,8 +85,11 @@ def constant(value: Tensor) -> Any:
 
 
 def shortest(number: float) -> float:
-    """The shortest number that is the same in float32."""
-    return float(str(np.float32(number)))
+    """The shortest number that is the same in float32, and that float32 holds."""
+    found = float(str(np.float32(number)))
+    return (
+        found if not np.isfinite(number) or abs(found) <= float(np.finfo(np.float32).max) else float(np.float32(number))
+    )
 
 
 def _scopes(node: Any) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ class BlockBody:
     library: dict[str, set[str]] = field(default_factory=dict)
     inner: Callable[[str], str] = lambda path: ""  # how a weight of a submodule is read
     spelled: bool = False  # products of matrices tell their axes
-    applied: Callable[[Any], str | None] = lambda node: None  # the layer whose weight this is, as a step
+    # the layer whose weight this is, with its bias or without, as a step
+    applied: Callable[[Any, bool], str | None] = lambda node, biased: None
 
     def use(self, module: str, name: str) -> str:
         """A name of the library."""

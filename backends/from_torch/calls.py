@@ -365,7 +365,7 @@ class CallWalk:
             self.instances[child.path] = ours
         return ours
 
-    def uncalled(self, weight: Any) -> str | None:
+    def uncalled(self, weight: Any, biased: bool) -> str | None:
         """The step of a linear layer whose weights are read without a call of it."""
         path = self.drafter.traced.weights.get(weight, "")
         owner = path.rpartition(".")[0]
@@ -376,7 +376,7 @@ class CallWalk:
         module = self.drafter.traced.root.module.get_submodule(owner)
         if not isinstance(module, nn.Linear):
             return None
-        module_, name, brackets = as_linear(module)
+        module_, name, brackets = as_linear(module, biased)
         self.body.use(module_, name)
         label = self.label(ModuleCall(owner, owner, module), 1)
         return f"{name}[{brackets}] as {label}"

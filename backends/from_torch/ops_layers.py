@@ -170,9 +170,10 @@ def _bias(module: Any) -> str:
     return setting("bias", int(module.bias is not None), 1, "bias")
 
 
-def as_linear(m: nn.Linear) -> tuple[str, str, str]:
-    """A linear layer."""
-    return "std.nn", "Linear", f"{number(m.in_features, 'd')}, {number(m.out_features, 'd')}{_bias(m)}"
+def as_linear(m: nn.Linear, biased: bool = True) -> tuple[str, str, str]:
+    """A linear layer, with its bias if it has one, or without."""
+    bias = setting("bias", int(biased and m.bias is not None), 1, "bias")
+    return "std.nn", "Linear", f"{number(m.in_features, 'd')}, {number(m.out_features, 'd')}{bias}"
 
 
 def _as_conv(m: Any) -> tuple[str, str, str] | None:

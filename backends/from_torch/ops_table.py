@@ -193,13 +193,13 @@ def _clamp(body: BlockBody, node: Node) -> TracedCode | None:
 
 def _linear(body: BlockBody, node: Node) -> TracedCode | None:
     bias = argument(node, 2, "bias")
-    if (step := body.applied(node.args[1])) is not None:
-        owner, given = (
-            body.traced.weights.get(each, "") if isinstance(each, Node) else "" for each in (node.args[1], bias)
-        )
+    owner, given = (
+        body.traced.weights.get(each, "") if isinstance(each, Node) else "" for each in (node.args[1], bias)
+    )
+    own = bias is not None and owner.rpartition(".")[0] == given.rpartition(".")[0]
+    if (step := body.applied(node.args[1], own)) is not None:
         code = body.first(node.args[0]).then(step)
-        own = bias is None or owner.rpartition(".")[0] == given.rpartition(".")[0]
-        return code if own else binary("+", code, body.operand(bias))
+        return code if own or bias is None else binary("+", code, body.operand(bias))
     return call("linear", *(body.operand(each) for each in node.args if each is not None))
 
 

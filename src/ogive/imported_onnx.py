@@ -23,6 +23,7 @@ from ogive.imported import Imported, from_torch, refusal
 
 BOUND = 1e-5  # how far outputs may be from those of ONNX Runtime, as a share of the largest
 _SMALL = (2, 5, 7, 11, 13, 17)
+_NUMBERED = re.compile(r"s\d+|\w+_dim_\d+|unk__\d+")  # names that exporters give to sizes
 _SIDES = (64, 96, 80)
 
 
@@ -43,7 +44,7 @@ def from_onnx(
         with BoundedMemory():  # type: ignore[no-untyped-call]
             graph = flatten(model, place.parent)
         names = [_identifier(each.name, i) for i, each in enumerate(graph.inputs)]
-        axes = {label: _axes(each) for label, each in zip(names, graph.inputs, strict=True)}
+        axes = _renamed({label: _axes(each) for label, each in zip(names, graph.inputs, strict=True)})
         numbers = _numbers(axes, dict(sizes or {}))
         args = tuple(_example(each, axes[label], numbers) for label, each in zip(names, graph.inputs, strict=True))
         module = module_of(graph, name, names)
@@ -88,6 +89,19 @@ def _axes(value: Any) -> list[str | int]:
             label = re.sub(r"\W", "_", each.dim_param)
             found.append(label if label.isidentifier() else f"{_identifier(value.name, 0)}_{i}")
     return found
+
+
+def _renamed(axes: Mapping[str, list[str | int]]) -> dict[str, list[str | int]]:
+    """Axes with names of the field where an exporter numbered them."""
+    taken = {axis for each in axes.values() for axis in each if isinstance(axis, str) and not _NUMBERED.fullmatch(axis)}
+    told: dict[str, str] = {}
+    for each in axes.values():
+        hints = {1: "n", 2: "bn", 3: "bnm", 4: "bchw", 5: "bcthw"}.get(len(each), "")
+        for i, axis in enumerate(each):
+            if isinstance(axis, str) and axis not in taken and axis not in told:
+                options = [*hints[i : i + 1], *"nmlkpqstuvgrij"]
+                told[axis] = next((o for o in options if o not in taken and o not in told.values()), axis)
+    return {name: [told.get(str(axis), axis) for axis in each] for name, each in axes.items()}
 
 
 def _numbers(axes: Mapping[str, list[str | int]], given: Mapping[str, int]) -> dict[str, int]:

@@ -204,6 +204,20 @@ def test_what_is_hostile_is_refused_and_nothing_is_written(case: str, tmp_path: 
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["net.onnx", "own.bin"]
 
 
+def test_sizes_that_an_exporter_numbered_have_names_and_the_lowest_number_is_one(tmp_path: Path) -> None:
+    lowest = numpy_helper.from_array(np.array(np.finfo(np.float32).min), "lowest")
+    nodes = [helper.make_node("Less", ["x", "zero"], ["c"]), helper.make_node("Where", ["c", "lowest", "x"], ["z"]),
+             helper.make_node("Softmax", ["z"], ["y"])]  # fmt: skip
+    place = saved(tmp_path / "net.onnx", nodes, [lowest, numpy_helper.from_array(np.array(0, np.float32), "zero")])
+    model = onnx.load(place)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "s77"
+    onnx.save(model, place)
+    found = ogive.from_onnx(place)
+    assert found.model.sizes == ("b",)
+    assert found.verified is not None
+    assert found.verified.notes == ["ONNX Runtime gives the same at 3 choices of sizes"]
+
+
 @pytest.mark.parametrize("share", [0, 1, 30, 90, 99])
 def test_files_that_are_cut_off_are_refused(share: int, tmp_path: Path) -> None:
     model = ogive.source(NET).models["Net"]
